@@ -1,0 +1,8 @@
+/** The bindings of this deployment: Sluice's own are in docs/configuration.md, add yours here. */
+export interface Env {
+  UPSTASH_REDIS_REST_URL: string;
+  UPSTASH_REDIS_REST_TOKEN: string;
+  SLUICE_TOKENS?: string;
+  /** Where the example handlers POST what they did. Without it they write a line to the log. */
+  OUTBOX_URL?: string;
+}

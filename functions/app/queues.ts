@@ -1,0 +1,5 @@
+/** This deployment's queues: the file to edit first. A queue with a handler is drained by the Worker. */
+import { confirmationEmail, notificationEmail } from './mail.ts';
+import { githubActivity, githubReview, githubSecurity } from './github.ts';
+
+export const queues = [confirmationEmail, notificationEmail, githubSecurity, githubReview, githubActivity];

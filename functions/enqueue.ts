@@ -1,0 +1,50 @@
+/** The edge function that takes messages in: one, or a batch, and wakes a drain behind the answer. */
+import type { Context } from 'hono';
+import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
+import { allow } from '../src/http/auth.ts';
+import { isObject, limitBody, readObject, requestName } from '../src/http/body.ts';
+import { Problem } from '../src/http/problem.ts';
+import { InvalidMessage, type Issue } from '../src/errors.ts';
+import type { Draft, Receipt } from '../src/producer.ts';
+import { wakeDrain } from '../src/sluice.ts';
+
+export const enqueue: EdgeFunction = (app) => {
+  app.post('/v1/queues/:queue/messages', allow('enqueue'), limitBody, async (c) => {
+    const queue = c.var.engine.queues.get(c.req.param('queue'));
+    if (!queue) throw new Problem('unknown_queue');
+    const { body, ...options } = await readObject(c);
+    const [receipt] = await accept(c, [{ queue, body, options }]);
+    return c.json(receipt, 202);
+  });
+
+  app.post('/v1/messages', allow('enqueue'), limitBody, async (c) => {
+    const { messages, ...rest } = await readObject(c);
+    const drafts = readBatch(c, messages, Object.keys(rest));
+    return c.json({ messages: await accept(c, drafts) }, 202);
+  });
+};
+
+async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]> {
+  const { engine } = c.var;
+  const storing = engine.enqueue(drafts, await requestName(c));
+  c.executionCtx.waitUntil(storing.catch(() => {})); // a caller that hangs up does not stop the write
+  const { receipts, wake, repeated } = await storing;
+  if (wake) wakeDrain(engine, c.executionCtx);
+  if (repeated) c.header('Idempotent-Replayed', 'true');
+  return receipts;
+}
+
+function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string[]): Draft[] {
+  const issues: Issue[] = otherFields.map((field) => ({ field, code: 'unknown_field', message: 'is not a field here' }));
+  const drafts: Draft[] = [];
+  if (!Array.isArray(messages)) issues.push({ field: 'messages', code: 'invalid', message: 'must be a list of messages' });
+  for (const [index, message] of (Array.isArray(messages) ? messages : []).entries()) {
+    const { queue: name, body, ...options } = isObject(message) ? message : {};
+    const queue = c.var.engine.queues.get(String(name));
+    if (!isObject(message)) issues.push({ field: `messages[${index}]`, code: 'invalid', message: 'must be an object' });
+    else if (!queue) issues.push({ field: `messages[${index}].queue`, code: 'unknown_queue', message: 'is no queue here' });
+    else drafts.push({ queue, body, options });
+  }
+  if (issues.length > 0) throw new InvalidMessage(issues);
+  return drafts;
+}

@@ -1,0 +1,13 @@
+/** The deployed Worker: this deployment's queues and the edge functions it serves. */
+import { createSluice } from '../src/index.ts';
+import { queues } from './app/queues.ts';
+import type { Env } from './app/env.ts';
+import { drain } from './drain.ts';
+import { enqueue } from './enqueue.ts';
+import { health } from './health.ts';
+import { sweep } from './sweep.ts';
+
+export default createSluice<Env>({
+  queues,
+  functions: [enqueue, drain, sweep, health],
+}) satisfies ExportedHandler<Env>;

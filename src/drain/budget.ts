@@ -1,0 +1,62 @@
+/**
+ * Budget: what one drain may use. The platform ends an invocation that uses more, and nothing local enforces it, so the
+ * drain counts for itself.
+ *
+ * Pure but for the clock it is given.
+ */
+export interface Limits {
+  /** Wall time from start to end. */
+  timeMs: number;
+  /** Subrequests, those of handlers included. */
+  requests: number;
+  /** The most subrequests that one delivery may make. */
+  requestsPerDelivery: number;
+  /** Messages started. */
+  messages: number;
+}
+
+export interface Budget {
+  /** Counts one request to storage. */
+  onRequest(): void;
+  /** Counts a delivery and the subrequests its handler may make. */
+  onDelivery(requests: number): void;
+  /** How many deliveries still fit, with enough left to settle what is held. */
+  deliveriesLeft(): number;
+  /** No message is taken or started any more. */
+  isClosing(): boolean;
+  msLeft(): number;
+  used(): { requests: number; messages: number; ms: number };
+}
+
+/** The last part of the time, kept for handlers that are running: a tenth, within these bounds. */
+const LEAST_CLOSING_MS = 500;
+const MOST_CLOSING_MS = 5_000;
+
+/** One exchange to settle, one to release, and one repetition of each. */
+const RESERVED_REQUESTS = 4;
+
+export function openBudget(limits: Limits, clock: () => number): Budget {
+  const start = clock();
+  const closingMs = Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, limits.timeMs / 10));
+  let requests = 0;
+  let messages = 0;
+  const budget: Budget = {
+    onRequest: () => {
+      requests += 1;
+    },
+    onDelivery: (count) => {
+      messages += 1;
+      requests += count;
+    },
+    deliveriesLeft: () => {
+      const left = limits.requests - requests - RESERVED_REQUESTS;
+      if (left <= 0) return 0;
+      const fit = Math.floor(left / limits.requestsPerDelivery); // Infinity where handlers make none
+      return Math.max(0, Math.min(fit, limits.messages - messages));
+    },
+    isClosing: () => budget.msLeft() < closingMs || budget.deliveriesLeft() === 0,
+    msLeft: () => start + limits.timeMs - clock(),
+    used: () => ({ requests, messages, ms: clock() - start }),
+  };
+  return budget;
+}

@@ -1,0 +1,79 @@
+/** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
+import { Refusal, RetryLater } from '../errors.ts';
+import { type Message, openEnvelope, queueOfEnvelope } from '../message.ts';
+import type { AnyQueue, HandlerContext } from '../queue.ts';
+import type { FailureKind, Settlement } from '../store/store.ts';
+
+/** A message out of a lease, ready to be handled. */
+export interface Delivery {
+  entry: string;
+  message: Message;
+  queue: AnyQueue;
+}
+
+/** How long a message waits whose queue this deployment does not know: a newer or older one may. */
+const UNKNOWN_QUEUE_WAIT_MS = 60_000;
+
+/** @returns what to deliver, or the settlement of what cannot be. */
+export function openDelivery(
+  { entry, envelope }: { entry: string; envelope: string },
+  queues: ReadonlyMap<string, AnyQueue>,
+): Delivery | Settlement {
+  const queue = queues.get(queueOfEnvelope(envelope));
+  if (!queue?.handler) return { entry, outcome: 'release', delayMs: UNKNOWN_QUEUE_WAIT_MS };
+  try {
+    return { entry, message: openEnvelope(entry, envelope), queue };
+  } catch {
+    return { entry, outcome: 'dead', failure: { kind: 'unreadable', text: 'its stored form cannot be read' } };
+  }
+}
+
+/** Runs the handler to its end. Never throws: whatever the handler does becomes a settlement. */
+export async function deliver(
+  { entry, message, queue }: Delivery,
+  context: HandlerContext,
+  random: () => number,
+): Promise<Settlement> {
+  try {
+    const body = await checkedBody(queue, message.body);
+    await queue.handler?.({ ...message, body }, context);
+    return { entry, outcome: 'ack' };
+  } catch (error) {
+    return failed(entry, message.attempt, queue, error, random);
+  }
+}
+
+/** A body is checked again on its way out: the schema may have changed since it came in, and it may transform. */
+async function checkedBody(queue: AnyQueue, body: unknown): Promise<unknown> {
+  const result = queue.schema?.['~standard'].validate(body);
+  if (!result) return body;
+  const checked = result instanceof Promise ? await result : result;
+  if (checked.issues) throw new Refusal(`its body does not match the schema: ${checked.issues[0]?.message ?? ''}`);
+  return checked.value;
+}
+
+function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown, random: () => number): Settlement {
+  const text = describe(error);
+  if (error instanceof Refusal) return { entry, outcome: 'dead', failure: { kind: 'refused', text } };
+  const delayMs = error instanceof RetryLater ? error.delayMs : queue.backoff.waitMs(attempt, random());
+  return retry(entry, delayMs, 'failed', text);
+}
+
+export function timedOut({ entry, message, queue }: Delivery, random: () => number): Settlement {
+  const delayMs = queue.backoff.waitMs(message.attempt, random());
+  return retry(entry, delayMs, 'timeout', `not done after ${queue.timeoutMs} ms`);
+}
+
+function retry(entry: string, delayMs: number, kind: FailureKind, text: string): Settlement {
+  return { entry, outcome: 'retry', delayMs, failure: { kind, text } };
+}
+
+/** Anything can be thrown, also what cannot be turned into text. */
+function describe(error: unknown): string {
+  if (error instanceof Error) return `${error.name}: ${error.message}`;
+  try {
+    return `threw ${typeof error}: ${String(error)}`;
+  } catch {
+    return `threw ${typeof error}`;
+  }
+}

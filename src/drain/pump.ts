@@ -1,0 +1,312 @@
+/**
+ * The pump: one drain, from its first exchange to its last.
+ *
+ * Handlers run side by side while an exchange is in flight; what ends meanwhile goes with the next one (group commit).
+ * There is never more than one exchange in flight, because the lease's count of entries must be unambiguous. The pump
+ * decides nothing about Redis and nothing about handlers: the store and deliver.ts do.
+ */
+import { StorageError } from '../errors.ts';
+import { newToken } from '../message.ts';
+import type { AnyQueue } from '../queue.ts';
+import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
+import type { Budget } from './budget.ts';
+import { type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
+
+export interface DrainOptions {
+  store: Store;
+  pool: string;
+  queues: ReadonlyMap<string, AnyQueue>;
+  env: unknown;
+  budget: Budget;
+  /** Handlers at once. */
+  concurrency: number;
+  /** The most messages one exchange takes. */
+  batch: number;
+  leaseMs: number;
+  /** Local clock, only for waiting: epoch ms. */
+  clock?: (() => number) | undefined;
+  /** Jitter, in [0, 1). */
+  random?: (() => number) | undefined;
+}
+
+export type DrainEnd = 'idle' | 'budget' | 'storage';
+
+export interface DrainReport extends Record<Status, number> {
+  delivered: number;
+  /** Leases swept away while messages of them were held. */
+  leasesLost: number;
+  requests: number;
+  ms: number;
+  ended: DrainEnd;
+}
+
+interface Running {
+  delivery: Delivery;
+  controller: AbortController;
+  deadline: number;
+  settled: boolean;
+}
+
+/** How long an outcome may wait for company while other handlers run. */
+const LINGER_MS = 25;
+/** Messages taken ahead wait about this long for a handler: more would keep urgent ones behind them. */
+const AHEAD_MS = 50;
+/** After the abort at the end of the budget, how long handlers get to finish or give up. */
+const GRACE_MS = 100;
+/** Kept for the last exchange. */
+const LAST_EXCHANGE_MS = 400;
+/** Between exchanges while storage is away: a second more after each. */
+const STORAGE_WAIT_MS = 1_000;
+const LEAST_STORAGE_WAIT_MS = 50;
+
+/** The most settlements one exchange carries. */
+const MAX_SETTLEMENTS = 1_000;
+/** While a drain comes back full, others need not be woken for this long. */
+const AWAKE_MS = 5_000;
+
+/**
+ * Takes and handles messages until nothing is ready, or the budget is used up.
+ * @throws StorageError where storage gives no answer and nothing is held
+ */
+export function drain(options: DrainOptions): Promise<DrainReport> {
+  return new Pump(options).run();
+}
+
+class Pump {
+  readonly #options: DrainOptions;
+  readonly #clock: () => number;
+  readonly #random: () => number;
+  readonly #report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
+
+  #lease = newToken();
+  #waiting: Delivery[] = [];
+  #running = new Map<string, Running>();
+  #outcomes: Settlement[] = [];
+  #firstOutcomeAt = 0;
+  #lastExchangeAt = 0;
+  /** The last exchange brought less than wanted: new work wakes another drain. */
+  #drained = false;
+  /** Local time at which the next timer is due. */
+  #nextDueAt: number | undefined;
+  #ahead: number;
+  /** Deliveries that ended since the last exchange. */
+  #finished = 0;
+  #storageFailures = 0;
+  #notify: () => void = () => {};
+  #armedFor = 0;
+
+  constructor(options: DrainOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? Date.now;
+    this.#random = options.random ?? Math.random;
+    this.#ahead = options.concurrency * 2;
+    this.#report = { delivered: 0, acked: 0, retried: 0, dead: 0, released: 0, stale: 0, gone: 0, leasesLost: 0 };
+  }
+
+  async run(): Promise<DrainReport> {
+    let ended: DrainEnd = 'idle';
+    await this.#exchange();
+    for (;;) {
+      if (this.#options.budget.isClosing()) {
+        ended = await this.#close();
+        break;
+      }
+      this.#start();
+      if (this.#isExchangeDue()) await this.#exchange();
+      else if (this.#isIdle() && !this.#canSleep()) break;
+      else await this.#wait();
+      this.#expireHandlers();
+    }
+    const { requests, ms } = this.#options.budget.used();
+    return { ...this.#report, requests, ms, ended };
+  }
+
+  /** Starts what waits, the most urgent first, as far as there is room. */
+  #start(): void {
+    const { budget, concurrency } = this.#options;
+    while (this.#running.size < concurrency && this.#waiting.length > 0 && !budget.isClosing()) {
+      this.#begin(this.#waiting.shift() as Delivery);
+    }
+  }
+
+  #begin(delivery: Delivery): void {
+    const { budget, env } = this.#options;
+    const controller = new AbortController();
+    const deadline = this.#clock() + delivery.queue.timeoutMs;
+    const running: Running = { delivery, controller, deadline, settled: false };
+    budget.onDelivery(delivery.queue.requests);
+    this.#report.delivered += 1;
+    this.#running.set(delivery.entry, running);
+    if (deadline < this.#armedFor) this.#notify();
+    const context = { env, signal: controller.signal };
+    deliver(delivery, context, this.#random).then((outcome) => this.#finish(running, outcome));
+  }
+
+  /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
+  #finish(running: Running, outcome: Settlement): void {
+    if (running.settled) return;
+    running.settled = true;
+    this.#running.delete(running.delivery.entry);
+    const cutOff = running.controller.signal.aborted && outcome.outcome !== 'ack';
+    this.#settle(cutOff ? { entry: outcome.entry, outcome: 'release' } : outcome);
+    this.#finished += 1;
+    this.#start();
+    if (this.#isExchangeDue()) this.#notify();
+  }
+
+  #settle(outcome: Settlement): void {
+    if (this.#outcomes.push(outcome) > 1) return;
+    this.#firstOutcomeAt = this.#clock();
+    this.#notify();
+  }
+
+  #expireHandlers(): void {
+    const now = this.#clock();
+    for (const running of this.#running.values()) {
+      if (running.deadline > now) continue;
+      this.#finish(running, timedOut(running.delivery, this.#random));
+      running.controller.abort(new DOMException('the time for this message is over', 'TimeoutError'));
+    }
+  }
+
+  #isIdle(): boolean {
+    return this.#running.size === 0 && this.#waiting.length === 0 && this.#outcomes.length === 0;
+  }
+
+  /** Nothing is held, but a timer is due before the budget ends. */
+  #canSleep(): boolean {
+    const { budget } = this.#options;
+    return this.#nextDueAt !== undefined && this.#nextDueAt - this.#clock() < budget.msLeft() - LAST_EXCHANGE_MS;
+  }
+
+  #isExchangeDue(): boolean {
+    const now = this.#clock();
+    if (this.#isIdle()) return !this.#drained || (this.#nextDueAt !== undefined && this.#nextDueAt <= now);
+    const nothingElse = this.#running.size === 0 && this.#waiting.length === 0;
+    const room = !this.#drained && this.#waiting.length === 0 && this.#running.size < this.#options.concurrency;
+    const full = this.#outcomes.length >= this.#options.batch;
+    return nothingElse || full || (room && this.#want() > 0) || now >= this.#exchangeAt();
+  }
+
+  /** When outcomes have lingered long enough, or the lease wants to be extended. */
+  #exchangeAt(): number {
+    const heartbeat = this.#lastExchangeAt + this.#options.leaseMs / 3;
+    return this.#outcomes.length > 0 ? Math.min(heartbeat, this.#firstOutcomeAt + LINGER_MS) : heartbeat;
+  }
+
+  #want(): number {
+    const { batch, budget } = this.#options;
+    if (budget.isClosing()) return 0;
+    const held = this.#running.size + this.#waiting.length;
+    const affordable = budget.deliveriesLeft() - this.#waiting.length;
+    return Math.max(0, Math.min(batch, this.#ahead - held, affordable));
+  }
+
+  async #exchange(): Promise<void> {
+    const { store, pool, leaseMs } = this.#options;
+    const settlements = this.#outcomes.slice(0, MAX_SETTLEMENTS);
+    const held = this.#running.size + this.#waiting.length + this.#outcomes.length - settlements.length;
+    const want = this.#want();
+    let answer: ExchangeAnswer;
+    try {
+      const request = { lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, awakeMs: AWAKE_MS };
+      answer = await store.exchange(request);
+    } catch (error) {
+      return this.#survive(error);
+    }
+    this.#storageFailures = 0;
+    this.#outcomes.splice(0, settlements.length);
+    this.#firstOutcomeAt = this.#clock();
+    this.#count(settlements, answer);
+    if (answer.lost) this.#forgetLease();
+    this.#accept(answer, want);
+    this.#adapt();
+  }
+
+  #count(settlements: Settlement[], { statuses, repeated }: ExchangeAnswer): void {
+    statuses.forEach((status, index) => {
+      // A repeated call finds its own ack done: the message is gone because this drain acked it.
+      const own = repeated && status === 'gone' && settlements[index]?.outcome === 'ack';
+      this.#report[own ? 'acked' : status] += 1;
+    });
+  }
+
+  #accept(answer: ExchangeAnswer, want: number): void {
+    for (const taken of answer.taken) {
+      const delivery = openDelivery(taken, this.#options.queues);
+      if ('outcome' in delivery) this.#settle(delivery);
+      else this.#waiting.push(delivery);
+    }
+    this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
+    if (want > 0) this.#drained = answer.taken.length < want && !answer.lost;
+    const sinceServer = this.#clock();
+    this.#nextDueAt = answer.nextDue === undefined ? undefined : sinceServer + Math.max(1, answer.nextDue - answer.now);
+  }
+
+  /** Follows the pace of the handlers: fast ones get full batches, slow ones hold few messages back from others. */
+  #adapt(): void {
+    const now = this.#clock();
+    const pace = this.#finished / Math.max(1, now - this.#lastExchangeAt);
+    const { concurrency, batch } = this.#options;
+    if (this.#finished > 0) this.#ahead = Math.min(batch, Math.max(concurrency, Math.ceil(pace * AHEAD_MS))) + concurrency;
+    this.#finished = 0;
+    this.#lastExchangeAt = now;
+  }
+
+  /** The lease was swept: its messages are another's now. */
+  #forgetLease(): void {
+    this.#report.leasesLost += 1;
+    for (const running of this.#running.values()) {
+      running.settled = true;
+      running.controller.abort(new DOMException('the lease of this message was lost', 'AbortError'));
+    }
+    this.#running.clear();
+    this.#waiting = [];
+    this.#outcomes = [];
+    this.#lease = newToken();
+  }
+
+  /** Storage is away: what is held stays held, and is settled when it comes back before the lease is over. */
+  async #survive(error: unknown): Promise<void> {
+    if (!(error instanceof StorageError) || this.#isIdle()) throw error;
+    this.#storageFailures += 1;
+    this.#lastExchangeAt = this.#clock();
+    const wait = Math.min(this.#storageFailures * STORAGE_WAIT_MS, this.#options.budget.msLeft() - LAST_EXCHANGE_MS);
+    await sleep(Math.max(LEAST_STORAGE_WAIT_MS, wait));
+  }
+
+  /** Ends in time: unstarted messages go back, running ones get what is left and are then cut off and go back too. */
+  async #close(): Promise<DrainEnd> {
+    const { budget } = this.#options;
+    for (const { entry } of this.#waiting.splice(0)) this.#settle({ entry, outcome: 'release' });
+    while (this.#running.size > 0 && budget.msLeft() > LAST_EXCHANGE_MS + GRACE_MS) {
+      if (this.#isExchangeDue()) await this.#exchange();
+      else await this.#wait(budget.msLeft() - LAST_EXCHANGE_MS - GRACE_MS);
+      this.#expireHandlers();
+    }
+    const cutOff = [...this.#running.values()];
+    for (const { controller } of cutOff) controller.abort(new DOMException('the drain has to end', 'AbortError'));
+    if (cutOff.length > 0) await this.#wait(GRACE_MS);
+    for (const running of cutOff) this.#finish(running, { entry: running.delivery.entry, outcome: 'release' });
+    while (this.#outcomes.length > 0 && budget.msLeft() > 0) await this.#exchange();
+    return this.#outcomes.length > 0 ? 'storage' : 'budget';
+  }
+
+  /** Until something happened: an outcome, a handler's deadline, a heartbeat, a due timer, the closing of the budget. */
+  async #wait(mostMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const now = this.#clock();
+    const deadlines = [...this.#running.values()].map(({ deadline }) => deadline);
+    const idle = this.#isIdle();
+    const alarms = idle ? [this.#nextDueAt ?? now] : [this.#exchangeAt(), ...deadlines];
+    this.#armedFor = Math.min(now + mostMs, now + this.#options.budget.msLeft(), ...alarms);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#notify = resolve;
+    const timer = setTimeout(resolve, Math.max(1, this.#armedFor - now));
+    await promise;
+    clearTimeout(timer);
+    this.#notify = () => {};
+    this.#armedFor = 0;
+  }
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,61 @@
+/**
+ * Errors that cross a boundary: storage that gave no usable answer, input that is wrong, and what a handler may throw.
+ *
+ * None of them carries a message body, a Redis command or a token.
+ */
+
+/** Why storage gave no usable answer. Only `refused` is final; after the others the script may or may not have run. */
+export type StorageFailure = 'unreachable' | 'refused' | 'garbled';
+
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+  readonly code: StorageFailure;
+  /** What Redis said, reduced to a known phrase: its full text may quote the command and so a body. */
+  readonly reason: string;
+
+  constructor(code: StorageFailure, reason: string) {
+    super(`storage ${code}: ${reason}`);
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** One thing wrong with a message: which field, a stable code, and a sentence. */
+export interface Issue {
+  /** Path of the field, such as `body.to` or `messages[3].priority`. */
+  field: string;
+  code: string;
+  message: string;
+}
+
+/** A message that cannot be enqueued as it is. Nothing was changed. */
+export class InvalidMessage extends Error {
+  override readonly name = 'InvalidMessage';
+  readonly issues: Issue[];
+
+  constructor(issues: Issue[]) {
+    super(issues.map(({ field, message }) => `${field}: ${message}`).join('; '));
+    this.issues = issues;
+  }
+}
+
+/** The request token, or Idempotency-Key, was used before for something else. Nothing was changed. */
+export class RequestMismatch extends Error {
+  override readonly name = 'RequestMismatch';
+}
+
+/** Thrown by a handler: try again, after this delay instead of the queue's backoff. */
+export class RetryLater extends Error {
+  override readonly name = 'RetryLater';
+  readonly delayMs: number;
+
+  constructor(delayMs: number, reason: string) {
+    super(reason);
+    this.delayMs = delayMs;
+  }
+}
+
+/** Thrown by a handler: do not try again, make it a dead letter now. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+}

@@ -1,0 +1,46 @@
+/** The HTTP application: edge functions under one set of rules for errors, methods and settings. */
+import { type Handler, Hono } from 'hono';
+import type { Engine } from '../engine.ts';
+import { answerProblem, Problem, toProblem } from './problem.ts';
+
+/** What a request carries along. */
+export interface SluiceEnv {
+  Bindings: object;
+  Variables: {
+    engine: Engine;
+    /** Name of the token that was let in. */
+    caller: string;
+  };
+}
+
+export type App = Hono<SluiceEnv>;
+
+/** An edge function adds its routes. */
+export type EdgeFunction = (app: App) => void;
+
+export function createApp(functions: EdgeFunction[], engineOf: (env: object) => Engine): App {
+  const app: App = new Hono<SluiceEnv>();
+  app.use(async (c, next) => {
+    c.set('engine', engineOf(c.env));
+    await next();
+  });
+  for (const add of functions) add(app);
+  app.onError((error, c) => {
+    const problem = toProblem(error);
+    if (problem.code === 'internal') console.error(`sluice: ${c.req.method} ${c.req.routePath}: ${error.name}`);
+    return answerProblem(c, problem);
+  });
+  app.notFound((c) => {
+    const methods = methodsAt(app, c.req.path);
+    if (methods.length === 0) return answerProblem(c, new Problem('not_found'));
+    return answerProblem(c, new Problem('method_not_allowed', undefined, undefined, { allow: methods.join(', ') }));
+  });
+  return app;
+}
+
+function methodsAt(app: App, path: string): string[] {
+  return ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => {
+    const [matches] = app.router.match(method, path) as unknown as [[[Handler, { method: string }]][]];
+    return matches.some(([[, route]]) => route.method === method);
+  });
+}

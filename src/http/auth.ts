@@ -1,0 +1,32 @@
+/** Who may call: bearer tokens with scopes. Only SHA-256 digests are configured; with none configured all is closed. */
+import { createMiddleware } from 'hono/factory';
+import { timingSafeEqual } from 'hono/utils/buffer';
+import { sha256 } from 'hono/utils/crypto';
+import type { Scope, Token } from '../config.ts';
+import type { SluiceEnv } from './app.ts';
+import { Problem } from './problem.ts';
+
+const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
+
+/** Lets a request pass whose token has the scope, and names the caller for what follows. */
+export function allow(scope: Scope) {
+  return createMiddleware<SluiceEnv>(async (c, next) => {
+    const given = /^Bearer ([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+    if (!given) throw new Problem('unauthorized', undefined, undefined, CHALLENGE);
+    const token = await matching(given, c.var.engine.config.SLUICE_TOKENS);
+    if (!token) throw new Problem('unauthorized', 'The token is not known here', undefined, CHALLENGE);
+    if (!token.scopes.includes(scope)) throw new Problem('forbidden', `The token lacks the scope "${scope}"`);
+    c.set('caller', token.name);
+    await next();
+  });
+}
+
+/** Compares with every configured digest, in constant time: how long it takes tells nothing. */
+async function matching(given: string, tokens: readonly Token[]): Promise<Token | undefined> {
+  const digest = (await sha256(given)) ?? '';
+  let match: Token | undefined;
+  for (const token of tokens) {
+    if (await timingSafeEqual(digest, token.sha256)) match ??= token;
+  }
+  return match;
+}

@@ -1,0 +1,50 @@
+/** Reading request bodies: bounded, as JSON, and the name under which a request can be repeated. */
+import type { Context } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
+import type { SluiceEnv } from './app.ts';
+import { Problem } from './problem.ts';
+
+export const limitBody = bodyLimit({
+  maxSize: MAX_REQUEST_BYTES,
+  onError: () => {
+    throw new Problem('too_large', `A request may have ${MAX_REQUEST_BYTES} bytes`);
+  },
+});
+
+/** @throws Problem invalid_json, or invalid_message where it is not an object */
+export async function readObject(c: Context): Promise<Record<string, unknown>> {
+  let body: unknown;
+  try {
+    body = JSON.parse(await c.req.text());
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new Problem('invalid_json');
+    throw error;
+  }
+  if (isObject(body)) return body;
+  throw new Problem('invalid_message', undefined, [{ field: '', code: 'invalid', message: 'must be a JSON object' }]);
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** How long a repeated Idempotency-Key is recognised. */
+const RECOGNISED_MS = 24 * 60 * 60 * 1_000;
+
+/** The caller's Idempotency-Key (draft-ietf-httpapi-idempotency-key-header) as the name of this request. */
+export async function requestName(c: Context<SluiceEnv>): Promise<RequestName | undefined> {
+  const key = c.req.header('idempotency-key');
+  if (key === undefined) return undefined;
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw new Problem('invalid_idempotency_key');
+  const token = await shortDigest(`${c.var.caller}\n${key}`);
+  const fingerprint = await shortDigest(`${c.req.path}\n${await c.req.text()}`);
+  return { token, fingerprint, recognisedMs: RECOGNISED_MS };
+}
+
+/** 132 bits of a SHA-256 in characters that keys and ids may have. */
+async function shortDigest(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  const base64 = btoa(String.fromCharCode(...new Uint8Array(digest)));
+  return base64.replaceAll('+', '-').replaceAll('/', '_').slice(0, 22);
+}

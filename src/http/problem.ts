@@ -1,0 +1,63 @@
+/** Problems: every error answer of the API, as application/problem+json (RFC 9457) with a stable code. */
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { InvalidMessage, type Issue, RequestMismatch, StorageError, type StorageFailure } from '../errors.ts';
+
+const PROBLEMS = {
+  invalid_json: { status: 400, title: 'The body is not JSON' },
+  invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is not 1 to 255 visible ASCII characters' },
+  unauthorized: { status: 401, title: 'A bearer token is needed' },
+  forbidden: { status: 403, title: 'The token lacks the scope' },
+  not_found: { status: 404, title: 'There is nothing at this path' },
+  unknown_queue: { status: 404, title: 'This deployment has no such queue' },
+  method_not_allowed: { status: 405, title: 'The path does not take this method' },
+  too_large: { status: 413, title: 'The request is too large' },
+  invalid_message: { status: 422, title: 'The request was understood but is not valid' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
+  internal: { status: 500, title: 'Something went wrong here' },
+  storage_garbled: { status: 503, title: 'Storage gave an answer that makes no sense' },
+  storage_unreachable: { status: 503, title: 'Storage does not answer' },
+  storage_refused: { status: 503, title: 'Storage refuses' },
+} as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** Thrown anywhere in a request, it becomes the answer. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly issues: Issue[] | undefined;
+  readonly headers: Record<string, string>;
+
+  constructor(code: ProblemCode, detail?: string, issues?: Issue[], headers: Record<string, string> = {}) {
+    super(detail ?? PROBLEMS[code].title);
+    this.code = code;
+    this.issues = issues;
+    this.headers = headers;
+  }
+}
+
+/** How soon it makes sense to send the same request again, s. A refusal lasts: quota, memory, a token. */
+const RETRY_AFTER = { unreachable: '1', garbled: '1', refused: '30' } satisfies Record<StorageFailure, string>;
+
+/** What any error means to the caller. Unknown ones say nothing: their texts may hold what is nobody's business. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof RequestMismatch) return new Problem('idempotency_key_reused');
+  if (error instanceof StorageError) {
+    return new Problem(`storage_${error.code}`, error.reason, undefined, { 'retry-after': RETRY_AFTER[error.code] });
+  }
+  if (error instanceof InvalidMessage) {
+    const tooLarge = error.issues.some(({ code }) => code === 'too_large');
+    return new Problem(tooLarge ? 'too_large' : 'invalid_message', undefined, error.issues);
+  }
+  return new Problem('internal');
+}
+
+export function answerProblem(c: Context, problem: Problem): Response {
+  const { status, title } = PROBLEMS[problem.code];
+  const detail = problem.message === title ? {} : { detail: problem.message };
+  const errors = problem.issues ? { errors: problem.issues } : {};
+  const body = { type: `urn:sluice:problem:${problem.code}`, title, status, code: problem.code, ...detail, ...errors };
+  return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...problem.headers });
+}

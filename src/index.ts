@@ -1,0 +1,22 @@
+/** The public API of Sluice. */
+import { type Duration, toMs } from './duration.ts';
+import { Refusal, RetryLater } from './errors.ts';
+
+export { type Backoff, constant, exponential } from './backoff.ts';
+export type { Duration } from './duration.ts';
+export { InvalidMessage, type Issue, Refusal, RequestMismatch, RetryLater, StorageError } from './errors.ts';
+export type { EdgeFunction } from './http/app.ts';
+export type { Message, Priority } from './message.ts';
+export type { MessageOptions, Receipt } from './producer.ts';
+export { defineQueue, type Handler, type HandlerContext, type Queue, type QueueOptions } from './queue.ts';
+export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
+
+/** `throw retryIn('5m', 'rate limited')` in a handler: try again after this delay instead of the queue's backoff. */
+export function retryIn(delay: Duration, reason = 'the handler asked for a later try'): RetryLater {
+  return new RetryLater(toMs(delay, 'delay'), reason);
+}
+
+/** `throw refuse('no such customer')` in a handler: never try again, keep it as a dead letter. */
+export function refuse(reason: string): Refusal {
+  return new Refusal(reason);
+}

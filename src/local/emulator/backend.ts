@@ -1,0 +1,140 @@
+/**
+ * The Redis behind the emulator: any that speaks its protocol, one connection
+ * (per node of a cluster), hence one order of all commands.
+ *
+ * Nothing is ever sent twice and nothing waits for a Redis that is away: a
+ * caller then gets BackendDown at once, and whether its command ran is open,
+ * exactly as over a network.
+ */
+import { Command } from 'ioredis';
+import { commandStats } from './billing.ts';
+import { openCluster } from './cluster.ts';
+import { BackendDown, type Connection, openSingle } from './connection.ts';
+import { inUtf8 } from './encoding.ts';
+import type { Argument, Reply, Value } from './reply.ts';
+
+export { BackendDown };
+
+export interface Backend {
+  /** In one write, in order. A command that fails is an `error` reply; only a missing Redis rejects. */
+  run(commands: Argument[][]): Promise<Reply[]>;
+  /** MULTI .. EXEC. One `error` object when Redis discarded it whole. */
+  transaction(commands: Argument[][]): Promise<Reply[] | { error: string }>;
+  /** Commands the service would have billed since this backend was opened, other clients' of this Redis included. */
+  billed(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** One command as Redis executed it, in the order in which it did. Times are epoch ms. */
+export interface Observation {
+  command: string[];
+  result: unknown;
+  error?: string;
+  startedAt: number;
+  endedAt: number;
+}
+
+export interface BackendOptions {
+  /** How often the Redis has executed a billable command. Without it: its INFO commandstats. */
+  commandsProcessed?: (() => number) | undefined;
+  observe?: ((event: Observation) => void) | undefined;
+}
+
+export async function openBackend(url: string, options: BackendOptions = {}): Promise<Backend> {
+  const connection = url.startsWith('redis+cluster:') ? await openCluster(url) : await openSingle(url);
+  const { observe } = options;
+  const billed = await billedSince(connection, options.commandsProcessed);
+  return {
+    run: (commands) => {
+      const startedAt = observe ? Date.now() : 0;
+      const answers = connection.send(commands.map(raw));
+      if (!observe) return Promise.all(answers.map(reply));
+      return Promise.all(answers.map((answer, i) => reply(answer).then(seen(observe, commands[i] ?? [], startedAt))));
+    },
+    transaction: (commands) => transaction(connection, commands, observe),
+    billed,
+    close: async () => connection.close(),
+  };
+}
+
+/**
+ * ioredis keeps its argument and reply transformers (HGETALL to an object, and
+ * the like) under lower-case names, so an upper-case one passes through as it is.
+ */
+function raw(command: Argument[]): Command {
+  return new Command(String(command[0]).toUpperCase(), command.slice(1));
+}
+
+async function transaction(
+  connection: Connection,
+  commands: Argument[][],
+  observe: BackendOptions['observe'],
+): Promise<Reply[] | { error: string }> {
+  const startedAt = Date.now();
+  const keyed = commands.map(raw);
+  const sent = connection.sendTogether([new Command('MULTI'), ...keyed, new Command('EXEC')], keyed);
+  if (!Array.isArray(sent)) return sent;
+  const queued = sent.slice(0, -1).map(reply);
+  const executed = reply(sent.at(-1) as Promise<unknown>).then((exec) => {
+    if ('error' in exec || !Array.isArray(exec.result)) return undefined;
+    const results = exec.result.map(replyOf);
+    // Here, as near to the reply as for a single command: any later, and replies behind this one would be seen first.
+    if (observe) results.forEach((result, i) => void seen(observe, commands[i] ?? [], startedAt)(result));
+    return results;
+  });
+  const [results, ...answers] = await Promise.all([executed, ...queued]);
+  return results ?? { error: discardedBecause(answers) };
+}
+
+/** Redis says EXECABORT at the end; the reason is the first command it would not queue. */
+function discardedBecause(replies: Reply[]): string {
+  for (const queued of replies) if ('error' in queued) return queued.error;
+  return 'ERR transaction discarded';
+}
+
+function reply(answer: Promise<unknown>): Promise<Reply> {
+  return answer.then((result) => ({ result: result as Value }), errorReply);
+}
+
+function errorReply(error: unknown): Reply {
+  if (error instanceof Error && error.name === 'ReplyError') return { error: error.message };
+  throw new BackendDown(error);
+}
+
+function replyOf(value: Value): Reply {
+  return value instanceof Error ? { error: value.message } : { result: value };
+}
+
+/** Called as each reply settles, which is the order of the one connection. */
+function seen(observe: (event: Observation) => void, command: Argument[], startedAt: number) {
+  return (reply: Reply): Reply => {
+    const event = { command: command.map(String), startedAt, endedAt: Date.now() };
+    if ('error' in reply) observe({ ...event, result: undefined, error: reply.error });
+    else observe({ ...event, result: inUtf8(reply.result) });
+    return reply;
+  };
+}
+
+/** Counts from now on, and keeps counting when Redis restarts and its own counters begin again at nought. */
+async function billedSince(
+  connection: Connection,
+  counter: (() => number) | undefined,
+): Promise<() => Promise<number>> {
+  const total = async () => (counter ? counter() : commandStats(connection.masters()).catch(down));
+  let before = await total();
+  let carried = 0;
+  let last = before;
+  return async () => {
+    const now = await total();
+    if (now < last) {
+      carried += last - before;
+      before = 0;
+    }
+    last = now;
+    return carried + now - before;
+  };
+}
+
+function down(cause: unknown): never {
+  throw new BackendDown(cause);
+}

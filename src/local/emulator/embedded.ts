@@ -1,0 +1,51 @@
+/**
+ * A Redis inside this process, for machines without one.
+ *
+ * It keeps no command statistics; its monitor feed tells every command, those
+ * called by scripts too, and is counted instead.
+ */
+import { createRedisServer } from 'js-redis-server';
+import { isFree } from './commands.ts';
+
+export interface EmbeddedRedis {
+  url: string;
+  /** Billable commands executed so far: give it to startEmulator. */
+  commandsProcessed(): number;
+  close(): Promise<void>;
+}
+
+export interface EmbeddedRedisOptions {
+  port?: number;
+  cluster?: { masters: number };
+}
+
+export async function startEmbeddedRedis({ port = 0, cluster }: EmbeddedRedisOptions = {}): Promise<EmbeddedRedis> {
+  return cluster ? startCluster(cluster.masters, port) : startSingle(port);
+}
+
+async function startSingle(port: number): Promise<EmbeddedRedis> {
+  const server = await createRedisServer({ port });
+  const commandsProcessed = countCommands([server.state.monitorFeed]);
+  return { url: `redis://${server.host}:${server.port}`, commandsProcessed, close: () => server.close() };
+}
+
+async function startCluster(masters: number, basePort: number): Promise<EmbeddedRedis> {
+  const cluster = await createRedisServer({ cluster: { masters }, basePort });
+  const commandsProcessed = countCommands(cluster.nodes.map((node) => node.server.monitorFeed));
+  const nodes = cluster.getAddresses().join(',');
+  return { url: `redis+cluster://${nodes}`, commandsProcessed, close: () => cluster.close() };
+}
+
+interface Feed {
+  subscribe(listener: (event: { command: Buffer }) => void): unknown;
+}
+
+function countCommands(feeds: Feed[]): () => number {
+  let count = 0;
+  for (const feed of feeds) {
+    feed.subscribe(({ command }) => {
+      if (!isFree(command.toString())) count += 1;
+    });
+  }
+  return () => count;
+}

@@ -1,0 +1,91 @@
+/**
+ * What can go wrong between a client and the service, on demand.
+ *
+ * "before" and "after" are about Redis: a client cannot tell them apart, and
+ * must be right either way.
+ */
+export type Fault =
+  | { kind: 'drop-reply' } // executes, then the socket ends without an answer
+  | { kind: 'reset' } // the socket ends, nothing was executed
+  | { kind: 'truncate' } // executes, half of the body arrives
+  | { kind: 'delay-before' | 'delay-after'; ms: number }
+  | { kind: 'status-before' | 'status-after'; status: 429 | 503 }
+  | { kind: 'flush-scripts' }; // the script cache is volatile at the service
+
+export type FaultKind = Fault['kind'];
+
+export interface FaultRequest {
+  path: string;
+  commands: string[][];
+}
+
+/** Asked once for each request that would be executed. */
+export type Faults = (request: FaultRequest) => Fault | undefined;
+
+const KINDS: readonly FaultKind[] = [
+  'drop-reply',
+  'reset',
+  'truncate',
+  'delay-before',
+  'delay-after',
+  'status-before',
+  'status-after',
+  'flush-scripts',
+];
+
+export interface SeededFaults {
+  /** The share of requests, 0 to 1, that meet each kind; at most one each, so together at most 1. */
+  rates: Partial<Record<FaultKind, number>>;
+  seed: number;
+  delayMs?: number;
+}
+
+/** The same faults for the same seed and the same order of requests; `counts` tells how many of each so far. */
+export function seededFaults({ seed, rates, delayMs = 100 }: SeededFaults): {
+  faults: Faults;
+  counts: Record<FaultKind, number>;
+} {
+  const random = mulberry32(seed);
+  const counts = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+  const faults = () => {
+    const kind = pick(rates, random());
+    const second = random(); // drawn always, so that one request never shifts the faults of the next
+    if (!kind) return undefined;
+    counts[kind] += 1;
+    return faultOf(kind, second, delayMs);
+  };
+  return { faults, counts };
+}
+
+function pick(rates: SeededFaults['rates'], draw: number): FaultKind | undefined {
+  let below = 0;
+  for (const kind of KINDS) {
+    below += rates[kind] ?? 0;
+    if (draw < below) return kind;
+  }
+  return undefined;
+}
+
+function faultOf(kind: FaultKind, draw: number, delayMs: number): Fault {
+  switch (kind) {
+    case 'delay-before':
+    case 'delay-after':
+      return { kind, ms: Math.ceil(draw * delayMs) };
+    case 'status-before':
+    case 'status-after':
+      return { kind, status: draw < 0.5 ? 429 : 503 };
+    default:
+      return { kind };
+  }
+}
+
+/** Small, fast, and repeatable; good enough to spread faults, and for nothing else. */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,170 @@
+/**
+ * The Upstash REST API in front of any Redis, for local runs and tests.
+ *
+ * It behaves as the service does where that is known, errors above all. It is
+ * not the service: no ACL, no replicas, no streaming paths, no resp2.
+ */
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { BadBody } from './arguments.ts';
+import { BackendDown, type Observation, openBackend } from './backend.ts';
+import { mayWrite, nameOf, tooLarge } from './commands.ts';
+import { type Answer, execute, failure, type Means, type Work } from './execution.ts';
+import type { Faults } from './faults.ts';
+import { deliver, type Page, prepare } from './mishap.ts';
+import { accessOf, isList, readBody, type Target, type Tokens, targetOf, workIn } from './request.ts';
+import { createShebangs } from './shebang.ts';
+
+export interface EmulatorOptions extends Tokens {
+  /** redis://, rediss:// or redis+cluster://host:port,host:port */
+  url: string;
+  port?: number | undefined;
+  host?: string | undefined;
+  /** How often Redis has executed a billable command, where INFO commandstats does not tell: the embedded one. */
+  commandsProcessed?: (() => number) | undefined;
+  /** Told of each command in the order in which Redis executed them. */
+  observe?: ((event: Observation) => void) | undefined;
+  faults?: Faults | undefined;
+  maxRequestBytes?: number | undefined;
+}
+
+export interface Emulator {
+  url: string;
+  token: string;
+  /** Commands the service would have billed so far. */
+  billed(): Promise<number>;
+  /** HTTP requests so far. */
+  requests(): number;
+  close(): Promise<void>;
+}
+
+const TEN_MIB = 10 * 1024 * 1024; // the service's limit for one command on its usual plans
+
+/** Idle connections stay open far longer than a client keeps them: else one is closed just as it is used again. */
+const KEEP_ALIVE_MS = 300_000;
+
+const METHODS = new Set(['HEAD', 'GET', 'POST', 'PUT']);
+
+const WRONG_TOKEN =
+  'WRONGPASS invalid or missing auth token. ' +
+  'See https://docs.upstash.com/redis/troubleshooting/http_unauthorized for details.';
+
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': '*',
+  'access-control-allow-headers': '*',
+};
+
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const { url, token, port = 0, host = '127.0.0.1', commandsProcessed, observe } = options;
+  const backend = await openBackend(url, { commandsProcessed, observe });
+  const means = { backend, shebangs: createShebangs(), maxRequestBytes: options.maxRequestBytes ?? TEN_MIB };
+  const syncToken = createSyncToken();
+  let requests = 0;
+
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    requests += 1;
+    handle(request, response, { ...options, means, syncToken }).catch((error: unknown) => {
+      if (!response.headersSent && !response.destroyed) send(response, pageFor(error), syncToken.current());
+      else response.destroy();
+    });
+  });
+  const address = await listen(server, port, host).catch(async (error: unknown) => {
+    await backend.close();
+    throw error;
+  });
+
+  return {
+    url: `http://${host}:${address.port}`,
+    token,
+    billed: backend.billed,
+    requests: () => requests,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await backend.close();
+    },
+  };
+}
+
+interface Service extends Tokens {
+  means: Means;
+  syncToken: SyncToken;
+  faults?: Faults | undefined;
+}
+
+async function handle(request: IncomingMessage, response: ServerResponse, service: Service): Promise<void> {
+  const { means, syncToken, faults } = service;
+  if (request.method === 'OPTIONS') return void response.writeHead(200, CORS).end();
+  if (!METHODS.has(request.method ?? '')) return void response.writeHead(405).end();
+  const work = await readWork(request, service);
+  if ('status' in work) return send(response, work, syncToken.current());
+
+  const fault = faults?.({ path: targetOf(request).path, commands: work.commands.map((words) => words.map(String)) });
+  const instead = fault && (await prepare(fault, response, means.backend));
+  if (instead === 'gone') return;
+  if (instead) return send(response, instead, syncToken.current());
+  if (work.commands.some((command) => mayWrite(nameOf(command)))) syncToken.advance();
+  const answer = await execute(work, means);
+  const page = (replaced: Page) => send(response, replaced, syncToken.current());
+  return fault ? deliver(fault, response, answer, page) : page(answer);
+}
+
+/** Either what to run, or the answer to a request that is not fit to run. */
+async function readWork(request: IncomingMessage, service: Service): Promise<Work | Answer> {
+  const target: Target = targetOf(request);
+  const access = accessOf(request, target, service);
+  const { maxRequestBytes } = service.means;
+  // A list has no limit of its own: each of its commands has.
+  const { body, bytes } = await readBody(request, isList(target) ? Number.POSITIVE_INFINITY : maxRequestBytes);
+  if (access === 'none') return failure(401, WRONG_TOKEN);
+  if (!body) return failure(413, tooLarge(maxRequestBytes, bytes));
+  try {
+    return workIn(request, target, body, access === 'read');
+  } catch (error) {
+    if (error instanceof BadBody) return failure(400, error.message);
+    throw error;
+  }
+}
+
+function send(response: ServerResponse, { status, body, type = 'application/json' }: Page, syncToken: string): void {
+  response
+    .writeHead(status, {
+      'content-type': type,
+      'content-length': Buffer.byteLength(body),
+      'access-control-allow-origin': '*',
+      'upstash-sync-token': syncToken,
+    })
+    .end(body);
+}
+
+/** The service documents no answer for its own trouble: a client must cope with a proxy's page. */
+function pageFor(error: unknown): Page {
+  const status = error instanceof BackendDown ? 503 : 500;
+  return { status, type: 'text/html', body: `<html><body><h1>${status}</h1></body></html>` };
+}
+
+interface SyncToken {
+  current(): string;
+  advance(): void;
+}
+
+/** Opaque to clients. There is one Redis and nothing can lag behind, so what they send back is not read. */
+function createSyncToken(): SyncToken {
+  const instance = randomBytes(6).toString('hex');
+  let writes = 0;
+  return {
+    current: () => `${instance}${writes}`,
+    advance: () => {
+      writes += 1;
+    },
+  };
+}
+
+function listen(server: Server, port: number, host: string): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve(server.address() as AddressInfo));
+  });
+}

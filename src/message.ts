@@ -1,0 +1,110 @@
+/**
+ * Messages: their ids, lanes and entries, and the envelope in which one is stored.
+ *
+ * Pure. The scripts read the same forms: entry.lua and lane.lua are the other half of this file.
+ */
+export type Priority = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
+
+/** A queue's name: safe in a key, a URL and a log. */
+export const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** The most a message's body and headers may take as JSON, in UTF-8 bytes. */
+export const MAX_MESSAGE_BYTES = 256 * 1024;
+
+/** The longest group name, in characters. */
+export const MAX_GROUP_LENGTH = 128;
+
+/** A message as a consumer gets it. */
+export interface Message<Body = unknown> {
+  id: string;
+  queue: string;
+  /** 0 to 9, 0 first. */
+  priority: Priority;
+  group?: string;
+  /** 1 at the first delivery; (id, attempt) never repeats, so it serves as a fencing token. */
+  attempt: number;
+  /** Deliveries after which it becomes a dead letter. */
+  maxAttempts: number;
+  body: Body;
+  headers: Record<string, string>;
+  /** Epoch ms, by the server's clock. */
+  enqueuedAt: number;
+}
+
+/** A message on its way in, checked and complete. */
+export interface NewMessage {
+  id: string;
+  lane: string;
+  pool: string;
+  maxAttempts: number;
+  delayMs: number;
+  /** Epoch ms; whichever is later, this or the delay, holds. */
+  notBefore?: number;
+  /** 0: it never expires. */
+  ttlMs: number;
+  /** The part of the envelope behind the header line. */
+  json: string;
+}
+
+/** Drained queues share this pool, a pulled queue is its own. No queue can have this name. */
+export const DRAINED = '*';
+
+/** @param group any well-formed text; it is encoded, so that no two groups share a lane and none harms a key. */
+export function laneOf(priority: Priority, queue: string, group?: string): string {
+  return `${priority}:${queue}${group === undefined ? '' : `/${encodeURIComponent(group)}`}`;
+}
+
+export function parseLane(lane: string): { priority: Priority; queue: string; group?: string } {
+  const slash = lane.indexOf('/');
+  const priority = Number(lane[0]) as Priority;
+  if (slash < 0) return { priority, queue: lane.slice(2) };
+  return { priority, queue: lane.slice(2, slash), group: decodeURIComponent(lane.slice(slash + 1)) };
+}
+
+export function parseEntry(entry: string): { attempt: number; id: string } {
+  const dot = entry.indexOf('.');
+  return { attempt: Number(entry.slice(0, dot)), id: entry.slice(dot + 1) };
+}
+
+/**
+ * @param entry `<attempt>.<id>`
+ * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>`, a line feed, JSON
+ * @throws SyntaxError where the JSON cannot be read: the message is somebody else's, or damaged
+ */
+export function openEnvelope(entry: string, envelope: string): Message {
+  const end = envelope.indexOf('\n');
+  const [lane = '', , maxAttempts, enqueuedAt] = envelope.slice(0, end).split(' ');
+  const { body, headers } = JSON.parse(envelope.slice(end + 1)) as Pick<Message, 'body' | 'headers'>;
+  return {
+    ...parseEntry(entry),
+    ...parseLane(lane),
+    maxAttempts: Number(maxAttempts),
+    body,
+    headers: headers ?? {},
+    enqueuedAt: Number(enqueuedAt),
+  };
+}
+
+/** The queue an envelope belongs to, even where its JSON cannot be read. */
+export function queueOfEnvelope(envelope: string): string {
+  return parseLane(envelope.slice(0, envelope.indexOf(' '))).queue;
+}
+
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/**
+ * A new token: 8 characters of time, so that ids sort roughly by age, and 12 of chance (71 bits). Ids are not taken from
+ * a counter in Redis: after a restore it would hand out old ones again, and a late ack would hit the wrong message.
+ */
+export function newToken(nowMs: number = Date.now()): string {
+  let time = '';
+  for (let rest = nowMs, i = 0; i < 8; i++, rest = Math.floor(rest / 62)) time = DIGITS[rest % 62] + time;
+  let chance = '';
+  for (const byte of crypto.getRandomValues(new Uint16Array(12))) chance += DIGITS[byte % 62];
+  return time + chance;
+}
+
+/** The id of one message of a request: a replay of the request gives the same ids. */
+export function idOf(token: string, index: number, count: number): string {
+  return count === 1 ? token : `${token}-${index}`;
+}

@@ -1,0 +1,159 @@
+/** Enqueueing: turns what callers ask for into complete messages, or into a list of what is wrong with them. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import * as z from 'zod'; // the star form: `import { z }` brings every locale along
+import { parseDuration, YEAR_MS } from './duration.ts';
+import { InvalidMessage, type Issue } from './errors.ts';
+import { laneOf, MAX_GROUP_LENGTH, MAX_MESSAGE_BYTES, type Priority } from './message.ts';
+import type { AnyQueue } from './queue.ts';
+import type { Store, Unnamed } from './store/store.ts';
+
+/** The most messages one request may carry. */
+export const MAX_BATCH = 1_000;
+
+/** The most bytes one request may carry: quoted on its way to storage it doubles at worst, and 10 MB are refused there. */
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+
+const duration = (leastMs: number) =>
+  z
+    .union([z.number(), z.string()])
+    .refine((value) => (parseDuration(value) ?? -1) >= leastMs, {
+      message: `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`,
+    });
+
+const withinAYear = (at: number) => at >= 0 && at <= Date.now() + YEAR_MS;
+
+/** How one message differs from its queue's policy. This schema is the only judge of it, over HTTP and in code. */
+export const MessageOptions = z.strictObject({
+  /** 0 to 9, 0 first. */
+  priority: z.int().min(0).max(9).optional(),
+  /** Wait before the first delivery. */
+  delay: duration(0).optional(),
+  /** No delivery before this instant: epoch ms, or ISO 8601. By the server's clock. */
+  notBefore: z
+    .union([z.int(), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))])
+    .refine(withinAYear, { message: 'must lie within a year from now' })
+    .optional(),
+  /** Delivered within this time after it became due, or a dead letter. */
+  ttl: duration(1).optional(),
+  /** A tenant, a customer, an entity: messages of a group take turns with those of the others. */
+  group: z
+    .string()
+    .min(1)
+    .max(MAX_GROUP_LENGTH)
+    .refine((text) => text.isWellFormed(), { message: 'must be well-formed text' })
+    .optional(),
+  /** Deliveries after which it becomes a dead letter. */
+  maxAttempts: z.int().min(1).max(1_000).optional(),
+  /** Handed to the consumer as they are. */
+  headers: z.record(z.string().min(1).max(128), z.string().max(4_096)).optional(),
+});
+
+export type MessageOptions = z.input<typeof MessageOptions>;
+
+export interface Draft {
+  queue: AnyQueue;
+  body: unknown;
+  /** Judged by `MessageOptions`. */
+  options: unknown;
+}
+
+/** What the caller of an enqueue gets for each message. */
+export interface Receipt {
+  id: string;
+  queue: string;
+  state: 'ready' | 'delayed';
+  duplicate: boolean;
+}
+
+export interface Enqueued {
+  receipts: Receipt[];
+  /** The caller should start a drain. */
+  wake: boolean;
+  /** The request had been applied before. */
+  repeated: boolean;
+}
+
+/** Names a request, so that sending it again enqueues nothing twice. */
+export interface RequestName {
+  token: string;
+  fingerprint: string;
+  recognisedMs: number;
+}
+
+/**
+ * All of them or none.
+ * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
+ */
+export async function enqueueDrafts(store: Store, drafts: Draft[], name?: RequestName): Promise<Enqueued> {
+  if (drafts.length < 1 || drafts.length > MAX_BATCH) {
+    const message = `must hold 1 to ${MAX_BATCH} messages`;
+    throw new InvalidMessage([{ field: 'messages', code: 'size', message }]);
+  }
+  const messages: Unnamed[] = [];
+  const issues: Issue[] = [];
+  for (const [index, draft] of drafts.entries()) {
+    const result = await complete(draft, drafts.length === 1 ? '' : `messages[${index}].`);
+    if ('message' in result) messages.push(result.message);
+    else issues.push(...result.issues);
+  }
+  if (messages.reduce((sum, { json }) => sum + json.length, 0) > MAX_REQUEST_BYTES) {
+    const message = `must take at most ${MAX_REQUEST_BYTES} bytes together`;
+    issues.push({ field: 'messages', code: 'too_large', message });
+  }
+  if (issues.length > 0) throw new InvalidMessage(issues);
+  const { ids, wake, repeated } = await store.enqueue({ messages, ...name });
+  const receipts = messages.map(({ delayMs, notBefore = 0 }, index): Receipt => {
+    const state = delayMs > 0 || notBefore > Date.now() ? 'delayed' : 'ready';
+    return { id: ids[index] as string, queue: (drafts[index] as Draft).queue.name, state, duplicate: false };
+  });
+  return { receipts, wake, repeated };
+}
+
+async function complete(
+  { queue, body, options }: Draft,
+  at: string,
+): Promise<{ message: Unnamed } | { issues: Issue[] }> {
+  const parsed = MessageOptions.safeParse(options);
+  const issues = [...badOptions(parsed, at), ...(await badBody(queue.schema, body, at))];
+  const { priority, group, delay, notBefore, ttl, maxAttempts, headers } = parsed.data ?? {};
+  const json = JSON.stringify({ body, headers });
+  if (isOver(json, MAX_MESSAGE_BYTES)) {
+    const message = `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`;
+    issues.push({ field: `${at}body`, code: 'too_large', message });
+  }
+  if (issues.length > 0) return { issues };
+  return {
+    message: {
+      lane: laneOf((priority as Priority | undefined) ?? queue.priority, queue.name, group),
+      pool: queue.pool,
+      maxAttempts: maxAttempts ?? queue.attempts,
+      delayMs: parseDuration(delay ?? 0) ?? 0,
+      ...(notBefore === undefined ? {} : { notBefore }),
+      ttlMs: parseDuration(ttl ?? queue.ttlMs) ?? 0,
+      json,
+    },
+  };
+}
+
+function badOptions({ error }: z.ZodSafeParseResult<unknown>, at: string): Issue[] {
+  return (error?.issues ?? []).flatMap(({ code, path, message, ...issue }) => {
+    if (code !== 'unrecognized_keys') return [{ field: at + path.join('.'), code: 'invalid', message }];
+    const { keys } = issue as { keys: string[] };
+    return keys.map((key) => ({ field: at + key, code: 'unknown_field', message: 'is not a field of a message' }));
+  });
+}
+
+async function badBody(schema: StandardSchemaV1 | undefined, body: unknown, at: string): Promise<Issue[]> {
+  if (body === undefined) return [{ field: `${at}body`, code: 'required', message: 'is required' }];
+  const result = schema?.['~standard'].validate(body);
+  const { issues = [] } = (result instanceof Promise ? await result : result) ?? {};
+  return issues.map(({ path = [], message }) => {
+    const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
+    return { field: [`${at}body`, ...steps].join('.'), code: 'schema', message };
+  });
+}
+
+/** A UTF-16 unit takes at most 3 bytes, so that most texts need no encoding to be judged. */
+function isOver(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && new TextEncoder().encode(text).length > bytes);
+}

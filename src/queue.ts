@@ -1,0 +1,89 @@
+/**
+ * Queues: a name with a policy, and, for a drained one, the handler its messages go to.
+ *
+ * Pure. A queue with a handler is drained by the Worker itself; one without is pulled by consumers elsewhere.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { type Backoff, exponential } from './backoff.ts';
+import { type Duration, toMs } from './duration.ts';
+import { DRAINED, type Message, type Priority, QUEUE_NAME } from './message.ts';
+
+/** What a handler gets besides its message. */
+export interface HandlerContext<Env = unknown> {
+  /** The Worker's bindings. */
+  env: Env;
+  /** Aborted when the queue's timeout is over, the lease was lost, or the drain has to end. */
+  signal: AbortSignal;
+}
+
+export type Handler<Body, Env = unknown> = (
+  message: Message<Body>,
+  context: HandlerContext<Env>,
+) => Promise<unknown> | unknown;
+
+export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> {
+  /** 0 to 9, 0 first; a message may carry its own. Default 5. */
+  priority?: Priority;
+  /** Any Standard Schema. Bodies are checked when they come in, and again when they go to the handler. */
+  schema?: Schema;
+  /** Deliveries, crashes included, after which a message becomes a dead letter. Default 5. */
+  attempts?: number;
+  /** Wait between attempts. Default: 2 s doubling to 10 minutes. */
+  backoff?: Backoff;
+  /** A delivery that takes longer is aborted and counts as failed. Default 30 s. */
+  timeout?: Duration;
+  /** A message not delivered within it becomes a dead letter. Default: none. */
+  ttl?: Duration;
+  /** Subrequests that one delivery may make; a drain's budget counts them. Default 1. */
+  requests?: number;
+  /** Left out: the queue is pulled. */
+  handler?: Handler<StandardSchemaV1.InferOutput<Schema>, Env>;
+}
+
+/** A checked definition. The type parameters carry what the schema takes in and gives out. */
+export interface Queue<Input = unknown, Output = Input, Env = unknown> {
+  readonly name: string;
+  readonly pool: string;
+  readonly priority: Priority;
+  readonly schema: StandardSchemaV1<Input, Output> | undefined;
+  readonly attempts: number;
+  readonly backoff: Backoff;
+  readonly timeoutMs: number;
+  readonly ttlMs: number;
+  readonly requests: number;
+  readonly handler: Handler<Output, Env> | undefined;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a list of queues mixes bodies, and each handler is the judge of its own
+export type AnyQueue = Queue<any, any, any>;
+
+const DEFAULT_BACKOFF = exponential({ base: '2s', max: '10m' });
+
+/** @throws RangeError that names the bad setting. */
+export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown>(
+  name: string,
+  options: QueueOptions<Schema, Env> = {},
+): Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>, Env> {
+  const setting = (key: string) => `${key} of queue ${JSON.stringify(name)}`;
+  if (!QUEUE_NAME.test(name)) throw new RangeError(`a queue's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
+  const { schema, handler, backoff = DEFAULT_BACKOFF } = options;
+  return Object.freeze({
+    name,
+    pool: handler ? DRAINED : name,
+    priority: whole(options.priority ?? 5, 0, 9, setting('priority')) as Priority,
+    schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
+    attempts: whole(options.attempts ?? 5, 1, 1_000, setting('attempts')),
+    backoff,
+    timeoutMs: toMs(options.timeout ?? '30s', setting('timeout')),
+    ttlMs: toMs(options.ttl ?? 0, setting('ttl')),
+    requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
+    handler,
+  });
+}
+
+function whole(value: number, least: number, most: number, setting: string): number {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${setting} must be a whole number from ${least} to ${most}; got ${value}`);
+  }
+  return value;
+}

@@ -1,0 +1,98 @@
+/** createSluice: queues and edge functions become a Worker. */
+import { type EdgeFunction, createApp } from './http/app.ts';
+import { type Engine, openEngine, WOKEN_DRAIN_MS } from './engine.ts';
+import { type MessageOptions, type Receipt } from './producer.ts';
+import type { AnyQueue, Queue } from './queue.ts';
+
+export interface SluiceOptions {
+  queues: AnyQueue[];
+  /** What the Worker answers over HTTP. None: only cron and code in the Worker reach the queues. */
+  functions?: EdgeFunction[];
+}
+
+/** One message of a batch. */
+export interface BatchMessage<Input = unknown> {
+  // biome-ignore lint/suspicious/noExplicitAny: a batch mixes queues; `message()` ties each body to its queue
+  queue: Queue<Input, any, any>;
+  body: Input;
+  options?: MessageOptions;
+}
+
+/** Enqueueing from code in the Worker: other handlers, other routes, Durable Objects. */
+export interface Producer {
+  /**
+   * @returns when the message is stored: `{ id, queue, state, duplicate }`
+   * @throws InvalidMessage, StorageError
+   */
+  enqueue<Input>(
+    // biome-ignore lint/suspicious/noExplicitAny: the producer does not care what the handler gets
+    queue: Queue<Input, any, any>,
+    body: Input,
+    options?: MessageOptions,
+  ): Promise<Receipt>;
+  /** 1 to 1000 messages, all or none, in one request. @throws InvalidMessage, StorageError */
+  enqueueMany(messages: BatchMessage[]): Promise<Receipt[]>;
+}
+
+/** Keeps work alive after the answer: a Worker's ExecutionContext. */
+export interface Waits {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+export interface Sluice<Env extends object> {
+  fetch(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response>;
+  scheduled(controller: ScheduledController, env: Env, context: ExecutionContext): Promise<void>;
+  /** For code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. */
+  producer(env: Env, context: Waits): Producer;
+}
+
+/** @throws RangeError where two queues share a name */
+export function createSluice<Env extends object>({ queues, functions = [] }: SluiceOptions): Sluice<Env> {
+  const byName = new Map(queues.map((queue) => [queue.name, queue]));
+  if (byName.size < queues.length) throw new RangeError('two queues have the same name');
+  const engineOf = remembered((env) => openEngine(env, byName));
+  const app = createApp(functions, engineOf);
+  return {
+    fetch: (request, env, context) => app.fetch(request, env, context),
+    async scheduled(_controller, env) {
+      await engineOf(env).tick(); // awaited: what it throws shows up as a failed cron event
+    },
+    producer: (env, context) => producerOf(engineOf(env), context),
+  };
+}
+
+function producerOf(engine: Engine, context: Waits): Producer {
+  const enqueueMany = async (messages: BatchMessage[]) => {
+    const drafts = messages.map(({ queue, body, options = {} }) => ({ queue, body, options }));
+    const { receipts, wake } = await engine.enqueue(drafts);
+    if (wake) wakeDrain(engine, context);
+    return receipts;
+  };
+  return {
+    enqueueMany,
+    async enqueue(queue, body, options) {
+      const [receipt] = await enqueueMany([{ queue, body, ...(options ? { options } : {}) }]);
+      return receipt as Receipt;
+    },
+  };
+}
+
+/** Starts a drain behind the answer. Its failure is told to the log only: the messages are stored, and cron drains them. */
+export function wakeDrain(engine: Engine, context: Waits): void {
+  const drained = engine.drain(Math.min(WOKEN_DRAIN_MS, engine.config.SLUICE_DRAIN_MS)).catch((error: unknown) => {
+    console.error(`sluice: woken drain: ${error instanceof Error ? error.message : 'failed'}`);
+  });
+  context.waitUntil(drained);
+}
+
+/** Bindings are the same object for as long as the isolate lives; settings are read once for each. */
+function remembered(open: (env: object) => Engine): (env: object) => Engine {
+  const engines = new WeakMap<object, Engine>();
+  return (env) => {
+    const known = engines.get(env);
+    if (known) return known;
+    const engine = open(env);
+    engines.set(env, engine);
+    return engine;
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * The one way to Redis: a single HTTP request per command over @upstash/redis, with everything that SDK does on its own
+ * turned off, and every failure turned into a StorageError without commands or bodies in it.
+ */
+import { Redis } from '@upstash/redis/cloudflare';
+import { StorageError } from '../errors.ts';
+
+/** Sends one command, once. @throws StorageError */
+export type Send = (command: string[]) => Promise<unknown>;
+
+export interface Connection {
+  url: string;
+  token: string;
+  /** After which a request counts as unanswered. */
+  timeoutMs: number;
+}
+
+export function connect({ url, token, timeoutMs }: Connection): Send {
+  const redis = new Redis({
+    url,
+    token,
+    retry: { retries: 0 }, // `false` would still send twice
+    enableAutoPipelining: false, // it sends reads and writes apart, out of order
+    automaticDeserialization: false, // it turns "12345" into a number and damages bodies
+    enableTelemetry: false,
+    responseEncoding: false, // bodies are JSON and so UTF-8; base64 costs a third more bytes
+    signal: () => AbortSignal.timeout(timeoutMs), // the function form: an AbortSignal object fakes a success
+  });
+  return async ([name = '', ...args]) => {
+    try {
+      return await redis.exec([name, ...args]);
+    } catch (error) {
+      throw toStorageError(error);
+    }
+  };
+}
+
+// What Redis and the service say that helps an operator. Nothing else of their texts is kept.
+const REFUSALS =
+  /^(NOSCRIPT|WRONGPASS|NOAUTH|NOPERM|READONLY|OOM|MISCONF|WRONGTYPE|CROSSSLOT)\b|max requests limit exceeded|DB capacity quota exceeded|max (?:daily )?request(?: size| limit)? exceeded|max \w+(?: \w+)? size exceeded|not available|not allowed/;
+const PASSING = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY)\b|too many requests|rate limit/i;
+
+function toStorageError(error: unknown): StorageError {
+  if (!(error instanceof Error)) return new StorageError('unreachable', 'no answer');
+  if (error.name === 'UpstashJSONParseError') return new StorageError('garbled', 'the answer is not JSON');
+  if (error.name !== 'UpstashError')
+    return new StorageError('unreachable', error.name === 'TimeoutError' ? 'timeout' : 'no answer');
+  const passing = PASSING.exec(error.message);
+  if (passing) return new StorageError('unreachable', passing[0]);
+  const refusal = REFUSALS.exec(error.message);
+  return new StorageError('refused', refusal ? refusal[0] : 'error');
+}

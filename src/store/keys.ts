@@ -1,0 +1,29 @@
+/**
+ * Every key of a shard, and nothing else makes one. All share one hash tag, so that a script stays in one slot of a Redis
+ * Cluster. The scripts derive lanes, leases and envelopes from the root.
+ */
+export interface Keys {
+  /** What each key begins with. */
+  root: string;
+  timers: string;
+  failures: string;
+  awake: string;
+  /** An enqueue request that was applied. */
+  request(token: string): string;
+  /** The lanes with work of one pool. */
+  ready(pool: string): string;
+}
+
+/** @throws RangeError where the prefix has anything but letters, digits, dot, dash and underscore. */
+export function keysOf(prefix: string): Keys {
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(prefix)) throw new RangeError(`bad key prefix ${JSON.stringify(prefix)}`);
+  const root = `{${prefix}}:`;
+  return {
+    root,
+    timers: `${root}timers`,
+    failures: `${root}failures`,
+    awake: `${root}awake`,
+    request: (token) => `${root}req:${token}`,
+    ready: (pool) => `${root}ready:${pool}`,
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * Running scripts: by digest, by text where the server does not know it, and again where no usable answer came. Repeating
+ * is safe because every script is safe to replay.
+ */
+import { StorageError } from '../errors.ts';
+import type { Send } from './client.ts';
+
+export interface Script {
+  name: string;
+  source: string;
+}
+
+export interface Runner {
+  /**
+   * @returns the script's reply, and whether an earlier try of this call may have run too
+   * @throws StorageError after the last try, or at once where storage refused
+   */
+  run(script: Script, keys: string[], args: string[]): Promise<{ reply: unknown; repeated: boolean }>;
+}
+
+export interface RunnerOptions {
+  send: Send;
+  /** Waits before each repetition, ms; each gets up to half as much jitter on top. */
+  repeatAfterMs?: readonly number[];
+  /** Called before each HTTP request: whoever has a budget of requests counts here. */
+  onRequest?: (() => void) | undefined;
+}
+
+const REPEAT_AFTER_MS = [50, 250, 1_000] as const;
+const digests = new Map<string, Promise<string>>();
+
+export function scriptRunner({ send, repeatAfterMs = REPEAT_AFTER_MS, onRequest }: RunnerOptions): Runner {
+  const request: Send = (command) => {
+    onRequest?.();
+    return send(command);
+  };
+
+  async function once({ source }: Script, keys: string[], args: string[]): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await request(['EVALSHA', await digestOf(source), ...rest]);
+    } catch (error) {
+      if (!(error instanceof StorageError && error.reason === 'NOSCRIPT')) throw error;
+      return request(['EVAL', source, ...rest]);
+    }
+  }
+
+  return {
+    async run(script, keys, args) {
+      for (let tries = 0; ; tries++) {
+        try {
+          return { reply: await once(script, keys, args), repeated: tries > 0 };
+        } catch (error) {
+          const wait = repeatAfterMs[tries];
+          if (wait === undefined || !(error instanceof StorageError) || error.code === 'refused') throw error;
+          await new Promise((resolve) => setTimeout(resolve, wait * (1 + Math.random() / 2)));
+        }
+      }
+    },
+  };
+}
+
+/** SHA-1 of the text, in hex, as EVALSHA wants it. */
+function digestOf(source: string): Promise<string> {
+  let digest = digests.get(source);
+  if (!digest) {
+    digest = crypto.subtle
+      .digest('SHA-1', new TextEncoder().encode(source))
+      .then((bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join(''));
+    digests.set(source, digest);
+  }
+  return digest;
+}

@@ -1,0 +1,22 @@
+/** The scripts: each its own file behind the shared chunks that it needs, in the order in which these build on each other. */
+import type { Script } from './script.ts';
+import audit from './scripts/audit.lua';
+import clock from './scripts/clock.lua';
+import dead from './scripts/dead.lua';
+import enqueue from './scripts/enqueue.lua';
+import entry from './scripts/entry.lua';
+import exchange from './scripts/exchange.lua';
+import lane from './scripts/lane.lua';
+import settle from './scripts/settle.lua';
+import sweep from './scripts/sweep.lua';
+import take from './scripts/take.lua';
+import timers from './scripts/timers.lua';
+
+const script = (name: string, ...chunks: string[]): Script => ({ name, source: chunks.join('\n') });
+
+export const scripts = {
+  enqueue: script('enqueue', clock, entry, lane, enqueue),
+  exchange: script('exchange', clock, entry, lane, dead, timers, settle, take, exchange),
+  sweep: script('sweep', clock, entry, lane, dead, timers, sweep),
+  audit: script('audit', clock, entry, lane, audit),
+};

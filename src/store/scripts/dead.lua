@@ -1,0 +1,48 @@
+-- dead: failures of a message, and the end of those that will not be tried again.
+
+-- Of a message's errors the last few are kept, a line each: '<attempt> <at> <kind> <text>'.
+local FAILURES_KEPT = 5
+
+local function failure(entry, now, kind, text)
+  return { id = id_of(entry), line = digits(attempt_of(entry)) .. ' ' .. digits(now) .. ' ' .. kind .. ' ' .. text }
+end
+
+local function keep_last(lines, line)
+  local kept = {}
+  for earlier in string.gmatch(lines or '', '[^\n]+') do kept[#kept + 1] = earlier end
+  kept[#kept + 1] = line
+  return table.concat(kept, '\n', math.max(1, #kept - FAILURES_KEPT + 1))
+end
+
+local function record_failures(key, failures)
+  for from = 1, #failures, CHUNK / 2 do
+    local to = math.min(from + CHUNK / 2 - 1, #failures)
+    local ids, fields = {}, {}
+    for i = from, to do ids[#ids + 1] = failures[i].id end
+    local earlier = redis.pcall('HMGET', key, unpack(ids))
+    if earlier.err then return end -- a key of a wrong type costs the texts, not the messages
+    for i = from, to do
+      fields[#fields + 1] = failures[i].id
+      fields[#fields + 1] = keep_last(earlier[i - from + 1], failures[i].line)
+    end
+    redis.call('HSET', key, unpack(fields))
+  end
+end
+
+-- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.
+local NO_QUEUE = '-'
+
+-- Adds { queue = , entry = } to the dead letters of their queues.
+local function bury(root, now, buried)
+  local by_queue, order = {}, {}
+  for _, dead in ipairs(buried) do
+    if not by_queue[dead.queue] then
+      by_queue[dead.queue] = {}
+      order[#order + 1] = dead.queue
+    end
+    local members = by_queue[dead.queue]
+    members[#members + 1] = digits(now)
+    members[#members + 1] = dead.entry
+  end
+  for _, queue in ipairs(order) do in_chunks('ZADD', root .. 'dead:' .. queue, by_queue[queue]) end
+end

@@ -1,0 +1,60 @@
+-- entry: what lists and timers carry, '<attempt>.<id>', and the header line of its envelope.
+
+-- unpack() puts all on Lua's stack, whose size differs between servers: never more than this at once.
+local CHUNK = 200
+
+-- Calls `command` with `fixed` and then `values`, a chunk at a time; returns the last reply.
+local function in_chunks(command, fixed, values)
+  local reply
+  for from = 1, #values, CHUNK do
+    local call = { command, fixed }
+    if not fixed then call = { command } end
+    for i = from, math.min(from + CHUNK - 1, #values) do call[#call + 1] = values[i] end
+    reply = redis.call(unpack(call))
+  end
+  return reply
+end
+
+local function attempt_of(entry)
+  return tonumber(string.match(entry, '^%d+'))
+end
+
+local function id_of(entry)
+  return string.match(entry, '^%d+%.(.+)$')
+end
+
+local function next_entry(entry)
+  return digits(attempt_of(entry) + 1) .. '.' .. id_of(entry)
+end
+
+local function queue_of(lane)
+  return string.match(lane, '^%d:([^/]+)')
+end
+
+-- What the scripts may read of an envelope: its first line. nil where there is none.
+local function header_of(envelope)
+  if not envelope then return nil end
+  local lane, pool, attempts, expires = string.match(envelope, '^(%S+) (%S+) (%d+) %d+ (%d+)\n')
+  if not lane then return nil end
+  return { lane = lane, pool = pool, attempts = tonumber(attempts), expires = tonumber(expires) }
+end
+
+-- Reads envelopes in the order of `entries`, until they add up to `most` bytes. Returns as many as were
+-- read, false where one is missing. The first reads are small, because hosted Redis refuses a reply of 10 MB
+-- and bodies may be large; when they turn out small, the rest comes in full chunks.
+local function read_envelopes(root, entries, most)
+  local envelopes, bytes, size = {}, 0, 16
+  while #envelopes < #entries and bytes < most do
+    local keys = {}
+    for i = #envelopes + 1, math.min(#envelopes + size, #entries) do
+      keys[#keys + 1] = root .. 'm:' .. id_of(entries[i])
+    end
+    local offset = #envelopes
+    for i, envelope in ipairs(redis.call('MGET', unpack(keys))) do
+      envelopes[offset + i] = envelope
+      bytes = bytes + (envelope and #envelope or 0)
+    end
+    size = math.max(1, math.min(CHUNK, math.floor((most - bytes) * #envelopes / math.max(bytes, 1))))
+  end
+  return envelopes
+end

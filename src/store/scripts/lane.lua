@@ -1,0 +1,59 @@
+-- lane: putting entries in lanes, and the index of lanes with work.
+
+-- 2^41: priority first, then the instant of the lane's last turn. Instants stay below it until the year 2039.
+local TURN = 2199023255552
+
+local function turn(lane, now)
+  return string.format('%.3f', string.sub(lane, 1, 1) * TURN + now)
+end
+
+-- An entry that has to wait, as a member of `timers`.
+local function delayed(pool, lane, entry)
+  return 'm ' .. pool .. ' ' .. lane .. ' ' .. entry
+end
+
+-- How long something that cannot be moved now is put off, so that it never blocks what is due behind it.
+local PUT_OFF_MS = 60000
+
+-- Puts entries in a lane: side 'LPUSH' is its tail, 'RPUSH' its head, from which entries are taken. Answers whether
+-- the lane was empty. Where its key is of a wrong type the entries wait in timers: never dropped.
+local function put(root, timers, now, move)
+  local length = 0
+  for from = 1, #move.entries, CHUNK do
+    local to = math.min(from + CHUNK - 1, #move.entries)
+    length = redis.pcall(move.side, root .. 'lane:' .. move.lane, unpack(move.entries, from, to))
+    if type(length) == 'table' then
+      for i = from, #move.entries do
+        redis.call('ZADD', timers, digits(now + PUT_OFF_MS), delayed(move.pool, move.lane, move.entries[i]))
+      end
+      return false
+    end
+  end
+  return length == #move.entries
+end
+
+-- Entries on their way to lanes: gathered first, so that each lane costs one push.
+local function gather(moves, pool, lane, side, entry)
+  local key = side .. pool .. ' ' .. lane
+  local move = moves[key]
+  if not move then
+    move = { pool = pool, lane = lane, side = side, entries = {} }
+    moves[key] = move
+    moves[#moves + 1] = move
+  end
+  move.entries[#move.entries + 1] = entry
+end
+
+-- Puts all of them, and adds the lanes that were empty to the index of their pool.
+local function put_all(root, timers, now, moves)
+  local entered = {}
+  for _, move in ipairs(moves) do
+    if put(root, timers, now, move) then
+      entered[move.pool] = entered[move.pool] or {}
+      local lanes = entered[move.pool]
+      lanes[#lanes + 1] = turn(move.lane, now)
+      lanes[#lanes + 1] = move.lane
+    end
+  end
+  for pool, lanes in pairs(entered) do in_chunks('ZADD', root .. 'ready:' .. pool, lanes) end
+end

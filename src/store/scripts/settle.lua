@@ -1,0 +1,97 @@
+-- settle: what a consumer finished leaves its lease.
+
+-- Applies settlements { entry =, outcome =, delay =, kind =, text = } to `held`, the entries of the lease from its left
+-- end. Returns the status of each, the entries that stay, the
+-- keys to remove, and when the first of what has to wait is due.
+local function settle(root, timers, failures_key, now, held, settlements)
+  local in_lease, wanted, unknown = {}, {}, {}
+  for _, entry in ipairs(held) do in_lease[entry] = true end
+  for _, s in ipairs(settlements) do
+    s.held = in_lease[s.entry]
+    in_lease[s.entry] = nil -- named twice, it counts once
+    if not s.held or s.outcome ~= 'ack' then wanted[#wanted + 1] = s.entry end
+  end
+
+  -- Envelopes tell the queue and the attempts allowed, and whether a message that is not held lives on elsewhere.
+  local headers = {}
+  while #wanted > 0 do
+    for _, envelope in ipairs(read_envelopes(root, wanted, 1000000)) do
+      headers[table.remove(wanted, 1)] = header_of(envelope) or false
+    end
+  end
+
+  local statuses, settled, garbage, cleared = {}, {}, {}, {}
+  local moves, later, buried, failures, released = {}, {}, {}, {}, {}
+  for i, s in ipairs(settlements) do
+    local header, outcome = headers[s.entry], s.outcome
+    if not s.held then
+      statuses[i] = header and 'stale' or 'gone'
+    else
+      settled[s.entry] = true
+      if outcome ~= 'ack' and not header then
+        buried[#buried + 1] = { queue = NO_QUEUE, entry = s.entry }
+        failures[#failures + 1] = failure(s.entry, now, 'missing', 'its envelope is gone')
+        statuses[i] = 'dead'
+      elseif outcome == 'ack' then
+        garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
+        if attempt_of(s.entry) > 1 then cleared[#cleared + 1] = id_of(s.entry) end
+        statuses[i] = 'acked'
+      elseif outcome == 'release' and s.delay == 0 then
+        released[s.entry] = header
+        statuses[i] = 'released'
+      elseif outcome == 'release' then
+        later[#later + 1] = digits(now + s.delay)
+        later[#later + 1] = delayed(header.pool, header.lane, s.entry)
+        statuses[i] = 'released'
+      else
+        failures[#failures + 1] = failure(s.entry, now, s.kind, s.text)
+        if outcome == 'retry' and attempt_of(s.entry) < header.attempts then
+          later[#later + 1] = digits(now + s.delay)
+          later[#later + 1] = delayed(header.pool, header.lane, next_entry(s.entry))
+          statuses[i] = 'retried'
+        else
+          buried[#buried + 1] = { queue = queue_of(header.lane), entry = s.entry }
+          statuses[i] = 'dead'
+        end
+      end
+    end
+  end
+
+  -- From the left, the newest first: so the oldest of what is given back ends up at the head of its lane.
+  local remaining = {}
+  for _, entry in ipairs(held) do
+    if released[entry] then
+      gather(moves, released[entry].pool, released[entry].lane, 'RPUSH', entry)
+    elseif not settled[entry] then
+      remaining[#remaining + 1] = entry
+    end
+  end
+
+  -- What could meet a key of a wrong type comes first, and is harmless to do again.
+  bury(root, now, buried)
+  record_failures(failures_key, failures)
+  in_chunks('ZADD', timers, later)
+  put_all(root, timers, now, moves)
+  in_chunks('HDEL', failures_key, cleared)
+  local soonest
+  for i = 1, #later, 2 do soonest = math.min(soonest or math.huge, tonumber(later[i])) end
+  return statuses, remaining, garbage, soonest
+end
+
+-- Leaves in the lease what stays of `held`. An emptied lease is added to `garbage`, to go with the rest in one command.
+local function keep(lease_key, held, remaining, garbage)
+  local removed = #held - #remaining
+  if removed == 0 then return end
+  if #remaining == 0 then
+    garbage[#garbage + 1] = lease_key
+  elseif removed <= 1 + #remaining / CHUNK then
+    local stays = {}
+    for _, entry in ipairs(remaining) do stays[entry] = true end
+    for _, entry in ipairs(held) do
+      if not stays[entry] then redis.call('LREM', lease_key, '1', entry) end
+    end
+  else
+    redis.call('UNLINK', lease_key)
+    in_chunks('RPUSH', lease_key, remaining)
+  end
+end

@@ -1,0 +1,81 @@
+-- timers: firing what is due. Delayed entries go to their lanes; an expired lease gives back what it held.
+
+-- What one expired lease held, one attempt later at the head of each lane, or dead where attempts are used up.
+-- The newest entry stands left: it is pushed first, so that the oldest ends up at the head.
+local function give_back(root, now, lease, moves, buried, failures)
+  local held = redis.call('LRANGE', root .. 'lease:' .. lease, '0', '-1')
+  for from = 1, #held, CHUNK do
+    local part = { unpack(held, from, math.min(from + CHUNK - 1, #held)) }
+    while #part > 0 do
+      local envelopes = read_envelopes(root, part, 1000000)
+      for i = 1, #envelopes do
+        local entry, header = table.remove(part, 1), header_of(envelopes[i])
+        if not header then
+          buried[#buried + 1] = { queue = NO_QUEUE, entry = entry }
+          failures[#failures + 1] = failure(entry, now, 'missing', 'its envelope is gone')
+        else
+          failures[#failures + 1] = failure(entry, now, 'lapsed', 'its consumer let the lease expire')
+          if attempt_of(entry) < header.attempts then
+            gather(moves, header.pool, header.lane, 'RPUSH', next_entry(entry))
+          else
+            buried[#buried + 1] = { queue = queue_of(header.lane), entry = entry }
+          end
+        end
+      end
+    end
+  end
+  return #held
+end
+
+-- The next due instant in a reply of ZRANGE .. WITHSCORES, other than the caller's own lease; '' if there is none.
+local function due_after(first, own)
+  return (first[1] == own and first[4] or first[1] ~= own and first[2]) or ''
+end
+
+-- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
+-- caller's lease, which a late exchange still extends as long as nobody has fired it.
+-- Returns { fired =, requeued =, dead =, next = due ms or '' }.
+local function fire(root, timers, failures_key, now, limit, own)
+  local fired = { fired = 0, requeued = 0, dead = 0 }
+  local first = redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES')
+  fired.next = due_after(first, own)
+  if fired.next == '' or tonumber(fired.next) > now then return fired end
+
+  local due = redis.call('ZRANGE', timers, '-inf', digits(now), 'BYSCORE', 'LIMIT', '0', digits(limit))
+  local moves, returns, redeliveries = {}, {}, {}
+  local done, leases, put_off, buried, failures = {}, {}, {}, {}, {}
+  for _, member in ipairs(due) do
+    local pool, lane, entry = string.match(member, '^m (%S+) (%d:%S+) (%d+%.%S+)$')
+    local lease = string.match(member, '^l (%S+)$')
+    if entry and attempt_of(entry) > 1 then
+      redeliveries[#redeliveries + 1] = { pool, lane, entry }
+      done[#done + 1] = member
+    elseif entry then
+      gather(moves, pool, lane, 'LPUSH', entry)
+      done[#done + 1] = member
+    elseif lease and member ~= own and fired.requeued < limit then
+      fired.requeued = fired.requeued + give_back(root, now, lease, returns, buried, failures)
+      leases[#leases + 1] = root .. 'lease:' .. lease
+      done[#done + 1] = member
+    elseif not lease then
+      put_off[#put_off + 1] = digits(now + PUT_OFF_MS)
+      put_off[#put_off + 1] = member
+    end
+  end
+  for i = #redeliveries, 1, -1 do -- they have waited already: to the head, the one due first to the very head
+    gather(moves, redeliveries[i][1], redeliveries[i][2], 'RPUSH', redeliveries[i][3])
+  end
+
+  bury(root, now, buried)
+  record_failures(failures_key, failures)
+  put_all(root, timers, now, moves)
+  put_all(root, timers, now, returns) -- after the others, so that they stand before them
+  in_chunks('UNLINK', nil, leases)
+  in_chunks('ZREM', timers, done)
+  in_chunks('ZADD', timers, put_off)
+
+  fired.fired, fired.dead = #done, #buried
+  fired.requeued = fired.requeued - #buried
+  fired.next = due_after(redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES'), own)
+  return fired
+end

@@ -1,0 +1,210 @@
+/** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
+import { RequestMismatch, StorageError } from '../errors.ts';
+import { idOf, type NewMessage, newToken } from '../message.ts';
+import { type Keys, keysOf } from './keys.ts';
+import type { Runner } from './script.ts';
+import { scripts } from './scripts.ts';
+
+/** A message's place in a request gives its id. */
+export type Unnamed = Omit<NewMessage, 'id'>;
+
+export interface EnqueueRequest {
+  messages: Unnamed[];
+  /** Names the request: a replay with the same token enqueues nothing twice. A fresh one if left out. */
+  token?: string | undefined;
+  /** Tells requests with the same token apart. */
+  fingerprint?: string | undefined;
+  /** How long a replay is recognised. */
+  recognisedMs?: number | undefined;
+}
+
+export interface EnqueueAnswer {
+  ids: string[];
+  /** It had been applied before, by an earlier try or another caller with the same token. */
+  repeated: boolean;
+  /** The caller should start a drain: nobody is draining. */
+  wake: boolean;
+}
+
+export type Outcome = 'ack' | 'retry' | 'dead' | 'release';
+
+/** What became of a message: stale where its lease was lost and it lives on elsewhere, gone where it no longer exists. */
+export type Status = 'acked' | 'retried' | 'dead' | 'released' | 'stale' | 'gone';
+
+export interface Settlement {
+  entry: string;
+  outcome: Outcome;
+  /** For retry and release. */
+  delayMs?: number;
+  failure?: { kind: FailureKind; text: string };
+}
+
+export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lapsed' | 'missing' | 'expired';
+
+export interface ExchangeRequest {
+  lease: string;
+  leaseMs: number;
+  /** How many entries the caller holds besides those it settles here. */
+  held: number;
+  want: number;
+  pools: string[];
+  settlements: Settlement[];
+  /** For a drain: how long others need not wake one after this comes back full. */
+  awakeMs?: number;
+}
+
+export interface ExchangeAnswer {
+  /** Server time, epoch ms. */
+  now: number;
+  /** When the next timer is due, epoch ms. */
+  nextDue?: number;
+  /** The lease was swept: what the caller holds is another's, and it must go on with a new lease. */
+  lost: boolean;
+  /** One for each settlement, in order. */
+  statuses: Status[];
+  taken: { entry: string; envelope: string }[];
+  /** An earlier try may have run: a `gone` may be its own doing. */
+  repeated: boolean;
+}
+
+export interface SweepAnswer {
+  now: number;
+  nextDue?: number;
+  /** Timers fired; the caller repeats while it is more than 0. */
+  fired: number;
+  /** Entries that expired leases gave back to their lanes. */
+  requeued: number;
+  dead: number;
+  /** Lanes of the pool have work. */
+  ready: boolean;
+}
+
+export interface Finding {
+  finding: string;
+  name: string;
+}
+
+export interface Store {
+  /** @throws StorageError, RequestMismatch */
+  enqueue(request: EnqueueRequest): Promise<EnqueueAnswer>;
+  /** @throws StorageError */
+  exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
+  /** One bounded step. @throws StorageError */
+  sweep(pool: string, limit?: number): Promise<SweepAnswer>;
+  /** One bounded step; the cursor '0' begins and ends it. @throws StorageError */
+  audit(cursor: string, repair: boolean): Promise<{ cursor: string; findings: Finding[] }>;
+}
+
+export interface StoreOptions {
+  runner: Runner;
+  prefix: string;
+  /** Tests set the clock: epoch ms. */
+  clock?: (() => number) | undefined;
+}
+
+const RECOGNISED_MS = 60_000; // our own repetitions end within 20 s
+const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
+const WAKE_WITHIN_MS = 15_000; // a woken drain lives about 20 s
+const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
+const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due; the sweep takes more
+const SWEEP_FIRES = 500;
+const AUDIT_KEYS = 200;
+const FAILURE_TEXT = 500;
+
+export function openStore({ runner, prefix, clock }: StoreOptions): Store {
+  const keys = keysOf(prefix);
+  const head = () => [keys.root, clock ? String(clock()) : ''];
+  return {
+    enqueue: (request) => enqueue(runner, keys, head(), request),
+    exchange: (request) => exchange(runner, keys, head(), request),
+    async sweep(pool, limit = SWEEP_FIRES) {
+      const { reply } = await runner.run(
+        scripts.sweep,
+        [keys.timers, keys.failures, keys.ready(pool)],
+        [...head(), String(limit)],
+      );
+      const [now, nextDue, fired, requeued, dead, ready] = strings(reply).map(Number) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      return { now, ...due(nextDue), fired, requeued, dead, ready: ready === 1 };
+    },
+    async audit(cursor, repair) {
+      const args = [...head(), cursor, String(AUDIT_KEYS), repair ? '1' : '0'];
+      const [next, found] = list((await runner.run(scripts.audit, [keys.timers], args)).reply);
+      return { cursor: String(next), findings: pairs(strings(found)).map(([finding, name]) => ({ finding, name })) };
+    },
+  };
+}
+
+async function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
+  const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS } = request;
+  const ids = messages.map((_, index) => idOf(token, index, messages.length));
+  const args = [...head, token, fingerprint, String(recognisedMs), String(AWAKE_MS), String(WAKE_WITHIN_MS)];
+  const { reply } = await runner.run(
+    scripts.enqueue,
+    [keys.request(token), keys.timers, keys.awake],
+    [...args, ...runsOf(messages, ids)],
+  );
+  const [status, wake] = strings(reply);
+  if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
+  if (status === 'blocked') throw new StorageError('refused', 'a lane has a key of a wrong type');
+  return { ids, repeated: status === 'repeated', wake: wake === '1' };
+}
+
+/** Consecutive messages with the same settings share one header: most batches are a single run. */
+function runsOf(messages: Unnamed[], ids: string[]): string[] {
+  const args: string[] = [];
+  let settings = '';
+  let countAt = 0;
+  messages.forEach(({ lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs, json }, index) => {
+    const run = [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String)];
+    if (run.join(' ') !== settings) {
+      settings = run.join(' ');
+      countAt = args.push(...run, '0') - 1;
+    }
+    args[countAt] = String(Number(args[countAt]) + 1);
+    args.push(ids[index] as string, json);
+  });
+  return args;
+}
+
+async function exchange(runner: Runner, keys: Keys, head: string[], request: ExchangeRequest): Promise<ExchangeAnswer> {
+  const { lease, leaseMs, held, want, pools, settlements, awakeMs = 0 } = request;
+  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, EXCHANGE_FIRES, pools.length].map(String);
+  const args = [...head, lease, ...limits, ...pools, ...settlements.flatMap(settlementArgs)];
+  const { reply, repeated } = await runner.run(scripts.exchange, [keys.timers, keys.failures, keys.awake], args);
+  const [now, nextDue, lost, statuses, taken] = list(reply);
+  return {
+    now: Number(now),
+    ...due(Number(nextDue)),
+    lost: lost === '1',
+    statuses: strings(statuses) as Status[],
+    taken: pairs(strings(taken)).map(([entry, envelope]) => ({ entry, envelope })),
+    repeated,
+  };
+}
+
+function settlementArgs({ outcome, entry, delayMs = 0, failure }: Settlement): string[] {
+  const text = (failure?.text ?? '').replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed();
+  return [outcome, entry, String(delayMs), failure?.kind ?? '-', text];
+}
+
+const due = (nextDue: number) => (nextDue > 0 ? { nextDue } : {});
+
+function list(reply: unknown): unknown[] {
+  if (!Array.isArray(reply)) throw new StorageError('garbled', 'the answer is not a list');
+  return reply;
+}
+
+function strings(reply: unknown): string[] {
+  return list(reply) as string[];
+}
+
+function pairs(flat: string[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]);
+}

@@ -1,0 +1,130 @@
+/**
+ * Starts real Redis processes for tests, and ends the ones it started.
+ *
+ * Each gets a free port and a directory of its own, keeps nothing on disk, and
+ * is ended by its process id.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+export interface RedisServer {
+  url: string;
+  port: number;
+  pid: number;
+  stop(): Promise<void>;
+}
+
+export interface RedisCluster {
+  /** redis+cluster://host:port,host:port,.. as the emulator takes it. */
+  url: string;
+  nodes: RedisServer[];
+  stop(): Promise<void>;
+}
+
+const HOST = '127.0.0.1';
+const START_MS = 15_000; // a busy machine of two cores; usually it takes 20 ms
+
+export function redisServerPresent(): boolean {
+  try {
+    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `args` go after ours and win, such as `['--port', '7000']` to come back where another one was. */
+export async function startRedisServer(args: string[] = []): Promise<RedisServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
+  const port = portIn(args) ?? (await freePort());
+  const ours = ['--port', String(port), '--bind', HOST, '--save', '', '--appendonly', 'no', '--dir', directory];
+  const child = spawn('redis-server', [...ours, ...args], { stdio: 'ignore' });
+  const stop = async () => {
+    await end(child);
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    await until(`redis-server on port ${port}`, async () => (await ask(port, 'PING')).startsWith('+PONG'), child);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: `redis://${HOST}:${port}`, port, pid: child.pid as number, stop };
+}
+
+export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
+  const nodes: RedisServer[] = [];
+  const stop = async () => void (await Promise.all(nodes.map((node) => node.stop())));
+  try {
+    for (let i = 0; i < masters; i += 1) nodes.push(await startRedisServer(await clusterArgs()));
+    const addresses = nodes.map(({ port }) => `${HOST}:${port}`);
+    execFileSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'], { stdio: 'ignore' });
+    for (const { port } of nodes) {
+      await until(`the cluster node on port ${port}`, async () =>
+        (await ask(port, 'CLUSTER INFO')).includes('cluster_state:ok'),
+      );
+    }
+    return { url: `redis+cluster://${addresses.join(',')}`, nodes, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The bus gets a free port as well: the default, port + 10000, may lie beyond 65535. */
+async function clusterArgs(): Promise<string[]> {
+  const bus = String(await freePort());
+  return ['--cluster-enabled', 'yes', '--cluster-port', bus, '--cluster-node-timeout', '2000'];
+}
+
+/** Asks until it holds or the deadline passes. */
+export async function until(what: string, holds: () => Promise<boolean>, child?: ChildProcess): Promise<void> {
+  const deadline = Date.now() + START_MS;
+  while (!(await holds().catch(() => false))) {
+    if (child && child.exitCode !== null) throw new Error(`${what} exited with ${child.exitCode}`);
+    if (Date.now() > deadline) throw new Error(`${what}: not so after ${START_MS} ms`);
+    await pause(10); // the step of the poll, not the wait
+  }
+}
+
+/** One inline command over a bare socket: no client library to reconnect behind our back. */
+function ask(port: number, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, HOST, () => socket.write(`${command}\r\n`));
+    socket.once('data', (data) => {
+      socket.destroy();
+      resolve(data.toString());
+    });
+    socket.once('error', reject);
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, HOST, () => {
+      const address = server.address();
+      server.close(() =>
+        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}
+
+function portIn(args: string[]): number | undefined {
+  const at = args.indexOf('--port');
+  return at < 0 ? undefined : Number(args[at + 1]);
+}
+
+function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL'); // nothing to save
+  });
+}

@@ -233,7 +233,8 @@ describe.each(stores)('on %s', (_name, start) => {
     });
 
     test('every string is encoded in base64 on request, nested ones too', async () => {
-      expect(await encoded('ECHO', 'héllo')).toBe(b64('héllo'));
+      await run('SET', 'k', 'héllo');
+      expect(await encoded('GET', 'k')).toBe(b64('héllo'));
       expect(await encoded('EVAL', "return {'a', {'b', 'OK'}}", 0)).toEqual([b64('a'), [b64('b'), b64('OK')]]);
       expect(await encoded('TYPE', 'none')).toBe(b64('none'));
       expect(await encoded('PING')).toBe(b64('PONG'));
@@ -714,6 +715,14 @@ describe.each(clusters)('on a cluster of %s', (_name, start) => {
     expect(json).toEqual([...KEYS.map((key) => ({ result: `value of ${key}` })), { result: 6 }]);
     const keys = (await post(emulator, '/', ['KEYS', '*'])).json as { result: string[] };
     expect(keys.result.sort()).toEqual(KEYS);
+  });
+
+  test('a transaction finds its node on a connection that has done nothing yet', async () => {
+    for (const key of KEYS) {
+      const fresh = await open(store);
+      expect(await post(fresh, '/multi-exec', [['SET', key, '1']])).toMatchObject({ status: 200 });
+      await fresh.close();
+    }
   });
 
   test('a script loaded once is known for every key', async () => {

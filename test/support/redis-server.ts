@@ -43,7 +43,10 @@ export async function startRedisServer(args: string[] = []): Promise<RedisServer
   const port = portIn(args) ?? (await freePort());
   const ours = ['--port', String(port), '--bind', HOST, '--save', '', '--appendonly', 'no', '--dir', directory];
   const child = spawn('redis-server', [...ours, ...args], { stdio: 'ignore' });
+  const endWithUs = () => void child.kill('SIGKILL'); // a test run that is broken off leaves no server behind
+  process.once('exit', endWithUs);
   const stop = async () => {
+    process.off('exit', endWithUs);
     await end(child);
     await rm(directory, { recursive: true, force: true });
   };

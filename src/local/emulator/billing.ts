@@ -14,7 +14,7 @@ export async function commandStats(nodes: Redis[]): Promise<number> {
 }
 
 /** Lines such as `cmdstat_script|load:calls=2,usec=9,..`. */
-export function billableCalls(info: string): number {
+function billableCalls(info: string): number {
   let calls = 0;
   for (const [, name = '', count = '0'] of info.matchAll(/^cmdstat_([^:|]+)[^:]*:calls=(\d+)/gm)) {
     if (!isFree(name)) calls += Number(count);

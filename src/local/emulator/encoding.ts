@@ -23,21 +23,22 @@ export function encodeReply(reply: Reply, base64: boolean): Encoded {
 /** Bytes of a reply as Redis holds it: what the limit for one result is about. */
 export function bytesOf(value: Value): number {
   if (value === null) return 0;
-  if (Array.isArray(value)) return value.reduce((sum, element) => sum + bytesOf(element), 0);
+  if (Array.isArray(value)) return value.reduce<number>((sum, element) => sum + bytesOf(element), 0);
+  if (typeof value === 'number') return String(value).length;
   return value instanceof Error ? value.message.length : value.length;
 }
 
 /** Plain text for reading; what is not valid UTF-8 becomes U+FFFD, as at the service. */
 export function inUtf8(value: Value): unknown {
   if (value instanceof Uint8Array) return value.toString('utf8');
-  if (typeof value === 'string') return integer(value);
+  if (isInteger(value)) return integer(value);
   if (Array.isArray(value)) return value.map(inUtf8);
   return value === null ? null : value.message;
 }
 
 function inBase64(value: Value): unknown {
   if (value instanceof Uint8Array) return value.toString('base64');
-  if (typeof value === 'string') {
+  if (isInteger(value)) {
     const number = integer(value);
     // A string by now, so the SDK will decode it: left raw, its digits would turn into noise.
     return typeof number === 'string' ? Buffer.from(number).toString('base64') : number;
@@ -46,10 +47,14 @@ function inBase64(value: Value): unknown {
   return value === null ? null : Buffer.from(value.message).toString('base64');
 }
 
+function isInteger(value: Value): value is string | number {
+  return typeof value === 'string' || typeof value === 'number';
+}
+
 /** JSON numbers end at 2^53; above, the service sends the digits as a string. */
-function integer(digits: string): number | string {
+function integer(digits: string | number): number | string {
   const number = Number(digits);
-  return Number.isSafeInteger(number) ? number : digits;
+  return Number.isSafeInteger(number) ? number : String(digits);
 }
 
 function isOk(value: Buffer): boolean {

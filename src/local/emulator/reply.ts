@@ -5,8 +5,9 @@ export type Argument = string | Buffer;
 
 /**
  * A string arrives as a Buffer and an integer as its digits: a JavaScript
- * number would lose digits above 2^53 before anyone could look at it.
+ * number would lose those above 2^53 before anyone could look at it. On a
+ * cluster it is a number all the same, see cluster.ts.
  */
-export type Value = Buffer | string | null | Error | Value[];
+export type Value = Buffer | string | number | null | Error | Value[];
 
 export type Reply = { result: Value } | { error: string };

@@ -81,8 +81,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     billed: backend.billed,
     requests: () => requests,
     close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections(); // else it would wait for the idle ones
+      await closed;
       await backend.close();
     },
   };

@@ -1,0 +1,54 @@
+/** Builds the Worker exactly as `wrangler deploy` does, without deploying it. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+
+export interface Bundle {
+  mainModule: string;
+  modules: Record<string, { type: 'esm' | 'text'; contents: string }>;
+}
+
+/** Keeps wrangler offline and quiet. */
+const QUIET = {
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_SEND_ERROR_REPORTS: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  CI: '1',
+};
+
+/** @throws Error with wrangler's output where the Worker does not build */
+export async function buildBundle(): Promise<Bundle> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
+  try {
+    await wrangler('deploy', '--dry-run', '--outdir', folder);
+    const modules: Bundle['modules'] = {};
+    for (const name of await readdir(folder)) {
+      const type = name.endsWith('.js') ? 'esm' : name.endsWith('.lua') ? 'text' : undefined;
+      if (type) modules[name] = { type, contents: await readFile(join(folder, name), 'utf8') };
+    }
+    return { mainModule: 'worker.js', modules };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** What the platform counts: all modules together, compressed. KiB. */
+export function gzipKiB({ modules }: Bundle): number {
+  const all = Object.values(modules).map(({ contents }) => contents);
+  return gzipSync(all.join('')).length / 1024;
+}
+
+function wrangler(...args: string[]): Promise<void> {
+  const command = join(import.meta.dirname, '../../node_modules/wrangler/bin/wrangler.js');
+  const child = spawn(process.execPath, [command, ...args], { env: { ...process.env, ...QUIET } });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`wrangler ${args[0]} failed:\n${output}`))));
+  });
+}

@@ -1,0 +1,70 @@
+/** Which Redis a local run uses: the embedded one, one by URL, or a redis-server found on the PATH. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedRedis } from './emulator/embedded.ts';
+
+export interface LocalRedis {
+  /** For people: what is used. */
+  name: string;
+  url: string;
+  /** Only where Redis itself keeps no count. */
+  commandsProcessed?: () => number;
+  close(): Promise<void>;
+}
+
+/**
+ * @param wanted undefined: embedded; 'auto': a redis-server on the PATH, else embedded; else a redis:// or
+ * redis+cluster:// URL, whose data is left alone
+ */
+export async function startRedis(wanted: string | undefined): Promise<LocalRedis> {
+  if (wanted && wanted !== 'auto') return { name: wanted, url: wanted, close: async () => {} };
+  const server = wanted === 'auto' ? await startRedisServer() : undefined;
+  return server ?? { name: 'embedded', ...(await startEmbeddedRedis()) };
+}
+
+/** @returns undefined where there is no redis-server */
+async function startRedisServer(): Promise<LocalRedis | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
+  const port = await freePort();
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+  const child = spawn('redis-server', args, { stdio: 'ignore' });
+  const ended = new Promise<void>((resolve) => {
+    child.once('error', () => resolve());
+    child.once('exit', () => resolve());
+  });
+  const close = async () => {
+    child.kill();
+    await ended;
+    await rm(folder, { recursive: true });
+  };
+  if (await Promise.race([answers(port), ended.then(() => false)])) {
+    return { name: 'redis-server', url: `redis://127.0.0.1:${port}`, close };
+  }
+  await close();
+  return undefined;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function answers(port: number): Promise<boolean> {
+  for (let tries = 0; tries < 100; tries++) {
+    const connected = await new Promise<boolean>((resolve) => {
+      const socket = createConnection(port, '127.0.0.1', () => resolve(true));
+      socket.once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (connected) return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+}

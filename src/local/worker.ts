@@ -1,0 +1,56 @@
+/** The deployed bundle in workerd, on this machine. */
+import { Miniflare, NoOpLog } from 'miniflare';
+import type { Bundle } from './bundle.ts';
+
+export interface LocalWorker {
+  url: string;
+  /** Runs the Worker's cron handler once and waits for it. @throws Error where the handler threw */
+  tick(): Promise<void>;
+  /** Ends workerd by SIGKILL, whatever it is doing. */
+  kill(): Promise<void>;
+}
+
+export interface LocalWorkerOptions {
+  bundle: Bundle;
+  /** The Worker's bindings. */
+  env: Record<string, string>;
+  port?: number;
+  /** Lines that the Worker logs. Default: to this process' stdout and stderr. */
+  log?: ((line: string) => void) | undefined;
+}
+
+const COMPATIBILITY_DATE = '2026-10-20'; // as in wrangler.toml: a test compares
+
+export async function startWorker({ bundle, env, port = 0, log }: LocalWorkerOptions): Promise<LocalWorker> {
+  const miniflare = new Miniflare({
+    host: '127.0.0.1',
+    port,
+    cf: false,
+    logRequests: false,
+    log: new NoOpLog(),
+    unsafeTriggerHandlers: true,
+    ...(log ? { handleRuntimeStdio: (stdout: NodeJS.ReadableStream, stderr: NodeJS.ReadableStream) => {
+      for (const stream of [stdout, stderr]) stream.on('data', (chunk) => log(String(chunk).trimEnd()));
+    } } : {}),
+    workers: [
+      {
+        config: {
+          name: 'sluice',
+          compatibilityDate: COMPATIBILITY_DATE,
+          manifest: { mainModule: bundle.mainModule, modulesRoot: process.cwd(), modules: bundle.modules },
+          env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
+        },
+      },
+    ],
+  });
+  const url = (await miniflare.ready).origin;
+  return {
+    url,
+    async tick() {
+      const worker = await miniflare.getWorker();
+      const { outcome } = await worker.scheduled({ cron: '* * * * *', scheduledTime: new Date() });
+      if (outcome !== 'ok') throw new Error(`the cron handler ended with "${outcome}"`);
+    },
+    kill: () => miniflare.dispose(), // Miniflare ends workerd by SIGKILL
+  };
+}

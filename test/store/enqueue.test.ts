@@ -1,0 +1,129 @@
+// What an enqueue promises: all or none, once, in order, and a word on waking.
+import { expect, test } from 'vitest';
+import { onEachRedis } from '../support/bench.ts';
+
+onEachRedis('enqueue', (bench) => {
+  test('a message stands at the tail of its lane, and its lane in the index', async () => {
+    const b = bench();
+    const [first, second] = await b.enqueue(b.message('mail', { to: 'a' }), b.message('mail', { to: 'b' }));
+    const shard = await b.shard();
+    expect(shard.lanes).toEqual({ '5:mail': [`1.${second}`, `1.${first}`] });
+    expect(Object.keys(shard.ready['*'] ?? {})).toEqual(['5:mail']);
+    expect(shard.envelopes[first ?? '']).toBe(`5:mail * 5 ${b.now} 0\n{"body":{"to":"a"}}`);
+  });
+
+  test('a replay of the request enqueues nothing and gives the same ids', async () => {
+    const b = bench();
+    const messages = [b.message('mail', 1), b.message('news', 2)];
+    const request = { messages, token: 'token', fingerprint: 'f' };
+    const first = await b.store.enqueue(request);
+    b.expectAlive(first.ids, messages);
+    const before = await b.shard();
+    const replay = await b.store.enqueue(request);
+    expect(replay).toEqual({ ...first, repeated: true });
+    expect(await b.shard()).toEqual(before);
+  });
+
+  test('a replay says again that the caller should wake a drain, as long as nobody else was asked', async () => {
+    const b = bench();
+    const request = { messages: [b.message('mail', 1)], token: 'lost-reply' };
+    b.expectAlive((await b.store.enqueue(request)).ids, request.messages);
+    expect((await b.store.enqueue(request)).wake).toBe(true);
+    await b.exchange({ want: 10, awakeMs: 1_000 });
+    expect((await b.store.enqueue(request)).wake).toBe(false);
+  });
+
+  test('the same token for something else is refused and changes nothing', async () => {
+    const b = bench();
+    const messages = [b.message('mail', 1)];
+    b.expectAlive((await b.store.enqueue({ messages, token: 't', fingerprint: 'one' })).ids, messages);
+    const before = await b.shard();
+    await expect(b.store.enqueue({ messages, token: 't', fingerprint: 'two' })).rejects.toThrow('used for other messages');
+    expect(await b.shard()).toEqual(before);
+  });
+
+  test('a lane whose key has a wrong type refuses the whole batch and changes nothing', async () => {
+    const b = bench();
+    await b.redises.raw.set(`${b.root}lane:5:broken`, 'not a list');
+    const before = await b.shard();
+    await expect(b.enqueue(b.message('mail', 1), b.message('broken', 2))).rejects.toThrow('storage refused');
+    expect(await b.shard()).toEqual(before);
+  });
+
+  test('only the first of many enqueues is asked to wake a drain', async () => {
+    const b = bench();
+    const wakes: boolean[] = [];
+    for (let i = 0; i < 3; i++) {
+      const messages = [b.message('mail', i)];
+      const { ids, wake } = await b.store.enqueue({ messages });
+      b.expectAlive(ids, messages);
+      wakes.push(wake);
+    }
+    expect(wakes).toEqual([true, false, false]);
+  });
+
+  test('messages for pulled queues wake nobody', async () => {
+    const b = bench();
+    const messages = [b.message('pulled', 1, { pool: 'pulled' })];
+    const { ids, wake } = await b.store.enqueue({ messages });
+    b.expectAlive(ids, messages);
+    expect(wake).toBe(false);
+    expect(Object.keys((await b.shard()).ready)).toEqual(['pulled']);
+  });
+
+  test('a delayed message waits in timers until it is due, by the clock of the server', async () => {
+    const b = bench();
+    const [id] = await b.enqueue(b.message('mail', 1, { delayMs: 5_000 }));
+    expect((await b.shard()).timers).toEqual({ [`m * 5:mail 1.${id}`]: b.now + 5_000 });
+    b.now += 4_999;
+    expect(await b.take(10)).toEqual([]);
+    b.now += 1;
+    expect(await b.take(10)).toEqual([`1.${id}`]);
+  });
+
+  test('a message that must not come before an instant waits for it; one in the past is ready', async () => {
+    const b = bench();
+    const [later, now] = await b.enqueue(
+      b.message('mail', 1, { notBefore: b.now + 2_000 }),
+      b.message('mail', 2, { notBefore: b.now - 2_000 }),
+    );
+    expect(await b.take(10)).toEqual([`1.${now}`]);
+    b.now += 2_000;
+    expect(await b.take(10, 'b')).toEqual([`1.${later}`]);
+  });
+
+  test('a soon due message wakes a drain to sleep until then, unless one sleeps for an earlier timer', async () => {
+    const b = bench();
+    const wakeFor = async (delayMs: number) => {
+      const messages = [b.message('mail', 1, { delayMs })];
+      const { ids, wake } = await b.store.enqueue({ messages });
+      b.expectAlive(ids, messages);
+      await b.redises.raw.del(`${b.root}awake`);
+      return wake;
+    };
+    expect(await wakeFor(3_600_000)).toBe(false);
+    expect(await wakeFor(5_000)).toBe(true);
+    expect(await wakeFor(6_000)).toBe(false);
+    expect(await wakeFor(4_000)).toBe(true);
+  });
+
+  test('a thousand messages of many lanes go in at once and come out in order', async () => {
+    const b = bench();
+    const messages = Array.from({ length: 1_000 }, (_, i) => b.message(`q${i % 7}`, i, { priority: 3 }));
+    const ids = await b.enqueue(...messages);
+    const shard = await b.shard();
+    for (let q = 0; q < 7; q++) {
+      const expected = ids.filter((_, i) => i % 7 === q).map((id) => `1.${id}`);
+      expect(shard.lanes[`3:q${q}`]?.toReversed()).toEqual(expected);
+    }
+  });
+
+  test('bodies come back as they went in, whatever text they hold', async () => {
+    const b = bench();
+    const texts = ['', '12345', 'true', 'null', 'OK', '9007199254740993', 'ä€😀', '\u0000\n\r\u2028', '{"a":[]}', '%s {x}:'];
+    await b.enqueue(...texts.map((text) => b.message('mail', text)));
+    const { taken } = await b.exchange({ want: 20 });
+    const bodies = taken.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body);
+    expect(bodies).toEqual(texts);
+  });
+});

@@ -1,0 +1,259 @@
+// What an exchange promises: urgent first, turns between peers, one owner per entry, and nothing twice on replay.
+import { expect, test } from 'vitest';
+import { onEachRedis } from '../support/bench.ts';
+
+onEachRedis('taking', (bench) => {
+  test('the most urgent comes first, and in a lane the oldest', async () => {
+    const b = bench();
+    const [low1, urgent, low2] = await b.enqueue(
+      b.message('news', 1, { priority: 5 }),
+      b.message('mail', 2, { priority: 0 }),
+      b.message('news', 3, { priority: 5 }),
+    );
+    expect(await b.take(10)).toEqual([`1.${urgent}`, `1.${low1}`, `1.${low2}`]);
+  });
+
+  test('behind a backlog of ten thousand, an urgent message is in the next batch', async () => {
+    const b = bench();
+    for (let i = 0; i < 10; i++) {
+      await b.enqueue(...Array.from({ length: 1_000 }, (_, n) => b.message('news', n, { priority: 5 })));
+    }
+    const before = await b.take(100);
+    const [urgent] = await b.enqueue(b.message('mail', 'urgent', { priority: 0 }));
+    const next = await b.take(100, 'a', { held: 100 });
+    expect(before).not.toContain(`1.${urgent}`);
+    expect(next[0]).toBe(`1.${urgent}`);
+    expect(next).toHaveLength(100);
+  });
+
+  test('lanes of one priority share a batch, and what one cannot fill the others do', async () => {
+    const b = bench();
+    await b.enqueue(...Array.from({ length: 50 }, (_, i) => b.message('big', i)));
+    await b.enqueue(b.message('small', 1), b.message('small', 2));
+    await b.enqueue(...Array.from({ length: 50 }, (_, i) => b.message('also', i, { group: 'acme/co' })));
+    const taken = await b.take(30);
+    const shard = await b.shard();
+    expect(taken).toHaveLength(30);
+    expect(shard.lanes['5:small']).toBeUndefined();
+    expect(Math.abs((shard.lanes['5:big']?.length ?? 0) - (shard.lanes['5:also/acme%2Fco']?.length ?? 0))).toBeLessThanOrEqual(8);
+  });
+
+  test('one by one, lanes of one priority take turns', async () => {
+    const b = bench();
+    for (const queue of ['a', 'b', 'c']) {
+      await b.enqueue(...[1, 2, 3].map((n) => b.message(queue, n)));
+      b.now += 1;
+    }
+    const queues: string[] = [];
+    for (let i = 0; i < 9; i++) {
+      b.now += 1;
+      const { taken } = await b.exchange({ lease: `l${i}`, want: 1 });
+      queues.push(taken[0]?.envelope[2] ?? '');
+    }
+    expect(queues.join('')).toBe('abcabcabc');
+  });
+
+  test('a batch over more lanes than it wants messages takes one of each of the longest waiting', async () => {
+    const b = bench();
+    for (let i = 0; i < 12; i++) {
+      await b.enqueue(b.message(`q${i}`, 1), b.message(`q${i}`, 2));
+      b.now += 1;
+    }
+    const queues = async (lease: string) =>
+      (await b.exchange({ lease, want: 5 })).taken.map(({ envelope }) => envelope.slice(2, envelope.indexOf(' ')));
+    expect(await queues('a')).toEqual(['q0', 'q1', 'q2', 'q3', 'q4']);
+    b.now += 1;
+    expect(await queues('b')).toEqual(['q5', 'q6', 'q7', 'q8', 'q9']);
+    b.now += 1;
+    expect(await queues('c')).toEqual(['q10', 'q11', 'q0', 'q1', 'q2']);
+  });
+
+  test('several pools are emptied in the order given', async () => {
+    const b = bench();
+    const [one] = await b.enqueue(b.message('one', 1, { pool: 'one', priority: 0 }));
+    const [two] = await b.enqueue(b.message('two', 2, { pool: 'two', priority: 9 }));
+    expect(await b.take(5, 'a', { pools: ['two', 'one'] })).toEqual([`1.${two}`, `1.${one}`]);
+  });
+
+  test('what was taken and lost in transit comes first with the replay, and counts as taken', async () => {
+    const b = bench();
+    const ids = await b.enqueue(...Array.from({ length: 10 }, (_, i) => b.message('mail', i)));
+    const held = await b.take(2);
+    const request = { want: 3, held: 1, settlements: [{ entry: held[0] ?? '', outcome: 'ack' as const }] };
+    const first = await b.exchange(request);
+    const before = await b.shard();
+    const replay = await b.exchange(request);
+    expect(first.statuses).toEqual(['acked']);
+    expect(replay.statuses).toEqual(['gone']);
+    expect(replay.taken).toEqual(first.taken);
+    expect(await b.shard()).toEqual(before);
+    expect(first.taken.map(({ entry }) => entry)).toEqual(ids.slice(2, 5).map((id) => `1.${id}`));
+  });
+
+  test('more than fits in an answer stays in the lease and comes with the next', async () => {
+    const b = bench();
+    const body = 'x'.repeat(200_000);
+    const ids: string[] = [];
+    for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', body))));
+    const first = await b.take(40);
+    expect(first.length).toBeLessThan(40);
+    expect((await b.shard()).leases['a']).toHaveLength(40);
+    const second = await b.take(40 - first.length, 'a', { held: first.length });
+    expect([...first, ...second]).toEqual(ids.map((id) => `1.${id}`));
+  });
+
+  test('a lane whose key has a wrong type stops no other', async () => {
+    const b = bench();
+    const [id] = await b.enqueue(b.message('mail', 1));
+    await b.redises.raw.set(`${b.root}lane:0:broken`, 'not a list');
+    await b.redises.raw.zadd(`${b.root}ready:*`, 1, '0:broken');
+    expect(await b.take(10)).toEqual([`1.${id}`]);
+  });
+
+  test('a message whose time to live is over becomes a dead letter and is never given out', async () => {
+    const b = bench();
+    const [short, long] = await b.enqueue(b.message('mail', 1, { ttlMs: 1_000 }), b.message('mail', 2, { ttlMs: 9_000 }));
+    b.now += 1_000;
+    expect(await b.take(10)).toEqual([`1.${long}`]);
+    const shard = await b.shard();
+    expect(shard.dead).toEqual({ mail: { [`1.${short}`]: b.now } });
+    expect(shard.failures[short ?? '']).toMatch(/^1 \d+ expired /);
+  });
+
+  test('an entry whose envelope vanished becomes a dead letter that says so, and the others go on', async () => {
+    const b = bench();
+    const [gone, there] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
+    await b.redises.raw.del(`${b.root}m:${gone}`);
+    expect(await b.take(10)).toEqual([`1.${there}`]);
+    const shard = await b.shard();
+    expect(shard.dead).toEqual({ mail: { [`1.${gone}`]: b.now } });
+    expect(shard.failures[gone ?? '']).toMatch(/ missing /);
+  });
+
+  test('a drain that comes back full keeps others asleep, one that finds less lets them be woken', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1), b.message('mail', 2));
+    await b.redises.raw.del(`${b.root}awake`);
+    await b.take(1, 'a', { awakeMs: 5_000 });
+    expect((await b.shard()).rest['awake']).toBe('a');
+    await b.take(2, 'a', { awakeMs: 5_000, held: 1 });
+    expect((await b.shard()).rest['awake']).toBeUndefined();
+  });
+});
+
+onEachRedis('settling', (bench) => {
+  test('an ack leaves nothing of the message', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1));
+    const [entry = ''] = await b.take(1);
+    const answer = await b.exchange({ settlements: [{ entry, outcome: 'ack' }] });
+    expect(answer.statuses).toEqual(['acked']);
+    const { rest, ...shard } = await b.shard();
+    expect(shard).toEqual({ lanes: {}, leases: {}, timers: {}, ready: {}, dead: {}, envelopes: {}, failures: {} });
+    expect(Object.keys(rest).every((key) => /^(req:|awake$)/.test(key))).toBe(true);
+  });
+
+  test('a retry waits its delay and comes again one attempt later, before what has not been delivered yet', async () => {
+    const b = bench();
+    const [id] = await b.enqueue(b.message('mail', 1));
+    const [entry = ''] = await b.take(1);
+    await b.enqueue(b.message('mail', 2));
+    const failure = { kind: 'failed' as const, text: 'Error: no\nluck' };
+    const answer = await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 3_000, failure }] });
+    expect(answer.statuses).toEqual(['retried']);
+    expect(answer.nextDue).toBe(b.now + 3_000);
+    const shard = await b.shard();
+    expect(shard.timers).toEqual({ [`m * 5:mail 2.${id}`]: b.now + 3_000 });
+    expect(shard.failures).toEqual({ [id ?? '']: `1 ${b.now} failed Error: no luck` });
+    b.now += 3_000;
+    expect((await b.take(2))[0]).toBe(`2.${id}`);
+  });
+
+  test('a retry after the last attempt is a dead letter with its last five errors', async () => {
+    const b = bench();
+    const [id] = await b.enqueue(b.message('mail', 1, { maxAttempts: 7 }));
+    const statuses: unknown[] = [];
+    for (let attempt = 1; attempt <= 7; attempt++) {
+      const [entry = ''] = await b.take(1);
+      const failure = { kind: 'failed' as const, text: `error ${attempt}` };
+      statuses.push(...(await b.exchange({ settlements: [{ entry, outcome: 'retry', failure }] })).statuses);
+      b.now += 1;
+    }
+    expect(statuses).toEqual([...Array(6).fill('retried'), 'dead']);
+    const shard = await b.shard();
+    expect(shard.dead).toEqual({ mail: { [`7.${id}`]: b.now - 1 } });
+    const kept = (shard.failures[id ?? ''] ?? '').split('\n').map((line) => line.replace(/^(\d+) \d+ (\S+ .*)/, '$1 $2'));
+    expect(kept).toEqual([3, 4, 5, 6, 7].map((n) => `${n} failed error ${n}`));
+  });
+
+  test('a refused message is a dead letter at once', async () => {
+    const b = bench();
+    const [id] = await b.enqueue(b.message('mail', 1));
+    const [entry = ''] = await b.take(1);
+    const failure = { kind: 'refused' as const, text: 'no' };
+    expect((await b.exchange({ settlements: [{ entry, outcome: 'dead', failure }] })).statuses).toEqual(['dead']);
+    expect(Object.keys((await b.shard()).dead['mail'] ?? {})).toEqual([`1.${id}`]);
+  });
+
+  test('released messages stand at the head of their lane again, in their order, with the same attempt', async () => {
+    const b = bench();
+    const ids = await b.enqueue(...[1, 2, 3, 4].map((n) => b.message('mail', n)));
+    const held = await b.take(3);
+    const settlements = held.map((entry) => ({ entry, outcome: 'release' as const }));
+    expect((await b.exchange({ settlements })).statuses).toEqual(['released', 'released', 'released']);
+    expect(await b.take(4, 'b')).toEqual(ids.map((id) => `1.${id}`));
+  });
+
+  test('a release with a delay waits without counting as an attempt', async () => {
+    const b = bench();
+    const [id] = await b.enqueue(b.message('mail', 1));
+    const [entry = ''] = await b.take(1);
+    await b.exchange({ settlements: [{ entry, outcome: 'release', delayMs: 500 }] });
+    expect(await b.take(1)).toEqual([]);
+    b.now += 500;
+    expect(await b.take(1)).toEqual([`1.${id}`]);
+  });
+
+  test.each(['ack', 'retry', 'dead', 'release'] as const)('a replayed %s changes nothing', async (outcome) => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1), b.message('mail', 2), b.message('mail', 3));
+    const [, entry = ''] = await b.take(3);
+    const request = { held: 2, settlements: [{ entry, outcome, delayMs: 1_000 }] };
+    await b.exchange(request);
+    const before = await b.shard();
+    const replay = await b.exchange(request);
+    expect(replay.statuses).toEqual([outcome === 'ack' ? 'gone' : 'stale']);
+    expect(await b.shard()).toEqual(before);
+  });
+
+  test('many settled at once, of many kinds, leave the lease with the rest in order', async () => {
+    const b = bench();
+    await b.enqueue(...Array.from({ length: 450 }, (_, n) => b.message('mail', n)));
+    const held = await b.take(450);
+    const outcomes = ['ack', 'retry', 'dead', 'release'] as const;
+    const settled = held.filter((_, i) => i % 5 !== 4);
+    const settlements = settled.map((entry, i) => ({ entry, outcome: outcomes[i % 4] ?? 'ack', delayMs: 1_000 }));
+    const answer = await b.exchange({ held: 90, settlements });
+    expect(answer.statuses).toEqual(settled.map((_, i) => ['acked', 'retried', 'dead', 'released'][i % 4]));
+    expect((await b.shard()).leases['a']?.toReversed()).toEqual(held.filter((_, i) => i % 5 === 4));
+  });
+
+  test('an entry named twice in one exchange counts once', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1));
+    const [entry = ''] = await b.take(1);
+    const settlements = [{ entry, outcome: 'retry' as const, delayMs: 1_000 }, { entry, outcome: 'ack' as const }];
+    expect((await b.exchange({ settlements })).statuses).toEqual(['retried', 'stale']);
+  });
+
+  test('each exchange extends the lease, and an empty one drops its timer', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1));
+    const [entry = ''] = await b.take(1);
+    b.now += 20_000;
+    await b.exchange({ held: 1 });
+    expect((await b.shard()).timers).toEqual({ 'l a': b.now + 30_000 });
+    await b.exchange({ settlements: [{ entry, outcome: 'ack' }] });
+    expect((await b.shard()).timers).toEqual({});
+  });
+});

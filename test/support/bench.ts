@@ -1,0 +1,178 @@
+// One suite on every Redis that is present: the embedded one, a real server, and a cluster, each behind the emulator.
+import { Cluster, Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
+import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
+import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/local/emulator/server.ts';
+import { laneOf, type Priority } from '../../src/message.ts';
+import { connect } from '../../src/store/client.ts';
+import { scriptRunner } from '../../src/store/script.ts';
+import {
+  type ExchangeAnswer,
+  type ExchangeRequest,
+  openStore,
+  type Settlement,
+  type Store,
+  type Unnamed,
+} from '../../src/store/store.ts';
+import { redisServerPresent, startRedisCluster, startRedisServer } from './redis-server.ts';
+import { readShard, type Shard, violations } from './shard.ts';
+
+export interface Redises {
+  emulator: Emulator;
+  /** Straight to Redis, past the emulator. */
+  raw: Redis | Cluster;
+  stop(): Promise<void>;
+}
+
+type Start = (options?: Partial<EmulatorOptions>) => Promise<Redises>;
+
+export const startEmbedded: Start = async (options) => {
+  const embedded = await startEmbeddedRedis();
+  return start(embedded, new Redis(embedded.url), { ...options, commandsProcessed: embedded.commandsProcessed });
+};
+
+export const startServer: Start = async (options) => {
+  const server = await startRedisServer();
+  return start({ url: server.url, close: server.stop }, new Redis(server.url), options);
+};
+
+const startCluster: Start = async (options) => {
+  const cluster = await startRedisCluster();
+  const nodes = cluster.url.replace('redis+cluster://', '').split(',');
+  const raw = new Cluster(nodes.map((node) => ({ host: node.split(':')[0] ?? '', port: Number(node.split(':')[1]) })));
+  return start({ url: cluster.url, close: cluster.stop }, raw, options);
+};
+
+async function start(
+  redis: { url: string; close(): Promise<void> },
+  raw: Redis | Cluster,
+  options?: Partial<EmulatorOptions>,
+) {
+  const emulator = await startEmulator({ url: redis.url, token: 'local', ...options });
+  return {
+    emulator,
+    raw,
+    stop: async () => {
+      await emulator.close();
+      raw.disconnect();
+      await redis.close();
+    },
+  };
+}
+
+/** Which kinds of Redis there are here. What is missing is printed once, by whoever runs the suite. */
+export const kinds: { name: string; start: Start; present: boolean }[] = [
+  { name: 'the embedded Redis', start: startEmbedded, present: true },
+  { name: 'redis-server', start: startServer, present: redisServerPresent() },
+  { name: 'a Redis Cluster of three masters', start: startCluster, present: redisServerPresent() },
+];
+
+export function onEachRedis(
+  title: string,
+  suite: (bench: () => Bench) => void,
+  names = kinds.map(({ name }) => name),
+): void {
+  for (const { name, start, present } of kinds.filter((kind) => names.includes(kind.name))) {
+    if (!present) console.warn(`skipped: ${title} on ${name}: no redis-server on the PATH`);
+    describe.skipIf(!present)(`${title}, on ${name}`, () => {
+      let redises: Redises;
+      let bench: Bench;
+      beforeAll(async () => {
+        redises = await start();
+      }, 60_000);
+      beforeEach(() => {
+        bench = new Bench(redises);
+      });
+      afterEach(async () => {
+        expect(await bench.violations()).toEqual([]);
+      });
+      afterAll(() => redises.stop());
+      suite(() => bench);
+    });
+  }
+}
+
+export interface Taken {
+  lease: string;
+  entries: string[];
+  answer: ExchangeAnswer;
+}
+
+let benches = 0;
+
+/** A fresh shard with its own clock, which knows what was enqueued and what was acked, so that nothing can go unseen. */
+export class Bench {
+  readonly prefix = `t${process.pid}-${benches++}`;
+  readonly root = `{${this.prefix}}:`;
+  /** The clock of the scripts, epoch ms. */
+  now = 1_800_000_000_000;
+  readonly alive = new Set<string>();
+  readonly unordered = new Set<string>();
+  readonly redises: Redises;
+  readonly store: Store;
+
+  constructor(redises: Redises) {
+    this.redises = redises;
+    this.store = this.openStore(() => this.now);
+  }
+
+  openStore(clock?: () => number, prefix = this.prefix): Store {
+    const send = connect({ url: this.redises.emulator.url, token: 'local', timeoutMs: 5_000 });
+    return openStore({ runner: scriptRunner({ send }), prefix, clock });
+  }
+
+  message(
+    queue: string,
+    body: unknown,
+    options: Partial<Unnamed> & { priority?: Priority; group?: string } = {},
+  ): Unnamed {
+    const { priority = 5, group, ...rest } = options;
+    const lane = laneOf(priority, queue, group);
+    return { lane, pool: '*', maxAttempts: 5, delayMs: 0, ttlMs: 0, json: JSON.stringify({ body }), ...rest };
+  }
+
+  async enqueue(...messages: Unnamed[]): Promise<string[]> {
+    const { ids } = await this.store.enqueue({ messages });
+    this.expectAlive(ids, messages);
+    return ids;
+  }
+
+  expectAlive(ids: string[], messages: Unnamed[]): void {
+    ids.forEach((id, i) => {
+      this.alive.add(id);
+      if (messages[i]?.delayMs || messages[i]?.notBefore) this.unordered.add(id);
+    });
+  }
+
+  /** An exchange, with whatever it acks taken off the books. */
+  async exchange(request: Partial<ExchangeRequest>): Promise<ExchangeAnswer> {
+    const defaults = { lease: 'a', leaseMs: 30_000, held: 0, want: 0, pools: ['*'], settlements: [] as Settlement[] };
+    const full = { ...defaults, ...request };
+    const answer = await this.store.exchange(full);
+    full.settlements.forEach(({ entry, outcome }, i) => {
+      if (answer.statuses[i] === 'acked') this.alive.delete(entry.slice(entry.indexOf('.') + 1));
+      if (outcome === 'release') this.unordered.add(entry.slice(entry.indexOf('.') + 1));
+    });
+    return answer;
+  }
+
+  async take(want: number, lease = 'a', request: Partial<ExchangeRequest> = {}): Promise<string[]> {
+    return (await this.exchange({ lease, want, ...request })).taken.map(({ entry }) => entry);
+  }
+
+  shard(): Promise<Shard> {
+    return readShard(this.redises.raw, this.root);
+  }
+
+  async violations(): Promise<string[]> {
+    return violations(await this.shard(), this);
+  }
+
+  /** What `work` costs: billed commands and HTTP requests. */
+  async cost(work: () => Promise<unknown>): Promise<{ commands: number; requests: number }> {
+    const { emulator } = this.redises;
+    const before = { commands: await emulator.billed(), requests: emulator.requests() };
+    await work();
+    return { commands: (await emulator.billed()) - before.commands, requests: emulator.requests() - before.requests };
+  }
+}

@@ -1,0 +1,123 @@
+// What a shard holds, read straight from Redis, and the invariants of the design judged on it.
+import type { Cluster, Redis } from 'ioredis';
+
+export interface Shard {
+  /** Entries from left (tail) to right (head). */
+  lanes: Record<string, string[]>;
+  leases: Record<string, string[]>;
+  timers: Record<string, number>;
+  ready: Record<string, Record<string, number>>;
+  dead: Record<string, Record<string, number>>;
+  envelopes: Record<string, string>;
+  failures: Record<string, string>;
+  /** Every other key, with its value. */
+  rest: Record<string, string>;
+}
+
+export async function readShard(redis: Redis | Cluster, root: string): Promise<Shard> {
+  const shard: Shard = {
+    lanes: {},
+    leases: {},
+    timers: {},
+    ready: {},
+    dead: {},
+    envelopes: {},
+    failures: {},
+    rest: {},
+  };
+  const nodes = 'nodes' in redis ? (redis as Cluster).nodes('master') : [redis as Redis];
+  const keys = (await Promise.all(nodes.map((node) => node.keys(`${root}*`)))).flat();
+  for (const key of keys) await readKey(redis, shard, key, key.slice(root.length));
+  return shard;
+}
+
+async function readKey(redis: Redis | Cluster, shard: Shard, key: string, name: string): Promise<void> {
+  const [kind = '', ...parts] = name.split(':');
+  const rest = parts.join(':');
+  const type = await redis.type(key);
+  if (kind === 'lane' && type === 'list') shard.lanes[rest] = await redis.lrange(key, 0, -1);
+  else if (kind === 'lease' && type === 'list') shard.leases[rest] = await redis.lrange(key, 0, -1);
+  else if (kind === 'timers' && type === 'zset') shard.timers = await readScores(redis, key);
+  else if (kind === 'ready' && type === 'zset') shard.ready[rest] = await readScores(redis, key);
+  else if (kind === 'dead' && type === 'zset') shard.dead[rest] = await readScores(redis, key);
+  else if (kind === 'failures' && type === 'hash') shard.failures = await redis.hgetall(key);
+  else if (kind === 'm' && type === 'string') shard.envelopes[rest] = (await redis.get(key)) ?? '';
+  else shard.rest[name] = type === 'string' ? ((await redis.get(key)) ?? '') : type;
+}
+
+async function readScores(redis: Redis | Cluster, key: string): Promise<Record<string, number>> {
+  const flat = await redis.zrange(key, 0, -1, 'WITHSCORES');
+  return Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], Number(flat[2 * i + 1])]));
+}
+
+export interface Expected {
+  /** Ids enqueued and not acked: each must be somewhere, and nothing else may be. */
+  alive: Set<string>;
+  /** Ids that wait out of order on purpose: delayed or redelivered before. */
+  unordered: Set<string>;
+}
+
+/** @returns a sentence for each invariant that does not hold */
+export function violations(shard: Shard, { alive, unordered }: Expected): string[] {
+  return [
+    ...misplaced(shard, alive),
+    ...unindexed(shard),
+    ...Object.keys(shard.leases)
+      .filter((lease) => shard.timers[`l ${lease}`] === undefined)
+      .map((lease) => `I4: lease ${lease} has no timer`),
+    ...Object.entries(shard.lanes).flatMap(([lane, entries]) => disordered(shard, lane, entries, unordered)),
+  ];
+}
+
+const idOf = (entry: string) => entry.slice(entry.indexOf('.') + 1);
+
+/** I1, I2 and I5. */
+function misplaced(shard: Shard, alive: Set<string>): string[] {
+  const places = new Map<string, string[]>();
+  const place = (entry: string, where: string) => places.set(idOf(entry), [...(places.get(idOf(entry)) ?? []), where]);
+  for (const [lane, entries] of Object.entries(shard.lanes)) for (const entry of entries) place(entry, `lane ${lane}`);
+  for (const [lease, entries] of Object.entries(shard.leases))
+    for (const entry of entries) place(entry, `lease ${lease}`);
+  for (const [queue, letters] of Object.entries(shard.dead))
+    for (const entry of Object.keys(letters)) place(entry, `dead ${queue}`);
+  for (const member of Object.keys(shard.timers)) {
+    if (member.startsWith('m ')) place(member.split(' ')[3] ?? '', 'timers');
+  }
+  const found: string[] = [];
+  for (const [id, where] of places) {
+    if (where.length > 1) found.push(`I1: ${id} is in ${where.join(' and ')}`);
+    if (!(id in shard.envelopes) && !/ missing /.test(shard.failures[id] ?? ''))
+      found.push(`I2: ${id} has no envelope`);
+    if (!alive.has(id)) found.push(`I5: ${id} should be gone`);
+  }
+  for (const id of alive) if (!places.has(id)) found.push(`I5: ${id} is lost`);
+  for (const id of Object.keys(shard.envelopes))
+    if (!places.has(id)) found.push(`I2: the envelope of ${id} has no entry`);
+  for (const id of Object.keys(shard.failures))
+    if (!places.has(id)) found.push(`I2: the failures of ${id} have no entry`);
+  return found;
+}
+
+/** I3, both ways. */
+function unindexed(shard: Shard): string[] {
+  const indexed = Object.entries(shard.ready).flatMap(([pool, lanes]) =>
+    Object.keys(lanes).map((lane) => ({ pool, lane })),
+  );
+  const found: string[] = [];
+  for (const [lane, [entry = '']] of Object.entries(shard.lanes)) {
+    const pools = indexed.filter((place) => place.lane === lane).map(({ pool }) => pool);
+    const pool = shard.envelopes[idOf(entry)]?.split(' ')[1];
+    if (pools.length !== 1 || (pool !== undefined && pools[0] !== pool)) {
+      found.push(`I3: lane ${lane} of pool ${pool} is indexed in ${pools.join(', ') || 'none'}`);
+    }
+  }
+  for (const { lane } of indexed) if (!shard.lanes[lane]) found.push(`I3: empty lane ${lane} is indexed`);
+  return found;
+}
+
+/** I7: from the head on redeliveries, then the others by the time they were enqueued. */
+function disordered(shard: Shard, lane: string, entries: string[], unordered: Set<string>): string[] {
+  const firsts = entries.toReversed().filter((entry) => entry.startsWith('1.') && !unordered.has(idOf(entry)));
+  const times = firsts.map((entry) => Number(shard.envelopes[idOf(entry)]?.split(' ')[3]));
+  return times.every((time, i) => i === 0 || time >= (times[i - 1] ?? 0)) ? [] : [`I7: lane ${lane} is out of order`];
+}

@@ -29,9 +29,7 @@ export async function startWorker({ bundle, env, port = 0, log }: LocalWorkerOpt
     logRequests: false,
     log: new NoOpLog(),
     unsafeTriggerHandlers: true,
-    ...(log ? { handleRuntimeStdio: (stdout: NodeJS.ReadableStream, stderr: NodeJS.ReadableStream) => {
-      for (const stream of [stdout, stderr]) stream.on('data', (chunk) => log(String(chunk).trimEnd()));
-    } } : {}),
+    ...(log ? { handleStructuredLogs: ({ message }: { message: string }) => log(message) } : {}),
     workers: [
       {
         config: {

@@ -19,7 +19,7 @@ export function watchInversions(): Inversions {
   const priorities = new Map<string, number>();
   const ready = new Set<string>();
   const readyOf = new Array<number>(10).fill(0);
-  const held = new Map<string, string>();
+  const held = new Map<string, { entry: string; lease: string }>();
   let inversions = 0;
 
   const setReady = (id: string, is: boolean) => {
@@ -40,15 +40,16 @@ export function watchInversions(): Inversions {
         return;
       }
       for (const { entry, status } of event.settled) {
-        if (status !== 'stale') held.delete(entry);
-        if (status === 'released') setReady(parseEntry(entry).id, true);
+        const { id } = parseEntry(entry);
+        if (held.get(id)?.entry === entry) held.delete(id);
+        if (status === 'released') setReady(id, true);
       }
-      const fresh = event.taken.filter((entry) => held.get(entry) !== event.lease);
+      const fresh = event.taken.filter((entry) => held.get(parseEntry(entry).id)?.lease !== event.lease);
       for (const entry of fresh) setReady(parseEntry(entry).id, false);
       const mostUrgentLeft = readyOf.findIndex((count) => count > 0);
       for (const entry of fresh) {
         const { id } = parseEntry(entry);
-        held.set(entry, event.lease);
+        held.set(id, { entry, lease: event.lease });
         if (mostUrgentLeft >= 0 && (priorities.get(id) ?? 9) > mostUrgentLeft) inversions += 1;
       }
     },

@@ -1,0 +1,57 @@
+/** `npm run dev`: Redis, the REST API in front of it, the Worker and its cron, until it is stopped. */
+import { parseArgs } from 'node:util';
+import { startTicker } from './cron.ts';
+import { startStack } from './stack.ts';
+
+const HELP = `Usage: npm run dev [-- options]
+
+Starts everything on this machine and stays: no account, no network. The Worker is the bundle that is deployed.
+
+  --port N      port of the Worker; 0 picks a free one (default 8787)
+  --redis URL   a real Redis (redis://host:port, or redis+cluster://host:port,…) instead of the embedded one;
+                "auto" looks for a redis-server on the PATH
+  --json        print one line of JSON when ready: {"url", "redisUrl", "redisToken", "token"}
+  --help        this text
+`;
+
+const { values: flags } = parseArgs({
+  options: {
+    port: { type: 'string', default: '8787' },
+    redis: { type: 'string' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
+});
+
+async function main(): Promise<void> {
+  const port = Number(flags.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port must be 0 to 65535; got ${flags.port}`);
+  const stack = await startStack({ redis: flags.redis, log: (line) => console.error(line) });
+  const worker = await stack.startWorker(port);
+  const ticker = startTicker(worker.tick, (error) => console.error(`cron: ${String(error)}`));
+  const stop = async () => {
+    ticker.stop();
+    await stack.close();
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+
+  const { url: redisUrl, token: redisToken } = stack.emulator;
+  if (flags.json) console.log(JSON.stringify({ url: worker.url, redisUrl, redisToken, token: stack.token }));
+  else console.log(welcome(worker.url, stack.token, stack.redis, redisUrl, redisToken));
+}
+
+function welcome(url: string, token: string, redis: string, redisUrl: string, redisToken: string): string {
+  return `Sluice is ready at ${url}, on ${redis} Redis. Cron ticks every minute. Ctrl-C ends it.
+
+A first message:
+
+  curl ${url}/v1/queues/confirmation.email/messages \\
+    -H "authorization: Bearer ${token}" \\
+    -d '{"body": {"to": "ada@example.com", "token": "42"}}'
+
+Redis over HTTP:  UPSTASH_REDIS_REST_URL=${redisUrl} UPSTASH_REDIS_REST_TOKEN=${redisToken}`;
+}
+
+if (flags.help) console.log(HELP);
+else await main();

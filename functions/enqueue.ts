@@ -1,10 +1,10 @@
 /** The edge function that takes messages in: one, or a batch, and wakes a drain behind the answer. */
 import type { Context } from 'hono';
+import { InvalidMessage, type Issue } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow } from '../src/http/auth.ts';
 import { isObject, limitBody, readObject, requestName } from '../src/http/body.ts';
 import { Problem } from '../src/http/problem.ts';
-import { InvalidMessage, type Issue } from '../src/errors.ts';
 import type { Draft, Receipt } from '../src/producer.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
@@ -35,14 +35,20 @@ async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]
 }
 
 function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string[]): Draft[] {
-  const issues: Issue[] = otherFields.map((field) => ({ field, code: 'unknown_field', message: 'is not a field here' }));
+  const issues: Issue[] = otherFields.map((field) => ({
+    field,
+    code: 'unknown_field',
+    message: 'is not a field here',
+  }));
   const drafts: Draft[] = [];
-  if (!Array.isArray(messages)) issues.push({ field: 'messages', code: 'invalid', message: 'must be a list of messages' });
+  if (!Array.isArray(messages))
+    issues.push({ field: 'messages', code: 'invalid', message: 'must be a list of messages' });
   for (const [index, message] of (Array.isArray(messages) ? messages : []).entries()) {
     const { queue: name, body, ...options } = isObject(message) ? message : {};
     const queue = c.var.engine.queues.get(String(name));
     if (!isObject(message)) issues.push({ field: `messages[${index}]`, code: 'invalid', message: 'must be an object' });
-    else if (!queue) issues.push({ field: `messages[${index}].queue`, code: 'unknown_queue', message: 'is no queue here' });
+    else if (!queue)
+      issues.push({ field: `messages[${index}].queue`, code: 'unknown_queue', message: 'is no queue here' });
     else drafts.push({ queue, body, options });
   }
   if (issues.length > 0) throw new InvalidMessage(issues);

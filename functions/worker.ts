@@ -1,7 +1,7 @@
 /** The deployed Worker: this deployment's queues and the edge functions it serves. */
 import { createSluice } from '../src/index.ts';
-import { queues } from './app/queues.ts';
 import type { Env } from './app/env.ts';
+import { queues } from './app/queues.ts';
 import { drain } from './drain.ts';
 import { enqueue } from './enqueue.ts';
 import { health } from './health.ts';

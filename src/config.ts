@@ -1,5 +1,6 @@
 /** Settings: read once from the Worker's bindings, checked, frozen. Types, defaults and docs/configuration come from this schema. */
 import * as z from 'zod';
+import { BadSettings } from './errors.ts';
 
 /** What a bearer token may do. */
 export const SCOPES = ['enqueue', 'receive', 'operate'] as const;
@@ -59,10 +60,10 @@ const Settings = z.object({
 
 export type Config = Readonly<z.infer<typeof Settings>>;
 
-/** @throws Error that names every bad setting, without its value: some are secret. */
+/** @throws BadSettings that names each of them */
 export function readConfig(env: unknown): Config {
   const read = Settings.safeParse(env);
   if (read.success) return Object.freeze(read.data);
   const faults = read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new Error(`bad settings: ${faults.join('; ')}`);
+  throw new BadSettings(faults.join('; '));
 }

@@ -59,3 +59,8 @@ export class RetryLater extends Error {
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 }
+
+/** The deployment's settings are wrong. The message names them and holds no values: some are secret. */
+export class BadSettings extends Error {
+  override readonly name = 'BadSettings';
+}

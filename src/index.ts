@@ -8,7 +8,14 @@ export { InvalidMessage, type Issue, Refusal, RequestMismatch, RetryLater, Stora
 export type { EdgeFunction } from './http/app.ts';
 export type { Message, Priority } from './message.ts';
 export type { MessageOptions, Receipt } from './producer.ts';
-export { defineQueue, type Handler, type HandlerContext, type Queue, type QueueOptions } from './queue.ts';
+export {
+  type AnyQueue,
+  defineQueue,
+  type Handler,
+  type HandlerContext,
+  type Queue,
+  type QueueOptions,
+} from './queue.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
 
 /** `throw retryIn('5m', 'rate limited')` in a handler: try again after this delay instead of the queue's backoff. */

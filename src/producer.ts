@@ -14,11 +14,9 @@ export const MAX_BATCH = 1_000;
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
 const duration = (leastMs: number) =>
-  z
-    .union([z.number(), z.string()])
-    .refine((value) => (parseDuration(value) ?? -1) >= leastMs, {
-      message: `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`,
-    });
+  z.union([z.number(), z.string()]).refine((value) => (parseDuration(value) ?? -1) >= leastMs, {
+    message: `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`,
+  });
 
 const withinAYear = (at: number) => at >= 0 && at <= Date.now() + YEAR_MS;
 

@@ -65,7 +65,8 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
   options: QueueOptions<Schema, Env> = {},
 ): Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>, Env> {
   const setting = (key: string) => `${key} of queue ${JSON.stringify(name)}`;
-  if (!QUEUE_NAME.test(name)) throw new RangeError(`a queue's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
+  if (!QUEUE_NAME.test(name))
+    throw new RangeError(`a queue's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
   const { schema, handler, backoff = DEFAULT_BACKOFF } = options;
   return Object.freeze({
     name,

@@ -1,7 +1,10 @@
 /** createSluice: queues and edge functions become a Worker. */
-import { type EdgeFunction, createApp } from './http/app.ts';
+
 import { type Engine, openEngine, WOKEN_DRAIN_MS } from './engine.ts';
-import { type MessageOptions, type Receipt } from './producer.ts';
+import { StorageError } from './errors.ts';
+import { createApp, type EdgeFunction } from './http/app.ts';
+import { logError } from './log.ts';
+import type { MessageOptions, Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 
 export interface SluiceOptions {
@@ -80,7 +83,7 @@ function producerOf(engine: Engine, context: Waits): Producer {
 /** Starts a drain behind the answer. Its failure is told to the log only: the messages are stored, and cron drains them. */
 export function wakeDrain(engine: Engine, context: Waits): void {
   const drained = engine.drain(Math.min(WOKEN_DRAIN_MS, engine.config.SLUICE_DRAIN_MS)).catch((error: unknown) => {
-    console.error(`sluice: woken drain: ${error instanceof Error ? error.message : 'failed'}`);
+    logError(`woken drain: ${error instanceof StorageError ? error.message : 'failed'}`);
   });
   context.waitUntil(drained);
 }

@@ -25,6 +25,7 @@ export interface Budget {
   /** No message is taken or started any more. */
   isClosing(): boolean;
   msLeft(): number;
+  msToClosing(): number;
   used(): { requests: number; messages: number; ms: number };
 }
 
@@ -54,8 +55,9 @@ export function openBudget(limits: Limits, clock: () => number): Budget {
       const fit = Math.floor(left / limits.requestsPerDelivery); // Infinity where handlers make none
       return Math.max(0, Math.min(fit, limits.messages - messages));
     },
-    isClosing: () => budget.msLeft() < closingMs || budget.deliveriesLeft() === 0,
+    isClosing: () => budget.msToClosing() <= 0 || budget.deliveriesLeft() === 0,
     msLeft: () => start + limits.timeMs - clock(),
+    msToClosing: () => budget.msLeft() - closingMs,
     used: () => ({ requests, messages, ms: clock() - start }),
   };
   return budget;

@@ -114,7 +114,7 @@ class Pump {
       this.#start();
       if (this.#isExchangeDue()) await this.#exchange();
       else if (this.#isIdle() && !this.#canSleep()) break;
-      else await this.#wait();
+      else await this.#wait(this.#options.budget.msToClosing());
       this.#expireHandlers();
     }
     const { requests, ms } = this.#options.budget.used();
@@ -176,7 +176,7 @@ class Pump {
   /** Nothing is held, but a timer is due before the budget ends. */
   #canSleep(): boolean {
     const { budget } = this.#options;
-    return this.#nextDueAt !== undefined && this.#nextDueAt - this.#clock() < budget.msLeft() - LAST_EXCHANGE_MS;
+    return this.#nextDueAt !== undefined && this.#nextDueAt - this.#clock() < budget.msToClosing();
   }
 
   #isExchangeDue(): boolean {
@@ -248,7 +248,8 @@ class Pump {
     const now = this.#clock();
     const pace = this.#finished / Math.max(1, now - this.#lastExchangeAt);
     const { concurrency, batch } = this.#options;
-    if (this.#finished > 0) this.#ahead = Math.min(batch, Math.max(concurrency, Math.ceil(pace * AHEAD_MS))) + concurrency;
+    if (this.#finished > 0)
+      this.#ahead = Math.min(batch, Math.max(concurrency, Math.ceil(pace * AHEAD_MS))) + concurrency;
     this.#finished = 0;
     this.#lastExchangeAt = now;
   }
@@ -293,12 +294,12 @@ class Pump {
   }
 
   /** Until something happened: an outcome, a handler's deadline, a heartbeat, a due timer, the closing of the budget. */
-  async #wait(mostMs = Number.POSITIVE_INFINITY): Promise<void> {
+  async #wait(mostMs: number): Promise<void> {
     const now = this.#clock();
     const deadlines = [...this.#running.values()].map(({ deadline }) => deadline);
     const idle = this.#isIdle();
     const alarms = idle ? [this.#nextDueAt ?? now] : [this.#exchangeAt(), ...deadlines];
-    this.#armedFor = Math.min(now + mostMs, now + this.#options.budget.msLeft(), ...alarms);
+    this.#armedFor = Math.min(now + mostMs, ...alarms);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#notify = resolve;
     const timer = setTimeout(resolve, Math.max(1, this.#armedFor - now));

@@ -1,6 +1,7 @@
 /** The HTTP application: edge functions under one set of rules for errors, methods and settings. */
 import { type Handler, Hono } from 'hono';
 import type { Engine } from '../engine.ts';
+import { logError } from '../log.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';
 
 /** What a request carries along. */
@@ -27,7 +28,9 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object) => 
   for (const add of functions) add(app);
   app.onError((error, c) => {
     const problem = toProblem(error);
-    if (problem.code === 'internal') console.error(`sluice: ${c.req.method} ${c.req.routePath}: ${error.name}`);
+    if (problem.code === 'misconfigured') logError(`bad settings: ${error.message}`);
+    // The text of an unknown error may hold anything, bodies too: its name has to do.
+    if (problem.code === 'internal') logError(`${c.req.method} ${c.req.routePath}: ${error.name}`);
     return answerProblem(c, problem);
   });
   app.notFound((c) => {

@@ -1,7 +1,14 @@
 /** Problems: every error answer of the API, as application/problem+json (RFC 9457) with a stable code. */
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { InvalidMessage, type Issue, RequestMismatch, StorageError, type StorageFailure } from '../errors.ts';
+import {
+  BadSettings,
+  InvalidMessage,
+  type Issue,
+  RequestMismatch,
+  StorageError,
+  type StorageFailure,
+} from '../errors.ts';
 
 const PROBLEMS = {
   invalid_json: { status: 400, title: 'The body is not JSON' },
@@ -14,6 +21,7 @@ const PROBLEMS = {
   too_large: { status: 413, title: 'The request is too large' },
   invalid_message: { status: 422, title: 'The request was understood but is not valid' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
+  misconfigured: { status: 500, title: 'The settings of this deployment are wrong; its log names them' },
   internal: { status: 500, title: 'Something went wrong here' },
   storage_garbled: { status: 503, title: 'Storage gave an answer that makes no sense' },
   storage_unreachable: { status: 503, title: 'Storage does not answer' },
@@ -43,6 +51,7 @@ const RETRY_AFTER = { unreachable: '1', garbled: '1', refused: '30' } satisfies 
 /** What any error means to the caller. Unknown ones say nothing: their texts may hold what is nobody's business. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof BadSettings) return new Problem('misconfigured');
   if (error instanceof RequestMismatch) return new Problem('idempotency_key_reused');
   if (error instanceof StorageError) {
     return new Problem(`storage_${error.code}`, error.reason, undefined, { 'retry-after': RETRY_AFTER[error.code] });

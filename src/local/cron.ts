@@ -10,10 +10,13 @@ export interface Ticker {
 export function startTicker(tick: () => Promise<void>, report: (error: unknown) => void, everyMs = 60_000): Ticker {
   let timer: NodeJS.Timeout;
   const arm = () => {
-    timer = setTimeout(() => {
-      arm();
-      tick().catch(report);
-    }, everyMs - (Date.now() % everyMs));
+    timer = setTimeout(
+      () => {
+        arm();
+        tick().catch(report);
+      },
+      everyMs - (Date.now() % everyMs),
+    );
   };
   arm();
   return { stop: () => clearTimeout(timer) };

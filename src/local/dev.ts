@@ -25,7 +25,8 @@ const { values: flags } = parseArgs({
 
 async function main(): Promise<void> {
   const port = Number(flags.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port must be 0 to 65535; got ${flags.port}`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port must be 0 to 65535; got ${flags.port}`);
   const stack = await startStack({ redis: flags.redis, log: (line) => console.error(line) });
   const worker = await stack.startWorker(port);
   const ticker = startTicker(worker.tick, (error) => console.error(`cron: ${String(error)}`));

@@ -33,12 +33,22 @@ const { values: flags } = parseArgs({
 async function main(): Promise<void> {
   const redis = await startRedis(flags.redis);
   const { commandsProcessed } = redis;
-  const emulator = await startEmulator({ url: redis.url, token: LOCAL_TOKEN, port: Number(flags.port), commandsProcessed });
+  const emulator = await startEmulator({
+    url: redis.url,
+    token: LOCAL_TOKEN,
+    port: Number(flags.port),
+    commandsProcessed,
+  });
   if (!existsSync('.dev.vars')) {
-    writeFileSync('.dev.vars', `UPSTASH_REDIS_REST_TOKEN=${LOCAL_TOKEN}\nSLUICE_TOKENS='${tokensSetting(LOCAL_TOKEN)}'\n`);
+    writeFileSync(
+      '.dev.vars',
+      `UPSTASH_REDIS_REST_TOKEN=${LOCAL_TOKEN}\nSLUICE_TOKENS='${tokensSetting(LOCAL_TOKEN)}'\n`,
+    );
     console.log(`wrote .dev.vars; the API's bearer token is "${LOCAL_TOKEN}"`);
   }
-  const ticker = flags.cron ? startTicker(tickAt(flags.cron), (error) => console.error(`cron: ${String(error)}`)) : undefined;
+  const ticker = flags.cron
+    ? startTicker(tickAt(flags.cron), (error) => console.error(`cron: ${String(error)}`))
+    : undefined;
   const stop = async () => {
     ticker?.stop();
     await emulator.close();

@@ -5,10 +5,20 @@ import type { Observation } from './emulator/backend.ts';
 
 export type Happened =
   | { what: 'enqueued'; messages: { id: string; lane: string; delayed: boolean }[] }
-  | { what: 'exchanged'; lease: string; taken: string[]; settled: { entry: string; outcome: string; status: string }[] };
+  | {
+      what: 'exchanged';
+      lease: string;
+      taken: string[];
+      settled: { entry: string; outcome: string; status: string }[];
+    };
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
-const byCall = new Map(Object.values(scripts).flatMap(({ name, source }) => [[sha1(source), name], [source, name]]));
+const byCall = new Map(
+  Object.values(scripts).flatMap(({ name, source }) => [
+    [sha1(source), name],
+    [source, name],
+  ]),
+);
 
 /** @returns undefined for what changes nothing of interest: other commands, failed ones, replays */
 export function whatHappened({ command, result, error }: Observation): Happened | undefined {

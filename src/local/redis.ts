@@ -1,8 +1,8 @@
 /** Which Redis a local run uses: the embedded one, one by URL, or a redis-server found on the PATH. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedRedis } from './emulator/embedded.ts';

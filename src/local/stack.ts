@@ -28,10 +28,21 @@ export interface StackOptions {
   bundle?: Bundle;
 }
 
-export async function startStack({ redis: wanted, env = {}, emulator: options, log, bundle }: StackOptions): Promise<Stack> {
+export async function startStack({
+  redis: wanted,
+  env = {},
+  emulator: options,
+  log,
+  bundle,
+}: StackOptions): Promise<Stack> {
   const [redis, built] = await Promise.all([startRedis(wanted), bundle ?? buildBundle()]);
   const secret = () => randomBytes(24).toString('base64url');
-  const emulator = await startEmulator({ url: redis.url, token: secret(), commandsProcessed: redis.commandsProcessed, ...options });
+  const emulator = await startEmulator({
+    url: redis.url,
+    token: secret(),
+    commandsProcessed: redis.commandsProcessed,
+    ...options,
+  });
   const token = secret();
   const bindings = {
     UPSTASH_REDIS_REST_URL: emulator.url,

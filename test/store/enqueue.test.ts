@@ -38,7 +38,9 @@ onEachRedis('enqueue', (bench) => {
     const messages = [b.message('mail', 1)];
     b.expectAlive((await b.store.enqueue({ messages, token: 't', fingerprint: 'one' })).ids, messages);
     const before = await b.shard();
-    await expect(b.store.enqueue({ messages, token: 't', fingerprint: 'two' })).rejects.toThrow('used for other messages');
+    await expect(b.store.enqueue({ messages, token: 't', fingerprint: 'two' })).rejects.toThrow(
+      'used for other messages',
+    );
     expect(await b.shard()).toEqual(before);
   });
 
@@ -120,7 +122,18 @@ onEachRedis('enqueue', (bench) => {
 
   test('bodies come back as they went in, whatever text they hold', async () => {
     const b = bench();
-    const texts = ['', '12345', 'true', 'null', 'OK', '9007199254740993', 'ä€😀', '\u0000\n\r\u2028', '{"a":[]}', '%s {x}:'];
+    const texts = [
+      '',
+      '12345',
+      'true',
+      'null',
+      'OK',
+      '9007199254740993',
+      'ä€😀',
+      '\u0000\n\r\u2028',
+      '{"a":[]}',
+      '%s {x}:',
+    ];
     await b.enqueue(...texts.map((text) => b.message('mail', text)));
     const { taken } = await b.exchange({ want: 20 });
     const bodies = taken.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body);

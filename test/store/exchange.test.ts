@@ -35,7 +35,9 @@ onEachRedis('taking', (bench) => {
     const shard = await b.shard();
     expect(taken).toHaveLength(30);
     expect(shard.lanes['5:small']).toBeUndefined();
-    expect(Math.abs((shard.lanes['5:big']?.length ?? 0) - (shard.lanes['5:also/acme%2Fco']?.length ?? 0))).toBeLessThanOrEqual(8);
+    expect(
+      Math.abs((shard.lanes['5:big']?.length ?? 0) - (shard.lanes['5:also/acme%2Fco']?.length ?? 0)),
+    ).toBeLessThanOrEqual(8);
   });
 
   test('one by one, lanes of one priority take turns', async () => {
@@ -97,7 +99,7 @@ onEachRedis('taking', (bench) => {
     for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', body))));
     const first = await b.take(40);
     expect(first.length).toBeLessThan(40);
-    expect((await b.shard()).leases['a']).toHaveLength(40);
+    expect((await b.shard()).leases.a).toHaveLength(40);
     const second = await b.take(40 - first.length, 'a', { held: first.length });
     expect([...first, ...second]).toEqual(ids.map((id) => `1.${id}`));
   });
@@ -112,7 +114,10 @@ onEachRedis('taking', (bench) => {
 
   test('a message whose time to live is over becomes a dead letter and is never given out', async () => {
     const b = bench();
-    const [short, long] = await b.enqueue(b.message('mail', 1, { ttlMs: 1_000 }), b.message('mail', 2, { ttlMs: 9_000 }));
+    const [short, long] = await b.enqueue(
+      b.message('mail', 1, { ttlMs: 1_000 }),
+      b.message('mail', 2, { ttlMs: 9_000 }),
+    );
     b.now += 1_000;
     expect(await b.take(10)).toEqual([`1.${long}`]);
     const shard = await b.shard();
@@ -135,9 +140,9 @@ onEachRedis('taking', (bench) => {
     await b.enqueue(b.message('mail', 1), b.message('mail', 2));
     await b.redises.raw.del(`${b.root}awake`);
     await b.take(1, 'a', { awakeMs: 5_000 });
-    expect((await b.shard()).rest['awake']).toBe('a');
+    expect((await b.shard()).rest.awake).toBe('a');
     await b.take(2, 'a', { awakeMs: 5_000, held: 1 });
-    expect((await b.shard()).rest['awake']).toBeUndefined();
+    expect((await b.shard()).rest.awake).toBeUndefined();
   });
 });
 
@@ -182,7 +187,9 @@ onEachRedis('settling', (bench) => {
     expect(statuses).toEqual([...Array(6).fill('retried'), 'dead']);
     const shard = await b.shard();
     expect(shard.dead).toEqual({ mail: { [`7.${id}`]: b.now - 1 } });
-    const kept = (shard.failures[id ?? ''] ?? '').split('\n').map((line) => line.replace(/^(\d+) \d+ (\S+ .*)/, '$1 $2'));
+    const kept = (shard.failures[id ?? ''] ?? '')
+      .split('\n')
+      .map((line) => line.replace(/^(\d+) \d+ (\S+ .*)/, '$1 $2'));
     expect(kept).toEqual([3, 4, 5, 6, 7].map((n) => `${n} failed error ${n}`));
   });
 
@@ -192,7 +199,7 @@ onEachRedis('settling', (bench) => {
     const [entry = ''] = await b.take(1);
     const failure = { kind: 'refused' as const, text: 'no' };
     expect((await b.exchange({ settlements: [{ entry, outcome: 'dead', failure }] })).statuses).toEqual(['dead']);
-    expect(Object.keys((await b.shard()).dead['mail'] ?? {})).toEqual([`1.${id}`]);
+    expect(Object.keys((await b.shard()).dead.mail ?? {})).toEqual([`1.${id}`]);
   });
 
   test('released messages stand at the head of their lane again, in their order, with the same attempt', async () => {
@@ -235,14 +242,17 @@ onEachRedis('settling', (bench) => {
     const settlements = settled.map((entry, i) => ({ entry, outcome: outcomes[i % 4] ?? 'ack', delayMs: 1_000 }));
     const answer = await b.exchange({ held: 90, settlements });
     expect(answer.statuses).toEqual(settled.map((_, i) => ['acked', 'retried', 'dead', 'released'][i % 4]));
-    expect((await b.shard()).leases['a']?.toReversed()).toEqual(held.filter((_, i) => i % 5 === 4));
+    expect((await b.shard()).leases.a?.toReversed()).toEqual(held.filter((_, i) => i % 5 === 4));
   });
 
   test('an entry named twice in one exchange counts once', async () => {
     const b = bench();
     await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1);
-    const settlements = [{ entry, outcome: 'retry' as const, delayMs: 1_000 }, { entry, outcome: 'ack' as const }];
+    const settlements = [
+      { entry, outcome: 'retry' as const, delayMs: 1_000 },
+      { entry, outcome: 'ack' as const },
+    ];
     expect((await b.exchange({ settlements })).statuses).toEqual(['retried', 'stale']);
   });
 

@@ -35,8 +35,12 @@ onEachRedis('sweeping', (bench) => {
       expect(await b.shard()).toEqual(before);
     }
     expect(again).toBe(`2.${id}`);
-    expect((await b.exchange({ lease: 'other', settlements: [{ entry: again, outcome: 'ack' }] })).statuses).toEqual(['acked']);
-    expect((await b.exchange({ lease: 'slow', settlements: [{ entry, outcome: 'retry' }] })).statuses).toEqual(['gone']);
+    expect((await b.exchange({ lease: 'other', settlements: [{ entry: again, outcome: 'ack' }] })).statuses).toEqual([
+      'acked',
+    ]);
+    expect((await b.exchange({ lease: 'slow', settlements: [{ entry, outcome: 'retry' }] })).statuses).toEqual([
+      'gone',
+    ]);
   });
 
   test('a consumer that holds more than its swept lease is told that the lease is lost and gets nothing', async () => {
@@ -75,7 +79,7 @@ onEachRedis('sweeping', (bench) => {
     b.now += 30_000;
     expect(await b.store.sweep('*')).toMatchObject({ requeued: 0, dead: 1 });
     const shard = await b.shard();
-    expect(Object.keys(shard.dead['mail'] ?? {})).toEqual([`2.${id}`]);
+    expect(Object.keys(shard.dead.mail ?? {})).toEqual([`2.${id}`]);
     expect(shard.failures[id ?? '']?.split('\n').map((line) => line.split(' ')[2])).toEqual(['failed', 'lapsed']);
   });
 
@@ -161,7 +165,12 @@ onEachRedis('the audit', (bench) => {
     await b.take(1);
     await b.redises.raw.del(`${b.root}ready:*`, `${b.root}ready:news`, `${b.root}timers`);
     await b.redises.raw.zadd(`${b.root}ready:*`, 1, '9:nothing');
-    const expected = ['empty-lane 9:nothing', 'lease-without-timer a', 'unindexed-lane 5:mail', 'unindexed-lane 5:news'];
+    const expected = [
+      'empty-lane 9:nothing',
+      'lease-without-timer a',
+      'unindexed-lane 5:mail',
+      'unindexed-lane 5:news',
+    ];
     expect(await auditAll(false)).toEqual(expected);
     expect(await auditAll(true)).toEqual(expected);
     expect(await auditAll(true)).toEqual([]);

@@ -96,7 +96,11 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
 
   progress.say(`Redis: ${stack.redis}. One message at a time on an idle system`);
   const wakes = await wakeLatencies(producer, outbox, posted);
-  const before = { commands: await stack.emulator.billed(), requests: stack.emulator.requests(), messages: posted.length };
+  const before = {
+    commands: await stack.emulator.billed(),
+    requests: stack.emulator.requests(),
+    messages: posted.length,
+  };
 
   progress.say('GitHub delivers 329 webhook payloads, an article is published to 1,000 readers');
   const payloads = githubPayloads();
@@ -136,7 +140,8 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
   ticker.stop();
 
   const queues = figuresOf(posted, outbox.deliveries, dead);
-  const sum = (pick: (figures: QueueFigures) => number) => Object.values(queues).reduce((total, f) => total + pick(f), 0);
+  const sum = (pick: (figures: QueueFigures) => number) =>
+    Object.values(queues).reduce((total, f) => total + pick(f), 0);
   const messages = posted.length - before.messages;
   return {
     enqueued: sum(({ enqueued }) => enqueued),

@@ -9,7 +9,9 @@ const REVIEW = /^pull_request|^issue|^discussion|^commit_comment|^check_|^deploy
 export function githubPayloads(): HttpMessage[] {
   const path = createRequire(import.meta.url).resolve('@octokit/webhooks-examples');
   const events = JSON.parse(readFileSync(path, 'utf8')) as { name: string; examples: unknown[] }[];
-  return events.flatMap(({ name, examples }) => examples.map((body) => ({ queue: queueOf(name), body: { event: name, body } })));
+  return events.flatMap(({ name, examples }) =>
+    examples.map((body) => ({ queue: queueOf(name), body: { event: name, body } })),
+  );
 }
 
 function queueOf(event: string): string {

@@ -30,10 +30,13 @@ export function httpProducer(url: () => string, token: string): HttpProducer {
     const key = randomUUID();
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key };
     for (const start = performance.now(); ; repeats++) {
-      const answer = await fetch(url() + path, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => undefined);
+      const answer = await fetch(url() + path, { method: 'POST', headers, body: JSON.stringify(body) }).catch(
+        () => undefined,
+      );
       if (answer?.ok) return answer.json();
       const wrong = answer !== undefined && answer.status < 500;
-      if (wrong || performance.now() - start > GIVE_UP_MS) throw new Error(`POST ${path}: ${(await answer?.text()) ?? 'no answer'}`);
+      if (wrong || performance.now() - start > GIVE_UP_MS)
+        throw new Error(`POST ${path}: ${(await answer?.text()) ?? 'no answer'}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

@@ -43,7 +43,10 @@ export function figuresOf(posted: Posted[], deliveries: Delivered[], dead: Set<s
   const queues: Record<string, QueueFigures> = {};
   for (const [queue, messages] of Map.groupBy(posted, (message) => message.queue)) {
     const ids = new Set(messages.map(({ id }) => id));
-    const arrived = Map.groupBy(deliveries.filter(({ id }) => ids.has(id)), ({ id }) => id);
+    const arrived = Map.groupBy(
+      deliveries.filter(({ id }) => ids.has(id)),
+      ({ id }) => id,
+    );
     const waits = [...arrived.values()].map(([first]) => first?.waitMs ?? 0);
     queues[queue] = {
       enqueued: ids.size,
@@ -62,7 +65,10 @@ const COLUMNS = ['enqueued', 'delivered', 'redelivered', 'dead', 'lost', 'waitP5
 const HEADINGS = ['queue', 'enqueued', 'delivered', 'redelivered', 'dead', 'lost', 'wait p50 ms', 'wait p99 ms'];
 
 export function tableOf(queues: Record<string, QueueFigures>): string {
-  const rows = Object.entries(queues).map(([queue, figures]) => [queue, ...COLUMNS.map((column) => String(figures[column]))]);
+  const rows = Object.entries(queues).map(([queue, figures]) => [
+    queue,
+    ...COLUMNS.map((column) => String(figures[column])),
+  ]);
   const widths = HEADINGS.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const line = (cells: string[]) =>
     cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ');

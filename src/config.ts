@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { BadSettings } from './errors.ts';
 
 /** What a bearer token may do. */
-export const SCOPES = ['enqueue', 'receive', 'operate'] as const;
+const SCOPES = ['enqueue', 'receive', 'operate'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 const Token = z.strictObject({

@@ -8,7 +8,7 @@ import type { AnyQueue } from './queue.ts';
 import type { Store, Unnamed } from './store/store.ts';
 
 /** The most messages one request may carry. */
-export const MAX_BATCH = 1_000;
+const MAX_BATCH = 1_000;
 
 /** The most bytes one request may carry: quoted on its way to storage it doubles at worst, and 10 MB are refused there. */
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;

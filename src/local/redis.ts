@@ -36,9 +36,12 @@ async function startRedisServer(): Promise<LocalRedis | undefined> {
     child.once('error', () => resolve());
     child.once('exit', () => resolve());
   });
+  const kill = () => child.kill();
+  process.once('exit', kill); // Miniflare ends this process at a signal without waiting for anybody
   const close = async () => {
-    child.kill();
+    kill();
     await ended;
+    process.off('exit', kill);
     await rm(folder, { recursive: true });
   };
   if (await Promise.race([answers(port), ended.then(() => false)])) {

@@ -31,7 +31,7 @@ export const startEmbedded: Start = async (options) => {
   return start(embedded, new Redis(embedded.url), { ...options, commandsProcessed: embedded.commandsProcessed });
 };
 
-export const startServer: Start = async (options) => {
+const startServer: Start = async (options) => {
   const server = await startRedisServer();
   return start({ url: server.url, close: server.stop }, new Redis(server.url), options);
 };
@@ -61,7 +61,7 @@ async function start(
 }
 
 /** Which kinds of Redis there are here. What is missing is printed once, by whoever runs the suite. */
-export const kinds: { name: string; start: Start; present: boolean }[] = [
+const kinds: { name: string; start: Start; present: boolean }[] = [
   { name: 'the embedded Redis', start: startEmbedded, present: true },
   { name: 'redis-server', start: startServer, present: redisServerPresent() },
   { name: 'a Redis Cluster of three masters', start: startCluster, present: redisServerPresent() },
@@ -90,12 +90,6 @@ export function onEachRedis(
       suite(() => bench);
     });
   }
-}
-
-export interface Taken {
-  lease: string;
-  entries: string[];
-  answer: ExchangeAnswer;
 }
 
 let benches = 0;

@@ -117,7 +117,9 @@ function unindexed(shard: Shard): string[] {
 
 /** I7: from the head on redeliveries, then the others by the time they were enqueued. */
 function disordered(shard: Shard, lane: string, entries: string[], unordered: Set<string>): string[] {
-  const firsts = entries.toReversed().filter((entry) => entry.startsWith('1.') && !unordered.has(idOf(entry)));
+  const firsts = entries
+    .toReversed()
+    .filter((entry) => entry.startsWith('1.') && idOf(entry) in shard.envelopes && !unordered.has(idOf(entry)));
   const times = firsts.map((entry) => Number(shard.envelopes[idOf(entry)]?.split(' ')[3]));
   return times.every((time, i) => i === 0 || time >= (times[i - 1] ?? 0)) ? [] : [`I7: lane ${lane} is out of order`];
 }

@@ -1,0 +1,122 @@
+// The commands of the README, as processes.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { afterEach, describe, expect, test } from 'vitest';
+import { tokensSetting } from '../src/local/stack.ts';
+import { startEmbedded } from './support/bench.ts';
+import { eventually } from './support/worker.ts';
+
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill();
+});
+
+/** Runs on the Node of these tests, as npm scripts do. */
+function start(args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...env } });
+  children.push(child);
+  const output = { out: '', err: '' };
+  child.stdout.on('data', (chunk) => (output.out += chunk));
+  child.stderr.on('data', (chunk) => (output.err += chunk));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  return { child, output, ended };
+}
+
+const script = (file: string, ...args: string[]) => [
+  '--import',
+  './src/local/lua-loader.ts',
+  `src/local/${file}`,
+  ...args,
+];
+
+describe('npm run demo', () => {
+  test('does the main job with a crash in the middle, loses nothing, and says so in one line', async () => {
+    const { output, ended } = start(script('demo/demo.ts', '--json'));
+    expect([await ended, output.err.match(/error/i)]).toEqual([0, null]);
+    const figures = JSON.parse(output.out.trim().split('\n').at(-1) ?? '');
+    expect(figures).toMatchObject({
+      enqueued: 1_370,
+      delivered: 1_370,
+      lost: 0,
+      inversions: 0,
+      dead: 0,
+      redis: 'embedded',
+    });
+    expect(figures.heldWhenKilled).toBeGreaterThan(0);
+    expect(Object.keys(figures.queues).toSorted()).toEqual([
+      'confirmation.email',
+      'github.activity',
+      'github.review',
+      'github.security',
+      'notification.email',
+    ]);
+    expect(output.out).toMatch(/^queue +enqueued +delivered/m);
+  }, 90_000);
+});
+
+describe('npm run dev', () => {
+  test('prints where it is, takes a message, and ends when told to', async () => {
+    const { child, output, ended } = start(script('dev.ts', '--json', '--port', '0'));
+    await eventually('it is ready', () => output.out.includes('\n'), 20_000);
+    const { url, redisUrl, redisToken, token } = JSON.parse(output.out);
+    const answer = await fetch(`${url}/v1/queues/notification.email/messages`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: JSON.stringify({ body: { to: 'ada@example.com', article: 'x' } }),
+    });
+    const { id } = (await answer.json()) as { id: string };
+    await eventually('the handler has logged it', () => output.err.includes(`notification.email: ${id}, attempt 1`));
+    const ping = await fetch(`${redisUrl}/ping`, { headers: { authorization: `Bearer ${redisToken}` } });
+    expect(await ping.json()).toEqual({ result: 'PONG' });
+    child.kill('SIGTERM');
+    expect([0, 143]).toContain(await ended); // Miniflare ends its process at a signal with the signal's number
+    await expect(fetch(url)).rejects.toThrow();
+  });
+});
+
+describe('wrangler dev', () => {
+  test('runs the Worker against the emulator, offline', async () => {
+    const { emulator, stop } = await startEmbedded();
+    const wrangler = [
+      'node_modules/wrangler/bin/wrangler.js',
+      'dev',
+      '--port',
+      '0',
+      '--show-interactive-dev-session=false',
+    ];
+    const vars = Object.entries({
+      UPSTASH_REDIS_REST_URL: emulator.url,
+      UPSTASH_REDIS_REST_TOKEN: emulator.token,
+      SLUICE_TOKENS: tokensSetting('local'),
+    }).flatMap(([name, value]) => ['--var', `${name}:${value}`]);
+    const { output } = start([...wrangler, ...vars], {
+      CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+      WRANGLER_SEND_METRICS: 'false',
+      CI: '1',
+    });
+    await eventually('it is ready', () => /Ready on (\S+)/.test(output.out), 25_000);
+    const url = /Ready on (\S+)/.exec(output.out)?.[1];
+    const answer = await fetch(`${url}/v1/queues/notification.email/messages`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer local' },
+      body: JSON.stringify({ body: { to: 'ada@example.com', article: 'x' } }),
+    });
+    expect(answer.status).toBe(202);
+    const { id } = (await answer.json()) as { id: string };
+    await eventually('the handler has logged it', () => output.out.includes(`notification.email: ${id}, attempt 1`));
+    await stop();
+  }, 40_000);
+});
+
+describe('--help', () => {
+  test.each(['demo/demo.ts', 'dev.ts', 'emulator-command.ts'])('%s says what it does and ends', async (file) => {
+    const { output, ended } = start(script(file, '--help'));
+    expect(await ended).toBe(0);
+    expect(output.out).toMatch(/^Usage: npm run \w+ \[-- options\]/);
+  });
+
+  test('an unknown option is refused', async () => {
+    const { output, ended } = start(script('dev.ts', '--prot', '1'));
+    expect(await ended).not.toBe(0);
+    expect(output.err).toContain('--prot');
+  });
+});

@@ -1,0 +1,94 @@
+// The direction of imports: a lower layer never imports a higher one, and nothing local reaches the deployed bundle.
+import { globSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+/** From the bottom up. A file belongs to the longest prefix that fits; files of one layer may import each other. */
+const LAYERS = [
+  [
+    'src/duration.ts',
+    'src/backoff.ts',
+    'src/errors.ts',
+    'src/message.ts',
+    'src/queue.ts',
+    'src/config.ts',
+    'src/log.ts',
+  ],
+  ['src/store/'],
+  ['src/producer.ts', 'src/drain/'],
+  ['src/engine.ts'],
+  ['src/http/'],
+  ['src/sluice.ts', 'src/index.ts'],
+  ['functions/'],
+];
+
+const layerOf = (file: string) => LAYERS.findIndex((layer) => layer.some((part) => file.startsWith(part)));
+const files = globSync(['src/**/*.ts', 'functions/**/*.ts'], { exclude: ['**/*.d.ts'] });
+
+function importsOf(file: string, source: string): string[] {
+  const found = source.matchAll(/^(?:import|export)[^'"]*from '(\.[^']+)'|^import '(\.[^']+)'|import\('(\.[^']+)'\)/gm);
+  return [...found].map(([, from, bare, dynamic]) => normalize(join(dirname(file), from ?? bare ?? dynamic ?? '')));
+}
+
+/** @returns what is wrong with this import, if anything */
+function fault(file: string, imported: string): string | undefined {
+  if (file.startsWith('src/local/'))
+    return imported.startsWith('functions/') ? 'local code imports the deployment' : undefined;
+  if (imported.startsWith('src/local/')) return 'local code in the deployed bundle';
+  if (layerOf(imported) > layerOf(file)) return 'a lower layer imports a higher one';
+  return undefined;
+}
+
+describe('imports', () => {
+  test.each(files)('%s', (file) => {
+    const imports = importsOf(file, readFileSync(file, 'utf8'));
+    const faults = imports.map((imported) => [imported, fault(file, imported)]).filter(([, wrong]) => wrong);
+    expect(faults).toEqual([]);
+    if (!file.startsWith('src/local/'))
+      expect(layerOf(file), `${file} has no layer: name one in LAYERS`).toBeGreaterThanOrEqual(0);
+  });
+
+  test('the rule itself sees what is wrong', () => {
+    expect(importsOf('src/store/a.ts', "import { x } from '../drain/b.ts';\nexport * from './c.ts';")).toEqual([
+      'src/drain/b.ts',
+      'src/store/c.ts',
+    ]);
+    expect(fault('src/store/a.ts', 'src/drain/b.ts')).toBeDefined();
+    expect(fault('src/index.ts', 'src/local/dev.ts')).toBeDefined();
+    expect(fault('src/http/a.ts', 'functions/b.ts')).toBeDefined();
+    expect(fault('src/drain/a.ts', 'src/store/b.ts')).toBeUndefined();
+  });
+
+  test('no file imports itself in a circle', () => {
+    const graph = new Map(files.map((file) => [file, importsOf(file, readFileSync(file, 'utf8'))]));
+    expect(circles(graph)).toEqual([]);
+    expect(
+      circles(
+        new Map([
+          ['a', ['b']],
+          ['b', ['c']],
+          ['c', ['a']],
+        ]),
+      ),
+    ).toEqual(['a > b > c > a']);
+  });
+});
+
+function circles(graph: Map<string, string[]>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]) => {
+    if (path.includes(file)) found.push([...path.slice(path.indexOf(file)), file].join(' > '));
+    if (done.has(file) || path.includes(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return found;
+}
+
+test('local runs use the compatibility date of the deployment', async () => {
+  const [, deployed] = /^compatibility_date = "(.+)"$/m.exec(await readFile('wrangler.toml', 'utf8')) ?? [];
+  expect(await readFile('src/local/worker.ts', 'utf8')).toContain(`COMPATIBILITY_DATE = '${deployed}'`);
+});

@@ -1,0 +1,139 @@
+// Rules without I/O: durations, backoff, ids, lanes.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { constant, exponential } from '../src/backoff.ts';
+import { readConfig } from '../src/config.ts';
+import { parseDuration, YEAR_MS } from '../src/duration.ts';
+import { idOf, laneOf, newToken, openEnvelope, type Priority, parseEntry, parseLane } from '../src/message.ts';
+import { keysOf } from '../src/store/keys.ts';
+
+describe('durations', () => {
+  test.each([
+    [0, 0],
+    [1_500, 1_500],
+    ['250ms', 250],
+    ['90s', 90_000],
+    ['2.5s', 2_500],
+    ['5m', 300_000],
+    ['1h30m', 5_400_000],
+    ['1d', 86_400_000],
+    ['365d', YEAR_MS],
+  ])('%j is %j ms', (duration, ms) => expect(parseDuration(duration)).toBe(ms));
+
+  test.each([
+    -1,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    YEAR_MS + 1,
+    2 ** 60,
+    '',
+    ' ',
+    '5',
+    '-5s',
+    '5 m',
+    's',
+    '1m1h',
+    '366d',
+    '1e3s',
+    '٣s',
+  ])('%j is none', (duration) => expect(parseDuration(duration)).toBeUndefined());
+});
+
+describe('backoff', () => {
+  test('exponential: attempt n waits at least base × 2^(n-1), jitter only adds, max bounds', () => {
+    const backoff = exponential({ base: '2s', max: '10m' });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1_000 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (attempt, random) => {
+          const wait = backoff.waitMs(attempt, random);
+          const least = Math.min(600_000, 2_000 * 2 ** (attempt - 1));
+          return wait >= Math.min(least, 600_000) && wait <= Math.min(600_000, least * 2);
+        },
+      ),
+    );
+  });
+
+  test('five thousand that fail together do not come back together', () => {
+    const backoff = exponential({ base: '10s', max: '10m' });
+    const slots = new Map<number, number>();
+    for (let i = 0; i < 5_000; i++) {
+      const slot = Math.floor(backoff.waitMs(1, Math.random()) / 100);
+      slots.set(slot, (slots.get(slot) ?? 0) + 1);
+    }
+    expect(Math.max(...slots.values())).toBeLessThan(250);
+  });
+
+  test('constant: the wait and up to a tenth more', () => {
+    expect([constant('1s').waitMs(9, 0), constant('1s').waitMs(9, 0.999)]).toEqual([1_000, 1_099]);
+  });
+});
+
+describe('lanes and entries', () => {
+  const group = fc.string({ unit: 'binary', minLength: 1, maxLength: 128 }).filter((text) => text.isWellFormed());
+
+  test('any group comes back from its lane, and no lane holds what could harm a key', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 9 }), fc.option(group, { nil: undefined }), (priority, name) => {
+        const lane = laneOf(priority as Priority, 'mail.out', name);
+        expect(parseLane(lane)).toEqual({
+          priority,
+          queue: 'mail.out',
+          ...(name === undefined ? {} : { group: name }),
+        });
+        expect(lane).toMatch(/^\d:mail\.out(\/[\w.!~*'()%-]+)?$/);
+      }),
+    );
+  });
+
+  test('two groups never share a lane', () => {
+    fc.assert(fc.property(group, group, (a, b) => (a === b) === (laneOf(1, 'q', a) === laneOf(1, 'q', b))));
+  });
+
+  test('an entry carries attempt and id', () => {
+    expect(parseEntry('12.0VbUSoVE5WM3i3GLl4EM-7')).toEqual({ attempt: 12, id: '0VbUSoVE5WM3i3GLl4EM-7' });
+  });
+
+  test('an envelope whose JSON is damaged throws, and never comes back as another message', () => {
+    expect(() => openEnvelope('1.a', '5:mail * 5 1 0\n{"body":')).toThrow(SyntaxError);
+  });
+});
+
+describe('ids', () => {
+  test('tokens sort by the time they were made, and do not repeat', () => {
+    const tokens = Array.from({ length: 10_000 }, (_, i) => newToken(1_800_000_000_000 + i));
+    expect(tokens.toSorted()).toEqual(tokens);
+    expect(new Set(Array.from({ length: 10_000 }, () => newToken(1))).size).toBe(10_000);
+  });
+
+  test('the messages of a request are told apart by their place in it', () => {
+    expect([idOf('t', 0, 1), idOf('t', 0, 2), idOf('t', 1, 2)]).toEqual(['t', 't-0', 't-1']);
+  });
+});
+
+describe('settings', () => {
+  const least = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: 't' };
+
+  test('have defaults, and come frozen', () => {
+    const config = readConfig(least);
+    expect(config).toMatchObject({ SLUICE_TOKENS: [], SLUICE_LEASE_MS: 30_000, SLUICE_DRAIN_REQUESTS: 45 });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test('each bad one is named, and no value is shown', () => {
+    const bad = {
+      ...least,
+      UPSTASH_REDIS_REST_URL: 'ftp://secret',
+      SLUICE_TOKENS: '[{"name":"a"}]',
+      SLUICE_LEASE_MS: '1',
+    };
+    expect(() => readConfig(bad)).toThrow(/UPSTASH_REDIS_REST_URL.*SLUICE_TOKENS\.0\.sha256.*SLUICE_LEASE_MS/);
+    expect(() => readConfig(bad)).not.toThrow(/secret/);
+  });
+
+  test('a prefix that could leave its hash tag is refused', () => {
+    expect(() => keysOf('a}b')).toThrow(RangeError);
+    expect(keysOf('a-b.c_1').root).toBe('{a-b.c_1}:');
+  });
+});

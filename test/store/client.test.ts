@@ -1,0 +1,188 @@
+// The way to Redis: what is sent again and what is not, and that no error carries a body.
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { StorageError } from '../../src/errors.ts';
+import type { Fault } from '../../src/local/emulator/faults.ts';
+import { type Emulator, startEmulator } from '../../src/local/emulator/server.ts';
+import { connect, type Send } from '../../src/store/client.ts';
+import { scriptRunner } from '../../src/store/script.ts';
+import { openStore, type Settlement, type Store } from '../../src/store/store.ts';
+import { type Redises, startEmbedded } from '../support/bench.ts';
+import { type RedisServer, redisServerPresent, startRedisServer } from '../support/redis-server.ts';
+
+const SECRET = 'a-body-that-nobody-may-read';
+const message = {
+  lane: '5:mail',
+  pool: '*',
+  maxAttempts: 5,
+  delayMs: 0,
+  ttlMs: 0,
+  json: JSON.stringify({ body: SECRET }),
+};
+const fail = (error: unknown): Error => error as Error;
+
+describe('the runner', () => {
+  const script = { name: 'test', source: 'return 1' };
+  const sending = (...answers: (StorageError | string)[]) => {
+    const sent: string[][] = [];
+    const send: Send = async (command) => {
+      sent.push(command);
+      const answer = answers[sent.length - 1] ?? 'enough';
+      if (typeof answer !== 'string') throw answer;
+      return answer;
+    };
+    return { sent, runner: scriptRunner({ send, repeatAfterMs: [1, 1, 1] }) };
+  };
+
+  test('sends a script by digest, and its text only where the digest is not known', async () => {
+    const { sent, runner } = sending(new StorageError('refused', 'NOSCRIPT'), 'done');
+    expect(await runner.run(script, ['k'], ['a'])).toEqual({ reply: 'done', repeated: false });
+    expect(sent).toEqual([
+      ['EVALSHA', 'e0e1f9fabfc9d4800c877a703b823ac0578ff8db', '1', 'k', 'a'],
+      ['EVAL', 'return 1', '1', 'k', 'a'],
+    ]);
+  });
+
+  test.each(['unreachable', 'garbled'] as const)('repeats the very same call where the answer was %s', async (code) => {
+    const { sent, runner } = sending(new StorageError(code, 'x'), new StorageError(code, 'x'), 'done');
+    expect(await runner.run(script, [], ['a'])).toEqual({ reply: 'done', repeated: true });
+    expect(new Set(sent.map((command) => command.join(' '))).size).toBe(1);
+    expect(sent).toHaveLength(3);
+  });
+
+  test('gives up after its last repetition', async () => {
+    const { sent, runner } = sending(...Array(9).fill(new StorageError('unreachable', 'timeout')));
+    await expect(runner.run(script, [], [])).rejects.toThrow('storage unreachable: timeout');
+    expect(sent).toHaveLength(4);
+  });
+
+  test('does not repeat what storage refused', async () => {
+    const { sent, runner } = sending(new StorageError('refused', 'OOM'));
+    await expect(runner.run(script, [], [])).rejects.toThrow('storage refused: OOM');
+    expect(sent).toHaveLength(1);
+  });
+});
+
+describe('a request', () => {
+  let redises: Redises;
+  let fault: Fault | undefined;
+  let requests = 0;
+  beforeAll(async () => {
+    redises = await startEmbedded({
+      faults: () => {
+        requests += 1;
+        return fault;
+      },
+    });
+  });
+  afterAll(() => redises.stop());
+
+  const send = (command: string[]) => connect({ url: redises.emulator.url, token: 'local', timeoutMs: 100 })(command);
+
+  test.each<[string, Fault, string]>([
+    ['a connection that breaks', { kind: 'reset' }, 'unreachable'],
+    ['a reply that never comes', { kind: 'drop-reply' }, 'unreachable'],
+    ['no answer in time', { kind: 'delay-before', ms: 400 }, 'unreachable'],
+    ['503 with a page', { kind: 'status-before', status: 503 }, 'garbled'],
+    ['429 with a page', { kind: 'status-after', status: 429 }, 'garbled'],
+    ['half an answer', { kind: 'truncate' }, 'unreachable'],
+  ])('with %s leaves the client once, and its error holds nothing of it', async (_, kind, code) => {
+    fault = kind;
+    requests = 0;
+    const error = fail(await send(['SET', 'k', SECRET]).catch(fail));
+    fault = undefined;
+    expect(error).toBeInstanceOf(StorageError);
+    expect(error).toMatchObject({ code });
+    expect(`${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`).not.toContain(SECRET);
+    expect(requests).toBe(1);
+  });
+
+  test.each([
+    [
+      'a wrong token',
+      (url: string) => connect({ url, token: 'wrong', timeoutMs: 1_000 })(['SET', 'k', SECRET]),
+      'WRONGPASS',
+    ],
+    [
+      'a command that is not allowed',
+      (url: string) => connect({ url, token: 'local', timeoutMs: 1_000 })(['BLPOP', SECRET, '0']),
+      'not allowed',
+    ],
+    [
+      'a script error that quotes a body',
+      (url: string) => connect({ url, token: 'local', timeoutMs: 1_000 })(['EVAL', 'error(ARGV[1])', '0', SECRET]),
+      'error',
+    ],
+  ])('refused for %s says why without quoting it', async (_, request, reason) => {
+    const error = fail(await request(redises.emulator.url).catch(fail));
+    expect(error).toMatchObject({ code: 'refused', reason });
+    expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain(SECRET);
+  });
+});
+
+const present = redisServerPresent();
+if (!present) console.warn('skipped: refusals and permissions of a real Redis: no redis-server on the PATH');
+
+describe.skipIf(!present)('a real Redis', () => {
+  let server: RedisServer;
+  let raw: Redis;
+  let emulator: Emulator;
+  let store: Store;
+  const storeAt = (url: string) =>
+    openStore({ runner: scriptRunner({ send: connect({ url, token: 't', timeoutMs: 5_000 }) }), prefix: 'shard' });
+  beforeAll(async () => {
+    server = await startRedisServer();
+    raw = new Redis(server.url);
+    emulator = await startEmulator({ url: server.url, token: 't' });
+    store = storeAt(emulator.url);
+  });
+  afterAll(async () => {
+    await emulator.close();
+    raw.disconnect();
+    await server.stop();
+  });
+
+  test('that flushed its scripts costs one more request, and nothing runs twice', async () => {
+    await store.enqueue({ messages: [message] });
+    await raw.script('FLUSH');
+    const before = emulator.requests();
+    await store.enqueue({ messages: [message] });
+    expect(emulator.requests() - before).toBe(2);
+    expect(await raw.llen('{shard}:lane:5:mail')).toBe(2);
+  });
+
+  test.each([
+    ['OOM', ['maxmemory', '1'], ['maxmemory', '0']],
+    ['error', ['min-replicas-to-write', '1'], ['min-replicas-to-write', '0']],
+  ])(
+    'that refuses writes (%s): the enqueue says so, nothing is half written, and it works again by itself',
+    async (reason, on, off) => {
+      const before = await raw.keys('*');
+      await raw.config('SET', ...(on as [string, string]));
+      const error = fail(await store.enqueue({ messages: [message, message], token: reason }).catch(fail));
+      expect(error).toMatchObject({ code: 'refused', reason });
+      expect((await raw.keys('*')).toSorted()).toEqual(before.toSorted());
+      await raw.config('SET', ...(off as [string, string]));
+      expect(await store.enqueue({ messages: [message, message], token: reason })).toMatchObject({ repeated: false });
+    },
+  );
+
+  test('with a user limited to the keys of the shard runs every script', async () => {
+    await raw.call('ACL', 'SETUSER', 'sluice', 'on', '>pw', '~{shard}:*', '+@all', '-@dangerous', '+info');
+    const limited = await startEmulator({ url: server.url.replace('redis://', 'redis://sluice:pw@'), token: 't' });
+    const limitedStore = storeAt(limited.url);
+    await limitedStore.enqueue({
+      messages: [message, { ...message, delayMs: 1 }, { ...message, lane: '0:other/a%2Fb' }],
+    });
+    const exchange = { lease: 'l', leaseMs: 1, held: 0, want: 2, pools: ['*'], settlements: [], awakeMs: 10 };
+    const { taken } = await limitedStore.exchange(exchange);
+    const settlements = taken.map(({ entry }, i): Settlement => ({ entry, outcome: i === 0 ? 'retry' : 'dead' }));
+    expect((await limitedStore.exchange({ ...exchange, want: 1, settlements })).statuses).toEqual(['retried', 'dead']);
+    await limitedStore.sweep('*');
+    expect(await limitedStore.audit('0', true)).toEqual({ cursor: expect.any(String), findings: [] });
+    await expect(connect({ url: limited.url, token: 't', timeoutMs: 1_000 })(['GET', 'elsewhere'])).rejects.toThrow(
+      'NOPERM',
+    );
+    await limited.close();
+  });
+});

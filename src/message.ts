@@ -61,9 +61,10 @@ export function parseLane(lane: string): { priority: Priority; queue: string; gr
   return { priority, queue: lane.slice(2, slash), group: decodeURIComponent(lane.slice(slash + 1)) };
 }
 
+/** @param entry `<attempt>.<id>`, or `1r.<id>` after a redrive */
 export function parseEntry(entry: string): { attempt: number; id: string } {
-  const dot = entry.indexOf('.');
-  return { attempt: Number(entry.slice(0, dot)), id: entry.slice(dot + 1) };
+  const [, attempt, id = ''] = /^(\d+)r?\.(.+)$/.exec(entry) ?? [];
+  return { attempt: Number(attempt), id };
 }
 
 /**

@@ -10,6 +10,8 @@ const sound = (): Shard => ({
   dead: { mail: { '5.e': 1 } },
   envelopes: Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((id, i) => [id, `5:mail * 5 ${i} 0\n{}`])),
   failures: { d: '1 0 failed x' },
+  parked: {},
+  config: {},
   rest: {},
 });
 const expected = { alive: new Set(['a', 'b', 'c', 'd', 'e']), unordered: new Set<string>() };
@@ -25,6 +27,7 @@ const broken: [string, RegExp, (shard: Shard) => void][] = [
   ['failures without entry', /^I2: the failures of f/, (s) => Object.assign(s.failures, { f: 'x' })],
   ['a lane out of the index', /^I3: lane 5:mail/, (s) => delete s.ready['*']],
   ['a lane in the wrong pool', /^I3: lane 5:mail/, (s) => Object.assign(s, { ready: { mail: { '5:mail': 1 } } })],
+  ['a lane both ready and parked', /^I3: lane 5:mail/, (s) => Object.assign(s, { parked: { mail: ['5:mail'] } })],
   ['an empty lane in the index', /^I3: empty lane/, (s) => Object.assign(s.ready['*'] ?? {}, { '0:x': 1 })],
   ['a lease without timer', /^I4/, (s) => delete s.timers['l x']],
   [

@@ -8,6 +8,8 @@ export interface Keys {
   timers: string;
   failures: string;
   awake: string;
+  /** What operators set for a queue. */
+  config: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -23,6 +25,7 @@ export function keysOf(prefix: string): Keys {
     timers: `${root}timers`,
     failures: `${root}failures`,
     awake: `${root}awake`,
+    config: `${root}config`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
   };

@@ -1,12 +1,15 @@
 /** The scripts: each its own file behind the shared chunks that it needs, in the order in which these build on each other. */
 import type { Script } from './script.ts';
 import audit from './scripts/audit.lua';
+import cancel from './scripts/cancel.lua';
 import clock from './scripts/clock.lua';
 import dead from './scripts/dead.lua';
 import enqueue from './scripts/enqueue.lua';
 import entry from './scripts/entry.lua';
 import exchange from './scripts/exchange.lua';
 import lane from './scripts/lane.lua';
+import pause from './scripts/pause.lua';
+import redrive from './scripts/redrive.lua';
 import settle from './scripts/settle.lua';
 import sweep from './scripts/sweep.lua';
 import take from './scripts/take.lua';
@@ -19,4 +22,7 @@ export const scripts = {
   exchange: script('exchange', clock, entry, lane, dead, timers, settle, take, exchange),
   sweep: script('sweep', clock, entry, lane, dead, timers, sweep),
   audit: script('audit', clock, entry, lane, audit),
+  cancel: script('cancel', clock, entry, lane, cancel),
+  pause: script('pause', clock, entry, lane, pause),
+  redrive: script('redrive', clock, entry, lane, redrive),
 };

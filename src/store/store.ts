@@ -177,7 +177,11 @@ async function exchange(runner: Runner, keys: Keys, head: string[], request: Exc
   const { lease, leaseMs, held, want, pools, settlements, awakeMs = 0 } = request;
   const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, EXCHANGE_FIRES, pools.length].map(String);
   const args = [...head, lease, ...limits, ...pools, ...settlements.flatMap(settlementArgs)];
-  const { reply, repeated } = await runner.run(scripts.exchange, [keys.timers, keys.failures, keys.awake], args);
+  const { reply, repeated } = await runner.run(
+    scripts.exchange,
+    [keys.timers, keys.failures, keys.awake, keys.config],
+    args,
+  );
   const [now, nextDue, lost, statuses, taken] = list(reply);
   return {
     now: Number(now),
@@ -196,12 +200,12 @@ function settlementArgs({ outcome, entry, delayMs = 0, failure }: Settlement): s
 
 const due = (nextDue: number) => (nextDue > 0 ? { nextDue } : {});
 
-function list(reply: unknown): unknown[] {
+export function list(reply: unknown): unknown[] {
   if (!Array.isArray(reply)) throw new StorageError('garbled', 'the answer is not a list');
   return reply;
 }
 
-function strings(reply: unknown): string[] {
+export function strings(reply: unknown): string[] {
   return list(reply) as string[];
 }
 

@@ -154,7 +154,17 @@ onEachRedis('settling', (bench) => {
     const answer = await b.exchange({ settlements: [{ entry, outcome: 'ack' }] });
     expect(answer.statuses).toEqual(['acked']);
     const { rest, ...shard } = await b.shard();
-    expect(shard).toEqual({ lanes: {}, leases: {}, timers: {}, ready: {}, dead: {}, envelopes: {}, failures: {} });
+    expect(shard).toEqual({
+      lanes: {},
+      leases: {},
+      timers: {},
+      ready: {},
+      dead: {},
+      envelopes: {},
+      failures: {},
+      parked: {},
+      config: {},
+    });
     expect(Object.keys(rest).every((key) => /^(req:|awake$)/.test(key))).toBe(true);
   });
 

@@ -5,7 +5,8 @@ import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/local/emulator/server.ts';
 import { laneOf, type Priority } from '../../src/message.ts';
 import { connect } from '../../src/store/client.ts';
-import { scriptRunner } from '../../src/store/script.ts';
+import { type Operations, openOperations } from '../../src/store/operations.ts';
+import { type Runner, scriptRunner } from '../../src/store/script.ts';
 import {
   type ExchangeAnswer,
   type ExchangeRequest,
@@ -111,8 +112,16 @@ export class Bench {
   }
 
   openStore(clock?: () => number, prefix = this.prefix): Store {
+    return openStore({ runner: this.runner(), prefix, clock });
+  }
+
+  operations(): Operations {
+    return openOperations({ runner: this.runner(), prefix: this.prefix, clock: () => this.now });
+  }
+
+  runner(): Runner {
     const send = connect({ url: this.redises.emulator.url, token: 'local', timeoutMs: 5_000 });
-    return openStore({ runner: scriptRunner({ send }), prefix, clock });
+    return scriptRunner({ send });
   }
 
   message(

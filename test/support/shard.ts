@@ -10,6 +10,9 @@ export interface Shard {
   dead: Record<string, Record<string, number>>;
   envelopes: Record<string, string>;
   failures: Record<string, string>;
+  /** Lanes of paused queues. */
+  parked: Record<string, string[]>;
+  config: Record<string, string>;
   /** Every other key, with its value. */
   rest: Record<string, string>;
 }
@@ -23,6 +26,8 @@ export async function readShard(redis: Redis | Cluster, root: string): Promise<S
     dead: {},
     envelopes: {},
     failures: {},
+    parked: {},
+    config: {},
     rest: {},
   };
   const nodes = 'nodes' in redis ? (redis as Cluster).nodes('master') : [redis as Redis];
@@ -41,6 +46,8 @@ async function readKey(redis: Redis | Cluster, shard: Shard, key: string, name: 
   else if (kind === 'ready' && type === 'zset') shard.ready[rest] = await readScores(redis, key);
   else if (kind === 'dead' && type === 'zset') shard.dead[rest] = await readScores(redis, key);
   else if (kind === 'failures' && type === 'hash') shard.failures = await redis.hgetall(key);
+  else if (kind === 'config' && type === 'hash') shard.config = await redis.hgetall(key);
+  else if (kind === 'parked' && type === 'zset') shard.parked[rest] = await redis.zrange(key, 0, -1);
   else if (kind === 'm' && type === 'string') shard.envelopes[rest] = (await redis.get(key)) ?? '';
   else shard.rest[name] = type === 'string' ? ((await redis.get(key)) ?? '') : type;
 }
@@ -88,7 +95,8 @@ function misplaced(shard: Shard, alive: Set<string>): string[] {
     if (where.length > 1) found.push(`I1: ${id} is in ${where.join(' and ')}`);
     if (!(id in shard.envelopes) && !/ missing /.test(shard.failures[id] ?? ''))
       found.push(`I2: ${id} has no envelope`);
-    if (!alive.has(id)) found.push(`I5: ${id} should be gone`);
+    // A cancelled message that a consumer holds: its entry and the tombstone go when they are met.
+    if (!alive.has(id) && shard.envelopes[id] !== 'cancelled') found.push(`I5: ${id} should be gone`);
   }
   for (const id of alive) if (!places.has(id)) found.push(`I5: ${id} is lost`);
   for (const id of Object.keys(shard.envelopes))
@@ -98,20 +106,20 @@ function misplaced(shard: Shard, alive: Set<string>): string[] {
   return found;
 }
 
-/** I3, both ways. */
+/** I3, both ways: a lane with entries is in the index of its pool or parked, once; no other is. */
 function unindexed(shard: Shard): string[] {
-  const indexed = Object.entries(shard.ready).flatMap(([pool, lanes]) =>
-    Object.keys(lanes).map((lane) => ({ pool, lane })),
-  );
+  const ready = Object.entries(shard.ready).flatMap(([pool, lanes]) => Object.keys(lanes).map((lane) => [lane, pool]));
+  const parked = Object.values(shard.parked).flatMap((lanes) => lanes.map((lane) => [lane, 'parked']));
+  const places = [...ready, ...parked].filter(([lane]) => lane !== '!');
   const found: string[] = [];
   for (const [lane, [entry = '']] of Object.entries(shard.lanes)) {
-    const pools = indexed.filter((place) => place.lane === lane).map(({ pool }) => pool);
+    const here = places.filter((place) => place[0] === lane).map(([, place]) => place);
     const pool = shard.envelopes[idOf(entry)]?.split(' ')[1];
-    if (pools.length !== 1 || (pool !== undefined && pools[0] !== pool)) {
-      found.push(`I3: lane ${lane} of pool ${pool} is indexed in ${pools.join(', ') || 'none'}`);
+    if (here.length !== 1 || (pool !== undefined && here[0] !== pool && here[0] !== 'parked')) {
+      found.push(`I3: lane ${lane} of pool ${pool} is indexed in ${here.join(', ') || 'none'}`);
     }
   }
-  for (const { lane } of indexed) if (!shard.lanes[lane]) found.push(`I3: empty lane ${lane} is indexed`);
+  for (const [lane = ''] of places) if (!shard.lanes[lane]) found.push(`I3: empty lane ${lane} is indexed`);
   return found;
 }
 

@@ -1,4 +1,5 @@
--- entry: what lists and timers carry, '<attempt>.<id>', and the header line of its envelope.
+-- entry: what lists and timers carry, '<attempt>.<id>', and the header line of its envelope. '1r.<id>' is a message that was
+-- redriven: its first attempt again, with failures from before.
 
 -- unpack() puts all on Lua's stack, whose size differs between servers: never more than this at once.
 local CHUNK = 200
@@ -20,16 +21,24 @@ local function attempt_of(entry)
 end
 
 local function id_of(entry)
-  return string.match(entry, '^%d+%.(.+)$')
+  return string.match(entry, '^%d+r?%.(.+)$')
 end
 
 local function next_entry(entry)
   return digits(attempt_of(entry) + 1) .. '.' .. id_of(entry)
 end
 
+-- Whether the message may have failures on record.
+local function has_failed(entry)
+  return string.sub(entry, 1, 2) ~= '1.'
+end
+
 local function queue_of(lane)
   return string.match(lane, '^%d:([^/]+)')
 end
+
+-- What a cancel leaves in place of an envelope whose entry it could not reach: whoever meets the entry drops both.
+local TOMBSTONE = 'cancelled'
 
 -- What the scripts may read of an envelope: its first line. nil where there is none.
 local function header_of(envelope)

@@ -3,6 +3,7 @@
 -- KEYS[1]  zset    timers
 -- KEYS[2]  hash    failures
 -- KEYS[3]  string  awake
+-- KEYS[4]  hash    config        queue → 'paused <pool>' or 'resuming <pool>'; read only where an index says so
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  lease        the consumer's own name for it
@@ -53,20 +54,23 @@ local in_transit = #fresh
 
 local missing = lost and 0 or math.max(0, want - in_transit)
 for _, pool in ipairs(pools) do
-  if missing > 0 then missing = take(root, now, pool, missing, fresh) end
+  if missing > 0 then missing = take(root, KEYS[4], now, pool, missing, fresh) end
 end
 
 local entries = {}
 for i, taken in ipairs(fresh) do entries[i] = taken.entry end
 local envelopes = read_envelopes(root, entries, tonumber(ARGV[7]))
 
--- What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in the lease: to
+-- What was cancelled is dropped. What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in the lease: to
 -- the caller it is lost in transit, and so comes first with its next exchange.
 local answer, pushed, buried, failures = {}, {}, {}, {}
 for i, taken in ipairs(fresh) do
   local header = header_of(envelopes[i])
   local expired = header and header.expires > 0 and header.expires <= now
-  if i <= #envelopes and (expired or not header) then
+  if envelopes[i] == TOMBSTONE then
+    garbage[#garbage + 1] = root .. 'm:' .. id_of(taken.entry)
+    if i <= in_transit then redis.call('LREM', lease_key, '1', taken.entry) end
+  elseif i <= #envelopes and (expired or not header) then
     local lane = header and header.lane or taken.lane
     buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = taken.entry }
     failures[#failures + 1] = failure(taken.entry, now, expired and 'expired' or 'missing',

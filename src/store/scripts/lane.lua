@@ -7,6 +7,9 @@ local function turn(lane, now)
   return string.format('%.3f', string.sub(lane, 1, 1) * TURN + now)
 end
 
+-- The first member of a pool's index where some of its queues are paused: without it nobody looks.
+local RESTRICTED = '!'
+
 -- An entry that has to wait, as a member of `timers`.
 local function delayed(pool, lane, entry)
   return 'm ' .. pool .. ' ' .. lane .. ' ' .. entry

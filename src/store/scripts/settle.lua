@@ -16,7 +16,7 @@ local function settle(root, timers, failures_key, now, held, settlements)
   local headers = {}
   while #wanted > 0 do
     for _, envelope in ipairs(read_envelopes(root, wanted, 1000000)) do
-      headers[table.remove(wanted, 1)] = header_of(envelope) or false
+      headers[table.remove(wanted, 1)] = header_of(envelope) or envelope == TOMBSTONE and TOMBSTONE
     end
   end
 
@@ -25,16 +25,19 @@ local function settle(root, timers, failures_key, now, held, settlements)
   for i, s in ipairs(settlements) do
     local header, outcome = headers[s.entry], s.outcome
     if not s.held then
-      statuses[i] = header and 'stale' or 'gone'
+      statuses[i] = type(header) == 'table' and 'stale' or 'gone'
     else
       settled[s.entry] = true
-      if outcome ~= 'ack' and not header then
+      if header == TOMBSTONE then
+        garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
+        statuses[i] = 'gone'
+      elseif outcome ~= 'ack' and not header then
         buried[#buried + 1] = { queue = NO_QUEUE, entry = s.entry }
         failures[#failures + 1] = failure(s.entry, now, 'missing', 'its envelope is gone')
         statuses[i] = 'dead'
       elseif outcome == 'ack' then
         garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
-        if attempt_of(s.entry) > 1 then cleared[#cleared + 1] = id_of(s.entry) end
+        if has_failed(s.entry) then cleared[#cleared + 1] = id_of(s.entry) end
         statuses[i] = 'acked'
       elseif outcome == 'release' and s.delay == 0 then
         released[s.entry] = header

@@ -37,17 +37,70 @@ local function peers_from(lanes, from)
   return peers, from
 end
 
+-- Lanes moved in one pass of restrictions, and passes in one call.
+local PARK, PASSES = 200, 10
+
+-- Brings back the parked lanes of a queue that was resumed, a bounded number at a time, those first that were served least
+-- recently.
+local function unpark(root, config, now, pool, queue)
+  local lanes, turns = redis.call('ZPOPMIN', root .. 'parked:' .. queue, digits(PARK)), {}
+  for i = 1, #lanes, 2 do
+    turns[#turns + 1] = turn(lanes[i], now)
+    turns[#turns + 1] = lanes[i]
+  end
+  in_chunks('ZADD', root .. 'ready:' .. pool, turns)
+  if #lanes < 2 * PARK then redis.call('HDEL', config, queue) end
+end
+
+-- Takes the lanes of paused queues out of the index, where they would be in the way, and those of resumed ones back in.
+-- Returns the paused queues.
+local function restrict(root, config, now, pool, index)
+  local settings, paused, restricted = redis.call('HGETALL', config), {}, false
+  for i = 1, #settings, 2 do
+    local state, of = string.match(settings[i + 1], '^(%l+) (%S+)$')
+    if of == pool then
+      restricted = true
+      if state == 'resuming' then unpark(root, config, now, pool, settings[i]) else paused[settings[i]] = true end
+    end
+  end
+  if not restricted then redis.call('ZREM', index, RESTRICTED) end
+  for _ = 1, PASSES do
+    local parked = {}
+    local lanes = redis.call('ZRANGE', index, '0', digits(PARK), 'WITHSCORES')
+    for i = 1, #lanes, 2 do
+      if paused[queue_of(lanes[i])] then
+        redis.call('ZADD', root .. 'parked:' .. queue_of(lanes[i]), lanes[i + 1], lanes[i])
+        parked[#parked + 1] = lanes[i]
+      end
+    end
+    in_chunks('ZREM', index, parked)
+    if #parked == 0 then break end
+  end
+  return paused
+end
+
+-- The first `limit` lanes of a pool that may be served, and whether there may be more.
+local function lanes_of(root, config, now, pool, index, limit)
+  local lanes = redis.call('ZRANGE', index, '0', digits(limit - 1))
+  if lanes[1] ~= RESTRICTED then return lanes, #lanes == limit end
+  local paused, served = restrict(root, config, now, pool, index), {}
+  lanes = redis.call('ZRANGE', index, '0', digits(limit))
+  for _, lane in ipairs(lanes) do
+    if lane ~= RESTRICTED and not paused[queue_of(lane)] then served[#served + 1] = lane end
+  end
+  return served, #served == limit
+end
+
 -- Takes up to `want` entries from a pool. Returns what is still wanted.
-local function take(root, now, pool, want, taken)
-  local index, limit, lanes = root .. 'ready:' .. pool
+local function take(root, config, now, pool, want, taken)
+  local index, lanes, more = root .. 'ready:' .. pool
   repeat
-    limit = want -- each lane in the index has work, so that many suffice
-    lanes = redis.call('ZRANGE', index, '0', digits(limit - 1))
+    lanes, more = lanes_of(root, config, now, pool, index, want) -- each has work, so that many suffice
     local emptied, turns, from = {}, {}, 1
     while want > 0 and from <= #lanes do
       local peers, served = nil, {}
       peers, from = peers_from(lanes, from)
-      local alone = #peers == 1 and (lanes[from] or #lanes < limit)
+      local alone = #peers == 1 and (lanes[from] or not more)
       while want > 0 and #peers > 0 do want, peers = take_turns(root, peers, want, taken, emptied, served) end
       if not alone then -- a lane with no peers keeps its place: nobody waits for a turn
         for lane in pairs(served) do
@@ -58,6 +111,6 @@ local function take(root, now, pool, want, taken)
     end
     in_chunks('ZREM', index, emptied)
     in_chunks('ZADD', index, turns)
-  until want == 0 or #lanes < limit
+  until want == 0 or not more
   return want
 end

@@ -1,22 +1,27 @@
 -- timers: firing what is due. Delayed entries go to their lanes; an expired lease gives back what it held.
 
 -- What one expired lease held, one attempt later at the head of each lane, or dead where attempts are used up.
--- The newest entry stands left: it is pushed first, so that the oldest ends up at the head.
-local function give_back(root, now, lease, moves, buried, failures)
+-- The newest entry stands left: it is pushed first, so that the oldest ends up at the head. Returns how many it held, and
+-- how many of them go back to their lanes.
+local function give_back(root, now, lease, moves, buried, failures, garbage)
   local held = redis.call('LRANGE', root .. 'lease:' .. lease, '0', '-1')
+  local returned = 0
   for from = 1, #held, CHUNK do
     local part = { unpack(held, from, math.min(from + CHUNK - 1, #held)) }
     while #part > 0 do
       local envelopes = read_envelopes(root, part, 1000000)
       for i = 1, #envelopes do
         local entry, header = table.remove(part, 1), header_of(envelopes[i])
-        if not header then
+        if envelopes[i] == TOMBSTONE then
+          garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
+        elseif not header then
           buried[#buried + 1] = { queue = NO_QUEUE, entry = entry }
           failures[#failures + 1] = failure(entry, now, 'missing', 'its envelope is gone')
         else
           failures[#failures + 1] = failure(entry, now, 'lapsed', 'its consumer let the lease expire')
           if attempt_of(entry) < header.attempts then
             gather(moves, header.pool, header.lane, 'RPUSH', next_entry(entry))
+            returned = returned + 1
           else
             buried[#buried + 1] = { queue = queue_of(header.lane), entry = entry }
           end
@@ -24,7 +29,7 @@ local function give_back(root, now, lease, moves, buried, failures)
       end
     end
   end
-  return #held
+  return #held, returned
 end
 
 -- The next due instant in a reply of ZRANGE .. WITHSCORES, other than the caller's own lease; '' if there is none.
@@ -42,10 +47,10 @@ local function fire(root, timers, failures_key, now, limit, own)
   if fired.next == '' or tonumber(fired.next) > now then return fired end
 
   local due = redis.call('ZRANGE', timers, '-inf', digits(now), 'BYSCORE', 'LIMIT', '0', digits(limit))
-  local moves, returns, redeliveries = {}, {}, {}
-  local done, leases, put_off, buried, failures = {}, {}, {}, {}, {}
+  local moves, returns, redeliveries, entries = {}, {}, {}, 0
+  local done, garbage, put_off, buried, failures = {}, {}, {}, {}, {}
   for _, member in ipairs(due) do
-    local pool, lane, entry = string.match(member, '^m (%S+) (%d:%S+) (%d+%.%S+)$')
+    local pool, lane, entry = string.match(member, '^m (%S+) (%d:%S+) (%d+r?%.%S+)$')
     local lease = string.match(member, '^l (%S+)$')
     if entry and attempt_of(entry) > 1 then
       redeliveries[#redeliveries + 1] = { pool, lane, entry }
@@ -53,9 +58,10 @@ local function fire(root, timers, failures_key, now, limit, own)
     elseif entry then
       gather(moves, pool, lane, 'LPUSH', entry)
       done[#done + 1] = member
-    elseif lease and member ~= own and fired.requeued < limit then
-      fired.requeued = fired.requeued + give_back(root, now, lease, returns, buried, failures)
-      leases[#leases + 1] = root .. 'lease:' .. lease
+    elseif lease and member ~= own and entries < limit then
+      local held, returned = give_back(root, now, lease, returns, buried, failures, garbage)
+      entries, fired.requeued = entries + held, fired.requeued + returned
+      garbage[#garbage + 1] = root .. 'lease:' .. lease
       done[#done + 1] = member
     elseif not lease then
       put_off[#put_off + 1] = digits(now + PUT_OFF_MS)
@@ -70,12 +76,11 @@ local function fire(root, timers, failures_key, now, limit, own)
   record_failures(failures_key, failures)
   put_all(root, timers, now, moves)
   put_all(root, timers, now, returns) -- after the others, so that they stand before them
-  in_chunks('UNLINK', nil, leases)
+  in_chunks('UNLINK', nil, garbage)
   in_chunks('ZREM', timers, done)
   in_chunks('ZADD', timers, put_off)
 
   fired.fired, fired.dead = #done, #buried
-  fired.requeued = fired.requeued - #buried
   fired.next = due_after(redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES'), own)
   return fired
 end

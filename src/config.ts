@@ -49,7 +49,7 @@ const Settings = z.object({
   /** Wall time of a drain started by cron, ms. */
   SLUICE_DRAIN_MS: whole(1_000, 840_000).default(55_000),
   /** Subrequests of one drain. Workers Free allows 50 in an invocation. */
-  SLUICE_DRAIN_REQUESTS: whole(10, 9_000).default(45),
+  SLUICE_DRAIN_REQUESTS: whole(15, 9_000).default(45),
   /** Messages of one drain. */
   SLUICE_DRAIN_MESSAGES: whole(1, 10_000_000).default(1_000_000),
   /** Handlers at once. Of six connections one is kept for storage. */

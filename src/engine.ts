@@ -2,6 +2,7 @@
 import { type Config, readConfig } from './config.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import { type DrainReport, drain } from './drain/pump.ts';
+import { BadSettings } from './errors.ts';
 import { DRAINED } from './message.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
@@ -32,24 +33,38 @@ export interface Engine {
   ping(): Promise<void>;
 }
 
+/** What a drain needs for itself: sweep, exchanges, and scripts that storage has to be told again. */
+const OWN_REQUESTS = 12;
+/** At the end of its budget a drain gives its last request this long all the same. */
+const LEAST_TIMEOUT_MS = 100;
+
 /** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
 export const WOKEN_DRAIN_MS = 20_000;
 
 export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>): Engine {
   const config = readConfig(env);
-  const send = connect({
-    url: config.UPSTASH_REDIS_REST_URL,
-    token: config.UPSTASH_REDIS_REST_TOKEN,
-    timeoutMs: config.SLUICE_REDIS_TIMEOUT_MS,
-  });
-  const storeFor = (budget?: Budget) =>
-    openStore({ runner: scriptRunner({ send, onRequest: budget?.onRequest }), prefix: config.SLUICE_PREFIX });
+  const requestsPerDelivery = Math.max(0, ...[...queues.values()].map(({ requests }) => requests));
+  if (requestsPerDelivery > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
+    throw new BadSettings(
+      `SLUICE_DRAIN_REQUESTS: a queue's "requests" (${requestsPerDelivery}) leaves a drain too few`,
+    );
+  }
+  const sendWithin = (msLeft: () => number) =>
+    connect({
+      url: config.UPSTASH_REDIS_REST_URL,
+      token: config.UPSTASH_REDIS_REST_TOKEN,
+      timeoutMs: () => Math.max(LEAST_TIMEOUT_MS, Math.min(config.SLUICE_REDIS_TIMEOUT_MS, msLeft())),
+    });
+  const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
+  const store = openStore({ runner: scriptRunner({ send }), prefix: config.SLUICE_PREFIX });
+  const storeFor = ({ onRequest, msLeft }: Budget) =>
+    openStore({ runner: scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft }), prefix: config.SLUICE_PREFIX });
   const budgetFor = (timeMs: number) =>
     openBudget(
       {
         timeMs,
         requests: config.SLUICE_DRAIN_REQUESTS,
-        requestsPerDelivery: Math.max(0, ...[...queues.values()].map(({ requests }) => requests)),
+        requestsPerDelivery,
         messages: config.SLUICE_DRAIN_MESSAGES,
       },
       Date.now,
@@ -65,7 +80,6 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
     });
-  const store = storeFor();
 
   return {
     config,

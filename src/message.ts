@@ -105,7 +105,7 @@ export function newToken(nowMs: number = Date.now()): string {
   return time + chance;
 }
 
-/** The id of one message of a request: a replay of the request gives the same ids. */
-export function idOf(token: string, index: number, count: number): string {
-  return count === 1 ? token : `${token}-${index}`;
+/** The ids of a request's messages: its base, and their places in it. */
+export function idsOf(base: string, count: number): string[] {
+  return count === 1 ? [base] : Array.from({ length: count }, (_, index) => `${base}-${index}`);
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { constant, exponential } from '../src/backoff.ts';
 import { readConfig } from '../src/config.ts';
 import { parseDuration, YEAR_MS } from '../src/duration.ts';
-import { idOf, laneOf, newToken, openEnvelope, type Priority, parseEntry, parseLane } from '../src/message.ts';
+import { idsOf, laneOf, newToken, openEnvelope, type Priority, parseEntry, parseLane } from '../src/message.ts';
 import { keysOf } from '../src/store/keys.ts';
 
 describe('durations', () => {
@@ -108,7 +108,7 @@ describe('ids', () => {
   });
 
   test('the messages of a request are told apart by their place in it', () => {
-    expect([idOf('t', 0, 1), idOf('t', 0, 2), idOf('t', 1, 2)]).toEqual(['t', 't-0', 't-1']);
+    expect([idsOf('t', 1), idsOf('t', 2)]).toEqual([['t'], ['t-0', 't-1']]);
   });
 });
 

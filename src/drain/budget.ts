@@ -29,16 +29,16 @@ export interface Budget {
   used(): { requests: number; messages: number; ms: number };
 }
 
-/** The last part of the time, kept for handlers that are running: a tenth, within these bounds. */
+/** The last part of the time, kept for handlers that are running: a quarter, within these bounds. */
 const LEAST_CLOSING_MS = 500;
-const MOST_CLOSING_MS = 5_000;
+const MOST_CLOSING_MS = 10_000;
 
 /** One exchange to settle, one to release, and one repetition of each. */
 const RESERVED_REQUESTS = 4;
 
 export function openBudget(limits: Limits, clock: () => number): Budget {
   const start = clock();
-  const closingMs = Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, limits.timeMs / 10));
+  const closingMs = Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, limits.timeMs / 4));
   let requests = 0;
   let messages = 0;
   const budget: Budget = {

@@ -1,4 +1,5 @@
 /** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
+import { YEAR_MS } from '../duration.ts';
 import { Refusal, RetryLater } from '../errors.ts';
 import { type Message, openEnvelope, queueOfEnvelope } from '../message.ts';
 import type { AnyQueue, HandlerContext } from '../queue.ts';
@@ -12,16 +13,18 @@ export interface Delivery {
 }
 
 /** How long a message waits whose queue this deployment does not know: a newer or older one may. */
-const UNKNOWN_QUEUE_WAIT_MS = 60_000;
+const UNKNOWN_QUEUE_WAIT_MS = 15 * 60_000;
+/** The wait where a queue's own backoff throws, or gives what is no wait. */
+const FALLBACK_WAIT_MS = 60_000;
 
 /** @returns what to deliver, or the settlement of what cannot be. */
 export function openDelivery(
   { entry, envelope }: { entry: string; envelope: string },
   queues: ReadonlyMap<string, AnyQueue>,
 ): Delivery | Settlement {
-  const queue = queues.get(queueOfEnvelope(envelope));
-  if (!queue?.handler) return { entry, outcome: 'release', delayMs: UNKNOWN_QUEUE_WAIT_MS };
   try {
+    const queue = queues.get(queueOfEnvelope(envelope));
+    if (!queue?.handler) return { entry, outcome: 'release', delayMs: UNKNOWN_QUEUE_WAIT_MS };
     return { entry, message: openEnvelope(entry, envelope), queue };
   } catch {
     return { entry, outcome: 'dead', failure: { kind: 'unreadable', text: 'its stored form cannot be read' } };
@@ -55,13 +58,28 @@ async function checkedBody(queue: AnyQueue, body: unknown): Promise<unknown> {
 function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown, random: () => number): Settlement {
   const text = describe(error);
   if (error instanceof Refusal) return { entry, outcome: 'dead', failure: { kind: 'refused', text } };
-  const delayMs = error instanceof RetryLater ? error.delayMs : queue.backoff.waitMs(attempt, random());
+  const delayMs = error instanceof RetryLater ? error.delayMs : waitMs(queue, attempt, random);
   return retry(entry, delayMs, 'failed', text);
 }
 
 export function timedOut({ entry, message, queue }: Delivery, random: () => number): Settlement {
-  const delayMs = queue.backoff.waitMs(message.attempt, random());
+  const delayMs = waitMs(queue, message.attempt, random);
   return retry(entry, delayMs, 'timeout', `not done after ${queue.timeoutMs} ms`);
+}
+
+/** A delivery that its drain had to end. It counts: a handler may have done all but return. */
+export function cutOff({ entry }: Delivery): Settlement {
+  return retry(entry, 0, 'timeout', 'its drain had to end before it was done');
+}
+
+/** A queue's backoff may be anybody's code. */
+function waitMs({ backoff }: AnyQueue, attempt: number, random: () => number): number {
+  try {
+    const wait = backoff.waitMs(attempt, random());
+    return wait >= 0 && wait <= YEAR_MS ? wait : FALLBACK_WAIT_MS;
+  } catch {
+    return FALLBACK_WAIT_MS;
+  }
 }
 
 function retry(entry: string, delayMs: number, kind: FailureKind, text: string): Settlement {
@@ -70,9 +88,8 @@ function retry(entry: string, delayMs: number, kind: FailureKind, text: string):
 
 /** Anything can be thrown, also what cannot be turned into text. */
 function describe(error: unknown): string {
-  if (error instanceof Error) return `${error.name}: ${error.message}`;
   try {
-    return `threw ${typeof error}: ${String(error)}`;
+    return error instanceof Error ? `${error.name}: ${error.message}` : `threw ${typeof error}: ${String(error)}`;
   } catch {
     return `threw ${typeof error}`;
   }

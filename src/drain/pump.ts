@@ -10,7 +10,7 @@ import { newToken } from '../message.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
 import type { Budget } from './budget.ts';
-import { type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
+import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
 
 export interface DrainOptions {
   store: Store;
@@ -61,9 +61,10 @@ const LEAST_STORAGE_WAIT_MS = 50;
 
 /** The most settlements one exchange carries. */
 const MAX_SETTLEMENTS = 1_000;
-/** While a drain comes back full, others need not be woken for this long. */
-const AWAKE_MS = 5_000;
-
+/** How often handlers' times are looked at while an exchange is in flight. */
+const WATCH_MS = 100;
+/** A timer is due on the server's clock: by the local one a little later, never earlier. */
+const ROUNDING_MS = 2;
 /**
  * Takes and handles messages until nothing is ready, or the budget is used up.
  * @throws StorageError where storage gives no answer and nothing is held
@@ -84,6 +85,10 @@ class Pump {
   #outcomes: Settlement[] = [];
   #firstOutcomeAt = 0;
   #lastExchangeAt = 0;
+  /** Until then, by the local clock, what is held is surely held. */
+  #leasedUntil = 0;
+  /** The last exchange failed, or its answer was full: the lease may hold what this drain has not seen. */
+  #inTransit = false;
   /** The last exchange brought less than wanted: new work wakes another drain. */
   #drained = false;
   /** Local time at which the next timer is due. */
@@ -121,10 +126,11 @@ class Pump {
     return { ...this.#report, requests, ms, ended };
   }
 
-  /** Starts what waits, the most urgent first, as far as there is room. */
+  /** Starts what waits, the most urgent first, as far as there is room. Not what another may hold by now. */
   #start(): void {
     const { budget, concurrency } = this.#options;
-    while (this.#running.size < concurrency && this.#waiting.length > 0 && !budget.isClosing()) {
+    const may = () => this.#running.size < concurrency && !budget.isClosing() && this.#clock() < this.#leasedUntil;
+    while (this.#waiting.length > 0 && may()) {
       this.#begin(this.#waiting.shift() as Delivery);
     }
   }
@@ -147,11 +153,11 @@ class Pump {
     if (running.settled) return;
     running.settled = true;
     this.#running.delete(running.delivery.entry);
-    const cutOff = running.controller.signal.aborted && outcome.outcome !== 'ack';
-    this.#settle(cutOff ? { entry: outcome.entry, outcome: 'release' } : outcome);
+    const aborted = running.controller.signal.aborted && outcome.outcome !== 'ack';
+    this.#settle(aborted ? cutOff(running.delivery) : outcome);
     this.#finished += 1;
     this.#start();
-    if (this.#isExchangeDue()) this.#notify();
+    if (this.#running.size === 0 || this.#isExchangeDue()) this.#notify();
   }
 
   #settle(outcome: Settlement): void {
@@ -203,17 +209,24 @@ class Pump {
   }
 
   async #exchange(): Promise<void> {
-    const { store, pool, leaseMs } = this.#options;
+    const { store, pool, leaseMs, budget } = this.#options;
     const settlements = this.#outcomes.slice(0, MAX_SETTLEMENTS);
     const held = this.#running.size + this.#waiting.length + this.#outcomes.length - settlements.length;
     const want = this.#want();
+    const sentAt = this.#clock();
+    // Storage may hang, and a handler's time must end all the same.
+    const watch = this.#running.size > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
     let answer: ExchangeAnswer;
     try {
-      const request = { lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, awakeMs: AWAKE_MS };
-      answer = await store.exchange(request);
+      const drain = { ending: budget.isClosing(), sleepMs: Math.max(0, budget.msToClosing()) };
+      answer = await store.exchange({ lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, drain });
     } catch (error) {
       return this.#survive(error);
+    } finally {
+      clearInterval(watch);
     }
+    this.#leasedUntil = sentAt + leaseMs;
+    this.#inTransit = answer.unseen;
     this.#storageFailures = 0;
     this.#outcomes.splice(0, settlements.length);
     this.#firstOutcomeAt = this.#clock();
@@ -234,13 +247,15 @@ class Pump {
   #accept(answer: ExchangeAnswer, want: number): void {
     for (const taken of answer.taken) {
       const delivery = openDelivery(taken, this.#options.queues);
-      if ('outcome' in delivery) this.#settle(delivery);
-      else this.#waiting.push(delivery);
+      if ('outcome' in delivery) {
+        this.#settle(delivery);
+        this.#finished += 1;
+      } else this.#waiting.push(delivery);
     }
     this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
-    if (want > 0) this.#drained = answer.taken.length < want && !answer.lost;
-    const sinceServer = this.#clock();
-    this.#nextDueAt = answer.nextDue === undefined ? undefined : sinceServer + Math.max(1, answer.nextDue - answer.now);
+    if (want > 0) this.#drained = answer.taken.length < want && !answer.lost && !answer.unseen;
+    const inMs = answer.nextDue === undefined ? undefined : Math.max(0, answer.nextDue - answer.now);
+    this.#nextDueAt = inMs === undefined ? undefined : this.#clock() + inMs + ROUNDING_MS;
   }
 
   /** Follows the pace of the handlers: fast ones get full batches, slow ones hold few messages back from others. */
@@ -270,27 +285,40 @@ class Pump {
   /** Storage is away: what is held stays held, and is settled when it comes back before the lease is over. */
   async #survive(error: unknown): Promise<void> {
     if (!(error instanceof StorageError) || this.#isIdle()) throw error;
+    this.#inTransit = true;
     this.#storageFailures += 1;
     this.#lastExchangeAt = this.#clock();
     const wait = Math.min(this.#storageFailures * STORAGE_WAIT_MS, this.#options.budget.msLeft() - LAST_EXCHANGE_MS);
     await sleep(Math.max(LEAST_STORAGE_WAIT_MS, wait));
   }
 
-  /** Ends in time: unstarted messages go back, running ones get what is left and are then cut off and go back too. */
+  /**
+   * Ends in time: unstarted messages go back, running ones get what is left and are then cut off. Outcomes wait for each
+   * other, because requests may be what is scarce.
+   */
   async #close(): Promise<DrainEnd> {
-    const { budget } = this.#options;
-    for (const { entry } of this.#waiting.splice(0)) this.#settle({ entry, outcome: 'release' });
+    const { budget, leaseMs } = this.#options;
+    this.#giveBack();
     while (this.#running.size > 0 && budget.msLeft() > LAST_EXCHANGE_MS + GRACE_MS) {
-      if (this.#isExchangeDue()) await this.#exchange();
-      else await this.#wait(budget.msLeft() - LAST_EXCHANGE_MS - GRACE_MS);
+      const heartbeatIn = this.#lastExchangeAt + leaseMs / 3 - this.#clock();
+      if (heartbeatIn <= 0) await this.#exchange();
+      else await this.#wait(Math.min(heartbeatIn, budget.msLeft() - LAST_EXCHANGE_MS - GRACE_MS));
+      this.#giveBack();
       this.#expireHandlers();
     }
-    const cutOff = [...this.#running.values()];
-    for (const { controller } of cutOff) controller.abort(new DOMException('the drain has to end', 'AbortError'));
-    if (cutOff.length > 0) await this.#wait(GRACE_MS);
-    for (const running of cutOff) this.#finish(running, { entry: running.delivery.entry, outcome: 'release' });
-    while (this.#outcomes.length > 0 && budget.msLeft() > 0) await this.#exchange();
+    const stillRunning = [...this.#running.values()];
+    for (const { controller } of stillRunning) controller.abort(new DOMException('the drain has to end', 'AbortError'));
+    if (stillRunning.length > 0) await this.#wait(GRACE_MS);
+    for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
+    do {
+      if (this.#outcomes.length > 0 || this.#inTransit) await this.#exchange();
+      this.#giveBack(); // what an exchange still brought was in transit
+    } while ((this.#outcomes.length > 0 || this.#inTransit) && budget.msLeft() > 0);
     return this.#outcomes.length > 0 ? 'storage' : 'budget';
+  }
+
+  #giveBack(): void {
+    for (const { entry } of this.#waiting.splice(0)) this.#settle({ entry, outcome: 'release' });
   }
 
   /** Until something happened: an outcome, a handler's deadline, a heartbeat, a due timer, the closing of the budget. */
@@ -298,7 +326,8 @@ class Pump {
     const now = this.#clock();
     const deadlines = [...this.#running.values()].map(({ deadline }) => deadline);
     const idle = this.#isIdle();
-    const alarms = idle ? [this.#nextDueAt ?? now] : [this.#exchangeAt(), ...deadlines];
+    const closing = this.#options.budget.isClosing();
+    const alarms = idle ? [this.#nextDueAt ?? now] : [...(closing ? [] : [this.#exchangeAt()]), ...deadlines];
     this.#armedFor = Math.min(now + mostMs, ...alarms);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#notify = resolve;

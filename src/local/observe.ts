@@ -28,7 +28,7 @@ export function whatHappened({ command, result, error }: Observation): Happened 
   if (name === 'enqueue' && result[0] === 'enqueued') return { what: 'enqueued', messages: messagesIn(args.slice(7)) };
   if (name !== 'exchange') return undefined;
   const [, , , statuses, taken] = result as [string, string, string, string[], string[]];
-  const settlements = args.slice(10 + Number(args[9]));
+  const settlements = args.slice(11 + Number(args[10]));
   const settled = statuses.map((status, i) => ({
     outcome: settlements[5 * i] ?? '',
     entry: settlements[5 * i + 1] ?? '',

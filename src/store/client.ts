@@ -11,8 +11,8 @@ export type Send = (command: string[]) => Promise<unknown>;
 export interface Connection {
   url: string;
   token: string;
-  /** After which a request counts as unanswered. */
-  timeoutMs: number;
+  /** After which a request counts as unanswered; asked for each. */
+  timeoutMs: () => number;
 }
 
 export function connect({ url, token, timeoutMs }: Connection): Send {
@@ -24,7 +24,7 @@ export function connect({ url, token, timeoutMs }: Connection): Send {
     automaticDeserialization: false, // it turns "12345" into a number and damages bodies
     enableTelemetry: false,
     responseEncoding: false, // bodies are JSON and so UTF-8; base64 costs a third more bytes
-    signal: () => AbortSignal.timeout(timeoutMs), // the function form: an AbortSignal object fakes a success
+    signal: () => AbortSignal.timeout(timeoutMs()), // the function form: an AbortSignal object fakes a success
   });
   return async ([name = '', ...args]) => {
     try {
@@ -45,8 +45,9 @@ function toStorageError(error: unknown): StorageError {
   if (error.name === 'UpstashJSONParseError') return new StorageError('garbled', 'the answer is not JSON');
   if (error.name !== 'UpstashError')
     return new StorageError('unreachable', error.name === 'TimeoutError' ? 'timeout' : 'no answer');
-  const passing = PASSING.exec(error.message);
+  const [said = ''] = error.message.split(', command was:', 1); // the rest quotes the command, and so bodies
+  const passing = PASSING.exec(said);
   if (passing) return new StorageError('unreachable', passing[0]);
-  const refusal = REFUSALS.exec(error.message);
+  const refusal = REFUSALS.exec(said);
   return new StorageError('refused', refusal ? refusal[0] : 'error');
 }

@@ -8,6 +8,7 @@ export interface Keys {
   timers: string;
   failures: string;
   awake: string;
+  sleeper: string;
   /** What operators set for a queue. */
   config: string;
   /** An enqueue request that was applied. */
@@ -25,6 +26,7 @@ export function keysOf(prefix: string): Keys {
     timers: `${root}timers`,
     failures: `${root}failures`,
     awake: `${root}awake`,
+    sleeper: `${root}sleeper`,
     config: `${root}config`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,

@@ -24,12 +24,14 @@ export interface RunnerOptions {
   repeatAfterMs?: readonly number[];
   /** Called before each HTTP request: whoever has a budget of requests counts here. */
   onRequest?: (() => void) | undefined;
+  /** No repetition begins where its wait would take what is left. */
+  msLeft?: (() => number) | undefined;
 }
 
 const REPEAT_AFTER_MS = [50, 250, 1_000] as const;
 const digests = new Map<string, Promise<string>>();
 
-export function scriptRunner({ send, repeatAfterMs = REPEAT_AFTER_MS, onRequest }: RunnerOptions): Runner {
+export function scriptRunner({ send, repeatAfterMs = REPEAT_AFTER_MS, onRequest, msLeft }: RunnerOptions): Runner {
   const request: Send = (command) => {
     onRequest?.();
     return send(command);
@@ -53,6 +55,7 @@ export function scriptRunner({ send, repeatAfterMs = REPEAT_AFTER_MS, onRequest 
         } catch (error) {
           const wait = repeatAfterMs[tries];
           if (wait === undefined || !(error instanceof StorageError) || error.code === 'refused') throw error;
+          if (msLeft && msLeft() < 2 * wait) throw error;
           await new Promise((resolve) => setTimeout(resolve, wait * (1 + Math.random() / 2)));
         }
       }

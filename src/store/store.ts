@@ -1,6 +1,6 @@
 /** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
 import { RequestMismatch, StorageError } from '../errors.ts';
-import { idOf, type NewMessage, newToken } from '../message.ts';
+import { idsOf, type NewMessage, newToken } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
 import type { Runner } from './script.ts';
 import { scripts } from './scripts.ts';
@@ -49,20 +49,27 @@ export interface ExchangeRequest {
   want: number;
   pools: string[];
   settlements: Settlement[];
-  /** For a drain: how long others need not wake one after this comes back full. */
-  awakeMs?: number;
+  /** Only for a drain. */
+  drain?: {
+    /** It takes nothing after this: from now on new work must wake another. */
+    ending: boolean;
+    /** How long it could sleep for the next timer. */
+    sleepMs: number;
+  };
 }
 
 export interface ExchangeAnswer {
   /** Server time, epoch ms. */
   now: number;
-  /** When the next timer is due, epoch ms. */
+  /** When to look again, epoch ms: the next timer, unless another drain sleeps for it. */
   nextDue?: number;
   /** The lease was swept: what the caller holds is another's, and it must go on with a new lease. */
   lost: boolean;
   /** One for each settlement, in order. */
   statuses: Status[];
   taken: { entry: string; envelope: string }[];
+  /** The lease holds more than fitted in this answer: it comes with the next. */
+  unseen: boolean;
   /** An earlier try may have run: a `gone` may be its own doing. */
   repeated: boolean;
 }
@@ -143,17 +150,17 @@ export function openStore({ runner, prefix, clock }: StoreOptions): Store {
 
 async function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS } = request;
-  const ids = messages.map((_, index) => idOf(token, index, messages.length));
-  const args = [...head, token, fingerprint, String(recognisedMs), String(AWAKE_MS), String(WAKE_WITHIN_MS)];
-  const { reply } = await runner.run(
-    scripts.enqueue,
-    [keys.request(token), keys.timers, keys.awake],
-    [...args, ...runsOf(messages, ids)],
-  );
-  const [status, wake] = strings(reply);
+  const base = newToken();
+  const args = [...head, base, fingerprint, ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String)];
+  const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper];
+  const { reply } = await runner.run(scripts.enqueue, script, [
+    ...args,
+    ...runsOf(messages, idsOf(base, messages.length)),
+  ]);
+  const [status, wake, applied = base] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
-  if (status === 'blocked') throw new StorageError('refused', 'a lane has a key of a wrong type');
-  return { ids, repeated: status === 'repeated', wake: wake === '1' };
+  if (status === 'blocked') throw new StorageError('refused', `a key of a wrong type: ${applied}`);
+  return { ids: idsOf(applied, messages.length), repeated: status === 'repeated', wake: wake === '1' };
 }
 
 /** Consecutive messages with the same settings share one header: most batches are a single run. */
@@ -174,21 +181,29 @@ function runsOf(messages: Unnamed[], ids: string[]): string[] {
 }
 
 async function exchange(runner: Runner, keys: Keys, head: string[], request: ExchangeRequest): Promise<ExchangeAnswer> {
-  const { lease, leaseMs, held, want, pools, settlements, awakeMs = 0 } = request;
-  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, EXCHANGE_FIRES, pools.length].map(String);
-  const args = [...head, lease, ...limits, ...pools, ...settlements.flatMap(settlementArgs)];
+  const { lease, leaseMs, held, want, pools, settlements, drain } = request;
+  const awakeMs = !drain ? 0 : drain.ending ? -1 : AWAKE_MS;
+  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, drain?.sleepMs ?? 0, EXCHANGE_FIRES, pools.length];
+  const args = [
+    ...head,
+    lease,
+    ...limits.map((limit) => String(Math.floor(limit))),
+    ...pools,
+    ...settlements.flatMap(settlementArgs),
+  ];
   const { reply, repeated } = await runner.run(
     scripts.exchange,
-    [keys.timers, keys.failures, keys.awake, keys.config],
+    [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper],
     args,
   );
-  const [now, nextDue, lost, statuses, taken] = list(reply);
+  const [now, nextDue, lost, statuses, taken, unseen] = list(reply);
   return {
     now: Number(now),
     ...due(Number(nextDue)),
     lost: lost === '1',
     statuses: strings(statuses) as Status[],
     taken: pairs(strings(taken)).map(([entry, envelope]) => ({ entry, envelope })),
+    unseen: unseen === '1',
     repeated,
   };
 }

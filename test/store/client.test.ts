@@ -77,7 +77,8 @@ describe('a request', () => {
   });
   afterAll(() => redises.stop());
 
-  const send = (command: string[]) => connect({ url: redises.emulator.url, token: 'local', timeoutMs: 100 })(command);
+  const send = (command: string[]) =>
+    connect({ url: redises.emulator.url, token: 'local', timeoutMs: () => 100 })(command);
 
   test.each<[string, Fault, string]>([
     ['a connection that breaks', { kind: 'reset' }, 'unreachable'],
@@ -100,17 +101,18 @@ describe('a request', () => {
   test.each([
     [
       'a wrong token',
-      (url: string) => connect({ url, token: 'wrong', timeoutMs: 1_000 })(['SET', 'k', SECRET]),
+      (url: string) => connect({ url, token: 'wrong', timeoutMs: () => 1_000 })(['SET', 'k', SECRET]),
       'WRONGPASS',
     ],
     [
       'a command that is not allowed',
-      (url: string) => connect({ url, token: 'local', timeoutMs: 1_000 })(['BLPOP', SECRET, '0']),
+      (url: string) => connect({ url, token: 'local', timeoutMs: () => 1_000 })(['BLPOP', SECRET, '0']),
       'not allowed',
     ],
     [
       'a script error that quotes a body',
-      (url: string) => connect({ url, token: 'local', timeoutMs: 1_000 })(['EVAL', 'error(ARGV[1])', '0', SECRET]),
+      (url: string) =>
+        connect({ url, token: 'local', timeoutMs: () => 1_000 })(['EVAL', 'error(ARGV[1])', '0', SECRET]),
       'error',
     ],
   ])('refused for %s says why without quoting it', async (_, request, reason) => {
@@ -129,7 +131,10 @@ describe.skipIf(!present)('a real Redis', () => {
   let emulator: Emulator;
   let store: Store;
   const storeAt = (url: string) =>
-    openStore({ runner: scriptRunner({ send: connect({ url, token: 't', timeoutMs: 5_000 }) }), prefix: 'shard' });
+    openStore({
+      runner: scriptRunner({ send: connect({ url, token: 't', timeoutMs: () => 5_000 }) }),
+      prefix: 'shard',
+    });
   beforeAll(async () => {
     server = await startRedisServer();
     raw = new Redis(server.url);
@@ -174,15 +179,15 @@ describe.skipIf(!present)('a real Redis', () => {
     await limitedStore.enqueue({
       messages: [message, { ...message, delayMs: 1 }, { ...message, lane: '0:other/a%2Fb' }],
     });
-    const exchange = { lease: 'l', leaseMs: 1, held: 0, want: 2, pools: ['*'], settlements: [], awakeMs: 10 };
+    const exchange = { lease: 'l', leaseMs: 1, held: 0, want: 2, pools: ['*'], settlements: [] };
     const { taken } = await limitedStore.exchange(exchange);
     const settlements = taken.map(({ entry }, i): Settlement => ({ entry, outcome: i === 0 ? 'retry' : 'dead' }));
     expect((await limitedStore.exchange({ ...exchange, want: 1, settlements })).statuses).toEqual(['retried', 'dead']);
     await limitedStore.sweep('*');
     expect(await limitedStore.audit('0', true)).toEqual({ cursor: expect.any(String), findings: [] });
-    await expect(connect({ url: limited.url, token: 't', timeoutMs: 1_000 })(['GET', 'elsewhere'])).rejects.toThrow(
-      'NOPERM',
-    );
+    await expect(
+      connect({ url: limited.url, token: 't', timeoutMs: () => 1_000 })(['GET', 'elsewhere']),
+    ).rejects.toThrow('NOPERM');
     await limited.close();
   });
 });

@@ -29,7 +29,7 @@ onEachRedis('enqueue', (bench) => {
     const request = { messages: [b.message('mail', 1)], token: 'lost-reply' };
     b.expectAlive((await b.store.enqueue(request)).ids, request.messages);
     expect((await b.store.enqueue(request)).wake).toBe(true);
-    await b.exchange({ want: 10, awakeMs: 1_000 });
+    await b.exchange({ want: 10, drain: { ending: false, sleepMs: 0 } });
     expect((await b.store.enqueue(request)).wake).toBe(false);
   });
 
@@ -103,10 +103,25 @@ onEachRedis('enqueue', (bench) => {
       await b.redises.raw.del(`${b.root}awake`);
       return wake;
     };
+    const sleep = () => b.exchange({ lease: 'sleeper', want: 10, drain: { ending: false, sleepMs: 20_000 } });
     expect(await wakeFor(3_600_000)).toBe(false);
     expect(await wakeFor(5_000)).toBe(true);
+    expect((await sleep()).nextDue).toBe(b.now + 5_000);
     expect(await wakeFor(6_000)).toBe(false);
     expect(await wakeFor(4_000)).toBe(true);
+  });
+
+  test('of drains with nothing to do one sleeps until the next timer, and the others end', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1, { delayMs: 5_000 }));
+    const ask = async (lease: string) =>
+      (await b.exchange({ lease, want: 10, drain: { ending: false, sleepMs: 20_000 } })).nextDue;
+    expect([await ask('a'), await ask('b'), await ask('a')]).toEqual([b.now + 5_000, undefined, b.now + 5_000]);
+    await b.enqueue(b.message('mail', 2, { delayMs: 1_000 }));
+    expect([await ask('b'), await ask('a')]).toEqual([b.now + 1_000, undefined]);
+    b.now += 1_000;
+    await b.take(1, 'c');
+    expect([await ask('b'), await ask('a')]).toEqual([b.now + 4_000, undefined]);
   });
 
   test('a thousand messages of many lanes go in at once and come out in order', async () => {

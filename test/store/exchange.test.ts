@@ -97,11 +97,16 @@ onEachRedis('taking', (bench) => {
     const body = 'x'.repeat(200_000);
     const ids: string[] = [];
     for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', body))));
-    const first = await b.take(40);
-    expect(first.length).toBeLessThan(40);
+    const first = await b.exchange({ want: 40 });
+    expect(first.unseen).toBe(true);
     expect((await b.shard()).leases.a).toHaveLength(40);
-    const second = await b.take(40 - first.length, 'a', { held: first.length });
-    expect([...first, ...second]).toEqual(ids.map((id) => `1.${id}`));
+    const seen = first.taken.map(({ entry }) => entry);
+    for (let more = true; more; ) {
+      const next = await b.exchange({ want: 40 - seen.length, held: seen.length });
+      seen.push(...next.taken.map(({ entry }) => entry));
+      more = next.unseen;
+    }
+    expect(seen).toEqual(ids.map((id) => `1.${id}`));
   });
 
   test('a lane whose key has a wrong type stops no other', async () => {
@@ -139,9 +144,10 @@ onEachRedis('taking', (bench) => {
     const b = bench();
     await b.enqueue(b.message('mail', 1), b.message('mail', 2));
     await b.redises.raw.del(`${b.root}awake`);
-    await b.take(1, 'a', { awakeMs: 5_000 });
+    const drain = { ending: false, sleepMs: 0 };
+    await b.take(1, 'a', { drain });
     expect((await b.shard()).rest.awake).toBe('a');
-    await b.take(2, 'a', { awakeMs: 5_000, held: 1 });
+    await b.take(2, 'a', { drain, held: 1 });
     expect((await b.shard()).rest.awake).toBeUndefined();
   });
 });

@@ -120,7 +120,7 @@ export class Bench {
   }
 
   runner(): Runner {
-    const send = connect({ url: this.redises.emulator.url, token: 'local', timeoutMs: 5_000 });
+    const send = connect({ url: this.redises.emulator.url, token: 'local', timeoutMs: () => 5_000 });
     return scriptRunner({ send });
   }
 

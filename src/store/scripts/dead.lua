@@ -32,7 +32,7 @@ end
 -- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.
 local NO_QUEUE = '-'
 
--- Adds { queue = , entry = } to the dead letters of their queues.
+-- Adds { queue = , entry = } to the dead letters of their queues; where that key has a wrong type, to those of no queue.
 local function bury(root, now, buried)
   local by_queue, order = {}, {}
   for _, dead in ipairs(buried) do
@@ -44,5 +44,8 @@ local function bury(root, now, buried)
     members[#members + 1] = digits(now)
     members[#members + 1] = dead.entry
   end
-  for _, queue in ipairs(order) do in_chunks('ZADD', root .. 'dead:' .. queue, by_queue[queue]) end
+  for _, queue in ipairs(order) do
+    local known = type(redis.pcall('ZCARD', root .. 'dead:' .. queue)) == 'number'
+    in_chunks('ZADD', root .. 'dead:' .. (known and queue or NO_QUEUE), by_queue[queue])
+  end
 end

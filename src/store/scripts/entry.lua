@@ -48,22 +48,21 @@ local function header_of(envelope)
   return { lane = lane, pool = pool, attempts = tonumber(attempts), expires = tonumber(expires) }
 end
 
--- Reads envelopes in the order of `entries`, until they add up to `most` bytes. Returns as many as were
--- read, false where one is missing. The first reads are small, because hosted Redis refuses a reply of 10 MB
--- and bodies may be large; when they turn out small, the rest comes in full chunks.
+-- Envelopes read at once: as many of the largest stay below the 10 MB that hosted Redis allows a reply.
+local READ = 36
+
+-- Reads envelopes in the order of `entries`, until they add up to `most` bytes. Returns as many as fit, but one at least;
+-- false where one is missing.
 local function read_envelopes(root, entries, most)
-  local envelopes, bytes, size = {}, 0, 16
-  while #envelopes < #entries and bytes < most do
+  local envelopes, bytes = {}, 0
+  for from = 1, #entries, READ do
     local keys = {}
-    for i = #envelopes + 1, math.min(#envelopes + size, #entries) do
-      keys[#keys + 1] = root .. 'm:' .. id_of(entries[i])
-    end
-    local offset = #envelopes
+    for i = from, math.min(from + READ - 1, #entries) do keys[#keys + 1] = root .. 'm:' .. id_of(entries[i]) end
     for i, envelope in ipairs(redis.call('MGET', unpack(keys))) do
-      envelopes[offset + i] = envelope
       bytes = bytes + (envelope and #envelope or 0)
+      if bytes > most and from + i > 2 then return envelopes end
+      envelopes[from + i - 1] = envelope
     end
-    size = math.max(1, math.min(CHUNK, math.floor((most - bytes) * #envelopes / math.max(bytes, 1))))
   end
   return envelopes
 end

@@ -4,6 +4,7 @@
 -- KEYS[2]  hash    failures
 -- KEYS[3]  string  awake
 -- KEYS[4]  hash    config        queue → 'paused <pool>' or 'resuming <pool>'; read only where an index says so
+-- KEYS[5]  string  sleeper       '<epoch ms> <lease>': when a drain that sleeps will look again
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  lease        the consumer's own name for it
@@ -11,11 +12,13 @@
 -- ARGV[5]  held         how many entries the caller holds besides those it settles here
 -- ARGV[6]  want         how many more it can use; 0 only settles and extends
 -- ARGV[7]  bytes        of envelopes after which the answer is full
--- ARGV[8]  ms           life of `awake` where the answer is full; 0 where the caller is no drain
--- ARGV[9]  limit        of timers fired on the way
--- ARGV[10] pools        how many follow; they are emptied in the order given
+-- ARGV[8]  ms           life of `awake` where the answer is full; 0 where the caller is no drain, -1 where it is about to end
+-- ARGV[9]  ms           how long the caller can sleep for the next timer
+-- ARGV[10] limit        of timers fired on the way
+-- ARGV[11] pools        how many follow; they are emptied in the order given
 -- ARGV[…]  pools, then settlements: outcome, entry, delay ms, kind, text
--- Returns  {now, next due ms or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …}}
+-- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …},
+--           '1' if the lease holds more than fitted in}
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
@@ -35,10 +38,10 @@ local function read_settlements(from)
   return settlements
 end
 
-local pools = { unpack(ARGV, 11, 10 + tonumber(ARGV[10])) }
-local settlements = read_settlements(11 + #pools)
+local pools = { unpack(ARGV, 12, 11 + tonumber(ARGV[11])) }
+local settlements = read_settlements(12 + #pools)
 
-local next_due = tonumber(fire(root, KEYS[1], KEYS[2], now, tonumber(ARGV[9]), lease_timer).next)
+local next_due = tonumber(fire(root, KEYS[1], KEYS[2], now, tonumber(ARGV[10]), lease_timer).next)
 local held = redis.call('LRANGE', lease_key, '0', '-1')
 local statuses, remaining, garbage, soonest = settle(root, KEYS[1], KEYS[2], now, held, settlements)
 if soonest then next_due = math.min(next_due or math.huge, soonest) end
@@ -87,15 +90,30 @@ end
 bury(root, now, buried)
 record_failures(KEYS[2], failures)
 
-local asleep = want > 0 and ARGV[8] ~= '0' and missing > 0
-if asleep then garbage[#garbage + 1] = KEYS[3] end -- from here on this drain waits, and new work must wake another
+-- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
+-- with one whose budget is over.
+local short = want > 0 and missing > 0 and not lost
+if (short and ARGV[8] ~= '0') or ARGV[8] == '-1' then garbage[#garbage + 1] = KEYS[3] end
 in_chunks('UNLINK', nil, garbage)
 in_chunks('LPUSH', lease_key, pushed)
-if #remaining + #pushed > 0 then
+local idle = #remaining + #pushed == 0
+if not idle then
   redis.call('ZADD', KEYS[1], digits(now + ttl), lease_timer)
 elseif #held > 0 then
   redis.call('ZREM', KEYS[1], lease_timer)
 end
-if want > 0 and ARGV[8] ~= '0' and missing == 0 and not lost then redis.call('SET', KEYS[3], lease, 'PX', ARGV[8]) end
+if want > 0 and missing == 0 and not lost and tonumber(ARGV[8]) > 0 then redis.call('SET', KEYS[3], lease, 'PX', ARGV[8]) end
 
-return { digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer }
+-- Of all that have nothing to do, the one that looks first may sleep until the next timer; the others end.
+if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
+  local looks, sleeper = string.match(redis.call('GET', KEYS[5]) or '', '^(%d+) (%S+)$')
+  looks = tonumber(looks)
+  if looks and looks > now and looks <= next_due and sleeper ~= lease then
+    next_due = nil
+  else
+    redis.call('SET', KEYS[5], digits(next_due) .. ' ' .. lease, 'PX', digits(math.max(1, next_due - now) + 1000))
+  end
+end
+
+local unseen = #envelopes < #fresh
+return { digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0' }

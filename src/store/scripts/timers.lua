@@ -2,9 +2,10 @@
 
 -- What one expired lease held, one attempt later at the head of each lane, or dead where attempts are used up.
 -- The newest entry stands left: it is pushed first, so that the oldest ends up at the head. Returns how many it held, and
--- how many of them go back to their lanes.
+-- how many of them go back to their lanes; nothing where its key has a wrong type.
 local function give_back(root, now, lease, moves, buried, failures, garbage)
-  local held = redis.call('LRANGE', root .. 'lease:' .. lease, '0', '-1')
+  local held = redis.pcall('LRANGE', root .. 'lease:' .. lease, '0', '-1')
+  if held.err then return end
   local returned = 0
   for from = 1, #held, CHUNK do
     local part = { unpack(held, from, math.min(from + CHUNK - 1, #held)) }
@@ -39,7 +40,7 @@ end
 
 -- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
 -- caller's lease, which a late exchange still extends as long as nobody has fired it.
--- Returns { fired =, requeued =, dead =, next = due ms or '' }.
+-- Returns { fired = (or put off), requeued =, dead =, next = due ms or '' }.
 local function fire(root, timers, failures_key, now, limit, own)
   local fired = { fired = 0, requeued = 0, dead = 0 }
   local first = redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES')
@@ -60,9 +61,14 @@ local function fire(root, timers, failures_key, now, limit, own)
       done[#done + 1] = member
     elseif lease and member ~= own and entries < limit then
       local held, returned = give_back(root, now, lease, returns, buried, failures, garbage)
-      entries, fired.requeued = entries + held, fired.requeued + returned
-      garbage[#garbage + 1] = root .. 'lease:' .. lease
-      done[#done + 1] = member
+      if held then
+        entries, fired.requeued = entries + held, fired.requeued + returned
+        garbage[#garbage + 1] = root .. 'lease:' .. lease
+        done[#done + 1] = member
+      else
+        put_off[#put_off + 1] = digits(now + PUT_OFF_MS)
+        put_off[#put_off + 1] = member
+      end
     elseif not lease then
       put_off[#put_off + 1] = digits(now + PUT_OFF_MS)
       put_off[#put_off + 1] = member
@@ -74,13 +80,13 @@ local function fire(root, timers, failures_key, now, limit, own)
 
   bury(root, now, buried)
   record_failures(failures_key, failures)
+  in_chunks('ZREM', timers, done) -- before the pushes: what cannot be pushed waits in timers again
+  in_chunks('ZADD', timers, put_off)
   put_all(root, timers, now, moves)
   put_all(root, timers, now, returns) -- after the others, so that they stand before them
   in_chunks('UNLINK', nil, garbage)
-  in_chunks('ZREM', timers, done)
-  in_chunks('ZADD', timers, put_off)
 
-  fired.fired, fired.dead = #done, #buried
+  fired.fired, fired.dead = #done + #put_off / 2, #buried
   fired.next = due_after(redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES'), own)
   return fired
 end

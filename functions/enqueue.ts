@@ -13,7 +13,7 @@ export const enqueue: EdgeFunction = (app) => {
     const queue = c.var.engine.queues.get(c.req.param('queue'));
     if (!queue) throw new Problem('unknown_queue');
     const { body, ...options } = await readObject(c);
-    const [receipt] = await accept(c, [{ queue, body, options }]);
+    const [receipt] = await accept(c, [{ queue, body, options, at: '' }]);
     return c.json(receipt, 202);
   });
 
@@ -40,17 +40,14 @@ function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string
     code: 'unknown_field',
     message: 'is not a field here',
   }));
-  const drafts: Draft[] = [];
-  if (!Array.isArray(messages))
-    issues.push({ field: 'messages', code: 'invalid', message: 'must be a list of messages' });
-  for (const [index, message] of (Array.isArray(messages) ? messages : []).entries()) {
-    const { queue: name, body, ...options } = isObject(message) ? message : {};
-    const queue = c.var.engine.queues.get(String(name));
-    if (!isObject(message)) issues.push({ field: `messages[${index}]`, code: 'invalid', message: 'must be an object' });
-    else if (!queue)
-      issues.push({ field: `messages[${index}].queue`, code: 'unknown_queue', message: 'is no queue here' });
-    else drafts.push({ queue, body, options });
+  if (!Array.isArray(messages)) {
+    const code = messages === undefined ? 'required' : 'invalid';
+    issues.push({ field: 'messages', code, message: 'must be a list of messages' });
   }
   if (issues.length > 0) throw new InvalidMessage(issues);
-  return drafts;
+  return (messages as unknown[]).map((message, index) => {
+    const { queue: name, body, ...options } = isObject(message) ? message : {};
+    const queue = typeof name === 'string' ? c.var.engine.queues.get(name) : undefined;
+    return { queue, body, options, at: `messages[${index}].` };
+  });
 }

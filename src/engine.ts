@@ -3,6 +3,7 @@ import { type Config, readConfig } from './config.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import { type DrainReport, drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
+import { logError } from './log.ts';
 import { DRAINED } from './message.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
@@ -79,6 +80,9 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
       concurrency: config.SLUICE_CONCURRENCY,
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
+      // The kind only: the text of a handler's error may hold anything. It is kept with the message.
+      onFailure: ({ queue, id, attempt }, { outcome, failure }) =>
+        logError(`${queue} ${id}: attempt ${attempt} ${failure?.kind}${outcome === 'dead' ? ', dead' : ''}`),
     });
 
   return {

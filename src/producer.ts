@@ -49,10 +49,13 @@ export const MessageOptions = z.strictObject({
 export type MessageOptions = z.input<typeof MessageOptions>;
 
 export interface Draft {
-  queue: AnyQueue;
+  /** undefined: the caller named none that is here. */
+  queue: AnyQueue | undefined;
   body: unknown;
   /** Judged by `MessageOptions`. */
   options: unknown;
+  /** Where it stands in the caller's request, such as `messages[3].`; '' where it is the request. */
+  at: string;
 }
 
 /** What the caller of an enqueue gets for each message. */
@@ -89,12 +92,12 @@ export async function enqueueDrafts(store: Store, drafts: Draft[], name?: Reques
   }
   const messages: Unnamed[] = [];
   const issues: Issue[] = [];
-  for (const [index, draft] of drafts.entries()) {
-    const result = await complete(draft, drafts.length === 1 ? '' : `messages[${index}].`);
+  for (const draft of drafts) {
+    const result = await complete(draft);
     if ('message' in result) messages.push(result.message);
     else issues.push(...result.issues);
   }
-  if (messages.reduce((sum, { json }) => sum + json.length, 0) > MAX_REQUEST_BYTES) {
+  if (isOver(messages.map(({ json }) => json).join(''), MAX_REQUEST_BYTES)) {
     const message = `must take at most ${MAX_REQUEST_BYTES} bytes together`;
     issues.push({ field: 'messages', code: 'too_large', message });
   }
@@ -102,24 +105,23 @@ export async function enqueueDrafts(store: Store, drafts: Draft[], name?: Reques
   const { ids, wake, repeated } = await store.enqueue({ messages, ...name });
   const receipts = messages.map(({ delayMs, notBefore = 0 }, index): Receipt => {
     const state = delayMs > 0 || notBefore > Date.now() ? 'delayed' : 'ready';
-    return { id: ids[index] as string, queue: (drafts[index] as Draft).queue.name, state, duplicate: false };
+    return { id: ids[index] as string, queue: drafts[index]?.queue?.name ?? '', state, duplicate: false };
   });
   return { receipts, wake, repeated };
 }
 
-async function complete(
-  { queue, body, options }: Draft,
-  at: string,
-): Promise<{ message: Unnamed } | { issues: Issue[] }> {
+async function complete(draft: Draft): Promise<{ message: Unnamed } | { issues: Issue[] }> {
+  const { queue, body, options, at } = draft;
   const parsed = MessageOptions.safeParse(options);
-  const issues = [...badOptions(parsed, at), ...(await badBody(queue.schema, body, at))];
   const { priority, group, delay, notBefore, ttl, maxAttempts, headers } = parsed.data ?? {};
-  const json = JSON.stringify({ body, headers });
-  if (isOver(json, MAX_MESSAGE_BYTES)) {
-    const message = `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`;
-    issues.push({ field: `${at}body`, code: 'too_large', message });
-  }
-  if (issues.length > 0) return { issues };
+  const json = toJson(body, headers);
+  const issues = [
+    ...(queue ? [] : [{ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' }]),
+    ...badOptions(parsed, at),
+    ...(await badBody(queue?.schema, body, at)),
+    ...badJson(body, json, at),
+  ];
+  if (issues.length > 0 || !queue || json === undefined) return { issues };
   return {
     message: {
       lane: laneOf((priority as Priority | undefined) ?? queue.priority, queue.name, group),
@@ -133,6 +135,23 @@ async function complete(
   };
 }
 
+/** @returns undefined for what JSON cannot hold: functions, cycles, big integers, nesting beyond the stack */
+function toJson(body: unknown, headers: Record<string, string> | undefined): string | undefined {
+  try {
+    return JSON.stringify(body) === undefined ? undefined : JSON.stringify({ body, headers });
+  } catch {
+    return undefined;
+  }
+}
+
+function badJson(body: unknown, json: string | undefined, at: string): Issue[] {
+  const issue = (code: string, message: string) => [{ field: `${at}body`, code, message }];
+  if (body === undefined) return issue('required', 'is required');
+  if (json === undefined) return issue('invalid', 'cannot be written as JSON');
+  if (!isOver(json, MAX_MESSAGE_BYTES)) return [];
+  return issue('too_large', `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`);
+}
+
 function badOptions({ error }: z.ZodSafeParseResult<unknown>, at: string): Issue[] {
   return (error?.issues ?? []).flatMap(({ code, path, message, ...issue }) => {
     if (code !== 'unrecognized_keys') return [{ field: at + path.join('.'), code: 'invalid', message }];
@@ -142,7 +161,7 @@ function badOptions({ error }: z.ZodSafeParseResult<unknown>, at: string): Issue
 }
 
 async function badBody(schema: StandardSchemaV1 | undefined, body: unknown, at: string): Promise<Issue[]> {
-  if (body === undefined) return [{ field: `${at}body`, code: 'required', message: 'is required' }];
+  if (body === undefined) return [];
   const result = schema?.['~standard'].validate(body);
   const { issues = [] } = (result instanceof Promise ? await result : result) ?? {};
   return issues.map(({ path = [], message }) => {

@@ -45,8 +45,11 @@ export interface Waits {
 export interface Sluice<Env extends object> {
   fetch(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response>;
   scheduled(controller: ScheduledController, env: Env, context: ExecutionContext): Promise<void>;
-  /** For code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. */
-  producer(env: Env, context: Waits): Producer;
+  /**
+   * For code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a handler,
+   * it wakes no drain: the one at work takes the message, or cron does.
+   */
+  producer(env: Env, context?: Waits): Producer;
 }
 
 /** @throws RangeError where two queues share a name */
@@ -64,17 +67,22 @@ export function createSluice<Env extends object>({ queues, functions = [] }: Slu
   };
 }
 
-function producerOf(engine: Engine, context: Waits): Producer {
-  const enqueueMany = async (messages: BatchMessage[]) => {
-    const drafts = messages.map(({ queue, body, options = {} }) => ({ queue, body, options }));
+function producerOf(engine: Engine, context: Waits | undefined): Producer {
+  const store = async (messages: BatchMessage[], many: boolean) => {
+    const drafts = messages.map(({ queue, body, options = {} }, i) => ({
+      queue,
+      body,
+      options,
+      at: many ? `messages[${i}].` : '',
+    }));
     const { receipts, wake } = await engine.enqueue(drafts);
-    if (wake) wakeDrain(engine, context);
+    if (wake && context) wakeDrain(engine, context);
     return receipts;
   };
   return {
-    enqueueMany,
+    enqueueMany: (messages) => store(messages, true),
     async enqueue(queue, body, options) {
-      const [receipt] = await enqueueMany([{ queue, body, ...(options ? { options } : {}) }]);
+      const [receipt] = await store([{ queue, body, ...(options ? { options } : {}) }], false);
       return receipt as Receipt;
     },
   };

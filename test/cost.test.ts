@@ -18,7 +18,7 @@ function engineOn(bench: Bench, handled: string[]): Engine {
 const drafts = (engine: Engine, count: number) => {
   const queue = engine.queues.get('work');
   if (!queue) throw new Error('no queue');
-  return Array.from({ length: count }, (_, i) => ({ queue, body: { text: 'x'.repeat(230), i }, options: {} }));
+  return Array.from({ length: count }, (_, i) => ({ queue, body: { text: 'x'.repeat(230), i }, options: {}, at: '' }));
 };
 
 /** Loads every script once: NOSCRIPT is a cost of the first call only. */

@@ -6,7 +6,7 @@
  * decides nothing about Redis and nothing about handlers: the store and deliver.ts do.
  */
 import { StorageError } from '../errors.ts';
-import { newToken } from '../message.ts';
+import { type Message, newToken } from '../message.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
 import type { Budget } from './budget.ts';
@@ -25,6 +25,8 @@ export interface DrainOptions {
   leaseMs: number;
   /** Local clock, only for waiting: epoch ms. */
   clock?: (() => number) | undefined;
+  /** Told of each delivery that did not end well. */
+  onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
   /** Jitter, in [0, 1). */
   random?: (() => number) | undefined;
 }
@@ -154,7 +156,9 @@ class Pump {
     running.settled = true;
     this.#running.delete(running.delivery.entry);
     const aborted = running.controller.signal.aborted && outcome.outcome !== 'ack';
-    this.#settle(aborted ? cutOff(running.delivery) : outcome);
+    const settlement = aborted ? cutOff(running.delivery) : outcome;
+    if (settlement.failure) this.#options.onFailure?.(running.delivery.message, settlement);
+    this.#settle(settlement);
     this.#finished += 1;
     this.#start();
     if (this.#running.size === 0 || this.#isExchangeDue()) this.#notify();

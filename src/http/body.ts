@@ -8,7 +8,7 @@ import { Problem } from './problem.ts';
 export const limitBody = bodyLimit({
   maxSize: MAX_REQUEST_BYTES,
   onError: () => {
-    throw new Problem('too_large', `A request may have ${MAX_REQUEST_BYTES} bytes`);
+    throw new Problem('too_large', `A request may have at most ${MAX_REQUEST_BYTES} bytes`);
   },
 });
 

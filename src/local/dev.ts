@@ -1,5 +1,5 @@
 /** `npm run dev`: Redis, the REST API in front of it, the Worker and its cron, until it is stopped. */
-import { parseArgs } from 'node:util';
+import { portOf, runCommand } from './command.ts';
 import { startTicker } from './cron.ts';
 import { startStack } from './stack.ts';
 
@@ -14,19 +14,14 @@ Starts everything on this machine and stays: no account, no network. The Worker 
   --help        this text
 `;
 
-const { values: flags } = parseArgs({
-  options: {
-    port: { type: 'string', default: '8787' },
-    redis: { type: 'string' },
-    json: { type: 'boolean' },
-    help: { type: 'boolean' },
-  },
-});
+const OPTIONS = {
+  port: { type: 'string', default: '8787' },
+  redis: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
 
-async function main(): Promise<void> {
-  const port = Number(flags.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error(`--port must be 0 to 65535; got ${flags.port}`);
+await runCommand(HELP, OPTIONS, async (flags) => {
+  const port = portOf(flags.port);
   const stack = await startStack({ redis: flags.redis, log: (line) => console.error(line) });
   const worker = await stack.startWorker(port);
   const ticker = startTicker(worker.tick, (error) => console.error(`cron: ${String(error)}`));
@@ -40,19 +35,17 @@ async function main(): Promise<void> {
   const { url: redisUrl, token: redisToken } = stack.emulator;
   if (flags.json) console.log(JSON.stringify({ url: worker.url, redisUrl, redisToken, token: stack.token }));
   else console.log(welcome(worker.url, stack.token, stack.redis, redisUrl, redisToken));
-}
+});
 
 function welcome(url: string, token: string, redis: string, redisUrl: string, redisToken: string): string {
-  return `Sluice is ready at ${url}, on ${redis} Redis. Cron ticks every minute. Ctrl-C ends it.
+  return `Sluice is ready at ${url}, on ${redis} Redis. Cron ticks every minute. Ctrl-C ends it; each start has a new token.
 
 A first message:
 
+  export TOKEN=${token}
   curl ${url}/v1/queues/confirmation.email/messages \\
-    -H "authorization: Bearer ${token}" \\
+    -H "authorization: Bearer $TOKEN" \\
     -d '{"body": {"to": "ada@example.com", "token": "42"}}'
 
 Redis over HTTP:  UPSTASH_REDIS_REST_URL=${redisUrl} UPSTASH_REDIS_REST_TOKEN=${redisToken}`;
 }
-
-if (flags.help) console.log(HELP);
-else await main();

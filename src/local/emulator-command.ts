@@ -1,6 +1,6 @@
 /** `npm run emulator`: only Redis and its REST API, at the address that wrangler.toml names, for `npx wrangler dev`. */
 import { existsSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { portOf, runCommand } from './command.ts';
 import { startTicker } from './cron.ts';
 import { startEmulator } from './emulator/server.ts';
 import { startRedis } from './redis.ts';
@@ -15,35 +15,30 @@ Starts Redis and the Upstash REST API in front of it. Then, in another terminal:
   --cron URL    fire the cron handler of the Worker at this URL every minute, such as http://localhost:8787
   --help        this text
 
-Where there is no .dev.vars it writes one, with a token for local use only.
+Where there is no .dev.vars it writes one, which wrangler dev reads: this address, and "local" as the API's token.
+Where there is one it must name this address.
 `;
 
 /** Known to everybody: it opens nothing but an emulator on this machine. */
 const LOCAL_TOKEN = 'local';
 
-const { values: flags } = parseArgs({
-  options: {
-    port: { type: 'string', default: '8079' },
-    redis: { type: 'string' },
-    cron: { type: 'string' },
-    help: { type: 'boolean' },
-  },
-});
+const OPTIONS = {
+  port: { type: 'string', default: '8079' },
+  redis: { type: 'string' },
+  cron: { type: 'string' },
+} as const;
 
-async function main(): Promise<void> {
+await runCommand(HELP, OPTIONS, async (flags) => {
   const redis = await startRedis(flags.redis);
   const { commandsProcessed } = redis;
   const emulator = await startEmulator({
     url: redis.url,
     token: LOCAL_TOKEN,
-    port: Number(flags.port),
+    port: portOf(flags.port),
     commandsProcessed,
   });
   if (!existsSync('.dev.vars')) {
-    writeFileSync(
-      '.dev.vars',
-      `UPSTASH_REDIS_REST_TOKEN=${LOCAL_TOKEN}\nSLUICE_TOKENS='${tokensSetting(LOCAL_TOKEN)}'\n`,
-    );
+    writeFileSync('.dev.vars', devVars(emulator.url));
     console.log(`wrote .dev.vars; the API's bearer token is "${LOCAL_TOKEN}"`);
   }
   const ticker = flags.cron
@@ -57,6 +52,17 @@ async function main(): Promise<void> {
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   console.log(`Upstash REST API at ${emulator.url}, on ${redis.name} Redis, token "${LOCAL_TOKEN}". Ctrl-C ends it.`);
+});
+
+function devVars(url: string): string {
+  const vars = {
+    UPSTASH_REDIS_REST_URL: url, // whatever wrangler.toml says: that may be a real database by now
+    UPSTASH_REDIS_REST_TOKEN: LOCAL_TOKEN,
+    SLUICE_TOKENS: `'${tokensSetting(LOCAL_TOKEN)}'`,
+  };
+  return Object.entries(vars)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
 }
 
 /** The address at which wrangler dev fires a cron handler. */
@@ -66,6 +72,3 @@ function tickAt(url: string): () => Promise<void> {
     if (!answer.ok) throw new Error(`the Worker answered ${answer.status}`);
   };
 }
-
-if (flags.help) console.log(HELP);
-else await main();

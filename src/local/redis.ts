@@ -1,6 +1,7 @@
 /** Which Redis a local run uses: the embedded one, one by URL, or a redis-server found on the PATH. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,13 +18,21 @@ export interface LocalRedis {
 }
 
 /**
+ * @throws RangeError where it is no such URL
  * @param wanted undefined: embedded; 'auto': a redis-server on the PATH, else embedded; else a redis:// or
  * redis+cluster:// URL, whose data is left alone
  */
 export async function startRedis(wanted: string | undefined): Promise<LocalRedis> {
-  if (wanted && wanted !== 'auto') return { name: wanted, url: wanted, close: async () => {} };
+  if (wanted && wanted !== 'auto') return { name: 'your', url: checkedUrl(wanted), close: async () => {} };
   const server = wanted === 'auto' ? await startRedisServer() : undefined;
   return server ?? { name: 'embedded', ...(await startEmbeddedRedis()) };
+}
+
+function checkedUrl(url: string): string {
+  if (/^(redis|rediss|redis\+cluster):\/\/./.test(url)) return url;
+  throw new RangeError(
+    `--redis must be "auto", redis://host:port or redis+cluster://host:port,…; got ${JSON.stringify(url)}`,
+  );
 }
 
 /** @returns undefined where there is no redis-server */
@@ -36,13 +45,15 @@ async function startRedisServer(): Promise<LocalRedis | undefined> {
     child.once('error', () => resolve());
     child.once('exit', () => resolve());
   });
-  const kill = () => child.kill();
+  const kill = () => {
+    child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
   process.once('exit', kill); // Miniflare ends this process at a signal without waiting for anybody
   const close = async () => {
     kill();
     await ended;
     process.off('exit', kill);
-    await rm(folder, { recursive: true });
   };
   if (await Promise.race([answers(port), ended.then(() => false)])) {
     return { name: 'redis-server', url: `redis://127.0.0.1:${port}`, close };

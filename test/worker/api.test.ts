@@ -297,7 +297,7 @@ const refused: Refused[] = [
     body: { messages: [{ queue: 'nowhere', body: 1 }, 7, { body: 1 }] },
     status: 422,
     code: 'invalid_message',
-    fields: ['messages[0].queue', 'messages[1]', 'messages[2].queue'],
+    fields: ['messages[0].queue', 'messages[1].queue', 'messages[1].body', 'messages[2].queue'],
   },
 ];
 

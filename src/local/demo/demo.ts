@@ -5,9 +5,9 @@
  * worked off; the Worker is killed while it holds messages, and a new one recovers them. It fails where a message was lost
  * or overtook a more urgent one.
  */
-import { parseArgs } from 'node:util';
 import { Redis } from '@upstash/redis';
 import { parseEntry } from '../../message.ts';
+import { runCommand } from '../command.ts';
 import { startTicker } from '../cron.ts';
 import { whatHappened } from '../observe.ts';
 import { type Stack, startStack } from '../stack.ts';
@@ -23,7 +23,8 @@ const HELP = `Usage: npm run demo [-- options]
 Runs the main job end to end on this machine and exits: 0 if nothing was lost and nothing overtook, 1 otherwise.
 
   --redis URL   a real Redis (redis://host:port, or redis+cluster://host:port,…) instead of the embedded one;
-                "auto" looks for a redis-server on the PATH. The demo's keys are removed at the end
+                "auto" looks for a redis-server on the PATH. The demo's keys, {demo-…}:*, are removed
+                when it ends by itself
   --json        print one object with the figures as the last line
   --help        this text
 `;
@@ -32,13 +33,12 @@ const NOTIFICATIONS = 1_000;
 const SIGN_UPS = 20;
 const KILL_AFTER = 300; // notifications delivered
 const LONE_MESSAGES = 20;
+const LEASE_MS = 3_000; // short, so that a crash shows within the demo's time
 const GIVE_UP_MS = 80_000;
 
-const { values: flags } = parseArgs({
-  options: { redis: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
-});
+const OPTIONS = { redis: { type: 'string' }, json: { type: 'boolean' } } as const;
 
-async function main(): Promise<void> {
+async function main(flags: { redis?: string | undefined; json?: boolean | undefined }): Promise<void> {
   const inversions = watchInversions();
   const outbox = await startOutbox(oneInFifty);
   const prefix = `demo-${process.pid}-${Date.now()}`;
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     env: {
       OUTBOX_URL: outbox.url,
       SLUICE_PREFIX: prefix,
-      SLUICE_LEASE_MS: '3000', // a crash shows within the demo's time
+      SLUICE_LEASE_MS: String(LEASE_MS),
       SLUICE_DRAIN_MS: '10000',
     },
     emulator: {
@@ -180,8 +180,9 @@ function summaryOf(figures: Figures): string {
   return [
     `${figures.enqueued} enqueued, ${figures.delivered} delivered, ${figures.dead} dead, ${figures.lost} lost, in ${figures.seconds} s on ${figures.redis} Redis`,
     `${figures.inversions} overtook a more urgent one when taken`,
+    `the longest waits are of messages that the killed Worker held: its lease of ${LEASE_MS / 1_000} s had to pass`,
     `${figures.heldWhenKilled} were held by the Worker that was killed; ${figures.repeats} requests were sent again`,
-    `per message: ${figures.commandsPerMessage} billed Redis commands, ${figures.roundTripsPerMessage} round trips`,
+    `per message: ${figures.commandsPerMessage} billed Redis commands, ${figures.roundTripsPerMessage} round trips (a lone one takes 26 and 3, full batches 0.25 and 0.03)`,
     `on an idle system a message reached the outbox after ${figures.wakeP50Ms} ms (p50), ${figures.wakeP99Ms} ms (p99)`,
   ].join('\n');
 }
@@ -209,5 +210,4 @@ async function removeKeys(redis: Redis, root: string): Promise<void> {
   if (keys.length > 0) await redis.unlink(...keys);
 }
 
-if (flags.help) console.log(HELP);
-else await main();
+await runCommand(HELP, OPTIONS, main);

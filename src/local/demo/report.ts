@@ -41,7 +41,7 @@ export function percentile(values: number[], share: number): number {
 /** @param dead ids of dead letters */
 export function figuresOf(posted: Posted[], deliveries: Delivered[], dead: Set<string>): Record<string, QueueFigures> {
   const queues: Record<string, QueueFigures> = {};
-  for (const [queue, messages] of Map.groupBy(posted, (message) => message.queue)) {
+  for (const [queue, messages] of [...Map.groupBy(posted, (message) => message.queue)].toSorted()) {
     const ids = new Set(messages.map(({ id }) => id));
     const arrived = Map.groupBy(
       deliveries.filter(({ id }) => ids.has(id)),

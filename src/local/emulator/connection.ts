@@ -34,10 +34,13 @@ export const NEVER_WAIT = {
 
 export async function openSingle(url: string): Promise<Connection> {
   const redis = new Redis(url, { ...NEVER_WAIT, retryStrategy: () => 50, lazyConnect: true });
-  redis.on('error', () => {}); // each caller learns it from its own command
+  let last: Error | undefined;
+  redis.on('error', (error) => {
+    last = error; // each caller learns it from its own command
+  });
   await redis.connect().catch((cause: unknown) => {
     redis.disconnect();
-    throw new BackendDown(cause);
+    throw new BackendDown(last ?? cause);
   });
   const send = (commands: Command[]) => {
     redis.stream?.cork(); // one system call for the batch instead of one for each command

@@ -8,6 +8,7 @@ import { DRAINED } from './message.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
 import { connect } from './store/client.ts';
+import { type Health, healthCheck } from './store/health.ts';
 import { scriptRunner } from './store/script.ts';
 import { openStore, type Store } from './store/store.ts';
 
@@ -17,6 +18,8 @@ export interface SweepReport {
   /** Entries that expired leases gave back. */
   requeued: number;
   dead: number;
+  /** What broke an invariant and was mended, or at least reported. */
+  repaired: number;
 }
 
 export interface Engine {
@@ -30,8 +33,8 @@ export interface Engine {
   sweep(): Promise<SweepReport>;
   /** What a cron tick does: sweep, and drain if there is work or will be soon. @throws StorageError */
   tick(): Promise<{ sweep: SweepReport; drain?: DrainReport }>;
-  /** One free command. @throws StorageError */
-  ping(): Promise<void>;
+  /** Whether storage can be trusted. @throws StorageError where it does not answer or may not be written */
+  health(): Promise<Health>;
 }
 
 /** What a drain needs for itself: sweep, exchanges, and scripts that storage has to be told again. */
@@ -57,9 +60,18 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
       timeoutMs: () => Math.max(LEAST_TIMEOUT_MS, Math.min(config.SLUICE_REDIS_TIMEOUT_MS, msLeft())),
     });
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
-  const store = openStore({ runner: scriptRunner({ send }), prefix: config.SLUICE_PREFIX });
+  const prefix = config.SLUICE_PREFIX;
+  const drained = [...queues.values()].filter(({ pool }) => pool === DRAINED).map(({ name }) => name);
+  const store = openStore({ runner: scriptRunner({ send }), prefix, drained });
   const storeFor = ({ onRequest, msLeft }: Budget) =>
-    openStore({ runner: scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft }), prefix: config.SLUICE_PREFIX });
+    openStore({ runner: scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft }), prefix, drained });
+  /** Where the next sweep goes on inspecting. A new isolate begins again. */
+  let cursor = '0';
+  const sweepWithin = async (budget: Budget) => {
+    const swept = await sweepAll(storeFor(budget), budget, cursor);
+    cursor = swept.cursor;
+    return swept;
+  };
   const budgetFor = (timeMs: number) =>
     openBudget(
       {
@@ -90,27 +102,30 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
     queues,
     enqueue: (drafts, name) => enqueueDrafts(store, drafts, name),
     drain: (timeMs) => drainWithin(budgetFor(timeMs)),
-    sweep: async () => (await sweepAll(store, budgetFor(config.SLUICE_DRAIN_MS))).report,
+    sweep: async () => (await sweepWithin(budgetFor(config.SLUICE_DRAIN_MS))).report,
     async tick() {
       const budget = budgetFor(config.SLUICE_DRAIN_MS);
-      const { report, ready, nextInMs } = await sweepAll(storeFor(budget), budget);
+      const { report, ready, nextInMs } = await sweepWithin(budget);
       if (!ready && nextInMs > budget.msLeft()) return { sweep: report };
       return { sweep: report, drain: await drainWithin(budget) };
     },
-    async ping() {
-      await send(['PING']);
-    },
+    health: healthCheck(send, prefix),
   };
 }
 
-async function sweepAll(store: Store, budget: Budget) {
-  const report: SweepReport = { fired: 0, requeued: 0, dead: 0 };
-  for (;;) {
-    const { now, nextDue, fired, requeued, dead, ready } = await store.sweep(DRAINED);
-    report.fired += fired;
-    report.requeued += requeued;
-    report.dead += dead;
-    const nextInMs = nextDue === undefined ? Number.POSITIVE_INFINITY : nextDue - now;
-    if (fired === 0 || nextInMs > 0 || budget.isClosing()) return { report, ready, nextInMs };
+async function sweepAll(store: Store, budget: Budget, from: string) {
+  const report: SweepReport = { fired: 0, requeued: 0, dead: 0, repaired: 0 };
+  for (let cursor = from; ; cursor = '') {
+    const swept = await store.sweep(DRAINED, { cursor });
+    if (cursor !== '') from = swept.cursor;
+    report.fired += swept.fired;
+    report.requeued += swept.requeued;
+    report.dead += swept.dead;
+    report.repaired += swept.findings.length;
+    for (const { finding, name } of swept.findings) logError(`sweep: ${finding} ${name}`);
+    const nextInMs = swept.nextDue === undefined ? Number.POSITIVE_INFINITY : swept.nextDue - swept.now;
+    if (swept.fired === 0 || nextInMs > 0 || budget.isClosing()) {
+      return { report, ready: swept.ready, nextInMs, cursor: from };
+    }
   }
 }

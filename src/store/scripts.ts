@@ -7,6 +7,7 @@ import dead from './scripts/dead.lua';
 import enqueue from './scripts/enqueue.lua';
 import entry from './scripts/entry.lua';
 import exchange from './scripts/exchange.lua';
+import inspect from './scripts/inspect.lua';
 import lane from './scripts/lane.lua';
 import pause from './scripts/pause.lua';
 import redrive from './scripts/redrive.lua';
@@ -20,8 +21,8 @@ const script = (name: string, ...chunks: string[]): Script => ({ name, source: c
 export const scripts = {
   enqueue: script('enqueue', clock, entry, lane, enqueue),
   exchange: script('exchange', clock, entry, lane, dead, timers, settle, take, exchange),
-  sweep: script('sweep', clock, entry, lane, dead, timers, sweep),
-  audit: script('audit', clock, entry, lane, audit),
+  sweep: script('sweep', clock, entry, lane, dead, timers, inspect, sweep),
+  audit: script('audit', clock, entry, lane, dead, inspect, audit),
   cancel: script('cancel', clock, entry, lane, cancel),
   pause: script('pause', clock, entry, lane, pause),
   redrive: script('redrive', clock, entry, lane, redrive),

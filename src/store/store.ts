@@ -84,6 +84,9 @@ export interface SweepAnswer {
   dead: number;
   /** Lanes of the pool have work. */
   ready: boolean;
+  /** Where to go on inspecting. */
+  cursor: string;
+  findings: Finding[];
 }
 
 export interface Finding {
@@ -96,8 +99,8 @@ export interface Store {
   enqueue(request: EnqueueRequest): Promise<EnqueueAnswer>;
   /** @throws StorageError */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
-  /** One bounded step. @throws StorageError */
-  sweep(pool: string, limit?: number): Promise<SweepAnswer>;
+  /** One bounded step. The cursor says which keys it inspects: '0' begins, '' inspects none. @throws StorageError */
+  sweep(pool: string, step?: { limit?: number; cursor?: string }): Promise<SweepAnswer>;
   /** One bounded step; the cursor '0' begins and ends it. @throws StorageError */
   audit(cursor: string, repair: boolean): Promise<{ cursor: string; findings: Finding[] }>;
 }
@@ -105,6 +108,8 @@ export interface Store {
 export interface StoreOptions {
   runner: Runner;
   prefix: string;
+  /** Queues that this deployment drains: their lanes belong in the shared pool. */
+  drained?: string[];
   /** Tests set the clock: epoch ms. */
   clock?: (() => number) | undefined;
 }
@@ -118,32 +123,31 @@ const SWEEP_FIRES = 500;
 const AUDIT_KEYS = 200;
 const FAILURE_TEXT = 500;
 
-export function openStore({ runner, prefix, clock }: StoreOptions): Store {
+export function openStore({ runner, prefix, clock, drained = [] }: StoreOptions): Store {
   const keys = keysOf(prefix);
   const head = () => [keys.root, clock ? String(clock()) : ''];
   return {
     enqueue: (request) => enqueue(runner, keys, head(), request),
     exchange: (request) => exchange(runner, keys, head(), request),
-    async sweep(pool, limit = SWEEP_FIRES) {
-      const { reply } = await runner.run(
-        scripts.sweep,
-        [keys.timers, keys.failures, keys.ready(pool)],
-        [...head(), String(limit)],
-      );
-      const [now, nextDue, fired, requeued, dead, ready] = strings(reply).map(Number) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
-      return { now, ...due(nextDue), fired, requeued, dead, ready: ready === 1 };
+    async sweep(pool, { limit = SWEEP_FIRES, cursor = '' } = {}) {
+      const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), ...drained];
+      const { reply } = await runner.run(scripts.sweep, [keys.timers, keys.failures, keys.ready(pool)], args);
+      const [now, nextDue, fired, requeued, dead, ready, next, found] = list(reply);
+      return {
+        now: Number(now),
+        ...due(Number(nextDue)),
+        fired: Number(fired),
+        requeued: Number(requeued),
+        dead: Number(dead),
+        ready: ready === '1',
+        cursor: String(next),
+        findings: findingsIn(found),
+      };
     },
     async audit(cursor, repair) {
-      const args = [...head(), cursor, String(AUDIT_KEYS), repair ? '1' : '0'];
-      const [next, found] = list((await runner.run(scripts.audit, [keys.timers], args)).reply);
-      return { cursor: String(next), findings: pairs(strings(found)).map(([finding, name]) => ({ finding, name })) };
+      const args = [...head(), cursor, String(AUDIT_KEYS), repair ? '1' : '0', ...drained];
+      const [next, found] = list((await runner.run(scripts.audit, [keys.timers, keys.failures], args)).reply);
+      return { cursor: String(next), findings: findingsIn(found) };
     },
   };
 }
@@ -212,6 +216,8 @@ function settlementArgs({ outcome, entry, delayMs = 0, failure }: Settlement): s
   const text = (failure?.text ?? '').replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed();
   return [outcome, entry, String(delayMs), failure?.kind ?? '-', text];
 }
+
+const findingsIn = (found: unknown): Finding[] => pairs(strings(found)).map(([finding, name]) => ({ finding, name }));
 
 const due = (nextDue: number) => (nextDue > 0 ? { nextDue } : {});
 

@@ -5,7 +5,15 @@ import { onEachRedis } from '../support/bench.ts';
 onEachRedis('sweeping', (bench) => {
   test('nothing due: it says when the next timer is, and whether there is work', async () => {
     const b = bench();
-    expect(await b.store.sweep('*')).toEqual({ now: b.now, fired: 0, requeued: 0, dead: 0, ready: false });
+    expect(await b.store.sweep('*')).toEqual({
+      now: b.now,
+      fired: 0,
+      requeued: 0,
+      dead: 0,
+      ready: false,
+      cursor: '',
+      findings: [],
+    });
     await b.enqueue(b.message('mail', 1), b.message('mail', 2, { delayMs: 700 }));
     expect(await b.store.sweep('*')).toMatchObject({ nextDue: b.now + 700, fired: 0, ready: true });
   });
@@ -88,7 +96,7 @@ onEachRedis('sweeping', (bench) => {
     const ids = await b.enqueue(...Array.from({ length: 1_000 }, (_, n) => b.message('mail', n)));
     for (let i = 0; i < 20; i++) await b.take(50, `lease${i}`);
     b.now += 30_000;
-    const sweeps = await Promise.all(Array.from({ length: 20 }, () => b.store.sweep('*', 100)));
+    const sweeps = await Promise.all(Array.from({ length: 20 }, () => b.store.sweep('*', { limit: 100 })));
     expect(sweeps.reduce((sum, { requeued }) => sum + requeued, 0)).toBe(1_000);
     const lane = (await b.shard()).lanes['5:mail'] ?? [];
     expect(lane.toSorted()).toEqual(ids.map((id) => `2.${id}`).toSorted());
@@ -99,7 +107,7 @@ onEachRedis('sweeping', (bench) => {
     await b.enqueue(...Array.from({ length: 300 }, (_, n) => b.message('mail', n, { delayMs: 1_000 })));
     b.now += 1_000;
     const fired: number[] = [];
-    for (let i = 0; i < 4; i++) fired.push((await b.store.sweep('*', 100)).fired);
+    for (let i = 0; i < 4; i++) fired.push((await b.store.sweep('*', { limit: 100 })).fired);
     expect(fired).toEqual([100, 100, 100, 0]);
   });
 
@@ -136,43 +144,5 @@ onEachRedis('sweeping', (bench) => {
     const [fresh] = await b.enqueue(b.message('mail', 4));
     b.now += 300;
     expect(await b.take(4)).toEqual([...ids.toReversed().map((id) => `2.${id}`), `1.${fresh}`]);
-  });
-});
-
-onEachRedis('the audit', (bench) => {
-  const auditAll = async (repair: boolean) => {
-    const findings: string[] = [];
-    let cursor = '0';
-    do {
-      const step = await bench().store.audit(cursor, repair);
-      findings.push(...step.findings.map(({ finding, name }) => `${finding} ${name}`));
-      cursor = step.cursor;
-    } while (cursor !== '0');
-    return findings.toSorted();
-  };
-
-  test('it finds nothing wrong with a shard at work', async () => {
-    const b = bench();
-    await b.enqueue(b.message('mail', 1), b.message('news', 2), b.message('mail', 3, { delayMs: 500 }));
-    await b.take(1);
-    expect(await auditAll(true)).toEqual([]);
-  });
-
-  test('it reports and repairs a lane out of the index, an empty lane in it, and a lease without a timer', async () => {
-    const b = bench();
-    await b.enqueue(b.message('mail', 1), b.message('news', 2, { pool: 'news' }));
-    await b.enqueue(b.message('held', 3, { priority: 0 }));
-    await b.take(1);
-    await b.redises.raw.del(`${b.root}ready:*`, `${b.root}ready:news`, `${b.root}timers`);
-    await b.redises.raw.zadd(`${b.root}ready:*`, 1, '9:nothing');
-    const expected = [
-      'empty-lane 9:nothing',
-      'lease-without-timer a',
-      'unindexed-lane 5:mail',
-      'unindexed-lane 5:news',
-    ];
-    expect(await auditAll(false)).toEqual(expected);
-    expect(await auditAll(true)).toEqual(expected);
-    expect(await auditAll(true)).toEqual([]);
   });
 });

@@ -111,8 +111,8 @@ export class Bench {
     this.store = this.openStore(() => this.now);
   }
 
-  openStore(clock?: () => number, prefix = this.prefix): Store {
-    return openStore({ runner: this.runner(), prefix, clock });
+  openStore(clock?: () => number, prefix = this.prefix, drained: string[] = []): Store {
+    return openStore({ runner: this.runner(), prefix, clock, drained });
   }
 
   operations(): Operations {

@@ -85,14 +85,14 @@ describe('what it takes', () => {
 
   test('health is open and says that storage answers', async () => {
     const answer = await deployed().call('/health', { method: 'GET', token: null });
-    expect([answer.status, await answer.json()]).toEqual([200, { status: 'ok' }]);
+    expect([answer.status, await answer.json()]).toEqual([200, { status: 'ok', warnings: [] }]);
   });
 
   test('drain and sweep by hand report what they did', async () => {
     const drained = await deployed().call('/v1/drain', { token: 'operator-token' });
     expect([drained.status, await drained.json()]).toMatchObject([200, { sweep: { fired: 0 } }]);
     const swept = await deployed().call('/v1/sweep', { token: 'operator-token' });
-    expect([swept.status, await swept.json()]).toEqual([200, { fired: 0, requeued: 0, dead: 0 }]);
+    expect([swept.status, await swept.json()]).toEqual([200, { fired: 0, requeued: 0, dead: 0, repaired: 0 }]);
   });
 });
 

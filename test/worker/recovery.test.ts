@@ -48,11 +48,15 @@ describe('storage that fails', () => {
     expect(dropped).toBe(1);
   });
 
-  test('health says 503 as long as it lasts', async () => {
+  test('health says 503 where storage is away, and what it remembers for ten seconds where it was well', async () => {
+    const health = async () => (await deployed().call('/health', { method: 'GET' })).status;
     fault = { kind: 'reset' };
-    expect((await deployed().call('/health', { method: 'GET' })).status).toBe(503);
+    expect(await health()).toBe(503);
     fault = undefined;
-    expect((await deployed().call('/health', { method: 'GET' })).status).toBe(200);
+    expect(await health()).toBe(200);
+    const before = deployed().stack.emulator.requests();
+    expect([await health(), await health()]).toEqual([200, 200]);
+    expect(deployed().stack.emulator.requests()).toBe(before);
   });
 
   test('a drain that cannot reach it settles what it holds when it comes back', async () => {

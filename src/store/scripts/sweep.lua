@@ -1,4 +1,4 @@
--- sweep: the repair pass. It fires due timers, and so gives back what expired leases hold.
+-- sweep: the repair pass. It fires due timers, and so gives back what expired leases hold, and inspects a page of keys.
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
@@ -6,11 +6,26 @@
 -- ARGV[1]  root     what every key of the shard begins with
 -- ARGV[2]  clock    '' or epoch ms, in tests
 -- ARGV[3]  limit    of timers and entries in this call; the caller repeats while anything was fired
--- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready}
+-- ARGV[4]  cursor   of the page to inspect, '0' begins; '' inspects none
+-- ARGV[5]  count    keys on that page, about
+-- ARGV[…]  queues that this deployment drains
+-- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …}}
 -- Replay   fires what is due by then; nothing is moved twice
--- Cost     4 commands when nothing is due
+-- Cost     5 commands when nothing is due
 
 local now = clock(ARGV[2])
 local fired = fire(ARGV[1], KEYS[1], KEYS[2], now, tonumber(ARGV[3]), '')
+
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = now, repair = true, findings = {}, drained = {} }
+for i = 6, #ARGV do shard.drained[ARGV[i]] = true end
+local next_cursor = ''
+-- Only what keeps messages from moving: dead letters and timers wait for the audit, so that an idle sweep stays cheap.
+if ARGV[4] ~= '' then
+  next_cursor = inspect_page(shard, ARGV[4], ARGV[5], { lane = true, lease = true, ready = true, parked = true, config = true })
+end
+
 local ready = redis.call('EXISTS', KEYS[3])
-return { digits(now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), digits(ready) }
+return {
+  digits(now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), digits(ready),
+  next_cursor, shard.findings,
+}

@@ -1,0 +1,144 @@
+-- inspect: one page of the shard's keys against the invariants. What is found wrong is repaired where asked.
+
+-- Of one lane or index at most this much is looked at.
+local LOOK_AT = 100
+-- A turn later than now by this much was given by a clock that has been put back since.
+local TURN_AHEAD_MS = 60000
+
+-- A function for each kind of key; `shard` is { root =, timers =, failures =, now =, repair =, findings =, drained = }.
+local inspect = {}
+
+local function found(shard, finding, name)
+  shard.findings[#shard.findings + 1] = finding
+  shard.findings[#shard.findings + 1] = name
+  return shard.repair
+end
+
+-- Lists name entries whose envelopes are gone: such an entry becomes a dead letter that says so.
+local function bury_missing(shard, key, lane, entries)
+  local keys = {}
+  for i, entry in ipairs(entries) do keys[i] = shard.root .. 'm:' .. id_of(entry) end
+  if #keys == 0 or redis.call('EXISTS', unpack(keys)) == #keys then return end
+  for i, entry in ipairs(entries) do
+    if redis.call('EXISTS', keys[i]) == 0 and found(shard, 'entry-without-envelope', entry) then
+      redis.call('LREM', key, '-1', entry)
+      bury(shard.root, shard.now, { { queue = queue_of(lane), entry = entry } })
+      record_failures(shard.failures, { failure(entry, shard.now, 'missing', 'its envelope is gone') })
+    end
+  end
+end
+
+-- The pool of a lane, by the first envelope from its head that can be read.
+local function pool_of(shard, entries)
+  for i = #entries, math.max(1, #entries - 9), -1 do
+    local header = header_of(redis.call('GET', shard.root .. 'm:' .. id_of(entries[i])))
+    if header then return header.pool end
+  end
+end
+
+function inspect.lane(shard, lane)
+  local key = shard.root .. 'lane:' .. lane
+  local entries = redis.call('LRANGE', key, digits(-LOOK_AT), '-1')
+  local pool = pool_of(shard, entries)
+  bury_missing(shard, key, lane, entries)
+  if redis.call('EXISTS', key) == 0 or not pool then return end
+  local index = shard.root .. 'ready:' .. pool
+  if redis.call('ZSCORE', index, lane) or redis.call('ZSCORE', shard.root .. 'parked:' .. queue_of(lane), lane) then return end
+  if shard.drained[queue_of(lane)] and redis.call('ZSCORE', shard.root .. 'ready:*', lane) then return end
+  if found(shard, 'unindexed-lane', lane) then redis.call('ZADD', index, turn(lane, shard.now), lane) end
+end
+
+function inspect.lease(shard, lease)
+  if redis.call('ZSCORE', shard.timers, 'l ' .. lease) then return end
+  if found(shard, 'lease-without-timer', lease) then redis.call('ZADD', shard.timers, digits(shard.now), 'l ' .. lease) end
+end
+
+function inspect.ready(shard, pool)
+  local index = shard.root .. 'ready:' .. pool
+  local lanes = redis.call('ZRANGE', index, '0', digits(LOOK_AT - 1), 'WITHSCORES')
+  for i = 1, #lanes, 2 do
+    local lane, score = lanes[i], tonumber(lanes[i + 1])
+    if lane ~= RESTRICTED then
+      if redis.call('EXISTS', shard.root .. 'lane:' .. lane) == 0 then
+        if found(shard, 'empty-lane', lane) then redis.call('ZREM', index, lane) end
+      elseif pool ~= '*' and shard.drained[queue_of(lane)] then
+        if found(shard, 'lane-in-another-pool', lane) then
+          redis.call('ZREM', index, lane)
+          redis.call('ZADD', shard.root .. 'ready:*', turn(lane, shard.now), lane)
+        end
+      elseif score > tonumber(turn(lane, shard.now + TURN_AHEAD_MS)) then
+        if found(shard, 'turn-in-the-future', lane) then redis.call('ZADD', index, turn(lane, shard.now), lane) end
+      end
+    end
+  end
+end
+
+function inspect.parked(shard, queue)
+  local key = shard.root .. 'parked:' .. queue
+  local config = redis.call('HGET', shard.root .. 'config', queue)
+  for _, lane in ipairs(redis.call('ZRANGE', key, '0', digits(LOOK_AT - 1))) do
+    if redis.call('EXISTS', shard.root .. 'lane:' .. lane) == 0 then
+      if found(shard, 'empty-lane', lane) then redis.call('ZREM', key, lane) end
+    elseif not config and found(shard, 'parked-lane', lane) then
+      redis.call('ZREM', key, lane)
+      redis.call('ZADD', shard.root .. 'ready:' .. (pool_of(shard, redis.call('LRANGE', shard.root .. 'lane:' .. lane, '-10', '-1')) or '*'),
+        turn(lane, shard.now), lane)
+    end
+  end
+end
+
+-- The marks that make exchanges look at the configuration.
+function inspect.config(shard)
+  local settings = redis.call('HGETALL', shard.root .. 'config')
+  for i = 1, #settings, 2 do
+    local index = shard.root .. 'ready:' .. (string.match(settings[i + 1], ' (%S+)$') or '*')
+    if not redis.call('ZSCORE', index, RESTRICTED) and found(shard, 'pause-without-mark', settings[i]) then
+      redis.call('ZADD', index, '-1', RESTRICTED)
+    end
+  end
+end
+
+-- A lease's expiry whose lease is gone.
+function inspect.timers(shard)
+  for _, member in ipairs(redis.call('ZRANGE', shard.timers, '0', digits(LOOK_AT - 1))) do
+    local lease = string.match(member, '^l (%S+)$')
+    if lease and redis.call('EXISTS', shard.root .. 'lease:' .. lease) == 0 and found(shard, 'timer-without-lease', lease) then
+      redis.call('ZREM', shard.timers, member)
+    end
+  end
+end
+
+function inspect.dead(shard, queue)
+  if queue == NO_QUEUE then return end
+  local entries, keys, ids = redis.call('ZRANGE', shard.root .. 'dead:' .. queue, '0', digits(LOOK_AT - 1)), {}, {}
+  for i, entry in ipairs(entries) do
+    ids[i] = id_of(entry)
+    keys[i] = shard.root .. 'm:' .. ids[i]
+  end
+  if redis.call('EXISTS', unpack(keys)) == #keys then return end
+  for i, lines in ipairs(redis.call('HMGET', shard.failures, unpack(ids))) do
+    local known = lines and string.find(lines, ' missing ', 1, true)
+    if not known and redis.call('EXISTS', keys[i]) == 0 and found(shard, 'dead-without-envelope', entries[i]) then
+      record_failures(shard.failures, { failure(entries[i], shard.now, 'missing', 'its envelope is gone') })
+    end
+  end
+end
+
+-- Inspects a page of keys of the given kinds. A key of a wrong type is reported, and stops nothing. Returns the next cursor.
+local function inspect_page(shard, cursor, count, kinds)
+  local page = redis.call('SCAN', cursor, 'MATCH', shard.root .. '*', 'COUNT', count)
+  for _, key in ipairs(page[2]) do
+    local name = string.sub(key, #shard.root + 1)
+    local kind, rest = string.match(name, '^(%l+):(.+)$')
+    kind = kind or name
+    if kinds[kind] then
+      local types = { lane = 'list', lease = 'list', config = 'hash' }
+      if redis.call('TYPE', key).ok == (types[kind] or 'zset') then
+        inspect[kind](shard, rest)
+      else
+        found(shard, 'wrong-type', name)
+      end
+    end
+  end
+  return page[1]
+end

@@ -1,0 +1,188 @@
+// What the audit promises: each broken invariant is found, named, mended, and then found no more.
+import { expect, test } from 'vitest';
+import { type Bench, onEachRedis } from '../support/bench.ts';
+
+async function auditAll(b: Bench, repair: boolean, drained: string[] = []): Promise<string[]> {
+  const store = b.openStore(() => b.now, b.prefix, drained);
+  const findings: string[] = [];
+  let cursor = '0';
+  do {
+    const step = await store.audit(cursor, repair);
+    findings.push(...step.findings.map(({ finding, name }) => `${finding} ${name}`));
+    cursor = step.cursor;
+  } while (cursor !== '0');
+  return findings.toSorted();
+}
+
+interface Planted {
+  name: string;
+  /** Breaks a shard with work in it. @returns what the audit must say */
+  plant(b: Bench): Promise<string[]>;
+  drained?: string[];
+  /** After the repair. */
+  then?(b: Bench): Promise<void>;
+}
+
+const planted: Planted[] = [
+  {
+    name: 'lanes that no index has, of a drained and of a pulled queue',
+    async plant(b) {
+      await b.enqueue(b.message('mail', 1), b.message('pulled', 2, { pool: 'pulled' }));
+      await b.redises.raw.del(`${b.root}ready:*`, `${b.root}ready:pulled`);
+      return ['unindexed-lane 5:mail', 'unindexed-lane 5:pulled'];
+    },
+    async then(b) {
+      expect(await b.take(5, 'a')).toHaveLength(1);
+      expect(await b.take(5, 'b', { pools: ['pulled'] })).toHaveLength(1);
+    },
+  },
+  {
+    name: 'a lane in the index that has no entries',
+    async plant(b) {
+      await b.redises.raw.zadd(`${b.root}ready:*`, 1, '9:nothing');
+      return ['empty-lane 9:nothing'];
+    },
+  },
+  {
+    name: 'a lease that would never expire',
+    async plant(b) {
+      await b.enqueue(b.message('mail', 1));
+      await b.take(1, 'crashed');
+      await b.redises.raw.del(`${b.root}timers`);
+      return ['lease-without-timer crashed'];
+    },
+    async then(b) {
+      expect(await b.store.sweep('*')).toMatchObject({ requeued: 1 });
+    },
+  },
+  {
+    name: 'an expiry with no lease behind it',
+    async plant(b) {
+      await b.redises.raw.zadd(`${b.root}timers`, b.now + 1_000, 'l nobody');
+      return ['timer-without-lease nobody'];
+    },
+  },
+  {
+    name: 'an entry in a lane whose envelope is gone',
+    async plant(b) {
+      const [, gone] = await b.enqueue(b.message('mail', 1), b.message('mail', 2), b.message('mail', 3));
+      await b.redises.raw.del(`${b.root}m:${gone}`);
+      return [`entry-without-envelope 1.${gone}`];
+    },
+    async then(b) {
+      expect(Object.keys((await b.shard()).dead.mail ?? {})).toHaveLength(1);
+      expect(await b.take(5)).toHaveLength(2);
+    },
+  },
+  {
+    name: 'a dead letter whose envelope is gone',
+    async plant(b) {
+      const [id] = await b.enqueue(b.message('mail', 1));
+      const [entry = ''] = await b.take(1);
+      await b.exchange({ settlements: [{ entry, outcome: 'dead', failure: { kind: 'failed', text: 'x' } }] });
+      await b.redises.raw.del(`${b.root}m:${id}`);
+      return [`dead-without-envelope 1.${id}`];
+    },
+  },
+  {
+    name: 'a parked lane of a queue that nobody paused',
+    async plant(b) {
+      await b.enqueue(b.message('mail', 1));
+      await b.operations().pause('mail', '*');
+      await b.take(1);
+      await b.redises.raw.del(`${b.root}config`);
+      return ['parked-lane 5:mail'];
+    },
+    async then(b) {
+      expect(await b.take(5)).toHaveLength(1);
+    },
+  },
+  {
+    name: 'a paused queue that exchanges would not notice',
+    async plant(b) {
+      await b.operations().pause('mail', '*');
+      await b.redises.raw.del(`${b.root}ready:*`);
+      return ['pause-without-mark mail'];
+    },
+    async then(b) {
+      await b.enqueue(b.message('mail', 1));
+      expect(await b.take(5)).toEqual([]);
+    },
+  },
+  {
+    name: 'a lane of a queue that was pulled and is drained now',
+    drained: ['mail'],
+    async plant(b) {
+      await b.enqueue(b.message('mail', 1, { pool: 'mail' }));
+      await b.enqueue(b.message('mail', 2)); // the lane has work already, so it enters no index
+      return ['lane-in-another-pool 5:mail'];
+    },
+    async then(b) {
+      expect(await b.take(5)).toHaveLength(2);
+    },
+  },
+  {
+    name: 'a turn that a clock gave which has been put back since',
+    async plant(b) {
+      b.now += 3_600_000;
+      await b.enqueue(b.message('mail', 1));
+      b.now -= 3_600_000;
+      return ['turn-in-the-future 5:mail'];
+    },
+  },
+  {
+    name: 'keys of a wrong type: they are reported, and stop nothing',
+    async plant(b) {
+      await b.redises.raw.set(`${b.root}lane:5:odd`, 'x');
+      await b.redises.raw.set(`${b.root}dead:odd`, 'x');
+      await b.redises.raw.zadd(`${b.root}ready:*`, 1, '9:nothing');
+      return ['empty-lane 9:nothing', 'wrong-type dead:odd', 'wrong-type lane:5:odd'];
+    },
+    async then(b) {
+      await b.redises.raw.del(`${b.root}lane:5:odd`);
+      await b.redises.raw.del(`${b.root}dead:odd`);
+    },
+  },
+];
+
+onEachRedis('the audit', (bench) => {
+  test('finds nothing wrong with a shard at work', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1), b.message('news', 2), b.message('mail', 3, { delayMs: 500 }));
+    const [entry = ''] = await b.take(1);
+    await b.exchange({ settlements: [{ entry, outcome: 'dead' }] });
+    await b.take(1);
+    await b.operations().pause('news', '*');
+    await b.take(1, 'b');
+    expect(await auditAll(b, true)).toEqual([]);
+  });
+
+  test.each(planted)('finds, and mends, $name', async ({ plant, then, drained }) => {
+    const b = bench();
+    const expected = await plant(b);
+    expect(await auditAll(b, false, drained)).toEqual(expected);
+    expect(await auditAll(b, true, drained)).toEqual(expected);
+    const left = expected.filter((finding) => finding.startsWith('wrong-type'));
+    expect(await auditAll(b, true, drained)).toEqual(left);
+    await then?.(b);
+  });
+
+  test('a sweep mends on its way what keeps messages from moving', async () => {
+    const b = bench();
+    const [id] = await b.enqueue(b.message('mail', 1));
+    await b.take(1, 'crashed');
+    await b.enqueue(b.message('news', 2));
+    await b.redises.raw.del(`${b.root}timers`);
+    await b.redises.raw.del(`${b.root}ready:*`);
+    let cursor = '0';
+    const findings: string[] = [];
+    do {
+      const swept = await b.store.sweep('*', { cursor });
+      findings.push(...swept.findings.map(({ finding }) => finding));
+      cursor = swept.cursor;
+    } while (cursor !== '0');
+    expect(findings.toSorted()).toEqual(['lease-without-timer', 'unindexed-lane']);
+    expect(await b.store.sweep('*')).toMatchObject({ requeued: 1, ready: true });
+    expect(await b.take(5)).toContain(`2.${id}`);
+  });
+});

@@ -1,0 +1,227 @@
+// The commands that fast-check strings together: each does one thing to the store and to the model, and compares.
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import { laneOf, type Priority, parseEntry } from '../../src/message.ts';
+import type { EnqueueRequest, ExchangeRequest, Outcome, Settlement } from '../../src/store/store.ts';
+import type { Bench } from '../support/bench.ts';
+import { cancel, enqueue, exchange, fire, type Model, redrive, take } from './model.ts';
+
+const QUEUES = ['mail', 'news'];
+
+/** The store, and what its callers remember. */
+export interface Real {
+  bench: Bench;
+  consumers: { lease: string; held: string[] }[];
+  /** Every entry ever given out, for whoever comes late. */
+  seen: string[];
+  ids: string[];
+  lastEnqueue?: EnqueueRequest;
+  leases: number;
+}
+
+export function newReal(bench: Bench): Real {
+  return { bench, consumers: [0, 1, 2].map((n) => ({ lease: `c${n}`, held: [] })), seen: [], ids: [], leases: 3 };
+}
+
+type Step = fc.AsyncCommand<Model, Real>;
+
+function step(name: string, run: (model: Model, real: Real) => Promise<void>): Step {
+  return {
+    check: () => true,
+    async run(model, real) {
+      await run(model, real);
+      await expectSame(model, real);
+    },
+    toString: () => name,
+  };
+}
+
+/** Everything the shard holds, against the model. */
+async function expectSame(model: Model, { bench }: Real): Promise<void> {
+  const shard = await bench.shard();
+  const filled = (lists: Record<string, string[]>) =>
+    Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));
+  const delayed = Object.entries(shard.timers).flatMap(([member, due]) =>
+    member.startsWith('m ') ? [[member.split(' ')[3], due]] : [],
+  );
+  const dead = Object.entries(shard.dead).flatMap(([queue, letters]) =>
+    Object.keys(letters).map((entry) => [entry, queue]),
+  );
+  expect(shard.lanes).toEqual(filled(model.lanes));
+  expect(shard.leases).toEqual(filled(model.leases));
+  expect(Object.fromEntries(delayed)).toEqual(model.delayed);
+  expect(Object.fromEntries(dead)).toEqual(model.dead);
+  expect(Object.keys(shard.envelopes).toSorted()).toEqual(Object.keys(model.envelopes).toSorted());
+  bench.alive.clear();
+  for (const [id, { cancelled }] of Object.entries(model.envelopes)) if (!cancelled) bench.alive.add(id);
+  for (const id of Object.keys(model.envelopes)) bench.unordered.add(id); // the model has compared the order itself
+  expect(await bench.violations()).toEqual([]);
+}
+
+/** One exchange of a consumer, judged; `replayed` sends it twice and goes by the second answer, as after a lost reply. */
+async function doExchange(
+  model: Model,
+  real: Real,
+  request: ExchangeRequest,
+  consumer: Real['consumers'][0],
+  replayed: boolean,
+) {
+  if (replayed) await judged(model, real, request);
+  const answer = await judged(model, real, request);
+  const settled = new Set(request.settlements.map(({ entry }) => entry));
+  consumer.held = consumer.held.filter((entry) => !settled.has(entry));
+  if (answer.lost) {
+    consumer.held = [];
+    consumer.lease = `c${real.leases++}`;
+  }
+  consumer.held.unshift(...answer.taken.map(({ entry }) => entry).toReversed());
+}
+
+async function judged(model: Model, real: Real, request: ExchangeRequest) {
+  const expected = exchange(model, request);
+  const answer = await real.bench.store.exchange(request);
+  const taken = answer.taken.map(({ entry }) => entry);
+  const fresh = taken.slice(expected.inTransit.length);
+  expect({ lost: answer.lost, statuses: answer.statuses }).toEqual({
+    lost: expected.lost,
+    statuses: expected.statuses,
+  });
+  expect(taken.slice(0, expected.inTransit.length)).toEqual(expected.inTransit);
+  expect(fresh).toHaveLength(expected.fresh);
+  expect(take(model, request.lease, fresh)).toEqual([]);
+  if ((model.leases[request.lease] ?? []).length === 0) {
+    delete model.leases[request.lease];
+    delete model.expiries[request.lease];
+  }
+  real.seen.push(...taken);
+  return answer;
+}
+
+const pick = <T>(list: T[], n: number): T | undefined => list[n % Math.max(1, list.length)];
+const nat = fc.nat({ max: 1_000 });
+const queue = fc.constantFrom(...QUEUES);
+const outcome = fc.constantFrom<Outcome>('ack', 'retry', 'dead', 'release');
+const delay = fc.constantFrom(0, 0, 500, 3_000);
+
+const enqueueStep = fc
+  .record({
+    queue,
+    priority: fc.constantFrom(0, 5),
+    group: fc.constantFrom(undefined, 'g'),
+    count: fc.integer({ min: 1, max: 4 }),
+    delayMs: delay,
+    maxAttempts: fc.integer({ min: 1, max: 3 }),
+  })
+  .map((r) =>
+    step(`enqueue ${JSON.stringify(r)}`, async (model, real) => {
+      const options = {
+        priority: r.priority as Priority,
+        delayMs: r.delayMs,
+        maxAttempts: r.maxAttempts,
+        ...(r.group ? { group: r.group } : {}),
+      };
+      const messages = Array.from({ length: r.count }, (_, i) => real.bench.message(r.queue, i, options));
+      const request = { messages, token: `t${real.ids.length}`, fingerprint: 'f', recognisedMs: 600_000 };
+      const { ids } = await real.bench.store.enqueue(request);
+      real.lastEnqueue = request;
+      real.ids.push(...ids);
+      enqueue(model, ids, laneOf(r.priority as Priority, r.queue, r.group), r.delayMs, r.maxAttempts);
+    }),
+  );
+
+const replayStep = fc.constant(
+  step('replay the last enqueue', async (_, real) => {
+    if (real.lastEnqueue) expect((await real.bench.store.enqueue(real.lastEnqueue)).repeated).toBe(true);
+  }),
+);
+
+const exchangeStep = fc
+  .record({
+    consumer: fc.nat({ max: 2 }),
+    want: fc.integer({ min: 0, max: 4 }),
+    settle: fc.array(fc.tuple(nat, outcome, delay), { maxLength: 3 }),
+    replayed: fc.boolean(),
+  })
+  .map((r) =>
+    step(`exchange ${JSON.stringify(r)}`, async (model, real) => {
+      const consumer = real.consumers[r.consumer];
+      if (!consumer) return;
+      const settlements = new Map<string, Settlement>();
+      for (const [n, what, delayMs] of r.settle) {
+        const entry = pick(consumer.held, n);
+        if (entry) settlements.set(entry, { entry, outcome: what, delayMs, failure: { kind: 'failed', text: 'x' } });
+      }
+      const held = consumer.held.length - settlements.size;
+      const request = {
+        lease: consumer.lease,
+        leaseMs: 10_000,
+        held,
+        want: r.want,
+        pools: ['*'],
+        settlements: [...settlements.values()],
+      };
+      await doExchange(model, real, request, consumer, r.replayed);
+    }),
+  );
+
+const staleStep = fc.record({ n: nat, outcome, delayMs: delay }).map((r) =>
+  step(`settle late ${JSON.stringify(r)}`, async (model, real) => {
+    const entry = pick(real.seen, r.n);
+    if (!entry) return;
+    const settlements = [{ entry, outcome: r.outcome, delayMs: r.delayMs }];
+    await judged(model, real, { lease: 'late', leaseMs: 10_000, held: 0, want: 0, pools: ['*'], settlements });
+  }),
+);
+
+const advanceStep = fc.constantFrom(1, 499, 500, 3_000, 9_999, 10_000, 60_000).map((ms) =>
+  step(`advance ${ms} ms`, async (model, real) => {
+    model.now += ms;
+    real.bench.now += ms;
+  }),
+);
+
+const sweepStep = fc.constant(
+  step('sweep', async (model, real) => {
+    fire(model);
+    await real.bench.store.sweep('*', { cursor: '0' });
+  }),
+);
+
+const cancelStep = nat.map((n) =>
+  step(`cancel ${n}`, async (model, real) => {
+    const id = pick(real.ids, n);
+    if (id) expect(await real.bench.operations().cancel(id)).toBe(cancel(model, id));
+  }),
+);
+
+const redriveStep = fc.record({ queue, n: nat }).map((r) =>
+  step(`redrive ${JSON.stringify(r)}`, async (model, real) => {
+    const dead = Object.keys(model.dead).map((entry) => parseEntry(entry).id);
+    const id = pick([...dead, ...real.ids], r.n);
+    if (id) expect(await real.bench.operations().redrive(r.queue, [id])).toEqual([redrive(model, r.queue, id)]);
+  }),
+);
+
+const pauseStep = fc.record({ queue, paused: fc.boolean() }).map((r) =>
+  step(`${r.paused ? 'pause' : 'resume'} ${r.queue}`, async (model, real) => {
+    const operations = real.bench.operations();
+    if (r.paused) model.paused.add(r.queue);
+    else model.paused.delete(r.queue);
+    await (r.paused ? operations.pause(r.queue, '*') : operations.resume(r.queue, '*'));
+  }),
+);
+
+export const steps = [
+  enqueueStep,
+  enqueueStep,
+  exchangeStep,
+  exchangeStep,
+  exchangeStep,
+  replayStep,
+  staleStep,
+  advanceStep,
+  sweepStep,
+  cancelStep,
+  redriveStep,
+  pauseStep,
+];

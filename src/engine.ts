@@ -93,8 +93,10 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
-      onFailure: ({ queue, id, attempt }, { outcome, failure }) =>
-        logError(`${queue} ${id}: attempt ${attempt} ${failure?.kind}${outcome === 'dead' ? ', dead' : ''}`),
+      onFailure: ({ queue, id, attempt, maxAttempts }, { outcome, failure }) =>
+        logError(
+          `${queue} ${id}: attempt ${attempt} of ${maxAttempts} ${failure?.kind}${outcome === 'dead' ? ', dead' : ''}`,
+        ),
     });
 
   return {

@@ -28,7 +28,7 @@ async function warmUp(engine: Engine): Promise<void> {
 }
 
 onEachRedis('the cost', (bench) => {
-  test('of an idle cron tick: 5 commands in one round trip', async () => {
+  test('GR4 of an idle cron tick: 5 commands in one round trip', async () => {
     const engine = engineOn(bench(), []);
     await warmUp(engine);
     const cost = await bench().cost(() => engine.tick());
@@ -50,7 +50,7 @@ onEachRedis('the cost', (bench) => {
     ]);
   });
 
-  test('of batches of 100: at most 0.3 commands per message, enqueued and drained', async () => {
+  test('GR5 of batches of 100: at most 0.3 commands per message, enqueued and drained', async () => {
     const handled: string[] = [];
     const engine = engineOn(bench(), handled);
     await warmUp(engine);

@@ -55,7 +55,7 @@ describe('backoff', () => {
     );
   });
 
-  test('five thousand that fail together do not come back together', () => {
+  test('TI3 five thousand that fail together do not come back together', () => {
     const backoff = exponential({ base: '10s', max: '10m' });
     const slots = new Map<number, number>();
     for (let i = 0; i < 5_000; i++) {
@@ -73,7 +73,7 @@ describe('backoff', () => {
 describe('lanes and entries', () => {
   const group = fc.string({ unit: 'binary', minLength: 1, maxLength: 128 }).filter((text) => text.isWellFormed());
 
-  test('any group comes back from its lane, and no lane holds what could harm a key', () => {
+  test('OP6 any group comes back from its lane, and no lane holds what could harm a key', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 9 }), fc.option(group, { nil: undefined }), (priority, name) => {
         const lane = laneOf(priority as Priority, 'mail.out', name);

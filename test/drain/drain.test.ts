@@ -194,7 +194,7 @@ onEachRedis('a drain', (bench) => {
     expect((await b.shard()).failures[bad ?? '']).toMatch(/ refused .*does not match the schema/);
   });
 
-  test('one unreadable message among fifty is a dead letter, the others are delivered', async () => {
+  test('CR4 one unreadable message among fifty is a dead letter, the others are delivered', async () => {
     const b = bench();
     const [bad] = await enqueue(b, 1, { json: '{"body":' });
     const good = await enqueue(b, 49);
@@ -203,7 +203,7 @@ onEachRedis('a drain', (bench) => {
     expect((await b.shard()).failures[bad ?? '']).toMatch(/ unreadable /);
   });
 
-  test('a message of a queue that this deployment does not know waits and loses nothing', async () => {
+  test('SW11 OP5 a message of a queue that this deployment does not know waits and loses nothing', async () => {
     const b = bench();
     const [id] = await enqueue(b, 1, {}, 'of-a-newer-version');
     b.unordered.add(id ?? '');
@@ -273,7 +273,7 @@ onEachRedis('a drain', (bench) => {
     acked(b, ids);
   });
 
-  test('a drain that lost its lease says so to its handlers, settles nothing, and goes on with a new one', async () => {
+  test('SC5 a drain that lost its lease says so to its handlers, settles nothing, and goes on with a new one', async () => {
     const b = bench();
     const [id] = await enqueue(b, 1);
     const reasons: unknown[] = [];

@@ -25,7 +25,7 @@ async function runModel(
 onEachRedis(
   'the model',
   (bench) => {
-    test('random commands leave store and model the same', async () => {
+    test('LF3 random commands leave store and model the same', async () => {
       await runModel(bench(), { seed, numRuns });
     }, 120_000);
   },

@@ -167,7 +167,7 @@ onEachRedis('the audit', (bench) => {
     await then?.(b);
   });
 
-  test('a sweep mends on its way what keeps messages from moving', async () => {
+  test('SW3 a sweep mends on its way what keeps messages from moving', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1));
     await b.take(1, 'crashed');

@@ -87,7 +87,7 @@ describe('a request', () => {
     ['503 with a page', { kind: 'status-before', status: 503 }, 'garbled'],
     ['429 with a page', { kind: 'status-after', status: 429 }, 'garbled'],
     ['half an answer', { kind: 'truncate' }, 'unreachable'],
-  ])('with %s leaves the client once, and its error holds nothing of it', async (_, kind, code) => {
+  ])('LR5 with %s leaves the client once, and its error holds nothing of it', async (_, kind, code) => {
     fault = kind;
     requests = 0;
     const error = fail(await send(['SET', 'k', SECRET]).catch(fail));
@@ -115,7 +115,7 @@ describe('a request', () => {
         connect({ url, token: 'local', timeoutMs: () => 1_000 })(['EVAL', 'error(ARGV[1])', '0', SECRET]),
       'error',
     ],
-  ])('refused for %s says why without quoting it', async (_, request, reason) => {
+  ])('OP7 refused for %s says why without quoting it', async (_, request, reason) => {
     const error = fail(await request(redises.emulator.url).catch(fail));
     expect(error).toMatchObject({ code: 'refused', reason });
     expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain(SECRET);
@@ -147,7 +147,7 @@ describe.skipIf(!present)('a real Redis', () => {
     await server.stop();
   });
 
-  test('that flushed its scripts costs one more request, and nothing runs twice', async () => {
+  test('ST2 that flushed its scripts costs one more request, and nothing runs twice', async () => {
     await store.enqueue({ messages: [message] });
     await raw.script('FLUSH');
     const before = emulator.requests();
@@ -160,7 +160,7 @@ describe.skipIf(!present)('a real Redis', () => {
     ['OOM', ['maxmemory', '1'], ['maxmemory', '0']],
     ['error', ['min-replicas-to-write', '1'], ['min-replicas-to-write', '0']],
   ])(
-    'that refuses writes (%s): the enqueue says so, nothing is half written, and it works again by itself',
+    'ST1 that refuses writes (%s): the enqueue says so, nothing is half written, and it works again by itself',
     async (reason, on, off) => {
       const before = await raw.keys('*');
       await raw.config('SET', ...(on as [string, string]));
@@ -172,7 +172,7 @@ describe.skipIf(!present)('a real Redis', () => {
     },
   );
 
-  test('with a user limited to the keys of the shard runs every script', async () => {
+  test('ST8 with a user limited to the keys of the shard runs every script', async () => {
     await raw.call('ACL', 'SETUSER', 'sluice', 'on', '>pw', '~{shard}:*', '+@all', '-@dangerous', '+info');
     const limited = await startEmulator({ url: server.url.replace('redis://', 'redis://sluice:pw@'), token: 't' });
     const limitedStore = storeAt(limited.url);

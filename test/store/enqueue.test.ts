@@ -12,7 +12,7 @@ onEachRedis('enqueue', (bench) => {
     expect(shard.envelopes[first ?? '']).toBe(`5:mail * 5 ${b.now} 0\n{"body":{"to":"a"}}`);
   });
 
-  test('a replay of the request enqueues nothing and gives the same ids', async () => {
+  test('LR1 a replay of the request enqueues nothing and gives the same ids', async () => {
     const b = bench();
     const messages = [b.message('mail', 1), b.message('news', 2)];
     const request = { messages, token: 'token', fingerprint: 'f' };
@@ -24,7 +24,7 @@ onEachRedis('enqueue', (bench) => {
     expect(await b.shard()).toEqual(before);
   });
 
-  test('a replay says again that the caller should wake a drain, as long as nobody else was asked', async () => {
+  test('CR9 a replay says again that the caller should wake a drain, as long as nobody else was asked', async () => {
     const b = bench();
     const request = { messages: [b.message('mail', 1)], token: 'lost-reply' };
     b.expectAlive((await b.store.enqueue(request)).ids, request.messages);
@@ -44,7 +44,7 @@ onEachRedis('enqueue', (bench) => {
     expect(await b.shard()).toEqual(before);
   });
 
-  test('a lane whose key has a wrong type refuses the whole batch and changes nothing', async () => {
+  test('LR6 ST7 a lane whose key has a wrong type refuses the whole batch and changes nothing', async () => {
     const b = bench();
     await b.redises.raw.set(`${b.root}lane:5:broken`, 'not a list');
     const before = await b.shard();

@@ -40,6 +40,17 @@ onEachRedis('taking', (bench) => {
     ).toBeLessThanOrEqual(8);
   });
 
+  test('LF2 behind a group with five thousand messages, ten of another are all in the next batch', async () => {
+    const b = bench();
+    for (let i = 0; i < 5; i++) {
+      await b.enqueue(...Array.from({ length: 1_000 }, (_, n) => b.message('mail', n, { group: 'noisy' })));
+    }
+    const quiet = await b.enqueue(...Array.from({ length: 10 }, (_, n) => b.message('mail', n, { group: 'quiet' })));
+    const taken = await b.take(100);
+    expect(taken).toHaveLength(100);
+    expect(taken.filter((entry) => quiet.includes(entry.slice(2)))).toHaveLength(10);
+  });
+
   test('one by one, lanes of one priority take turns', async () => {
     const b = bench();
     for (const queue of ['a', 'b', 'c']) {
@@ -77,7 +88,7 @@ onEachRedis('taking', (bench) => {
     expect(await b.take(5, 'a', { pools: ['two', 'one'] })).toEqual([`1.${two}`, `1.${one}`]);
   });
 
-  test('what was taken and lost in transit comes first with the replay, and counts as taken', async () => {
+  test('LR2 LR3 what was taken and lost in transit comes first with the replay, and counts as taken', async () => {
     const b = bench();
     const ids = await b.enqueue(...Array.from({ length: 10 }, (_, i) => b.message('mail', i)));
     const held = await b.take(2);
@@ -109,7 +120,7 @@ onEachRedis('taking', (bench) => {
     expect(seen).toEqual(ids.map((id) => `1.${id}`));
   });
 
-  test('a lane whose key has a wrong type stops no other', async () => {
+  test('SW6 a lane whose key has a wrong type stops no other', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1));
     await b.redises.raw.set(`${b.root}lane:0:broken`, 'not a list');
@@ -130,7 +141,7 @@ onEachRedis('taking', (bench) => {
     expect(shard.failures[short ?? '']).toMatch(/^1 \d+ expired /);
   });
 
-  test('an entry whose envelope vanished becomes a dead letter that says so, and the others go on', async () => {
+  test('SW4 an entry whose envelope vanished becomes a dead letter that says so, and the others go on', async () => {
     const b = bench();
     const [gone, there] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
     await b.redises.raw.del(`${b.root}m:${gone}`);
@@ -190,7 +201,7 @@ onEachRedis('settling', (bench) => {
     expect((await b.take(2))[0]).toBe(`2.${id}`);
   });
 
-  test('a retry after the last attempt is a dead letter with its last five errors', async () => {
+  test('CR2 a retry after the last attempt is a dead letter with its last five errors', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1, { maxAttempts: 7 }));
     const statuses: unknown[] = [];
@@ -218,7 +229,7 @@ onEachRedis('settling', (bench) => {
     expect(Object.keys((await b.shard()).dead.mail ?? {})).toEqual([`1.${id}`]);
   });
 
-  test('released messages stand at the head of their lane again, in their order, with the same attempt', async () => {
+  test('CR3 released messages stand at the head of their lane again, in their order, with the same attempt', async () => {
     const b = bench();
     const ids = await b.enqueue(...[1, 2, 3, 4].map((n) => b.message('mail', n)));
     const held = await b.take(3);
@@ -237,7 +248,7 @@ onEachRedis('settling', (bench) => {
     expect(await b.take(1)).toEqual([`1.${id}`]);
   });
 
-  test.each(['ack', 'retry', 'dead', 'release'] as const)('a replayed %s changes nothing', async (outcome) => {
+  test.each(['ack', 'retry', 'dead', 'release'] as const)('LR4 a replayed %s changes nothing', async (outcome) => {
     const b = bench();
     await b.enqueue(b.message('mail', 1), b.message('mail', 2), b.message('mail', 3));
     const [, entry = ''] = await b.take(3);

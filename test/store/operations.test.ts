@@ -11,7 +11,7 @@ onEachRedis(
       return was;
     };
 
-    test('a message that is ready: it is gone at once, and an emptied lane leaves the index', async () => {
+    test('OP3 a message that is ready: it is gone at once, and an emptied lane leaves the index', async () => {
       const b = bench();
       const [first, second] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
       expect([await cancel(b, first), await cancel(b, second), await cancel(b, second)]).toEqual([
@@ -23,7 +23,7 @@ onEachRedis(
       expect({ lanes, ready, envelopes }).toEqual({ lanes: {}, ready: {}, envelopes: {} });
     });
 
-    test('a message that is delayed, for the first time or after a failure', async () => {
+    test('OP3 a message that is delayed, for the first time or after a failure', async () => {
       const b = bench();
       const [fresh] = await b.enqueue(b.message('mail', 1, { delayMs: 1_000 }));
       const [failed] = await b.enqueue(b.message('mail', 2));
@@ -36,7 +36,7 @@ onEachRedis(
       expect({ timers, envelopes, failures }).toEqual({ timers: {}, envelopes: {}, failures: {} });
     });
 
-    test('a dead letter', async () => {
+    test('OP3 a dead letter', async () => {
       const b = bench();
       const [id] = await b.enqueue(b.message('mail', 1));
       const [entry = ''] = await b.take(1);
@@ -94,7 +94,7 @@ onEachRedis(
 onEachRedis(
   'pausing',
   (bench) => {
-    test('nothing of the queue goes out, everything else does, and all of it after resume, in order', async () => {
+    test('LF6 nothing of the queue goes out, everything else does, and all of it after resume, in order', async () => {
       const b = bench();
       const held = await b.enqueue(b.message('mail', 1, { priority: 0 }), b.message('mail', 2, { priority: 0 }));
       await b.operations().pause('mail', '*');
@@ -114,7 +114,7 @@ onEachRedis(
       expect({ parked, config, ready }).toEqual({ parked: {}, config: {}, ready: {} });
     });
 
-    test('what is retried, swept, due or redriven meanwhile waits too', async () => {
+    test('LF6 what is retried, swept, due or redriven meanwhile waits too', async () => {
       const b = bench();
       const [retried = '', lapsed = '', dead = ''] = await b.enqueue(...[1, 2, 3].map((n) => b.message('mail', n)));
       const [due] = await b.enqueue(b.message('mail', 4, { delayMs: 1_000 }));
@@ -201,7 +201,7 @@ onEachRedis(
       expect((await b.shard()).failures).toEqual({});
     });
 
-    test('repeated, each moves once; what is not dead, or has no envelope, is told', async () => {
+    test('OP1 repeated, each moves once; what is not dead, or has no envelope, is told', async () => {
       const b = bench();
       const ids = await bury(b, 5);
       await b.redises.raw.del(`${b.root}m:${ids[4]}`);

@@ -18,7 +18,7 @@ onEachRedis('sweeping', (bench) => {
     expect(await b.store.sweep('*')).toMatchObject({ nextDue: b.now + 700, fired: 0, ready: true });
   });
 
-  test('a live lease is left alone at 99 % of its time, an expired one is requeued in order at the head', async () => {
+  test('SW7 a live lease is left alone at 99 % of its time, an expired one is requeued in order at the head', async () => {
     const b = bench();
     const ids = await b.enqueue(...[1, 2, 3, 4].map((n) => b.message('mail', n)));
     await b.take(3);
@@ -29,7 +29,7 @@ onEachRedis('sweeping', (bench) => {
     expect(await b.take(4, 'b')).toEqual([...ids.slice(0, 3).map((id) => `2.${id}`), `1.${ids[3]}`]);
   });
 
-  test('a consumer whose lease was swept settles nothing and is told so', async () => {
+  test('SC1 SC2 a consumer whose lease was swept settles nothing and is told so', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1, 'slow');
@@ -51,7 +51,7 @@ onEachRedis('sweeping', (bench) => {
     ]);
   });
 
-  test('a consumer that holds more than its swept lease is told that the lease is lost and gets nothing', async () => {
+  test('SC4 a consumer that holds more than its swept lease is told that the lease is lost and gets nothing', async () => {
     const b = bench();
     await b.enqueue(b.message('mail', 1), b.message('mail', 2));
     await b.take(1, 'slow');
@@ -77,7 +77,7 @@ onEachRedis('sweeping', (bench) => {
     expect(await b.take(1, 'alive')).toEqual([`2.${id}`]);
   });
 
-  test('a lapse after the last attempt is a dead letter whose history tells crash from failure', async () => {
+  test('SW8 CR3 a lapse after the last attempt is a dead letter whose history tells crash from failure', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1, { maxAttempts: 2 }));
     const [entry = ''] = await b.take(1);
@@ -91,7 +91,7 @@ onEachRedis('sweeping', (bench) => {
     expect(shard.failures[id ?? '']?.split('\n').map((line) => line.split(' ')[2])).toEqual(['failed', 'lapsed']);
   });
 
-  test('twenty sweeps at once requeue each of a thousand entries once', async () => {
+  test('SW2 twenty sweeps at once requeue each of a thousand entries once', async () => {
     const b = bench();
     const ids = await b.enqueue(...Array.from({ length: 1_000 }, (_, n) => b.message('mail', n)));
     for (let i = 0; i < 20; i++) await b.take(50, `lease${i}`);
@@ -102,7 +102,7 @@ onEachRedis('sweeping', (bench) => {
     expect(lane.toSorted()).toEqual(ids.map((id) => `2.${id}`).toSorted());
   });
 
-  test('a sweep is bounded: what is left fires with the next', async () => {
+  test('SW10 a sweep is bounded: what is left fires with the next', async () => {
     const b = bench();
     await b.enqueue(...Array.from({ length: 300 }, (_, n) => b.message('mail', n, { delayMs: 1_000 })));
     b.now += 1_000;
@@ -111,7 +111,7 @@ onEachRedis('sweeping', (bench) => {
     expect(fired).toEqual([100, 100, 100, 0]);
   });
 
-  test('an entry in an expired lease whose envelope vanished becomes a dead letter, and the sweep goes on', async () => {
+  test('SW4 an entry in an expired lease whose envelope vanished becomes a dead letter, and the sweep goes on', async () => {
     const b = bench();
     const [gone, there] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
     await b.take(2);
@@ -123,7 +123,7 @@ onEachRedis('sweeping', (bench) => {
     expect(shard.lanes).toEqual({ '5:mail': [`2.${there}`] });
   });
 
-  test('a timer that cannot be read is put off and stops no other', async () => {
+  test('SW6 a timer that cannot be read is put off and stops no other', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1, { delayMs: 10 }));
     await b.redises.raw.zadd(`${b.root}timers`, b.now, 'm nonsense', b.now, 'x of a newer version');
@@ -135,7 +135,7 @@ onEachRedis('sweeping', (bench) => {
     await b.redises.raw.del(`${b.root}timers`);
   });
 
-  test('retried messages that come due together stand at the head in the order in which they are due', async () => {
+  test('SW9 retried messages that come due together stand at the head in the order in which they are due', async () => {
     const b = bench();
     const ids = await b.enqueue(...[1, 2, 3].map((n) => b.message('mail', n)));
     const held = await b.take(3);

@@ -179,7 +179,13 @@ const refused: Refused[] = [
     code: 'invalid_message',
     fields: ['priority'],
   },
-  { name: 'a negative delay', body: { ...good, delay: -1 }, status: 422, code: 'invalid_message', fields: ['delay'] },
+  {
+    name: 'TI4 a negative delay',
+    body: { ...good, delay: -1 },
+    status: 422,
+    code: 'invalid_message',
+    fields: ['delay'],
+  },
   {
     name: 'a delay over a year',
     body: { ...good, delay: '366d' },
@@ -195,7 +201,7 @@ const refused: Refused[] = [
     fields: ['delay'],
   },
   {
-    name: 'a delay beyond any number',
+    name: 'TI4 a delay beyond any number',
     raw: '{"body":{"to":"a@example.com","token":"1"},"delay":1e999}',
     status: 422,
     code: 'invalid_message',

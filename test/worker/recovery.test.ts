@@ -78,7 +78,7 @@ describe('storage that fails', () => {
 describe('a Worker that is killed while it holds messages', () => {
   const deployed = deploy({ env: { SLUICE_LEASE_MS: '1000', SLUICE_DRAIN_MS: '3000' } });
 
-  test('loses none: the next one sweeps and delivers them, one attempt later', async () => {
+  test('CR1 loses none: the next one sweeps and delivers them, one attempt later', async () => {
     const { stack, worker, outbox, call } = deployed();
     const messages = Array.from({ length: 200 }, (_, i) => ({ queue: 'github.activity', body: { i } }));
     const answer = await call('/v1/messages', { body: { messages } });

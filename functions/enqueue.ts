@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { InvalidMessage, type Issue } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
-import { allow } from '../src/http/auth.ts';
+import { allow, permit } from '../src/http/auth.ts';
 import { isObject, limitBody, readObject, requestName } from '../src/http/body.ts';
 import { Problem } from '../src/http/problem.ts';
 import type { Draft, Receipt } from '../src/producer.ts';
@@ -10,6 +10,7 @@ import { wakeDrain } from '../src/sluice.ts';
 
 export const enqueue: EdgeFunction = (app) => {
   app.post('/v1/queues/:queue/messages', allow('enqueue'), limitBody, async (c) => {
+    permit(c.var.token, c.req.param('queue'));
     const queue = c.var.engine.queues.get(c.req.param('queue'));
     if (!queue) throw new Problem('unknown_queue');
     const { body, ...options } = await readObject(c);
@@ -48,6 +49,7 @@ function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string
   return (messages as unknown[]).map((message, index) => {
     const { queue: name, body, ...options } = isObject(message) ? message : {};
     const queue = typeof name === 'string' ? c.var.engine.queues.get(name) : undefined;
+    if (queue) permit(c.var.token, queue.name);
     return { queue, body, options, at: `messages[${index}].` };
   });
 }

@@ -15,6 +15,11 @@ const Token = z.strictObject({
     .regex(/^[0-9a-fA-F]{64}$/)
     .transform((hex) => hex.toLowerCase()),
   scopes: z.array(z.enum(SCOPES)).min(1),
+  /** Queues it may touch: names, or beginnings of names with `*` behind them. */
+  queues: z
+    .array(z.string().regex(/^[A-Za-z0-9_.-]{0,64}\*?$/))
+    .min(1)
+    .default(['*']),
 });
 export type Token = z.infer<typeof Token>;
 
@@ -35,7 +40,7 @@ const whole = (least: number, most: number) => z.coerce.number().int().min(least
 const Settings = z.object({
   UPSTASH_REDIS_REST_URL: z.url({ protocol: /^https?$/ }),
   UPSTASH_REDIS_REST_TOKEN: z.string().min(1),
-  /** JSON: `[{"name", "sha256", "scopes"}]`. Without it the API is closed. */
+  /** JSON: `[{"name", "sha256", "scopes", "queues"?}]`. Without it the API is closed. */
   SLUICE_TOKENS: Tokens.default([]),
   /** What the keys in Redis begin with. */
   SLUICE_PREFIX: z

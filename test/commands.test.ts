@@ -1,5 +1,7 @@
 // The commands of the README, as processes.
+
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { tokensSetting } from '../src/local/stack.ts';
 import { startEmbedded } from './support/bench.ts';
@@ -107,12 +109,42 @@ describe('wrangler dev', () => {
   }, 40_000);
 });
 
-describe('--help', () => {
-  test.each(['demo/demo.ts', 'dev.ts', 'emulator-command.ts'])('%s says what it does and ends', async (file) => {
-    const { output, ended } = start(script(file, '--help'));
+describe('npm run token', () => {
+  const TOKENS = [
+    'token-command.ts',
+    '--json',
+    '--name',
+    'ci',
+    '--scopes',
+    'enqueue,receive',
+    '--queues',
+    'mail.*',
+  ] as const;
+
+  test('makes a token whose digest the settings take', async () => {
+    const { output, ended } = start(script(...TOKENS));
     expect(await ended).toBe(0);
-    expect(output.out).toMatch(/^Usage: npm run \w+ \[-- options\]/);
+    const { token, entry } = JSON.parse(output.out);
+    const sha256 = createHash('sha256').update(token).digest('hex');
+    expect(entry).toEqual({ name: 'ci', sha256, scopes: ['enqueue', 'receive'], queues: ['mail.*'] });
   });
+
+  test('refuses a scope that there is not', async () => {
+    const { output, ended } = start(script('token-command.ts', '--scopes', 'root'));
+    expect([await ended, output.out]).toEqual([1, '']);
+    expect(output.err).toMatch(/^error: .*scopes/);
+  });
+});
+
+describe('--help', () => {
+  test.each(['demo/demo.ts', 'dev.ts', 'emulator-command.ts', 'token-command.ts'])(
+    '%s says what it does and ends',
+    async (file) => {
+      const { output, ended } = start(script(file, '--help'));
+      expect(await ended).toBe(0);
+      expect(output.out).toMatch(/^Usage: npm run \w+ \[-- options\]/);
+    },
+  );
 
   test('an unknown option is refused', async () => {
     const { output, ended } = start(script('dev.ts', '--prot', '1'));

@@ -1,5 +1,6 @@
 /** The HTTP application: edge functions under one set of rules for errors, methods and settings. */
 import { type Handler, Hono } from 'hono';
+import type { Token } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import { logError } from '../log.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';
@@ -9,8 +10,8 @@ export interface SluiceEnv {
   Bindings: object;
   Variables: {
     engine: Engine;
-    /** Name of the token that was let in. */
-    caller: string;
+    /** The token that was let in. */
+    token: Token;
   };
 }
 

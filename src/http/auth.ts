@@ -16,9 +16,18 @@ export function allow(scope: Scope) {
     const token = await matching(given, c.var.engine.config.SLUICE_TOKENS);
     if (!token) throw new Problem('unauthorized', 'The token is not known here', undefined, CHALLENGE);
     if (!token.scopes.includes(scope)) throw new Problem('forbidden', `The token lacks the scope "${scope}"`);
-    c.set('caller', token.name);
+    c.set('token', token);
     await next();
   });
+}
+
+/** @throws Problem where the caller's token is not for this queue */
+export function permit(token: Token, queue: string): void {
+  if (!isPermitted(token, queue)) throw new Problem('forbidden', 'The token is not for this queue');
+}
+
+export function isPermitted({ queues }: Token, queue: string): boolean {
+  return queues.some((pattern) => (pattern.endsWith('*') ? queue.startsWith(pattern.slice(0, -1)) : queue === pattern));
 }
 
 /** Compares with every configured digest, in constant time: how long it takes tells nothing. */

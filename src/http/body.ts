@@ -37,7 +37,7 @@ export async function requestName(c: Context<SluiceEnv>): Promise<RequestName | 
   const key = c.req.header('idempotency-key');
   if (key === undefined) return undefined;
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw new Problem('invalid_idempotency_key');
-  const token = await shortDigest(`${c.var.caller}\n${key}`);
+  const token = await shortDigest(`${c.var.token.name}\n${key}`);
   const fingerprint = await shortDigest(`${c.req.path}\n${await c.req.text()}`);
   return { token, fingerprint, recognisedMs: RECOGNISED_MS };
 }

@@ -14,7 +14,7 @@ const PROBLEMS = {
   invalid_json: { status: 400, title: 'The body is not JSON' },
   invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is not 1 to 255 visible ASCII characters' },
   unauthorized: { status: 401, title: 'A valid bearer token is needed' },
-  forbidden: { status: 403, title: 'The token lacks the scope' },
+  forbidden: { status: 403, title: 'The token is not for this' },
   not_found: { status: 404, title: 'There is nothing at this path' },
   unknown_queue: { status: 404, title: 'This deployment has no such queue' },
   method_not_allowed: { status: 405, title: 'The path does not take this method' },

@@ -9,6 +9,12 @@ const TOKENS = JSON.stringify([
   { name: 'all', sha256: sha256('all-token'), scopes: ['enqueue', 'operate'] },
   { name: 'producer', sha256: sha256('producer-token'), scopes: ['enqueue'] },
   { name: 'operator', sha256: sha256('operator-token'), scopes: ['operate'] },
+  {
+    name: 'mailer',
+    sha256: sha256('mailer-token'),
+    scopes: ['enqueue'],
+    queues: ['confirmation.email', 'notification.*'],
+  },
 ]);
 
 const deployed = deploy({ env: { SLUICE_TOKENS: TOKENS } });
@@ -83,6 +89,15 @@ describe('what it takes', () => {
     expect(((await other.json()) as { id: string }).id).not.toBe(((await first.json()) as { id: string }).id);
   });
 
+  test('a token for some queues: those named, and those that begin as its pattern does', async () => {
+    const article = { body: { to: 'a@example.com', article: 'x' }, delay: '1h' };
+    const answers = [
+      await deployed().call(one, { body: { ...good, delay: '1h' }, token: 'mailer-token' }),
+      await deployed().call('/v1/queues/notification.email/messages', { body: article, token: 'mailer-token' }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([202, 202]);
+  });
+
   test('health is open and says that storage answers', async () => {
     const answer = await deployed().call('/health', { method: 'GET', token: null });
     expect([answer.status, await answer.json()]).toEqual([200, { status: 'ok', warnings: [] }]);
@@ -121,6 +136,27 @@ const refused: Refused[] = [
     code: 'unauthorized',
   },
   { name: 'a token without the scope', token: 'operator-token', body: good, status: 403, code: 'forbidden' },
+  {
+    name: 'a token that is not for this queue',
+    path: '/v1/queues/github.activity/messages',
+    token: 'mailer-token',
+    body: { body: 1 },
+    status: 403,
+    code: 'forbidden',
+  },
+  {
+    name: 'a batch with one queue that the token is not for',
+    path: '/v1/messages',
+    token: 'mailer-token',
+    body: {
+      messages: [
+        { queue: 'confirmation.email', ...good },
+        { queue: 'github.activity', body: 1 },
+      ],
+    },
+    status: 403,
+    code: 'forbidden',
+  },
   { name: 'drain without the scope', path: '/v1/drain', token: 'producer-token', status: 403, code: 'forbidden' },
   { name: 'sweep without a token', path: '/v1/sweep', token: null, status: 401, code: 'unauthorized' },
   {

@@ -9,6 +9,7 @@ import entry from './scripts/entry.lua';
 import exchange from './scripts/exchange.lua';
 import inspect from './scripts/inspect.lua';
 import lane from './scripts/lane.lua';
+import locate from './scripts/locate.lua';
 import pause from './scripts/pause.lua';
 import redrive from './scripts/redrive.lua';
 import settle from './scripts/settle.lua';
@@ -23,7 +24,7 @@ export const scripts = {
   exchange: script('exchange', clock, entry, lane, dead, timers, settle, take, exchange),
   sweep: script('sweep', clock, entry, lane, dead, timers, inspect, sweep),
   audit: script('audit', clock, entry, lane, dead, inspect, audit),
-  cancel: script('cancel', clock, entry, lane, cancel),
+  cancel: script('cancel', clock, entry, lane, locate, cancel),
   pause: script('pause', clock, entry, lane, pause),
   redrive: script('redrive', clock, entry, lane, redrive),
 };

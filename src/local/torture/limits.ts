@@ -1,0 +1,34 @@
+/**
+ * Limits: never more messages of a queue in leases at once than allowed.
+ *
+ * Pure. A lease whose time is over counts no more: from then on the store may give back what it held at any moment.
+ */
+import { parseEntry } from '../../message.ts';
+
+/** How many messages of a queue may be out at once; undefined: as many as like. */
+export type LimitOf = (queue: string) => number | undefined;
+
+export interface Limits {
+  extended(lease: string, untilAt: number): void;
+  leased(entry: string, queue: string, lease: string, at: number): void;
+  returned(entry: string, queue: string): void;
+}
+
+export function watchLimits(limitOf: LimitOf, blame: (id: string) => void): Limits {
+  const leasedUntil = new Map<string, number>();
+  const heldOf = new Map<string, Map<string, string>>();
+  return {
+    extended: (lease, untilAt) => void leasedUntil.set(lease, untilAt),
+    leased(entry, queue, lease, at) {
+      const limit = limitOf(queue);
+      if (limit === undefined) return;
+      const held = heldOf.get(queue) ?? new Map<string, string>();
+      const { id } = parseEntry(entry);
+      heldOf.set(queue, held.set(id, lease));
+      if (held.size <= limit) return;
+      for (const [other, holder] of held) if ((leasedUntil.get(holder) ?? 0) <= at) held.delete(other);
+      if (held.size > limit) blame(id);
+    },
+    returned: (entry, queue) => void heldOf.get(queue)?.delete(parseEntry(entry).id),
+  };
+}

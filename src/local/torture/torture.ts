@@ -1,0 +1,260 @@
+/**
+ * `npm run torture`: producers, consumers and sweeps on a Redis that loses its answers, while the Worker is killed again
+ * and again. Then all faults stop, everything is drained, and the history is judged.
+ */
+import { parseArgs } from 'node:util';
+import { Redis } from '@upstash/redis';
+import { DRAINED } from '../../message.ts';
+import { connect } from '../../store/client.ts';
+import { scriptRunner } from '../../store/script.ts';
+import { openStore, type Store } from '../../store/store.ts';
+import { startTicker } from '../cron.ts';
+import { startProgress } from '../demo/progress.ts';
+import { seededFaults } from '../emulator/faults.ts';
+import { type Stack, startStack } from '../stack.ts';
+import { judge } from './checker.ts';
+import { consume } from './consumer.ts';
+import { type History, startHistory } from './history.ts';
+import { keepLeaseBook, type LeaseBook } from './lease-book.ts';
+import { beginLives } from './lives.ts';
+import { planMessages } from './messages.ts';
+import { MIXES, type MixName } from './mixes.ts';
+import { seenIn } from './observed.ts';
+import { startTortureOutbox } from './outbox.ts';
+import { overHttp, produce, throughStore } from './producers.ts';
+import { chanceFor } from './random.ts';
+import { auditAll, isEmpty, recount, removeKeys } from './recount.ts';
+import { figuresOf, type Run, tableOf, verdictOf } from './report.ts';
+
+const HELP = `Usage: npm run torture [-- options]
+
+Enqueues and delivers under faults, then judges the history. Exits 0 if nothing was lost and every duplicate has a cause.
+
+  --seconds N    how long faults and producers go on (default 30; with --messages alone, 900 at most)
+  --messages M   or until so many messages were enqueued
+  --seed S       of everything that is drawn (default: a fresh one, printed)
+  --faults MIX   none, light or heavy (default heavy)
+  --redis WHICH  auto (default: a redis-server on the PATH, else embedded), embedded, or a redis:// URL, where the
+                 run's keys are removed at the end
+  --json         print one object with the figures as the last line
+  --help         this text
+`;
+
+const HTTP_PRODUCERS = 4;
+const STORE_PRODUCERS = 3;
+const CONSUMERS = 3;
+/** Producers at the store give up a call soon, so that many must ask again what became of it. */
+const HASTY = [20];
+const LEASE_MS = 2_500;
+const TICK_MS = 1_000;
+const SWEEPS_AT_ONCE = 5;
+/** Producers wait while more is under way: a backlog that only grows would be drained long after the faults have ended. */
+const MOST_OPEN = 8_000;
+const DRAIN_WITHIN_MS = 90_000;
+const LONGEST_S = 900;
+
+interface Settings {
+  seconds: number;
+  messages: number;
+  seed: number;
+  mix: MixName;
+  redis: string;
+}
+
+/** Everything a run is made of. */
+interface Stage extends Settings {
+  stack: Stack;
+  history: History;
+  book: LeaseBook;
+  redisClient: Redis;
+  root: string;
+  /** Each call of the store is repeated so often before it counts as unanswered. */
+  openStore: (repeatAfterMs?: number[]) => Store;
+  stopFaults: () => void;
+}
+
+async function main(settings: Settings, asJson: boolean): Promise<void> {
+  const history = startHistory();
+  const book = keepLeaseBook(history);
+  const outbox = await startTortureOutbox(history);
+  const prefix = `torture-${process.pid}-${Date.now()}`;
+  const seeded = seededFaults({ seed: settings.seed, rates: MIXES[settings.mix].rates });
+  let faulty = false;
+  const stack = await startStack({
+    redis: settings.redis === 'embedded' ? undefined : settings.redis,
+    env: {
+      OUTBOX_URL: outbox.url,
+      SLUICE_PREFIX: prefix,
+      SLUICE_LEASE_MS: String(LEASE_MS),
+      SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler, so that some are cut off
+      SLUICE_CONCURRENCY: '40',
+    },
+    emulator: {
+      faults: (request) => (faulty ? seeded.faults(request) : undefined),
+      observe: (observation) => {
+        const seen = seenIn(observation);
+        if (seen) book.see(seen);
+      },
+    },
+    log: () => {}, // a killed Worker complains
+  });
+  const { emulator } = stack;
+  const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => 5_000 });
+  const redisClient = new Redis({ url: emulator.url, token: emulator.token });
+  const root = `{${prefix}}:`;
+  const open = (repeatAfterMs?: number[]) => {
+    return openStore({ runner: scriptRunner({ send, ...(repeatAfterMs ? { repeatAfterMs } : {}) }), prefix });
+  };
+  try {
+    faulty = true;
+    const stage = { ...settings, stack, history, book, redisClient, root, openStore: open };
+    const run = await torture({ ...stage, stopFaults: () => (faulty = false) });
+    const report = { ...run, faultsInjected: seeded.counts };
+    const figures = figuresOf(report);
+    console.log(`\n${tableOf(figures)}\n\n${verdictOf(figures, report, history.events)}`);
+    if (asJson) console.log(JSON.stringify(figures));
+    process.exitCode = figures.passed ? 0 : 1;
+  } finally {
+    faulty = false;
+    await removeKeys(redisClient, root);
+    await stack.close();
+    await outbox.close();
+  }
+}
+
+async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
+  const { stack, history, book, seed, redisClient, root } = stage;
+  const { killEveryMs } = MIXES[stage.mix];
+  const chance = (name: string) => chanceFor(seed, name);
+  const start = () => stack.startWorker();
+  const lives = await beginLives({ start, history, chance: chance('lives'), everyMs: killEveryMs });
+  const ticker = startTicker(
+    () => lives.tick(),
+    () => {}, // a tick that a kill cut off
+    TICK_MS,
+  );
+  const progress = startProgress(() => {
+    return `stored ${book.stored()}, acked ${book.acked()}, in leases ${book.held()}, kills ${lives.kills()}`;
+  });
+  progress.say(`seed ${seed}, faults ${stage.mix}, Redis: ${stack.redis}`);
+
+  const started = performance.now();
+  let phase: 'faults' | 'draining' | 'over' = 'faults';
+  const consumers = Array.from({ length: CONSUMERS }, (_, i) =>
+    consume({
+      store: stage.openStore(),
+      history,
+      chance: chance(`consumer ${i}`),
+      leaseMs: LEASE_MS,
+      isOver: () => phase === 'over',
+      isGood: () => phase !== 'faults' || stage.mix === 'none',
+    }),
+  );
+  const sweeping = sweepAtOnce(stage.openStore(), () => phase === 'over');
+  await produceAll(stage, lives.url);
+
+  progress.say('the faults stop, and what is left is drained');
+  stage.stopFaults();
+  phase = 'draining';
+  await lives.stop();
+  await until(() => isEmpty(redisClient, root));
+  const seconds = (performance.now() - started) / 1_000;
+  phase = 'over';
+  await Promise.all([...consumers, sweeping]);
+  ticker.stop();
+
+  progress.say('two sweeps, the audit, and the recount');
+  const store = stage.openStore();
+  await store.sweep(DRAINED);
+  await store.sweep(DRAINED);
+  const auditFindings = await auditAll(store);
+  const { dead, leftovers } = await recount(redisClient, root);
+  for (const id of dead) history.record({ what: 'outcome', id, outcome: 'dead' });
+  progress.stop();
+  const verdict = judge(history.events);
+  const messagesPerSecond = Math.round(verdict.delivered / seconds);
+  return {
+    seed,
+    verdict,
+    auditFindings,
+    leftovers,
+    seconds: Math.round(seconds),
+    messagesPerSecond,
+    redis: stack.redis,
+  };
+}
+
+/** All producers, until the time is over or enough was begun. */
+async function produceAll({ seed, seconds, messages, stack, history, book, openStore }: Stage, url: () => string) {
+  const end = performance.now() + seconds * 1_000;
+  const planned = chanceFor(seed, 'messages');
+  const plan = planMessages(planned);
+  let begun = 0;
+  const mayGoOn = () => {
+    if (performance.now() > end || begun >= messages) return 'no';
+    return book.open() > MOST_OPEN ? 'later' : 'yes';
+  };
+  const producer = (name: string, send: Parameters<typeof produce>[0]['send'], pulledShare: number) => {
+    const chance = chanceFor(seed, name);
+    const next = () => {
+      begun += 1;
+      return plan(chance.happens(pulledShare));
+    };
+    return produce({ send, plan: next, history, chance, mayGoOn });
+  };
+  const { token } = stack;
+  await Promise.all([
+    ...Array.from({ length: HTTP_PRODUCERS }, (_, i) => producer(`http ${i}`, overHttp(url, token), 0)),
+    ...Array.from({ length: STORE_PRODUCERS }, (_, i) => producer(`store ${i}`, throughStore(openStore(HASTY)), 0.8)),
+  ]);
+}
+
+/** Sweeps of many at once, again and again, as from pingers that know nothing of each other. */
+async function sweepAtOnce(store: Store, isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    await Promise.allSettled(Array.from({ length: SWEEPS_AT_ONCE }, () => store.sweep(DRAINED)));
+    await sleep(TICK_MS / 2);
+  }
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Waits for it, but not for ever: what is still there then shows as left over. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + DRAIN_WITHIN_MS;
+  while (!(await holds()) && performance.now() < end) await sleep(200);
+}
+
+function readSettings(): { settings: Settings; asJson: boolean; help: boolean } {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string' },
+      messages: { type: 'string' },
+      seed: { type: 'string' },
+      faults: { type: 'string', default: 'heavy' },
+      redis: { type: 'string', default: 'auto' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (!(values.faults in MIXES)) throw new RangeError(`--faults must be one of ${Object.keys(MIXES).join(', ')}`);
+  const seconds = values.seconds ?? (values.messages ? LONGEST_S : 30);
+  const settings = {
+    seconds: positive(seconds, '--seconds'),
+    messages: values.messages ? positive(values.messages, '--messages') : Number.POSITIVE_INFINITY,
+    seed: values.seed ? positive(values.seed, '--seed') : 1 + Math.floor(Math.random() * 0xffff_ffff),
+    mix: values.faults as MixName,
+    redis: values.redis,
+  };
+  return { settings, asJson: values.json, help: values.help };
+}
+
+function positive(text: string | number, flag: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isSafeInteger(value))) throw new RangeError(`${flag} must be a whole number above 0`);
+  return value;
+}
+
+const { settings, asJson, help } = readSettings();
+if (help) console.log(HELP);
+else await main(settings, asJson);

@@ -1,0 +1,37 @@
+-- locate: where a message is, without looking at more than a bounded part of its lane.
+
+-- From each end of the lane this many entries are looked at.
+local LOOK = 10000
+
+-- The last failure's attempt names the entry: dead with that attempt, or waiting with the next, or redriven with the first.
+local function entries_of(failures, id)
+  local last = tonumber(string.match(redis.call('HGET', failures, id) or '', '(%d+) %d+ %l+ [^\n]*$'))
+  if not last then return { '1.' .. id } end
+  return { digits(last) .. '.' .. id, digits(last + 1) .. '.' .. id, '1r.' .. id }
+end
+
+-- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), from = (end of the lane, for LREM) }. The state
+-- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased.
+local function locate(root, timers, failures, id)
+  local envelope = redis.call('GET', root .. 'm:' .. id)
+  if envelope == TOMBSTONE then return { state = 'cancelled' } end
+  local header = header_of(envelope)
+  if not header then return { state = 'gone' } end
+  local place = { header = header, envelope = envelope }
+  local lane = root .. 'lane:' .. header.lane
+  for _, entry in ipairs(entries_of(failures, id)) do
+    place.entry = entry
+    place.at = redis.call('ZSCORE', timers, delayed(header.pool, header.lane, entry))
+    if place.at then place.state = 'delayed' return place end
+    place.at = redis.call('ZSCORE', root .. 'dead:' .. queue_of(header.lane), entry)
+    if place.at then place.state = 'dead' return place end
+    for _, from in ipairs({ '1', '-1' }) do
+      if redis.call('LPOS', lane, entry, 'RANK', from, 'MAXLEN', digits(LOOK)) then
+        place.state, place.from = 'ready', from
+        return place
+      end
+    end
+  end
+  place.state = redis.call('LLEN', lane) <= 2 * LOOK and 'leased' or 'unseen'
+  return place
+end

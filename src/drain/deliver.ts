@@ -57,10 +57,21 @@ async function checkedBody(queue: AnyQueue, body: unknown): Promise<unknown> {
 
 function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown, random: () => number): Settlement {
   const text = describe(error);
-  if (error instanceof Refusal) return { entry, outcome: 'dead', failure: { kind: 'refused', text } };
-  const delayMs = error instanceof RetryLater ? error.delayMs : waitMs(queue, attempt, random);
-  return retry(entry, delayMs, 'failed', text);
+  if (isA(error, Refusal)) return { entry, outcome: 'dead', failure: { kind: 'refused', text } };
+  const asked = isA(error, RetryLater) ? error.delayMs : undefined;
+  return retry(entry, isWait(asked) ? asked : waitMs(queue, attempt, random), 'failed', text);
 }
+
+/** A thrown Proxy may throw again when it is asked what it is. */
+function isA<Kind extends Error>(error: unknown, kind: abstract new (...args: never[]) => Kind): error is Kind {
+  try {
+    return error instanceof kind;
+  } catch {
+    return false;
+  }
+}
+
+const isWait = (wait: unknown): wait is number => typeof wait === 'number' && wait >= 0 && wait <= YEAR_MS;
 
 export function timedOut({ entry, message, queue }: Delivery, random: () => number): Settlement {
   const delayMs = waitMs(queue, message.attempt, random);
@@ -76,7 +87,7 @@ export function cutOff({ entry }: Delivery): Settlement {
 function waitMs({ backoff }: AnyQueue, attempt: number, random: () => number): number {
   try {
     const wait = backoff.waitMs(attempt, random());
-    return wait >= 0 && wait <= YEAR_MS ? wait : FALLBACK_WAIT_MS;
+    return isWait(wait) ? wait : FALLBACK_WAIT_MS;
   } catch {
     return FALLBACK_WAIT_MS;
   }

@@ -46,6 +46,10 @@ local function bury(root, now, buried)
   end
   for _, queue in ipairs(order) do
     local known = type(redis.pcall('ZCARD', root .. 'dead:' .. queue)) == 'number'
+    -- Nothing may fail here: entries have left their lanes. Of these dead letters the key belongs to nobody else.
+    if (not known or queue == NO_QUEUE) and type(redis.pcall('ZCARD', root .. 'dead:' .. NO_QUEUE)) ~= 'number' then
+      redis.call('RENAME', root .. 'dead:' .. NO_QUEUE, root .. 'damaged:dead:' .. NO_QUEUE)
+    end
     in_chunks('ZADD', root .. 'dead:' .. (known and queue or NO_QUEUE), by_queue[queue])
   end
 end

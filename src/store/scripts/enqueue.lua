@@ -54,7 +54,7 @@ if #timers > 0 and type(redis.pcall('ZCARD', KEYS[2])) == 'table' then return { 
 if not redis.call('SET', KEYS[1], fingerprint .. ' ' .. base, 'NX', 'PX', ARGV[5]) then
   local first, first_base = string.match(redis.call('GET', KEYS[1]), '^(%S+) (%S+)$')
   if first ~= fingerprint then return { 'mismatch', '0', '' } end
-  return { 'repeated', redis.call('GET', KEYS[3]) == first_base and '1' or '0', first_base }
+  return { 'repeated', text_of(KEYS[3]) == first_base and '1' or '0', first_base }
 end
 
 in_chunks('MSET', nil, envelopes)
@@ -63,7 +63,7 @@ in_chunks('ZADD', KEYS[2], timers)
 
 -- Delayed messages need a drain that sleeps until the first of them is due, unless one will look before that anyway.
 if not wakeable and soonest - now <= tonumber(ARGV[7]) then
-  local looks = tonumber(string.match(redis.call('GET', KEYS[4]) or '', '^%d+') or '')
+  local looks = tonumber(string.match(text_of(KEYS[4]), '^%d+') or '')
   wakeable = not (looks and looks > now and looks <= soonest)
 end
 local wake = wakeable and redis.call('SET', KEYS[3], base, 'NX', 'PX', ARGV[6])

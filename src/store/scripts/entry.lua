@@ -16,6 +16,12 @@ local function in_chunks(command, fixed, values)
   return reply
 end
 
+-- The text under a key; '' where there is none, or the key has a wrong type.
+local function text_of(key)
+  local text = redis.pcall('GET', key)
+  return type(text) == 'string' and text or ''
+end
+
 local function attempt_of(entry)
   return tonumber(string.match(entry, '^%d+'))
 end

@@ -106,7 +106,7 @@ if want > 0 and missing == 0 and not lost and tonumber(ARGV[8]) > 0 then redis.c
 
 -- Of all that have nothing to do, the one that looks first may sleep until the next timer; the others end.
 if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
-  local looks, sleeper = string.match(redis.call('GET', KEYS[5]) or '', '^(%d+) (%S+)$')
+  local looks, sleeper = string.match(text_of(KEYS[5]), '^(%d+) (%S+)$')
   looks = tonumber(looks)
   if looks and looks > now and looks <= next_due and sleeper ~= lease then
     next_due = nil

@@ -75,7 +75,9 @@ local function settle(root, timers, failures_key, now, held, settlements)
   record_failures(failures_key, failures)
   in_chunks('ZADD', timers, later)
   put_all(root, timers, now, moves)
-  in_chunks('HDEL', failures_key, cleared)
+  for from = 1, #cleared, CHUNK do -- a key of a wrong type costs the texts, not the messages
+    redis.pcall('HDEL', failures_key, unpack(cleared, from, math.min(from + CHUNK - 1, #cleared)))
+  end
   local soonest
   for i = 1, #later, 2 do soonest = math.min(soonest or math.huge, tonumber(later[i])) end
   return statuses, remaining, garbage, soonest

@@ -1,5 +1,6 @@
 /** The engine: one deployment's queues on its Redis. It composes store, producer and drain; requests and cron ticks use it. */
 import { type Config, readConfig } from './config.ts';
+import { type Receive, type Received, receive, type Settle, type Settled, settle } from './consumer.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import { type DrainReport, drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
@@ -27,6 +28,10 @@ export interface Engine {
   readonly queues: ReadonlyMap<string, AnyQueue>;
   /** @throws InvalidMessage, StorageError, RequestMismatch */
   enqueue(drafts: Draft[], name?: RequestName): Promise<Enqueued>;
+  /** @throws StorageError */
+  receive(request: Receive): Promise<Received>;
+  /** @throws StorageError */
+  settle(request: Settle): Promise<Settled>;
   /** Works until nothing is ready or the time is over. @throws StorageError */
   drain(timeMs: number): Promise<DrainReport>;
   /** Fires everything that is due. @throws StorageError */
@@ -103,6 +108,8 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
     config,
     queues,
     enqueue: (drafts, name) => enqueueDrafts(store, drafts, name),
+    receive: (request) => receive(store, request),
+    settle: (request) => settle(store, request),
     drain: (timeMs) => drainWithin(budgetFor(timeMs)),
     sweep: async () => (await sweepWithin(budgetFor(config.SLUICE_DRAIN_MS))).report,
     async tick() {

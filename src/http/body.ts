@@ -39,6 +39,13 @@ export async function readValid<Schema extends z.ZodType>(c: Context, schema: Sc
   throw new InvalidMessage(issuesOf(parsed.error, ''));
 }
 
+/** The query, checked. @throws InvalidMessage that names each field */
+export function readQuery<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
+  const parsed = schema.safeParse(c.req.query());
+  if (parsed.success) return parsed.data;
+  throw new InvalidMessage(issuesOf(parsed.error, ''));
+}
+
 /** A lease's name. A repeated Idempotency-Key gives the same lease, and so what was lost on its way. */
 export async function leaseName(c: Context<SluiceEnv>): Promise<string> {
   return (await requestName(c))?.token ?? newToken();

@@ -5,9 +5,11 @@ import { queues } from './app/queues.ts';
 import { drain } from './drain.ts';
 import { enqueue } from './enqueue.ts';
 import { health } from './health.ts';
+import { operate } from './operate.ts';
+import { receive } from './receive.ts';
 import { sweep } from './sweep.ts';
 
 export default createSluice<Env>({
   queues,
-  functions: [enqueue, drain, sweep, health],
+  functions: [enqueue, receive, operate, drain, sweep, health],
 }) satisfies ExportedHandler<Env>;

@@ -1,16 +1,19 @@
 /** The engine: one deployment's queues on its Redis. It composes store, producer and drain; requests and cron ticks use it. */
 import { type Config, readConfig } from './config.ts';
+import { type Receive, type Received, receive, type Settle, type Settled, settle } from './consumer.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import { type DrainReport, drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
 import { logError } from './log.ts';
 import { DRAINED } from './message.ts';
+import { type Operator, openOperator } from './operator.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
 import { connect } from './store/client.ts';
 import { type Health, healthCheck } from './store/health.ts';
+import { openOperations } from './store/operations.ts';
 import { scriptRunner } from './store/script.ts';
-import { openStore, type Store } from './store/store.ts';
+import { type Finding, openStore, type Store } from './store/store.ts';
 
 export interface SweepReport {
   /** Timers fired. */
@@ -27,6 +30,13 @@ export interface Engine {
   readonly queues: ReadonlyMap<string, AnyQueue>;
   /** @throws InvalidMessage, StorageError, RequestMismatch */
   enqueue(drafts: Draft[], name?: RequestName): Promise<Enqueued>;
+  /** @throws StorageError */
+  receive(request: Receive): Promise<Received>;
+  /** @throws StorageError */
+  settle(request: Settle): Promise<Settled>;
+  readonly operator: Operator;
+  /** The whole audit. @throws StorageError */
+  audit(repair: boolean): Promise<Finding[]>;
   /** Works until nothing is ready or the time is over. @throws StorageError */
   drain(timeMs: number): Promise<DrainReport>;
   /** Fires everything that is due. @throws StorageError */
@@ -103,6 +113,19 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
     config,
     queues,
     enqueue: (drafts, name) => enqueueDrafts(store, drafts, name),
+    receive: (request) => receive(store, request),
+    settle: (request) => settle(store, request),
+    operator: openOperator(openOperations({ runner: scriptRunner({ send }), prefix })),
+    async audit(repair) {
+      const findings: Finding[] = [];
+      let cursor = '0';
+      do {
+        const page = await store.audit(cursor, repair);
+        findings.push(...page.findings);
+        cursor = page.cursor;
+      } while (cursor !== '0');
+      return findings;
+    },
     drain: (timeMs) => drainWithin(budgetFor(timeMs)),
     sweep: async () => (await sweepWithin(budgetFor(config.SLUICE_DRAIN_MS))).report,
     async tick() {

@@ -117,7 +117,7 @@ async function complete(draft: Draft): Promise<{ message: Unnamed } | { issues: 
   const json = toJson(body, headers);
   const issues = [
     ...(queue ? [] : [{ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' }]),
-    ...badOptions(parsed, at),
+    ...issuesOf(parsed.error, at),
     ...(await badBody(queue?.schema, body, at)),
     ...badJson(body, json, at),
   ];
@@ -152,11 +152,14 @@ function badJson(body: unknown, json: string | undefined, at: string): Issue[] {
   return issue('too_large', `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`);
 }
 
-function badOptions({ error }: z.ZodSafeParseResult<unknown>, at: string): Issue[] {
+/** @param at where the value stands in the request */
+export function issuesOf(error: z.ZodError | undefined, at: string): Issue[] {
   return (error?.issues ?? []).flatMap(({ code, path, message, ...issue }) => {
-    if (code !== 'unrecognized_keys') return [{ field: at + path.join('.'), code: 'invalid', message }];
+    const here = [...path].map(String).join('.');
+    if (code !== 'unrecognized_keys') return [{ field: at + here, code: 'invalid', message }];
     const { keys } = issue as { keys: string[] };
-    return keys.map((key) => ({ field: at + key, code: 'unknown_field', message: 'is not a field of a message' }));
+    const field = (key: string) => at + (here ? `${here}.${key}` : key);
+    return keys.map((key) => ({ field: field(key), code: 'unknown_field', message: 'is not a field here' }));
   });
 }
 

@@ -57,7 +57,8 @@ export interface Queue<Input = unknown, Output = Input, Env = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: a list of queues mixes bodies, and each handler is the judge of its own
 export type AnyQueue = Queue<any, any, any>;
 
-const DEFAULT_BACKOFF = exponential({ base: '2s', max: '10m' });
+/** Of queues that name none, and of consumers elsewhere that name no delay. */
+export const DEFAULT_BACKOFF = exponential({ base: '2s', max: '10m' });
 
 /** @throws RangeError that names the bad setting. */
 export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown>(

@@ -16,7 +16,7 @@ const LAYERS = [
     'src/log.ts',
   ],
   ['src/store/'],
-  ['src/producer.ts', 'src/drain/'],
+  ['src/producer.ts', 'src/consumer.ts', 'src/operator.ts', 'src/drain/'],
   ['src/engine.ts'],
   ['src/http/'],
   ['src/sluice.ts', 'src/index.ts'],

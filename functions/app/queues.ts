@@ -1,6 +1,10 @@
 /** This deployment's queues: the file to edit first. A queue with a handler is drained by the Worker. */
 
+import { defineQueue } from '../../src/index.ts';
 import { githubActivity, githubReview, githubSecurity } from './github.ts';
 import { confirmationEmail, notificationEmail } from './mail.ts';
 
-export const queues = [confirmationEmail, notificationEmail, githubSecurity, githubReview, githubActivity];
+/** Without a handler: consumers on other machines receive its messages over HTTP. */
+export const reports = defineQueue('reports', { priority: 4 });
+
+export const queues = [confirmationEmail, notificationEmail, githubSecurity, githubReview, githubActivity, reports];

@@ -1,7 +1,10 @@
 /** Reading request bodies: bounded, as JSON, and the name under which a request can be repeated. */
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
+import type * as z from 'zod';
+import { InvalidMessage } from '../errors.ts';
+import { newToken } from '../message.ts';
+import { issuesOf, MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 
@@ -27,6 +30,25 @@ export async function readObject(c: Context): Promise<Record<string, unknown>> {
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The body, checked. @throws Problem invalid_json; InvalidMessage that names each field */
+export async function readValid<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
+  const parsed = schema.safeParse(await readObject(c));
+  if (parsed.success) return parsed.data;
+  throw new InvalidMessage(issuesOf(parsed.error, ''));
+}
+
+/** The query, checked. @throws InvalidMessage that names each field */
+export function readQuery<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
+  const parsed = schema.safeParse(c.req.query());
+  if (parsed.success) return parsed.data;
+  throw new InvalidMessage(issuesOf(parsed.error, ''));
+}
+
+/** A lease's name. A repeated Idempotency-Key gives the same lease, and so what was lost on its way. */
+export async function leaseName(c: Context<SluiceEnv>): Promise<string> {
+  return (await requestName(c))?.token ?? newToken();
 }
 
 /** How long a repeated Idempotency-Key is recognised. */

@@ -17,6 +17,8 @@ const PROBLEMS = {
   forbidden: { status: 403, title: 'The token is not for this' },
   not_found: { status: 404, title: 'There is nothing at this path' },
   unknown_queue: { status: 404, title: 'This deployment has no such queue' },
+  unknown_message: { status: 404, title: 'There is no such message: it was never here, or it is done' },
+  not_pulled: { status: 409, title: 'This queue is not for consumers' },
   method_not_allowed: { status: 405, title: 'The path does not take this method' },
   too_large: { status: 413, title: 'The request is too large' },
   invalid_message: { status: 422, title: 'The request was understood but is not valid' },

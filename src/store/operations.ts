@@ -1,12 +1,45 @@
 /** Operations: what an operator does to messages and queues in the store. Each call is bounded and safe to repeat. */
 import { type Keys, keysOf } from './keys.ts';
+import type { Script } from './script.ts';
 import { scripts } from './scripts.ts';
-import { list, type StoreOptions, strings } from './store.ts';
+import { list, pairs, type StoreOptions, strings } from './store.ts';
 
 /** Where a cancelled message was. `unseen`: ready or leased, in a lane too long to tell. */
 export type Cancelled = 'ready' | 'delayed' | 'dead' | 'leased' | 'unseen' | 'gone';
 
 export type Redriven = 'redriven' | 'gone' | 'missing';
+
+export type State = 'ready' | 'delayed' | 'leased' | 'dead';
+
+/** A message as it is stored. */
+export interface Stored {
+  entry: string;
+  /** Due, end of its lease, or dead since: epoch ms. */
+  at?: number;
+  envelope: string;
+  failures: Failure[];
+}
+
+/** One delivery that did not end well. */
+export interface Failure {
+  attempt: number;
+  /** Epoch ms. */
+  at: number;
+  kind: string;
+  text: string;
+}
+
+export interface Counts {
+  /** Priority to messages. */
+  ready: Record<string, number>;
+  delayed: number;
+  leased: number;
+  dead: number;
+  oldestReadyAt?: number;
+  paused: boolean;
+  /** Whether these are all: beyond 1,000 lanes or timers it stops looking. */
+  complete: boolean;
+}
 
 export interface Operations {
   /** A message is never given out again. @throws StorageError */
@@ -17,24 +50,89 @@ export interface Operations {
   resume(queue: string, pool: string): Promise<void>;
   /** Dead letters back to their lanes: 1 to 200 ids. @throws StorageError */
   redrive(queue: string, ids: string[]): Promise<Redriven[]>;
+  /** @throws StorageError */
+  look(id: string): Promise<{ state: State | 'cancelled' | 'unseen' | 'gone' } & Stored>;
+  /** @throws StorageError */
+  count(queue: string, pool: string): Promise<Counts>;
+  /** One page; the cursor '' begins and ends. @throws StorageError */
+  browse(
+    queue: string,
+    pool: string,
+    state: State,
+    limit: number,
+    cursor: string,
+  ): Promise<{ cursor: string; messages: Stored[] }>;
+  /** One bounded step; the cursor '0' begins. @throws StorageError */
+  purge(
+    queue: string,
+    pool: string,
+    states: Exclude<State, 'leased'>[],
+    cursor: string,
+  ): Promise<{ purged: number; cursor: string; more: boolean }>;
 }
+
+const PURGE_STEP = 1_000;
 
 export function openOperations({ runner, prefix, clock }: StoreOptions): Operations {
   const keys: Keys = keysOf(prefix);
+  const head = [keys.root];
+  const now = () => (clock ? String(clock()) : '');
+  const run = async (script: Script, names: string[], args: string[]) =>
+    (await runner.run(script, names, [...head, ...args])).reply;
   const setPaused = async (queue: string, pool: string, paused: '1' | '0') => {
-    await runner.run(scripts.pause, [keys.config], [keys.root, queue, pool, paused]);
+    await run(scripts.pause, [keys.config], [queue, pool, paused]);
   };
   return {
-    async cancel(id) {
-      const { reply } = await runner.run(scripts.cancel, [keys.timers, keys.failures], [keys.root, id]);
-      return reply as Cancelled;
-    },
+    cancel: async (id) => (await run(scripts.cancel, [keys.timers, keys.failures], [id])) as Cancelled,
     pause: (queue, pool) => setPaused(queue, pool, '1'),
     resume: (queue, pool) => setPaused(queue, pool, '0'),
     async redrive(queue, ids) {
-      const args = [keys.root, clock ? String(clock()) : '', queue, ...ids];
-      const { reply } = await runner.run(scripts.redrive, [keys.timers, keys.failures], args);
-      return strings(list(reply)) as Redriven[];
+      const reply = await run(scripts.redrive, [keys.timers, keys.failures], [now(), queue, ...ids]);
+      return strings(reply) as Redriven[];
+    },
+    async look(id) {
+      const reply = strings(await run(scripts.look, [keys.timers, keys.failures], [id]));
+      const [state, ...stored] = reply as [State, string, string, string, string];
+      return { state, ...storedOf(stored) };
+    },
+    async count(queue, pool) {
+      const reply = list(await run(scripts.count, [keys.timers, keys.config], [now(), queue, pool]));
+      const [ready, delayed, leased, dead, oldest, config, complete] = reply;
+      return {
+        ready: Object.fromEntries(pairs(strings(ready)).map(([priority, count]) => [priority, Number(count)])),
+        delayed: Number(delayed),
+        leased: Number(leased),
+        dead: Number(dead),
+        ...(oldest === '' ? {} : { oldestReadyAt: Number(oldest) }),
+        paused: String(config).startsWith('paused'),
+        complete: complete === '1',
+      };
+    },
+    async browse(queue, pool, state, limit, cursor) {
+      const args = [queue, pool, state, String(limit), cursor];
+      const [next, fields] = list(await run(scripts.browse, [keys.timers, keys.failures], args));
+      const flat = strings(fields);
+      const messages = Array.from({ length: flat.length / 4 }, (_, i) => storedOf(flat.slice(4 * i, 4 * i + 4)));
+      return { cursor: String(next), messages };
+    },
+    async purge(queue, pool, states, cursor) {
+      const args = [queue, pool, String(PURGE_STEP), states.join(' '), cursor];
+      const [purged, next, more] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
+      return { purged: Number(purged), cursor: String(next), more: more === '1' };
     },
   };
+}
+
+function storedOf([entry = '', at = '', envelope = '', failures = '']: string[]): Stored {
+  return {
+    entry,
+    ...(at === '' ? {} : { at: Number(at) }),
+    envelope,
+    failures: failures === '' ? [] : failures.split('\n').map(failureOf),
+  };
+}
+
+function failureOf(line: string): Failure {
+  const [, attempt, at, kind = '', text = ''] = /^(\d+) (\d+) (\S+) (.*)$/.exec(line) ?? [];
+  return { attempt: Number(attempt), at: Number(at), kind, text };
 }

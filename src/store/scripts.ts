@@ -1,16 +1,21 @@
 /** The scripts: each its own file behind the shared chunks that it needs, in the order in which these build on each other. */
 import type { Script } from './script.ts';
 import audit from './scripts/audit.lua';
+import browse from './scripts/browse.lua';
 import cancel from './scripts/cancel.lua';
 import clock from './scripts/clock.lua';
+import count from './scripts/count.lua';
 import dead from './scripts/dead.lua';
 import enqueue from './scripts/enqueue.lua';
 import entry from './scripts/entry.lua';
 import exchange from './scripts/exchange.lua';
 import inspect from './scripts/inspect.lua';
 import lane from './scripts/lane.lua';
+import lanes from './scripts/lanes.lua';
 import locate from './scripts/locate.lua';
+import look from './scripts/look.lua';
 import pause from './scripts/pause.lua';
+import purge from './scripts/purge.lua';
 import redrive from './scripts/redrive.lua';
 import settle from './scripts/settle.lua';
 import sweep from './scripts/sweep.lua';
@@ -25,6 +30,10 @@ export const scripts = {
   sweep: script('sweep', clock, entry, lane, dead, timers, inspect, sweep),
   audit: script('audit', clock, entry, lane, dead, inspect, audit),
   cancel: script('cancel', clock, entry, lane, locate, cancel),
+  look: script('look', clock, entry, lane, locate, look),
+  count: script('count', clock, entry, lane, lanes, count),
+  browse: script('browse', clock, entry, lane, lanes, browse),
+  purge: script('purge', clock, entry, lane, lanes, purge),
   pause: script('pause', clock, entry, lane, pause),
   redrive: script('redrive', clock, entry, lane, redrive),
 };

@@ -230,6 +230,6 @@ export function strings(reply: unknown): string[] {
   return list(reply) as string[];
 }
 
-function pairs(flat: string[]): [string, string][] {
+export function pairs(flat: string[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]);
 }

@@ -8,8 +8,8 @@
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  lease        the consumer's own name for it
--- ARGV[4]  ms           how long the lease lasts from now
--- ARGV[5]  held         how many entries the caller holds besides those it settles here
+-- ARGV[4]  ms           how long the lease lasts from now; 0 leaves its expiry as it is
+-- ARGV[5]  held         how many entries the caller holds besides those it settles here; -1 where it does not say
 -- ARGV[6]  want         how many more it can use; 0 only settles and extends
 -- ARGV[7]  bytes        of envelopes after which the answer is full
 -- ARGV[8]  ms           life of `awake` where the answer is full; 0 where the caller is no drain, -1 where it is about to end
@@ -48,6 +48,7 @@ if soonest then next_due = math.min(next_due or math.huge, soonest) end
 keep(lease_key, held, remaining, garbage)
 
 -- A lease with less in it than its consumer holds was swept: what it holds is another's. It must begin a new one.
+if holds < 0 then holds = #remaining end
 local lost = #remaining < holds
 
 -- Newer entries stand left. What stands above those the caller knows was taken and never reached it.
@@ -97,9 +98,9 @@ if (short and ARGV[8] ~= '0') or ARGV[8] == '-1' then garbage[#garbage + 1] = KE
 in_chunks('UNLINK', nil, garbage)
 in_chunks('LPUSH', lease_key, pushed)
 local idle = #remaining + #pushed == 0
-if not idle then
+if not idle and ttl > 0 then
   redis.call('ZADD', KEYS[1], digits(now + ttl), lease_timer)
-elseif #held > 0 then
+elseif idle and #held > 0 then
   redis.call('ZREM', KEYS[1], lease_timer)
 end
 if want > 0 and missing == 0 and not lost and tonumber(ARGV[8]) > 0 then redis.call('SET', KEYS[3], lease, 'PX', ARGV[8]) end

@@ -1,10 +1,22 @@
 -- settle: what a consumer finished leaves its lease.
 
+-- Entries are settled by their names. A consumer elsewhere knows id and attempt ('1.<id>' is '1r.<id>' after a redrive), or
+-- only the id and says '0.<id>': the lease tells which entry it holds of it.
+local function resolve(held, settlements)
+  local by_id = {}
+  for _, entry in ipairs(held) do by_id[id_of(entry)] = entry end
+  for _, s in ipairs(settlements) do
+    local entry, attempt = by_id[id_of(s.entry)], attempt_of(s.entry)
+    if entry and (attempt == 0 or attempt == attempt_of(entry)) then s.entry = entry end
+  end
+end
+
 -- Applies settlements { entry =, outcome =, delay =, kind =, text = } to `held`, the entries of the lease from its left
 -- end. Returns the status of each, the entries that stay, the
 -- keys to remove, and when the first of what has to wait is due.
 local function settle(root, timers, failures_key, now, held, settlements)
-  local in_lease, wanted, unknown = {}, {}, {}
+  local in_lease, wanted = {}, {}
+  resolve(held, settlements)
   for _, entry in ipairs(held) do in_lease[entry] = true end
   for _, s in ipairs(settlements) do
     s.held = in_lease[s.entry]

@@ -1,0 +1,44 @@
+/** The edge function for consumers elsewhere: receive messages of pulled queues, and settle them, one round trip each. */
+import type { Context } from 'hono';
+import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
+import { allow, permit } from '../src/http/auth.ts';
+import { leaseName, limitBody, readValid } from '../src/http/body.ts';
+import { Problem } from '../src/http/problem.ts';
+import { ReceiveRequest, SettleRequest } from '../src/http/receive-schema.ts';
+
+export const receive: EdgeFunction = (app) => {
+  app.post('/v1/receive', allow('receive'), limitBody, async (c) => {
+    const { queues, max, visibility } = await readValid(c, ReceiveRequest);
+    const lease = await leaseName(c);
+    const received = await c.var.engine.receive({ lease, queues: pulled(c, queues), max, visibilityMs: visibility });
+    if (received.messages.length === 0 && received.nextInMs !== undefined) {
+      c.header('Retry-After', String(Math.ceil(received.nextInMs / 1_000)));
+    }
+    return c.json({ lease, ...received });
+  });
+
+  app.post('/v1/leases/:lease/settle', allow('receive'), limitBody, async (c) => {
+    const lease = c.req.param('lease');
+    if (!/^[\w-]{1,64}$/.test(lease)) throw new Problem('not_found');
+    const { settle, extend, receive: more } = await readValid(c, SettleRequest);
+    return c.json(
+      await c.var.engine.settle({
+        lease,
+        settlements: settle,
+        extendMs: extend,
+        ...(more ? { more: { ...more, queues: pulled(c, more.queues) } } : {}),
+      }),
+    );
+  });
+};
+
+/** Names of pulled queues that the caller may touch, in the order given. */
+function pulled(c: Context<SluiceEnv>, names: string[]): string[] {
+  for (const name of names) {
+    permit(c.var.token, name);
+    const queue = c.var.engine.queues.get(name);
+    if (!queue) throw new Problem('unknown_queue', `There is no queue ${name} here`);
+    if (queue.handler) throw new Problem('not_pulled', `The Worker's own handler drains ${name}`);
+  }
+  return names;
+}

@@ -1,0 +1,101 @@
+/** Consuming from elsewhere: what receive and settle ask of the store. The lease is the consumer's; nothing is kept here. */
+import { type Message, openEnvelope } from './message.ts';
+import { DEFAULT_BACKOFF } from './queue.ts';
+import type { ExchangeAnswer, Outcome, Settlement, Status, Store } from './store/store.ts';
+
+export interface Receive {
+  lease: string;
+  /** Pulled queues, in the order in which they are emptied. */
+  queues: string[];
+  max: number;
+  visibilityMs: number;
+}
+
+export interface Received {
+  /** When the messages come back to others, epoch ms. */
+  expiresAt: number;
+  messages: Omit<Message, 'maxAttempts'>[];
+  /** Nothing is ready: the next timer is due in so many ms. */
+  nextInMs?: number;
+}
+
+export interface Settle {
+  lease: string;
+  settlements: {
+    id: string;
+    attempt?: number | undefined;
+    outcome: Outcome;
+    delay?: number | undefined;
+    error?: string | undefined;
+  }[];
+  extendMs?: number | undefined;
+  more?: { queues: string[]; max: number; holding: number };
+}
+
+export interface Settled extends Partial<Received> {
+  settled: { id: string; status: Status }[];
+  /** The lease was swept: its messages are others' now, and the caller has to begin a new one. */
+  lost?: true;
+}
+
+/** A lease that is only settled keeps its expiry; one that takes more lasts this long again. */
+const MORE_VISIBILITY_MS = 30_000;
+
+/** @throws StorageError */
+export async function receive(store: Store, { lease, queues, max, visibilityMs }: Receive): Promise<Received> {
+  const answer = await store.exchange({
+    lease,
+    leaseMs: visibilityMs,
+    held: 0,
+    want: max,
+    pools: queues,
+    settlements: [],
+  });
+  return received(store, lease, answer, visibilityMs);
+}
+
+/** @throws StorageError */
+export async function settle(store: Store, { lease, settlements, extendMs, more }: Settle): Promise<Settled> {
+  const leaseMs = extendMs ?? (more ? MORE_VISIBILITY_MS : 0);
+  const answer = await store.exchange({
+    lease,
+    leaseMs,
+    held: more?.holding ?? -1,
+    want: more?.max ?? 0,
+    pools: more?.queues ?? [],
+    settlements: settlements.map(settlementOf),
+  });
+  const settled = settlements.map(({ id }, i) => ({ id, status: answer.statuses[i] as Status }));
+  if (answer.lost) return { settled, lost: true };
+  if (more) return { settled, ...(await received(store, lease, answer, leaseMs)) };
+  return leaseMs > 0 ? { settled, expiresAt: answer.now + leaseMs } : { settled };
+}
+
+function settlementOf({ id, attempt = 0, outcome, delay, error }: Settle['settlements'][0]): Settlement {
+  const backoffMs = outcome === 'retry' ? DEFAULT_BACKOFF.waitMs(Math.max(1, attempt), Math.random()) : 0;
+  return {
+    entry: `${attempt}.${id}`,
+    outcome,
+    delayMs: delay ?? backoffMs,
+    ...(outcome === 'retry' || outcome === 'dead' ? { failure: { kind: 'failed', text: error ?? '' } } : {}),
+  };
+}
+
+async function received(store: Store, lease: string, answer: ExchangeAnswer, leaseMs: number): Promise<Received> {
+  const messages: Received['messages'] = [];
+  const unreadable: Settlement[] = [];
+  for (const { entry, envelope } of answer.taken) {
+    try {
+      const { maxAttempts: _, ...message } = openEnvelope(entry, envelope);
+      messages.push(message);
+    } catch {
+      const failure = { kind: 'unreadable' as const, text: 'its stored form cannot be read' };
+      unreadable.push({ entry, outcome: 'dead', failure });
+    }
+  }
+  if (unreadable.length > 0) {
+    await store.exchange({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements: unreadable });
+  }
+  const nextInMs = messages.length === 0 && answer.nextDue ? Math.max(0, answer.nextDue - answer.now) : undefined;
+  return { expiresAt: answer.now + leaseMs, messages, ...(nextInMs === undefined ? {} : { nextInMs }) };
+}

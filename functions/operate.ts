@@ -24,7 +24,8 @@ const Purge = z.strictObject({
     .min(1)
     .default(['ready', 'delayed']),
 });
-const Audit = z.strictObject({ repair: z.enum(['true', 'false']).default('false') });
+const flag = z.enum(['true', 'false']).default('false');
+const Audit = z.strictObject({ repair: flag, deep: flag });
 
 export const operate: EdgeFunction = (app) => {
   app.get('/v1/queues', allow('operate'), async (c) => {
@@ -83,8 +84,8 @@ export const operate: EdgeFunction = (app) => {
   });
 
   app.get('/v1/audit', allow('operate'), async (c) => {
-    const { repair } = readQuery(c, Audit);
-    return c.json({ findings: await c.var.engine.audit(repair === 'true') });
+    const { repair, deep } = readQuery(c, Audit);
+    return c.json({ findings: await c.var.engine.audit(repair === 'true', deep === 'true') });
   });
 };
 

@@ -37,7 +37,7 @@ export function connect({ url, token, timeoutMs }: Connection): Send {
 
 // What Redis and the service say that helps an operator. Nothing else of their texts is kept.
 const REFUSALS =
-  /^(NOSCRIPT|WRONGPASS|NOAUTH|NOPERM|READONLY|OOM|MISCONF|WRONGTYPE|CROSSSLOT)\b|max requests limit exceeded|DB capacity quota exceeded|max (?:daily )?request(?: size| limit)? exceeded|max \w+(?: \w+)? size exceeded|not available|not allowed/;
+  /^(NOSCRIPT|WRONGPASS|NOAUTH|NOPERM|READONLY|NOREPLICAS|OOM|MISCONF|WRONGTYPE|CROSSSLOT)\b|max requests limit exceeded|DB capacity quota exceeded|max (?:daily )?request(?: size| limit)? exceeded|max \w+(?: \w+)? size exceeded|not available|not allowed/;
 const PASSING = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY)\b|too many requests|rate limit/i;
 
 function toStorageError(error: unknown): StorageError {

@@ -27,13 +27,13 @@ const script = (name: string, ...chunks: string[]): Script => ({ name, source: c
 export const scripts = {
   enqueue: script('enqueue', clock, entry, lane, enqueue),
   exchange: script('exchange', clock, entry, lane, dead, timers, settle, take, exchange),
-  sweep: script('sweep', clock, entry, lane, dead, timers, inspect, sweep),
-  audit: script('audit', clock, entry, lane, dead, inspect, audit),
+  sweep: script('sweep', clock, entry, lane, dead, timers, locate, inspect, sweep),
+  audit: script('audit', clock, entry, lane, dead, locate, inspect, audit),
   cancel: script('cancel', clock, entry, lane, locate, cancel),
   look: script('look', clock, entry, lane, locate, look),
   count: script('count', clock, entry, lane, lanes, count),
   browse: script('browse', clock, entry, lane, lanes, browse),
   purge: script('purge', clock, entry, lane, lanes, purge),
   pause: script('pause', clock, entry, lane, pause),
-  redrive: script('redrive', clock, entry, lane, redrive),
+  redrive: script('redrive', clock, entry, lane, locate, redrive),
 };

@@ -101,8 +101,12 @@ export interface Store {
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
   /** One bounded step. The cursor says which keys it inspects: '0' begins, '' inspects none. @throws StorageError */
   sweep(pool: string, step?: { limit?: number; cursor?: string }): Promise<SweepAnswer>;
-  /** One bounded step; the cursor '0' begins and ends it. @throws StorageError */
-  audit(cursor: string, repair: boolean): Promise<{ cursor: string; findings: Finding[] }>;
+  /**
+   * One bounded step; the cursor '0' begins and ends it. A deep one looks for the entry of each envelope too; a
+   * whole one that was not deep has to go before it, because it takes what a lease without a timer holds for lost.
+   * @throws StorageError
+   */
+  audit(cursor: string, repair: boolean, deep?: boolean): Promise<{ cursor: string; findings: Finding[] }>;
 }
 
 export interface StoreOptions {
@@ -119,7 +123,7 @@ const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing back
 const WAKE_WITHIN_MS = 15_000; // a woken drain lives about 20 s
 const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
 const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due; the sweep takes more
-const SWEEP_FIRES = 500;
+const SWEEP_FIRES = 250; // some 5 ms of the server's time
 const AUDIT_KEYS = 200;
 const FAILURE_TEXT = 500;
 
@@ -144,8 +148,9 @@ export function openStore({ runner, prefix, clock, drained = [] }: StoreOptions)
         findings: findingsIn(found),
       };
     },
-    async audit(cursor, repair) {
-      const args = [...head(), cursor, String(AUDIT_KEYS), repair ? '1' : '0', ...drained];
+    async audit(cursor, repair, deep = false) {
+      const flag = (set: boolean) => (set ? '1' : '0');
+      const args = [...head(), cursor, String(AUDIT_KEYS), flag(repair), flag(deep), ...drained];
       const [next, found] = list((await runner.run(scripts.audit, [keys.timers, keys.failures], args)).reply);
       return { cursor: String(next), findings: findingsIn(found) };
     },

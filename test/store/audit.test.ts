@@ -2,12 +2,12 @@
 import { expect, test } from 'vitest';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
-async function auditAll(b: Bench, repair: boolean, drained: string[] = []): Promise<string[]> {
+async function auditAll(b: Bench, repair: boolean, drained: string[] = [], deep = false): Promise<string[]> {
   const store = b.openStore(() => b.now, b.prefix, drained);
   const findings: string[] = [];
   let cursor = '0';
   do {
-    const step = await store.audit(cursor, repair);
+    const step = await store.audit(cursor, repair, deep);
     findings.push(...step.findings.map(({ finding, name }) => `${finding} ${name}`));
     cursor = step.cursor;
   } while (cursor !== '0');
@@ -19,6 +19,8 @@ interface Planted {
   /** Breaks a shard with work in it. @returns what the audit must say */
   plant(b: Bench): Promise<string[]>;
   drained?: string[];
+  /** Found only where envelopes are looked at too. */
+  deep?: boolean;
   /** After the repair. */
   then?(b: Bench): Promise<void>;
 }
@@ -82,6 +84,30 @@ const planted: Planted[] = [
       await b.exchange({ settlements: [{ entry, outcome: 'dead', failure: { kind: 'failed', text: 'x' } }] });
       await b.redises.raw.del(`${b.root}m:${id}`);
       return [`dead-without-envelope 1.${id}`];
+    },
+  },
+  {
+    name: 'messages whose lists vanished: a lane, leases and timers',
+    deep: true,
+    async plant(b) {
+      const [ready] = await b.enqueue(b.message('mail', 1));
+      await b.take(1, 'a');
+      const [leased] = await b.enqueue(b.message('mail', 2));
+      const [last] = await b.enqueue(b.message('mail', 3, { maxAttempts: 1 }));
+      await b.take(2, 'b');
+      const [, lane] = await b.enqueue(b.message('news', 4), b.message('news', 5));
+      const [delayed] = await b.enqueue(b.message('mail', 6, { delayMs: 1_000 }));
+      await b.take(1, 'c');
+      await b.redises.raw.del(`${b.root}lease:a`, `${b.root}lease:b`, `${b.root}lane:5:news`, `${b.root}timers`);
+      await b.redises.raw.zadd(`${b.root}timers`, b.now + 9_000, 'l c');
+      await b.redises.raw.del(`${b.root}ready:*`);
+      return [ready, leased, last, lane, delayed].map((id) => `envelope-without-entry ${id}`).toSorted();
+    },
+    async then(b) {
+      const taken = await b.take(9, 'd');
+      expect(taken).toHaveLength(4);
+      expect(taken.every((entry) => entry.startsWith('2.'))).toBe(true);
+      expect(Object.keys((await b.shard()).dead.mail ?? {})).toHaveLength(1);
     },
   },
   {
@@ -157,13 +183,13 @@ onEachRedis('the audit', (bench) => {
     expect(await auditAll(b, true)).toEqual([]);
   });
 
-  test.each(planted)('finds, and mends, $name', async ({ plant, then, drained }) => {
+  test.each(planted)('finds, and mends, $name', async ({ plant, then, drained, deep }) => {
     const b = bench();
     const expected = await plant(b);
-    expect(await auditAll(b, false, drained)).toEqual(expected);
-    expect(await auditAll(b, true, drained)).toEqual(expected);
+    expect(await auditAll(b, false, drained, deep)).toEqual(expected);
+    expect(await auditAll(b, true, drained, deep)).toEqual(expected);
     const left = expected.filter((finding) => finding.startsWith('wrong-type'));
-    expect(await auditAll(b, true, drained)).toEqual(left);
+    expect(await auditAll(b, true, drained, deep)).toEqual(left);
     await then?.(b);
   });
 

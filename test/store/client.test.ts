@@ -158,7 +158,7 @@ describe.skipIf(!present)('a real Redis', () => {
 
   test.each([
     ['OOM', ['maxmemory', '1'], ['maxmemory', '0']],
-    ['error', ['min-replicas-to-write', '1'], ['min-replicas-to-write', '0']],
+    ['NOREPLICAS', ['min-replicas-to-write', '1'], ['min-replicas-to-write', '0']],
   ])(
     'ST1 that refuses writes (%s): the enqueue says so, nothing is half written, and it works again by itself',
     async (reason, on, off) => {

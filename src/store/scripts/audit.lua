@@ -7,6 +7,7 @@
 -- ARGV[3]  cursor  '0' begins
 -- ARGV[4]  count   keys looked at in this call, about
 -- ARGV[5]  '1' to repair, '0' to report only
+-- ARGV[6]  '1' to look for the entry of each envelope too
 -- ARGV[…]  queues that this deployment drains
 -- Returns  {next cursor, '0' at the end, {finding, name, …}} where a finding is
 --          unindexed-lane          a lane with entries that no index has: entered
@@ -19,12 +20,14 @@
 --          timer-without-lease     an expiry with nothing behind it: removed
 --          entry-without-envelope  in a lane: it becomes a dead letter that says so
 --          dead-without-envelope   a dead letter that does not say so yet: it does now
+--          envelope-without-entry  a message that is in no list (only where asked for): delivered again
 --          wrong-type              a key that nobody of ours wrote: only reported
 -- Replay   finds what is left to find
--- Cost     2 commands, and about 3 for each lane, lease, index and dead set on the page
+-- Cost     2 commands, and about 3 for each lane, lease, index and dead set on the page; with envelopes, about 10 for each
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), repair = ARGV[5] == '1' }
 shard.findings, shard.drained = {}, {}
-for i = 6, #ARGV do shard.drained[ARGV[i]] = true end
+for i = 7, #ARGV do shard.drained[ARGV[i]] = true end
+if ARGV[6] ~= '1' then inspect['m'] = nil end
 local next_cursor = inspect_page(shard, ARGV[3], ARGV[4], inspect)
 return { next_cursor, shard.findings }

@@ -26,6 +26,8 @@ if place.state == 'leased' or place.state == 'unseen' then
 end
 if place.state == 'delayed' then redis.call('ZREM', KEYS[1], delayed(place.header.pool, lane, place.entry)) end
 if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. queue_of(lane), place.entry) end
+redis.call('HDEL', KEYS[2], id)
+redis.call('UNLINK', key) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then
   redis.call('LREM', root .. 'lane:' .. lane, place.from, place.entry)
   if redis.call('EXISTS', root .. 'lane:' .. lane) == 0 then
@@ -33,6 +35,4 @@ if place.state == 'ready' then
     redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane)
   end
 end
-redis.call('UNLINK', key)
-redis.call('HDEL', KEYS[2], id)
 return place.state

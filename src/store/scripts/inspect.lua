@@ -124,6 +124,46 @@ function inspect.dead(shard, queue)
   end
 end
 
+-- Leases looked into for the entries they hold. With more of them nothing can be said of an envelope that is nowhere else.
+local LEASES = 200
+
+-- The ids that leases hold now, once for each call; false where there are too many leases.
+local function leased_ids(shard)
+  if shard.leased ~= nil then return shard.leased end
+  local ids, leases = {}, 0
+  local cursor = '0'
+  repeat
+    local page = redis.call('ZSCAN', shard.timers, cursor, 'MATCH', 'l *', 'COUNT', '1000')
+    cursor = page[1]
+    for i = 1, #page[2], 2 do
+      leases = leases + 1
+      local held = redis.pcall('LRANGE', shard.root .. 'lease:' .. string.sub(page[2][i], 3), '0', '-1')
+      for _, entry in ipairs(held.err and {} or held) do ids[id_of(entry)] = true end
+    end
+  until cursor == '0' or leases > LEASES
+  shard.leased = leases <= LEASES and ids
+  return shard.leased
+end
+
+-- A message whose list vanished (evicted, removed by hand): it is delivered again, an attempt after the last it may have had.
+inspect['m'] = function(shard, id)
+  local leased = leased_ids(shard)
+  if not leased or leased[id] then return end
+  local place = locate(shard.root, shard.timers, shard.failures, id)
+  if place.state ~= 'leased' or not found(shard, 'envelope-without-entry', id) then return end
+  local lines = redis.call('HGET', shard.failures, id)
+  local last = tonumber(string.match(lines or '', '(%d+) %d+ %l+ [^\n]*$') or '0')
+  local entry = digits(last + 1) .. '.' .. id
+  record_failures(shard.failures, { failure(entry, shard.now, 'lapsed', 'its list vanished') })
+  if last + 1 >= place.header.attempts then
+    bury(shard.root, shard.now, { { queue = queue_of(place.header.lane), entry = entry } })
+  else
+    local moves = {}
+    gather(moves, place.header.pool, place.header.lane, 'RPUSH', next_entry(entry))
+    put_all(shard.root, shard.timers, shard.now, moves)
+  end
+end
+
 -- Inspects a page of keys of the given kinds. A key of a wrong type is reported, and stops nothing. Returns the next cursor.
 local function inspect_page(shard, cursor, count, kinds)
   local page = redis.call('SCAN', cursor, 'MATCH', shard.root .. '*', 'COUNT', count)
@@ -132,7 +172,7 @@ local function inspect_page(shard, cursor, count, kinds)
     local kind, rest = string.match(name, '^(%l+):(.+)$')
     kind = kind or name
     if kinds[kind] then
-      local types = { lane = 'list', lease = 'list', config = 'hash' }
+      local types = { lane = 'list', lease = 'list', config = 'hash', m = 'string' }
       if redis.call('TYPE', key).ok == (types[kind] or 'zset') then
         inspect[kind](shard, rest)
       else

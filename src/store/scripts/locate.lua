@@ -3,11 +3,12 @@
 -- From each end of the lane this many entries are looked at.
 local LOOK = 10000
 
--- The last failure's attempt names the entry: dead with that attempt, or waiting with the next, or redriven with the first.
-local function entries_of(failures, id)
-  local last = tonumber(string.match(redis.call('HGET', failures, id) or '', '(%d+) %d+ %l+ [^\n]*$'))
-  if not last then return { '1.' .. id } end
-  return { digits(last) .. '.' .. id, digits(last + 1) .. '.' .. id, '1r.' .. id }
+-- What the entry of a message may be called: dead with the attempt of its last failure, or waiting with the next, or
+-- redriven with the first. Where the failures were lost, the first or the last attempt.
+local function entries_of(lines, id, header)
+  local last = tonumber(string.match(lines or '', '(%d+) %d+ %l+ [^\n]*$'))
+  if last then return { digits(last) .. '.' .. id, digits(last + 1) .. '.' .. id, '1r.' .. id } end
+  return { '1.' .. id, header and header.attempts > 1 and digits(header.attempts) .. '.' .. id or nil }
 end
 
 -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), from = (end of the lane, for LREM) }. The state
@@ -19,7 +20,7 @@ local function locate(root, timers, failures, id)
   if not header then return { state = 'gone' } end
   local place = { header = header, envelope = envelope }
   local lane = root .. 'lane:' .. header.lane
-  for _, entry in ipairs(entries_of(failures, id)) do
+  for _, entry in ipairs(entries_of(redis.call('HGET', failures, id), id, header)) do
     place.entry = entry
     place.at = redis.call('ZSCORE', timers, delayed(header.pool, header.lane, entry))
     if place.at then place.state = 'delayed' return place end

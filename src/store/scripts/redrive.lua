@@ -14,39 +14,36 @@ local root, now = ARGV[1], clock(ARGV[2])
 local dead = root .. 'dead:' .. ARGV[3]
 local ids = { unpack(ARGV, 4) }
 
--- A dead letter's entry has the attempt of its last failure.
-local entries = {}
-for i, lines in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
-  local last = string.match(lines or '', '(%d+) %d+ %l+ [^\n]*$') or '1'
-  entries[2 * i - 1] = last .. '.' .. ids[i]
-  entries[2 * i] = '1r.' .. ids[i]
-end
-local scores = redis.call('ZMSCORE', dead, unpack(entries))
-
-local answers, candidates, places = {}, {}, {}
-for i in ipairs(ids) do
-  answers[i] = 'gone'
-  local entry = scores[2 * i - 1] and entries[2 * i - 1] or scores[2 * i] and entries[2 * i]
-  if entry then
-    candidates[#candidates + 1] = entry
-    places[#places + 1] = i
-  end
-end
-
-local moves, moved, done = {}, {}, 0
-while done < #candidates do
-  local rest = { unpack(candidates, done + 1) }
+local headers, read = {}, 0
+while read < #ids do
+  local rest = {}
+  for i = read + 1, #ids do rest[#rest + 1] = '1.' .. ids[i] end
   local envelopes = read_envelopes(root, rest, 1000000)
-  for i, envelope in ipairs(envelopes) do
-    local header = header_of(envelope)
-    answers[places[done + i]] = header and 'redriven' or 'missing'
-    if header then
-      gather(moves, header.pool, header.lane, 'LPUSH', '1r.' .. id_of(rest[i]))
-      moved[#moved + 1] = rest[i]
-    end
-  end
-  done = done + #envelopes
+  for i, envelope in ipairs(envelopes) do headers[read + i] = header_of(envelope) or false end
+  read = read + #envelopes
 end
-put_all(root, KEYS[1], now, moves)
+
+local candidates, owner = {}, {}
+for i, lines in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
+  for _, entry in ipairs(entries_of(lines, ids[i], headers[i])) do
+    candidates[#candidates + 1] = entry
+    owner[#owner + 1] = i
+  end
+end
+
+local answers, moves, moved = {}, {}, {}
+for i in ipairs(ids) do answers[i] = 'gone' end
+for from = 1, #candidates, CHUNK do
+  local to = math.min(from + CHUNK - 1, #candidates)
+  for c, score in ipairs(redis.call('ZMSCORE', dead, unpack(candidates, from, to))) do
+    local entry, i = candidates[from + c - 1], owner[from + c - 1]
+    if score and headers[i] then
+      gather(moves, headers[i].pool, headers[i].lane, 'LPUSH', '1r.' .. ids[i])
+      moved[#moved + 1] = entry
+    end
+    if score then answers[i] = headers[i] and 'redriven' or 'missing' end
+  end
+end
 in_chunks('ZREM', dead, moved)
+put_all(root, KEYS[1], now, moves)
 return answers

@@ -43,7 +43,8 @@ local PARK, PASSES = 200, 10
 -- Brings back the parked lanes of a queue that was resumed, a bounded number at a time, those first that were served least
 -- recently.
 local function unpark(root, config, now, pool, queue)
-  local lanes, turns = redis.call('ZPOPMIN', root .. 'parked:' .. queue, digits(PARK)), {}
+  local lanes, turns = redis.pcall('ZPOPMIN', root .. 'parked:' .. queue, digits(PARK)), {}
+  if lanes.err then return end
   for i = 1, #lanes, 2 do
     turns[#turns + 1] = turn(lanes[i], now)
     turns[#turns + 1] = lanes[i]
@@ -55,7 +56,8 @@ end
 -- Takes the lanes of paused queues out of the index, where they would be in the way, and those of resumed ones back in.
 -- Returns the paused queues.
 local function restrict(root, config, now, pool, index)
-  local settings, paused, restricted = redis.call('HGETALL', config), {}, false
+  local settings, paused, restricted = redis.pcall('HGETALL', config), {}, false
+  if settings.err then return nil end
   for i = 1, #settings, 2 do
     local state, of = string.match(settings[i + 1], '^(%l+) (%S+)$')
     if of == pool then
@@ -69,8 +71,8 @@ local function restrict(root, config, now, pool, index)
     local lanes = redis.call('ZRANGE', index, '0', digits(PARK), 'WITHSCORES')
     for i = 1, #lanes, 2 do
       if paused[queue_of(lanes[i])] then
-        redis.call('ZADD', root .. 'parked:' .. queue_of(lanes[i]), lanes[i + 1], lanes[i])
-        parked[#parked + 1] = lanes[i]
+        local put = redis.pcall('ZADD', root .. 'parked:' .. queue_of(lanes[i]), lanes[i + 1], lanes[i])
+        if type(put) == 'number' then parked[#parked + 1] = lanes[i] end
       end
     end
     in_chunks('ZREM', index, parked)
@@ -81,9 +83,11 @@ end
 
 -- The first `limit` lanes of a pool that may be served, and whether there may be more.
 local function lanes_of(root, config, now, pool, index, limit)
-  local lanes = redis.call('ZRANGE', index, '0', digits(limit - 1))
+  local lanes = redis.pcall('ZRANGE', index, '0', digits(limit - 1))
+  if lanes.err then return {}, false end
   if lanes[1] ~= RESTRICTED then return lanes, #lanes == limit end
   local paused, served = restrict(root, config, now, pool, index), {}
+  if not paused then return {}, false end
   lanes = redis.call('ZRANGE', index, '0', digits(limit))
   for _, lane in ipairs(lanes) do
     if lane ~= RESTRICTED and not paused[queue_of(lane)] then served[#served + 1] = lane end

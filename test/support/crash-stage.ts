@@ -1,0 +1,196 @@
+/**
+ * A stage for Workers that die: one Redis and one emulator for a whole file, and as many Workers as wanted, each on a
+ * prefix of its own, so that many stories run side by side without meeting.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { Redis } from 'ioredis';
+import { type Bundle, buildBundle } from '../../src/local/bundle.ts';
+import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
+import type { Fault } from '../../src/local/emulator/faults.ts';
+import { type Emulator, startEmulator } from '../../src/local/emulator/server.ts';
+import { tokensSetting } from '../../src/local/stack.ts';
+import { type LocalWorker, startWorker } from '../../src/local/worker.ts';
+import { laneOf, type Priority } from '../../src/message.ts';
+import { connect } from '../../src/store/client.ts';
+import { scriptRunner } from '../../src/store/script.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import { redisServerPresent, startRedisServer } from './redis-server.ts';
+import { readShard, type Shard, violations } from './shard.ts';
+import { eventually } from './worker.ts';
+
+/** One delivery that reached the outside world. */
+export interface Arrival {
+  id: string;
+  attempt: number;
+  /** Whether the world took it; otherwise it asked to come again in a second. */
+  taken: boolean;
+}
+
+export interface Stage {
+  emulator: Emulator;
+  story(name: string, env?: Record<string, string>): Story;
+  close(): Promise<void>;
+}
+
+/** A shard, its Workers, and what came out of them. */
+export interface Story {
+  store: Store;
+  arrivals: Arrival[];
+  logs: string[];
+  /** Commands that Redis has executed for it. */
+  executed: number;
+  /** The first delivery of these is not taken. */
+  failing: Set<string>;
+  /** How long the world takes to answer, ms. */
+  answerMs: number;
+  /** Asked for each storage request of this shard, the test's own included: set it when those are done. */
+  onRequest: (() => Fault | undefined) | undefined;
+  enqueue(count: number, queue?: string, priority?: Priority): Promise<string[]>;
+  startWorker(): Promise<LocalWorker>;
+  /** POST with a token of every scope. */
+  post(worker: LocalWorker, path: string, body: unknown, init?: RequestInit): Promise<Response>;
+  shard(): Promise<Shard>;
+  /** Ticks until nothing is left but what is remembered for a while. */
+  drainWith(worker: LocalWorker, ids: Iterable<string>): Promise<void>;
+  /** What does not hold, where every id was delivered and acked. */
+  violations(): Promise<string[]>;
+}
+
+const TOKEN = 'stage';
+
+export async function openStage(): Promise<Stage> {
+  const real = redisServerPresent();
+  if (!real) console.warn('no redis-server on the PATH: the embedded Redis stands in');
+  const embedded = real ? undefined : await startEmbeddedRedis();
+  const server = real ? await startRedisServer() : undefined;
+  const url = server?.url ?? embedded?.url ?? '';
+  const raw = new Redis(url);
+  const stories = new Map<string, Story>();
+  /** Scripts name their first key fourth. */
+  const storyOf = ([, , , key = '']: string[]) => stories.get(/^\{([^}]+)\}/.exec(key)?.[1] ?? '');
+  const emulator = await startEmulator({
+    url,
+    token: 'local',
+    commandsProcessed: embedded?.commandsProcessed,
+    faults: ({ commands: [command = []] }) => {
+      return storyOf(command)?.onRequest?.();
+    },
+    observe: ({ command }) => {
+      const story = storyOf(command);
+      if (story) story.executed += 1;
+    },
+  });
+  const bundle = await buildBundle();
+  const world = await startWorld((prefix) => stories.get(prefix));
+  const workers: LocalWorker[] = [];
+  return {
+    emulator,
+    story(name, env = {}) {
+      const story = openStory({ name, env, emulator, raw, bundle, worldUrl: world.url, workers });
+      stories.set(name, story);
+      return story;
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.kill()));
+      await emulator.close();
+      await world.close();
+      raw.disconnect();
+      await server?.stop();
+      await embedded?.close();
+    },
+  };
+}
+
+interface Means {
+  name: string;
+  env: Record<string, string>;
+  emulator: Emulator;
+  raw: Redis;
+  bundle: Bundle;
+  worldUrl: string;
+  workers: LocalWorker[];
+}
+
+function openStory({ name, env, emulator, raw, bundle, worldUrl, workers }: Means): Story {
+  const send = connect({ url: emulator.url, token: 'local', timeoutMs: () => 10_000 });
+  const store = openStore({ runner: scriptRunner({ send }), prefix: name });
+  const bindings = {
+    UPSTASH_REDIS_REST_URL: emulator.url,
+    UPSTASH_REDIS_REST_TOKEN: 'local',
+    SLUICE_TOKENS: tokensSetting(TOKEN),
+    SLUICE_PREFIX: name,
+    SLUICE_LEASE_MS: '1000',
+    SLUICE_DRAIN_MS: '4000',
+    SLUICE_DRAIN_REQUESTS: '9000',
+    OUTBOX_URL: `${worldUrl}/${name}`,
+    ...env,
+  };
+  const shard = () => readShard(raw, `{${name}}:`);
+  const story: Story = {
+    store,
+    arrivals: [],
+    logs: [],
+    executed: 0,
+    failing: new Set(),
+    answerMs: 2,
+    onRequest: undefined,
+    async enqueue(count, queue = 'github.activity', priority = 7) {
+      const messages = Array.from({ length: count }, (_, i) => ({
+        lane: laneOf(priority, queue),
+        pool: '*',
+        maxAttempts: 8,
+        delayMs: 0,
+        ttlMs: 0,
+        json: JSON.stringify({ body: { i } }),
+      }));
+      return (await store.enqueue({ messages })).ids;
+    },
+    async startWorker() {
+      const worker = await startWorker({ bundle, env: bindings, log: (line) => story.logs.push(line) });
+      workers.push(worker);
+      return worker;
+    },
+    post: (worker, path, body, init = {}) =>
+      fetch(worker.url + path, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        ...init,
+        headers: { authorization: `Bearer ${TOKEN}`, ...(init.headers as Record<string, string>) },
+      }),
+    shard,
+    async drainWith(worker, ids) {
+      const wanted = [...ids];
+      await eventually(`${name}: everything is delivered and settled`, async () => {
+        await worker.tick();
+        const delivered = new Set(story.arrivals.filter(({ taken }) => taken).map(({ id }) => id));
+        return wanted.every((id) => delivered.has(id)) && Object.keys((await shard()).envelopes).length === 0;
+      });
+    },
+    async violations() {
+      return violations(await shard(), { alive: new Set(), unordered: new Set() });
+    },
+  };
+  return story;
+}
+
+/** The world outside: it takes deliveries at /<story>, and says 429 to the first of those that are to fail. */
+async function startWorld(storyOf: (name: string) => Story | undefined) {
+  const server = createServer(async (request, response) => {
+    const { id, attempt } = JSON.parse(await text(request)) as Arrival;
+    const story = storyOf(request.url?.slice(1) ?? '');
+    const taken = !(attempt === 1 && story?.failing.has(id));
+    story?.arrivals.push({ id, attempt, taken });
+    setTimeout(() => response.writeHead(taken ? 202 : 429).end(), story?.answerMs ?? 0);
+  });
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -5,6 +5,6 @@ import { githubActivity, githubReview, githubSecurity } from './github.ts';
 import { confirmationEmail, notificationEmail } from './mail.ts';
 
 /** Without a handler: consumers on other machines receive its messages over HTTP. */
-export const reports = defineQueue('reports', { priority: 4 });
+const reports = defineQueue('reports', { priority: 4 });
 
 export const queues = [confirmationEmail, notificationEmail, githubSecurity, githubReview, githubActivity, reports];

@@ -33,7 +33,8 @@ const idOf = (entry: string) => parseEntry(entry).id;
 const next = (entry: string) => `${parseEntry(entry).attempt + 1}.${idOf(entry)}`;
 
 function push(model: Model, lane: string, side: 'tail' | 'head', entries: string[]): void {
-  const list = (model.lanes[lane] ??= []);
+  model.lanes[lane] ??= [];
+  const list = model.lanes[lane];
   for (const entry of entries) {
     if (side === 'tail') list.unshift(entry);
     else list.push(entry);
@@ -154,7 +155,8 @@ export function take(model: Model, lease: string, taken: string[]): string[] {
     const urgent = served(model).find(([other]) => (other[0] ?? '') < (lane[0] ?? ''));
     if (urgent) faults.push(`${entry} overtook ${urgent[0]}`);
     model.lanes[lane] = list.filter((other) => other !== entry);
-    (model.leases[lease] ??= []).unshift(entry);
+    model.leases[lease] ??= [];
+    model.leases[lease].unshift(entry);
   }
   return faults;
 }

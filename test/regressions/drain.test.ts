@@ -254,7 +254,10 @@ onEachRedis('what the code of a queue gives', (bench) => {
     ['an error whose message cannot be read', () => Object.defineProperty(new Error('x'), 'message', { get: evil })],
     ['an error whose name is a symbol', () => Object.assign(new Error('x'), { name: Symbol('s') })],
     ['a symbol', () => Symbol('s')],
-    ...[Number.NaN, Number.POSITIVE_INFINITY, -1, 1e300].map((ms): [string, () => unknown] => [`RetryLater(${ms})`, () => new RetryLater(ms, 'no')]),
+    ...[Number.NaN, Number.POSITIVE_INFINITY, -1, 1e300].map((ms): [string, () => unknown] => [
+      `RetryLater(${ms})`,
+      () => new RetryLater(ms, 'no'),
+    ]),
     ['an object without prototype', () => Object.create(null)],
     ['a proxy that throws when it is read', () => new Proxy(new Error('x'), { get: evil })],
     [

@@ -22,7 +22,7 @@ interface Planted {
   /** Found only where envelopes are looked at too. */
   deep?: boolean;
   /** After the repair. */
-  then?(b: Bench): Promise<void>;
+  after?(b: Bench): Promise<void>;
 }
 
 const planted: Planted[] = [
@@ -33,7 +33,7 @@ const planted: Planted[] = [
       await b.redises.raw.del(`${b.root}ready:*`, `${b.root}ready:pulled`);
       return ['unindexed-lane 5:mail', 'unindexed-lane 5:pulled'];
     },
-    async then(b) {
+    async after(b) {
       expect(await b.take(5, 'a')).toHaveLength(1);
       expect(await b.take(5, 'b', { pools: ['pulled'] })).toHaveLength(1);
     },
@@ -53,7 +53,7 @@ const planted: Planted[] = [
       await b.redises.raw.del(`${b.root}timers`);
       return ['lease-without-timer crashed'];
     },
-    async then(b) {
+    async after(b) {
       expect(await b.store.sweep('*')).toMatchObject({ requeued: 1 });
     },
   },
@@ -71,7 +71,7 @@ const planted: Planted[] = [
       await b.redises.raw.del(`${b.root}m:${gone}`);
       return [`entry-without-envelope 1.${gone}`];
     },
-    async then(b) {
+    async after(b) {
       expect(Object.keys((await b.shard()).dead.mail ?? {})).toHaveLength(1);
       expect(await b.take(5)).toHaveLength(2);
     },
@@ -103,7 +103,7 @@ const planted: Planted[] = [
       await b.redises.raw.del(`${b.root}ready:*`);
       return [ready, leased, last, lane, delayed].map((id) => `envelope-without-entry ${id}`).toSorted();
     },
-    async then(b) {
+    async after(b) {
       const taken = await b.take(9, 'd');
       expect(taken).toHaveLength(4);
       expect(taken.every((entry) => entry.startsWith('2.'))).toBe(true);
@@ -119,7 +119,7 @@ const planted: Planted[] = [
       await b.redises.raw.del(`${b.root}config`);
       return ['parked-lane 5:mail'];
     },
-    async then(b) {
+    async after(b) {
       expect(await b.take(5)).toHaveLength(1);
     },
   },
@@ -130,7 +130,7 @@ const planted: Planted[] = [
       await b.redises.raw.del(`${b.root}ready:*`);
       return ['pause-without-mark mail'];
     },
-    async then(b) {
+    async after(b) {
       await b.enqueue(b.message('mail', 1));
       expect(await b.take(5)).toEqual([]);
     },
@@ -143,7 +143,7 @@ const planted: Planted[] = [
       await b.enqueue(b.message('mail', 2)); // the lane has work already, so it enters no index
       return ['lane-in-another-pool 5:mail'];
     },
-    async then(b) {
+    async after(b) {
       expect(await b.take(5)).toHaveLength(2);
     },
   },
@@ -164,7 +164,7 @@ const planted: Planted[] = [
       await b.redises.raw.zadd(`${b.root}ready:*`, 1, '9:nothing');
       return ['empty-lane 9:nothing', 'wrong-type dead:odd', 'wrong-type lane:5:odd'];
     },
-    async then(b) {
+    async after(b) {
       await b.redises.raw.del(`${b.root}lane:5:odd`);
       await b.redises.raw.del(`${b.root}dead:odd`);
     },
@@ -183,14 +183,14 @@ onEachRedis('the audit', (bench) => {
     expect(await auditAll(b, true)).toEqual([]);
   });
 
-  test.each(planted)('finds, and mends, $name', async ({ plant, then, drained, deep }) => {
+  test.each(planted)('finds, and mends, $name', async ({ plant, after, drained, deep }) => {
     const b = bench();
     const expected = await plant(b);
     expect(await auditAll(b, false, drained, deep)).toEqual(expected);
     expect(await auditAll(b, true, drained, deep)).toEqual(expected);
     const left = expected.filter((finding) => finding.startsWith('wrong-type'));
     expect(await auditAll(b, true, drained, deep)).toEqual(left);
-    await then?.(b);
+    await after?.(b);
   });
 
   test('SW3 a sweep mends on its way what keeps messages from moving', async () => {

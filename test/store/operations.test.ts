@@ -229,3 +229,28 @@ onEachRedis(
   },
   ['the embedded Redis', 'redis-server'],
 );
+
+onEachRedis(
+  'purging',
+  (bench) => {
+    test('OP2 what is leased stays with its consumer, whose late ack leaves no key; everything else goes', async () => {
+      const b = bench();
+      const [leased] = await b.enqueue(b.message('mail', 1));
+      const [entry = ''] = await b.take(1);
+      const gone = await b.enqueue(
+        b.message('mail', 2),
+        b.message('mail', 3, { group: 'g' }),
+        b.message('mail', 4, { delayMs: 900 }),
+      );
+      const [other] = await b.enqueue(b.message('news', 5));
+      const purge = () => b.operations().purge('mail', '*', ['ready', 'delayed', 'dead'], '0');
+      expect(await purge()).toMatchObject({ purged: 3 });
+      expect(await purge()).toMatchObject({ purged: 0, more: false });
+      for (const id of gone) b.alive.delete(id);
+      expect(Object.keys((await b.shard()).envelopes).toSorted()).toEqual([leased, other].toSorted());
+      expect((await b.exchange({ settlements: [{ entry, outcome: 'ack' }] })).statuses).toEqual(['acked']);
+      expect(await b.take(5)).toEqual([`1.${other}`]);
+    });
+  },
+  ['the embedded Redis', 'redis-server'],
+);

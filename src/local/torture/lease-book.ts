@@ -1,9 +1,10 @@
 /**
  * The lease book: from what the exchanges answered, which entries stand in which lease, and which leases lapsed.
  *
- * No answer says that a lease lapsed. It shows in the next attempt of what it held being given out, or in its consumer
- * being told that it holds less than it thinks. The book records with each lapse when the lease was last extended, so that
- * the checker can tell an expired lease from one that was broken.
+ * No answer says that a lease lapsed. It shows in the next attempt of what it held being given out, or in what it held
+ * missing from an answer that would have it. The book records with each lapse when the lease was last extended, so that the
+ * checker can tell an expired lease from one that was broken. A request that ran late, after its own repeat, says it holds
+ * what it does not hold any more: its answer proves nothing, and what it leaves open is not taken for extended.
  */
 import { parseEntry } from '../../message.ts';
 import type { History } from './history.ts';
@@ -19,33 +20,58 @@ export interface LeaseBook {
   acked(): number;
 }
 
-interface Lease {
+interface Extension {
   extendedAt: number;
   leaseMs: number;
+}
+
+interface Lease extends Extension {
   entries: Set<string>;
+}
+
+interface Holder {
+  entry: string;
+  lease: string;
+  /** The last extension that is certain, where later ones are not. */
+  certain?: Extension;
 }
 
 export function keepLeaseBook(history: History): LeaseBook {
   const leases = new Map<string, Lease>();
-  const holders = new Map<string, { entry: string; lease: string }>();
+  const holders = new Map<string, Holder>();
   let stored = 0;
   let acked = 0;
   let dead = 0;
 
-  function remove(entry: string, name: string): void {
-    const { id } = parseEntry(entry);
-    const holder = holders.get(id);
-    if (holder?.entry === entry && holder.lease === name) holders.delete(id);
-    leases.get(name)?.entries.delete(entry);
+  /** Whether the book has this entry in this lease. */
+  function has(entry: string, name: string): boolean {
+    const holder = holders.get(parseEntry(entry).id);
+    return holder?.entry === entry && holder.lease === name;
   }
 
+  function remove(entry: string, name: string): void {
+    if (has(entry, name)) holders.delete(parseEntry(entry).id);
+    const entries = leases.get(name)?.entries;
+    entries?.delete(entry);
+    if (entries?.size === 0) leases.delete(name);
+  }
+
+  /** These entries, all of one lease and last extended together, came out of it. */
   function lapse(name: string, entries: string[], at: number): void {
-    const lease = leases.get(name);
-    if (!lease || entries.length === 0) return;
-    const { extendedAt, leaseMs } = lease;
+    const [first] = entries;
+    const extension = first && (holders.get(parseEntry(first).id)?.certain ?? leases.get(name));
+    if (!extension) return;
+    const { extendedAt, leaseMs } = extension;
     history.record({ what: 'lapse', lease: name, entries, at, extendedAt, leaseMs });
     for (const entry of entries) remove(entry, name);
-    if (lease.entries.size === 0) leases.delete(name);
+  }
+
+  /** They may have been in the lease when it was extended, or not. */
+  function doubt(name: string, { extendedAt, leaseMs, entries }: Lease, doubtful: string[]): void {
+    for (const entry of doubtful) {
+      holders.set(parseEntry(entry).id, { entry, lease: name, certain: { extendedAt, leaseMs } });
+      entries.delete(entry);
+    }
   }
 
   function settle({ lease: name, settlements, at }: Exchanged): void {
@@ -53,47 +79,39 @@ export function keepLeaseBook(history: History): LeaseBook {
     history.record({ what: 'settled', lease: name, settlements, at });
     const returned: string[] = [];
     for (const { entry, status } of settlements) {
-      if (status === 'stale' && leases.get(name)?.entries.has(entry)) returned.push(entry);
+      if (status === 'stale' && has(entry, name)) returned.push(entry);
       else remove(entry, name);
       if (status === 'acked') acked += 1;
       if (status === 'dead') dead += 1;
     }
-    lapse(name, returned, at);
+    for (const entry of returned) lapse(name, [entry], at);
   }
 
-  /** What the answer shows that the lease holds no more, though nobody settled it. */
+  /** What the answer does not name is what the caller holds, or was swept, or the request ran late. */
   function findSwept({ lease: name, held, lost, taken, at }: Exchanged): void {
-    const entries = leases.get(name)?.entries;
-    if (!entries || (held > 0 && !lost)) return; // swept it would hold less than the caller
-    const there = new Set(taken); // what was in transit comes again with each answer
-    const swept = [...entries].filter((entry) => lost || !there.has(entry));
-    lapse(name, swept, at);
+    const lease = leases.get(name);
+    if (!lease) return;
+    const named = new Set(taken); // what was in transit comes again with each answer
+    const unnamed = [...lease.entries].filter((entry) => !named.has(entry));
+    if (!lost && held === 0) lapse(name, unnamed, at);
+    else if (lost || unnamed.length !== held) doubt(name, lease, unnamed);
   }
 
   function take({ lease: name, leaseMs, taken, at }: Exchanged): void {
-    const fresh = taken.filter((entry) => !leases.get(name)?.entries.has(entry));
-    const returned = new Map<string, string[]>();
+    const fresh = taken.filter((entry) => !has(entry, name));
     for (const entry of fresh) {
       const holder = holders.get(parseEntry(entry).id);
-      if (!holder || holder.entry === entry) continue;
-      const entries = returned.get(holder.lease) ?? [];
-      entries.push(holder.entry);
-      returned.set(holder.lease, entries);
+      if (holder && holder.entry !== entry) lapse(holder.lease, [holder.entry], at);
+      else if (holder) remove(holder.entry, holder.lease);
     }
-    for (const [other, entries] of returned) lapse(other, entries, at);
-
-    const lease = leases.get(name) ?? { extendedAt: at, leaseMs, entries: new Set<string>() };
-    Object.assign(lease, { extendedAt: at, leaseMs });
-    for (const entry of fresh) {
-      const { id } = parseEntry(entry);
-      const holder = holders.get(id);
-      if (holder) remove(holder.entry, holder.lease);
-      holders.set(id, { entry, lease: name });
+    const lease = { extendedAt: at, leaseMs, entries: leases.get(name)?.entries ?? new Set<string>() };
+    for (const entry of taken) {
+      holders.set(parseEntry(entry).id, { entry, lease: name });
       lease.entries.add(entry);
     }
-    if (lease.entries.size > 0) leases.set(name, lease);
-    else leases.delete(name);
-    if (lease.entries.size > 0) history.record({ what: 'leased', lease: name, entries: fresh, at, leaseMs });
+    leases.set(name, lease);
+    if (lease.entries.size === 0) leases.delete(name);
+    else history.record({ what: 'leased', lease: name, entries: fresh, at, leaseMs });
   }
 
   return {

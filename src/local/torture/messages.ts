@@ -66,7 +66,7 @@ export function fateOf(key: string): Fate {
   return key.slice(0, key.indexOf('.')) as Fate;
 }
 
-export function bodyOf(queue: string, key: string): Record<string, string> {
+function bodyOf(queue: string, key: string): Record<string, string> {
   const to = `${key}@example.com`;
   if (queue === 'confirmation.email') return { to, token: key };
   if (queue === 'notification.email') return { to, article: key };

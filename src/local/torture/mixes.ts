@@ -3,14 +3,20 @@ import type { SeededFaults } from '../emulator/faults.ts';
 
 interface Mix {
   rates: SeededFaults['rates'];
+  /** The longest delay. Above STORAGE_TIMEOUT_MS a request runs after its own repeat; above the lease, after a lapse too. */
+  delayMs: number;
   /** See lives.ts. */
   killEveryMs: number;
 }
 
+/** After which every client in a run counts a request to storage as unanswered. */
+export const STORAGE_TIMEOUT_MS = 600;
+
 export const MIXES = {
-  none: { rates: {}, killEveryMs: Number.POSITIVE_INFINITY },
+  none: { rates: {}, delayMs: 0, killEveryMs: Number.POSITIVE_INFINITY },
   light: {
     rates: { 'drop-reply': 0.02, reset: 0.01, 'delay-after': 0.01, 'flush-scripts': 0.001 },
+    delayMs: 100,
     killEveryMs: 10_000,
   },
   heavy: {
@@ -24,6 +30,7 @@ export const MIXES = {
       'status-after': 0.015,
       'flush-scripts': 0.01,
     },
+    delayMs: 4_000,
     killEveryMs: 3_000,
   },
 } satisfies Record<string, Mix>;

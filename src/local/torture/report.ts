@@ -75,7 +75,7 @@ export function verdictOf(figures: TortureFigures, run: Run, events: readonly Ev
 }
 
 /** Every event that names this message, a line each. */
-export function traceOf(id: string, events: readonly Event[]): string[] {
+function traceOf(id: string, events: readonly Event[]): string[] {
   const concerns = (entry: string) => entry.endsWith(`.${id}`);
   return events.flatMap((event): string[] => {
     const line = (...words: (string | number | boolean)[]) => [`  ${event.seq} ${event.what} ${words.join(' ')}`];

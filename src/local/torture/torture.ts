@@ -2,7 +2,6 @@
  * `npm run torture`: producers, consumers and sweeps on a Redis that loses its answers, while the Worker is killed again
  * and again. Then all faults stop, everything is drained, and the history is judged.
  */
-import { parseArgs } from 'node:util';
 import { Redis } from '@upstash/redis';
 import { DRAINED } from '../../message.ts';
 import { connect } from '../../store/client.ts';
@@ -18,27 +17,14 @@ import { type History, startHistory } from './history.ts';
 import { keepLeaseBook, type LeaseBook } from './lease-book.ts';
 import { beginLives } from './lives.ts';
 import { planMessages } from './messages.ts';
-import { MIXES, type MixName } from './mixes.ts';
+import { MIXES, STORAGE_TIMEOUT_MS } from './mixes.ts';
 import { seenIn } from './observed.ts';
 import { startTortureOutbox } from './outbox.ts';
 import { overHttp, produce, throughStore } from './producers.ts';
 import { chanceFor } from './random.ts';
 import { auditAll, isEmpty, recount, removeKeys } from './recount.ts';
 import { figuresOf, type Run, tableOf, verdictOf } from './report.ts';
-
-const HELP = `Usage: npm run torture [-- options]
-
-Enqueues and delivers under faults, then judges the history. Exits 0 if nothing was lost and every duplicate has a cause.
-
-  --seconds N    how long faults and producers go on (default 30; with --messages alone, 900 at most)
-  --messages M   or until so many messages were enqueued
-  --seed S       of everything that is drawn (default: a fresh one, printed)
-  --faults MIX   none, light or heavy (default heavy)
-  --redis WHICH  auto (default: a redis-server on the PATH, else embedded), embedded, or a redis:// URL, where the
-                 run's keys are removed at the end
-  --json         print one object with the figures as the last line
-  --help         this text
-`;
+import { readSettings, type Settings } from './settings.ts';
 
 const HTTP_PRODUCERS = 4;
 const STORE_PRODUCERS = 3;
@@ -51,15 +37,6 @@ const SWEEPS_AT_ONCE = 5;
 /** Producers wait while more is under way: a backlog that only grows would be drained long after the faults have ended. */
 const MOST_OPEN = 8_000;
 const DRAIN_WITHIN_MS = 90_000;
-const LONGEST_S = 900;
-
-interface Settings {
-  seconds: number;
-  messages: number;
-  seed: number;
-  mix: MixName;
-  redis: string;
-}
 
 /** Everything a run is made of. */
 interface Stage extends Settings {
@@ -73,18 +50,20 @@ interface Stage extends Settings {
   stopFaults: () => void;
 }
 
-async function main(settings: Settings, asJson: boolean): Promise<void> {
+async function main(settings: Settings): Promise<void> {
   const history = startHistory();
   const book = keepLeaseBook(history);
   const outbox = await startTortureOutbox(history);
   const prefix = `torture-${process.pid}-${Date.now()}`;
-  const seeded = seededFaults({ seed: settings.seed, rates: MIXES[settings.mix].rates });
+  const { rates, delayMs } = MIXES[settings.mix];
+  const seeded = seededFaults({ seed: settings.seed, rates, delayMs });
   let faulty = false;
   const stack = await startStack({
     redis: settings.redis === 'embedded' ? undefined : settings.redis,
     env: {
       OUTBOX_URL: outbox.url,
       SLUICE_PREFIX: prefix,
+      SLUICE_REDIS_TIMEOUT_MS: String(STORAGE_TIMEOUT_MS),
       SLUICE_LEASE_MS: String(LEASE_MS),
       SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler, so that some are cut off
       SLUICE_CONCURRENCY: '40',
@@ -99,7 +78,7 @@ async function main(settings: Settings, asJson: boolean): Promise<void> {
     log: () => {}, // a killed Worker complains
   });
   const { emulator } = stack;
-  const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => 5_000 });
+  const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => STORAGE_TIMEOUT_MS });
   const redisClient = new Redis({ url: emulator.url, token: emulator.token });
   const root = `{${prefix}}:`;
   const open = (repeatAfterMs?: number[]) => {
@@ -112,7 +91,7 @@ async function main(settings: Settings, asJson: boolean): Promise<void> {
     const report = { ...run, faultsInjected: seeded.counts };
     const figures = figuresOf(report);
     console.log(`\n${tableOf(figures)}\n\n${verdictOf(figures, report, history.events)}`);
-    if (asJson) console.log(JSON.stringify(figures));
+    if (settings.asJson) console.log(JSON.stringify(figures));
     process.exitCode = figures.passed ? 0 : 1;
   } finally {
     faulty = false;
@@ -225,36 +204,8 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds()) && performance.now() < end) await sleep(200);
 }
 
-function readSettings(): { settings: Settings; asJson: boolean; help: boolean } {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string' },
-      messages: { type: 'string' },
-      seed: { type: 'string' },
-      faults: { type: 'string', default: 'heavy' },
-      redis: { type: 'string', default: 'auto' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (!(values.faults in MIXES)) throw new RangeError(`--faults must be one of ${Object.keys(MIXES).join(', ')}`);
-  const seconds = values.seconds ?? (values.messages ? LONGEST_S : 30);
-  const settings = {
-    seconds: positive(seconds, '--seconds'),
-    messages: values.messages ? positive(values.messages, '--messages') : Number.POSITIVE_INFINITY,
-    seed: values.seed ? positive(values.seed, '--seed') : 1 + Math.floor(Math.random() * 0xffff_ffff),
-    mix: values.faults as MixName,
-    redis: values.redis,
-  };
-  return { settings, asJson: values.json, help: values.help };
-}
-
-function positive(text: string | number, flag: string): number {
-  const value = Number(text);
-  if (!(value > 0 && Number.isSafeInteger(value))) throw new RangeError(`${flag} must be a whole number above 0`);
-  return value;
-}
-
-const { settings, asJson, help } = readSettings();
-if (help) console.log(HELP);
-else await main(settings, asJson);
+const settings = readSettings(process.argv.slice(2));
+if ('say' in settings) {
+  (settings.exitCode === 0 ? console.log : console.error)(settings.say);
+  process.exitCode = settings.exitCode;
+} else await main(settings);

@@ -1,0 +1,72 @@
+/** What a torture run is told on the command line. */
+import { parseArgs } from 'node:util';
+import { MIXES, type MixName } from './mixes.ts';
+
+const HELP = `Usage: npm run torture [-- options]
+
+Enqueues and delivers under faults, then judges the history. Exits 0 if nothing was lost and every duplicate has a cause.
+
+  --seconds N    how long faults and producers go on (default 30; with --messages alone, 900 at most)
+  --messages M   or until so many messages were enqueued
+  --seed S       of everything that is drawn (default: a fresh one, printed)
+  --faults MIX   none, light or heavy (default heavy)
+  --redis WHICH  auto (default: a redis-server on the PATH, else embedded), embedded, or a redis:// URL, where the
+                 run's keys are removed at the end
+  --json         print one object with the figures as the last line
+  --help         this text
+`;
+
+const LONGEST_S = 900;
+
+export interface Settings {
+  seconds: number;
+  messages: number;
+  seed: number;
+  mix: MixName;
+  redis: string;
+  asJson: boolean;
+}
+
+/** @returns the settings, or what to say instead of a run */
+export function readSettings(args: string[]): Settings | { say: string; exitCode: 0 | 2 } {
+  try {
+    const flags = readFlags(args);
+    return flags.help ? { say: HELP, exitCode: 0 } : settingsOf(flags);
+  } catch (error) {
+    return { say: `${error instanceof Error ? error.message : error}\n\n${HELP}`, exitCode: 2 };
+  }
+}
+
+function readFlags(args: string[]) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seconds: { type: 'string' },
+      messages: { type: 'string' },
+      seed: { type: 'string' },
+      faults: { type: 'string', default: 'heavy' },
+      redis: { type: 'string', default: 'auto' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  return values;
+}
+
+function settingsOf({ seconds, messages, seed, faults, redis, json }: ReturnType<typeof readFlags>): Settings {
+  if (!Object.hasOwn(MIXES, faults)) throw new RangeError(`--faults must be one of ${Object.keys(MIXES).join(', ')}`);
+  return {
+    seconds: positive(seconds ?? (messages ? LONGEST_S : 30), '--seconds'),
+    messages: messages ? positive(messages, '--messages') : Number.POSITIVE_INFINITY,
+    seed: seed ? positive(seed, '--seed') : 1 + Math.floor(Math.random() * 0xffff_ffff),
+    mix: faults as MixName,
+    redis,
+    asJson: json,
+  };
+}
+
+function positive(text: string | number, flag: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isSafeInteger(value))) throw new RangeError(`${flag} must be a whole number above 0`);
+  return value;
+}

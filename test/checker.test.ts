@@ -1,0 +1,409 @@
+// The checker of the torture runs: small histories that must pass, and such as must fail, each for its own reason.
+import { describe, expect, test } from 'vitest';
+import { type FaultName, judge } from '../src/local/torture/checker.ts';
+import { type Happening, type SettledEntry, startHistory } from '../src/local/torture/history.ts';
+import { keepLeaseBook } from '../src/local/torture/lease-book.ts';
+import type { Exchanged } from '../src/local/torture/observed.ts';
+import type { Outcome, Status } from '../src/store/store.ts';
+
+const LEASE_MS = 1_000;
+const LANE = '5:invoices';
+
+// The words histories are written in. Message `a` has the id `a` and the key `key of a`, and is alone in its request.
+const keyOf = (id: string) => `key of ${id}`;
+const numberOf = (id: string) => id.charCodeAt(0);
+const begun = (id: string): Happening => ({ what: 'begun', request: numberOf(id), keys: [keyOf(id)] });
+const ok = (id: string): Happening => ({ what: 'ok', request: numberOf(id), ids: [id] });
+const failed = (id: string): Happening => ({ what: 'failed', request: numberOf(id) });
+const unknown = (id: string): Happening => ({ what: 'unknown', request: numberOf(id) });
+const stored = (id: string, delayMs = 0, key = keyOf(id)): Happening => ({
+  what: 'stored',
+  messages: [{ id, key, lane: LANE, delayMs }],
+  at: 0,
+});
+const enqueued = (...ids: string[]) => ids.flatMap((id) => [begun(id), stored(id), ok(id)]);
+const leased = (at: number, lease: string, ...entries: string[]): Happening => {
+  return { what: 'leased', lease, entries, at, leaseMs: LEASE_MS };
+};
+const delivered = (entry: string, key = keyOf(entry.slice(2))): Happening => {
+  return { what: 'delivered', id: entry.slice(2), attempt: Number(entry[0]), key, at: 0 };
+};
+const settled = (at: number, lease: string, entry: string, outcome: Outcome, status: Status, more = {}): Happening => {
+  const settlements = [{ entry, outcome, status, delayMs: 0, cutOff: false, ...more }];
+  return { what: 'settled', lease, settlements, at };
+};
+const acked = (lease: string, entry: string) => settled(100, lease, entry, 'ack', 'acked');
+const lapse = (lease: string, entry: string, { extendedAt = 0, at = LEASE_MS } = {}): Happening => {
+  return { what: 'lapse', lease, entries: [entry], at, extendedAt, leaseMs: LEASE_MS };
+};
+const outcome = (id: string, became: 'dead' | 'cancelled' | 'redriven'): Happening => {
+  return { what: 'outcome', id, outcome: became };
+};
+const handled = (lease: string, ...entries: string[]) => [
+  leased(1, lease, ...entries),
+  ...entries.flatMap((entry) => [delivered(entry), acked(lease, entry)]),
+];
+
+function verdictOf(happenings: Happening[], limit?: number) {
+  const history = startHistory();
+  for (const happening of happenings) history.record(happening);
+  return judge(history.events, { limitOf: () => limit });
+}
+
+/** The kinds of fault that were found, each with its ids. */
+function faultsIn(happenings: Happening[], limit?: number): Partial<Record<FaultName, string[]>> {
+  const { faults } = verdictOf(happenings, limit);
+  return Object.fromEntries(Object.entries(faults).filter(([, ids]) => ids.length > 0));
+}
+
+const sound: [string, Happening[]][] = [
+  ['two messages, enqueued, delivered in order and acked', [...enqueued('a', 'b'), ...handled('x', '1.a', '1.b')]],
+  [
+    'an enqueue whose answer was lost, and whose repeat was answered',
+    [begun('a'), stored('a'), ok('a'), ...handled('x', '1.a')],
+  ],
+  ['an enqueue of unknown outcome that appears', [begun('a'), unknown('a'), stored('a'), ...handled('x', '1.a')]],
+  ['an enqueue of unknown outcome that never appears', [begun('a'), unknown('a')]],
+  ['an enqueue that never ended, and appears', [begun('a'), stored('a'), ...handled('x', '1.a')]],
+  ['a refused enqueue', [begun('a'), failed('a')]],
+  [
+    'a lapse, then the next attempt',
+    [...enqueued('a'), leased(0, 'x', '1.a'), delivered('1.a'), lapse('x', '1.a'), ...handled('y', '2.a')],
+  ],
+  [
+    'a delivery that arrives after its lease has lapsed and the next has begun',
+    [...enqueued('a'), leased(0, 'x', '1.a'), lapse('x', '1.a'), ...handled('y', '2.a'), delivered('1.a')],
+  ],
+  [
+    'a lapse, then an ack that comes too late and is refused',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      delivered('1.a'),
+      lapse('x', '1.a'),
+      leased(LEASE_MS, 'y', '2.a'),
+      settled(LEASE_MS, 'x', '1.a', 'ack', 'stale'),
+      delivered('2.a'),
+      acked('y', '2.a'),
+      settled(LEASE_MS, 'x', '1.a', 'ack', 'gone'),
+    ],
+  ],
+  [
+    'an ack whose answer was lost: the repeat finds it gone',
+    [...enqueued('a'), ...handled('x', '1.a'), settled(200, 'x', '1.a', 'ack', 'gone')],
+  ],
+  [
+    'a retry after its wait',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      delivered('1.a'),
+      settled(10, 'x', '1.a', 'retry', 'retried', { delayMs: 500 }),
+      leased(510, 'x', '2.a'),
+      delivered('2.a'),
+      acked('x', '2.a'),
+    ],
+  ],
+  [
+    'a drain that had to end before its handler',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      delivered('1.a'),
+      settled(0, 'x', '1.a', 'retry', 'retried', { cutOff: true }),
+      ...handled('y', '2.a'),
+    ],
+  ],
+  [
+    'released after its delivery: the same attempt is delivered again',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      delivered('1.a'),
+      settled(0, 'x', '1.a', 'release', 'released'),
+      ...handled('y', '1.a'),
+    ],
+  ],
+  [
+    'a dead letter that nobody was given: its leases lapsed too often',
+    [...enqueued('a'), leased(0, 'x', '1.a'), lapse('x', '1.a'), outcome('a', 'dead')],
+  ],
+  [
+    'a dead letter that was redriven',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      delivered('1.a'),
+      settled(10, 'x', '1.a', 'dead', 'dead'),
+      outcome('a', 'redriven'),
+      ...handled('y', '1.a'),
+    ],
+  ],
+  ['a cancelled message that is never delivered', [...enqueued('a'), outcome('a', 'cancelled')]],
+  [
+    'a delayed message that an undelayed one of the same lane overtakes',
+    [begun('a'), stored('a', 300), ok('a'), ...enqueued('b'), ...handled('x', '1.b'), leased(300, 'x', '1.a')].concat([
+      delivered('1.a'),
+      acked('x', '1.a'),
+    ]),
+  ],
+  [
+    'a released message that others of its lane overtook',
+    [
+      ...enqueued('a', 'b'),
+      leased(0, 'x', '1.a'),
+      settled(0, 'x', '1.a', 'release', 'released'),
+      ...handled('y', '1.b', '1.a'),
+    ],
+  ],
+  [
+    'arrivals in another order than the takings: two consumers side by side',
+    [
+      ...enqueued('a', 'b'),
+      leased(0, 'x', '1.a'),
+      leased(0, 'y', '1.b'),
+      delivered('1.b'),
+      acked('y', '1.b'),
+      delivered('1.a'),
+      acked('x', '1.a'),
+    ],
+  ],
+];
+
+describe('a sound history passes', () => {
+  test.each(sound)('%s', (_, happenings) => {
+    expect(faultsIn(happenings)).toEqual({});
+  });
+});
+
+const unsound: [string, Happening[], Partial<Record<FaultName, string[]>>][] = [
+  ['acknowledged and never seen again', [begun('a'), ok('a')], { lost: ['a'] }],
+  [
+    'leased, lapsed, and never seen again',
+    [...enqueued('a'), leased(0, 'x', '1.a'), lapse('x', '1.a')],
+    { lost: ['a'] },
+  ],
+  [
+    'acked without having been delivered',
+    [...enqueued('a'), leased(0, 'x', '1.a'), acked('x', '1.a')],
+    { lost: ['a'] },
+  ],
+  [
+    'delivered, and then neither acked nor dead',
+    [...enqueued('a'), leased(0, 'x', '1.a'), delivered('1.a')],
+    { unfinished: ['a'] },
+  ],
+  ['delivered, though nobody enqueued it', [stored('a'), ...handled('x', '1.a')], { unexpected: ['a'] }],
+  [
+    'delivered, though its enqueue was refused',
+    [begun('a'), failed('a'), stored('a'), ...handled('x', '1.a')],
+    { unexpected: ['a'] },
+  ],
+  [
+    'delivered with the body of another',
+    [...enqueued('a', 'b'), leased(1, 'x', '1.a', '1.b'), delivered('1.a', keyOf('b'))].concat([
+      acked('x', '1.a'),
+      delivered('1.b'),
+      acked('x', '1.b'),
+    ]),
+    { unexpected: ['a'] },
+  ],
+  [
+    'enqueued once, stored under two ids',
+    [...enqueued('a'), stored('b', 0, keyOf('a')), ...handled('x', '1.a'), leased(2, 'x', '1.b')].concat([
+      delivered('1.b', keyOf('a')),
+      acked('x', '1.b'),
+    ]),
+    { enqueuedTwice: ['b'] },
+  ],
+  [
+    'given out again though its lease has not lapsed',
+    [...enqueued('a'), leased(0, 'x', '1.a'), delivered('1.a'), ...handled('y', '2.a')],
+    { unexplainedDuplicates: ['a'] },
+  ],
+  [
+    'given out again by a lease that was broken before its time',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      delivered('1.a'),
+      lapse('x', '1.a', { at: 900 }),
+      leased(900, 'y', '2.a'),
+      delivered('2.a'),
+      acked('y', '2.a'),
+    ],
+    { unexplainedDuplicates: ['a'] },
+  ],
+  [
+    'given out again by a lease that had just been extended',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      leased(800, 'x'),
+      delivered('1.a'),
+      lapse('x', '1.a', { extendedAt: 800 }),
+      ...handled('y', '2.a'),
+    ],
+    { unexplainedDuplicates: ['a'] },
+  ],
+  [
+    'given out again after its ack',
+    [...enqueued('a'), ...handled('x', '1.a'), leased(2, 'y', '2.a'), delivered('2.a')],
+    { unexplainedDuplicates: ['a'], unfinished: ['a'] },
+  ],
+  [
+    'one attempt in two leases',
+    [...enqueued('a'), leased(0, 'x', '1.a'), ...handled('y', '1.a')],
+    { unexplainedDuplicates: ['a'] },
+  ],
+  [
+    'one attempt delivered twice out of one lease',
+    [...enqueued('a'), ...handled('x', '1.a'), delivered('1.a')],
+    { unexplainedDuplicates: ['a'] },
+  ],
+  [
+    'an attempt left out: a lapse counted twice',
+    [...enqueued('a'), leased(0, 'x', '1.a'), lapse('x', '1.a'), ...handled('y', '3.a')],
+    { unexplainedDuplicates: ['a'] },
+  ],
+  [
+    'a dead letter that comes back by itself',
+    [...enqueued('a'), leased(0, 'x', '1.a'), settled(1, 'x', '1.a', 'dead', 'dead'), ...handled('y', '2.a')],
+    { unexplainedDuplicates: ['a'] },
+  ],
+  ['two acks accepted', [...enqueued('a'), ...handled('x', '1.a'), acked('x', '1.a')], { doubleAcks: ['a'] }],
+  [
+    'the ack of a stale consumer accepted',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      delivered('1.a'),
+      lapse('x', '1.a'),
+      leased(LEASE_MS, 'y', '2.a'),
+      acked('x', '1.a'),
+    ],
+    { unfenced: ['a'] },
+  ],
+  [
+    'overtaken by a later message of its lane',
+    [...enqueued('a', 'b'), ...handled('x', '1.b', '1.a')],
+    { orderViolations: ['a'] },
+  ],
+  [
+    'a delayed message before its time',
+    [begun('a'), stored('a', 300), ok('a'), ...handled('x', '1.a')],
+    { early: ['a'] },
+  ],
+  [
+    'a retry before its wait is over',
+    [
+      ...enqueued('a'),
+      leased(0, 'x', '1.a'),
+      delivered('1.a'),
+      settled(10, 'x', '1.a', 'retry', 'retried', { delayMs: 500 }),
+      leased(400, 'x', '2.a'),
+      delivered('2.a'),
+      acked('x', '2.a'),
+    ],
+    { early: ['a'] },
+  ],
+];
+
+describe('an unsound history fails, for the right reason', () => {
+  test.each(unsound)('%s', (_, happenings, faults) => {
+    expect(faultsIn(happenings)).toEqual(faults);
+  });
+});
+
+describe('limits', () => {
+  const two = enqueued('a', 'b');
+
+  test('two at once where one is allowed', () => {
+    const happenings = [...two, leased(0, 'x', '1.a'), ...handled('y', '1.b'), delivered('1.a'), acked('x', '1.a')];
+    expect(faultsIn(happenings, 1)).toEqual({ overLimit: ['b'] });
+    expect(faultsIn(happenings, 2)).toEqual({});
+  });
+
+  test('one after the other', () => {
+    expect(faultsIn([...two, ...handled('x', '1.a'), ...handled('y', '1.b')], 1)).toEqual({});
+  });
+
+  test('a lease whose time is over counts no more', () => {
+    const later = [leased(LEASE_MS, 'y', '1.b'), delivered('1.b'), acked('y', '1.b'), lapse('x', '1.a')];
+    expect(faultsIn([...two, leased(0, 'x', '1.a'), ...later, ...handled('z', '2.a')], 1)).toEqual({});
+  });
+});
+
+test('the counts tell what faults and what consumers caused', () => {
+  const { redelivered, ...counts } = verdictOf([
+    ...enqueued('a'),
+    begun('b'),
+    unknown('b'),
+    stored('b'),
+    leased(0, 'x', '1.a', '1.b'),
+    delivered('1.a'),
+    { what: 'killed' },
+    lapse('x', '1.a'),
+    lapse('x', '1.b'),
+    ...handled('y', '2.a', '2.b'),
+  ]);
+  expect(counts).toMatchObject({ enqueued: 2, acknowledged: 1, delivered: 2, deliveries: 3, recovered: 1, kills: 1 });
+  expect(redelivered).toEqual({ lapse: 1, 'cut off': 0, retry: 0, release: 0, redrive: 0 });
+});
+
+describe('the lease book', () => {
+  const exchanged = { what: 'exchanged' as const, leaseMs: LEASE_MS, held: 0, lost: false, settlements: [], taken: [] };
+  const book = (...exchanges: (Partial<Exchanged> & { lease: string; at: number })[]) => {
+    const history = startHistory();
+    const keeper = keepLeaseBook(history);
+    for (const exchange of exchanges) keeper.see({ ...exchanged, ...exchange });
+    return history.events.map(({ seq: _, ...happening }) => happening);
+  };
+  const stale: SettledEntry = { entry: '1.a', outcome: 'ack', status: 'stale', delayMs: 0, cutOff: false };
+  const taken = { lease: 'x', at: 0, taken: ['1.a'] };
+
+  test('what comes again because its answer was lost is leased once', () => {
+    expect(book(taken, { ...taken, at: 50 })).toEqual([leased(0, 'x', '1.a'), leased(50, 'x')]);
+  });
+
+  test('the next attempt elsewhere shows the lapse, with the last extension', () => {
+    const next = { lease: 'y', at: 1_200, taken: ['2.a'] };
+    const lapsed = lapse('x', '1.a', { extendedAt: 100, at: 1_200 });
+    expect(book(taken, { lease: 'x', at: 100, held: 1 }, next).slice(2)).toEqual([lapsed, leased(1_200, 'y', '2.a')]);
+  });
+
+  test.each([
+    ['is told that it was lost', { held: 1, lost: true }],
+    ['holds less than the book says', { held: 2 }],
+  ])('a lease whose consumer %s is not surely extended, and not surely lapsed', (_, doubtful) => {
+    const answer = { lease: 'x', at: 800, ...doubtful };
+    const next = { lease: 'y', at: LEASE_MS, taken: ['2.a'] };
+    expect(book(taken, answer, next)).toContainEqual(lapse('x', '1.a'));
+    expect(book(taken, answer, { ...taken, at: 900 }).filter(({ what }) => what === 'lapse')).toEqual([]);
+  });
+
+  test.each([
+    ['a stale answer', { settlements: [stale] }],
+    ['an answer without what was in transit', {}],
+  ])('%s shows the lapse, and is no extension', (_, answer) => {
+    const events = book(taken, { lease: 'x', at: LEASE_MS, ...answer });
+    expect(events.filter(({ what }) => what !== 'settled').slice(1)).toEqual([lapse('x', '1.a')]);
+  });
+});
+
+test('a hundred thousand messages are judged in less than two seconds', () => {
+  const history = startHistory();
+  for (let from = 0; from < 100_000; from += 100) {
+    const ids = Array.from({ length: 100 }, (_, i) => `m${from + i}`);
+    history.record({ what: 'begun', request: from, keys: ids });
+    history.record({ what: 'stored', messages: ids.map((id) => ({ id, key: id, lane: LANE, delayMs: 0 })), at: 0 });
+    history.record({ what: 'ok', request: from, ids });
+    history.record(leased(0, `lease ${from}`, ...ids.map((id) => `1.${id}`)));
+    for (const id of ids) history.record({ what: 'delivered', id, attempt: 1, key: id, at: 0 });
+    for (const id of ids) history.record(acked(`lease ${from}`, `1.${id}`));
+  }
+  const start = performance.now();
+  const verdict = judge(history.events);
+  expect([verdict.isSound, verdict.delivered]).toEqual([true, 100_000]);
+  expect(performance.now() - start).toBeLessThan(2_000);
+});

@@ -1,0 +1,47 @@
+// A short torture run: nothing is lost and every duplicate has a cause, with a fresh seed each time.
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+
+const SECONDS = '10';
+const BOUND_MS = 60_000;
+
+const MUST_BE_ZERO = {
+  lost: 0,
+  unfinished: 0,
+  unexpected: 0,
+  enqueuedTwice: 0,
+  unexplainedDuplicates: 0,
+  doubleAcks: 0,
+  unfenced: 0,
+  orderViolations: 0,
+  early: 0,
+  overLimit: 0,
+  auditFindings: 0,
+  leftovers: 0,
+};
+
+test(
+  'ten seconds of lost answers and killed Workers: nothing is lost, and every duplicate has a cause',
+  async () => {
+    const { code, output } = await torture('--seconds', SECONDS, '--faults', 'heavy', '--json');
+    const figures = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') as Record<string, number>;
+    console.log(`seed ${figures.seed}: ${figures.enqueued} messages, ${figures.faultsInjected} faults`);
+    expect(figures, output).toMatchObject(MUST_BE_ZERO);
+    expect(code).toBe(0);
+    for (const name of ['acknowledged', 'delivered', 'faultsInjected', 'kills', 'duplicatedByFault']) {
+      expect(figures[name], `${name}: without any, the run has tried nothing`).toBeGreaterThan(0);
+    }
+  },
+  BOUND_MS,
+);
+
+async function torture(...flags: string[]): Promise<{ code: number | null; output: string }> {
+  const args = ['--import', './src/local/lua-loader.ts', 'src/local/torture/torture.ts', ...flags];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const bound = setTimeout(() => child.kill('SIGKILL'), BOUND_MS - 5_000);
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const output = await text(child.stdout);
+  clearTimeout(bound);
+  return { code: await ended, output };
+}

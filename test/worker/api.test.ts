@@ -68,7 +68,7 @@ describe('what it takes', () => {
     });
   });
 
-  test('the same Idempotency-Key: the same answer, and one message', async () => {
+  test('LR8 the same Idempotency-Key: the same answer, and one message', async () => {
     const headers = { 'idempotency-key': 'order-7' };
     const first = await post(one, good, headers);
     const again = await post(one, good, headers);

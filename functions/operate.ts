@@ -1,6 +1,6 @@
 /** The edge function for operators: look at queues and messages, cancel, pause, purge, redrive, audit. */
 import type { Context } from 'hono';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
@@ -9,22 +9,19 @@ import type { AnyQueue } from '../src/queue.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
 const Page = z.strictObject({
-  state: z.enum(['ready', 'delayed', 'leased', 'dead']).default('ready'),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.string().max(300).default(''),
+  state: z._default(z.enum(['ready', 'delayed', 'leased', 'dead']), 'ready'),
+  limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 20),
+  cursor: z._default(z.string().check(z.maxLength(300)), ''),
 });
-const Id = z.string().regex(/^[\w-]{1,64}$/);
+const Id = z.string().check(z.regex(/^[\w-]{1,64}$/));
 const Redrive = z.union([
-  z.strictObject({ ids: z.array(Id).min(1).max(1_000) }),
-  z.strictObject({ limit: z.int().min(1).max(1_000) }),
+  z.strictObject({ ids: z.array(Id).check(z.minLength(1), z.maxLength(1_000)) }),
+  z.strictObject({ limit: z.int().check(z.minimum(1), z.maximum(1_000)) }),
 ]);
 const Purge = z.strictObject({
-  states: z
-    .array(z.enum(['ready', 'delayed', 'dead']))
-    .min(1)
-    .default(['ready', 'delayed']),
+  states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
 });
-const flag = z.enum(['true', 'false']).default('false');
+const flag = z._default(z.enum(['true', 'false']), 'false');
 const Audit = z.strictObject({ repair: flag, deep: flag });
 
 export const operate: EdgeFunction = (app) => {

@@ -1,6 +1,6 @@
 /** Enqueueing: turns what callers ask for into complete messages, or into a list of what is wrong with them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import * as z from 'zod'; // the star form: `import { z }` brings every locale along
+import * as z from 'zod/mini';
 import { parseDuration, YEAR_MS } from './duration.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
 import { laneOf, MAX_GROUP_LENGTH, MAX_MESSAGE_BYTES, type Priority } from './message.ts';
@@ -14,36 +14,49 @@ const MAX_BATCH = 1_000;
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
 const duration = (leastMs: number) =>
-  z.union([z.number(), z.string()]).refine((value) => (parseDuration(value) ?? -1) >= leastMs, {
-    message: `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`,
-  });
+  z.union([z.number(), z.string()]).check(
+    z.refine((value) => (parseDuration(value) ?? -1) >= leastMs, {
+      message: `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`,
+    }),
+  );
 
-const withinAYear = (at: number) => at >= 0 && at <= Date.now() + YEAR_MS;
+/** Epoch ms of an instant given as such or as ISO 8601, or undefined. */
+function parseInstant(value: number | string): number | undefined {
+  const at = typeof value === 'number' ? value : Date.parse(value);
+  const stated = typeof value === 'number' || z.iso.datetime({ offset: true }).safeParse(value).success;
+  return stated && Number.isInteger(at) && at >= 0 && at <= Date.now() + YEAR_MS ? at : undefined;
+}
 
 /** How one message differs from its queue's policy. This schema is the only judge of it, over HTTP and in code. */
 export const MessageOptions = z.strictObject({
   /** 0 to 9, 0 first. */
-  priority: z.int().min(0).max(9).optional(),
+  priority: z.optional(z.int().check(z.minimum(0), z.maximum(9))),
   /** Wait before the first delivery. */
-  delay: duration(0).optional(),
+  delay: z.optional(duration(0)),
   /** No delivery before this instant: epoch ms, or ISO 8601. By the server's clock. */
-  notBefore: z
-    .union([z.int(), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))])
-    .refine(withinAYear, { message: 'must lie within a year from now' })
-    .optional(),
+  notBefore: z.optional(
+    z.union([z.number(), z.string()]).check(
+      z.refine((value) => parseInstant(value) !== undefined, {
+        message: 'must be epoch ms or ISO 8601 with a time zone, at most a year from now',
+      }),
+    ),
+  ),
   /** Delivered within this time after it became due, or a dead letter. */
-  ttl: duration(1).optional(),
+  ttl: z.optional(duration(1)),
   /** A tenant, a customer, an entity: messages of a group take turns with those of the others. */
-  group: z
-    .string()
-    .min(1)
-    .max(MAX_GROUP_LENGTH)
-    .refine((text) => text.isWellFormed(), { message: 'must be well-formed text' })
-    .optional(),
+  group: z.optional(
+    z.string().check(
+      z.minLength(1),
+      z.maxLength(MAX_GROUP_LENGTH),
+      z.refine((text) => text.isWellFormed(), { message: 'must be well-formed text' }),
+    ),
+  ),
   /** Deliveries after which it becomes a dead letter. */
-  maxAttempts: z.int().min(1).max(1_000).optional(),
+  maxAttempts: z.optional(z.int().check(z.minimum(1), z.maximum(1_000))),
   /** Handed to the consumer as they are. */
-  headers: z.record(z.string().min(1).max(128), z.string().max(4_096)).optional(),
+  headers: z.optional(
+    z.record(z.string().check(z.minLength(1), z.maxLength(128)), z.string().check(z.maxLength(4_096))),
+  ),
 });
 
 export type MessageOptions = z.input<typeof MessageOptions>;
@@ -128,7 +141,7 @@ async function complete(draft: Draft): Promise<{ message: Unnamed } | { issues: 
       pool: queue.pool,
       maxAttempts: maxAttempts ?? queue.attempts,
       delayMs: parseDuration(delay ?? 0) ?? 0,
-      ...(notBefore === undefined ? {} : { notBefore }),
+      ...(notBefore === undefined ? {} : { notBefore: parseInstant(notBefore) ?? 0 }),
       ttlMs: parseDuration(ttl ?? queue.ttlMs) ?? 0,
       json,
     },
@@ -153,7 +166,7 @@ function badJson(body: unknown, json: string | undefined, at: string): Issue[] {
 }
 
 /** @param at where the value stands in the request */
-export function issuesOf(error: z.ZodError | undefined, at: string): Issue[] {
+export function issuesOf(error: z.core.$ZodError | undefined, at: string): Issue[] {
   return (error?.issues ?? []).flatMap(({ code, path, message, ...issue }) => {
     const here = [...path].map(String).join('.');
     if (code !== 'unrecognized_keys') return [{ field: at + here, code: 'invalid', message }];

@@ -1,7 +1,7 @@
 /** Reading request bodies: bounded, as JSON, and the name under which a request can be repeated. */
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 import { InvalidMessage } from '../errors.ts';
 import { newToken } from '../message.ts';
 import { issuesOf, MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
@@ -33,14 +33,14 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** The body, checked. @throws Problem invalid_json; InvalidMessage that names each field */
-export async function readValid<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
+export async function readValid<Schema extends z.ZodMiniType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
   const parsed = schema.safeParse(await readObject(c));
   if (parsed.success) return parsed.data;
   throw new InvalidMessage(issuesOf(parsed.error, ''));
 }
 
 /** The query, checked. @throws InvalidMessage that names each field */
-export function readQuery<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
+export function readQuery<Schema extends z.ZodMiniType>(c: Context, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(c.req.query());
   if (parsed.success) return parsed.data;
   throw new InvalidMessage(issuesOf(parsed.error, ''));

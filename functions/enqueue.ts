@@ -15,7 +15,7 @@ export const enqueue: EdgeFunction = (app) => {
     if (!queue) throw new Problem('unknown_queue');
     const { body, ...options } = await readObject(c);
     const [receipt] = await accept(c, [{ queue, body, options, at: '' }]);
-    return c.json(receipt, 202);
+    return c.json(receipt, receipt?.duplicate ? 200 : 202);
   });
 
   app.post('/v1/messages', allow('enqueue'), limitBody, async (c) => {

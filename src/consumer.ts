@@ -27,6 +27,7 @@ export interface Settle {
     outcome: Outcome;
     delay?: number | undefined;
     error?: string | undefined;
+    result?: unknown;
   }[];
   extendMs?: number | undefined;
   more?: { queues: string[]; max: number; holding: number };
@@ -71,12 +72,14 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
   return leaseMs > 0 ? { settled, expiresAt: answer.now + leaseMs } : { settled };
 }
 
-function settlementOf({ id, attempt = 0, outcome, delay, error }: Settle['settlements'][0]): Settlement {
+function settlementOf({ id, attempt = 0, outcome, delay, error, result }: Settle['settlements'][0]): Settlement {
   const backoffMs = outcome === 'retry' ? DEFAULT_BACKOFF.waitMs(Math.max(1, attempt), Math.random()) : 0;
   return {
     entry: `${attempt}.${id}`,
     outcome,
     delayMs: delay ?? backoffMs,
+    // From elsewhere it is not known whether a result is kept or a dedup key goes: storage looks.
+    ...(outcome === 'ack' ? { result: JSON.stringify(result ?? null) } : {}),
     ...(outcome === 'retry' || outcome === 'dead' ? { failure: { kind: 'failed', text: error ?? '' } } : {}),
   };
 }
@@ -86,7 +89,7 @@ async function received(store: Store, lease: string, answer: ExchangeAnswer, lea
   const unreadable: Settlement[] = [];
   for (const { entry, envelope } of answer.taken) {
     try {
-      const { maxAttempts: _, ...message } = openEnvelope(entry, envelope);
+      const { maxAttempts: _, readAtAck: __, ...message } = openEnvelope(entry, envelope);
       messages.push(message);
     } catch {
       const failure = { kind: 'unreadable' as const, text: 'its stored form cannot be read' };

@@ -31,6 +31,12 @@ export interface Message<Body = unknown> {
   enqueuedAt: number;
 }
 
+/** A message out of its envelope, with what its consumer has to tell storage when it is done. */
+export interface Opened extends Message {
+  /** Storage has to read its envelope again when it is acked: it keeps a result, or a dedup key that goes with it. */
+  readAtAck: boolean;
+}
+
 /** A message on its way in, checked and complete. */
 export interface NewMessage {
   id: string;
@@ -42,8 +48,22 @@ export interface NewMessage {
   notBefore?: number;
   /** 0: it never expires. */
   ttlMs: number;
+  /** How long its result is kept; 0: not at all. */
+  retentionMs?: number;
+  dedup?: StoredDedup;
   /** The part of the envelope behind the header line. */
   json: string;
+}
+
+/** How one message is known as the duplicate of another. */
+export interface StoredDedup {
+  /** Of the key: keys are users' text, which no name in Redis holds. */
+  digest: string;
+  windowMs: number;
+  /** What becomes of a new message with the key of one that waits. */
+  mode: 'drop' | 'replace';
+  /** The key goes when the message is acked or dead, not only when its window is over. */
+  release: boolean;
 }
 
 /** Drained queues share this pool, a pulled queue is its own. No queue can have this name. */
@@ -69,12 +89,13 @@ export function parseEntry(entry: string): { attempt: number; id: string } {
 
 /**
  * @param entry `<attempt>.<id>`
- * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>`, a line feed, JSON
+ * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <retention ms> <dedup digest, or ->]`, a line
+ *   feed, JSON
  * @throws SyntaxError where the JSON cannot be read: the message is somebody else's, or damaged
  */
-export function openEnvelope(entry: string, envelope: string): Message {
+export function openEnvelope(entry: string, envelope: string): Opened {
   const end = envelope.indexOf('\n');
-  const [lane = '', , maxAttempts, enqueuedAt] = envelope.slice(0, end).split(' ');
+  const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup] = envelope.slice(0, end).split(' ');
   const { body, headers } = JSON.parse(envelope.slice(end + 1)) as Pick<Message, 'body' | 'headers'>;
   return {
     ...parseEntry(entry),
@@ -83,6 +104,7 @@ export function openEnvelope(entry: string, envelope: string): Message {
     body,
     headers: headers ?? {},
     enqueuedAt: Number(enqueuedAt),
+    readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')),
   };
 }
 

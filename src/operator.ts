@@ -14,9 +14,12 @@ export interface QueueReport extends Counts {
 /** A message as operators see it. The body is there where it can be read. */
 export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> {
   id: string;
-  state: State | 'cancelled' | 'unseen' | 'gone';
+  /** `done`: acked, and its result is kept. */
+  state: State | 'done' | 'cancelled' | 'unseen' | 'gone';
+  /** What its handler returned, or its consumer gave with the ack. */
+  result?: unknown;
   attempt?: number;
-  /** Due, end of its lease, or dead since: epoch ms. */
+  /** Due, end of its lease, dead since, or done at: epoch ms. */
   at?: number;
   failures: Failure[];
 }
@@ -62,7 +65,11 @@ export function openOperator(operations: Operations, clock: () => number = Date.
       return { messages, ...(page.cursor === '' ? {} : { cursor: page.cursor }) };
     },
     async message(id) {
-      const { state, ...stored } = await operations.look(id);
+      const { state, result, ...stored } = await operations.look(id);
+      if (result) {
+        const { attempt, at, json } = result;
+        return { id, state: 'done', attempt, at, result: JSON.parse(json) as unknown, failures: [] };
+      }
       return state === 'gone' || state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
     },
     cancel: (id) => operations.cancel(id),
@@ -101,7 +108,8 @@ function reportOf(state: MessageReport['state'], { entry, at, envelope, failures
   const { id, attempt } = parseEntry(entry);
   const report: MessageReport = { id, state, attempt, failures, ...(at === undefined ? {} : { at }) };
   try {
-    return { ...openEnvelope(entry, envelope), ...report };
+    const { readAtAck: _, ...message } = openEnvelope(entry, envelope);
+    return { ...message, ...report };
   } catch {
     return report; // its envelope is gone or damaged: what the store knows of it is all there is
   }

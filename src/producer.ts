@@ -1,9 +1,10 @@
 /** Enqueueing: turns what callers ask for into complete messages, or into a list of what is wrong with them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import * as z from 'zod/mini';
+import { shortDigest } from './digest.ts';
 import { parseDuration, YEAR_MS } from './duration.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
-import { laneOf, MAX_GROUP_LENGTH, MAX_MESSAGE_BYTES, type Priority } from './message.ts';
+import { laneOf, MAX_GROUP_LENGTH, MAX_MESSAGE_BYTES, type Priority, type StoredDedup } from './message.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Store, Unnamed } from './store/store.ts';
 
@@ -53,6 +54,21 @@ export const MessageOptions = z.strictObject({
   ),
   /** Deliveries after which it becomes a dead letter. */
   maxAttempts: z.optional(z.int().check(z.minimum(1), z.maximum(1_000))),
+  /** The outcome and the handler's result are kept this long, to be asked for. */
+  retention: z.optional(duration(0)),
+  /** The same key inside the window is the same message: the answer carries the first id. */
+  dedup: z.optional(
+    z.strictObject({
+      key: z.string().check(
+        z.minLength(1),
+        z.maxLength(256),
+        z.refine((text) => text.isWellFormed(), { message: 'must be well-formed text' }),
+      ),
+      window: z.optional(duration(1)),
+      mode: z.optional(z.enum(['drop', 'replace'])),
+      release: z.optional(z.boolean()),
+    }),
+  ),
   /** Handed to the consumer as they are. */
   headers: z.optional(
     z.record(z.string().check(z.minLength(1), z.maxLength(128)), z.string().check(z.maxLength(4_096))),
@@ -75,8 +91,11 @@ export interface Draft {
 export interface Receipt {
   id: string;
   queue: string;
-  state: 'ready' | 'delayed';
+  state: 'ready' | 'delayed' | 'duplicate';
+  /** Its dedup key was taken: the id is that of the first message, and this one was not enqueued. */
   duplicate: boolean;
+  /** The first message waits still, and has this body now. */
+  replaced?: true;
 }
 
 export interface Enqueued {
@@ -115,9 +134,20 @@ export async function enqueueDrafts(store: Store, drafts: Draft[], name?: Reques
     issues.push({ field: 'messages', code: 'too_large', message });
   }
   if (issues.length > 0) throw new InvalidMessage(issues);
-  const { ids, wake, repeated } = await store.enqueue({ messages, ...name });
+  const { ids, wake, repeated, met } = await store.enqueue({ messages, ...name });
   const receipts = messages.map(({ delayMs, notBefore = 0 }, index): Receipt => {
     const state = delayMs > 0 || notBefore > Date.now() ? 'delayed' : 'ready';
+    const first = met.get(index);
+    if (first) {
+      const replaced = first.what === 'replaced' ? { replaced: true as const } : {};
+      return {
+        id: first.id,
+        queue: drafts[index]?.queue?.name ?? '',
+        state: 'duplicate',
+        duplicate: true,
+        ...replaced,
+      };
+    }
     return { id: ids[index] as string, queue: drafts[index]?.queue?.name ?? '', state, duplicate: false };
   });
   return { receipts, wake, repeated };
@@ -126,7 +156,7 @@ export async function enqueueDrafts(store: Store, drafts: Draft[], name?: Reques
 async function complete(draft: Draft): Promise<{ message: Unnamed } | { issues: Issue[] }> {
   const { queue, body, options, at } = draft;
   const parsed = MessageOptions.safeParse(options);
-  const { priority, group, delay, notBefore, ttl, maxAttempts, headers } = parsed.data ?? {};
+  const { priority, group, delay, notBefore, ttl, maxAttempts, headers, retention, dedup } = parsed.data ?? {};
   const json = toJson(body, headers);
   const issues = [
     ...(queue ? [] : [{ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' }]),
@@ -143,8 +173,23 @@ async function complete(draft: Draft): Promise<{ message: Unnamed } | { issues: 
       delayMs: parseDuration(delay ?? 0) ?? 0,
       ...(notBefore === undefined ? {} : { notBefore: parseInstant(notBefore) ?? 0 }),
       ttlMs: parseDuration(ttl ?? queue.ttlMs) ?? 0,
+      retentionMs: parseDuration(retention ?? queue.retentionMs) ?? 0,
+      ...(dedup ? { dedup: await storedDedup(queue, dedup) } : {}),
       json,
     },
+  };
+}
+
+async function storedDedup(
+  queue: AnyQueue,
+  dedup: NonNullable<z.output<typeof MessageOptions>['dedup']>,
+): Promise<StoredDedup> {
+  const { windowMs, mode, release } = queue.dedup;
+  return {
+    digest: await shortDigest(dedup.key),
+    windowMs: parseDuration(dedup.window ?? windowMs) ?? windowMs,
+    mode: dedup.mode ?? mode,
+    release: dedup.release ?? release,
   };
 }
 

@@ -21,6 +21,15 @@ export type Handler<Body, Env = unknown> = (
   context: HandlerContext<Env>,
 ) => Promise<unknown> | unknown;
 
+export interface DedupPolicy {
+  /** How long a key is known after its first message. Default 5 minutes. */
+  window?: Duration;
+  /** 'drop' the new message (default), or 'replace' the body of the first while it waits. */
+  mode?: 'drop' | 'replace';
+  /** Forget the key when its message is acked or dead. Default: only after the window. */
+  release?: boolean;
+}
+
 export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> {
   /** 0 to 9, 0 first; a message may carry its own. Default 5. */
   priority?: Priority;
@@ -34,6 +43,10 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   timeout?: Duration;
   /** A message not delivered within it becomes a dead letter. Default: none. */
   ttl?: Duration;
+  /** How long the outcome and what the handler returned are kept, to be asked for. Default: not at all. */
+  retention?: Duration;
+  /** How messages with a dedup key are treated that do not say so themselves. */
+  dedup?: DedupPolicy;
   /** Subrequests that one delivery may make; a drain's budget counts them. Default 1. */
   requests?: number;
   /** Left out: the queue is pulled. */
@@ -50,6 +63,8 @@ export interface Queue<Input = unknown, Output = Input, Env = unknown> {
   readonly backoff: Backoff;
   readonly timeoutMs: number;
   readonly ttlMs: number;
+  readonly retentionMs: number;
+  readonly dedup: Required<Omit<DedupPolicy, 'window'>> & { windowMs: number };
   readonly requests: number;
   readonly handler: Handler<Output, Env> | undefined;
 }
@@ -78,6 +93,12 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
     backoff,
     timeoutMs: toMs(options.timeout ?? '30s', setting('timeout')),
     ttlMs: toMs(options.ttl ?? 0, setting('ttl')),
+    retentionMs: toMs(options.retention ?? 0, setting('retention')),
+    dedup: Object.freeze({
+      windowMs: toMs(options.dedup?.window ?? '5m', setting('dedup.window')),
+      mode: options.dedup?.mode ?? 'drop',
+      release: options.dedup?.release ?? false,
+    }),
     requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
     handler,
   });

@@ -11,6 +11,7 @@ const LAYERS = [
     'src/backoff.ts',
     'src/errors.ts',
     'src/message.ts',
+    'src/digest.ts',
     'src/queue.ts',
     'src/config.ts',
     'src/log.ts',

@@ -1,14 +1,14 @@
 /** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
 import { YEAR_MS } from '../duration.ts';
 import { Refusal, RetryLater } from '../errors.ts';
-import { type Message, openEnvelope, queueOfEnvelope } from '../message.ts';
+import { type Opened, openEnvelope, queueOfEnvelope } from '../message.ts';
 import type { AnyQueue, HandlerContext } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
 
 /** A message out of a lease, ready to be handled. */
 export interface Delivery {
   entry: string;
-  message: Message;
+  message: Opened;
   queue: AnyQueue;
 }
 
@@ -39,10 +39,24 @@ export async function deliver(
 ): Promise<Settlement> {
   try {
     const body = await checkedBody(queue, message.body);
-    await queue.handler?.({ ...message, body }, context);
-    return { entry, outcome: 'ack' };
+    const { readAtAck, ...given } = message;
+    const result: unknown = await queue.handler?.({ ...given, body }, context);
+    return { entry, outcome: 'ack', ...(readAtAck ? { result: resultText(result) } : {}) };
   } catch (error) {
     return failed(entry, message.attempt, queue, error, random);
+  }
+}
+
+/** The most that is kept of what a handler returned. */
+const RESULT_BYTES = 64 * 1024;
+
+/** As JSON; null for what JSON cannot hold or is too large. */
+function resultText(result: unknown): string {
+  try {
+    const text = JSON.stringify(result) ?? 'null';
+    return text.length <= RESULT_BYTES ? text : 'null';
+  } catch {
+    return 'null';
   }
 }
 

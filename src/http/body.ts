@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type * as z from 'zod/mini';
+import { shortDigest } from '../digest.ts';
 import { InvalidMessage } from '../errors.ts';
 import { newToken } from '../message.ts';
 import { issuesOf, MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
@@ -62,11 +63,4 @@ export async function requestName(c: Context<SluiceEnv>): Promise<RequestName | 
   const token = await shortDigest(`${c.var.token.name}\n${key}`);
   const fingerprint = await shortDigest(`${c.req.path}\n${await c.req.text()}`);
   return { token, fingerprint, recognisedMs: RECOGNISED_MS };
-}
-
-/** 132 bits of a SHA-256 in characters that keys and ids may have. */
-async function shortDigest(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  const base64 = btoa(String.fromCharCode(...new Uint8Array(digest)));
-  return base64.replaceAll('+', '-').replaceAll('/', '_').slice(0, 22);
 }

@@ -38,6 +38,16 @@ const Settlement = z.strictObject({
   delay: z.optional(duration(0, YEAR_MS)),
   /** Why, for whoever looks at the message later. */
   error: z.optional(z.string().check(z.maxLength(500))),
+  /** Kept with an ack, where the message has a retention. */
+  result: z.optional(
+    z
+      .unknown()
+      .check(
+        z.refine((value) => (JSON.stringify(value) ?? '').length <= 65_536, {
+          message: 'must take at most 64 KiB as JSON',
+        }),
+      ),
+  ),
 });
 
 export const SettleRequest = z.strictObject({

@@ -37,13 +37,13 @@ export function whatHappened({ command, result, error }: Observation): Happened 
   return { what: 'exchanged', lease: args[2] ?? '', taken: taken.filter((_, i) => i % 2 === 0), settled };
 }
 
-/** Runs of lane, pool, attempts, delay, not before, ttl, count, then count × (id, JSON): the ARGV of enqueue.lua. */
+/** Runs of lane, pool, attempts, delay, not before, ttl, extras, count, then count × (id, JSON): the ARGV of enqueue.lua. */
 function messagesIn(runs: string[]): { id: string; lane: string; delayed: boolean }[] {
   const messages: { id: string; lane: string; delayed: boolean }[] = [];
   for (let at = 0; at < runs.length; ) {
-    const [lane = '', , , delay, notBefore, , count] = runs.slice(at, at + 7);
+    const [lane = '', , , delay, notBefore, , , count] = runs.slice(at, at + 8);
     const delayed = Number(delay) > 0 || Number(notBefore) > 0;
-    at += 7;
+    at += 8;
     for (let i = 0; i < Number(count); i++, at += 2) messages.push({ id: runs[at] ?? '', lane, delayed });
   }
   return messages;

@@ -20,6 +20,15 @@ export interface Stored {
   failures: Failure[];
 }
 
+/** What is kept of an acked message. */
+export interface Result {
+  attempt: number;
+  /** Epoch ms. */
+  at: number;
+  /** What its handler, or its consumer, gave. */
+  json: string;
+}
+
 /** One delivery that did not end well. */
 export interface Failure {
   attempt: number;
@@ -51,7 +60,7 @@ export interface Operations {
   /** Dead letters back to their lanes: 1 to 200 ids. @throws StorageError */
   redrive(queue: string, ids: string[]): Promise<Redriven[]>;
   /** @throws StorageError */
-  look(id: string): Promise<{ state: State | 'cancelled' | 'unseen' | 'gone' } & Stored>;
+  look(id: string): Promise<{ state: State | 'cancelled' | 'unseen' | 'gone'; result?: Result } & Stored>;
   /** @throws StorageError */
   count(queue: string, pool: string): Promise<Counts>;
   /** One page; the cursor '' begins and ends. @throws StorageError */
@@ -92,8 +101,10 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
     },
     async look(id) {
       const reply = strings(await run(scripts.look, [keys.timers, keys.failures], [id]));
-      const [state, ...stored] = reply as [State, string, string, string, string];
-      return { state, ...storedOf(stored) };
+      const [state, entry, at, envelope, failures, result] = reply as [State, ...string[]];
+      const [, attempt, acked, json] = /^(\d+) (\d+) (.*)$/s.exec(result ?? '') ?? [];
+      const kept = json === undefined ? {} : { result: { attempt: Number(attempt), at: Number(acked), json } };
+      return { state, ...storedOf([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
     },
     async count(queue, pool) {
       const reply = list(await run(scripts.count, [keys.timers, keys.config], [now(), queue, pool]));

@@ -25,7 +25,7 @@ import timers from './scripts/timers.lua';
 const script = (name: string, ...chunks: string[]): Script => ({ name, source: chunks.join('\n') });
 
 export const scripts = {
-  enqueue: script('enqueue', clock, entry, lane, enqueue),
+  enqueue: script('enqueue', clock, entry, lane, locate, enqueue),
   exchange: script('exchange', clock, entry, lane, dead, timers, settle, take, exchange),
   sweep: script('sweep', clock, entry, lane, dead, timers, locate, inspect, sweep),
   audit: script('audit', clock, entry, lane, dead, locate, inspect, audit),

@@ -24,6 +24,8 @@ export interface EnqueueAnswer {
   repeated: boolean;
   /** The caller should start a drain: nobody is draining. */
   wake: boolean;
+  /** Place in the request to what became of a message whose dedup key was taken. */
+  met: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
 }
 
 export type Outcome = 'ack' | 'retry' | 'dead' | 'release';
@@ -37,6 +39,8 @@ export interface Settlement {
   /** For retry and release. */
   delayMs?: number;
   failure?: { kind: FailureKind; text: string };
+  /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */
+  result?: string;
 }
 
 export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lapsed' | 'missing' | 'expired';
@@ -161,15 +165,22 @@ async function enqueue(runner: Runner, keys: Keys, head: string[], request: Enqu
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS } = request;
   const base = newToken();
   const args = [...head, base, fingerprint, ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String)];
-  const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper];
+  const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
   const { reply } = await runner.run(scripts.enqueue, script, [
     ...args,
     ...runsOf(messages, idsOf(base, messages.length)),
   ]);
-  const [status, wake, applied = base] = strings(reply);
+  const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
   if (status === 'blocked') throw new StorageError('refused', `a key of a wrong type: ${applied}`);
-  return { ids: idsOf(applied, messages.length), repeated: status === 'repeated', wake: wake === '1' };
+  return { ids: idsOf(applied, messages.length), repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
+}
+
+function metIn(text: string): EnqueueAnswer['met'] {
+  const words = text === '' ? [] : text.split(' ').map((word) => word.split('='));
+  return new Map(
+    words.map(([place, id = '', what]) => [Number(place) - 1, { id, what: what as 'duplicate' | 'replaced' }]),
+  );
 }
 
 /** Consecutive messages with the same settings share one header: most batches are a single run. */
@@ -177,8 +188,9 @@ function runsOf(messages: Unnamed[], ids: string[]): string[] {
   const args: string[] = [];
   let settings = '';
   let countAt = 0;
-  messages.forEach(({ lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs, json }, index) => {
-    const run = [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String)];
+  messages.forEach((message, index) => {
+    const { lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs, json } = message;
+    const run = [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String), extrasOf(message)];
     if (run.join(' ') !== settings) {
       settings = run.join(' ');
       countAt = args.push(...run, '0') - 1;
@@ -187,6 +199,11 @@ function runsOf(messages: Unnamed[], ids: string[]): string[] {
     args.push(ids[index] as string, json);
   });
   return args;
+}
+
+function extrasOf({ retentionMs = 0, dedup }: Unnamed): string {
+  if (!dedup) return retentionMs > 0 ? `${retentionMs} 0 - -` : '-';
+  return `${retentionMs} ${dedup.windowMs} ${dedup.mode} ${dedup.digest}${dedup.release ? '!' : ''}`;
 }
 
 async function exchange(runner: Runner, keys: Keys, head: string[], request: ExchangeRequest): Promise<ExchangeAnswer> {
@@ -217,7 +234,8 @@ async function exchange(runner: Runner, keys: Keys, head: string[], request: Exc
   };
 }
 
-function settlementArgs({ outcome, entry, delayMs = 0, failure }: Settlement): string[] {
+function settlementArgs({ outcome, entry, delayMs = 0, failure, result }: Settlement): string[] {
+  if (result !== undefined) return [outcome, entry, '0', 'read', result];
   const text = (failure?.text ?? '').replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed();
   return [outcome, entry, String(delayMs), failure?.kind ?? '-', text];
 }

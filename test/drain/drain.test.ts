@@ -194,6 +194,18 @@ onEachRedis('a drain', (bench) => {
     expect((await b.shard()).failures[bad ?? '']).toMatch(/ refused .*does not match the schema/);
   });
 
+  test('what a handler returns is kept where the message has a retention, or null where it cannot be JSON', async () => {
+    const b = bench();
+    const results: unknown[] = [{ sent: 1 }, undefined, 1n];
+    const ids: string[] = [];
+    for (const [i] of results.entries())
+      ids.push(...(await enqueue(b, 1, { retentionMs: 60_000, json: `{"body":${i}}` })));
+    await start(b, [queue(({ body }) => results[Number(body)])]);
+    acked(b, ids);
+    const kept = await Promise.all(ids.map((id) => b.operations().look(id)));
+    expect(kept.map(({ result }) => result?.json)).toEqual(['{"sent":1}', 'null', 'null']);
+  });
+
   test('CR4 one unreadable message among fifty is a dead letter, the others are delivered', async () => {
     const b = bench();
     const [bad] = await enqueue(b, 1, { json: '{"body":' });

@@ -98,6 +98,24 @@ describe('what it takes', () => {
     expect(answers.map(({ status }) => status)).toEqual([202, 202]);
   });
 
+  test('a dedup key: 200 with the first id for the second, whatever the key holds, and its result can be asked for', async () => {
+    const dedup = { key: 'order {7}\n☂', window: '1h' };
+    const queue = '/v1/queues/github.activity/messages';
+    const first = (await (await post(queue, { body: 1, dedup, retention: '1h' })).json()) as { id: string };
+    const second = await post(queue, { body: 2, dedup });
+    expect([second.status, await second.json()]).toEqual([
+      200,
+      { id: first.id, queue: 'github.activity', state: 'duplicate', duplicate: true },
+    ]);
+    await deployed().outbox.arrival(first.id);
+    const done = async () =>
+      (await (
+        await deployed().call(`/v1/messages/${first.id}`, { method: 'GET', token: 'all-token' })
+      ).json()) as object;
+    await eventually('its result is kept', async () => 'result' in (await done()));
+    expect(await done()).toMatchObject({ id: first.id, state: 'done', attempt: 1, result: null });
+  });
+
   test('health is open and says that storage answers', async () => {
     const answer = await deployed().call('/health', { method: 'GET', token: null });
     expect([answer.status, await answer.json()]).toEqual([200, { status: 'ok', warnings: [] }]);

@@ -134,6 +134,14 @@ describe('a consumer', () => {
     );
   });
 
+  test('gives a result with its ack, which is kept where the message has a retention', async () => {
+    const [id] = await enqueue(1, { retention: '1h' });
+    const { lease } = await receive();
+    await settle(lease, { settle: [{ id, outcome: 'ack', result: { pages: 7 } }] });
+    const answer = await deployed().call(`/v1/messages/${id}`, { method: 'GET', token: 'all' });
+    expect(await answer.json()).toMatchObject({ id, state: 'done', attempt: 1, result: { pages: 7 } });
+  });
+
   test('extends its lease, releases untouched, and refuses for good', async () => {
     const [released, refused] = await enqueue(2);
     const { lease, expiresAt } = await receive({ visibility: '30s' });

@@ -65,14 +65,14 @@ function settledIn([outcome, entry = '', delay, , text = '']: string[], status: 
   return { entry, outcome: outcome as Outcome, status, delayMs: Number(delay), cutOff };
 }
 
-/** Runs of lane, pool, attempts, delay, not before, ttl, count, then count × (id, JSON): the ARGV of enqueue.lua. */
+/** Runs of lane, pool, attempts, delay, not before, ttl, extras, count, then count × (id, JSON): the ARGV of enqueue.lua. */
 function messagesIn(runs: string[], now: number): StoredMessage[] {
   const messages: StoredMessage[] = [];
   for (let at = 0; at < runs.length; ) {
-    const [lane = '', , , delay, notBefore, , count] = runs.slice(at, at + 7);
+    const [lane = '', , , delay, notBefore, , , count] = runs.slice(at, at + 8);
     const delayMs = Math.max(Number(delay), Number(notBefore) - now, 0);
     const { queue } = parseLane(lane);
-    at += 7;
+    at += 8;
     for (let i = 0; i < Number(count); i++, at += 2) {
       const { body } = JSON.parse(runs[at + 1] ?? '{}') as { body: unknown };
       messages.push({ id: runs[at] ?? '', key: keyIn(queue, body), lane, delayMs });

@@ -19,6 +19,7 @@ if place.state == 'cancelled' then return 'leased' end
 if place.state == 'gone' then return 'gone' end
 
 local lane = place.header.lane
+end_dedup(root, place.header, id, true) -- it never came to its end: the next with its key is welcome
 if place.state == 'leased' or place.state == 'unseen' then
   redis.call('SET', key, TOMBSTONE, 'PX', digits(TOMBSTONE_MS))
   redis.call('HDEL', KEYS[2], id)

@@ -49,9 +49,23 @@ local TOMBSTONE = 'cancelled'
 -- What the scripts may read of an envelope: its first line. nil where there is none.
 local function header_of(envelope)
   if not envelope then return nil end
-  local lane, pool, attempts, expires = string.match(envelope, '^(%S+) (%S+) (%d+) %d+ (%d+)\n')
+  local lane, pool, attempts, expires, more = string.match(envelope, '^(%S+) (%S+) (%d+) %d+ (%d+)([^\n]*)\n')
   if not lane then return nil end
-  return { lane = lane, pool = pool, attempts = tonumber(attempts), expires = tonumber(expires) }
+  local header = { lane = lane, pool = pool, attempts = tonumber(attempts), expires = tonumber(expires), retention = 0 }
+  local retention, dedup, release = string.match(more, '^ (%d+) ([^ !]+)(!?)$')
+  if retention then header.retention, header.dedup, header.release = tonumber(retention), dedup, release == '!' end
+  return header
+end
+
+-- The key under which a message is known as a duplicate; nil where it has none.
+local function dedup_key(root, header)
+  if header.dedup and header.dedup ~= '-' then return root .. 'dedup:' .. queue_of(header.lane) .. ':' .. header.dedup end
+end
+
+-- The message is done with: its dedup key goes where it does not outlive it, or where the message never came to its end.
+local function end_dedup(root, header, id, always)
+  local key = dedup_key(root, header)
+  if key and (always or header.release) and text_of(key) == id then redis.call('UNLINK', key) end
 end
 
 -- Envelopes read at once: as many of the largest stay below the 10 MB that hosted Redis allows a reply.

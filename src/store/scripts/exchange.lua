@@ -77,6 +77,7 @@ for i, taken in ipairs(fresh) do
   elseif i <= #envelopes and (expired or not header) then
     local lane = header and header.lane or taken.lane
     buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = taken.entry }
+    if header then end_dedup(root, header, id_of(taken.entry)) end
     failures[#failures + 1] = failure(taken.entry, now, expired and 'expired' or 'missing',
       expired and 'its time to live was over' or 'its envelope is gone')
     if i <= in_transit then redis.call('LREM', lease_key, '1', taken.entry) end

@@ -5,6 +5,9 @@ local LOOK_AT = 100
 -- A turn later than now by this much was given by a clock that has been put back since.
 local TURN_AHEAD_MS = 60000
 
+-- A dedup key without an end gets this one.
+local DEDUP_MS = 86400000
+
 -- A function for each kind of key; `shard` is { root =, timers =, failures =, now =, repair =, findings =, drained = }.
 local inspect = {}
 
@@ -98,6 +101,14 @@ function inspect.config(shard)
   end
 end
 
+-- A dedup key that would never end. The name is '<queue>:<digest>'.
+function inspect.dedup(shard, name)
+  local key = shard.root .. 'dedup:' .. name
+  if redis.call('PTTL', key) == -1 and found(shard, 'dedup-without-end', name) then
+    redis.call('PEXPIRE', key, digits(DEDUP_MS))
+  end
+end
+
 -- A lease's expiry whose lease is gone.
 function inspect.timers(shard)
   for _, member in ipairs(redis.call('ZRANGE', shard.timers, '0', digits(LOOK_AT - 1))) do
@@ -172,7 +183,7 @@ local function inspect_page(shard, cursor, count, kinds)
     local kind, rest = string.match(name, '^(%l+):(.+)$')
     kind = kind or name
     if kinds[kind] then
-      local types = { lane = 'list', lease = 'list', config = 'hash', m = 'string' }
+      local types = { lane = 'list', lease = 'list', config = 'hash', m = 'string', dedup = 'string' }
       if redis.call('TYPE', key).ok == (types[kind] or 'zset') then
         inspect[kind](shard, rest)
       else

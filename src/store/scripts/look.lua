@@ -4,11 +4,13 @@
 -- KEYS[2]  hash  failures
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2]  id
--- Returns  {state, entry, due or dead since (epoch ms) or '', envelope, failures}: see locate for the states. Where a message
---          is leased the entry is a guess: its attempt may be one more
+-- Returns  {state, entry, due or dead since (epoch ms) or '', envelope, failures, result}: see locate for the states. Where a
+--          message is leased the entry is a guess: its attempt may be one more. A result '<attempt> <at> <JSON>' is kept of
+--          one that is gone, if that was asked for
 -- Replay   reads only
 -- Cost     6 to 14 commands; looks at no more than 2 × 10,000 entries of the lane
 
 local place = locate(ARGV[1], KEYS[1], KEYS[2], ARGV[2])
 local failures = redis.call('HGET', KEYS[2], ARGV[2])
-return { place.state, place.entry or '', place.at or '', place.envelope or '', failures or '' }
+local result = place.state == 'gone' and text_of(ARGV[1] .. 'result:' .. ARGV[2]) or ''
+return { place.state, place.entry or '', place.at or '', place.envelope or '', failures or '', result }

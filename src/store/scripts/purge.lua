@@ -56,6 +56,16 @@ end
 
 local keys, ids = {}, {}
 for i, entry in ipairs(gone) do keys[i], ids[i] = root .. 'm:' .. id_of(entry), id_of(entry) end
+local from = 0
+while from < #gone do -- a dedup key must not outlive what never came to its end
+  local rest = { unpack(gone, from + 1, math.min(from + READ, #gone)) }
+  local headers = read_envelopes(root, rest, 9000000)
+  for i, envelope in ipairs(headers) do
+    local header = header_of(envelope)
+    if header then end_dedup(root, header, id_of(rest[i]), true) end
+  end
+  from = from + #headers
+end
 in_chunks('UNLINK', nil, keys)
 in_chunks('HDEL', KEYS[2], ids)
 return { digits(#gone), digits(cursor), (more or #gone == limit) and '1' or '0' }

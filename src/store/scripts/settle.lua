@@ -21,7 +21,8 @@ local function settle(root, timers, failures_key, now, held, settlements)
   for _, s in ipairs(settlements) do
     s.held = in_lease[s.entry]
     in_lease[s.entry] = nil -- named twice, it counts once
-    if not s.held or s.outcome ~= 'ack' then wanted[#wanted + 1] = s.entry end
+    -- The envelope of what is simply acked is not needed: 'read' says that it may have a dedup key or a retention.
+    if not s.held or s.outcome ~= 'ack' or s.kind == 'read' then wanted[#wanted + 1] = s.entry end
   end
 
   -- Envelopes tell the queue and the attempts allowed, and whether a message that is not held lives on elsewhere.
@@ -34,6 +35,7 @@ local function settle(root, timers, failures_key, now, held, settlements)
 
   local statuses, settled, garbage, cleared = {}, {}, {}, {}
   local moves, later, buried, failures, released = {}, {}, {}, {}, {}
+  local ended, results = {}, {}
   for i, s in ipairs(settlements) do
     local header, outcome = headers[s.entry], s.outcome
     if not s.held then
@@ -48,6 +50,10 @@ local function settle(root, timers, failures_key, now, held, settlements)
         failures[#failures + 1] = failure(s.entry, now, 'missing', 'its envelope is gone')
         statuses[i] = 'dead'
       elseif outcome == 'ack' then
+        if type(header) == 'table' then
+          ended[#ended + 1] = { header, id_of(s.entry) }
+          if header.retention > 0 then results[#results + 1] = { s.entry, s.text, header.retention } end
+        end
         garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
         if has_failed(s.entry) then cleared[#cleared + 1] = id_of(s.entry) end
         statuses[i] = 'acked'
@@ -66,6 +72,7 @@ local function settle(root, timers, failures_key, now, held, settlements)
           statuses[i] = 'retried'
         else
           buried[#buried + 1] = { queue = queue_of(header.lane), entry = s.entry }
+          ended[#ended + 1] = { header, id_of(s.entry) }
           statuses[i] = 'dead'
         end
       end
@@ -85,6 +92,11 @@ local function settle(root, timers, failures_key, now, held, settlements)
   -- What could meet a key of a wrong type comes first, and is harmless to do again.
   bury(root, now, buried)
   record_failures(failures_key, failures)
+  for _, result in ipairs(results) do
+    local line = digits(attempt_of(result[1])) .. ' ' .. digits(now) .. ' ' .. result[2]
+    redis.call('SET', root .. 'result:' .. id_of(result[1]), line, 'PX', digits(result[3]))
+  end
+  for _, done in ipairs(ended) do end_dedup(root, done[1], done[2]) end
   in_chunks('ZADD', timers, later)
   put_all(root, timers, now, moves)
   for from = 1, #cleared, CHUNK do -- a key of a wrong type costs the texts, not the messages

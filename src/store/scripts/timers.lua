@@ -25,6 +25,7 @@ local function give_back(root, now, lease, moves, buried, failures, garbage)
             returned = returned + 1
           else
             buried[#buried + 1] = { queue = queue_of(header.lane), entry = entry }
+            end_dedup(root, header, id_of(entry))
           end
         end
       end

@@ -7,9 +7,10 @@ import { enqueue } from './enqueue.ts';
 import { health } from './health.ts';
 import { operate } from './operate.ts';
 import { receive } from './receive.ts';
+import { reference } from './reference.ts';
 import { sweep } from './sweep.ts';
 
 export default createSluice<Env>({
   queues,
-  functions: [enqueue, receive, operate, drain, sweep, health],
+  functions: [enqueue, receive, operate, drain, sweep, health, reference],
 }) satisfies ExportedHandler<Env>;

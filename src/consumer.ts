@@ -17,6 +17,8 @@ export interface Received {
   messages: Omit<Message, 'maxAttempts'>[];
   /** Nothing is ready: the next timer is due in so many ms. */
   nextInMs?: number;
+  /** The lease holds more than fits in one answer: it comes first with the next. */
+  more?: true;
 }
 
 export interface Settle {
@@ -100,5 +102,6 @@ async function received(store: Store, lease: string, answer: ExchangeAnswer, lea
     await store.exchange({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements: unreadable });
   }
   const nextInMs = messages.length === 0 && answer.nextDue ? Math.max(0, answer.nextDue - answer.now) : undefined;
-  return { expiresAt: answer.now + leaseMs, messages, ...(nextInMs === undefined ? {} : { nextInMs }) };
+  const more = answer.unseen ? { more: true as const } : {};
+  return { expiresAt: answer.now + leaseMs, messages, ...(nextInMs === undefined ? {} : { nextInMs }), ...more };
 }

@@ -67,8 +67,8 @@ export function openOperator(operations: Operations, clock: () => number = Date.
     async message(id) {
       const { state, result, ...stored } = await operations.look(id);
       if (result) {
-        const { attempt, at, json } = result;
-        return { id, state: 'done', attempt, at, result: JSON.parse(json) as unknown, failures: [] };
+        const { queue, attempt, at, json } = result;
+        return { id, state: 'done', queue, attempt, at, result: JSON.parse(json) as unknown, failures: [] };
       }
       return state === 'gone' || state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
     },

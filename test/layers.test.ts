@@ -18,7 +18,7 @@ const LAYERS = [
   ],
   ['src/store/'],
   ['src/producer.ts', 'src/consumer.ts', 'src/operator.ts', 'src/drain/'],
-  ['src/engine.ts'],
+  ['src/engine.ts', 'src/client/'],
   ['src/http/'],
   ['src/sluice.ts', 'src/index.ts'],
   ['functions/'],

@@ -5,6 +5,7 @@ import { sha256 } from 'hono/utils/crypto';
 import type { Scope, Token } from '../config.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
+import { limitRate } from './rate-limit.ts';
 
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 
@@ -15,6 +16,7 @@ export function allow(scope: Scope) {
     if (!given) throw new Problem('unauthorized', undefined, undefined, CHALLENGE);
     const token = await matching(given, c.var.engine.config.SLUICE_TOKENS);
     if (!token) throw new Problem('unauthorized', 'The token is not known here', undefined, CHALLENGE);
+    await limitRate(c.env, token);
     if (!token.scopes.includes(scope)) throw new Problem('forbidden', `The token lacks the scope "${scope}"`);
     c.set('token', token);
     await next();
@@ -25,6 +27,9 @@ export function allow(scope: Scope) {
 export function permit(token: Token, queue: string): void {
   if (!isPermitted(token, queue)) throw new Problem('forbidden', 'The token is not for this queue');
 }
+
+/** What concerns all queues, or nobody knows which: only a token for all of them may. No queue has this name. */
+export const ANY_QUEUE = '';
 
 export function isPermitted({ queues }: Token, queue: string): boolean {
   return queues.some((pattern) => (pattern.endsWith('*') ? queue.startsWith(pattern.slice(0, -1)) : queue === pattern));

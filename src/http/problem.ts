@@ -21,6 +21,7 @@ const PROBLEMS = {
   not_pulled: { status: 409, title: 'This queue is not for consumers' },
   method_not_allowed: { status: 405, title: 'The path does not take this method' },
   too_large: { status: 413, title: 'The request is too large' },
+  rate_limited: { status: 429, title: 'This token calls too often' },
   invalid_message: { status: 422, title: 'The request was understood but is not valid' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
   misconfigured: { status: 500, title: 'The settings of this deployment are wrong; its log names them' },

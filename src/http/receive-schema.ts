@@ -40,13 +40,11 @@ const Settlement = z.strictObject({
   error: z.optional(z.string().check(z.maxLength(500))),
   /** Kept with an ack, where the message has a retention. */
   result: z.optional(
-    z
-      .unknown()
-      .check(
-        z.refine((value) => (JSON.stringify(value) ?? '').length <= 65_536, {
-          message: 'must take at most 64 KiB as JSON',
-        }),
-      ),
+    z.unknown().check(
+      z.refine((value) => (JSON.stringify(value) ?? '').length <= 65_536, {
+        message: 'must take at most 64 KiB as JSON',
+      }),
+    ),
   ),
 });
 
@@ -58,7 +56,8 @@ export const SettleRequest = z.strictObject({
   receive: z.optional(
     z.strictObject({
       queues,
-      max,
+      /** 0 only asks whether the lease is still the caller's. */
+      max: z._default(z.int().check(z.minimum(0), z.maximum(100)), 10),
       /** How many messages of this lease the caller still holds: what the lease has above that was lost on its way. */
       holding: z.int().check(z.minimum(0), z.maximum(10_000)),
     }),

@@ -22,6 +22,7 @@ export interface Stored {
 
 /** What is kept of an acked message. */
 export interface Result {
+  queue: string;
   attempt: number;
   /** Epoch ms. */
   at: number;
@@ -102,8 +103,8 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
     async look(id) {
       const reply = strings(await run(scripts.look, [keys.timers, keys.failures], [id]));
       const [state, entry, at, envelope, failures, result] = reply as [State, ...string[]];
-      const [, attempt, acked, json] = /^(\d+) (\d+) (.*)$/s.exec(result ?? '') ?? [];
-      const kept = json === undefined ? {} : { result: { attempt: Number(attempt), at: Number(acked), json } };
+      const [, queue = '', attempt, acked, json] = /^(\S+) (\d+) (\d+) (.*)$/s.exec(result ?? '') ?? [];
+      const kept = json === undefined ? {} : { result: { queue, attempt: Number(attempt), at: Number(acked), json } };
       return { state, ...storedOf([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
     },
     async count(queue, pool) {

@@ -154,7 +154,7 @@ onEachRedis(
       await b.exchange({ settlements: [{ entry, outcome: 'ack', result: '{"sent":true}' }] });
       expect(await b.operations().look(id)).toMatchObject({
         state: 'gone',
-        result: { attempt: 1, at: b.now, json: '{"sent":true}' },
+        result: { queue: 'mail', attempt: 1, at: b.now, json: '{"sent":true}' },
       });
       const ttl = await b.redises.raw.pttl(`${b.root}result:${id}`);
       expect(ttl).toBeGreaterThan(50_000);

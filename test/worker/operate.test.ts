@@ -148,6 +148,27 @@ describe('an operator', () => {
     await deployed().outbox.arrival(id);
   });
 
+  test("is refused another token's message and its kept result", async () => {
+    const [id = ''] = await enqueue(1, { retention: '1h' });
+    const { lease } = await receive(1);
+    expect((await call('GET', `/v1/messages/${id}`, undefined, 'mailer')).status).toBe(403);
+    await call('POST', `/v1/leases/${lease}/settle`, { settle: [{ id, outcome: 'ack', result: 'secret' }] });
+    expect((await call('GET', `/v1/messages/${id}`, undefined, 'mailer')).status).toBe(403);
+    expect((await call('GET', `/v1/messages/${id}`)).body).toMatchObject({
+      state: 'done',
+      queue: 'reports',
+      result: 'secret',
+    });
+  });
+
+  test('overrides: paused, and not', async () => {
+    expect((await call('PATCH', reports(), { paused: true })).body).toEqual({ queue: 'reports', paused: true });
+    await enqueue(1);
+    expect((await receive(1)).messages).toEqual([]);
+    expect((await call('PATCH', reports(), { paused: false })).body).toEqual({ queue: 'reports', paused: false });
+    expect((await receive(1)).messages).toHaveLength(1);
+  });
+
   test('purges what waits, and leaves what is leased', async () => {
     await fill();
     expect((await call('POST', reports('/purge'), {})).body).toEqual({ purged: 7, more: false });
@@ -205,6 +226,18 @@ const refused: [string, string, string, unknown, string, number, string, string[
     422,
     'invalid_message',
     ['states.0'],
+  ],
+  ['a token for some queues, to audit all', 'GET', '/v1/audit', undefined, 'mailer', 403, 'forbidden', []],
+  ['a token for some queues, to sweep all', 'POST', '/v1/sweep', undefined, 'mailer', 403, 'forbidden', []],
+  [
+    'a policy that there is not',
+    'PATCH',
+    '/v1/queues/reports',
+    { pausd: 1 },
+    'all',
+    422,
+    'invalid_message',
+    ['paused', 'pausd'],
   ],
   ['the wrong method', 'PUT', '/v1/queues/reports', undefined, 'all', 405, 'method_not_allowed', []],
 ];

@@ -134,6 +134,15 @@ describe('a consumer', () => {
     );
   });
 
+  test('is told of more than fits in an answer, which comes first with the next; a max of 0 only asks for the lease', async () => {
+    for (let i = 0; i < 4; i++) await enqueue(6, { body: 'x'.repeat(200_000) });
+    const { lease, messages, more } = (await receive({ max: 24 })) as Received & { more?: true };
+    expect([messages.length < 24, more]).toEqual([true, true]);
+    const rest = await settle(lease, { receive: { queues: ['reports'], max: 0, holding: messages.length } });
+    expect(messages.length + (rest.messages?.length ?? 0)).toBe(24);
+    expect(rest).not.toHaveProperty('more');
+  });
+
   test('gives a result with its ack, which is kept where the message has a retention', async () => {
     const [id] = await enqueue(1, { retention: '1h' });
     const { lease } = await receive();

@@ -5,7 +5,7 @@
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2]  id
 -- Returns  {state, entry, due or dead since (epoch ms) or '', envelope, failures, result}: see locate for the states. Where a
---          message is leased the entry is a guess: its attempt may be one more. A result '<attempt> <at> <JSON>' is kept of
+--          message is leased the entry is a guess: its attempt may be one more. A result '<queue> <attempt> <at> <JSON>' is kept of
 --          one that is gone, if that was asked for
 -- Replay   reads only
 -- Cost     6 to 14 commands; looks at no more than 2 × 10,000 entries of the lane

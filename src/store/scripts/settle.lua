@@ -52,7 +52,7 @@ local function settle(root, timers, failures_key, now, held, settlements)
       elseif outcome == 'ack' then
         if type(header) == 'table' then
           ended[#ended + 1] = { header, id_of(s.entry) }
-          if header.retention > 0 then results[#results + 1] = { s.entry, s.text, header.retention } end
+          if header.retention > 0 then results[#results + 1] = { s.entry, s.text, header } end
         end
         garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
         if has_failed(s.entry) then cleared[#cleared + 1] = id_of(s.entry) end
@@ -93,8 +93,8 @@ local function settle(root, timers, failures_key, now, held, settlements)
   bury(root, now, buried)
   record_failures(failures_key, failures)
   for _, result in ipairs(results) do
-    local line = digits(attempt_of(result[1])) .. ' ' .. digits(now) .. ' ' .. result[2]
-    redis.call('SET', root .. 'result:' .. id_of(result[1]), line, 'PX', digits(result[3]))
+    local line = queue_of(result[3].lane) .. ' ' .. digits(attempt_of(result[1])) .. ' ' .. digits(now) .. ' ' .. result[2]
+    redis.call('SET', root .. 'result:' .. id_of(result[1]), line, 'PX', digits(result[3].retention))
   end
   for _, done in ipairs(ended) do end_dedup(root, done[1], done[2]) end
   in_chunks('ZADD', timers, later)

@@ -1,0 +1,59 @@
+/** SluiceError: the one error of the client. It carries no token, no message body and no text of the runtime's errors. */
+import type { Issue } from '../errors.ts';
+
+export class SluiceError extends Error {
+  override readonly name = 'SluiceError';
+  /** The HTTP status; 0 where there was no usable answer, and the request may or may not have been carried out. */
+  readonly status: number;
+  /** As in docs/api.md. Without a problem in the answer: `unreachable`, `timeout`, `garbled`, `http_<status>`. */
+  readonly code: string;
+  /** What is wrong with the request, field by field. */
+  readonly issues: Issue[];
+  /** When the server says to come back. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(status: number, code: string, text: string, issues: Issue[] = [], retryAfterMs?: number) {
+    super(`${code}: ${[text, ...issues.map(({ field, message }) => `${field} ${message}`)].join('; ')}`);
+    this.status = status;
+    this.code = code;
+    this.issues = issues;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** The same request may fare better later. Of other 4xx it may not: they are final. */
+  get isTemporary(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** @param answer one that is not ok; its body is read */
+export async function errorOf(answer: Response): Promise<SluiceError> {
+  const problem = await problemIn(answer);
+  const { code = `http_${answer.status}`, title = 'no reason was given', detail = title, errors = [] } = problem;
+  return new SluiceError(answer.status, code, detail, errors, retryAfter(answer.headers.get('retry-after')));
+}
+
+interface ProblemBody {
+  code?: string;
+  title?: string;
+  detail?: string;
+  errors?: Issue[];
+}
+
+/** What stands between may answer with a page of its own. */
+async function problemIn(answer: Response): Promise<ProblemBody> {
+  const text = await answer.text();
+  if (!answer.headers.get('content-type')?.startsWith('application/problem+json')) return {};
+  try {
+    return JSON.parse(text) as ProblemBody;
+  } catch {
+    return {};
+  }
+}
+
+/** Seconds or a date (RFC 9110). */
+function retryAfter(header: string | null): number | undefined {
+  if (!header) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

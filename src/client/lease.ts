@@ -1,0 +1,181 @@
+/**
+ * A lease: messages that are this consumer's until it settles them, or lets the lease expire.
+ *
+ * Its calls go one after the other, because it tells the server how many messages it holds, and that must be unambiguous.
+ * A settlement that got no answer stays here and goes with the next call: it may have happened, so its message must
+ * neither count as held nor be forgotten.
+ */
+import type { Duration } from '../duration.ts';
+import { nameOf, type QueueRef } from './queue-ref.ts';
+import type { Transport } from './transport.ts';
+import type { ReceiveAnswer, ReceivedMessage, SettleAnswer, Settlement, SettleRequest, Status } from './wire.ts';
+
+export interface ReceiveOptions {
+  /** 1 to 100. Default 10. */
+  max?: number | undefined;
+  /** How long the messages stay away from others, from "1s" to "12h". Default "30s". */
+  visibility?: Duration | undefined;
+}
+
+interface SettleOptions {
+  /** The lease lasts this long from now. Left out, its expiry stays. */
+  extend?: Duration | undefined;
+}
+
+type Settled = { id: string; status: Status }[];
+type Identified = Pick<ReceivedMessage, 'id' | 'attempt'>;
+
+/** Of the API. */
+const MAX_SETTLEMENTS = 100;
+const MAX_ERROR_LENGTH = 500;
+
+export class Lease<Body = unknown> {
+  /** A capability: whoever knows it may settle. */
+  readonly id: string;
+  /** What the latest receive brought. */
+  messages: ReceivedMessage<Body>[] = [];
+  /** Epoch ms, by the server's clock. */
+  expiresAt = 0;
+  /** The latest receive brought nothing, and the next timer is due in so many ms. */
+  nextInMs: number | undefined;
+  /** The server gave its messages to others. Begin a new one. */
+  isLost = false;
+
+  readonly #transport: Transport;
+  readonly #queues: readonly QueueRef[];
+  readonly #held = new Set<string>();
+  #unanswered: Settlement[] = [];
+  #latest: Promise<unknown> = Promise.resolve();
+
+  constructor(transport: Transport, queues: readonly QueueRef[], answer: ReceiveAnswer<Body>) {
+    this.#transport = transport;
+    this.#queues = queues;
+    this.id = answer.lease;
+    this.#take(answer);
+  }
+
+  /** Done: the message leaves the queue. @throws SluiceError */
+  async ack(message: Identified): Promise<Status> {
+    return this.#settleOne(message, 'ack');
+  }
+
+  /** Failed: again after `delay` (default 2 s doubling by attempt), or dead after its last attempt. @throws SluiceError */
+  async retry(message: Identified, { delay, error }: { delay?: Duration; error?: string } = {}): Promise<Status> {
+    return this.#settleOne(message, 'retry', delay, error);
+  }
+
+  /** Not to be tried again: a dead letter. @throws SluiceError */
+  async dead(message: Identified, error?: string): Promise<Status> {
+    return this.#settleOne(message, 'dead', undefined, error);
+  }
+
+  /** Given back as if never taken: to the head of its lane, or after `delay`. @throws SluiceError */
+  async release(message: Identified, { delay }: { delay?: Duration } = {}): Promise<Status> {
+    return this.#settleOne(message, 'release', delay);
+  }
+
+  /**
+   * Any number of settlements.
+   * @returns `{ id, status }` of each, after those of earlier calls that had got no answer
+   * @throws SluiceError; the settlements then go with the next call
+   */
+  settle(settlements: Settlement[], { extend }: SettleOptions = {}): Promise<Settled> {
+    return this.#inTurn(() => this.#exchange(settlements, () => ({ extend })));
+  }
+
+  /**
+   * The lease lasts this long from now. That it was lost before, only `settleAndReceive` tells.
+   * @returns its expiry, epoch ms by the server's clock
+   * @throws SluiceError
+   */
+  async extend(visibility: Duration): Promise<number> {
+    await this.settle([], { extend: visibility });
+    return this.expiresAt;
+  }
+
+  /**
+   * Settles, and takes more into this lease in the same round trip.
+   * @returns the new messages, also in `messages`; none where `isLost`
+   * @throws SluiceError; what was lost on its way comes with the next call
+   */
+  async settleAndReceive(
+    settlements: Settlement[],
+    { max, visibility = '30s' }: ReceiveOptions = {},
+  ): Promise<ReceivedMessage<Body>[]> {
+    const queues = this.#queues.map(nameOf);
+    const receive = (holding: number) => ({ extend: visibility, receive: { queues, max, holding } });
+    return this.#inTurn(async () => {
+      this.messages = [];
+      await this.#exchange(settlements, receive);
+      return this.messages;
+    });
+  }
+
+  async #settleOne(
+    { id, attempt }: Identified,
+    outcome: Settlement['outcome'],
+    delay?: Duration,
+    error?: string,
+  ): Promise<Status> {
+    const settlement: Settlement = { id, attempt, outcome };
+    if (delay !== undefined) settlement.delay = delay;
+    if (error !== undefined) settlement.error = error.slice(0, MAX_ERROR_LENGTH);
+    const settled = await this.settle([settlement]);
+    return settled.at(-1)?.status ?? 'stale';
+  }
+
+  async #exchange(
+    settlements: Settlement[],
+    last: (holding: number) => Omit<SettleRequest, 'settle'>,
+  ): Promise<Settled> {
+    this.#unanswered.push(...settlements);
+    const settled: Settled = [];
+    do {
+      const batch = this.#unanswered.slice(0, MAX_SETTLEMENTS);
+      const isLast = batch.length === this.#unanswered.length;
+      const ids = new Set(batch.map(({ id }) => id));
+      const holding = [...this.#held].filter((id) => !ids.has(id)).length;
+      const request: SettleRequest = { settle: batch, ...(isLast ? last(holding) : {}) };
+      const answer = await this.#transport.post<SettleAnswer<Body>>(`/v1/leases/${this.id}/settle`, request);
+      this.#unanswered.splice(0, batch.length);
+      for (const id of ids) this.#held.delete(id);
+      settled.push(...answer.settled);
+      this.#take(answer);
+    } while (this.#unanswered.length > 0);
+    return settled;
+  }
+
+  #take({ messages, expiresAt, nextInMs, lost }: Partial<ReceiveAnswer<Body>> & { lost?: true }): void {
+    if (expiresAt !== undefined) this.expiresAt = expiresAt;
+    if (lost) {
+      this.isLost = true;
+      this.#held.clear();
+      this.#unanswered = [];
+    }
+    if (!messages) return;
+    this.messages = messages;
+    this.nextInMs = nextInMs;
+    for (const { id } of messages) this.#held.add(id);
+  }
+
+  #inTurn<Result>(call: () => Promise<Result>): Promise<Result> {
+    const result = this.#latest.then(call, call);
+    this.#latest = result;
+    return result;
+  }
+}
+
+/** @throws SluiceError */
+export async function receive<Body>(
+  transport: Transport,
+  queues: readonly QueueRef[],
+  { max, visibility }: ReceiveOptions,
+  idempotencyKey: string,
+): Promise<Lease<Body>> {
+  const request = { queues: queues.map(nameOf), max, visibility };
+  return new Lease(
+    transport,
+    queues,
+    await transport.post<ReceiveAnswer<Body>>('/v1/receive', request, idempotencyKey),
+  );
+}

@@ -1,0 +1,16 @@
+/** How callers name a queue: by its definition, which types its bodies, or by its name alone. */
+import type { Queue } from '../queue.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: what the handler gets is no concern of those who send and receive JSON
+type Defined<Input> = Queue<Input, any, any>;
+
+/** What `defineQueue` returns, or a queue's name. Of a definition only the name is used at run time. */
+// biome-ignore lint/suspicious/noExplicitAny: any queue, whatever its bodies
+export type QueueRef = string | Defined<any>;
+
+/** The body that a queue takes: as its schema takes it in, and `unknown` where only the name is known. */
+export type BodyOf<Ref extends QueueRef> = Ref extends Defined<infer Input> ? Input : unknown;
+
+export function nameOf(queue: QueueRef): string {
+  return typeof queue === 'string' ? queue : queue.name;
+}

@@ -1,0 +1,161 @@
+/** What the API answers, as schemas: the document is made from them, and a test holds every real answer against them. */
+import * as z from 'zod/mini';
+
+const count = z.int().check(z.minimum(0));
+const instant = z.int().check(z.minimum(0));
+const priority = z.int().check(z.minimum(0), z.maximum(9));
+const attempt = z.int().check(z.minimum(0));
+const texts = z.record(z.string(), z.string());
+const status = <Names extends string[]>(...names: Names) => z.enum(names);
+
+const Receipt = z.object({
+  id: z.string(),
+  queue: z.string(),
+  state: status('ready', 'delayed'),
+  duplicate: z.literal(false),
+});
+
+const Duplicate = z.object({
+  id: z.string(),
+  queue: z.string(),
+  state: z.literal('duplicate'),
+  duplicate: z.literal(true),
+  replaced: z.optional(z.literal(true)),
+});
+
+const Receipts = z.object({ messages: z.array(z.union([Receipt, Duplicate])) });
+
+const ReceivedMessage = z.object({
+  id: z.string(),
+  queue: z.string(),
+  priority,
+  group: z.optional(z.string()),
+  attempt,
+  body: z.unknown(),
+  headers: texts,
+  enqueuedAt: instant,
+});
+
+const received = {
+  expiresAt: instant,
+  messages: z.array(ReceivedMessage),
+  nextInMs: z.optional(count),
+  more: z.optional(z.literal(true)),
+};
+
+const Received = z.object({ lease: z.string(), ...received });
+
+const SettledMessage = z.object({
+  id: z.string(),
+  status: status('acked', 'retried', 'dead', 'released', 'stale', 'gone'),
+});
+
+const Settled = z.object({
+  settled: z.array(SettledMessage),
+  lost: z.optional(z.literal(true)),
+  expiresAt: z.optional(received.expiresAt),
+  messages: z.optional(received.messages),
+  nextInMs: received.nextInMs,
+  more: received.more,
+});
+
+const QueueReport = z.object({
+  queue: z.string(),
+  kind: status('drained', 'pulled'),
+  priority,
+  attempts: count,
+  timeoutMs: count,
+  ready: z.record(z.string().check(z.regex(/^[0-9]$/)), count),
+  delayed: count,
+  leased: count,
+  dead: count,
+  oldestReadyAt: z.optional(instant),
+  paused: z.boolean(),
+  complete: z.boolean(),
+});
+
+const QueueReports = z.object({ queues: z.array(QueueReport) });
+
+const Failure = z.object({ attempt, at: instant, kind: z.string(), text: z.string() });
+
+const MessageReport = z.object({
+  id: z.string(),
+  state: status('ready', 'delayed', 'leased', 'dead', 'done', 'cancelled', 'unseen'),
+  queue: z.optional(z.string()),
+  priority: z.optional(priority),
+  group: z.optional(z.string()),
+  attempt: z.optional(attempt),
+  maxAttempts: z.optional(count),
+  body: z.optional(z.unknown()),
+  headers: z.optional(texts),
+  enqueuedAt: z.optional(instant),
+  at: z.optional(instant),
+  result: z.optional(z.unknown()),
+  failures: z.array(Failure),
+});
+
+const MessagePage = z.object({ messages: z.array(MessageReport), cursor: z.optional(z.string()) });
+
+const Cancelled = z.object({ id: z.string(), was: status('ready', 'delayed', 'dead', 'leased', 'unseen') });
+
+const Paused = z.object({ queue: z.string(), paused: z.boolean() });
+
+const Purged = z.object({ purged: count, more: z.boolean() });
+
+const RedrivenMessage = z.object({ id: z.string(), status: status('redriven', 'gone', 'missing') });
+
+const Redriven = z.object({ messages: z.array(RedrivenMessage) });
+
+const Finding = z.object({ finding: z.string(), name: z.string() });
+
+const Findings = z.object({ findings: z.array(Finding) });
+
+const SweepReport = z.object({ fired: count, requeued: count, dead: count, repaired: count });
+
+const DrainReport = z.object({
+  delivered: count,
+  acked: count,
+  retried: count,
+  dead: count,
+  released: count,
+  stale: count,
+  gone: count,
+  leasesLost: count,
+  requests: count,
+  ms: count,
+  ended: status('idle', 'budget', 'storage'),
+});
+
+const TickReport = z.object({ sweep: SweepReport, drain: z.optional(DrainReport) });
+
+const Health = z.object({ status: status('ok', 'unsafe'), warnings: z.array(z.string()) });
+
+/** This document: only what makes it one is stated. */
+const Document = z.looseObject({ openapi: z.string() });
+
+export const answers = {
+  Receipt,
+  Duplicate,
+  Receipts,
+  ReceivedMessage,
+  Received,
+  SettledMessage,
+  Settled,
+  QueueReport,
+  QueueReports,
+  Failure,
+  MessageReport,
+  MessagePage,
+  Cancelled,
+  Paused,
+  Purged,
+  RedrivenMessage,
+  Redriven,
+  Finding,
+  Findings,
+  SweepReport,
+  DrainReport,
+  TickReport,
+  Health,
+  Document,
+};

@@ -1,0 +1,125 @@
+/** The OpenAPI document of the API: made from the route table and the very schemas that validate. Pure. */
+import type { ProblemCode } from '../problem.ts';
+import type { Answer, OpenApi, Operation, Parameter, Reference } from './document.ts';
+import { MEANINGS, PROBLEM_HEADERS, problemsOf } from './problems.ts';
+import { PATH_PARAMETERS } from './requests.ts';
+import { type Answered, type Route, TAGS } from './route.ts';
+import { ROUTES } from './routes.ts';
+import { namedSchemas, schemaOf } from './schemas.ts';
+
+const DESCRIPTION = `A priority message queue for serverless functions, on a Redis reached over HTTP.
+
+Durations are milliseconds or text such as "90s", "5m", "1h30m", up to a year; instants are epoch milliseconds.
+Errors are application/problem+json (RFC 9457) with a stable code.`;
+
+const HEADERS: OpenApi['components']['headers'] = {
+  'Idempotent-Replayed': {
+    description: 'The request had been applied before: this is its answer, and nothing was enqueued.',
+    schema: { type: 'string', const: 'true' },
+  },
+  'Retry-After': { description: 'When to ask again, s.', schema: { type: 'integer', minimum: 0 } },
+  'WWW-Authenticate': { description: 'How to come back.', schema: { type: 'string' } },
+};
+
+const IDEMPOTENCY_KEY: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'Makes the request repeatable for 24 hours: 1 to 255 visible ASCII characters. Keys of different tokens do not meet.',
+  schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
+};
+
+export function buildDocument(version: string): OpenApi {
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Sluice', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+    servers: [{ url: '/', description: 'The deployment that serves this document.' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths: pathsOf(ROUTES),
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token of this deployment; each call names its scope.',
+        },
+      },
+      parameters: { 'Idempotency-Key': IDEMPOTENCY_KEY },
+      headers: HEADERS,
+      responses: Object.fromEntries(ROUTES.flatMap(refusalsOf).map(({ name, answer }) => [name, answer])),
+      schemas: namedSchemas(),
+    },
+  };
+}
+
+function pathsOf(routes: Route[]): OpenApi['paths'] {
+  const paths: OpenApi['paths'] = {};
+  for (const route of routes) {
+    paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
+  }
+  return paths;
+}
+
+function operationOf(route: Route): Operation {
+  const { operationId, tag, scope, summary, description, body } = route;
+  const parameters = parametersOf(route);
+  const answers = route.answers.map((answer) => [answer.status, answerOf(answer)]);
+  const refusals = refusalsOf(route).map(({ status, name }) => [status, { $ref: `#/components/responses/${name}` }]);
+  return {
+    operationId,
+    tags: [tag],
+    summary,
+    ...(description ? { description } : {}),
+    security: scope ? [{ bearer: [scope] }] : [],
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(body ? { requestBody: { required: true, content: json(schemaOf(body.schema), body.example) } } : {}),
+    responses: Object.fromEntries([...answers, ...refusals]),
+  };
+}
+
+function parametersOf({ path, query, repeatable }: Route): (Parameter | Reference)[] {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as keyof typeof PATH_PARAMETERS);
+  const inPath = names.map((name): Parameter => {
+    const { schema, description } = PATH_PARAMETERS[name];
+    return { name, in: 'path', required: true, description, schema: schemaOf(schema) };
+  });
+  const inQuery = Object.entries(query ? (schemaOf(query).properties ?? {}) : {}).map(
+    ([name, { description = '', ...schema }]): Parameter => ({
+      name,
+      in: 'query',
+      required: false,
+      description,
+      schema,
+    }),
+  );
+  return [...inPath, ...inQuery, ...(repeatable ? [{ $ref: '#/components/parameters/Idempotency-Key' }] : [])];
+}
+
+function answerOf({ description, schema, headers = [], example }: Answered): Answer {
+  const html = { 'text/html': { schema: { type: 'string' } } };
+  return { description, ...headersOf(headers), content: schema ? json(schemaOf(schema), example) : html };
+}
+
+/** One answer for all problems of a status; routes with the same ones share it. */
+function refusalsOf({ scope, problems }: Route): { status: string; name: string; answer: Answer }[] {
+  const codes = problemsOf(scope, problems);
+  const byStatus = Map.groupBy(codes, (code) => MEANINGS[code].status);
+  return [...byStatus].map(([status, together]) => {
+    const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+    const description = together.map((code) => `\`${code}\`: ${MEANINGS[code].means}`).join(' ');
+    const answer = { description, ...headersOf(PROBLEM_HEADERS[status] ?? []), content };
+    return { status: String(status), name: nameOf(together), answer };
+  });
+}
+
+const nameOf = (codes: ProblemCode[]) => codes.join('.');
+
+function headersOf(names: string[]): Pick<Answer, 'headers'> {
+  if (names.length === 0) return {};
+  return { headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])) };
+}
+
+function json(schema: Answer['content'][string]['schema'], example: unknown): Answer['content'] {
+  return { 'application/json': { schema, ...(example === undefined ? {} : { example }) } };
+}

@@ -1,0 +1,190 @@
+/** What the document says about schemas that they do not say themselves: names, descriptions, and forms behind refinements. */
+import * as z from 'zod/mini';
+import { YEAR_MS } from '../../duration.ts';
+import { MessageOptions } from '../../producer.ts';
+import { Audit, Override, Page, Purge, Redrive } from '../operate-schema.ts';
+import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
+import { answers } from './answers.ts';
+import { Issue, ProblemAnswer } from './problems.ts';
+import { Batch, NewMessage, NewMessageOfBatch } from './requests.ts';
+
+/** Schemas with a name are the document's components. */
+export const names = z.registry<{ id: string }>();
+
+/** JSON Schema in place of what the generator sees, where a refinement or a conversion says more. A test tries the bounds. */
+export const forms = new Map<z.core.$ZodType, object>();
+
+/** What the fields of an object mean. By object and field: one schema serves several fields. */
+export const meanings = new Map<z.core.$ZodType, Record<string, string>>();
+
+/** As parseDuration reads text; a test compares. */
+export const DURATION_TEXT =
+  '^(?=.)(\\d+(\\.\\d+)?d)?(\\d+(\\.\\d+)?h)?(\\d+(\\.\\d+)?m(?!s))?(\\d+(\\.\\d+)?s)?(\\d+ms)?$';
+
+/** Numbers and texts side by side: no value is both, so exactly one fits. */
+function duration(schema: z.core.$ZodType, leastMs: number, mostMs: number, standard?: string): void {
+  forms.set(schema, {
+    oneOf: [
+      { type: 'number', minimum: leastMs, maximum: mostMs, description: 'Milliseconds.' },
+      { type: 'string', pattern: DURATION_TEXT, description: 'Such as "90s", "5m", "1h30m", between the same bounds.' },
+    ],
+    ...(standard ? { default: standard } : {}),
+  });
+}
+
+/** A name that is no field of the object does not compile. */
+function describe<Shape extends z.core.$ZodShape>(
+  object: z.core.$ZodType & { shape: Shape },
+  fields: { [Name in keyof Shape]?: string },
+): void {
+  meanings.set(object, fields as Record<string, string>);
+}
+
+const HALF_A_DAY_MS = 12 * 3_600_000;
+const dedup = MessageOptions.shape.dedup.def.innerType;
+const settlement = SettleRequest.shape.settle.def.innerType.def.element;
+const more = SettleRequest.shape.receive.def.innerType;
+
+duration(MessageOptions.shape.delay, 0, YEAR_MS);
+duration(MessageOptions.shape.ttl, 1, YEAR_MS);
+duration(MessageOptions.shape.retention, 0, YEAR_MS);
+duration(dedup.shape.window, 1, YEAR_MS);
+duration(ReceiveRequest.shape.visibility, 1_000, HALF_A_DAY_MS, '30s');
+duration(SettleRequest.shape.extend, 1_000, HALF_A_DAY_MS);
+duration(settlement.shape.delay, 0, YEAR_MS);
+forms.set(SettleRequest.shape.settle, { default: [] });
+forms.set(MessageOptions.shape.notBefore, {
+  oneOf: [
+    { type: 'integer', minimum: 0, description: 'Epoch ms.' },
+    { type: 'string', format: 'date-time', description: 'ISO 8601 with a time zone.' },
+  ],
+});
+
+const OF_OPTIONS = {
+  priority: "0 first. Default: the queue's.",
+  delay: 'Wait before the first delivery.',
+  notBefore: "No delivery before this instant, by the server's clock; at most a year from now.",
+  ttl: 'Delivered within this time after it became due, or a dead letter.',
+  group: 'A tenant, a customer, an entity: groups of one priority take turns.',
+  maxAttempts: "Deliveries after which it becomes a dead letter. Default: the queue's.",
+  retention:
+    "How long the outcome and the result are kept, to be asked for. Default: the queue's, which is not at all.",
+  dedup: 'The same key within the window is the same message.',
+  headers: 'Texts for whoever handles the message.',
+};
+const BODY = "Any JSON; checked by the queue's schema.";
+
+describe(dedup, {
+  key: 'Known within the queue.',
+  window: "How long the key is known after its first message. Default: the queue's, or 5 minutes.",
+  mode: "`drop`: the new message is dropped. `replace`: the first gets its body while it waits; one that is at work is left, and the new one counts. Default: the queue's, or `drop`.",
+  release: "The key goes when its message is acked or dead, not only after the window. Default: the queue's, or false.",
+});
+describe(NewMessage, { ...OF_OPTIONS, body: BODY });
+describe(NewMessageOfBatch, { ...OF_OPTIONS, queue: 'The queue it goes to.', body: BODY });
+describe(Batch, { messages: 'All of them are stored, or none.' });
+const TAKING = {
+  queues: 'Pulled queues, emptied in this order, each by priority.',
+  max: 'The most messages to take.',
+};
+describe(ReceiveRequest, {
+  ...TAKING,
+  visibility: 'How long the messages stay away from others.',
+});
+describe(SettleRequest, {
+  settle: 'What became of messages of this lease.',
+  extend: 'The lease lasts this long from now. Left out, its expiry stays, or is 30 s where more is received.',
+  receive: 'More messages in the same round trip, under the same lease.',
+});
+describe(settlement, {
+  attempt: 'As it was received. With it the settlement is for this delivery only.',
+  delay:
+    'Before it comes again. Default: a retry waits 2 s, doubling by attempt up to 10 minutes; a release does not wait.',
+  result: 'Kept with an ack, where the message has a retention; at most 64 KiB as JSON.',
+  error: 'Why, for whoever looks at the message later.',
+});
+describe(more, {
+  ...TAKING,
+  holding:
+    'How many messages of this lease the caller still has besides those settled here: what the lease has above was lost on its way, and comes first.',
+});
+describe(Page, {
+  state: 'Which messages.',
+  limit: 'The most messages of a page.',
+  cursor: 'Where the last page ended.',
+});
+describe(Override, { paused: 'No message is given out while it is.' });
+describe(Purge, { states: 'What goes.' });
+describe(Audit, {
+  repair: 'Mend what is found.',
+  deep: 'Look for the entry of each message too: about 10 commands each.',
+});
+describe(answers.Duplicate, {
+  id: 'Of the first message with this key.',
+  replaced: 'The first message still waits, and has this body now.',
+});
+describe(answers.ReceivedMessage, {
+  attempt: '1 at the first delivery; (id, attempt) never repeats, so it serves as a fencing token.',
+  enqueuedAt: "Epoch ms, by the server's clock.",
+});
+describe(answers.Received, {
+  lease: 'Settle under this name.',
+  expiresAt: 'When the messages come back to others, epoch ms.',
+  nextInMs: 'Nothing is ready: the next timer is due in so many ms.',
+  more: 'The lease holds more than fits in one answer: it comes first with the next.',
+});
+describe(answers.Settled, {
+  lost: 'The lease was swept and nothing was taken: begin a new one.',
+  expiresAt: 'With `extend` or `receive`: the end of the lease, epoch ms.',
+  messages: 'With `receive`.',
+});
+describe(answers.QueueReport, {
+  ready: 'Messages by priority.',
+  oldestReadyAt: 'Epoch ms.',
+  complete: 'false: there is more than was counted. Beyond 1,000 lanes or timers it stops looking.',
+});
+describe(answers.MessageReport, {
+  state: '`done`: acked, and kept for its retention. `unseen`: ready or leased, in a lane too long to tell.',
+  body: 'There where it can be read.',
+  at: 'Due, end of its lease, dead since, or done at: epoch ms.',
+  result: 'What its handler returned, or its consumer gave with the ack.',
+  failures: 'Deliveries that did not end well.',
+});
+describe(answers.MessagePage, {
+  cursor: 'There is more: ask again with it. A page may be short and still not be the last.',
+});
+describe(answers.Cancelled, {
+  was: 'Where it was. `leased`: whoever holds it may finish, nobody gets it again. `unseen`: ready or leased, in a lane too long to tell.',
+});
+describe(answers.Purged, { more: 'It works for 5 s: ask again while there is more.' });
+describe(answers.SweepReport, {
+  fired: 'Timers fired.',
+  requeued: 'Messages that expired leases gave back.',
+  repaired: 'What broke an invariant and was mended, or at least reported.',
+});
+describe(answers.TickReport, { drain: 'Left out where nothing was ready.' });
+describe(answers.Health, { status: 'unsafe: eviction is on.', warnings: 'What to change, a sentence each.' });
+describe(ProblemAnswer, {
+  type: '`urn:sluice:problem:` and the code.',
+  code: 'Stable: decide by it.',
+  errors: 'Each field that is wrong.',
+});
+
+/** The components, by name. */
+export const COMPONENTS = {
+  NewMessage,
+  NewMessageOfBatch,
+  Batch,
+  ReceiveRequest,
+  SettleRequest,
+  Dedup: dedup,
+  Settlement: settlement,
+  ReceiveMore: more,
+  Purge,
+  Redrive,
+  Problem: ProblemAnswer,
+  Issue,
+  ...answers,
+};
+
+for (const [id, schema] of Object.entries(COMPONENTS)) names.add(schema, { id });

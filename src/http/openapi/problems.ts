@@ -1,0 +1,68 @@
+/** The problems of the API for its document: which status each code has, and what it means. A test compares with the answers. */
+import * as z from 'zod/mini';
+import type { ProblemCode } from '../problem.ts';
+
+interface Meaning {
+  status: number;
+  means: string;
+}
+
+/** A new code without a row does not compile. */
+export const MEANINGS = {
+  invalid_json: { status: 400, means: 'The body is not JSON.' },
+  invalid_idempotency_key: { status: 400, means: 'The key is not 1 to 255 visible ASCII characters.' },
+  unauthorized: { status: 401, means: 'No token, or none that is known here. With no tokens configured: always.' },
+  forbidden: { status: 403, means: 'The token lacks the scope, or is not for this queue.' },
+  not_found: { status: 404, means: 'There is nothing at this path.' },
+  unknown_queue: { status: 404, means: 'This deployment has no such queue.' },
+  unknown_message: { status: 404, means: 'There is no such message: it was never here, or it is done.' },
+  method_not_allowed: { status: 405, means: '`Allow` says which methods the path takes.' },
+  not_pulled: { status: 409, means: 'The queue has a handler of its own, and takes no other consumers.' },
+  too_large: { status: 413, means: 'A message over 256 KiB, or a request over 4 MiB.' },
+  rate_limited: {
+    status: 429,
+    means: 'The token calls too often, where the deployment limits it; `Retry-After` says when to come back.',
+  },
+  invalid_message: { status: 422, means: '`errors` names each field; in a batch, such as `messages[3].delay`.' },
+  idempotency_key_reused: { status: 422, means: 'The key was used for another request.' },
+  misconfigured: { status: 500, means: 'The settings of the deployment are wrong; its log names them.' },
+  internal: { status: 500, means: "Something went wrong; the Worker's log says more." },
+  storage_garbled: { status: 503, means: 'Storage gave an answer that makes no sense. The write may have happened.' },
+  storage_unreachable: { status: 503, means: 'Storage does not answer. The write may have happened.' },
+  storage_refused: { status: 503, means: 'Storage refuses: quota, memory, or a token that may not write.' },
+} as const satisfies Record<ProblemCode, Meaning>;
+
+export const CODES = Object.keys(MEANINGS) as ProblemCode[];
+
+export const Issue = z.object({
+  field: z.string(),
+  code: z.enum(['required', 'unknown_field', 'invalid', 'schema', 'too_large', 'size', 'unknown_queue']),
+  message: z.string(),
+});
+
+export const ProblemAnswer = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int().check(z.minimum(400), z.maximum(599)),
+  code: z.enum(CODES),
+  detail: z.optional(z.string()),
+  errors: z.optional(z.array(Issue)),
+});
+
+/** Headers that come with a problem of this status. */
+export const PROBLEM_HEADERS: Record<number, string[]> = {
+  401: ['WWW-Authenticate'],
+  405: ['Allow'],
+  429: ['Retry-After'],
+  503: ['Retry-After'],
+};
+
+const OF_EVERY_CALL: ProblemCode[] = ['misconfigured', 'internal'];
+export const OF_STORAGE: ProblemCode[] = ['storage_unreachable', 'storage_garbled', 'storage_refused'];
+const OF_TOKENS: ProblemCode[] = ['unauthorized', 'forbidden', 'rate_limited'];
+
+/** What a call can be refused with: what every call can, what every call with a token can, and its own. */
+export function problemsOf(scope: string | undefined, own: ProblemCode[]): ProblemCode[] {
+  const ofToken = scope ? [...OF_TOKENS, ...OF_STORAGE] : [];
+  return [...ofToken, ...own, ...OF_EVERY_CALL];
+}

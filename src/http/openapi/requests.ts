@@ -1,0 +1,26 @@
+/** What callers send, for the document: the schemas that validate, put together as a request carries them. */
+import * as z from 'zod/mini';
+import { QUEUE_NAME } from '../../message.ts';
+import { MessageOptions } from '../../producer.ts';
+import { Id } from '../operate-schema.ts';
+
+/** As the producer counts them: a test sends one more to the deployed bundle. */
+const MAX_BATCH = 1_000;
+
+const QueueName = z.string().check(z.regex(QUEUE_NAME));
+
+/** A message on its own: its options, and the body that the queue's own schema judges. */
+export const NewMessage = z.extend(MessageOptions, { body: z.unknown() });
+
+export const NewMessageOfBatch = z.extend(MessageOptions, { queue: QueueName, body: z.unknown() });
+
+export const Batch = z.strictObject({
+  messages: z.array(NewMessageOfBatch).check(z.minLength(1), z.maxLength(MAX_BATCH)),
+});
+
+/** What stands in paths. */
+export const PATH_PARAMETERS = {
+  queue: { schema: QueueName, description: 'A queue of this deployment.' },
+  id: { schema: Id, description: "A message's id, as its receipt names it." },
+  lease: { schema: Id, description: "A lease's name, as receive answered it. Whoever has it may settle." },
+};

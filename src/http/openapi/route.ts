@@ -1,0 +1,45 @@
+/** What the document needs to know of a route. */
+import type * as z from 'zod/mini';
+import type { Scope } from '../../config.ts';
+import type { ProblemCode } from '../problem.ts';
+
+export type Schema = z.core.$ZodType;
+
+export interface Answered {
+  status: 200 | 202;
+  description: string;
+  /** Of a JSON answer; HTML has none. */
+  schema?: Schema;
+  headers?: string[];
+  example?: object;
+}
+
+export interface Route {
+  method: 'get' | 'post' | 'patch' | 'delete';
+  /** With `{parameters}` of PATH_PARAMETERS. */
+  path: string;
+  operationId: string;
+  tag: keyof typeof TAGS;
+  /** Left out: open to everybody. */
+  scope?: Scope;
+  summary: string;
+  description?: string;
+  /** An object: each field is a parameter. */
+  query?: z.ZodMiniObject;
+  body?: { schema: Schema; example: object };
+  /** It takes an Idempotency-Key. */
+  repeatable?: true;
+  answers: Answered[];
+  /** Its own, besides those of problemsOf. */
+  problems: ProblemCode[];
+}
+
+export const TAGS = {
+  enqueue: 'Put messages in.',
+  consume: 'Receive and settle from elsewhere: for pulled queues, which have no handler in the Worker.',
+  operate: 'Look at queues and messages, and intervene. Every call is bounded, whatever the backlog.',
+  service: 'Health, and this description.',
+};
+
+/** What every call with a JSON body can be refused with. */
+export const OF_BODIES: ProblemCode[] = ['invalid_json', 'too_large', 'invalid_message'];

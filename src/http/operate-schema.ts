@@ -1,0 +1,32 @@
+/** What operators may ask: the schemas of the operate function's queries and bodies. */
+import * as z from 'zod/mini';
+
+/** As browse.lua makes them: a lane and a place in it, or a rank. The longest lane has 1,219 characters. */
+const READY_CURSOR = /^\d:\S{1,1217} \d{1,9}$/;
+const RANK_CURSOR = /^\d{1,9}$/;
+
+export const Page = z
+  .strictObject({
+    state: z._default(z.enum(['ready', 'delayed', 'leased', 'dead']), 'ready'),
+    limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 20),
+    cursor: z._default(z.string(), ''),
+  })
+  .check(
+    z.refine(({ state, cursor }) => cursor === '' || (state === 'ready' ? READY_CURSOR : RANK_CURSOR).test(cursor), {
+      path: ['cursor'],
+      message: 'must be one that a page of the same state answered',
+    }),
+  );
+export const Id = z.string().check(z.regex(/^[\w-]{1,64}$/));
+
+export const Redrive = z.union([
+  z.strictObject({ ids: z.array(Id).check(z.minLength(1), z.maxLength(1_000)) }),
+  z.strictObject({ limit: z.int().check(z.minimum(1), z.maximum(1_000)) }),
+]);
+/** What an operator may set for a queue over its definition. */
+export const Override = z.strictObject({ paused: z.boolean() });
+export const Purge = z.strictObject({
+  states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
+});
+const flag = z._default(z.enum(['true', 'false']), 'false');
+export const Audit = z.strictObject({ repair: flag, deep: flag });

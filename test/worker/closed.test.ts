@@ -1,0 +1,80 @@
+// Every route of the API is closed: to no token, to a token without its scope, and to one for other queues.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { deploy } from '../support/worker.ts';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const SCOPES = ['enqueue', 'receive', 'operate'];
+const deployed = deploy({
+  env: {
+    SLUICE_TOKENS: JSON.stringify([
+      ...SCOPES.map((scope) => ({ name: scope, sha256: sha256(scope), scopes: [scope] })),
+      { name: 'elsewhere', sha256: sha256('elsewhere'), scopes: SCOPES, queues: ['elsewhere.*'] },
+    ]),
+  },
+});
+
+interface Operation {
+  operationId: string;
+  security?: unknown[];
+}
+const document = JSON.parse(readFileSync('functions/openapi.json', 'utf8')) as {
+  paths: Record<string, Record<string, Operation>>;
+};
+
+/** Without tokens on purpose. */
+const OPEN = ['health', 'getDocument', 'getOpenApi', 'getReference'];
+
+const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods)
+    .filter(([method, { operationId }]) => method !== 'parameters' && !OPEN.includes(operationId))
+    .map(([method, { operationId }]) => ({ operationId, method: method.toUpperCase(), path })),
+);
+
+/** What the caller would have to be allowed. */
+function scopeOf(path: string, method: string): string {
+  if (/\/(receive|settle)$/.test(path)) return 'receive';
+  if (method === 'POST' && /\/messages$/.test(path)) return 'enqueue';
+  return 'operate';
+}
+
+const BODIES: Record<string, unknown> = {
+  '/v1/messages': { messages: [{ queue: 'reports', body: 1 }] },
+  '/v1/receive': { queues: ['reports'] },
+  '/v1/leases/{lease}/settle': { receive: { queues: ['reports'], holding: 0 } },
+};
+
+async function call(path: string, method: string, token: string | null) {
+  const real = path.replace('{queue}', 'reports').replace('{id}', 'some-id').replace('{lease}', 'some-lease');
+  const answer = await deployed().call(real, {
+    method,
+    token,
+    ...(method === 'GET' || method === 'DELETE' ? {} : { body: BODIES[path] ?? { body: 1 } }),
+  });
+  return [answer.status, ((await answer.json()) as { code: string }).code];
+}
+
+test('the document names every route that there is to close', () => {
+  expect(routes.length).toBeGreaterThanOrEqual(18);
+});
+
+describe.each(routes)('$method $path', ({ method, path }) => {
+  test('without a token: 401', async () => {
+    expect(await call(path, method, null)).toEqual([401, 'unauthorized']);
+  });
+
+  test.each(SCOPES.filter((scope) => scope !== scopeOf(path, method)))('with the scope %s only: 403', async (scope) => {
+    expect(await call(path, method, scope)).toEqual([403, 'forbidden']);
+  });
+
+  test('with a token for other queues: 403, or 404 where the message names no queue', async () => {
+    const unknown = path === '/v1/messages/{id}';
+    expect(await call(path, method, 'elsewhere')).toEqual(unknown ? [404, 'unknown_message'] : listed(path));
+  });
+});
+
+/** The list of queues is not refused: it is empty. */
+function listed(path: string): unknown[] {
+  return path === '/v1/queues' ? [200, undefined] : [403, 'forbidden'];
+}

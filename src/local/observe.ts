@@ -1,19 +1,34 @@
-/** What the scripts did, in the order in which Redis ran them, read from the commands that pass the emulator. */
+/**
+ * What the scripts were asked and what they answered, in the order in which Redis ran them, read from the commands that pass
+ * the emulator. It knows the ARGV of enqueue.lua and exchange.lua; nothing else outside the store does.
+ */
 import { createHash } from 'node:crypto';
 import { scripts } from '../store/scripts.ts';
+import type { Outcome, Status } from '../store/store.ts';
 import type { Observation } from './emulator/backend.ts';
 
-export type Happened =
-  | { what: 'enqueued'; messages: { id: string; lane: string; delayed: boolean }[] }
-  | {
-      what: 'exchanged';
-      lease: string;
-      taken: string[];
-      settled: { entry: string; outcome: string; status: string }[];
-    };
+export interface Enqueued {
+  what: 'enqueued';
+  messages: { id: string; lane: string; delayMs: number; json: string }[];
+  /** Epoch ms. */
+  at: number;
+}
+
+export interface Exchanged {
+  what: 'exchanged';
+  lease: string;
+  leaseMs: number;
+  /** Entries the caller holds besides those it settles. */
+  held: number;
+  /** The server's time, epoch ms. */
+  at: number;
+  lost: boolean;
+  settlements: { entry: string; outcome: Outcome; status: Status; delayMs: number; text: string }[];
+  taken: string[];
+}
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
-const byCall = new Map(
+const nameOf = new Map(
   Object.values(scripts).flatMap(({ name, source }) => [
     [sha1(source), name],
     [source, name],
@@ -21,30 +36,44 @@ const byCall = new Map(
 );
 
 /** @returns undefined for what changes nothing of interest: other commands, failed ones, replays */
-export function whatHappened({ command, result, error }: Observation): Happened | undefined {
-  const name = /^evalsha|eval$/i.test(command[0] ?? '') ? byCall.get(command[1] ?? '') : undefined;
+export function whatHappened({ command, result, error, startedAt }: Observation): Enqueued | Exchanged | undefined {
+  const name = /^evalsha|eval$/i.test(command[0] ?? '') ? nameOf.get(command[1] ?? '') : undefined;
   if (error !== undefined || !Array.isArray(result)) return undefined;
   const args = command.slice(3 + Number(command[2]));
-  if (name === 'enqueue' && result[0] === 'enqueued') return { what: 'enqueued', messages: messagesIn(args.slice(7)) };
-  if (name !== 'exchange') return undefined;
-  const [, , , statuses, taken] = result as [string, string, string, string[], string[]];
-  const settlements = args.slice(11 + Number(args[10]));
-  const settled = statuses.map((status, i) => ({
-    outcome: settlements[5 * i] ?? '',
-    entry: settlements[5 * i + 1] ?? '',
-    status,
-  }));
-  return { what: 'exchanged', lease: args[2] ?? '', taken: taken.filter((_, i) => i % 2 === 0), settled };
+  if (name === 'enqueue' && result[0] === 'enqueued') {
+    return { what: 'enqueued', messages: messagesIn(args.slice(7), startedAt), at: startedAt };
+  }
+  return name === 'exchange' ? exchangedIn(args, result) : undefined;
 }
 
-/** Runs of lane, pool, attempts, delay, not before, ttl, extras, count, then count × (id, JSON): the ARGV of enqueue.lua. */
-function messagesIn(runs: string[]): { id: string; lane: string; delayed: boolean }[] {
-  const messages: { id: string; lane: string; delayed: boolean }[] = [];
+function exchangedIn(args: string[], result: unknown[]): Exchanged {
+  const [now, , lost, statuses, taken] = result as [string, string, string, Status[], string[]];
+  const settlements = args.slice(11 + Number(args[10]));
+  return {
+    what: 'exchanged',
+    lease: args[2] ?? '',
+    leaseMs: Number(args[3]),
+    held: Number(args[4]),
+    at: Number(now),
+    lost: lost === '1',
+    settlements: statuses.map((status, i) => {
+      const [outcome, entry = '', delay, , text = ''] = settlements.slice(5 * i, 5 * i + 5);
+      return { entry, outcome: outcome as Outcome, status, delayMs: Number(delay), text };
+    }),
+    taken: taken.filter((_, i) => i % 2 === 0),
+  };
+}
+
+/** Runs of lane, pool, attempts, delay, not before, ttl, extras, count, then count × (id, JSON). */
+function messagesIn(runs: string[], now: number): Enqueued['messages'] {
+  const messages: Enqueued['messages'] = [];
   for (let at = 0; at < runs.length; ) {
     const [lane = '', , , delay, notBefore, , , count] = runs.slice(at, at + 8);
-    const delayed = Number(delay) > 0 || Number(notBefore) > 0;
+    const delayMs = Math.max(Number(delay), Number(notBefore) - now, 0);
     at += 8;
-    for (let i = 0; i < Number(count); i++, at += 2) messages.push({ id: runs[at] ?? '', lane, delayed });
+    for (let i = 0; i < Number(count); i++, at += 2) {
+      messages.push({ id: runs[at] ?? '', lane, delayMs, json: runs[at + 1] ?? '{}' });
+    }
   }
   return messages;
 }

@@ -17,8 +17,9 @@ export interface Shard {
   rest: Record<string, string>;
 }
 
-export async function readShard(redis: Redis | Cluster, root: string): Promise<Shard> {
-  const shard: Shard = {
+/** What a shard holds in which nothing is. */
+export function emptyShard(): Shard {
+  return {
     lanes: {},
     leases: {},
     timers: {},
@@ -30,6 +31,10 @@ export async function readShard(redis: Redis | Cluster, root: string): Promise<S
     config: {},
     rest: {},
   };
+}
+
+export async function readShard(redis: Redis | Cluster, root: string): Promise<Shard> {
+  const shard = emptyShard();
   const nodes = 'nodes' in redis ? (redis as Cluster).nodes('master') : [redis as Redis];
   const keys = (await Promise.all(nodes.map((node) => node.keys(`${root}*`)))).flat();
   for (const key of keys) await readKey(redis, shard, key, key.slice(root.length));

@@ -5,10 +5,10 @@
  * deliveries: of a retried or swept message only the store knows when it became ready again.
  */
 import { parseEntry, parseLane } from '../../message.ts';
-import type { Happened } from '../observe.ts';
+import type { Enqueued, Exchanged } from '../observe.ts';
 
 export interface Inversions {
-  see(event: Happened): void;
+  see(event: Enqueued | Exchanged): void;
   /** Messages taken while a more urgent one was ready and was left behind. */
   count(): number;
   /** Messages in leases now. */
@@ -33,13 +33,13 @@ export function watchInversions(): Inversions {
   return {
     see(event) {
       if (event.what === 'enqueued') {
-        for (const { id, lane, delayed } of event.messages) {
+        for (const { id, lane, delayMs } of event.messages) {
           priorities.set(id, parseLane(lane).priority);
-          setReady(id, !delayed);
+          setReady(id, delayMs === 0);
         }
         return;
       }
-      for (const { entry, status } of event.settled) {
+      for (const { entry, status } of event.settlements) {
         const { id } = parseEntry(entry);
         if (held.get(id)?.entry === entry) held.delete(id);
         if (status === 'released') setReady(id, true);

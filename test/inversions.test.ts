@@ -1,0 +1,72 @@
+// The demo's judge of priority is judged: it counts what overtakes, and nothing else.
+import { describe, expect, test } from 'vitest';
+import { watchInversions } from '../src/local/demo/inversions.ts';
+import type { Enqueued, Exchanged } from '../src/local/observe.ts';
+
+const enqueued = (lane: string, ids: string[], delayMs = 0): Enqueued => ({
+  what: 'enqueued',
+  at: 0,
+  messages: ids.map((id) => ({ id, lane, delayMs, json: '{}' })),
+});
+
+const exchanged = (lease: string, taken: string[], settlements: [string, 'acked' | 'released'][] = []): Exchanged => ({
+  what: 'exchanged',
+  lease,
+  leaseMs: 1_000,
+  held: 0,
+  at: 0,
+  lost: false,
+  taken,
+  settlements: settlements.map(([entry, status]) => ({
+    entry,
+    status,
+    outcome: status === 'acked' ? 'ack' : 'release',
+    delayMs: 0,
+    text: '',
+  })),
+});
+
+const rows: [string, (Enqueued | Exchanged)[], number][] = [
+  ['urgent first', [enqueued('5:a', ['x']), enqueued('0:b', ['y']), exchanged('l', ['1.y', '1.x'])], 0],
+  ['urgent left behind', [enqueued('5:a', ['x']), enqueued('0:b', ['y']), exchanged('l', ['1.x'])], 1],
+  ['two overtake one', [enqueued('5:a', ['x', 'z']), enqueued('0:b', ['y']), exchanged('l', ['1.x', '1.z'])], 2],
+  ['urgent came later', [enqueued('5:a', ['x']), exchanged('l', ['1.x']), enqueued('0:b', ['y'])], 0],
+  ['urgent is delayed', [enqueued('5:a', ['x']), enqueued('0:b', ['y'], 500), exchanged('l', ['1.x'])], 0],
+  [
+    'urgent is leased elsewhere',
+    [enqueued('0:b', ['y']), exchanged('m', ['1.y']), enqueued('5:a', ['x']), exchanged('l', ['1.x'])],
+    0,
+  ],
+  [
+    'urgent was given back',
+    [
+      enqueued('0:b', ['y']),
+      enqueued('5:a', ['x']),
+      exchanged('m', ['1.y']),
+      exchanged('m', [], [['1.y', 'released']]),
+      exchanged('l', ['1.x']),
+    ],
+    1,
+  ],
+  [
+    'what comes again after a lost reply is not taken anew',
+    [enqueued('5:a', ['x']), exchanged('l', ['1.x']), enqueued('0:b', ['y']), exchanged('l', ['1.x', '1.y'])],
+    0,
+  ],
+];
+
+describe('inversions', () => {
+  test.each(rows)('%s', (_, events, count) => {
+    const watch = watchInversions();
+    for (const event of events) watch.see(event);
+    expect(watch.count()).toBe(count);
+  });
+
+  test('what is held goes down with acks', () => {
+    const watch = watchInversions();
+    for (const event of [enqueued('5:a', ['x', 'z']), exchanged('l', ['1.x', '1.z'])]) watch.see(event);
+    expect(watch.held()).toBe(2);
+    watch.see(exchanged('l', [], [['1.x', 'acked']]));
+    expect(watch.held()).toBe(1);
+  });
+});

@@ -1,0 +1,42 @@
+// The rate limit per token: asked only where the deployment has the binding, and only for callers that are known.
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import type { Engine } from '../src/engine.ts';
+import { createApp } from '../src/http/app.ts';
+import { allow } from '../src/http/auth.ts';
+
+const sha256 = createHash('sha256').update('known').digest('hex');
+const engine = { config: { SLUICE_TOKENS: [{ name: 'ci', sha256, scopes: ['operate'], queues: ['*'] }] } };
+const app = createApp(
+  [(routes) => routes.get('/x', allow('operate'), (c) => c.text('in'))],
+  () => engine as unknown as Engine,
+);
+
+/** A binding that lets so many calls of each key through. */
+function limiterOf(most: number) {
+  const asked: string[] = [];
+  const limit = async ({ key }: { key: string }) => ({ success: asked.push(key) <= most });
+  return { asked, env: { RATE_LIMITER: { limit } } };
+}
+
+const call = (env: object, token = 'known') =>
+  app.request('/x', { headers: { authorization: `Bearer ${token}` } }, env);
+
+test('over the limit: 429 with a code and when to come back, counted under the name of the token', async () => {
+  const { asked, env } = limiterOf(1);
+  expect((await call(env)).status).toBe(200);
+  const refused = await call(env);
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
+  expect(await refused.json()).toMatchObject({ code: 'rate_limited' });
+  expect(asked).toEqual(['ci', 'ci']);
+});
+
+test('an unknown token is refused before anything is counted', async () => {
+  const { asked, env } = limiterOf(0);
+  expect((await call(env, 'unknown')).status).toBe(401);
+  expect(asked).toEqual([]);
+});
+
+test('without the binding nothing is limited', async () => {
+  expect((await call({})).status).toBe(200);
+});

@@ -33,7 +33,7 @@ export interface Message<Body = unknown> {
 
 /** A message out of its envelope, with what its consumer has to tell storage when it is done. */
 export interface Opened extends Message {
-  /** Storage has to read its envelope again when it is acked: it keeps a result, or a dedup key that goes with it. */
+  /** Storage has to read its envelope again when it is acked: a result is kept, a dedup key goes with it, or others follow. */
   readAtAck: boolean;
 }
 
@@ -51,6 +51,8 @@ export interface NewMessage {
   /** How long its result is kept; 0: not at all. */
   retentionMs?: number;
   dedup?: StoredDedup;
+  /** What follows when it is done or dead. */
+  follows?: { on: 'done' | 'dead'; message: Omit<NewMessage, 'id'> }[];
   /** The part of the envelope behind the header line. */
   json: string;
 }
@@ -60,8 +62,8 @@ export interface StoredDedup {
   /** Of the key: keys are users' text, which no name in Redis holds. */
   digest: string;
   windowMs: number;
-  /** What becomes of a new message with the key of one that waits. */
-  mode: 'drop' | 'replace';
+  /** What becomes of a new message with the key of one that waits; 'debounce' waits for a quiet window, too. */
+  mode: 'drop' | 'replace' | 'debounce';
   /** The key goes when the message is acked or dead, not only when its window is over. */
   release: boolean;
 }
@@ -89,13 +91,13 @@ export function parseEntry(entry: string): { attempt: number; id: string } {
 
 /**
  * @param entry `<attempt>.<id>`
- * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <retention ms> <dedup digest, or ->]`, a line
- *   feed, JSON
+ * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <retention ms> <dedup digest, or ->
+ *   [ then]]`, a line feed, JSON
  * @throws SyntaxError where the JSON cannot be read: the message is somebody else's, or damaged
  */
 export function openEnvelope(entry: string, envelope: string): Opened {
   const end = envelope.indexOf('\n');
-  const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup] = envelope.slice(0, end).split(' ');
+  const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = envelope.slice(0, end).split(' ');
   const { body, headers } = JSON.parse(envelope.slice(end + 1)) as Pick<Message, 'body' | 'headers'>;
   return {
     ...parseEntry(entry),
@@ -104,7 +106,7 @@ export function openEnvelope(entry: string, envelope: string): Opened {
     body,
     headers: headers ?? {},
     enqueuedAt: Number(enqueuedAt),
-    readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')),
+    readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || follow === 'then',
   };
 }
 

@@ -48,7 +48,7 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
 
 function exchangedIn(args: string[], result: unknown[]): Exchanged {
   const [now, , lost, statuses, taken] = result as [string, string, string, Status[], string[]];
-  const settlements = args.slice(11 + Number(args[10]));
+  const settlements = args.slice(12 + Number(args[10]));
   return {
     what: 'exchanged',
     lease: args[2] ?? '',
@@ -68,11 +68,12 @@ function exchangedIn(args: string[], result: unknown[]): Exchanged {
 function messagesIn(runs: string[], now: number): Enqueued['messages'] {
   const messages: Enqueued['messages'] = [];
   for (let at = 0; at < runs.length; ) {
-    const [lane = '', , , delay, notBefore, , , count] = runs.slice(at, at + 8);
+    const [lane = '', , , delay, notBefore, , extras = '', count] = runs.slice(at, at + 8);
     const delayMs = Math.max(Number(delay), Number(notBefore) - now, 0);
     at += 8;
     for (let i = 0; i < Number(count); i++, at += 2) {
       messages.push({ id: runs[at] ?? '', lane, delayMs, json: runs[at + 1] ?? '{}' });
+      if (extras.endsWith(' then')) at += 1 + Number(runs[at + 2]);
     }
   }
   return messages;

@@ -1,5 +1,6 @@
 /** The scripts: each its own file behind the shared chunks that it needs, in the order in which these build on each other. */
 import type { Script } from './script.ts';
+import admit from './scripts/admit.lua';
 import audit from './scripts/audit.lua';
 import browse from './scripts/browse.lua';
 import cancel from './scripts/cancel.lua';
@@ -25,10 +26,10 @@ import timers from './scripts/timers.lua';
 const script = (name: string, ...chunks: string[]): Script => ({ name, source: chunks.join('\n') });
 
 export const scripts = {
-  enqueue: script('enqueue', clock, entry, lane, locate, enqueue),
-  exchange: script('exchange', clock, entry, lane, dead, timers, settle, take, exchange),
-  sweep: script('sweep', clock, entry, lane, dead, timers, locate, inspect, sweep),
-  audit: script('audit', clock, entry, lane, dead, locate, inspect, audit),
+  enqueue: script('enqueue', clock, entry, lane, locate, admit, enqueue),
+  exchange: script('exchange', clock, entry, lane, dead, locate, admit, timers, settle, take, exchange),
+  sweep: script('sweep', clock, entry, lane, dead, locate, admit, timers, inspect, sweep),
+  audit: script('audit', clock, entry, lane, dead, locate, admit, inspect, audit),
   cancel: script('cancel', clock, entry, lane, locate, cancel),
   look: script('look', clock, entry, lane, locate, look),
   count: script('count', clock, entry, lane, lanes, count),

@@ -39,6 +39,8 @@ export interface Settlement {
   /** For retry and release. */
   delayMs?: number;
   failure?: { kind: FailureKind; text: string };
+  /** Only for an ack: messages that are enqueued with it, or not at all. */
+  chained?: NewMessage[];
   /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */
   result?: string;
 }
@@ -183,13 +185,16 @@ function metIn(text: string): EnqueueAnswer['met'] {
   );
 }
 
-/** Consecutive messages with the same settings share one header: most batches are a single run. */
+/**
+ * As admit.lua reads them. Consecutive messages with the same settings share one header: most batches are a single run.
+ * @param ids '-' where the script makes them
+ */
 function runsOf(messages: Unnamed[], ids: string[]): string[] {
   const args: string[] = [];
   let settings = '';
   let countAt = 0;
   messages.forEach((message, index) => {
-    const { lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs, json } = message;
+    const { lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs, json, follows } = message;
     const run = [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String), extrasOf(message)];
     if (run.join(' ') !== settings) {
       settings = run.join(' ');
@@ -197,25 +202,51 @@ function runsOf(messages: Unnamed[], ids: string[]): string[] {
     }
     args[countAt] = String(Number(args[countAt]) + 1);
     args.push(ids[index] as string, json);
+    if (follows) {
+      const runs = follows.flatMap(({ on, message: next }) => [on, ...runsOf([next], ['-'])]);
+      args.push(String(runs.length), ...runs);
+    }
   });
   return args;
 }
 
-function extrasOf({ retentionMs = 0, dedup }: Unnamed): string {
-  if (!dedup) return retentionMs > 0 ? `${retentionMs} 0 - -` : '-';
-  return `${retentionMs} ${dedup.windowMs} ${dedup.mode} ${dedup.digest}${dedup.release ? '!' : ''}`;
+function extrasOf({ retentionMs = 0, dedup, follows }: Unnamed): string {
+  if (!dedup && !follows && retentionMs === 0) return '-';
+  const { windowMs, mode, digest, release } = dedup ?? { windowMs: 0, mode: '-', digest: '-', release: false };
+  return `${retentionMs} ${windowMs} ${mode} ${digest}${release ? '!' : ''}${follows ? ' then' : ''}`;
+}
+
+/** Behind the settlements: the place of one, how many arguments, and the runs that come with it. */
+function chainedArgs({ chained = [] }: Settlement, index: number): string[] {
+  if (chained.length === 0) return [];
+  const runs = runsOf(
+    chained,
+    chained.map(({ id }) => id),
+  );
+  return [String(index + 1), String(runs.length), ...runs];
 }
 
 async function exchange(runner: Runner, keys: Keys, head: string[], request: ExchangeRequest): Promise<ExchangeAnswer> {
   const { lease, leaseMs, held, want, pools, settlements, drain } = request;
   const awakeMs = !drain ? 0 : drain.ending ? -1 : AWAKE_MS;
-  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, drain?.sleepMs ?? 0, EXCHANGE_FIRES, pools.length];
+  const limits = [
+    leaseMs,
+    held,
+    want,
+    ANSWER_BYTES,
+    awakeMs,
+    drain?.sleepMs ?? 0,
+    EXCHANGE_FIRES,
+    pools.length,
+    settlements.length,
+  ];
   const args = [
     ...head,
     lease,
     ...limits.map((limit) => String(Math.floor(limit))),
     ...pools,
     ...settlements.flatMap(settlementArgs),
+    ...settlements.flatMap(chainedArgs),
   ];
   const { reply, repeated } = await runner.run(
     scripts.exchange,

@@ -44,12 +44,23 @@ onEachRedis('enqueue', (bench) => {
     expect(await b.shard()).toEqual(before);
   });
 
-  test('LR6 ST7 a lane whose key has a wrong type refuses the whole batch and changes nothing', async () => {
+  test('LR6 ST7 a lane whose key has a wrong type refuses nothing: its messages wait until that is mended', async () => {
     const b = bench();
     await b.redises.raw.set(`${b.root}lane:5:broken`, 'not a list');
+    const [, late = ''] = await b.enqueue(b.message('mail', 1), b.message('broken', 2));
+    expect((await b.shard()).timers).toEqual({ [`m * 5:broken 1.${late}`]: b.now + 60_000 });
+    await b.redises.raw.del(`${b.root}lane:5:broken`);
+    b.now += 60_000;
+    expect(await b.take(2)).toContain(`1.${late}`);
+  });
+
+  test('LR6 ST7 timers of a wrong type refuse a delayed message, and change nothing', async () => {
+    const b = bench();
+    await b.redises.raw.set(`${b.root}timers`, 'no timers');
     const before = await b.shard();
-    await expect(b.enqueue(b.message('mail', 1), b.message('broken', 2))).rejects.toThrow('storage refused');
+    await expect(b.enqueue(b.message('mail', 1), b.message('mail', 2, { delayMs: 5 }))).rejects.toThrow('refused');
     expect(await b.shard()).toEqual(before);
+    await b.redises.raw.del(`${b.root}timers`);
   });
 
   test('only the first of many enqueues is asked to wake a drain', async () => {

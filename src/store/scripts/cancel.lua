@@ -13,8 +13,9 @@
 -- How long a tombstone stays: longer than any wait but a pause.
 local TOMBSTONE_MS = 30 * 86400000
 
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2] }
 local root, id = ARGV[1], ARGV[2]
-local key, place = root .. 'm:' .. id, locate(root, KEYS[1], KEYS[2], id)
+local key, place = root .. 'm:' .. id, locate(shard, id)
 if place.state == 'cancelled' then return 'leased' end
 if place.state == 'gone' then return 'gone' end
 
@@ -22,13 +23,14 @@ local lane = place.header.lane
 end_dedup(root, place.header, id, true) -- it never came to its end: the next with its key is welcome
 if place.state == 'leased' or place.state == 'unseen' then
   redis.call('SET', key, TOMBSTONE, 'PX', digits(TOMBSTONE_MS))
+  if place.header.follow then redis.call('UNLINK', root .. 'then:' .. id) end
   redis.call('HDEL', KEYS[2], id)
   return place.state
 end
 if place.state == 'delayed' then redis.call('ZREM', KEYS[1], delayed(place.header.pool, lane, place.entry)) end
 if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. queue_of(lane), place.entry) end
 redis.call('HDEL', KEYS[2], id)
-redis.call('UNLINK', key) -- before the index, which may be of a wrong type: a sweep mends that
+redis.call('UNLINK', key, place.header.follow and root .. 'then:' .. id or key) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then
   redis.call('LREM', root .. 'lane:' .. lane, place.from, place.entry)
   if redis.call('EXISTS', root .. 'lane:' .. lane) == 0 then

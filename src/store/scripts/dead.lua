@@ -14,18 +14,18 @@ local function keep_last(lines, line)
   return table.concat(kept, '\n', math.max(1, #kept - FAILURES_KEPT + 1))
 end
 
-local function record_failures(key, failures)
+local function record_failures(shard, failures)
   for from = 1, #failures, CHUNK / 2 do
     local to = math.min(from + CHUNK / 2 - 1, #failures)
     local ids, fields = {}, {}
     for i = from, to do ids[#ids + 1] = failures[i].id end
-    local earlier = redis.pcall('HMGET', key, unpack(ids))
+    local earlier = redis.pcall('HMGET', shard.failures, unpack(ids))
     if earlier.err then return end -- a key of a wrong type costs the texts, not the messages
     for i = from, to do
       fields[#fields + 1] = failures[i].id
       fields[#fields + 1] = keep_last(earlier[i - from + 1], failures[i].line)
     end
-    redis.call('HSET', key, unpack(fields))
+    redis.call('HSET', shard.failures, unpack(fields))
   end
 end
 
@@ -33,7 +33,8 @@ end
 local NO_QUEUE = '-'
 
 -- Adds { queue = , entry = } to the dead letters of their queues; where that key has a wrong type, to those of no queue.
-local function bury(root, now, buried)
+local function bury(shard, buried)
+  local root = shard.root
   local by_queue, order = {}, {}
   for _, dead in ipairs(buried) do
     if not by_queue[dead.queue] then
@@ -41,7 +42,7 @@ local function bury(root, now, buried)
       order[#order + 1] = dead.queue
     end
     local members = by_queue[dead.queue]
-    members[#members + 1] = digits(now)
+    members[#members + 1] = digits(shard.now)
     members[#members + 1] = dead.entry
   end
   for _, queue in ipairs(order) do

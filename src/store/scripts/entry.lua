@@ -49,11 +49,15 @@ local TOMBSTONE = 'cancelled'
 -- What the scripts may read of an envelope: its first line. nil where there is none.
 local function header_of(envelope)
   if not envelope then return nil end
-  local lane, pool, attempts, expires, more = string.match(envelope, '^(%S+) (%S+) (%d+) %d+ (%d+)([^\n]*)\n')
+  local lane, pool, attempts, since, expires, more = string.match(envelope, '^(%S+) (%S+) (%d+) (%d+) (%d+)([^\n]*)\n')
   if not lane then return nil end
   local header = { lane = lane, pool = pool, attempts = tonumber(attempts), expires = tonumber(expires), retention = 0 }
-  local retention, dedup, release = string.match(more, '^ (%d+) ([^ !]+)(!?)$')
-  if retention then header.retention, header.dedup, header.release = tonumber(retention), dedup, release == '!' end
+  header.since = tonumber(since)
+  local retention, dedup, release, follow = string.match(more, '^ (%d+) ([^ !]+)(!?)( ?%l*)$')
+  if retention then
+    header.retention, header.dedup, header.release = tonumber(retention), dedup, release == '!'
+    header.follow = follow == ' then'
+  end
   return header
 end
 

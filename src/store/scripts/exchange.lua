@@ -16,7 +16,9 @@
 -- ARGV[9]  ms           how long the caller can sleep for the next timer
 -- ARGV[10] limit        of timers fired on the way
 -- ARGV[11] pools        how many follow; they are emptied in the order given
--- ARGV[…]  pools, then settlements: outcome, entry, delay ms, kind, text
+-- ARGV[12] settlements  how many follow
+-- ARGV[…]  pools, then settlements: outcome, entry, delay ms, kind, text; then what the handlers of acked ones enqueued:
+--          place of the settlement, how many arguments, and runs as admit.lua reads them
 -- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …},
 --           '1' if the lease holds more than fitted in}
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
@@ -25,26 +27,36 @@
 -- Cost     11 commands to take one message, 7 to settle it; for n messages of l lanes about 10 + 3 l + n / 50.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
-local root, now, lease = ARGV[1], clock(ARGV[2]), ARGV[3]
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
+local root, now, lease = shard.root, shard.now, ARGV[3]
 local ttl, holds, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
 
-local function read_settlements(from)
+local function read_settlements(from, count)
   local settlements = {}
-  for i = from, #ARGV, 5 do
+  for i = from, from + 5 * count - 1, 5 do
     settlements[#settlements + 1] =
       { outcome = ARGV[i], entry = ARGV[i + 1], delay = tonumber(ARGV[i + 2]), kind = ARGV[i + 3], text = ARGV[i + 4] }
   end
   return settlements
 end
 
-local pools = { unpack(ARGV, 12, 11 + tonumber(ARGV[11])) }
-local settlements = read_settlements(12 + #pools)
+local pools = { unpack(ARGV, 13, 12 + tonumber(ARGV[11])) }
+local settlements = read_settlements(13 + #pools, tonumber(ARGV[12]))
 
-local next_due = tonumber(fire(root, KEYS[1], KEYS[2], now, tonumber(ARGV[10]), lease_timer).next)
+local next_due = tonumber(fire(shard, tonumber(ARGV[10]), lease_timer).next)
 local held = redis.call('LRANGE', lease_key, '0', '-1')
-local statuses, remaining, garbage, soonest = settle(root, KEYS[1], KEYS[2], now, held, settlements)
-if soonest then next_due = math.min(next_due or math.huge, soonest) end
+local statuses, remaining, garbage, soonest = settle(shard, held, settlements)
+
+local chained = 13 + #pools + 5 * #settlements
+while chained <= #ARGV do
+  local first, last = chained + 2, chained + 1 + tonumber(ARGV[chained + 1])
+  if statuses[tonumber(ARGV[chained])] == 'acked' then admit(shard, shard.intake, ARGV, first, last) end
+  chained = last + 1
+end
+put_in(shard, shard.intake)
+soonest = math.min(soonest or math.huge, shard.intake.soonest)
+if soonest < math.huge then next_due = math.min(next_due or math.huge, soonest) end
 keep(lease_key, held, remaining, garbage)
 
 -- A lease with less in it than its consumer holds was swept: what it holds is another's. It must begin a new one.
@@ -58,7 +70,7 @@ local in_transit = #fresh
 
 local missing = lost and 0 or math.max(0, want - in_transit)
 for _, pool in ipairs(pools) do
-  if missing > 0 then missing = take(root, KEYS[4], now, pool, missing, fresh) end
+  if missing > 0 then missing = take(shard, KEYS[4], pool, missing, fresh) end
 end
 
 local entries = {}
@@ -68,6 +80,7 @@ local envelopes = read_envelopes(root, entries, tonumber(ARGV[7]))
 -- What was cancelled is dropped. What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in the lease: to
 -- the caller it is lost in transit, and so comes first with its next exchange.
 local answer, pushed, buried, failures = {}, {}, {}, {}
+shard.intake = new_intake()
 for i, taken in ipairs(fresh) do
   local header = header_of(envelopes[i])
   local expired = header and header.expires > 0 and header.expires <= now
@@ -77,7 +90,7 @@ for i, taken in ipairs(fresh) do
   elseif i <= #envelopes and (expired or not header) then
     local lane = header and header.lane or taken.lane
     buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = taken.entry }
-    if header then end_dedup(root, header, id_of(taken.entry)) end
+    if header then end_dead(shard, shard.intake, header, id_of(taken.entry)) end
     failures[#failures + 1] = failure(taken.entry, now, expired and 'expired' or 'missing',
       expired and 'its time to live was over' or 'its envelope is gone')
     if i <= in_transit then redis.call('LREM', lease_key, '1', taken.entry) end
@@ -89,8 +102,9 @@ for i, taken in ipairs(fresh) do
     end
   end
 end
-bury(root, now, buried)
-record_failures(KEYS[2], failures)
+bury(shard, buried)
+record_failures(shard, failures)
+put_in(shard, shard.intake)
 
 -- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
 -- with one whose budget is over.

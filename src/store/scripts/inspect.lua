@@ -8,7 +8,7 @@ local TURN_AHEAD_MS = 60000
 -- A dedup key without an end gets this one.
 local DEDUP_MS = 86400000
 
--- A function for each kind of key; `shard` is { root =, timers =, failures =, now =, repair =, findings =, drained = }.
+-- A function for each kind of key; `shard` has { repair =, findings =, drained = } besides.
 local inspect = {}
 
 local function found(shard, finding, name)
@@ -25,8 +25,8 @@ local function bury_missing(shard, key, lane, entries)
   for i, entry in ipairs(entries) do
     if redis.call('EXISTS', keys[i]) == 0 and found(shard, 'entry-without-envelope', entry) then
       redis.call('LREM', key, '-1', entry)
-      bury(shard.root, shard.now, { { queue = queue_of(lane), entry = entry } })
-      record_failures(shard.failures, { failure(entry, shard.now, 'missing', 'its envelope is gone') })
+      bury(shard, { { queue = queue_of(lane), entry = entry } })
+      record_failures(shard, { failure(entry, shard.now, 'missing', 'its envelope is gone') })
     end
   end
 end
@@ -130,7 +130,7 @@ function inspect.dead(shard, queue)
   for i, lines in ipairs(redis.call('HMGET', shard.failures, unpack(ids))) do
     local known = lines and string.find(lines, ' missing ', 1, true)
     if not known and redis.call('EXISTS', keys[i]) == 0 and found(shard, 'dead-without-envelope', entries[i]) then
-      record_failures(shard.failures, { failure(entries[i], shard.now, 'missing', 'its envelope is gone') })
+      record_failures(shard, { failure(entries[i], shard.now, 'missing', 'its envelope is gone') })
     end
   end
 end
@@ -160,18 +160,21 @@ end
 inspect['m'] = function(shard, id)
   local leased = leased_ids(shard)
   if not leased or leased[id] then return end
-  local place = locate(shard.root, shard.timers, shard.failures, id)
+  local place = locate(shard, id)
   if place.state ~= 'leased' or not found(shard, 'envelope-without-entry', id) then return end
   local lines = redis.call('HGET', shard.failures, id)
   local last = tonumber(string.match(lines or '', '(%d+) %d+ %l+ [^\n]*$') or '0')
   local entry = digits(last + 1) .. '.' .. id
-  record_failures(shard.failures, { failure(entry, shard.now, 'lapsed', 'its list vanished') })
+  record_failures(shard, { failure(entry, shard.now, 'lapsed', 'its list vanished') })
   if last + 1 >= place.header.attempts then
-    bury(shard.root, shard.now, { { queue = queue_of(place.header.lane), entry = entry } })
+    local intake = new_intake()
+    bury(shard, { { queue = queue_of(place.header.lane), entry = entry } })
+    end_dead(shard, intake, place.header, id)
+    put_in(shard, intake)
   else
     local moves = {}
     gather(moves, place.header.pool, place.header.lane, 'RPUSH', next_entry(entry))
-    put_all(shard.root, shard.timers, shard.now, moves)
+    put_all(shard, moves)
   end
 end
 

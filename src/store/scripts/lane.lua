@@ -1,4 +1,6 @@
 -- lane: putting entries in lanes, and the index of lanes with work.
+--
+-- `shard`, here and in the chunks behind this one, is { root = what every key begins with, timers =, failures = (keys), now = }.
 
 -- 2^41: priority first, then the instant of the lane's last turn. Instants stay below it until the year 2039.
 local TURN = 2199023255552
@@ -20,14 +22,14 @@ local PUT_OFF_MS = 60000
 
 -- Puts entries in a lane: side 'LPUSH' is its tail, 'RPUSH' its head, from which entries are taken. Answers whether
 -- the lane was empty. Where its key is of a wrong type the entries wait in timers: never dropped.
-local function put(root, timers, now, move)
+local function put(shard, move)
   local length = 0
   for from = 1, #move.entries, CHUNK do
     local to = math.min(from + CHUNK - 1, #move.entries)
-    length = redis.pcall(move.side, root .. 'lane:' .. move.lane, unpack(move.entries, from, to))
+    length = redis.pcall(move.side, shard.root .. 'lane:' .. move.lane, unpack(move.entries, from, to))
     if type(length) == 'table' then
       for i = from, #move.entries do
-        redis.call('ZADD', timers, digits(now + PUT_OFF_MS), delayed(move.pool, move.lane, move.entries[i]))
+        redis.call('ZADD', shard.timers, digits(shard.now + PUT_OFF_MS), delayed(move.pool, move.lane, move.entries[i]))
       end
       return false
     end
@@ -49,19 +51,19 @@ end
 
 -- Puts all of them, and adds the lanes that were empty to the index of their pool. Never raises: it comes after what the
 -- entries have left, and where an index has a wrong type the audit finds the lane when that is mended.
-local function put_all(root, timers, now, moves)
+local function put_all(shard, moves)
   local entered = {}
   for _, move in ipairs(moves) do
-    if put(root, timers, now, move) then
+    if put(shard, move) then
       entered[move.pool] = entered[move.pool] or {}
       local lanes = entered[move.pool]
-      lanes[#lanes + 1] = turn(move.lane, now)
+      lanes[#lanes + 1] = turn(move.lane, shard.now)
       lanes[#lanes + 1] = move.lane
     end
   end
   for pool, lanes in pairs(entered) do
     for from = 1, #lanes, CHUNK do
-      redis.pcall('ZADD', root .. 'ready:' .. pool, unpack(lanes, from, math.min(from + CHUNK - 1, #lanes)))
+      redis.pcall('ZADD', shard.root .. 'ready:' .. pool, unpack(lanes, from, math.min(from + CHUNK - 1, #lanes)))
     end
   end
 end

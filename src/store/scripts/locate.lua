@@ -13,16 +13,17 @@ end
 
 -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), from = (end of the lane, for LREM) }. The state
 -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased.
-local function locate(root, timers, failures, id)
+local function locate(shard, id)
+  local root = shard.root
   local envelope = redis.call('GET', root .. 'm:' .. id)
   if envelope == TOMBSTONE then return { state = 'cancelled' } end
   local header = header_of(envelope)
   if not header then return { state = 'gone' } end
   local place = { header = header, envelope = envelope }
   local lane = root .. 'lane:' .. header.lane
-  for _, entry in ipairs(entries_of(redis.call('HGET', failures, id), id, header)) do
+  for _, entry in ipairs(entries_of(redis.call('HGET', shard.failures, id), id, header)) do
     place.entry = entry
-    place.at = redis.call('ZSCORE', timers, delayed(header.pool, header.lane, entry))
+    place.at = redis.call('ZSCORE', shard.timers, delayed(header.pool, header.lane, entry))
     if place.at then place.state = 'delayed' return place end
     place.at = redis.call('ZSCORE', root .. 'dead:' .. queue_of(header.lane), entry)
     if place.at then place.state = 'dead' return place end

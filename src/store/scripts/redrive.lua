@@ -45,5 +45,5 @@ for from = 1, #candidates, CHUNK do
   end
 end
 in_chunks('ZREM', dead, moved)
-put_all(root, KEYS[1], now, moves)
+put_all({ root = root, timers = KEYS[1], now = now }, moves)
 return answers

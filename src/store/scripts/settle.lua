@@ -12,9 +12,10 @@ local function resolve(held, settlements)
 end
 
 -- Applies settlements { entry =, outcome =, delay =, kind =, text = } to `held`, the entries of the lease from its left
--- end. Returns the status of each, the entries that stay, the
--- keys to remove, and when the first of what has to wait is due.
-local function settle(root, timers, failures_key, now, held, settlements)
+-- end. What follows on their ends goes to `shard.intake`. Returns the status of each, the entries that stay, the keys to
+-- remove, and when the first of what has to wait is due.
+local function settle(shard, held, settlements)
+  local root, now = shard.root, shard.now
   local in_lease, wanted = {}, {}
   resolve(held, settlements)
   for _, entry in ipairs(held) do in_lease[entry] = true end
@@ -35,7 +36,7 @@ local function settle(root, timers, failures_key, now, held, settlements)
 
   local statuses, settled, garbage, cleared = {}, {}, {}, {}
   local moves, later, buried, failures, released = {}, {}, {}, {}, {}
-  local ended, results = {}, {}
+  local done, died, results = {}, {}, {}
   for i, s in ipairs(settlements) do
     local header, outcome = headers[s.entry], s.outcome
     if not s.held then
@@ -51,7 +52,7 @@ local function settle(root, timers, failures_key, now, held, settlements)
         statuses[i] = 'dead'
       elseif outcome == 'ack' then
         if type(header) == 'table' then
-          ended[#ended + 1] = { header, id_of(s.entry) }
+          done[#done + 1] = { header, id_of(s.entry) }
           if header.retention > 0 then results[#results + 1] = { s.entry, s.text, header } end
         end
         garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
@@ -72,7 +73,7 @@ local function settle(root, timers, failures_key, now, held, settlements)
           statuses[i] = 'retried'
         else
           buried[#buried + 1] = { queue = queue_of(header.lane), entry = s.entry }
-          ended[#ended + 1] = { header, id_of(s.entry) }
+          died[#died + 1] = { header, id_of(s.entry) }
           statuses[i] = 'dead'
         end
       end
@@ -90,17 +91,22 @@ local function settle(root, timers, failures_key, now, held, settlements)
   end
 
   -- What could meet a key of a wrong type comes first, and is harmless to do again.
-  bury(root, now, buried)
-  record_failures(failures_key, failures)
+  bury(shard, buried)
+  record_failures(shard, failures)
   for _, result in ipairs(results) do
     local line = queue_of(result[3].lane) .. ' ' .. digits(attempt_of(result[1])) .. ' ' .. digits(now) .. ' ' .. result[2]
     redis.call('SET', root .. 'result:' .. id_of(result[1]), line, 'PX', digits(result[3].retention))
   end
-  for _, done in ipairs(ended) do end_dedup(root, done[1], done[2]) end
-  in_chunks('ZADD', timers, later)
-  put_all(root, timers, now, moves)
+  for _, ended in ipairs(done) do
+    end_dedup(root, ended[1], ended[2])
+    follow(shard, shard.intake, ended[1], ended[2], 'done')
+    if ended[1].follow then garbage[#garbage + 1] = root .. 'then:' .. ended[2] end
+  end
+  for _, ended in ipairs(died) do end_dead(shard, shard.intake, ended[1], ended[2]) end
+  in_chunks('ZADD', shard.timers, later)
+  put_all(shard, moves)
   for from = 1, #cleared, CHUNK do -- a key of a wrong type costs the texts, not the messages
-    redis.pcall('HDEL', failures_key, unpack(cleared, from, math.min(from + CHUNK - 1, #cleared)))
+    redis.pcall('HDEL', shard.failures, unpack(cleared, from, math.min(from + CHUNK - 1, #cleared)))
   end
   local soonest
   for i = 1, #later, 2 do soonest = math.min(soonest or math.huge, tonumber(later[i])) end

@@ -13,10 +13,11 @@
 -- Replay   fires what is due by then; nothing is moved twice
 -- Cost     5 commands when nothing is due
 
-local now = clock(ARGV[2])
-local fired = fire(ARGV[1], KEYS[1], KEYS[2], now, tonumber(ARGV[3]), '')
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
+shard.repair, shard.findings, shard.drained = true, {}, {}
+local fired = fire(shard, tonumber(ARGV[3]), '')
+put_in(shard, shard.intake)
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = now, repair = true, findings = {}, drained = {} }
 for i = 6, #ARGV do shard.drained[ARGV[i]] = true end
 local next_cursor = ''
 -- Only what keeps messages from moving: dead letters and timers wait for the audit, so that an idle sweep stays cheap.
@@ -26,6 +27,6 @@ end
 
 local ready = redis.call('EXISTS', KEYS[3])
 return {
-  digits(now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), digits(ready),
+  digits(shard.now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), digits(ready),
   next_cursor, shard.findings,
 }

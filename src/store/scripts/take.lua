@@ -42,27 +42,27 @@ local PARK, PASSES = 200, 10
 
 -- Brings back the parked lanes of a queue that was resumed, a bounded number at a time, those first that were served least
 -- recently.
-local function unpark(root, config, now, pool, queue)
-  local lanes, turns = redis.pcall('ZPOPMIN', root .. 'parked:' .. queue, digits(PARK)), {}
+local function unpark(shard, config, pool, queue)
+  local lanes, turns = redis.pcall('ZPOPMIN', shard.root .. 'parked:' .. queue, digits(PARK)), {}
   if lanes.err then return end
   for i = 1, #lanes, 2 do
-    turns[#turns + 1] = turn(lanes[i], now)
+    turns[#turns + 1] = turn(lanes[i], shard.now)
     turns[#turns + 1] = lanes[i]
   end
-  in_chunks('ZADD', root .. 'ready:' .. pool, turns)
+  in_chunks('ZADD', shard.root .. 'ready:' .. pool, turns)
   if #lanes < 2 * PARK then redis.call('HDEL', config, queue) end
 end
 
 -- Takes the lanes of paused queues out of the index, where they would be in the way, and those of resumed ones back in.
 -- Returns the paused queues.
-local function restrict(root, config, now, pool, index)
+local function restrict(shard, config, pool, index)
   local settings, paused, restricted = redis.pcall('HGETALL', config), {}, false
   if settings.err then return nil end
   for i = 1, #settings, 2 do
     local state, of = string.match(settings[i + 1], '^(%l+) (%S+)$')
     if of == pool then
       restricted = true
-      if state == 'resuming' then unpark(root, config, now, pool, settings[i]) else paused[settings[i]] = true end
+      if state == 'resuming' then unpark(shard, config, pool, settings[i]) else paused[settings[i]] = true end
     end
   end
   if not restricted then redis.call('ZREM', index, RESTRICTED) end
@@ -71,7 +71,7 @@ local function restrict(root, config, now, pool, index)
     local lanes = redis.call('ZRANGE', index, '0', digits(PARK), 'WITHSCORES')
     for i = 1, #lanes, 2 do
       if paused[queue_of(lanes[i])] then
-        local put = redis.pcall('ZADD', root .. 'parked:' .. queue_of(lanes[i]), lanes[i + 1], lanes[i])
+        local put = redis.pcall('ZADD', shard.root .. 'parked:' .. queue_of(lanes[i]), lanes[i + 1], lanes[i])
         if type(put) == 'number' then parked[#parked + 1] = lanes[i] end
       end
     end
@@ -82,11 +82,11 @@ local function restrict(root, config, now, pool, index)
 end
 
 -- The first `limit` lanes of a pool that may be served, and whether there may be more.
-local function lanes_of(root, config, now, pool, index, limit)
+local function lanes_of(shard, config, pool, index, limit)
   local lanes = redis.pcall('ZRANGE', index, '0', digits(limit - 1))
   if lanes.err then return {}, false end
   if lanes[1] ~= RESTRICTED then return lanes, #lanes == limit end
-  local paused, served = restrict(root, config, now, pool, index), {}
+  local paused, served = restrict(shard, config, pool, index), {}
   if not paused then return {}, false end
   lanes = redis.call('ZRANGE', index, '0', digits(limit))
   for _, lane in ipairs(lanes) do
@@ -96,19 +96,19 @@ local function lanes_of(root, config, now, pool, index, limit)
 end
 
 -- Takes up to `want` entries from a pool. Returns what is still wanted.
-local function take(root, config, now, pool, want, taken)
-  local index, lanes, more = root .. 'ready:' .. pool
+local function take(shard, config, pool, want, taken)
+  local index, lanes, more = shard.root .. 'ready:' .. pool
   repeat
-    lanes, more = lanes_of(root, config, now, pool, index, want) -- each has work, so that many suffice
+    lanes, more = lanes_of(shard, config, pool, index, want) -- each has work, so that many suffice
     local emptied, turns, from = {}, {}, 1
     while want > 0 and from <= #lanes do
       local peers, served = nil, {}
       peers, from = peers_from(lanes, from)
       local alone = #peers == 1 and (lanes[from] or not more)
-      while want > 0 and #peers > 0 do want, peers = take_turns(root, peers, want, taken, emptied, served) end
+      while want > 0 and #peers > 0 do want, peers = take_turns(shard.root, peers, want, taken, emptied, served) end
       if not alone then -- a lane with no peers keeps its place: nobody waits for a turn
         for lane in pairs(served) do
-          turns[#turns + 1] = turn(lane, now)
+          turns[#turns + 1] = turn(lane, shard.now)
           turns[#turns + 1] = lane
         end
       end

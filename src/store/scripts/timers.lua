@@ -3,7 +3,8 @@
 -- What one expired lease held, one attempt later at the head of each lane, or dead where attempts are used up.
 -- The newest entry stands left: it is pushed first, so that the oldest ends up at the head. Returns how many it held, and
 -- how many of them go back to their lanes; nothing where its key has a wrong type.
-local function give_back(root, now, lease, moves, buried, failures, garbage)
+local function give_back(shard, lease, moves, buried, failures, garbage)
+  local root, now = shard.root, shard.now
   local held = redis.pcall('LRANGE', root .. 'lease:' .. lease, '0', '-1')
   if held.err then return end
   local returned = 0
@@ -25,7 +26,7 @@ local function give_back(root, now, lease, moves, buried, failures, garbage)
             returned = returned + 1
           else
             buried[#buried + 1] = { queue = queue_of(header.lane), entry = entry }
-            end_dedup(root, header, id_of(entry))
+            end_dead(shard, shard.intake, header, id_of(entry))
           end
         end
       end
@@ -40,9 +41,11 @@ local function due_after(first, own)
 end
 
 -- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
--- caller's lease, which a late exchange still extends as long as nobody has fired it.
+-- caller's lease, which a late exchange still extends as long as nobody has fired it. What follows on deaths goes to
+-- `shard.intake`.
 -- Returns { fired = (or put off), requeued =, dead =, next = due ms or '' }.
-local function fire(root, timers, failures_key, now, limit, own)
+local function fire(shard, limit, own)
+  local timers, now = shard.timers, shard.now
   local fired = { fired = 0, requeued = 0, dead = 0 }
   local first = redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES')
   fired.next = due_after(first, own)
@@ -61,10 +64,10 @@ local function fire(root, timers, failures_key, now, limit, own)
       gather(moves, pool, lane, 'LPUSH', entry)
       done[#done + 1] = member
     elseif lease and member ~= own and entries < limit then
-      local held, returned = give_back(root, now, lease, returns, buried, failures, garbage)
+      local held, returned = give_back(shard, lease, returns, buried, failures, garbage)
       if held then
         entries, fired.requeued = entries + held, fired.requeued + returned
-        garbage[#garbage + 1] = root .. 'lease:' .. lease
+        garbage[#garbage + 1] = shard.root .. 'lease:' .. lease
         done[#done + 1] = member
       else
         put_off[#put_off + 1] = digits(now + PUT_OFF_MS)
@@ -79,12 +82,12 @@ local function fire(root, timers, failures_key, now, limit, own)
     gather(moves, redeliveries[i][1], redeliveries[i][2], 'RPUSH', redeliveries[i][3])
   end
 
-  bury(root, now, buried)
-  record_failures(failures_key, failures)
+  bury(shard, buried)
+  record_failures(shard, failures)
   in_chunks('ZREM', timers, done) -- before the pushes: what cannot be pushed waits in timers again
   in_chunks('ZADD', timers, put_off)
-  put_all(root, timers, now, moves)
-  put_all(root, timers, now, returns) -- after the others, so that they stand before them
+  put_all(shard, moves)
+  put_all(shard, returns) -- after the others, so that they stand before them
   in_chunks('UNLINK', nil, garbage)
 
   fired.fired, fired.dead = #done + #put_off / 2, #buried

@@ -1,0 +1,137 @@
+-- admit: messages on their way in: of an enqueue, of a handler whose ack they come with, and those that follow on another.
+--
+-- They come in runs of messages alike: lane, pool, most attempts, delay ms, not before (epoch ms), ttl ms (0: none), extras,
+-- count, then count × (id, JSON). Extras are '-', or '<retention ms> <window ms> <mode> <dedup digest>', the digest with '!'
+-- behind it where it goes when the message is done, and ' then' at the end where each JSON is followed by the messages that
+-- follow on this one: how many arguments, and for each of them 'done' or 'dead' and a run of one with '-' for its id.
+
+-- Gathered before anything is written. `soonest` is when the first delayed one is due that is drained, `ready` whether one
+-- is ready, `met` what became of those whose dedup key was taken.
+local function new_intake()
+  return { moves = {}, timers = {}, envelopes = {}, dedups = {}, follows = {}, known = {}, met = {}, soonest = math.huge, place = 0 }
+end
+
+-- The message that the key of a new one belongs to, if that is to go instead of it; what is done with the new one; and
+-- where the first is.
+local function first_of(shard, intake, key, mode)
+  local known = intake.known[key]
+  local id = known and known.id or text_of(key)
+  if id == '' then return nil end
+  if mode == 'drop' then return id, 'duplicate' end
+  if known then return id, 'replaced', known end
+  local where = locate(shard, id)
+  if where.state == 'delayed' or (where.state == 'ready' and mode == 'replace') then return id, 'replaced', where end
+  return nil -- it is being worked on with what it was: the new one counts
+end
+
+-- The new one takes the place of the first, which waits: its body, its settings, and where it is to be quiet first its time.
+local function replace(shard, intake, run, id, where, json, follows)
+  local words = { where.header.lane, where.header.pool, run.words }
+  if run.mode == 'replace' then words = { string.match(where.envelope, '^([^\n]*)\n') } end
+  local envelope = table.concat(words, ' ') .. '\n' .. json
+  if where.at_envelope then
+    intake.envelopes[where.at_envelope] = envelope
+  else
+    intake.envelopes[#intake.envelopes + 1] = shard.root .. 'm:' .. id
+    intake.envelopes[#intake.envelopes + 1] = envelope
+    if where.state == 'delayed' and run.mode == 'debounce' then
+      intake.timers[#intake.timers + 1] = digits(shard.now + run.delay)
+      intake.timers[#intake.timers + 1] = delayed(where.header.pool, where.header.lane, where.entry)
+      intake.dedups[#intake.dedups + 1] = { run.key, id, run.window }
+    end
+  end
+  if run.mode == 'debounce' then intake.follows[#intake.follows + 1] = { id = id, args = follows or {} } end
+end
+
+local function admit_one(shard, intake, run, id, json, follows)
+  local first, what, where
+  intake.place = intake.place + 1
+  if run.key then first, what, where = first_of(shard, intake, run.key, run.mode) end
+  if first then
+    intake.met[#intake.met + 1] = digits(intake.place) .. '=' .. first .. '=' .. what
+    if where then replace(shard, intake, run, first, where, json, follows) end
+    return
+  end
+  local envelope = table.concat({ run.lane, run.pool, run.words }, ' ') .. '\n' .. json
+  intake.envelopes[#intake.envelopes + 1] = shard.root .. 'm:' .. id
+  intake.envelopes[#intake.envelopes + 1] = envelope
+  if run.key then
+    intake.known[run.key] = { id = id, header = run, envelope = envelope, at_envelope = #intake.envelopes }
+    intake.dedups[#intake.dedups + 1] = { run.key, id, run.window }
+  end
+  if follows then intake.follows[#intake.follows + 1] = { id = id, args = follows } end
+  if run.delay == 0 then
+    gather(intake.moves, run.pool, run.lane, 'LPUSH', '1.' .. id)
+    intake.ready = intake.ready or run.pool == '*'
+  else
+    intake.timers[#intake.timers + 1] = digits(shard.now + run.delay)
+    intake.timers[#intake.timers + 1] = delayed(run.pool, run.lane, '1.' .. id)
+    if run.pool == '*' then intake.soonest = math.min(intake.soonest, shard.now + run.delay) end
+  end
+end
+
+-- Reads the settings of one run. `words` is the header line behind lane and pool.
+local function read_run(shard, args, at)
+  local run = { lane = args[at], pool = args[at + 1], count = tonumber(args[at + 7]) }
+  run.delay = math.max(tonumber(args[at + 3]), tonumber(args[at + 4]) - shard.now, 0)
+  local retention, window, mode, digest, follow = string.match(args[at + 6], '^(%d+) (%d+) (%S+) (%S+)( ?%l*)$')
+  if mode == 'debounce' then run.delay = math.max(run.delay, tonumber(window)) end
+  local ttl = tonumber(args[at + 5])
+  run.words = args[at + 2] .. ' ' .. digits(shard.now) .. ' ' .. (ttl > 0 and digits(shard.now + run.delay + ttl) or '0')
+  if retention then run.words = run.words .. ' ' .. retention .. ' ' .. digest .. follow end
+  run.mode, run.window, run.follow = mode, window, follow == ' then'
+  if digest and digest ~= '-' then
+    run.key = shard.root .. 'dedup:' .. queue_of(run.lane) .. ':' .. string.gsub(digest, '!', '')
+  end
+  return run
+end
+
+-- Gathers the runs in args[at … last]. Returns where the next begins.
+local function admit(shard, intake, args, at, last)
+  while at <= last do
+    local run = read_run(shard, args, at)
+    at = at + 8
+    for _ = 1, run.count do
+      local follows
+      if run.follow then
+        local count = tonumber(args[at + 2])
+        follows = { unpack(args, at + 3, at + 2 + count) }
+        admit_one(shard, intake, run, args[at], args[at + 1], follows)
+        at = at + 3 + count
+      else
+        admit_one(shard, intake, run, args[at], args[at + 1])
+        at = at + 2
+      end
+    end
+  end
+end
+
+-- What follows on a message that is 'done' or 'dead'. It stays for another end, after a redrive.
+local function follow(shard, intake, header, id, outcome)
+  if not header.follow then return end
+  local args = redis.pcall('LRANGE', shard.root .. 'then:' .. id, '0', '-1')
+  for at = 1, args.err and 0 or #args, 11 do
+    if args[at] == outcome then
+      args[at + 9] = id .. '-' .. outcome .. digits((at - 1) / 11 + 1) .. (outcome == 'dead' and '-' .. digits(shard.now) or '')
+      admit(shard, intake, args, at + 1, at + 10)
+    end
+  end
+end
+
+-- A message will not be tried again.
+local function end_dead(shard, intake, header, id)
+  end_dedup(shard.root, header, id)
+  follow(shard, intake, header, id, 'dead')
+end
+
+-- Writes all that was gathered.
+local function put_in(shard, intake)
+  in_chunks('MSET', nil, intake.envelopes)
+  for _, dedup in ipairs(intake.dedups) do redis.call('SET', dedup[1], dedup[2], 'PX', dedup[3]) end
+  for _, followed in ipairs(intake.follows) do
+    redis.call('UNLINK', shard.root .. 'then:' .. followed.id)
+    in_chunks('RPUSH', shard.root .. 'then:' .. followed.id, followed.args)
+  end
+  put_all(shard, intake.moves)
+  in_chunks('ZADD', shard.timers, intake.timers)
+end

@@ -58,6 +58,8 @@ const Settings = z.object({
   SLUICE_DRAIN_MESSAGES: whole(1, 10_000_000, 1_000_000),
   /** Handlers at once. Of six connections one is kept for storage. */
   SLUICE_CONCURRENCY: whole(1, 1_000, 5),
+  /** An idle drain looks again at this interval, ms, until its time is over. 0: it ends, and new work wakes another. */
+  SLUICE_POLL_MS: whole(0, 60_000, 0),
   /** Messages that one exchange takes at most. */
   SLUICE_BATCH: whole(1, 500, 100),
 });

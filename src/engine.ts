@@ -4,6 +4,7 @@ import { type Receive, type Received, receive, type Settle, type Settled, settle
 import { type Budget, openBudget } from './drain/budget.ts';
 import { type DrainReport, drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
+import { policiesOf } from './limits.ts';
 import { logError } from './log.ts';
 import { DRAINED } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
@@ -72,9 +73,10 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
   const prefix = config.SLUICE_PREFIX;
   const drained = [...queues.values()].filter(({ pool }) => pool === DRAINED).map(({ name }) => name);
-  const store = openStore({ runner: scriptRunner({ send }), prefix, drained });
+  const policies = policiesOf(queues.values());
+  const store = openStore({ runner: scriptRunner({ send }), prefix, drained, policies });
   const storeFor = ({ onRequest, msLeft }: Budget) =>
-    openStore({ runner: scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft }), prefix, drained });
+    openStore({ runner: scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft }), prefix, drained, policies });
   /** Where the next sweep goes on inspecting. A new isolate begins again. */
   let cursor = '0';
   const sweepWithin = async (budget: Budget) => {
@@ -92,7 +94,7 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
       },
       Date.now,
     );
-  const drainWithin = (budget: Budget) =>
+  const drainWithin = (budget: Budget, pollMs = 0) =>
     drain({
       store: storeFor(budget),
       pool: DRAINED,
@@ -102,6 +104,7 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
       concurrency: config.SLUICE_CONCURRENCY,
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
+      pollMs,
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
       onFailure: ({ queue, id, attempt, maxAttempts }, { outcome, failure }) =>
         logError(
@@ -112,7 +115,7 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
   return {
     config,
     queues,
-    enqueue: (drafts, name) => enqueueDrafts(store, drafts, name),
+    enqueue: (drafts, name) => enqueueDrafts(store, queues, drafts, name),
     receive: (request) => receive(store, request),
     settle: (request) => settle(store, request),
     operator: openOperator(openOperations({ runner: scriptRunner({ send }), prefix })),
@@ -126,8 +129,9 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
     async tick() {
       const budget = budgetFor(config.SLUICE_DRAIN_MS);
       const { report, ready, nextInMs } = await sweepWithin(budget);
-      if (!ready && nextInMs > budget.msLeft()) return { sweep: report };
-      return { sweep: report, drain: await drainWithin(budget) };
+      const polls = config.SLUICE_POLL_MS; // only drains of cron poll: there is about one at a time
+      if (!ready && nextInMs > budget.msLeft() && polls === 0) return { sweep: report };
+      return { sweep: report, drain: await drainWithin(budget, polls) };
     },
     health: healthCheck(send, prefix),
   };

@@ -1,81 +1,21 @@
 /** Enqueueing: turns what callers ask for into complete messages, or into a list of what is wrong with them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
 import { shortDigest } from './digest.ts';
-import { parseDuration, YEAR_MS } from './duration.ts';
+import { parseDuration } from './duration.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
-import { laneOf, MAX_GROUP_LENGTH, MAX_MESSAGE_BYTES, type Priority, type StoredDedup } from './message.ts';
+import { laneOf, MAX_MESSAGE_BYTES, type NewMessage, newToken, type Priority, type StoredDedup } from './message.ts';
+import { MessageOptions, parseInstant } from './message-options.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Store, Unnamed } from './store/store.ts';
 
 /** The most messages one request may carry. */
-const MAX_BATCH = 1_000;
+export const MAX_BATCH = 1_000;
 
 /** The most bytes one request may carry: quoted on its way to storage it doubles at worst, and 10 MB are refused there. */
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
-const duration = (leastMs: number) =>
-  z.union([z.number(), z.string()]).check(
-    z.refine((value) => (parseDuration(value) ?? -1) >= leastMs, {
-      message: `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`,
-    }),
-  );
-
-/** Epoch ms of an instant given as such or as ISO 8601, or undefined. */
-function parseInstant(value: number | string): number | undefined {
-  const at = typeof value === 'number' ? value : Date.parse(value);
-  const stated = typeof value === 'number' || z.iso.datetime({ offset: true }).safeParse(value).success;
-  return stated && Number.isInteger(at) && at >= 0 && at <= Date.now() + YEAR_MS ? at : undefined;
-}
-
-/** How one message differs from its queue's policy. This schema is the only judge of it, over HTTP and in code. */
-export const MessageOptions = z.strictObject({
-  /** 0 to 9, 0 first. */
-  priority: z.optional(z.int().check(z.minimum(0), z.maximum(9))),
-  /** Wait before the first delivery. */
-  delay: z.optional(duration(0)),
-  /** No delivery before this instant: epoch ms, or ISO 8601. By the server's clock. */
-  notBefore: z.optional(
-    z.union([z.number(), z.string()]).check(
-      z.refine((value) => parseInstant(value) !== undefined, {
-        message: 'must be epoch ms or ISO 8601 with a time zone, at most a year from now',
-      }),
-    ),
-  ),
-  /** Delivered within this time after it became due, or a dead letter. */
-  ttl: z.optional(duration(1)),
-  /** A tenant, a customer, an entity: messages of a group take turns with those of the others. */
-  group: z.optional(
-    z.string().check(
-      z.minLength(1),
-      z.maxLength(MAX_GROUP_LENGTH),
-      z.refine((text) => text.isWellFormed(), { message: 'must be well-formed text' }),
-    ),
-  ),
-  /** Deliveries after which it becomes a dead letter. */
-  maxAttempts: z.optional(z.int().check(z.minimum(1), z.maximum(1_000))),
-  /** The outcome and the handler's result are kept this long, to be asked for. */
-  retention: z.optional(duration(0)),
-  /** The same key inside the window is the same message: the answer carries the first id. */
-  dedup: z.optional(
-    z.strictObject({
-      key: z.string().check(
-        z.minLength(1),
-        z.maxLength(256),
-        z.refine((text) => text.isWellFormed(), { message: 'must be well-formed text' }),
-      ),
-      window: z.optional(duration(1)),
-      mode: z.optional(z.enum(['drop', 'replace'])),
-      release: z.optional(z.boolean()),
-    }),
-  ),
-  /** Handed to the consumer as they are. */
-  headers: z.optional(
-    z.record(z.string().check(z.minLength(1), z.maxLength(128)), z.string().check(z.maxLength(4_096))),
-  ),
-});
-
-export type MessageOptions = z.input<typeof MessageOptions>;
+export type Queues = ReadonlyMap<string, AnyQueue>;
 
 export interface Draft {
   /** undefined: the caller named none that is here. */
@@ -117,7 +57,12 @@ export interface RequestName {
  * All of them or none.
  * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
  */
-export async function enqueueDrafts(store: Store, drafts: Draft[], name?: RequestName): Promise<Enqueued> {
+export async function enqueueDrafts(
+  store: Store,
+  queues: Queues,
+  drafts: Draft[],
+  name?: RequestName,
+): Promise<Enqueued> {
   if (drafts.length < 1 || drafts.length > MAX_BATCH) {
     const message = `must hold 1 to ${MAX_BATCH} messages`;
     throw new InvalidMessage([{ field: 'messages', code: 'size', message }]);
@@ -125,11 +70,11 @@ export async function enqueueDrafts(store: Store, drafts: Draft[], name?: Reques
   const messages: Unnamed[] = [];
   const issues: Issue[] = [];
   for (const draft of drafts) {
-    const result = await complete(draft);
+    const result = await complete(draft, queues);
     if ('message' in result) messages.push(result.message);
     else issues.push(...result.issues);
   }
-  if (isOver(messages.map(({ json }) => json).join(''), MAX_REQUEST_BYTES)) {
+  if (isOver(messages.flatMap(jsonOf).join(''), MAX_REQUEST_BYTES)) {
     const message = `must take at most ${MAX_REQUEST_BYTES} bytes together`;
     issues.push({ field: 'messages', code: 'too_large', message });
   }
@@ -153,43 +98,96 @@ export async function enqueueDrafts(store: Store, drafts: Draft[], name?: Reques
   return { receipts, wake, repeated };
 }
 
-async function complete(draft: Draft): Promise<{ message: Unnamed } | { issues: Issue[] }> {
+/**
+ * A message that is enqueued with the ack of another: it has its id already.
+ * @throws InvalidMessage
+ */
+export async function prepare(queues: Queues, draft: Draft): Promise<NewMessage> {
+  const result = await complete(draft, queues);
+  if ('issues' in result) throw new InvalidMessage(result.issues);
+  return { id: newToken(), ...result.message };
+}
+
+/** What a message and those that follow on it take. */
+export const jsonOf = ({ json, follows = [] }: Unnamed): string[] => [json, ...follows.map(({ message }) => message.json)];
+
+/** The queues that a message and those that follow on it name: whoever enqueues it must be let into each. */
+export function queuesNamed(options: unknown): string[] {
+  const { onSuccess, onDeath } = (options ?? {}) as Record<string, unknown>;
+  return [onSuccess, onDeath].flat().flatMap((next) => {
+    const { queue } = (next ?? {}) as { queue?: unknown };
+    return typeof queue === 'string' ? [queue] : [];
+  });
+}
+
+async function complete(draft: Draft, queues: Queues): Promise<{ message: Unnamed } | { issues: Issue[] }> {
   const { queue, body, options, at } = draft;
   const parsed = MessageOptions.safeParse(options);
   const { priority, group, delay, notBefore, ttl, maxAttempts, headers, retention, dedup } = parsed.data ?? {};
+  const followers = await followersOf(parsed.data ?? {}, queues, at);
   const json = toJson(body, headers);
   const issues = [
     ...(queue ? [] : [{ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' }]),
     ...issuesOf(parsed.error, at),
     ...(await badBody(queue?.schema, body, at)),
     ...badJson(body, json, at),
+    ...(queue?.ordered && priority !== undefined ? [{ field: `${at}priority`, code: 'ordered', message: ONE_PRIORITY }] : []),
+    ...followers.issues,
   ];
   if (issues.length > 0 || !queue || json === undefined) return { issues };
+  const stored = dedup ? await storedDedup(queue, dedup) : undefined;
+  const delayMs = parseDuration(delay ?? 0) ?? 0;
   return {
     message: {
       lane: laneOf((priority as Priority | undefined) ?? queue.priority, queue.name, group),
       pool: queue.pool,
       maxAttempts: maxAttempts ?? queue.attempts,
-      delayMs: parseDuration(delay ?? 0) ?? 0,
+      delayMs: stored?.mode === 'debounce' ? Math.max(delayMs, stored.windowMs) : delayMs,
       ...(notBefore === undefined ? {} : { notBefore: parseInstant(notBefore) ?? 0 }),
       ttlMs: parseDuration(ttl ?? queue.ttlMs) ?? 0,
       retentionMs: parseDuration(retention ?? queue.retentionMs) ?? 0,
-      ...(dedup ? { dedup: await storedDedup(queue, dedup) } : {}),
+      ...(stored ? { dedup: stored } : {}),
+      ...(followers.messages.length > 0 ? { follows: followers.messages } : {}),
       json,
     },
   };
+}
+
+const ONE_PRIORITY = 'is that of its queue: the queue is ordered';
+
+interface Followers {
+  messages: NonNullable<Unnamed['follows']>;
+  issues: Issue[];
+}
+
+async function followersOf(
+  { onSuccess = [], onDeath = [] }: z.output<typeof MessageOptions>,
+  queues: Queues,
+  at: string,
+): Promise<Followers> {
+  const followers: Followers = { messages: [], issues: [] };
+  for (const [on, field, named] of [['done', 'onSuccess', onSuccess] as const, ['dead', 'onDeath', onDeath] as const]) {
+    for (const [index, { queue, body, ...options }] of [named].flat().entries()) {
+      const place = Array.isArray(named) ? `${at}${field}[${index}].` : `${at}${field}.`;
+      const result = await complete({ queue: queues.get(queue), body, options, at: place }, queues);
+      if ('issues' in result) followers.issues.push(...result.issues);
+      else followers.messages.push({ on, message: result.message });
+    }
+  }
+  return followers;
 }
 
 async function storedDedup(
   queue: AnyQueue,
   dedup: NonNullable<z.output<typeof MessageOptions>['dedup']>,
 ): Promise<StoredDedup> {
-  const { windowMs, mode, release } = queue.dedup;
+  const { windowMs, release } = queue.dedup;
+  const mode = dedup.mode ?? queue.dedup.mode;
   return {
     digest: await shortDigest(dedup.key),
     windowMs: parseDuration(dedup.window ?? windowMs) ?? windowMs,
-    mode: dedup.mode ?? mode,
-    release: dedup.release ?? release,
+    mode: mode === 'throttle' ? 'drop' : mode,
+    release: mode !== 'throttle' && (dedup.release ?? release), // a throttled key lasts its period
   };
 }
 

@@ -6,14 +6,26 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Backoff, exponential } from './backoff.ts';
 import { type Duration, toMs } from './duration.ts';
+import { type LimitOptions, policyOf } from './limits.ts';
 import { DRAINED, type Message, type Priority, QUEUE_NAME } from './message.ts';
+import type { MessageOptions } from './message-options.ts';
 
 /** What a handler gets besides its message. */
 export interface HandlerContext<Env = unknown> {
   /** The Worker's bindings. */
   env: Env;
-  /** Aborted when the queue's timeout is over, the lease was lost, or the drain has to end. */
+  /** Aborted when the queue's timeout is over, the message was cancelled, the lease was lost, or the drain has to end. */
   signal: AbortSignal;
+  /**
+   * Enqueues with the ack of this message: in the same step, or not at all where the handler fails or its lease is lost.
+   * @throws InvalidMessage; RangeError beyond 1,000 messages or 4 MiB
+   */
+  enqueue<Input>(
+    // biome-ignore lint/suspicious/noExplicitAny: the producer does not care what the handler gets
+    queue: Queue<Input, any, any>,
+    body: Input,
+    options?: MessageOptions,
+  ): Promise<{ id: string; queue: string }>;
 }
 
 export type Handler<Body, Env = unknown> = (
@@ -21,16 +33,21 @@ export type Handler<Body, Env = unknown> = (
   context: HandlerContext<Env>,
 ) => Promise<unknown> | unknown;
 
+export type DedupMode = 'drop' | 'replace' | 'throttle' | 'debounce';
+
 export interface DedupPolicy {
   /** How long a key is known after its first message. Default 5 minutes. */
   window?: Duration;
-  /** 'drop' the new message (default), or 'replace' the body of the first while it waits. */
-  mode?: 'drop' | 'replace';
+  /**
+   * 'drop' the new message (default), or 'replace' the body of the first while it waits; 'throttle' lets one through in each
+   * window; 'debounce' waits until no more came for a window, and delivers the last.
+   */
+  mode?: DedupMode;
   /** Forget the key when its message is acked or dead. Default: only after the window. */
   release?: boolean;
 }
 
-export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> {
+export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> extends LimitOptions {
   /** 0 to 9, 0 first; a message may carry its own. Default 5. */
   priority?: Priority;
   /** Any Standard Schema. Bodies are checked when they come in, and again when they go to the handler. */
@@ -66,6 +83,9 @@ export interface Queue<Input = unknown, Output = Input, Env = unknown> {
   readonly retentionMs: number;
   readonly dedup: Required<Omit<DedupPolicy, 'window'>> & { windowMs: number };
   readonly requests: number;
+  readonly ordered: boolean;
+  /** Limits, order and fairness, in the words of the scripts; '' where it has none. */
+  readonly policy: string;
   readonly handler: Handler<Output, Env> | undefined;
 }
 
@@ -100,6 +120,8 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
       release: options.dedup?.release ?? false,
     }),
     requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
+    ordered: Boolean(options.ordered),
+    policy: policyOf(options, `queue ${JSON.stringify(name)}`),
     handler,
   });
 }

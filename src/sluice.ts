@@ -4,7 +4,8 @@ import { type Engine, openEngine, WOKEN_DRAIN_MS } from './engine.ts';
 import { StorageError } from './errors.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
 import { logError } from './log.ts';
-import type { MessageOptions, Receipt } from './producer.ts';
+import type { MessageOptions } from './message-options.ts';
+import type { Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 
 export interface SluiceOptions {

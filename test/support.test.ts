@@ -12,6 +12,8 @@ const sound = (): Shard => ({
   failures: { d: '1 0 failed x' },
   parked: {},
   config: {},
+  inflight: {},
+  slots: {},
   rest: {},
 });
 const expected = { alive: new Set(['a', 'b', 'c', 'd', 'e']), unordered: new Set<string>() };
@@ -30,6 +32,7 @@ const broken: [string, RegExp, (shard: Shard) => void][] = [
   ['a lane both ready and parked', /^I3: lane 5:mail/, (s) => Object.assign(s, { parked: { mail: ['5:mail'] } })],
   ['an empty lane in the index', /^I3: empty lane/, (s) => Object.assign(s.ready['*'] ?? {}, { '0:x': 1 })],
   ['a lease without timer', /^I4/, (s) => delete s.timers['l x']],
+  ['a slot that nobody has', /^I6: mail counts 1/, (s) => Object.assign(s, { inflight: { mail: 1 } })],
   [
     'a lost message',
     /^I5: d is lost/,

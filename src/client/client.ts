@@ -1,5 +1,6 @@
 /** createClient: enqueue, receive and consume over HTTP. */
-import type { MessageOptions, Receipt } from '../producer.ts';
+import type { MessageOptions } from '../message-options.ts';
+import type { Receipt } from '../producer.ts';
 import { type ConsumeHandler, type ConsumeOptions, consume } from './consume.ts';
 import { type Lease, type ReceiveOptions, receive } from './lease.ts';
 import { type Outgoing, toWire } from './outgoing.ts';

@@ -4,6 +4,7 @@ import { Refusal, RetryLater } from '../errors.ts';
 import { type Opened, openEnvelope, queueOfEnvelope } from '../message.ts';
 import type { AnyQueue, HandlerContext } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
+import { openChain, type Prepare } from './chain.ts';
 
 /** A message out of a lease, ready to be handled. */
 export interface Delivery {
@@ -34,14 +35,17 @@ export function openDelivery(
 /** Runs the handler to its end. Never throws: whatever the handler does becomes a settlement. */
 export async function deliver(
   { entry, message, queue }: Delivery,
-  context: HandlerContext,
+  context: Omit<HandlerContext, 'enqueue'>,
+  prepare: Prepare,
   random: () => number,
 ): Promise<Settlement> {
+  const chain = openChain(prepare);
   try {
     const body = await checkedBody(queue, message.body);
     const { readAtAck, ...given } = message;
-    const result: unknown = await queue.handler?.({ ...given, body }, context);
-    return { entry, outcome: 'ack', ...(readAtAck ? { result: resultText(result) } : {}) };
+    const result: unknown = await queue.handler?.({ ...given, body }, { ...context, enqueue: chain.enqueue });
+    const chained = await chain.close();
+    return { entry, outcome: 'ack', chained, ...(readAtAck ? { result: resultText(result) } : {}) };
   } catch (error) {
     return failed(entry, message.attempt, queue, error, random);
   }

@@ -7,6 +7,7 @@
  */
 import { StorageError } from '../errors.ts';
 import { type Message, newToken } from '../message.ts';
+import { prepare } from '../producer.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
 import type { Budget } from './budget.ts';
@@ -23,6 +24,8 @@ export interface DrainOptions {
   /** The most messages one exchange takes. */
   batch: number;
   leaseMs: number;
+  /** With nothing to do it looks again after so long, until its budget is over. 0: it ends. */
+  pollMs?: number;
   /** Local clock, only for waiting: epoch ms. */
   clock?: (() => number) | undefined;
   /** Told of each delivery that did not end well. */
@@ -138,7 +141,7 @@ class Pump {
   }
 
   #begin(delivery: Delivery): void {
-    const { budget, env } = this.#options;
+    const { budget, env, queues } = this.#options;
     const controller = new AbortController();
     const deadline = this.#clock() + delivery.queue.timeoutMs;
     const running: Running = { delivery, controller, deadline, settled: false };
@@ -147,7 +150,7 @@ class Pump {
     this.#running.set(delivery.entry, running);
     if (deadline < this.#armedFor) this.#notify();
     const context = { env, signal: controller.signal };
-    deliver(delivery, context, this.#random).then((outcome) => this.#finish(running, outcome));
+    deliver(delivery, context, (draft) => prepare(queues, draft), this.#random).then((outcome) => this.#finish(running, outcome));
   }
 
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
@@ -193,7 +196,8 @@ class Pump {
     const now = this.#clock();
     if (this.#isIdle()) return !this.#drained || (this.#nextDueAt !== undefined && this.#nextDueAt <= now);
     const nothingElse = this.#running.size === 0 && this.#waiting.length === 0;
-    const room = !this.#drained && this.#waiting.length === 0 && this.#running.size < this.#options.concurrency;
+    const free = this.#waiting.length === 0 && this.#running.size < this.#options.concurrency;
+    const room = free && (!this.#drained || this.#lookAt() <= now);
     const full = this.#outcomes.length >= this.#options.batch;
     return nothingElse || full || (room && this.#want() > 0) || now >= this.#exchangeAt();
   }
@@ -202,6 +206,12 @@ class Pump {
   #exchangeAt(): number {
     const heartbeat = this.#lastExchangeAt + this.#options.leaseMs / 3;
     return this.#outcomes.length > 0 ? Math.min(heartbeat, this.#firstOutcomeAt + LINGER_MS) : heartbeat;
+  }
+
+  /** When a handler is free for what is due then. */
+  #lookAt(): number {
+    const free = this.#waiting.length === 0 && this.#running.size < this.#options.concurrency && this.#want() > 0;
+    return (free ? this.#nextDueAt : undefined) ?? Number.POSITIVE_INFINITY;
   }
 
   #want(): number {
@@ -236,6 +246,7 @@ class Pump {
     this.#firstOutcomeAt = this.#clock();
     this.#count(settlements, answer);
     if (answer.lost) this.#forgetLease();
+    this.#abortCancelled(answer.cancelled);
     this.#accept(answer, want);
     this.#adapt();
   }
@@ -258,8 +269,10 @@ class Pump {
     }
     this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
     if (want > 0) this.#drained = answer.taken.length < want && !answer.lost && !answer.unseen;
-    const inMs = answer.nextDue === undefined ? undefined : Math.max(0, answer.nextDue - answer.now);
-    this.#nextDueAt = inMs === undefined ? undefined : this.#clock() + inMs + ROUNDING_MS;
+    const pollMs = this.#options.pollMs || Number.POSITIVE_INFINITY;
+    const dueMs = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : answer.nextDue - answer.now + ROUNDING_MS;
+    const inMs = Math.max(0, Math.min(pollMs, dueMs));
+    this.#nextDueAt = Number.isFinite(inMs) ? this.#clock() + inMs : undefined;
   }
 
   /** Follows the pace of the handlers: fast ones get full batches, slow ones hold few messages back from others. */
@@ -271,6 +284,16 @@ class Pump {
       this.#ahead = Math.min(batch, Math.max(concurrency, Math.ceil(pace * AHEAD_MS))) + concurrency;
     this.#finished = 0;
     this.#lastExchangeAt = now;
+  }
+
+  /** Their handlers are told; what they still answer finds the message gone. */
+  #abortCancelled(entries: string[]): void {
+    for (const entry of entries) {
+      this.#running.get(entry)?.controller.abort(new DOMException('the message was cancelled', 'AbortError'));
+    }
+    const waits = ({ entry }: Delivery) => !entries.includes(entry);
+    for (const { entry } of this.#waiting.filter((delivery) => !waits(delivery))) this.#settle({ entry, outcome: 'ack' });
+    if (entries.length > 0) this.#waiting = this.#waiting.filter(waits);
   }
 
   /** The lease was swept: its messages are another's now. */
@@ -331,7 +354,7 @@ class Pump {
     const deadlines = [...this.#running.values()].map(({ deadline }) => deadline);
     const idle = this.#isIdle();
     const closing = this.#options.budget.isClosing();
-    const alarms = idle ? [this.#nextDueAt ?? now] : [...(closing ? [] : [this.#exchangeAt()]), ...deadlines];
+    const alarms = idle ? [this.#nextDueAt ?? now] : [...(closing ? [] : [this.#exchangeAt(), this.#lookAt()]), ...deadlines];
     this.#armedFor = Math.min(now + mostMs, ...alarms);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#notify = resolve;

@@ -48,7 +48,7 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
 
 function exchangedIn(args: string[], result: unknown[]): Exchanged {
   const [now, , lost, statuses, taken] = result as [string, string, string, Status[], string[]];
-  const settlements = args.slice(12 + Number(args[10]));
+  const settlements = args.slice(13 + Number(args[10]));
   return {
     what: 'exchanged',
     lease: args[2] ?? '',

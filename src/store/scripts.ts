@@ -1,6 +1,7 @@
 /** The scripts: each its own file behind the shared chunks that it needs, in the order in which these build on each other. */
 import type { Script } from './script.ts';
 import admit from './scripts/admit.lua';
+import age from './scripts/age.lua';
 import audit from './scripts/audit.lua';
 import browse from './scripts/browse.lua';
 import cancel from './scripts/cancel.lua';
@@ -13,6 +14,8 @@ import exchange from './scripts/exchange.lua';
 import inspect from './scripts/inspect.lua';
 import lane from './scripts/lane.lua';
 import lanes from './scripts/lanes.lua';
+import lease from './scripts/lease.lua';
+import limits from './scripts/limits.lua';
 import locate from './scripts/locate.lua';
 import look from './scripts/look.lua';
 import pause from './scripts/pause.lua';
@@ -26,15 +29,15 @@ import timers from './scripts/timers.lua';
 const script = (name: string, ...chunks: string[]): Script => ({ name, source: chunks.join('\n') });
 
 export const scripts = {
-  enqueue: script('enqueue', clock, entry, lane, locate, admit, enqueue),
-  exchange: script('exchange', clock, entry, lane, dead, locate, admit, timers, settle, take, exchange),
-  sweep: script('sweep', clock, entry, lane, dead, locate, admit, timers, inspect, sweep),
-  audit: script('audit', clock, entry, lane, dead, locate, admit, inspect, audit),
-  cancel: script('cancel', clock, entry, lane, locate, cancel),
-  look: script('look', clock, entry, lane, locate, look),
-  count: script('count', clock, entry, lane, lanes, count),
-  browse: script('browse', clock, entry, lane, lanes, browse),
-  purge: script('purge', clock, entry, lane, lanes, purge),
+  enqueue: script('enqueue', clock, entry, lane, lease, locate, admit, enqueue),
+  exchange: script('exchange', clock, entry, lane, lease, limits, dead, locate, admit, timers, settle, take, exchange),
+  sweep: script('sweep', clock, entry, lane, lease, limits, dead, locate, admit, timers, inspect, age, sweep),
+  audit: script('audit', clock, entry, lane, lease, limits, dead, locate, admit, inspect, audit),
+  cancel: script('cancel', clock, entry, lane, lease, limits, locate, cancel),
+  look: script('look', clock, entry, lane, lease, locate, look),
+  count: script('count', clock, entry, lane, lease, lanes, count),
+  browse: script('browse', clock, entry, lane, lease, lanes, browse),
+  purge: script('purge', clock, entry, lane, lease, limits, lanes, purge),
   pause: script('pause', clock, entry, lane, pause),
-  redrive: script('redrive', clock, entry, lane, locate, redrive),
+  redrive: script('redrive', clock, entry, lane, lease, limits, locate, redrive),
 };

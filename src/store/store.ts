@@ -74,8 +74,10 @@ export interface ExchangeAnswer {
   /** One for each settlement, in order. */
   statuses: Status[];
   taken: { entry: string; envelope: string }[];
-  /** The lease holds more than fitted in this answer: it comes with the next. */
+  /** There is more for this call than fitted in its answer: it comes with the next. */
   unseen: boolean;
+  /** Entries the caller holds whose messages were cancelled meanwhile. */
+  cancelled: string[];
   /** An earlier try may have run: a `gone` may be its own doing. */
   repeated: boolean;
 }
@@ -120,6 +122,8 @@ export interface StoreOptions {
   prefix: string;
   /** Queues that this deployment drains: their lanes belong in the shared pool. */
   drained?: string[];
+  /** Of queues with limits: see policiesOf. */
+  policies?: string | undefined;
   /** Tests set the clock: epoch ms. */
   clock?: (() => number) | undefined;
 }
@@ -133,14 +137,14 @@ const SWEEP_FIRES = 250; // some 5 ms of the server's time
 const AUDIT_KEYS = 200;
 const FAILURE_TEXT = 500;
 
-export function openStore({ runner, prefix, clock, drained = [] }: StoreOptions): Store {
+export function openStore({ runner, prefix, clock, drained = [], policies = '' }: StoreOptions): Store {
   const keys = keysOf(prefix);
   const head = () => [keys.root, clock ? String(clock()) : ''];
   return {
     enqueue: (request) => enqueue(runner, keys, head(), request),
-    exchange: (request) => exchange(runner, keys, head(), request),
+    exchange: (request) => exchange(runner, keys, head(), policies, request),
     async sweep(pool, { limit = SWEEP_FIRES, cursor = '' } = {}) {
-      const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), ...drained];
+      const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), policies, ...drained];
       const { reply } = await runner.run(scripts.sweep, [keys.timers, keys.failures, keys.ready(pool)], args);
       const [now, nextDue, fired, requeued, dead, ready, next, found] = list(reply);
       return {
@@ -226,7 +230,13 @@ function chainedArgs({ chained = [] }: Settlement, index: number): string[] {
   return [String(index + 1), String(runs.length), ...runs];
 }
 
-async function exchange(runner: Runner, keys: Keys, head: string[], request: ExchangeRequest): Promise<ExchangeAnswer> {
+async function exchange(
+  runner: Runner,
+  keys: Keys,
+  head: string[],
+  policies: string,
+  request: ExchangeRequest,
+): Promise<ExchangeAnswer> {
   const { lease, leaseMs, held, want, pools, settlements, drain } = request;
   const awakeMs = !drain ? 0 : drain.ending ? -1 : AWAKE_MS;
   const limits = [
@@ -244,6 +254,7 @@ async function exchange(runner: Runner, keys: Keys, head: string[], request: Exc
     ...head,
     lease,
     ...limits.map((limit) => String(Math.floor(limit))),
+    policies,
     ...pools,
     ...settlements.flatMap(settlementArgs),
     ...settlements.flatMap(chainedArgs),
@@ -253,7 +264,7 @@ async function exchange(runner: Runner, keys: Keys, head: string[], request: Exc
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper],
     args,
   );
-  const [now, nextDue, lost, statuses, taken, unseen] = list(reply);
+  const [now, nextDue, lost, statuses, taken, unseen, cancelled] = list(reply);
   return {
     now: Number(now),
     ...due(Number(nextDue)),
@@ -261,6 +272,7 @@ async function exchange(runner: Runner, keys: Keys, head: string[], request: Exc
     statuses: strings(statuses) as Status[],
     taken: pairs(strings(taken)).map(([entry, envelope]) => ({ entry, envelope })),
     unseen: unseen === '1',
+    cancelled: strings(cancelled),
     repeated,
   };
 }

@@ -39,7 +39,7 @@ onEachRedis(
 
     test.each(bodies)('that is %s is an invalid message, and nothing is stored', async (_, body) => {
       const b = bench();
-      const error = await enqueueDrafts(b.store, [draft(body)]).catch((e: unknown) => e);
+      const error = await enqueueDrafts(b.store, new Map(), [draft(body)]).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(InvalidMessage);
       expect((error as InvalidMessage).issues.map(({ field }) => field)).toEqual(['body']);
       expect((await b.shard()).envelopes).toEqual({});
@@ -49,7 +49,7 @@ onEachRedis(
       'that is %s, in a batch, is named by its place, and nothing of the batch is stored',
       async (_, body) => {
         const b = bench();
-        const error = await enqueueDrafts(b.store, [draft('fine', 'messages[0].'), draft(body, 'messages[1].')]).catch(
+        const error = await enqueueDrafts(b.store, new Map(), [draft('fine', 'messages[0].'), draft(body, 'messages[1].')]).catch(
           (e: unknown) => e,
         );
         expect(error).toBeInstanceOf(InvalidMessage);

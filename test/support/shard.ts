@@ -13,6 +13,9 @@ export interface Shard {
   /** Lanes of paused queues. */
   parked: Record<string, string[]>;
   config: Record<string, string>;
+  /** Slots in use, as they are counted, and as leases, timers and dead letters tell. */
+  inflight: Record<string, number>;
+  slots: Record<string, number>;
   /** Every other key, with its value. */
   rest: Record<string, string>;
 }
@@ -29,6 +32,8 @@ export function emptyShard(): Shard {
     failures: {},
     parked: {},
     config: {},
+    inflight: {},
+    slots: {},
     rest: {},
   };
 }
@@ -46,15 +51,40 @@ async function readKey(redis: Redis | Cluster, shard: Shard, key: string, name: 
   const rest = parts.join(':');
   const type = await redis.type(key);
   if (kind === 'lane' && type === 'list') shard.lanes[rest] = await redis.lrange(key, 0, -1);
-  else if (kind === 'lease' && type === 'list') shard.leases[rest] = await redis.lrange(key, 0, -1);
-  else if (kind === 'timers' && type === 'zset') shard.timers = await readScores(redis, key);
+  else if (kind === 'lease' && type === 'list') {
+    const items = await redis.lrange(key, 0, -1);
+    shard.leases[rest] = items.map((item) => item.split(' ')[0] ?? '');
+    for (const item of items) noteSlot(shard, item);
+  } else if (kind === 'timers' && type === 'zset') {
+    shard.timers = await readScores(redis, key);
+    for (const member of Object.keys(shard.timers)) {
+      const [, pool, lane] = /^h (\S+) (\S+) \S+$/.exec(member) ?? [];
+      if (lane) noteSlot(shard, `- ${pool} ${lane} o`);
+    }
+  } else if (kind === 'inflight' && type === 'hash') {
+    const counts = await redis.hgetall(key);
+    shard.inflight = Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, Number(count)]));
+  }
   else if (kind === 'ready' && type === 'zset') shard.ready[rest] = await readScores(redis, key);
-  else if (kind === 'dead' && type === 'zset') shard.dead[rest] = await readScores(redis, key);
+  else if (kind === 'dead' && type === 'zset') {
+    const letters = await readScores(redis, key);
+    for (const letter of Object.keys(letters)) noteSlot(shard, letter);
+    shard.dead[rest] = Object.fromEntries(Object.entries(letters).map(([letter, at]) => [letter.split(' ')[0], at]));
+  }
   else if (kind === 'failures' && type === 'hash') shard.failures = await redis.hgetall(key);
   else if (kind === 'config' && type === 'hash') shard.config = await redis.hgetall(key);
   else if (kind === 'parked' && type === 'zset') shard.parked[rest] = await redis.zrange(key, 0, -1);
   else if (kind === 'm' && type === 'string') shard.envelopes[rest] = (await redis.get(key)) ?? '';
   else shard.rest[name] = type === 'string' ? ((await redis.get(key)) ?? '') : type;
+}
+
+/** @param item `<entry>[ <pool> <lane> <mode>]` */
+function noteSlot({ slots }: Shard, item: string): void {
+  const [, , lane, mode] = item.split(' ');
+  if (!lane || !mode) return;
+  const group = lane.slice(2);
+  const names = [group.replace(/\/.*/, ''), ...(mode === 'q' ? [] : [group.includes('/') ? group : `${group}/`])];
+  for (const name of names) slots[name] = (slots[name] ?? 0) + 1;
 }
 
 async function readScores(redis: Redis | Cluster, key: string): Promise<Record<string, number>> {
@@ -73,6 +103,7 @@ export interface Expected {
 export function violations(shard: Shard, { alive, unordered }: Expected): string[] {
   return [
     ...misplaced(shard, alive),
+    ...miscounted(shard),
     ...unindexed(shard),
     ...Object.keys(shard.leases)
       .filter((lease) => shard.timers[`l ${lease}`] === undefined)
@@ -93,7 +124,7 @@ function misplaced(shard: Shard, alive: Set<string>): string[] {
   for (const [queue, letters] of Object.entries(shard.dead))
     for (const entry of Object.keys(letters)) place(entry, `dead ${queue}`);
   for (const member of Object.keys(shard.timers)) {
-    if (member.startsWith('m ')) place(member.split(' ')[3] ?? '', 'timers');
+    if (/^[mh] /.test(member)) place(member.split(' ')[3] ?? '', 'timers');
   }
   const found: string[] = [];
   for (const [id, where] of places) {
@@ -109,6 +140,14 @@ function misplaced(shard: Shard, alive: Set<string>): string[] {
   for (const id of Object.keys(shard.failures))
     if (!places.has(id)) found.push(`I2: the failures of ${id} have no entry`);
   return found;
+}
+
+/** I6. */
+function miscounted({ inflight, slots }: Shard): string[] {
+  const names = new Set([...Object.keys(inflight), ...Object.keys(slots)]);
+  return [...names]
+    .filter((name) => inflight[name] !== slots[name])
+    .map((name) => `I6: ${name} counts ${inflight[name] ?? 0} in flight, ${slots[name] ?? 0} have slots`);
 }
 
 /** I3, both ways: a lane with entries is in the index of its pool or parked, once; no other is. */

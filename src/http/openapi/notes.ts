@@ -1,7 +1,7 @@
 /** What the document says about schemas that they do not say themselves: names, descriptions, and forms behind refinements. */
 import * as z from 'zod/mini';
 import { YEAR_MS } from '../../duration.ts';
-import { MessageOptions } from '../../producer.ts';
+import { MessageOptions } from '../../message-options.ts';
 import { Audit, Override, Page, Purge, Redrive } from '../operate-schema.ts';
 import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
 import { answers } from './answers.ts';

@@ -1,7 +1,7 @@
 /** What callers send, for the document: the schemas that validate, put together as a request carries them. */
 import * as z from 'zod/mini';
 import { QUEUE_NAME } from '../../message.ts';
-import { MessageOptions } from '../../producer.ts';
+import { MessageOptions } from '../../message-options.ts';
 import { Id } from '../operate-schema.ts';
 
 /** As the producer counts them: a test sends one more to the deployed bundle. */

@@ -75,7 +75,6 @@ local function read_run(shard, args, at)
   local run = { lane = args[at], pool = args[at + 1], count = tonumber(args[at + 7]) }
   run.delay = math.max(tonumber(args[at + 3]), tonumber(args[at + 4]) - shard.now, 0)
   local retention, window, mode, digest, follow = string.match(args[at + 6], '^(%d+) (%d+) (%S+) (%S+)( ?%l*)$')
-  if mode == 'debounce' then run.delay = math.max(run.delay, tonumber(window)) end
   local ttl = tonumber(args[at + 5])
   run.words = args[at + 2] .. ' ' .. digits(shard.now) .. ' ' .. (ttl > 0 and digits(shard.now + run.delay + ttl) or '0')
   if retention then run.words = run.words .. ' ' .. retention .. ' ' .. digest .. follow end

@@ -22,6 +22,8 @@
 --          dead-without-envelope   a dead letter that does not say so yet: it does now
 --          envelope-without-entry  a message that is in no list (only where asked for): delivered again
 --          dedup-without-end       a dedup key that would stay for ever: it ends in a day
+--          count-without-slots     slots that are counted otherwise than they are held: counted again
+--          followers-without-message  what would follow on a message that is gone: removed
 --          wrong-type              a key that nobody of ours wrote: only reported
 -- Replay   finds what is left to find
 -- Cost     2 commands, and about 3 for each lane, lease, index and dead set on the page; with envelopes, about 10 for each

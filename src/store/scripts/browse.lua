@@ -39,7 +39,7 @@ local function timers_page()
   local from, page = tonumber(cursor ~= '' and cursor or '0'), {}
   local members = redis.call('ZRANGE', KEYS[1], digits(from), digits(from + TIMERS - 1), 'WITHSCORES')
   for i = 1, #members, 2 do
-    local lane, entry = string.match(members[i], '^m %S+ (%d:%S+) (%S+)$')
+    local lane, entry = string.match(members[i], '^[mh] %S+ (%d:%S+) (%S+)$')
     if lane and queue_of(lane) == queue then page[#page + 1] = { entry, members[i + 1] } end
     if #page == limit then return digits(from + (i + 1) / 2), page end
   end
@@ -53,8 +53,8 @@ local function leases_page()
     local lease = string.match(members[i], '^l (%S+)$')
     if lease then
       leases = leases + 1
-      for _, entry in ipairs(redis.call('LRANGE', root .. 'lease:' .. lease, '0', '-1')) do
-        page[#page + 1] = { entry, members[i + 1] }
+      for _, item in ipairs(read_lease(root .. 'lease:' .. lease) or {}) do
+        page[#page + 1] = { item.entry, members[i + 1] }
       end
     end
     if #page >= limit or leases == LEASES then return digits(from + (i + 1) / 2), page end
@@ -65,7 +65,7 @@ end
 local function dead_page()
   local from, page = tonumber(cursor ~= '' and cursor or '0'), {}
   local letters = redis.call('ZRANGE', root .. 'dead:' .. queue, digits(from), digits(from + limit - 1), 'WITHSCORES')
-  for i = 1, #letters, 2 do page[#page + 1] = { letters[i], letters[i + 1] } end
+  for i = 1, #letters, 2 do page[#page + 1] = { read_item(letters[i]).entry, letters[i + 1] } end
   return #page == limit and digits(from + limit) or '', page
 end
 

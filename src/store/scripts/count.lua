@@ -29,14 +29,14 @@ end
 local delayed_count, leased, leases = 0, 0, 0
 local timers = redis.call('ZRANGE', KEYS[1], '0', digits(TIMERS - 1))
 for _, member in ipairs(timers) do
-  local lane, lease = string.match(member, '^m %S+ (%d:%S+) '), string.match(member, '^l (%S+)$')
+  local lane, lease = string.match(member, '^[mh] %S+ (%d:%S+) '), string.match(member, '^l (%S+)$')
   if lane and queue_of(lane) == queue then delayed_count = delayed_count + 1 end
   if lease and leases < LEASES then
     leases = leases + 1
-    local entries = redis.call('LRANGE', root .. 'lease:' .. lease, '0', '-1')
+    local entries = read_lease(root .. 'lease:' .. lease) or {}
     for from = 1, #entries, READ do
       local keys = {}
-      for i = from, math.min(from + READ - 1, #entries) do keys[#keys + 1] = root .. 'm:' .. id_of(entries[i]) end
+      for i = from, math.min(from + READ - 1, #entries) do keys[#keys + 1] = root .. 'm:' .. id_of(entries[i].entry) end
       for _, envelope in ipairs(redis.call('MGET', unpack(keys))) do
         local header = header_of(envelope)
         if header and queue_of(header.lane) == queue then leased = leased + 1 end

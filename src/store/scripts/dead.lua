@@ -32,6 +32,13 @@ end
 -- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.
 local NO_QUEUE = '-'
 
+-- A message dies that may have a slot: the letter keeps it where its group is to be held back. Returns the slot to free.
+local function bury_with(buried, lane, entry, slot)
+  local held_back = slot and slot.mode == 'b'
+  buried[#buried + 1] = { queue = queue_of(lane), entry = with_slot(entry, held_back and slot) }
+  if not held_back then return slot end
+end
+
 -- Adds { queue = , entry = } to the dead letters of their queues; where that key has a wrong type, to those of no queue.
 local function bury(shard, buried)
   local root = shard.root

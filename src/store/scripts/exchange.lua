@@ -17,10 +17,11 @@
 -- ARGV[10] limit        of timers fired on the way
 -- ARGV[11] pools        how many follow; they are emptied in the order given
 -- ARGV[12] settlements  how many follow
+-- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
 -- ARGV[…]  pools, then settlements: outcome, entry, delay ms, kind, text; then what the handlers of acked ones enqueued:
 --          place of the settlement, how many arguments, and runs as admit.lua reads them
 -- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …},
---           '1' if the lease holds more than fitted in}
+--           '1' if there is more for this call than fitted in, {entry that was cancelled while it was held, …}}
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
@@ -28,6 +29,7 @@
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
+with_limits(shard, ARGV[13])
 local root, now, lease = shard.root, shard.now, ARGV[3]
 local ttl, holds, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
@@ -41,20 +43,22 @@ local function read_settlements(from, count)
   return settlements
 end
 
-local pools = { unpack(ARGV, 13, 12 + tonumber(ARGV[11])) }
-local settlements = read_settlements(13 + #pools, tonumber(ARGV[12]))
+local pools = { unpack(ARGV, 14, 13 + tonumber(ARGV[11])) }
+local settlements = read_settlements(14 + #pools, tonumber(ARGV[12]))
 
 local next_due = tonumber(fire(shard, tonumber(ARGV[10]), lease_timer).next)
-local held = redis.call('LRANGE', lease_key, '0', '-1')
+local held = read_lease(lease_key)
+if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
 local statuses, remaining, garbage, soonest = settle(shard, held, settlements)
 
-local chained = 13 + #pools + 5 * #settlements
+local chained = 14 + #pools + 5 * #settlements
 while chained <= #ARGV do
   local first, last = chained + 2, chained + 1 + tonumber(ARGV[chained + 1])
   if statuses[tonumber(ARGV[chained])] == 'acked' then admit(shard, shard.intake, ARGV, first, last) end
   chained = last + 1
 end
 put_in(shard, shard.intake)
+unpark_freed(shard)
 soonest = math.min(soonest or math.huge, shard.intake.soonest)
 if soonest < math.huge then next_due = math.min(next_due or math.huge, soonest) end
 keep(lease_key, held, remaining, garbage)
@@ -64,13 +68,16 @@ if holds < 0 then holds = #remaining end
 local lost = #remaining < holds
 
 -- Newer entries stand left. What stands above those the caller knows was taken and never reached it.
-local fresh = {}
-for i = lost and 0 or #remaining - holds, 1, -1 do fresh[#fresh + 1] = { entry = remaining[i] } end
+local fresh, cancelled = {}, {}
+for i = lost and 0 or #remaining - holds, 1, -1 do fresh[#fresh + 1] = remaining[i] end
+for i = #fresh + 1, lost and 0 or #remaining do
+  if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
+end
 local in_transit = #fresh
 
-local missing = lost and 0 or math.max(0, want - in_transit)
+local missing, unfinished, promoted = lost and 0 or math.max(0, want - in_transit), false, {}
 for _, pool in ipairs(pools) do
-  if missing > 0 then missing = take(shard, KEYS[4], pool, missing, fresh) end
+  if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[4], pool, missing, fresh, promoted) end
 end
 
 local entries = {}
@@ -81,21 +88,28 @@ local envelopes = read_envelopes(root, entries, tonumber(ARGV[7]))
 -- the caller it is lost in transit, and so comes first with its next exchange.
 local answer, pushed, buried, failures = {}, {}, {}, {}
 shard.intake = new_intake()
+local function drop(taken, in_lease)
+  if in_lease then redis.call('LREM', lease_key, '1', taken.raw) end
+  return taken.slot
+end
 for i, taken in ipairs(fresh) do
   local header = header_of(envelopes[i])
+  taken.since = header and header.since
   local expired = header and header.expires > 0 and header.expires <= now
   if envelopes[i] == TOMBSTONE then
     garbage[#garbage + 1] = root .. 'm:' .. id_of(taken.entry)
-    if i <= in_transit then redis.call('LREM', lease_key, '1', taken.entry) end
+    free(shard, drop(taken, i <= in_transit))
   elseif i <= #envelopes and (expired or not header) then
+    local slot = drop(taken, i <= in_transit)
     local lane = header and header.lane or taken.lane
-    buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = taken.entry }
+    if header then slot = bury_with(buried, lane, taken.entry, slot) end
+    if not header then buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = taken.entry } end
     if header then end_dead(shard, shard.intake, header, id_of(taken.entry)) end
+    free(shard, slot)
     failures[#failures + 1] = failure(taken.entry, now, expired and 'expired' or 'missing',
       expired and 'its time to live was over' or 'its envelope is gone')
-    if i <= in_transit then redis.call('LREM', lease_key, '1', taken.entry) end
   else
-    if i > in_transit then pushed[#pushed + 1] = taken.entry end
+    if i > in_transit then pushed[#pushed + 1] = with_slot(taken.entry, taken.slot) end
     if i <= #envelopes then
       answer[#answer + 1] = taken.entry
       answer[#answer + 1] = envelopes[i]
@@ -106,9 +120,21 @@ bury(shard, buried)
 record_failures(shard, failures)
 put_in(shard, shard.intake)
 
+-- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
+for lane, last in pairs(promoted) do
+  if fresh[last].since and now - fresh[last].since >= lane.policy.max_wait then
+    redis.call('ZADD', root .. 'ready:' .. lane.pool, string.format('%.3f', now), lane.name)
+  end
+end
+
+unfinished = unfinished or #shard.freed > 0 -- slots of what was taken and dropped
+unpark_freed(shard)
+for i = 1, #shard.windows, 2 do next_due = math.min(next_due or math.huge, tonumber(shard.windows[i])) end
+commit_limits(shard)
+
 -- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
 -- with one whose budget is over.
-local short = want > 0 and missing > 0 and not lost
+local short = want > 0 and missing > 0 and not lost and not unfinished
 if (short and ARGV[8] ~= '0') or ARGV[8] == '-1' then garbage[#garbage + 1] = KEYS[3] end
 in_chunks('UNLINK', nil, garbage)
 in_chunks('LPUSH', lease_key, pushed)
@@ -118,7 +144,7 @@ if not idle and ttl > 0 then
 elseif idle and #held > 0 then
   redis.call('ZREM', KEYS[1], lease_timer)
 end
-if want > 0 and missing == 0 and not lost and tonumber(ARGV[8]) > 0 then redis.call('SET', KEYS[3], lease, 'PX', ARGV[8]) end
+if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.call('SET', KEYS[3], lease, 'PX', ARGV[8]) end
 
 -- Of all that have nothing to do, the one that looks first may sleep until the next timer; the others end.
 if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
@@ -131,5 +157,5 @@ if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
   end
 end
 
-local unseen = #envelopes < #fresh
-return { digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0' }
+local unseen = #envelopes < #fresh or unfinished
+return { digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0', cancelled }

@@ -76,16 +76,27 @@ function inspect.ready(shard, pool)
   end
 end
 
+-- Whether a parked lane waits for something that will come: a slot that is in use, or the next period.
+local function waits(shard, pool, name)
+  local slots = redis.pcall('HGET', shard.root .. 'inflight', name)
+  if type(slots) == 'string' and tonumber(slots) > 0 then return true end
+  return redis.call('ZSCORE', shard.timers, 'q ' .. pool .. ' ' .. name)
+end
+
 function inspect.parked(shard, queue)
   local key = shard.root .. 'parked:' .. queue
   local config = redis.call('HGET', shard.root .. 'config', queue)
-  for _, lane in ipairs(redis.call('ZRANGE', key, '0', digits(LOOK_AT - 1))) do
+  local paused = config and string.sub(config, 1, 5) ~= 'open '
+  local lanes = redis.call('ZRANGE', key, '0', digits(LOOK_AT - 1), 'WITHSCORES')
+  for i = 1, #lanes, 2 do
+    local lane, grouped = lanes[i], tonumber(lanes[i + 1]) >= GROUP
+    local pool = pool_of(shard, redis.call('LRANGE', shard.root .. 'lane:' .. lane, '-10', '-1')) or '*'
     if redis.call('EXISTS', shard.root .. 'lane:' .. lane) == 0 then
       if found(shard, 'empty-lane', lane) then redis.call('ZREM', key, lane) end
-    elseif not config and found(shard, 'parked-lane', lane) then
+    elseif not (paused and not grouped) and not waits(shard, pool, grouped and group_of(lane) or queue)
+      and found(shard, 'parked-lane', lane) then
       redis.call('ZREM', key, lane)
-      redis.call('ZADD', shard.root .. 'ready:' .. (pool_of(shard, redis.call('LRANGE', shard.root .. 'lane:' .. lane, '-10', '-1')) or '*'),
-        turn(lane, shard.now), lane)
+      redis.call('ZADD', shard.root .. 'ready:' .. pool, turn(lane, shard.now), lane)
     end
   end
 end
@@ -94,7 +105,7 @@ end
 function inspect.config(shard)
   local settings = redis.call('HGETALL', shard.root .. 'config')
   for i = 1, #settings, 2 do
-    local index = shard.root .. 'ready:' .. (string.match(settings[i + 1], ' (%S+)$') or '*')
+    local index = shard.root .. 'ready:' .. (string.match(settings[i + 1], '^%l+ (%S+)') or '*')
     if not redis.call('ZSCORE', index, RESTRICTED) and found(shard, 'pause-without-mark', settings[i]) then
       redis.call('ZADD', index, '-1', RESTRICTED)
     end
@@ -122,8 +133,9 @@ end
 function inspect.dead(shard, queue)
   if queue == NO_QUEUE then return end
   local entries, keys, ids = redis.call('ZRANGE', shard.root .. 'dead:' .. queue, '0', digits(LOOK_AT - 1)), {}, {}
-  for i, entry in ipairs(entries) do
-    ids[i] = id_of(entry)
+  for i, letter in ipairs(entries) do
+    entries[i] = read_item(letter).entry
+    ids[i] = id_of(entries[i])
     keys[i] = shard.root .. 'm:' .. ids[i]
   end
   if redis.call('EXISTS', unpack(keys)) == #keys then return end
@@ -135,25 +147,82 @@ function inspect.dead(shard, queue)
   end
 end
 
--- Leases looked into for the entries they hold. With more of them nothing can be said of an envelope that is nowhere else.
-local LEASES = 200
+-- Leases looked into for the entries they hold, and pages of 1,000 timers looked at for them. With more nothing can be said
+-- of an envelope that is nowhere else, nor of who has slots.
+local LEASES, PAGES = 200, 20
 
--- The ids that leases hold now, once for each call; false where there are too many leases.
+local function note_slot(slots, slot)
+  if not slot then return end
+  local queue, group = queue_of(slot.lane), group_of(slot.lane)
+  slots[queue] = (slots[queue] or 0) + 1
+  if slot.mode ~= 'q' then slots[group] = (slots[group] or 0) + 1 end
+end
+
+-- The ids that leases hold now, and the slots, once for each call; false where there are too many leases.
 local function leased_ids(shard)
-  if shard.leased ~= nil then return shard.leased end
-  local ids, leases = {}, 0
+  if shard.leased ~= nil then return shard.leased, shard.slots end
+  local ids, slots, leases, pages = {}, {}, 0, 0
   local cursor = '0'
   repeat
     local page = redis.call('ZSCAN', shard.timers, cursor, 'MATCH', 'l *', 'COUNT', '1000')
-    cursor = page[1]
+    cursor, pages = page[1], pages + 1
     for i = 1, #page[2], 2 do
       leases = leases + 1
-      local held = redis.pcall('LRANGE', shard.root .. 'lease:' .. string.sub(page[2][i], 3), '0', '-1')
-      for _, entry in ipairs(held.err and {} or held) do ids[id_of(entry)] = true end
+      for _, item in ipairs(read_lease(shard.root .. 'lease:' .. string.sub(page[2][i], 3)) or {}) do
+        ids[id_of(item.entry)] = true
+        note_slot(slots, item.slot)
+      end
     end
-  until cursor == '0' or leases > LEASES
-  shard.leased = leases <= LEASES and ids
-  return shard.leased
+  until cursor == '0' or leases > LEASES or pages == PAGES
+  shard.leased, shard.slots = cursor == '0' and leases <= LEASES and ids, slots
+  return shard.leased, shard.slots
+end
+
+-- Adds the slots told by members of a sorted set. False where there are too many to look at.
+local function scan_slots(slots, key, pattern, slot_in)
+  local cursor, pages = '0', 0
+  repeat
+    local page = redis.call('ZSCAN', key, cursor, 'MATCH', pattern, 'COUNT', '1000')
+    cursor, pages = page[1], pages + 1
+    for i = 1, #page[2], 2 do note_slot(slots, slot_in(page[2][i])) end
+  until cursor == '0' or pages == PAGES
+  return cursor == '0'
+end
+
+-- The counts of slots against those who have them.
+function inspect.inflight(shard)
+  local leased, slots = leased_ids(shard)
+  local complete = leased and scan_slots(slots, shard.timers, 'h *', function(member)
+    local pool, lane = string.match(member, '^h (%S+) (%d:%S+) ')
+    return pool and { pool = pool, lane = lane, mode = 'o' }
+  end)
+  local counts, stored, queues = redis.call('HGETALL', shard.root .. 'inflight'), {}, {}
+  for i = 1, #counts, 2 do
+    stored[counts[i]] = tonumber(counts[i + 1])
+    queues[string.match(counts[i], '^[^/]+')] = true
+  end
+  for queue in pairs(queues) do
+    complete = complete and scan_slots(slots, shard.root .. 'dead:' .. queue, '* b', function(member) return read_item(member).slot end)
+  end
+  shard.leased = nil -- the counts of this call are used up
+  if not complete then return end
+  for name in pairs(slots) do stored[name] = stored[name] or 0 end
+  for name, count in pairs(stored) do
+    if (slots[name] or 0) ~= count and found(shard, 'count-without-slots', name) then
+      if slots[name] then
+        redis.call('HSET', shard.root .. 'inflight', name, digits(slots[name]))
+      else
+        redis.call('HDEL', shard.root .. 'inflight', name)
+      end
+    end
+  end
+end
+
+-- What follows on a message that is gone.
+inspect['then'] = function(shard, id)
+  if redis.call('EXISTS', shard.root .. 'm:' .. id) == 0 and found(shard, 'followers-without-message', id) then
+    redis.call('UNLINK', shard.root .. 'then:' .. id)
+  end
 end
 
 -- A message whose list vanished (evicted, removed by hand): it is delivered again, an attempt after the last it may have had.
@@ -186,7 +255,7 @@ local function inspect_page(shard, cursor, count, kinds)
     local kind, rest = string.match(name, '^(%l+):(.+)$')
     kind = kind or name
     if kinds[kind] then
-      local types = { lane = 'list', lease = 'list', config = 'hash', m = 'string', dedup = 'string' }
+      local types = { lane = 'list', lease = 'list', ['then'] = 'list', config = 'hash', inflight = 'hash', m = 'string', dedup = 'string' }
       if redis.call('TYPE', key).ok == (types[kind] or 'zset') then
         inspect[kind](shard, rest)
       else

@@ -12,7 +12,7 @@ end
 -- The first member of a pool's index where some of its queues are paused: without it nobody looks.
 local RESTRICTED = '!'
 
--- An entry that has to wait, as a member of `timers`.
+-- An entry that has to wait, as a member of `timers`. It begins with 'h' where it keeps the slot of its group meanwhile.
 local function delayed(pool, lane, entry)
   return 'm ' .. pool .. ' ' .. lane .. ' ' .. entry
 end

@@ -11,7 +11,15 @@ local function entries_of(lines, id, header)
   return { '1.' .. id, header and header.attempts > 1 and digits(header.attempts) .. '.' .. id or nil }
 end
 
--- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), from = (end of the lane, for LREM) }. The state
+-- The place where `either` of two members stands in a sorted set: its score, the member, and whether it is the second.
+local function score_of(key, either, or_this)
+  local scores = redis.call('ZMSCORE', key, either, or_this)
+  if scores[1] then return scores[1], either, false end
+  return scores[2], or_this, true
+end
+
+-- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
+-- from = (end of the lane, for LREM) }. The state
 -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased.
 local function locate(shard, id)
   local root = shard.root
@@ -23,10 +31,18 @@ local function locate(shard, id)
   local lane = root .. 'lane:' .. header.lane
   for _, entry in ipairs(entries_of(redis.call('HGET', shard.failures, id), id, header)) do
     place.entry = entry
-    place.at = redis.call('ZSCORE', shard.timers, delayed(header.pool, header.lane, entry))
-    if place.at then place.state = 'delayed' return place end
-    place.at = redis.call('ZSCORE', root .. 'dead:' .. queue_of(header.lane), entry)
-    if place.at then place.state = 'dead' return place end
+    local slot = { pool = header.pool, lane = header.lane, mode = 'b' }
+    local waiting, has_slot = delayed(header.pool, header.lane, entry), false
+    place.at, place.member, has_slot = score_of(shard.timers, waiting, 'h' .. string.sub(waiting, 2))
+    if place.at then
+      place.state, place.slot = 'delayed', has_slot and slot or nil
+      return place
+    end
+    place.at, place.member, has_slot = score_of(root .. 'dead:' .. queue_of(header.lane), entry, with_slot(entry, slot))
+    if place.at then
+      place.state, place.slot = 'dead', has_slot and slot or nil
+      return place
+    end
     for _, from in ipairs({ '1', '-1' }) do
       if redis.call('LPOS', lane, entry, 'RANK', from, 'MAXLEN', digits(LOOK)) then
         place.state, place.from = 'ready', from

@@ -13,7 +13,9 @@
 -- Cost     about 5 commands and 1 for each 100 messages, 2 for each lane
 
 local TIMERS = 1000
-local root, queue, limit, states = ARGV[1], ARGV[2], tonumber(ARGV[4]), ' ' .. ARGV[5] .. ' '
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
+with_limits(shard, '')
+local root, queue, limit, states = shard.root, ARGV[2], tonumber(ARGV[4]), ' ' .. ARGV[5] .. ' '
 local cursor, gone, more = tonumber(ARGV[6]), {}, false
 local function asked(state) return string.find(states, ' ' .. state .. ' ', 1, true) end
 
@@ -35,7 +37,11 @@ end
 
 if asked('dead') and #gone < limit then
   local letters = redis.call('ZRANGE', root .. 'dead:' .. queue, '0', digits(limit - #gone - 1))
-  for _, entry in ipairs(letters) do gone[#gone + 1] = entry end
+  for _, letter in ipairs(letters) do
+    local item = read_item(letter)
+    gone[#gone + 1] = item.entry
+    free(shard, item.slot)
+  end
   in_chunks('ZREM', root .. 'dead:' .. queue, letters)
   more = more or #letters > 0
 end
@@ -43,10 +49,11 @@ end
 if asked('delayed') and #gone < limit then
   local members, removed = redis.call('ZRANGE', KEYS[1], digits(cursor), digits(cursor + TIMERS - 1)), {}
   for _, member in ipairs(members) do
-    local lane, entry = string.match(member, '^m %S+ (%d:%S+) (%S+)$')
+    local kind, of, lane, entry = string.match(member, '^([mh]) (%S+) (%d:%S+) (%S+)$')
     if lane and queue_of(lane) == queue and #gone < limit then
       removed[#removed + 1] = member
       gone[#gone + 1] = entry
+      if kind == 'h' then free(shard, { pool = of, lane = lane, mode = 'o' }) end
     end
   end
   in_chunks('ZREM', KEYS[1], removed)
@@ -69,4 +76,6 @@ while from < #gone do -- a dedup key must not outlive what never came to its end
 end
 in_chunks('UNLINK', nil, keys)
 in_chunks('HDEL', KEYS[2], ids)
+unpark_freed(shard)
+commit_limits(shard)
 return { digits(#gone), digits(cursor), (more or #gone == limit) and '1' or '0' }

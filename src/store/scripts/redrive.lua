@@ -1,4 +1,5 @@
--- redrive: dead letters go back to the tails of their lanes, with attempt 1 and their failures kept.
+-- redrive: dead letters go back to the tails of their lanes, with attempt 1 and their failures kept; one that holds its group
+-- back goes to the head, and lets the group go on.
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
@@ -10,7 +11,9 @@
 -- Replay   'gone' for what was redriven; nothing moves twice
 -- Cost     6 commands and 2 for each lane
 
-local root, now = ARGV[1], clock(ARGV[2])
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
+with_limits(shard, '')
+local root = shard.root
 local dead = root .. 'dead:' .. ARGV[3]
 local ids = { unpack(ARGV, 4) }
 
@@ -26,8 +29,12 @@ end
 local candidates, owner = {}, {}
 for i, lines in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
   for _, entry in ipairs(entries_of(lines, ids[i], headers[i])) do
-    candidates[#candidates + 1] = entry
-    owner[#owner + 1] = i
+    local header = headers[i]
+    local slot = header and { pool = header.pool, lane = header.lane, mode = 'b' }
+    for _, candidate in ipairs({ { entry }, slot and { with_slot(entry, slot), slot } or nil }) do
+      candidates[#candidates + 1] = candidate[1]
+      owner[#owner + 1] = { i = i, slot = candidate[2] }
+    end
   end
 end
 
@@ -36,14 +43,17 @@ for i in ipairs(ids) do answers[i] = 'gone' end
 for from = 1, #candidates, CHUNK do
   local to = math.min(from + CHUNK - 1, #candidates)
   for c, score in ipairs(redis.call('ZMSCORE', dead, unpack(candidates, from, to))) do
-    local entry, i = candidates[from + c - 1], owner[from + c - 1]
+    local entry, i, slot = candidates[from + c - 1], owner[from + c - 1].i, owner[from + c - 1].slot
     if score and headers[i] then
-      gather(moves, headers[i].pool, headers[i].lane, 'LPUSH', '1r.' .. ids[i])
+      gather(moves, headers[i].pool, headers[i].lane, slot and 'RPUSH' or 'LPUSH', '1r.' .. ids[i])
+      free(shard, slot)
       moved[#moved + 1] = entry
     end
     if score then answers[i] = headers[i] and 'redriven' or 'missing' end
   end
 end
 in_chunks('ZREM', dead, moved)
-put_all({ root = root, timers = KEYS[1], now = now }, moves)
+put_all(shard, moves)
+unpark_freed(shard)
+commit_limits(shard)
 return answers

@@ -1,29 +1,41 @@
 -- settle: what a consumer finished leaves its lease.
 
 -- Entries are settled by their names. A consumer elsewhere knows id and attempt ('1.<id>' is '1r.<id>' after a redrive), or
--- only the id and says '0.<id>': the lease tells which entry it holds of it.
+-- only the id and says '0.<id>': the lease tells which entry it holds of it. Returns the items of the lease by their entries.
 local function resolve(held, settlements)
-  local by_id = {}
-  for _, entry in ipairs(held) do by_id[id_of(entry)] = entry end
-  for _, s in ipairs(settlements) do
-    local entry, attempt = by_id[id_of(s.entry)], attempt_of(s.entry)
-    if entry and (attempt == 0 or attempt == attempt_of(entry)) then s.entry = entry end
+  local by_id, items = {}, {}
+  for _, item in ipairs(held) do
+    by_id[id_of(item.entry)] = item
+    items[item.entry] = item
   end
+  for _, s in ipairs(settlements) do
+    local item, attempt = by_id[id_of(s.entry)], attempt_of(s.entry)
+    if item and (attempt == 0 or attempt == attempt_of(item.entry)) then s.entry = item.entry end
+  end
+  return items
 end
 
--- Applies settlements { entry =, outcome =, delay =, kind =, text = } to `held`, the entries of the lease from its left
--- end. What follows on their ends goes to `shard.intake`. Returns the status of each, the entries that stay, the keys to
+-- Something waits before it comes again: with its slot where its group has to wait with it.
+local function wait_later(later, shard, header, entry, slot, delay)
+  local member = delayed(header.pool, header.lane, entry)
+  local holds = slot and (slot.mode == 'o' or slot.mode == 'b')
+  later[#later + 1] = digits(shard.now + delay)
+  later[#later + 1] = holds and string.gsub(member, '^m', 'h') or member
+  if not holds then free(shard, slot) end
+end
+
+-- Applies settlements { entry =, outcome =, delay =, kind =, text = } to `held`, the items of the lease from its left
+-- end. What follows on their ends goes to `shard.intake`. Returns the status of each, the items that stay, the keys to
 -- remove, and when the first of what has to wait is due.
 local function settle(shard, held, settlements)
   local root, now = shard.root, shard.now
-  local in_lease, wanted = {}, {}
-  resolve(held, settlements)
-  for _, entry in ipairs(held) do in_lease[entry] = true end
+  local wanted, in_lease = {}, resolve(held, settlements)
   for _, s in ipairs(settlements) do
-    s.held = in_lease[s.entry]
+    s.item = in_lease[s.entry]
     in_lease[s.entry] = nil -- named twice, it counts once
-    -- The envelope of what is simply acked is not needed: 'read' says that it may have a dedup key or a retention.
-    if not s.held or s.outcome ~= 'ack' or s.kind == 'read' then wanted[#wanted + 1] = s.entry end
+    -- The envelope of what is simply acked is not needed: 'read' says that it may have a dedup key, a retention, or others
+    -- that follow.
+    if not s.item or s.outcome ~= 'ack' or s.kind == 'read' then wanted[#wanted + 1] = s.entry end
   end
 
   -- Envelopes tell the queue and the attempts allowed, and whether a message that is not held lives on elsewhere.
@@ -38,8 +50,8 @@ local function settle(shard, held, settlements)
   local moves, later, buried, failures, released = {}, {}, {}, {}, {}
   local done, died, results = {}, {}, {}
   for i, s in ipairs(settlements) do
-    local header, outcome = headers[s.entry], s.outcome
-    if not s.held then
+    local header, outcome, slot = headers[s.entry], s.outcome, s.item and s.item.slot
+    if not s.item then
       statuses[i] = type(header) == 'table' and 'stale' or 'gone'
     else
       settled[s.entry] = true
@@ -62,31 +74,33 @@ local function settle(shard, held, settlements)
         released[s.entry] = header
         statuses[i] = 'released'
       elseif outcome == 'release' then
-        later[#later + 1] = digits(now + s.delay)
-        later[#later + 1] = delayed(header.pool, header.lane, s.entry)
+        wait_later(later, shard, header, s.entry, slot, s.delay)
+        slot = nil
         statuses[i] = 'released'
       else
         failures[#failures + 1] = failure(s.entry, now, s.kind, s.text)
         if outcome == 'retry' and attempt_of(s.entry) < header.attempts then
-          later[#later + 1] = digits(now + s.delay)
-          later[#later + 1] = delayed(header.pool, header.lane, next_entry(s.entry))
+          wait_later(later, shard, header, next_entry(s.entry), slot, s.delay)
+          slot = nil
           statuses[i] = 'retried'
         else
-          buried[#buried + 1] = { queue = queue_of(header.lane), entry = s.entry }
+          slot = bury_with(buried, header.lane, s.entry, slot)
           died[#died + 1] = { header, id_of(s.entry) }
           statuses[i] = 'dead'
         end
       end
+      free(shard, slot)
     end
   end
 
   -- From the left, the newest first: so the oldest of what is given back ends up at the head of its lane.
   local remaining = {}
-  for _, entry in ipairs(held) do
-    if released[entry] then
-      gather(moves, released[entry].pool, released[entry].lane, 'RPUSH', entry)
-    elseif not settled[entry] then
-      remaining[#remaining + 1] = entry
+  for _, item in ipairs(held) do
+    local header = released[item.entry]
+    if header then
+      gather(moves, header.pool, header.lane, 'RPUSH', item.entry)
+    elseif not settled[item.entry] then
+      remaining[#remaining + 1] = item
     end
   end
 
@@ -121,12 +135,14 @@ local function keep(lease_key, held, remaining, garbage)
     garbage[#garbage + 1] = lease_key
   elseif removed <= 1 + #remaining / CHUNK then
     local stays = {}
-    for _, entry in ipairs(remaining) do stays[entry] = true end
-    for _, entry in ipairs(held) do
-      if not stays[entry] then redis.call('LREM', lease_key, '1', entry) end
+    for _, item in ipairs(remaining) do stays[item.raw] = true end
+    for _, item in ipairs(held) do
+      if not stays[item.raw] then redis.call('LREM', lease_key, '1', item.raw) end
     end
   else
+    local raws = {}
+    for i, item in ipairs(remaining) do raws[i] = item.raw end
     redis.call('UNLINK', lease_key)
-    in_chunks('RPUSH', lease_key, remaining)
+    in_chunks('RPUSH', lease_key, raws)
   end
 end

@@ -8,21 +8,24 @@
 -- ARGV[3]  limit    of timers and entries in this call; the caller repeats while anything was fired
 -- ARGV[4]  cursor   of the page to inspect, '0' begins; '' inspects none
 -- ARGV[5]  count    keys on that page, about
+-- ARGV[6]  policies of queues with limits, as limits.lua reads them
 -- ARGV[…]  queues that this deployment drains
 -- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …}}
 -- Replay   fires what is due by then; nothing is moved twice
 -- Cost     5 commands when nothing is due
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
+with_limits(shard, ARGV[6])
 shard.repair, shard.findings, shard.drained = true, {}, {}
 local fired = fire(shard, tonumber(ARGV[3]), '')
 put_in(shard, shard.intake)
+age(shard)
 
-for i = 6, #ARGV do shard.drained[ARGV[i]] = true end
+for i = 7, #ARGV do shard.drained[ARGV[i]] = true end
 local next_cursor = ''
 -- Only what keeps messages from moving: dead letters and timers wait for the audit, so that an idle sweep stays cheap.
 if ARGV[4] ~= '' then
-  next_cursor = inspect_page(shard, ARGV[4], ARGV[5], { lane = true, lease = true, ready = true, parked = true, config = true })
+  next_cursor = inspect_page(shard, ARGV[4], ARGV[5], { lane = true, lease = true, ready = true, parked = true, config = true, inflight = true })
 end
 
 local ready = redis.call('EXISTS', KEYS[3])

@@ -1,27 +1,37 @@
--- take: from lanes into a lease, the most urgent first, taking turns between lanes of one priority.
+-- take: from lanes into a lease, the most urgent first, taking turns between lanes of one priority, within their limits.
 
 -- Takes up to `want` entries from one lane: RPOPLPUSH in bulk is LMPOP here and LPUSH when all are gathered.
 -- Returns how many, and whether more are left.
-local function take_from(root, lane, want, taken)
-  local key = root .. 'lane:' .. lane
+local function take_from(shard, pool, lane, want, taken)
+  local key = shard.root .. 'lane:' .. lane
   local reply = redis.pcall('LMPOP', '1', key, 'RIGHT', 'COUNT', digits(want))
   if not reply or reply.err then return 0, false end
-  for _, entry in ipairs(reply[2]) do taken[#taken + 1] = { entry = entry, lane = lane } end
+  local slot = use(shard, pool, lane, #reply[2])
+  for _, entry in ipairs(reply[2]) do taken[#taken + 1] = { entry = entry, lane = lane, slot = slot } end
   return #reply[2], #reply[2] == want and redis.call('LLEN', key) > 0
 end
 
--- One round over lanes of one priority, each its share. Returns what is still wanted and the lanes with more.
-local function take_turns(root, lanes, want, taken, emptied, served)
-  local more = {}
-  for i, lane in ipairs(lanes) do
-    local share = math.ceil(want / (#lanes - i + 1))
-    if share == 0 then
+-- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave.
+-- `pass` gathers what becomes of the lanes. Returns what is still wanted and the lanes with more.
+local function take_turns(shard, pool, lanes, want, pass, taken)
+  local more, weights = {}, 0
+  for _, lane in ipairs(lanes) do weights = weights + lane.weight end
+  for _, lane in ipairs(lanes) do
+    local room, waits_for, until_ms = room_for(shard, lane.name)
+    local share = math.min(room, math.ceil(want * lane.weight / weights), lane.quantum * lane.weight)
+    weights = weights - lane.weight
+    if room <= 0 then
+      local score = pass.served[lane] and turn(lane.name, shard.now) or lane.score
+      if park(shard, pool, lane.name, score, waits_for, until_ms) then pass.left[#pass.left + 1] = lane.name end
+      pass.served[lane] = nil
+    elseif share == 0 then
       more[#more + 1] = lane
     else
-      local got, left = take_from(root, lane, share, taken)
+      local got, left = take_from(shard, pool, lane.name, share, taken)
       want = want - got
-      if left then more[#more + 1] = lane else emptied[#emptied + 1] = lane end
-      served[lane] = left or nil
+      if left then more[#more + 1] = lane else pass.left[#pass.left + 1] = lane.name end
+      pass.served[lane] = left or nil
+      if lane.promoted and left then pass.promoted[lane] = #taken end
     end
   end
   return want, more
@@ -29,29 +39,16 @@ end
 
 -- Splits off the next lanes of one priority. Returns them and where the others begin.
 local function peers_from(lanes, from)
-  local peers, priority = {}, string.sub(lanes[from], 1, 1)
-  while lanes[from] and string.sub(lanes[from], 1, 1) == priority do
+  local peers, priority = {}, lanes[from].priority
+  while lanes[from] and lanes[from].priority == priority do
     peers[#peers + 1] = lanes[from]
     from = from + 1
   end
   return peers, from
 end
 
--- Lanes moved in one pass of restrictions, and passes in one call.
-local PARK, PASSES = 200, 10
-
--- Brings back the parked lanes of a queue that was resumed, a bounded number at a time, those first that were served least
--- recently.
-local function unpark(shard, config, pool, queue)
-  local lanes, turns = redis.pcall('ZPOPMIN', shard.root .. 'parked:' .. queue, digits(PARK)), {}
-  if lanes.err then return end
-  for i = 1, #lanes, 2 do
-    turns[#turns + 1] = turn(lanes[i], shard.now)
-    turns[#turns + 1] = lanes[i]
-  end
-  in_chunks('ZADD', shard.root .. 'ready:' .. pool, turns)
-  if #lanes < 2 * PARK then redis.call('HDEL', config, queue) end
-end
+-- Passes in one call that only move lanes aside.
+local PASSES = 10
 
 -- Takes the lanes of paused queues out of the index, where they would be in the way, and those of resumed ones back in.
 -- Returns the paused queues.
@@ -59,21 +56,24 @@ local function restrict(shard, config, pool, index)
   local settings, paused, restricted = redis.pcall('HGETALL', config), {}, false
   if settings.err then return nil end
   for i = 1, #settings, 2 do
-    local state, of = string.match(settings[i + 1], '^(%l+) (%S+)$')
+    local queue, state, of, words = settings[i], string.match(settings[i + 1], '^(%l+) (%S+)(.*)$')
     if of == pool then
       restricted = true
-      if state == 'resuming' then unpark(shard, config, pool, settings[i]) else paused[settings[i]] = true end
+      if words ~= '' then shard.overrides[queue] = words end
+      if state == 'paused' then paused[queue] = true end
+      if state == 'resuming' and unpark_queue(shard, pool, queue, PARK) then
+        if words == '' then redis.call('HDEL', config, queue) else redis.call('HSET', config, queue, 'open ' .. pool .. words) end
+      end
     end
   end
+  shard.policy = {} -- what was known of policies was without these
   if not restricted then redis.call('ZREM', index, RESTRICTED) end
-  for _ = 1, PASSES do
+  for _ = 1, next(paused) and PASSES or 0 do
     local parked = {}
     local lanes = redis.call('ZRANGE', index, '0', digits(PARK), 'WITHSCORES')
     for i = 1, #lanes, 2 do
-      if paused[queue_of(lanes[i])] then
-        local put = redis.pcall('ZADD', shard.root .. 'parked:' .. queue_of(lanes[i]), lanes[i + 1], lanes[i])
-        if type(put) == 'number' then parked[#parked + 1] = lanes[i] end
-      end
+      local queue = queue_of(lanes[i])
+      if paused[queue] and park(shard, pool, lanes[i], lanes[i + 1], queue) then parked[#parked + 1] = lanes[i] end
     end
     in_chunks('ZREM', index, parked)
     if #parked == 0 then break end
@@ -81,40 +81,65 @@ local function restrict(shard, config, pool, index)
   return paused
 end
 
--- The first `limit` lanes of a pool that may be served, and whether there may be more.
-local function lanes_of(shard, config, pool, index, limit)
-  local lanes = redis.pcall('ZRANGE', index, '0', digits(limit - 1))
-  if lanes.err then return {}, false end
-  if lanes[1] ~= RESTRICTED then return lanes, #lanes == limit end
-  local paused, served = restrict(shard, config, pool, index), {}
-  if not paused then return {}, false end
-  lanes = redis.call('ZRANGE', index, '0', digits(limit))
-  for _, lane in ipairs(lanes) do
-    if lane ~= RESTRICTED and not paused[queue_of(lane)] then served[#served + 1] = lane end
-  end
-  return served, #served == limit
+-- A lane as the index has it: { name =, score =, priority = (of its place, not of its name, where it waited for long) … }.
+local function lane_of(shard, pool, name, score)
+  local policy = policy_of(shard, queue_of(name))
+  local priority = math.floor(tonumber(score) / TURN)
+  return {
+    name = name, score = score, priority = priority, promoted = priority < tonumber(string.sub(name, 1, 1)),
+    pool = pool, weight = weight_of(policy, name), quantum = policy and policy.quantum or math.huge, policy = policy,
+  }
 end
 
--- Takes up to `want` entries from a pool. Returns what is still wanted.
-local function take(shard, config, pool, want, taken)
-  local index, lanes, more = shard.root .. 'ready:' .. pool
-  repeat
-    lanes, more = lanes_of(shard, config, pool, index, want) -- each has work, so that many suffice
-    local emptied, turns, from = {}, {}, 1
-    while want > 0 and from <= #lanes do
-      local peers, served = nil, {}
-      peers, from = peers_from(lanes, from)
-      local alone = #peers == 1 and (lanes[from] or not more)
-      while want > 0 and #peers > 0 do want, peers = take_turns(shard.root, peers, want, taken, emptied, served) end
-      if not alone then -- a lane with no peers keeps its place: nobody waits for a turn
-        for lane in pairs(served) do
-          turns[#turns + 1] = turn(lane, shard.now)
-          turns[#turns + 1] = lane
-        end
+-- The first `limit` lanes of a pool that may be served, and whether there may be more.
+local function lanes_of(shard, config, pool, index, limit)
+  local found = redis.pcall('ZRANGE', index, '0', digits(limit - 1), 'WITHSCORES')
+  if found.err then return {}, false end
+  local paused, lanes, names = {}, {}, {}
+  if found[1] == RESTRICTED then
+    paused = restrict(shard, config, pool, index)
+    if not paused then return {}, false end
+    found = redis.call('ZRANGE', index, '0', digits(limit), 'WITHSCORES')
+  end
+  for i = 1, #found, 2 do
+    local queue = queue_of(found[i])
+    if found[i] ~= RESTRICTED and not paused[queue] then
+      local lane = lane_of(shard, pool, found[i], found[i + 1])
+      lanes[#lanes + 1] = lane
+      if lane.policy and lane.policy.mode then
+        names[#names + 1] = queue
+        if lane.policy.gc then names[#names + 1] = group_of(lane.name) end
       end
     end
-    in_chunks('ZREM', index, emptied)
+  end
+  load_counts(shard, names)
+  return lanes, #lanes >= limit
+end
+
+-- Takes up to `want` entries from a pool. Returns what is still wanted, and whether it stopped before it had seen all.
+local function take(shard, config, pool, want, taken, promoted)
+  local index, asked, moved_aside = shard.root .. 'ready:' .. pool, want, 0
+  local lanes, more
+  repeat
+    lanes, more = lanes_of(shard, config, pool, index, asked) -- each has work, so that many suffice, but for limits
+    local pass, turns, from, before = { left = {}, served = {}, promoted = promoted }, {}, 1, #taken
+    while want > 0 and from <= #lanes do
+      local peers
+      peers, from = peers_from(lanes, from)
+      local alone = #peers == 1 and (lanes[from] or not more)
+      while want > 0 and #peers > 0 do want, peers = take_turns(shard, pool, peers, want, pass, taken) end
+      for lane in pairs(pass.served) do -- a lane with no peers keeps its place, unless its wait is watched: nobody waits for a turn
+        if not alone or lane.promoted or (lane.policy and lane.policy.max_wait) then
+          turns[#turns + 1] = turn(lane.name, shard.now)
+          turns[#turns + 1] = lane.name
+        end
+      end
+      pass.served = {}
+    end
+    in_chunks('ZREM', index, pass.left)
     in_chunks('ZADD', index, turns)
-  until want == 0 or not more
-  return want
+    if #taken == before then moved_aside = moved_aside + #pass.left end
+    asked = #pass.left > 0 and math.max(want, PARK) or want
+  until want == 0 or not more or moved_aside >= PASSES * PARK
+  return want, want > 0 and more
 end

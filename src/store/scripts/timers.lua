@@ -5,15 +5,20 @@
 -- how many of them go back to their lanes; nothing where its key has a wrong type.
 local function give_back(shard, lease, moves, buried, failures, garbage)
   local root, now = shard.root, shard.now
-  local held = redis.pcall('LRANGE', root .. 'lease:' .. lease, '0', '-1')
-  if held.err then return end
+  local held, slots = read_lease(root .. 'lease:' .. lease), {}
+  if not held then return end
   local returned = 0
   for from = 1, #held, CHUNK do
-    local part = { unpack(held, from, math.min(from + CHUNK - 1, #held)) }
+    local part = {}
+    for i = from, math.min(from + CHUNK - 1, #held) do
+      part[#part + 1] = held[i].entry
+      slots[held[i].entry] = held[i].slot
+    end
     while #part > 0 do
       local envelopes = read_envelopes(root, part, 1000000)
       for i = 1, #envelopes do
         local entry, header = table.remove(part, 1), header_of(envelopes[i])
+        local slot = slots[entry]
         if envelopes[i] == TOMBSTONE then
           garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
         elseif not header then
@@ -25,10 +30,11 @@ local function give_back(shard, lease, moves, buried, failures, garbage)
             gather(moves, header.pool, header.lane, 'RPUSH', next_entry(entry))
             returned = returned + 1
           else
-            buried[#buried + 1] = { queue = queue_of(header.lane), entry = entry }
+            slot = bury_with(buried, header.lane, entry, slot)
             end_dead(shard, shard.intake, header, id_of(entry))
           end
         end
+        free(shard, slot)
       end
     end
   end
@@ -55,9 +61,10 @@ local function fire(shard, limit, own)
   local moves, returns, redeliveries, entries = {}, {}, {}, 0
   local done, garbage, put_off, buried, failures = {}, {}, {}, {}, {}
   for _, member in ipairs(due) do
-    local pool, lane, entry = string.match(member, '^m (%S+) (%d:%S+) (%d+r?%.%S+)$')
-    local lease = string.match(member, '^l (%S+)$')
-    if entry and attempt_of(entry) > 1 then
+    local kind, pool, lane, entry = string.match(member, '^([mh]) (%S+) (%d:%S+) (%d+r?%.%S+)$')
+    local lease, window = string.match(member, '^l (%S+)$'), { string.match(member, '^q (%S+) (%S+)$') }
+    if kind == 'h' then free(shard, { pool = pool, lane = lane, mode = 'o' }) end
+    if kind == 'h' or (entry and attempt_of(entry) > 1) then
       redeliveries[#redeliveries + 1] = { pool, lane, entry }
       done[#done + 1] = member
     elseif entry then
@@ -72,6 +79,13 @@ local function fire(shard, limit, own)
       else
         put_off[#put_off + 1] = digits(now + PUT_OFF_MS)
         put_off[#put_off + 1] = member
+      end
+    elseif window[1] then
+      done[#done + 1] = member
+      local again = open_window(shard, window[1], window[2])
+      if again then
+        shard.windows[#shard.windows + 1] = digits(again)
+        shard.windows[#shard.windows + 1] = member
       end
     elseif not lease then
       put_off[#put_off + 1] = digits(now + PUT_OFF_MS)
@@ -89,6 +103,8 @@ local function fire(shard, limit, own)
   put_all(shard, moves)
   put_all(shard, returns) -- after the others, so that they stand before them
   in_chunks('UNLINK', nil, garbage)
+  unpark_freed(shard)
+  commit_limits(shard)
 
   fired.fired, fired.dead = #done + #put_off / 2, #buried
   fired.next = due_after(redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES'), own)

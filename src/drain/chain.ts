@@ -1,0 +1,40 @@
+/** Chain: what a handler enqueues waits here for the handler's ack, and is stored in the same step or not at all. */
+import type { NewMessage } from '../message.ts';
+import { type Draft, jsonOf, MAX_BATCH, MAX_REQUEST_BYTES } from '../producer.ts';
+import type { HandlerContext } from '../queue.ts';
+
+/** Checks a message and gives it its id. @throws InvalidMessage */
+export type Prepare = (draft: Draft) => Promise<NewMessage>;
+
+export interface Chain {
+  enqueue: HandlerContext['enqueue'];
+  /** The handler has ended: from now on it can enqueue nothing. @throws what was wrong with a message nobody waited for */
+  close(): Promise<NewMessage[]>;
+}
+
+export function openChain(prepare: Prepare): Chain {
+  const messages: Promise<NewMessage>[] = [];
+  let bytes = 0;
+  let closed = false;
+
+  const add = async (draft: Draft): Promise<NewMessage> => {
+    const message = await prepare(draft);
+    bytes += new TextEncoder().encode(jsonOf(message).join('')).length;
+    if (bytes > MAX_REQUEST_BYTES) throw new RangeError(`a handler may enqueue ${MAX_REQUEST_BYTES} bytes`);
+    return message;
+  };
+
+  return {
+    async enqueue(queue, body, options = {}) {
+      if (closed) throw new Error('the handler has ended: what it enqueues now would not be stored');
+      if (messages.length === MAX_BATCH) throw new RangeError(`a handler may enqueue ${MAX_BATCH} messages`);
+      const adding = add({ queue, body, options, at: '' });
+      messages.push(adding);
+      return { id: (await adding).id, queue: queue.name };
+    },
+    close() {
+      closed = true;
+      return Promise.all(messages);
+    },
+  };
+}

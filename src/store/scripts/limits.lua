@@ -1,0 +1,263 @@
+-- limits: what a queue and each of its groups may have in flight and may take in a period, and the lanes that wait for it.
+--
+-- A policy comes with the call, from the deployment's code: '\n<queue> <word> …' for each queue that has one. The words are
+-- c=<in flight> r=<n>/<ms>, gc= and gr= for each group, o (ordered: one of a group at a time, its slot kept through retries)
+-- or b (and after its death), q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a lane). What operators set in
+-- `config` counts over c and r.
+--
+-- Slots are counted in the hash `inflight`, by queue and, where groups have limits, by '<queue>/<group>'. Who has one is told
+-- by the items of leases, by timers that begin with 'h', and by dead letters that hold their group back: never by a count alone.
+-- The mode of a slot: q counts for the queue, g for its group too, o and b are kept through retries, b after death.
+
+-- Scores of lanes parked for their group begin here, so that those parked for their queue can be told from them.
+local GROUP = 10 * TURN
+
+-- Lanes moved at once where slots were freed, and where a period begins.
+local PARK, WINDOW = 200, 1000
+
+local function number_in(words, pattern)
+  return tonumber(string.match(words, pattern) or '')
+end
+
+local function parse_policy(words)
+  local policy = { c = number_in(words, ' c=(%d+)'), gc = number_in(words, ' gc=(%d+)'), words = words }
+  policy.r, policy.per = number_in(words, ' r=(%d+)/'), number_in(words, ' r=%d+/(%d+)')
+  policy.gr, policy.gper = number_in(words, ' gr=(%d+)/'), number_in(words, ' gr=%d+/(%d+)')
+  policy.quantum, policy.max_wait = number_in(words, ' q=(%d+)'), number_in(words, ' a=(%d+)')
+  local order = string.match(words .. ' ', ' ([ob]) ')
+  if order then policy.gc = 1 end
+  policy.mode = order or policy.gc and 'g' or policy.c and 'q'
+  return policy
+end
+
+-- What this call knows of slots: `policies` as it was given, and what it reads and changes on its way.
+local function with_limits(shard, policies)
+  shard.policies, shard.overrides, shard.policy = policies, {}, {}
+  shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
+end
+
+-- The policy of a queue; false where it has none.
+local function policy_of(shard, queue)
+  local policy = shard.policy[queue]
+  if policy ~= nil then return policy end
+  local _, name_end = string.find(shard.policies, '\n' .. queue .. ' ', 1, true)
+  local words = (shard.overrides[queue] or '') .. (name_end and ' ' .. string.match(shard.policies, '^[^\n]*', name_end + 1) or '')
+  policy = words ~= '' and parse_policy(words)
+  shard.policy[queue] = policy
+  return policy
+end
+
+-- The name of a lane's group: '<queue>/' where it has none, which counts as one of its own.
+local function group_of(lane)
+  local name = string.sub(lane, 3)
+  return string.find(name, '/', 1, true) and name or name .. '/'
+end
+
+local function weight_of(policy, lane)
+  if not policy then return 1 end
+  local group, name_end = string.match(lane, '/(.*)$') or '', nil
+  for _, before in ipairs({ ' w=', ',' }) do
+    if not name_end then _, name_end = string.find(policy.words, before .. group .. ':', 1, true) end
+  end
+  return name_end and tonumber(string.match(policy.words, '^%d+', name_end + 1)) or 1
+end
+
+-- Reads the counts that are not known yet.
+local function load_counts(shard, names)
+  local unknown, asked = {}, {}
+  for _, name in ipairs(names) do
+    if not shard.inflight[name] and not asked[name] then
+      asked[name] = true
+      unknown[#unknown + 1] = name
+    end
+  end
+  for from = 1, #unknown, CHUNK do
+    local to = math.min(from + CHUNK - 1, #unknown)
+    local counts = redis.pcall('HMGET', shard.root .. 'inflight', unpack(unknown, from, to))
+    for i = from, to do shard.inflight[unknown[i]] = tonumber(not counts.err and counts[i - from + 1] or '0') or 0 end
+  end
+end
+
+local function count_of(shard, name)
+  return math.max(0, (shard.inflight[name] or 0) + (shard.moved[name] or 0))
+end
+
+local function move_count(shard, lane, mode, by)
+  local queue, group = queue_of(lane), group_of(lane)
+  shard.moved[queue] = (shard.moved[queue] or 0) + by
+  if mode ~= 'q' then shard.moved[group] = (shard.moved[group] or 0) + by end
+end
+
+-- An entry that had a slot has left where it had it.
+local function free(shard, slot)
+  if not slot then return end
+  move_count(shard, slot.lane, slot.mode, -1)
+  shard.freed[#shard.freed + 1] = slot
+end
+
+-- How many a name may take in this period still, and when the next begins.
+local function rate_left(shard, name, most, per)
+  local window, rate = math.floor(shard.now / per), shard.rates[name]
+  if not rate then
+    local stored, count = string.match(text_of(shard.root .. 'rate:' .. name), '^(%d+) (%d+)$')
+    rate = { window = window, per = per, count = tonumber(stored) == window and tonumber(count) or 0 }
+    shard.rates[name] = rate
+  end
+  return most - rate.count, (window + 1) * per
+end
+
+-- How many entries of a lane may be taken; where none, the name that has to wait, and until when if that is known.
+local function room_for(shard, lane)
+  local queue, group = queue_of(lane), group_of(lane)
+  local policy, most = policy_of(shard, queue), math.huge
+  if not policy then return most end
+  if policy.gc then most = policy.gc - count_of(shard, group) end
+  if most <= 0 then return 0, group end
+  if policy.gr then
+    local left, ends = rate_left(shard, group, policy.gr, policy.gper)
+    if left <= 0 then return 0, group, ends end
+    most = math.min(most, left)
+  end
+  if policy.c then most = math.min(most, policy.c - count_of(shard, queue)) end
+  if most <= 0 then return 0, queue end
+  if policy.r then
+    local left, ends = rate_left(shard, queue, policy.r, policy.per)
+    if left <= 0 then return 0, queue, ends end
+    most = math.min(most, left)
+  end
+  return most
+end
+
+-- So many of a lane were taken. Returns the slot each of them has now, if any.
+local function use(shard, pool, lane, count)
+  local policy = policy_of(shard, queue_of(lane))
+  if not policy then return nil end
+  for _, name in ipairs({ queue_of(lane), group_of(lane) }) do
+    if shard.rates[name] then shard.rates[name].count = shard.rates[name].count + count end
+    if shard.rates[name] then shard.rates[name].used = true end
+  end
+  if not policy.mode then return nil end
+  move_count(shard, lane, policy.mode, count)
+  return { pool = pool, lane = lane, mode = policy.mode }
+end
+
+-- Parked until its queue or its group has room: taken out of the index by the caller. False where that cannot be.
+local function park(shard, pool, lane, score, waits_for, until_ms)
+  local grouped = waits_for ~= queue_of(lane)
+  local parked = string.format('%.3f', tonumber(score) + (grouped and GROUP or 0))
+  if type(redis.pcall('ZADD', shard.root .. 'parked:' .. queue_of(lane), parked, lane)) ~= 'number' then return false end
+  if until_ms then
+    shard.windows[#shard.windows + 1] = digits(until_ms)
+    shard.windows[#shard.windows + 1] = 'q ' .. pool .. ' ' .. waits_for
+  end
+  return true
+end
+
+-- Lanes with the scores they had come back into the index.
+local function unpark(shard, pool, queue, lanes)
+  local names, turns = {}, {}
+  for _, lane in ipairs(lanes) do
+    local score = tonumber(lane[2])
+    names[#names + 1] = lane[1]
+    turns[#turns + 1] = string.format('%.3f', score >= GROUP and score - GROUP or score)
+    turns[#turns + 1] = lane[1]
+  end
+  in_chunks('ZREM', shard.root .. 'parked:' .. queue, names)
+  in_chunks('ZADD', shard.root .. 'ready:' .. pool, turns)
+end
+
+-- Brings back lanes that wait for their queue, those first that were served least recently. Returns whether all are back.
+local function unpark_queue(shard, pool, queue, most)
+  local found = redis.pcall('ZRANGE', shard.root .. 'parked:' .. queue, '-inf', '(' .. digits(GROUP), 'BYSCORE', 'LIMIT', '0',
+    digits(most), 'WITHSCORES')
+  if found.err then return true end
+  local lanes = {}
+  for i = 1, #found, 2 do lanes[#lanes + 1] = { found[i], found[i + 1] } end
+  unpark(shard, pool, queue, lanes)
+  return #lanes < most
+end
+
+-- Brings back the lanes of groups that have room again, whatever their priority.
+local function unpark_groups(shard, pool, queue, groups)
+  local names, lanes = {}, {}
+  for _, group in ipairs(groups) do
+    for priority = 0, 9 do names[#names + 1] = priority .. ':' .. string.gsub(group, '/$', '') end
+  end
+  for from = 1, #names, CHUNK do
+    local to = math.min(from + CHUNK - 1, #names)
+    local scores = redis.pcall('ZMSCORE', shard.root .. 'parked:' .. queue, unpack(names, from, to))
+    for i = from, scores.err and 0 or to do
+      local score = scores[i - from + 1]
+      if score and tonumber(score) >= GROUP then lanes[#lanes + 1] = { names[i], score } end
+    end
+  end
+  unpark(shard, pool, queue, lanes)
+end
+
+-- Lanes that waited for what was freed come back.
+local function unpark_freed(shard)
+  local queues, order = {}, {}
+  for _, slot in ipairs(shard.freed) do
+    local queue, group = queue_of(slot.lane), group_of(slot.lane)
+    if not queues[queue] then
+      queues[queue] = { pool = slot.pool, count = 0, groups = {}, seen = {} }
+      order[#order + 1] = queue
+    end
+    local freed = queues[queue]
+    freed.count = freed.count + 1
+    if slot.mode ~= 'q' and not freed.seen[group] then
+      freed.seen[group] = true
+      freed.groups[#freed.groups + 1] = group
+    end
+  end
+  shard.freed = {}
+  for _, queue in ipairs(order) do
+    local freed, policy = queues[queue], policy_of(shard, queue)
+    load_counts(shard, { queue })
+    local most = policy and policy.c and math.max(freed.count, policy.c - count_of(shard, queue)) or PARK
+    if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end
+    unpark_queue(shard, freed.pool, queue, math.min(PARK, most))
+  end
+end
+
+-- A period is over: what waited for it comes back. Returns when to look again, if more wait.
+local function open_window(shard, pool, name)
+  local queue = string.match(name, '^[^/]+')
+  if name ~= queue then
+    unpark_groups(shard, pool, queue, { name })
+    return nil
+  end
+  local policy = policy_of(shard, queue)
+  local rate, per = policy and policy.r or WINDOW, policy and policy.per or 0
+  local most = math.min(WINDOW, rate)
+  if unpark_queue(shard, pool, queue, most) then return nil end
+  return shard.now + per * most / rate
+end
+
+-- Writes what changed.
+local function commit_limits(shard)
+  local names, set, gone = {}, {}, {}
+  for name, by in pairs(shard.moved) do
+    if by ~= 0 then names[#names + 1] = name end
+  end
+  table.sort(names)
+  load_counts(shard, names)
+  for _, name in ipairs(names) do
+    local count = count_of(shard, name)
+    if count == 0 then
+      gone[#gone + 1] = name
+    else
+      set[#set + 1] = name
+      set[#set + 1] = digits(count)
+    end
+  end
+  for from = 1, #set, CHUNK do redis.pcall('HSET', shard.root .. 'inflight', unpack(set, from, math.min(from + CHUNK - 1, #set))) end
+  for from = 1, #gone, CHUNK do redis.pcall('HDEL', shard.root .. 'inflight', unpack(gone, from, math.min(from + CHUNK - 1, #gone))) end
+  for name, rate in pairs(shard.rates) do
+    if rate.used then
+      redis.call('SET', shard.root .. 'rate:' .. name, digits(rate.window) .. ' ' .. digits(rate.count), 'PX', digits(2 * rate.per))
+    end
+  end
+  in_chunks('ZADD', shard.timers, shard.windows)
+  shard.inflight, shard.moved, shard.windows = {}, {}, {}
+end

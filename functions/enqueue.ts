@@ -5,7 +5,7 @@ import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, permit } from '../src/http/auth.ts';
 import { isObject, limitBody, readObject, requestName } from '../src/http/body.ts';
 import { Problem } from '../src/http/problem.ts';
-import type { Draft, Receipt } from '../src/producer.ts';
+import { type Draft, queuesNamed, type Receipt } from '../src/producer.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
 export const enqueue: EdgeFunction = (app) => {
@@ -26,7 +26,8 @@ export const enqueue: EdgeFunction = (app) => {
 };
 
 async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]> {
-  const { engine } = c.var;
+  const { engine, token } = c.var;
+  for (const queue of drafts.flatMap(({ options }) => queuesNamed(options))) permit(token, queue);
   const storing = engine.enqueue(drafts, await requestName(c));
   c.executionCtx.waitUntil(storing.catch(() => {})); // a caller that hangs up does not stop the write
   const { receipts, wake, repeated } = await storing;

@@ -5,6 +5,8 @@ import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
 import { Audit, Id, Override, Page, Purge, Redrive } from '../src/http/operate-schema.ts';
 import { Problem } from '../src/http/problem.ts';
+import { DRAINED } from '../src/message.ts';
+import type { Overrides } from '../src/operator.ts';
 import type { AnyQueue } from '../src/queue.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
@@ -41,13 +43,12 @@ export const operate: EdgeFunction = (app) => {
 
   app.patch('/v1/queues/:queue', allow('operate'), limitBody, async (c) => {
     permit(c.var.token, c.req.param('queue'));
-    const { paused } = await readValid(c, Override);
-    return setPaused(c, paused);
+    return override(c, await readValid(c, Override));
   });
 
-  app.post('/v1/queues/:queue/pause', allow('operate'), (c) => setPaused(c, true));
+  app.post('/v1/queues/:queue/pause', allow('operate'), (c) => override(c, { paused: true }));
 
-  app.post('/v1/queues/:queue/resume', allow('operate'), (c) => setPaused(c, false));
+  app.post('/v1/queues/:queue/resume', allow('operate'), (c) => override(c, { paused: false }));
 
   app.post('/v1/queues/:queue/purge', allow('operate'), limitBody, async (c) => {
     const queue = named(c);
@@ -72,13 +73,12 @@ export const operate: EdgeFunction = (app) => {
   });
 };
 
-async function setPaused(c: Context<SluiceEnv>, paused: boolean): Promise<Response> {
+async function override(c: Context<SluiceEnv>, overrides: Overrides): Promise<Response> {
   const { engine } = c.var;
   const queue = named(c);
-  if (paused) await engine.operator.pause(queue);
-  else await engine.operator.resume(queue);
-  if (!paused && queue.handler) wakeDrain(engine, c.executionCtx);
-  return c.json({ queue: queue.name, paused });
+  await engine.operator.override(queue, overrides);
+  if (!overrides.paused && queue.pool === DRAINED) wakeDrain(engine, c.executionCtx); // what waited for it may go
+  return c.json({ queue: queue.name, ...overrides });
 }
 
 function named(c: Context<SluiceEnv>): AnyQueue {

@@ -1,5 +1,5 @@
 /** Consuming from elsewhere: what receive and settle ask of the store. The lease is the consumer's; nothing is kept here. */
-import { type Message, openEnvelope } from './message.ts';
+import { type Message, openEnvelope, parseEntry } from './message.ts';
 import { DEFAULT_BACKOFF } from './queue.ts';
 import type { ExchangeAnswer, Outcome, Settlement, Status, Store } from './store/store.ts';
 
@@ -39,6 +39,8 @@ export interface Settled extends Partial<Received> {
   settled: { id: string; status: Status }[];
   /** The lease was swept: its messages are others' now, and the caller has to begin a new one. */
   lost?: true;
+  /** Messages of this lease that were cancelled while the caller held them. */
+  cancelled?: string[];
 }
 
 /** A lease that is only settled keeps its expiry; one that takes more lasts this long again. */
@@ -70,8 +72,10 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
   });
   const settled = settlements.map(({ id }, i) => ({ id, status: answer.statuses[i] as Status }));
   if (answer.lost) return { settled, lost: true };
-  if (more) return { settled, ...(await received(store, lease, answer, leaseMs)) };
-  return leaseMs > 0 ? { settled, expiresAt: answer.now + leaseMs } : { settled };
+  const cancelled = answer.cancelled.map((entry) => parseEntry(entry).id);
+  const outcome = { settled, ...(cancelled.length > 0 ? { cancelled } : {}) };
+  if (more) return { ...outcome, ...(await received(store, lease, answer, leaseMs)) };
+  return leaseMs > 0 ? { ...outcome, expiresAt: answer.now + leaseMs } : outcome;
 }
 
 function settlementOf({ id, attempt = 0, outcome, delay, error, result }: Settle['settlements'][0]): Settlement {

@@ -6,10 +6,10 @@ export { type Backoff, constant, exponential } from './backoff.ts';
 export type { Duration } from './duration.ts';
 export { InvalidMessage, type Issue, Refusal, RequestMismatch, RetryLater, StorageError } from './errors.ts';
 export type { EdgeFunction } from './http/app.ts';
+export type { LimitOptions, Limits, Rate } from './limits.ts';
 export type { Message, Priority } from './message.ts';
 export type { MessageOptions } from './message-options.ts';
 export type { Receipt } from './producer.ts';
-export type { LimitOptions, Limits, Rate } from './limits.ts';
 export {
   type AnyQueue,
   defineQueue,

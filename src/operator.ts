@@ -1,14 +1,28 @@
 /** Operating: what operators ask of queues and messages, over the store's operations. Every call is bounded. */
+
+import { type Limits, limitsIn, type Rate, wordsOf } from './limits.ts';
 import { type Message, openEnvelope, parseEntry } from './message.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Cancelled, Counts, Failure, Operations, Redriven, State, Stored } from './store/operations.ts';
 
-export interface QueueReport extends Counts {
+export interface QueueReport extends Omit<Counts, 'limits'> {
   queue: string;
   kind: 'drained' | 'pulled';
   priority: number;
   attempts: number;
   timeoutMs: number;
+  ordered: boolean;
+  /** In force: those of operators over those of the definition. */
+  limits: ReturnType<typeof limitsIn>;
+  /** What operators set. */
+  overrides: ReturnType<typeof limitsIn>;
+}
+
+/** What operators may set over a queue's definition; null takes a limit of theirs away. */
+export interface Overrides {
+  paused?: boolean | undefined;
+  concurrency?: number | null | undefined;
+  rate?: Rate | null | undefined;
 }
 
 /** A message as operators see it. The body is there where it can be read. */
@@ -38,10 +52,8 @@ export interface Operator {
   message(id: string): Promise<MessageReport>;
   /** @throws StorageError */
   cancel(id: string): Promise<Cancelled>;
-  /** @throws StorageError */
-  pause(queue: AnyQueue): Promise<void>;
-  /** @throws StorageError */
-  resume(queue: AnyQueue): Promise<void>;
+  /** @throws StorageError; RangeError for a limit that is none */
+  override(queue: AnyQueue, overrides: Overrides): Promise<void>;
   /** Leased messages stay with their consumers. @returns how many went, and whether there may be more. @throws StorageError */
   purge(queue: AnyQueue, states: Exclude<State, 'leased'>[]): Promise<{ purged: number; more: boolean }>;
   /** These dead letters, or so many of the oldest. @throws StorageError */
@@ -55,9 +67,20 @@ const REDRIVE_STEP = 200;
 export function openOperator(operations: Operations, clock: () => number = Date.now): Operator {
   return {
     async queue(queue) {
-      const { name, pool, priority, attempts, timeoutMs } = queue;
-      const counts = await operations.count(name, pool);
-      return { queue: name, kind: queue.handler ? 'drained' : 'pulled', priority, attempts, timeoutMs, ...counts };
+      const { name, pool, priority, attempts, timeoutMs, ordered, policy } = queue;
+      const { limits, ...counts } = await operations.count(name, pool);
+      const overrides = limitsIn(limits);
+      return {
+        queue: name,
+        kind: queue.handler ? 'drained' : 'pulled',
+        priority,
+        attempts,
+        timeoutMs,
+        ordered,
+        limits: { ...limitsIn(policy), ...overrides },
+        overrides,
+        ...counts,
+      };
     },
     async messages({ name, pool }, state, limit, cursor) {
       const page = await operations.browse(name, pool, state, limit, cursor);
@@ -73,8 +96,15 @@ export function openOperator(operations: Operations, clock: () => number = Date.
       return state === 'gone' || state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
     },
     cancel: (id) => operations.cancel(id),
-    pause: ({ name, pool }) => operations.pause(name, pool),
-    resume: ({ name, pool }) => operations.resume(name, pool),
+    async override({ name, pool }, { paused, concurrency, rate }) {
+      if (paused === true) await operations.pause(name, pool);
+      if (paused === false) await operations.resume(name, pool);
+      if (concurrency === undefined && rate === undefined) return;
+      await operations.limit(name, pool, {
+        ...(concurrency === undefined ? {} : { concurrency: word(concurrency === null ? {} : { concurrency }) }),
+        ...(rate === undefined ? {} : { rate: word(rate === null ? {} : { rate }) }),
+      });
+    },
     async purge({ name, pool }, states) {
       const end = clock() + PURGE_MS;
       let purged = 0;
@@ -97,6 +127,12 @@ export function openOperator(operations: Operations, clock: () => number = Date.
     },
   };
 }
+
+/** With the blank before it that storage wants. */
+const word = (limits: Limits) =>
+  wordsOf(limits, '', '%')
+    .map((text) => ` ${text}`)
+    .join('');
 
 /** The ids are read first and then redriven by name: repeated after a lost answer, that moves none twice. */
 async function oldestDead(operations: Operations, queue: string, pool: string, limit: number): Promise<string[]> {

@@ -109,7 +109,10 @@ export async function prepare(queues: Queues, draft: Draft): Promise<NewMessage>
 }
 
 /** What a message and those that follow on it take. */
-export const jsonOf = ({ json, follows = [] }: Unnamed): string[] => [json, ...follows.map(({ message }) => message.json)];
+export const jsonOf = ({ json, follows = [] }: Unnamed): string[] => [
+  json,
+  ...follows.map(({ message }) => message.json),
+];
 
 /** The queues that a message and those that follow on it name: whoever enqueues it must be let into each. */
 export function queuesNamed(options: unknown): string[] {
@@ -131,7 +134,9 @@ async function complete(draft: Draft, queues: Queues): Promise<{ message: Unname
     ...issuesOf(parsed.error, at),
     ...(await badBody(queue?.schema, body, at)),
     ...badJson(body, json, at),
-    ...(queue?.ordered && priority !== undefined ? [{ field: `${at}priority`, code: 'ordered', message: ONE_PRIORITY }] : []),
+    ...(queue?.ordered && priority !== undefined
+      ? [{ field: `${at}priority`, code: 'ordered', message: ONE_PRIORITY }]
+      : []),
     ...followers.issues,
   ];
   if (issues.length > 0 || !queue || json === undefined) return { issues };

@@ -219,9 +219,11 @@ class Consumption<Body> {
     if (want > 0 || (isDoubtful && !this.#isStopping())) {
       const messages = await this.#lease.settleAndReceive(outcomes, { max: Math.max(1, want), visibility });
       this.#leasedUntil = until;
+      this.#abortCancelled(this.#lease);
       return messages;
     }
     await this.#lease.settle(outcomes, this.#isHolding() ? { extend: visibility } : {});
+    this.#abortCancelled(this.#lease);
     if (Date.now() < this.#leasedUntil) this.#leasedUntil = until; // else the extension may have come too late
     return [];
   }
@@ -253,6 +255,13 @@ class Consumption<Body> {
     if (want > 0) this.#isInTransit = true;
     this.#failures += 1;
     this.#repeatAt = Date.now() + waitMs(this.#failures, error, OUTAGE);
+  }
+
+  /** Their handlers are told; what they still answer finds the message gone. */
+  #abortCancelled({ cancelled }: Lease<Body>): void {
+    for (const { message, controller } of this.#running) {
+      if (cancelled.has(message.id)) controller.abort(new DOMException('the message was cancelled', 'AbortError'));
+    }
   }
 
   /** Its messages are another's now. */

@@ -3,7 +3,7 @@ import type { ReceivedMessage, Settlement } from './wire.ts';
 
 export type ConsumeHandler<Body = unknown> = (
   message: ReceivedMessage<Body>,
-  /** `signal` is aborted when the lease was lost, or the consumer's grace is over. */
+  /** `signal` is aborted when the message was cancelled, the lease was lost, or the consumer's grace is over. */
   context: { signal: AbortSignal },
 ) => unknown;
 

@@ -40,6 +40,8 @@ export class Lease<Body = unknown> {
   nextInMs: number | undefined;
   /** The server gave its messages to others. Begin a new one. */
   isLost = false;
+  /** Ids of messages that were cancelled while this lease held them. */
+  readonly cancelled = new Set<string>();
 
   readonly #transport: Transport;
   readonly #queues: readonly QueueRef[];
@@ -145,7 +147,8 @@ export class Lease<Body = unknown> {
     return settled;
   }
 
-  #take({ messages, expiresAt, nextInMs, lost }: Partial<ReceiveAnswer<Body>> & { lost?: true }): void {
+  #take({ messages, expiresAt, nextInMs, lost, cancelled = [] }: Partial<SettleAnswer<Body>>): void {
+    for (const id of cancelled) this.cancelled.add(id);
     if (expiresAt !== undefined) this.expiresAt = expiresAt;
     if (lost) {
       this.isLost = true;

@@ -41,4 +41,6 @@ export interface SettleRequest {
 export interface SettleAnswer<Body> extends Partial<Omit<ReceiveAnswer<Body>, 'lease'>> {
   settled: { id: string; status: Status }[];
   lost?: true;
+  /** Messages of this lease that were cancelled meanwhile. */
+  cancelled?: string[];
 }

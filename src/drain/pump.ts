@@ -150,7 +150,9 @@ class Pump {
     this.#running.set(delivery.entry, running);
     if (deadline < this.#armedFor) this.#notify();
     const context = { env, signal: controller.signal };
-    deliver(delivery, context, (draft) => prepare(queues, draft), this.#random).then((outcome) => this.#finish(running, outcome));
+    deliver(delivery, context, (draft) => prepare(queues, draft), this.#random).then((outcome) =>
+      this.#finish(running, outcome),
+    );
   }
 
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
@@ -292,7 +294,8 @@ class Pump {
       this.#running.get(entry)?.controller.abort(new DOMException('the message was cancelled', 'AbortError'));
     }
     const waits = ({ entry }: Delivery) => !entries.includes(entry);
-    for (const { entry } of this.#waiting.filter((delivery) => !waits(delivery))) this.#settle({ entry, outcome: 'ack' });
+    for (const { entry } of this.#waiting.filter((delivery) => !waits(delivery)))
+      this.#settle({ entry, outcome: 'ack' });
     if (entries.length > 0) this.#waiting = this.#waiting.filter(waits);
   }
 
@@ -354,7 +357,9 @@ class Pump {
     const deadlines = [...this.#running.values()].map(({ deadline }) => deadline);
     const idle = this.#isIdle();
     const closing = this.#options.budget.isClosing();
-    const alarms = idle ? [this.#nextDueAt ?? now] : [...(closing ? [] : [this.#exchangeAt(), this.#lookAt()]), ...deadlines];
+    const alarms = idle
+      ? [this.#nextDueAt ?? now]
+      : [...(closing ? [] : [this.#exchangeAt(), this.#lookAt()]), ...deadlines];
     this.#armedFor = Math.min(now + mostMs, ...alarms);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#notify = resolve;

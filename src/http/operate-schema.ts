@@ -1,5 +1,6 @@
 /** What operators may ask: the schemas of the operate function's queries and bodies. */
 import * as z from 'zod/mini';
+import { parseDuration } from '../duration.ts';
 
 /** As browse.lua makes them: a lane and a place in it, or a rank. The longest lane has 1,219 characters. */
 const READY_CURSOR = /^\d:\S{1,1217} \d{1,9}$/;
@@ -23,8 +24,32 @@ export const Redrive = z.union([
   z.strictObject({ ids: z.array(Id).check(z.minLength(1), z.maxLength(1_000)) }),
   z.strictObject({ limit: z.int().check(z.minimum(1), z.maximum(1_000)) }),
 ]);
-/** What an operator may set for a queue over its definition. */
-export const Override = z.strictObject({ paused: z.boolean() });
+/** What an operator may set for a queue over its definition: at least one of them. */
+export const Override = z
+  .strictObject({
+    paused: z.optional(z.boolean()),
+    /** null takes the operator's limit away: that of the definition counts again. */
+    concurrency: z.optional(z.nullable(z.int().check(z.minimum(1), z.maximum(1_000_000)))),
+    rate: z.optional(
+      z.nullable(
+        z.strictObject({
+          limit: z.int().check(z.minimum(1), z.maximum(1_000_000)),
+          per: z.pipe(
+            z.pipe(
+              z.union([z.number(), z.string()]),
+              z.transform((value: number | string) => parseDuration(value) ?? -1),
+            ),
+            z.number().check(
+              z.refine((ms) => ms >= 100 && ms <= 86_400_000, {
+                message: 'must be milliseconds or text such as "90s", from 100 ms to a day',
+              }),
+            ),
+          ),
+        }),
+      ),
+    ),
+  })
+  .check(z.refine((set) => Object.keys(set).length > 0, { message: 'must set paused, concurrency or rate' }));
 export const Purge = z.strictObject({
   states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
 });

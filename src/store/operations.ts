@@ -47,6 +47,8 @@ export interface Counts {
   dead: number;
   oldestReadyAt?: number;
   paused: boolean;
+  /** What operators set over the queue's own limits, in the words of the scripts. */
+  limits: string;
   /** Whether these are all: beyond 1,000 lanes or timers it stops looking. */
   complete: boolean;
 }
@@ -58,6 +60,12 @@ export interface Operations {
   pause(queue: string, pool: string): Promise<void>;
   /** @throws StorageError */
   resume(queue: string, pool: string): Promise<void>;
+  /**
+   * Limits over those of the queue's definition.
+   * @param limits the words of wordsOf with a blank before them; '' takes one away, left out it stays
+   * @throws StorageError
+   */
+  limit(queue: string, pool: string, limits: { concurrency?: string; rate?: string }): Promise<void>;
   /** Dead letters back to their lanes: 1 to 200 ids. @throws StorageError */
   redrive(queue: string, ids: string[]): Promise<Redriven[]>;
   /** @throws StorageError */
@@ -89,13 +97,14 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
   const now = () => (clock ? String(clock()) : '');
   const run = async (script: Script, names: string[], args: string[]) =>
     (await runner.run(script, names, [...head, ...args])).reply;
-  const setPaused = async (queue: string, pool: string, paused: '1' | '0') => {
-    await run(scripts.pause, [keys.config], [queue, pool, paused]);
+  const configure = async (queue: string, pool: string, settings: string[]) => {
+    await run(scripts.configure, [keys.config], [queue, pool, ...settings]);
   };
   return {
     cancel: async (id) => (await run(scripts.cancel, [keys.timers, keys.failures], [id])) as Cancelled,
-    pause: (queue, pool) => setPaused(queue, pool, '1'),
-    resume: (queue, pool) => setPaused(queue, pool, '0'),
+    pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),
+    resume: (queue, pool) => configure(queue, pool, ['0', '-', '-']),
+    limit: (queue, pool, { concurrency = '-', rate = '-' }) => configure(queue, pool, ['', concurrency, rate]),
     async redrive(queue, ids) {
       const reply = await run(scripts.redrive, [keys.timers, keys.failures], [now(), queue, ...ids]);
       return strings(reply) as Redriven[];
@@ -117,6 +126,7 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
         dead: Number(dead),
         ...(oldest === '' ? {} : { oldestReadyAt: Number(oldest) }),
         paused: String(config).startsWith('paused'),
+        limits: /^\S+ \S+(.*)$/.exec(String(config))?.[1] ?? '',
         complete: complete === '1',
       };
     },

@@ -6,6 +6,7 @@ import audit from './scripts/audit.lua';
 import browse from './scripts/browse.lua';
 import cancel from './scripts/cancel.lua';
 import clock from './scripts/clock.lua';
+import configure from './scripts/configure.lua';
 import count from './scripts/count.lua';
 import dead from './scripts/dead.lua';
 import enqueue from './scripts/enqueue.lua';
@@ -18,7 +19,6 @@ import lease from './scripts/lease.lua';
 import limits from './scripts/limits.lua';
 import locate from './scripts/locate.lua';
 import look from './scripts/look.lua';
-import pause from './scripts/pause.lua';
 import purge from './scripts/purge.lua';
 import redrive from './scripts/redrive.lua';
 import settle from './scripts/settle.lua';
@@ -38,6 +38,6 @@ export const scripts = {
   count: script('count', clock, entry, lane, lease, lanes, count),
   browse: script('browse', clock, entry, lane, lease, lanes, browse),
   purge: script('purge', clock, entry, lane, lease, limits, lanes, purge),
-  pause: script('pause', clock, entry, lane, pause),
+  configure: script('configure', clock, entry, lane, configure),
   redrive: script('redrive', clock, entry, lane, lease, limits, locate, redrive),
 };

@@ -49,9 +49,10 @@ onEachRedis(
       'that is %s, in a batch, is named by its place, and nothing of the batch is stored',
       async (_, body) => {
         const b = bench();
-        const error = await enqueueDrafts(b.store, new Map(), [draft('fine', 'messages[0].'), draft(body, 'messages[1].')]).catch(
-          (e: unknown) => e,
-        );
+        const error = await enqueueDrafts(b.store, new Map(), [
+          draft('fine', 'messages[0].'),
+          draft(body, 'messages[1].'),
+        ]).catch((e: unknown) => e);
         expect(error).toBeInstanceOf(InvalidMessage);
         expect((error as InvalidMessage).issues.map(({ field }) => field)).toEqual(['messages[1].body']);
         expect((await b.shard()).envelopes).toEqual({});

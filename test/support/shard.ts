@@ -64,14 +64,12 @@ async function readKey(redis: Redis | Cluster, shard: Shard, key: string, name: 
   } else if (kind === 'inflight' && type === 'hash') {
     const counts = await redis.hgetall(key);
     shard.inflight = Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, Number(count)]));
-  }
-  else if (kind === 'ready' && type === 'zset') shard.ready[rest] = await readScores(redis, key);
+  } else if (kind === 'ready' && type === 'zset') shard.ready[rest] = await readScores(redis, key);
   else if (kind === 'dead' && type === 'zset') {
     const letters = await readScores(redis, key);
     for (const letter of Object.keys(letters)) noteSlot(shard, letter);
     shard.dead[rest] = Object.fromEntries(Object.entries(letters).map(([letter, at]) => [letter.split(' ')[0], at]));
-  }
-  else if (kind === 'failures' && type === 'hash') shard.failures = await redis.hgetall(key);
+  } else if (kind === 'failures' && type === 'hash') shard.failures = await redis.hgetall(key);
   else if (kind === 'config' && type === 'hash') shard.config = await redis.hgetall(key);
   else if (kind === 'parked' && type === 'zset') shard.parked[rest] = await redis.zrange(key, 0, -1);
   else if (kind === 'm' && type === 'string') shard.envelopes[rest] = (await redis.get(key)) ?? '';

@@ -57,6 +57,12 @@ const Settled = z.object({
   messages: z.optional(received.messages),
   nextInMs: received.nextInMs,
   more: received.more,
+  cancelled: z.optional(z.array(z.string())),
+});
+
+const LimitsInForce = z.object({
+  concurrency: z.optional(count),
+  rate: z.optional(z.object({ limit: count, perMs: count })),
 });
 
 const QueueReport = z.object({
@@ -65,6 +71,9 @@ const QueueReport = z.object({
   priority,
   attempts: count,
   timeoutMs: count,
+  ordered: z.boolean(),
+  limits: LimitsInForce,
+  overrides: LimitsInForce,
   ready: z.record(z.string().check(z.regex(/^[0-9]$/)), count),
   delayed: count,
   leased: count,
@@ -98,7 +107,12 @@ const MessagePage = z.object({ messages: z.array(MessageReport), cursor: z.optio
 
 const Cancelled = z.object({ id: z.string(), was: status('ready', 'delayed', 'dead', 'leased', 'unseen') });
 
-const Paused = z.object({ queue: z.string(), paused: z.boolean() });
+const Overridden = z.object({
+  queue: z.string(),
+  paused: z.optional(z.boolean()),
+  concurrency: z.optional(z.nullable(count)),
+  rate: z.optional(z.nullable(z.object({ limit: count, per: count }))),
+});
 
 const Purged = z.object({ purged: count, more: z.boolean() });
 
@@ -147,7 +161,7 @@ export const answers = {
   MessageReport,
   MessagePage,
   Cancelled,
-  Paused,
+  Overridden,
   Purged,
   RedrivenMessage,
   Redriven,

@@ -52,6 +52,7 @@ duration(dedup.shape.window, 1, YEAR_MS);
 duration(ReceiveRequest.shape.visibility, 1_000, HALF_A_DAY_MS, '30s');
 duration(SettleRequest.shape.extend, 1_000, HALF_A_DAY_MS);
 duration(settlement.shape.delay, 0, YEAR_MS);
+duration(Override.shape.rate.def.innerType.def.innerType.shape.per, 100, 86_400_000);
 forms.set(SettleRequest.shape.settle, { default: [] });
 forms.set(MessageOptions.shape.notBefore, {
   oneOf: [
@@ -113,7 +114,11 @@ describe(Page, {
   limit: 'The most messages of a page.',
   cursor: 'Where the last page ended.',
 });
-describe(Override, { paused: 'No message is given out while it is.' });
+describe(Override, {
+  paused: 'No message is given out while it is.',
+  concurrency: 'Messages in flight at once, over all Workers and consumers. null: as the queue is defined.',
+  rate: 'Messages taken in each period. Periods begin at whole multiples of it. null: as the queue is defined.',
+});
 describe(Purge, { states: 'What goes.' });
 describe(Audit, {
   repair: 'Mend what is found.',

@@ -1,6 +1,7 @@
 // One suite on every Redis that is present: the embedded one, a real server, and a cluster, each behind the emulator.
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
+import { policiesOf } from '../../src/limits.ts';
 import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/local/emulator/server.ts';
 import { laneOf, type Priority } from '../../src/message.ts';
@@ -104,15 +105,20 @@ export class Bench {
   readonly alive = new Set<string>();
   readonly unordered = new Set<string>();
   readonly redises: Redises;
-  readonly store: Store;
+  store: Store;
 
   constructor(redises: Redises) {
     this.redises = redises;
     this.store = this.openStore(() => this.now);
   }
 
-  openStore(clock?: () => number, prefix = this.prefix, drained: string[] = []): Store {
-    return openStore({ runner: this.runner(), prefix, clock, drained });
+  openStore(clock?: () => number, prefix = this.prefix, drained: string[] = [], policies = ''): Store {
+    return openStore({ runner: this.runner(), prefix, clock, drained, policies });
+  }
+
+  /** From now on the deployment has these policies. */
+  deploy(...queues: { name: string; pool: string; policy: string }[]): void {
+    this.store = this.openStore(() => this.now, this.prefix, [], policiesOf(queues));
   }
 
   operations(): Operations {

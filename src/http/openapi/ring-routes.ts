@@ -5,7 +5,7 @@ import { answers } from './answers.ts';
 import { OF_BODIES, type Route } from './route.ts';
 
 const OF_RING: ProblemCode[] = [...OF_BODIES, 'unknown_ring'];
-const SITES = { items: ['https://a.example', 'https://b.example'] };
+const SITES = { items: ['a.example', 'b.example'] };
 
 export const RINGS: Route[] = [
   {

@@ -19,6 +19,9 @@ export const MAX_ITEMS_A_CALL = 1_000;
 
 const DEFAULT_PAGE = 100;
 
+/** Where a page goes on: how many items it skips, or nothing to begin. */
+export const RING_CURSOR = /^\d{0,5}$/;
+
 /** What an item may be, as a sentence behind the field's name. */
 export const ITEM_RULE = `must be text of 1 to ${MAX_ITEM_BYTES} bytes in one line, without control characters`;
 
@@ -90,7 +93,10 @@ export function ringOf(rings: Rings, name: string): Ring {
       return added;
     },
     remove: async (items) => rings.remove(name, checkedItems(items)),
-    items: async (limit = DEFAULT_PAGE, cursor = '') => rings.page(name, checkedCount(limit, 'the limit'), cursor),
+    async items(limit = DEFAULT_PAGE, cursor = '') {
+      if (!RING_CURSOR.test(cursor)) throw new RangeError('the cursor must be one that a page gave');
+      return rings.page(name, checkedCount(limit, 'the limit'), cursor);
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 /** What may be asked of rings: the schemas of the rings function's paths, queries and bodies. */
 import * as z from 'zod/mini';
-import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_NAME } from '../ring.ts';
+import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_CURSOR, RING_NAME } from '../ring.ts';
 
 export const RingName = z.string().check(z.regex(RING_NAME));
 
@@ -14,10 +14,9 @@ export const Rotate = z.strictObject({
 
 const limit = (most: number) => z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(most)), 100);
 
-/** The cursor is a rank: a ring has at most 10,000 items. */
 export const RingPageQuery = z.strictObject({
   limit: limit(MAX_ITEMS_A_CALL),
-  cursor: z._default(z.string().check(z.regex(/^\d{0,5}$/)), ''),
+  cursor: z._default(z.string().check(z.regex(RING_CURSOR)), ''),
 });
 
 /** The cursor is a ring's name. */

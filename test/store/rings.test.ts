@@ -295,6 +295,7 @@ describe('in code', () => {
     await expect(untouched.add(['a', 'b\nc'])).rejects.toThrow(/^items\[1\] must be text/);
     await expect(untouched.remove(sites(1_001))).rejects.toThrow(/number of items/);
     await expect(untouched.items(1_001)).rejects.toThrow(/limit must be/);
+    await expect(untouched.items(1, '-1')).rejects.toThrow(/cursor must be/);
   });
 
   test('a full ring is an error, so that nobody takes it for done', async () => {

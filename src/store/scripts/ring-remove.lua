@@ -3,7 +3,7 @@
 -- KEYS[1]  list  ring
 -- KEYS[2]  zset  rings  names of rings that have items, score 0
 -- ARGV[1]  name
--- ARGV[2…] items, 1 to 100: each is looked for in the whole ring
+-- ARGV[2…] items, 1 to 25: each is looked for in the whole ring
 -- Returns  {removed, length}
 -- Replay   {0, length}
 -- Cost     2 commands, 1 for each item, 1 where none is left

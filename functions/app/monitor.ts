@@ -29,19 +29,21 @@ export const monitorAlert = defineQueue('monitor.alert', {
   handler: (message, { env, signal }: HandlerContext<Env>) => record(message, env, signal),
 });
 
-/** Rings and alerts for the handler below: it cannot import the Worker that imports it. */
-const monitor = createSluice<Env>({ queues: [monitorAlert] });
+/** The rings of this deployment, for the handler below: it cannot import the Worker that imports it. */
+const rings = createSluice<Env>({ queues: [] });
 
 /** What starts it, every ten seconds say, is its producer's business: a schedule, or whoever enqueues. */
 export const monitorCheck = defineQueue('monitor.check', {
   priority: 2,
   schema: Check,
   timeout: '20s',
-  requests: AT_ONCE + 5, // the sites; rotate, read what is down, note, alert, clear
-  async handler({ body, enqueuedAt }, { env, signal }: HandlerContext<Env>) {
-    const sites = await monitor.ring(env, SITES).rotate(body.count);
+  requests: AT_ONCE + 4, // the sites; rotate, read what is down, note, clear
+  async handler({ body, enqueuedAt }, { env, signal, enqueue }: HandlerContext<Env>) {
+    const sites = await rings.ring(env, SITES).rotate(body.count);
     const checks = await Promise.all(sites.map((site) => check(site, body.timeoutMs, signal)));
-    await tell(env, checks, enqueuedAt);
+    const outages = await note(rings.ring(env, DOWN), checks, enqueuedAt);
+    for (const { site, fault, outage } of outages)
+      await enqueue(monitorAlert, alertOf(site, fault, outage), dedupOf(outage));
     return { checks }; // kept where the message has a retention
   },
 });
@@ -65,30 +67,34 @@ async function check(site: string, timeoutMs: number, signal: AbortSignal): Prom
   }
 }
 
-/** Noted first and alerted then: after a crash between the two the next check finds the note, and alerts under its key. */
-async function tell(env: Env, checks: Checked[], at: number): Promise<void> {
-  const ring = monitor.ring(env, DOWN);
-  const known = await outages(ring);
-  const down = checks.filter(({ fault }) => fault !== undefined);
-  const begun = down.filter(({ site }) => !known.has(site)).map(({ site }) => `${at} ${site}`);
+/**
+ * Keeps the notes of what is down. They are made before the alerts, which go with the handler's ack: after a crash between
+ * the two the next check finds the note, and alerts under its key.
+ * @returns every outage that these checks saw, new or not
+ */
+async function note(ring: Ring, checks: Checked[], at: number): Promise<(Required<Checked> & { outage: string })[]> {
+  const known = await outagesOf(ring);
+  const seen = checks.flatMap(({ site, fault }) =>
+    fault === undefined ? [] : [{ site, fault, outage: known.get(site) ?? `${at} ${site}` }],
+  );
+  const begun = seen.filter(({ site }) => !known.has(site)).map(({ outage }) => outage);
   const over = checks.filter(({ fault }) => fault === undefined).flatMap(({ site }) => known.get(site) ?? []);
   if (begun.length > 0) await ring.add(begun);
-  if (down.length > 0) {
-    const alerts = down.map((checked) => alertOf(checked, known.get(checked.site) ?? `${at} ${checked.site}`));
-    await monitor.producer(env).enqueueMany(alerts);
-  }
   if (over.length > 0) await ring.remove(over);
+  return seen;
 }
 
-function alertOf({ site, fault = '' }: Checked, outage: string) {
-  const since = new Date(Number.parseInt(outage, 10)).toISOString();
-  // A key has at most 256 characters. An outage that lasts is told again each day.
-  const dedup = { key: outage.slice(0, 256), window: '1d' };
-  return { queue: monitorAlert, body: { site, fault, since }, options: { dedup } };
-}
+const alertOf = (site: string, fault: string, outage: string) => ({
+  site,
+  fault,
+  since: new Date(Number.parseInt(outage, 10)).toISOString(),
+});
+
+/** A key has at most 256 characters. An outage that lasts is told again each day. */
+const dedupOf = (outage: string) => ({ dedup: { key: outage.slice(0, 256), window: '1d' } });
 
 /** Site to its outage. */
-async function outages(ring: Ring): Promise<Map<string, string>> {
+async function outagesOf(ring: Ring): Promise<Map<string, string>> {
   const known = new Map<string, string>();
   let cursor: string | undefined = '';
   while (cursor !== undefined) {

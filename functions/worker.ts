@@ -8,9 +8,10 @@ import { health } from './health.ts';
 import { operate } from './operate.ts';
 import { receive } from './receive.ts';
 import { reference } from './reference.ts';
+import { rings } from './rings.ts';
 import { sweep } from './sweep.ts';
 
 export default createSluice<Env>({
   queues,
-  functions: [enqueue, receive, operate, drain, sweep, health, reference],
+  functions: [enqueue, receive, operate, rings, drain, sweep, health, reference],
 }) satisfies ExportedHandler<Env>;

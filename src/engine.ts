@@ -10,9 +10,11 @@ import { DRAINED } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
+import type { Rings } from './ring.ts';
 import { connect } from './store/client.ts';
 import { type Health, healthCheck } from './store/health.ts';
 import { openOperations } from './store/operations.ts';
+import { openRings } from './store/rings.ts';
 import { scriptRunner } from './store/script.ts';
 import { type Finding, openStore, type Store } from './store/store.ts';
 
@@ -36,6 +38,7 @@ export interface Engine {
   /** @throws StorageError */
   settle(request: Settle): Promise<Settled>;
   readonly operator: Operator;
+  readonly rings: Rings;
   /** The whole audit. @throws StorageError */
   audit(repair: boolean, deep: boolean): Promise<Finding[]>;
   /** Works until nothing is ready or the time is over. @throws StorageError */
@@ -119,6 +122,7 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
     receive: (request) => receive(store, request),
     settle: (request) => settle(store, request),
     operator: openOperator(openOperations({ runner: scriptRunner({ send }), prefix })),
+    rings: openRings({ runner: scriptRunner({ send }), prefix }),
     async audit(repair, deep) {
       // Leases without timers first: a deep page would take what they hold for lost.
       const findings = await auditAll(store, repair, false);

@@ -18,6 +18,7 @@ export {
   type Queue,
   type QueueOptions,
 } from './queue.ts';
+export type { Ring, RingAdded, RingPage } from './ring.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
 
 /** `throw retryIn('5m', 'rate limited')` in a handler: try again after this delay instead of the queue's backoff. */

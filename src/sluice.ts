@@ -7,6 +7,7 @@ import { logError } from './log.ts';
 import type { MessageOptions } from './message-options.ts';
 import type { Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
+import { type Ring, ringOf } from './ring.ts';
 
 export interface SluiceOptions {
   queues: AnyQueue[];
@@ -51,6 +52,8 @@ export interface Sluice<Env extends object> {
    * it wakes no drain: the one at work takes the message, or cron does.
    */
   producer(env: Env, context?: Waits): Producer;
+  /** A circular list of this deployment: `sluice.ring(env, 'sites').rotate(10)`. @throws RangeError where no ring can have this name */
+  ring(env: Env, name: string): Ring;
 }
 
 /** @throws RangeError where two queues share a name */
@@ -65,6 +68,7 @@ export function createSluice<Env extends object>({ queues, functions = [] }: Slu
       await engineOf(env).tick(); // awaited: what it throws shows up as a failed cron event
     },
     producer: (env, context) => producerOf(engineOf(env), context),
+    ring: (env, name) => ringOf(engineOf(env).rings, name),
   };
 }
 

@@ -55,6 +55,24 @@ describe('npm run demo', () => {
   }, 90_000);
 });
 
+describe('npm run demo -- --scenario monitor', () => {
+  test('several Workers check each site once in each turn and alert each outage once, and it says so in one line', async () => {
+    const { output, ended } = start(script('demo/demo.ts', '--scenario', 'monitor', '--json'));
+    expect([await ended, output.err.match(/error/i)]).toEqual([0, null]);
+    const figures = JSON.parse(output.out.trim().split('\n').at(-1) ?? '');
+    expect(figures).toMatchObject({ turns: 6, checks: 180, missed: 0, repeated: 0, misjudged: 0, wronglyAlerted: 0 });
+    expect([figures.outages, figures.alerts]).toEqual([5, 5]);
+    expect(figures.drains).toBeGreaterThan(figures.turns); // or one Worker did it all
+    expect(output.out).toMatch(/^site +checks +failures +outages +alerts/m);
+  }, 60_000);
+
+  test('a scenario that there is not is refused', async () => {
+    const { output, ended } = start(script('demo/demo.ts', '--scenario', 'mall'));
+    expect([await ended, output.out]).toEqual([1, '']);
+    expect(output.err).toMatch(/^error: --scenario must be one of main, monitor/);
+  });
+});
+
 describe('npm run dev', () => {
   test('prints where it is, takes a message, and ends when told to', async () => {
     const { child, output, ended } = start(script('dev.ts', '--json', '--port', '0'));

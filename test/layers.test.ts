@@ -15,6 +15,7 @@ const LAYERS = [
     'src/message-options.ts',
     'src/digest.ts',
     'src/queue.ts',
+    'src/ring.ts',
     'src/config.ts',
     'src/log.ts',
   ],

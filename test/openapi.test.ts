@@ -163,6 +163,8 @@ describe('the deployed bundle', () => {
     return { id, lease };
   }
 
+  const RING = { params: { ring: 'sites' } };
+  const SITES = { items: ['a.example', 'b.example'] };
   const QUEUES = { queues: ['reports'] };
   const FILLED = async () => {
     await Promise.all([message(), message('leased'), message('dead')]);
@@ -296,6 +298,26 @@ describe('the deployed bundle', () => {
     ['redriveDead', 'so many', async () => ({ ...(await FILLED()), body: { limit: 2 } })],
     ['purgeQueue', 'by default', async () => ({ ...(await FILLED()), body: {} })],
     ['purgeDead', 'all', FILLED],
+    [
+      'listRings',
+      'a page',
+      async () => {
+        for (const ring of ['sites', 'shops']) await send(deployed(), 'addToRing', { params: { ring }, body: SITES });
+        return { query: '?limit=1' };
+      },
+    ],
+    [
+      'getRing',
+      'a page',
+      async () => {
+        await send(deployed(), 'addToRing', { ...RING, body: SITES });
+        return { ...RING, query: '?limit=1' };
+      },
+    ],
+    ['addToRing', 'two', () => ({ ...RING, body: SITES })],
+    ['removeFromRing', 'one', () => ({ ...RING, body: { items: ['a'] } })],
+    ['rotateRing', 'by one', () => ({ ...RING, body: {} })],
+    ['dropRing', 'all', () => RING],
     ['audit', 'deep', () => ({ query: '?deep=true' })],
     ['drain', 'by hand', () => ({})],
     [
@@ -318,6 +340,7 @@ describe('the deployed bundle', () => {
     await documented(operationId, answer);
   });
 
+  const NO_RING = { params: { ring: 'a%20b' } };
   const NO_QUEUE = { params: { queue: 'nowhere' } };
   const NO_MESSAGE = { params: { id: 'nobody' } };
   const refused: [operationId: string, code: string, sent: Sent][] = [
@@ -344,6 +367,14 @@ describe('the deployed bundle', () => {
     ['purgeDead', 'unknown_queue', NO_QUEUE],
     ['getMessage', 'unknown_message', NO_MESSAGE],
     ['cancelMessage', 'unknown_message', NO_MESSAGE],
+    ['listRings', 'invalid_message', { query: '?cursor=%7B' }],
+    ['getRing', 'unknown_ring', { params: { ring: 'nowhere' } }],
+    ['getRing', 'invalid_message', { ...RING, query: '?cursor=-1' }],
+    ['addToRing', 'unknown_ring', { ...NO_RING, body: SITES }],
+    ['addToRing', 'invalid_message', { ...RING, body: { items: ['a\nb'] } }],
+    ['removeFromRing', 'invalid_json', RING],
+    ['rotateRing', 'invalid_message', { ...RING, body: { count: 1_001 } }],
+    ['dropRing', 'unknown_ring', NO_RING],
     ['audit', 'invalid_message', { query: '?deep=1' }],
     ['drain', 'unauthorized', { token: null }],
     ['sweep', 'unauthorized', { token: null }],

@@ -3,8 +3,18 @@
 import { defineQueue } from '../../src/index.ts';
 import { githubActivity, githubReview, githubSecurity } from './github.ts';
 import { confirmationEmail, notificationEmail } from './mail.ts';
+import { monitorAlert, monitorCheck } from './monitor.ts';
 
 /** Without a handler: consumers on other machines receive its messages over HTTP. */
 const reports = defineQueue('reports', { priority: 4 });
 
-export const queues = [confirmationEmail, notificationEmail, githubSecurity, githubReview, githubActivity, reports];
+export const queues = [
+  confirmationEmail,
+  notificationEmail,
+  githubSecurity,
+  githubReview,
+  githubActivity,
+  reports,
+  monitorCheck,
+  monitorAlert,
+];

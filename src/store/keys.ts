@@ -11,10 +11,13 @@ export interface Keys {
   sleeper: string;
   /** What operators set for a queue. */
   config: string;
+  /** The names of rings that have items. */
+  rings: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
   ready(pool: string): string;
+  ring(name: string): string;
 }
 
 /** @throws RangeError where the prefix has anything but letters, digits, dot, dash and underscore. */
@@ -28,7 +31,9 @@ export function keysOf(prefix: string): Keys {
     awake: `${root}awake`,
     sleeper: `${root}sleeper`,
     config: `${root}config`,
+    rings: `${root}rings`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
+    ring: (name) => `${root}ring:${name}`,
   };
 }

@@ -21,6 +21,12 @@ import locate from './scripts/locate.lua';
 import look from './scripts/look.lua';
 import purge from './scripts/purge.lua';
 import redrive from './scripts/redrive.lua';
+import ringAdd from './scripts/ring-add.lua';
+import ringDrop from './scripts/ring-drop.lua';
+import ringList from './scripts/ring-list.lua';
+import ringPage from './scripts/ring-page.lua';
+import ringRemove from './scripts/ring-remove.lua';
+import rotate from './scripts/rotate.lua';
 import settle from './scripts/settle.lua';
 import sweep from './scripts/sweep.lua';
 import take from './scripts/take.lua';
@@ -40,4 +46,10 @@ export const scripts = {
   purge: script('purge', clock, entry, lane, lease, limits, lanes, purge),
   configure: script('configure', clock, entry, lane, configure),
   redrive: script('redrive', clock, entry, lane, lease, limits, locate, redrive),
+  rotate: script('rotate', entry, rotate),
+  ringAdd: script('ring-add', clock, entry, ringAdd),
+  ringRemove: script('ring-remove', clock, ringRemove),
+  ringPage: script('ring-page', clock, ringPage),
+  ringList: script('ring-list', clock, entry, ringList),
+  ringDrop: script('ring-drop', clock, ringDrop),
 };

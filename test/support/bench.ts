@@ -33,7 +33,7 @@ export const startEmbedded: Start = async (options) => {
   return start(embedded, new Redis(embedded.url), { ...options, commandsProcessed: embedded.commandsProcessed });
 };
 
-const startServer: Start = async (options) => {
+export const startServer: Start = async (options) => {
   const server = await startRedisServer();
   return start({ url: server.url, close: server.stop }, new Redis(server.url), options);
 };

@@ -34,7 +34,7 @@ const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
 
 /** What the caller would have to be allowed. */
 function scopeOf(path: string, method: string): string {
-  if (/\/(receive|settle)$/.test(path)) return 'receive';
+  if (/\/(receive|settle|rotate)$/.test(path)) return 'receive';
   if (method === 'POST' && /\/messages$/.test(path)) return 'enqueue';
   return 'operate';
 }
@@ -46,7 +46,10 @@ const BODIES: Record<string, unknown> = {
 };
 
 async function call(path: string, method: string, token: string | null) {
-  const real = path.replace('{queue}', 'reports').replace('{id}', 'some-id').replace('{lease}', 'some-lease');
+  const real = path
+    .replace(/\{queue\}|\{ring\}/, 'reports')
+    .replace('{id}', 'some-id')
+    .replace('{lease}', 'some-lease');
   const answer = await deployed().call(real, {
     method,
     token,
@@ -74,7 +77,7 @@ describe.each(routes)('$method $path', ({ method, path }) => {
   });
 });
 
-/** The list of queues is not refused: it is empty. */
+/** The lists of queues and rings are not refused: they are empty. */
 function listed(path: string): unknown[] {
-  return path === '/v1/queues' ? [200, undefined] : [403, 'forbidden'];
+  return ['/v1/queues', '/v1/rings'].includes(path) ? [200, undefined] : [403, 'forbidden'];
 }

@@ -142,6 +142,23 @@ const DrainReport = z.object({
 
 const TickReport = z.object({ sweep: SweepReport, drain: z.optional(DrainReport) });
 
+const RingLength = z.object({ ring: z.string(), length: count });
+
+const RingList = z.object({ rings: z.array(RingLength), cursor: z.optional(z.string()) });
+
+const RingItems = z.object({
+  ring: z.string(),
+  length: count,
+  items: z.array(z.string()),
+  cursor: z.optional(z.string()),
+});
+
+const RingAdded = z.object({ ring: z.string(), added: count, length: count });
+
+const RingRemoved = z.object({ ring: z.string(), removed: count, length: count });
+
+const Rotated = z.object({ ring: z.string(), items: z.array(z.string()) });
+
 const Health = z.object({ status: status('ok', 'unsafe'), warnings: z.array(z.string()) });
 
 /** This document: only what makes it one is stated. */
@@ -170,6 +187,12 @@ export const answers = {
   SweepReport,
   DrainReport,
   TickReport,
+  RingLength,
+  RingList,
+  RingItems,
+  RingAdded,
+  RingRemoved,
+  Rotated,
   Health,
   Document,
 };

@@ -4,6 +4,7 @@ import { YEAR_MS } from '../../duration.ts';
 import { MessageOptions } from '../../message-options.ts';
 import { Audit, Override, Page, Purge, Redrive } from '../operate-schema.ts';
 import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
+import { Items, RingListQuery, RingPageQuery, Rotate } from '../ring-schema.ts';
 import { answers } from './answers.ts';
 import { Issue, ProblemAnswer } from './problems.ts';
 import { Batch, NewMessage, NewMessageOfBatch } from './requests.ts';
@@ -168,6 +169,20 @@ describe(answers.SweepReport, {
   repaired: 'What broke an invariant and was mended, or at least reported.',
 });
 describe(answers.TickReport, { drain: 'Left out where nothing was ready.' });
+describe(Items, { items: 'Each is a line of text, 1 to 1,024 bytes in UTF-8.' });
+describe(Rotate, { count: 'How many. A shorter ring gives each of its items once.' });
+describe(RingPageQuery, { limit: 'The most items of a page.', cursor: 'Where the last page ended.' });
+describe(RingListQuery, { limit: 'The most rings of a page.', cursor: 'Where the last page ended.' });
+describe(answers.RingItems, {
+  length: 'Items in the whole ring.',
+  items: 'The next to come first.',
+  cursor: 'There is more: ask again with it. What moves between two pages may come twice or not at all.',
+});
+describe(answers.RingList, {
+  cursor: 'There is more: ask again with it. A page may be short and still not be the last.',
+});
+describe(answers.RingAdded, { added: 'How many were not in the ring before.' });
+describe(answers.RingRemoved, { removed: 'How many were in the ring.' });
 describe(answers.Health, { status: 'unsafe: eviction is on.', warnings: 'What to change, a sentence each.' });
 describe(ProblemAnswer, {
   type: '`urn:sluice:problem:` and the code.',
@@ -187,6 +202,8 @@ export const COMPONENTS = {
   ReceiveMore: more,
   Purge,
   Redrive,
+  Items,
+  Rotate,
   Problem: ProblemAnswer,
   Issue,
   ...answers,

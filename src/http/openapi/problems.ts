@@ -16,8 +16,10 @@ export const MEANINGS = {
   not_found: { status: 404, means: 'There is nothing at this path.' },
   unknown_queue: { status: 404, means: 'This deployment has no such queue.' },
   unknown_message: { status: 404, means: 'There is no such message: it was never here, or it is done.' },
+  unknown_ring: { status: 404, means: 'There is no such ring: it has no items, or no ring can have this name.' },
   method_not_allowed: { status: 405, means: '`Allow` says which methods the path takes.' },
   not_pulled: { status: 409, means: 'The queue has a handler of its own, and takes no other consumers.' },
+  ring_full: { status: 409, means: 'The ring would have more than 10,000 items. None was added.' },
   too_large: { status: 413, means: 'A message over 256 KiB, or a request over 4 MiB.' },
   rate_limited: {
     status: 429,

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { QUEUE_NAME } from '../../message.ts';
 import { MessageOptions } from '../../message-options.ts';
 import { Id } from '../operate-schema.ts';
+import { RingName } from '../ring-schema.ts';
 
 /** As the producer counts them: a test sends one more to the deployed bundle. */
 const MAX_BATCH = 1_000;
@@ -21,6 +22,7 @@ export const Batch = z.strictObject({
 /** What stands in paths. */
 export const PATH_PARAMETERS = {
   queue: { schema: QueueName, description: 'A queue of this deployment.' },
+  ring: { schema: RingName, description: 'A ring. It is there as long as it has items.' },
   id: { schema: Id, description: "A message's id, as its receipt names it." },
   lease: { schema: Id, description: "A lease's name, as receive answered it. Whoever has it may settle." },
 };

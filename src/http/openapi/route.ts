@@ -15,7 +15,7 @@ export interface Answered {
 }
 
 export interface Route {
-  method: 'get' | 'post' | 'patch' | 'delete';
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** With `{parameters}` of PATH_PARAMETERS. */
   path: string;
   operationId: string;
@@ -37,6 +37,7 @@ export interface Route {
 export const TAGS = {
   enqueue: 'Put messages in.',
   consume: 'Receive and settle from elsewhere: for pulled queues, which have no handler in the Worker.',
+  rings: 'Circular lists: many clients rotate one, and each gets other items.',
   operate: 'Look at queues and messages, and intervene. Every call is bounded, whatever the backlog.',
   service: 'Health, and this description.',
 };

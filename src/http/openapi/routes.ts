@@ -4,6 +4,7 @@ import { answers } from './answers.ts';
 import { OPERATE } from './operate-routes.ts';
 import { OF_STORAGE } from './problems.ts';
 import { Batch, NewMessage } from './requests.ts';
+import { RINGS } from './ring-routes.ts';
 import { OF_BODIES, type Route } from './route.ts';
 
 const RECEIPT = { id: '0NvMLqXb8wTkZ3cRy5Ua', queue: 'confirmation.email', state: 'ready', duplicate: false };
@@ -164,4 +165,4 @@ const SERVICE: Route[] = [
   },
 ];
 
-export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...OPERATE, ...SERVICE];
+export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...OPERATE, ...RINGS, ...SERVICE];

@@ -7,6 +7,7 @@ export interface Delivered {
   id: string;
   queue: string;
   attempt: number;
+  body: unknown;
   /** From the enqueue, by Redis' clock, to the arrival here, ms. */
   waitMs: number;
   at: number;
@@ -31,8 +32,15 @@ export async function startOutbox(fails: (id: string) => boolean): Promise<Outbo
     const message = JSON.parse(await text(request)) as Delivered & { enqueuedAt: number };
     const failed = message.attempt === 1 && fails(message.id);
     if (!failed) {
-      const { id, queue, attempt, enqueuedAt } = message;
-      const delivered = { id, queue, attempt, at: performance.now(), waitMs: Math.max(0, Date.now() - enqueuedAt) };
+      const { id, queue, attempt, body, enqueuedAt } = message;
+      const delivered = {
+        id,
+        queue,
+        attempt,
+        body,
+        at: performance.now(),
+        waitMs: Math.max(0, Date.now() - enqueuedAt),
+      };
       deliveries.push(delivered);
       waiting.get(id)?.(delivered);
     }

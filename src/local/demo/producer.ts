@@ -9,6 +9,8 @@ export interface Posted {
 export interface HttpMessage {
   queue: string;
   body: unknown;
+  /** How long its result is kept. Only of a batch. */
+  retention?: string;
 }
 
 export interface HttpProducer {

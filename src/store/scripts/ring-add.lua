@@ -1,0 +1,29 @@
+-- ring-add: items join the end of a ring, those that are not in it.
+--
+-- KEYS[1]  list  ring   the next item stands right
+-- KEYS[2]  zset  rings  names of rings that have items, score 0
+-- ARGV[1]  name
+-- ARGV[2]  most items that the ring may have
+-- ARGV[3…] items, 1 to 1,000
+-- Returns  {added, length}, or {'full'}: nothing was added
+-- Replay   {0, length}
+-- Cost     4 commands, 1 for each further 1,000 items in the ring and each further 200 added
+
+-- Items read at once: of the largest 1 MB.
+local PAGE = 1000
+
+local length, known, fresh = redis.call('LLEN', KEYS[1]), {}, {}
+for from = 0, length - 1, PAGE do
+  local page = redis.call('LRANGE', KEYS[1], digits(from), digits(from + PAGE - 1))
+  for _, item in ipairs(page) do known[item] = true end
+end
+for i = 3, #ARGV do
+  if not known[ARGV[i]] then
+    known[ARGV[i]] = true
+    fresh[#fresh + 1] = ARGV[i]
+  end
+end
+if length + #fresh > tonumber(ARGV[2]) then return { 'full' } end
+redis.call('ZADD', KEYS[2], '0', ARGV[1])
+in_chunks('LPUSH', KEYS[1], fresh)
+return { digits(#fresh), digits(length + #fresh) }

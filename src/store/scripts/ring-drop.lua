@@ -1,0 +1,13 @@
+-- ring-drop: a whole ring goes.
+--
+-- KEYS[1]  list  ring
+-- KEYS[2]  zset  rings  names of rings that have items, score 0
+-- ARGV[1]  name
+-- Returns  how many items it had
+-- Replay   '0'
+-- Cost     4 commands
+
+local length = redis.call('LLEN', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('UNLINK', KEYS[1])
+return digits(length)

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { scripts } from '../store/scripts.ts';
 import type { Outcome, Status } from '../store/store.ts';
 import type { Observation } from './emulator/backend.ts';
+import { withoutComments } from './lua.ts';
 
 export interface Enqueued {
   what: 'enqueued';
@@ -29,10 +30,12 @@ export interface Exchanged {
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
 const nameOf = new Map(
-  Object.values(scripts).flatMap(({ name, source }) => [
-    [sha1(source), name],
-    [source, name],
-  ]),
+  Object.values(scripts).flatMap(({ name, source }) =>
+    [source, withoutComments(source)].flatMap((text) => [
+      [sha1(text), name],
+      [text, name],
+    ]),
+  ),
 );
 
 /** @returns undefined for what changes nothing of interest: other commands, failed ones, replays */

@@ -1,5 +1,5 @@
-/** Browsing: as many messages of a queue as are wanted. */
-import type { MessageReport, State } from './answers.ts';
+/** Browsing: the queues, and as many messages of one as are wanted. */
+import type { MessageReport, QueueReport, State } from './answers.ts';
 import { type Api, path } from './api.ts';
 import { collect } from './pages.ts';
 
@@ -7,6 +7,11 @@ export const STATES = ['ready', 'delayed', 'leased', 'dead'] as const satisfies 
 
 /** Of the API. */
 const MAX_PAGE = 100;
+
+/** Those that the token is for. @throws SluiceError */
+export function allQueues(api: Api): Promise<QueueReport[]> {
+  return collect(api, '/v1/queues', { field: 'queues' });
+}
 
 /** @param most 1 or more. @throws SluiceError */
 export function browse(api: Api, queue: string, state: State, most: number): Promise<MessageReport[]> {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { QueueReport } from '../answers.ts';
 import { path } from '../api.ts';
+import { allQueues } from '../browse.ts';
 import { connect } from '../connection.ts';
 import { examples } from '../options.ts';
 import { queueDetail, queueTable } from '../queue-table.ts';
@@ -18,8 +19,8 @@ export function addQueues(program: Command): void {
     .action(async (queue: string | undefined) => {
       const { api, out } = connect(command);
       if (queue === undefined) {
-        const answer = await api.get<{ queues: QueueReport[] }>('/v1/queues');
-        out.show(answer, () => queueTable(answer.queues, Date.now(), out.paint));
+        const queues = await allQueues(api);
+        out.show({ queues }, () => queueTable(queues, Date.now(), out.paint));
       } else {
         const report = await api.get<QueueReport>(path`/v1/queues/${queue}`);
         out.show(report, () => queueDetail(report, Date.now(), out.paint));

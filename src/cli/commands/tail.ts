@@ -1,6 +1,6 @@
 /** `sluice tail`: what changes, a line for each queue in which something did. */
 import type { Command } from 'commander';
-import type { QueueReport } from '../answers.ts';
+import { allQueues } from '../browse.ts';
 import { type Change, changesOf, type Snapshot } from '../changes.ts';
 import { connect } from '../connection.ts';
 import { examples, interval, whole } from '../options.ts';
@@ -24,7 +24,7 @@ export function addTail(program: Command): void {
       const { api, out } = connect(command);
       out.say(`looking every ${lengthOf(intervalMs)}; what comes and goes between two looks shows in "ended" only`);
       const look = async (): Promise<Snapshot> => {
-        const { queues } = await api.get<{ queues: QueueReport[] }>('/v1/queues');
+        const queues = await allQueues(api);
         const shown = queue === undefined ? queues : queues.filter((report) => report.queue === queue);
         return {
           at: Date.now(),

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { BadSettings } from '../../errors.ts';
 import { UsageError } from '../failure.ts';
-import { explainToken, newToken, type TokenFlags } from '../new-token.ts';
+import type { TokenFlags } from '../new-token.ts';
 import { examples } from '../options.ts';
 import { openOutput } from '../output.ts';
 import { settingsOf } from '../settings.ts';
@@ -15,16 +15,13 @@ export function addToken(program: Command): void {
     .option('--scopes <list>', 'of enqueue,receive,operate', 'enqueue')
     .option('--queues <list>', 'names, or beginnings with * behind them', '*')
     .addHelpText('after', examples('sluice token --name ci --scopes enqueue,receive --queues reports,mail.*'))
-    .action((flags: TokenFlags) => {
-      const made = makeToken(flags);
-      openOutput(settingsOf(command).json).show(made, () => explainToken(made));
+    .action(async (flags: TokenFlags) => {
+      const { explainToken, newToken } = await import('../new-token.ts'); // it brings zod along: slow, and only for this
+      try {
+        const made = newToken(flags);
+        openOutput(settingsOf(command).json).show(made, () => explainToken(made));
+      } catch (error) {
+        throw error instanceof BadSettings ? new UsageError(error.message) : error;
+      }
     });
-}
-
-function makeToken(flags: TokenFlags) {
-  try {
-    return newToken(flags);
-  } catch (error) {
-    throw error instanceof BadSettings ? new UsageError(error.message) : error;
-  }
 }

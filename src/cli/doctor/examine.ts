@@ -44,8 +44,24 @@ async function* examineWithToken(site: Site, health: Seen, repair: boolean): Asy
   const lag = stats ? stats.body.now - stats.receivedAt : 0;
   const now = Date.now() + lag;
   yield judgeCron(lastSweepOf(health.body as Health, stats?.body), now);
-  yield* judgeQueues((operate.body as { queues: QueueReport[] }).queues, now);
+  yield* judgeQueues(await allQueues(site, operate.body as QueuePage), now);
   yield* await audit(site, repair);
+}
+
+interface QueuePage {
+  queues: QueueReport[];
+  cursor?: string;
+}
+
+async function allQueues(site: Site, first: QueuePage): Promise<QueueReport[]> {
+  const queues = [...first.queues];
+  for (let { cursor } = first; cursor; ) {
+    const { body } = await site.see('GET', `/v1/queues?${new URLSearchParams({ cursor })}`);
+    const page = body as QueuePage | undefined; // none where it was refused meanwhile
+    queues.push(...(page?.queues ?? []));
+    cursor = page?.cursor;
+  }
+  return queues;
 }
 
 function judgeUrl(url: string): Finding {

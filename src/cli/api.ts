@@ -6,7 +6,7 @@
 
 import { errorOf } from '../client/error.ts';
 import { SluiceError } from '../client/index.ts';
-import { waitMs } from '../client/transport.ts';
+import { waitMs, withoutAnswer } from '../client/transport.ts';
 import { Failure, UsageError } from './failure.ts';
 
 export interface Api {
@@ -55,36 +55,35 @@ export function path(texts: TemplateStringsArray, ...parts: (string | number)[])
   );
 }
 
-async function once<Answer>(url: string, token: string, method: Method, to: string, body?: object): Promise<Answer> {
-  const answer = await send(url + to, method, { authorization: `Bearer ${token}` }, body);
-  if (!answer.ok) throw await errorOf(answer);
-  const text = await answer.text();
-  if (text === '') return undefined as Answer;
-  try {
-    return JSON.parse(text) as Answer;
-  } catch {
-    throw new SluiceError(0, 'garbled', 'the answer is not JSON');
-  }
+function once<Answer>(url: string, token: string, method: Method, to: string, body?: object): Promise<Answer> {
+  return send(url + to, { method, body, headers: { authorization: `Bearer ${token}` } }, async (answer) => {
+    if (!answer.ok) throw await errorOf(answer);
+    return (answer.status === 204 ? undefined : await answer.json()) as Answer;
+  });
 }
 
-/** @throws SluiceError `timeout` or `unreachable` */
-export async function send(
+interface Sent {
+  method: Method;
+  headers: Record<string, string>;
+  body: object | undefined;
+}
+
+/** One request. @param read takes what is wanted from its answer. @throws SluiceError where none comes, or `read` cannot read it */
+export async function send<Seen>(
   to: string,
-  method: Method,
-  headers: Record<string, string>,
-  body?: object,
-): Promise<Response> {
+  { method, headers, body }: Sent,
+  read: (answer: Response) => Promise<Seen>,
+): Promise<Seen> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const content = body
     ? { body: JSON.stringify(body), headers: { ...headers, 'content-type': 'application/json' } }
     : {};
+  let answer: Response | undefined;
   try {
-    return await fetch(to, { method, headers, ...content, signal, redirect: 'manual' }); // a token goes nowhere else
+    answer = await fetch(to, { method, headers, ...content, signal, redirect: 'manual' }); // a token goes nowhere else
+    return await read(answer);
   } catch (error) {
-    if (signal.aborted) throw new SluiceError(0, 'timeout', 'no answer in time');
-    const cause = (error as { cause?: { code?: unknown } }).cause?.code;
-    const why = typeof cause === 'string' && /^[A-Z0-9_]+$/.test(cause) ? ` (${cause})` : '';
-    throw new SluiceError(0, 'unreachable', `the network failed${why}`);
+    throw error instanceof SluiceError ? error : withoutAnswer(error, signal.aborted, answer);
   }
 }
 

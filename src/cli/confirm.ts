@@ -14,6 +14,8 @@ export async function confirm(what: string, { yes }: { yes?: boolean }): Promise
   if (yes) return;
   if (!process.stdin.isTTY) throw new UsageError(`${what}? Nobody is here to confirm it: say --yes`);
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(`${visible(what)}? [y/N] `).finally(() => prompt.close());
+  const gone = new Promise<string>((resolve) => prompt.once('close', () => resolve(''))); // Ctrl-C, Ctrl-D
+  const asked = prompt.question(`${visible(what)}? [y/N] `).catch(() => '');
+  const answer = await Promise.race([asked, gone]).finally(() => prompt.close());
   if (!/^y(es)?$/i.test(answer.trim())) throw new Failure('not confirmed; nothing was changed');
 }

@@ -43,7 +43,7 @@ export function exitCodeOf(error: unknown): number {
 /** One JSON object for machines, lines for people. */
 export function describeError(error: unknown, json: boolean): string {
   const described = describe(error);
-  if (json) return JSON.stringify({ error: described });
+  if (json) return visible(JSON.stringify({ error: described }));
   const { code, message, status, errors = [], hint } = described;
   const text = error instanceof SluiceError ? `${code}: ${message}` : message;
   const lines = [`error: ${text}${status ? ` (HTTP ${status})` : ''}`];

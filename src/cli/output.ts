@@ -1,6 +1,7 @@
 /** Output: values for machines, text for people, on stdout; everything else goes to stderr. */
 import { styleText } from 'node:util';
 import type { Paint } from './table.ts';
+import { visible } from './visible.ts';
 
 export interface Output {
   readonly isJson: boolean;
@@ -14,7 +15,7 @@ export interface Output {
 }
 
 export function openOutput(isJson: boolean): Output {
-  const write = (value: unknown, text: () => string) => `${isJson ? JSON.stringify(value) : text()}\n`;
+  const write = (value: unknown, text: () => string) => `${isJson ? visible(JSON.stringify(value)) : text()}\n`;
   return {
     isJson,
     paint: paintFor(process.stdout.isTTY === true, process.env),

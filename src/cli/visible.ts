@@ -3,6 +3,7 @@
 /** C0, C1, and what turns the direction of a line. Tabs and line ends too: a value stays in its line. */
 const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
+/** JSON means the same after it: there such characters stand in strings only, and this is how strings escape them. */
 export function visible(text: string): string {
   return text.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -1,7 +1,7 @@
 // The command line against the deployed bundle: each command once well and once wrong, by exit code, stdout and stderr.
 import { describe, expect, test } from 'vitest';
 import { newToken } from '../../src/cli/new-token.ts';
-import { type CliOptions, runCli } from '../support/cli.ts';
+import { type CliOptions, runCli, runOnTerminal, terminalPresent } from '../support/cli.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
 const admin = newToken({ name: 'admin', scopes: 'enqueue,receive,operate', queues: '*' });
@@ -160,7 +160,7 @@ describe('looking', () => {
       sluice(['message', 'nope']),
     ]);
     expect(page.out).toContain(`${id}         4  \\u001b[31mred`);
-    expect(`${page.out}${message.out}`.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    expect(`${page.out}${json.out}${message.out}`.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
     expect(JSON.parse(json.out).messages).toMatchObject([{ id, state: 'delayed', body: { n: '\u009b31m' } }]);
     expect(message.out).toMatch(/^state +delayed$/m);
     expect(bad).toMatchObject({ code: 2, err: expect.stringContaining('ready, delayed, leased, dead') });
@@ -352,6 +352,45 @@ describe('everywhere', () => {
     expect(await sluice(['queues'], { env })).toMatchObject({
       code: 1,
       err: expect.stringMatching(/^error: forbidden: .*operate/),
+    });
+  });
+});
+
+if (!terminalPresent) console.warn('skipped: the command line on a terminal: there is no `script` on the PATH');
+
+describe.skipIf(!terminalPresent)('on a terminal', () => {
+  const onTerminal = (args: string[], typed = '', env: Record<string, string> = {}) =>
+    runOnTerminal(args, typed, { SLUICE_URL: deployed().worker.url, SLUICE_TOKEN: admin.token, ...env });
+
+  test('it asks before it destroys, and only a yes is a yes', async () => {
+    await enqueue('x');
+    const unsure = await Promise.all(
+      ['n\n', '\n', '\x04', '\x03'].map((typed) => onTerminal(['purge', 'reports'], typed)),
+    );
+    expect(unsure.map(({ code }) => code)).toEqual([1, 1, 1, 1]);
+    for (const { out } of unsure) expect(out).toMatch(/Purge 1 messages .*\[y\/N\][\s\S]*nothing was changed/);
+    expect(await report()).toMatchObject({ ready: { 4: 1 } });
+    expect(await onTerminal(['purge', 'reports'], 'y\n')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('1 messages'),
+    });
+    expect(await report()).toMatchObject({ ready: {} });
+  });
+
+  test('it has colours, unless NO_COLOR is set', async () => {
+    const [coloured, plain] = await Promise.all([
+      onTerminal(['doctor']),
+      onTerminal(['doctor'], '', { NO_COLOR: '1' }),
+    ]);
+    expect(coloured.out).toContain('\x1b[32mok');
+    expect(plain.out).toMatch(/^ok +url/m);
+    expect(plain.out).not.toContain('\x1b');
+  });
+
+  test('without a body and with nobody to send one, enqueue does not wait', async () => {
+    expect(await onTerminal(['enqueue', 'reports'])).toMatchObject({
+      code: 2,
+      out: expect.stringContaining('no body'),
     });
   });
 });

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type CliOptions, runCli } from '../support/cli.ts';
 
-/** `METHOD path` to the answers, one after the other; the last one stays. A number is a status without a body. */
-let answers: Record<string, (object | number)[]>;
+/** `METHOD path` to the answers, one after the other; the last one stays. A number is a status, a text no JSON. */
+let answers: Record<string, (object | number | string)[]>;
 let requests: { call: string; body: unknown; token: string | undefined }[];
 let server: Server;
 let url: string;
@@ -19,6 +19,7 @@ beforeAll(async () => {
     const left = answers[call] ?? [404];
     const answer = left.length > 1 ? left.shift() : left[0];
     if (typeof answer === 'object') return response.end(JSON.stringify(answer));
+    if (typeof answer === 'string') return response.end(answer);
     const code = answer === 404 ? 'not_found' : 'storage_unreachable';
     response.writeHead(answer ?? 500, { 'content-type': 'application/problem+json' });
     return response.end(JSON.stringify({ title: 'There is nothing at this path', code }));
@@ -164,10 +165,15 @@ test('redrive --all puts back as many as there were when it began, though they d
 });
 
 test('a server that is no Sluice, or sends it elsewhere, is told apart from one that refuses', async () => {
-  answers = { 'GET /v1/queues': [302] };
-  const { code, err } = await sluice(['queues']);
-  expect([code, err]).toEqual([1, expect.stringContaining('HTTP 302')]);
-  expect(calls()).toEqual(['GET /v1/queues']);
+  answers = { 'GET /v1/queues': [302], 'GET /v1/rings': ['<html>'], 'GET /health': ['<html>'] };
+  const [elsewhere, page, examined] = await Promise.all([sluice(['queues']), sluice(['rings']), sluice(['doctor'])]);
+  expect(elsewhere).toMatchObject({ code: 1, err: expect.stringContaining('HTTP 302') });
+  expect(calls().filter((call) => call === 'GET /v1/queues')).toHaveLength(1); // it did not follow
+  expect(page).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^error: garbled: .*\n {2}is the URL that of a Sluice/),
+  });
+  expect(examined).toMatchObject({ code: 1, out: expect.stringMatching(/^fail +reachable +garbled: /m) });
 });
 
 test('the doctor reads the clock and the last sweep where the deployment tells them', async () => {

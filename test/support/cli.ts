@@ -1,5 +1,5 @@
-// The command line as a process.
-import { spawn } from 'node:child_process';
+// The command line as a process, or on a terminal.
+import { spawn, spawnSync } from 'node:child_process';
 
 export interface Ended {
   code: number | null;
@@ -30,5 +30,25 @@ export function runCli(args: string[], { input = '', env = {}, interruptAt }: Cl
   child.stderr.on('data', (chunk) => (ended.err += chunk));
   child.stdin.on('error', () => {}); // it may end without having read
   child.stdin.end(input);
+  return new Promise((resolve) => child.once('close', (code) => resolve({ ...ended, code })));
+}
+
+/** Whether there is the program that lends a terminal. */
+export const terminalPresent = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+
+/** On a terminal, where somebody types once they are asked. Its output is stdout and stderr in one. */
+export function runOnTerminal(args: string[], typed: string, env: Record<string, string>): Promise<Ended> {
+  const command = [process.execPath, 'src/cli/sluice.js', ...args].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    env: { PATH: process.env.PATH ?? '', TERM: 'xterm', ...env },
+  });
+  const ended: Ended = { code: null, out: '', err: '' };
+  let toType = typed;
+  child.stdout.on('data', (chunk) => {
+    ended.out += chunk;
+    if (!ended.out.includes('[y/N]')) return;
+    child.stdin.write(toType);
+    toType = '';
+  });
   return new Promise((resolve) => child.once('close', (code) => resolve({ ...ended, code })));
 }

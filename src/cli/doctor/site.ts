@@ -1,6 +1,5 @@
 /** A deployment as the doctor sees it: answers as they come, refusals too, because those are what it looks for. */
 import { errorOf } from '../../client/error.ts';
-import { SluiceError } from '../../client/index.ts';
 import { send } from '../api.ts';
 
 export interface Seen {
@@ -31,26 +30,15 @@ export function openSite(url: string, token: string | undefined): Site {
       const headers: Record<string, string> = {};
       if (token !== undefined && !anonymous) headers.authorization = `Bearer ${token}`;
       const startedAt = performance.now();
-      const answer = await send(url + path, method, headers, body);
-      const receivedAt = Date.now();
-      const date = Date.parse(answer.headers.get('date') ?? '');
-      return {
-        status: answer.status,
-        dateAt: Number.isNaN(date) ? undefined : date,
-        ms: performance.now() - startedAt,
-        receivedAt,
-        ...(answer.ok
-          ? { code: undefined, body: await jsonOf(answer) }
-          : { code: (await errorOf(answer)).code, body: undefined }),
-      };
+      return send(url + path, { method, headers, body }, async (answer) => {
+        const receivedAt = Date.now();
+        const ms = performance.now() - startedAt;
+        const date = Date.parse(answer.headers.get('date') ?? '');
+        const content = answer.ok
+          ? { code: undefined, body: await answer.json() }
+          : { code: (await errorOf(answer)).code, body: undefined };
+        return { status: answer.status, dateAt: Number.isNaN(date) ? undefined : date, ms, receivedAt, ...content };
+      });
     },
   };
-}
-
-async function jsonOf(answer: Response): Promise<unknown> {
-  try {
-    return await answer.json();
-  } catch {
-    throw new SluiceError(0, 'garbled', 'the answer is not JSON');
-  }
 }

@@ -1,7 +1,7 @@
 /** The options of a message, as flags of a command. */
 import type { Command } from 'commander';
 import type { Outgoing } from '../client/index.ts';
-import { duration, oneOf, pair, whole } from './options.ts';
+import { duration, jsonOf, pair, whole } from './options.ts';
 
 type MessageOptions = NonNullable<Outgoing['options']>;
 
@@ -15,9 +15,11 @@ export interface MessageFlags {
   retention?: number;
   dedupKey?: string;
   dedupWindow?: number;
-  dedupMode?: 'drop' | 'replace';
+  dedupMode?: string;
   dedupRelease?: true;
   header?: Record<string, string>;
+  onSuccess?: string;
+  onDeath?: string;
 }
 
 export function addMessageOptions(command: Command): Command {
@@ -31,15 +33,17 @@ export function addMessageOptions(command: Command): Command {
     .option('--retention <duration>', 'how long its outcome and result are kept', duration)
     .option('--dedup-key <key>', 'the same key within the window is the same message')
     .option('--dedup-window <duration>', 'how long the key is remembered', duration)
-    .option('--dedup-mode <mode>', 'drop the new message, or replace the first', oneOf(['drop', 'replace']))
+    .option('--dedup-mode <mode>', 'what becomes of the new message: drop, replace, throttle or debounce')
     .option('--dedup-release', 'the key goes when its message is acked or dead')
-    .option('--header <name=value>', 'a text for the handler; any number of them', pair);
+    .option('--header <name=value>', 'a text for the handler; any number of them', pair)
+    .option('--on-success <json>', 'a message that follows when it is acked, or a list of them')
+    .option('--on-death <json>', 'a message that follows when it is dead, or a list of them');
 }
 
 /** As the API takes them. Dedup options without a key go too: the API says what is missing. */
 export function messageOptions(flags: MessageFlags): MessageOptions {
   const { dedupKey: key, dedupWindow: window, dedupMode: mode, dedupRelease: release, notBefore, header } = flags;
-  const { priority, delay, ttl, group, maxAttempts, retention } = flags;
+  const { priority, delay, ttl, group, maxAttempts, retention, onSuccess, onDeath } = flags;
   const dedup = present({ key, window, mode, release });
   return present({
     priority,
@@ -51,6 +55,8 @@ export function messageOptions(flags: MessageFlags): MessageOptions {
     retention,
     dedup: Object.keys(dedup).length > 0 ? dedup : undefined,
     headers: header,
+    onSuccess: onSuccess === undefined ? undefined : jsonOf(onSuccess, '--on-success'),
+    onDeath: onDeath === undefined ? undefined : jsonOf(onDeath, '--on-death'),
   }) as MessageOptions;
 }
 

@@ -57,7 +57,7 @@ describe('enqueue', () => {
       sluice(['enqueue', 'reports', '1', '--priority', '12']),
       sluice(['enqueue']),
     ]);
-    expect(noJson).toEqual({ code: 2, out: '', err: 'error: the body is not JSON; with --text it is taken as text\n' });
+    expect(noJson).toEqual({ code: 2, out: '', err: 'error: the body (without --text) is not JSON\n' });
     expect([refused.code, refused.out]).toEqual([1, '']);
     expect(refused.err).toMatch(
       /^error: invalid_message: .* \(HTTP 422\)\n {2}body\.to: .* \(schema\)\n {2}body\.token: /,
@@ -65,6 +65,19 @@ describe('enqueue', () => {
     expect(unknown).toMatchObject({ code: 1, err: expect.stringMatching(/unknown_queue.*404[\s\S]*sluice queues/) });
     expect(badOption).toMatchObject({ code: 2, err: expect.stringContaining('from 0 to 9') });
     expect(noQueue).toMatchObject({ code: 2, err: expect.stringContaining('no queue') });
+  });
+
+  test('options that only the server can judge, and one that is JSON', async () => {
+    const refused = await Promise.all([
+      sluice(['enqueue', 'reports', '1', '--on-death', '{secret']),
+      sluice(['enqueue', 'reports', '1', '--dedup-key', 'k', '--dedup-mode', 'sometimes']),
+    ]);
+    expect(refused.map(({ code, out }) => [code, out])).toEqual([
+      [2, ''],
+      [1, ''],
+    ]);
+    expect(refused[0]?.err).toBe('error: --on-death is not JSON\n');
+    expect(refused[1]?.err).toMatch(/^ {2}dedup\.mode: /m);
   });
 
   test('takes lines in requests, and the same lines again under the same key enqueue nothing new', async () => {

@@ -6,7 +6,7 @@ import type { Figures } from '../bench/figures.ts';
 import { measure } from '../bench/measure.ts';
 import { type Connection, connect } from '../connection.ts';
 import { Failure, UsageError } from '../failure.ts';
-import { duration, examples, whole } from '../options.ts';
+import { duration, examples, jsonOf, whole } from '../options.ts';
 import { isLoopback } from '../settings.ts';
 import { listOf, type Paint } from '../table.ts';
 
@@ -37,19 +37,11 @@ export function addBench(program: Command): void {
           `${connection.api.url} is not on this machine: messages and commands there may cost; say --yes`,
         );
       }
-      const body = bodyOf(flags.body);
+      const body = jsonOf(flags.body, '--body');
       const { kind } = await emptyQueue(connection, flags.queue);
       const figures = await measure(connection, { ...flags, body, kind, timeoutMs: flags.timeout });
       connection.out.show(figures, () => listing(figures, connection.out.paint));
     });
-}
-
-function bodyOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new UsageError('--body is not JSON');
-  }
 }
 
 /** What others put there would be measured too, and on a pulled queue taken from them. */

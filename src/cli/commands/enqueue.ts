@@ -6,7 +6,7 @@ import { connect } from '../connection.ts';
 import { enqueueLines } from '../enqueue-lines.ts';
 import { UsageError } from '../failure.ts';
 import { addMessageOptions, type MessageFlags, messageOptions } from '../message-options.ts';
-import { examples, whole } from '../options.ts';
+import { examples, jsonOf, whole } from '../options.ts';
 
 interface Flags extends MessageFlags {
   file?: string;
@@ -45,7 +45,8 @@ export function addEnqueue(program: Command): void {
 async function enqueueOne(command: Command, queue: string | undefined, body: string | undefined, flags: Flags) {
   if (queue === undefined) throw new UsageError('no queue: sluice enqueue <queue> [body]');
   const { client, out } = connect(command);
-  const content = bodyOf(await given(body, flags.file), flags.text === true);
+  const text = await given(body, flags.file);
+  const content = flags.text ? text : jsonOf(text, 'the body (without --text)');
   const { idempotencyKey } = flags;
   const named = idempotencyKey === undefined ? {} : { idempotencyKey };
   const receipt = await client.enqueue(queue, content, { ...messageOptions(flags), ...named });
@@ -76,14 +77,4 @@ async function given(body: string | undefined, file: string | undefined): Promis
 
 function refuseTerminal(): void {
   if (process.stdin.isTTY) throw new UsageError('no body: give it as an argument, by --file, or on stdin');
-}
-
-/** The runtime's own error would quote the body. */
-function bodyOf(text: string, isText: boolean): unknown {
-  if (isText) return text;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new UsageError('the body is not JSON; with --text it is taken as text');
-  }
 }

@@ -72,8 +72,6 @@ export interface RingReport {
 export interface Health {
   status: 'ok' | 'unsafe';
   warnings: string[];
-  /** When a sweep last went through, epoch ms. */
-  lastSweepAt?: number;
 }
 
 export interface Figures {
@@ -90,6 +88,7 @@ export interface Stats {
   /** A minute each: what ended in it. */
   points: (Figures & { at: number })[];
   total: Figures;
+  /** When a sweep last found something to count, epoch ms. */
   lastSweepAt?: number;
 }
 

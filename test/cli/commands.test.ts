@@ -292,6 +292,7 @@ describe('changing', () => {
 
 describe('doctor', () => {
   test('finds a sound deployment sound, and says what could not be looked at', async () => {
+    await enqueue('later', { delay: '1h' });
     const [text, json, limited] = await Promise.all([
       sluice(['doctor']),
       sluice(['doctor', '--json']),
@@ -301,6 +302,8 @@ describe('doctor', () => {
     for (const check of ['url', 'reachable', 'storage', 'closed', 'token', 'queues', 'audit']) {
       expect(text.out).toMatch(new RegExp(`^ok {4}${check} `, 'm'));
     }
+    expect(text.out).toMatch(/^(ok|skip) +cron /m);
+    await empty();
     expect(JSON.parse(json.out)).toMatchObject({ ok: true, findings: expect.any(Array) });
     expect(limited.out).toMatch(/^ok +token +it may enqueue; it lacks receive, operate$/m);
     expect(limited.out).toMatch(/^skip +queues /m);

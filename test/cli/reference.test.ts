@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { changesOf, type Snapshot } from '../../src/cli/changes.ts';
 import { completionScript } from '../../src/cli/completion-script.ts';
-import { judgeClock, judgeCron, judgeQueues, judgeScopes } from '../../src/cli/doctor/rules.ts';
+import { judgeClock, judgeCron, judgeQueues, judgeScopes, uncountedOf } from '../../src/cli/doctor/rules.ts';
 import { paintFor } from '../../src/cli/output.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { barOf } from '../../src/cli/progress.ts';
@@ -162,9 +162,20 @@ describe('rules', () => {
   test('the doctor: clock, cron, scopes', () => {
     expect(judgeClock(10_000, 11_000, 500)).toMatchObject({ status: 'ok' });
     expect(judgeClock(10_000, 20_000, 500)).toMatchObject({ status: 'warn', found: expect.stringContaining('9s') });
-    const swept = (agoMs: number) => judgeCron(1_000_000 - agoMs, 1_000_000).status;
-    expect([swept(60_000), swept(200_000), swept(700_000), swept(-5_000)]).toEqual(['ok', 'warn', 'fail', 'ok']);
-    expect([judgeCron(undefined, 1).status, judgeCron(null, 1).status]).toEqual(['skip', 'warn']);
+    const now = 10_000_000;
+    const cron = (signs: object) => judgeCron(signs, now).status;
+    expect([cron({}), cron({ lastSweepAt: now - 60_000 }), cron({ lastSweepAt: 1 })]).toEqual(['skip', 'ok', 'ok']);
+    expect([cron({ lastSweepAt: now + 5, overdueAt: now + 900_000 }), cron({ uncountedAt: now - 60_000 })]).toEqual([
+      'ok',
+      'skip',
+    ]);
+    expect([cron({ overdueAt: now - 200_000 }), cron({ lastSweepAt: 1, uncountedAt: now - 700_000 })]).toEqual([
+      'warn',
+      'fail',
+    ]);
+    const point = (at: number, acked: number) => ({ at, acked, retried: 0, dead: 0 });
+    expect(uncountedOf([point(60_000, 5), point(120_000, 0), point(180_000, 1)], 100_000)).toBe(240_000);
+    expect(uncountedOf([point(60_000, 5), point(120_000, 0)], 100_000)).toBeUndefined();
     const refused = { status: 403, code: 'forbidden' };
     expect(judgeScopes({ enqueue: { status: 422, code: 'invalid_message' }, operate: refused })).toMatchObject({
       found: 'it may enqueue; it lacks operate',

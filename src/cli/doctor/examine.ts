@@ -1,11 +1,14 @@
 /** The examination: one look after the other, each of which may end in several findings. None changes anything but a repair. */
 import { SluiceError } from '../../client/index.ts';
-import type { Findings, Health, QueueReport, Stats } from '../answers.ts';
+import type { Findings, Health, MessageReport, QueueReport, Stats } from '../answers.ts';
+import { path } from '../api.ts';
 import { isLoopback } from '../settings.ts';
 import { type Finding, finding } from './finding.ts';
-import { judgeClock, judgeCron, judgeQueues, judgeScopes } from './rules.ts';
+import { judgeClock, judgeCron, judgeQueues, judgeScopes, type Signs, uncountedOf } from './rules.ts';
 import type { Seen, Site } from './site.ts';
 
+/** Of the queues with delayed messages. */
+const MOST_LOOKED_INTO = 10;
 /** Steps of the Date header. */
 const DATE_STEP_MS = 1_000;
 
@@ -43,8 +46,9 @@ async function* examineWithToken(site: Site, health: Seen, repair: boolean): Asy
   }
   const lag = stats ? stats.body.now - stats.receivedAt : 0;
   const now = Date.now() + lag;
-  yield judgeCron(lastSweepOf(health.body as Health, stats?.body), now);
-  yield* judgeQueues(await allQueues(site, operate.body as QueuePage), now);
+  const queues = await allQueues(site, operate.body as QueuePage);
+  yield judgeCron(await signsOf(site, queues, stats?.body), now);
+  yield* judgeQueues(queues, now);
   yield* await audit(site, repair);
 }
 
@@ -101,9 +105,15 @@ function clock(health: Seen, stats: (Seen & { body: Stats }) | undefined): Findi
   );
 }
 
-/** Where a deployment keeps figures and has none of a sweep, there was none. */
-function lastSweepOf(health: Health, stats: Stats | undefined): number | undefined | null {
-  return health.lastSweepAt ?? stats?.lastSweepAt ?? (stats && 'lastSweepAt' in stats ? null : undefined);
+async function signsOf(site: Site, queues: QueueReport[], stats: Stats | undefined): Promise<Signs> {
+  const lastSweepAt = stats?.lastSweepAt;
+  const uncountedAt = stats && uncountedOf(stats.points, lastSweepAt ?? 0);
+  const due: number[] = [];
+  for (const { queue } of queues.filter(({ delayed }) => delayed > 0).slice(0, MOST_LOOKED_INTO)) {
+    const { body } = await site.see('GET', `${path`/v1/queues/${queue}/messages`}?state=delayed&limit=1`); // the first due
+    due.push(...((body as { messages: MessageReport[] } | undefined)?.messages ?? []).flatMap(({ at }) => at ?? []));
+  }
+  return { lastSweepAt, uncountedAt, overdueAt: due.length > 0 ? Math.min(...due) : undefined };
 }
 
 async function audit(site: Site, repair: boolean): Promise<Finding[]> {

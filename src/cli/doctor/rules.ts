@@ -1,5 +1,5 @@
 /** What is well, doubtful or wrong about what was seen. Pure. */
-import { type QueueReport, readyOf } from '../answers.ts';
+import { type QueueReport, readyOf, type Stats } from '../answers.ts';
 import { lengthOf } from '../time.ts';
 import { type Finding, finding } from './finding.ts';
 
@@ -8,7 +8,8 @@ const CLOCK_WARN_MS = 2_000;
 /** Cron ticks each minute; one may be late or lost. */
 const SWEEP_WARN_MS = 150_000;
 const SWEEP_FAIL_MS = 600_000;
-const BACKLOG_WARN_MS = 5 * 60_000;
+const MINUTE_MS = 60_000;
+const BACKLOG_WARN_MS = 5 * MINUTE_MS;
 
 /** @param doubtMs by how much the difference may be wrong: half the way there and back, and the steps of the clock */
 export function judgeClock(serverAt: number, localAt: number, doubtMs: number): Finding {
@@ -19,15 +20,36 @@ export function judgeClock(serverAt: number, localAt: number, doubtMs: number): 
   return finding('clock', 'warn', found, 'set its clock (NTP): instants such as notBefore come from it');
 }
 
-/** @param lastSweepAt by the server's clock; undefined where it does not tell, null where none has been */
-export function judgeCron(lastSweepAt: number | undefined | null, now: number): Finding {
-  const todo =
-    'look at the cron trigger of the Worker ("* * * * *" in wrangler.toml); `POST /v1/drain` does the same by hand';
-  if (lastSweepAt === undefined) return finding('cron', 'skip', 'this deployment does not tell when it last swept');
-  if (lastSweepAt === null) return finding('cron', 'warn', 'no sweep is known', todo);
-  const age = Math.max(0, now - lastSweepAt);
-  const status = age > SWEEP_FAIL_MS ? 'fail' : age > SWEEP_WARN_MS ? 'warn' : 'ok';
-  return finding('cron', status, `swept ${lengthOf(age)} ago`, todo);
+/** What tells whether cron runs. Instants are epoch ms by the server's clock. */
+export interface Signs {
+  /** When a sweep last found something to count. On an idle system that may be long ago, with cron running. */
+  lastSweepAt?: number | undefined;
+  /** Since when something is to be counted that no sweep has counted. */
+  uncountedAt?: number | undefined;
+  /** When the first message was due that is still delayed. */
+  overdueAt?: number | undefined;
+}
+
+export function judgeCron({ lastSweepAt, uncountedAt, overdueAt }: Signs, now: number): Finding {
+  const waitsMs = now - Math.min(uncountedAt ?? now, overdueAt ?? now);
+  if (waitsMs > SWEEP_WARN_MS) {
+    const status = waitsMs > SWEEP_FAIL_MS ? 'fail' : 'warn';
+    const todo = 'is there a cron trigger ("* * * * *" in wrangler.toml)? `POST /v1/drain` does its work by hand';
+    return finding('cron', status, `what a sweep has to do has waited ${lengthOf(waitsMs)}`, todo);
+  }
+  if (lastSweepAt === undefined) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
+  const age = lengthOf(now - lastSweepAt);
+  return finding(
+    'cron',
+    'ok',
+    now - lastSweepAt > SWEEP_WARN_MS ? `swept ${age} ago, nothing to do since` : `swept ${age} ago`,
+  );
+}
+
+/** @returns the end of the first minute in which something ended after the last sweep that counted */
+export function uncountedOf(points: Stats['points'], lastSweepAt: number): number | undefined {
+  const first = points.find(({ at, acked, retried, dead }) => at > lastSweepAt && acked + retried + dead > 0);
+  return first && first.at + MINUTE_MS;
 }
 
 /** One finding for all that are well, and one for each that is not. */

@@ -1,6 +1,6 @@
 // What the command line says about itself: --help, docs/cli.md and completion agree; and its rules, by themselves.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { changesOf, type Snapshot } from '../../src/cli/changes.ts';
@@ -92,6 +92,12 @@ describe('token and completion talk to nobody', () => {
 });
 
 describe('which Node it runs on', () => {
+  test('the bin of the package is there and can be run', () => {
+    const { bin } = JSON.parse(readFileSync('package.json', 'utf8')) as { bin: { sluice: string } };
+    expect(() => accessSync(bin.sluice, constants.X_OK)).not.toThrow();
+    expect(readFileSync(bin.sluice, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+
   const old = ['/usr/bin/node', '/usr/local/bin/node'].filter(existsSync).find((node) => {
     return !execFileSync(node, ['-p', '!!process.features.typescript'], { encoding: 'utf8' }).startsWith('true');
   });

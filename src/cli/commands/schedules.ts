@@ -5,6 +5,7 @@ import { path } from '../api.ts';
 import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
 import { examples } from '../options.ts';
+import { collect } from '../pages.ts';
 import { type Paint, tableOf } from '../table.ts';
 import { instantOf, lengthOf } from '../time.ts';
 
@@ -16,8 +17,8 @@ export function addSchedules(program: Command): void {
     .addHelpText('after', examples('sluice schedules', 'sluice schedules list --json'))
     .action(async () => {
       const { api, out } = connect(list);
-      const answer = await api.get<{ schedules: ScheduleReport[] }>('/v1/schedules');
-      out.show(answer, () => scheduleTable(answer.schedules, out.paint));
+      const found = await collect<ScheduleReport>(api, '/v1/schedules', { field: 'schedules' });
+      out.show({ schedules: found }, () => scheduleTable(found, out.paint));
     });
   addVerb(schedules, 'run', 'fire one now, besides its times', 'fired');
   addVerb(schedules, 'pause', 'one fires no more', 'paused');

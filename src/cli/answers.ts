@@ -2,6 +2,11 @@
 
 export type State = 'ready' | 'delayed' | 'leased' | 'dead';
 
+export interface Limits {
+  concurrency?: number;
+  rate?: { limit: number; perMs: number };
+}
+
 export interface QueueReport {
   queue: string;
   kind: 'drained' | 'pulled';
@@ -16,6 +21,10 @@ export interface QueueReport {
   /** Epoch ms. */
   oldestReadyAt?: number;
   paused: boolean;
+  /** In force, whoever set them. */
+  limits?: Limits;
+  /** What operators set over the queue's definition. */
+  overrides?: Limits;
   /** False where it stopped counting. */
   complete: boolean;
 }

@@ -29,6 +29,7 @@ export function queueDetail(report: QueueReport, now: number, paint: Paint): str
     ['priority', priority],
     ['attempts', attempts],
     ['timeout', lengthOf(timeoutMs)],
+    ...limitsOf(report),
     ['ready', counted(report, readyOf(report))],
     ...byPriority.map(([of, count]): [string, Cell] => [`  priority ${of}`, count]),
     ['oldest ready', ageOf(oldestReadyAt, now)],
@@ -38,6 +39,14 @@ export function queueDetail(report: QueueReport, now: number, paint: Paint): str
     ['dead', dead(report)],
   ];
   return listOf(entries, paint);
+}
+
+function limitsOf({ limits: { concurrency, rate } = {}, overrides = {} }: QueueReport): [string, Cell][] {
+  const by = (override: unknown) => (override === undefined ? '' : ', set by an operator');
+  return [
+    ['concurrency', concurrency && `${concurrency}${by(overrides.concurrency)}`],
+    ['rate', rate && `${rate.limit} per ${lengthOf(rate.perMs)}${by(overrides.rate)}`],
+  ];
 }
 
 /** Where the server stopped counting there are at least so many. */

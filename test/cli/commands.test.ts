@@ -149,6 +149,7 @@ describe('receive', () => {
 describe('looking', () => {
   test('queues: a table, one in detail, and JSON', async () => {
     await enqueue({ n: 1 }, { priority: 2 });
+    await api('/v1/queues/reports', 'PATCH', { rate: { limit: 100, per: '90s' } });
     const [table, one, json, unknown] = await Promise.all([
       sluice(['queues']),
       sluice(['queues', 'reports']),
@@ -158,8 +159,10 @@ describe('looking', () => {
     expect(table.out).toMatch(/^queue +kind +ready +delayed +leased +dead +oldest +state\n/);
     expect(table.out).toMatch(/^reports +pulled +1 +0 +0 +0 +\S+ +open$/m);
     expect(one.out).toMatch(/^ {2}priority 2 +1$/m);
+    expect(one.out).toMatch(/^rate +100 per 1m30s, set by an operator$/m);
     expect(JSON.parse(json.out).queues).toContainEqual(await report());
     expect(unknown).toMatchObject({ code: 1, out: '', err: expect.stringContaining('unknown_queue') });
+    await api('/v1/queues/reports', 'PATCH', { rate: null });
     await empty();
   });
 

@@ -49,8 +49,7 @@ async function once({ client, out }: Connection, queues: string[], { max, visibi
   const { messages } = lease;
   for (const message of messages) await print(out, message);
   const outcome = ack ? 'ack' : 'release';
-  // Backwards: each goes to the head of its lane, so the first has to come last.
-  const settlements = messages.map(({ id, attempt }) => ({ id, attempt, outcome }) as const).reverse();
+  const settlements = messages.map(({ id, attempt }) => ({ id, attempt, outcome }) as const);
   if (messages.length > 0) await lease.settle(settlements);
   out.say(`${messages.length} received${messages.length > 0 ? `, ${ack ? 'acked' : 'given back'}` : ''}`);
 }

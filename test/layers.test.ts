@@ -24,8 +24,10 @@ const LAYERS = [
   ['src/engine.ts', 'src/client/'],
   ['src/http/'],
   ['src/sluice.ts', 'src/index.ts'],
-  ['functions/'],
+  ['functions/', 'src/cli/'],
 ];
+/** What the command line is made of besides itself: it knows the HTTP API and nothing behind it. */
+const CLI_USES = ['src/client/', 'src/duration.ts', 'src/errors.ts', 'src/config.ts'];
 
 const layerOf = (file: string) => LAYERS.findIndex((layer) => layer.some((part) => file.startsWith(part)));
 const files = globSync(['src/**/*.ts', 'functions/**/*.ts'], { exclude: ['**/*.d.ts'] });
@@ -39,6 +41,11 @@ function importsOf(file: string, source: string): string[] {
 function fault(file: string, imported: string): string | undefined {
   if (file.startsWith('src/local/'))
     return imported.startsWith('functions/') ? 'local code imports the deployment' : undefined;
+  if (file.startsWith('src/cli/'))
+    return ['src/cli/', ...CLI_USES].some((part) => imported.startsWith(part))
+      ? undefined
+      : 'the command line reaches behind the HTTP API';
+  if (imported.startsWith('src/cli/')) return 'the command line in the deployed bundle';
   if (imported.startsWith('src/local/')) return 'local code in the deployed bundle';
   if (layerOf(imported) > layerOf(file)) return 'a lower layer imports a higher one';
   return undefined;
@@ -61,6 +68,8 @@ describe('imports', () => {
     expect(fault('src/store/a.ts', 'src/drain/b.ts')).toBeDefined();
     expect(fault('src/index.ts', 'src/local/dev.ts')).toBeDefined();
     expect(fault('src/http/a.ts', 'functions/b.ts')).toBeDefined();
+    expect(fault('src/cli/a.ts', 'src/store/b.ts')).toBeDefined();
+    expect(fault('functions/a.ts', 'src/cli/b.ts')).toBeDefined();
     expect(fault('src/drain/a.ts', 'src/store/b.ts')).toBeUndefined();
   });
 

@@ -108,7 +108,8 @@ export function newKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-function withoutAnswer(error: unknown, isTimeout: boolean, answer: Response | undefined): SluiceError {
+/** @param answer where one began to come @returns what its failure means; it quotes nothing of the runtime's error */
+export function withoutAnswer(error: unknown, isTimeout: boolean, answer: Response | undefined): SluiceError {
   if (isTimeout) return new SluiceError(0, 'timeout', 'no answer in time');
   if (answer && error instanceof SyntaxError) return new SluiceError(0, 'garbled', 'the answer is not JSON');
   const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code;

@@ -1,6 +1,5 @@
 /** `npm run token`: makes a token for the API, and says what goes where. */
-import { createHash, randomBytes } from 'node:crypto';
-import { readConfig } from '../config.ts';
+import { explainToken, newToken } from '../cli/new-token.ts';
 import { runCommand } from './command.ts';
 
 const HELP = `Usage: npm run token [-- options]
@@ -23,25 +22,7 @@ const OPTIONS = {
   json: { type: 'boolean' },
 } as const;
 
-await runCommand(HELP, OPTIONS, async ({ name, scopes, queues, json }) => {
-  const token = randomBytes(32).toString('base64url');
-  const sha256 = createHash('sha256').update(token).digest('hex');
-  const entry = { name, sha256, scopes: scopes.split(','), queues: queues.split(',') };
-  readConfig({
-    UPSTASH_REDIS_REST_URL: 'http://127.0.0.1',
-    UPSTASH_REDIS_REST_TOKEN: '-',
-    SLUICE_TOKENS: JSON.stringify([entry]),
-  });
-  if (json) return console.log(JSON.stringify({ token, entry }));
-  console.log(`The token, for the caller; it is shown only now:
-
-  ${token}
-
-For the Worker, one entry of the list in SLUICE_TOKENS. If it is the first:
-
-  echo '${JSON.stringify([entry])}' | npx wrangler secret put SLUICE_TOKENS
-
-Otherwise put this into the list that you have, and store the whole list:
-
-  ${JSON.stringify(entry)}`);
+await runCommand(HELP, OPTIONS, async ({ json, ...flags }) => {
+  const made = newToken(flags);
+  console.log(json ? JSON.stringify(made) : explainToken(made));
 });

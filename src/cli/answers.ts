@@ -1,0 +1,111 @@
+/** What the HTTP API answers to operators: docs/api.md in types. What an older deployment may leave out is optional. */
+
+export type State = 'ready' | 'delayed' | 'leased' | 'dead';
+
+export interface Limits {
+  concurrency?: number;
+  rate?: { limit: number; perMs: number };
+}
+
+export interface QueueReport {
+  queue: string;
+  kind: 'drained' | 'pulled';
+  priority: number;
+  attempts: number;
+  timeoutMs: number;
+  /** By priority. */
+  ready: Record<string, number>;
+  delayed: number;
+  leased: number;
+  dead: number;
+  /** Epoch ms. */
+  oldestReadyAt?: number;
+  paused: boolean;
+  /** In force, whoever set them. */
+  limits?: Limits;
+  /** What operators set over the queue's definition. */
+  overrides?: Limits;
+  /** False where it stopped counting. */
+  complete: boolean;
+}
+
+export interface Failure {
+  attempt: number;
+  at: number;
+  kind: string;
+  text: string;
+}
+
+export interface MessageReport {
+  id: string;
+  state: string;
+  queue?: string;
+  priority?: number;
+  group?: string;
+  attempt?: number;
+  maxAttempts?: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+  enqueuedAt?: number;
+  /** Due, end of its lease, dead since, or done at: epoch ms. */
+  at?: number;
+  result?: unknown;
+  failures: Failure[];
+}
+
+export interface Purged {
+  purged: number;
+  more: boolean;
+}
+
+export interface Redriven {
+  messages: { id: string; status: 'redriven' | 'gone' | 'missing' }[];
+}
+
+export interface ScheduleReport {
+  id: string;
+  state: string;
+  cron?: string;
+  everyMs?: number;
+  tz?: string;
+  queue: string;
+  /** Epoch ms, the next first. */
+  next?: number[];
+}
+
+export interface RingReport {
+  ring: string;
+  length: number;
+}
+
+export interface Health {
+  status: 'ok' | 'unsafe';
+  warnings: string[];
+}
+
+export interface Figures {
+  acked: number;
+  retried: number;
+  dead: number;
+  /** From due to the start of the handler; null where nothing was measured. */
+  waitMs?: { p50: number | null; p95: number | null };
+}
+
+export interface Stats {
+  /** The server's clock, epoch ms. */
+  now: number;
+  /** A minute each: what ended in it. */
+  points: (Figures & { at: number })[];
+  total: Figures;
+  /** When a sweep last found something to count, epoch ms. */
+  lastSweepAt?: number;
+}
+
+export interface Findings {
+  findings: { finding: string; name: string }[];
+}
+
+/** Ready messages of all priorities. */
+export function readyOf({ ready }: QueueReport): number {
+  return Object.values(ready).reduce((sum, count) => sum + count, 0);
+}

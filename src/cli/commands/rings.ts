@@ -1,0 +1,83 @@
+/** `sluice rings`: circular lists that many clients rotate. */
+import type { Command } from 'commander';
+import type { RingReport } from '../answers.ts';
+import { path } from '../api.ts';
+import { connect } from '../connection.ts';
+import { examples, whole } from '../options.ts';
+import { collect } from '../pages.ts';
+import { tableOf } from '../table.ts';
+import { visible } from '../visible.ts';
+
+export function addRings(program: Command): void {
+  const rings = program.command('rings').description('circular lists that many clients rotate');
+  const list = rings
+    .command('list', { isDefault: true })
+    .description('the rings and their lengths')
+    .addHelpText('after', examples('sluice rings'))
+    .action(async () => {
+      const { api, out } = connect(list);
+      const found = await collect<RingReport>(api, '/v1/rings', { field: 'rings' });
+      const rows = found.map(({ ring, length }) => [ring, length]);
+      out.show({ rings: found }, () => tableOf(['ring', 'length'], rows, out.paint));
+    });
+  addShow(rings);
+  addItems(rings);
+  addRotate(rings);
+}
+
+function addShow(rings: Command): void {
+  const command = rings
+    .command('show')
+    .description('the items of a ring, a line each')
+    .argument('<ring>', 'its name')
+    .addHelpText('after', examples('sluice rings show monitors'))
+    .action(async (ring: string) => {
+      const { api, out } = connect(command);
+      const items = await collect<unknown>(api, path`/v1/rings/${ring}`, { field: 'items' });
+      out.show({ ring, items }, () => lines(items));
+    });
+}
+
+function addItems(rings: Command): void {
+  const verbs = [
+    ['add', 'put', 'add items to a ring; those that it has stay where they are'],
+    ['remove', 'delete', 'take items out of a ring'],
+  ] as const;
+  for (const [verb, method, description] of verbs) {
+    const command = rings
+      .command(verb)
+      .description(description)
+      .argument('<ring>', 'its name')
+      .argument('<items...>', 'texts')
+      .addHelpText('after', examples(`sluice rings ${verb} monitors https://example.com/a https://example.com/b`))
+      .action(async (ring: string, items: string[]) => {
+        const { api, out } = connect(command);
+        const answer = await api[method]<object | undefined>(path`/v1/rings/${ring}/items`, { items });
+        out.show(answer ?? { ring }, () => countsOf(answer ?? {}));
+      });
+  }
+}
+
+function addRotate(rings: Command): void {
+  const command = rings
+    .command('rotate')
+    .description('take the next items, which go to the end of the ring')
+    .argument('<ring>', 'its name')
+    .option('--count <n>', 'how many', whole(1, 1_000), 1)
+    .addHelpText('after', examples('sluice rings rotate monitors --count 10'))
+    .action(async (ring: string, { count }: { count: number }) => {
+      const { api, out } = connect(command);
+      const answer = await api.post<{ items: unknown[] }>(path`/v1/rings/${ring}/rotate`, { count });
+      out.show(answer, () => lines(answer.items));
+    });
+}
+
+function lines(items: unknown[]): string {
+  return items.map((item) => visible(typeof item === 'string' ? item : JSON.stringify(item))).join('\n');
+}
+
+/** Such as "added 2, length 5": whatever numbers the server answers. */
+function countsOf(answer: object): string {
+  const counts = Object.entries(answer).filter(([, value]) => typeof value === 'number');
+  return counts.length > 0 ? counts.map(([name, count]) => `${name} ${count}`).join(', ') : 'done';
+}

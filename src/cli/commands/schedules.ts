@@ -1,0 +1,66 @@
+/** `sluice schedules`: recurring messages: look, run now, pause, resume, delete. */
+import type { Command } from 'commander';
+import type { ScheduleReport } from '../answers.ts';
+import { path } from '../api.ts';
+import { confirm, YES } from '../confirm.ts';
+import { connect } from '../connection.ts';
+import { examples } from '../options.ts';
+import { collect } from '../pages.ts';
+import { type Paint, tableOf } from '../table.ts';
+import { instantOf, lengthOf } from '../time.ts';
+
+export function addSchedules(program: Command): void {
+  const schedules = program.command('schedules').description('recurring messages');
+  const list = schedules
+    .command('list', { isDefault: true })
+    .description('the schedules, and when they fire next')
+    .addHelpText('after', examples('sluice schedules', 'sluice schedules list --json'))
+    .action(async () => {
+      const { api, out } = connect(list);
+      const found = await collect<ScheduleReport>(api, '/v1/schedules', { field: 'schedules' });
+      out.show({ schedules: found }, () => scheduleTable(found, out.paint));
+    });
+  addVerb(schedules, 'run', 'fire one now, besides its times', 'fired');
+  addVerb(schedules, 'pause', 'one fires no more', 'paused');
+  addVerb(schedules, 'resume', 'a paused one fires again', 'resumed');
+  addDelete(schedules);
+}
+
+function addVerb(schedules: Command, verb: string, description: string, done: string): void {
+  const command = schedules
+    .command(verb)
+    .description(description)
+    .argument('<id>', 'its name')
+    .addHelpText('after', examples(`sluice schedules ${verb} nightly-report`))
+    .action(async (id: string) => {
+      const { api, out } = connect(command);
+      const answer = await api.post<object | undefined>(path`/v1/schedules/${id}/${verb}`);
+      out.show(answer ?? { id }, () => `${id} ${done}`);
+    });
+}
+
+function addDelete(schedules: Command): void {
+  const command = schedules
+    .command('delete')
+    .description('delete one; asks first')
+    .argument('<id>', 'its name')
+    .option(...YES)
+    .addHelpText('after', examples('sluice schedules delete nightly-report --yes'))
+    .action(async (id: string, flags: { yes?: true }) => {
+      const { api, out } = connect(command);
+      await confirm(`Delete schedule ${id} at ${api.url}`, flags);
+      const answer = await api.delete<object | undefined>(path`/v1/schedules/${id}`);
+      out.show(answer ?? { id }, () => `${id} deleted`);
+    });
+}
+
+function scheduleTable(schedules: ScheduleReport[], paint: Paint): string {
+  const rows = schedules.map(({ id, state, queue, cron, everyMs, tz, next = [] }) => [
+    id,
+    state === 'paused' ? ({ text: state, style: 'yellow' } as const) : state,
+    queue,
+    cron === undefined ? `every ${lengthOf(everyMs ?? 0)}` : [cron, tz].filter(Boolean).join(' '),
+    instantOf(next[0]),
+  ]);
+  return tableOf(['schedule', 'state', 'queue', 'when', 'next'], rows, paint);
+}

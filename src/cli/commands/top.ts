@@ -1,0 +1,65 @@
+/** `sluice top`: the queues, refreshing in place. */
+import type { Command } from 'commander';
+import { type QueueReport, readyOf, type Stats } from '../answers.ts';
+import { allQueues } from '../browse.ts';
+import { connect } from '../connection.ts';
+import { examples, interval, whole } from '../options.ts';
+import { looks, untilStopped } from '../poll.ts';
+import { queueTable } from '../queue-table.ts';
+import { statsOf } from '../stats.ts';
+import type { Paint } from '../table.ts';
+import { lengthOf } from '../time.ts';
+
+interface Seen {
+  at: number;
+  queues: QueueReport[];
+  lastHour: Stats['total'] | undefined;
+}
+
+/** To the upper left, and clear from there: what was above stays in the scrollback. */
+const HOME = '\x1b[H\x1b[J';
+
+export function addTop(program: Command): void {
+  const command = program
+    .command('top')
+    .description('the queues with most to do first, refreshing in place until it is stopped')
+    .option('--interval <duration>', 'between two looks', interval, 2_000)
+    .option('--count <n>', 'end after so many looks', whole(1, 1_000_000), Number.POSITIVE_INFINITY)
+    .addHelpText('after', examples('sluice top', 'sluice top --interval 10s', 'sluice top --count 1 --json'))
+    .action(async ({ interval: intervalMs, count }: { interval: number; count: number }) => {
+      const { api, out } = connect(command);
+      const look = async (): Promise<Seen> => ({
+        at: Date.now(),
+        queues: (await allQueues(api)).toSorted((a, b) => workOf(b) - workOf(a)),
+        lastHour: (await statsOf(api))?.total,
+      });
+      const heading = `${api.url}, every ${lengthOf(intervalMs)}`;
+      for await (const seen of looks(look, { intervalMs, count, signal: untilStopped() })) {
+        await out.emit(seen, () => screen(seen, heading, out.paint));
+      }
+    });
+}
+
+function screen({ at, queues, lastHour }: Seen, heading: string, paint: Paint): string {
+  const shown = queues.slice(0, roomFor(queues.length));
+  const hidden = queues.length - shown.length;
+  const more = hidden > 0 ? [`and ${hidden} more with less to do`] : [];
+  const lines = [paint('dim', `${heading}  ${new Date(at).toISOString()}`), queueTable(shown, at, paint)];
+  return `${process.stdout.isTTY ? HOME : ''}${[...lines, ...more, ...hourOf(lastHour)].join('\n')}`;
+}
+
+function workOf(report: QueueReport): number {
+  return readyOf(report) + report.leased;
+}
+
+/** How many rows fit: what scrolls cannot be refreshed in place. */
+function roomFor(queues: number): number {
+  return process.stdout.isTTY ? Math.max(1, process.stdout.rows - 5) : queues;
+}
+
+function hourOf(total: Stats['total'] | undefined): string[] {
+  if (!total) return [];
+  const { acked, retried, dead, waitMs } = total;
+  const wait = waitMs?.p50 == null ? '' : `, waited p50 ${lengthOf(waitMs.p50)} p95 ${lengthOf(waitMs.p95 ?? 0)}`;
+  return [`last hour: ${acked} acked, ${retried} retried, ${dead} dead${wait}`];
+}

@@ -1,0 +1,128 @@
+/** The examination: one look after the other, each of which may end in several findings. None changes anything but a repair. */
+import { SluiceError } from '../../client/index.ts';
+import type { Findings, Health, MessageReport, QueueReport, Stats } from '../answers.ts';
+import { path } from '../api.ts';
+import { isLoopback } from '../settings.ts';
+import { type Finding, finding } from './finding.ts';
+import { judgeClock, judgeCron, judgeQueues, judgeScopes, type Signs, uncountedOf } from './rules.ts';
+import type { Seen, Site } from './site.ts';
+
+/** Of the queues with delayed messages. */
+const MOST_LOOKED_INTO = 10;
+/** Steps of the Date header. */
+const DATE_STEP_MS = 1_000;
+
+export async function* examine(site: Site, repair: boolean): AsyncGenerator<Finding> {
+  try {
+    yield judgeUrl(site.url);
+    const health = await site.see('GET', '/health', { anonymous: true });
+    yield* judgeHealth(health);
+    if (health.status !== 200) return;
+    yield await closed(site);
+    if (!site.hasToken) {
+      yield finding('token', 'fail', 'none was given', 'set SLUICE_TOKEN: without one nothing else can be seen');
+      return;
+    }
+    yield* examineWithToken(site, health, repair);
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    yield finding('reachable', 'fail', error.message, 'is the URL right, and is the Worker deployed?');
+  }
+}
+
+async function* examineWithToken(site: Site, health: Seen, repair: boolean): AsyncGenerator<Finding> {
+  const operate = await site.see('GET', '/v1/queues');
+  yield judgeScopes({
+    enqueue: await site.see('POST', '/v1/messages', { body: { messages: [] } }),
+    receive: await site.see('POST', '/v1/receive', { body: { queues: [] } }),
+    operate,
+  });
+  const seen = operate.status === 200 ? await site.see('GET', '/v1/stats?range=1h') : undefined;
+  const stats = seen?.status === 200 ? (seen as Seen & { body: Stats }) : undefined;
+  yield clock(health, stats);
+  if (operate.status !== 200) {
+    yield finding('queues', 'skip', 'the token lacks the scope operate');
+    return;
+  }
+  const lag = stats ? stats.body.now - stats.receivedAt : 0;
+  const now = Date.now() + lag;
+  const queues = await allQueues(site, operate.body as QueuePage);
+  yield judgeCron(await signsOf(site, queues, stats?.body), now);
+  yield* judgeQueues(queues, now);
+  yield* await audit(site, repair);
+}
+
+interface QueuePage {
+  queues: QueueReport[];
+  cursor?: string;
+}
+
+async function allQueues(site: Site, first: QueuePage): Promise<QueueReport[]> {
+  const queues = [...first.queues];
+  for (let { cursor } = first; cursor; ) {
+    const { body } = await site.see('GET', `/v1/queues?${new URLSearchParams({ cursor })}`);
+    const page = body as QueuePage | undefined; // none where it was refused meanwhile
+    queues.push(...(page?.queues ?? []));
+    cursor = page?.cursor;
+  }
+  return queues;
+}
+
+function judgeUrl(url: string): Finding {
+  const isSafe = url.startsWith('https:') || isLoopback(url);
+  const todo = 'use https://: the token and the messages can be read on their way';
+  return finding('url', isSafe ? 'ok' : 'warn', isSafe ? url : `${url} is not encrypted`, todo);
+}
+
+function* judgeHealth({ status, code, body, ms }: Seen): Generator<Finding> {
+  const took = `in ${Math.round(ms)} ms`;
+  if (status !== 200) {
+    const todo = 'is UPSTASH_REDIS_REST_URL right, and its token one that may write? The log of the Worker says more';
+    yield finding('health', 'fail', `GET /health answered ${status} ${code ?? ''}`.trim(), todo);
+    return;
+  }
+  yield finding('reachable', 'ok', `it answered ${took}`);
+  const { warnings = [] } = body as Partial<Health>;
+  if (warnings.length === 0) yield finding('storage', 'ok', 'it answers, may be written, and evicts nothing');
+  for (const warning of warnings)
+    yield finding('storage', 'fail', warning, 'change it at the database, before it loses messages');
+}
+
+/** Who has no token gets nothing. */
+async function closed(site: Site): Promise<Finding> {
+  const { status } = await site.see('GET', '/v1/queues', { anonymous: true });
+  const todo = 'something in front of the Worker adds a token, or it is no Sluice';
+  return finding('closed', status === 401 ? 'ok' : 'fail', `without a token: ${status}`, todo);
+}
+
+function clock(health: Seen, stats: (Seen & { body: Stats }) | undefined): Finding {
+  if (stats) return judgeClock(stats.body.now, stats.receivedAt - stats.ms / 2, stats.ms / 2);
+  if (health.dateAt === undefined) return finding('clock', 'skip', 'the server does not tell its time');
+  return judgeClock(
+    health.dateAt + DATE_STEP_MS / 2,
+    health.receivedAt - health.ms / 2,
+    health.ms / 2 + DATE_STEP_MS / 2,
+  );
+}
+
+async function signsOf(site: Site, queues: QueueReport[], stats: Stats | undefined): Promise<Signs> {
+  const lastSweepAt = stats?.lastSweepAt;
+  const uncountedAt = stats && uncountedOf(stats.points, lastSweepAt ?? 0);
+  const due: number[] = [];
+  for (const { queue } of queues.filter(({ delayed }) => delayed > 0).slice(0, MOST_LOOKED_INTO)) {
+    const { body } = await site.see('GET', `${path`/v1/queues/${queue}/messages`}?state=delayed&limit=1`); // the first due
+    due.push(...((body as { messages: MessageReport[] } | undefined)?.messages ?? []).flatMap(({ at }) => at ?? []));
+  }
+  return { lastSweepAt, uncountedAt, overdueAt: due.length > 0 ? Math.min(...due) : undefined };
+}
+
+async function audit(site: Site, repair: boolean): Promise<Finding[]> {
+  const { status, body } = await site.see('GET', `/v1/audit?repair=${repair}`);
+  if (status === 403) return [finding('audit', 'skip', 'it takes a token for all queues')];
+  if (status !== 200)
+    return [finding('audit', 'fail', `GET /v1/audit answered ${status}`, 'try again; the log of the Worker says more')];
+  const { findings } = body as Findings;
+  if (findings.length === 0) return [finding('audit', 'ok', 'nothing breaks an invariant')];
+  const todo = repair ? 'mended as far as it can be: run it again' : 'sluice doctor --repair';
+  return findings.map((found) => finding('audit', 'fail', `${found.finding} ${found.name}`, todo));
+}

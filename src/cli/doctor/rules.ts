@@ -1,0 +1,108 @@
+/** What is well, doubtful or wrong about what was seen. Pure. */
+import { type QueueReport, readyOf, type Stats } from '../answers.ts';
+import { lengthOf } from '../time.ts';
+import { type Finding, finding } from './finding.ts';
+
+/** The API has epoch ms for notBefore: a caller whose clock is off is early or late by as much. */
+const CLOCK_WARN_MS = 2_000;
+/** Cron ticks each minute; one may be late or lost. */
+const SWEEP_WARN_MS = 150_000;
+const SWEEP_FAIL_MS = 600_000;
+const MINUTE_MS = 60_000;
+const BACKLOG_WARN_MS = 5 * MINUTE_MS;
+
+/** @param doubtMs by how much the difference may be wrong: half the way there and back, and the steps of the clock */
+export function judgeClock(serverAt: number, localAt: number, doubtMs: number): Finding {
+  const offMs = Math.max(0, Math.abs(serverAt - localAt) - doubtMs);
+  const ahead = serverAt > localAt ? 'behind' : 'ahead of';
+  if (offMs <= CLOCK_WARN_MS) return finding('clock', 'ok', `this machine agrees, within ${lengthOf(doubtMs + offMs)}`);
+  const found = `this machine is ${lengthOf(offMs)} or more ${ahead} the server`;
+  return finding('clock', 'warn', found, 'set its clock (NTP): instants such as notBefore come from it');
+}
+
+/** What tells whether cron runs. Instants are epoch ms by the server's clock. */
+export interface Signs {
+  /** When a sweep last found something to count. On an idle system that may be long ago, with cron running. */
+  lastSweepAt?: number | undefined;
+  /** Since when something is to be counted that no sweep has counted. */
+  uncountedAt?: number | undefined;
+  /** When the first message was due that is still delayed. */
+  overdueAt?: number | undefined;
+}
+
+export function judgeCron({ lastSweepAt, uncountedAt, overdueAt }: Signs, now: number): Finding {
+  const waitsMs = now - Math.min(uncountedAt ?? now, overdueAt ?? now);
+  if (waitsMs > SWEEP_WARN_MS) {
+    const status = waitsMs > SWEEP_FAIL_MS ? 'fail' : 'warn';
+    const todo = 'is there a cron trigger ("* * * * *" in wrangler.toml)? `POST /v1/drain` does its work by hand';
+    return finding('cron', status, `what a sweep has to do has waited ${lengthOf(waitsMs)}`, todo);
+  }
+  if (lastSweepAt === undefined) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
+  const age = lengthOf(now - lastSweepAt);
+  return finding(
+    'cron',
+    'ok',
+    now - lastSweepAt > SWEEP_WARN_MS ? `swept ${age} ago, nothing to do since` : `swept ${age} ago`,
+  );
+}
+
+/** @returns the end of the first minute in which something ended after the last sweep that counted */
+export function uncountedOf(points: Stats['points'], lastSweepAt: number): number | undefined {
+  const first = points.find(({ at, acked, retried, dead }) => at > lastSweepAt && acked + retried + dead > 0);
+  return first && first.at + MINUTE_MS;
+}
+
+/** One finding for all that are well, and one for each that is not. */
+export function judgeQueues(queues: QueueReport[], now: number): Finding[] {
+  const findings = queues.flatMap((report) => [
+    ...judgePause(report),
+    ...judgeBacklog(report, now),
+    ...judgeDead(report),
+  ]);
+  if (findings.length > 0) return findings;
+  const oldest = Math.min(...queues.map(({ oldestReadyAt = now }) => oldestReadyAt));
+  const found =
+    queues.length === 0 ? 'no queue for this token' : `${queues.length} queues, oldest ${lengthOf(now - oldest)}`;
+  return [finding('queues', 'ok', found)];
+}
+
+function judgePause({ queue, paused, ...report }: QueueReport): Finding[] {
+  if (!paused) return [];
+  const found = `${queue} is paused, ${readyOf({ queue, paused, ...report })} wait`;
+  return [finding('paused', 'warn', found, `sluice resume ${queue}`)];
+}
+
+function judgeBacklog(
+  { queue, kind, paused, oldestReadyAt = Number.POSITIVE_INFINITY }: QueueReport,
+  now: number,
+): Finding[] {
+  const age = now - oldestReadyAt;
+  if (paused || age < BACKLOG_WARN_MS) return [];
+  const todo =
+    kind === 'pulled'
+      ? 'are its consumers running, and enough of them?'
+      : 'does cron run, and is SLUICE_DRAIN_REQUESTS that of your plan?';
+  return [finding('backlog', 'warn', `the oldest message of ${queue} has waited ${lengthOf(age)}`, todo)];
+}
+
+function judgeDead({ queue, dead }: QueueReport): Finding[] {
+  if (dead === 0) return [];
+  return [finding('dead', 'warn', `${queue} has ${dead} dead letters`, `sluice dead list ${queue}`)];
+}
+
+/** @param answers what the server said to a request of each scope that changes nothing */
+export function judgeScopes(answers: Record<string, { status: number; code: string | undefined }>): Finding {
+  const entries = Object.entries(answers);
+  if (entries.some(([, { code }]) => code === 'unauthorized')) {
+    return finding(
+      'token',
+      'fail',
+      'it is not known here',
+      'take one whose digest is in SLUICE_TOKENS; `sluice token` makes one',
+    );
+  }
+  const has = entries.filter(([, { status }]) => status === 200 || status === 422).map(([scope]) => scope);
+  const lacks = entries.filter(([, { code }]) => code === 'forbidden').map(([scope]) => scope);
+  const without = lacks.length > 0 ? `; it lacks ${lacks.join(', ')}` : '';
+  return finding('token', 'ok', `it may ${has.join(', ') || 'do nothing here'}${without}`);
+}

@@ -1,0 +1,66 @@
+/** Reading the values of options: a bad one is wrong usage, told before anything is sent. */
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../duration.ts';
+import { UsageError } from './failure.ts';
+
+/** @returns a reader of whole numbers */
+export function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** @returns ms */
+export function duration(text: string): number {
+  const ms = parseDuration(/^\d+$/.test(text) ? Number(text) : text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError('It must be milliseconds, or text such as 90s, 5m or 1h30m.');
+}
+
+/** @returns ms, of an interval at which to ask a server */
+export function interval(text: string): number {
+  const ms = duration(text);
+  if (ms >= 100) return ms;
+  throw new InvalidArgumentError('It must be at least 100ms.');
+}
+
+/** One of a list. */
+export function oneOf<Value extends string>(values: readonly Value[]): (text: string) => Value {
+  return (text) => {
+    const value = values.find((known) => known === text);
+    if (value !== undefined) return value;
+    throw new InvalidArgumentError(`It must be one of ${values.join(', ')}.`);
+  };
+}
+
+/** Some of a list, with commas between. */
+export function someOf<Value extends string>(values: readonly Value[]): (text: string) => Value[] {
+  return (text) => text.split(',').map(oneOf(values));
+}
+
+/** NAME=VALUE, any number of times. */
+export function pair(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at > 0) return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  throw new InvalidArgumentError('It must be NAME=VALUE.');
+}
+
+/**
+ * Called by the command, not as a reader of an option: commander quotes what a reader refuses, and so does the runtime's own
+ * error; this may be somebody's data.
+ * @throws UsageError
+ */
+export function jsonOf(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new UsageError(`${what} is not JSON`);
+  }
+}
+
+/** For --help: the lines that show how a command is used. */
+export function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}

@@ -1,0 +1,63 @@
+/** Queues for people: a table of them, or one in detail. Pure. */
+import { type QueueReport, readyOf } from './answers.ts';
+import { type Cell, listOf, type Paint, tableOf } from './table.ts';
+import { ageOf, instantOf, lengthOf } from './time.ts';
+
+const HEADINGS = ['queue', 'kind', 'ready', 'delayed', 'leased', 'dead', 'oldest', 'state'];
+
+export function queueTable(queues: QueueReport[], now: number, paint: Paint): string {
+  const rows = queues.map((report) => [
+    report.queue,
+    report.kind,
+    counted(report, readyOf(report)),
+    counted(report, report.delayed),
+    counted(report, report.leased),
+    dead(report),
+    ageOf(report.oldestReadyAt, now),
+    stateOf(report),
+  ]);
+  return tableOf(HEADINGS, rows, paint);
+}
+
+export function queueDetail(report: QueueReport, now: number, paint: Paint): string {
+  const { queue, kind, priority, attempts, timeoutMs, ready, oldestReadyAt } = report;
+  const byPriority = Object.entries(ready).filter(([, count]) => count > 0);
+  const entries: [string, Cell][] = [
+    ['queue', queue],
+    ['kind', kind],
+    ['state', stateOf(report)],
+    ['priority', priority],
+    ['attempts', attempts],
+    ['timeout', lengthOf(timeoutMs)],
+    ...limitsOf(report),
+    ['ready', counted(report, readyOf(report))],
+    ...byPriority.map(([of, count]): [string, Cell] => [`  priority ${of}`, count]),
+    ['oldest ready', ageOf(oldestReadyAt, now)],
+    ['since', instantOf(oldestReadyAt)],
+    ['delayed', counted(report, report.delayed)],
+    ['leased', counted(report, report.leased)],
+    ['dead', dead(report)],
+  ];
+  return listOf(entries, paint);
+}
+
+function limitsOf({ limits: { concurrency, rate } = {}, overrides = {} }: QueueReport): [string, Cell][] {
+  const by = (override: unknown) => (override === undefined ? '' : ', set by an operator');
+  return [
+    ['concurrency', concurrency && `${concurrency}${by(overrides.concurrency)}`],
+    ['rate', rate && `${rate.limit} per ${lengthOf(rate.perMs)}${by(overrides.rate)}`],
+  ];
+}
+
+/** Where the server stopped counting there are at least so many. */
+function counted({ complete }: QueueReport, count: number): string {
+  return complete ? String(count) : `${count}+`;
+}
+
+function dead({ dead: count }: QueueReport): Cell {
+  return count > 0 ? { text: String(count), style: 'red' } : count;
+}
+
+function stateOf({ paused }: QueueReport): Cell {
+  return paused ? { text: 'paused', style: 'yellow' } : 'open';
+}

@@ -1,0 +1,415 @@
+// The command line against the deployed bundle: each command once well and once wrong, by exit code, stdout and stderr.
+import { describe, expect, test } from 'vitest';
+import { newToken } from '../../src/cli/new-token.ts';
+import { type CliOptions, runCli, runOnTerminal, terminalPresent } from '../support/cli.ts';
+import { deploy, eventually } from '../support/worker.ts';
+
+const admin = newToken({ name: 'admin', scopes: 'enqueue,receive,operate', queues: '*' });
+const sender = newToken({ name: 'sender', scopes: 'enqueue', queues: 'reports' });
+const deployed = deploy({ env: { SLUICE_TOKENS: JSON.stringify([admin.entry, sender.entry]) } });
+
+const sluice = (args: string[], { env = {}, ...options }: CliOptions = {}) =>
+  runCli(args, { ...options, env: { SLUICE_URL: deployed().worker.url, SLUICE_TOKEN: admin.token, ...env } });
+
+const api = async (path: string, method: string, body?: unknown) => {
+  const answer = await deployed().call(path, { method, body, token: admin.token });
+  // biome-ignore lint/suspicious/noExplicitAny: what it answers is what the tests look at
+  return answer.json() as Promise<any>;
+};
+
+const enqueue = (body: unknown, options: object = {}): Promise<{ id: string }> =>
+  api('/v1/queues/reports/messages', 'POST', { body, ...options });
+const report = () => api('/v1/queues/reports', 'GET');
+const empty = () => api('/v1/queues/reports/purge', 'POST', { states: ['ready', 'delayed', 'dead'] });
+
+/** Puts a message into the queue and lets its consumer refuse it. */
+async function deadLetter(body: unknown): Promise<string> {
+  const { id } = await enqueue(body);
+  const { lease } = await api('/v1/receive', 'POST', { queues: ['reports'], max: 1 });
+  await api(`/v1/leases/${lease}/settle`, 'POST', { settle: [{ id, outcome: 'dead', error: 'no such month' }] });
+  return id;
+}
+
+describe('enqueue', () => {
+  test('takes a body from the argument, from stdin, as text, with its options', async () => {
+    const [byArgument, byStdin, asText] = await Promise.all([
+      sluice(['enqueue', 'reports', '{"n": 1}', '--delay', '1h', '--group', 'acme', '--header', 'a=b=c', '--json']),
+      sluice(['enqueue', 'reports', '--priority', '0'], { input: '{"n": 2}' }),
+      sluice(['enqueue', 'reports', '--text', '--priority', '1'], { input: 'not {json' }),
+    ]);
+    expect([byArgument.code, byArgument.err]).toEqual([0, '']);
+    const { id, ...receipt } = JSON.parse(byArgument.out);
+    expect(receipt).toEqual({ queue: 'reports', state: 'delayed', duplicate: false });
+    const stored = await api(`/v1/messages/${id}`, 'GET');
+    expect(stored).toMatchObject({ body: { n: 1 }, group: 'acme', headers: { a: 'b=c' }, state: 'delayed' });
+    expect(byStdin.out).toMatch(/^\S+ {2}ready\n$/);
+    expect(asText.code).toBe(0);
+    const ready = await sluice(['peek', 'reports', '--json']);
+    expect(JSON.parse(ready.out).messages).toMatchObject([{ body: { n: 2 } }, { body: 'not {json' }]);
+    await empty();
+  });
+
+  test('says what is wrong, with the field, and does not show the body', async () => {
+    const [noJson, refused, unknown, badOption, noQueue] = await Promise.all([
+      sluice(['enqueue', 'reports', 'secret-body']),
+      sluice(['enqueue', 'confirmation.email', '{"to": "nobody"}']),
+      sluice(['enqueue', 'nowhere', '1']),
+      sluice(['enqueue', 'reports', '1', '--priority', '12']),
+      sluice(['enqueue']),
+    ]);
+    expect(noJson).toEqual({ code: 2, out: '', err: 'error: the body (without --text) is not JSON\n' });
+    expect([refused.code, refused.out]).toEqual([1, '']);
+    expect(refused.err).toMatch(
+      /^error: invalid_message: .* \(HTTP 422\)\n {2}body\.to: .* \(schema\)\n {2}body\.token: /,
+    );
+    expect(unknown).toMatchObject({ code: 1, err: expect.stringMatching(/unknown_queue.*404[\s\S]*sluice queues/) });
+    expect(badOption).toMatchObject({ code: 2, err: expect.stringContaining('from 0 to 9') });
+    expect(noQueue).toMatchObject({ code: 2, err: expect.stringContaining('no queue') });
+  });
+
+  test('options that only the server can judge, and one that is JSON', async () => {
+    const refused = await Promise.all([
+      sluice(['enqueue', 'reports', '1', '--on-death', '{secret']),
+      sluice(['enqueue', 'reports', '1', '--dedup-key', 'k', '--dedup-mode', 'sometimes']),
+    ]);
+    expect(refused.map(({ code, out }) => [code, out])).toEqual([
+      [2, ''],
+      [1, ''],
+    ]);
+    expect(refused[0]?.err).toBe('error: --on-death is not JSON\n');
+    expect(refused[1]?.err).toMatch(/^ {2}dedup\.mode: /m);
+  });
+
+  test('takes lines in requests, and the same lines again under the same key enqueue nothing new', async () => {
+    const input = Array.from({ length: 250 }, (_, n) => `{"body": ${n}}\n`).join('');
+    const args = ['enqueue', 'reports', '--batch', '--batch-size', '100', '--idempotency-key', 'import', '--json'];
+    const first = await sluice(args, { input });
+    expect([first.code, JSON.parse(first.out)]).toEqual([0, { enqueued: 250, duplicates: 0, requests: 3 }]);
+    expect((await sluice(args, { input })).code).toBe(0);
+    expect((await report()).ready).toEqual({ 4: 250 });
+    await empty();
+  });
+
+  test('names the bad line, and says what was stored before it', async () => {
+    const [fields, garbled, bare] = await Promise.all([
+      sluice(['enqueue', 'reports', '--batch', '--json'], { input: '{"body": 1}\n\n{"body": 2, "delay": "x"}\n' }),
+      sluice(['enqueue', 'reports', '--batch', '--batch-size', '1'], { input: '{"body": 1}\n{secret\n' }),
+      sluice(['enqueue', '--batch'], { input: '{"body": 1}\n' }),
+    ]);
+    expect(JSON.parse(fields.err).error).toMatchObject({
+      code: 'invalid_message',
+      errors: [{ field: 'line 3 delay', code: 'invalid' }],
+    });
+    expect([fields.code, fields.out]).toEqual([1, '']);
+    expect(garbled).toEqual({
+      code: 1,
+      out: '',
+      err: 'error: line 2 is not JSON (1 messages had been stored before)\n',
+    });
+    expect(bare).toMatchObject({ code: 2, err: expect.stringContaining('line 1 names no queue') });
+    await empty();
+  });
+});
+
+describe('receive', () => {
+  test('prints and gives back in the old order; with --ack they are done', async () => {
+    for (const n of [1, 2, 3]) await enqueue({ n });
+    const looked = await sluice(['receive', 'reports', '--json']);
+    expect([looked.code, looked.err]).toEqual([0, '3 received, given back\n']);
+    const bodies = looked.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).body);
+    expect(bodies).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    const done = await sluice(['receive', 'reports', '--ack']);
+    expect(done.out.match(/\{"n":\d\}/g)).toEqual(['{"n":1}', '{"n":2}', '{"n":3}']);
+    expect(done.out).toContain('attempt 1'); // giving back does not count
+    expect(await report()).toMatchObject({ ready: {}, leased: 0, dead: 0 });
+  });
+
+  test('stays with --follow until it is stopped, and has acked what it printed', async () => {
+    await enqueue('first');
+    const following = sluice(['receive', 'reports', '--follow', '--ack'], { interruptAt: 'second' });
+    await eventually('the first is received', async () => (await report()).ready[4] === undefined);
+    await enqueue('second');
+    expect(await following).toMatchObject({ code: 0, err: '2 received, acked\n' });
+    expect(await report()).toMatchObject({ ready: {}, leased: 0 });
+  });
+
+  test('refuses what cannot be', async () => {
+    const [endless, drained] = await Promise.all([
+      sluice(['receive', 'reports', '--follow']),
+      sluice(['receive', 'github.review']),
+    ]);
+    expect(endless).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--ack') });
+    expect(drained).toMatchObject({ code: 1, out: '', err: expect.stringContaining('not_pulled') });
+  });
+});
+
+describe('looking', () => {
+  test('queues: a table, one in detail, and JSON', async () => {
+    await enqueue({ n: 1 }, { priority: 2 });
+    await api('/v1/queues/reports', 'PATCH', { rate: { limit: 100, per: '90s' } });
+    const [table, one, json, unknown] = await Promise.all([
+      sluice(['queues']),
+      sluice(['queues', 'reports']),
+      sluice(['queues', '--json']),
+      sluice(['queues', 'nowhere']),
+    ]);
+    expect(table.out).toMatch(/^queue +kind +ready +delayed +leased +dead +oldest +state\n/);
+    expect(table.out).toMatch(/^reports +pulled +1 +0 +0 +0 +\S+ +open$/m);
+    expect(one.out).toMatch(/^ {2}priority 2 +1$/m);
+    expect(one.out).toMatch(/^rate +100 per 1m30s, set by an operator$/m);
+    expect(JSON.parse(json.out).queues).toContainEqual(await report());
+    expect(unknown).toMatchObject({ code: 1, out: '', err: expect.stringContaining('unknown_queue') });
+    await api('/v1/queues/reports', 'PATCH', { rate: null });
+    await empty();
+  });
+
+  test('peek and message: what is there, with nothing that a terminal would obey', async () => {
+    const { id } = await enqueue({ n: '\u009b31m' }, { group: '\x1b[31mred', delay: '1h' });
+    const [page, json, message, bad, gone] = await Promise.all([
+      sluice(['peek', 'reports', '--state', 'delayed']),
+      sluice(['peek', 'reports', '--state', 'delayed', '--json']),
+      sluice(['message', id]),
+      sluice(['peek', 'reports', '--state', 'lost']),
+      sluice(['message', 'nope']),
+    ]);
+    expect(page.out).toContain(`${id}         4  \\u001b[31mred`);
+    expect(`${page.out}${json.out}${message.out}`.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    expect(JSON.parse(json.out).messages).toMatchObject([{ id, state: 'delayed', body: { n: '\u009b31m' } }]);
+    expect(message.out).toMatch(/^state +delayed$/m);
+    expect(bad).toMatchObject({ code: 2, err: expect.stringContaining('ready, delayed, leased, dead') });
+    expect(gone).toMatchObject({ code: 1, err: expect.stringContaining('unknown_message') });
+    await empty();
+  });
+
+  test('tail: a line for what changed between two looks', async () => {
+    const tailing = sluice(['tail', '--queue', 'reports', '--interval', '100ms', '--json'], { interruptAt: '\n' });
+    const ended = tailing.then(() => true);
+    const enqueued = [];
+    // It begins with what is there, and says nothing about it: so messages come until it has seen one come.
+    while (!(await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 150))]))) {
+      enqueued.push(await enqueue('x'));
+    }
+    const { code, out, err } = await tailing;
+    expect([code, err]).toEqual([0, expect.stringContaining('every 100ms')]);
+    expect(JSON.parse(out.split('\n')[0] ?? '')).toMatchObject({
+      queue: 'reports',
+      change: { ready: expect.any(Number) },
+    });
+    expect((await sluice(['tail', '--interval', '1ms'])).code).toBe(2);
+    await empty();
+  });
+
+  test('top: the queues with most to do first', async () => {
+    await enqueue('x');
+    const [text, json] = await Promise.all([
+      sluice(['top', '--count', '1']),
+      sluice(['top', '--count', '2', '--interval', '100ms', '--json']),
+    ]);
+    expect(text.out.split('\n')[2]).toMatch(/^reports +pulled +1 /);
+    const looks = json.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(looks.map(({ queues }) => queues[0].queue)).toEqual(['reports', 'reports']);
+    await empty();
+  });
+});
+
+describe('changing', () => {
+  test('message --cancel takes a confirmation', async () => {
+    const { id } = await enqueue('x');
+    const unsure = await sluice(['message', id, '--cancel']);
+    expect(unsure).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/Cancel message .*say --yes/) });
+    expect(await report()).toMatchObject({ ready: { 4: 1 } });
+    const sure = await sluice(['message', id, '--cancel', '--yes', '--json']);
+    expect([sure.code, JSON.parse(sure.out)]).toEqual([0, { id, was: 'ready' }]);
+  });
+
+  test('dead letters are listed, put back and deleted', async () => {
+    const ids = [await deadLetter(1), await deadLetter(2), await deadLetter(3)];
+    const [listed, unclear, unsure] = await Promise.all([
+      sluice(['dead', 'list', 'reports']),
+      sluice(['dead', 'redrive', 'reports']),
+      sluice(['dead', 'delete', 'reports']),
+    ]);
+    expect(listed.out).toMatch(/last error\n/);
+    for (const id of ids) expect(listed.out).toMatch(new RegExp(`^${id} .*no such month`, 'm'));
+    expect(unclear).toMatchObject({ code: 2, err: expect.stringContaining('--all') });
+    expect(unsure).toMatchObject({ code: 2, err: expect.stringMatching(/Delete 3 dead letters of reports .*--yes/) });
+
+    const some = await sluice(['dead', 'redrive', 'reports', ids[1] ?? '', 'nope']);
+    expect(some).toMatchObject({ code: 1, out: '1 of 2 redriven\n' });
+    expect(await sluice(['dead', 'redrive', 'reports', '--limit', '1'])).toMatchObject({
+      code: 0,
+      out: '1 of 1 redriven\n',
+    });
+    expect(await report()).toMatchObject({ ready: { 4: 2 }, dead: 1 });
+    const deleted = await sluice(['dead', 'delete', 'reports', '--yes', '--json']);
+    expect(JSON.parse(deleted.out)).toEqual({ queue: 'reports', deleted: 1 });
+    await empty();
+  });
+
+  test('pause, resume and purge', async () => {
+    await enqueue('x');
+    await enqueue('y', { delay: '1h' });
+    expect(await sluice(['pause', 'reports'])).toMatchObject({ code: 0, out: 'reports is paused\n' });
+    expect(await report()).toMatchObject({ paused: true });
+    expect(await sluice(['resume', 'reports', '--json'])).toMatchObject({
+      out: '{"queue":"reports","paused":false}\n',
+    });
+    const [unsure, unknown, outside] = await Promise.all([
+      sluice(['purge', 'reports']),
+      sluice(['pause', 'nowhere']),
+      sluice(['pause', '..']),
+    ]);
+    expect(unsure).toMatchObject({ code: 2, err: expect.stringMatching(/Purge 2 messages \(ready, delayed\)/) });
+    expect(unknown).toMatchObject({ code: 1, err: expect.stringContaining('unknown_queue') });
+    expect(outside).toMatchObject({ code: 2, err: expect.stringContaining('not a name') });
+    expect(await sluice(['purge', 'reports', '--state', 'delayed', '--yes'])).toMatchObject({
+      code: 0,
+      out: '1 messages of reports purged\n',
+    });
+    expect(await report()).toMatchObject({ ready: { 4: 1 }, delayed: 0 });
+    await empty();
+  });
+
+  test('bench: a pulled queue is received from, a drained one watched; not one that is in use', async () => {
+    const pulled = await sluice(['bench', '--queue', 'reports', '--count', '200', '--json']);
+    expect(JSON.parse(pulled.out)).toMatchObject({ count: 200, delivery: { waitMs: { p50: expect.any(Number) } } });
+    const drained = await sluice(['bench', '--queue', 'github.review', '--count', '50']);
+    expect(drained.out).toMatch(/^delivered +\d+ a second/m);
+    expect(await report()).toMatchObject({ ready: {}, leased: 0 });
+    await enqueue('of somebody else');
+    const [used, far] = await Promise.all([
+      sluice(['bench', '--queue', 'reports']),
+      sluice(['bench', '--queue', 'reports'], { env: { SLUICE_URL: 'https://sluice.invalid' } }),
+    ]);
+    expect(used).toMatchObject({ code: 1, out: '', err: expect.stringContaining('holds 1 messages') });
+    expect(far).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--yes') });
+    await empty();
+  });
+});
+
+describe('doctor', () => {
+  test('finds a sound deployment sound, and says what could not be looked at', async () => {
+    await enqueue('later', { delay: '1h' });
+    const [text, json, limited] = await Promise.all([
+      sluice(['doctor']),
+      sluice(['doctor', '--json']),
+      sluice(['doctor'], { env: { SLUICE_TOKEN: sender.token } }),
+    ]);
+    expect([text.code, text.err]).toEqual([0, '']);
+    for (const check of ['url', 'reachable', 'storage', 'closed', 'token', 'queues', 'audit']) {
+      expect(text.out).toMatch(new RegExp(`^ok {4}${check} `, 'm'));
+    }
+    expect(text.out).toMatch(/^(ok|skip) +cron /m);
+    await empty();
+    expect(JSON.parse(json.out)).toMatchObject({ ok: true, findings: expect.any(Array) });
+    expect(limited.out).toMatch(/^ok +token +it may enqueue; it lacks receive, operate$/m);
+    expect(limited.out).toMatch(/^skip +queues /m);
+  });
+
+  test('says what is wrong and what to do, and fails', async () => {
+    await deadLetter('x');
+    await api('/v1/queues/reports/pause', 'POST');
+    const [troubled, stranger, nobody, unreachable] = await Promise.all([
+      sluice(['doctor']),
+      sluice(['doctor'], { env: { SLUICE_TOKEN: 'unknown' } }),
+      sluice(['doctor'], { env: { SLUICE_TOKEN: '' } }),
+      sluice(['doctor'], { env: { SLUICE_URL: 'http://127.0.0.1:1' } }),
+    ]);
+    expect(troubled.code).toBe(0); // warnings
+    expect(troubled.out).toMatch(/^warn +paused +reports .*\n +sluice resume reports$/m);
+    expect(troubled.out).toMatch(/^warn +dead +reports has 1 dead letters\n +sluice dead list reports$/m);
+    expect(stranger).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^fail +token +it is not known here\n +\S/m),
+    });
+    expect(nobody).toMatchObject({ code: 1, out: expect.stringMatching(/^fail +token +none was given/m) });
+    expect(unreachable).toMatchObject({ code: 1, out: expect.stringMatching(/^fail +reachable +unreachable: /m) });
+    await api('/v1/queues/reports/resume', 'POST');
+    await empty();
+  });
+});
+
+describe('everywhere', () => {
+  test('options win over the environment, and a token on the command line is warned of but never shown', async () => {
+    const env = { SLUICE_URL: 'http://127.0.0.1:1', SLUICE_TOKEN: 'wrong' };
+    const well = await sluice(['queues', '--url', deployed().worker.url, '--token', admin.token], { env });
+    expect([well.code, well.err]).toEqual([0, expect.stringContaining('warning')]);
+    const wrong = await sluice(['queues', '--token', 'hunter2-hunter2', '--json']);
+    expect(wrong.code).toBe(1);
+    expect(`${wrong.out}${wrong.err}${well.out}${well.err}`).not.toMatch(new RegExp(`hunter2|${admin.token}`));
+    expect(JSON.parse(wrong.err.split('\n')[1] ?? '').error).toMatchObject({ code: 'unauthorized', status: 401 });
+  });
+
+  test('without a deployment, a token or a known command it is wrong usage', async () => {
+    const [noUrl, badUrl, noToken, unknown, nothing, unreachable] = await Promise.all([
+      sluice(['queues'], { env: { SLUICE_URL: '' } }),
+      sluice(['queues', '--url', 'sluice.example']),
+      sluice(['queues'], { env: { SLUICE_TOKEN: '' } }),
+      sluice(['frobnicate']),
+      sluice([]),
+      sluice(['pause', 'reports'], { env: { SLUICE_URL: 'http://127.0.0.1:1' } }),
+    ]);
+    expect(noUrl).toMatchObject({ code: 2, out: '', err: expect.stringContaining('SLUICE_URL') });
+    expect(badUrl).toMatchObject({ code: 2, err: expect.stringContaining('http') });
+    expect(noToken).toMatchObject({ code: 2, err: expect.stringContaining('SLUICE_TOKEN') });
+    expect(unknown).toMatchObject({ code: 2, err: expect.stringContaining("unknown command 'frobnicate'") });
+    expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining('Usage: sluice') });
+    expect(unreachable).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^error: unreachable: .*\n {2}is the URL right/),
+    });
+  });
+
+  test('a token of too small a scope is told so', async () => {
+    const env = { SLUICE_TOKEN: sender.token };
+    expect(await sluice(['queues'], { env })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^error: forbidden: .*operate/),
+    });
+  });
+});
+
+if (!terminalPresent) console.warn('skipped: the command line on a terminal: there is no `script` on the PATH');
+
+describe.skipIf(!terminalPresent)('on a terminal', () => {
+  const onTerminal = (args: string[], typed = '', env: Record<string, string> = {}) =>
+    runOnTerminal(args, typed, { SLUICE_URL: deployed().worker.url, SLUICE_TOKEN: admin.token, ...env });
+
+  test('it asks before it destroys, and only a yes is a yes', async () => {
+    await enqueue('x');
+    const unsure = await Promise.all(
+      ['n\n', '\n', '\x04', '\x03'].map((typed) => onTerminal(['purge', 'reports'], typed)),
+    );
+    expect(unsure.map(({ code }) => code)).toEqual([1, 1, 1, 1]);
+    for (const { out } of unsure) expect(out).toMatch(/Purge 1 messages .*\[y\/N\][\s\S]*nothing was changed/);
+    expect(await report()).toMatchObject({ ready: { 4: 1 } });
+    expect(await onTerminal(['purge', 'reports'], 'y\n')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('1 messages'),
+    });
+    expect(await report()).toMatchObject({ ready: {} });
+  });
+
+  test('it has colours, unless NO_COLOR is set', async () => {
+    const [coloured, plain] = await Promise.all([
+      onTerminal(['doctor']),
+      onTerminal(['doctor'], '', { NO_COLOR: '1' }),
+    ]);
+    expect(coloured.out).toContain('\x1b[32mok');
+    expect(plain.out).toMatch(/^ok +url/m);
+    expect(plain.out).not.toContain('\x1b');
+  });
+
+  test('without a body and with nobody to send one, enqueue does not wait', async () => {
+    expect(await onTerminal(['enqueue', 'reports'])).toMatchObject({
+      code: 2,
+      out: expect.stringContaining('no body'),
+    });
+  });
+});

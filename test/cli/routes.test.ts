@@ -1,0 +1,210 @@
+// The command line against a server that answers by a script: what it sends, what it makes of answers, and of their absence.
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type CliOptions, runCli } from '../support/cli.ts';
+
+/** `METHOD path` to the answers, one after the other; the last one stays. A number is a status, a text no JSON. */
+let answers: Record<string, (object | number | string)[]>;
+let requests: { call: string; body: unknown; token: string | undefined }[];
+let server: Server;
+let url: string;
+
+beforeAll(async () => {
+  server = createServer(async (request, response) => {
+    const call = `${request.method} ${request.url}`;
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    requests.push({ call, body: text === '' ? undefined : JSON.parse(text), token: request.headers.authorization });
+    const left = answers[call] ?? [404];
+    const answer = left.length > 1 ? left.shift() : left[0];
+    if (typeof answer === 'object') return response.end(JSON.stringify(answer));
+    if (typeof answer === 'string') return response.end(answer);
+    const code = answer === 404 ? 'not_found' : 'storage_unreachable';
+    response.writeHead(answer ?? 500, { 'content-type': 'application/problem+json' });
+    return response.end(JSON.stringify({ title: 'There is nothing at this path', code }));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+beforeEach(() => {
+  answers = {};
+  requests = [];
+});
+
+const sluice = (args: string[], options: CliOptions = {}) =>
+  runCli(args, { ...options, env: { SLUICE_URL: url, SLUICE_TOKEN: 'local', ...options.env } });
+const calls = () => requests.map(({ call }) => call);
+
+test('a route that the deployment does not have is named', async () => {
+  const all = await Promise.all([
+    sluice(['schedules']),
+    sluice(['rings']),
+    sluice(['rings', 'add', 'monitors', 'a', '--json']),
+  ]);
+  expect(all.map(({ code, out }) => [code, out])).toEqual([
+    [1, ''],
+    [1, ''],
+    [1, ''],
+  ]);
+  expect(all[0]?.err).toBe('error: this deployment has no route GET /v1/schedules: it is older than this command\n');
+  expect(JSON.parse(all[2]?.err ?? '').error.message).toContain('PUT /v1/rings/monitors/items');
+});
+
+test('schedules: listed with when they fire next; run, paused, resumed, deleted', async () => {
+  const nightly = {
+    id: 'nightly',
+    state: 'paused',
+    queue: 'reports',
+    cron: '0 3 * * *',
+    tz: 'Europe/Berlin',
+    next: [1_800_000_000_000],
+  };
+  const poll = { id: 'poll', state: 'active', queue: 'monitors', everyMs: 90_000, next: [] };
+  answers = {
+    'GET /v1/schedules': [{ schedules: [nightly, poll] }],
+    'POST /v1/schedules/a%2Fb/run': [{ id: 'a/b' }],
+    'POST /v1/schedules/nightly/pause': [{ ...nightly }],
+    'POST /v1/schedules/nightly/resume': [{ ...nightly, state: 'active' }],
+    'DELETE /v1/schedules/nightly': [{ id: 'nightly' }],
+  };
+  const [listed, run, paused, resumed, unsure, deleted] = await Promise.all([
+    sluice(['schedules']),
+    sluice(['schedules', 'run', 'a/b']),
+    sluice(['schedules', 'pause', 'nightly', '--json']),
+    sluice(['schedules', 'resume', 'nightly']),
+    sluice(['schedules', 'delete', 'nightly']),
+    sluice(['schedules', 'delete', 'nightly', '--yes']),
+  ]);
+  expect(listed.out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+    ['schedule', 'state', 'queue', 'when', 'next'],
+    ['nightly', 'paused', 'reports', '0 3 * * * Europe/Berlin', '2027-01-15T08:00:00Z'],
+    ['poll', 'active', 'monitors', 'every 1m30s'],
+    [''],
+  ]);
+  expect([run.out, resumed.out, deleted.out]).toEqual(['a/b fired\n', 'nightly resumed\n', 'nightly deleted\n']);
+  expect(JSON.parse(paused.out)).toEqual(nightly);
+  expect(unsure).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--yes') });
+  expect(calls().filter((call) => call.startsWith('DELETE'))).toHaveLength(1);
+});
+
+test('rings: listed and shown to their last page, items added, removed, rotated', async () => {
+  answers = {
+    'GET /v1/rings': [{ rings: [{ ring: 'monitors', length: 3 }], cursor: 'monitors' }],
+    'GET /v1/rings?cursor=monitors': [{ rings: [{ ring: 'probes', length: 1 }] }],
+    'GET /v1/rings/monitors': [{ ring: 'monitors', length: 3, items: ['a', 'b'], cursor: '2' }],
+    'GET /v1/rings/monitors?cursor=2': [{ ring: 'monitors', length: 3, items: ['\x1b[2Jc'] }],
+    'PUT /v1/rings/monitors/items': [{ ring: 'monitors', added: 2, length: 5 }],
+    'DELETE /v1/rings/monitors/items': [{ ring: 'monitors', removed: 1, length: 4 }],
+    'POST /v1/rings/monitors/rotate': [{ ring: 'monitors', items: ['a', 'b'] }],
+  };
+  const [listed, shown, added, removed, rotated, none] = await Promise.all([
+    sluice(['rings', 'list', '--json']),
+    sluice(['rings', 'show', 'monitors']),
+    sluice(['rings', 'add', 'monitors', 'd', 'e']),
+    sluice(['rings', 'remove', 'monitors', 'd']),
+    sluice(['rings', 'rotate', 'monitors', '--count', '2']),
+    sluice(['rings', 'add', 'monitors']),
+  ]);
+  expect(JSON.parse(listed.out).rings).toEqual([
+    { ring: 'monitors', length: 3 },
+    { ring: 'probes', length: 1 },
+  ]);
+  expect(shown.out).toBe('a\nb\n\\u001b[2Jc\n');
+  expect([added.out, removed.out, rotated.out]).toEqual(['added 2, length 5\n', 'removed 1, length 4\n', 'a\nb\n']);
+  expect(none).toMatchObject({ code: 2, err: expect.stringContaining("missing required argument 'items'") });
+  const sent = Object.fromEntries(
+    requests.filter(({ body }) => body).map(({ call, body }) => [call.split(' ')[0], body]),
+  );
+  expect(sent).toEqual({ PUT: { items: ['d', 'e'] }, DELETE: { items: ['d'] }, POST: { count: 2 } });
+});
+
+test('what can be repeated is repeated where storage is away; what cannot is not', async () => {
+  answers = {
+    'GET /v1/rings': [503, { rings: [] }],
+    'POST /v1/schedules/nightly/run': [503],
+  };
+  const [read, fired] = await Promise.all([sluice(['rings', '--json']), sluice(['schedules', 'run', 'nightly'])]);
+  expect([read.code, read.out]).toEqual([0, '{"rings":[]}\n']);
+  expect(fired).toMatchObject({ code: 1, out: '', err: expect.stringContaining('storage_unreachable') });
+  expect(calls().toSorted()).toEqual(['GET /v1/rings', 'GET /v1/rings', 'POST /v1/schedules/nightly/run']);
+});
+
+test('purge and dead delete go on while the server says that there is more', async () => {
+  answers = {
+    'GET /v1/queues/reports': [{ queue: 'reports', ready: { 4: 9 }, delayed: 1, leased: 0, dead: 7, complete: false }],
+    'POST /v1/queues/reports/purge': [
+      { purged: 5, more: true },
+      { purged: 4, more: false },
+    ],
+    'DELETE /v1/queues/reports/dead': [
+      { purged: 5, more: true },
+      { purged: 2, more: false },
+    ],
+  };
+  const [purged, deleted, unsure] = await Promise.all([
+    sluice(['purge', 'reports', '--yes']),
+    sluice(['dead', 'delete', 'reports', '--yes']),
+    sluice(['purge', 'reports']),
+  ]);
+  expect([purged.out, deleted.out]).toEqual(['9 messages of reports purged\n', '7 dead letters of reports deleted\n']);
+  expect(unsure.err).toContain('Purge more than 10 messages');
+});
+
+test('redrive --all puts back as many as there were when it began, though they die again', async () => {
+  const step = (count: number) => ({
+    messages: Array.from({ length: count }, (_, i) => ({ id: `m${i}`, status: 'redriven' })),
+  });
+  answers = {
+    'GET /v1/queues/reports': [{ queue: 'reports', dead: 700 }],
+    'POST /v1/queues/reports/dead/redrive': [step(500), step(200), step(500)],
+  };
+  expect((await sluice(['dead', 'redrive', 'reports', '--all'])).out).toBe('700 of 700 redriven\n');
+  expect(requests.slice(1).map(({ body }) => body)).toEqual([{ limit: 500 }, { limit: 200 }]);
+});
+
+test('a server that is no Sluice, or sends it elsewhere, is told apart from one that refuses', async () => {
+  answers = { 'GET /v1/queues': [302], 'GET /v1/rings': ['<html>'], 'GET /health': ['<html>'] };
+  const [elsewhere, page, examined] = await Promise.all([sluice(['queues']), sluice(['rings']), sluice(['doctor'])]);
+  expect(elsewhere).toMatchObject({ code: 1, err: expect.stringContaining('HTTP 302') });
+  expect(calls().filter((call) => call === 'GET /v1/queues')).toHaveLength(1); // it did not follow
+  expect(page).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^error: garbled: .*\n {2}is the URL that of a Sluice/),
+  });
+  expect(examined).toMatchObject({ code: 1, out: expect.stringMatching(/^fail +reachable +garbled: /m) });
+});
+
+test('the doctor reads the clock and the last sweep where the deployment tells them', async () => {
+  const now = Date.now() - 3_600_000; // of a machine whose clock is an hour ahead
+  const ended = { at: now - 760_000, acked: 1, retried: 0, dead: 0 }; // and no sweep since
+  answers = {
+    'GET /health': [{ status: 'unsafe', warnings: ['eviction is on'] }],
+    'GET /v1/queues': [{ queues: [] }],
+    'GET /v1/stats?range=1h': [{ now, points: [ended], total: ended, lastSweepAt: ended.at - 5_000 }],
+    'GET /v1/audit?repair=true': [{ findings: [{ finding: 'lost', name: 'm1' }] }],
+  };
+  const { code, out } = await sluice(['doctor', '--repair']);
+  expect(code).toBe(1);
+  expect(out).toMatch(/^fail +storage +eviction is on\n +\S/m);
+  expect(out).toMatch(/^fail +closed +without a token: 200\n/m);
+  expect(out).toMatch(/^warn +clock +this machine is (59m\d+s|1h) or more ahead of the server\n/m);
+  expect(out).toMatch(/^fail +cron +what a sweep has to do has waited 11m4\ds\n/m);
+  expect(out).toMatch(/^fail +audit +lost m1\n/m);
+  const anonymous = requests.filter(({ token }) => token === undefined).map(({ call }) => call);
+  expect(anonymous).toEqual(['GET /health', 'GET /v1/queues']);
+});
+
+test('top and tail show what ended, where the deployment keeps figures', async () => {
+  const queues = [
+    { queue: 'reports', kind: 'pulled', ready: {}, delayed: 0, leased: 0, dead: 0, paused: false, complete: true },
+  ];
+  const total = { acked: 12, retried: 1, dead: 0, waitMs: { p50: 40, p95: 1_500, p99: 1_500 } };
+  const stats = (acked: number) => ({ now: 1, total, points: [{ at: 60_000, acked, retried: 0, dead: 0 }] });
+  answers = { 'GET /v1/queues': [{ queues }], 'GET /v1/stats?range=1h': [stats(10), stats(12)] };
+  const tail = await sluice(['tail', '--interval', '100ms', '--count', '2']);
+  expect(tail.out).toMatch(/^\d\d:\d\d:\d\d {2}ended {2}acked \+2\n$/);
+  const top = await sluice(['top', '--count', '1']);
+  expect(top.out).toContain('last hour: 12 acked, 1 retried, 0 dead, waited p50 40ms p95 1s');
+});

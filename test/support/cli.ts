@@ -1,0 +1,54 @@
+// The command line as a process, or on a terminal.
+import { spawn, spawnSync } from 'node:child_process';
+
+export interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+export interface CliOptions {
+  input?: string;
+  env?: Record<string, string>;
+  /** Once stdout has this text, the process gets a SIGINT. */
+  interruptAt?: string;
+}
+
+/** Runs on the Node of these tests. It sees no settings but those given, and its stdin is a pipe. */
+export function runCli(args: string[], { input = '', env = {}, interruptAt }: CliOptions = {}): Promise<Ended> {
+  const child = spawn(process.execPath, ['src/cli/sluice.js', ...args], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+  });
+  const ended: Ended = { code: null, out: '', err: '' };
+  let awaited = interruptAt; // once: a second signal would end it at once
+  child.stdout.on('data', (chunk) => {
+    ended.out += chunk;
+    if (!awaited || !ended.out.includes(awaited)) return;
+    awaited = undefined;
+    child.kill('SIGINT');
+  });
+  child.stderr.on('data', (chunk) => (ended.err += chunk));
+  child.stdin.on('error', () => {}); // it may end without having read
+  child.stdin.end(input);
+  return new Promise((resolve) => child.once('close', (code) => resolve({ ...ended, code })));
+}
+
+/** Whether there is the program that lends a terminal. */
+export const terminalPresent = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+
+/** On a terminal, where somebody types once they are asked. Its output is stdout and stderr in one. */
+export function runOnTerminal(args: string[], typed: string, env: Record<string, string>): Promise<Ended> {
+  const command = [process.execPath, 'src/cli/sluice.js', ...args].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    env: { PATH: process.env.PATH ?? '', TERM: 'xterm', ...env },
+  });
+  const ended: Ended = { code: null, out: '', err: '' };
+  let toType = typed;
+  child.stdout.on('data', (chunk) => {
+    ended.out += chunk;
+    if (!ended.out.includes('[y/N]')) return;
+    child.stdin.write(toType);
+    toType = '';
+  });
+  return new Promise((resolve) => child.once('close', (code) => resolve({ ...ended, code })));
+}

@@ -61,7 +61,7 @@ function exchangedIn(args: string[], result: unknown[]): Exchanged {
     lost: lost === '1',
     settlements: statuses.map((status, i) => {
       const [outcome, entry = '', delay, , text = ''] = settlements.slice(5 * i, 5 * i + 5);
-      return { entry, outcome: outcome as Outcome, status, delayMs: Number(delay), text };
+      return { entry, outcome: outcome?.replace(/[+-]$/, '') as Outcome, status, delayMs: Number(delay), text };
     }),
     taken: taken.filter((_, i) => i % 2 === 0),
   };

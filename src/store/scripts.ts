@@ -3,6 +3,7 @@
 import admit from '#lua/admit.lua';
 import age from '#lua/age.lua';
 import audit from '#lua/audit.lua';
+import breaker from '#lua/breaker.lua';
 import browse from '#lua/browse.lua';
 import cancel from '#lua/cancel.lua';
 import clock from '#lua/clock.lua';
@@ -37,7 +38,22 @@ const script = (name: string, ...chunks: string[]): Script => ({ name, source: c
 
 export const scripts = {
   enqueue: script('enqueue', clock, entry, lane, lease, locate, admit, enqueue),
-  exchange: script('exchange', clock, entry, lane, lease, limits, dead, locate, admit, timers, settle, take, exchange),
+  exchange: script(
+    'exchange',
+    clock,
+    entry,
+    lane,
+    lease,
+    limits,
+    breaker,
+    dead,
+    locate,
+    admit,
+    timers,
+    settle,
+    take,
+    exchange,
+  ),
   sweep: script('sweep', clock, entry, lane, lease, limits, dead, locate, admit, timers, inspect, age, sweep),
   audit: script('audit', clock, entry, lane, lease, limits, dead, locate, admit, inspect, audit),
   cancel: script('cancel', clock, entry, lane, lease, limits, locate, cancel),

@@ -39,6 +39,8 @@ export interface Settlement {
   /** For retry and release. */
   delayMs?: number;
   failure?: { kind: FailureKind; text: string };
+  /** What the delivery says of its destination: whether it works. */
+  health?: 'good' | 'bad' | undefined;
   /** Only for an ack: messages that are enqueued with it, or not at all. */
   chained?: NewMessage[];
   /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */
@@ -78,6 +80,8 @@ export interface ExchangeAnswer {
   unseen: boolean;
   /** Entries the caller holds whose messages were cancelled meanwhile. */
   cancelled: string[];
+  /** Breakers that opened, until an instant in epoch ms, or closed. */
+  tripped: { name: string; openUntil?: number }[];
   /** An earlier try may have run: a `gone` may be its own doing. */
   repeated: boolean;
 }
@@ -264,7 +268,7 @@ async function exchange(
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper],
     args,
   );
-  const [now, nextDue, lost, statuses, taken, unseen, cancelled] = list(reply);
+  const [now, nextDue, lost, statuses, taken, unseen, cancelled, tripped] = list(reply);
   return {
     now: Number(now),
     ...due(Number(nextDue)),
@@ -273,11 +277,18 @@ async function exchange(
     taken: pairs(strings(taken)).map(([entry, envelope]) => ({ entry, envelope })),
     unseen: unseen === '1',
     cancelled: strings(cancelled),
+    tripped: pairs(strings(tripped)).map(([name, until]) => ({
+      name,
+      ...(until === '0' ? {} : { openUntil: Number(until) }),
+    })),
     repeated,
   };
 }
 
-function settlementArgs({ outcome, entry, delayMs = 0, failure, result }: Settlement): string[] {
+const WORDS = { good: '+', bad: '-' };
+
+function settlementArgs({ entry, delayMs = 0, failure, result, ...settlement }: Settlement): string[] {
+  const outcome = settlement.outcome + (settlement.health ? WORDS[settlement.health] : '');
   if (result !== undefined) return [outcome, entry, '0', 'read', result];
   const text = (failure?.text ?? '').replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed();
   return [outcome, entry, String(delayMs), failure?.kind ?? '-', text];

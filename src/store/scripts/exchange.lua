@@ -18,10 +18,12 @@
 -- ARGV[11] pools        how many follow; they are emptied in the order given
 -- ARGV[12] settlements  how many follow
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
--- ARGV[…]  pools, then settlements: outcome, entry, delay ms, kind, text; then what the handlers of acked ones enqueued:
+-- ARGV[…]  pools, then settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's health),
+--          entry, delay ms, kind, text; then what the handlers of acked ones enqueued:
 --          place of the settlement, how many arguments, and runs as admit.lua reads them
 -- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …},
---           '1' if there is more for this call than fitted in, {entry that was cancelled while it was held, …}}
+--           '1' if there is more for this call than fitted in, {entry that was cancelled while it was held, …},
+--           {name, open until (epoch ms; 0: closed) of each breaker that changed, …}}
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
@@ -37,8 +39,9 @@ local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
 local function read_settlements(from, count)
   local settlements = {}
   for i = from, from + 5 * count - 1, 5 do
+    local outcome, word = string.match(ARGV[i], '^(%l+)(.?)$')
     settlements[#settlements + 1] =
-      { outcome = ARGV[i], entry = ARGV[i + 1], delay = tonumber(ARGV[i + 2]), kind = ARGV[i + 3], text = ARGV[i + 4] }
+      { outcome = outcome, word = word, entry = ARGV[i + 1], delay = tonumber(ARGV[i + 2]), kind = ARGV[i + 3], text = ARGV[i + 4] }
   end
   return settlements
 end
@@ -62,6 +65,7 @@ unpark_freed(shard)
 soonest = math.min(soonest or math.huge, shard.intake.soonest)
 if soonest < math.huge then next_due = math.min(next_due or math.huge, soonest) end
 keep(lease_key, held, remaining, garbage)
+commit_breakers(shard)
 
 -- A lease with less in it than its consumer holds was swept: what it holds is another's. It must begin a new one.
 if holds < 0 then holds = #remaining end
@@ -158,4 +162,4 @@ if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
 end
 
 local unseen = #envelopes < #fresh or unfinished
-return { digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0', cancelled }
+return { digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0', cancelled, shard.tripped }

@@ -2,8 +2,8 @@
 --
 -- A policy comes with the call, from the deployment's code: '\n<queue> <word> …' for each queue that has one. The words are
 -- c=<in flight> r=<n>/<ms>, gc= and gr= for each group, o (ordered: one of a group at a time, its slot kept through retries)
--- or b (and after its death), q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a lane). What operators set in
--- `config` counts over c and r.
+-- or b (and after its death), q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a lane), and those of breaker.lua.
+-- What operators set in `config` counts over c and r.
 --
 -- Slots are counted in the hash `inflight`, by queue and, where groups have limits, by '<queue>/<group>'. Who has one is told
 -- by the items of leases, by timers that begin with 'h', and by dead letters that hold their group back: never by a count alone.
@@ -26,7 +26,9 @@ local function parse_policy(words)
   policy.quantum, policy.max_wait = number_in(words, ' q=(%d+)'), number_in(words, ' a=(%d+)')
   local order = string.match(words .. ' ', ' ([ob]) ')
   if order then policy.gc = 1 end
-  policy.mode = order or policy.gc and 'g' or policy.c and 'q'
+  policy.trips, policy.open_ms = number_in(words, ' g?h=(%d+)/'), number_in(words, ' g?h=%d+/(%d+)')
+  policy.trips_group = string.find(words, ' gh=', 1, true) ~= nil
+  policy.mode = order or (policy.gc or policy.trips_group) and 'g' or (policy.c or policy.trips) and 'q'
   return policy
 end
 
@@ -34,6 +36,7 @@ end
 local function with_limits(shard, policies)
   shard.policies, shard.overrides, shard.policy = policies, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
+  shard.breakers, shard.shut, shard.tripped = {}, {}, {}
 end
 
 -- The policy of a queue; false where it has none.
@@ -107,7 +110,7 @@ local function rate_left(shard, name, most, per)
 end
 
 -- How many entries of a lane may be taken; where none, the name that has to wait, and until when if that is known.
-local function room_for(shard, lane)
+local function limits_room(shard, lane)
   local queue, group = queue_of(lane), group_of(lane)
   local policy, most = policy_of(shard, queue), math.huge
   if not policy then return most end
@@ -205,7 +208,7 @@ local function unpark_freed(shard)
     end
     local freed = queues[queue]
     freed.count = freed.count + 1
-    if slot.mode ~= 'q' and not freed.seen[group] then
+    if slot.mode ~= 'q' and not freed.seen[group] and not shard.shut[group] then
       freed.seen[group] = true
       freed.groups[#freed.groups + 1] = group
     end
@@ -216,7 +219,7 @@ local function unpark_freed(shard)
     load_counts(shard, { queue })
     local most = policy and policy.c and math.max(freed.count, policy.c - count_of(shard, queue)) or PARK
     if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end
-    unpark_queue(shard, freed.pool, queue, math.min(PARK, most))
+    if not shard.shut[queue] then unpark_queue(shard, freed.pool, queue, math.min(PARK, most)) end
   end
 end
 

@@ -24,7 +24,7 @@ local function wait_later(later, shard, header, entry, slot, delay)
   if not holds then free(shard, slot) end
 end
 
--- Applies settlements { entry =, outcome =, delay =, kind =, text = } to `held`, the items of the lease from its left
+-- Applies settlements { entry =, outcome =, delay =, kind =, text =, word = (of its destination) } to `held`, the items of the lease from its left
 -- end. What follows on their ends goes to `shard.intake`. Returns the status of each, the items that stay, the keys to
 -- remove, and when the first of what has to wait is due.
 local function settle(shard, held, settlements)
@@ -55,6 +55,7 @@ local function settle(shard, held, settlements)
       statuses[i] = type(header) == 'table' and 'stale' or 'gone'
     else
       settled[s.entry] = true
+      if slot and s.word ~= '' then hear(shard, slot, s.word) end
       if header == TOMBSTONE then
         garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
         statuses[i] = 'gone'

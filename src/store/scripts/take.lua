@@ -95,7 +95,7 @@ end
 local function lanes_of(shard, config, pool, index, limit)
   local found = redis.pcall('ZRANGE', index, '0', digits(limit - 1), 'WITHSCORES')
   if found.err then return {}, false end
-  local paused, lanes, names = {}, {}, {}
+  local paused, lanes, names, breakers = {}, {}, {}, {}
   if found[1] == RESTRICTED then
     paused = restrict(shard, config, pool, index)
     if not paused then return {}, false end
@@ -108,11 +108,13 @@ local function lanes_of(shard, config, pool, index, limit)
       lanes[#lanes + 1] = lane
       if lane.policy and lane.policy.mode then
         names[#names + 1] = queue
-        if lane.policy.gc then names[#names + 1] = group_of(lane.name) end
+        if lane.policy.gc or lane.policy.trips_group then names[#names + 1] = group_of(lane.name) end
+        breakers[#breakers + 1] = breaker_of(shard, lane.name)
       end
     end
   end
   load_counts(shard, names)
+  load_breakers(shard, breakers)
   return lanes, #lanes >= limit
 end
 

@@ -12,6 +12,7 @@ export default defineConfig({
     },
   ],
   test: {
+    maxWorkers: 2, // files wait more than they compute, and on two cores Vitest takes them one by one
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -110,6 +110,8 @@ describe('a consumer', () => {
     const [urgent = ''] = await enqueue(1, { priority: 0 });
     open.get(first)?.();
     await eventually('the urgent one has been taken along', async () => (await left()).ready === 0);
+    await eventually('it has arrived', () => proxy.answered() === proxy.seen.length);
+    await left(); // whatever arrived before this answer has been read
     open.get(second)?.();
     await eventually('four have begun', () => open.size === 4);
     expect([...open.keys()]).toEqual([first, second, third, urgent]);

@@ -13,12 +13,15 @@ export type Harm = 'drop-reply' | 'drop-request' | undefined;
 export interface ShakyProxy {
   url: string;
   seen: Seen[];
+  /** How many of them were answered. */
+  answered(): number;
   close(): Promise<void>;
 }
 
 /** @param harm asked for each request, with its number from 0 */
 export async function startProxy(target: string, harm: (seen: Seen, index: number) => Harm): Promise<ShakyProxy> {
   const seen: Seen[] = [];
+  let answered = 0;
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -35,12 +38,13 @@ export async function startProxy(target: string, harm: (seen: Seen, index: numbe
       const value = answer.headers.get(name);
       return value ? [[name, value]] : [];
     });
-    response.writeHead(answer.status, Object.fromEntries(pass)).end(text);
+    response.writeHead(answer.status, Object.fromEntries(pass)).end(text, () => answered++);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
+    answered: () => answered,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();

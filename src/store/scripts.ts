@@ -4,6 +4,7 @@ import admit from '#lua/admit.lua';
 import age from '#lua/age.lua';
 import audit from '#lua/audit.lua';
 import breaker from '#lua/breaker.lua';
+import breakers from '#lua/breakers.lua';
 import browse from '#lua/browse.lua';
 import cancel from '#lua/cancel.lua';
 import clock from '#lua/clock.lua';
@@ -59,6 +60,7 @@ export const scripts = {
   cancel: script('cancel', clock, entry, lane, lease, limits, locate, cancel),
   look: script('look', clock, entry, lane, lease, locate, look),
   count: script('count', clock, entry, lane, lease, lanes, count),
+  breakers: script('breakers', clock, breakers),
   browse: script('browse', clock, entry, lane, lease, lanes, browse),
   purge: script('purge', clock, entry, lane, lease, limits, lanes, purge),
   configure: script('configure', clock, entry, lane, configure),

@@ -11,6 +11,8 @@ export interface Keys {
   sleeper: string;
   /** What operators set for a queue. */
   config: string;
+  /** Destinations that failed last. */
+  breakers: string;
   /** The names of rings that have items. */
   rings: string;
   /** An enqueue request that was applied. */
@@ -31,6 +33,7 @@ export function keysOf(prefix: string): Keys {
     awake: `${root}awake`,
     sleeper: `${root}sleeper`,
     config: `${root}config`,
+    breakers: `${root}breakers`,
     rings: `${root}rings`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,

@@ -1,4 +1,5 @@
 /** Operations: what an operator does to messages and queues in the store. Each call is bounded and safe to repeat. */
+import { parseLane } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
 import type { Script } from './script.ts';
 import { scripts } from './scripts.ts';
@@ -53,6 +54,19 @@ export interface Counts {
   complete: boolean;
 }
 
+/** A destination that failed last. */
+export interface Breaker {
+  queue: string;
+  /** Left out where the breaker is that of the whole queue. */
+  group?: string;
+  /** 'open': nothing is sent; 'probing': one message at a time is tried; 'closed': it has failed, not often enough to open. */
+  state: 'open' | 'probing' | 'closed';
+  /** In a row. */
+  failures: number;
+  /** Epoch ms. */
+  until?: number;
+}
+
 export interface Operations {
   /** A message is never given out again. @throws StorageError */
   cancel(id: string): Promise<Cancelled>;
@@ -80,6 +94,8 @@ export interface Operations {
     limit: number,
     cursor: string,
   ): Promise<{ cursor: string; messages: Stored[] }>;
+  /** One page, the cursor '0' begins and ends it. @throws StorageError */
+  breakers(cursor: string): Promise<{ cursor: string; breakers: Breaker[] }>;
   /** One bounded step; the cursor '0' begins. @throws StorageError */
   purge(
     queue: string,
@@ -137,12 +153,24 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
       const messages = Array.from({ length: flat.length / 4 }, (_, i) => storedOf(flat.slice(4 * i, 4 * i + 4)));
       return { cursor: String(next), messages };
     },
+    async breakers(cursor) {
+      const { reply } = await runner.run(scripts.breakers, [keys.breakers], [now(), cursor]);
+      const [at, next, fields] = list(reply);
+      return { cursor: String(next), breakers: pairs(strings(fields)).map((pair) => breakerOf(pair, Number(at))) };
+    },
     async purge(queue, pool, states, cursor) {
       const args = [queue, pool, String(PURGE_STEP), states.join(' '), cursor];
       const [purged, next, more] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
       return { purged: Number(purged), cursor: String(next), more: more === '1' };
     },
   };
+}
+
+function breakerOf([name, stored]: [string, string], now: number): Breaker {
+  const [failures, , until] = stored.split(' ').map(Number) as [number, number, number];
+  const { queue, group } = parseLane(`0:${name.replace(/\/$/, '')}`);
+  const state = until === 0 ? 'closed' : until > now ? 'open' : 'probing';
+  return { queue, ...(group === undefined ? {} : { group }), state, failures, ...(until > 0 ? { until } : {}) };
 }
 
 function storedOf([entry = '', at = '', envelope = '', failures = '']: string[]): Stored {

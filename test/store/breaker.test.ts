@@ -28,9 +28,13 @@ onEachRedis('a circuit breaker', (bench) => {
     b.deploy(byGroup);
     await send(b, 'dead', 3);
     expect(await deliver(b, 'bad')).toEqual({ count: 3, tripped: [{ name: 'mail/dead', openUntil: b.now + OPEN_MS }] });
+    const dead = { queue: 'mail', group: 'dead', failures: 3, until: b.now + OPEN_MS };
+    expect((await b.operations().breakers('0')).breakers).toEqual([{ ...dead, state: 'open' }]);
     b.now += OPEN_MS - 1;
     await b.store.sweep('*');
     expect(await b.take(9, 'y')).toEqual([]);
+    b.now += 1;
+    expect((await b.operations().breakers('0')).breakers).toEqual([{ ...dead, state: 'probing' }]);
   });
 
   test('a success in between begins the count anew', async () => {

@@ -4,7 +4,6 @@ import { Webhook as Standard } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
 import { describe, expect, test } from 'vitest';
 import { steps } from '../../src/backoff.ts';
-import { PUBLIC_ONLY } from '../../src/destinations/address.ts';
 import { describeAnswer, healthSign, retryAfterMs, verdictOf } from '../../src/destinations/answer.ts';
 import {
   chooseDestination,
@@ -174,12 +173,7 @@ describe('headers', () => {
 
 describe('destinations of queues and messages', () => {
   const choose = (policy: Parameters<typeof definePolicy>[0] | undefined, wanted: unknown) =>
-    chooseDestination(
-      policy && definePolicy(policy, 'destination'),
-      wanted as Destination | undefined,
-      PUBLIC_ONLY,
-      'm.',
-    );
+    chooseDestination(policy && definePolicy(policy, 'destination'), wanted as Destination | undefined, 'm.');
   const field = (chosen: object) => ('issue' in chosen ? (chosen.issue as { field: string }).field : chosen);
   const URL_ = 'https://example.com/';
 

@@ -1,6 +1,5 @@
 // Topics: a publication becomes one message for each matching subscription, all or none, however often it is repeated.
 import { expect, test } from 'vitest';
-import { PUBLIC_ONLY } from '../../src/destinations/address.ts';
 import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
 import { defineQueue } from '../../src/queue.ts';
 import { openTopicStore } from '../../src/store/topics.ts';
@@ -28,7 +27,7 @@ const name = (token: string, fingerprint = 'f') => ({ token, fingerprint, recogn
 
 function topicsOn(bench: Bench): Topics {
   const topics = openTopicStore({ runner: bench.runner(), prefix: bench.prefix });
-  return openTopics({ topics, store: bench.store, queues, addresses: PUBLIC_ONLY });
+  return openTopics({ topics, store: bench.store, queues });
 }
 
 /** Publishes, and tells the bench what lives now. */

@@ -11,13 +11,18 @@ const [old, fresh] = [secret(), secret()];
 const deployed = deploy({ env: { WEBHOOK_OUT_SECRETS: `${fresh} ${old}` } });
 const QUEUE = '/v1/queues/webhook.out/messages';
 
-let receiver: Receiver;
+let receivers: Receiver[];
 /** One that has not changed its secret yet. */
 let late: Receiver;
 beforeAll(async () => {
-  [receiver, late] = await Promise.all([startReceiver([fresh]), startReceiver([old])]);
+  receivers = await Promise.all(Array.from({ length: 8 }, () => startReceiver([fresh])));
+  late = await startReceiver([old]);
 });
-afterAll(() => Promise.all([receiver.close(), late.close()]));
+afterAll(() => Promise.all([...receivers, late].map((one) => one.close())));
+
+let turns = 0;
+/** The tests take turns: a destination gets two deliveries at once. */
+const receiver = () => receivers[turns++ % receivers.length] as Receiver;
 
 /** A port that nobody listens on. */
 async function closedPort(): Promise<number> {
@@ -49,7 +54,8 @@ async function ended(id: string): Promise<MessageReport> {
   return last;
 }
 
-const arrivals = (id: string) => [...receiver.arrived, ...late.arrived].filter((one) => one.id === id);
+const arrived = () => [...receivers, late].flatMap((one) => one.arrived);
+const arrivals = (id: string) => arrived().filter((one) => one.id === id);
 
 describe.concurrent('a delivery that fails at first is tried again until it is taken', () => {
   test.each([
@@ -62,7 +68,7 @@ describe.concurrent('a delivery that fails at first is tried again until it is t
     ['404', 'fail=404', /HTTP 404/],
     ['a redirect', 'fail=302&location=/elsewhere', /HTTP 302 \(location: \/elsewhere/],
   ])('%s', async (_, query) => {
-    const url = `${receiver.url}/again?${query}&times=1`;
+    const url = `${receiver().url}/again?${query}&times=1`;
     const id = await send({ url, timeout: query === 'fail=hang' ? 300 : '5s' });
     expect(await ended(id)).toMatchObject({
       state: 'done',
@@ -80,7 +86,7 @@ describe.concurrent('a delivery that fails at first is tried again until it is t
     ['a date', () => new Date(Date.now() + 4_000).toUTCString()],
   ])('not before the destination wants it, said in %s', async (_, retryAfter) => {
     const asked = retryAfter();
-    const id = await send(`${receiver.url}/later?fail=429&times=1&retry-after=${encodeURIComponent(asked)}`);
+    const id = await send(`${receiver().url}/later?fail=429&times=1&retry-after=${encodeURIComponent(asked)}`);
     await ended(id);
     const [first, second] = arrivals(id);
     // Its own backoff would be 2 s at most. A date has whole seconds, and the delivery took a part of the first.
@@ -90,10 +96,11 @@ describe.concurrent('a delivery that fails at first is tried again until it is t
 
 describe.concurrent('a delivery that is never taken becomes a dead letter that says why', () => {
   test.each([301, 302, 303, 307, 308])('a redirect by %i is not followed and not done', async (status) => {
-    const id = await send(`${receiver.url}/?fail=${status}&location=${receiver.url}/elsewhere`, { maxAttempts: 1 });
+    const { url } = receiver();
+    const id = await send(`${url}/?fail=${status}&location=${url}/elsewhere`, { maxAttempts: 1 });
     const { state, failures } = await ended(id);
     expect([state, failures[0]?.text]).toEqual(['dead', expect.stringContaining(`HTTP ${status} (location: http://`)]);
-    expect(receiver.arrived.filter(({ path }) => path === '/elsewhere')).toEqual([]);
+    expect(arrived().filter(({ path }) => path === '/elsewhere')).toEqual([]);
   });
 
   test.each([
@@ -101,7 +108,7 @@ describe.concurrent('a delivery that is never taken becomes a dead letter that s
     ['a marked refusal', 'fail=400&webhook-delivery=abort-message', /HTTP 400/],
     ['another', 'fail=500&webhook-delivery=disable', /HTTP 500/],
   ])('%s: at once, whatever attempts are left', async (_, query, says) => {
-    const id = await send(`${receiver.url}/?${query}`);
+    const id = await send(`${receiver().url}/?${query}`);
     const { state, attempt, failures } = await ended(id);
     expect([state, attempt, failures]).toEqual(['dead', 1, [expect.objectContaining({ kind: 'refused' })]]);
     expect(failures[0]?.text).toMatch(says);
@@ -112,7 +119,7 @@ describe.concurrent('a delivery that is never taken becomes a dead letter that s
     ['an answer that trickles', 'fail=trickle', /HTTP 500 .*: a beginning and no end/],
     ['an answer that breaks off', 'fail=reset', /HTTP 500/],
   ])('%s: its beginning is kept', async (_, query, says) => {
-    const { failures } = await ended(await send(`${receiver.url}/?${query}`, { maxAttempts: 1 }));
+    const { failures } = await ended(await send(`${receiver().url}/?${query}`, { maxAttempts: 1 }));
     expect(failures[0]?.text).toMatch(says);
     expect(failures[0]?.text.length).toBeLessThanOrEqual(500);
   });
@@ -123,7 +130,7 @@ describe.concurrent('a delivery that is never taken becomes a dead letter that s
   });
 
   test('and can be redriven', async () => {
-    const id = await send(`${receiver.url}/?fail=500&times=1`, { maxAttempts: 1 });
+    const id = await send(`${receiver().url}/?fail=500&times=1`, { maxAttempts: 1 });
     expect(await ended(id)).toMatchObject({
       state: 'dead',
       destination: expect.stringContaining('/?fail=500&times=1'),
@@ -140,7 +147,7 @@ test('what is sent: method, headers, body, and a signature that fits both secret
     headers: { Authorization: 'Bearer abc', 'content-type': 'application/cloudevents+json' },
   };
   const headers = { 'x-github-event': 'push', 'not a header': 'stays', cookie: 'a=b', 'webhook-id': 'forged' };
-  const ids = await Promise.all([receiver, late].map(({ url }) => send({ url, ...destination }, { headers })));
+  const ids = await Promise.all([receiver(), late].map(({ url }) => send({ url, ...destination }, { headers })));
   for (const id of ids) {
     await ended(id);
     const [arrived] = arrivals(id);
@@ -157,9 +164,10 @@ test('what is sent: method, headers, body, and a signature that fits both secret
 });
 
 test('messages to one origin are a lane of their own', async () => {
-  const id = await send(`${receiver.url}/a`, { delay: '1h' });
-  expect(await report(id)).toMatchObject({ group: receiver.url, state: 'delayed' });
-  const grouped = await send(`${receiver.url}/a`, { delay: '1h', group: 'acme' });
+  const { url } = receiver();
+  const id = await send(`${url}/a`, { delay: '1h' });
+  expect(await report(id)).toMatchObject({ group: url, state: 'delayed' });
+  const grouped = await send(`${url}/a`, { delay: '1h', group: 'acme' });
   expect(await report(grouped)).toMatchObject({ group: 'acme' });
 });
 

@@ -82,8 +82,9 @@ export interface TopicsOptions {
 /** The most bytes of one subscription. */
 const MAX_SUBSCRIPTION_LENGTH = 16_384;
 
-export function openTopics({ topics, store, queues }: TopicsOptions): Topics {
-  const opened: Topics = {
+export function openTopics(options: TopicsOptions): Topics {
+  const { topics, queues } = options;
+  return {
     async list() {
       const known = [...(await topics.topics())].toSorted(([a], [b]) => (a < b ? -1 : 1));
       return known.map(([topic, subscriptions]) => ({ topic, subscriptions }));
@@ -98,29 +99,40 @@ export function openTopics({ topics, store, queues }: TopicsOptions): Topics {
       return (await topics.subscribe(topic, id, json)) ? { id, ...subscription } : undefined;
     },
     unsubscribe: (topic, id) => topics.unsubscribe(topic, id),
-    async publish(topic, publication, permit, name) {
-      const parsed = Publication.safeParse(publication);
-      if (parsed.error) throw new InvalidMessage(issuesOf(parsed.error, ''));
-      const { type, body, ...options } = parsed.data;
-      if (body === undefined) throw new InvalidMessage([{ field: 'body', code: 'required', message: 'is required' }]);
-      const { subscriptions, applied } = await topics.read(topic, name?.token);
-      if (applied) {
-        if (applied.fingerprint !== name?.fingerprint)
-          throw new RequestMismatch('this key was used for another request');
-        return { receipts: replayed(applied, options), wake: applied.wake, repeated: true };
-      }
-      if (subscriptions.size === 0) throw new UnknownTopic(topic);
-      const matching = subscribed(subscriptions).filter(({ events }) => events.some((event) => matches(event, type)));
-      for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(options)]) permit(queue);
-      if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
-      const drafts = await Promise.all(matching.map((one) => draftFor(topic, type, body, options, one, queues)));
-      const answer = await enqueueDrafts(store, queues, drafts, name && { ...name, note: noteOf(matching) });
-      if (name && answer.repeated) return opened.publish(topic, publication, permit, name); // another was first: its answer counts
-      const receipts = answer.receipts.map((receipt, i) => ({ ...receipt, subscription: matching[i]?.id ?? '' }));
-      return { ...answer, receipts };
-    },
+    publish: (...publication) => publish(options, ...publication),
   };
-  return opened;
+}
+
+async function publish(
+  { topics, store, queues }: TopicsOptions,
+  ...[topic, publication, permit, name]: Parameters<Topics['publish']>
+): ReturnType<Topics['publish']> {
+  const { type, body, ...options } = published(publication);
+  const { subscriptions, applied } = await topics.read(topic, name?.token);
+  if (applied) {
+    if (applied.fingerprint !== name?.fingerprint) throw new RequestMismatch('this key was used for another request');
+    return { receipts: replayed(applied, options), wake: applied.wake, repeated: true };
+  }
+  if (subscriptions.size === 0) throw new UnknownTopic(topic);
+  const matching = subscribed(subscriptions).filter(({ events }) => events.some((event) => matches(event, type)));
+  for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(options)]) permit(queue);
+  if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
+  const drafts = await Promise.all(matching.map((one) => draftFor(topic, type, body, options, one, queues)));
+  const answer = await enqueueDrafts(store, queues, drafts, name && { ...name, note: noteOf(matching) });
+  if (name && answer.repeated) {
+    // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
+    return publish({ topics, store, queues }, topic, publication, permit, name);
+  }
+  const receipts = answer.receipts.map((receipt, i) => ({ ...receipt, subscription: matching[i]?.id ?? '' }));
+  return { ...answer, receipts };
+}
+
+/** @throws InvalidMessage */
+function published(publication: unknown): z.infer<typeof Publication> {
+  const { data, error } = Publication.safeParse(publication);
+  if (!data) throw new InvalidMessage(issuesOf(error, ''));
+  if (data.body === undefined) throw new InvalidMessage([{ field: 'body', code: 'required', message: 'is required' }]);
+  return data;
 }
 
 /** @throws InvalidMessage */

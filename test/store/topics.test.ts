@@ -4,7 +4,7 @@ import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.
 import { defineQueue } from '../../src/queue.ts';
 import { openTopicStore } from '../../src/store/topics.ts';
 import { matches, openTopics, type Topics } from '../../src/topics.ts';
-import { type Bench, onEachRedis } from '../support/bench.ts';
+import { Bench, onEachRedis, startEmbedded } from '../support/bench.ts';
 
 const queues = new Map(
   [
@@ -50,6 +50,28 @@ test.each([
   ['invoice.paid', 'invoice.paid.late', false],
   ['in*', 'invoice.paid', true],
 ])('%s matches %s: %s', (pattern, type, matched) => expect(matches(pattern, type)).toBe(matched));
+
+const FAULTS = ['drop-reply', 'reset', 'truncate', 'flush-scripts'] as const;
+test.each(FAULTS)('a request that meets "%s" at any step publishes once, with or without a name', async (kind) => {
+  for (const step of [0, 1, 2, 3]) {
+    let requests = Number.POSITIVE_INFINITY;
+    const redises = await startEmbedded({ faults: () => (requests-- === 0 ? { kind } : undefined) });
+    try {
+      const bench = new Bench(redises);
+      const topics = topicsOn(bench);
+      for (const id of ['a', 'b']) await topics.subscribe('invoices', id, { queue: 'ledger' });
+      for (const request of [undefined, name('t')]) {
+        requests = step;
+        const { receipts } = await publish(bench, topics, { type: 'a', body: 1 }, request);
+        expect(receipts.map(({ subscription }) => subscription)).toEqual(['a', 'b']);
+      }
+      expect((await bench.shard()).lanes['5:ledger']).toHaveLength(4);
+      expect(await bench.violations()).toEqual([]);
+    } finally {
+      await redises.stop();
+    }
+  }
+});
 
 onEachRedis('topics', (bench) => {
   test('are subscribed to, listed, and left again, each as often as it is repeated', async () => {

@@ -32,13 +32,13 @@ export function retryAfterMs(value: string | null, nowMs: number): number | unde
   return waitMs > 0 ? waitMs : undefined;
 }
 
-/** What a delivery says about its destination: `bad` where it is down or overloaded, `none` where only this message is wrong. */
-export type HealthSign = 'good' | 'bad' | 'none';
-
-/** @param end the status of the answer, or how there was none */
-export function healthSign(end: number | 'timeout' | 'network'): HealthSign {
+/**
+ * What a delivery says about its destination: `bad` where that is down or overloaded, nothing where only this message is wrong.
+ * @param end the status of the answer, or how there was none
+ */
+export function healthSign(end: number | 'timeout' | 'network'): 'good' | 'bad' | undefined {
   if (typeof end !== 'number' || end >= 500 || end === 429) return 'bad';
-  return end >= 200 && end <= 299 ? 'good' : 'none';
+  return end >= 200 && end <= 299 ? 'good' : undefined;
 }
 
 /** Headers that say something about a failure. */

@@ -115,7 +115,7 @@ describe('what an answer means', () => {
 
   test('the destination is to blame for 5xx, 429, silence and broken connections; for other 4xx only the message is', () => {
     expect([500, 503, 599, 429, 'timeout' as const, 'network' as const].map(healthSign)).toEqual(Array(6).fill('bad'));
-    expect([400, 401, 404, 410, 422, 301, 308].map(healthSign)).toEqual(Array(7).fill('none'));
+    expect([400, 401, 404, 410, 422, 301, 308].map(healthSign)).toEqual(Array(7).fill(undefined));
     expect([200, 202, 204].map(healthSign)).toEqual(Array(3).fill('good'));
   });
 

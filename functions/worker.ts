@@ -10,8 +10,9 @@ import { receive } from './receive.ts';
 import { reference } from './reference.ts';
 import { rings } from './rings.ts';
 import { sweep } from './sweep.ts';
+import { topics } from './topics.ts';
 
 export default createSluice<Env>({
   queues,
-  functions: [enqueue, receive, operate, rings, drain, sweep, health, reference],
+  functions: [enqueue, receive, topics, operate, rings, drain, sweep, health, reference],
 }) satisfies ExportedHandler<Env>;

@@ -25,6 +25,17 @@ export function exponential({ base, max }: { base: Duration; max: Duration }): B
   };
 }
 
+/** These waits, one after another, the last one for all that follow; each with up to a fifth of jitter on top. */
+export function steps(...waits: [Duration, ...Duration[]]): Backoff {
+  const steps = waits.map((wait) => toMs(wait, 'backoff'));
+  return {
+    waitMs(attempt, random) {
+      const waitMs = steps[Math.min(attempt, steps.length) - 1] ?? 0;
+      return Math.floor(waitMs + (random * waitMs) / 5);
+    },
+  };
+}
+
 /** The same wait after each attempt, with up to a tenth of jitter on top. */
 export function constant(wait: Duration): Backoff {
   const waitMs = toMs(wait, 'backoff');

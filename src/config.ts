@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini'; // a third of zod's size in the bundle
 import en from 'zod/v4/locales/en.js';
+import { type HostRule, readHosts } from './destinations/address.ts';
 import { BadSettings } from './errors.ts';
 
 z.config(en()); // the small form has no messages of its own
@@ -39,6 +40,20 @@ const Tokens = z.pipe(
 const whole = (least: number, most: number, standard: number) =>
   z._default(z.coerce.number().check(z.int(), z.minimum(least), z.maximum(most)), standard);
 
+const Hosts = z.pipe(
+  z.string(),
+  z.transform((text, context): HostRule[] => {
+    const hosts = readHosts(text);
+    if (hosts) return hosts;
+    context.issues.push({
+      code: 'custom',
+      message: 'must be hosts such as api.example.com or *.example.com:8443',
+      input: text,
+    });
+    return z.NEVER;
+  }),
+);
+
 const Settings = z.object({
   UPSTASH_REDIS_REST_URL: z.url({ protocol: /^https?$/ }),
   UPSTASH_REDIS_REST_TOKEN: z.string().check(z.minLength(1)),
@@ -62,6 +77,13 @@ const Settings = z.object({
   SLUICE_POLL_MS: whole(0, 60_000, 0),
   /** Messages that one exchange takes at most. */
   SLUICE_BATCH: whole(1, 500, 100),
+  /** Where deliveries may go: hosts, or `*.` and what is above them, with a port where it is not 443. None: any public address. */
+  SLUICE_DESTINATION_HOSTS: z._default(Hosts, []),
+  /** `true`: deliveries may go to http and private addresses. For this machine only. */
+  SLUICE_DESTINATION_LOCAL: z.pipe(
+    z._default(z.enum(['true', 'false']), 'false'),
+    z.transform((value) => value === 'true'),
+  ),
 });
 
 export type Config = Readonly<z.infer<typeof Settings>>;

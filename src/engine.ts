@@ -1,6 +1,8 @@
 /** The engine: one deployment's queues on its Redis. It composes store, producer and drain; requests and cron ticks use it. */
 import { type Config, readConfig } from './config.ts';
 import { type Receive, type Received, receive, type Settle, type Settled, settle } from './consumer.ts';
+import type { AddressRules } from './destinations/address.ts';
+import { withSenders } from './destinations/send.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import { type DrainReport, drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
@@ -17,6 +19,8 @@ import { openOperations } from './store/operations.ts';
 import { openRings } from './store/rings.ts';
 import { scriptRunner } from './store/script.ts';
 import { type Finding, openStore, type Store } from './store/store.ts';
+import { openTopicStore } from './store/topics.ts';
+import { openTopics, type Topics } from './topics.ts';
 
 export interface SweepReport {
   /** Timers fired. */
@@ -39,6 +43,7 @@ export interface Engine {
   settle(request: Settle): Promise<Settled>;
   readonly operator: Operator;
   readonly rings: Rings;
+  readonly topics: Topics;
   /** The whole audit. @throws StorageError */
   audit(repair: boolean, deep: boolean): Promise<Finding[]>;
   /** Works until nothing is ready or the time is over. @throws StorageError */
@@ -59,8 +64,10 @@ const LEAST_TIMEOUT_MS = 100;
 /** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
 export const WOKEN_DRAIN_MS = 20_000;
 
-export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>): Engine {
+export function openEngine(env: unknown, defined: ReadonlyMap<string, AnyQueue>): Engine {
   const config = readConfig(env);
+  const addresses: AddressRules = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
+  const queues = withSenders(defined, addresses);
   const requestsPerDelivery = Math.max(0, ...[...queues.values()].map(({ requests }) => requests));
   if (requestsPerDelivery > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
     throw new BadSettings(
@@ -123,6 +130,11 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
     settle: (request) => settle(store, request),
     operator: openOperator(openOperations({ runner: scriptRunner({ send }), prefix })),
     rings: openRings({ runner: scriptRunner({ send }), prefix }),
+    topics: openTopics({
+      topics: openTopicStore({ runner: scriptRunner({ send }), prefix }),
+      store,
+      queues,
+    }),
     async audit(repair, deep) {
       // Leases without timers first: a deep page would take what they hold for lost.
       const findings = await auditAll(store, repair, false);

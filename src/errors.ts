@@ -44,6 +44,11 @@ export class RequestMismatch extends Error {
   override readonly name = 'RequestMismatch';
 }
 
+/** Nobody is subscribed to this topic: a misspelt one must not swallow what is published. */
+export class UnknownTopic extends Error {
+  override readonly name = 'UnknownTopic';
+}
+
 /** Thrown by a handler: try again, after this delay instead of the queue's backoff. */
 export class RetryLater extends Error {
   override readonly name = 'RetryLater';

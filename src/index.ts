@@ -2,9 +2,18 @@
 import { type Duration, toMs } from './duration.ts';
 import { Refusal, RetryLater } from './errors.ts';
 
-export { type Backoff, constant, exponential } from './backoff.ts';
+export { type Backoff, constant, exponential, steps } from './backoff.ts';
+export type { Destination, DestinationOptions } from './destinations/destination.ts';
 export type { Duration } from './duration.ts';
-export { InvalidMessage, type Issue, Refusal, RequestMismatch, RetryLater, StorageError } from './errors.ts';
+export {
+  InvalidMessage,
+  type Issue,
+  Refusal,
+  RequestMismatch,
+  RetryLater,
+  StorageError,
+  UnknownTopic,
+} from './errors.ts';
 export type { EdgeFunction } from './http/app.ts';
 export type { LimitOptions, Limits, Rate } from './limits.ts';
 export type { Message, Priority } from './message.ts';
@@ -20,6 +29,7 @@ export {
 } from './queue.ts';
 export type { Ring, RingAdded, RingPage } from './ring.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
+export type { Published, PublishOptions } from './topics.ts';
 
 /** `throw retryIn('5m', 'rate limited')` in a handler: try again after this delay instead of the queue's backoff. */
 export function retryIn(delay: Duration, reason = 'the handler asked for a later try'): RetryLater {

@@ -1,5 +1,6 @@
 /** The options of a message: their schema, which is the only judge of them. */
 import * as z from 'zod/mini';
+import { Destination } from './destinations/destination.ts';
 import { parseDuration, YEAR_MS } from './duration.ts';
 import { MAX_GROUP_LENGTH } from './message.ts';
 
@@ -57,6 +58,8 @@ const options = {
       release: z.optional(z.boolean()),
     }),
   ),
+  /** Where it is delivered, for queues whose messages name that: a URL, or more than that. */
+  destination: z.optional(Destination),
   /** Handed to the consumer as they are. */
   headers: z.optional(
     z.record(z.string().check(z.minLength(1), z.maxLength(128)), z.string().check(z.maxLength(4_096))),

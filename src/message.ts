@@ -3,6 +3,8 @@
  *
  * Pure. The scripts read the same forms: entry.lua and lane.lua are the other half of this file.
  */
+import type { StoredDestination } from './destinations/destination.ts';
+
 export type Priority = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
 
 /** A queue's name: safe in a key, a URL and a log. */
@@ -35,6 +37,8 @@ export interface Message<Body = unknown> {
 export interface Opened extends Message {
   /** Storage has to read its envelope again when it is acked: a result is kept, a dedup key goes with it, or others follow. */
   readAtAck: boolean;
+  /** Where it goes, if it names that itself. */
+  destination?: StoredDestination;
 }
 
 /** A message on its way in, checked and complete. */
@@ -98,7 +102,10 @@ export function parseEntry(entry: string): { attempt: number; id: string } {
 export function openEnvelope(entry: string, envelope: string): Opened {
   const end = envelope.indexOf('\n');
   const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = envelope.slice(0, end).split(' ');
-  const { body, headers } = JSON.parse(envelope.slice(end + 1)) as Pick<Message, 'body' | 'headers'>;
+  const { body, headers, destination } = JSON.parse(envelope.slice(end + 1)) as Pick<
+    Opened,
+    'body' | 'headers' | 'destination'
+  >;
   return {
     ...parseEntry(entry),
     ...parseLane(lane),
@@ -106,6 +113,7 @@ export function openEnvelope(entry: string, envelope: string): Opened {
     body,
     headers: headers ?? {},
     enqueuedAt: Number(enqueuedAt),
+    ...(destination && { destination }),
     readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || follow === 'then',
   };
 }

@@ -28,6 +28,8 @@ export interface Overrides {
 /** A message as operators see it. The body is there where it can be read. */
 export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> {
   id: string;
+  /** The URL it is delivered to, if it names one. */
+  destination?: string;
   /** `done`: acked, and its result is kept. */
   state: State | 'done' | 'cancelled' | 'unseen' | 'gone';
   /** What its handler returned, or its consumer gave with the ack. */
@@ -144,8 +146,8 @@ function reportOf(state: MessageReport['state'], { entry, at, envelope, failures
   const { id, attempt } = parseEntry(entry);
   const report: MessageReport = { id, state, attempt, failures, ...(at === undefined ? {} : { at }) };
   try {
-    const { readAtAck: _, ...message } = openEnvelope(entry, envelope);
-    return { ...message, ...report };
+    const { readAtAck: _, destination, ...message } = openEnvelope(entry, envelope);
+    return { ...message, ...(destination && { destination: destination.url }), ...report };
   } catch {
     return report; // its envelope is gone or damaged: what the store knows of it is all there is
   }

@@ -1,10 +1,19 @@
 /** Enqueueing: turns what callers ask for into complete messages, or into a list of what is wrong with them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type * as z from 'zod/mini';
+import { chooseDestination, groupOf, type StoredDestination } from './destinations/destination.ts';
 import { shortDigest } from './digest.ts';
 import { parseDuration } from './duration.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
-import { laneOf, MAX_MESSAGE_BYTES, type NewMessage, newToken, type Priority, type StoredDedup } from './message.ts';
+import {
+  laneOf,
+  MAX_GROUP_LENGTH,
+  MAX_MESSAGE_BYTES,
+  type NewMessage,
+  newToken,
+  type Priority,
+  type StoredDedup,
+} from './message.ts';
 import { MessageOptions, parseInstant } from './message-options.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Store, Unnamed } from './store/store.ts';
@@ -51,6 +60,8 @@ export interface RequestName {
   token: string;
   fingerprint: string;
   recognisedMs: number;
+  /** Remembered with it: text without blanks. */
+  note?: string;
 }
 
 /**
@@ -81,21 +92,22 @@ export async function enqueueDrafts(
   if (issues.length > 0) throw new InvalidMessage(issues);
   const { ids, wake, repeated, met } = await store.enqueue({ messages, ...name });
   const receipts = messages.map(({ delayMs, notBefore = 0 }, index): Receipt => {
-    const state = delayMs > 0 || notBefore > Date.now() ? 'delayed' : 'ready';
-    const first = met.get(index);
-    if (first) {
-      const replaced = first.what === 'replaced' ? { replaced: true as const } : {};
-      return {
-        id: first.id,
-        queue: drafts[index]?.queue?.name ?? '',
-        state: 'duplicate',
-        duplicate: true,
-        ...replaced,
-      };
-    }
-    return { id: ids[index] as string, queue: drafts[index]?.queue?.name ?? '', state, duplicate: false };
+    const isLater = delayMs > 0 || notBefore > Date.now();
+    return receiptOf(drafts[index]?.queue?.name ?? '', ids[index] as string, isLater, met.get(index));
   });
   return { receipts, wake, repeated };
+}
+
+/** @param first the message that it met under its dedup key */
+export function receiptOf(
+  queue: string,
+  id: string,
+  isLater: boolean,
+  first: { id: string; what: 'duplicate' | 'replaced' } | undefined,
+): Receipt {
+  if (!first) return { id, queue, state: isLater ? 'delayed' : 'ready', duplicate: false };
+  const replaced = first.what === 'replaced' ? { replaced: true as const } : {};
+  return { id: first.id, queue, state: 'duplicate', duplicate: true, ...replaced };
 }
 
 /**
@@ -128,10 +140,14 @@ async function complete(draft: Draft, queues: Queues): Promise<{ message: Unname
   const parsed = MessageOptions.safeParse(options);
   const { priority, group, delay, notBefore, ttl, maxAttempts, headers, retention, dedup } = parsed.data ?? {};
   const followers = await followersOf(parsed.data ?? {}, queues, at);
-  const json = toJson(body, headers);
+  const policy = queue && (queues.get(queue.name) ?? queue).destination;
+  const chosen = queue && parsed.success ? chooseDestination(policy, parsed.data.destination, at) : {};
+  const destination = 'destination' in chosen ? chosen.destination : undefined;
+  const json = toJson(body, headers, destination);
   const issues = [
     ...(queue ? [] : [{ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' }]),
     ...issuesOf(parsed.error, at),
+    ...('issue' in chosen ? [chosen.issue] : []),
     ...(await badBody(queue?.schema, body, at)),
     ...badJson(body, json, at),
     ...(queue?.ordered && priority !== undefined
@@ -142,9 +158,10 @@ async function complete(draft: Draft, queues: Queues): Promise<{ message: Unname
   if (issues.length > 0 || !queue || json === undefined) return { issues };
   const stored = dedup ? await storedDedup(queue, dedup) : undefined;
   const delayMs = parseDuration(delay ?? 0) ?? 0;
+  const ownGroup = group ?? (destination && (await groupOf(destination, MAX_GROUP_LENGTH)));
   return {
     message: {
-      lane: laneOf((priority as Priority | undefined) ?? queue.priority, queue.name, group),
+      lane: laneOf((priority as Priority | undefined) ?? queue.priority, queue.name, ownGroup),
       pool: queue.pool,
       maxAttempts: maxAttempts ?? queue.attempts,
       delayMs: stored?.mode === 'debounce' ? Math.max(delayMs, stored.windowMs) : delayMs,
@@ -197,9 +214,13 @@ async function storedDedup(
 }
 
 /** @returns undefined for what JSON cannot hold: functions, cycles, big integers, nesting beyond the stack */
-function toJson(body: unknown, headers: Record<string, string> | undefined): string | undefined {
+function toJson(
+  body: unknown,
+  headers: Record<string, string> | undefined,
+  destination: StoredDestination | undefined,
+): string | undefined {
   try {
-    return JSON.stringify(body) === undefined ? undefined : JSON.stringify({ body, headers });
+    return JSON.stringify(body) === undefined ? undefined : JSON.stringify({ body, headers, destination });
   } catch {
     return undefined;
   }

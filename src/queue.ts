@@ -1,10 +1,11 @@
 /**
  * Queues: a name with a policy, and, for a drained one, the handler its messages go to.
  *
- * Pure. A queue with a handler is drained by the Worker itself; one without is pulled by consumers elsewhere.
+ * Pure. A queue with a handler or a destination is drained by the Worker itself; one without is pulled by consumers elsewhere.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { type Backoff, exponential } from './backoff.ts';
+import { type Backoff, exponential, steps } from './backoff.ts';
+import { type DestinationOptions, type DestinationPolicy, definePolicy } from './destinations/destination.ts';
 import { type Duration, toMs } from './duration.ts';
 import { type LimitOptions, policyOf } from './limits.ts';
 import { DRAINED, type Message, type Priority, QUEUE_NAME } from './message.ts';
@@ -52,9 +53,9 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   priority?: Priority;
   /** Any Standard Schema. Bodies are checked when they come in, and again when they go to the handler. */
   schema?: Schema;
-  /** Deliveries, crashes included, after which a message becomes a dead letter. Default 5. */
+  /** Deliveries, crashes included, after which a message becomes a dead letter. Default 5; 10 with a destination. */
   attempts?: number;
-  /** Wait between attempts. Default: 2 s doubling to 10 minutes. */
+  /** Wait between attempts. Default: 2 s doubling to 10 minutes; with a destination 5 s, 5 min, 30 min, then hours, 3 days in all. */
   backoff?: Backoff;
   /** A delivery that takes longer is aborted and counts as failed. Default 30 s. */
   timeout?: Duration;
@@ -66,7 +67,12 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   dedup?: DedupPolicy;
   /** Subrequests that one delivery may make; a drain's budget counts them. Default 1. */
   requests?: number;
-  /** Left out: the queue is pulled. */
+  /**
+   * Messages go to an HTTP endpoint instead of a handler. `true`: each names its own, and is in the group of its origin.
+   * Without `limits` each destination has two deliveries at once.
+   */
+  destination?: DestinationOptions | true;
+  /** Left out, and no destination: the queue is pulled. */
   handler?: Handler<StandardSchemaV1.InferOutput<Schema>, Env>;
 }
 
@@ -86,6 +92,7 @@ export interface Queue<Input = unknown, Output = Input, Env = unknown> {
   readonly ordered: boolean;
   /** Limits, order and fairness, in the words of the scripts; '' where it has none. */
   readonly policy: string;
+  readonly destination: DestinationPolicy | undefined;
   readonly handler: Handler<Output, Env> | undefined;
 }
 
@@ -95,6 +102,9 @@ export type AnyQueue = Queue<any, any, any>;
 /** Of queues that name none, and of consumers elsewhere that name no delay. */
 export const DEFAULT_BACKOFF = exponential({ base: '2s', max: '10m' });
 
+/** Of deliveries over HTTP: what is down for a weekend still gets them. The schedule of Standard Webhooks. */
+const WEBHOOK_BACKOFF = steps('5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h');
+
 /** @throws RangeError that names the bad setting. */
 export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown>(
   name: string,
@@ -103,13 +113,15 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
   const setting = (key: string) => `${key} of queue ${JSON.stringify(name)}`;
   if (!QUEUE_NAME.test(name))
     throw new RangeError(`a queue's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
-  const { schema, handler, backoff = DEFAULT_BACKOFF } = options;
+  const { schema, handler, destination } = options;
+  if (handler && destination) throw new RangeError(`queue ${name} has a handler and a destination: it can have one`);
+  const { backoff = destination ? WEBHOOK_BACKOFF : DEFAULT_BACKOFF, attempts = destination ? 10 : 5 } = options;
   return Object.freeze({
     name,
-    pool: handler ? DRAINED : name,
+    pool: handler || destination ? DRAINED : name,
     priority: whole(options.priority ?? 5, 0, 9, setting('priority')) as Priority,
     schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
-    attempts: whole(options.attempts ?? 5, 1, 1_000, setting('attempts')),
+    attempts: whole(attempts, 1, 1_000, setting('attempts')),
     backoff,
     timeoutMs: toMs(options.timeout ?? '30s', setting('timeout')),
     ttlMs: toMs(options.ttl ?? 0, setting('ttl')),
@@ -120,10 +132,18 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
       release: options.dedup?.release ?? false,
     }),
     requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
+    destination: destination && definePolicy(destination, setting('destination')),
     ordered: Boolean(options.ordered),
-    policy: policyOf(options, `queue ${JSON.stringify(name)}`),
+    policy: policyOf(destination ? withFewAtOnce(options, destination) : options, `queue ${JSON.stringify(name)}`),
     handler,
   });
+}
+
+/** A destination that hangs must not hold every handler: unless the queue says otherwise each has two at a time. */
+function withFewAtOnce(limits: LimitOptions, destination: DestinationOptions | true): LimitOptions {
+  if (limits.limits || limits.ordered) return limits;
+  const few = { concurrency: 2 };
+  return { ...limits, limits: destination !== true && destination.url !== undefined ? few : { group: few } };
 }
 
 function whole(value: number, least: number, most: number, setting: string): number {

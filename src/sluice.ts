@@ -8,6 +8,7 @@ import type { MessageOptions } from './message-options.ts';
 import type { Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { type Ring, ringOf } from './ring.ts';
+import type { Published, PublishOptions } from './topics.ts';
 
 export interface SluiceOptions {
   queues: AnyQueue[];
@@ -37,6 +38,11 @@ export interface Producer {
   ): Promise<Receipt>;
   /** 1 to 1000 messages, all or none, in one request. @throws InvalidMessage, StorageError */
   enqueueMany(messages: BatchMessage[]): Promise<Receipt[]>;
+  /**
+   * A message for each subscription of the topic that matches the type, all or none; none where none matches.
+   * @throws InvalidMessage, StorageError, UnknownTopic where nobody is subscribed at all
+   */
+  publish(topic: string, type: string, body: unknown, options?: PublishOptions): Promise<Published[]>;
 }
 
 /** Keeps work alive after the answer: a Worker's ExecutionContext. */
@@ -86,6 +92,12 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
   };
   return {
     enqueueMany: (messages) => store(messages, true),
+    async publish(topic, type, body, options) {
+      const permitted = () => {}; // code of the deployment may reach every queue
+      const { receipts, wake } = await engine.topics.publish(topic, { ...options, type, body }, permitted);
+      if (wake && context) wakeDrain(engine, context);
+      return receipts;
+    },
     async enqueue(queue, body, options) {
       const [receipt] = await store([{ queue, body, ...(options ? { options } : {}) }], false);
       return receipt as Receipt;

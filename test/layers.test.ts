@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 /** From the bottom up. A file belongs to the longest prefix that fits; files of one layer may import each other. */
 const LAYERS = [
   [
+    'src/destinations/',
     'src/duration.ts',
     'src/backoff.ts',
     'src/errors.ts',
@@ -20,7 +21,7 @@ const LAYERS = [
     'src/log.ts',
   ],
   ['src/store/'],
-  ['src/producer.ts', 'src/consumer.ts', 'src/operator.ts', 'src/drain/'],
+  ['src/producer.ts', 'src/consumer.ts', 'src/operator.ts', 'src/topics.ts', 'src/drain/'],
   ['src/engine.ts', 'src/client/'],
   ['src/http/'],
   ['src/sluice.ts', 'src/index.ts'],
@@ -101,7 +102,11 @@ function circles(graph: Map<string, string[]>): string[] {
   return found;
 }
 
-test('local runs use the compatibility date of the deployment', async () => {
+test('local runs use the compatibility date and flags of the deployment', async () => {
   const [, deployed] = /^compatibility_date = "(.+)"$/m.exec(await readFile('wrangler.toml', 'utf8')) ?? [];
-  expect(await readFile('src/local/worker.ts', 'utf8')).toContain(`COMPATIBILITY_DATE = '${deployed}'`);
+  const local = await readFile('src/local/worker.ts', 'utf8');
+  expect(local).toContain(`COMPATIBILITY_DATE = '${deployed}'`);
+  const [, flags = ''] = /^compatibility_flags = (.+)$/m.exec(await readFile('wrangler.toml', 'utf8')) ?? [];
+  expect(flags).not.toBe('');
+  expect(local).toContain(`COMPATIBILITY_FLAGS = ${flags.replaceAll('"', "'")}`);
 });

@@ -170,6 +170,12 @@ describe('the deployed bundle', () => {
     await Promise.all([message(), message('leased'), message('dead')]);
     return {};
   };
+  const SUBSCRIPTION = { topic: 'a', subscription: 'b' };
+  const SUBSCRIBED = () => ({ params: SUBSCRIPTION, body: { queue: 'reports', events: ['a.*'] } });
+  const SUBSCRIBED_FIRST = async () => {
+    await send(deployed(), 'subscribe', SUBSCRIBED());
+    return { params: SUBSCRIPTION };
+  };
   const done: [operationId: string, what: string, sent: () => Promise<Sent> | Sent][] = [
     ['enqueue', 'a message', () => ({ body: { body: null, headers: { a: 'b' } } })],
     [
@@ -329,6 +335,41 @@ describe('the deployed bundle', () => {
       },
     ],
     ['sweep', 'by hand', () => ({})],
+    ['subscribe', 'a queue', SUBSCRIBED],
+    [
+      'subscribe',
+      'a destination',
+      () => ({
+        params: { topic: 'b', subscription: 'c' },
+        body: { queue: 'webhook.out', destination: { url: 'https://example.com', headers: { 'x-a': 'b' } } },
+      }),
+    ],
+    ['listTopics', 'all', SUBSCRIBED_FIRST],
+    ['getTopic', 'one', SUBSCRIBED_FIRST],
+    [
+      'publish',
+      'to a queue, and a duplicate',
+      async () => {
+        const sent = { ...(await SUBSCRIBED_FIRST()), body: { type: 'a.b', body: 1, dedup: { key: 'c' } } };
+        await send(deployed(), 'publish', sent);
+        return sent;
+      },
+    ],
+    [
+      'publish',
+      'a repeated one',
+      async () => {
+        const sent = {
+          ...(await SUBSCRIBED_FIRST()),
+          body: { type: 'a.b', body: 1 },
+          headers: { 'idempotency-key': 'p' },
+        };
+        await send(deployed(), 'publish', sent);
+        return sent;
+      },
+    ],
+    ['unsubscribe', 'one', SUBSCRIBED_FIRST],
+    ['removeTopic', 'one', SUBSCRIBED_FIRST],
     ['health', 'open', () => ({})],
     ['getDocument', 'open', () => ({})],
     ['getReference', 'open', () => ({})],
@@ -355,6 +396,14 @@ describe('the deployed bundle', () => {
     ['receive', 'invalid_message', { body: { queues: [], max: 101, visibility: 1 } }],
     ['settle', 'not_found', { params: { lease: 'a%20b' }, body: {} }],
     ['settle', 'invalid_message', { params: { lease: 'l' }, body: { settle: [{ id: 'x', outcome: 'lost' }] } }],
+    ['enqueue', 'invalid_message', { params: { queue: 'webhook.out' }, body: { body: 1, destination: 'data:,x' } }],
+    ['subscribe', 'invalid_message', { params: { topic: 'a', subscription: 'b' }, body: { queue: 'nowhere' } }],
+    ['getTopic', 'unknown_topic', { params: { topic: 'nowhere' } }],
+    ['publish', 'unknown_topic', { params: { topic: 'nowhere' }, body: { type: 'a', body: 1 } }],
+    ['publish', 'invalid_message', { params: { topic: 'a' }, body: { type: 'a b', body: 1 } }],
+    ['listTopics', 'unauthorized', { token: null }],
+    ['unsubscribe', 'unknown_topic', { params: { topic: '-', subscription: 'a' } }],
+    ['removeTopic', 'unknown_topic', { params: { topic: '-' } }],
     ['listQueues', 'unauthorized', { token: null }],
     ['getQueue', 'unknown_queue', NO_QUEUE],
     ['listMessages', 'invalid_message', { query: '?state=lost' }],
@@ -406,7 +455,7 @@ describe('the deployed bundle', () => {
     const page = await answer.text();
     for (const { operationId } of ROUTES) expect(page).toContain(`id="${operationId}"`);
     for (const name of Object.keys(document.components.schemas)) expect(page).toContain(`id="${name}"`);
-    expect(page).not.toMatch(/<script|<link|<img| on\w+=| style=|https?:/i);
+    expect(page).not.toMatch(/<script|<link|<img| on\w+=| style=|="?(https?:)?\/\//i);
     const policy = answer.headers.get('content-security-policy') ?? '';
     const [, style = ''] = /<style>(.*)<\/style>/s.exec(page) ?? [];
     const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(style));

@@ -4,6 +4,7 @@ import { defineQueue } from '../../src/index.ts';
 import { githubActivity, githubReview, githubSecurity } from './github.ts';
 import { confirmationEmail, notificationEmail } from './mail.ts';
 import { monitorAlert, monitorCheck } from './monitor.ts';
+import { webhookOut } from './webhook-out.ts';
 
 /** Without a handler: consumers on other machines receive its messages over HTTP. */
 const reports = defineQueue('reports', { priority: 4 });
@@ -17,4 +18,5 @@ export const queues = [
   reports,
   monitorCheck,
   monitorAlert,
+  webhookOut,
 ];

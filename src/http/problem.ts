@@ -8,6 +8,7 @@ import {
   RequestMismatch,
   StorageError,
   type StorageFailure,
+  UnknownTopic,
 } from '../errors.ts';
 
 const PROBLEMS = {
@@ -19,6 +20,8 @@ const PROBLEMS = {
   unknown_queue: { status: 404, title: 'This deployment has no such queue' },
   unknown_message: { status: 404, title: 'There is no such message: it was never here, or it is done' },
   unknown_ring: { status: 404, title: 'There is no such ring: it has no items' },
+  unknown_topic: { status: 404, title: 'Nobody is subscribed to this topic' },
+  too_many: { status: 409, title: 'There are as many as there may be' },
   not_pulled: { status: 409, title: 'This queue is not for consumers' },
   ring_full: { status: 409, title: 'The ring would have more items than a ring may have' },
   method_not_allowed: { status: 405, title: 'The path does not take this method' },
@@ -57,6 +60,7 @@ const RETRY_AFTER = { unreachable: '1', garbled: '1', refused: '30' } satisfies 
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof BadSettings) return new Problem('misconfigured');
+  if (error instanceof UnknownTopic) return new Problem('unknown_topic');
   if (error instanceof RequestMismatch) return new Problem('idempotency_key_reused');
   if (error instanceof StorageError) {
     return new Problem(`storage_${error.code}`, error.reason, undefined, { 'retry-after': RETRY_AFTER[error.code] });

@@ -1,4 +1,5 @@
 /** `npm run dev`: Redis, the REST API in front of it, the Worker and its cron, until it is stopped. */
+import { randomBytes } from 'node:crypto';
 import { portOf, runCommand } from './command.ts';
 import { startTicker } from './cron.ts';
 import { startStack } from './stack.ts';
@@ -22,7 +23,8 @@ const OPTIONS = {
 
 await runCommand(HELP, OPTIONS, async (flags) => {
   const port = portOf(flags.port);
-  const stack = await startStack({ redis: flags.redis, log: (line) => console.error(line) });
+  const env = { WEBHOOK_OUT_SECRETS: process.env.WEBHOOK_OUT_SECRETS ?? `whsec_${randomBytes(32).toString('base64')}` };
+  const stack = await startStack({ redis: flags.redis, env, log: (line) => console.error(line) });
   const worker = await stack.startWorker(port);
   const ticker = startTicker(worker.tick, (error) => console.error(`cron: ${String(error)}`));
   const stop = async () => {

@@ -49,6 +49,7 @@ export async function startStack({
     UPSTASH_REDIS_REST_TOKEN: emulator.token,
     SLUICE_TOKENS: tokensSetting(token),
     SLUICE_DRAIN_REQUESTS: '9000', // as on Workers Paid
+    SLUICE_DESTINATION_LOCAL: 'true', // everything is on this machine
     ...env,
   };
   const workers: LocalWorker[] = [];

@@ -19,7 +19,9 @@ export interface LocalWorkerOptions {
   log?: ((line: string) => void) | undefined;
 }
 
-const COMPATIBILITY_DATE = '2026-10-20'; // as in wrangler.toml: a test compares
+// As in wrangler.toml: a test compares.
+const COMPATIBILITY_DATE = '2026-10-20';
+const COMPATIBILITY_FLAGS = ['global_fetch_strictly_public'];
 
 export async function startWorker({ bundle, env, port = 0, log }: LocalWorkerOptions): Promise<LocalWorker> {
   const miniflare = new Miniflare({
@@ -35,6 +37,7 @@ export async function startWorker({ bundle, env, port = 0, log }: LocalWorkerOpt
         config: {
           name: 'sluice',
           compatibilityDate: COMPATIBILITY_DATE,
+          compatibilityFlags: COMPATIBILITY_FLAGS,
           manifest: { mainModule: bundle.mainModule, modulesRoot: process.cwd(), modules: bundle.modules },
           env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
         },

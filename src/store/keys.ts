@@ -15,6 +15,10 @@ export interface Keys {
   breakers: string;
   /** The names of rings that have items. */
   rings: string;
+  /** Topics that have subscriptions, and how many. */
+  topics: string;
+  /** The subscriptions of one topic. */
+  topic(name: string): string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -35,6 +39,8 @@ export function keysOf(prefix: string): Keys {
     config: `${root}config`,
     breakers: `${root}breakers`,
     rings: `${root}rings`,
+    topics: `${root}topics`,
+    topic: (name) => `${root}topic:${name}`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
     ring: (name) => `${root}ring:${name}`,

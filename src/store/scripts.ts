@@ -30,9 +30,12 @@ import ringPage from '#lua/ring-page.lua';
 import ringRemove from '#lua/ring-remove.lua';
 import rotate from '#lua/rotate.lua';
 import settle from '#lua/settle.lua';
+import subscribe from '#lua/subscribe.lua';
 import sweep from '#lua/sweep.lua';
 import take from '#lua/take.lua';
 import timers from '#lua/timers.lua';
+import topic from '#lua/topic.lua';
+import unsubscribe from '#lua/unsubscribe.lua';
 import type { Script } from './script.ts';
 
 const script = (name: string, ...chunks: string[]): Script => ({ name, source: chunks.join('\n') });
@@ -71,4 +74,7 @@ export const scripts = {
   ringPage: script('ring-page', clock, ringPage),
   ringList: script('ring-list', clock, entry, ringList),
   ringDrop: script('ring-drop', clock, ringDrop),
+  subscribe: script('subscribe', subscribe),
+  unsubscribe: script('unsubscribe', unsubscribe),
+  topic: script('topic', clock, entry, topic),
 };

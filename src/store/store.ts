@@ -16,6 +16,8 @@ export interface EnqueueRequest {
   fingerprint?: string | undefined;
   /** How long a replay is recognised. */
   recognisedMs?: number | undefined;
+  /** Remembered with the request, and answered to its replays: text without blanks. */
+  note?: string | undefined;
 }
 
 export interface EnqueueAnswer {
@@ -172,9 +174,14 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
 }
 
 async function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
-  const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS } = request;
+  const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS, note } = request;
   const base = newToken();
-  const args = [...head, base, fingerprint, ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String)];
+  const args = [
+    ...head,
+    note ? base + NOTE + note : base,
+    fingerprint,
+    ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String),
+  ];
   const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
   const { reply } = await runner.run(scripts.enqueue, script, [
     ...args,
@@ -183,10 +190,19 @@ async function enqueue(runner: Runner, keys: Keys, head: string[], request: Enqu
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
   if (status === 'blocked') throw new StorageError('refused', `a key of a wrong type: ${applied}`);
-  return { ids: idsOf(applied, messages.length), repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
+  const repeated = status === 'repeated';
+  return { ids: openBase(applied, messages.length).ids, repeated, wake: wake === '1', met: metIn(met) };
 }
 
-function metIn(text: string): EnqueueAnswer['met'] {
+/** Behind the base of a request's ids its note is kept: no token has this character. */
+const NOTE = '~';
+
+export function openBase(applied: string, count: number): { ids: string[]; note: string } {
+  const [base = '', note = ''] = applied.split(NOTE);
+  return { ids: idsOf(base, count), note };
+}
+
+export function metIn(text: string): EnqueueAnswer['met'] {
   const words = text === '' ? [] : text.split(' ').map((word) => word.split('='));
   return new Map(
     words.map(([place, id = '', what]) => [Number(place) - 1, { id, what: what as 'duplicate' | 'replaced' }]),

@@ -42,13 +42,14 @@ function scopeOf(path: string, method: string): string {
 const BODIES: Record<string, unknown> = {
   '/v1/messages': { messages: [{ queue: 'reports', body: 1 }] },
   '/v1/receive': { queues: ['reports'] },
+  '/v1/topics/{topic}/subscriptions/{subscription}': { queue: 'reports' },
   '/v1/leases/{lease}/settle': { receive: { queues: ['reports'], holding: 0 } },
 };
 
 async function call(path: string, method: string, token: string | null) {
   const real = path
-    .replace(/\{queue\}|\{ring\}/, 'reports')
-    .replace('{id}', 'some-id')
+    .replace(/\{queue\}|\{ring\}|\{topic\}/, 'reports')
+    .replace(/\{id\}|\{subscription\}/, 'some-id')
     .replace('{lease}', 'some-lease');
   const answer = await deployed().call(real, {
     method,
@@ -77,7 +78,7 @@ describe.each(routes)('$method $path', ({ method, path }) => {
   });
 });
 
-/** The lists of queues and rings are not refused: they are empty. */
+/** The lists of queues, rings and topics are not refused: they are empty. */
 function listed(path: string): unknown[] {
-  return ['/v1/queues', '/v1/rings'].includes(path) ? [200, undefined] : [403, 'forbidden'];
+  return ['/v1/queues', '/v1/rings', '/v1/topics'].includes(path) ? [200, undefined] : [403, 'forbidden'];
 }

@@ -1,5 +1,6 @@
 /** What the API answers, as schemas: the document is made from them, and a test holds every real answer against them. */
 import * as z from 'zod/mini';
+import { DestinationFields } from '../../destinations/destination.ts';
 
 const count = z.int().check(z.minimum(0));
 const instant = z.int().check(z.minimum(0));
@@ -95,6 +96,7 @@ const MessageReport = z.object({
   group: z.optional(z.string()),
   attempt: z.optional(attempt),
   maxAttempts: z.optional(count),
+  destination: z.optional(z.string()),
   body: z.optional(z.unknown()),
   headers: z.optional(texts),
   enqueuedAt: z.optional(instant),
@@ -104,6 +106,22 @@ const MessageReport = z.object({
 });
 
 const MessagePage = z.object({ messages: z.array(MessageReport), cursor: z.optional(z.string()) });
+
+const PublishedMessage = z.extend(Receipt, { subscription: z.string() });
+const PublishedDuplicate = z.extend(Duplicate, { subscription: z.string() });
+const Published = z.object({ messages: z.array(z.union([PublishedMessage, PublishedDuplicate])) });
+
+const Topics = z.object({ topics: z.array(z.object({ topic: z.string(), subscriptions: count })) });
+
+const Subscribed = z.object({
+  id: z.string(),
+  queue: z.string(),
+  destination: z.optional(DestinationFields),
+  events: z.array(z.string()),
+});
+const Topic = z.object({ topic: z.string(), subscriptions: z.array(Subscribed) });
+
+const Unsubscribed = z.object({ removed: count });
 
 const Cancelled = z.object({ id: z.string(), was: status('ready', 'delayed', 'dead', 'leased', 'unseen') });
 
@@ -177,6 +195,13 @@ export const answers = {
   Failure,
   MessageReport,
   MessagePage,
+  PublishedMessage,
+  PublishedDuplicate,
+  Published,
+  Topics,
+  Subscribed,
+  Topic,
+  Unsubscribed,
   Cancelled,
   Overridden,
   Purged,

@@ -1,7 +1,9 @@
 /** What the document says about schemas that they do not say themselves: names, descriptions, and forms behind refinements. */
 import * as z from 'zod/mini';
+import { DestinationFields } from '../../destinations/destination.ts';
 import { YEAR_MS } from '../../duration.ts';
 import { MessageOptions } from '../../message-options.ts';
+import { Publication, Subscription } from '../../topics.ts';
 import { Audit, Override, Page, Purge, Redrive } from '../operate-schema.ts';
 import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
 import { Items, RingListQuery, RingPageQuery, Rotate } from '../ring-schema.ts';
@@ -50,6 +52,7 @@ duration(MessageOptions.shape.delay, 0, YEAR_MS);
 duration(MessageOptions.shape.ttl, 1, YEAR_MS);
 duration(MessageOptions.shape.retention, 0, YEAR_MS);
 duration(dedup.shape.window, 1, YEAR_MS);
+duration(DestinationFields.shape.timeout, 1, YEAR_MS);
 duration(ReceiveRequest.shape.visibility, 1_000, HALF_A_DAY_MS, '30s');
 duration(SettleRequest.shape.extend, 1_000, HALF_A_DAY_MS);
 duration(settlement.shape.delay, 0, YEAR_MS);
@@ -72,8 +75,9 @@ const OF_OPTIONS = {
   retention:
     "How long the outcome and the result are kept, to be asked for. Default: the queue's, which is not at all.",
   dedup: 'The same key within the window is the same message.',
-  headers: 'Texts for whoever handles the message.',
+  headers: 'Texts for whoever handles the message. Those that HTTP may have go to its destination.',
 };
+const DESTINATION = 'Where it is delivered, for queues whose messages name that: a URL, or more than that.';
 const BODY = "Any JSON; checked by the queue's schema.";
 
 describe(dedup, {
@@ -82,8 +86,26 @@ describe(dedup, {
   mode: "`drop`: the new message is dropped. `replace`: the first gets its body while it waits; one that is at work is left, and the new one counts. Default: the queue's, or `drop`.",
   release: "The key goes when its message is acked or dead, not only after the window. Default: the queue's, or false.",
 });
-describe(NewMessage, { ...OF_OPTIONS, body: BODY });
-describe(NewMessageOfBatch, { ...OF_OPTIONS, queue: 'The queue it goes to.', body: BODY });
+describe(NewMessage, { ...OF_OPTIONS, destination: DESTINATION, body: BODY });
+describe(NewMessageOfBatch, { ...OF_OPTIONS, destination: DESTINATION, queue: 'The queue it goes to.', body: BODY });
+describe(DestinationFields, {
+  url: 'https and public, unless the deployment says otherwise.',
+  method: 'Default: POST.',
+  headers: "Sent over the queue's. Connection, forwarding, cookie and webhook headers are refused.",
+  timeout: "No answer within it is a failure. At most the queue's, which is the default.",
+  secret: "Which of the queue's named secrets sign.",
+});
+describe(Subscription, {
+  queue: 'Its messages go here.',
+  destination: 'For queues whose messages name theirs.',
+  events: 'Types, or beginnings of types with `*` behind them: `invoice.paid`, `invoice.*`. Default: all.',
+});
+describe(Publication, {
+  ...OF_OPTIONS,
+  type: 'Subscriptions choose by it; consumers find it in the header `sluice-event`.',
+  body: 'Any JSON; checked by the schema of each queue.',
+  dedup: 'The same key within the window is the same message, for each subscription.',
+});
 describe(Batch, { messages: 'All of them are stored, or none.' });
 const TAKING = {
   queues: 'Pulled queues, emptied in this order, each by priority.',
@@ -150,6 +172,7 @@ describe(answers.QueueReport, {
   complete: 'false: there is more than was counted. Beyond 1,000 lanes or timers it stops looking.',
 });
 describe(answers.MessageReport, {
+  destination: 'The URL it is delivered to, if it names one itself.',
   state: '`done`: acked, and kept for its retention. `unseen`: ready or leased, in a lane too long to tell.',
   body: 'There where it can be read.',
   at: 'Due, end of its lease, dead since, or done at: epoch ms.',
@@ -199,6 +222,9 @@ export const COMPONENTS = {
   SettleRequest,
   Dedup: dedup,
   Settlement: settlement,
+  Destination: DestinationFields,
+  Subscription,
+  Publication,
   ReceiveMore: more,
   Purge,
   Redrive,

@@ -17,6 +17,8 @@ export const MEANINGS = {
   unknown_queue: { status: 404, means: 'This deployment has no such queue.' },
   unknown_message: { status: 404, means: 'There is no such message: it was never here, or it is done.' },
   unknown_ring: { status: 404, means: 'There is no such ring: it has no items, or no ring can have this name.' },
+  unknown_topic: { status: 404, means: 'Nobody is subscribed to this topic, or it is no name of one.' },
+  too_many: { status: 409, means: 'A topic has at most 100 subscriptions, a deployment 1,000 topics.' },
   method_not_allowed: { status: 405, means: '`Allow` says which methods the path takes.' },
   not_pulled: { status: 409, means: 'The queue has a handler of its own, and takes no other consumers.' },
   ring_full: { status: 409, means: 'The ring would have more than 10,000 items. None was added.' },
@@ -38,7 +40,16 @@ export const CODES = Object.keys(MEANINGS) as ProblemCode[];
 
 export const Issue = z.object({
   field: z.string(),
-  code: z.enum(['required', 'unknown_field', 'invalid', 'schema', 'too_large', 'size', 'unknown_queue']),
+  code: z.enum([
+    'required',
+    'unknown_field',
+    'invalid',
+    'schema',
+    'too_large',
+    'size',
+    'unknown_queue',
+    'refused_address',
+  ]),
   message: z.string(),
 });
 

@@ -23,6 +23,12 @@ export const Batch = z.strictObject({
 export const PATH_PARAMETERS = {
   queue: { schema: QueueName, description: 'A queue of this deployment.' },
   ring: { schema: RingName, description: 'A ring. It is there as long as it has items.' },
+  topic: {
+    schema: QueueName,
+    description:
+      'A topic: a name like that of a queue. A token for some queues is for the topics that its patterns fit.',
+  },
+  subscription: { schema: QueueName, description: 'A name of your choice, within the topic.' },
   id: { schema: Id, description: "A message's id, as its receipt names it." },
   lease: { schema: Id, description: "A lease's name, as receive answered it. Whoever has it may settle." },
 };

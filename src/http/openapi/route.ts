@@ -39,6 +39,7 @@ export const TAGS = {
   consume: 'Receive and settle from elsewhere: for pulled queues, which have no handler in the Worker.',
   rings: 'Circular lists: many clients rotate one, and each gets other items.',
   operate: 'Look at queues and messages, and intervene. Every call is bounded, whatever the backlog.',
+  topics: 'One publication, a message for each subscription that matches it.',
   service: 'Health, and this description.',
 };
 

@@ -11,6 +11,7 @@ import { runCommand } from '../command.ts';
 import { startTicker } from '../cron.ts';
 import { whatHappened } from '../observe.ts';
 import { type Stack, startStack } from '../stack.ts';
+import { DELIVERY_ENV, deliverOut, deliverySummary } from './deliveries.ts';
 import { type Inversions, watchInversions } from './inversions.ts';
 import { removeKeys } from './keys.ts';
 import { monitorScenario } from './monitor.ts';
@@ -57,6 +58,7 @@ async function main(flags: { redis?: string | undefined; json?: boolean | undefi
       SLUICE_PREFIX: prefix,
       SLUICE_LEASE_MS: String(LEASE_MS),
       SLUICE_DRAIN_MS: '10000',
+      ...DELIVERY_ENV,
     },
     emulator: {
       observe: (observation) => {
@@ -69,9 +71,14 @@ async function main(flags: { redis?: string | undefined; json?: boolean | undefi
   const redis = new Redis({ url: stack.emulator.url, token: stack.emulator.token });
   try {
     const figures = await run({ stack, outbox, inversions, redis, root: `{${prefix}}:` });
-    console.log(`\n${tableOf(figures.queues)}\n\n${summaryOf(figures)}`);
-    if (flags.json) console.log(JSON.stringify(figures));
-    process.exitCode = figures.lost === 0 && figures.inversions === 0 ? 0 : 1;
+    process.stderr.write(
+      'Webhooks go out, signed by an old secret and a new one, to receivers that fail in every way\n',
+    );
+    const deliveries = await deliverOut(stack);
+    console.log(`\n${tableOf(figures.queues)}\n\n${summaryOf(figures)}\n${deliverySummary(deliveries)}`);
+    if (flags.json) console.log(JSON.stringify({ ...figures, deliveries }));
+    const faults = [figures.lost, figures.inversions, deliveries.lost, deliveries.unverified];
+    process.exitCode = faults.every((count) => count === 0) ? 0 : 1;
   } finally {
     await removeKeys(redis, `{${prefix}}:`);
     await stack.close();

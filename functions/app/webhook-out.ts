@@ -1,0 +1,10 @@
+/** Webhooks to others: each message names the URL it is delivered to, and all are signed. */
+import { defineQueue, exponential } from '../../src/index.ts';
+
+export const webhookOut = defineQueue('webhook.out', {
+  priority: 8,
+  destination: { secrets: ['WEBHOOK_OUT_SECRETS'] },
+  attempts: 12,
+  backoff: exponential({ base: '1s', max: '12h' }),
+  timeout: '15s',
+});

@@ -1,0 +1,147 @@
+/**
+ * Destinations: HTTP endpoints that messages are delivered to. What a queue fixes for all of them, what a message may name
+ * for itself, and whether the two fit.
+ *
+ * Pure, but for digests of long names.
+ */
+import * as z from 'zod/mini';
+import { shortDigest } from '../digest.ts';
+import { type Duration, parseDuration, YEAR_MS } from '../duration.ts';
+import type { Issue } from '../errors.ts';
+import { type AddressRules, judgeUrl, MAX_URL_LENGTH, PUBLIC_ONLY } from './address.ts';
+
+const METHODS = ['POST', 'PUT', 'PATCH'] as const;
+export type Method = (typeof METHODS)[number];
+
+const MAX_HEADERS = 32;
+const HEADER_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
+const HEADER_VALUE = /^[\x20-\x7e]{0,4096}$/;
+/** What belongs to the connection, to the platform or to Sluice. */
+const OURS =
+  /^(host|content-length|content-encoding|transfer-encoding|connection|te|trailer|upgrade|expect|keep-alive|proxy-.*|cookie|cf-.*|x-forwarded-.*|x-real-ip|accept-encoding|webhook-.*|svix-.*|sluice-attempt)$/i;
+
+/** Whether callers may have this header sent. */
+export function isSendable(name: string, value: string): boolean {
+  return HEADER_NAME.test(name) && !OURS.test(name) && HEADER_VALUE.test(value);
+}
+
+const Headers = z.record(z.string(), z.string()).check(
+  z.refine((headers) => Object.entries(headers).every(([name, value]) => isSendable(name, value)), {
+    message: 'must be headers that a delivery may have: no connection, forwarding, cookie or webhook headers',
+  }),
+  z.refine((headers) => Object.keys(headers).length <= MAX_HEADERS, { message: `must be at most ${MAX_HEADERS}` }),
+);
+
+/** A destination in full; a text is one with nothing but its URL. */
+export const DestinationFields = z.strictObject({
+  /** https, and public, unless the deployment says otherwise. */
+  url: z.string().check(z.maxLength(MAX_URL_LENGTH)),
+  /** Default POST. */
+  method: z.optional(z.enum(METHODS)),
+  /** Sent with the delivery, over those of the queue. */
+  headers: z.optional(Headers),
+  /** No answer within it is a failure. At most the queue's timeout, which is the default. */
+  timeout: z.optional(
+    z.union([z.number(), z.string()]).check(
+      z.refine((value) => (parseDuration(value) ?? -1) >= 1, {
+        message: 'must be milliseconds or text such as "10s", up to a year',
+      }),
+    ),
+  ),
+  /** Which of the queue's named secrets sign. */
+  secret: z.optional(z.string().check(z.maxLength(64))),
+});
+
+export const Destination = z.union([z.string().check(z.maxLength(MAX_URL_LENGTH)), DestinationFields]);
+export type Destination = z.input<typeof Destination>;
+
+/** As it is stored with its message. */
+export interface StoredDestination {
+  url: string;
+  method?: Method;
+  headers?: Record<string, string>;
+  timeoutMs?: number;
+  secret?: string;
+}
+
+/** What a queue fixes for its deliveries. */
+export interface DestinationOptions {
+  /** Where all of its messages go. Left out: each message names its own. */
+  url?: string;
+  /** Default POST. */
+  method?: Method;
+  headers?: Record<string, string>;
+  /**
+   * Bindings of the Worker that hold the signing secrets (`whsec_…`, several between blanks), the newest first: each signs.
+   * With names to them each message says whose it wants: receivers who share a secret could forge for each other. Left out:
+   * deliveries are not signed.
+   */
+  secrets?: string[] | Record<string, string[]>;
+}
+
+/** A checked definition. */
+export interface DestinationPolicy {
+  readonly url: string | undefined;
+  readonly method: Method;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly secrets: string[] | Readonly<Record<string, string[]>>;
+  /** Which addresses it may have. A deployment sets its own. */
+  readonly rules: AddressRules;
+}
+
+/** @throws RangeError that names what is wrong */
+export function definePolicy(options: DestinationOptions | true, setting: string): DestinationPolicy {
+  const { url, method = 'POST', headers = {}, secrets = [] } = options === true ? {} : options;
+  if (!METHODS.includes(method)) throw new RangeError(`${setting}.method must be one of ${METHODS.join(', ')}`);
+  if (!Headers.safeParse(headers).success) throw new RangeError(`${setting}.headers must be headers that may be sent`);
+  if (url !== undefined && !Array.isArray(secrets)) {
+    throw new RangeError(`${setting}.secrets must be a list where the queue has its own url`);
+  }
+  return Object.freeze({ url, method, headers, secrets, rules: PUBLIC_ONLY });
+}
+
+/** The names of the bindings whose secrets sign, or undefined where the message had to name known ones and did not. */
+export function secretsFor({ secrets }: DestinationPolicy, name: string | undefined): string[] | undefined {
+  if (Array.isArray(secrets)) return name === undefined ? secrets : undefined;
+  return name !== undefined && Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+}
+
+/**
+ * Whether a message may go where it wants, by its queue's policy.
+ * @param at where `destination` stands in the request
+ * @returns what is stored with it, if it names one; or what is wrong
+ */
+export function chooseDestination(
+  policy: DestinationPolicy | undefined,
+  wanted: Destination | undefined,
+  at: string,
+): { destination?: StoredDestination } | { issue: Issue } {
+  const refuse = (field: string, code: string, message: string) => ({ issue: { field: at + field, code, message } });
+  if (wanted === undefined) {
+    if (!policy || policy.url !== undefined) return {};
+    return refuse('destination', 'required', 'is required: this queue has no url of its own');
+  }
+  if (!policy) return refuse('destination', 'invalid', 'is for queues that deliver to destinations');
+  if (policy.url !== undefined) return refuse('destination', 'invalid', 'is fixed by this queue');
+  const { timeout, ...fields } = typeof wanted === 'string' ? { url: wanted } : wanted;
+  const judged = judgeUrl(fields.url, policy.rules);
+  if ('fault' in judged) {
+    return refuse(typeof wanted === 'string' ? 'destination' : 'destination.url', 'refused_address', judged.fault);
+  }
+  if (!secretsFor(policy, fields.secret)) {
+    return refuse('destination.secret', 'invalid', "must be one of the queue's named secrets, where it has such");
+  }
+  const timeoutMs = timeout === undefined ? {} : { timeoutMs: parseDuration(timeout as Duration) ?? YEAR_MS };
+  return { destination: { ...withoutUndefined(fields), url: judged.url.href, ...timeoutMs } };
+}
+
+/** Without a group of its own a message is in that of its destination: so a lane holds deliveries to one, and a dead one waits alone. */
+export async function groupOf({ url }: StoredDestination, longest: number): Promise<string> {
+  const { origin } = new URL(url);
+  return origin.length <= longest ? origin : shortDigest(origin);
+}
+
+function withoutUndefined(fields: z.output<typeof DestinationFields>): Omit<StoredDestination, 'timeoutMs'> {
+  const { url, method, headers, secret } = fields;
+  return { url, ...(method && { method }), ...(headers && { headers }), ...(secret !== undefined && { secret }) };
+}

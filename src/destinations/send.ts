@@ -1,0 +1,121 @@
+/** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
+import type { Backoff } from '../backoff.ts';
+import { BadSettings, Refusal, RetryLater } from '../errors.ts';
+import type { Message } from '../message.ts';
+import type { AnyQueue, Handler } from '../queue.ts';
+import { type AddressRules, judgeUrl } from './address.ts';
+import { describeAnswer, verdictOf } from './answer.ts';
+import { type DestinationPolicy, isSendable, type StoredDestination, secretsFor } from './destination.ts';
+import { keysIn, signatureOf } from './sign.ts';
+
+/** A destination did not take the message. The text is kept with it and holds the beginning of the answer: never for a log. */
+class Undelivered extends Error {
+  override readonly name = 'Undelivered';
+}
+
+type Outgoing = Message & { destination?: StoredDestination };
+
+/**
+ * The queues, those with a destination with a handler that delivers there.
+ * @throws BadSettings where the rules refuse a queue's own url
+ */
+export function withSenders(queues: ReadonlyMap<string, AnyQueue>, rules: AddressRules): Map<string, AnyQueue> {
+  const equipped = [...queues].map(([name, queue]): [string, AnyQueue] => {
+    const { destination: policy, backoff } = queue;
+    if (!policy) return [name, queue];
+    const judged = policy.url === undefined ? undefined : judgeUrl(policy.url, rules);
+    if (judged && 'fault' in judged) throw new BadSettings(`queue ${name}: its destination's url ${judged.fault}`);
+    const destination = { ...policy, rules };
+    return [name, Object.freeze({ ...queue, destination, handler: sender(destination, backoff) })];
+  });
+  return new Map(equipped);
+}
+
+/** @returns a handler that ends with `{ status, ms }` where the destination took the message */
+function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
+  return async (message: Outgoing, { env, signal }) => {
+    const { url = policy.url, timeoutMs, secret } = message.destination ?? {};
+    const judged = judgeUrl(url, policy.rules); // again: the rules may have changed since the message came in
+    if ('fault' in judged) throw new Refusal(`the destination's url ${judged.fault}`);
+    const request = await requestFor(message, policy, keysFrom(env, secretsFor(policy, secret)));
+    const within = timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const startedAt = Date.now();
+    const response = await fetch(judged.url, { ...request, redirect: 'manual', signal: within }).catch((error) => {
+      throw new Undelivered(within.aborted ? `timeout: no answer within ${timeoutMs} ms` : `no answer: ${error}`);
+    });
+    const verdict = verdictOf(response, Date.now());
+    if (verdict.outcome === 'done') {
+      await response.body?.cancel().catch(() => {});
+      return { status: response.status, ms: Date.now() - startedAt };
+    }
+    const text = describeAnswer(response, await beginningOf(response));
+    if (verdict.outcome === 'dead') throw new Refusal(text);
+    if (verdict.afterMs === undefined) throw new Undelivered(text);
+    // Not earlier than asked, not earlier than its own backoff, and not in one moment with all the others.
+    const jitter = 1 + Math.random() / 10;
+    const ownMs = backoff.waitMs(message.attempt, Math.random());
+    throw new RetryLater(Math.ceil(Math.max(ownMs, verdict.afterMs * jitter)), text);
+  };
+}
+
+/** @throws Undelivered where a secret is missing or none: nothing is sent unsigned that should be signed */
+function keysFrom(env: unknown, names: string[] | undefined): Uint8Array[] {
+  if (!names) throw new Undelivered("the queue has no such secret as the message's destination names");
+  return names.flatMap((name) => {
+    const keys = keysIn((env as Record<string, unknown>)[name]);
+    if (!keys) throw new Undelivered(`the binding ${name} holds no secret: whsec_ and base64 of 24 to 64 bytes`);
+    return keys;
+  });
+}
+
+async function requestFor(message: Outgoing, policy: DestinationPolicy, keys: Uint8Array[]) {
+  const { id, attempt, destination } = message;
+  const { type, bytes: body } = contentOf(message);
+  const timestamp = Math.floor(Date.now() / 1_000);
+  const own = Object.entries(message.headers).filter(([name, value]) => isSendable(name, value));
+  const headers = new Headers(own);
+  headers.set('content-type', type);
+  headers.set('user-agent', 'Sluice');
+  for (const set of [policy.headers, destination?.headers ?? {}]) {
+    for (const [name, value] of Object.entries(set)) headers.set(name, value);
+  }
+  headers.set('webhook-id', id);
+  headers.set('webhook-timestamp', String(timestamp));
+  if (keys.length > 0) headers.set('webhook-signature', await signatureOf({ id, timestamp, body }, keys));
+  headers.set('sluice-attempt', String(attempt));
+  return { method: destination?.method ?? policy.method, headers, body };
+}
+
+/** What is sent: the same bytes on every attempt. */
+function contentOf({ body }: Message): { type: string; bytes: Uint8Array } {
+  return { type: 'application/json', bytes: new TextEncoder().encode(JSON.stringify(body)) };
+}
+
+/** The most that is read of an answer. */
+const READ_BYTES = 4_096;
+/** A slow body is not waited for any longer: the status has said what counts. */
+const READ_MS = 1_000;
+
+/** The beginning of the body, as far as it comes in time; the rest is not taken. */
+async function beginningOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  if (!reader) return '';
+  const decoder = new TextDecoder();
+  const stop = () => void reader.cancel().catch(() => {});
+  const timer = setTimeout(stop, READ_MS);
+  let text = '';
+  try {
+    for (let bytes = 0; bytes < READ_BYTES; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value.subarray(0, READ_BYTES - bytes), { stream: true });
+      bytes += value.length;
+    }
+  } catch {
+    // it broke off: what there is has to do
+  } finally {
+    clearTimeout(timer);
+    stop();
+  }
+  return text;
+}

@@ -1,0 +1,22 @@
+-- subscribe: adds a subscription to a topic, or changes it.
+--
+-- KEYS[1]  hash  topic:<topic>  subscription → JSON
+-- KEYS[2]  hash  topics         topic → how many subscriptions it has
+-- ARGV[1]  topic
+-- ARGV[2]  id of the subscription
+-- ARGV[3]  JSON of it
+-- ARGV[4]  the most subscriptions of a topic
+-- ARGV[5]  the most topics
+-- Returns  'subscribed', or 'full' where nothing was changed
+-- Replay   the same answer, and the same state
+-- Cost     6 commands
+
+local count = redis.call('HLEN', KEYS[1])
+local known = redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1
+local topics = redis.call('HLEN', KEYS[2])
+if not known and count >= tonumber(ARGV[4]) then return 'full' end
+if count == 0 and topics >= tonumber(ARGV[5]) then return 'full' end
+if not known then count = count + 1 end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[1], string.format('%d', count))
+return 'subscribed'

@@ -1,0 +1,21 @@
+-- unsubscribe: takes a subscription out of a topic, or removes the topic with all of them.
+--
+-- KEYS[1]  hash  topic:<topic>  subscription → JSON
+-- KEYS[2]  hash  topics         topic → how many subscriptions it has
+-- ARGV[1]  topic
+-- ARGV[2]  id of the subscription; '' for all
+-- Returns  how many went
+-- Replay   0
+-- Cost     5 commands; 3 where there is nothing
+
+local before = redis.call('HLEN', KEYS[1])
+redis.call('HLEN', KEYS[2]) -- of a wrong type it fails here, before anything is changed
+if before == 0 then return 0 end
+local left = 0
+if ARGV[2] ~= '' then left = before - redis.call('HDEL', KEYS[1], ARGV[2]) else redis.call('UNLINK', KEYS[1]) end
+if left == 0 then
+  redis.call('HDEL', KEYS[2], ARGV[1])
+else
+  redis.call('HSET', KEYS[2], ARGV[1], string.format('%d', left))
+end
+return before - left

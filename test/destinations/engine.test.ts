@@ -1,0 +1,148 @@
+// Destinations in whole engines: rules that change, secrets that are missing, and one that hangs beside one that does not.
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { constant } from '../../src/backoff.ts';
+import { type Engine, openEngine } from '../../src/engine.ts';
+import { BadSettings } from '../../src/errors.ts';
+import { createSluice } from '../../src/index.ts';
+import { type Receiver, startReceiver } from '../../src/local/demo/receiver.ts';
+import { type AnyQueue, defineQueue } from '../../src/queue.ts';
+import { type Bench, onEachRedis } from '../support/bench.ts';
+
+const secret = `whsec_${randomBytes(32).toString('base64')}`;
+const LOCAL = { SLUICE_DESTINATION_LOCAL: 'true' };
+
+let good: Receiver;
+let hanging: Receiver;
+beforeAll(async () => {
+  [good, hanging] = await Promise.all([startReceiver([secret]), startReceiver([secret])]);
+});
+afterAll(() => Promise.all([good.close(), hanging.close()]));
+beforeEach(() => {
+  for (const { arrived } of [good, hanging]) arrived.length = 0;
+});
+
+function envOf(bench: Bench, settings: Record<string, string>) {
+  return {
+    UPSTASH_REDIS_REST_URL: bench.redises.emulator.url,
+    UPSTASH_REDIS_REST_TOKEN: bench.redises.emulator.token,
+    SLUICE_PREFIX: bench.prefix,
+    SLUICE_DRAIN_REQUESTS: '9000',
+    ...settings,
+  };
+}
+
+const engineOn = (bench: Bench, queues: AnyQueue[], settings: Record<string, string> = LOCAL): Engine =>
+  openEngine(envOf(bench, settings), new Map(queues.map((queue) => [queue.name, queue])));
+
+async function enqueue(bench: Bench, engine: Engine, name: string, messages: object[]): Promise<string[]> {
+  const queue = engine.queues.get(name);
+  const { receipts } = await engine.enqueue(messages.map((options, i) => ({ queue, body: i, options, at: `${i}.` })));
+  const ids = receipts.map(({ id }) => id);
+  bench.expectAlive(ids, []);
+  return ids;
+}
+
+const out = defineQueue('out', { destination: true, attempts: 2, backoff: constant(10), timeout: '1s' });
+
+onEachRedis(
+  'destinations',
+  (bench) => {
+    test('rules are kept at every attempt: what they refuse by then is never sent, and is a dead letter', async () => {
+      const [id = ''] = await enqueue(bench(), engineOn(bench(), [out]), 'out', [
+        { destination: `${good.url}/inside` },
+      ]);
+      await engineOn(bench(), [out], {}).drain(2_000);
+      const { state, failures } = await engineOn(bench(), [out]).operator.message(id);
+      expect([state, failures]).toEqual(['dead', [expect.objectContaining({ kind: 'refused', attempt: 1 })]]);
+      expect(failures[0]?.text).toContain('must begin with https://');
+      expect(good.arrived.filter(({ path }) => path === '/inside')).toEqual([]);
+    });
+
+    test('they are kept for messages that follow on others, and for those that code in the Worker enqueues', async () => {
+      const engine = engineOn(bench(), [out, defineQueue('work')], {});
+      const onSuccess = { queue: 'out', body: 1, destination: 'https://169.254.169.254/' };
+      const field = {
+        issues: [expect.objectContaining({ field: '0.onSuccess.destination', code: 'refused_address' })],
+      };
+      await expect(enqueue(bench(), engine, 'work', [{ onSuccess }])).rejects.toMatchObject(field);
+      const producer = createSluice({ queues: [out] }).producer(envOf(bench(), { SLUICE_DESTINATION_HOSTS: 'a.com' }));
+      const elsewhere = producer.enqueue(out, 1, { destination: 'https://b.com/' });
+      await expect(elsewhere).rejects.toMatchObject({ issues: [{ code: 'refused_address' }] });
+    });
+
+    test.each([
+      ['is not there', {}],
+      ['is no secret', { A: 'hunter2', B: secret }],
+    ])('nothing is sent unsigned where a secret %s', async (_, bindings) => {
+      const signed = defineQueue('out', { destination: { secrets: ['A', 'B'] }, attempts: 1 });
+      const engine = engineOn(bench(), [signed], { ...LOCAL, ...bindings });
+      const [id = ''] = await enqueue(bench(), engine, 'out', [{ destination: `${good.url}/unsigned` }]);
+      await engine.drain(2_000);
+      const { state, failures } = await engine.operator.message(id);
+      expect([state, failures[0]?.text]).toEqual(['dead', expect.stringContaining('the binding A holds no secret')]);
+      expect(failures[0]?.text).not.toContain('hunter2');
+      expect(good.arrived.filter(({ path }) => path === '/unsigned')).toEqual([]);
+    });
+
+    test('each of a queue with named secrets is signed by its own', async () => {
+      const named = defineQueue('out', { destination: { secrets: { ours: ['A'], theirs: ['B'] } } });
+      const other = `whsec_${randomBytes(32).toString('base64')}`;
+      const engine = engineOn(bench(), [named], { ...LOCAL, A: secret, B: other });
+      const ids = await enqueue(bench(), engine, 'out', [
+        { destination: { url: `${good.url}/named`, secret: 'ours' } },
+        { destination: { url: `${good.url}/named`, secret: 'theirs' } },
+      ]);
+      await engine.drain(2_000);
+      const verified = new Map(good.arrived.map((arrived) => [arrived.id, arrived.verified]));
+      expect(ids.map((id) => verified.get(id))).toEqual([true, false]);
+      for (const id of ids) bench().alive.delete(id);
+    });
+
+    test('a queue with an url of its own sends all there; one that the rules refuse is a bad setting', async () => {
+      const fixed = defineQueue('fixed', {
+        destination: { url: `${good.url}/fixed`, secrets: ['A'], headers: { 'x-a': 'b' } },
+      });
+      const engine = engineOn(bench(), [fixed], { ...LOCAL, A: secret });
+      const [id = ''] = await enqueue(bench(), engine, 'fixed', [{}]);
+      expect(await engine.drain(2_000)).toMatchObject({ acked: 1 });
+      bench().alive.delete(id);
+      const arrived = good.arrived.find(({ path }) => path === '/fixed');
+      expect(arrived).toMatchObject({ id, verified: true, body: '0', headers: { 'x-a': 'b' } });
+      expect(() => engineOn(bench(), [fixed], { A: secret })).toThrow(BadSettings);
+    });
+
+    test('a destination that hangs does not slow the others', async () => {
+      const engine = engineOn(bench(), [out]);
+      const backlog = Array.from({ length: 40 }, () => ({ destination: `${hanging.url}/?fail=hang` }));
+      const others = Array.from({ length: 40 }, () => ({ destination: `${good.url}/beside` }));
+      await enqueue(bench(), engine, 'out', backlog);
+      const ids = await enqueue(bench(), engine, 'out', others);
+      const start = performance.now();
+      await engine.drain(4_000);
+      const waits = (url: string, { arrived }: Receiver) => {
+        const at = arrived.filter(({ path }) => path === url).map((one) => Math.round(one.at - start));
+        return `${at.length} arrived, the last after ${Math.max(...at)} ms`;
+      };
+      console.log(
+        `beside one that hangs: ${waits('/beside', good)}; the one that hangs: ${waits('/?fail=hang', hanging)}`,
+      );
+      expect(good.arrived.filter(({ path }) => path === '/beside')).toHaveLength(40);
+      // Two at once, each for a second: without its limit it would have had all five handlers.
+      const seconds = Math.ceil((performance.now() - start) / 1_000);
+      expect(hanging.arrived.length).toBeLessThanOrEqual(2 * (seconds + 1));
+      for (const id of ids) bench().alive.delete(id);
+    });
+  },
+  ['the embedded Redis', 'redis-server'],
+);
+
+describe('settings', () => {
+  test.each([
+    ['SLUICE_DESTINATION_HOSTS', 'https://a.com'],
+    ['SLUICE_DESTINATION_LOCAL', 'yes'],
+  ])('%s=%s is a bad one', (name, value) => {
+    const env = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: 'x', [name]: value };
+    expect(() => openEngine(env, new Map())).toThrow(name);
+  });
+});

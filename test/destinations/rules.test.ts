@@ -1,0 +1,233 @@
+// Rules of deliveries without any I/O: signatures, what an answer means, which headers may be sent, which policies make sense.
+import { randomBytes } from 'node:crypto';
+import { Webhook as Standard } from 'standardwebhooks';
+import { Webhook as Svix } from 'svix';
+import { describe, expect, test } from 'vitest';
+import { steps } from '../../src/backoff.ts';
+import { describeAnswer, healthSign, retryAfterMs, verdictOf } from '../../src/destinations/answer.ts';
+import {
+  chooseDestination,
+  Destination,
+  definePolicy,
+  groupOf,
+  isSendable,
+} from '../../src/destinations/destination.ts';
+import { keysIn, signatureOf } from '../../src/destinations/sign.ts';
+import { defineQueue } from '../../src/queue.ts';
+
+const secret = () => `whsec_${randomBytes(32).toString('base64')}`;
+
+describe('signatures', () => {
+  const [old, fresh] = [secret(), secret()];
+  const id = '0NvMLqXb8wTkZ3cRy5Ua-12';
+  const signed = async (body: string, secrets: string) => {
+    const timestamp = Math.floor(Date.now() / 1_000);
+    const signature = await signatureOf({ id, timestamp, body: new TextEncoder().encode(body) }, keysIn(secrets) ?? []);
+    return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signature };
+  };
+
+  test.each([
+    ['standardwebhooks', Standard],
+    ['svix', Svix],
+  ])('%s takes them, under the new secret and the old one while both sign', async (_, Webhook) => {
+    for (const body of ['{"a":1}', '""', '{"name":"größe-名前-🚀"}', `"${'x'.repeat(100_000)}"`]) {
+      const headers = await signed(body, `${fresh} ${old}`);
+      expect(headers['webhook-signature'].split(' ')).toHaveLength(2);
+      for (const known of [fresh, old]) new Webhook(known).verify(body, headers); // it throws where one is wrong
+      expect(() => new Webhook(secret()).verify(body, headers)).toThrow();
+      expect(() => new Webhook(fresh).verify(`${body} `, headers)).toThrow();
+    }
+  });
+
+  test('the new secret signs first', async () => {
+    const [first] = (await signed('{}', `${fresh} ${old}`))['webhook-signature'].split(' ');
+    expect([first]).toEqual([(await signed('{}', fresh))['webhook-signature']]);
+  });
+
+  test.each([
+    ['no text', undefined],
+    ['nothing', ''],
+    ['blanks', '  '],
+    ['no prefix', randomBytes(32).toString('base64')],
+    ['no base64', 'whsec_!!!!'],
+    ['base64 cut short', `whsec_${'A'.repeat(33)}`],
+    ['base64 of URLs', `whsec_${'-_'.repeat(20)}`],
+    ['too few bytes', `whsec_${randomBytes(23).toString('base64')}`],
+    ['too many bytes', `whsec_${randomBytes(65).toString('base64')}`],
+    ['one good, one bad', `${secret()} whsec_x`],
+  ])('%s is no secret', (_, text) => expect(keysIn(text)).toBeUndefined());
+
+  test('24 to 64 bytes are', () => {
+    for (const bytes of [24, 25, 26, 64])
+      expect(keysIn(`whsec_${randomBytes(bytes).toString('base64')}`)).toHaveLength(1);
+  });
+});
+
+describe('what an answer means', () => {
+  const NOW = Date.parse('Fri, 20 Nov 2026 12:00:00 GMT');
+  const answer = (status: number, headers: Record<string, string> = {}) => ({ status, headers: new Headers(headers) });
+  const asked = (status: number, value: string) => verdictOf(answer(status, { 'retry-after': value }), NOW);
+
+  test('only 2xx is done', () => {
+    for (let status = 100; status < 600; status++) {
+      const { outcome } = verdictOf(answer(status), NOW);
+      expect([status, outcome]).toEqual([
+        status,
+        status >= 200 && status < 300 ? 'done' : status === 410 ? 'dead' : 'retry',
+      ]);
+    }
+  });
+
+  test('a marked refusal is final, whatever its status', () => {
+    for (const mark of ['disable', 'abort-message']) {
+      expect(verdictOf(answer(400, { 'webhook-delivery': mark }), NOW).outcome).toBe('dead');
+      expect(verdictOf(answer(200, { 'webhook-delivery': mark }), NOW).outcome).toBe('done');
+    }
+    expect(verdictOf(answer(400, { 'webhook-delivery': 'later' }), NOW).outcome).toBe('retry');
+  });
+
+  test('429 and 503 may say when, by seconds or by a date, and no more than an hour', () => {
+    expect(asked(429, '30')).toEqual({ outcome: 'retry', afterMs: 30_000 });
+    expect(asked(503, 'Fri, 20 Nov 2026 12:00:30 GMT')).toEqual({ outcome: 'retry', afterMs: 30_000 });
+    expect(asked(429, '999999999')).toEqual({ outcome: 'retry', afterMs: 3_600_000 });
+    expect(asked(503, 'Fri, 20 Nov 2099 12:00:30 GMT')).toEqual({ outcome: 'retry', afterMs: 3_600_000 });
+    expect(asked(500, '30')).toEqual({ outcome: 'retry' });
+  });
+
+  test.each([
+    '',
+    '0',
+    '-1',
+    '1.5',
+    '+5',
+    '1e3',
+    '0x10',
+    'soon',
+    '9999999999999',
+    'Fri, 20 Nov 2026 11:59:59 GMT',
+    '2027-01-01',
+    'Fri, 99 Nov 2026 12:00:30 GMT',
+    '5, 5',
+  ])('a Retry-After of %j is none', (value) => {
+    expect(retryAfterMs(value, NOW)).toBeUndefined();
+    expect(asked(429, value)).toEqual({ outcome: 'retry' });
+  });
+
+  test('the destination is to blame for 5xx, 429, silence and broken connections; for other 4xx only the message is', () => {
+    expect([500, 503, 599, 429, 'timeout' as const, 'network' as const].map(healthSign)).toEqual(Array(6).fill('bad'));
+    expect([400, 401, 404, 410, 422, 301, 308].map(healthSign)).toEqual(Array(7).fill(undefined));
+    expect([200, 202, 204].map(healthSign)).toEqual(Array(3).fill('good'));
+  });
+
+  test('people read the status, telling headers and the beginning of the body', () => {
+    const failed = answer(429, { 'retry-after': '30', 'content-type': 'text/plain', 'set-cookie': 'a=b' });
+    expect(describeAnswer(failed, 'slow\r\n\0 down\u202e')).toBe(
+      'HTTP 429 (retry-after: 30; content-type: text/plain): slow down',
+    );
+    expect(describeAnswer(answer(500), '')).toBe('HTTP 500');
+  });
+});
+
+describe('headers', () => {
+  test.each([
+    'host',
+    'Content-Length',
+    'content-encoding',
+    'transfer-encoding',
+    'connection',
+    'te',
+    'trailer',
+    'upgrade',
+    'expect',
+    'keep-alive',
+    'proxy-authorization',
+    'cookie',
+    'cf-connecting-ip',
+    'x-forwarded-for',
+    'X-Real-IP',
+    'accept-encoding',
+    'webhook-id',
+    'Webhook-Signature',
+    'svix-id',
+    'sluice-attempt',
+    '',
+    ' a',
+    'a b',
+    'a:b',
+    'a\r\nb',
+    'é',
+    '-a',
+    '_a',
+    'x'.repeat(129),
+  ])('%j is not for callers', (name) => expect(isSendable(name, 'x')).toBe(false));
+
+  test.each(['a\r\nb: c', 'a\nb', '\0', 'é', '\x7f', 'x'.repeat(4_097)])('a value of %j is none', (value) => {
+    expect(isSendable('x-a', value)).toBe(false);
+  });
+
+  test('others are', () => {
+    for (const name of ['authorization', 'x-api-key', 'X_Y', 'content-type', 'traceparent'])
+      expect(isSendable(name, 'a b')).toBe(true);
+  });
+});
+
+describe('destinations of queues and messages', () => {
+  const choose = (policy: Parameters<typeof definePolicy>[0] | undefined, wanted: unknown) =>
+    chooseDestination(policy && definePolicy(policy, 'destination'), wanted as Destination | undefined, 'm.');
+  const field = (chosen: object) => ('issue' in chosen ? (chosen.issue as { field: string }).field : chosen);
+  const URL_ = 'https://example.com/';
+
+  test('a message names its own where the queue has none, and only there', () => {
+    expect(choose(true, URL_)).toEqual({ destination: { url: URL_ } });
+    expect(choose({ url: URL_ }, undefined)).toEqual({});
+    expect(choose(undefined, undefined)).toEqual({});
+    expect(field(choose(true, undefined))).toBe('m.destination');
+    expect(field(choose(undefined, URL_))).toBe('m.destination');
+    expect(field(choose({ url: URL_ }, URL_))).toBe('m.destination');
+    expect(field(choose(true, 'http://example.com/'))).toBe('m.destination');
+    expect(field(choose(true, { url: 'https://10.0.0.1/' }))).toBe('m.destination.url');
+  });
+
+  test('named secrets have to be named, and known', () => {
+    const named = { secrets: { acme: ['ACME'] } };
+    expect(choose(named, { url: URL_, secret: 'acme' })).toEqual({ destination: { url: URL_, secret: 'acme' } });
+    for (const secret of [undefined, 'other', '__proto__', 'constructor', '']) {
+      expect(field(choose(named, { url: URL_, secret }))).toBe('m.destination.secret');
+    }
+    expect(field(choose({ secrets: ['A'] }, { url: URL_, secret: 'A' }))).toBe('m.destination.secret');
+  });
+
+  test.each([
+    [{ url: URL_, method: 'GET' }],
+    [{ url: URL_, headers: { host: 'inside' } }],
+    [{ url: URL_, headers: { 'x-a': 'a\r\nhost: b' } }],
+    [{ url: URL_, timeout: 0 }],
+    [{ url: URL_, timeout: 'soon' }],
+    [{ url: URL_, redirect: 'follow' }],
+    [{ method: 'POST' }],
+    [[URL_]],
+    [7],
+  ])('%j is none', (destination) => expect(Destination.safeParse(destination).success).toBe(false));
+
+  test('a group for each origin, short enough', async () => {
+    expect(await groupOf({ url: 'https://example.com/a?b' }, 128)).toBe('https://example.com');
+    const long = `https://${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.com/`;
+    expect((await groupOf({ url: long }, 128)).length).toBeLessThan(128);
+  });
+
+  test('a queue with both a handler and a destination, or a policy that makes no sense, is refused', () => {
+    expect(() => defineQueue('a', { destination: true, handler: () => {} })).toThrow(RangeError);
+    expect(() => defineQueue('a', { destination: { headers: { host: 'x' } } })).toThrow(RangeError);
+    expect(() => defineQueue('a', { destination: { method: 'GET' as 'POST' } })).toThrow(RangeError);
+    expect(() => defineQueue('a', { destination: { url: URL_, secrets: { a: ['A'] } } })).toThrow(RangeError);
+    expect(defineQueue('a', { destination: true })).toMatchObject({ pool: '*', attempts: 10 });
+  });
+
+  test('deliveries are tried for three days', () => {
+    const { backoff, attempts } = defineQueue('a', { destination: true });
+    const waits = Array.from({ length: attempts - 1 }, (_, i) => backoff.waitMs(i + 1, 0));
+    expect(waits[0]).toBe(5_000);
+    expect(waits.reduce((sum, wait) => sum + wait, 0) / 3_600_000).toBeGreaterThan(72);
+    expect(steps('1s', '2s').waitMs(9, 0.5)).toBe(2_200);
+  });
+});

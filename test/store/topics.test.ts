@@ -1,0 +1,231 @@
+// Topics: a publication becomes one message for each matching subscription, all or none, however often it is repeated.
+import { expect, test } from 'vitest';
+import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
+import { defineQueue } from '../../src/queue.ts';
+import { openTopicStore } from '../../src/store/topics.ts';
+import { matches, openTopics, type Topics } from '../../src/topics.ts';
+import { Bench, onEachRedis, startEmbedded } from '../support/bench.ts';
+
+const queues = new Map(
+  [
+    defineQueue('ledger'),
+    defineQueue('mail', { handler: () => {} }),
+    defineQueue('out', { destination: true }),
+    defineQueue('numbers', {
+      schema: {
+        '~standard': {
+          version: 1,
+          vendor: 'test',
+          validate: (value) => (typeof value === 'number' ? { value } : { issues: [{ message: 'no number' }] }),
+        },
+      },
+    }),
+  ].map((queue) => [queue.name, queue]),
+);
+const everything = () => {};
+const name = (token: string, fingerprint = 'f') => ({ token, fingerprint, recognisedMs: 60_000 });
+
+function topicsOn(bench: Bench): Topics {
+  const topics = openTopicStore({ runner: bench.runner(), prefix: bench.prefix });
+  return openTopics({ topics, store: bench.store, queues });
+}
+
+/** Publishes, and tells the bench what lives now. */
+async function publish(bench: Bench, topics: Topics, publication: object, request?: ReturnType<typeof name>) {
+  const published = await topics.publish('invoices', publication, everything, request);
+  bench.expectAlive(
+    published.receipts.filter(({ duplicate }) => !duplicate).map(({ id }) => id),
+    [],
+  );
+  return published;
+}
+
+test.each([
+  ['*', 'invoice.paid', true],
+  ['invoice.*', 'invoice.paid', true],
+  ['invoice.*', 'invoice.line.added', true],
+  ['invoice.*', 'invoice', false],
+  ['invoice.*', 'invoices.paid', false],
+  ['invoice.paid', 'invoice.paid', true],
+  ['invoice.paid', 'invoice.paid.late', false],
+  ['in*', 'invoice.paid', true],
+])('%s matches %s: %s', (pattern, type, matched) => expect(matches(pattern, type)).toBe(matched));
+
+const FAULTS = ['drop-reply', 'reset', 'truncate', 'flush-scripts'] as const;
+test.each(FAULTS)('a request that meets "%s" at any step publishes once, with or without a name', async (kind) => {
+  for (const step of [0, 1, 2, 3]) {
+    let requests = Number.POSITIVE_INFINITY;
+    const redises = await startEmbedded({ faults: () => (requests-- === 0 ? { kind } : undefined) });
+    try {
+      const bench = new Bench(redises);
+      const topics = topicsOn(bench);
+      for (const id of ['a', 'b']) await topics.subscribe('invoices', id, { queue: 'ledger' });
+      for (const request of [undefined, name('t')]) {
+        requests = step;
+        const { receipts } = await publish(bench, topics, { type: 'a', body: 1 }, request);
+        expect(receipts.map(({ subscription }) => subscription)).toEqual(['a', 'b']);
+      }
+      expect((await bench.shard()).lanes['5:ledger']).toHaveLength(4);
+      expect(await bench.violations()).toEqual([]);
+    } finally {
+      await redises.stop();
+    }
+  }
+});
+
+onEachRedis('topics', (bench) => {
+  test('are subscribed to, listed, and left again, each as often as it is repeated', async () => {
+    const topics = topicsOn(bench());
+    for (let i = 0; i < 2; i++) {
+      expect(await topics.subscribe('invoices', 'books', { queue: 'ledger' })).toEqual({
+        id: 'books',
+        queue: 'ledger',
+        events: ['*'],
+      });
+      await topics.subscribe('invoices', 'all', { queue: 'mail', events: ['invoice.*'] });
+      await topics.subscribe('users', 'all', { queue: 'mail' });
+      expect(await topics.list()).toEqual([
+        { topic: 'invoices', subscriptions: 2 },
+        { topic: 'users', subscriptions: 1 },
+      ]);
+    }
+    expect((await topics.get('invoices')).map(({ id }) => id)).toEqual(['all', 'books']);
+    expect([await topics.unsubscribe('invoices', 'all'), await topics.unsubscribe('invoices', 'all')]).toEqual([1, 0]);
+    expect(await topics.list()).toContainEqual({ topic: 'invoices', subscriptions: 1 });
+    expect([await topics.unsubscribe('invoices'), await topics.unsubscribe('invoices')]).toEqual([1, 0]);
+    expect(await topics.list()).toEqual([{ topic: 'users', subscriptions: 1 }]);
+    await expect(topics.get('invoices')).rejects.toThrow(UnknownTopic);
+    await topics.unsubscribe('users', 'all');
+    expect(Object.keys((await bench().shard()).rest)).toEqual([]);
+  });
+
+  test('have at most 100 subscriptions, and a known one can still be changed', async () => {
+    const topics = topicsOn(bench());
+    const ids = Array.from({ length: 100 }, (_, i) => `s${i}`);
+    await Promise.all(ids.map((id) => topics.subscribe('invoices', id, { queue: 'ledger' })));
+    expect(await topics.subscribe('invoices', 'one-more', { queue: 'ledger' })).toBeUndefined();
+    expect(await topics.subscribe('invoices', 's7', { queue: 'mail' })).toMatchObject({ queue: 'mail' });
+    expect((await topics.get('invoices')).length).toBe(100);
+    const { receipts } = await publish(bench(), topics, { type: 'a', body: 1 });
+    expect(new Set(receipts.map(({ id }) => id)).size).toBe(100);
+  });
+
+  test('a publication goes to those that match, in one request, with its type', async () => {
+    const topics = topicsOn(bench());
+    await topics.subscribe('invoices', 'books', { queue: 'ledger', events: ['invoice.paid'] });
+    await topics.subscribe('invoices', 'more', { queue: 'mail', events: ['invoice.*'] });
+    await topics.subscribe('invoices', 'partner', {
+      queue: 'out',
+      destination: 'https://partner.example.com/hook',
+      events: ['x', 'invoice.p*'],
+    });
+    await topics.subscribe('invoices', 'deaf', { queue: 'mail', events: ['user.*'] });
+    const cost = await bench().cost(async () => {
+      const { receipts, wake } = await publish(bench(), topics, {
+        type: 'invoice.paid',
+        body: { n: 7 },
+        headers: { a: 'b' },
+      });
+      expect(receipts.map(({ subscription, queue, state }) => [subscription, queue, state])).toEqual([
+        ['books', 'ledger', 'ready'],
+        ['more', 'mail', 'ready'],
+        ['partner', 'out', 'ready'],
+      ]);
+      expect(wake).toBe(true);
+    });
+    expect(cost.requests).toBeLessThanOrEqual(4); // two, and two for scripts that this server has not seen yet
+    const { envelopes, lanes } = await bench().shard();
+    expect(Object.keys(lanes).toSorted()).toEqual(['5:ledger', '5:mail', '5:out/https%3A%2F%2Fpartner.example.com']);
+    for (const envelope of Object.values(envelopes)) {
+      expect(JSON.parse(envelope.slice(envelope.indexOf('\n')))).toMatchObject({
+        body: { n: 7 },
+        headers: { a: 'b', 'sluice-topic': 'invoices', 'sluice-event': 'invoice.paid' },
+      });
+    }
+  });
+
+  test('nobody subscribed is an error, nobody interested is not', async () => {
+    const topics = topicsOn(bench());
+    await expect(publish(bench(), topics, { type: 'a', body: 1 })).rejects.toThrow(UnknownTopic);
+    await topics.subscribe('invoices', 'books', { queue: 'ledger', events: ['b'] });
+    expect(await publish(bench(), topics, { type: 'a', body: 1 })).toEqual({
+      receipts: [],
+      wake: false,
+      repeated: false,
+    });
+  });
+
+  test('repeated after subscriptions have changed it gives the first answer and enqueues nothing', async () => {
+    const topics = topicsOn(bench());
+    const publication = { type: 'a', body: 1, dedup: { key: 'k' } };
+    await topics.subscribe('invoices', 'books', { queue: 'ledger' });
+    await topics.subscribe('invoices', 'more', { queue: 'ledger' });
+    const first = await publish(bench(), topics, publication, name('t'));
+    expect(first.receipts.map(({ duplicate }) => duplicate)).toEqual([false, false]); // a dedup key for each subscription
+    const before = await bench().shard();
+    const changes = [
+      () => topics.unsubscribe('invoices', 'more'),
+      () => topics.subscribe('invoices', 'third', { queue: 'mail' }),
+      () => topics.subscribe('invoices', 'numbers', { queue: 'numbers' }),
+      () => topics.unsubscribe('invoices'),
+    ];
+    for (const change of changes) {
+      await change();
+      expect(await topics.publish('invoices', publication, everything, name('t'))).toMatchObject({
+        receipts: first.receipts,
+        repeated: true,
+      });
+      expect((await bench().shard()).envelopes).toEqual(before.envelopes);
+    }
+    await expect(topics.publish('invoices', publication, everything, name('t', 'other'))).rejects.toThrow(
+      RequestMismatch,
+    );
+    await topics.subscribe('invoices', 'books', { queue: 'ledger' });
+    const again = await publish(bench(), topics, publication, name('t2'));
+    expect(again.receipts).toEqual([{ ...first.receipts[0], state: 'duplicate', duplicate: true }]);
+    expect((await topics.publish('invoices', publication, everything, name('t2'))).receipts).toEqual(again.receipts);
+  });
+
+  test('published twenty times at once under one name it is enqueued once', async () => {
+    const topics = topicsOn(bench());
+    for (const id of ['a', 'b', 'c']) await topics.subscribe('invoices', id, { queue: 'ledger' });
+    const all = await Promise.all(
+      Array.from({ length: 20 }, () => publish(bench(), topics, { type: 'a', body: 1 }, name('t'))),
+    );
+    expect(new Set(all.map(({ receipts }) => JSON.stringify(receipts))).size).toBe(1);
+    expect(all.filter(({ repeated }) => !repeated)).toHaveLength(1);
+    expect((await bench().shard()).lanes['5:ledger']).toHaveLength(3);
+  });
+
+  test('where one queue refuses, or the caller may not reach one, none gets it', async () => {
+    const topics = topicsOn(bench());
+    await topics.subscribe('invoices', 'books', { queue: 'ledger' });
+    await topics.subscribe('invoices', 'numbers', { queue: 'numbers' });
+    await expect(publish(bench(), topics, { type: 'a', body: 'text' }, name('t'))).rejects.toMatchObject({
+      issues: [{ field: 'subscriptions.numbers.body', code: 'schema' }],
+    });
+    const notNumbers = (queue: string) => {
+      if (queue === 'numbers') throw new Error('not for you');
+    };
+    await expect(topics.publish('invoices', { type: 'a', body: 1 }, notNumbers, name('t'))).rejects.toThrow(
+      'not for you',
+    );
+    expect((await bench().shard()).lanes).toEqual({});
+    await publish(bench(), topics, { type: 'a', body: 1 }, name('t'));
+  });
+
+  test.each([
+    [{ queue: 'nowhere' }, 'queue'],
+    [{ queue: 'ledger', destination: 'https://example.com/' }, 'destination'],
+    [{ queue: 'out' }, 'destination'],
+    [{ queue: 'out', destination: 'https://10.0.0.1/' }, 'destination'],
+    [{ queue: 'ledger', events: [] }, 'events'],
+    [{ queue: 'ledger', events: ['a*b'] }, 'events.0'],
+    [{ queue: 'ledger', topic: 'x' }, 'topic'],
+    [7, ''],
+  ])('a subscription of %j is refused', async (wanted, field) => {
+    const refused = topicsOn(bench()).subscribe('invoices', 'a', wanted);
+    await expect(refused).rejects.toMatchObject({ name: InvalidMessage.name, issues: [{ field }] });
+    expect((await bench().shard()).rest).toEqual({});
+  });
+});

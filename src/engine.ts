@@ -17,6 +17,9 @@ import { openOperations } from './store/operations.ts';
 import { openRings } from './store/rings.ts';
 import { scriptRunner } from './store/script.ts';
 import { type Finding, openStore, type Store } from './store/store.ts';
+import { openTallies } from './store/tallies.ts';
+import type { AnySource } from './webhooks/source.ts';
+import { openSources, type Sources } from './webhooks/tally.ts';
 
 export interface SweepReport {
   /** Timers fired. */
@@ -31,6 +34,8 @@ export interface SweepReport {
 export interface Engine {
   readonly config: Config;
   readonly queues: ReadonlyMap<string, AnyQueue>;
+  /** Who sends webhooks. */
+  readonly sources: Sources;
   /** @throws InvalidMessage, StorageError, RequestMismatch */
   enqueue(drafts: Draft[], name?: RequestName): Promise<Enqueued>;
   /** @throws StorageError */
@@ -59,7 +64,11 @@ const LEAST_TIMEOUT_MS = 100;
 /** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
 export const WOKEN_DRAIN_MS = 20_000;
 
-export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>): Engine {
+export function openEngine(
+  env: unknown,
+  queues: ReadonlyMap<string, AnyQueue>,
+  sources: ReadonlyMap<string, AnySource> = new Map(),
+): Engine {
   const config = readConfig(env);
   const requestsPerDelivery = Math.max(0, ...[...queues.values()].map(({ requests }) => requests));
   if (requestsPerDelivery > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
@@ -118,6 +127,7 @@ export function openEngine(env: unknown, queues: ReadonlyMap<string, AnyQueue>):
   return {
     config,
     queues,
+    sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix })),
     enqueue: (drafts, name) => enqueueDrafts(store, queues, drafts, name),
     receive: (request) => receive(store, request),
     settle: (request) => settle(store, request),

@@ -4,7 +4,15 @@ import type * as z from 'zod/mini';
 import { shortDigest } from './digest.ts';
 import { parseDuration } from './duration.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
-import { laneOf, MAX_MESSAGE_BYTES, type NewMessage, newToken, type Priority, type StoredDedup } from './message.ts';
+import {
+  laneOf,
+  MAX_MESSAGE_BYTES,
+  type NewMessage,
+  newToken,
+  type Priority,
+  type Raw,
+  type StoredDedup,
+} from './message.ts';
 import { MessageOptions, parseInstant } from './message-options.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Store, Unnamed } from './store/store.ts';
@@ -21,6 +29,8 @@ export interface Draft {
   /** undefined: the caller named none that is here. */
   queue: AnyQueue | undefined;
   body: unknown;
+  /** The bytes that the body was parsed from: they are stored instead of it. */
+  raw?: Raw;
   /** Judged by `MessageOptions`. */
   options: unknown;
   /** Where it stands in the caller's request, such as `messages[3].`; '' where it is the request. */
@@ -124,15 +134,17 @@ export function queuesNamed(options: unknown): string[] {
 }
 
 async function complete(draft: Draft, queues: Queues): Promise<{ message: Unnamed } | { issues: Issue[] }> {
-  const { queue, body, options, at } = draft;
+  const { queue, body, raw, options, at } = draft;
   const parsed = MessageOptions.safeParse(options);
   const { priority, group, delay, notBefore, ttl, maxAttempts, headers, retention, dedup } = parsed.data ?? {};
   const followers = await followersOf(parsed.data ?? {}, queues, at);
-  const json = toJson(body, headers);
+  const json = toJson(body, headers, raw);
+  // What a sender elsewhere signed is not refused by our schema: its handler's check makes it a dead letter, bytes and all.
+  const schema = raw && queue?.handler ? undefined : queue?.schema;
   const issues = [
     ...(queue ? [] : [{ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' }]),
     ...issuesOf(parsed.error, at),
-    ...(await badBody(queue?.schema, body, at)),
+    ...(await badBody(schema, body, at)),
     ...badJson(body, json, at),
     ...(queue?.ordered && priority !== undefined
       ? [{ field: `${at}priority`, code: 'ordered', message: ONE_PRIORITY }]
@@ -197,9 +209,9 @@ async function storedDedup(
 }
 
 /** @returns undefined for what JSON cannot hold: functions, cycles, big integers, nesting beyond the stack */
-function toJson(body: unknown, headers: Record<string, string> | undefined): string | undefined {
+function toJson(body: unknown, headers: Record<string, string> | undefined, raw?: Raw): string | undefined {
   try {
-    return JSON.stringify(body) === undefined ? undefined : JSON.stringify({ body, headers });
+    return JSON.stringify(body) === undefined ? undefined : JSON.stringify(raw ? { raw, headers } : { body, headers });
   } catch {
     return undefined;
   }

@@ -3,6 +3,8 @@ export interface Env {
   UPSTASH_REDIS_REST_URL: string;
   UPSTASH_REDIS_REST_TOKEN: string;
   SLUICE_TOKENS?: string;
+  /** What GitHub signs with; without it `/hooks/github` is closed. A secret. */
+  GITHUB_WEBHOOK_SECRET?: string;
   /** Where the example handlers POST what they did. Without it they write a line to the log. */
   OUTBOX_URL?: string;
 }

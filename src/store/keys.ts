@@ -15,6 +15,8 @@ export interface Keys {
   breakers: string;
   /** The names of rings that have items. */
   rings: string;
+  /** What became of the webhooks of each source. */
+  sources: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -35,6 +37,7 @@ export function keysOf(prefix: string): Keys {
     config: `${root}config`,
     breakers: `${root}breakers`,
     rings: `${root}rings`,
+    sources: `${root}sources`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
     ring: (name) => `${root}ring:${name}`,

@@ -34,6 +34,38 @@ import sweep from '#lua/sweep.lua';
 import take from '#lua/take.lua';
 import timers from '#lua/timers.lua';
 import type { Script } from './script.ts';
+import admit from './scripts/admit.lua';
+import age from './scripts/age.lua';
+import audit from './scripts/audit.lua';
+import browse from './scripts/browse.lua';
+import cancel from './scripts/cancel.lua';
+import clock from './scripts/clock.lua';
+import configure from './scripts/configure.lua';
+import count from './scripts/count.lua';
+import dead from './scripts/dead.lua';
+import enqueue from './scripts/enqueue.lua';
+import entry from './scripts/entry.lua';
+import exchange from './scripts/exchange.lua';
+import inspect from './scripts/inspect.lua';
+import lane from './scripts/lane.lua';
+import lanes from './scripts/lanes.lua';
+import lease from './scripts/lease.lua';
+import limits from './scripts/limits.lua';
+import locate from './scripts/locate.lua';
+import look from './scripts/look.lua';
+import purge from './scripts/purge.lua';
+import redrive from './scripts/redrive.lua';
+import ringAdd from './scripts/ring-add.lua';
+import ringDrop from './scripts/ring-drop.lua';
+import ringList from './scripts/ring-list.lua';
+import ringPage from './scripts/ring-page.lua';
+import ringRemove from './scripts/ring-remove.lua';
+import rotate from './scripts/rotate.lua';
+import settle from './scripts/settle.lua';
+import sweep from './scripts/sweep.lua';
+import take from './scripts/take.lua';
+import tally from './scripts/tally.lua';
+import timers from './scripts/timers.lua';
 
 const script = (name: string, ...chunks: string[]): Script => ({ name, source: chunks.join('\n') });
 
@@ -71,4 +103,5 @@ export const scripts = {
   ringPage: script('ring-page', clock, ringPage),
   ringList: script('ring-list', clock, entry, ringList),
   ringDrop: script('ring-drop', clock, ringDrop),
+  tally: script('tally', tally),
 };

@@ -24,5 +24,6 @@ export const PATH_PARAMETERS = {
   queue: { schema: QueueName, description: 'A queue of this deployment.' },
   ring: { schema: RingName, description: 'A ring. It is there as long as it has items.' },
   id: { schema: Id, description: "A message's id, as its receipt names it." },
+  source: { schema: QueueName, description: 'A source of this deployment.' },
   lease: { schema: Id, description: "A lease's name, as receive answered it. Whoever has it may settle." },
 };

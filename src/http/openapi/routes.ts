@@ -6,6 +6,7 @@ import { OF_STORAGE } from './problems.ts';
 import { Batch, NewMessage } from './requests.ts';
 import { RINGS } from './ring-routes.ts';
 import { OF_BODIES, type Route } from './route.ts';
+import { WEBHOOKS } from './webhook-routes.ts';
 
 const RECEIPT = { id: '0NvMLqXb8wTkZ3cRy5Ua', queue: 'confirmation.email', state: 'ready', duplicate: false };
 const MAIL = { to: 'ada@example.com', token: '42' };
@@ -165,4 +166,4 @@ const SERVICE: Route[] = [
   },
 ];
 
-export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...OPERATE, ...RINGS, ...SERVICE];
+export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...WEBHOOKS, ...OPERATE, ...RINGS, ...SERVICE];

@@ -1,5 +1,6 @@
 // Senders: each provider's way of signing, written from its documentation and not from our table, on node:crypto.
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import { sign as signForGithub } from '@octokit/webhooks-methods';
 import { Webhook as StandardWebhook } from 'standardwebhooks';
 import Stripe from 'stripe';
 import { Webhook as SvixWebhook } from 'svix';
@@ -15,7 +16,7 @@ export interface Sender {
   secret: string;
   url?: string;
   /** A delivery as the provider sends it. `n` tells deliveries apart. */
-  sign(n: number, nowS: number): Sent;
+  sign(n: number, nowS: number): Sent | Promise<Sent>;
 }
 
 const hmac = (hash: string, key: string, content: string, encoding: 'hex' | 'base64' = 'hex') =>
@@ -64,9 +65,9 @@ export const SENDERS = {
   },
   github: {
     secret: "It's a Secret to Everybody",
-    sign(n) {
+    async sign(n) {
       const body = json({ action: 'opened', number: n });
-      const signature = `sha256=${hmac('sha256', "It's a Secret to Everybody", body)}`;
+      const signature = await signForGithub("It's a Secret to Everybody", body);
       const headers = {
         'x-hub-signature-256': signature,
         'x-github-delivery': `delivery-${n}`,

@@ -76,11 +76,13 @@ const accepted = vectors.filter((vector) => vector.expect === 'accept');
 const NOW_S = 1_795_000_000;
 
 /** Of each sender one request, as it would be verified. */
-const signed: [string, Request][] = Object.entries(SENDERS).map(([name, { secret, url = '', sign }]) => {
-  const { headers, body, search = '' } = sign(1, NOW_S);
-  const { schemes } = PROVIDERS[providerOf(name) as ProviderName];
-  return [name, { schemes, headers, bytes: Buffer.from(body), secrets: [secret], url, search, nowS: NOW_S }];
-});
+const signed: [string, Request][] = await Promise.all(
+  Object.entries(SENDERS).map(async ([name, { secret, url = '', sign }]): Promise<[string, Request]> => {
+    const { headers, body, search = '' } = await sign(1, NOW_S);
+    const { schemes } = PROVIDERS[providerOf(name) as ProviderName];
+    return [name, { schemes, headers, bytes: Buffer.from(body), secrets: [secret], url, search, nowS: NOW_S }];
+  }),
+);
 const all: [string, Request][] = [
   ...accepted.map((vector): [string, Request] => [vector.id, requestOf(vector)]),
   ...signed,

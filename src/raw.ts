@@ -14,6 +14,8 @@ export interface Raw {
 
 /** No content type is longer; of what is, the rest says nothing. */
 const MAX_TYPE_LENGTH = 256;
+/** What is nested deeper is left as text: JSON that can be read cannot always be written again. */
+const MAX_DEPTH = 1_000;
 const STEP = 32_768; // bytes that one call of fromCharCode takes as arguments
 
 export function toRaw(bytes: Uint8Array, type: string): Raw {
@@ -40,10 +42,23 @@ export function parseRaw(raw: Raw): unknown {
   const media = mediaType(raw.type);
   if (media !== '' && !media.endsWith('json')) return text;
   try {
-    return JSON.parse(text) as unknown;
+    const parsed = JSON.parse(text) as unknown;
+    return isTooDeep(text) ? text : parsed;
   } catch {
     return text;
   }
+}
+
+/** @param json valid, so that each bracket outside of its strings opens or closes */
+function isTooDeep(json: string): boolean {
+  if (json.split(/[[{]/, MAX_DEPTH + 2).length <= MAX_DEPTH + 1) return false; // too few brackets, wherever they stand
+  let depth = 0;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
+    if (token === '[' || token === '{') depth++;
+    else if (token === ']' || token === '}') depth--;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
 }
 
 export function isForm(type: string): boolean {

@@ -7,7 +7,7 @@ import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
 import type { Fault, FaultRequest } from '../../src/local/emulator/faults.ts';
 import { type Raw, rawBytes } from '../../src/message.ts';
 import { deploy, eventually } from '../support/worker.ts';
-import { SENDERS } from './senders.ts';
+import { SENDERS, signAsDiscord } from './senders.ts';
 import { bindingOf, NAMES } from './worker.ts';
 
 const embedded = await startEmbeddedRedis();
@@ -429,16 +429,25 @@ describe('a handshake', () => {
       expect([refused.status, codeOf(refused)]).toEqual([403, 'forbidden']);
   });
 
-  const discord = async (body: object) => {
-    const sender = SENDERS.discord;
-    const at = nowS();
-    const { headers } = (await sender?.sign(1, at)) ?? { headers: {} };
-    return { headers, body: JSON.stringify(body), at };
-  };
+  test('Discord: a ping of interactions with one, of events with nothing; a probe with a wrong signature is refused', async () => {
+    const ping = await hook('discord', signAsDiscord({ type: 1 }, nowS()));
+    expect([ping.status, JSON.parse(ping.text), ping.ids]).toEqual([200, { type: 1 }, ['']]);
+    const empty = await hook('discord', signAsDiscord({ type: 0, version: 1 }, nowS()));
+    expect([empty.status, empty.text, empty.ids]).toEqual([204, '', ['']]);
+    const event = await hook(
+      'discord',
+      signAsDiscord({ type: 1, version: 1, event: { type: 'ENTITLEMENT_CREATE' } }, nowS()),
+    );
+    expect([event.status, event.ids]).toEqual([204, [expect.stringMatching(/./)]]);
+    const probe = await hook('discord', { ...signAsDiscord({ type: 1 }, nowS()), body: '{"type":1 }' });
+    expect(probe.status).toBe(401);
+  });
 
-  test('Discord: a probe with a wrong signature is refused', async () => {
-    const { headers, body } = await discord({ type: 1 });
-    expect((await hook('discord', { headers, body })).status).toBe(401);
+  test('is counted as such, and asks storage for nothing', async () => {
+    const before = await counts('discord');
+    await hook('discord', signAsDiscord({ type: 1 }, nowS()));
+    const after = await counts('discord');
+    expect(after).toEqual({ ...before, handshakes: before.handshakes + 1 });
   });
 });
 
@@ -493,25 +502,24 @@ describe('a source', () => {
 });
 
 describe('storage', () => {
-  test('is asked once for a delivery, and not at all for a forged one', async () => {
+  test('is asked once for a delivery, once for a duplicate, and not at all for a forged one', async () => {
     const { emulator } = deployed().stack;
-    await counts('open'); // writes what was counted before
+    // Counts are written behind an answer, a request in three seconds: of several tries one is free of it.
     const cost = async (work: () => Promise<unknown>) => {
-      const before = emulator.requests();
-      await work();
-      return emulator.requests() - before;
+      const tries: number[] = [];
+      for (let i = 0; i < 5; i++) {
+        const before = emulator.requests();
+        await work();
+        tries.push(emulator.requests() - before);
+      }
+      return Math.min(...tries);
     };
-    const sent = (await SENDERS.slack?.sign(++deliveries, nowS())) ?? { headers: {}, body: '' };
-    // Counts are written behind an answer, one request in three seconds, and one that was due may fall among these.
-    const begun = Date.now();
-    const three = [
-      await cost(() => hook('slack', sent)),
-      await cost(() => hook('slack', sent)),
-      await cost(() => hook('slack', { ...sent, body: `${sent.body} ` })),
-    ];
-    const most = 1 + Math.ceil((Date.now() - begun) / 3_000);
-    expect(three.reduce((sum, requests) => sum + requests, 0)).toBeLessThanOrEqual(2 + most);
-    expect(Math.min(...three)).toBe(0);
+    const signed = async () => (await SENDERS.slack?.sign(++deliveries, nowS())) ?? { headers: {}, body: '' };
+    const sent = await signed();
+    await hook('slack', sent);
+    expect(await cost(async () => hook('slack', await signed()))).toBe(1);
+    expect(await cost(() => hook('slack', sent))).toBe(1);
+    expect(await cost(() => hook('slack', { ...sent, body: '' }))).toBe(0);
   });
 
   test('a flood of forged ones is counted, and is no flood of commands', async () => {

@@ -41,6 +41,12 @@ const standard = (family: 'webhook' | 'svix', n: number, nowS: number): Sent => 
   return { headers: { ...JSON_TYPE, ...headers }, body };
 };
 
+export function signAsDiscord(interaction: object, nowS: number): Sent {
+  const body = json(interaction);
+  const headers = { 'x-signature-ed25519': edSign(nowS + body, 'hex'), 'x-signature-timestamp': String(nowS) };
+  return { headers: { ...JSON_TYPE, ...headers }, body };
+}
+
 /** By the provider's name in our table, where it has one. */
 export const SENDERS = {
   'standard-webhooks': { secret: WHSEC, sign: (n, nowS) => standard('webhook', n, nowS) },
@@ -110,11 +116,7 @@ export const SENDERS = {
   },
   discord: {
     secret: ED25519_PUBLIC.toString('hex'),
-    sign(n, nowS) {
-      const body = json({ id: `${n}`, type: 2, data: { name: 'ping' } });
-      const headers = { 'x-signature-ed25519': edSign(nowS + body, 'hex'), 'x-signature-timestamp': String(nowS) };
-      return { headers: { ...JSON_TYPE, ...headers }, body };
-    },
+    sign: (n, nowS) => signAsDiscord({ id: `${n}`, type: 2, data: { name: 'ping' } }, nowS),
   },
   linear: {
     secret: 'linear-secret',

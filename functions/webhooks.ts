@@ -91,7 +91,7 @@ async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => 
     const reason = reasonOf(error);
     if (!reason) throw error;
     count(c, source, reason);
-    if (reason === 'route' || reason === 'closed') logError(`source ${source.name}: ${reason}`);
+    if (reason === 'route') logError(`source ${source.name}: its route failed`);
     const code = PROBLEM_OF[reason];
     throw code ? new Problem(code, undefined, undefined, HEADERS_OF[reason]) : error;
   }

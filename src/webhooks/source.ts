@@ -93,12 +93,7 @@ export function defineSource<Payload = unknown>(name: string, options: SourceOpt
   if (known.schemes.some(signsUrl) && url === '') throw bad('it needs its url, which is signed');
   if (known.subscribes && !verifyToken) throw bad('it needs the binding of its verifyToken');
   if (!(maxBytes >= 1 && maxBytes <= MAX_MESSAGE_BYTES)) throw bad(`maxBytes must be from 1 to ${MAX_MESSAGE_BYTES}`);
-  const keep = ['user-agent', ...(known.keep ?? []), ...(options.headers ?? [])].map((header) => header.toLowerCase());
-  const proofs = known.schemes.flatMap(headersOfProof);
-  for (const header of keep) {
-    if (!HEADER.test(header) || SECRET_HEADER.test(header) || proofs.includes(header))
-      throw bad(`it may not keep ${header}`);
-  }
+  const keep = checkedHeaders(known, options.headers ?? [], bad);
   return Object.freeze({
     name,
     provider: typeof provider === 'string' ? provider : kindOf(provider),
@@ -123,6 +118,17 @@ export function defineSource<Payload = unknown>(name: string, options: SourceOpt
 function providerOf(provider: ProviderName | Scheme): Provider | undefined {
   if (typeof provider !== 'string') return { schemes: [provider] };
   return Object.hasOwn(PROVIDERS, provider) ? PROVIDERS[provider] : undefined;
+}
+
+/** Names of headers to keep, in small letters. None of them may prove who somebody is. */
+function checkedHeaders({ schemes, keep = [] }: Provider, more: readonly string[], bad: (what: string) => RangeError) {
+  const headers = ['user-agent', ...keep, ...more].map((header) => header.toLowerCase());
+  const proofs = schemes.flatMap(headersOfProof);
+  for (const header of headers) {
+    const proves = SECRET_HEADER.test(header) || proofs.includes(header);
+    if (proves || !HEADER.test(header)) throw bad(`it may not keep ${header}`);
+  }
+  return headers;
 }
 
 function kindOf(scheme: Scheme): string {

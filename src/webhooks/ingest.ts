@@ -11,14 +11,14 @@ import { type Reply, subscription } from './handshake.ts';
 import type { Arrived } from './scheme.ts';
 import { readSecrets } from './secrets.ts';
 import type { AnySource, Target } from './source.ts';
-import { verify } from './verify.ts';
+import { placeOf, verify } from './verify.ts';
 
 /** Why a request was not taken. Few and fixed: they are counted. */
 export const REASONS = [
   'signature', // missing, misspelt or wrong
   'timestamp', // signed, but too long ago or in the future
   'token', // of a subscription
-  'closed', // no secret is set
+  'closed', // no secret is set, or no URL where it is signed
   'too_large',
   'encoding', // the body is compressed
   'schema', // of a pulled queue: nobody would check the body by it later
@@ -104,12 +104,7 @@ export async function subscribe(
 ): Promise<Reply> {
   const tokens = readSecrets(setting(env, source.verifyToken), nowMs);
   if (tokens.length === 0) throw new Rejected('closed');
-  const isOurs = async (token: string) => {
-    const headers = new Headers({ token: encodeURIComponent(token) });
-    const arrived = { headers, bytes: new Uint8Array(), body: () => undefined, url: '', search: '', nowMs };
-    return !('reason' in (await verify([{ header: 'token' }], arrived, tokens.map(encodeURIComponent))));
-  };
-  const reply = await subscription(new URLSearchParams(search), isOurs);
+  const reply = await subscription(new URLSearchParams(search), async (token) => (await placeOf(token, tokens)) >= 0);
   if (!reply) throw new Rejected('token');
   return reply;
 }
@@ -126,7 +121,8 @@ export function reasonOf(error: unknown): Reason | undefined {
 /** @throws Rejected */
 async function proved(source: AnySource, arrived: Arrived, env: object): Promise<{ secret: string; id?: string }> {
   const secrets = readSecrets(setting(env, source.secret), arrived.nowMs);
-  if (source.secret !== undefined && secrets.length === 0) throw new Rejected('closed');
+  const isUnset = (source.secret !== undefined && secrets.length === 0) || (source.url !== '' && arrived.url === '');
+  if (isUnset) throw new Rejected('closed');
   const verdict = await verify(source.schemes, arrived, secrets);
   if ('reason' in verdict) throw new Rejected(verdict.reason);
   return verdict;

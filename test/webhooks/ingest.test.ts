@@ -456,8 +456,10 @@ describe('a source', () => {
     const unknown = await hook('nobody', { body: '{}' });
     expect([unknown.status, codeOf(unknown)]).toEqual([404, 'unknown_source']);
     const sent = (await SENDERS.github?.sign(++deliveries, nowS())) ?? { headers: {}, body: '' };
-    const closed = await hook('unset', sent);
-    expect([closed.status, codeOf(closed), closed.headers.get('retry-after')]).toEqual([503, 'source_closed', '60']);
+    for (const source of ['unset', 'nowhere']) {
+      const closed = await hook(source, sent);
+      expect([closed.status, codeOf(closed), closed.headers.get('retry-after')]).toEqual([503, 'source_closed', '60']);
+    }
   });
 
   test('takes POST, and GET only where its provider asks so', async () => {

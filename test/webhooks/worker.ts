@@ -54,6 +54,7 @@ export const bindingOf = (name: string) => `SECRET_${name.toUpperCase().replaceA
 const sources = [
   ...Object.entries(NAMES).map(([name, provider]) => simple(name, provider, bindingOf(name))),
   simple('unset', 'github', 'NOBODY_SETS_THIS'),
+  defineSource('nowhere', { provider: 'square', secret: 'SECRET_ACME', url: 'NOBODY_SETS_THIS', route: events }),
   defineSource('open', { provider: 'none', route: events, headers: ['X-Kept'], maxBytes: 100_000 }),
   defineSource('strict', { provider: 'none', route: strict }),
   defineSource('handled', { provider: 'none', route: handled }),

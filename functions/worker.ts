@@ -1,7 +1,8 @@
-/** The deployed Worker: this deployment's queues and the edge functions it serves. */
+/** The deployed Worker: this deployment's queues, its sources and the edge functions it serves. */
 import { createSluice } from '../src/index.ts';
 import type { Env } from './app/env.ts';
 import { queues } from './app/queues.ts';
+import { sources } from './app/sources.ts';
 import { drain } from './drain.ts';
 import { enqueue } from './enqueue.ts';
 import { health } from './health.ts';
@@ -11,8 +12,10 @@ import { reference } from './reference.ts';
 import { rings } from './rings.ts';
 import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
+import { webhooks } from './webhooks.ts';
 
 export default createSluice<Env>({
   queues,
-  functions: [enqueue, receive, topics, operate, rings, drain, sweep, health, reference],
+  sources,
+  functions: [enqueue, receive, webhooks, topics, operate, rings, drain, sweep, health, reference],
 }) satisfies ExportedHandler<Env>;

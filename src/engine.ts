@@ -19,8 +19,11 @@ import { openOperations } from './store/operations.ts';
 import { openRings } from './store/rings.ts';
 import { scriptRunner } from './store/script.ts';
 import { type Finding, openStore, type Store } from './store/store.ts';
+import { openTallies } from './store/tallies.ts';
 import { openTopicStore } from './store/topics.ts';
 import { openTopics, type Topics } from './topics.ts';
+import type { AnySource } from './webhooks/source.ts';
+import { openSources, type Sources } from './webhooks/tally.ts';
 
 export interface SweepReport {
   /** Timers fired. */
@@ -35,6 +38,8 @@ export interface SweepReport {
 export interface Engine {
   readonly config: Config;
   readonly queues: ReadonlyMap<string, AnyQueue>;
+  /** Who sends webhooks. */
+  readonly sources: Sources;
   /** @throws InvalidMessage, StorageError, RequestMismatch */
   enqueue(drafts: Draft[], name?: RequestName): Promise<Enqueued>;
   /** @throws StorageError */
@@ -64,7 +69,11 @@ const LEAST_TIMEOUT_MS = 100;
 /** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
 export const WOKEN_DRAIN_MS = 20_000;
 
-export function openEngine(env: unknown, defined: ReadonlyMap<string, AnyQueue>): Engine {
+export function openEngine(
+  env: unknown,
+  defined: ReadonlyMap<string, AnyQueue>,
+  sources: ReadonlyMap<string, AnySource> = new Map(),
+): Engine {
   const config = readConfig(env);
   const addresses: AddressRules = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses);
@@ -115,6 +124,13 @@ export function openEngine(env: unknown, defined: ReadonlyMap<string, AnyQueue>)
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
       pollMs,
+      onTripped: (tripped) => {
+        for (const { name, openUntil } of tripped) {
+          logError(
+            `destination ${name} ${openUntil ? `left alone until ${new Date(openUntil).toISOString()}` : 'works again'}`,
+          );
+        }
+      },
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
       onFailure: ({ queue, id, attempt, maxAttempts }, { outcome, failure }) =>
         logError(
@@ -125,6 +141,7 @@ export function openEngine(env: unknown, defined: ReadonlyMap<string, AnyQueue>)
   return {
     config,
     queues,
+    sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix })),
     enqueue: (drafts, name) => enqueueDrafts(store, queues, drafts, name),
     receive: (request) => receive(store, request),
     settle: (request) => settle(store, request),

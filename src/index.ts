@@ -16,7 +16,7 @@ export {
 } from './errors.ts';
 export type { EdgeFunction } from './http/app.ts';
 export type { LimitOptions, Limits, Rate } from './limits.ts';
-export type { Message, Priority } from './message.ts';
+export { type Message, type Priority, type Raw, rawBytes } from './message.ts';
 export type { MessageOptions } from './message-options.ts';
 export type { Receipt } from './producer.ts';
 export {
@@ -30,6 +30,17 @@ export {
 export type { Ring, RingAdded, RingPage } from './ring.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
 export type { Published, PublishOptions } from './topics.ts';
+export type { Reply } from './webhooks/handshake.ts';
+export type { Arrived, CustomVerify, SecretScheme, SignatureScheme, SignedTime } from './webhooks/scheme.ts';
+export {
+  type AnySource,
+  defineSource,
+  type Route,
+  type Source,
+  type SourceOptions,
+  type Target,
+  type WebhookEvent,
+} from './webhooks/source.ts';
 
 /** `throw retryIn('5m', 'rate limited')` in a handler: try again after this delay instead of the queue's backoff. */
 export function retryIn(delay: Duration, reason = 'the handler asked for a later try'): RetryLater {

@@ -4,6 +4,9 @@
  * Pure. The scripts read the same forms: entry.lua and lane.lua are the other half of this file.
  */
 import type { StoredDestination } from './destinations/destination.ts';
+import { parseRaw, type Raw } from './raw.ts';
+
+export { type Raw, rawBytes } from './raw.ts';
 
 export type Priority = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
 
@@ -29,6 +32,8 @@ export interface Message<Body = unknown> {
   maxAttempts: number;
   body: Body;
   headers: Record<string, string>;
+  /** The exact body of a webhook, of which `body` is the parsed form. Left out for other messages. */
+  raw?: Raw;
   /** Epoch ms, by the server's clock. */
   enqueuedAt: number;
 }
@@ -102,15 +107,15 @@ export function parseEntry(entry: string): { attempt: number; id: string } {
 export function openEnvelope(entry: string, envelope: string): Opened {
   const end = envelope.indexOf('\n');
   const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = envelope.slice(0, end).split(' ');
-  const { body, headers, destination } = JSON.parse(envelope.slice(end + 1)) as Pick<
+  const { body, headers, destination, raw } = JSON.parse(envelope.slice(end + 1)) as Pick<
     Opened,
-    'body' | 'headers' | 'destination'
+    'body' | 'headers' | 'destination' | 'raw'
   >;
   return {
     ...parseEntry(entry),
     ...parseLane(lane),
     maxAttempts: Number(maxAttempts),
-    body,
+    ...(raw ? { body: parseRaw(raw), raw } : { body }), // the body of a webhook is stored once
     headers: headers ?? {},
     enqueuedAt: Number(enqueuedAt),
     ...(destination && { destination }),

@@ -6,12 +6,14 @@ import { shortDigest } from './digest.ts';
 import { parseDuration } from './duration.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
 import {
+  DRAINED,
   laneOf,
   MAX_GROUP_LENGTH,
   MAX_MESSAGE_BYTES,
   type NewMessage,
   newToken,
   type Priority,
+  type Raw,
   type StoredDedup,
 } from './message.ts';
 import { MessageOptions, parseInstant } from './message-options.ts';
@@ -30,6 +32,8 @@ export interface Draft {
   /** undefined: the caller named none that is here. */
   queue: AnyQueue | undefined;
   body: unknown;
+  /** The bytes that the body was parsed from: they are stored instead of it. */
+  raw?: Raw;
   /** Judged by `MessageOptions`. */
   options: unknown;
   /** Where it stands in the caller's request, such as `messages[3].`; '' where it is the request. */
@@ -136,19 +140,21 @@ export function queuesNamed(options: unknown): string[] {
 }
 
 async function complete(draft: Draft, queues: Queues): Promise<{ message: Unnamed } | { issues: Issue[] }> {
-  const { queue, body, options, at } = draft;
+  const { queue, body, raw, options, at } = draft;
   const parsed = MessageOptions.safeParse(options);
   const { priority, group, delay, notBefore, ttl, maxAttempts, headers, retention, dedup } = parsed.data ?? {};
   const followers = await followersOf(parsed.data ?? {}, queues, at);
   const policy = queue && (queues.get(queue.name) ?? queue).destination;
   const chosen = queue && parsed.success ? chooseDestination(policy, parsed.data.destination, at) : {};
   const destination = 'destination' in chosen ? chosen.destination : undefined;
-  const json = toJson(body, headers, destination);
+  const json = toJson(body, headers, destination, raw);
+  // What a sender elsewhere signed is not refused by our schema: its handler's check makes it a dead letter, bytes and all.
+  const schema = raw && queue?.pool === DRAINED ? undefined : queue?.schema;
   const issues = [
     ...(queue ? [] : [{ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' }]),
     ...issuesOf(parsed.error, at),
     ...('issue' in chosen ? [chosen.issue] : []),
-    ...(await badBody(queue?.schema, body, at)),
+    ...(await badBody(schema, body, at)),
     ...badJson(body, json, at),
     ...(queue?.ordered && priority !== undefined
       ? [{ field: `${at}priority`, code: 'ordered', message: ONE_PRIORITY }]
@@ -218,9 +224,11 @@ function toJson(
   body: unknown,
   headers: Record<string, string> | undefined,
   destination: StoredDestination | undefined,
+  raw: Raw | undefined,
 ): string | undefined {
   try {
-    return JSON.stringify(body) === undefined ? undefined : JSON.stringify({ body, headers, destination });
+    if (JSON.stringify(body) === undefined) return undefined;
+    return JSON.stringify(raw ? { raw, headers, destination } : { body, headers, destination });
   } catch {
     return undefined;
   }

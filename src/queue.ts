@@ -5,7 +5,12 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Backoff, exponential, steps } from './backoff.ts';
-import { type DestinationOptions, type DestinationPolicy, definePolicy } from './destinations/destination.ts';
+import {
+  breakerWords,
+  type DestinationOptions,
+  type DestinationPolicy,
+  definePolicy,
+} from './destinations/destination.ts';
 import { type Duration, toMs } from './duration.ts';
 import { type LimitOptions, policyOf } from './limits.ts';
 import { DRAINED, type Message, type Priority, QUEUE_NAME } from './message.ts';
@@ -134,9 +139,15 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
     requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
     destination: destination && definePolicy(destination, setting('destination')),
     ordered: Boolean(options.ordered),
-    policy: policyOf(destination ? withFewAtOnce(options, destination) : options, `queue ${JSON.stringify(name)}`),
+    policy: policyWords(options, destination, `queue ${JSON.stringify(name)}`),
     handler,
   });
+}
+
+function policyWords(options: LimitOptions, destination: DestinationOptions | true | undefined, of: string): string {
+  if (!destination) return policyOf(options, of);
+  const limits = policyOf(withFewAtOnce(options, destination), of);
+  return [limits, ...breakerWords(destination, `destination of ${of}`)].filter((words) => words !== '').join(' ');
 }
 
 /** A destination that hangs must not hold every handler: unless the queue says otherwise each has two at a time. */

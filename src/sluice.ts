@@ -9,9 +9,12 @@ import type { Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { type Ring, ringOf } from './ring.ts';
 import type { Published, PublishOptions } from './topics.ts';
+import type { AnySource } from './webhooks/source.ts';
 
 export interface SluiceOptions {
   queues: AnyQueue[];
+  /** Who sends webhooks, each to `/hooks/<name>`. */
+  sources?: AnySource[];
   /** What the Worker answers over HTTP. None: only cron and code in the Worker reach the queues. */
   functions?: EdgeFunction[];
 }
@@ -62,11 +65,17 @@ export interface Sluice<Env extends object> {
   ring(env: Env, name: string): Ring;
 }
 
-/** @throws RangeError where two queues share a name */
-export function createSluice<Env extends object>({ queues, functions = [] }: SluiceOptions): Sluice<Env> {
+/** @throws RangeError where two queues, or two sources, share a name, or a source's one queue is not among them */
+export function createSluice<Env extends object>({ queues, sources = [], functions = [] }: SluiceOptions): Sluice<Env> {
   const byName = new Map(queues.map((queue) => [queue.name, queue]));
   if (byName.size < queues.length) throw new RangeError('two queues have the same name');
-  const engineOf = remembered((env) => openEngine(env, byName));
+  const bySource = new Map(sources.map((source) => [source.name, source]));
+  if (bySource.size < sources.length) throw new RangeError('two sources have the same name');
+  for (const { name, route } of sources) {
+    if (typeof route !== 'function' && !queues.includes(route))
+      throw new RangeError(`the queue of source ${name} is not here`);
+  }
+  const engineOf = remembered((env) => openEngine(env, byName, bySource));
   const app = createApp(functions, engineOf);
   return {
     fetch: (request, env, context) => app.fetch(request, env, context),

@@ -42,6 +42,7 @@ describe('npm run demo', () => {
       inversions: 0,
       dead: 0,
       redis: 'embedded',
+      webhooks: { accepted: 329, duplicates: 33, refused: 17, fooled: 0 },
     });
     expect(figures.heldWhenKilled).toBeGreaterThan(0);
     expect(Object.keys(figures.queues).toSorted()).toEqual([

@@ -1,4 +1,5 @@
 // The API's document says what the deployed bundle does: its routes, its answers, its refusals, and a client made from it works.
+import { createHmac } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -49,7 +50,8 @@ describe('the document', () => {
     const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
     expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(ROUTES.length);
     const open = operations.filter(({ security }) => security.length === 0).map(({ operationId }) => operationId);
-    expect(open).toEqual(['health', 'getDocument', 'getReference']);
+    // Sources have no tokens: each proves who it is in its own way.
+    expect(open).toEqual(['takeWebhook', 'confirmWebhook', 'health', 'getDocument', 'getReference']);
     for (const { security, responses } of operations) {
       if (security.length > 0)
         expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '429', '503']));
@@ -100,7 +102,7 @@ describe('the document', () => {
   });
 });
 
-const SENT_BACK = ['idempotent-replayed', 'retry-after', 'www-authenticate'];
+const SENT_BACK = ['idempotent-replayed', 'sluice-messages', 'retry-after', 'www-authenticate'];
 
 /** The answer stands in the document as it came. @returns its body */
 async function documented(operationId: string, answer: Response): Promise<Record<string, unknown>> {
@@ -112,7 +114,7 @@ async function documented(operationId: string, answer: Response): Promise<Record
   expect(Object.keys(content)).toContain(type);
   const known = Object.keys(headers).map((name) => name.toLowerCase());
   expect(known).toEqual(expect.arrayContaining(SENT_BACK.filter((name) => answer.headers.has(name))));
-  if (type === 'text/html') return { html: await answer.text() };
+  if (type.startsWith('text/')) return { text: await answer.text() };
   const body = (await answer.json()) as Record<string, unknown>;
   const schema = answer.ok ? route.answers.find(({ status }) => status === answer.status)?.schema : ProblemAnswer;
   expect(z.parse(schema as z.ZodMiniType, body)) // of other fields nothing would be left
@@ -125,6 +127,13 @@ function resolved(response: Answer | { $ref: string }): Answer {
   if (!('$ref' in response)) return response;
   return document.components.responses[response.$ref.split('/').at(-1) ?? ''] as Answer;
 }
+
+const SIGNED = JSON.stringify({ action: 'opened' });
+const GITHUB = {
+  params: { source: 'github' },
+  body: { action: 'opened' },
+  headers: { 'x-hub-signature-256': `sha256=${createHmac('sha256', 'secret').update(SIGNED).digest('hex')}` },
+};
 
 interface Sent {
   params?: Record<string, string>;
@@ -145,7 +154,8 @@ function send(
 }
 
 describe('the deployed bundle', () => {
-  const deployed = deploy({ env: { SLUICE_DRAIN_MS: '1000' } }); // a drain waits for timers that are near
+  // A drain waits for timers that are near.
+  const deployed = deploy({ env: { SLUICE_DRAIN_MS: '1000', GITHUB_WEBHOOK_SECRET: 'secret' } });
   const broken = deploy({ env: { SLUICE_BATCH: 'many' } });
 
   /** A message in `reports`, and where it is made so, received or dead. */
@@ -259,6 +269,9 @@ describe('the deployed bundle', () => {
       'a lease that is lost',
       () => ({ params: { lease: 'nobody' }, body: { receive: { ...QUEUES, holding: 3 } } }),
     ],
+    ['takeWebhook', 'an event', () => GITHUB],
+    ['takeWebhook', 'the same again', () => GITHUB],
+    ['listSources', 'all', () => ({})],
     ['listQueues', 'all', FILLED],
     ['getQueue', 'one', FILLED],
     ['listMessages', 'ready', FILLED],
@@ -382,6 +395,7 @@ describe('the deployed bundle', () => {
   });
 
   const NO_RING = { params: { ring: 'a%20b' } };
+  const NO_SOURCE = { params: { source: 'nobody' } };
   const NO_QUEUE = { params: { queue: 'nowhere' } };
   const NO_MESSAGE = { params: { id: 'nobody' } };
   const refused: [operationId: string, code: string, sent: Sent][] = [
@@ -404,6 +418,13 @@ describe('the deployed bundle', () => {
     ['listTopics', 'unauthorized', { token: null }],
     ['unsubscribe', 'unknown_topic', { params: { topic: '-', subscription: 'a' } }],
     ['removeTopic', 'unknown_topic', { params: { topic: '-' } }],
+    ['takeWebhook', 'unknown_source', { ...NO_SOURCE, body: {} }],
+    ['takeWebhook', 'invalid_signature', { params: { source: 'github' }, body: {} }],
+    ['takeWebhook', 'unsupported_encoding', { ...GITHUB, headers: { 'content-encoding': 'br' } }],
+    ['takeWebhook', 'too_large', { ...GITHUB, body: 'x'.repeat(300_000) }],
+    ['confirmWebhook', 'unknown_source', NO_SOURCE],
+    ['confirmWebhook', 'method_not_allowed', { params: { source: 'github' } }],
+    ['listSources', 'unauthorized', { token: null }],
     ['listQueues', 'unauthorized', { token: null }],
     ['getQueue', 'unknown_queue', NO_QUEUE],
     ['listMessages', 'invalid_message', { query: '?state=lost' }],
@@ -439,7 +460,9 @@ describe('the deployed bundle', () => {
 
   test('each operation was called here, and refused here', () => {
     const all = ROUTES.map(({ operationId }) => operationId).toSorted();
-    expect([...new Set(done.map(([operationId]) => operationId))].toSorted()).toEqual(all);
+    // None of this deployment's sources asks by GET: test/webhooks has one that does.
+    const here = all.filter((operationId) => operationId !== 'confirmWebhook');
+    expect([...new Set(done.map(([operationId]) => operationId))].toSorted()).toEqual(here);
     expect([...new Set(refused.map(([operationId]) => operationId))].toSorted()).toEqual(all);
   });
 

@@ -1,12 +1,15 @@
 // The rate limit per token: asked only where the deployment has the binding, and only for callers that are known.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { webhooks } from '../functions/webhooks.ts';
 import type { Engine } from '../src/engine.ts';
 import { createApp } from '../src/http/app.ts';
 import { allow } from '../src/http/auth.ts';
+import { defineQueue, defineSource } from '../src/index.ts';
 
 const sha256 = createHash('sha256').update('known').digest('hex');
 const engine = { config: { SLUICE_TOKENS: [{ name: 'ci', sha256, scopes: ['operate'], queues: ['*'] }] } };
+const open = defineSource('open', { provider: 'none', route: defineQueue('q') });
 const app = createApp(
   [(routes) => routes.get('/x', allow('operate'), (c) => c.text('in'))],
   () => engine as unknown as Engine,
@@ -35,6 +38,24 @@ test('an unknown token is refused before anything is counted', async () => {
   const { asked, env } = limiterOf(0);
   expect((await call(env, 'unknown')).status).toBe(401);
   expect(asked).toEqual([]);
+});
+
+test('webhooks are counted by source and sender, so that a forger does not use up what the sender may', async () => {
+  const { asked, env } = limiterOf(1);
+  const sources = { get: (name: string) => (name === 'open' ? open : undefined), count: () => {} };
+  const hooks = createApp([webhooks], () => ({ ...engine, sources, queues: new Map() }) as unknown as Engine);
+  const context = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} } as unknown as ExecutionContext;
+  const send = (from: string, source = 'open') => {
+    const headers = { 'cf-connecting-ip': from, 'content-encoding': 'gzip' };
+    return hooks.request(`/hooks/${source}`, { method: 'POST', headers }, env, context);
+  };
+  const statuses = [await send('192.0.2.1'), await send('192.0.2.1'), await send('192.0.2.1', 'nobody')];
+  expect(statuses.map(({ status }) => status)).toEqual([415, 429, 404]);
+  expect(await statuses[1]?.json()).toMatchObject({
+    code: 'rate_limited',
+    detail: 'The source "open" calls too often',
+  });
+  expect(asked).toEqual(['hooks/open/192.0.2.1', 'hooks/open/192.0.2.1']);
 });
 
 test('without the binding nothing is limited', async () => {

@@ -5,6 +5,8 @@ export interface Env {
   SLUICE_TOKENS?: string;
   /** What signs deliveries of `webhook.out`: `whsec_…`, while they are exchanged two with a blank between, the new one first. */
   WEBHOOK_OUT_SECRETS?: string;
+  /** What GitHub signs with; without it `/hooks/github` is closed. A secret. */
+  GITHUB_WEBHOOK_SECRET?: string;
   /** Where the example handlers POST what they did. Without it they write a line to the log. */
   OUTBOX_URL?: string;
 }

@@ -32,11 +32,13 @@ export function retryAfterMs(value: string | null, nowMs: number): number | unde
   return waitMs > 0 ? waitMs : undefined;
 }
 
+export type Health = 'good' | 'bad';
+
 /**
  * What a delivery says about its destination: `bad` where that is down or overloaded, nothing where only this message is wrong.
  * @param end the status of the answer, or how there was none
  */
-export function healthSign(end: number | 'timeout' | 'network'): 'good' | 'bad' | undefined {
+export function healthSign(end: number | 'timeout' | 'network'): Health | undefined {
   if (typeof end !== 'number' || end >= 500 || end === 429) return 'bad';
   return end >= 200 && end <= 299 ? 'good' : undefined;
 }

@@ -6,7 +6,7 @@
  */
 import * as z from 'zod/mini';
 import { shortDigest } from '../digest.ts';
-import { type Duration, parseDuration, YEAR_MS } from '../duration.ts';
+import { type Duration, parseDuration, toMs, YEAR_MS } from '../duration.ts';
 import type { Issue } from '../errors.ts';
 import { type AddressRules, judgeUrl, MAX_URL_LENGTH, PUBLIC_ONLY } from './address.ts';
 
@@ -77,6 +77,11 @@ export interface DestinationOptions {
    * deliveries are not signed.
    */
   secrets?: string[] | Record<string, string[]>;
+  /**
+   * A destination that fails so often in a row (default 5) is left alone for so long (default 30 s, and twice as long each time
+   * that a try fails, up to 32 times). Its messages wait and lose no attempt. `false`: it is tried at every message's time.
+   */
+  breaker?: { failures?: number; open?: Duration } | false;
 }
 
 /** A checked definition. */
@@ -87,6 +92,20 @@ export interface DestinationPolicy {
   readonly secrets: string[] | Readonly<Record<string, string[]>>;
   /** Which addresses it may have. A deployment sets its own. */
   readonly rules: AddressRules;
+}
+
+/**
+ * The words of breaker.lua: for the whole queue where it has one url, else for each group.
+ * @throws RangeError that names what is wrong
+ */
+export function breakerWords(options: DestinationOptions | true, setting: string): string[] {
+  const { url, breaker = {} } = options === true ? {} : options;
+  if (breaker === false) return [];
+  const { failures = 5, open = '30s' } = breaker;
+  const openMs = toMs(open, `${setting}.breaker.open`);
+  if (!Number.isInteger(failures) || failures < 1)
+    throw new RangeError(`${setting}.breaker.failures must be 1 or more`);
+  return [`${url === undefined ? 'gh' : 'h'}=${failures}/${Math.max(100, openMs)}`];
 }
 
 /** @throws RangeError that names what is wrong */

@@ -1,16 +1,30 @@
 /** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
 import type { Backoff } from '../backoff.ts';
 import { BadSettings, Refusal, RetryLater } from '../errors.ts';
-import type { Message } from '../message.ts';
+import { type Message, rawBytes } from '../message.ts';
 import type { AnyQueue, Handler } from '../queue.ts';
 import { type AddressRules, judgeUrl } from './address.ts';
-import { describeAnswer, verdictOf } from './answer.ts';
+import { describeAnswer, type Health, healthSign, verdictOf } from './answer.ts';
 import { type DestinationPolicy, isSendable, type StoredDestination, secretsFor } from './destination.ts';
 import { keysIn, signatureOf } from './sign.ts';
 
 /** A destination did not take the message. The text is kept with it and holds the beginning of the answer: never for a log. */
 class Undelivered extends Error {
   override readonly name = 'Undelivered';
+}
+
+/** What a delivery that failed says of its destination goes with the error: see healthIn. */
+const signs = new WeakMap<object, Health>();
+
+function signed<Kind extends Error>(error: Kind, sign: Health | undefined): Kind {
+  if (sign) signs.set(error, sign);
+  return error;
+}
+
+/** What a delivery to a destination says of it. @param error what it threw; undefined: it was taken */
+export function healthIn(error: unknown): Health | undefined {
+  if (error === undefined) return 'good';
+  return typeof error === 'object' && error !== null ? signs.get(error) : undefined;
 }
 
 type Outgoing = Message & { destination?: StoredDestination };
@@ -41,7 +55,10 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
     const within = timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const startedAt = Date.now();
     const response = await fetch(judged.url, { ...request, redirect: 'manual', signal: within }).catch((error) => {
-      throw new Undelivered(within.aborted ? `timeout: no answer within ${timeoutMs} ms` : `no answer: ${error}`);
+      const [why, end] = within.aborted
+        ? [`timeout: no answer within ${timeoutMs} ms`, 'timeout' as const]
+        : [`no answer: ${error}`, 'network' as const];
+      throw signed(new Undelivered(why), healthSign(end));
     });
     const verdict = verdictOf(response, Date.now());
     if (verdict.outcome === 'done') {
@@ -49,12 +66,13 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
       return { status: response.status, ms: Date.now() - startedAt };
     }
     const text = describeAnswer(response, await beginningOf(response));
-    if (verdict.outcome === 'dead') throw new Refusal(text);
-    if (verdict.afterMs === undefined) throw new Undelivered(text);
+    const sign = healthSign(response.status);
+    if (verdict.outcome === 'dead') throw signed(new Refusal(text), sign);
+    if (verdict.afterMs === undefined) throw signed(new Undelivered(text), sign);
     // Not earlier than asked, not earlier than its own backoff, and not in one moment with all the others.
     const jitter = 1 + Math.random() / 10;
     const ownMs = backoff.waitMs(message.attempt, Math.random());
-    throw new RetryLater(Math.ceil(Math.max(ownMs, verdict.afterMs * jitter)), text);
+    throw signed(new RetryLater(Math.ceil(Math.max(ownMs, verdict.afterMs * jitter)), text), sign);
   };
 }
 
@@ -87,7 +105,8 @@ async function requestFor(message: Outgoing, policy: DestinationPolicy, keys: Ui
 }
 
 /** What is sent: the same bytes on every attempt. */
-function contentOf({ body }: Message): { type: string; bytes: Uint8Array } {
+function contentOf({ body, raw }: Message): { type: string; bytes: Uint8Array } {
+  if (raw) return { type: raw.type, bytes: rawBytes(raw) }; // a webhook goes on as it came in
   return { type: 'application/json', bytes: new TextEncoder().encode(JSON.stringify(body)) };
 }
 

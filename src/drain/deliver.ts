@@ -1,4 +1,5 @@
 /** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
+import { healthIn } from '../destinations/send.ts';
 import { YEAR_MS } from '../duration.ts';
 import { Refusal, RetryLater } from '../errors.ts';
 import { type Opened, openEnvelope, queueOfEnvelope } from '../message.ts';
@@ -45,9 +46,11 @@ export async function deliver(
     const { readAtAck, ...given } = message;
     const result: unknown = await queue.handler?.({ ...given, body }, { ...context, enqueue: chain.enqueue });
     const chained = await chain.close();
-    return { entry, outcome: 'ack', chained, ...(readAtAck ? { result: resultText(result) } : {}) };
+    const ack: Settlement = { entry, outcome: 'ack', chained, ...(readAtAck ? { result: resultText(result) } : {}) };
+    return queue.destination ? { ...ack, health: healthIn(undefined) } : ack;
   } catch (error) {
-    return failed(entry, message.attempt, queue, error, random);
+    const settlement = failed(entry, message.attempt, queue, error, random);
+    return queue.destination ? { ...settlement, health: healthIn(error) } : settlement;
   }
 }
 
@@ -93,7 +96,8 @@ const isWait = (wait: unknown): wait is number => typeof wait === 'number' && wa
 
 export function timedOut({ entry, message, queue }: Delivery, random: () => number): Settlement {
   const delayMs = waitMs(queue, message.attempt, random);
-  return retry(entry, delayMs, 'timeout', `not done after ${queue.timeoutMs} ms`);
+  const settlement = retry(entry, delayMs, 'timeout', `not done after ${queue.timeoutMs} ms`);
+  return queue.destination ? { ...settlement, health: 'bad' } : settlement;
 }
 
 /** A delivery that its drain had to end. It counts: a handler may have done all but return. */

@@ -28,6 +28,8 @@ export interface DrainOptions {
   pollMs?: number;
   /** Local clock, only for waiting: epoch ms. */
   clock?: (() => number) | undefined;
+  /** Told of destinations that are left alone now, or tried again. */
+  onTripped?: ((tripped: ExchangeAnswer['tripped']) => void) | undefined;
   /** Told of each delivery that did not end well. */
   onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
   /** Jitter, in [0, 1). */
@@ -249,6 +251,7 @@ class Pump {
     this.#count(settlements, answer);
     if (answer.lost) this.#forgetLease();
     this.#abortCancelled(answer.cancelled);
+    if (answer.tripped.length > 0) this.#options.onTripped?.(answer.tripped);
     this.#accept(answer, want);
     this.#adapt();
   }

@@ -13,11 +13,19 @@ interface RateLimiter {
 /** The binding does not say when its period ends, nor which of the two there are it has: the shorter one, s. */
 const RETRY_AFTER = '10';
 
-/** Each token has a count of its own, in each location of the platform. @throws Problem rate_limited */
-export async function limitRate(env: object, { name }: Token): Promise<void> {
+/**
+ * Each name has a count of its own, in each location of the platform.
+ * @param who for the caller: who calls too often
+ * @throws Problem rate_limited
+ */
+export async function limitRate(
+  env: object,
+  { name }: Pick<Token, 'name'>,
+  who = `The token "${name}"`,
+): Promise<void> {
   const { RATE_LIMITER: limiter } = env as { RATE_LIMITER?: RateLimiter };
   if (!limiter) return;
   const { success } = await limiter.limit({ key: name });
   if (success) return;
-  throw new Problem('rate_limited', `The token "${name}" calls too often`, undefined, { 'retry-after': RETRY_AFTER });
+  throw new Problem('rate_limited', `${who} calls too often`, undefined, { 'retry-after': RETRY_AFTER });
 }

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 export interface Bundle {
@@ -19,17 +19,20 @@ const QUIET = {
   CI: '1',
 };
 
-/** @throws Error with wrangler's output where the Worker does not build */
-export async function buildBundle(): Promise<Bundle> {
+/**
+ * @param main another Worker than the deployed one, with the same settings
+ * @throws Error with wrangler's output where the Worker does not build
+ */
+export async function buildBundle(main?: string): Promise<Bundle> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
   try {
-    await wrangler('deploy', '--dry-run', '--outdir', folder);
+    await wrangler('deploy', ...(main ? [main] : []), '--dry-run', '--outdir', folder);
     const modules: Bundle['modules'] = {};
     for (const name of await readdir(folder)) {
       const type = name.endsWith('.js') ? 'esm' : name.endsWith('.lua') ? 'text' : undefined;
       if (type) modules[name] = { type, contents: await readFile(join(folder, name), 'utf8') };
     }
-    return { mainModule: 'worker.js', modules };
+    return { mainModule: `${basename(main ?? 'worker.ts', '.ts')}.js`, modules };
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -44,7 +44,14 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
   if (error !== undefined || !Array.isArray(result)) return undefined;
   const args = command.slice(3 + Number(command[2]));
   if (name === 'enqueue' && result[0] === 'enqueued') {
-    return { what: 'enqueued', messages: messagesIn(args.slice(7), startedAt), at: startedAt };
+    // Those that met their dedup key were not enqueued: '<place>=<first id>=<what>' each.
+    const met = new Set(
+      String(result[3] ?? '')
+        .split(' ')
+        .map((word) => Number(word.split('=')[0])),
+    );
+    const messages = messagesIn(args.slice(7), startedAt).filter((_, i) => !met.has(i + 1));
+    return { what: 'enqueued', messages, at: startedAt };
   }
   return name === 'exchange' ? exchangedIn(args, result) : undefined;
 }

@@ -19,6 +19,8 @@ export interface Keys {
   topics: string;
   /** The subscriptions of one topic. */
   topic(name: string): string;
+  /** What became of the webhooks of each source. */
+  sources: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -41,6 +43,7 @@ export function keysOf(prefix: string): Keys {
     rings: `${root}rings`,
     topics: `${root}topics`,
     topic: (name) => `${root}topic:${name}`,
+    sources: `${root}sources`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
     ring: (name) => `${root}ring:${name}`,

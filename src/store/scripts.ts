@@ -33,6 +33,7 @@ import settle from '#lua/settle.lua';
 import subscribe from '#lua/subscribe.lua';
 import sweep from '#lua/sweep.lua';
 import take from '#lua/take.lua';
+import tally from '#lua/tally.lua';
 import timers from '#lua/timers.lua';
 import topic from '#lua/topic.lua';
 import unsubscribe from '#lua/unsubscribe.lua';
@@ -77,4 +78,5 @@ export const scripts = {
   subscribe: script('subscribe', subscribe),
   unsubscribe: script('unsubscribe', unsubscribe),
   topic: script('topic', clock, entry, topic),
+  tally: script('tally', tally),
 };

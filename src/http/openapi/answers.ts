@@ -26,6 +26,8 @@ const Duplicate = z.object({
 
 const Receipts = z.object({ messages: z.array(z.union([Receipt, Duplicate])) });
 
+const Raw = z.object({ type: z.string(), text: z.optional(z.string()), base64: z.optional(z.string()) });
+
 const ReceivedMessage = z.object({
   id: z.string(),
   queue: z.string(),
@@ -33,6 +35,7 @@ const ReceivedMessage = z.object({
   group: z.optional(z.string()),
   attempt,
   body: z.unknown(),
+  raw: z.optional(Raw),
   headers: texts,
   enqueuedAt: instant,
 });
@@ -98,6 +101,7 @@ const MessageReport = z.object({
   maxAttempts: z.optional(count),
   destination: z.optional(z.string()),
   body: z.optional(z.unknown()),
+  raw: z.optional(Raw),
   headers: z.optional(texts),
   enqueuedAt: z.optional(instant),
   at: z.optional(instant),
@@ -179,6 +183,19 @@ const Rotated = z.object({ ring: z.string(), items: z.array(z.string()) });
 
 const Health = z.object({ status: status('ok', 'unsafe'), warnings: z.array(z.string()) });
 
+const SourceReport = z.object({
+  source: z.string(),
+  provider: z.string(),
+  queue: z.optional(z.string()),
+  accepted: count,
+  duplicates: count,
+  ignored: count,
+  handshakes: count,
+  rejected: z.record(z.string(), count),
+});
+
+const SourceReports = z.object({ sources: z.array(SourceReport) });
+
 /** This document: only what makes it one is stated. */
 const Document = z.looseObject({ openapi: z.string() });
 
@@ -186,6 +203,7 @@ export const answers = {
   Receipt,
   Duplicate,
   Receipts,
+  Raw,
   ReceivedMessage,
   Received,
   SettledMessage,
@@ -218,6 +236,8 @@ export const answers = {
   RingAdded,
   RingRemoved,
   Rotated,
+  SourceReport,
+  SourceReports,
   Health,
   Document,
 };

@@ -17,6 +17,10 @@ const HEADERS: OpenApi['components']['headers'] = {
     description: 'The request had been applied before: this is its answer, and nothing was enqueued.',
     schema: { type: 'string', const: 'true' },
   },
+  'Sluice-Messages': {
+    description: 'What it became: `queue/id`, with `, ` between several.',
+    schema: { type: 'string' },
+  },
   'Retry-After': { description: 'When to ask again, s.', schema: { type: 'integer', minimum: 0 } },
   'WWW-Authenticate': { description: 'How to come back.', schema: { type: 'string' } },
 };
@@ -96,9 +100,9 @@ function parametersOf({ path, query, repeatable }: Route): (Parameter | Referenc
   return [...inPath, ...inQuery, ...(repeatable ? [{ $ref: '#/components/parameters/Idempotency-Key' }] : [])];
 }
 
-function answerOf({ description, schema, headers = [], example }: Answered): Answer {
-  const html = { 'text/html': { schema: { type: 'string' } } };
-  return { description, ...headersOf(headers), content: schema ? json(schemaOf(schema), example) : html };
+function answerOf({ description, schema, type = 'text/html', headers = [], example }: Answered): Answer {
+  const text = { [type]: { schema: { type: 'string' } } };
+  return { description, ...headersOf(headers), content: schema ? json(schemaOf(schema), example) : text };
 }
 
 /** One answer for all problems of a status; routes with the same ones share it. */

@@ -152,8 +152,22 @@ describe(answers.Duplicate, {
   replaced: 'The first message still waits, and has this body now.',
 });
 describe(answers.ReceivedMessage, {
+  raw: 'Of a webhook: its exact body, which `body` is the parsed form of.',
   attempt: '1 at the first delivery; (id, attempt) never repeats, so it serves as a fencing token.',
   enqueuedAt: "Epoch ms, by the server's clock.",
+});
+describe(answers.Raw, {
+  type: 'Content-Type as it came.',
+  text: 'The exact body, where it is UTF-8; a byte order mark stays.',
+  base64: 'The exact body, where it is not.',
+});
+describe(answers.SourceReport, {
+  queue: 'Where all of it goes. Left out where the source decides event by event.',
+  accepted: 'Requests whose events were stored.',
+  duplicates: 'Redeliveries, answered like the first and not stored again.',
+  ignored: 'Verified events that are wanted nowhere.',
+  handshakes: "Providers' questions that were answered.",
+  rejected: 'By reason: signature, timestamp, token, closed, too_large, encoding, schema, route, storage.',
 });
 describe(answers.Received, {
   lease: 'Settle under this name.',

@@ -10,11 +10,16 @@ interface Meaning {
 /** A new code without a row does not compile. */
 export const MEANINGS = {
   invalid_json: { status: 400, means: 'The body is not JSON.' },
+  invalid_signature: {
+    status: 401,
+    means: 'The signature, or the secret, is missing or wrong; or it was signed too long ago, or in the future.',
+  },
   invalid_idempotency_key: { status: 400, means: 'The key is not 1 to 255 visible ASCII characters.' },
   unauthorized: { status: 401, means: 'No token, or none that is known here. With no tokens configured: always.' },
   forbidden: { status: 403, means: 'The token lacks the scope, or is not for this queue.' },
   not_found: { status: 404, means: 'There is nothing at this path.' },
   unknown_queue: { status: 404, means: 'This deployment has no such queue.' },
+  unknown_source: { status: 404, means: 'This deployment has no such source.' },
   unknown_message: { status: 404, means: 'There is no such message: it was never here, or it is done.' },
   unknown_ring: { status: 404, means: 'There is no such ring: it has no items, or no ring can have this name.' },
   unknown_topic: { status: 404, means: 'Nobody is subscribed to this topic, or it is no name of one.' },
@@ -23,14 +28,20 @@ export const MEANINGS = {
   not_pulled: { status: 409, means: 'The queue has a handler of its own, and takes no other consumers.' },
   ring_full: { status: 409, means: 'The ring would have more than 10,000 items. None was added.' },
   too_large: { status: 413, means: 'A message over 256 KiB, or a request over 4 MiB.' },
+  unsupported_encoding: { status: 415, means: 'The body is compressed. It is taken as it was signed.' },
   rate_limited: {
     status: 429,
-    means: 'The token calls too often, where the deployment limits it; `Retry-After` says when to come back.',
+    means:
+      'The token, or the sender of webhooks, calls too often, where the deployment limits it; `Retry-After` says when to come back.',
   },
   invalid_message: { status: 422, means: '`errors` names each field; in a batch, such as `messages[3].delay`.' },
   idempotency_key_reused: { status: 422, means: 'The key was used for another request.' },
   misconfigured: { status: 500, means: 'The settings of the deployment are wrong; its log names them.' },
   internal: { status: 500, means: "Something went wrong; the Worker's log says more." },
+  source_closed: {
+    status: 503,
+    means: 'The source has no secret that holds: its binding is not set, or cannot be read.',
+  },
   storage_garbled: { status: 503, means: 'Storage gave an answer that makes no sense. The write may have happened.' },
   storage_unreachable: { status: 503, means: 'Storage does not answer. The write may have happened.' },
   storage_refused: { status: 503, means: 'Storage refuses: quota, memory, or a token that may not write.' },

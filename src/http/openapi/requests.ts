@@ -30,5 +30,6 @@ export const PATH_PARAMETERS = {
   },
   subscription: { schema: QueueName, description: 'A name of your choice, within the topic.' },
   id: { schema: Id, description: "A message's id, as its receipt names it." },
+  source: { schema: QueueName, description: 'A source of this deployment.' },
   lease: { schema: Id, description: "A lease's name, as receive answered it. Whoever has it may settle." },
 };

@@ -8,8 +8,10 @@ export type Schema = z.core.$ZodType;
 export interface Answered {
   status: 200 | 202;
   description: string;
-  /** Of a JSON answer; HTML has none. */
+  /** Of a JSON answer; texts have none. */
   schema?: Schema;
+  /** Of a text. Default: text/html. */
+  type?: string;
   headers?: string[];
   example?: object;
 }
@@ -38,6 +40,7 @@ export const TAGS = {
   enqueue: 'Put messages in.',
   consume: 'Receive and settle from elsewhere: for pulled queues, which have no handler in the Worker.',
   rings: 'Circular lists: many clients rotate one, and each gets other items.',
+  webhooks: 'Events of other services. Each source proves who it is in its own way; there is no token.',
   operate: 'Look at queues and messages, and intervene. Every call is bounded, whatever the backlog.',
   topics: 'One publication, a message for each subscription that matches it.',
   service: 'Health, and this description.',

@@ -7,6 +7,7 @@ import { Batch, NewMessage } from './requests.ts';
 import { RINGS } from './ring-routes.ts';
 import { OF_BODIES, type Route } from './route.ts';
 import { TOPICS } from './topic-routes.ts';
+import { WEBHOOKS } from './webhook-routes.ts';
 
 const RECEIPT = { id: '0NvMLqXb8wTkZ3cRy5Ua', queue: 'confirmation.email', state: 'ready', duplicate: false };
 const MAIL = { to: 'ada@example.com', token: '42' };
@@ -166,4 +167,4 @@ const SERVICE: Route[] = [
   },
 ];
 
-export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...TOPICS, ...OPERATE, ...RINGS, ...SERVICE];
+export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...WEBHOOKS, ...TOPICS, ...OPERATE, ...RINGS, ...SERVICE];

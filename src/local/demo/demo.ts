@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: the main job on real input, with a crash in the middle.
  *
- * 329 webhook payloads and a thousand notifications are enqueued over HTTP; twenty people sign up while the backlog is
+ * GitHub delivers 329 signed webhooks, a thousand notifications are enqueued over HTTP; twenty people sign up while the backlog is
  * worked off; the Worker is killed while it holds messages, and a new one recovers them. It fails where a message was lost
  * or overtook a more urgent one.
  */
@@ -12,11 +12,12 @@ import { startTicker } from '../cron.ts';
 import { whatHappened } from '../observe.ts';
 import { type Stack, startStack } from '../stack.ts';
 import { DELIVERY_ENV, deliverOut, deliverySummary } from './deliveries.ts';
+import { GITHUB_SECRET, githubSender } from './github.ts';
 import { type Inversions, watchInversions } from './inversions.ts';
 import { removeKeys } from './keys.ts';
 import { monitorScenario } from './monitor.ts';
 import { type Outbox, startOutbox } from './outbox.ts';
-import { confirmation, githubPayloads, notifications } from './payloads.ts';
+import { confirmation, notifications } from './payloads.ts';
 import { type HttpProducer, httpProducer, type Posted } from './producer.ts';
 import { startProgress } from './progress.ts';
 import { type Figures, figuresOf, percentile, type QueueFigures, tableOf } from './report.ts';
@@ -55,6 +56,7 @@ async function main(flags: { redis?: string | undefined; json?: boolean | undefi
     redis: flags.redis,
     env: {
       OUTBOX_URL: outbox.url,
+      GITHUB_WEBHOOK_SECRET: GITHUB_SECRET,
       SLUICE_PREFIX: prefix,
       SLUICE_LEASE_MS: String(LEASE_MS),
       SLUICE_DRAIN_MS: '10000',
@@ -77,7 +79,7 @@ async function main(flags: { redis?: string | undefined; json?: boolean | undefi
     const deliveries = await deliverOut(stack);
     console.log(`\n${tableOf(figures.queues)}\n\n${summaryOf(figures)}\n${deliverySummary(deliveries)}`);
     if (flags.json) console.log(JSON.stringify({ ...figures, deliveries }));
-    const faults = [figures.lost, figures.inversions, deliveries.lost, deliveries.unverified];
+    const faults = [figures.lost, figures.inversions, figures.webhooks.fooled, deliveries.lost, deliveries.unverified];
     process.exitCode = faults.every((count) => count === 0) ? 0 : 1;
   } finally {
     await removeKeys(redis, `{${prefix}}:`);
@@ -117,13 +119,13 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
     messages: posted.length,
   };
 
-  progress.say('GitHub delivers 329 webhook payloads, an article is published to 1,000 readers');
-  const payloads = githubPayloads();
-  const webhooks = Promise.all(payloads.slice(0, 79).map(async (message) => posted.push(await producer.post(message))));
-  for (const batch of chunks([...payloads.slice(79), ...notifications(NOTIFICATIONS)], 125)) {
-    posted.push(...(await producer.postAll(batch)));
-  }
-  await webhooks;
+  progress.say('GitHub delivers 329 webhooks, some twice and some forged; an article is published to 1,000 readers');
+  const sending = githubSender().sendAll(
+    () => worker.url,
+    (message) => posted.push(message),
+  );
+  for (const batch of chunks(notifications(NOTIFICATIONS), 125)) posted.push(...(await producer.postAll(batch)));
+  const webhooks = await sending;
 
   progress.say(`${SIGN_UPS} people sign up while the backlog is worked off`);
   const signUps = (async () => {
@@ -171,7 +173,8 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
     wakeP50Ms: percentile(wakes, 0.5),
     wakeP99Ms: percentile(wakes, 0.99),
     heldWhenKilled,
-    repeats: producer.repeats(),
+    repeats: producer.repeats() + webhooks.repeats,
+    webhooks,
     seconds: Math.round((performance.now() - started) / 100) / 10,
     redis: stack.redis,
   };
@@ -194,6 +197,7 @@ async function wakeLatencies(producer: HttpProducer, outbox: Outbox, posted: Pos
 function summaryOf(figures: Figures): string {
   return [
     `${figures.enqueued} enqueued, ${figures.delivered} delivered, ${figures.dead} dead, ${figures.lost} lost, in ${figures.seconds} s on ${figures.redis} Redis`,
+    `GitHub: ${figures.webhooks.accepted} webhooks accepted, ${figures.webhooks.duplicates} duplicates dropped, ${figures.webhooks.refused} forged refused, ${figures.webhooks.fooled} forged accepted`,
     `${figures.inversions} overtook a more urgent one when taken`,
     `the longest waits are of messages that the killed Worker held: its lease of ${LEASE_MS / 1_000} s had to pass`,
     `${figures.heldWhenKilled} were held by the Worker that was killed; ${figures.repeats} requests were sent again`,

@@ -1,4 +1,5 @@
 /** The demo's result: figures from what was enqueued and what arrived, and the table that shows them. Pure. */
+import type { Heard } from './github.ts';
 import type { Delivered } from './outbox.ts';
 import type { Posted } from './producer.ts';
 
@@ -29,6 +30,7 @@ export interface Figures {
   heldWhenKilled: number;
   /** Producers' requests sent again. */
   repeats: number;
+  webhooks: Heard;
   seconds: number;
   redis: string;
 }

@@ -1,0 +1,109 @@
+/** The edge function that takes webhooks in: anybody may call, each source proves who it is. Operators see the counts. */
+import type { Context } from 'hono';
+import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
+import { ANY_QUEUE, allow, permit } from '../src/http/auth.ts';
+import { Problem, type ProblemCode } from '../src/http/problem.ts';
+import { limitRate } from '../src/http/rate-limit.ts';
+import { logError } from '../src/log.ts';
+import { wakeDrain } from '../src/sluice.ts';
+import type { Reply } from '../src/webhooks/handshake.ts';
+import {
+  type Ingested,
+  ingest,
+  type Reason,
+  Rejected,
+  reasonOf,
+  subscribe,
+  type Taken,
+} from '../src/webhooks/ingest.ts';
+import { readBytes } from '../src/webhooks/read-bytes.ts';
+import type { AnySource } from '../src/webhooks/source.ts';
+
+export const webhooks: EdgeFunction = (app) => {
+  app.get('/hooks/:source', async (c) => {
+    const source = await named(c);
+    if (!source.subscribes) throw new Problem('method_not_allowed', undefined, undefined, { allow: 'POST' });
+    const reply = await counted(c, source, () => subscribe(source, searchOf(c), { env: c.env, nowMs: Date.now() }));
+    count(c, source, 'handshakes');
+    return answer(c, reply);
+  });
+
+  app.post('/hooks/:source', async (c) => {
+    const source = await named(c);
+    const { taken, reply, receipts, wake } = await counted(c, source, () => take(c, source));
+    count(c, source, taken);
+    if (wake) wakeDrain(c.var.engine, c.executionCtx);
+    if (taken === 'duplicates') c.header('Idempotent-Replayed', 'true');
+    if (receipts.length > 0) c.header('Sluice-Messages', receipts.map(({ queue, id }) => `${queue}/${id}`).join(', '));
+    return answer(c, reply);
+  });
+
+  app.get('/v1/sources', allow('operate'), async (c) => {
+    permit(c.var.token, ANY_QUEUE);
+    return c.json({ sources: await c.var.engine.sources.report() });
+  });
+};
+
+/** @throws Problem unknown_source, rate_limited */
+async function named(c: Context<SluiceEnv>): Promise<AnySource> {
+  const source = c.var.engine.sources.get(c.req.param('source') ?? '');
+  if (!source) throw new Problem('unknown_source');
+  const caller = c.req.header('cf-connecting-ip') ?? ''; // so that whoever forges does not use up what the sender may
+  await limitRate(c.env, { name: `hooks/${source.name}/${caller}` }, `The source "${source.name}"`);
+  return source;
+}
+
+async function take(c: Context<SluiceEnv>, source: AnySource): Promise<Ingested> {
+  if (!/^(?:identity)?$/i.test(c.req.header('content-encoding') ?? '')) throw new Rejected('encoding');
+  if (Number(c.req.header('content-length') ?? 0) > source.maxBytes) throw new Rejected('too_large');
+  const bytes = await readBytes(c.req.raw.body, source.maxBytes);
+  if (!bytes) throw new Rejected('too_large');
+  const { queues, enqueue } = c.var.engine;
+  const arrived = { headers: c.req.raw.headers, bytes, search: searchOf(c) };
+  const taking = ingest(source, arrived, { env: c.env, queues, enqueue, nowMs: Date.now() });
+  c.executionCtx.waitUntil(taking.catch(() => {})); // a sender that hangs up does not stop the write
+  return taking;
+}
+
+/** A code for each reason; undefined: the error itself becomes the answer. */
+const PROBLEM_OF = {
+  signature: 'invalid_signature',
+  timestamp: 'invalid_signature',
+  token: 'forbidden',
+  closed: 'source_closed',
+  too_large: 'too_large',
+  encoding: 'unsupported_encoding',
+  schema: undefined,
+  route: 'internal',
+  storage: undefined,
+} as const satisfies Record<Reason, ProblemCode | undefined>;
+
+const HEADERS_OF: Partial<Record<Reason, Record<string, string>>> = {
+  signature: { 'www-authenticate': 'Signature' },
+  timestamp: { 'www-authenticate': 'Signature' },
+  closed: { 'retry-after': '60' },
+};
+
+async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (!reason) throw error;
+    count(c, source, reason);
+    if (reason === 'route') logError(`source ${source.name}: its route failed`);
+    const code = PROBLEM_OF[reason];
+    throw code ? new Problem(code, undefined, undefined, HEADERS_OF[reason]) : error;
+  }
+}
+
+function count(c: Context<SluiceEnv>, source: AnySource, what: Taken | Reason): void {
+  c.var.engine.sources.count(source, what, (writing) => c.executionCtx.waitUntil(writing));
+}
+
+function answer(c: Context<SluiceEnv>, { status, type = 'text/plain;charset=UTF-8', body = '' }: Reply): Response {
+  c.header('x-content-type-options', 'nosniff'); // a challenge is what somebody else wrote
+  return status === 204 ? c.body(null, status) : c.body(body, status, { 'content-type': type });
+}
+
+const searchOf = (c: Context<SluiceEnv>) => new URL(c.req.url).search;

@@ -1,0 +1,160 @@
+/**
+ * Ingest: a webhook becomes messages. Verify over the raw bytes, answer handshakes, then dedup and enqueue in one step of
+ * storage. Nothing is promised to the sender before that is done.
+ */
+import { InvalidMessage, StorageError } from '../errors.ts';
+import type { Draft, Enqueued, Receipt } from '../producer.ts';
+import type { AnyQueue } from '../queue.ts';
+import { parseRaw, toRaw } from '../raw.ts';
+import { deliveryKey, keptHeaders } from './delivery.ts';
+import { type Reply, subscription } from './handshake.ts';
+import type { Arrived } from './scheme.ts';
+import { readSecrets } from './secrets.ts';
+import type { AnySource, Target } from './source.ts';
+import { placeOf, verify } from './verify.ts';
+
+/** Why a request was not taken. Few and fixed: they are counted. */
+export const REASONS = [
+  'signature', // missing, misspelt or wrong
+  'timestamp', // signed, but too long ago or in the future
+  'token', // of a subscription
+  'closed', // no secret is set, or no URL where it is signed
+  'too_large',
+  'encoding', // the body is compressed
+  'schema', // of a pulled queue: nobody would check the body by it later
+  'route', // the function threw, or named a queue that is not here
+  'storage',
+] as const;
+export type Reason = (typeof REASONS)[number];
+
+/** Not taken. Storage and schema have errors of their own. */
+export class Rejected extends Error {
+  override readonly name = 'Rejected';
+  readonly reason: Reason;
+
+  constructor(reason: Reason) {
+    super(`rejected: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+/** What became of a request that was taken. */
+export type Taken = 'accepted' | 'duplicates' | 'ignored' | 'handshakes';
+
+export interface Ingested {
+  taken: Taken;
+  reply: Reply;
+  receipts: Receipt[];
+  /** The caller should start a drain. */
+  wake: boolean;
+}
+
+export interface Ingest {
+  /** The Worker's bindings. */
+  env: object;
+  queues: ReadonlyMap<string, AnyQueue>;
+  /** @throws InvalidMessage, StorageError */
+  enqueue(drafts: Draft[]): Promise<Enqueued>;
+  nowMs: number;
+}
+
+/** @throws Rejected, InvalidMessage, StorageError */
+export async function ingest(
+  source: AnySource,
+  { headers, bytes, search }: Pick<Arrived, 'headers' | 'bytes' | 'search'>,
+  { env, queues, enqueue, nowMs }: Ingest,
+): Promise<Ingested> {
+  const raw = toRaw(bytes, headers.get('content-type') ?? '');
+  let parsed: { body: unknown } | undefined;
+  const body = () => {
+    parsed ??= { body: parseRaw(raw) };
+    return parsed.body;
+  };
+  const arrived = { headers, bytes, body, url: urlOf(source, env), search, nowMs };
+  const { secret, id } = await proved(source, arrived, env);
+  const greeting = await source.handshake?.(body(), secret);
+  if (greeting) return { taken: 'handshakes', reply: greeting, receipts: [], wake: false };
+  const kept = keptHeaders(source, headers);
+  const targets = targetsOf(source, body(), kept, queues);
+  const { reply } = source;
+  if (targets.length === 0) return { taken: 'ignored', reply, receipts: [], wake: false };
+  const key = await deliveryKey(source, arrived, id);
+  const { receipts, wake } = await enqueue(
+    targets.map(({ queue, ...options }, place) => ({
+      queue,
+      body: body(),
+      raw,
+      // Whatever the queue says of keys: it must hold when the message is done, and never change one that waits.
+      options: {
+        ...options,
+        headers: kept,
+        dedup: { key: `${key}.${place}`, window: source.windowMs, mode: 'drop', release: false },
+      },
+      at: '',
+    })),
+  );
+  return { taken: receipts.every(({ duplicate }) => duplicate) ? 'duplicates' : 'accepted', reply, receipts, wake };
+}
+
+/** A provider's question by GET. @throws Rejected */
+export async function subscribe(
+  source: AnySource,
+  search: string,
+  { env, nowMs }: Pick<Ingest, 'env' | 'nowMs'>,
+): Promise<Reply> {
+  const tokens = readSecrets(setting(env, source.verifyToken), nowMs);
+  if (tokens.length === 0) throw new Rejected('closed');
+  const reply = await subscription(new URLSearchParams(search), async (token) => (await placeOf(token, tokens)) >= 0);
+  if (!reply) throw new Rejected('token');
+  return reply;
+}
+
+/** Why an error kept a request from being taken. */
+export function reasonOf(error: unknown): Reason | undefined {
+  if (error instanceof Rejected) return error.reason;
+  if (error instanceof StorageError) return 'storage';
+  if (!(error instanceof InvalidMessage)) return undefined;
+  if (error.issues.some(({ code }) => code === 'too_large')) return 'too_large';
+  return error.issues.every(({ field }) => field.startsWith('body')) ? 'schema' : 'route';
+}
+
+/** @throws Rejected */
+async function proved(source: AnySource, arrived: Arrived, env: object): Promise<{ secret: string; id?: string }> {
+  const secrets = readSecrets(setting(env, source.secret), arrived.nowMs);
+  const isUnset = (source.secret !== undefined && secrets.length === 0) || (source.url !== '' && arrived.url === '');
+  if (isUnset) throw new Rejected('closed');
+  const verdict = await verify(source.schemes, arrived, secrets);
+  if ('reason' in verdict) throw new Rejected(verdict.reason);
+  return verdict;
+}
+
+/** @throws Rejected */
+function targetsOf(
+  source: AnySource,
+  payload: unknown,
+  headers: Record<string, string>,
+  queues: Ingest['queues'],
+): readonly Target[] {
+  const targets = routed(source, payload, headers);
+  for (const { queue } of targets) {
+    if (queues.get(queue.name) !== queue) throw new Rejected('route'); // what it enqueued, nobody would ever take
+  }
+  return targets;
+}
+
+function routed({ route }: AnySource, payload: unknown, headers: Record<string, string>): readonly Target[] {
+  if (typeof route !== 'function') return [{ queue: route }];
+  try {
+    return [route({ payload, headers }) ?? []].flat();
+  } catch {
+    throw new Rejected('route'); // its text may hold the payload
+  }
+}
+
+const setting = (env: object, name: string | undefined): unknown =>
+  name ? (env as Record<string, unknown>)[name] : undefined;
+
+/** As it was defined, or as the binding of that name says. */
+function urlOf({ url }: AnySource, env: object): string {
+  return url === '' || URL.canParse(url) ? url : String(setting(env, url) ?? '');
+}

@@ -1,0 +1,146 @@
+/** Sources: who sends webhooks, how that is proved, and which queue each event goes to. Checked when they are defined. */
+import { type Duration, toMs } from '../duration.ts';
+import { MAX_MESSAGE_BYTES, QUEUE_NAME } from '../message.ts';
+import type { MessageOptions } from '../message-options.ts';
+import type { AnyQueue } from '../queue.ts';
+import type { Handshake, Reply } from './handshake.ts';
+import { PROVIDERS, type Provider, type ProviderName } from './providers.ts';
+import type { Scheme } from './scheme.ts';
+
+/** A verified event, for the function that routes it. */
+export interface WebhookEvent<Payload = unknown> {
+  /** JSON, form fields, or text: what the sender says. That it has this type is the caller's claim; the queue's schema judges. */
+  payload: Payload;
+  /** Those that are kept with the message, names in small letters. */
+  headers: Record<string, string>;
+}
+
+/** Where an event goes. */
+export interface Target extends Omit<MessageOptions, 'dedup' | 'headers'> {
+  queue: AnyQueue;
+}
+
+/** One queue or several; undefined or none: the event is answered like the others, counted, and not kept. */
+export type Route<Payload> = (event: WebhookEvent<Payload>) => Target | readonly Target[] | undefined;
+
+export interface SourceOptions<Payload = unknown> {
+  /** One of the table, or how to verify: a signature over the body, a secret in a header, or your own function. */
+  provider: ProviderName | Scheme;
+  /** The binding that holds the secret, or several (docs/webhooks.md). Unset: the source is closed. Only `none` has none. */
+  secret?: string;
+  /** A queue for all of it, or a function that sees each event. It must be quick and do no I/O: the sender waits. */
+  route: AnyQueue | Route<Payload>;
+  /** The URL as the sender knows it, or the binding that holds it. Needed where the URL is signed: Square, Twilio. */
+  url?: string;
+  /** The binding that holds the token of Meta's subscription. */
+  verifyToken?: string;
+  dedup?: {
+    /** Where the id of a delivery stands: headers, or `.a.field` of the body; the first that is there. Empty: the body is its id. */
+    ids?: readonly string[];
+    /** How long a delivery is known. Default: the provider's, or a day. */
+    window?: Duration;
+  };
+  /** More headers to keep with the message. */
+  headers?: readonly string[];
+  /** Default and most: 256 KiB. */
+  maxBytes?: number;
+  /** What the sender hears when the event is stored. Default: the provider's, or 200 with nothing in it. */
+  reply?: Reply;
+}
+
+/** A checked definition. */
+export interface Source<Payload = unknown> {
+  readonly name: string;
+  /** Of the table, or `signature`, `secret`, `custom`. */
+  readonly provider: string;
+  readonly schemes: readonly Scheme[];
+  readonly secret: string | undefined;
+  readonly route: AnyQueue | Route<Payload>;
+  readonly url: string;
+  readonly verifyToken: string | undefined;
+  /** undefined: a signed id where there is one. */
+  readonly ids: readonly string[] | undefined;
+  readonly windowMs: number;
+  readonly keep: readonly string[];
+  readonly maxBytes: number;
+  readonly handshake: Handshake | undefined;
+  readonly subscribes: boolean;
+  readonly reply: Reply;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a list of sources mixes payloads, and each route is the judge of its own
+export type AnySource = Source<any>;
+
+/** Never kept: what proves who somebody is. */
+const SECRET_HEADER = /^(?:authorization|proxy-authorization|cookie|cf-.*)$/;
+const HEADER = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const STORED: Reply = { status: 200 };
+const HOUR_MS = 3_600_000;
+
+/**
+ * @param name as in its URL, `/hooks/<name>`; the alphabet of queues
+ * @throws RangeError that names the bad setting
+ */
+export function defineSource<Payload = unknown>(name: string, options: SourceOptions<Payload>): Source<Payload> {
+  const bad = (what: string) => new RangeError(`source ${JSON.stringify(name)}: ${what}`);
+  if (!QUEUE_NAME.test(name))
+    throw new RangeError(`a source's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
+  const { provider, secret, route, url = '', verifyToken, dedup, maxBytes = MAX_MESSAGE_BYTES } = options;
+  const known = providerOf(provider);
+  if (!known) throw bad(`there is no provider ${JSON.stringify(provider)}`);
+  if (known.schemes.length > 0 && !secret && typeof provider !== 'function')
+    throw bad('it needs the binding of its secret');
+  if (known.schemes.some(signsUrl) && url === '') throw bad('it needs its url, which is signed');
+  if (known.subscribes && !verifyToken) throw bad('it needs the binding of its verifyToken');
+  if (!(maxBytes >= 1 && maxBytes <= MAX_MESSAGE_BYTES)) throw bad(`maxBytes must be from 1 to ${MAX_MESSAGE_BYTES}`);
+  const keep = checkedHeaders(known, options.headers ?? [], bad);
+  return Object.freeze({
+    name,
+    provider: typeof provider === 'string' ? provider : kindOf(provider),
+    schemes: known.schemes,
+    secret,
+    route,
+    url,
+    verifyToken,
+    ids: dedup?.ids ?? known.ids,
+    windowMs:
+      dedup?.window === undefined
+        ? (known.windowH ?? 24) * HOUR_MS
+        : toMs(dedup.window, `dedup.window of source ${name}`),
+    keep,
+    maxBytes,
+    handshake: known.handshake,
+    subscribes: known.subscribes ?? false,
+    reply: options.reply ?? known.reply ?? STORED,
+  });
+}
+
+function providerOf(provider: ProviderName | Scheme): Provider | undefined {
+  if (typeof provider !== 'string') return { schemes: [provider] };
+  return Object.hasOwn(PROVIDERS, provider) ? PROVIDERS[provider] : undefined;
+}
+
+/** Names of headers to keep, in small letters. None of them may prove who somebody is. */
+function checkedHeaders({ schemes, keep = [] }: Provider, more: readonly string[], bad: (what: string) => RangeError) {
+  const headers = ['user-agent', ...keep, ...more].map((header) => header.toLowerCase());
+  const proofs = schemes.flatMap(headersOfProof);
+  for (const header of headers) {
+    const proves = SECRET_HEADER.test(header) || proofs.includes(header);
+    if (proves || !HEADER.test(header)) throw bad(`it may not keep ${header}`);
+  }
+  return headers;
+}
+
+function kindOf(scheme: Scheme): string {
+  if (typeof scheme === 'function') return 'custom';
+  return 'signature' in scheme ? 'signature' : 'secret';
+}
+
+function signsUrl(scheme: Scheme): boolean {
+  return 'signature' in scheme && /^twilio$|\{url\}/.test(scheme.content ?? '');
+}
+
+function headersOfProof(scheme: Scheme): string[] {
+  if (typeof scheme === 'function') return [];
+  return ['signature' in scheme ? scheme.signature : scheme.header].map((header) => header.toLowerCase());
+}

@@ -1,0 +1,170 @@
+/**
+ * The verifier: whether a request is its sender's, by any of a source's schemes. Compares in constant time; never throws.
+ *
+ * The signature comes first and its age second, so that a `timestamp` counts what was truly signed, but too long ago.
+ */
+import { fromBase64, fromHex, utf8 } from './bytes.ts';
+import { signedContents } from './content.ts';
+import { fieldOf } from './field.ts';
+import type { Arrived, CustomVerify, Scheme, SecretScheme, SignatureScheme } from './scheme.ts';
+
+type Bytes = Uint8Array;
+
+export type Verdict =
+  | {
+      /** The secret that matched; '' where there is none. */
+      secret: string;
+      /** The delivery's, where the signature covers it. */
+      id?: string;
+    }
+  | { reason: 'signature' | 'timestamp' };
+
+/** The most signatures of one header that are tried. */
+const MAX_SIGNATURES = 8;
+const CUSTOM_MS = 2_000;
+const WRONG: Verdict = { reason: 'signature' };
+
+/** @param schemes any of them will do; none: anybody may send */
+export async function verify(
+  schemes: readonly Scheme[],
+  arrived: Arrived,
+  secrets: readonly string[],
+): Promise<Verdict> {
+  if (schemes.length === 0) return { secret: '' };
+  let verdict = WRONG;
+  for (const scheme of schemes) {
+    const next = await verifyBy(scheme, arrived, secrets);
+    if (!('reason' in next)) return next;
+    if (next.reason === 'timestamp') verdict = next;
+  }
+  return verdict;
+}
+
+function verifyBy(scheme: Scheme, arrived: Arrived, secrets: readonly string[]): Promise<Verdict> {
+  if (typeof scheme === 'function') return verifyCustom(scheme, arrived, secrets);
+  return 'signature' in scheme ? verifySignature(scheme, arrived, secrets) : verifySecret(scheme, arrived, secrets);
+}
+
+async function verifyCustom(custom: CustomVerify, arrived: Arrived, secrets: readonly string[]): Promise<Verdict> {
+  try {
+    const late = new Promise<false>((resolve) => setTimeout(resolve, CUSTOM_MS, false));
+    const verdict = await Promise.race([custom(arrived, secrets), late]);
+    if (verdict === true) return { secret: '' };
+    return verdict && typeof verdict.id === 'string' ? { secret: '', id: verdict.id } : WRONG;
+  } catch {
+    return WRONG;
+  }
+}
+
+async function verifySecret(
+  { header, prefix = '', base64 }: SecretScheme,
+  { headers }: Arrived,
+  secrets: readonly string[],
+): Promise<Verdict> {
+  const form = (secret: string) => prefix + (base64 ? btoa(String.fromCharCode(...utf8(secret))) : secret);
+  const place = await placeOf(headers.get(header) ?? '', secrets.map(form));
+  const secret = secrets[place];
+  return secret === undefined ? WRONG : { secret };
+}
+
+/** @returns where among these texts the given one stands, or -1 */
+export async function placeOf(given: string, texts: readonly string[]): Promise<number> {
+  const wanted = await digest(given);
+  const digests = await Promise.all(texts.map(digest));
+  return digests.map((one) => isEqual(wanted, one)).indexOf(true);
+}
+
+const digest = async (text: string) => new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text)));
+
+/** Of digests: how long it takes tells nothing of what they are of. */
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.reduce((difference, byte, i) => difference | (byte ^ (b[i] ?? 256)), 0) === 0;
+}
+
+async function verifySignature(
+  scheme: SignatureScheme,
+  arrived: Arrived,
+  secrets: readonly string[],
+): Promise<Verdict> {
+  const given = givenIn(scheme, arrived.headers);
+  if (!given) return WRONG;
+  const contents = await signedContents(scheme.content ?? '{body}', given, arrived);
+  for (const secret of secrets) {
+    const bytes = keyOf(scheme, secret);
+    const key = bytes && (await importKey(scheme, bytes));
+    if (!key || !(await isSigned(scheme, key, given.signatures, contents))) continue;
+    if (!isFresh(scheme, given.time, arrived)) return { reason: 'timestamp' };
+    return { secret, ...(scheme.id ? { id: given.id } : {}) };
+  }
+  return WRONG;
+}
+
+interface Given {
+  signatures: Bytes[];
+  id: string;
+  time: string;
+}
+
+/** @returns undefined where something is missing, misspelt, or there twice */
+function givenIn(scheme: SignatureScheme, headers: Headers): Given | undefined {
+  const { separator, mark = '', time } = scheme;
+  const value = headers.get(scheme.signature) ?? '';
+  if (value.includes(', ')) return undefined; // the header came twice
+  const items = separator ? value.split(separator) : [value];
+  const decode = scheme.encoding === 'base64' ? fromBase64 : fromHex;
+  const signatures = after(items, mark)
+    .slice(0, MAX_SIGNATURES)
+    .flatMap((text) => decode(text) ?? []);
+  const id = scheme.id ? (headers.get(scheme.id) ?? '') : '';
+  const [at = '', ...others] = time?.header
+    ? [headers.get(time.header) ?? '']
+    : time?.item
+      ? after(items, time.item)
+      : [];
+  const isTimed = time === undefined || time.body !== undefined || (/^\d{1,15}$/.test(at) && others.length === 0);
+  const isNamed = !scheme.id || /^[^.,\s]{1,256}$/.test(id); // a dot would shift the parts that are signed
+  return signatures.length > 0 && isTimed && isNamed ? { signatures, id, time: at } : undefined;
+}
+
+const after = (items: string[], mark: string) =>
+  items.filter((item) => item.startsWith(mark)).map((item) => item.slice(mark.length));
+
+/** @returns undefined where the secret is not one of this scheme */
+function keyOf({ key = 'text', keyPrefix = '' }: SignatureScheme, secret: string): Bytes | undefined {
+  if (!secret.startsWith(keyPrefix)) return undefined;
+  const text = secret.slice(keyPrefix.length);
+  if (key === 'text') return utf8(text);
+  return key === 'hex' ? fromHex(text) : fromBase64(text);
+}
+
+const algorithmOf = ({ algorithm = 'SHA-256' }: SignatureScheme) =>
+  algorithm === 'Ed25519' ? { name: algorithm } : { name: 'HMAC', hash: algorithm };
+
+async function importKey(scheme: SignatureScheme, bytes: Bytes): Promise<CryptoKey | undefined> {
+  try {
+    return await crypto.subtle.importKey('raw', bytes, algorithmOf(scheme), false, ['verify']);
+  } catch {
+    return undefined; // of a wrong length
+  }
+}
+
+async function isSigned(
+  scheme: SignatureScheme,
+  key: CryptoKey,
+  signatures: Bytes[],
+  contents: Bytes[],
+): Promise<boolean> {
+  for (const content of contents) {
+    for (const signature of signatures) {
+      if (await crypto.subtle.verify(algorithmOf(scheme).name, key, signature, content)) return true;
+    }
+  }
+  return false;
+}
+
+function isFresh({ time }: SignatureScheme, given: string, { body, nowMs }: Arrived): boolean {
+  if (!time) return true;
+  const at = time.body ? fieldOf(body(), time.body) : Number(given);
+  const atMs = typeof at === 'number' ? at * (time.unit === 'ms' ? 1 : 1_000) : Number.NaN;
+  return Math.abs(nowMs - atMs) <= time.toleranceS * 1_000;
+}

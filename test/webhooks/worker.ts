@@ -1,0 +1,89 @@
+// A Worker with a source of each kind, on pulled queues: what comes in can be received, and no drain is woken.
+import * as z from 'zod/mini';
+import { enqueue } from '../../functions/enqueue.ts';
+import { operate } from '../../functions/operate.ts';
+import { receive } from '../../functions/receive.ts';
+import { webhooks } from '../../functions/webhooks.ts';
+import { createSluice, defineQueue, defineSource } from '../../src/index.ts';
+import type { ProviderName } from '../../src/webhooks/providers.ts';
+
+const events = defineQueue('events');
+const strict = defineQueue('strict', { schema: z.object({ n: z.number() }) });
+/** Says that its keys go when a message is done: a source's do not. */
+const forgetful = defineQueue('forgetful', { dedup: { release: true, mode: 'replace' } });
+const handled = defineQueue('handled', {
+  schema: z.object({ n: z.number() }),
+  requests: 0,
+  handler: ({ raw }) => console.log(`handled ${JSON.stringify(raw)}`),
+});
+const elsewhere = defineQueue('elsewhere');
+
+const simple = (name: string, provider: ProviderName, secret: string) =>
+  defineSource(name, {
+    provider,
+    secret,
+    route: events,
+    url: `https://hooks.example.com/hooks/${name}`,
+    verifyToken: 'META_TOKEN',
+  });
+
+export const NAMES = {
+  'standard-webhooks': 'standard-webhooks',
+  svix: 'standard-webhooks',
+  'standard-webhooks-ed25519': 'standard-webhooks',
+  stripe: 'stripe',
+  github: 'github',
+  slack: 'slack',
+  shopify: 'shopify',
+  twilio: 'twilio',
+  discord: 'discord',
+  linear: 'linear',
+  gitlab: 'gitlab',
+  'gitlab-token': 'gitlab-token',
+  paddle: 'paddle',
+  square: 'square',
+  zoom: 'zoom',
+  meta: 'meta',
+  bearer: 'bearer',
+  basic: 'basic',
+} as const satisfies Record<string, ProviderName>;
+
+/** The binding of a source's secret. */
+export const bindingOf = (name: string) => `SECRET_${name.toUpperCase().replaceAll('-', '_')}`;
+
+const sources = [
+  ...Object.entries(NAMES).map(([name, provider]) => simple(name, provider, bindingOf(name))),
+  simple('unset', 'github', 'NOBODY_SETS_THIS'),
+  defineSource('nowhere', { provider: 'square', secret: 'SECRET_ACME', url: 'NOBODY_SETS_THIS', route: events }),
+  defineSource('open', { provider: 'none', route: events, headers: ['X-Kept'], maxBytes: 100_000 }),
+  defineSource('strict', { provider: 'none', route: strict }),
+  defineSource('handled', { provider: 'none', route: handled }),
+  defineSource('forgetful', { provider: 'none', route: forgetful, dedup: { ids: ['x-id'], window: '1h' } }),
+  defineSource<{ to: string[] }>('routed', {
+    provider: 'none',
+    route: ({ payload: { to } }) =>
+      to.map((name) => {
+        if (name === 'throw') throw new Error('the payload must not be logged');
+        if (name === 'wrong') return { queue: events, priority: 12 };
+        return name === 'elsewhere' ? { queue: elsewhere } : { queue: events, priority: 1, group: name, delay: '1h' };
+      }),
+    reply: { status: 202, type: 'application/json', body: '{"thanks":true}' },
+  }),
+  defineSource('own', {
+    provider: ({ headers }) => (headers.get('x-pass') === 'yes' ? { id: headers.get('x-id') ?? '' } : false),
+    route: events,
+  }),
+  defineSource('acme', {
+    provider: { signature: 'x-acme', mark: 'v1=', algorithm: 'SHA-512', encoding: 'base64', content: '{url}|{body}' },
+    secret: 'SECRET_ACME',
+    url: 'ACME_URL',
+    route: events,
+    dedup: { ids: [] },
+  }),
+];
+
+export default createSluice({
+  queues: [events, strict, forgetful, handled],
+  sources,
+  functions: [enqueue, receive, operate, webhooks],
+});

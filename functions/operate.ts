@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
-import { Audit, Id, Override, Page, Purge, Redrive } from '../src/http/operate-schema.ts';
+import { Audit, Destinations, Id, Override, Page, Purge, Redrive } from '../src/http/operate-schema.ts';
 import { Problem } from '../src/http/problem.ts';
 import { DRAINED } from '../src/message.ts';
 import type { Overrides } from '../src/operator.ts';
@@ -64,6 +64,13 @@ export const operate: EdgeFunction = (app) => {
 
   app.delete('/v1/queues/:queue/dead', allow('operate'), async (c) => {
     return c.json(await c.var.engine.operator.purge(named(c), ['dead']));
+  });
+
+  app.get('/v1/destinations', allow('operate'), async (c) => {
+    const { token, engine } = c.var;
+    const { destinations, cursor } = await engine.operator.destinations(readQuery(c, Destinations).cursor);
+    const permitted = destinations.filter(({ queue }) => isPermitted(token, queue));
+    return c.json({ destinations: permitted, ...(cursor === undefined ? {} : { cursor }) });
   });
 
   app.get('/v1/audit', allow('operate'), async (c) => {

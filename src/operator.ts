@@ -3,7 +3,7 @@
 import { type Limits, limitsIn, type Rate, wordsOf } from './limits.ts';
 import { type Message, openEnvelope, parseEntry } from './message.ts';
 import type { AnyQueue } from './queue.ts';
-import type { Cancelled, Counts, Failure, Operations, Redriven, State, Stored } from './store/operations.ts';
+import type { Breaker, Cancelled, Counts, Failure, Operations, Redriven, State, Stored } from './store/operations.ts';
 
 export interface QueueReport extends Omit<Counts, 'limits'> {
   queue: string;
@@ -52,6 +52,8 @@ export interface Operator {
   ): Promise<{ messages: MessageReport[]; cursor?: string }>;
   /** @throws StorageError */
   message(id: string): Promise<MessageReport>;
+  /** Destinations that failed last, a page of them; the cursor '0' begins. @throws StorageError */
+  destinations(cursor: string): Promise<{ destinations: Breaker[]; cursor?: string }>;
   /** @throws StorageError */
   cancel(id: string): Promise<Cancelled>;
   /** @throws StorageError; RangeError for a limit that is none */
@@ -96,6 +98,10 @@ export function openOperator(operations: Operations, clock: () => number = Date.
         return { id, state: 'done', queue, attempt, at, result: JSON.parse(json) as unknown, failures: [] };
       }
       return state === 'gone' || state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
+    },
+    async destinations(from) {
+      const { breakers, cursor } = await operations.breakers(from);
+      return { destinations: breakers, ...(cursor === '0' ? {} : { cursor }) };
     },
     cancel: (id) => operations.cancel(id),
     async override({ name, pool }, { paused, concurrency, rate }) {

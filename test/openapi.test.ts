@@ -338,6 +338,7 @@ describe('the deployed bundle', () => {
     ['rotateRing', 'by one', () => ({ ...RING, body: {} })],
     ['dropRing', 'all', () => RING],
     ['audit', 'deep', () => ({ query: '?deep=true' })],
+    ['listDestinations', 'all', () => ({})],
     ['drain', 'by hand', () => ({})],
     [
       'drain',
@@ -446,6 +447,7 @@ describe('the deployed bundle', () => {
     ['rotateRing', 'invalid_message', { ...RING, body: { count: 1_001 } }],
     ['dropRing', 'unknown_ring', NO_RING],
     ['audit', 'invalid_message', { query: '?deep=1' }],
+    ['listDestinations', 'invalid_message', { query: '?cursor=x' }],
     ['drain', 'unauthorized', { token: null }],
     ['sweep', 'unauthorized', { token: null }],
     ['health', 'misconfigured', {}],

@@ -8,6 +8,7 @@ import { createSluice } from '../../src/index.ts';
 import { type Receiver, startReceiver } from '../../src/local/demo/receiver.ts';
 import { type AnyQueue, defineQueue } from '../../src/queue.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
+import { eventually } from '../support/worker.ts';
 
 const secret = `whsec_${randomBytes(32).toString('base64')}`;
 const LOCAL = { SLUICE_DESTINATION_LOCAL: 'true' };
@@ -96,6 +97,31 @@ onEachRedis(
       await engine.drain(2_000);
       const verified = new Map(good.arrived.map((arrived) => [arrived.id, arrived.verified]));
       expect(ids.map((id) => verified.get(id))).toEqual([true, false]);
+      for (const id of ids) bench().alive.delete(id);
+    });
+
+    test('one that fails again and again is left alone, says so, and gets all that waited when it works again', async () => {
+      const breaker = { failures: 3, open: 300 };
+      const tried = defineQueue('tried', { destination: { breaker }, attempts: 50, backoff: constant(1) });
+      const engine = engineOn(bench(), [tried]);
+      // Five messages, of which each is answered 503 at its first attempt: the third failure opens.
+      const ids = await enqueue(
+        bench(),
+        engine,
+        'tried',
+        Array(5).fill({ destination: `${good.url}/?fail=503&times=1` }),
+      );
+      const report = await engine.drain(400);
+      const state = async () =>
+        (await engine.operator.destinations('0')).destinations.map(({ state, failures }) => ({ state, failures }));
+      expect(report.acked).toBeLessThan(5);
+      const sentAtFirst = good.arrived.length;
+      expect(sentAtFirst).toBeLessThanOrEqual(3 + 2); // two at a time: the others of the moment may end after the third
+      await eventually('all have arrived', async () => {
+        await engine.tick();
+        return new Set(good.arrived.filter(({ taken }) => taken).map(({ id }) => id)).size === ids.length;
+      });
+      expect(await state()).toEqual([]);
       for (const id of ids) bench().alive.delete(id);
     });
 

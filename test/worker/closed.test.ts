@@ -78,7 +78,7 @@ describe.each(routes)('$method $path', ({ method, path }) => {
   });
 });
 
-/** The lists of queues, rings and topics are not refused: they are empty. */
+/** The lists of queues, rings, topics and destinations are not refused: they are empty. */
 function listed(path: string): unknown[] {
-  return ['/v1/queues', '/v1/rings', '/v1/topics'].includes(path) ? [200, undefined] : [403, 'forbidden'];
+  return ['/v1/queues', '/v1/rings', '/v1/topics', '/v1/destinations'].includes(path) ? [200, undefined] : [403, 'forbidden'];
 }

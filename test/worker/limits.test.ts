@@ -78,6 +78,7 @@ const routes: { method: string; path: string; body?: unknown }[] = [
   { method: 'GET', path: '/hooks/{source}' },
   { method: 'GET', path: '/v1/sources' },
   { method: 'GET', path: '/v1/audit' },
+  { method: 'GET', path: '/v1/destinations' },
   { method: 'GET', path: '/v1/topics' },
   { method: 'GET', path: '/v1/topics/{topic}' },
   { method: 'DELETE', path: '/v1/topics/{topic}' },

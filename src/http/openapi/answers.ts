@@ -144,6 +144,16 @@ const Redriven = z.object({ messages: z.array(RedrivenMessage) });
 
 const Finding = z.object({ finding: z.string(), name: z.string() });
 
+const DestinationReport = z.object({
+  queue: z.string(),
+  group: z.optional(z.string()),
+  state: status('open', 'probing', 'closed'),
+  failures: count,
+  until: z.optional(instant),
+});
+
+const DestinationReports = z.object({ destinations: z.array(DestinationReport), cursor: z.optional(z.string()) });
+
 const Findings = z.object({ findings: z.array(Finding) });
 
 const SweepReport = z.object({ fired: count, requeued: count, dead: count, repaired: count });
@@ -226,6 +236,8 @@ export const answers = {
   RedrivenMessage,
   Redriven,
   Finding,
+  DestinationReport,
+  DestinationReports,
   Findings,
   SweepReport,
   DrainReport,

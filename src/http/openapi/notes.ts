@@ -4,7 +4,7 @@ import { DestinationFields } from '../../destinations/destination.ts';
 import { YEAR_MS } from '../../duration.ts';
 import { MessageOptions } from '../../message-options.ts';
 import { Publication, Subscription } from '../../topics.ts';
-import { Audit, Override, Page, Purge, Redrive } from '../operate-schema.ts';
+import { Audit, Destinations, Override, Page, Purge, Redrive } from '../operate-schema.ts';
 import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
 import { Items, RingListQuery, RingPageQuery, Rotate } from '../ring-schema.ts';
 import { answers } from './answers.ts';
@@ -141,6 +141,13 @@ describe(Override, {
   paused: 'No message is given out while it is.',
   concurrency: 'Messages in flight at once, over all Workers and consumers. null: as the queue is defined.',
   rate: 'Messages taken in each period. Periods begin at whole multiples of it. null: as the queue is defined.',
+});
+describe(Destinations, { cursor: 'Where the last page ended.' });
+describe(answers.DestinationReport, {
+  group: 'Left out where the queue has one url for all.',
+  state: 'open: nothing is sent; probing: one message at a time is tried; closed: it failed, not often enough to open.',
+  failures: 'In a row.',
+  until: 'Nothing is sent until then.',
 });
 describe(Purge, { states: 'What goes.' });
 describe(Audit, {

@@ -1,5 +1,5 @@
 /** The routes for operators, for the document. */
-import { Audit, Override, Page, Purge, Redrive } from '../operate-schema.ts';
+import { Audit, Destinations, Override, Page, Purge, Redrive } from '../operate-schema.ts';
 import { answers } from './answers.ts';
 import { OF_BODIES, type Route, type Schema } from './route.ts';
 
@@ -113,6 +113,16 @@ export const OPERATE: Route[] = [
     answer: answers.Cancelled,
     says: 'It is cancelled.',
     problems: ['unknown_message'],
+  }),
+  operating({
+    method: 'get',
+    path: '/v1/destinations',
+    operationId: 'listDestinations',
+    summary: 'Destinations that failed last, page by page',
+    query: Destinations,
+    answer: answers.DestinationReports,
+    says: 'Their circuit breakers. A destination that is not here took its last delivery.',
+    problems: ['invalid_message'],
   }),
   operating({
     method: 'get',

@@ -2,6 +2,7 @@
 import { createSluice } from '../src/index.ts';
 import type { Env } from './app/env.ts';
 import { queues } from './app/queues.ts';
+import { schedules as appSchedules } from './app/schedules.ts';
 import { drain } from './drain.ts';
 import { enqueue } from './enqueue.ts';
 import { health } from './health.ts';
@@ -9,10 +10,12 @@ import { operate } from './operate.ts';
 import { receive } from './receive.ts';
 import { reference } from './reference.ts';
 import { rings } from './rings.ts';
+import { schedules } from './schedules.ts';
 import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
 
 export default createSluice<Env>({
   queues,
-  functions: [enqueue, receive, topics, operate, rings, drain, sweep, health, reference],
+  schedules: appSchedules,
+  functions: [enqueue, receive, topics, operate, schedules, rings, drain, sweep, health, reference],
 }) satisfies ExportedHandler<Env>;

@@ -8,10 +8,13 @@ import type { MessageOptions } from './message-options.ts';
 import type { Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { type Ring, ringOf } from './ring.ts';
+import type { Schedule } from './schedule/definition.ts';
 import type { Published, PublishOptions } from './topics.ts';
 
 export interface SluiceOptions {
   queues: AnyQueue[];
+  /** Messages that come again and again. */
+  schedules?: Schedule[];
   /** What the Worker answers over HTTP. None: only cron and code in the Worker reach the queues. */
   functions?: EdgeFunction[];
 }
@@ -62,11 +65,16 @@ export interface Sluice<Env extends object> {
   ring(env: Env, name: string): Ring;
 }
 
-/** @throws RangeError where two queues share a name */
-export function createSluice<Env extends object>({ queues, functions = [] }: SluiceOptions): Sluice<Env> {
+/** @throws RangeError where two queues share a name, two schedules an id, or a schedule's queue is not among the queues */
+export function createSluice<Env extends object>({
+  queues,
+  schedules = [],
+  functions = [],
+}: SluiceOptions): Sluice<Env> {
   const byName = new Map(queues.map((queue) => [queue.name, queue]));
   if (byName.size < queues.length) throw new RangeError('two queues have the same name');
-  const engineOf = remembered((env) => openEngine(env, byName));
+  checkSchedules(schedules, byName);
+  const engineOf = remembered((env) => openEngine(env, byName, schedules));
   const app = createApp(functions, engineOf);
   return {
     fetch: (request, env, context) => app.fetch(request, env, context),
@@ -76,6 +84,15 @@ export function createSluice<Env extends object>({ queues, functions = [] }: Slu
     producer: (env, context) => producerOf(engineOf(env), context),
     ring: (env, name) => ringOf(engineOf(env).rings, name),
   };
+}
+
+function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQueue>): void {
+  if (new Set(schedules.map(({ id }) => id)).size < schedules.length) {
+    throw new RangeError('two schedules have the same id');
+  }
+  for (const { id, queue } of schedules) {
+    if (!queues.has(queue)) throw new RangeError(`schedule ${id}: there is no queue ${queue} here`);
+  }
 }
 
 function producerOf(engine: Engine, context: Waits | undefined): Producer {

@@ -21,7 +21,7 @@ const LAYERS = [
     'src/log.ts',
   ],
   ['src/store/'],
-  ['src/producer.ts', 'src/consumer.ts', 'src/operator.ts', 'src/topics.ts', 'src/drain/'],
+  ['src/producer.ts', 'src/consumer.ts', 'src/operator.ts', 'src/topics.ts', 'src/drain/', 'src/schedule/'],
   ['src/engine.ts', 'src/client/'],
   ['src/http/'],
   ['src/sluice.ts', 'src/index.ts'],

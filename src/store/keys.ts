@@ -19,6 +19,7 @@ export interface Keys {
   topics: string;
   /** The subscriptions of one topic. */
   topic(name: string): string;
+  schedules: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -41,6 +42,7 @@ export function keysOf(prefix: string): Keys {
     rings: `${root}rings`,
     topics: `${root}topics`,
     topic: (name) => `${root}topic:${name}`,
+    schedules: `${root}schedules`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
     ring: (name) => `${root}ring:${name}`,

@@ -40,6 +40,7 @@ export const TAGS = {
   rings: 'Circular lists: many clients rotate one, and each gets other items.',
   operate: 'Look at queues and messages, and intervene. Every call is bounded, whatever the backlog.',
   topics: 'One publication, a message for each subscription that matches it.',
+  schedules: 'Messages that come again and again, at the times of a cron expression or every so often.',
   service: 'Health, and this description.',
 };
 

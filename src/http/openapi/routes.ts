@@ -6,6 +6,7 @@ import { OF_STORAGE } from './problems.ts';
 import { Batch, NewMessage } from './requests.ts';
 import { RINGS } from './ring-routes.ts';
 import { OF_BODIES, type Route } from './route.ts';
+import { SCHEDULES } from './schedule-routes.ts';
 import { TOPICS } from './topic-routes.ts';
 
 const RECEIPT = { id: '0NvMLqXb8wTkZ3cRy5Ua', queue: 'confirmation.email', state: 'ready', duplicate: false };
@@ -166,4 +167,4 @@ const SERVICE: Route[] = [
   },
 ];
 
-export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...TOPICS, ...OPERATE, ...RINGS, ...SERVICE];
+export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...TOPICS, ...OPERATE, ...SCHEDULES, ...RINGS, ...SERVICE];

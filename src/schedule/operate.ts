@@ -64,6 +64,8 @@ export interface Schedules {
 
 /** How often a change is tried where others change the same schedule meanwhile. */
 const TRIES = 5;
+/** What only those may touch who may touch all queues; no queue has this name. */
+const ANY_QUEUE = '';
 /** Slots foretold in a report. */
 const FORETOLD = 3;
 
@@ -154,6 +156,7 @@ async function change(
   for (let tries = 0; tries < TRIES; tries++) {
     const found = await read(store, id);
     if (found.record) permitAll(found.record, permit);
+    else if (found.stored !== '') permit(ANY_QUEUE); // whose it was cannot be read
     const decided = decide(found);
     if (!decided) return { record: found.record, tried: tries > 0, full: false };
     const { statuses } = await store.change([decided]);

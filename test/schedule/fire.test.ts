@@ -384,6 +384,10 @@ onEachRedis('schedules', (bench) => {
       await worker.tick();
       expect((await firedOn(bench())).map(({ schedule }) => schedule)).toEqual(['a', 'c']);
       expect(await raw.hget(key, 'b')).toMatch(/^0 paused api \S+ 0\nits stored form cannot be read\n/);
+      const onlyWork = (queue: string) => {
+        if (queue !== 'work') throw new Error('not permitted');
+      };
+      await expect(worker.operate.remove('b', onlyWork)).rejects.toThrow('not permitted');
       await put(worker, 'b', { every: '1h' });
       bench().now = nextHour(bench());
       await worker.tick();

@@ -5,12 +5,19 @@ import { allow, permit } from '../src/http/auth.ts';
 import { leaseName, limitBody, readValid } from '../src/http/body.ts';
 import { Problem } from '../src/http/problem.ts';
 import { ReceiveRequest, SettleRequest } from '../src/http/receive-schema.ts';
+import { wakeDrain } from '../src/sluice.ts';
 
 export const receive: EdgeFunction = (app) => {
   app.post('/v1/receive', allow('receive'), limitBody, async (c) => {
     const { queues, max, visibility } = await readValid(c, ReceiveRequest);
     const lease = await leaseName(c);
-    const received = await c.var.engine.receive({ lease, queues: pulled(c, queues), max, visibilityMs: visibility });
+    const { wake, ...received } = await c.var.engine.receive({
+      lease,
+      queues: pulled(c, queues),
+      max,
+      visibilityMs: visibility,
+    });
+    if (wake) wakeDrain(c.var.engine, c.executionCtx);
     if (received.messages.length === 0 && received.nextInMs !== undefined) {
       c.header('Retry-After', String(Math.ceil(received.nextInMs / 1_000)));
     }
@@ -21,14 +28,14 @@ export const receive: EdgeFunction = (app) => {
     const lease = c.req.param('lease');
     if (!/^[\w-]{1,64}$/.test(lease)) throw new Problem('not_found');
     const { settle, extend, receive: more } = await readValid(c, SettleRequest);
-    return c.json(
-      await c.var.engine.settle({
-        lease,
-        settlements: settle,
-        extendMs: extend,
-        ...(more ? { more: { ...more, queues: pulled(c, more.queues) } } : {}),
-      }),
-    );
+    const { wake, ...settled } = await c.var.engine.settle({
+      lease,
+      settlements: settle,
+      extendMs: extend,
+      ...(more ? { more: { ...more, queues: pulled(c, more.queues) } } : {}),
+    });
+    if (wake) wakeDrain(c.var.engine, c.executionCtx);
+    return c.json(settled);
   });
 };
 

@@ -2,6 +2,7 @@
 import { createSluice } from '../src/index.ts';
 import type { Env } from './app/env.ts';
 import { queues } from './app/queues.ts';
+import { schedules as appSchedules } from './app/schedules.ts';
 import { sources } from './app/sources.ts';
 import { drain } from './drain.ts';
 import { enqueue } from './enqueue.ts';
@@ -10,6 +11,7 @@ import { operate } from './operate.ts';
 import { receive } from './receive.ts';
 import { reference } from './reference.ts';
 import { rings } from './rings.ts';
+import { schedules } from './schedules.ts';
 import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
 import { webhooks } from './webhooks.ts';
@@ -17,5 +19,6 @@ import { webhooks } from './webhooks.ts';
 export default createSluice<Env>({
   queues,
   sources,
-  functions: [enqueue, receive, webhooks, topics, operate, rings, drain, sweep, health, reference],
+  schedules: appSchedules,
+  functions: [enqueue, receive, webhooks, topics, operate, schedules, rings, drain, sweep, health, reference],
 }) satisfies ExportedHandler<Env>;

@@ -48,14 +48,9 @@ const MORE_VISIBILITY_MS = 30_000;
 
 /** @throws StorageError */
 export async function receive(store: Store, { lease, queues, max, visibilityMs }: Receive): Promise<Received> {
-  const answer = await store.exchange({
-    lease,
-    leaseMs: visibilityMs,
-    held: 0,
-    want: max,
-    pools: queues,
-    settlements: [],
-  });
+  const ask = { lease, leaseMs: visibilityMs, held: 0, want: max, pools: queues, settlements: [] };
+  let answer = await store.exchange(ask);
+  if (answer.schedules && answer.taken.length === 0) answer = await store.exchange(ask); // their messages are there by now
   return received(store, lease, answer, visibilityMs);
 }
 

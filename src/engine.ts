@@ -13,10 +13,15 @@ import { type Operator, openOperator } from './operator.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Rings } from './ring.ts';
+import type { Schedule } from './schedule/definition.ts';
+import { consumeFiring, firingStore } from './schedule/firing-store.ts';
+import { openSchedules, type Schedules } from './schedule/operate.ts';
+import { registrar } from './schedule/register.ts';
 import { connect } from './store/client.ts';
 import { type Health, healthCheck } from './store/health.ts';
 import { openOperations } from './store/operations.ts';
 import { openRings } from './store/rings.ts';
+import { openScheduleStore } from './store/schedules.ts';
 import { scriptRunner } from './store/script.ts';
 import { type Finding, openStore, type Store } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
@@ -42,13 +47,14 @@ export interface Engine {
   readonly sources: Sources;
   /** @throws InvalidMessage, StorageError, RequestMismatch */
   enqueue(drafts: Draft[], name?: RequestName): Promise<Enqueued>;
-  /** @throws StorageError */
-  receive(request: Receive): Promise<Received>;
-  /** @throws StorageError */
-  settle(request: Settle): Promise<Settled>;
+  /** @returns with `wake` where the caller should start a drain. @throws StorageError */
+  receive(request: Receive): Promise<Received & { wake?: true }>;
+  /** @returns with `wake` where the caller should start a drain. @throws StorageError */
+  settle(request: Settle): Promise<Settled & { wake?: true }>;
   readonly operator: Operator;
   readonly rings: Rings;
   readonly topics: Topics;
+  readonly schedules: Schedules;
   /** The whole audit. @throws StorageError */
   audit(repair: boolean, deep: boolean): Promise<Finding[]>;
   /** Works until nothing is ready or the time is over. @throws StorageError */
@@ -69,10 +75,16 @@ const LEAST_TIMEOUT_MS = 100;
 /** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
 export const WOKEN_DRAIN_MS = 20_000;
 
+/** What a deployment has besides queues. */
+interface Apart {
+  sources?: ReadonlyMap<string, AnySource>;
+  schedules?: readonly Schedule[];
+}
+
 export function openEngine(
   env: unknown,
   defined: ReadonlyMap<string, AnyQueue>,
-  sources: ReadonlyMap<string, AnySource> = new Map(),
+  { sources = new Map(), schedules = [] }: Apart = {},
 ): Engine {
   const config = readConfig(env);
   const addresses: AddressRules = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
@@ -94,8 +106,22 @@ export function openEngine(
   const drained = [...queues.values()].filter(({ pool }) => pool === DRAINED).map(({ name }) => name);
   const policies = policiesOf(queues.values());
   const store = openStore({ runner: scriptRunner({ send }), prefix, drained, policies });
-  const storeFor = ({ onRequest, msLeft }: Budget) =>
-    openStore({ runner: scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft }), prefix, drained, policies });
+  const known = { queues, ids: new Set(schedules.map(({ id }) => id)) };
+  const storesFor = ({ onRequest, msLeft }: Budget) => {
+    const runner = scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft });
+    return {
+      store: openStore({ runner, prefix, drained, policies }),
+      schedules: openScheduleStore({ runner, prefix }),
+    };
+  };
+  const storeFor = (budget: Budget) => {
+    const within = storesFor(budget);
+    return firingStore(within.store, within.schedules, known);
+  };
+  const scheduleStore = openScheduleStore({ runner: scriptRunner({ send }), prefix });
+  const consuming = <Answer>(consume: (store: Store) => Promise<Answer>) =>
+    consumeFiring(store, scheduleStore, known, consume);
+  const register = registrar(schedules, known);
   /** Where the next sweep goes on inspecting. A new isolate begins again. */
   let cursor = '0';
   const sweepWithin = async (budget: Budget) => {
@@ -143,8 +169,9 @@ export function openEngine(
     queues,
     sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix })),
     enqueue: (drafts, name) => enqueueDrafts(store, queues, drafts, name),
-    receive: (request) => receive(store, request),
-    settle: (request) => settle(store, request),
+    receive: (request) => consuming((firing) => receive(firing, request)),
+    settle: (request) => consuming((firing) => settle(firing, request)),
+    schedules: openSchedules(scheduleStore, known),
     operator: openOperator(openOperations({ runner: scriptRunner({ send }), prefix })),
     rings: openRings({ runner: scriptRunner({ send }), prefix }),
     topics: openTopics({
@@ -161,6 +188,7 @@ export function openEngine(
     sweep: async () => (await sweepWithin(budgetFor(config.SLUICE_DRAIN_MS))).report,
     async tick() {
       const budget = budgetFor(config.SLUICE_DRAIN_MS);
+      await register(storesFor(budget).schedules);
       const { report, ready, nextInMs } = await sweepWithin(budget);
       const polls = config.SLUICE_POLL_MS; // only drains of cron poll: there is about one at a time
       if (!ready && nextInMs > budget.msLeft() && polls === 0) return { sweep: report };
@@ -181,7 +209,8 @@ async function sweepAll(store: Store, budget: Budget, from: string) {
     report.repaired += swept.findings.length;
     for (const { finding, name } of swept.findings) logError(`sweep: ${finding} ${name}`);
     const nextInMs = swept.nextDue === undefined ? Number.POSITIVE_INFINITY : swept.nextDue - swept.now;
-    if (swept.fired === 0 || nextInMs > 0 || budget.isClosing()) {
+    const done = (swept.fired === 0 || nextInMs > 0) && !swept.schedules; // what was fired may be ready, or due soon again
+    if (done || budget.isClosing()) {
       return { report, ready: swept.ready, nextInMs, cursor: from };
     }
   }

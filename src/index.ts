@@ -28,6 +28,8 @@ export {
   type QueueOptions,
 } from './queue.ts';
 export type { Ring, RingAdded, RingPage } from './ring.ts';
+export { defineSchedule, type Schedule, type ScheduleOptions } from './schedule/definition.ts';
+export type { CatchUp } from './schedule/slots.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
 export type { Published, PublishOptions } from './topics.ts';
 export type { Reply } from './webhooks/handshake.ts';

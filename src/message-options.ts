@@ -4,7 +4,8 @@ import { Destination } from './destinations/destination.ts';
 import { parseDuration, YEAR_MS } from './duration.ts';
 import { MAX_GROUP_LENGTH } from './message.ts';
 
-const duration = (leastMs: number) =>
+/** A duration as callers send it, unchanged. */
+export const duration = (leastMs: number) =>
   z.union([z.number(), z.string()]).check(
     z.refine((value) => (parseDuration(value) ?? -1) >= leastMs, {
       message: `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`,

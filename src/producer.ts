@@ -139,7 +139,8 @@ export function queuesNamed(options: unknown): string[] {
   });
 }
 
-async function complete(draft: Draft, queues: Queues): Promise<{ message: Unnamed } | { issues: Issue[] }> {
+/** One draft as a message, or all that is wrong with it. */
+export async function complete(draft: Draft, queues: Queues): Promise<{ message: Unnamed } | { issues: Issue[] }> {
   const { queue, body, raw, options, at } = draft;
   const parsed = MessageOptions.safeParse(options);
   const { priority, group, delay, notBefore, ttl, maxAttempts, headers, retention, dedup } = parsed.data ?? {};

@@ -8,6 +8,7 @@ import type { MessageOptions } from './message-options.ts';
 import type { Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { type Ring, ringOf } from './ring.ts';
+import type { Schedule } from './schedule/definition.ts';
 import type { Published, PublishOptions } from './topics.ts';
 import type { AnySource } from './webhooks/source.ts';
 
@@ -15,6 +16,8 @@ export interface SluiceOptions {
   queues: AnyQueue[];
   /** Who sends webhooks, each to `/hooks/<name>`. */
   sources?: AnySource[];
+  /** Messages that come again and again. */
+  schedules?: Schedule[];
   /** What the Worker answers over HTTP. None: only cron and code in the Worker reach the queues. */
   functions?: EdgeFunction[];
 }
@@ -65,8 +68,16 @@ export interface Sluice<Env extends object> {
   ring(env: Env, name: string): Ring;
 }
 
-/** @throws RangeError where two queues, or two sources, share a name, or a source's one queue is not among them */
-export function createSluice<Env extends object>({ queues, sources = [], functions = [] }: SluiceOptions): Sluice<Env> {
+/**
+ * @throws RangeError where two queues, or two sources, share a name, or two schedules an id; where the queue of a schedule, or a
+ *   source's one queue, is not among the queues
+ */
+export function createSluice<Env extends object>({
+  queues,
+  sources = [],
+  schedules = [],
+  functions = [],
+}: SluiceOptions): Sluice<Env> {
   const byName = new Map(queues.map((queue) => [queue.name, queue]));
   if (byName.size < queues.length) throw new RangeError('two queues have the same name');
   const bySource = new Map(sources.map((source) => [source.name, source]));
@@ -75,7 +86,8 @@ export function createSluice<Env extends object>({ queues, sources = [], functio
     if (typeof route !== 'function' && !queues.includes(route))
       throw new RangeError(`the queue of source ${name} is not here`);
   }
-  const engineOf = remembered((env) => openEngine(env, byName, bySource));
+  checkSchedules(schedules, byName);
+  const engineOf = remembered((env) => openEngine(env, byName, { sources: bySource, schedules }));
   const app = createApp(functions, engineOf);
   return {
     fetch: (request, env, context) => app.fetch(request, env, context),
@@ -85,6 +97,15 @@ export function createSluice<Env extends object>({ queues, sources = [], functio
     producer: (env, context) => producerOf(engineOf(env), context),
     ring: (env, name) => ringOf(engineOf(env).rings, name),
   };
+}
+
+function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQueue>): void {
+  if (new Set(schedules.map(({ id }) => id)).size < schedules.length) {
+    throw new RangeError('two schedules have the same id');
+  }
+  for (const { id, queue } of schedules) {
+    if (!queues.has(queue)) throw new RangeError(`schedule ${id}: there is no queue ${queue} here`);
+  }
 }
 
 function producerOf(engine: Engine, context: Waits | undefined): Producer {

@@ -1,10 +1,10 @@
 // What Sluice costs: billed Redis commands and round trips, counted in the emulator. Exact enough to notice one more.
 import { expect, test } from 'vitest';
 import { type Engine, openEngine } from '../src/engine.ts';
-import { defineQueue } from '../src/index.ts';
+import { defineQueue, defineSchedule } from '../src/index.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
-function engineOn(bench: Bench, handled: string[]): Engine {
+function engineOn(bench: Bench, handled: string[], every?: string): Engine {
   const env = {
     UPSTASH_REDIS_REST_URL: bench.redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: bench.redises.emulator.token,
@@ -12,7 +12,8 @@ function engineOn(bench: Bench, handled: string[]): Engine {
     SLUICE_DRAIN_REQUESTS: '9000',
   };
   const queue = defineQueue('work', { requests: 0, handler: ({ id }) => void handled.push(id) });
-  return openEngine(env, new Map([[queue.name, queue]]));
+  const schedules = every ? [defineSchedule('often', { every, queue, body: 1 })] : [];
+  return openEngine(env, new Map([[queue.name, queue]]), { schedules });
 }
 
 const drafts = (engine: Engine, count: number) => {
@@ -48,6 +49,14 @@ onEachRedis('the cost', (bench) => {
       { commands: 7, requests: 1 },
       { commands: 18, requests: 2 },
     ]);
+  });
+
+  test('of an idle tick with schedules in code: 3 commands and a round trip more', async () => {
+    const engine = engineOn(bench(), [], '365d');
+    await warmUp(engine);
+    const cost = await bench().cost(() => engine.tick());
+    print('idle tick with schedules', cost, 1);
+    expect(cost).toEqual({ commands: 8, requests: 2 });
   });
 
   test('GR5 of batches of 100: at most 0.3 commands per message, enqueued and drained', async () => {

@@ -186,6 +186,12 @@ describe('the deployed bundle', () => {
     await send(deployed(), 'subscribe', SUBSCRIBED());
     return { params: SUBSCRIPTION };
   };
+  const A = { schedule: 'a' };
+  const OFTEN = { every: '1h', queue: 'reports', body: { n: 1 } };
+  const SCHEDULED = async (sent: Sent): Promise<Sent> => {
+    await send(deployed(), 'putSchedule', { params: A, body: OFTEN });
+    return sent;
+  };
   const done: [operationId: string, what: string, sent: () => Promise<Sent> | Sent][] = [
     ['enqueue', 'a message', () => ({ body: { body: null, headers: { a: 'b' } } })],
     [
@@ -339,6 +345,24 @@ describe('the deployed bundle', () => {
     ['dropRing', 'all', () => RING],
     ['audit', 'deep', () => ({ query: '?deep=true' })],
     ['listDestinations', 'all', () => ({})],
+    ['putSchedule', 'of cron', () => ({ params: A, body: { cron: '0 9 * * *', queue: 'reports', body: 1 } })],
+    ['putSchedule', 'of an interval', () => ({ params: A, body: { ...OFTEN, catchUp: { all: 3 }, priority: 1 } })],
+    ['listSchedules', 'a page', () => SCHEDULED({ query: '?limit=1' })],
+    ['getSchedule', 'one', () => SCHEDULED({ params: A })],
+    ['runSchedule', 'it', () => SCHEDULED({ params: A })],
+    [
+      'runSchedule',
+      'a duplicate',
+      async () => {
+        const params = { schedule: 'b' };
+        await send(deployed(), 'putSchedule', { params, body: { ...OFTEN, dedup: { key: 'same' } } });
+        await send(deployed(), 'runSchedule', { params });
+        return { params };
+      },
+    ],
+    ['pauseSchedule', 'it', () => SCHEDULED({ params: A })],
+    ['resumeSchedule', 'it', () => SCHEDULED({ params: A })],
+    ['deleteSchedule', 'it', () => SCHEDULED({ params: A })],
     ['drain', 'by hand', () => ({})],
     [
       'drain',
@@ -399,6 +423,8 @@ describe('the deployed bundle', () => {
   const NO_SOURCE = { params: { source: 'nobody' } };
   const NO_QUEUE = { params: { queue: 'nowhere' } };
   const NO_MESSAGE = { params: { id: 'nobody' } };
+  const NO_SCHEDULE = { params: { schedule: 'nobody' } };
+  const OF_CODE = { schedule: 'weekly-digest' };
   const refused: [operationId: string, code: string, sent: Sent][] = [
     ['enqueue', 'unknown_queue', { ...NO_QUEUE, body: { body: 1 } }],
     ['enqueue', 'invalid_message', { body: { priority: 10 } }],
@@ -448,6 +474,17 @@ describe('the deployed bundle', () => {
     ['dropRing', 'unknown_ring', NO_RING],
     ['audit', 'invalid_message', { query: '?deep=1' }],
     ['listDestinations', 'invalid_message', { query: '?cursor=x' }],
+    ['putSchedule', 'invalid_message', { params: A, body: { ...OFTEN, every: '1ms', tz: 'Nowhere' } }],
+    ['putSchedule', 'invalid_json', { params: A }],
+    ['putSchedule', 'schedule_of_code', { params: OF_CODE, body: OFTEN }],
+    ['listSchedules', 'invalid_message', { query: '?limit=0' }],
+    ['getSchedule', 'unknown_schedule', NO_SCHEDULE],
+    ['runSchedule', 'unknown_schedule', NO_SCHEDULE],
+    ['runSchedule', 'unauthorized', { ...NO_SCHEDULE, token: null }],
+    ['pauseSchedule', 'unknown_schedule', NO_SCHEDULE],
+    ['resumeSchedule', 'unknown_schedule', NO_SCHEDULE],
+    ['deleteSchedule', 'unknown_schedule', NO_SCHEDULE],
+    ['deleteSchedule', 'schedule_of_code', { params: OF_CODE }],
     ['drain', 'unauthorized', { token: null }],
     ['sweep', 'unauthorized', { token: null }],
     ['health', 'misconfigured', {}],

@@ -274,6 +274,7 @@ class Pump {
     }
     this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
     if (want > 0) this.#drained = answer.taken.length < want && !answer.lost && !answer.unseen;
+    if (answer.schedules) this.#drained = false; // their messages are ready by now, and their next slot may be near
     const pollMs = this.#options.pollMs || Number.POSITIVE_INFINITY;
     const dueMs = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : answer.nextDue - answer.now + ROUNDING_MS;
     const inMs = Math.max(0, Math.min(pollMs, dueMs));

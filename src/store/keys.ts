@@ -21,6 +21,7 @@ export interface Keys {
   topic(name: string): string;
   /** What became of the webhooks of each source. */
   sources: string;
+  schedules: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -44,6 +45,7 @@ export function keysOf(prefix: string): Keys {
     topics: `${root}topics`,
     topic: (name) => `${root}topic:${name}`,
     sources: `${root}sources`,
+    schedules: `${root}schedules`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
     ring: (name) => `${root}ring:${name}`,

@@ -11,6 +11,7 @@ import clock from '#lua/clock.lua';
 import configure from '#lua/configure.lua';
 import count from '#lua/count.lua';
 import dead from '#lua/dead.lua';
+import due from '#lua/due.lua';
 import enqueue from '#lua/enqueue.lua';
 import entry from '#lua/entry.lua';
 import exchange from '#lua/exchange.lua';
@@ -22,13 +23,16 @@ import limits from '#lua/limits.lua';
 import locate from '#lua/locate.lua';
 import look from '#lua/look.lua';
 import purge from '#lua/purge.lua';
+import recall from '#lua/recall.lua';
 import redrive from '#lua/redrive.lua';
+import reschedule from '#lua/reschedule.lua';
 import ringAdd from '#lua/ring-add.lua';
 import ringDrop from '#lua/ring-drop.lua';
 import ringList from '#lua/ring-list.lua';
 import ringPage from '#lua/ring-page.lua';
 import ringRemove from '#lua/ring-remove.lua';
 import rotate from '#lua/rotate.lua';
+import schedules from '#lua/schedules.lua';
 import settle from '#lua/settle.lua';
 import subscribe from '#lua/subscribe.lua';
 import sweep from '#lua/sweep.lua';
@@ -54,12 +58,13 @@ export const scripts = {
     dead,
     locate,
     admit,
+    due,
     timers,
     settle,
     take,
     exchange,
   ),
-  sweep: script('sweep', clock, entry, lane, lease, limits, dead, locate, admit, timers, inspect, age, sweep),
+  sweep: script('sweep', clock, entry, lane, lease, limits, dead, locate, admit, due, timers, inspect, age, sweep),
   audit: script('audit', clock, entry, lane, lease, limits, dead, locate, admit, inspect, audit),
   cancel: script('cancel', clock, entry, lane, lease, limits, locate, cancel),
   look: script('look', clock, entry, lane, lease, locate, look),
@@ -79,4 +84,7 @@ export const scripts = {
   unsubscribe: script('unsubscribe', unsubscribe),
   topic: script('topic', clock, entry, topic),
   tally: script('tally', tally),
+  reschedule: script('reschedule', clock, entry, lane, lease, locate, admit, reschedule),
+  recall: script('recall', clock, recall),
+  schedules: script('schedules', clock, schedules),
 };

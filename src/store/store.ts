@@ -86,6 +86,8 @@ export interface ExchangeAnswer {
   tripped: { name: string; openUntil?: number }[];
   /** An earlier try may have run: a `gone` may be its own doing. */
   repeated: boolean;
+  /** There where slots have come. */
+  schedules?: StoredSchedule[];
 }
 
 export interface SweepAnswer {
@@ -101,6 +103,14 @@ export interface SweepAnswer {
   /** Where to go on inspecting. */
   cursor: string;
   findings: Finding[];
+  /** There where slots have come. */
+  schedules?: StoredSchedule[];
+}
+
+/** A schedule as it is stored; due.lua says how. */
+export interface StoredSchedule {
+  id: string;
+  record: string;
 }
 
 export interface Finding {
@@ -135,7 +145,7 @@ export interface StoreOptions {
 }
 
 const RECOGNISED_MS = 60_000; // our own repetitions end within 20 s
-const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
+export const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
 const WAKE_WITHIN_MS = 15_000; // a woken drain lives about 20 s
 const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
 const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due; the sweep takes more
@@ -152,7 +162,7 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
     async sweep(pool, { limit = SWEEP_FIRES, cursor = '' } = {}) {
       const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), policies, ...drained];
       const { reply } = await runner.run(scripts.sweep, [keys.timers, keys.failures, keys.ready(pool)], args);
-      const [now, nextDue, fired, requeued, dead, ready, next, found] = list(reply);
+      const [now, nextDue, fired, requeued, dead, ready, next, found, schedules] = list(reply);
       return {
         now: Number(now),
         ...due(Number(nextDue)),
@@ -162,6 +172,7 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
         ready: ready === '1',
         cursor: String(next),
         findings: findingsIn(found),
+        ...dueSchedules(schedules),
       };
     },
     async audit(cursor, repair, deep = false) {
@@ -213,7 +224,7 @@ export function metIn(text: string): EnqueueAnswer['met'] {
  * As admit.lua reads them. Consecutive messages with the same settings share one header: most batches are a single run.
  * @param ids '-' where the script makes them
  */
-function runsOf(messages: Unnamed[], ids: string[]): string[] {
+export function runsOf(messages: Unnamed[], ids: string[]): string[] {
   const args: string[] = [];
   let settings = '';
   let countAt = 0;
@@ -284,7 +295,7 @@ async function exchange(
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper],
     args,
   );
-  const [now, nextDue, lost, statuses, taken, unseen, cancelled, tripped] = list(reply);
+  const [now, nextDue, lost, statuses, taken, unseen, cancelled, tripped, schedules] = list(reply);
   return {
     now: Number(now),
     ...due(Number(nextDue)),
@@ -298,6 +309,7 @@ async function exchange(
       ...(until === '0' ? {} : { openUntil: Number(until) }),
     })),
     repeated,
+    ...dueSchedules(schedules),
   };
 }
 
@@ -311,6 +323,14 @@ function settlementArgs({ entry, delayMs = 0, failure, result, ...settlement }: 
 }
 
 const findingsIn = (found: unknown): Finding[] => pairs(strings(found)).map(([finding, name]) => ({ finding, name }));
+
+export const schedulesIn = (found: unknown): StoredSchedule[] =>
+  pairs(strings(found)).map(([id, record]) => ({ id, record }));
+
+function dueSchedules(found: unknown): { schedules?: StoredSchedule[] } {
+  const schedules = schedulesIn(found);
+  return schedules.length > 0 ? { schedules } : {};
+}
 
 const due = (nextDue: number) => (nextDue > 0 ? { nextDue } : {});
 

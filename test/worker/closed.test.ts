@@ -43,6 +43,7 @@ const BODIES: Record<string, unknown> = {
   '/v1/messages': { messages: [{ queue: 'reports', body: 1 }] },
   '/v1/receive': { queues: ['reports'] },
   '/v1/topics/{topic}/subscriptions/{subscription}': { queue: 'reports' },
+  '/v1/schedules/{schedule}': { every: '1h', queue: 'reports', body: 1 },
   '/v1/leases/{lease}/settle': { receive: { queues: ['reports'], holding: 0 } },
 };
 
@@ -50,7 +51,8 @@ async function call(path: string, method: string, token: string | null) {
   const real = path
     .replace(/\{queue\}|\{ring\}|\{topic\}/, 'reports')
     .replace(/\{id\}|\{subscription\}/, 'some-id')
-    .replace('{lease}', 'some-lease');
+    .replace('{lease}', 'some-lease')
+    .replace('{schedule}', 'some-schedule');
   const answer = await deployed().call(real, {
     method,
     token,
@@ -72,13 +74,16 @@ describe.each(routes)('$method $path', ({ method, path }) => {
     expect(await call(path, method, scope)).toEqual([403, 'forbidden']);
   });
 
-  test('with a token for other queues: 403, or 404 where the message names no queue', async () => {
-    const unknown = path === '/v1/messages/{id}';
-    expect(await call(path, method, 'elsewhere')).toEqual(unknown ? [404, 'unknown_message'] : listed(path));
+  test('with a token for other queues: 403, or 404 where there is none to name a queue', async () => {
+    const schedule = path.startsWith('/v1/schedules/') && method !== 'PUT';
+    const unknown = path === '/v1/messages/{id}' ? 'unknown_message' : schedule ? 'unknown_schedule' : undefined;
+    expect(await call(path, method, 'elsewhere')).toEqual(unknown ? [404, unknown] : listed(path));
   });
 });
 
-/** The lists of queues, rings, topics and destinations are not refused: they are empty. */
+/** These lists are not refused: they are empty. */
+const LISTS = ['/v1/queues', '/v1/rings', '/v1/schedules', '/v1/topics', '/v1/destinations'];
+
 function listed(path: string): unknown[] {
-  return ['/v1/queues', '/v1/rings', '/v1/topics', '/v1/destinations'].includes(path) ? [200, undefined] : [403, 'forbidden'];
+  return LISTS.includes(path) ? [200, undefined] : [403, 'forbidden'];
 }

@@ -85,6 +85,13 @@ const routes: { method: string; path: string; body?: unknown }[] = [
   { method: 'PUT', path: '/v1/topics/{topic}/subscriptions/{subscription}', body: { queue: 'reports' } },
   { method: 'DELETE', path: '/v1/topics/{topic}/subscriptions/{subscription}' },
   { method: 'POST', path: '/v1/topics/{topic}/messages', body: { type: 'a', body: 1 } },
+  { method: 'GET', path: '/v1/schedules' },
+  { method: 'GET', path: '/v1/schedules/{schedule}' },
+  { method: 'PUT', path: '/v1/schedules/{schedule}', body: { every: '1h', queue: 'nowhere', body: 1 } },
+  { method: 'DELETE', path: '/v1/schedules/{schedule}' },
+  { method: 'POST', path: '/v1/schedules/{schedule}/run' },
+  { method: 'POST', path: '/v1/schedules/{schedule}/pause' },
+  { method: 'POST', path: '/v1/schedules/{schedule}/resume' },
   { method: 'POST', path: '/v1/drain' },
   { method: 'POST', path: '/v1/sweep' },
   { method: 'GET', path: '/health' },
@@ -203,6 +210,16 @@ describe('hostile values', () => {
     expect(await stored()).toEqual(before);
   });
 
+  test.each(['limit', 'cursor', 'unknown'])('GET /v1/schedules?%s=: each is refused', async (field) => {
+    const before = await stored();
+    const faults: string[] = [];
+    for (const [name, value] of Object.entries({ ...hostile, 'a negative number': '-1' })) {
+      faults.push(...unlikeRefusal(name, await send('GET', `/v1/schedules?${field}=${value}`)));
+    }
+    expect(faults).toEqual([]);
+    expect(await stored()).toEqual(before);
+  });
+
   test.each(['repair', 'deep', 'unknown'])('GET /v1/audit?%s=: each is refused', async (field) => {
     const before = await stored();
     const faults: string[] = [];
@@ -277,7 +294,8 @@ describe('hostile values', () => {
   });
 
   const texts = ['..', '\0', '{', '{other}:', 'a\nb', 'reports\0', 'x'.repeat(5_000), 'größe-名前-🚀', '*', ''];
-  const inBodies: { name: string; path: string; bodyOf: (text: unknown) => unknown }[] = [
+  const schedule = (fields: object) => ({ every: '1h', queue: 'reports', body: 1, ...fields });
+  const inBodies: { name: string; path: string; method?: string; bodyOf: (text: unknown) => unknown }[] = [
     { name: 'a queue of a batch', path: '/v1/messages', bodyOf: (queue) => ({ messages: [{ queue, body: 1 }] }) },
     { name: 'a queue to receive', path: '/v1/receive', bodyOf: (queue) => ({ queues: [queue] }) },
     { name: 'a visibility', path: '/v1/receive', bodyOf: (visibility) => ({ queues: ['reports'], visibility }) },
@@ -319,19 +337,30 @@ describe('hostile values', () => {
     { name: 'a time to live', path: '/v1/queues/reports/messages', bodyOf: (ttl) => ({ body: 1, ttl }) },
     { name: 'attempts', path: '/v1/queues/reports/messages', bodyOf: (maxAttempts) => ({ body: 1, maxAttempts }) },
     { name: 'a priority', path: '/v1/queues/reports/messages', bodyOf: (priority) => ({ body: 1, priority }) },
+    ...Object.entries({
+      'a cron expression': (cron: unknown) => ({ ...schedule({ cron }), every: undefined }),
+      'a time zone': (tz: unknown) => ({ ...schedule({ cron: '0 9 * * *', tz }), every: undefined }),
+      'an interval': (every: unknown) => schedule({ every }),
+      'a queue of a schedule': (queue: unknown) => schedule({ queue }),
+      'a catch-up': (catchUp: unknown) => schedule({ catchUp }),
+      'a cap of catch-up': (all: unknown) => schedule({ catchUp: { all } }),
+    }).map(([name, bodyOf]) => ({ name, path: '/v1/schedules/hostile', method: 'PUT', bodyOf })),
     { name: 'headers', path: '/v1/queues/reports/messages', bodyOf: (headers) => ({ body: 1, headers }) },
   ];
 
-  test.each(inBodies)('$name in a body: each is refused, and nothing changes', async ({ name, path, bodyOf }) => {
-    const before = await stored();
-    const faults: string[] = [];
-    for (const value of [...texts, null, [], -1, 1e300, true, ...(name === 'headers' ? [] : [{}])]) {
-      const answer = await send('POST', path, bodyOf(value));
-      faults.push(...unlikeRefusal(JSON.stringify(value).slice(0, 40), answer));
-    }
-    expect(faults).toEqual([]);
-    expect(await stored()).toEqual(before);
-  });
+  test.each(inBodies)(
+    '$name in a body: each is refused, and nothing changes',
+    async ({ name, path, method = 'POST', bodyOf }) => {
+      const before = await stored();
+      const faults: string[] = [];
+      for (const value of [...texts, null, [], -1, 1e300, true, ...(name === 'headers' ? [] : [{}])]) {
+        const answer = await send(method, path, bodyOf(value));
+        faults.push(...unlikeRefusal(JSON.stringify(value).slice(0, 40), answer));
+      }
+      expect(faults).toEqual([]);
+      expect(await stored()).toEqual(before);
+    },
+  );
 });
 
 describe('how often a token may call', () => {
@@ -559,7 +588,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
     `(dead|parked):(${queue}|-)`,
     `req:${id}`,
     `ring:${queue}`,
-    'timers|failures|awake|sleeper|config|rings',
+    'timers|failures|awake|sleeper|config|rings|schedules',
   ];
   const known = new RegExp(`^\\{sluice\\}:(${kinds.join('|')})$`);
   const names = await raw.keys('*');
@@ -572,7 +601,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
   expect(Object.keys(lanes).length).toBeGreaterThan(all.length / 2);
   const laneNames = [...Object.values(ready).flatMap((index) => Object.keys(index)), ...Object.values(parked).flat()];
   expect(laneNames.filter((name) => name !== '!' && !new RegExp(`^${lane}$`).test(name))).toEqual([]);
-  const timer = new RegExp(`^(l ${id}|m ${pool} ${lane} \\d+r?\\.${id})$`);
+  const timer = new RegExp(`^(l ${id}|s ${queue}|m ${pool} ${lane} \\d+r?\\.${id})$`);
   expect(Object.keys(timers).filter((member) => !timer.test(member))).toEqual([]);
   expect(Object.values(rest).filter((value) => keys.some((key) => key.length > 3 && value.includes(key)))).toEqual([]);
   await send('POST', '/v1/queues/reports/resume');

@@ -156,6 +156,27 @@ const DestinationReports = z.object({ destinations: z.array(DestinationReport), 
 
 const Findings = z.object({ findings: z.array(Finding) });
 
+const catchUp = z.union([z.enum(['none', 'one']), z.object({ all: count })]);
+
+const ScheduleReport = z.object({
+  id: z.string(),
+  state: status('active', 'paused'),
+  origin: status('code', 'api'),
+  cron: z.optional(z.string()),
+  tz: z.optional(z.string()),
+  everyMs: z.optional(count),
+  queue: z.string(),
+  catchUp,
+  next: z.array(instant),
+  lastAt: z.optional(instant),
+  lastError: z.optional(z.string()),
+  message: z.optional(z.looseObject({ body: z.unknown() })),
+});
+
+const SchedulePage = z.object({ schedules: z.array(ScheduleReport), cursor: z.optional(z.string()) });
+
+const Removed = z.object({ id: z.string(), removed: z.literal(true) });
+
 const SweepReport = z.object({ fired: count, requeued: count, dead: count, repaired: count });
 
 const DrainReport = z.object({
@@ -239,6 +260,9 @@ export const answers = {
   DestinationReport,
   DestinationReports,
   Findings,
+  ScheduleReport,
+  SchedulePage,
+  Removed,
   SweepReport,
   DrainReport,
   TickReport,

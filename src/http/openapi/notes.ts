@@ -3,10 +3,12 @@ import * as z from 'zod/mini';
 import { DestinationFields } from '../../destinations/destination.ts';
 import { YEAR_MS } from '../../duration.ts';
 import { MessageOptions } from '../../message-options.ts';
+import { ScheduleRequest } from '../../schedule/definition.ts';
 import { Publication, Subscription } from '../../topics.ts';
 import { Audit, Destinations, Override, Page, Purge, Redrive } from '../operate-schema.ts';
 import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
 import { Items, RingListQuery, RingPageQuery, Rotate } from '../ring-schema.ts';
+import { SchedulesPage } from '../schedule-schema.ts';
 import { answers } from './answers.ts';
 import { Issue, ProblemAnswer } from './problems.ts';
 import { Batch, NewMessage, NewMessageOfBatch } from './requests.ts';
@@ -50,6 +52,7 @@ const more = SettleRequest.shape.receive.def.innerType;
 
 duration(MessageOptions.shape.delay, 0, YEAR_MS);
 duration(MessageOptions.shape.ttl, 1, YEAR_MS);
+duration(ScheduleRequest.shape.every, 1_000, YEAR_MS);
 duration(MessageOptions.shape.retention, 0, YEAR_MS);
 duration(dedup.shape.window, 1, YEAR_MS);
 duration(DestinationFields.shape.timeout, 1, YEAR_MS);
@@ -137,6 +140,30 @@ describe(Page, {
   limit: 'The most messages of a page.',
   cursor: 'Where the last page ended.',
 });
+const { notBefore: _, ...OF_SLOTS } = OF_OPTIONS;
+describe(ScheduleRequest, {
+  ...OF_SLOTS,
+  cron: 'Minute, hour, day of month, month, day of week: five fields, in which 0 and 7 are Sunday.',
+  tz: 'The time zone of `cron`. Default: UTC.',
+  every: 'Instead of `cron`: slots at whole multiples of it since the epoch.',
+  queue: 'The queue its messages go to.',
+  body: `${BODY} At most 64 KiB with all else.`,
+  catchUp:
+    'What becomes of slots that are more than 2 minutes late: nothing, one message for all of them, or one for each of the newest so many.',
+});
+describe(SchedulesPage, {
+  limit: 'About so many schedules on a page.',
+  cursor: 'Where the last page ended.',
+});
+describe(answers.ScheduleReport, {
+  origin: '`code`: it stands in the code of the deployment.',
+  everyMs: 'Of an interval; otherwise there is `cron`.',
+  next: 'The next slots, epoch ms; none while paused.',
+  lastAt: 'The last slot fired, epoch ms.',
+  lastError: 'What was wrong with the last slot: fields and codes.',
+  message: 'Body and options; not in the list.',
+});
+describe(answers.SchedulePage, { cursor: 'There is more: ask again with it.' });
 describe(Override, {
   paused: 'No message is given out while it is.',
   concurrency: 'Messages in flight at once, over all Workers and consumers. null: as the queue is defined.',
@@ -251,6 +278,7 @@ export const COMPONENTS = {
   Redrive,
   Items,
   Rotate,
+  ScheduleRequest,
   Problem: ProblemAnswer,
   Issue,
   ...answers,

@@ -27,6 +27,9 @@ export const MEANINGS = {
   method_not_allowed: { status: 405, means: '`Allow` says which methods the path takes.' },
   not_pulled: { status: 409, means: 'The queue has a handler of its own, and takes no other consumers.' },
   ring_full: { status: 409, means: 'The ring would have more than 10,000 items. None was added.' },
+  unknown_schedule: { status: 404, means: 'There is no such schedule.' },
+  schedule_of_code: { status: 409, means: 'The schedule stands in the code: it can be paused, resumed and run.' },
+  too_many_schedules: { status: 409, means: 'There are 10,000 schedules already.' },
   too_large: { status: 413, means: 'A message over 256 KiB, or a request over 4 MiB.' },
   unsupported_encoding: { status: 415, means: 'The body is compressed. It is taken as it was signed.' },
   rate_limited: {

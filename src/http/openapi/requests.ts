@@ -2,12 +2,14 @@
 import * as z from 'zod/mini';
 import { QUEUE_NAME } from '../../message.ts';
 import { MessageOptions } from '../../message-options.ts';
+import { SCHEDULE_ID } from '../../schedule/definition.ts';
 import { Id } from '../operate-schema.ts';
 import { RingName } from '../ring-schema.ts';
 
 /** As the producer counts them: a test sends one more to the deployed bundle. */
 const MAX_BATCH = 1_000;
 
+const ScheduleId = z.string().check(z.regex(SCHEDULE_ID));
 const QueueName = z.string().check(z.regex(QUEUE_NAME));
 
 /** A message on its own: its options, and the body that the queue's own schema judges. */
@@ -29,6 +31,7 @@ export const PATH_PARAMETERS = {
       'A topic: a name like that of a queue. A token for some queues is for the topics that its patterns fit.',
   },
   subscription: { schema: QueueName, description: 'A name of your choice, within the topic.' },
+  schedule: { schema: ScheduleId, description: 'A schedule, by its id.' },
   id: { schema: Id, description: "A message's id, as its receipt names it." },
   source: { schema: QueueName, description: 'A source of this deployment.' },
   lease: { schema: Id, description: "A lease's name, as receive answered it. Whoever has it may settle." },

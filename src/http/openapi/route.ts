@@ -43,6 +43,7 @@ export const TAGS = {
   webhooks: 'Events of other services. Each source proves who it is in its own way; there is no token.',
   operate: 'Look at queues and messages, and intervene. Every call is bounded, whatever the backlog.',
   topics: 'One publication, a message for each subscription that matches it.',
+  schedules: 'Messages that come again and again, at the times of a cron expression or every so often.',
   service: 'Health, and this description.',
 };
 

@@ -18,6 +18,7 @@
 --          pause-without-mark      a paused queue that exchanges would not notice: marked
 --          lease-without-timer     a lease that would never expire: it expires now
 --          timer-without-lease     an expiry with nothing behind it: removed
+--          schedule-without-timer  an active schedule that would never be fired: it is due as it was
 --          entry-without-envelope  in a lane: it becomes a dead letter that says so
 --          dead-without-envelope   a dead letter that does not say so yet: it does now
 --          envelope-without-entry  a message that is in no list (only where asked for): delivered again

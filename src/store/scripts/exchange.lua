@@ -23,7 +23,8 @@
 --          place of the settlement, how many arguments, and runs as admit.lua reads them
 -- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …},
 --           '1' if there is more for this call than fitted in, {entry that was cancelled while it was held, …},
---           {name, open until (epoch ms; 0: closed) of each breaker that changed, …}}
+--           {name, open until (epoch ms; 0: closed) of each breaker that changed, …},
+--           {id, record, …} of schedules that the caller has to fire}
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
@@ -49,7 +50,8 @@ end
 local pools = { unpack(ARGV, 14, 13 + tonumber(ARGV[11])) }
 local settlements = read_settlements(14 + #pools, tonumber(ARGV[12]))
 
-local next_due = tonumber(fire(shard, tonumber(ARGV[10]), lease_timer).next)
+local fired = fire(shard, tonumber(ARGV[10]), lease_timer)
+local next_due = tonumber(fired.next)
 local held = read_lease(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
 local statuses, remaining, garbage, soonest = settle(shard, held, settlements)
@@ -162,4 +164,7 @@ if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
 end
 
 local unseen = #envelopes < #fresh or unfinished
-return { digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0', cancelled, shard.tripped }
+return {
+  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0', cancelled,
+  shard.tripped, fired.schedules,
+}

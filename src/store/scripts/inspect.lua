@@ -112,6 +112,23 @@ function inspect.config(shard)
   end
 end
 
+-- An active schedule that no timer would ever fire.
+function inspect.schedules(shard)
+  local ids = redis.call('HKEYS', shard.root .. 'schedules')
+  for from = 1, #ids, CHUNK do
+    local part, missing = { unpack(ids, from, math.min(from + CHUNK - 1, #ids)) }, {}
+    local members = {}
+    for i, id in ipairs(part) do members[i] = 's ' .. id end
+    for i, due in ipairs(redis.call('ZMSCORE', shard.timers, unpack(members))) do
+      if not due then missing[#missing + 1] = part[i] end
+    end
+    for _, id in ipairs(missing) do
+      local due = string.match(redis.call('HGET', shard.root .. 'schedules', id), '^(%d+) active ')
+      if due and found(shard, 'schedule-without-timer', id) then redis.call('ZADD', shard.timers, due, 's ' .. id) end
+    end
+  end
+end
+
 -- A dedup key that would never end. The name is '<queue>:<digest>'.
 function inspect.dedup(shard, name)
   local key = shard.root .. 'dedup:' .. name
@@ -255,7 +272,7 @@ local function inspect_page(shard, cursor, count, kinds)
     local kind, rest = string.match(name, '^(%l+):(.+)$')
     kind = kind or name
     if kinds[kind] then
-      local types = { lane = 'list', lease = 'list', ['then'] = 'list', config = 'hash', inflight = 'hash', m = 'string', dedup = 'string' }
+      local types = { lane = 'list', lease = 'list', ['then'] = 'list', config = 'hash', schedules = 'hash', inflight = 'hash', m = 'string', dedup = 'string' }
       if redis.call('TYPE', key).ok == (types[kind] or 'zset') then
         inspect[kind](shard, rest)
       else

@@ -10,7 +10,8 @@
 -- ARGV[5]  count    keys on that page, about
 -- ARGV[6]  policies of queues with limits, as limits.lua reads them
 -- ARGV[…]  queues that this deployment drains
--- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …}}
+-- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …},
+--           {id, record, …} of schedules that the caller has to fire}
 -- Replay   fires what is due by then; nothing is moved twice
 -- Cost     5 commands when nothing is due
 
@@ -31,5 +32,5 @@ end
 local ready = redis.call('EXISTS', KEYS[3])
 return {
   digits(shard.now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), digits(ready),
-  next_cursor, shard.findings,
+  next_cursor, shard.findings, fired.schedules,
 }

@@ -49,20 +49,21 @@ end
 -- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
 -- caller's lease, which a late exchange still extends as long as nobody has fired it. What follows on deaths goes to
 -- `shard.intake`.
--- Returns { fired = (or put off), requeued =, dead =, next = due ms or '' }.
+-- Returns { fired = (or put off), requeued =, dead =, next = due ms or '', schedules = what read_due answers }.
 local function fire(shard, limit, own)
   local timers, now = shard.timers, shard.now
-  local fired = { fired = 0, requeued = 0, dead = 0 }
+  local fired = { fired = 0, requeued = 0, dead = 0, schedules = {} }
   local first = redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES')
   fired.next = due_after(first, own)
   if fired.next == '' or tonumber(fired.next) > now then return fired end
 
   local due = redis.call('ZRANGE', timers, '-inf', digits(now), 'BYSCORE', 'LIMIT', '0', digits(limit))
   local moves, returns, redeliveries, entries = {}, {}, {}, 0
-  local done, garbage, put_off, buried, failures = {}, {}, {}, {}, {}
+  local done, garbage, put_off, buried, failures, schedules = {}, {}, {}, {}, {}, {}
   for _, member in ipairs(due) do
     local kind, pool, lane, entry = string.match(member, '^([mh]) (%S+) (%d:%S+) (%d+r?%.%S+)$')
     local lease, window = string.match(member, '^l (%S+)$'), { string.match(member, '^q (%S+) (%S+)$') }
+    local schedule = string.match(member, '^s (%S+)$')
     if kind == 'h' then free(shard, { pool = pool, lane = lane, mode = 'o' }) end
     if kind == 'h' or (entry and attempt_of(entry) > 1) then
       redeliveries[#redeliveries + 1] = { pool, lane, entry }
@@ -87,6 +88,8 @@ local function fire(shard, limit, own)
         shard.windows[#shard.windows + 1] = digits(again)
         shard.windows[#shard.windows + 1] = member
       end
+    elseif schedule then -- what is too much for one answer stays due
+      if #schedules < DUE_SCHEDULES then schedules[#schedules + 1] = schedule end
     elseif not lease then
       put_off[#put_off + 1] = digits(now + PUT_OFF_MS)
       put_off[#put_off + 1] = member
@@ -96,6 +99,7 @@ local function fire(shard, limit, own)
     gather(moves, redeliveries[i][1], redeliveries[i][2], 'RPUSH', redeliveries[i][3])
   end
 
+  fired.schedules = read_due(shard, schedules, put_off, done)
   bury(shard, buried)
   record_failures(shard, failures)
   in_chunks('ZREM', timers, done) -- before the pushes: what cannot be pushed waits in timers again

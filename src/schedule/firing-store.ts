@@ -1,0 +1,38 @@
+/** A store that fires schedules: whoever exchanges or sweeps through it makes the messages of slots that have come. */
+import type { ScheduleStore } from '../store/schedules.ts';
+import type { Store, StoredSchedule } from '../store/store.ts';
+import { fireSchedules, type Known } from './fire.ts';
+
+/** @param onWake told where the messages want a drain; left out by who drains anyway */
+export function firingStore(store: Store, schedules: ScheduleStore, known: Known, onWake?: () => void): Store {
+  const fire = async <Answer extends { now: number; schedules?: StoredSchedule[] }>(
+    answer: Answer,
+  ): Promise<Answer> => {
+    const { schedules: due, now } = answer;
+    if (due && (await fireSchedules(schedules, known, due, now, onWake !== undefined))) onWake?.();
+    return answer;
+  };
+  return {
+    ...store,
+    exchange: async (request) => fire(await store.exchange(request)),
+    sweep: async (pool, step) => fire(await store.sweep(pool, step)),
+  };
+}
+
+/**
+ * For consumers elsewhere: of what they fire, a part may be for a drain.
+ * @returns the answer, with `wake` where they should start one
+ */
+export async function consumeFiring<Answer>(
+  store: Store,
+  schedules: ScheduleStore,
+  known: Known,
+  consume: (firing: Store) => Promise<Answer>,
+): Promise<Answer & { wake?: true }> {
+  let wake = false;
+  const firing = firingStore(store, schedules, known, () => {
+    wake = true;
+  });
+  const answer = await consume(firing);
+  return { ...answer, ...(wake ? { wake } : {}) };
+}

@@ -1,0 +1,65 @@
+-- reschedule: changes schedules, each only if it still is as the caller read it, and enqueues what their slots make in
+-- the same step. So a slot is fired once, however many callers met it.
+--
+-- KEYS[1]  hash    schedules    id → header, last error, timing, policy, message: a line each (due.lua has the header)
+-- KEYS[2]  zset    timers       's <id>': its next slot
+-- KEYS[3]  hash    failures
+-- KEYS[4]  string  awake        somebody is draining, or was just asked to
+-- ARGV[1]  root     what every key of the shard begins with
+-- ARGV[2]  clock    '' or epoch ms, in tests
+-- ARGV[3]  token    of this call: the value of `awake` where the caller should start a drain
+-- ARGV[4]  ms       life of `awake`; 0 where the caller drains anyway, or cannot
+-- ARGV[5]  most     schedules there may be
+-- ARGV[6…] changes: id, header as the caller read it ('': there is none), new header ('': it goes), last error, lines behind
+--          that ('': as they are), due (epoch ms, '': none), how many arguments follow, and runs as admit.lua reads them
+-- Returns  {now, '1' if the caller should start a drain, {'done' | 'changed' | 'full' for each}}. 'changed': it is not as
+--          the caller read it, and nothing was done to it; 'full': it would be one too many
+-- Replay   'changed' for what was done: no header comes twice
+-- Cost     5 commands, and those of an enqueue without its 3 for token and `awake`; 1 more where one is new, 2 where one goes
+
+local shard = { root = ARGV[1], timers = KEYS[2], failures = KEYS[3], now = clock(ARGV[2]) }
+local changes, ids, at = {}, {}, 6
+while at <= #ARGV do
+  local last = at + 6 + tonumber(ARGV[at + 6])
+  changes[#changes + 1] = {
+    id = ARGV[at], expected = ARGV[at + 1], header = ARGV[at + 2], error = ARGV[at + 3], lines = ARGV[at + 4],
+    due = ARGV[at + 5], first = at + 7, last = last,
+  }
+  ids[#ids + 1] = ARGV[at]
+  at = last + 1
+end
+
+local records = redis.call('HMGET', KEYS[1], unpack(ids))
+local intake, statuses, count = new_intake(), {}, nil
+local fields, timers, gone, done = {}, {}, {}, {}
+for i, change in ipairs(changes) do
+  local header, lines = string.match(records[i] or '\n\n', '^([^\n]*)\n[^\n]*\n(.*)$')
+  statuses[i] = header == change.expected and 'done' or 'changed'
+  if statuses[i] == 'done' and header == '' then
+    count = (count or redis.call('HLEN', KEYS[1])) + 1
+    if count > tonumber(ARGV[5]) then statuses[i] = 'full' end
+  end
+  if statuses[i] == 'done' then
+    admit(shard, intake, ARGV, change.first, change.last)
+    if change.header == '' then
+      gone[#gone + 1] = change.id
+    else
+      fields[#fields + 1] = change.id
+      fields[#fields + 1] = table.concat({ change.header, change.error, change.lines ~= '' and change.lines or lines }, '\n')
+    end
+    if change.due == '' then
+      done[#done + 1] = 's ' .. change.id
+    else
+      timers[#timers + 1] = change.due
+      timers[#timers + 1] = 's ' .. change.id
+    end
+  end
+end
+
+in_chunks('ZADD', KEYS[2], timers) -- first: it is the one that fails where a key has a wrong type
+in_chunks('ZREM', KEYS[2], done)
+in_chunks('HSET', KEYS[1], fields)
+in_chunks('HDEL', KEYS[1], gone)
+put_in(shard, intake)
+local wake = intake.ready and ARGV[4] ~= '0' and redis.call('SET', KEYS[4], ARGV[3], 'NX', 'PX', ARGV[4])
+return { digits(shard.now), wake and '1' or '0', statuses }

@@ -1,0 +1,101 @@
+// Workers that fire schedules on the shard of a bench, by its clock, and what they made.
+import type { AnyQueue } from '../../src/index.ts';
+import { DRAINED } from '../../src/message.ts';
+import type { Schedule } from '../../src/schedule/definition.ts';
+import type { Known } from '../../src/schedule/fire.ts';
+import { firingStore } from '../../src/schedule/firing-store.ts';
+import { openSchedules, type Schedules } from '../../src/schedule/operate.ts';
+import { registrar } from '../../src/schedule/register.ts';
+import { openScheduleStore, type ScheduleStore } from '../../src/store/schedules.ts';
+import type { Runner } from '../../src/store/script.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import type { Bench } from './bench.ts';
+
+export interface TestWorker {
+  known: Known;
+  store: ScheduleStore;
+  /** Hands out what is due, and fires nothing. */
+  plain: Store;
+  operate: Schedules;
+  /** As a cron tick: registers what the code has, then sweeps until nothing is due. */
+  tick(): Promise<void>;
+}
+
+export interface TestWorkerOptions {
+  queues: AnyQueue[];
+  /** Those of its code. */
+  schedules?: Schedule[];
+  runner?: Runner;
+  clock?: () => number;
+}
+
+export function workerOn(bench: Bench, options: TestWorkerOptions): TestWorker {
+  const { queues, schedules = [], runner = bench.runner(), clock = () => bench.now } = options;
+  const storage = { runner, prefix: bench.prefix, clock };
+  const known = {
+    queues: new Map(queues.map((queue) => [queue.name, queue])),
+    ids: new Set(schedules.map(({ id }) => id)),
+  };
+  const store = openScheduleStore(storage);
+  const plain = openStore(storage);
+  const firing = firingStore(plain, store, known);
+  const register = registrar(schedules, known);
+  return {
+    known,
+    store,
+    plain,
+    operate: openSchedules(store, known),
+    async tick() {
+      await register(store);
+      let swept = await firing.sweep(DRAINED);
+      while (swept.schedules || swept.fired > 0) swept = await firing.sweep(DRAINED);
+    },
+  };
+}
+
+export interface Fired {
+  id: string;
+  schedule: string;
+  slot: number;
+  body: unknown;
+}
+
+/** What slots have made, in the order of slots; from then on the bench expects these messages to be there. */
+export async function firedOn(bench: Bench): Promise<Fired[]> {
+  const { envelopes } = await bench.shard();
+  const fired = Object.entries(envelopes).map(([id, envelope]) => {
+    const { body, headers } = JSON.parse(envelope.slice(envelope.indexOf('\n') + 1));
+    bench.alive.add(id);
+    return { id, body, schedule: headers['sluice-schedule'], slot: Number(headers['sluice-slot']) };
+  });
+  return fired.toSorted((a, b) => a.slot - b.slot || (a.schedule < b.schedule ? -1 : 1));
+}
+
+export const allow = () => {};
+
+/** The process is gone: nothing after this line runs. */
+export class Killed extends Error {}
+
+/** Dies at its nth call of a script, before the script runs or after it has. */
+export function dyingRunner(runner: Runner, at: number, when: 'before' | 'after'): Runner {
+  let calls = 0;
+  return {
+    async run(...call) {
+      calls += 1;
+      if (calls === at && when === 'before') throw new Killed();
+      const answer = await runner.run(...call);
+      if (calls === at) throw new Killed();
+      return answer;
+    },
+  };
+}
+
+/** Each answer is lost once and each call sent again. */
+export function losingRunner(runner: Runner): Runner {
+  return {
+    async run(...call) {
+      await runner.run(...call);
+      return { ...(await runner.run(...call)), repeated: true };
+    },
+  };
+}

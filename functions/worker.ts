@@ -10,6 +10,7 @@ import { operate } from './operate.ts';
 import { receive } from './receive.ts';
 import { reference } from './reference.ts';
 import { rings } from './rings.ts';
+import { stats } from './stats.ts';
 import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
 import { webhooks } from './webhooks.ts';
@@ -17,5 +18,5 @@ import { webhooks } from './webhooks.ts';
 export default createSluice<Env>({
   queues,
   sources,
-  functions: [enqueue, receive, webhooks, topics, operate, rings, drain, sweep, health, reference],
+  functions: [enqueue, receive, webhooks, topics, operate, rings, drain, sweep, stats, health, reference],
 }) satisfies ExportedHandler<Env>;

@@ -21,6 +21,8 @@ export interface Keys {
   topic(name: string): string;
   /** What became of the webhooks of each source. */
   sources: string;
+  /** What became of messages, until it is folded. */
+  stats: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -44,6 +46,7 @@ export function keysOf(prefix: string): Keys {
     topics: `${root}topics`,
     topic: (name) => `${root}topic:${name}`,
     sources: `${root}sources`,
+    stats: `${root}stats`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
     ring: (name) => `${root}ring:${name}`,

@@ -84,6 +84,8 @@ const routes: { method: string; path: string; body?: unknown }[] = [
   { method: 'PUT', path: '/v1/topics/{topic}/subscriptions/{subscription}', body: { queue: 'reports' } },
   { method: 'DELETE', path: '/v1/topics/{topic}/subscriptions/{subscription}' },
   { method: 'POST', path: '/v1/topics/{topic}/messages', body: { type: 'a', body: 1 } },
+  { method: 'GET', path: '/v1/stats' },
+  { method: 'GET', path: '/metrics' },
   { method: 'POST', path: '/v1/drain' },
   { method: 'POST', path: '/v1/sweep' },
   { method: 'GET', path: '/health' },
@@ -199,6 +201,16 @@ describe('hostile values', () => {
       'toString',
     ]);
     expect((await send('DELETE', ring)).status).toBe(200);
+    expect(await stored()).toEqual(before);
+  });
+
+  test.each(['range', 'queue', 'unknown', '__proto__'])('GET /v1/stats?%s=: each is refused', async (field) => {
+    const before = await stored();
+    const faults: string[] = [];
+    for (const [name, value] of Object.entries(hostile)) {
+      faults.push(...unlikeRefusal(name, await send('GET', `/v1/stats?${field}=${value}`)));
+    }
+    expect(faults).toEqual([]);
     expect(await stored()).toEqual(before);
   });
 
@@ -559,6 +571,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
     `req:${id}`,
     `ring:${queue}`,
     'timers|failures|awake|sleeper|config|rings',
+    'stats(:(hour|day):\\d+|:totals)?',
   ];
   const known = new RegExp(`^\\{sluice\\}:(${kinds.join('|')})$`);
   const names = await raw.keys('*');

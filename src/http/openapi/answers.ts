@@ -146,6 +146,26 @@ const Finding = z.object({ finding: z.string(), name: z.string() });
 
 const Findings = z.object({ findings: z.array(Finding) });
 
+const percentile = z.nullable(count);
+const percentiles = z.object({ p50: percentile, p95: percentile, p99: percentile });
+const StatsFigures = z.object({
+  acked: count,
+  retried: count,
+  dead: count,
+  released: count,
+  lapsed: count,
+  waitMs: percentiles,
+  runMs: percentiles,
+});
+const StatsPoint = z.extend(StatsFigures, { at: instant });
+const StatsReport = z.object({
+  now: instant,
+  stepMs: count,
+  lastSweepAt: z.optional(instant),
+  points: z.array(StatsPoint),
+  total: StatsFigures,
+});
+
 const SweepReport = z.object({ fired: count, requeued: count, dead: count, repaired: count });
 
 const DrainReport = z.object({
@@ -227,6 +247,9 @@ export const answers = {
   Redriven,
   Finding,
   Findings,
+  StatsFigures,
+  StatsPoint,
+  StatsReport,
   SweepReport,
   DrainReport,
   TickReport,

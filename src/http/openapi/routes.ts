@@ -6,6 +6,7 @@ import { OF_STORAGE } from './problems.ts';
 import { Batch, NewMessage } from './requests.ts';
 import { RINGS } from './ring-routes.ts';
 import { OF_BODIES, type Route } from './route.ts';
+import { STATS } from './stats-routes.ts';
 import { TOPICS } from './topic-routes.ts';
 import { WEBHOOKS } from './webhook-routes.ts';
 
@@ -167,4 +168,13 @@ const SERVICE: Route[] = [
   },
 ];
 
-export const ROUTES: Route[] = [...ENQUEUE, ...CONSUME, ...WEBHOOKS, ...TOPICS, ...OPERATE, ...RINGS, ...SERVICE];
+export const ROUTES: Route[] = [
+  ...ENQUEUE,
+  ...CONSUME,
+  ...WEBHOOKS,
+  ...TOPICS,
+  ...OPERATE,
+  ...RINGS,
+  ...STATS,
+  ...SERVICE,
+];

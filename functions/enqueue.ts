@@ -28,7 +28,10 @@ export const enqueue: EdgeFunction = (app) => {
 async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]> {
   const { engine, token } = c.var;
   for (const queue of drafts.flatMap(({ options }) => queuesNamed(options))) permit(token, queue);
-  const storing = engine.enqueue(drafts, await requestName(c));
+  const storing = engine.enqueue(drafts, await requestName(c), {
+    traceparent: c.req.header('traceparent'),
+    waitUntil: (exported) => c.executionCtx.waitUntil(exported),
+  });
   c.executionCtx.waitUntil(storing.catch(() => {})); // a caller that hangs up does not stop the write
   const { receipts, wake, repeated } = await storing;
   if (wake) wakeDrain(engine, c.executionCtx);

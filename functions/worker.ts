@@ -12,6 +12,7 @@ import { receive } from './receive.ts';
 import { reference } from './reference.ts';
 import { rings } from './rings.ts';
 import { schedules } from './schedules.ts';
+import { stats } from './stats.ts';
 import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
 import { webhooks } from './webhooks.ts';
@@ -20,5 +21,5 @@ export default createSluice<Env>({
   queues,
   sources,
   schedules: appSchedules,
-  functions: [enqueue, receive, webhooks, topics, operate, schedules, rings, drain, sweep, health, reference],
+  functions: [enqueue, receive, webhooks, topics, operate, schedules, rings, drain, sweep, stats, health, reference],
 }) satisfies ExportedHandler<Env>;

@@ -84,6 +84,10 @@ const Settings = z.object({
     z._default(z.enum(['true', 'false']), 'false'),
     z.transform((value) => value === 'true'),
   ),
+  /** Where traces go, over OTLP/HTTP as JSON: `/v1/traces` is added. Without it there are none. */
+  SLUICE_OTLP_ENDPOINT: z.optional(z.url({ protocol: /^https?$/ })),
+  /** `name=value,…`, percent-encoded: for an endpoint that wants a key. */
+  SLUICE_OTLP_HEADERS: z._default(z.string(), ''),
 });
 
 export type Config = Readonly<z.infer<typeof Settings>>;

@@ -4,10 +4,10 @@ import { type Receive, type Received, receive, type Settle, type Settled, settle
 import type { AddressRules } from './destinations/address.ts';
 import { withSenders } from './destinations/send.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
-import { type DrainReport, drain } from './drain/pump.ts';
+import { type DrainOptions, type DrainReport, drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
 import { policiesOf } from './limits.ts';
-import { logError } from './log.ts';
+import { logError, logWarning } from './log.ts';
 import { DRAINED } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
@@ -17,15 +17,19 @@ import type { Schedule } from './schedule/definition.ts';
 import { consumeFiring, firingStore } from './schedule/firing-store.ts';
 import { openSchedules, type Schedules } from './schedule/operate.ts';
 import { registrar } from './schedule/register.ts';
+import { type Stats, statsOf } from './stats.ts';
 import { connect } from './store/client.ts';
 import { type Health, healthCheck } from './store/health.ts';
 import { openOperations } from './store/operations.ts';
 import { openRings } from './store/rings.ts';
 import { openScheduleStore } from './store/schedules.ts';
 import { scriptRunner } from './store/script.ts';
+import { openStats } from './store/stats.ts';
 import { type Finding, openStore, type Store } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
 import { openTopicStore } from './store/topics.ts';
+import { type Origin, tracedDrain, tracedEnqueue } from './telemetry/traced.ts';
+import { openTracing } from './telemetry/tracing.ts';
 import { openTopics, type Topics } from './topics.ts';
 import type { AnySource } from './webhooks/source.ts';
 import { openSources, type Sources } from './webhooks/tally.ts';
@@ -46,7 +50,7 @@ export interface Engine {
   /** Who sends webhooks. */
   readonly sources: Sources;
   /** @throws InvalidMessage, StorageError, RequestMismatch */
-  enqueue(drafts: Draft[], name?: RequestName): Promise<Enqueued>;
+  enqueue(drafts: Draft[], name?: RequestName, origin?: Origin): Promise<Enqueued>;
   /** @returns with `wake` where the caller should start a drain. @throws StorageError */
   receive(request: Receive): Promise<Received & { wake?: true }>;
   /** @returns with `wake` where the caller should start a drain. @throws StorageError */
@@ -55,6 +59,7 @@ export interface Engine {
   readonly rings: Rings;
   readonly topics: Topics;
   readonly schedules: Schedules;
+  readonly stats: Stats;
   /** The whole audit. @throws StorageError */
   audit(repair: boolean, deep: boolean): Promise<Finding[]>;
   /** Works until nothing is ready or the time is over. @throws StorageError */
@@ -129,17 +134,20 @@ export function openEngine(
     cursor = swept.cursor;
     return swept;
   };
+  const { SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_OTLP_HEADERS: headers } = config;
+  /** Of the spans of one drain or enqueue; undefined where traces are off. */
+  const batchOf = endpoint === undefined ? undefined : openTracing({ endpoint, headers });
   const budgetFor = (timeMs: number) =>
     openBudget(
       {
         timeMs,
-        requests: config.SLUICE_DRAIN_REQUESTS,
+        requests: config.SLUICE_DRAIN_REQUESTS - (batchOf ? 1 : 0), // one is the export's
         requestsPerDelivery,
         messages: config.SLUICE_DRAIN_MESSAGES,
       },
       Date.now,
     );
-  const drainWithin = (budget: Budget, pollMs = 0) =>
+  const drainOnce = (budget: Budget, pollMs: number, trace: DrainOptions['trace']) =>
     drain({
       store: storeFor(budget),
       pool: DRAINED,
@@ -158,17 +166,24 @@ export function openEngine(
         }
       },
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
-      onFailure: ({ queue, id, attempt, maxAttempts }, { outcome, failure }) =>
-        logError(
-          `${queue} ${id}: attempt ${attempt} of ${maxAttempts} ${failure?.kind}${outcome === 'dead' ? ', dead' : ''}`,
-        ),
+      onFailure: ({ queue, id, attempt, maxAttempts }, { outcome, failure }) => {
+        const fields = { queue, id, attempt, maxAttempts, kind: failure?.kind ?? '' };
+        if (outcome === 'dead' || attempt >= maxAttempts) logError('message dead', fields);
+        else logWarning('delivery failed', fields);
+      },
+      trace,
     });
+  const drainWithin = (budget: Budget, pollMs = 0) =>
+    tracedDrain(batchOf?.(), (trace) => drainOnce(budget, pollMs, trace));
 
   return {
     config,
     queues,
     sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix })),
-    enqueue: (drafts, name) => enqueueDrafts(store, queues, drafts, name),
+    enqueue: (drafts, name, origin = {}) =>
+      tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
+        enqueueDrafts(store, queues, drafts, name, traceparent),
+      ),
     receive: (request) => consuming((firing) => receive(firing, request)),
     settle: (request) => consuming((firing) => settle(firing, request)),
     schedules: openSchedules(scheduleStore, known),
@@ -179,6 +194,7 @@ export function openEngine(
       store,
       queues,
     }),
+    stats: statsOf(openStats({ runner: scriptRunner({ send }), prefix })),
     async audit(repair, deep) {
       // Leases without timers first: a deep page would take what they hold for lost.
       const findings = await auditAll(store, repair, false);
@@ -207,10 +223,11 @@ async function sweepAll(store: Store, budget: Budget, from: string) {
     report.requeued += swept.requeued;
     report.dead += swept.dead;
     report.repaired += swept.findings.length;
-    for (const { finding, name } of swept.findings) logError(`sweep: ${finding} ${name}`);
+    for (const { finding, name } of swept.findings) logError('sweep repaired', { finding, name });
     const nextInMs = swept.nextDue === undefined ? Number.POSITIVE_INFINITY : swept.nextDue - swept.now;
-    const done = (swept.fired === 0 || nextInMs > 0) && !swept.schedules; // what was fired may be ready, or due soon again
-    if (done || budget.isClosing()) {
+    const fired = swept.fired > 0 && nextInMs <= 0;
+    const again = fired || swept.schedules || swept.unfolded; // what was fired may be ready, or due soon again
+    if (!again || budget.isClosing()) {
       return { report, ready: swept.ready, nextInMs, cursor: from };
     }
   }

@@ -1,5 +1,17 @@
-/** The log: what went wrong behind an answer. Never a body, a token or the text of an unknown error. */
-export function logError(text: string): void {
-  // biome-ignore lint/suspicious/noConsole: the one place that writes to the Worker's log
-  console.error(`sluice: ${text}`);
+/**
+ * The log: what went wrong behind an answer, a line of JSON each: `{"level", "event", …}`. Never a body, a token or the text
+ * of an unknown error.
+ */
+export type LogFields = Record<string, string | number>;
+
+/** @param event what happened, in the same words each time @param fields to whom: queue, id, attempt, kind */
+export function logError(event: string, fields: LogFields = {}): void {
+  // biome-ignore lint/suspicious/noConsole: one of the two places that write to the Worker's log
+  console.error(JSON.stringify({ level: 'error', event, ...fields }));
+}
+
+/** What is tried again, or was not worth failing for. */
+export function logWarning(event: string, fields: LogFields = {}): void {
+  // biome-ignore lint/suspicious/noConsole: as above
+  console.warn(JSON.stringify({ level: 'warn', event, ...fields }));
 }

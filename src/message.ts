@@ -44,6 +44,18 @@ export interface Opened extends Message {
   readAtAck: boolean;
   /** Where it goes, if it names that itself. */
   destination?: StoredDestination;
+  /** When its first delivery was due: epoch ms, by the server's clock. */
+  dueAt: number;
+}
+
+/** The JSON of an envelope. What delayed the message is only there where something did. */
+export interface StoredMessage {
+  body?: unknown;
+  raw?: Raw | undefined;
+  headers?: Record<string, string> | undefined;
+  destination?: StoredDestination | undefined;
+  delayMs?: number | undefined;
+  notBefore?: number | undefined;
 }
 
 /** A message on its way in, checked and complete. */
@@ -107,10 +119,8 @@ export function parseEntry(entry: string): { attempt: number; id: string } {
 export function openEnvelope(entry: string, envelope: string): Opened {
   const end = envelope.indexOf('\n');
   const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = envelope.slice(0, end).split(' ');
-  const { body, headers, destination, raw } = JSON.parse(envelope.slice(end + 1)) as Pick<
-    Opened,
-    'body' | 'headers' | 'destination' | 'raw'
-  >;
+  const stored = JSON.parse(envelope.slice(end + 1)) as StoredMessage;
+  const { body, headers, destination, raw, delayMs = 0, notBefore = 0 } = stored;
   return {
     ...parseEntry(entry),
     ...parseLane(lane),
@@ -119,6 +129,7 @@ export function openEnvelope(entry: string, envelope: string): Opened {
     headers: headers ?? {},
     enqueuedAt: Number(enqueuedAt),
     ...(destination && { destination }),
+    dueAt: Math.max(Number(enqueuedAt) + delayMs, notBefore),
     readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || follow === 'then',
   };
 }

@@ -1,7 +1,7 @@
 /** Enqueueing: turns what callers ask for into complete messages, or into a list of what is wrong with them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type * as z from 'zod/mini';
-import { chooseDestination, groupOf, type StoredDestination } from './destinations/destination.ts';
+import { chooseDestination, groupOf } from './destinations/destination.ts';
 import { shortDigest } from './digest.ts';
 import { parseDuration } from './duration.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
@@ -15,10 +15,12 @@ import {
   type Priority,
   type Raw,
   type StoredDedup,
+  type StoredMessage,
 } from './message.ts';
 import { MessageOptions, parseInstant } from './message-options.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Store, Unnamed } from './store/store.ts';
+import { TRACEPARENT_BYTES } from './telemetry/trace-context.ts';
 
 /** The most messages one request may carry. */
 export const MAX_BATCH = 1_000;
@@ -70,6 +72,7 @@ export interface RequestName {
 
 /**
  * All of them or none.
+ * @param traceparent goes with each message that has none of its own
  * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
  */
 export async function enqueueDrafts(
@@ -77,6 +80,7 @@ export async function enqueueDrafts(
   queues: Queues,
   drafts: Draft[],
   name?: RequestName,
+  traceparent?: string,
 ): Promise<Enqueued> {
   if (drafts.length < 1 || drafts.length > MAX_BATCH) {
     const message = `must hold 1 to ${MAX_BATCH} messages`;
@@ -85,7 +89,7 @@ export async function enqueueDrafts(
   const messages: Unnamed[] = [];
   const issues: Issue[] = [];
   for (const draft of drafts) {
-    const result = await complete(draft, queues);
+    const result = await complete(draft, queues, traceparent);
     if ('message' in result) messages.push(result.message);
     else issues.push(...result.issues);
   }
@@ -118,8 +122,8 @@ export function receiptOf(
  * A message that is enqueued with the ack of another: it has its id already.
  * @throws InvalidMessage
  */
-export async function prepare(queues: Queues, draft: Draft): Promise<NewMessage> {
-  const result = await complete(draft, queues);
+export async function prepare(queues: Queues, draft: Draft, traceparent?: string): Promise<NewMessage> {
+  const result = await complete(draft, queues, traceparent);
   if ('issues' in result) throw new InvalidMessage(result.issues);
   return { id: newToken(), ...result.message };
 }
@@ -140,15 +144,28 @@ export function queuesNamed(options: unknown): string[] {
 }
 
 /** One draft as a message, or all that is wrong with it. */
-export async function complete(draft: Draft, queues: Queues): Promise<{ message: Unnamed } | { issues: Issue[] }> {
+export async function complete(
+  draft: Draft,
+  queues: Queues,
+  traceparent?: string,
+): Promise<{ message: Unnamed } | { issues: Issue[] }> {
   const { queue, body, raw, options, at } = draft;
   const parsed = MessageOptions.safeParse(options);
   const { priority, group, delay, notBefore, ttl, maxAttempts, headers, retention, dedup } = parsed.data ?? {};
-  const followers = await followersOf(parsed.data ?? {}, queues, at);
+  const followers = await followersOf(parsed.data ?? {}, queues, at, traceparent);
   const policy = queue && (queues.get(queue.name) ?? queue).destination;
   const chosen = queue && parsed.success ? chooseDestination(policy, parsed.data.destination, at) : {};
   const destination = 'destination' in chosen ? chosen.destination : undefined;
-  const json = toJson(body, headers, destination, raw);
+  const stored = dedup && queue ? await storedDedup(queue, dedup) : undefined;
+  const asked = parseDuration(delay ?? 0) ?? 0;
+  const delayMs = stored?.mode === 'debounce' ? Math.max(asked, stored.windowMs) : asked;
+  const json = toJson(body, {
+    ...(raw ? { raw } : { body }),
+    headers: traceparent ? { traceparent, ...headers } : headers,
+    destination,
+    delayMs: delayMs || undefined,
+    notBefore: notBefore === undefined ? undefined : parseInstant(notBefore),
+  });
   // What a sender elsewhere signed is not refused by our schema: its handler's check makes it a dead letter, bytes and all.
   const schema = raw && queue?.pool === DRAINED ? undefined : queue?.schema;
   const issues = [
@@ -156,22 +173,20 @@ export async function complete(draft: Draft, queues: Queues): Promise<{ message:
     ...issuesOf(parsed.error, at),
     ...('issue' in chosen ? [chosen.issue] : []),
     ...(await badBody(schema, body, at)),
-    ...badJson(body, json, at),
+    ...badJson(body, json, at, (traceparent ? TRACEPARENT_BYTES : 0) + (delayMs || notBefore ? DUE_BYTES : 0)),
     ...(queue?.ordered && priority !== undefined
       ? [{ field: `${at}priority`, code: 'ordered', message: ONE_PRIORITY }]
       : []),
     ...followers.issues,
   ];
   if (issues.length > 0 || !queue || json === undefined) return { issues };
-  const stored = dedup ? await storedDedup(queue, dedup) : undefined;
-  const delayMs = parseDuration(delay ?? 0) ?? 0;
   const ownGroup = group ?? (destination && (await groupOf(destination, MAX_GROUP_LENGTH)));
   return {
     message: {
       lane: laneOf((priority as Priority | undefined) ?? queue.priority, queue.name, ownGroup),
       pool: queue.pool,
       maxAttempts: maxAttempts ?? queue.attempts,
-      delayMs: stored?.mode === 'debounce' ? Math.max(delayMs, stored.windowMs) : delayMs,
+      delayMs,
       ...(notBefore === undefined ? {} : { notBefore: parseInstant(notBefore) ?? 0 }),
       ttlMs: parseDuration(ttl ?? queue.ttlMs) ?? 0,
       retentionMs: parseDuration(retention ?? queue.retentionMs) ?? 0,
@@ -193,12 +208,13 @@ async function followersOf(
   { onSuccess = [], onDeath = [] }: z.output<typeof MessageOptions>,
   queues: Queues,
   at: string,
+  traceparent: string | undefined,
 ): Promise<Followers> {
   const followers: Followers = { messages: [], issues: [] };
   for (const [on, field, named] of [['done', 'onSuccess', onSuccess] as const, ['dead', 'onDeath', onDeath] as const]) {
     for (const [index, { queue, body, ...options }] of [named].flat().entries()) {
       const place = Array.isArray(named) ? `${at}${field}[${index}].` : `${at}${field}.`;
-      const result = await complete({ queue: queues.get(queue), body, options, at: place }, queues);
+      const result = await complete({ queue: queues.get(queue), body, options, at: place }, queues, traceparent);
       if ('issues' in result) followers.issues.push(...result.issues);
       else followers.messages.push({ on, message: result.message });
     }
@@ -221,25 +237,23 @@ async function storedDedup(
 }
 
 /** @returns undefined for what JSON cannot hold: functions, cycles, big integers, nesting beyond the stack */
-function toJson(
-  body: unknown,
-  headers: Record<string, string> | undefined,
-  destination: StoredDestination | undefined,
-  raw: Raw | undefined,
-): string | undefined {
+function toJson(body: unknown, message: StoredMessage): string | undefined {
   try {
-    if (JSON.stringify(body) === undefined) return undefined;
-    return JSON.stringify(raw ? { raw, headers, destination } : { body, headers, destination });
+    return JSON.stringify(body) === undefined ? undefined : JSON.stringify(message);
   } catch {
     return undefined;
   }
 }
 
-function badJson(body: unknown, json: string | undefined, at: string): Issue[] {
+/** The most that `delayMs` and `notBefore` add to a stored message. */
+const DUE_BYTES = 48;
+
+/** @param ownBytes what was added to what the caller sent */
+function badJson(body: unknown, json: string | undefined, at: string, ownBytes: number): Issue[] {
   const issue = (code: string, message: string) => [{ field: `${at}body`, code, message }];
   if (body === undefined) return issue('required', 'is required');
   if (json === undefined) return issue('invalid', 'cannot be written as JSON');
-  if (!isOver(json, MAX_MESSAGE_BYTES)) return [];
+  if (!isOver(json, MAX_MESSAGE_BYTES + ownBytes)) return [];
   return issue('too_large', `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`);
 }
 

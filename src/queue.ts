@@ -32,6 +32,8 @@ export interface HandlerContext<Env = unknown> {
     body: Input,
     options?: MessageOptions,
   ): Promise<{ id: string; queue: string }>;
+  /** W3C trace context to pass on, where the message has one or traces are exported. */
+  traceparent?: string | undefined;
 }
 
 export type Handler<Body, Env = unknown> = (

@@ -116,7 +116,9 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
       options,
       at: many ? `messages[${i}].` : '',
     }));
-    const { receipts, wake } = await engine.enqueue(drafts);
+    const { receipts, wake } = await engine.enqueue(drafts, undefined, {
+      waitUntil: (exported) => context?.waitUntil(exported),
+    });
     if (wake && context) wakeDrain(engine, context);
     return receipts;
   };
@@ -138,7 +140,7 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
 /** Starts a drain behind the answer. Its failure is told to the log only: the messages are stored, and cron drains them. */
 export function wakeDrain(engine: Engine, context: Waits): void {
   const drained = engine.drain(Math.min(WOKEN_DRAIN_MS, engine.config.SLUICE_DRAIN_MS)).catch((error: unknown) => {
-    logError(`woken drain: ${error instanceof StorageError ? error.message : 'failed'}`);
+    logError('woken drain failed', { reason: error instanceof StorageError ? error.message : 'unknown' });
   });
   context.waitUntil(drained);
 }

@@ -20,6 +20,7 @@ const LAYERS = [
     'src/ring.ts',
     'src/config.ts',
     'src/log.ts',
+    'src/figures.ts',
   ],
   ['src/store/'],
   [
@@ -30,6 +31,8 @@ const LAYERS = [
     'src/drain/',
     'src/schedule/',
     'src/webhooks/',
+    'src/stats.ts',
+    'src/telemetry/',
   ],
   ['src/engine.ts', 'src/client/'],
   ['src/http/'],

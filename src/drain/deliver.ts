@@ -12,6 +12,8 @@ export interface Delivery {
   entry: string;
   message: Opened;
   queue: AnyQueue;
+  /** Since when it was due, by the local clock; only known at a first delivery. */
+  dueAt?: number;
 }
 
 /** How long a message waits whose queue this deployment does not know: a newer or older one may. */
@@ -19,15 +21,21 @@ const UNKNOWN_QUEUE_WAIT_MS = 15 * 60_000;
 /** The wait where a queue's own backoff throws, or gives what is no wait. */
 const FALLBACK_WAIT_MS = 60_000;
 
-/** @returns what to deliver, or the settlement of what cannot be. */
+/**
+ * @param clockAheadMs by how much the local clock is ahead of the server's
+ * @returns what to deliver, or the settlement of what cannot be.
+ */
 export function openDelivery(
   { entry, envelope }: { entry: string; envelope: string },
   queues: ReadonlyMap<string, AnyQueue>,
+  clockAheadMs = 0,
 ): Delivery | Settlement {
   try {
     const queue = queues.get(queueOfEnvelope(envelope));
     if (!queue?.handler) return { entry, outcome: 'release', delayMs: UNKNOWN_QUEUE_WAIT_MS };
-    return { entry, message: openEnvelope(entry, envelope), queue };
+    const message = openEnvelope(entry, envelope);
+    const first = entry.startsWith('1.'); // of later ones the envelope does not tell when they were due
+    return { entry, message, queue, ...(first ? { dueAt: message.dueAt + clockAheadMs } : {}) };
   } catch {
     return { entry, outcome: 'dead', failure: { kind: 'unreadable', text: 'its stored form cannot be read' } };
   }
@@ -43,7 +51,7 @@ export async function deliver(
   const chain = openChain(prepare);
   try {
     const body = await checkedBody(queue, message.body);
-    const { readAtAck, ...given } = message;
+    const { readAtAck, dueAt: _, ...given } = message;
     const result: unknown = await queue.handler?.({ ...given, body }, { ...context, enqueue: chain.enqueue });
     const chained = await chain.close();
     const ack: Settlement = { entry, outcome: 'ack', chained, ...(readAtAck ? { result: resultText(result) } : {}) };

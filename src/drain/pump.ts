@@ -6,10 +6,13 @@
  * decides nothing about Redis and nothing about handlers: the store and deliver.ts do.
  */
 import { StorageError } from '../errors.ts';
+import type { Measured } from '../figures.ts';
 import { type Message, newToken } from '../message.ts';
-import { prepare } from '../producer.ts';
+import { type Draft, prepare } from '../producer.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
+import { passedOn } from '../telemetry/trace-context.ts';
+import type { OpenSpan } from '../telemetry/tracing.ts';
 import type { Budget } from './budget.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
 
@@ -32,6 +35,8 @@ export interface DrainOptions {
   onTripped?: ((tripped: ExchangeAnswer['tripped']) => void) | undefined;
   /** Told of each delivery that did not end well. */
   onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
+  /** Begins the span of a delivery, where traces are exported. */
+  trace?: ((message: Message) => OpenSpan) | undefined;
   /** Jitter, in [0, 1). */
   random?: (() => number) | undefined;
 }
@@ -50,7 +55,9 @@ export interface DrainReport extends Record<Status, number> {
 interface Running {
   delivery: Delivery;
   controller: AbortController;
+  startedAt: number;
   deadline: number;
+  span: OpenSpan | undefined;
   settled: boolean;
 }
 
@@ -145,16 +152,18 @@ class Pump {
   #begin(delivery: Delivery): void {
     const { budget, env, queues } = this.#options;
     const controller = new AbortController();
-    const deadline = this.#clock() + delivery.queue.timeoutMs;
-    const running: Running = { delivery, controller, deadline, settled: false };
+    const startedAt = this.#clock();
+    const deadline = startedAt + delivery.queue.timeoutMs;
+    const span = this.#options.trace?.(delivery.message);
+    const running: Running = { delivery, controller, startedAt, deadline, span, settled: false };
     budget.onDelivery(delivery.queue.requests);
     this.#report.delivered += 1;
     this.#running.set(delivery.entry, running);
     if (deadline < this.#armedFor) this.#notify();
-    const context = { env, signal: controller.signal };
-    deliver(delivery, context, (draft) => prepare(queues, draft), this.#random).then((outcome) =>
-      this.#finish(running, outcome),
-    );
+    const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
+    const context = { env, signal: controller.signal, traceparent };
+    const prepared = (draft: Draft) => prepare(queues, draft, traceparent);
+    deliver(delivery, context, prepared, this.#random).then((outcome) => this.#finish(running, outcome));
   }
 
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
@@ -163,12 +172,19 @@ class Pump {
     running.settled = true;
     this.#running.delete(running.delivery.entry);
     const aborted = running.controller.signal.aborted && outcome.outcome !== 'ack';
-    const settlement = aborted ? cutOff(running.delivery) : outcome;
+    const measured = this.#measure(running);
+    const settlement = { ...(aborted ? cutOff(running.delivery) : outcome), measured };
+    running.span?.end(settlement.failure?.kind);
     if (settlement.failure) this.#options.onFailure?.(running.delivery.message, settlement);
     this.#settle(settlement);
     this.#finished += 1;
     this.#start();
     if (this.#running.size === 0 || this.#isExchangeDue()) this.#notify();
+  }
+
+  #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measured {
+    const waited = dueAt === undefined ? {} : { waitMs: startedAt - dueAt };
+    return { queue: queue.name, runMs: this.#clock() - startedAt, ...waited };
   }
 
   #settle(outcome: Settlement): void {
@@ -252,7 +268,7 @@ class Pump {
     if (answer.lost) this.#forgetLease();
     this.#abortCancelled(answer.cancelled);
     if (answer.tripped.length > 0) this.#options.onTripped?.(answer.tripped);
-    this.#accept(answer, want);
+    this.#accept(answer, want, (sentAt + this.#clock()) / 2 - answer.now);
     this.#adapt();
   }
 
@@ -264,9 +280,10 @@ class Pump {
     });
   }
 
-  #accept(answer: ExchangeAnswer, want: number): void {
+  /** @param clockAheadMs the server answered about half-way between request and reply */
+  #accept(answer: ExchangeAnswer, want: number, clockAheadMs: number): void {
     for (const taken of answer.taken) {
-      const delivery = openDelivery(taken, this.#options.queues);
+      const delivery = openDelivery(taken, this.#options.queues, clockAheadMs);
       if ('outcome' in delivery) {
         this.#settle(delivery);
         this.#finished += 1;
@@ -308,6 +325,7 @@ class Pump {
     this.#report.leasesLost += 1;
     for (const running of this.#running.values()) {
       running.settled = true;
+      running.span?.end('lapsed');
       running.controller.abort(new DOMException('the lease of this message was lost', 'AbortError'));
     }
     this.#running.clear();

@@ -29,9 +29,10 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object) => 
   for (const add of functions) add(app);
   app.onError((error, c) => {
     const problem = toProblem(error);
-    if (problem.code === 'misconfigured') logError(`bad settings: ${error.message}`);
+    if (problem.code === 'misconfigured') logError('bad settings', { settings: error.message });
     // The text of an unknown error may hold anything, bodies too: its name has to do.
-    if (problem.code === 'internal') logError(`${c.req.method} ${c.req.routePath}: ${error.name}`);
+    if (problem.code === 'internal')
+      logError('request failed', { method: c.req.method, route: c.req.routePath, error: error.name });
     return answerProblem(c, problem);
   });
   app.notFound((c) => {

@@ -4,7 +4,9 @@ import { parseDuration } from '../duration.ts';
 
 /** As browse.lua makes them: a lane and a place in it, or a rank. The longest lane has 1,219 characters. */
 const READY_CURSOR = /^\d:\S{1,1217} \d{1,9}$/;
-const RANK_CURSOR = /^\d{1,20}$/;
+const RANK_CURSOR = /^\d{1,9}$/;
+/** Redis' own, of a scan. */
+const SCAN_CURSOR = /^\d{1,20}$/;
 
 export const Page = z
   .strictObject({
@@ -54,5 +56,5 @@ export const Purge = z.strictObject({
   states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
 });
 const flag = z._default(z.enum(['true', 'false']), 'false');
-export const Destinations = z.strictObject({ cursor: z._default(z.string().check(z.regex(RANK_CURSOR)), '0') });
+export const Destinations = z.strictObject({ cursor: z._default(z.string().check(z.regex(SCAN_CURSOR)), '0') });
 export const Audit = z.strictObject({ repair: flag, deep: flag });

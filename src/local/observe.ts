@@ -67,7 +67,7 @@ function exchangedIn(args: string[], result: unknown[]): Exchanged {
     at: Number(now),
     lost: lost === '1',
     settlements: statuses.map((status, i) => {
-      const [outcome, entry = '', delay, , text = ''] = settlements.slice(5 * i, 5 * i + 5);
+      const [outcome, entry = '', delay, , text = ''] = settlements.slice(6 * i, 6 * i + 5);
       return { entry, outcome: outcome?.replace(/[+-]$/, '') as Outcome, status, delayMs: Number(delay), text };
     }),
     taken: taken.filter((_, i) => i % 2 === 0),

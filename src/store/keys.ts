@@ -22,6 +22,8 @@ export interface Keys {
   /** What became of the webhooks of each source. */
   sources: string;
   schedules: string;
+  /** What became of messages, until it is folded. */
+  stats: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -46,6 +48,7 @@ export function keysOf(prefix: string): Keys {
     topic: (name) => `${root}topic:${name}`,
     sources: `${root}sources`,
     schedules: `${root}schedules`,
+    stats: `${root}stats`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
     ring: (name) => `${root}ring:${name}`,

@@ -15,6 +15,8 @@ import due from '#lua/due.lua';
 import enqueue from '#lua/enqueue.lua';
 import entry from '#lua/entry.lua';
 import exchange from '#lua/exchange.lua';
+import figures from '#lua/figures.lua';
+import fold from '#lua/fold.lua';
 import inspect from '#lua/inspect.lua';
 import lane from '#lua/lane.lua';
 import lanes from '#lua/lanes.lua';
@@ -34,12 +36,14 @@ import ringRemove from '#lua/ring-remove.lua';
 import rotate from '#lua/rotate.lua';
 import schedules from '#lua/schedules.lua';
 import settle from '#lua/settle.lua';
+import stats from '#lua/stats.lua';
 import subscribe from '#lua/subscribe.lua';
 import sweep from '#lua/sweep.lua';
 import take from '#lua/take.lua';
 import tally from '#lua/tally.lua';
 import timers from '#lua/timers.lua';
 import topic from '#lua/topic.lua';
+import totals from '#lua/totals.lua';
 import unsubscribe from '#lua/unsubscribe.lua';
 import type { Script } from './script.ts';
 
@@ -47,26 +51,14 @@ const script = (name: string, ...chunks: string[]): Script => ({ name, source: c
 
 export const scripts = {
   enqueue: script('enqueue', clock, entry, lane, lease, locate, admit, enqueue),
-  exchange: script(
-    'exchange',
-    clock,
-    entry,
-    lane,
-    lease,
-    limits,
-    breaker,
-    dead,
-    locate,
-    admit,
-    due,
-    timers,
-    settle,
-    take,
-    exchange,
-  ),
-  sweep: script('sweep', clock, entry, lane, lease, limits, dead, locate, admit, due, timers, inspect, age, sweep),
-  audit: script('audit', clock, entry, lane, lease, limits, dead, locate, admit, inspect, audit),
+  // biome-ignore format: a line for each script
+  exchange: script('exchange', clock, entry, lane, lease, limits, breaker, stats, dead, locate, admit, due, timers, settle, take, exchange),
+  // biome-ignore format: a line for each script
+  sweep: script('sweep', clock, entry, lane, lease, limits, stats, fold, dead, locate, admit, due, timers, inspect, age, sweep),
+  audit: script('audit', clock, entry, lane, lease, limits, stats, dead, locate, admit, inspect, audit),
   cancel: script('cancel', clock, entry, lane, lease, limits, locate, cancel),
+  figures: script('figures', clock, entry, stats, fold, figures),
+  totals: script('totals', clock, entry, stats, fold, totals),
   look: script('look', clock, entry, lane, lease, locate, look),
   count: script('count', clock, entry, lane, lease, lanes, count),
   breakers: script('breakers', clock, breakers),

@@ -1,5 +1,6 @@
 /** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
 import { RequestMismatch, StorageError } from '../errors.ts';
+import { type Measured, measuredText } from '../figures.ts';
 import { idsOf, type NewMessage, newToken } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
 import type { Runner } from './script.ts';
@@ -47,6 +48,8 @@ export interface Settlement {
   chained?: NewMessage[];
   /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */
   result?: string;
+  /** Where its handler was called. */
+  measured?: Measured;
 }
 
 export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lapsed' | 'missing' | 'expired';
@@ -105,6 +108,8 @@ export interface SweepAnswer {
   findings: Finding[];
   /** There where slots have come. */
   schedules?: StoredSchedule[];
+  /** There are more figures to fold. */
+  unfolded?: true;
 }
 
 /** A schedule as it is stored; due.lua says how. */
@@ -161,8 +166,12 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
     exchange: (request) => exchange(runner, keys, head(), policies, request),
     async sweep(pool, { limit = SWEEP_FIRES, cursor = '' } = {}) {
       const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), policies, ...drained];
-      const { reply } = await runner.run(scripts.sweep, [keys.timers, keys.failures, keys.ready(pool)], args);
-      const [now, nextDue, fired, requeued, dead, ready, next, found, schedules] = list(reply);
+      const { reply } = await runner.run(
+        scripts.sweep,
+        [keys.timers, keys.failures, keys.ready(pool), keys.stats],
+        args,
+      );
+      const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, unfolded] = list(reply);
       return {
         now: Number(now),
         ...due(Number(nextDue)),
@@ -173,12 +182,15 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
         cursor: String(next),
         findings: findingsIn(found),
         ...dueSchedules(schedules),
+        ...(unfolded === '1' ? { unfolded: true as const } : {}),
       };
     },
     async audit(cursor, repair, deep = false) {
       const flag = (set: boolean) => (set ? '1' : '0');
       const args = [...head(), cursor, String(AUDIT_KEYS), flag(repair), flag(deep), ...drained];
-      const [next, found] = list((await runner.run(scripts.audit, [keys.timers, keys.failures], args)).reply);
+      const [next, found] = list(
+        (await runner.run(scripts.audit, [keys.timers, keys.failures, keys.stats], args)).reply,
+      );
       return { cursor: String(next), findings: findingsIn(found) };
     },
   };
@@ -292,7 +304,7 @@ async function exchange(
   ];
   const { reply, repeated } = await runner.run(
     scripts.exchange,
-    [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper],
+    [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats],
     args,
   );
   const [now, nextDue, lost, statuses, taken, unseen, cancelled, tripped, schedules] = list(reply);
@@ -315,11 +327,11 @@ async function exchange(
 
 const WORDS = { good: '+', bad: '-' };
 
-function settlementArgs({ entry, delayMs = 0, failure, result, ...settlement }: Settlement): string[] {
+function settlementArgs({ entry, delayMs = 0, failure, result, measured, ...settlement }: Settlement): string[] {
   const outcome = settlement.outcome + (settlement.health ? WORDS[settlement.health] : '');
-  if (result !== undefined) return [outcome, entry, '0', 'read', result];
+  if (result !== undefined) return [outcome, entry, '0', 'read', result, measuredText(measured)];
   const text = (failure?.text ?? '').replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed();
-  return [outcome, entry, String(delayMs), failure?.kind ?? '-', text];
+  return [outcome, entry, String(delayMs), failure?.kind ?? '-', text, measuredText(measured)];
 }
 
 const findingsIn = (found: unknown): Finding[] => pairs(strings(found)).map(([finding, name]) => ({ finding, name }));

@@ -153,6 +153,7 @@ const KEYS = [
   'awake',
   'sleeper',
   'config',
+  'stats',
   'req:token',
   'ready:*',
   'ready:pulled',

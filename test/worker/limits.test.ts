@@ -92,6 +92,8 @@ const routes: { method: string; path: string; body?: unknown }[] = [
   { method: 'POST', path: '/v1/schedules/{schedule}/run' },
   { method: 'POST', path: '/v1/schedules/{schedule}/pause' },
   { method: 'POST', path: '/v1/schedules/{schedule}/resume' },
+  { method: 'GET', path: '/v1/stats' },
+  { method: 'GET', path: '/metrics' },
   { method: 'POST', path: '/v1/drain' },
   { method: 'POST', path: '/v1/sweep' },
   { method: 'GET', path: '/health' },
@@ -215,6 +217,16 @@ describe('hostile values', () => {
     const faults: string[] = [];
     for (const [name, value] of Object.entries({ ...hostile, 'a negative number': '-1' })) {
       faults.push(...unlikeRefusal(name, await send('GET', `/v1/schedules?${field}=${value}`)));
+    }
+    expect(faults).toEqual([]);
+    expect(await stored()).toEqual(before);
+  });
+
+  test.each(['range', 'queue', 'unknown', '__proto__'])('GET /v1/stats?%s=: each is refused', async (field) => {
+    const before = await stored();
+    const faults: string[] = [];
+    for (const [name, value] of Object.entries(hostile)) {
+      faults.push(...unlikeRefusal(name, await send('GET', `/v1/stats?${field}=${value}`)));
     }
     expect(faults).toEqual([]);
     expect(await stored()).toEqual(before);
@@ -589,6 +601,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
     `req:${id}`,
     `ring:${queue}`,
     'timers|failures|awake|sleeper|config|rings|schedules',
+    'stats(:(hour|day):\\d+|:totals)?',
   ];
   const known = new RegExp(`^\\{sluice\\}:(${kinds.join('|')})$`);
   const names = await raw.keys('*');

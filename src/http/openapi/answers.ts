@@ -177,6 +177,26 @@ const SchedulePage = z.object({ schedules: z.array(ScheduleReport), cursor: z.op
 
 const Removed = z.object({ id: z.string(), removed: z.literal(true) });
 
+const percentile = z.nullable(count);
+const percentiles = z.object({ p50: percentile, p95: percentile, p99: percentile });
+const StatsFigures = z.object({
+  acked: count,
+  retried: count,
+  dead: count,
+  released: count,
+  lapsed: count,
+  waitMs: percentiles,
+  runMs: percentiles,
+});
+const StatsPoint = z.extend(StatsFigures, { at: instant });
+const StatsReport = z.object({
+  now: instant,
+  stepMs: count,
+  lastSweepAt: z.optional(instant),
+  points: z.array(StatsPoint),
+  total: StatsFigures,
+});
+
 const SweepReport = z.object({ fired: count, requeued: count, dead: count, repaired: count });
 
 const DrainReport = z.object({
@@ -263,6 +283,9 @@ export const answers = {
   ScheduleReport,
   SchedulePage,
   Removed,
+  StatsFigures,
+  StatsPoint,
+  StatsReport,
   SweepReport,
   DrainReport,
   TickReport,

@@ -9,6 +9,7 @@ import { Audit, Destinations, Override, Page, Purge, Redrive } from '../operate-
 import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
 import { Items, RingListQuery, RingPageQuery, Rotate } from '../ring-schema.ts';
 import { SchedulesPage } from '../schedule-schema.ts';
+import { StatsQuery } from '../stats-schema.ts';
 import { answers } from './answers.ts';
 import { Issue, ProblemAnswer } from './problems.ts';
 import { Batch, NewMessage, NewMessageOfBatch } from './requests.ts';
@@ -234,6 +235,22 @@ describe(answers.Cancelled, {
   was: 'Where it was. `leased`: whoever holds it may finish, nobody gets it again. `unseen`: ready or leased, in a lane too long to tell.',
 });
 describe(answers.Purged, { more: 'It works for 5 s: ask again while there is more.' });
+describe(StatsQuery, {
+  range: '`1h` in steps of a minute, `24h` in steps of ten.',
+  queue: 'Only this one. Left out: all that the token is for.',
+});
+const OF_STATS = {
+  dead: 'Those that nobody settled, too: lapsed or expired for the last time.',
+  lapsed: 'Leases that expired: the message comes again.',
+  waitMs: 'From due to the start of the handler, at first deliveries. null where nothing was measured.',
+  runMs: 'Handler time. null where nothing was measured: consumers elsewhere report outcomes only.',
+};
+describe(answers.StatsFigures, OF_STATS);
+describe(answers.StatsPoint, { ...OF_STATS, at: 'Beginning of the step, epoch ms.' });
+describe(answers.StatsReport, {
+  points: 'Every step, the present one last.',
+  lastSweepAt: 'When a sweep last found figures to fold: on a busy system, about a minute ago.',
+});
 describe(answers.SweepReport, {
   fired: 'Timers fired.',
   requeued: 'Messages that expired leases gave back.',

@@ -7,6 +7,7 @@ import { Batch, NewMessage } from './requests.ts';
 import { RINGS } from './ring-routes.ts';
 import { OF_BODIES, type Route } from './route.ts';
 import { SCHEDULES } from './schedule-routes.ts';
+import { STATS } from './stats-routes.ts';
 import { TOPICS } from './topic-routes.ts';
 import { WEBHOOKS } from './webhook-routes.ts';
 
@@ -176,5 +177,6 @@ export const ROUTES: Route[] = [
   ...OPERATE,
   ...SCHEDULES,
   ...RINGS,
+  ...STATS,
   ...SERVICE,
 ];

@@ -10,8 +10,8 @@ export interface Recount {
   leftovers: string[];
 }
 
-/** What the store keeps besides messages: requests it would recognise, and who is awake. Their own time removes them. */
-const PASSING = new Set(['req', 'awake', 'sleeper', 'config']);
+/** What the store keeps besides messages: requests it would recognise, who is awake, and figures. Their own time removes them. */
+const PASSING = new Set(['req', 'awake', 'sleeper', 'config', 'stats']);
 
 export async function recount(redis: Redis, root: string): Promise<Recount> {
   const keys = await keysOf(redis, root);

@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
+-- KEYS[3]  list  stats
 -- ARGV[1]  root    what every key of the shard begins with
 -- ARGV[2]  clock   '' or epoch ms, in tests
 -- ARGV[3]  cursor  '0' begins
@@ -34,4 +35,5 @@ shard.findings, shard.drained = {}, {}
 for i = 7, #ARGV do shard.drained[ARGV[i]] = true end
 if ARGV[6] ~= '1' then inspect['m'] = nil end
 local next_cursor = inspect_page(shard, ARGV[3], ARGV[4], inspect)
+push_tally(KEYS[3], shard.now)
 return { next_cursor, shard.findings }

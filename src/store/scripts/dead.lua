@@ -44,6 +44,7 @@ local function bury(shard, buried)
   local root = shard.root
   local by_queue, order = {}, {}
   for _, dead in ipairs(buried) do
+    counted(dead.queue, 'dead')
     if not by_queue[dead.queue] then
       by_queue[dead.queue] = {}
       order[#order + 1] = dead.queue

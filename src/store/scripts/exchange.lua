@@ -5,6 +5,7 @@
 -- KEYS[3]  string  awake
 -- KEYS[4]  hash    config        queue → 'paused <pool>' or 'resuming <pool>'; read only where an index says so
 -- KEYS[5]  string  sleeper       '<epoch ms> <lease>': when a drain that sleeps will look again
+-- KEYS[6]  list    stats
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  lease        the consumer's own name for it
@@ -19,8 +20,8 @@
 -- ARGV[12] settlements  how many follow
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
 -- ARGV[…]  pools, then settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's health),
---          entry, delay ms, kind, text; then what the handlers of acked ones enqueued:
---          place of the settlement, how many arguments, and runs as admit.lua reads them
+--          entry, delay ms, kind, text, measured (stats.lua says how); then what the handlers of acked ones
+--          enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
 -- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …},
 --           '1' if there is more for this call than fitted in, {entry that was cancelled while it was held, …},
 --           {name, open until (epoch ms; 0: closed) of each breaker that changed, …},
@@ -28,7 +29,7 @@
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
--- Cost     11 commands to take one message, 7 to settle it; for n messages of l lanes about 10 + 3 l + n / 50.
+-- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + 3 l + n / 50.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
@@ -39,10 +40,11 @@ local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
 
 local function read_settlements(from, count)
   local settlements = {}
-  for i = from, from + 5 * count - 1, 5 do
+  for i = from, from + 6 * count - 1, 6 do
     local outcome, word = string.match(ARGV[i], '^(%l+)(.?)$')
     settlements[#settlements + 1] =
-      { outcome = outcome, word = word, entry = ARGV[i + 1], delay = tonumber(ARGV[i + 2]), kind = ARGV[i + 3], text = ARGV[i + 4] }
+      { outcome = outcome, word = word, entry = ARGV[i + 1], delay = tonumber(ARGV[i + 2]), kind = ARGV[i + 3], text = ARGV[i + 4],
+        measured = ARGV[i + 5] }
   end
   return settlements
 end
@@ -56,7 +58,7 @@ local held = read_lease(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
 local statuses, remaining, garbage, soonest = settle(shard, held, settlements)
 
-local chained = 14 + #pools + 5 * #settlements
+local chained = 14 + #pools + 6 * #settlements
 while chained <= #ARGV do
   local first, last = chained + 2, chained + 1 + tonumber(ARGV[chained + 1])
   if statuses[tonumber(ARGV[chained])] == 'acked' then admit(shard, shard.intake, ARGV, first, last) end
@@ -125,6 +127,7 @@ end
 bury(shard, buried)
 record_failures(shard, failures)
 put_in(shard, shard.intake)
+push_tally(KEYS[6], now)
 
 -- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
 for lane, last in pairs(promoted) do

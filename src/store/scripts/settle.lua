@@ -24,9 +24,9 @@ local function wait_later(later, shard, header, entry, slot, delay)
   if not holds then free(shard, slot) end
 end
 
--- Applies settlements { entry =, outcome =, delay =, kind =, text =, word = (of its destination) } to `held`, the items of the lease from its left
--- end. What follows on their ends goes to `shard.intake`. Returns the status of each, the items that stay, the keys to
--- remove, and when the first of what has to wait is due.
+-- Applies settlements { entry =, outcome =, delay =, kind =, text =, measured =, word = (of its destination) } to `held`,
+-- the items of the lease from its left end. What follows on their ends goes to `shard.intake`. Returns the status of each,
+-- the items that stay, the keys to remove, and when the first of what has to wait is due.
 local function settle(shard, held, settlements)
   local root, now = shard.root, shard.now
   local wanted, in_lease = {}, resolve(held, settlements)
@@ -91,6 +91,7 @@ local function settle(shard, held, settlements)
         end
       end
       free(shard, slot)
+      observed(header, statuses[i], s.measured)
     end
   end
 

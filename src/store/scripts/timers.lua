@@ -29,6 +29,7 @@ local function give_back(shard, lease, moves, buried, failures, garbage)
           if attempt_of(entry) < header.attempts then
             gather(moves, header.pool, header.lane, 'RPUSH', next_entry(entry))
             returned = returned + 1
+            counted(queue_of(header.lane), 'lapsed')
           else
             slot = bury_with(buried, header.lane, entry, slot)
             end_dead(shard, shard.intake, header, id_of(entry))

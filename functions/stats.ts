@@ -1,0 +1,35 @@
+/** The edge function for figures: stats over time for people and pages, metrics for whoever scrapes. */
+import type { EdgeFunction } from '../src/http/app.ts';
+import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
+import { readQuery } from '../src/http/body.ts';
+import { metricsText } from '../src/http/metrics.ts';
+import { Problem } from '../src/http/problem.ts';
+import { StatsQuery } from '../src/http/stats-schema.ts';
+
+/** All queues together, those included that this deployment no longer has; and messages whose queue nobody knows. */
+const ALL = '*';
+const NO_QUEUE = '-';
+
+export const stats: EdgeFunction = (app) => {
+  app.get('/v1/stats', allow('operate'), async (c) => {
+    const { engine, token } = c.var;
+    const { range, queue } = readQuery(c, StatsQuery);
+    if (queue !== undefined) permit(token, queue);
+    if (queue !== undefined && !engine.queues.has(queue)) throw new Problem('unknown_queue');
+    const permitted = [...engine.queues.keys()].filter((name) => isPermitted(token, name));
+    const all = isPermitted(token, ANY_QUEUE) ? [ALL] : permitted;
+    return c.json(await engine.stats.report(range, queue === undefined ? all : [queue]));
+  });
+
+  app.get('/metrics', allow('operate'), async (c) => {
+    const { engine, token } = c.var;
+    const permitted = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name));
+    const names = permitted.map(({ name }) => name);
+    const [queues, { figures: totals, ...rest }] = await Promise.all([
+      Promise.all(permitted.map((queue) => engine.operator.queue(queue))),
+      engine.stats.totals(isPermitted(token, ANY_QUEUE) ? [...names, NO_QUEUE] : names),
+    ]);
+    const text = metricsText({ now: Date.now(), queues, totals, ...rest });
+    return c.text(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  });
+};

@@ -1,0 +1,102 @@
+/**
+ * Metrics in Prometheus' text format: names, units and order by its conventions. Pure.
+ *
+ * Counters are sums since ever, so that they never fall; of the histograms' buckets every second is told, an octave each.
+ */
+import { boundMs, type Figures, type Histogram, LAST_BUCKET, OUTCOMES } from '../figures.ts';
+import type { QueueReport } from '../operator.ts';
+
+export interface Measurements {
+  /** Epoch ms. */
+  now: number;
+  queues: QueueReport[];
+  /** By queue. */
+  totals: Map<string, Figures>;
+  sweptAt?: number;
+}
+
+export function metricsText({ now, queues, totals, sweptAt }: Measurements): string {
+  const each = [...totals];
+  return [
+    family('sluice_queue_messages', 'gauge', 'Messages of a queue by state.', queues.flatMap(states)),
+    family(
+      'sluice_queue_oldest_ready_age_seconds',
+      'gauge',
+      'How long ago the oldest ready message was enqueued; 0 where none is ready.',
+      queues.map(({ queue, oldestReadyAt = now }) => ['', { queue }, Math.max(0, now - oldestReadyAt) / 1_000]),
+    ),
+    family(
+      'sluice_queue_paused',
+      'gauge',
+      'Whether no message of the queue is given out.',
+      queues.map(({ queue, paused }) => ['', { queue }, Number(paused)]),
+    ),
+    family(
+      'sluice_queue_counts_complete',
+      'gauge',
+      'Whether all messages of the queue were counted; 0 where there are too many lanes or timers to look at.',
+      queues.map(({ queue, complete }) => ['', { queue }, Number(complete)]),
+    ),
+    family(
+      'sluice_deliveries_total',
+      'counter',
+      'Deliveries by how they ended.',
+      each.flatMap(([queue, figures]) => OUTCOMES.map((outcome) => ['', { queue, outcome }, figures[outcome]])),
+    ),
+    family(
+      'sluice_delivery_wait_seconds',
+      'histogram',
+      'From when a message was due to the start of its handler, first deliveries only.',
+      each.flatMap(([queue, { wait }]) => histogram(queue, wait)),
+    ),
+    family(
+      'sluice_delivery_duration_seconds',
+      'histogram',
+      'How long handlers ran.',
+      each.flatMap(([queue, { run }]) => histogram(queue, run)),
+    ),
+    family(
+      'sluice_last_sweep_timestamp_seconds',
+      'gauge',
+      'When a sweep last found figures to fold.',
+      sweptAt === undefined ? [] : [['', {}, sweptAt / 1_000]],
+    ),
+  ].join('');
+}
+
+/** What stands behind the family's name, labels, value. */
+type Sample = [suffix: string, labels: Record<string, string>, value: number];
+
+function family(name: string, type: string, help: string, samples: Sample[]): string {
+  const lines = samples.map(([suffix, labels, value]) => `${name}${suffix}${labelsText(labels)} ${value}`);
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ''].join('\n');
+}
+
+/** Values are names of queues and words of ours: none has anything to escape. */
+function labelsText(labels: Record<string, string>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
+  return pairs.length > 0 ? `{${pairs.join(',')}}` : '';
+}
+
+function states({ queue, ready, delayed, leased, dead }: QueueReport): Sample[] {
+  const waiting = Object.values(ready).reduce((sum, count) => sum + count, 0);
+  const counts = { ready: waiting, delayed, leased, dead };
+  return Object.entries(counts).map(([state, count]) => ['', { queue, state }, count]);
+}
+
+/** A queue that never measured anything has no histogram: most would be of queues that are pulled. */
+function histogram(queue: string, { counts, count, sumMs }: Histogram): Sample[] {
+  if (count === 0) return [];
+  const samples: Sample[] = [];
+  let below = 0;
+  for (let bucket = 0; bucket < LAST_BUCKET; bucket++) {
+    below += counts[bucket] ?? 0;
+    if (bucket % 2 === 0) samples.push(['_bucket', { queue, le: String(boundMs(bucket) / 1_000) }, below]);
+  }
+  return [
+    ...samples,
+    ['_bucket', { queue, le: '+Inf' }, count],
+    ['_sum', { queue }, sumMs / 1_000],
+    ['_count', { queue }, count],
+  ];
+}

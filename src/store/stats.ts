@@ -1,0 +1,37 @@
+/** Stats in the store: what the scripts counted, step by step or since ever. */
+import { keysOf } from './keys.ts';
+import { scripts } from './scripts.ts';
+import { list, pairs, type StoreOptions, strings } from './store.ts';
+
+/** A step's length, and the tier of fold.lua that has it: 1 is kept minute by minute, 2 by ten minutes, both for a day. */
+export interface Steps {
+  tier: 1 | 2;
+  count: number;
+}
+
+export interface StoredStats {
+  /** Folds what waits, so that they are up to date. @param queues '*' is all of them together. @throws StorageError */
+  steps(queues: string[], steps: Steps): Promise<{ now: number; sweptAt?: number; steps: Map<number, string> }>;
+  /** Since ever, a text for each queue; '' where nothing happened. @throws StorageError */
+  totals(queues: string[]): Promise<{ sweptAt?: number; texts: string[] }>;
+}
+
+export function openStats({ runner, prefix, clock }: StoreOptions): StoredStats {
+  const { root, stats } = keysOf(prefix);
+  const now = () => (clock ? String(clock()) : '');
+  return {
+    async steps(queues, { tier, count }) {
+      const args = [root, now(), String(tier), String(count), ...queues];
+      const [at, swept, found] = list((await runner.run(scripts.figures, [stats], args)).reply);
+      const steps = new Map(pairs(strings(found)).map(([step, text]) => [Number(step), text]));
+      return { now: Number(at), ...sweptAt(swept), steps };
+    },
+    async totals(queues) {
+      const { reply } = await runner.run(scripts.totals, [stats], [root, ...queues]);
+      const [swept, ...texts] = strings(reply);
+      return { ...sweptAt(swept), texts };
+    },
+  };
+}
+
+const sweptAt = (text: unknown) => (text === '' ? {} : { sweptAt: Number(text) });

@@ -1,0 +1,52 @@
+/** Enqueues and drains with their spans: collected on the way, sent when the work is done. Without a batch nothing is added. */
+import type { DrainReport } from '../drain/pump.ts';
+import type { Message } from '../message.ts';
+import type { Draft, Enqueued } from '../producer.ts';
+import { passedOn } from './trace-context.ts';
+import type { OpenSpan, SpanBatch } from './tracing.ts';
+
+/** Where an enqueue comes from. */
+export interface Origin {
+  /** The W3C trace context of the caller; what is none is ignored. */
+  traceparent?: string | undefined;
+  /** Keeps the export of its span alive behind the answer. */
+  waitUntil?: ((exported: Promise<unknown>) => void) | undefined;
+}
+
+/** @param enqueue is given what its messages carry: the trace of the caller, or below it that of this enqueue */
+export async function tracedEnqueue(
+  spans: SpanBatch | undefined,
+  drafts: Draft[],
+  { traceparent, waitUntil }: Origin,
+  enqueue: (traceparent: string | undefined) => Promise<Enqueued>,
+): Promise<Enqueued> {
+  if (!spans) return enqueue(passedOn(traceparent));
+  const queues = drafts.map(({ queue }) => queue?.name ?? '');
+  const span = spans.send(queues, traceparent);
+  try {
+    const enqueued = await enqueue(span.traceparent);
+    const [only, second] = enqueued.receipts;
+    span.end(undefined, only && !second ? { 'messaging.message.id': only.id } : {});
+    return enqueued;
+  } catch (error) {
+    span.end(error instanceof Error ? error.name : 'unknown');
+    throw error;
+  } finally {
+    waitUntil?.(spans.flush());
+  }
+}
+
+export async function tracedDrain(
+  spans: SpanBatch | undefined,
+  drain: (trace?: (message: Message) => OpenSpan) => Promise<DrainReport>,
+): Promise<DrainReport> {
+  if (!spans) return drain();
+  let exports = 0;
+  let report: DrainReport;
+  try {
+    report = await drain(spans.process);
+  } finally {
+    exports = await spans.flush();
+  }
+  return { ...report, requests: report.requests + exports };
+}

@@ -1,0 +1,133 @@
+// The rules of figures and traces: buckets, percentiles, trace context. Pure.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { boundMs, bucketOf, LAST_BUCKET, measuredText, parseFigures, percentilesOf, sumOf } from '../src/figures.ts';
+import { encodeSpans } from '../src/telemetry/otlp.ts';
+import { parseTraceparent, spanBelow, traceparentOf } from '../src/telemetry/trace-context.ts';
+
+const DAY_MS = 86_400_000;
+
+describe('buckets', () => {
+  test('a duration is within the bounds of its bucket, and of no other', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: DAY_MS }), (ms) => {
+        const bucket = bucketOf(ms);
+        expect(ms).toBeLessThanOrEqual(boundMs(bucket));
+        if (bucket > 0) expect(ms).toBeGreaterThan(boundMs(bucket - 1));
+      }),
+    );
+  });
+
+  test.each([
+    [0, 0],
+    [1, 0],
+    [2, 2],
+    [3, 4],
+    [4, 4],
+    [1_024, 20],
+    [DAY_MS, 53],
+    [Number.MAX_SAFE_INTEGER, LAST_BUCKET],
+  ])('%i ms is in bucket %i', (ms, bucket) => {
+    expect(bucketOf(ms)).toBe(bucket);
+  });
+});
+
+describe('figures', () => {
+  test('what a consumer measured, as the scripts read it; clocks that disagree give no negative wait', () => {
+    expect(measuredText(undefined)).toBe('');
+    expect(measuredText({ queue: 'mail', waitMs: 1_200.4, runMs: 8 })).toBe('mail 21 1200 6 8');
+    expect(measuredText({ queue: 'mail', waitMs: -3, runMs: 0 })).toBe('mail 0 0 0 0');
+    expect(measuredText({ queue: 'mail', runMs: 1 })).toBe('mail - 0 0 1');
+  });
+
+  test('texts of the store are read, added up, and what is unknown in them is passed over', () => {
+    const one = parseFigures('acked=2 w6=1 wait=7 r2=2 run=4 later=9');
+    const sum = sumOf([one, parseFigures(''), parseFigures('dead=1 lapsed=1 w6=1 w9=1 wait=27')]);
+    expect(sum).toMatchObject({ acked: 2, retried: 0, dead: 1, lapsed: 1, run: { count: 2, sumMs: 4 } });
+    expect(sum.wait).toMatchObject({ count: 3, sumMs: 34 });
+    expect(sum.wait.counts[6]).toBe(2);
+  });
+
+  test('percentiles are within a bucket of the truth', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: DAY_MS }), { minLength: 1, maxLength: 200 }), (durations) => {
+        const { wait } = parseFigures(durations.map((ms) => `w${bucketOf(ms)}=1`).join(' '));
+        const sorted = durations.toSorted((a, b) => a - b);
+        for (const [name, part] of [['p50', 0.5] as const, ['p95', 0.95] as const, ['p99', 0.99] as const]) {
+          const truth = sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0;
+          const told = percentilesOf(wait)[name] ?? Number.NaN;
+          expect(told).toBeGreaterThanOrEqual(Math.floor(truth / Math.SQRT2));
+          expect(told).toBeLessThanOrEqual(Math.ceil(truth * Math.SQRT2));
+        }
+      }),
+    );
+  });
+
+  test('where nothing was measured there is no percentile', () => {
+    expect(percentilesOf(parseFigures('acked=1').wait)).toEqual({ p50: null, p95: null, p99: null });
+  });
+});
+
+describe('trace context', () => {
+  const TRACE = '0af7651916cd43dd8448eb211c80319c';
+  const SPAN = 'b7ad6b7169203331';
+
+  test('what is valid is read and written back; of later versions what is known of them', () => {
+    const context = { traceId: TRACE, spanId: SPAN, sampled: true };
+    expect(parseTraceparent(`00-${TRACE}-${SPAN}-01`)).toEqual(context);
+    expect(traceparentOf(context)).toBe(`00-${TRACE}-${SPAN}-01`);
+    expect(parseTraceparent(`00-${TRACE}-${SPAN}-02`)).toMatchObject({ sampled: false });
+    expect(parseTraceparent(`01-${TRACE}-${SPAN}-01-more`)).toEqual(context);
+  });
+
+  test.each([
+    undefined,
+    '',
+    'nonsense',
+    `00-${TRACE}-${SPAN}`,
+    `00-${TRACE}-${SPAN}-01-more`,
+    `ff-${TRACE}-${SPAN}-01`,
+    `00-${'0'.repeat(32)}-${SPAN}-01`,
+    `00-${TRACE}-${'0'.repeat(16)}-01`,
+    `00-${TRACE.toUpperCase()}-${SPAN}-01`,
+    `00-${TRACE}-${SPAN}-01\n`,
+  ])('%j is ignored', (text) => {
+    expect(parseTraceparent(text)).toBeUndefined();
+  });
+
+  test('a span below another has its trace and an id of its own; without one a trace begins', () => {
+    const parent = { traceId: TRACE, spanId: SPAN, sampled: false };
+    expect(spanBelow(parent)).toMatchObject({ traceId: TRACE, sampled: false });
+    expect(spanBelow(parent).spanId).not.toBe(SPAN);
+    expect(parseTraceparent(traceparentOf(spanBelow(undefined)))).toMatchObject({ sampled: true });
+  });
+
+  test('spans are written as the protocol has them', () => {
+    const context = { traceId: TRACE, spanId: SPAN, sampled: true };
+    const span = {
+      context,
+      parent: undefined,
+      kind: 'consumer' as const,
+      startAt: 1,
+      endAt: 2.4,
+      errorType: 'timeout',
+    };
+    const text = encodeSpans([{ ...span, name: 'process mail', attributes: { n: 1, s: 'x' } }]);
+    expect(JSON.parse(text).resourceSpans[0].scopeSpans[0].spans).toEqual([
+      {
+        traceId: TRACE,
+        spanId: SPAN,
+        name: 'process mail',
+        kind: 5,
+        startTimeUnixNano: '1000000',
+        endTimeUnixNano: '2000000',
+        attributes: [
+          { key: 'n', value: { intValue: '1' } },
+          { key: 's', value: { stringValue: 'x' } },
+          { key: 'error.type', value: { stringValue: 'timeout' } },
+        ],
+        status: { code: 2 },
+      },
+    ]);
+  });
+});

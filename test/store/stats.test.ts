@@ -1,0 +1,189 @@
+// What the figures promise: each settled delivery counted once, by what became of it, and kept for a day.
+import { expect, test } from 'vitest';
+import { parseFigures } from '../../src/figures.ts';
+import { openStats } from '../../src/store/stats.ts';
+import type { Settlement } from '../../src/store/store.ts';
+import { type Bench, onEachRedis } from '../support/bench.ts';
+
+const MINUTE_MS = 60_000;
+
+const statsOn = (b: Bench) => openStats({ runner: b.runner(), prefix: b.prefix, clock: () => b.now });
+const hourOf = (b: Bench, queue = '*') => statsOn(b).steps([queue], { tier: 1, count: 60 });
+const stepAt = async (b: Bench, queue: string, at = b.now) =>
+  parseFigures((await hourOf(b, queue)).steps.get(Math.floor(at / MINUTE_MS)) ?? '');
+const totalOf = async (b: Bench, queue: string) => parseFigures((await statsOn(b).totals([queue])).texts[0] ?? '');
+const failure = { kind: 'failed', text: 'x' } as const;
+
+/** Takes so many messages of one queue, each measured alike. */
+async function work(b: Bench, count: number, outcome: Settlement['outcome'], options: object = {}): Promise<void> {
+  await b.enqueue(...Array.from({ length: count }, (_, n) => b.message('mail', n, options)));
+  const measured = { queue: 'mail', waitMs: 30, runMs: 500 };
+  const entries = await b.take(count);
+  const failed = outcome === 'ack' || outcome === 'release' ? {} : { failure };
+  await b.exchange({ settlements: entries.map((entry) => ({ entry, outcome, measured, delayMs: 9_000, ...failed })) });
+}
+
+onEachRedis('stats', (bench) => {
+  test('each delivery is counted by what became of it, with how long it waited and ran', async () => {
+    const b = bench();
+    await work(b, 3, 'ack');
+    await work(b, 2, 'retry');
+    await work(b, 1, 'dead');
+    await work(b, 1, 'retry', { maxAttempts: 1 });
+    await work(b, 1, 'release');
+    const figures = await stepAt(b, 'mail');
+    expect(figures).toMatchObject({ acked: 3, retried: 2, dead: 2, released: 1, lapsed: 0 });
+    expect(figures.wait).toMatchObject({ count: 8, sumMs: 8 * 30 });
+    expect(figures.run).toMatchObject({ count: 8, sumMs: 8 * 500 });
+    expect(await stepAt(b, '*')).toEqual(figures);
+    expect(await totalOf(b, 'mail')).toEqual(figures);
+    expect(Object.keys((await b.shard()).dead.mail ?? {})).toHaveLength(figures.dead);
+  });
+
+  test('an exchange that is sent again counts nothing twice', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1));
+    const [entry = ''] = await b.take(1);
+    const settlements: Settlement[] = [{ entry, outcome: 'ack', measured: { queue: 'mail', runMs: 1 } }];
+    for (const status of ['acked', 'gone', 'gone'])
+      expect((await b.exchange({ settlements })).statuses).toEqual([status]);
+    expect(await stepAt(b, 'mail')).toMatchObject({ acked: 1, run: { count: 1 }, wait: { count: 0 } });
+  });
+
+  test('a stale consumer and a cancelled message count nothing', async () => {
+    const b = bench();
+    const [cancelled = ''] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
+    const entries = await b.take(2, 'slow');
+    await b.operations().cancel(cancelled);
+    b.alive.delete(cancelled);
+    await b.exchange({ lease: 'slow', settlements: [{ entry: entries[0] ?? '', outcome: 'ack', result: '1' }] });
+    b.now += 30_000;
+    await b.store.sweep('*');
+    await b.exchange({ lease: 'slow', settlements: [{ entry: entries[1] ?? '', outcome: 'ack' }] });
+    expect(await stepAt(b, '*')).toMatchObject({ acked: 0, lapsed: 1 });
+  });
+
+  test('what lapsed, expired or vanished counts although no consumer says so', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 'last', { maxAttempts: 1 }), b.message('mail', 'again'));
+    await b.take(2);
+    b.now += 30_000;
+    await b.store.sweep('*');
+    expect(await stepAt(b, 'mail')).toMatchObject({ lapsed: 1, dead: 1 });
+    await b.take(1);
+    await b.enqueue(b.message('news', 'late', { ttlMs: 10 }));
+    const [vanished] = await b.enqueue(b.message('news', 'vanished'));
+    await b.redises.raw.del(`${b.root}m:${vanished}`);
+    b.now += 10;
+    await b.take(2, 'other');
+    expect(await stepAt(b, 'news')).toMatchObject({ dead: 2 });
+  });
+
+  test('consumers elsewhere report outcomes only, and their queue is known all the same', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1));
+    const [entry = ''] = await b.take(1);
+    await b.exchange({ settlements: [{ entry, outcome: 'ack', result: 'null' }] });
+    expect(await stepAt(b, 'mail')).toMatchObject({ acked: 1, run: { count: 0 } });
+  });
+
+  test('minutes stay apart, queues too, and totals only grow', async () => {
+    const b = bench();
+    const first = b.now;
+    await work(b, 1, 'ack');
+    b.now += MINUTE_MS;
+    await work(b, 2, 'ack');
+    await b.enqueue(b.message('news', 1));
+    const [entry = ''] = await b.take(1);
+    await b.exchange({ settlements: [{ entry, outcome: 'ack', measured: { queue: 'news', runMs: 1 } }] });
+    expect(await stepAt(b, 'mail', first)).toMatchObject({ acked: 1 });
+    expect(await stepAt(b, 'mail')).toMatchObject({ acked: 2 });
+    expect(await stepAt(b, '*')).toMatchObject({ acked: 3 });
+    b.now += 26 * 60 * MINUTE_MS;
+    expect((await hourOf(b)).steps).toEqual(new Map());
+    expect(await totalOf(b, 'mail')).toMatchObject({ acked: 3 });
+  });
+
+  test('ten-minute steps hold the day, and both are forgotten after it', async () => {
+    const b = bench();
+    await work(b, 1, 'ack');
+    await b.store.sweep('*');
+    const { steps } = await statsOn(b).steps(['mail'], { tier: 2, count: 144 });
+    expect([...steps.keys()]).toEqual([Math.floor(b.now / (10 * MINUTE_MS))]);
+    const hours = (key: string) => b.redises.raw.pttl(b.root + key).then((ms) => Math.round(ms / 3_600_000));
+    expect(await hours(`stats:hour:${Math.floor(b.now / 3_600_000)}`)).toBe(25);
+    expect(await hours(`stats:day:${Math.floor(b.now / 86_400_000)}`)).toBe(48);
+    await work(b, 1, 'ack');
+    b.now += 1;
+    expect(await totalOf(b, 'mail')).toMatchObject({ acked: 2 });
+  });
+
+  test('sweeps and readers at once count each line once', async () => {
+    const b = bench();
+    for (let n = 0; n < 40; n++) await work(b, 1, 'ack');
+    const told = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => {
+        if (n % 2 === 0) await b.store.sweep('*');
+        return (await totalOf(b, 'mail')).acked;
+      }),
+    );
+    expect(new Set(told)).toEqual(new Set([40]));
+    expect(await totalOf(b, 'mail')).toMatchObject({ acked: 40, run: { count: 40 } });
+    expect(await b.redises.raw.exists(`${b.root}stats`)).toBe(0);
+  });
+
+  test('a sweep says when it folded last, whether there is more, and still whether there is work', async () => {
+    const b = bench();
+    await work(b, 1, 'ack');
+    expect(await b.store.sweep('*')).toMatchObject({ ready: false });
+    expect(await hourOf(b)).toMatchObject({ now: b.now, sweptAt: b.now });
+    await b.enqueue(b.message('mail', 'ready'));
+    expect(await b.store.sweep('*')).toMatchObject({ ready: true });
+    const line = `${Math.floor(b.now / MINUTE_MS)} mail acked=1`;
+    await b.redises.raw.rpush(`${b.root}stats`, ...Array.from({ length: 1_500 }, () => line));
+    expect(await b.store.sweep('*')).toMatchObject({ ready: true, unfolded: true });
+    expect(await b.store.sweep('*')).not.toHaveProperty('unfolded');
+    expect(await totalOf(b, 'mail')).toMatchObject({ acked: 1_501 });
+  });
+
+  test('without sweeps the list stays bounded, and what readers were told never shrinks', async () => {
+    const b = bench();
+    const lines = Array.from({ length: 10_000 }, () => `${Math.floor(b.now / MINUTE_MS)} old acked=1`);
+    for (let at = 0; at < lines.length; at += 1_000)
+      await b.redises.raw.rpush(`${b.root}stats`, ...lines.slice(at, at + 1_000));
+    const told = await totalOf(b, 'old');
+    await b.redises.raw.rpush(`${b.root}stats`, ...lines.slice(0, 1_000));
+    await work(b, 1, 'ack');
+    expect(await b.redises.raw.llen(`${b.root}stats`)).toBe(5_000);
+    expect((await totalOf(b, 'old')).acked).toBeGreaterThanOrEqual(told.acked);
+  });
+
+  test('a list of a wrong type, or hashes, cost the figures and nothing else', async () => {
+    const b = bench();
+    for (const key of ['stats', 'stats:totals', `stats:hour:${Math.floor(b.now / 3_600_000)}`]) {
+      await b.redises.raw.set(b.root + key, 'wrong');
+      await work(b, 1, 'ack');
+      expect(await b.store.sweep('*')).toMatchObject({ ready: false });
+      await hourOf(b);
+      await b.redises.raw.del(b.root + key);
+    }
+    await work(b, 1, 'ack');
+    expect((await stepAt(b, 'mail')).acked).toBeGreaterThan(0);
+  });
+
+  test('the cost: nothing for an exchange that settled nothing, nine commands to fold, five to read an hour', async () => {
+    const b = bench();
+    await work(b, 1, 'ack');
+    await b.store.sweep('*');
+    await hourOf(b); // every script is known from here on
+    await b.exchange({ lease: 'idle' });
+    expect(await b.redises.raw.exists(`${b.root}stats`)).toBe(0);
+    const idle = await b.cost(() => b.store.sweep('*'));
+    b.now += 60 * MINUTE_MS;
+    await work(b, 5, 'ack');
+    expect(await b.redises.raw.llen(`${b.root}stats`)).toBe(1);
+    const folding = await b.cost(() => b.store.sweep('*'));
+    expect(folding).toEqual({ commands: idle.commands + 9, requests: 1 });
+    expect(await b.cost(() => hourOf(b))).toEqual({ commands: 5, requests: 1 });
+  });
+});

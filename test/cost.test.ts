@@ -1,7 +1,8 @@
 // What Sluice costs: billed Redis commands and round trips, counted in the emulator. Exact enough to notice one more.
 import { expect, test } from 'vitest';
 import { type Engine, openEngine } from '../src/engine.ts';
-import { defineQueue } from '../src/index.ts';
+import { type AnyQueue, defineQueue } from '../src/index.ts';
+import { COUNTS } from '../src/local/cost/commands.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
 function engineOn(bench: Bench, handled: string[]): Engine {
@@ -12,13 +13,14 @@ function engineOn(bench: Bench, handled: string[]): Engine {
     SLUICE_DRAIN_REQUESTS: '9000',
   };
   const queue = defineQueue('work', { requests: 0, handler: ({ id }) => void handled.push(id) });
-  return openEngine(env, new Map([[queue.name, queue]]));
+  const pulled = defineQueue('pulled');
+  return openEngine(env, new Map<string, AnyQueue>([queue, pulled].map((each) => [each.name, each])));
 }
 
-const drafts = (engine: Engine, count: number) => {
-  const queue = engine.queues.get('work');
+const drafts = (engine: Engine, count: number, name = 'work', options: object = {}) => {
+  const queue = engine.queues.get(name);
   if (!queue) throw new Error('no queue');
-  return Array.from({ length: count }, (_, i) => ({ queue, body: { text: 'x'.repeat(230), i }, options: {}, at: '' }));
+  return Array.from({ length: count }, (_, i) => ({ queue, body: { text: 'x'.repeat(230), i }, options, at: '' }));
 };
 
 /** Loads every script once: NOSCRIPT is a cost of the first call only. */
@@ -48,6 +50,83 @@ onEachRedis('the cost', (bench) => {
       { commands: 7, requests: 1 },
       { commands: 18, requests: 2 },
     ]);
+  });
+
+  test.each([
+    [1, 8],
+    [2, 8],
+    [100, 8],
+    [101, 9],
+    [1_000, 21],
+  ])('of enqueueing %i at once into an empty lane: %i commands in one round trip', async (count, commands) => {
+    const engine = engineOn(bench(), []);
+    await warmUp(engine);
+    const cost = await bench().cost(() => engine.enqueue(drafts(engine, count)));
+    await engine.tick();
+    expect(cost).toEqual({ commands, requests: 1 });
+  });
+
+  test('of what a message may ask for: a dedup key adds two commands, a delay none', async () => {
+    const engine = engineOn(bench(), []);
+    await warmUp(engine);
+    const ids: string[] = [];
+    const enqueue = (options?: object) =>
+      bench().cost(async () => {
+        const { receipts } = await engine.enqueue(drafts(engine, 1, 'pulled', options));
+        ids.push(...receipts.map(({ id }) => id));
+      });
+    const delayed = await enqueue({ delay: '1h' });
+    await enqueue();
+    const [plain, dedup] = [await enqueue(), await enqueue({ dedup: { key: 'a' } })];
+    for (const id of ids) await engine.operator.cancel(id);
+    expect([delayed.commands, plain.commands, dedup.commands]).toEqual([6, 6, 8]);
+  });
+
+  test.each([
+    { count: 1, receive: 11, settle: 7 },
+    { count: 100, receive: 13, settle: 9 },
+  ])('of receiving $count and settling: $receive and $settle commands, one round trip each', async (expected) => {
+    const { count, receive, settle } = expected;
+    const engine = engineOn(bench(), []);
+    await warmUp(engine);
+    const take = (lease: string, max: number) =>
+      engine.receive({ lease, queues: ['pulled'], max, visibilityMs: 30_000 });
+    const ack = (lease: string, { messages }: Awaited<ReturnType<typeof take>>) =>
+      engine.settle({ lease, settlements: messages.map(({ id, attempt }) => ({ id, attempt, outcome: 'ack' })) });
+    await engine.enqueue(drafts(engine, 1, 'pulled'));
+    await ack('first', await take('first', 1));
+    await engine.enqueue(drafts(engine, count, 'pulled'));
+    let received = await take('none', 0);
+    const taking = await bench().cost(async () => {
+      received = await take('second', count);
+    });
+    const settling = await bench().cost(() => ack('second', received));
+    const empty = await bench().cost(() => take('third', 1));
+    expect(received.messages).toHaveLength(count);
+    expect([taking, settling, empty]).toEqual([
+      { commands: receive, requests: 1 },
+      { commands: settle, requests: 1 },
+      { commands: 5, requests: 1 },
+    ]);
+  });
+
+  test('of cancelling: 12 commands where it waits alone, 7 where it is delayed, 2 where it is gone', async () => {
+    const engine = engineOn(bench(), []);
+    const one = async (options?: object) =>
+      (await engine.enqueue(drafts(engine, 1, 'pulled', options))).receipts[0]?.id;
+    const cancel = (id = '') => bench().cost(() => engine.operator.cancel(id));
+    await cancel(await one());
+    const [waits, delayed] = [await cancel(await one()), await cancel(await one({ delay: '1h' }))];
+    expect([waits, delayed, await cancel('gone')]).toEqual([
+      { commands: 12, requests: 1 },
+      { commands: 7, requests: 1 },
+      { commands: 2, requests: 1 },
+    ]);
+  });
+
+  test('is what the estimate of costs reckons with', () => {
+    expect(COUNTS).toEqual({ idleTick: 5, enqueue: 7, emptyLane: 1, take: 11, settle: 7 });
+    expect(COUNTS.enqueue + COUNTS.emptyLane + COUNTS.take + COUNTS.settle).toBe(26);
   });
 
   test('GR5 of batches of 100: at most 0.3 commands per message, enqueued and drained', async () => {

@@ -20,7 +20,7 @@ export interface Effort {
 }
 
 export const FULL: Effort = { rounds: 5, enqueueMs: 500, drainMs: 1_000, wakeSamples: 200, arrivals: 30 };
-export const QUICK: Effort = { rounds: 1, enqueueMs: 150, drainMs: 300, wakeSamples: 20, arrivals: 8 };
+export const QUICK: Effort = { rounds: 1, enqueueMs: 150, drainMs: 300, wakeSamples: 12, arrivals: 6 };
 
 const PROBE = 1_000;
 const LEAST = 500;

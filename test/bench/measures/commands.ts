@@ -10,12 +10,16 @@ export interface Cost {
   requests: number;
 }
 
+/** From the last handler to its acknowledgement, amply. */
+const SETTLED_MS = 300;
+
 /** @param perSecond how often one arrives, at even distances */
 export async function arrivalCost(run: Run, place: Place, perSecond: number, messages: number): Promise<Cost> {
   const { session, ledger } = run;
   const consumer = await session.consume(ledger, 'arrivals');
-  await session.enqueue(run.next(1)[0] ?? { n: 0, title: '', text: '' }); // scripts are loaded now
+  await run.fill(1); // scripts are loaded now
   await ledger.until(() => ledger.distinct >= 1);
+  await pause(SETTLED_MS);
   const measured = await costOf(place, async () => {
     const start = performance.now();
     const sending: Promise<unknown>[] = [];
@@ -25,7 +29,7 @@ export async function arrivalCost(run: Run, place: Place, perSecond: number, mes
     }
     await Promise.all(sending);
     await ledger.until(() => ledger.distinct >= run.sent);
-    await pause(100); // for the acknowledgement of the last
+    await pause(SETTLED_MS);
   });
   await consumer.stop();
   return per(messages, measured);

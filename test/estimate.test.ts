@@ -1,4 +1,5 @@
 // The estimate of costs says what the emulator bills: arrival patterns are played step by step, by no clock.
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { COUNTS, perMessage } from '../src/local/cost/commands.ts';
@@ -114,5 +115,29 @@ describe('the estimate', () => {
         found.upstashFixed?.price,
       ]);
     }
+  });
+});
+
+describe('npm run cost', () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, ['src/local/cost/cost-command.ts', ...args], { encoding: 'utf8' });
+
+  test('prints the estimate, and one object as its last line', () => {
+    const { status, stdout } = run('--messages', '10k', '--rate', '5/s', '--json');
+    expect([status, stdout]).toEqual([0, expect.stringContaining('instead, QStash')]);
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      usage: { messages: 10_000, perSecond: 5 },
+      idleCommands: 216_000,
+    });
+  });
+
+  test.each([
+    ['--messages', 'many'],
+    ['--rate', '-1/s'],
+    ['--batch', '1001'],
+    ['--round-trip', '0'],
+  ])('refuses %s %s in one line that names the option', (option, value) => {
+    const { status, stderr } = run(`${option}=${value}`);
+    expect([status, stderr]).toEqual([1, expect.stringMatching(`^error: ${option} .*\n$`)]);
   });
 });

@@ -61,7 +61,7 @@ export const FAST = 100_000;
 export const SLOW = 2_000;
 
 /** Where a queue has no way to wake its consumer: between two looks. */
-export const POLL_MS = 100;
+const POLL_MS = 100;
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 

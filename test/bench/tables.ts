@@ -4,7 +4,7 @@ import type { GrowthLine, Machine, PeerFigures, Results, Spread } from './figure
 import { FORMS, type Form } from './measures/enqueue.ts';
 import { short } from './plot.ts';
 
-export function table(headings: string[], rows: string[][]): string {
+function table(headings: string[], rows: string[][]): string {
   return [headings, headings.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 

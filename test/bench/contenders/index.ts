@@ -22,5 +22,6 @@ export const CONTENDERS: Contender[] = [
   cloudflareQueues,
   sluiceLibrary(1),
   sluiceLibrary(3),
-  sluiceWorker,
+  sluiceWorker(1),
+  sluiceWorker(3),
 ];

@@ -11,9 +11,11 @@ import { PREFIX, QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
 
 const TOKEN = 'bench';
 
-export const sluiceWorker: Contender = {
-  name: 'Sluice, Worker in Miniflare',
+/** @param drains at once, as where cron ticks overlap */
+export const sluiceWorker = (drains: number): Contender => ({
+  name: `Sluice, Worker in Miniflare, ${drains === 1 ? 'one drain' : `${drains} drains`}`,
   settings: `${SETTINGS_TEXT}; messages come in by POST, a backlog is drained by POST /v1/drain`,
+  ...(drains > 1 ? { consumerOnly: true } : {}),
   most: FAST,
   async prepare({ emulator, raw }) {
     const outbox = await openOutbox();
@@ -50,8 +52,11 @@ export const sluiceWorker: Contender = {
             await raw.del(awake);
             const read = async (from: number) => JSON.parse(await call('GET', `/bench/seen?from=${from}`)) as number[];
             if (supply === 'arrivals') return follow(watch, read, false);
-            const { drain } = JSON.parse(await call('POST', '/v1/drain')) as { drain?: { acked: number } };
-            watch.acked(drain?.acked ?? 0);
+            const drain = async () => {
+              const answer = JSON.parse(await call('POST', '/v1/drain')) as { drain?: { acked: number } };
+              watch.acked(answer.drain?.acked ?? 0);
+            };
+            await Promise.all(Array.from({ length: drains }, drain));
             for (const n of await read(0)) watch.handled(n);
             return { stop: async () => {} };
           },
@@ -66,4 +71,4 @@ export const sluiceWorker: Contender = {
       },
     };
   },
-};
+});

@@ -1,4 +1,5 @@
 /** docs/benchmarks.md and its plots, made anew from all results there are. The prose says what is measured; figures are data. */
+import { estimate, MONTH_S } from '../../src/local/cost/estimate.ts';
 import type { GrowthLine, PeerFigures, Results } from './figures.ts';
 import { bars, lines } from './plot.ts';
 import { commandTable, demandTable, enqueueTable, growthTable, machineText, speedTable } from './tables.ts';
@@ -49,6 +50,12 @@ Three \`redis-server\`s, each behind the deployed Worker in workerd: 1,000 ready
 made on the three in turn. It does not hold where the median or the p99 of a call is more than three times that of the short
 backlog. "Equal ones" shows how far two short ones are apart: a p99 that differs no more than that means nothing.`;
 
+const COST = `## Dollars a million messages
+
+From the commands of each arrival rate and published prices: [cost.md](cost.md) has both, and their sources.
+
+![Dollars a million messages](${PLOTS}/cost.svg)`;
+
 export function pageOf(results: Results): string {
   const { peers, growth, backlog } = results;
   const sections = [INTRODUCTION, `## What was asked\n\n${demandTable(results)}`];
@@ -61,6 +68,7 @@ export function pageOf(results: Results): string {
       `${machineText(growth.machine)} ${growth.rounds} rounds.`,
     );
   }
+  sections.push(COST);
   if (backlog) sections.push(BACKLOG, backlog.report, machineText(backlog.machine));
   return `${sections.join('\n\n')}\n`;
 }
@@ -83,7 +91,11 @@ function peersSection(figures: PeerFigures[], machine: string): string {
 
 /** File name to SVG. */
 export function plotsOf({ peers, growth }: Results): Record<string, string> {
-  return { ...(peers ? peerPlots(peers.figures) : {}), ...(growth ? growthPlots(growth.lines) : {}) };
+  return {
+    'cost.svg': costPlot(),
+    ...(peers ? peerPlots(peers.figures) : {}),
+    ...(growth ? growthPlots(growth.lines) : {}),
+  };
 }
 
 function peerPlots(figures: PeerFigures[]): Record<string, string> {
@@ -113,4 +125,35 @@ function growthPlots(dimensions: GrowthLine[]): Record<string, string> {
     points: points.map(({ size, rate }) => ({ x: size, y: rate.median })),
   }));
   return { 'growth.svg': lines('Drain rate as there is more of something', 'messages/s by size', data) };
+}
+
+const RATES = [0.1, 1, 10, 100, 1_000];
+
+/** A month of messages that come at each rate without a pause; what one million of them costs. */
+function costPlot(): string {
+  const at = (perSecond: number, batch: number) => {
+    const messages = perSecond * MONTH_S;
+    const found = estimate({ messages, perSecond, batch, bytes: 260, roundTripMs: 6 });
+    return { found, each: (dollars: number) => ({ x: perSecond, y: (dollars / messages) * 1_000_000 }) };
+  };
+  const line = (label: string, batch: number, price: (found: ReturnType<typeof estimate>) => number | undefined) => ({
+    label,
+    points: RATES.flatMap((rate) => {
+      const { found, each } = at(rate, batch);
+      const dollars = price(found);
+      return dollars ? [each(dollars)] : []; // free, or no plan fits
+    }),
+  });
+  return lines(
+    'Dollars a million messages, by how fast they come',
+    'US dollars by messages a second',
+    [
+      line('Upstash, as you go', 1, ({ upstashPayAsYouGo }) => upstashPayAsYouGo),
+      line('the same, by 100', 100, ({ upstashPayAsYouGo }) => upstashPayAsYouGo),
+      line('Upstash, fixed plan', 1, ({ upstashFixed }) => upstashFixed?.price),
+      line('QStash', 1, ({ qstash }) => qstash),
+      line('Cloudflare Queues', 1, ({ cloudflareQueues }) => cloudflareQueues),
+    ],
+    true,
+  );
 }

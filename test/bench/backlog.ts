@@ -2,32 +2,19 @@
  * Does a long backlog make a call slower? One run with 1,000 ready messages and with 1,000,000, side by side.
  *
  * Each backlog has a real Redis of its own, behind the deployed Worker over HTTP. Every call is made on all of them in turn,
- * so that what disturbs the machine disturbs them alike; a second small backlog shows how far apart equal ones are. It fails
- * where the median or the p99 of a call is more than three times that of the small backlog.
+ * so that what disturbs the machine disturbs them alike; a second small backlog shows how far apart equal ones are. A call is
+ * too slow where the median or the p99 of a call is more than three times that of the small backlog.
  */
 import { loadavg } from 'node:os';
 import { Redis } from 'ioredis';
 import { type Bundle, buildBundle } from '../../src/local/bundle.ts';
-import { runCommand } from '../../src/local/command.ts';
-import { startProgress } from '../../src/local/demo/progress.ts';
 import { percentile } from '../../src/local/demo/report.ts';
 import { startStack } from '../../src/local/stack.ts';
 import { laneOf } from '../../src/message.ts';
 import { connect } from '../../src/store/client.ts';
 import { scriptRunner } from '../../src/store/script.ts';
 import { openStore } from '../../src/store/store.ts';
-import { redisServerPresent, startRedisServer } from '../support/redis-server.ts';
-
-const HELP = `Usage: npm run bench [-- options]
-
-Times each call of the API with 1,000 and with 1,000,000 ready messages in one queue, on redis-servers that it starts and
-ends. Exits 0 if none takes more than three times as long with the long backlog, 1 otherwise.
-
-  --messages N  the long backlog, 1,000 to 5,000,000 (1000000; takes about 0.6 GB)
-  --rounds N    how often each call is made on each backlog, 10 to 100,000 (500)
-  --json        print one object with the figures as the last line
-  --help        this text
-`;
+import { startRedisServer } from '../support/redis-server.ts';
 
 const FEW = 1_000;
 const GROUPS = 10;
@@ -38,18 +25,12 @@ const MOST = 3; // times as long
 const QUEUE = 'reports';
 const PRIORITY = 4;
 
-const OPTIONS = {
-  messages: { type: 'string', default: '1000000' },
-  rounds: { type: 'string', default: '500' },
-  json: { type: 'boolean' },
-} as const;
-
 interface Backlog {
   name: string;
   size: number;
   raw: Redis;
   /** Enqueues past the Worker. */
-  fill(onStep: (filled: number) => void): Promise<void>;
+  fill(): Promise<void>;
   /** @throws Error where the answer is no success */
   call<T>(method: string, path: string, body?: unknown): Promise<T>;
   /** In the order in which they came; those before `first` are taken. */
@@ -180,7 +161,7 @@ async function openBacklog(name: string, size: number, bundle: Bundle): Promise<
     first: 0,
     lease: '',
     held: [],
-    async fill(onStep) {
+    async fill() {
       while (ids.length < size) {
         const from = ids.length;
         const messages = Array.from({ length: Math.min(1_000, size - from) }, (_, i) => ({
@@ -192,7 +173,6 @@ async function openBacklog(name: string, size: number, bundle: Bundle): Promise<
           json: JSON.stringify({ body: body(from + i) }),
         }));
         ids.push(...(await store.enqueue({ messages })).ids);
-        onStep(ids.length);
       }
     },
     async call<T>(method: string, path: string, request?: unknown) {
@@ -250,58 +230,43 @@ interface Summary {
   serverP99Ms: number;
 }
 
-async function main(flags: { messages: string; rounds: string; json?: boolean | undefined }): Promise<void> {
-  const many = wholeOf('--messages', flags.messages, FEW, 5_000_000);
-  const rounds = wholeOf('--rounds', flags.rounds, 10, 100_000);
-  if (!redisServerPresent()) throw new Error('there is no redis-server on the PATH, and this measures nothing else');
+/** @returns the table, and whether no call takes more than three times as long with the long backlog */
+export async function compareBacklogs(
+  many: number,
+  rounds: number,
+  say: (step: string) => void,
+): Promise<{ report: string; within: boolean }> {
   const loadBefore = loadavg()[0] ?? 0;
   const bundle = await buildBundle();
   const backlogs: Backlog[] = [];
-  let status = '';
-  const progress = startProgress(() => status);
   try {
     for (const [name, size] of [
       ['few', FEW],
       ['many', many],
       ['few again', FEW],
     ] as const) {
-      progress.say(`filling ${name}: ${size} messages`);
+      say(`backlogs: filling ${name}, ${size} messages`);
       const backlog = await openBacklog(name, size, bundle);
       backlogs.push(backlog);
-      await backlog.fill((filled) => (status = `${filled} of ${size}`));
+      await backlog.fill();
     }
-    progress.say(`${rounds} rounds of ${CALLS.length} calls on each`);
-    const measured = await measure(backlogs, rounds, (line) => (status = line));
+    say(`backlogs: ${rounds} rounds of ${CALLS.length} calls on each`);
+    const measured = await measure(backlogs, rounds);
     const figures = CALLS.map(({ name }) => figuresOf(name, measured.get(name) ?? []));
-    const result = {
-      few: FEW,
-      many,
-      rounds,
-      figures,
-      within: figures.every(({ within }) => within),
-      redisBytes: Number(/used_memory:(\d+)/.exec((await backlogs[1]?.raw.info('memory')) ?? '')?.[1]),
-      loadBefore,
-      loadAfter: loadavg()[0] ?? 0,
-    };
-    console.log(reportOf(result));
-    if (flags.json) console.log(JSON.stringify(result));
-    process.exitCode = result.within ? 0 : 1;
+    const within = figures.every((figure) => figure.within);
+    const redisBytes = Number(/used_memory:(\d+)/.exec((await backlogs[1]?.raw.info('memory')) ?? '')?.[1]);
+    const loadAfter = loadavg()[0] ?? 0;
+    return { report: reportOf({ few: FEW, many, rounds, figures, within, redisBytes, loadBefore, loadAfter }), within };
   } finally {
-    progress.stop();
     for (const backlog of backlogs) await backlog.stop();
   }
 }
 
 /** @returns by call, the times of each backlog in their order */
-async function measure(
-  backlogs: Backlog[],
-  rounds: number,
-  onRound: (line: string) => void,
-): Promise<Map<string, Times[]>> {
+async function measure(backlogs: Backlog[], rounds: number): Promise<Map<string, Times[]>> {
   const fresh = () => backlogs.map((): Times => ({ all: [], server: [], said: new Set() }));
   const measured = new Map(CALLS.map(({ name }) => [name, fresh()]));
   for (let round = -WARM_UP; round < rounds; round++) {
-    onRound(`round ${round} of ${rounds}`);
     for (const { name, make } of CALLS) {
       for (let turn = 0; turn < backlogs.length; turn++) {
         const at = (turn + round + WARM_UP) % backlogs.length; // none always comes first
@@ -402,11 +367,3 @@ function reportOf({ few, many, rounds, figures, within, redisBytes, loadBefore, 
           .join('; ')}.`,
   ].join('\n');
 }
-
-function wholeOf(option: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`${option} must be ${least} to ${most}; got ${JSON.stringify(text)}`);
-}
-
-await runCommand(HELP, OPTIONS, main);

@@ -1,0 +1,71 @@
+/**
+ * How many Redis commands a message costs, as hosted Redis bills them: an EVAL is one, and so is each call inside it. Pure.
+ *
+ * The counts are measured ones: `test/cost.test.ts` counts each operation, `test/estimate.test.ts` whole arrival patterns, and
+ * both fail where these figures are not what the emulator bills.
+ */
+
+/** Operations that have an exact count. */
+export const COUNTS = {
+  /** A cron tick with nothing to do. */
+  idleTick: 5,
+  /** A message into a lane with others, or a batch of up to 100 of them. */
+  enqueue: 6,
+  /** More where its lane was empty: the lane enters the index. */
+  emptyLane: 1,
+  /** An exchange that takes one message, with what was held settled in the same call or nothing held. */
+  take: 11,
+  /** An exchange that settles what is held and finds nothing more. */
+  settle: 8,
+  /** More in a cron tick that finds figures to fold. */
+  fold: 9,
+} as const;
+
+/** More in an exchange that takes and settles: the figures of what it settled. */
+const FIGURES = 1;
+/** Each hundred messages of a batch are a command more, each two hundred another: arguments are passed in chunks. */
+const MSET_CHUNK = 100;
+const PUSH_CHUNK = 200;
+
+/** A drain of more than a few messages begins small and follows the pace of its handlers: measured from 20 to 2,000. */
+const SMALL = 10;
+const DRAIN_START = 31;
+const DRAIN_EACH = 0.165;
+
+export interface Pattern {
+  /** Messages a second while they come. */
+  perSecond: number;
+  /** Messages of one enqueue request. */
+  batch: number;
+  /** One HTTP request to Redis and back, ms. */
+  roundTripMs: number;
+}
+
+export interface PerMessage {
+  commands: number;
+  /** HTTP requests to Redis. */
+  roundTrips: number;
+}
+
+/**
+ * What one message costs from enqueue to acknowledgement where requests come at random instants (a Poisson process).
+ *
+ * An enqueue on an idle system wakes a drain, whose first exchange takes what came until then. Each further exchange settles,
+ * and takes what came during the last round trip; the first that finds nothing ends the drain. With `a` requests on average in
+ * a round trip, such a busy time has 1 + a + a·eᵃ requests and eᵃ exchanges that take something.
+ */
+export function perMessage({ perSecond, batch, roundTripMs }: Pattern): PerMessage {
+  const a = Math.min(20, ((perSecond / batch) * roundTripMs) / 1_000); // beyond, drains take full batches anyway
+  const taking = Math.exp(a);
+  const messages = (1 + a + a * taking) * batch;
+  const drain = (drainOf(batch) + (taking - 1) * (COUNTS.take + FIGURES)) / messages;
+  const enqueue = (enqueueOf(batch) * (messages / batch) + COUNTS.emptyLane * taking) / messages;
+  return {
+    commands: enqueue + Math.max(DRAIN_EACH, drain),
+    roundTrips: 1 / batch + Math.max(1 / MSET_CHUNK, (taking + 1) / messages),
+  };
+}
+
+const enqueueOf = (batch: number) => COUNTS.enqueue - 2 + Math.ceil(batch / MSET_CHUNK) + Math.ceil(batch / PUSH_CHUNK);
+
+const drainOf = (batch: number) => (batch <= SMALL ? COUNTS.take + COUNTS.settle : DRAIN_START + DRAIN_EACH * batch);

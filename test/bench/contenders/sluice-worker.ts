@@ -1,0 +1,74 @@
+/** Sluice through its Worker, bundled as for deployment, in workerd. */
+import { join } from 'node:path';
+import { buildBundle } from '../../../src/local/bundle.ts';
+import { tokensSetting } from '../../../src/local/stack.ts';
+import { startWorker } from '../../../src/local/worker.ts';
+import { keysOf } from '../../../src/store/keys.ts';
+import { type Contender, FAST } from '../contender.ts';
+import { openOutbox } from '../outbox.ts';
+import { follow } from './cloudflare-queues.ts';
+import { PREFIX, QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
+
+const TOKEN = 'bench';
+
+/** @param drains at once, as where cron ticks overlap */
+export const sluiceWorker = (drains: number): Contender => ({
+  name: `Sluice, Worker in Miniflare, ${drains === 1 ? 'one drain' : `${drains} drains`}`,
+  settings: `${SETTINGS_TEXT}; messages come in by POST, a backlog is drained by POST /v1/drain`,
+  ...(drains > 1 ? { consumerOnly: true } : {}),
+  most: FAST,
+  async prepare({ emulator, raw }) {
+    const outbox = await openOutbox();
+    const bundle = await buildBundle(join(import.meta.dirname, '../worker.ts'));
+    const env = {
+      ...SETTINGS,
+      UPSTASH_REDIS_REST_URL: emulator.url,
+      UPSTASH_REDIS_REST_TOKEN: emulator.token,
+      SLUICE_TOKENS: tokensSetting(TOKEN),
+      OUTBOX: outbox.url,
+    };
+    const worker = await startWorker({ bundle, env, log: () => {} });
+    const call = async (method: string, path: string, body?: unknown) => {
+      const answer = await fetch(worker.url + path, {
+        method,
+        headers: { authorization: `Bearer ${TOKEN}` },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`the Worker answered ${answer.status} ${text.slice(0, 200)}`);
+      return text;
+    };
+    const { awake } = keysOf(PREFIX);
+    return {
+      async open() {
+        await call('POST', '/bench/reset');
+        await raw.set(awake, 'bench'); // as if somebody were draining: what comes in wakes nobody until consume
+        return {
+          enqueue: (body) => call('POST', `/v1/queues/${QUEUE}/messages`, { body }),
+          enqueueMany: (bodies) =>
+            call('POST', '/v1/messages', { messages: bodies.map((body) => ({ queue: QUEUE, body })) }),
+          async consume(watch, supply) {
+            outbox.listener = (n) => watch.handled(n);
+            await raw.del(awake);
+            const read = async (from: number) => JSON.parse(await call('GET', `/bench/seen?from=${from}`)) as number[];
+            if (supply === 'arrivals') return follow(watch, read, false);
+            const drain = async () => {
+              const answer = JSON.parse(await call('POST', '/v1/drain')) as { drain?: { acked: number } };
+              watch.acked(answer.drain?.acked ?? 0);
+            };
+            await Promise.all(Array.from({ length: drains }, drain));
+            for (const n of await read(0)) watch.handled(n);
+            return { stop: async () => {} };
+          },
+          async close() {
+            outbox.listener = () => {};
+          },
+        };
+      },
+      async close() {
+        outbox.close();
+        await worker.kill();
+      },
+    };
+  },
+});

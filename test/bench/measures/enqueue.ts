@@ -1,0 +1,34 @@
+/** Messages per second that go in: one at a time, 32 in parallel, in batches. */
+import type { Run } from '../run.ts';
+
+export const FORMS = {
+  'one at a time': { parallel: 1, batch: 1 },
+  '32 in parallel': { parallel: 32, batch: 1 },
+  'batches of 100': { parallel: 1, batch: 100 },
+  'batches of 1,000': { parallel: 1, batch: 1_000 },
+} as const;
+
+export type Form = keyof typeof FORMS;
+
+/** @returns messages per second, or undefined where the contender has no such form */
+export async function enqueueRate(run: Run, form: Form, forMs: number): Promise<number | undefined> {
+  const { parallel, batch } = FORMS[form];
+  const { session, contender } = run;
+  const { enqueueMany } = session;
+  if (batch > 1 && (!enqueueMany || batch > (contender.bulk ?? batch))) return undefined;
+  await run.fill(Math.min(batch, 100)); // the first calls compile
+  const before = run.sent;
+  const start = performance.now();
+  const goesOn = () => performance.now() - start < forMs && run.sent - before < contender.most;
+  const one = async () => {
+    while (goesOn()) {
+      const bodies = run.next(batch);
+      if (batch > 1 && enqueueMany) await enqueueMany(bodies);
+      else for (const body of bodies) await session.enqueue(body);
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, one));
+  const rate = ((run.sent - before) / (performance.now() - start)) * 1_000;
+  await run.drain(); // to see that all came in
+  return rate;
+}

@@ -1,0 +1,28 @@
+/** How long a message takes from the call that enqueues it to its handler, where nothing else goes on. */
+import { pause } from '../contender.ts';
+import type { Run } from '../run.ts';
+
+/** Long enough for every consumer to have gone to sleep, and never in step with one that polls. */
+const IDLE_MS = 15;
+const JITTER_MS = 30;
+const WARM_UP = 5;
+
+/** @returns one time for each message, ms */
+export async function wakeTimes(run: Run, samples: number): Promise<number[]> {
+  const { session, ledger } = run;
+  const times: number[] = [];
+  const consumer = await session.consume(ledger, 'arrivals');
+  for (let i = -WARM_UP; i < samples; i++) {
+    const [body] = run.next(1);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    ledger.onFirst = () => resolve(performance.now());
+    const start = performance.now();
+    if (body) await session.enqueue({ ...body, report: true });
+    await ledger.until(() => ledger.distinct >= run.sent);
+    const at = ledger.distinct >= run.sent ? await promise : Number.POSITIVE_INFINITY;
+    if (i >= 0) times.push(at - start);
+    await pause(IDLE_MS + Math.random() * JITTER_MS);
+  }
+  await consumer.stop();
+  return times;
+}

@@ -1,0 +1,159 @@
+/** docs/benchmarks.md and its plots, made anew from all results there are. The prose says what is measured; figures are data. */
+import { estimate, MONTH_S } from '../../src/local/cost/estimate.ts';
+import type { GrowthLine, PeerFigures, Results } from './figures.ts';
+import { bars, lines } from './plot.ts';
+import { commandTable, demandTable, enqueueTable, growthTable, machineText, speedTable } from './tables.ts';
+
+export const PLOTS = 'benchmarks';
+
+const INTRODUCTION = `# Benchmarks
+
+What Sluice costs in time and commands beside what people would use instead, in one run, on one machine, on the same Redis.
+
+\`\`\`sh
+npm run bench                      # all of it, about 15 minutes; writes this page
+npm run bench -- --quick           # two minutes, small, writes nothing
+npm run bench -- --only growth     # one part: peers, growth or backlog; the others stay as they are
+npm run bench -- --json            # the results as the last line
+\`\`\`
+
+It starts a \`redis-server\` and, in a process of its own, the emulator of the Upstash REST API; everything is on 127.0.0.1. It
+ends what it started. No test asserts times: what CI pins are commands and round trips, which are exact
+(\`test/cost.test.ts\`). Speeds are those of the machine named with them: compare rows, not machines.`;
+
+const PEERS = `## Beside others
+
+The same messages (bodies of about 260 bytes) go in, each is handed to a handler that does nothing, each is acknowledged.
+Contenders take turns within a round, in a different order each round, on an empty Redis each time. Figures are medians, with
+the least and the most that was seen. Each run counts who got which message: **lost** and **doubled** are over all runs.
+
+- *drain*: a backlog of about one second's work, from the start of the consumer to the last acknowledgement.
+- *both at once*: messages go in by the hundred while they are worked off.
+- *wake*: on an idle system, from the call that enqueues to the handler. Handlers in workerd tell a server outside.
+- HTTP requests are those to Redis. Commands are counted by Redis itself, those inside scripts included, as hosted Redis bills.`;
+
+const SETTINGS = `### With which settings
+
+Each has the best that its documentation offers for this work. A queue over TCP can block and wait for a message; one over
+HTTP must ask, or be woken.`;
+
+const GROWTH = `## Growth
+
+Shards of different sizes stand side by side in one Redis, and take turns: each enqueues ten single messages, drains a thousand
+in batches of 100, and gets a thousand back. "Redis itself" is the time of the script, which the rest of the machine hardly
+touches. *Backlog* are ready messages in one lane; *queues* and *groups* share 20,000 and 100,000 ready messages; *in flight* are held by
+other consumers' leases, 500 each; *delayed* wait in timers.`;
+
+const BACKLOG = `## Each call of the API with a backlog of a million
+
+Three \`redis-server\`s, each behind the deployed Worker in workerd: 1,000 ready messages, 1,000,000, and 1,000 again. Each call is
+made on the three in turn. It does not hold where the median or the p99 of a call is more than three times that of the short
+backlog. "Equal ones" shows how far two short ones are apart: a p99 that differs no more than that means nothing.`;
+
+const COST = `## Dollars a million messages
+
+From the commands of each arrival rate and published prices: [cost.md](cost.md) has both, and their sources.
+
+![Dollars a million messages](${PLOTS}/cost.svg)`;
+
+export function pageOf(results: Results): string {
+  const { peers, growth, backlog } = results;
+  const sections = [INTRODUCTION, `## What was asked\n\n${demandTable(results)}`];
+  if (peers) sections.push(peersSection(peers.figures, `${machineText(peers.machine)} ${peers.rounds} rounds.`));
+  if (growth) {
+    sections.push(
+      GROWTH,
+      `![Drain rate by size](${PLOTS}/growth.svg)`,
+      growthTable(growth.lines),
+      `${machineText(growth.machine)} ${growth.rounds} rounds.`,
+    );
+  }
+  sections.push(COST);
+  if (backlog) sections.push(BACKLOG, backlog.report, machineText(backlog.machine));
+  return `${sections.join('\n\n')}\n`;
+}
+
+function peersSection(figures: PeerFigures[], machine: string): string {
+  return [
+    PEERS,
+    `![Drain](${PLOTS}/drain.svg)`,
+    speedTable(figures),
+    machine,
+    `### Going in\n\n![Enqueue](${PLOTS}/enqueue.svg)`,
+    enqueueTable(figures),
+    '### Redis commands and HTTP requests per message',
+    commandTable(figures),
+    'Lone: four a second. What a deployment pays for them: [cost.md](cost.md).',
+    SETTINGS,
+    figures.map(({ name, settings }) => `- **${name}**: ${settings}.`).join('\n'),
+  ].join('\n\n');
+}
+
+/** File name to SVG. */
+export function plotsOf({ peers, growth }: Results): Record<string, string> {
+  return {
+    'cost.svg': costPlot(),
+    ...(peers ? peerPlots(peers.figures) : {}),
+    ...(growth ? growthPlots(growth.lines) : {}),
+  };
+}
+
+function peerPlots(figures: PeerFigures[]): Record<string, string> {
+  const bar = (name: string, rate: { median: number; low: number; high: number } | undefined) =>
+    rate
+      ? [{ label: name, value: rate.median, low: rate.low, high: rate.high, strong: name.startsWith('Sluice') }]
+      : [];
+  const bulk = ({ enqueue }: PeerFigures) =>
+    enqueue['batches of 1,000'] ?? enqueue['batches of 100'] ?? enqueue['32 in parallel'];
+  return {
+    'drain.svg': bars(
+      'Drain: handled and acknowledged',
+      'messages/s',
+      figures.flatMap(({ name, drain }) => bar(name, drain)),
+    ),
+    'enqueue.svg': bars(
+      'Enqueue: in the largest batches each has',
+      'messages/s',
+      figures.flatMap((figure) => bar(figure.name, bulk(figure))),
+    ),
+  };
+}
+
+function growthPlots(dimensions: GrowthLine[]): Record<string, string> {
+  const data = dimensions.map(({ dimension, points }) => ({
+    label: dimension,
+    points: points.map(({ size, rate }) => ({ x: size, y: rate.median })),
+  }));
+  return { 'growth.svg': lines('Drain rate as there is more of something', 'messages/s by size', data) };
+}
+
+const RATES = [0.1, 1, 10, 100, 1_000];
+
+/** A month of messages that come at each rate without a pause; what one million of them costs. */
+function costPlot(): string {
+  const at = (perSecond: number, batch: number) => {
+    const messages = perSecond * MONTH_S;
+    const found = estimate({ messages, perSecond, batch, bytes: 260, roundTripMs: 6 });
+    return { found, each: (dollars: number) => ({ x: perSecond, y: (dollars / messages) * 1_000_000 }) };
+  };
+  const line = (label: string, batch: number, price: (found: ReturnType<typeof estimate>) => number | undefined) => ({
+    label,
+    points: RATES.flatMap((rate) => {
+      const { found, each } = at(rate, batch);
+      const dollars = price(found);
+      return dollars ? [each(dollars)] : []; // free, or no plan fits
+    }),
+  });
+  return lines(
+    'Dollars a million messages, by how fast they come',
+    'US dollars by messages a second',
+    [
+      line('Upstash, as you go', 1, ({ upstashPayAsYouGo }) => upstashPayAsYouGo),
+      line('the same, by 100', 100, ({ upstashPayAsYouGo }) => upstashPayAsYouGo),
+      line('Upstash, fixed plan', 1, ({ upstashFixed }) => upstashFixed?.price),
+      line('QStash', 1, ({ qstash }) => qstash),
+      line('Cloudflare Queues', 1, ({ cloudflareQueues }) => cloudflareQueues),
+    ],
+    true,
+  );
+}

@@ -1,0 +1,132 @@
+/** The part that compares: each contender in turn, round by round, so that what disturbs the machine disturbs all alike. */
+import type { Contender, Place } from './contender.ts';
+import { CONTENDERS } from './contenders/index.ts';
+import { type PeerFigures, quantile, spreadOf } from './figures.ts';
+import { throughRate } from './measures/both.ts';
+import { arrivalCost, bytesEach, idleCost, saturatedCost } from './measures/commands.ts';
+import { drainRate } from './measures/drain.ts';
+import { enqueueRate, FORMS, type Form } from './measures/enqueue.ts';
+import { wakeTimes } from './measures/wake.ts';
+import { type Entrant, type Run, withRun } from './run.ts';
+
+export interface Effort {
+  rounds: number;
+  /** How long one timed run of enqueueing lasts, and about how long one of draining. */
+  enqueueMs: number;
+  drainMs: number;
+  wakeSamples: number;
+  /** Messages at 10 a second, and ten times as many at 100. */
+  arrivals: number;
+}
+
+export const FULL: Effort = { rounds: 5, enqueueMs: 500, drainMs: 1_000, wakeSamples: 200, arrivals: 30 };
+export const QUICK: Effort = { rounds: 1, enqueueMs: 150, drainMs: 300, wakeSamples: 12, arrivals: 6 };
+
+const PROBE = 1_000;
+const LEAST = 500;
+const LONE_PER_SECOND = 4;
+
+interface Tally {
+  entrant: Entrant;
+  figures: PeerFigures;
+  rates: Record<string, number[]>;
+  /** Messages that a drain of the wanted length has. */
+  load: number;
+}
+
+export async function measurePeers(place: Place, effort: Effort, say: (step: string) => void): Promise<PeerFigures[]> {
+  const tallies: Tally[] = [];
+  try {
+    for (const contender of CONTENDERS) {
+      say(`warming up ${contender.name}`);
+      tallies.push(await enter(contender, place, effort));
+    }
+    for (let round = 0; round < effort.rounds; round++) {
+      for (let turn = 0; turn < tallies.length; turn++) {
+        const tally = tallies[(turn + round) % tallies.length] as Tally; // none always comes first
+        say(`round ${round + 1} of ${effort.rounds}: ${tally.figures.name}`);
+        await speeds(tally, place, effort);
+      }
+    }
+    for (const tally of tallies) {
+      say(`latency and commands: ${tally.figures.name}`);
+      if (!tally.entrant.contender.consumerOnly) await once(tally, place, effort);
+    }
+    return tallies.map(finished);
+  } finally {
+    for (const { entrant } of tallies) await entrant.prepared.close();
+  }
+}
+
+async function enter(contender: Contender, place: Place, { drainMs }: Effort): Promise<Tally> {
+  const entrant = { contender, prepared: await contender.prepare(place) };
+  const { name, settings } = contender;
+  const figures: PeerFigures = { name, settings, enqueue: {}, cost: {}, messages: 0, lost: 0, doubled: 0, failed: [] };
+  const tally: Tally = { entrant, figures, rates: {}, load: PROBE };
+  const rate = await attempt(tally, place, 'warming up', (run) => drainRate(run, PROBE));
+  tally.load = Math.round(Math.min(contender.most, Math.max(LEAST, ((rate ?? 0) * drainMs) / 1_000)));
+  return tally;
+}
+
+async function speeds(tally: Tally, place: Place, { enqueueMs }: Effort): Promise<void> {
+  const note = (name: string, rate: number | undefined) => {
+    if (rate === undefined) return;
+    tally.rates[name] ??= [];
+    tally.rates[name].push(rate);
+  };
+  note('drain', await attempt(tally, place, 'drain', (run) => drainRate(run, tally.load)));
+  if (tally.entrant.contender.consumerOnly) return;
+  note('both', await attempt(tally, place, 'both', (run) => throughRate(run, tally.load)));
+  for (const form of Object.keys(FORMS) as Form[]) {
+    note(form, await attempt(tally, place, form, (run) => enqueueRate(run, form, enqueueMs)));
+  }
+}
+
+async function once(tally: Tally, place: Place, { wakeSamples, arrivals }: Effort): Promise<void> {
+  const { figures, load } = tally;
+  const times = await attempt(tally, place, 'wake', (run) => wakeTimes(run, wakeSamples));
+  const sorted = (times ?? []).toSorted((a, b) => a - b);
+  if (times) figures.wake = { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
+  const cost = async (name: keyof PeerFigures['cost'], measure: (run: Run) => ReturnType<typeof arrivalCost>) => {
+    const measured = await attempt(tally, place, name, measure);
+    if (measured) figures.cost[name] = measured;
+  };
+  await cost('lone', (run) => arrivalCost(run, place, LONE_PER_SECOND, Math.ceil(arrivals / 3)));
+  await cost('10/s', (run) => arrivalCost(run, place, 10, arrivals));
+  await cost('100/s', (run) => arrivalCost(run, place, 100, 10 * arrivals));
+  await cost('saturated', (run) => saturatedCost(run, place, Math.min(load, 10_000)));
+  await cost('idle minute', (run) => idleCost(run, place, 1_000));
+  const bytes = await attempt(tally, place, 'bytes', async (run) => {
+    const each = await bytesEach(run, place, LEAST * 4);
+    await run.drain();
+    return each;
+  });
+  if (bytes) figures.bytes = bytes;
+}
+
+/** A contender that fails costs its own figure, and no other's. */
+async function attempt<T>(
+  { entrant, figures }: Tally,
+  place: Place,
+  what: string,
+  measure: (run: Run) => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    const { value, verdict, sent } = await withRun(entrant, place, measure);
+    figures.messages += sent;
+    figures.lost += verdict.lost;
+    figures.doubled += verdict.doubled;
+    return value;
+  } catch (error) {
+    figures.failed.push(`${what}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 200));
+    return undefined;
+  }
+}
+
+function finished({ figures, rates }: Tally): PeerFigures {
+  const { drain, both, ...forms } = rates;
+  if (drain) figures.drain = spreadOf(drain);
+  if (both) figures.both = spreadOf(both);
+  for (const [form, values] of Object.entries(forms)) figures.enqueue[form as Form] = spreadOf(values);
+  return figures;
+}

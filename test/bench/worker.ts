@@ -1,0 +1,30 @@
+/** The Worker that is measured: the edge functions of the deployed one, with a queue whose handler does nothing but be seen. */
+import { drain } from '../../functions/drain.ts';
+import { enqueue } from '../../functions/enqueue.ts';
+import type { EdgeFunction } from '../../src/http/app.ts';
+import { createSluice, defineQueue, type HandlerContext } from '../../src/index.ts';
+
+interface Env {
+  OUTBOX: string;
+}
+
+let seen: number[] = [];
+
+const work = defineQueue('work', {
+  requests: 0,
+  async handler({ body }, { env }: HandlerContext<Env>) {
+    const { n, report } = body as { n: number; report?: true };
+    if (report) await fetch(env.OUTBOX + n);
+    else seen.push(n);
+  },
+});
+
+const witness: EdgeFunction = (app) => {
+  app.get('/bench/seen', (c) => c.json(seen.slice(Number(c.req.query('from')))));
+  app.post('/bench/reset', (c) => {
+    seen = [];
+    return c.body(null, 204);
+  });
+};
+
+export default createSluice<Env>({ queues: [work], functions: [enqueue, drain, witness] });

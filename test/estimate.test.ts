@@ -1,0 +1,143 @@
+// The estimate of costs says what the emulator bills: arrival patterns are played step by step, by no clock.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { COUNTS, perMessage } from '../src/local/cost/commands.ts';
+import { estimate, MONTH_S } from '../src/local/cost/estimate.ts';
+import { type Bench, onEachRedis } from './support/bench.ts';
+
+const ROUND_TRIP_MS = 10;
+
+/** Pseudo-random, in (0, 1), and the same each time. */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
+
+/**
+ * Enqueues at random instants of a played time, and the exchanges of the drain that they wake: one after another, a round trip
+ * apart, until one finds nothing. @returns billed commands and round trips per message
+ */
+async function play(bench: Bench, perSecond: number, count: number): Promise<{ commands: number; requests: number }> {
+  const store = bench.openStore(); // by the server's own clock, which a deployment asks for with a command
+  const random = randomOf(7);
+  let at = 0;
+  const arrivals = Array.from({ length: count }, () => {
+    at += (-Math.log(random()) / perSecond) * 1_000;
+    return at;
+  });
+  const exchange = async (lease: string, entries: string[]) => {
+    const settlements = entries.map((entry) => ({ entry, outcome: 'ack' as const }));
+    const drain = { ending: false, sleepMs: 20_000 };
+    const request = { lease, leaseMs: 30_000, held: 0, want: 100, pools: ['*'], settlements, drain };
+    return (await store.exchange(request)).taken.map(({ entry }) => entry);
+  };
+  let lease = 0;
+  const next = async () => {
+    const due = arrivals.shift();
+    if (due !== undefined) await store.enqueue({ messages: [bench.message('work', 'x'.repeat(250))] });
+    return due ?? 0;
+  };
+  await store.enqueue({ messages: [bench.message('work', 'first')] }); // scripts are loaded now
+  await exchange('warm', await exchange('warm', []));
+  const cost = await bench.cost(async () => {
+    while (arrivals.length > 0) {
+      let now = await next();
+      lease += 1;
+      for (let held: string[] | undefined; held?.length !== 0; ) {
+        now += ROUND_TRIP_MS;
+        while (arrivals.length > 0 && (arrivals[0] ?? 0) <= now) await next();
+        held = await exchange(`l${lease}`, held ?? []);
+      }
+    }
+  });
+  return { commands: cost.commands / count, requests: cost.requests / count };
+}
+
+onEachRedis(
+  'the estimate of commands',
+  (bench) => {
+    test.each([
+      { rate: 0.1, count: 20, within: 0.002 },
+      { rate: 10, count: 150, within: 0.1 },
+      { rate: 100, count: 300, within: 0.1 },
+      { rate: 1_000, count: 400, within: 0.15 },
+    ])('is within $within of what is billed at $rate messages a second', async ({ rate, count, within }) => {
+      const measured = await play(bench(), rate, count);
+      const model = perMessage({ perSecond: rate, batch: 1, roundTripMs: ROUND_TRIP_MS });
+      console.info(
+        `${rate}/s: ${measured.commands.toFixed(2)} commands billed, ${model.commands.toFixed(2)} estimated`,
+      );
+      expect(Math.abs(model.commands / measured.commands - 1)).toBeLessThanOrEqual(within);
+      expect(Math.abs(model.roundTrips / measured.requests - 1)).toBeLessThanOrEqual(within);
+    });
+  },
+  ['redis-server'], // counts are the same on each: test/cost.test.ts
+);
+
+describe('the estimate', () => {
+  const usage = { messages: 1_000_000, perSecond: 1_000_000 / MONTH_S, batch: 1, bytes: 260, roundTripMs: 6 };
+
+  test('of an idle month is that of its cron ticks, and free', () => {
+    const { commands, upstashPayAsYouGo, workers } = estimate({ ...usage, messages: 0 });
+    expect(commands).toBe(43_200 * COUNTS.idleTick);
+    expect([upstashPayAsYouGo, workers]).toEqual([0, 0]);
+  });
+
+  test('finds the cheapest plan that bears the bandwidth, and none where commands come too fast', () => {
+    expect(estimate(usage).upstashFixed).toEqual(expect.objectContaining({ price: 10 }));
+    expect(estimate({ ...usage, messages: 1e8 }).upstashFixed?.price).toBeGreaterThan(20);
+    expect(estimate({ ...usage, perSecond: 2_000, roundTripMs: 0.1 }).upstashFixed).toBeUndefined();
+  });
+
+  test('falls as messages come faster, and in batches', () => {
+    const commands = [1, 10, 100, 1_000, 10_000].map(
+      (perSecond) => estimate({ ...usage, perSecond }).commandsPerMessage,
+    );
+    expect(commands).toEqual(commands.toSorted((a, b) => b - a));
+    expect(estimate({ ...usage, batch: 100 }).commandsPerMessage).toBeLessThan(1);
+  });
+
+  test('is what docs/cost.md shows', () => {
+    const page = readFileSync('docs/cost.md', 'utf8');
+    const rows = [...page.matchAll(/^\| (10k|1M|100M) \| (1|100) \| ([\d.]+) \| \$([\d.,]+) \| \$([\d,]+)/gm)];
+    expect(rows).toHaveLength(6);
+    for (const [row, count, batch, commands, payAsYouGo, fixed] of rows) {
+      const messages = { '10k': 1e4, '1M': 1e6, '100M': 1e8 }[count as '1M'];
+      const found = estimate({ ...usage, messages, perSecond: messages / MONTH_S, batch: Number(batch) });
+      const dollars = (text: string | undefined) => Number(text?.replace(/,/g, ''));
+      expect([commands, dollars(payAsYouGo), dollars(fixed)], row).toEqual([
+        found.commandsPerMessage.toFixed(2),
+        Number(found.upstashPayAsYouGo.toFixed(2)),
+        found.upstashFixed?.price,
+      ]);
+    }
+  });
+});
+
+describe('npm run cost', () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, ['src/local/cost/cost-command.ts', ...args], { encoding: 'utf8' });
+
+  test('prints the estimate, and one object as its last line', () => {
+    const { status, stdout } = run('--messages', '10k', '--rate', '5/s', '--json');
+    expect([status, stdout]).toEqual([0, expect.stringContaining('instead, QStash')]);
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      usage: { messages: 10_000, perSecond: 5 },
+      idleCommands: 216_000,
+    });
+  });
+
+  test.each([
+    ['--messages', 'many'],
+    ['--rate', '-1/s'],
+    ['--batch', '1001'],
+    ['--round-trip', '0'],
+  ])('refuses %s %s in one line that names the option', (option, value) => {
+    const { status, stderr } = run(`${option}=${value}`);
+    expect([status, stderr]).toEqual([1, expect.stringMatching(`^error: ${option} .*\n$`)]);
+  });
+});

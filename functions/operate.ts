@@ -1,7 +1,7 @@
 /** The edge function for operators: look at queues and messages, cancel, pause, purge, redrive, audit. */
 import type { Context } from 'hono';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
-import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
+import { ANY_QUEUE, allow, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
 import { Audit, Destinations, Id, Override, Page, Purge, Redrive } from '../src/http/operate-schema.ts';
 import { Problem } from '../src/http/problem.ts';
@@ -11,12 +11,6 @@ import type { AnyQueue } from '../src/queue.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
 export const operate: EdgeFunction = (app) => {
-  app.get('/v1/queues', allow('operate'), async (c) => {
-    const { engine, token } = c.var;
-    const queues = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name));
-    return c.json({ queues: await Promise.all(queues.map((queue) => engine.operator.queue(queue))) });
-  });
-
   app.get('/v1/queues/:queue', allow('operate'), async (c) => c.json(await c.var.engine.operator.queue(named(c))));
 
   app.get('/v1/queues/:queue/messages', allow('operate'), async (c) => {

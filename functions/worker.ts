@@ -7,11 +7,12 @@ import { sources } from './app/sources.ts';
 import { drain } from './drain.ts';
 import { enqueue } from './enqueue.ts';
 import { health } from './health.ts';
+import { inspect } from './inspect.ts';
 import { operate } from './operate.ts';
 import { receive } from './receive.ts';
-import { reference } from './reference.ts';
 import { rings } from './rings.ts';
 import { schedules } from './schedules.ts';
+import { session } from './session.ts';
 import { stats } from './stats.ts';
 import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
@@ -21,5 +22,19 @@ export default createSluice<Env>({
   queues,
   sources,
   schedules: appSchedules,
-  functions: [enqueue, receive, webhooks, topics, operate, schedules, rings, drain, sweep, stats, health, reference],
+  functions: [
+    enqueue,
+    receive,
+    webhooks,
+    topics,
+    operate,
+    inspect,
+    schedules,
+    rings,
+    drain,
+    sweep,
+    stats,
+    health,
+    session,
+  ],
 }) satisfies ExportedHandler<Env>;

@@ -6,6 +6,7 @@ import { withSenders } from './destinations/send.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import { type DrainOptions, type DrainReport, drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
+import { type Inspector, openInspector } from './inspector.ts';
 import { policiesOf } from './limits.ts';
 import { logError, logWarning } from './log.ts';
 import { DRAINED } from './message.ts';
@@ -56,6 +57,7 @@ export interface Engine {
   /** @returns with `wake` where the caller should start a drain. @throws StorageError */
   settle(request: Settle): Promise<Settled & { wake?: true }>;
   readonly operator: Operator;
+  readonly inspector: Inspector;
   readonly rings: Rings;
   readonly topics: Topics;
   readonly schedules: Schedules;
@@ -127,6 +129,7 @@ export function openEngine(
   const consuming = <Answer>(consume: (store: Store) => Promise<Answer>) =>
     consumeFiring(store, scheduleStore, known, consume);
   const register = registrar(schedules, known);
+  const operations = openOperations({ runner: scriptRunner({ send }), prefix });
   /** Where the next sweep goes on inspecting. A new isolate begins again. */
   let cursor = '0';
   const sweepWithin = async (budget: Budget) => {
@@ -187,7 +190,8 @@ export function openEngine(
     receive: (request) => consuming((firing) => receive(firing, request)),
     settle: (request) => consuming((firing) => settle(firing, request)),
     schedules: openSchedules(scheduleStore, known),
-    operator: openOperator(openOperations({ runner: scriptRunner({ send }), prefix })),
+    operator: openOperator(operations),
+    inspector: openInspector(operations),
     rings: openRings({ runner: scriptRunner({ send }), prefix }),
     topics: openTopics({
       topics: openTopicStore({ runner: scriptRunner({ send }), prefix }),

@@ -71,20 +71,7 @@ const REDRIVE_STEP = 200;
 export function openOperator(operations: Operations, clock: () => number = Date.now): Operator {
   return {
     async queue(queue) {
-      const { name, pool, priority, attempts, timeoutMs, ordered, policy } = queue;
-      const { limits, ...counts } = await operations.count(name, pool);
-      const overrides = limitsIn(limits);
-      return {
-        queue: name,
-        kind: queue.handler ? 'drained' : 'pulled',
-        priority,
-        attempts,
-        timeoutMs,
-        ordered,
-        limits: { ...limitsIn(policy), ...overrides },
-        overrides,
-        ...counts,
-      };
+      return reportOfQueue(queue, await operations.count(queue.name, queue.pool));
     },
     async messages({ name, pool }, state, limit, cursor) {
       const page = await operations.browse(name, pool, state, limit, cursor);
@@ -133,6 +120,22 @@ export function openOperator(operations: Operations, clock: () => number = Date.
       }
       return redriven;
     },
+  };
+}
+
+export function reportOfQueue(queue: AnyQueue, { limits, ...counts }: Counts): QueueReport {
+  const { name, priority, attempts, timeoutMs, ordered, policy } = queue;
+  const overrides = limitsIn(limits);
+  return {
+    queue: name,
+    kind: queue.handler ? 'drained' : 'pulled',
+    priority,
+    attempts,
+    timeoutMs,
+    ordered,
+    limits: { ...limitsIn(policy), ...overrides },
+    overrides,
+    ...counts,
   };
 }
 

@@ -1,4 +1,5 @@
-/** Who may call: bearer tokens with scopes. Only SHA-256 digests are configured; with none configured all is closed. */
+/** Who may call: bearer tokens with scopes, or a session that one has begun. Only SHA-256 digests are configured; with none configured all is closed. */
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { timingSafeEqual } from 'hono/utils/buffer';
 import { sha256 } from 'hono/utils/crypto';
@@ -6,6 +7,7 @@ import type { Scope, Token } from '../config.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 import { limitRate } from './rate-limit.ts';
+import { refuseOtherSites, tokenOfSession } from './session.ts';
 
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 
@@ -13,14 +15,30 @@ const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 export function allow(scope: Scope) {
   return createMiddleware<SluiceEnv>(async (c, next) => {
     const given = /^Bearer ([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-    if (!given) throw new Problem('unauthorized', undefined, undefined, CHALLENGE);
-    const token = await matching(given, c.var.engine.config.SLUICE_TOKENS);
-    if (!token) throw new Problem('unauthorized', 'The token is not known here', undefined, CHALLENGE);
-    await limitRate(c.env, token);
-    if (!token.scopes.includes(scope)) throw new Problem('forbidden', `The token lacks the scope "${scope}"`);
+    const token = given ? await allowed(c, given, scope) : await allowedSession(c, scope);
     c.set('token', token);
     await next();
   });
+}
+
+/** The configured token that this text is. @throws Problem where there is none, or it lacks the scope */
+export async function allowed(c: Context<SluiceEnv>, given: string, scope: Scope): Promise<Token> {
+  const token = await matching(given, c.var.engine.config.SLUICE_TOKENS);
+  if (!token) throw new Problem('unauthorized', 'The token is not known here', undefined, CHALLENGE);
+  return limited(c, token, scope);
+}
+
+async function allowedSession(c: Context<SluiceEnv>, scope: Scope): Promise<Token> {
+  const token = await tokenOfSession(c, c.var.engine.config);
+  if (!token) throw new Problem('unauthorized', undefined, undefined, CHALLENGE);
+  refuseOtherSites(c);
+  return limited(c, token, scope);
+}
+
+async function limited(c: Context<SluiceEnv>, token: Token, scope: Scope): Promise<Token> {
+  await limitRate(c.env, token);
+  if (!token.scopes.includes(scope)) throw new Problem('forbidden', `The token lacks the scope "${scope}"`);
+  return token;
 }
 
 /** @throws Problem where the caller's token is not for this queue */

@@ -17,6 +17,7 @@ const PROBLEMS = {
   invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is not 1 to 255 visible ASCII characters' },
   unauthorized: { status: 401, title: 'A valid bearer token is needed' },
   forbidden: { status: 403, title: 'The token is not for this' },
+  cross_site: { status: 403, title: 'A session is for the pages of this very origin' },
   not_found: { status: 404, title: 'There is nothing at this path' },
   unknown_queue: { status: 404, title: 'This deployment has no such queue' },
   unknown_source: { status: 404, title: 'This deployment has no such source' },

@@ -1,5 +1,6 @@
 /** The deployed bundle in workerd, on this machine. */
 import { Miniflare, NoOpLog } from 'miniflare';
+import { ASSETS } from './assets/build.ts';
 import type { Bundle } from './bundle.ts';
 
 export interface LocalWorker {
@@ -39,6 +40,7 @@ export async function startWorker({ bundle, env, port = 0, log }: LocalWorkerOpt
           compatibilityDate: COMPATIBILITY_DATE,
           compatibilityFlags: COMPATIBILITY_FLAGS,
           manifest: { mainModule: bundle.mainModule, modulesRoot: process.cwd(), modules: bundle.modules },
+          assets: { directory: ASSETS, hasUserWorker: true },
           env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
         },
       },

@@ -50,7 +50,7 @@ export interface Counts {
   paused: boolean;
   /** What operators set over the queue's own limits, in the words of the scripts. */
   limits: string;
-  /** Whether these are all: beyond 1,000 lanes or timers it stops looking. */
+  /** Whether these are all: beyond 4,000 lanes or 1,000 timers it stops looking. */
   complete: boolean;
 }
 
@@ -65,6 +65,36 @@ export interface Breaker {
   failures: number;
   /** Epoch ms. */
   until?: number;
+}
+
+/** What holds messages now. */
+export interface HeldLease {
+  lease: string;
+  /** Epoch ms. */
+  expiresAt: number;
+  held: number;
+  /** Of the newest it holds: pool and lane of each. */
+  newest: [pool: string, lane: string][];
+}
+
+export interface Leases {
+  /** The server's, epoch ms. */
+  now: number;
+  leases: HeldLease[];
+  cursor: string;
+  /** Somebody drains, or was just asked to. */
+  awake: boolean;
+  /** Until when the one idle drain sleeps, epoch ms. */
+  sleepsUntil?: number;
+}
+
+/** Why a dead letter died. */
+export interface Cause {
+  id: string;
+  /** Dead since, epoch ms. */
+  at: number;
+  kind: string;
+  text: string;
 }
 
 export interface Operations {
@@ -86,6 +116,12 @@ export interface Operations {
   look(id: string): Promise<{ state: State | 'cancelled' | 'unseen' | 'gone'; result?: Result } & Stored>;
   /** @throws StorageError */
   count(queue: string, pool: string): Promise<Counts>;
+  /** Up to 200 queues at once, in their order. @throws StorageError */
+  countAll(queues: { name: string; pool: string }[]): Promise<Counts[]>;
+  /** One page; the cursor '' begins and ends. @throws StorageError */
+  leases(limit: number, cursor: string): Promise<Leases>;
+  /** Of the newest dead letters, and how many there are in all. @throws StorageError */
+  causes(queue: string, limit: number): Promise<{ dead: number; causes: Cause[] }>;
   /** One page; the cursor '' begins and ends. @throws StorageError */
   browse(
     queue: string,
@@ -116,6 +152,12 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
   const configure = async (queue: string, pool: string, settings: string[]) => {
     await run(scripts.configure, [keys.config], [queue, pool, ...settings]);
   };
+  const countAll = async (queues: { name: string; pool: string }[]): Promise<Counts[]> => {
+    if (queues.length === 0) return [];
+    const names = queues.flatMap(({ name, pool }) => [name, pool]);
+    const reply = list(await run(scripts.count, [keys.timers, keys.config], [now(), ...names]));
+    return reply.map((fields) => countsOf(list(fields)));
+  };
   return {
     cancel: async (id) => (await run(scripts.cancel, [keys.timers, keys.failures], [id])) as Cancelled,
     pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),
@@ -132,19 +174,30 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
       const kept = json === undefined ? {} : { result: { queue, attempt: Number(attempt), at: Number(acked), json } };
       return { state, ...storedOf([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
     },
-    async count(queue, pool) {
-      const reply = list(await run(scripts.count, [keys.timers, keys.config], [now(), queue, pool]));
-      const [ready, delayed, leased, dead, oldest, config, complete] = reply;
+    count: async (name, pool) => (await countAll([{ name, pool }]))[0] as Counts,
+    countAll,
+    async leases(limit, cursor) {
+      const names = [keys.timers, keys.awake, keys.sleeper];
+      const reply = list(await run(scripts.leases, names, [now(), String(limit), cursor || '0']));
+      const [at, next, awake, sleeper, ...held] = reply;
+      const sleepsUntil = Number.parseInt(String(sleeper), 10);
       return {
-        ready: Object.fromEntries(pairs(strings(ready)).map(([priority, count]) => [priority, Number(count)])),
-        delayed: Number(delayed),
-        leased: Number(leased),
-        dead: Number(dead),
-        ...(oldest === '' ? {} : { oldestReadyAt: Number(oldest) }),
-        paused: String(config).startsWith('paused'),
-        limits: /^\S+ \S+(.*)$/.exec(String(config))?.[1] ?? '',
-        complete: complete === '1',
+        now: Number(at),
+        leases: held.map((fields) => leaseOf(list(fields))),
+        cursor: String(next),
+        awake: awake !== '',
+        ...(sleepsUntil > Number(at) ? { sleepsUntil } : {}),
       };
+    },
+    async causes(queue, limit) {
+      const [dead, fields] = list(await run(scripts.causes, [keys.failures], [queue, String(limit)]));
+      const flat = strings(fields);
+      const causes = Array.from({ length: flat.length / 3 }, (_, i): Cause => {
+        const [id = '', at, line = ''] = flat.slice(3 * i, 3 * i + 3);
+        const { kind, text } = failureOf(line);
+        return { id, at: Number(at), kind, text };
+      });
+      return { dead: Number(dead), causes };
     },
     async browse(queue, pool, state, limit, cursor) {
       const args = [queue, pool, state, String(limit), cursor];
@@ -171,6 +224,24 @@ function breakerOf([name, stored]: [string, string], now: number): Breaker {
   const { queue, group } = parseLane(`0:${name.replace(/\/$/, '')}`);
   const state = until === 0 ? 'closed' : until > now ? 'open' : 'probing';
   return { queue, ...(group === undefined ? {} : { group }), state, failures, ...(until > 0 ? { until } : {}) };
+}
+
+function countsOf([ready, delayed, leased, dead, oldest, config, complete]: unknown[]): Counts {
+  return {
+    ready: Object.fromEntries(pairs(strings(ready)).map(([priority, count]) => [priority, Number(count)])),
+    delayed: Number(delayed),
+    leased: Number(leased),
+    dead: Number(dead),
+    ...(oldest === '' ? {} : { oldestReadyAt: Number(oldest) }),
+    paused: String(config).startsWith('paused'),
+    limits: /^\S+ \S+(.*)$/.exec(String(config))?.[1] ?? '',
+    complete: complete === '1',
+  };
+}
+
+function leaseOf([lease, expiresAt, held, lanes]: unknown[]): HeldLease {
+  const newest = pairs(strings(lanes));
+  return { lease: String(lease), expiresAt: Number(expiresAt), held: Number(held), newest };
 }
 
 function storedOf([entry = '', at = '', envelope = '', failures = '']: string[]): Stored {

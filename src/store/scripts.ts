@@ -7,6 +7,7 @@ import breaker from '#lua/breaker.lua';
 import breakers from '#lua/breakers.lua';
 import browse from '#lua/browse.lua';
 import cancel from '#lua/cancel.lua';
+import causes from '#lua/causes.lua';
 import clock from '#lua/clock.lua';
 import configure from '#lua/configure.lua';
 import count from '#lua/count.lua';
@@ -21,6 +22,7 @@ import inspect from '#lua/inspect.lua';
 import lane from '#lua/lane.lua';
 import lanes from '#lua/lanes.lua';
 import lease from '#lua/lease.lua';
+import leases from '#lua/leases.lua';
 import limits from '#lua/limits.lua';
 import locate from '#lua/locate.lua';
 import look from '#lua/look.lua';
@@ -60,7 +62,9 @@ export const scripts = {
   figures: script('figures', clock, entry, stats, fold, figures),
   totals: script('totals', clock, entry, stats, fold, totals),
   look: script('look', clock, entry, lane, lease, locate, look),
-  count: script('count', clock, entry, lane, lease, lanes, count),
+  count: script('count', clock, entry, lane, lease, count),
+  leases: script('leases', clock, entry, lease, leases),
+  causes: script('causes', clock, entry, lease, causes),
   breakers: script('breakers', clock, breakers),
   browse: script('browse', clock, entry, lane, lease, lanes, browse),
   purge: script('purge', clock, entry, lane, lease, limits, lanes, purge),

@@ -23,8 +23,17 @@ const document = JSON.parse(readFileSync('functions/openapi.json', 'utf8')) as {
   paths: Record<string, Record<string, Operation>>;
 };
 
-/** Without tokens on purpose; sources of webhooks prove who they are: test/webhooks. */
-const OPEN = ['health', 'getDocument', 'getOpenApi', 'getReference', 'takeWebhook', 'confirmWebhook'];
+/** Without tokens on purpose; sources of webhooks prove who they are (test/webhooks), browsers in a session (test/session). */
+const OPEN = [
+  'health',
+  'getDocument',
+  'getOpenApi',
+  'getReference',
+  'takeWebhook',
+  'confirmWebhook',
+  'signIn',
+  'signOut',
+];
 
 const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods)
@@ -82,8 +91,17 @@ describe.each(routes)('$method $path', ({ method, path }) => {
   });
 });
 
-/** These lists and figures are not refused: they are empty. */
-const LISTS = ['/v1/queues', '/v1/rings', '/v1/schedules', '/v1/topics', '/v1/destinations', '/v1/stats', '/metrics'];
+/** These are not refused: lists and figures are empty, and a token may be told what it may. */
+const LISTS = [
+  '/v1/queues',
+  '/v1/rings',
+  '/v1/schedules',
+  '/v1/topics',
+  '/v1/destinations',
+  '/v1/stats',
+  '/metrics',
+  '/session',
+];
 
 function listed(path: string): unknown[] {
   return LISTS.includes(path) ? [200, undefined] : [403, 'forbidden'];

@@ -77,6 +77,9 @@ const routes: { method: string; path: string; body?: unknown }[] = [
   { method: 'POST', path: '/hooks/{source}' },
   { method: 'GET', path: '/hooks/{source}' },
   { method: 'GET', path: '/v1/sources' },
+  { method: 'GET', path: '/v1/queues/{queue}/dead/causes' },
+  { method: 'GET', path: '/v1/leases' },
+  { method: 'GET', path: '/session' },
   { method: 'GET', path: '/v1/audit' },
   { method: 'GET', path: '/v1/destinations' },
   { method: 'GET', path: '/v1/topics' },
@@ -150,6 +153,7 @@ beforeAll(async () => {
 }, 30_000);
 
 describe('hostile values', () => {
+  const texts = ['..', '\0', '{', '{other}:', 'a\nb', 'reports\0', 'x'.repeat(5_000), 'größe-名前-🚀', '*', ''];
   const withParameters = routes.filter(({ path }) => path.includes('{'));
 
   test.each(withParameters)('$method $path: each is refused, and nothing changes', async ({ method, path, body }) => {
@@ -242,6 +246,42 @@ describe('hostile values', () => {
     expect(await stored()).toEqual(before);
   });
 
+  test.each(['/v1/leases?limit', '/v1/leases?cursor', '/v1/queues?limit', '/v1/queues?unknown'])(
+    'GET %s=: each is refused',
+    async (query) => {
+      const before = await stored();
+      const faults: string[] = [];
+      for (const [name, value] of Object.entries(hostile)) {
+        faults.push(...unlikeRefusal(name, await send('GET', `${query}=${value}`)));
+      }
+      expect(faults).toEqual([]);
+      expect(await stored()).toEqual(before);
+    },
+  );
+
+  test.each(['cursor', 'search'])('GET /v1/queues?%s=: refused, or no queue', async (field) => {
+    const faults: string[] = [];
+    for (const [name, value] of Object.entries(hostile)) {
+      const answer = await send('GET', `/v1/queues?${field}=${value}`);
+      const empty = answer.status === 200 && answer.text === '{"queues":[]}';
+      if (!empty) faults.push(...unlikeRefusal(name, answer));
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test('a token of nonsense to sign in with, or a cookie of nonsense, is no 500', async () => {
+    const fromPage = { 'sec-fetch-site': 'same-origin', 'content-type': 'application/json', authorization: '' };
+    for (const token of [...texts, null, [], {}, 1, 'x'.repeat(513)]) {
+      const answer = await send('POST', '/session', { token }, fromPage);
+      expect([401, 422]).toContain(answer.status);
+      expect(answer.headers['set-cookie']).toBeUndefined();
+    }
+    for (const value of [...Object.values(hostile), `1900000000000.${'A'.repeat(43)}`, '.', '1e999.x']) {
+      const cookie = `sluice=${value}; __Host-sluice=${value}`;
+      expect((await send('GET', '/v1/queues', undefined, { cookie, authorization: '' })).status).toBe(401);
+    }
+  });
+
   const browse = (state: string, cursor: string) =>
     send('GET', `/v1/queues/reports/messages?state=${state}&cursor=${cursor}`);
 
@@ -305,7 +345,6 @@ describe('hostile values', () => {
     }
   });
 
-  const texts = ['..', '\0', '{', '{other}:', 'a\nb', 'reports\0', 'x'.repeat(5_000), 'größe-名前-🚀', '*', ''];
   const schedule = (fields: object) => ({ every: '1h', queue: 'reports', body: 1, ...fields });
   const inBodies: { name: string; path: string; method?: string; bodyOf: (text: unknown) => unknown }[] = [
     { name: 'a queue of a batch', path: '/v1/messages', bodyOf: (queue) => ({ messages: [{ queue, body: 1 }] }) },

@@ -87,7 +87,46 @@ const QueueReport = z.object({
   complete: z.boolean(),
 });
 
-const QueueReports = z.object({ queues: z.array(QueueReport) });
+const QueueReports = z.object({ queues: z.array(QueueReport), cursor: z.optional(z.string()) });
+
+const LeaseReport = z.object({
+  lease: z.string(),
+  kind: status('drain', 'consumer'),
+  expiresAt: instant,
+  held: count,
+  queues: z.record(z.string(), count),
+});
+
+const LeasePage = z.object({
+  now: instant,
+  leases: z.array(LeaseReport),
+  cursor: z.optional(z.string()),
+  awake: z.boolean(),
+  sleepsUntil: z.optional(instant),
+});
+
+const Cause = z.object({
+  kind: z.string(),
+  text: z.string(),
+  count,
+  firstAt: instant,
+  lastAt: instant,
+  ids: z.array(z.string()),
+});
+
+const Causes = z.object({ dead: count, looked: count, causes: z.array(Cause) });
+
+const session = {
+  name: z.string(),
+  scopes: z.array(z.enum(['enqueue', 'receive', 'operate'])),
+  queues: z.array(z.string()),
+};
+
+const Session = z.object(session);
+
+const NewSession = z.object({ ...session, expiresAt: instant });
+
+const NoSession = z.object({});
 
 const Failure = z.object({ attempt, at: instant, kind: z.string(), text: z.string() });
 
@@ -261,6 +300,13 @@ export const answers = {
   Settled,
   QueueReport,
   QueueReports,
+  LeaseReport,
+  LeasePage,
+  Cause,
+  Causes,
+  Session,
+  NewSession,
+  NoSession,
   Failure,
   MessageReport,
   MessagePage,

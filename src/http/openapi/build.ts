@@ -106,7 +106,8 @@ function answerOf({ description, schema, type = 'text/html', headers = [], examp
 }
 
 /** One answer for all problems of a status; routes with the same ones share it. */
-function refusalsOf({ scope, problems }: Route): { status: string; name: string; answer: Answer }[] {
+function refusalsOf({ scope, problems, file }: Route): { status: string; name: string; answer: Answer }[] {
+  if (file) return [];
   const codes = problemsOf(scope, problems);
   const byStatus = Map.groupBy(codes, (code) => MEANINGS[code].status);
   return [...byStatus].map(([status, together]) => {

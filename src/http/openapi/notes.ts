@@ -5,10 +5,12 @@ import { YEAR_MS } from '../../duration.ts';
 import { MessageOptions } from '../../message-options.ts';
 import { ScheduleRequest } from '../../schedule/definition.ts';
 import { Publication, Subscription } from '../../topics.ts';
+import { LeasesPage, QueuesPage } from '../inspect-schema.ts';
 import { Audit, Destinations, Override, Page, Purge, Redrive } from '../operate-schema.ts';
 import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
 import { Items, RingListQuery, RingPageQuery, Rotate } from '../ring-schema.ts';
 import { SchedulesPage } from '../schedule-schema.ts';
+import { SignIn } from '../session-schema.ts';
 import { StatsQuery } from '../stats-schema.ts';
 import { answers } from './answers.ts';
 import { Issue, ProblemAnswer } from './problems.ts';
@@ -218,8 +220,37 @@ describe(answers.Settled, {
 describe(answers.QueueReport, {
   ready: 'Messages by priority.',
   oldestReadyAt: 'Epoch ms.',
-  complete: 'false: there is more than was counted. Beyond 1,000 lanes or timers it stops looking.',
+  complete: 'false: there is more than was counted. Beyond 4,000 lanes or 1,000 timers it stops looking.',
 });
+describe(QueuesPage, {
+  limit: 'The most queues of a page.',
+  cursor: 'Where the last page ended.',
+  search: 'Only queues with this in their names.',
+});
+describe(LeasesPage, { limit: 'The most leases of a page.', cursor: 'Where the last page ended.' });
+describe(answers.LeaseReport, {
+  kind: '`drain`: of the Worker. `consumer`: of a consumer elsewhere.',
+  expiresAt: 'Then what it holds comes back to others, epoch ms.',
+  held: 'Messages it holds.',
+  queues: 'Of the 20 newest it holds: how many of which queue.',
+});
+describe(answers.LeasePage, {
+  now: "By the server's clock, epoch ms.",
+  cursor: 'There is more: ask again with it. A page may be short and still not be the last.',
+  awake: 'A drain is at work, or was just asked for.',
+  sleepsUntil: 'The one idle drain sleeps until then, epoch ms.',
+});
+describe(answers.Causes, {
+  dead: 'Dead letters of the queue.',
+  looked: 'How many of them, the newest, were looked at.',
+});
+describe(answers.Cause, {
+  text: 'Of the newest.',
+  firstAt: 'The oldest died then, epoch ms.',
+  lastAt: 'The newest died then, epoch ms.',
+});
+describe(answers.NewSession, { expiresAt: 'Then it ends, epoch ms.' });
+describe(SignIn, { token: 'One with the scope `operate`.' });
 describe(answers.MessageReport, {
   destination: 'The URL it is delivered to, if it names one itself.',
   state: '`done`: acked, and kept for its retention. `unseen`: ready or leased, in a lane too long to tell.',
@@ -296,6 +327,7 @@ export const COMPONENTS = {
   Items,
   Rotate,
   ScheduleRequest,
+  SignIn,
   Problem: ProblemAnswer,
   Issue,
   ...answers,

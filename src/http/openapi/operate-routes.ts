@@ -4,21 +4,14 @@ import { answers } from './answers.ts';
 import { OF_BODIES, type Route, type Schema } from './route.ts';
 
 /** An operator's call: all of them have this scope. */
-const operating = (route: Omit<Route, 'tag' | 'scope' | 'answers'> & { answer: Schema; says: string }): Route => {
+export const operating = (
+  route: Omit<Route, 'tag' | 'scope' | 'answers'> & { answer: Schema; says: string },
+): Route => {
   const { answer: schema, says: description, ...rest } = route;
   return { ...rest, tag: 'operate', scope: 'operate', answers: [{ status: 200, description, schema }] };
 };
 
 export const OPERATE: Route[] = [
-  operating({
-    method: 'get',
-    path: '/v1/queues',
-    operationId: 'listQueues',
-    summary: 'The queues the token is for',
-    answer: answers.QueueReports,
-    says: 'Each queue with its counts.',
-    problems: [],
-  }),
   operating({
     method: 'get',
     path: '/v1/queues/{queue}',

@@ -17,6 +17,10 @@ export const MEANINGS = {
   invalid_idempotency_key: { status: 400, means: 'The key is not 1 to 255 visible ASCII characters.' },
   unauthorized: { status: 401, means: 'No token, or none that is known here. With no tokens configured: always.' },
   forbidden: { status: 403, means: 'The token lacks the scope, or is not for this queue.' },
+  cross_site: {
+    status: 403,
+    means: 'By cookie: the request did not come from a page of this origin, or its content type is not JSON.',
+  },
   not_found: { status: 404, means: 'There is nothing at this path.' },
   unknown_queue: { status: 404, means: 'This deployment has no such queue.' },
   unknown_source: { status: 404, means: 'This deployment has no such source.' },
@@ -86,7 +90,7 @@ export const PROBLEM_HEADERS: Record<number, string[]> = {
 
 const OF_EVERY_CALL: ProblemCode[] = ['misconfigured', 'internal'];
 export const OF_STORAGE: ProblemCode[] = ['storage_unreachable', 'storage_garbled', 'storage_refused'];
-const OF_TOKENS: ProblemCode[] = ['unauthorized', 'forbidden', 'rate_limited'];
+const OF_TOKENS: ProblemCode[] = ['unauthorized', 'forbidden', 'cross_site', 'rate_limited'];
 
 /** What a call can be refused with: what every call can, what every call with a token can, and its own. */
 export function problemsOf(scope: string | undefined, own: ProblemCode[]): ProblemCode[] {

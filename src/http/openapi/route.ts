@@ -22,6 +22,8 @@ export interface Route {
   path: string;
   operationId: string;
   tag: keyof typeof TAGS;
+  /** A static file: it is answered without the Worker. */
+  file?: true;
   /** Left out: open to everybody. */
   scope?: Scope;
   summary: string;

@@ -1,12 +1,14 @@
 /** Every route of the API for its document: who may call it, what it takes, what it answers and refuses. A test compares with the app. */
 import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
 import { answers } from './answers.ts';
+import { INSPECT } from './inspect-routes.ts';
 import { OPERATE } from './operate-routes.ts';
 import { OF_STORAGE } from './problems.ts';
 import { Batch, NewMessage } from './requests.ts';
 import { RINGS } from './ring-routes.ts';
 import { OF_BODIES, type Route } from './route.ts';
 import { SCHEDULES } from './schedule-routes.ts';
+import { SESSION } from './session-routes.ts';
 import { STATS } from './stats-routes.ts';
 import { TOPICS } from './topic-routes.ts';
 import { WEBHOOKS } from './webhook-routes.ts';
@@ -153,6 +155,7 @@ const SERVICE: Route[] = [
     method: 'get',
     path: '/openapi.json',
     operationId: 'getDocument',
+    file: true,
     tag: 'service',
     summary: 'This document',
     answers: [{ status: 200, description: 'OpenAPI 3.1.', schema: answers.Document }],
@@ -162,6 +165,7 @@ const SERVICE: Route[] = [
     method: 'get',
     path: '/docs',
     operationId: 'getReference',
+    file: true,
     tag: 'service',
     summary: 'This document as a page to read',
     answers: [{ status: 200, description: 'HTML, without scripts.' }],
@@ -175,8 +179,10 @@ export const ROUTES: Route[] = [
   ...WEBHOOKS,
   ...TOPICS,
   ...OPERATE,
+  ...INSPECT,
   ...SCHEDULES,
   ...RINGS,
   ...STATS,
   ...SERVICE,
+  ...SESSION,
 ];

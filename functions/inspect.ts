@@ -1,0 +1,39 @@
+/** The edge function for overviews: many queues at once, the leases at work, and why messages died. */
+import type { EdgeFunction } from '../src/http/app.ts';
+import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
+import { readQuery } from '../src/http/body.ts';
+import { LeasesPage, QueuesPage } from '../src/http/inspect-schema.ts';
+import { Problem } from '../src/http/problem.ts';
+import type { AnyQueue } from '../src/queue.ts';
+
+export const inspect: EdgeFunction = (app) => {
+  app.get('/v1/queues', allow('operate'), async (c) => {
+    const { engine, token } = c.var;
+    const { limit, cursor, search } = readQuery(c, QueuesPage);
+    const all = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name) && name.includes(search));
+    const page = pageOf(all, cursor, limit);
+    const queues = await engine.inspector.queues(page);
+    const last = page.at(-1)?.name;
+    return c.json({ queues, ...(last === undefined || last === all.at(-1)?.name ? {} : { cursor: last }) });
+  });
+
+  app.get('/v1/queues/:queue/dead/causes', allow('operate'), async (c) => {
+    const name = c.req.param('queue');
+    permit(c.var.token, name);
+    if (!c.var.engine.queues.has(name)) throw new Problem('unknown_queue');
+    return c.json(await c.var.engine.inspector.causes(name));
+  });
+
+  app.get('/v1/leases', allow('operate'), async (c) => {
+    permit(c.var.token, ANY_QUEUE); // a lease may hold messages of any queue
+    const { limit, cursor } = readQuery(c, LeasesPage);
+    return c.json(await c.var.engine.inspector.leases(limit, cursor));
+  });
+};
+
+/** What comes behind the queue that the cursor names; nothing where there is no such queue. */
+function pageOf(queues: AnyQueue[], cursor: string, limit: number): AnyQueue[] {
+  const at = queues.findIndex(({ name }) => name === cursor);
+  if (cursor !== '' && at === -1) return [];
+  return queues.slice(at + 1, at + 1 + limit);
+}

@@ -1,6 +1,13 @@
 /** The dashboard begins here. */
 import { render } from 'hono/jsx/dom';
-import './style.css';
+import { App } from './app.tsx';
+import './style/base.css';
+import './style/frame.css';
+import './style/figures.css';
+import './style/states.css';
+import './style/phone.css';
+import { applyTheme } from './theme.ts';
 
+applyTheme();
 const root = document.getElementById('root');
-if (root) render(<p>hello</p>, root);
+if (root) render(<App />, root);

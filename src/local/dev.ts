@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { portOf, runCommand } from './command.ts';
 import { startTicker } from './cron.ts';
+import { startLoad } from './load/load.ts';
+import { startWorld } from './load/world.ts';
 import { startStack } from './stack.ts';
 
 const HELP = `Usage: npm run dev [-- options]
@@ -11,36 +13,49 @@ Starts everything on this machine and stays: no account, no network. The Worker 
   --port N      port of the Worker; 0 picks a free one (default 8787)
   --redis URL   a real Redis (redis://host:port, or redis+cluster://host:port,…) instead of the embedded one;
                 "auto" looks for a redis-server on the PATH
-  --json        print one line of JSON when ready: {"url", "redisUrl", "redisToken", "token"}
+  --demo        keep a believable load running: several queues, failures, dead letters, delayed messages
+  --json        print one line of JSON when ready: {"url", "redisUrl", "redisToken", "token", "dashboard"}
   --help        this text
 `;
 
 const OPTIONS = {
   port: { type: 'string', default: '8787' },
   redis: { type: 'string' },
+  demo: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const;
 
 await runCommand(HELP, OPTIONS, async (flags) => {
   const port = portOf(flags.port);
-  const env = { WEBHOOK_OUT_SECRETS: process.env.WEBHOOK_OUT_SECRETS ?? `whsec_${randomBytes(32).toString('base64')}` };
+  const world = flags.demo ? await startWorld() : undefined;
+  const env = {
+    WEBHOOK_OUT_SECRETS: process.env.WEBHOOK_OUT_SECRETS ?? `whsec_${randomBytes(32).toString('base64')}`,
+    ...(world ? { OUTBOX_URL: world.url } : {}),
+  };
   const stack = await startStack({ redis: flags.redis, env, log: (line) => console.error(line) });
   const worker = await stack.startWorker(port);
+  const load = flags.demo ? startLoad(worker.url, stack.token) : undefined;
   const ticker = startTicker(worker.tick, (error) => console.error(`cron: ${String(error)}`));
   const stop = async () => {
     ticker.stop();
+    await load?.stop();
     await stack.close();
+    await world?.close();
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
 
   const { url: redisUrl, token: redisToken } = stack.emulator;
-  if (flags.json) console.log(JSON.stringify({ url: worker.url, redisUrl, redisToken, token: stack.token }));
+  const dashboard = `${worker.url}/`;
+  if (flags.json) console.log(JSON.stringify({ url: worker.url, redisUrl, redisToken, token: stack.token, dashboard }));
   else console.log(welcome(worker.url, stack.token, stack.redis, redisUrl, redisToken));
 });
 
 function welcome(url: string, token: string, redis: string, redisUrl: string, redisToken: string): string {
   return `Sluice is ready at ${url}, on ${redis} Redis. Cron ticks every minute. Ctrl-C ends it; each start has a new token.
+
+The dashboard is ${url}/ and takes the token
+  ${token}
 
 A first message:
 

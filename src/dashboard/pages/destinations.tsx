@@ -1,0 +1,69 @@
+/** HTTP destinations: which of them are let alone because they fail. */
+import { get } from '../api.ts';
+import { count, relative } from '../format.ts';
+import { useLive } from '../live.ts';
+import { Empty, Loaded } from '../parts/states.tsx';
+import { linkTo } from '../route.ts';
+import type { Destination } from '../types.ts';
+
+const MEANS: Record<Destination['state'], string> = {
+  closed: 'it gets its messages',
+  open: 'it is let alone',
+  probing: 'one message tries whether it is back',
+};
+
+export function Destinations() {
+  const live = useLive('destinations', (signal) => get<{ destinations: Destination[] }>('/v1/destinations', signal));
+  return (
+    <>
+      <h1>Destinations</h1>
+      <Loaded
+        of={live}
+        part="HTTP destinations"
+        show={({ destinations }) =>
+          destinations.length === 0 ? (
+            <Empty title="No destination has a state">Breakers are kept only for destinations that failed.</Empty>
+          ) : (
+            <DestinationTable destinations={destinations} />
+          )
+        }
+      />
+    </>
+  );
+}
+
+function DestinationTable({ destinations }: { destinations: Destination[] }) {
+  return (
+    <div class="card table">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Destination of</th>
+            <th scope="col">Breaker</th>
+            <th scope="col" class="number">
+              Failures in a row
+            </th>
+            <th scope="col">Until</th>
+          </tr>
+        </thead>
+        <tbody>
+          {destinations.map(({ queue, group, state, failures, until }) => (
+            <tr key={`${queue}/${group ?? ''}`}>
+              <th scope="row">
+                <a href={linkTo(['queues', queue])}>{queue}</a>
+                {group === undefined ? null : <small>group {group}</small>}
+              </th>
+              <td data-label="Breaker">
+                <span class={`badge breaker-${state}`}>{state}</span> <span class="dim">{MEANS[state]}</span>
+              </td>
+              <td data-label="Failures" class="number">
+                {count(failures)}
+              </td>
+              <td data-label="Until">{relative(until, Date.now())}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,184 @@
+/** One message: what it carries, where it is, and what became of each attempt. */
+import { useState } from 'hono/jsx/dom';
+import { ApiError, call, get, path } from '../api.ts';
+import { duration, instant, pretty, relative } from '../format.ts';
+import { useLive } from '../live.ts';
+import { confirmed } from '../parts/confirm.tsx';
+import { StateBadge } from '../parts/depth.tsx';
+import { act } from '../parts/notice.tsx';
+import { Empty, Loaded } from '../parts/states.tsx';
+import { linkTo } from '../route.ts';
+import type { MessageReport } from '../types.ts';
+
+export function MessagePage({ id }: { id: string }) {
+  const live = useLive(`message ${id}`, async (signal) => {
+    try {
+      return await get<MessageReport>(path`/v1/messages/${id}`, signal);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'unknown_message') return null;
+      throw error;
+    }
+  });
+  return (
+    <>
+      <p class="crumbs">
+        <a href="#/queues">Queues</a>
+        {live.data?.queue ? <a href={linkTo(['queues', live.data.queue])}>{live.data.queue}</a> : null}
+      </p>
+      <h1 class="id">{id}</h1>
+      <Loaded
+        of={live}
+        show={(message) =>
+          message ? (
+            <Message message={message} onChanged={live.reload} />
+          ) : (
+            <Empty title="There is no such message">
+              It was never here, or it is done. A message whose queue keeps results can be found until these end.
+            </Empty>
+          )
+        }
+      />
+    </>
+  );
+}
+
+function Message({ message, onChanged }: { message: MessageReport; onChanged(): void }) {
+  return (
+    <>
+      <Actions message={message} onChanged={onChanged} />
+      <Facts message={message} />
+      <Body title="Body" value={message.body} />
+      {message.result === undefined ? null : <Body title="Result" value={message.result} />}
+      <Headers headers={message.headers ?? {}} />
+      <Attempts message={message} />
+    </>
+  );
+}
+
+const CANCELLED = ['done', 'cancelled'];
+
+function Actions({ message: { id, queue, state }, onChanged }: { message: MessageReport; onChanged(): void }) {
+  const cancel = async () => {
+    const verb = state === 'dead' ? 'Delete' : 'Cancel';
+    if (!(await confirmed(`${verb} this message?`, 'It is never given out again.', verb))) return;
+    await act(async () => {
+      const { was } = await call<{ was: string }>('DELETE', path`/v1/messages/${id}`);
+      return was === 'leased' ? 'Cancelled. Whoever holds it may still finish.' : `Gone. It was ${was}.`;
+    });
+    onChanged();
+  };
+  const redrive = async () => {
+    await act(async () => {
+      await call('POST', path`/v1/queues/${queue ?? ''}/dead/redrive`, { ids: [id] });
+      return 'It is ready again, from its first attempt.';
+    });
+    onChanged();
+  };
+  return (
+    <div class="actions">
+      <StateBadge state={state} />
+      {state === 'dead' ? (
+        <button type="button" class="primary" onClick={redrive}>
+          Redrive
+        </button>
+      ) : null}
+      {CANCELLED.includes(state) ? null : (
+        <button type="button" class="danger" onClick={cancel}>
+          {state === 'dead' ? 'Delete' : 'Cancel'}
+        </button>
+      )}
+    </div>
+  );
+}
+
+const AT: Record<string, string> = { delayed: 'Due', leased: 'Lease ends', dead: 'Dead since', done: 'Done' };
+
+function Facts({ message }: { message: MessageReport }) {
+  const { queue, priority, group, attempt, maxAttempts, enqueuedAt, at, state } = message;
+  const facts: [string, string | undefined][] = [
+    ['Queue', queue],
+    ['Priority', priority?.toString()],
+    ['Group', group],
+    ['Attempt', attempt === undefined ? undefined : `${attempt}${maxAttempts ? ` of ${maxAttempts}` : ''}`],
+    ['Enqueued', enqueuedAt === undefined ? undefined : `${instant(enqueuedAt)}, ${relative(enqueuedAt, Date.now())}`],
+    [AT[state] ?? 'At', at === undefined ? undefined : `${instant(at)}, ${relative(at, Date.now())}`],
+    ['From enqueue to end', ended(message)],
+  ];
+  return (
+    <dl class="card facts">
+      {facts
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
+function ended({ state, enqueuedAt, at }: MessageReport): string | undefined {
+  if (state !== 'dead' && state !== 'done') return undefined;
+  return enqueuedAt === undefined || at === undefined ? undefined : duration(at - enqueuedAt);
+}
+
+function Body({ title, value }: { title: string; value: unknown }) {
+  const [raw, setRaw] = useState(false);
+  return (
+    <section class="card">
+      <div class="title">
+        <h2>{title}</h2>
+        <button type="button" class="quiet" aria-pressed={raw} onClick={() => setRaw(!raw)}>
+          {raw ? 'Pretty' : 'Raw'}
+        </button>
+      </div>
+      {value === undefined ? (
+        <p class="dim">It cannot be read.</p>
+      ) : (
+        <pre tabindex={0}>{raw ? JSON.stringify(value) : pretty(value)}</pre>
+      )}
+    </section>
+  );
+}
+
+function Headers({ headers }: { headers: Record<string, string> }) {
+  const names = Object.keys(headers);
+  if (names.length === 0) return null;
+  return (
+    <section class="card">
+      <h2>Headers</h2>
+      <dl class="pairs">
+        {names.map((name) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{headers[name]}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+function Attempts({ message: { failures, enqueuedAt } }: { message: MessageReport }) {
+  return (
+    <section class="card">
+      <h2>Attempts that failed</h2>
+      {failures.length === 0 ? <p class="dim">None so far.</p> : null}
+      <ol class="history">
+        {failures.map(({ attempt, at, kind, text }, i) => (
+          <li key={`${attempt} ${at}`}>
+            <b>
+              Attempt {attempt} <span class={`badge ${kind}`}>{kind}</span>
+            </b>
+            <span class="dim">
+              {instant(at)}, {duration(at - (failures[i - 1]?.at ?? enqueuedAt ?? at))} after{' '}
+              {i === 0 ? 'the enqueue' : 'the one before'}
+            </span>
+            <code>{text}</code>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

@@ -1,0 +1,159 @@
+/** One queue: its figures per priority, what it allows, and its messages in each state. */
+import { get, path } from '../api.ts';
+import { count, duration, instant, relative } from '../format.ts';
+import { useLive } from '../live.ts';
+import { StateBadge } from '../parts/depth.tsx';
+import { Pager, usePages } from '../parts/pager.tsx';
+import { Empty, Loaded } from '../parts/states.tsx';
+import { depthOf } from '../queues.ts';
+import { linkTo } from '../route.ts';
+import { type MessagePage, type QueueReport, STATES, type State } from '../types.ts';
+import { MessageTable } from './message-table.tsx';
+import { QueueActions } from './queue-actions.tsx';
+
+const ROWS = 50;
+
+export function QueuePage({ queue, shown }: { queue: string; shown: string | undefined }) {
+  const state: State = STATES.find((one) => one === shown) ?? 'ready';
+  const live = useLive(`queue ${queue}`, (signal) => get<QueueReport>(path`/v1/queues/${queue}`, signal));
+  return (
+    <>
+      <p class="crumbs">
+        <a href="#/queues">Queues</a>
+      </p>
+      <Loaded
+        of={live}
+        show={(report) => (
+          <>
+            <div class="title">
+              <h1>
+                {queue} {report.paused ? <span class="badge paused">paused</span> : null}
+              </h1>
+              <div class="actions">
+                <QueueActions queue={report} onChanged={live.reload} />
+              </div>
+            </div>
+            <Tabs report={report} state={state} />
+            <Policy report={report} />
+          </>
+        )}
+      />
+      <Messages key={state} queue={queue} state={state} />
+    </>
+  );
+}
+
+function Tabs({ report, state }: { report: QueueReport; state: State }) {
+  const depth = depthOf(report);
+  return (
+    <nav class="tiles" aria-label="Messages by state">
+      {STATES.map((one) => (
+        <a
+          key={one}
+          class={`tile ${one}`}
+          href={linkTo(['queues', report.queue], { state: one })}
+          aria-current={one === state ? 'true' : undefined}
+        >
+          <span>{one}</span>
+          <b data-figure={one}>{count(depth[one])}</b>
+        </a>
+      ))}
+      <div class="tile">
+        <span>oldest ready</span>
+        <b>{report.oldestReadyAt === undefined ? '–' : duration(Date.now() - report.oldestReadyAt)}</b>
+      </div>
+    </nav>
+  );
+}
+
+function Policy({ report }: { report: QueueReport }) {
+  const priorities = Object.entries(report.ready).toSorted(([a], [b]) => Number(a) - Number(b));
+  const { kind, priority, attempts, timeoutMs, complete } = report;
+  return (
+    <section class="card columns">
+      <div>
+        <h2>Ready by priority</h2>
+        {priorities.length === 0 ? <p class="dim">Nothing is ready.</p> : null}
+        <dl class="pairs">
+          {priorities.map(([one, ready]) => (
+            <div key={one}>
+              <dt>
+                {one}
+                {one === '0' ? ' (first)' : ''}
+              </dt>
+              <dd class="number">{count(ready)}</dd>
+            </div>
+          ))}
+        </dl>
+        {complete ? null : <p class="dim">There is more than was counted: the look at a long backlog is bounded.</p>}
+      </div>
+      <div>
+        <h2>Limits</h2>
+        <dl class="pairs">
+          <Pair name="Kind" value={kind === 'drained' ? 'drained by the Worker' : 'pulled by consumers'} />
+          <Pair name="Priority, if none is given" value={String(priority)} />
+          <Pair name="Attempts" value={count(attempts)} />
+          <Pair name="Time for a handler" value={duration(timeoutMs)} />
+          {Object.entries(report as unknown as Record<string, unknown>)
+            .filter(([name, value]) => /^(concurrency|rate|limits)$/.test(name) && value !== undefined)
+            .map(([name, value]) => (
+              <Pair key={name} name={name} value={typeof value === 'object' ? JSON.stringify(value) : String(value)} />
+            ))}
+        </dl>
+      </div>
+    </section>
+  );
+}
+
+function Pair({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+const WHEN: Record<State, { title: string; of: 'enqueuedAt' | 'at' }> = {
+  ready: { title: 'Enqueued', of: 'enqueuedAt' },
+  delayed: { title: 'Due', of: 'at' },
+  leased: { title: 'Lease ends', of: 'at' },
+  dead: { title: 'Dead since', of: 'at' },
+};
+
+function Messages({ queue, state }: { queue: string; state: State }) {
+  const pages = usePages(`${queue} ${state}`);
+  const query = new URLSearchParams({ state, limit: String(ROWS), cursor: pages.cursor });
+  const key = `messages ${queue} ${query}`;
+  const live = useLive(key, (signal) => get<MessagePage>(path`/v1/queues/${queue}/messages?` + query, signal));
+  const when = WHEN[state];
+  return (
+    <section>
+      <div class="title">
+        <h2>
+          Messages <StateBadge state={state} />
+        </h2>
+        {state === 'dead' ? <a href={linkTo(['dead', queue])}>Redrive or delete</a> : null}
+      </div>
+      <Loaded
+        of={live}
+        show={({ messages, cursor }) => (
+          <>
+            {messages.length === 0 ? (
+              <Empty title={cursor ? 'None on this page' : `No message is ${state}`} />
+            ) : (
+              <MessageTable
+                messages={messages}
+                when={when.title}
+                at={(message) => (
+                  <time title={instant(message[when.of])}>{relative(message[when.of], Date.now())}</time>
+                )}
+              />
+            )}
+            <Pager pages={pages} cursor={cursor} />
+          </>
+        )}
+      />
+    </section>
+  );
+}

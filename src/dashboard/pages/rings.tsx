@@ -1,0 +1,85 @@
+/** Rings: circular lists that clients rotate. */
+import { get, path } from '../api.ts';
+import { count } from '../format.ts';
+import { useLive } from '../live.ts';
+import { Pager, usePages } from '../parts/pager.tsx';
+import { Empty, Loaded } from '../parts/states.tsx';
+import { linkTo } from '../route.ts';
+
+interface RingList {
+  rings: { ring: string; length: number }[];
+  cursor?: string;
+}
+
+interface Ring {
+  ring: string;
+  length: number;
+  /** The next first. */
+  items?: string[];
+  cursor?: string;
+}
+
+const after = (cursor: string) => (cursor ? `?${new URLSearchParams({ cursor })}` : '');
+
+export function Rings() {
+  const pages = usePages('rings');
+  const live = useLive(`rings ${pages.cursor}`, (signal) => get<RingList>(`/v1/rings${after(pages.cursor)}`, signal));
+  return (
+    <>
+      <h1>Rings</h1>
+      <Loaded
+        of={live}
+        part="rings"
+        show={({ rings, cursor }) => (
+          <>
+            {rings.length === 0 ? <Empty title="There are no rings" /> : null}
+            {rings.length > 0 ? (
+              <ul class="card bars">
+                {rings.map(({ ring, length }) => (
+                  <li key={ring}>
+                    <a href={linkTo(['rings', ring])}>{ring}</a>
+                    <span class="number">{count(length)}</span>
+                    <span class="dim">{length === 1 ? 'item' : 'items'}</span>
+                  </li>
+                ))}
+              </ul>
+            ) : null}
+            <Pager pages={pages} cursor={cursor} />
+          </>
+        )}
+      />
+    </>
+  );
+}
+
+export function RingPage({ ring }: { ring: string }) {
+  const pages = usePages(ring);
+  const live = useLive(`ring ${ring} ${pages.cursor}`, (signal) =>
+    get<Ring>(path`/v1/rings/${ring}` + after(pages.cursor), signal),
+  );
+  return (
+    <>
+      <p class="crumbs">
+        <a href="#/rings">Rings</a>
+      </p>
+      <h1>{ring}</h1>
+      <Loaded
+        of={live}
+        part="such ring"
+        show={({ length, items = [], cursor }) => (
+          <section class="card">
+            <h2>{count(length)} items, the next to come first</h2>
+            <ol class="items">
+              {items.map((item) => (
+                <li key={item}>
+                  <code>{item}</code>
+                </li>
+              ))}
+            </ol>
+            <Pager pages={pages} cursor={cursor} />
+          </section>
+        )}
+      />
+    </>
+  );
+}

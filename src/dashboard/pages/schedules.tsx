@@ -1,0 +1,82 @@
+/** Schedules: what comes again, when next, and the switches. */
+import { call, get, path } from '../api.ts';
+import { duration, instant, relative } from '../format.ts';
+import { useLive } from '../live.ts';
+import { act } from '../parts/notice.tsx';
+import { Pager, usePages } from '../parts/pager.tsx';
+import { Empty, Loaded } from '../parts/states.tsx';
+import { linkTo } from '../route.ts';
+import type { Schedule } from '../types.ts';
+
+export function Schedules() {
+  const pages = usePages('schedules');
+  const query = pages.cursor ? `?${new URLSearchParams({ cursor: pages.cursor })}` : '';
+  const live = useLive(`schedules ${pages.cursor}`, (signal) =>
+    get<{ schedules: Schedule[]; cursor?: string }>(`/v1/schedules${query}`, signal),
+  );
+  return (
+    <>
+      <h1>Schedules</h1>
+      <Loaded
+        of={live}
+        part="schedules"
+        show={({ schedules, cursor }) => (
+          <>
+            {schedules.length === 0 ? <Empty title="There are no schedules" /> : null}
+            {schedules.map((schedule) => (
+              <ScheduleCard key={schedule.id} schedule={schedule} onChanged={live.reload} />
+            ))}
+            <Pager pages={pages} cursor={cursor} />
+          </>
+        )}
+      />
+    </>
+  );
+}
+
+function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged(): void }) {
+  const { id, state, queue, next, lastAt, lastError } = schedule;
+  const send = (verb: 'run' | 'pause' | 'resume', done: string) => async () => {
+    await act(async () => {
+      await call('POST', path`/v1/schedules/${id}/` + verb);
+      return `${id} ${done}.`;
+    });
+    onChanged();
+  };
+  return (
+    <section class="card cause">
+      <div>
+        <h2>
+          {id} {state === 'paused' ? <span class="badge paused">paused</span> : null}
+        </h2>
+        <p>
+          <code>{ruleOf(schedule)}</code> into <a href={linkTo(['queues', queue])}>{queue}</a>
+        </p>
+        <p class="dim">
+          {next.length > 0 ? `Next ${next.map((at) => instant(at)).join(', then ')}.` : 'It does not come again.'}{' '}
+          {lastAt === undefined ? 'It has not run yet.' : `Last ${relative(lastAt, Date.now())}.`}
+        </p>
+        {lastError ? <p class="error">{lastError}</p> : null}
+      </div>
+      <div class="actions">
+        <button type="button" class="primary" aria-label={`Run ${id} now`} onClick={send('run', 'has been run')}>
+          Run now
+        </button>
+        {state === 'active' ? (
+          <button type="button" aria-label={`Pause ${id}`} onClick={send('pause', 'is paused')}>
+            Pause
+          </button>
+        ) : (
+          <button type="button" aria-label={`Resume ${id}`} onClick={send('resume', 'is resumed')}>
+            Resume
+          </button>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function ruleOf({ cron, everyMs, tz }: Schedule): string {
+  if (cron) return tz ? `${cron} (${tz})` : cron;
+  return everyMs === undefined ? 'no rule' : `every ${duration(everyMs)}`;
+}

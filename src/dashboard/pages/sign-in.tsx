@@ -1,0 +1,57 @@
+/** Signing in: the token goes to the deployment once, and stays in no script's reach. */
+import { useState } from 'hono/jsx/dom';
+import { ApiError, call } from '../api.ts';
+import type { Session } from '../types.ts';
+
+export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
+  const [token, setToken] = useState('');
+  const [fault, setFault] = useState('');
+  const [busy, setBusy] = useState(false);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    setBusy(true);
+    setFault('');
+    try {
+      onSignedIn(await call<Session>('POST', '/session', { token: token.trim() }));
+    } catch (error) {
+      setFault(error instanceof ApiError ? faultOf(error) : 'Something went wrong here');
+      setBusy(false);
+    }
+  };
+  return (
+    <main class="sign-in">
+      <form class="card" onSubmit={submit}>
+        <h1>
+          <img src="/dashboard.svg" alt="" width="30" height="30" /> Sluice
+        </h1>
+        <label htmlFor="token">Token with the scope “operate”</label>
+        <input
+          id="token"
+          type="password"
+          autocomplete="current-password"
+          required
+          value={token}
+          aria-describedby="fault"
+          aria-invalid={fault ? 'true' : undefined}
+          onInput={(event) => setToken((event.target as HTMLInputElement).value)}
+        />
+        <p id="fault" class="fault" role="alert">
+          {fault}
+        </p>
+        <button type="submit" class="primary" disabled={busy}>
+          {busy ? 'Signing in' : 'Sign in'}
+        </button>
+        <p class="hint">
+          <code>npm run token</code> makes one. The session lasts 12 hours, or as long as the token.
+        </p>
+      </form>
+    </main>
+  );
+}
+
+function faultOf({ code, message }: ApiError): string {
+  if (code === 'unauthorized') return 'This deployment does not know that token.';
+  if (code === 'forbidden') return 'That token may not operate: it lacks the scope “operate”.';
+  if (code === 'invalid_message') return 'That is no token.';
+  return message;
+}

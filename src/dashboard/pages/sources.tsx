@@ -1,0 +1,72 @@
+/** Webhook sources: what came in, and what was turned away for which reason. */
+import { get } from '../api.ts';
+import { count, sum } from '../format.ts';
+import { useLive } from '../live.ts';
+import { Empty, Loaded } from '../parts/states.tsx';
+import type { Source } from '../types.ts';
+
+export function Sources() {
+  const live = useLive('sources', (signal) => get<{ sources: Source[] }>('/v1/sources', signal));
+  return (
+    <>
+      <h1>Webhook sources</h1>
+      <Loaded
+        of={live}
+        part="webhook sources"
+        show={({ sources }) =>
+          sources.length === 0 ? <Empty title="No source is configured" /> : <SourceTable sources={sources} />
+        }
+      />
+    </>
+  );
+}
+
+function SourceTable({ sources }: { sources: Source[] }) {
+  return (
+    <div class="card table">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Source</th>
+            <th scope="col" class="number">
+              Accepted
+            </th>
+            <th scope="col" class="number">
+              Duplicate
+            </th>
+            <th scope="col" class="number">
+              Rejected
+            </th>
+            <th scope="col">Reasons</th>
+          </tr>
+        </thead>
+        <tbody>
+          {sources.map(({ source, provider, accepted, duplicates, rejected }) => (
+            <tr key={source}>
+              <th scope="row">
+                {source}
+                <small>{provider}</small>
+              </th>
+              <td data-label="Accepted" class="number">
+                {count(accepted)}
+              </td>
+              <td data-label="Duplicate" class="number">
+                {count(duplicates)}
+              </td>
+              <td data-label="Rejected" class="number">
+                {count(sum(Object.values(rejected)))}
+              </td>
+              <td data-label="Reasons">
+                {Object.entries(rejected).map(([reason, times]) => (
+                  <span key={reason} class="badge failed">
+                    {reason} {count(times)}
+                  </span>
+                ))}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

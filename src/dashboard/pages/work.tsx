@@ -1,0 +1,115 @@
+/** At work: who holds messages now, until when, and whether drains run. */
+import { call, get } from '../api.ts';
+import { count, relative } from '../format.ts';
+import { useLive } from '../live.ts';
+import { act } from '../parts/notice.tsx';
+import { Pager, usePages } from '../parts/pager.tsx';
+import { Empty, Loaded } from '../parts/states.tsx';
+import { linkTo } from '../route.ts';
+import type { LeasePage } from '../types.ts';
+
+export function Work() {
+  const pages = usePages('leases');
+  const query = new URLSearchParams({ limit: '50', cursor: pages.cursor });
+  const live = useLive(`leases ${pages.cursor}`, (signal) => get<LeasePage>(`/v1/leases?${query}`, signal));
+  const sweep = async () => {
+    await act(async () => {
+      const swept = await call<{ fired: number; requeued: number; dead: number; repaired: number }>(
+        'POST',
+        '/v1/sweep',
+      );
+      return `Swept: ${count(swept.fired)} timers fired, ${count(swept.requeued)} messages given back, ${count(swept.dead)} died, ${count(swept.repaired)} repairs.`;
+    });
+    live.reload();
+  };
+  return (
+    <>
+      <div class="title">
+        <h1>At work</h1>
+        <button type="button" onClick={sweep}>
+          Sweep now
+        </button>
+      </div>
+      <Loaded
+        of={live}
+        show={(page) => (
+          <>
+            <Drains page={page} />
+            {page.leases.length === 0 ? (
+              <Empty title="Nobody holds messages">Drains and consumers appear here while they work.</Empty>
+            ) : (
+              <Leases page={page} />
+            )}
+            <Pager pages={pages} cursor={page.cursor} />
+          </>
+        )}
+      />
+    </>
+  );
+}
+
+function Drains({ page: { now, awake, sleepsUntil, leases } }: { page: LeasePage }) {
+  const held = leases.filter(({ kind }) => kind === 'drain');
+  return (
+    <section class="tiles" aria-label="Drains">
+      <div class="tile">
+        <span>drains with messages</span>
+        <b>{count(held.length)}</b>
+      </div>
+      <div class="tile">
+        <span>consumers with messages</span>
+        <b>{count(leases.length - held.length)}</b>
+      </div>
+      <div class="tile">
+        <span>asked to drain</span>
+        <b>{awake ? 'yes' : 'no'}</b>
+        <small>in the last 5 s</small>
+      </div>
+      <div class="tile">
+        <span>sleeping drain wakes</span>
+        <b>{relative(sleepsUntil, now)}</b>
+      </div>
+    </section>
+  );
+}
+
+function Leases({ page: { now, leases } }: { page: LeasePage }) {
+  return (
+    <div class="card table">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Lease</th>
+            <th scope="col">Held by</th>
+            <th scope="col" class="number">
+              Messages
+            </th>
+            <th scope="col">Of</th>
+            <th scope="col">Expires</th>
+          </tr>
+        </thead>
+        <tbody>
+          {leases.map(({ lease, kind, held, queues, expiresAt }) => (
+            <tr key={lease}>
+              <th scope="row" class="id">
+                {lease}
+              </th>
+              <td data-label="Held by">{kind === 'drain' ? 'a drain of the Worker' : 'a consumer'}</td>
+              <td data-label="Messages" class="number">
+                {count(held)}
+              </td>
+              <td data-label="Of">
+                {Object.keys(queues).map((queue) => (
+                  <a key={queue} class="list" href={linkTo(['queues', queue], { state: 'leased' })}>
+                    {queue}
+                  </a>
+                ))}
+              </td>
+              <td data-label="Expires">{relative(expiresAt, now)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

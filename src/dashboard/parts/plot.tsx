@@ -1,0 +1,113 @@
+/** A plot over time by uPlot. It is drawn on a canvas, so a table of its last values stands in for it where it is not seen. */
+import { useEffect, useRef } from 'hono/jsx/dom';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+
+export interface Line {
+  label: string;
+  /** A class whose colour it has. */
+  tone: string;
+  values: (number | null)[];
+}
+
+interface PlotProps {
+  title: string;
+  /** Epoch ms. */
+  times: number[];
+  lines: Line[];
+  /** A value as people read it. */
+  show(value: number): string;
+}
+
+const HEIGHT = 190;
+
+export function Plot({ title, times, lines, show }: PlotProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const shape = lines.map(({ label }) => label).join('\n');
+  useEffect(() => {
+    const element = place.current as HTMLDivElement;
+    const made = new uPlot(optionsFor(element, lines, show), dataOf(times, lines), element);
+    plot.current = made;
+    const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    resized.observe(element);
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    const redraw = () => made.redraw(false);
+    dark.addEventListener('change', redraw);
+    addEventListener('themechange', redraw);
+    return () => {
+      resized.disconnect();
+      dark.removeEventListener('change', redraw);
+      removeEventListener('themechange', redraw);
+      made.destroy();
+    };
+  }, [shape]);
+  useEffect(() => plot.current?.setData(dataOf(times, lines)), [times, lines]);
+  return (
+    <figure class="card plot">
+      <figcaption>
+        <h2>{title}</h2>
+        <ul class="legend">
+          {lines.map(({ label, tone, values }) => (
+            <li key={label}>
+              <i class={`dot ${tone}`} aria-hidden="true" />
+              {label} <b>{lastOf(values, show)}</b>
+            </li>
+          ))}
+        </ul>
+      </figcaption>
+      <div ref={place} aria-hidden="true" />
+    </figure>
+  );
+}
+
+function lastOf(values: (number | null)[], show: (value: number) => string): string {
+  const last = values.findLast((value) => value !== null);
+  return last === undefined || last === null ? '–' : show(last);
+}
+
+const dataOf = (times: number[], lines: Line[]): uPlot.AlignedData => [
+  times.map((at) => at / 1_000),
+  ...lines.map(({ values }) => values),
+];
+
+/** The colour that a class has here and now: it follows the theme. */
+function colourOf(element: HTMLElement, tone: string): string {
+  const probe = document.createElement('i');
+  probe.className = tone;
+  element.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
+function optionsFor(element: HTMLElement, lines: Line[], show: (value: number) => string): uPlot.Options {
+  const axis: uPlot.Axis = {
+    stroke: () => colourOf(element, 'tone-axis'),
+    grid: { stroke: () => colourOf(element, 'tone-grid'), width: 1 },
+    ticks: { show: false },
+    font: '11px system-ui, sans-serif',
+  };
+  return {
+    width: Math.max(element.clientWidth, 200),
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false } },
+    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] } },
+    axes: [
+      { ...axis, space: 60 },
+      { ...axis, size: 62, values: (_, ticks) => ticks.map(show) },
+    ],
+    series: [
+      {},
+      ...lines.map(
+        ({ label, tone }): uPlot.Series => ({
+          label,
+          stroke: () => colourOf(element, `tone-${tone}`),
+          width: 2,
+          points: { show: false },
+        }),
+      ),
+    ],
+  };
+}

@@ -1,0 +1,2 @@
+/** Stylesheets: Vite gathers them into one file. */
+declare module '*.css';

@@ -1,6 +1,7 @@
 /** The frame: who is signed in, where one is, and the page that belongs there. */
-import { useEffect, useState } from 'hono/jsx/dom';
+import { useState } from 'hono/jsx/dom';
 import { ApiError, call, get, whenSignedOut } from './api.ts';
+import { useEffect } from './effect.ts';
 import { Frame } from './frame.tsx';
 import { Dead, DeadOfQueue } from './pages/dead.tsx';
 import { Destinations } from './pages/destinations.tsx';

@@ -1,6 +1,7 @@
 /** What stands around each page: where one can go, a search for a message, the theme, and the way out. */
 import type { Child } from 'hono/jsx';
 import { useState } from 'hono/jsx/dom';
+import { useEffect } from './effect.ts';
 import { linkTo } from './route.ts';
 import { applyTheme, type Theme, theme } from './theme.ts';
 
@@ -24,6 +25,10 @@ interface FrameProps {
 }
 
 export function Frame({ here, who, onSignOut, children }: FrameProps) {
+  useEffect(() => {
+    const link = document.querySelector('.side nav [aria-current]');
+    link?.scrollIntoView({ block: 'nearest', inline: 'center' }); // where the places are a row that does not fit
+  }, [here]);
   const place = here === 'messages' ? 'queues' : here;
   return (
     <div class="frame">

@@ -1,6 +1,7 @@
 /** Figures that stay fresh: asked for again and again while somebody looks, and not while the page is hidden. */
-import { useCallback, useEffect, useRef, useState } from 'hono/jsx/dom';
+import { useCallback, useRef, useState } from 'hono/jsx/dom';
 import { ApiError } from './api.ts';
+import { useEffect } from './effect.ts';
 
 /** A page shows within 3 s what has changed. */
 export const LIVE_MS = 2_000;

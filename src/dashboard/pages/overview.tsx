@@ -38,8 +38,11 @@ export function Overview({ range }: { range: Range }) {
         </fieldset>
       </div>
       <Loaded of={queues} show={(all) => <Depth queues={all} />} />
-      <Loaded of={stats} part="statistics" show={(figures) => <Throughput stats={figures} />} />
-      <DepthPlot queues={queues} />
+      <Loaded of={stats} part="statistics" show={(figures) => <Totals stats={figures} />} />
+      <div class="plots">
+        {stats.data ? <Plots stats={stats.data} /> : null}
+        <DepthPlot queues={queues} />
+      </div>
       <Loaded of={queues} show={(all) => <Busiest queues={all} />} />
     </>
   );
@@ -87,58 +90,60 @@ const percentiles = (stats: Stats, of: 'waitMs' | 'runMs'): Line[] => [
   line(stats, 'p99', 'hot', (point) => point[of]?.p99),
 ];
 
-function Throughput({ stats }: { stats: Stats }) {
-  const { total, stepMs } = stats;
-  const times = stats.points.map(({ at }) => at);
+function Totals({ stats: { total, points, stepMs } }: { stats: Stats }) {
   const perMinute = stepMs / 60_000;
-  const rate = (pick: (point: Figures) => number) => (point: Figures) => pick(point) / perMinute;
   const settled = total.acked + total.retried + total.dead;
-  const last = stats.points.at(-1);
+  const last = points.at(-1);
+  return (
+    <section class="tiles" aria-label="Throughput and times">
+      <div class="tile">
+        <span>acked</span>
+        <b data-figure="acked">{count(total.acked)}</b>
+        <small>{last ? `${count(Math.round(last.acked / perMinute))} a minute now` : ''}</small>
+      </div>
+      <div class="tile">
+        <span>failed deliveries</span>
+        <b>{count(total.retried + total.dead)}</b>
+        <small>{settled > 0 ? `${((100 * (total.retried + total.dead)) / settled).toFixed(1)} % of all` : ''}</small>
+      </div>
+      <Times name="wait" of={total.waitMs} />
+      <Times name="run" of={total.runMs} />
+    </section>
+  );
+}
+
+function Plots({ stats }: { stats: Stats }) {
+  const times = stats.points.map(({ at }) => at);
+  const rate = (pick: (point: Figures) => number) => (point: Figures) => (pick(point) * 60_000) / stats.stepMs;
   return (
     <>
-      <section class="tiles" aria-label="Throughput and times">
-        <div class="tile">
-          <span>acked</span>
-          <b data-figure="acked">{count(total.acked)}</b>
-          <small>{last ? `${count(Math.round(last.acked / perMinute))} a minute now` : ''}</small>
-        </div>
-        <div class="tile">
-          <span>failed deliveries</span>
-          <b>{count(total.retried + total.dead)}</b>
-          <small>{settled > 0 ? `${((100 * (total.retried + total.dead)) / settled).toFixed(1)} % of all` : ''}</small>
-        </div>
-        <Times name="wait" of={total.waitMs} />
-        <Times name="run" of={total.runMs} />
-      </section>
-      <div class="plots">
-        <Plot
-          title="Deliveries a minute"
-          times={times}
-          show={(value) => count(Number(value.toFixed(1)))}
-          lines={[
-            line(
-              stats,
-              'acked',
-              'calm',
-              rate(({ acked }) => acked),
-            ),
-            line(
-              stats,
-              'retried',
-              'warm',
-              rate(({ retried }) => retried),
-            ),
-            line(
-              stats,
-              'dead',
-              'hot',
-              rate(({ dead }) => dead),
-            ),
-          ]}
-        />
-        <Plot title="Wait" times={times} show={duration} lines={percentiles(stats, 'waitMs')} />
-        <Plot title="Run" times={times} show={duration} lines={percentiles(stats, 'runMs')} />
-      </div>
+      <Plot
+        title="Deliveries a minute"
+        times={times}
+        show={(value) => count(Number(value.toFixed(1)))}
+        lines={[
+          line(
+            stats,
+            'acked',
+            'calm',
+            rate(({ acked }) => acked),
+          ),
+          line(
+            stats,
+            'retried',
+            'warm',
+            rate(({ retried }) => retried),
+          ),
+          line(
+            stats,
+            'dead',
+            'hot',
+            rate(({ dead }) => dead),
+          ),
+        ]}
+      />
+      <Plot title="Wait" times={times} show={duration} lines={percentiles(stats, 'waitMs')} />
+      <Plot title="Run" times={times} show={duration} lines={percentiles(stats, 'runMs')} />
     </>
   );
 }

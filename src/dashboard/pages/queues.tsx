@@ -53,7 +53,7 @@ export function Queues() {
 
 function QueueTable({ queues, onChanged }: { queues: QueueReport[]; onChanged(): void }) {
   return (
-    <div class="card table">
+    <div class="card table compact">
       <table>
         <thead>
           <tr>

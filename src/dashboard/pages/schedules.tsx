@@ -53,9 +53,9 @@ function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged()
           <code>{ruleOf(schedule)}</code> into <a href={linkTo(['queues', queue])}>{queue}</a>
         </p>
         <p class="dim">
-          {next.length > 0 ? `Next ${next.map((at) => instant(at)).join(', then ')}.` : 'It does not come again.'}{' '}
-          {lastAt === undefined ? 'It has not run yet.' : `Last ${relative(lastAt, Date.now())}.`}
+          {next.length > 0 ? `Next: ${next.map((at) => instant(at)).join(' · ')}` : 'It does not come again.'}
         </p>
+        <p class="dim">{lastAt === undefined ? 'It has not run yet.' : `Last: ${relative(lastAt, Date.now())}`}</p>
         {lastError ? <p class="error">{lastError}</p> : null}
       </div>
       <div class="actions">

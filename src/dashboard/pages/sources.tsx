@@ -57,11 +57,13 @@ function SourceTable({ sources }: { sources: Source[] }) {
                 {count(sum(Object.values(rejected)))}
               </td>
               <td data-label="Reasons">
-                {Object.entries(rejected).map(([reason, times]) => (
-                  <span key={reason} class="badge failed">
-                    {reason} {count(times)}
-                  </span>
-                ))}
+                <div class="badges">
+                  {Object.entries(rejected).map(([reason, times]) => (
+                    <span key={reason} class="badge failed">
+                      {reason} {count(times)}
+                    </span>
+                  ))}
+                </div>
               </td>
             </tr>
           ))}

@@ -1,5 +1,6 @@
 /** A question before something is lost: the browser's own dialog, so that Escape, focus and the backdrop are right. */
-import { useEffect, useRef, useState } from 'hono/jsx/dom';
+import { useRef, useState } from 'hono/jsx/dom';
+import { useEffect } from '../effect.ts';
 
 interface Question {
   title: string;

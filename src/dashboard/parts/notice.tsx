@@ -1,6 +1,7 @@
 /** What became of an action, told at the edge of the page and to screen readers. */
-import { useEffect, useState } from 'hono/jsx/dom';
+import { useState } from 'hono/jsx/dom';
 import { ApiError } from '../api.ts';
+import { useEffect } from '../effect.ts';
 
 interface Notice {
   text: string;

@@ -1,6 +1,7 @@
 /** A plot over time by uPlot. It is drawn on a canvas, so a table of its last values stands in for it where it is not seen. */
-import { useEffect, useRef } from 'hono/jsx/dom';
+import { useRef } from 'hono/jsx/dom';
 import uPlot from 'uplot';
+import { useEffect } from '../effect.ts';
 import 'uplot/dist/uPlot.min.css';
 
 export interface Line {
@@ -71,6 +72,14 @@ const dataOf = (times: number[], lines: Line[]): uPlot.AlignedData => [
   ...lines.map(({ values }) => values),
 ];
 
+/** Between two marks on the axis of time, s. */
+const STEPS = [5, 15, 30, 60, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400];
+
+function clock(at: number, step: number): string {
+  const seconds = step < 60 ? { second: '2-digit' as const } : {};
+  return new Date(at * 1_000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', ...seconds });
+}
+
 /** The colour that a class has here and now: it follows the theme. */
 function colourOf(element: HTMLElement, tone: string): string {
   const probe = document.createElement('i');
@@ -95,7 +104,13 @@ function optionsFor(element: HTMLElement, lines: Line[], show: (value: number) =
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] } },
     axes: [
-      { ...axis, space: 60 },
+      {
+        ...axis,
+        space: 70,
+        size: 30,
+        incrs: STEPS,
+        values: (_, ticks, __, ___, step) => ticks.map((at) => clock(at, step)),
+      },
       { ...axis, size: 62, values: (_, ticks) => ticks.map(show) },
     ],
     series: [

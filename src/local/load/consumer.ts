@@ -12,6 +12,12 @@ const ERRORS = [
   'no such tenant: the report has no owner',
 ];
 
+const DEATHS = [
+  (report: string) => `the ${report} report has no pages`,
+  () => 'quota of 500 exports used up',
+  (report: string) => `no template for ${report}`,
+];
+
 export async function startConsumer(
   api: Api,
   signal: AbortSignal,
@@ -27,7 +33,7 @@ export async function startConsumer(
 }
 
 function outcomeOf(turn: number, { report, pages }: { report: string; pages: number }): object {
-  if (pages === 0) return { outcome: 'dead', error: `the ${report} report has no pages` };
+  if (pages % 20 === 0) return { outcome: 'dead', error: DEATHS[(pages / 20) % 3]?.(report) };
   if (turn % 7 === 3) return { outcome: 'retry', delay: `${2 + (turn % 20)}s`, error: ERRORS[turn % ERRORS.length] };
   return { outcome: 'ack', result: { pages } };
 }

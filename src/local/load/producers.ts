@@ -34,9 +34,9 @@ const reminder = (turn: number) => ({
 const report = (turn: number) => ({
   queue: 'reports',
   body: {
-    report: pick(REPORTS, turn),
+    report: pick(REPORTS, turn * 3 + (turn >> 3)),
     month: `2026-${String(1 + (turn % 12)).padStart(2, '0')}`,
-    pages: (turn * 7) % 60,
+    pages: (turn * 7) % 61,
   },
   group: pick(TENANTS, turn * 3),
   priority: turn % 9 === 0 ? 1 : 4,
@@ -49,4 +49,5 @@ export const PRODUCERS: Producer[] = [
   { everyMs: 4_000, messages: (turn) => [reminder(turn)] },
   { everyMs: 700, messages: (turn) => many(1 + (turn % 4), (i) => pick(github, turn * 5 + i)) },
   { everyMs: 1_500, messages: (turn) => many(1 + (turn % 3), (i) => report(3 * turn + i)) },
+  { everyMs: 45_000, messages: (turn) => many(60, (i) => report(60 * turn + i + 7)) }, // everybody wants theirs at once
 ];

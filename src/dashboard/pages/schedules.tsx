@@ -59,7 +59,7 @@ function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged()
         {lastError ? <p class="error">{lastError}</p> : null}
       </div>
       <div class="actions">
-        <button type="button" class="primary" aria-label={`Run ${id} now`} onClick={send('run', 'has been run')}>
+        <button type="button" class="primary" aria-label={`Run now ${id}`} onClick={send('run', 'has been run')}>
           Run now
         </button>
         {state === 'active' ? (

@@ -503,7 +503,7 @@ describe('the deployed bundle', () => {
     ['getStats', 'invalid_message', { query: '?range=2h' }],
     ['getMetrics', 'unauthorized', { token: null }],
     ['health', 'misconfigured', {}],
-    ['listQueues', 'invalid_message', { query: '?limit=201' }],
+    ['listQueues', 'invalid_message', { query: '?limit=1001' }],
     ['listLeases', 'invalid_message', { query: '?cursor=-1' }],
     ['listCauses', 'unknown_queue', NO_QUEUE],
     ['signIn', 'cross_site', { body: { token: 'x' } }],

@@ -29,7 +29,7 @@ export async function allQueues(signal?: AbortSignal): Promise<QueueReport[]> {
   const queues: QueueReport[] = [];
   let cursor: string | undefined = '';
   while (cursor !== undefined) {
-    const page: QueueReports = await queuesPage({ limit: 200, cursor }, signal);
+    const page: QueueReports = await queuesPage({ limit: 1_000, cursor }, signal);
     queues.push(...page.queues);
     cursor = page.cursor;
   }

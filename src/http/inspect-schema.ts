@@ -5,7 +5,7 @@ const limit = (most: number, standard: number) =>
   z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(most)), standard);
 
 export const QueuesPage = z.strictObject({
-  limit: limit(200, 100),
+  limit: limit(1_000, 100),
   /** The name of the last queue of the page before. */
   cursor: z._default(z.string().check(z.regex(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/)), ''),
   /** A part of the name. */

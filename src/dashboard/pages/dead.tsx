@@ -3,16 +3,15 @@ import { useState } from 'hono/jsx/dom';
 import { get, path } from '../api.ts';
 import { count, instant, relative } from '../format.ts';
 import { useLive } from '../live.ts';
+import { messagesPage } from '../messages.ts';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { allQueues } from '../queues.ts';
 import { linkTo } from '../route.ts';
-import type { Cause, Causes, MessagePage, QueueReport } from '../types.ts';
+import type { Cause, Causes, QueueReport } from '../types.ts';
 import { deleteLetters, redriveLetters, redriveOldest } from './dead-actions.ts';
 import { MessageTable } from './message-table.tsx';
 import { confirmPurge } from './queue-actions.tsx';
-
-const ROWS = 50;
 
 export function Dead() {
   const live = useLive('dead', allQueues, 10_000);
@@ -72,10 +71,8 @@ export function DeadOfQueue({ queue, by }: { queue: string; by: string | undefin
 function Letters({ queue }: { queue: string }) {
   const pages = usePages(queue);
   const [selected, setSelected] = useState(new Set<string>());
-  const query = new URLSearchParams({ state: 'dead', limit: String(ROWS), cursor: pages.cursor });
-  const live = useLive(`dead ${queue} ${query}`, (signal) =>
-    get<MessagePage>(path`/v1/queues/${queue}/messages?` + query, signal),
-  );
+  const { cursor: from } = pages;
+  const live = useLive(`dead ${queue} ${from}`, (signal) => messagesPage(queue, 'dead', from, signal));
   const select = (ids: string[], on: boolean) => {
     const next = new Set(selected);
     for (const id of ids) on ? next.add(id) : next.delete(id);

@@ -2,16 +2,15 @@
 import { get, path } from '../api.ts';
 import { count, duration, instant, relative } from '../format.ts';
 import { useLive } from '../live.ts';
+import { messagesPage } from '../messages.ts';
 import { StateBadge } from '../parts/depth.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { depthOf } from '../queues.ts';
 import { linkTo } from '../route.ts';
-import { type MessagePage, type QueueReport, STATES, type State } from '../types.ts';
+import { type QueueReport, STATES, type State } from '../types.ts';
 import { MessageTable } from './message-table.tsx';
 import { QueueActions } from './queue-actions.tsx';
-
-const ROWS = 50;
 
 export function QueuePage({ queue, shown }: { queue: string; shown: string | undefined }) {
   const state: State = STATES.find((one) => one === shown) ?? 'ready';
@@ -123,9 +122,8 @@ const WHEN: Record<State, { title: string; of: 'enqueuedAt' | 'at' }> = {
 
 function Messages({ queue, state }: { queue: string; state: State }) {
   const pages = usePages(`${queue} ${state}`);
-  const query = new URLSearchParams({ state, limit: String(ROWS), cursor: pages.cursor });
-  const key = `messages ${queue} ${query}`;
-  const live = useLive(key, (signal) => get<MessagePage>(path`/v1/queues/${queue}/messages?` + query, signal));
+  const { cursor: from } = pages;
+  const live = useLive(`messages ${queue} ${state} ${from}`, (signal) => messagesPage(queue, state, from, signal));
   const when = WHEN[state];
   return (
     <section>

@@ -24,7 +24,7 @@ export async function startConsumer(
   waits: (ms: number) => Promise<void>,
 ): Promise<void> {
   for (let turn = 0; !signal.aborted; turn++) {
-    const received = (await api('POST', '/v1/receive', { queues: ['reports'], max: 4 })) as Received | undefined;
+    const received = (await api('POST', '/v1/receive', { queues: ['reports'], max: 6 })) as Received | undefined;
     await waits(800 + ((turn * 331) % 1_200));
     if (!received || received.messages.length === 0) continue;
     const settle = received.messages.map(({ id, attempt, body }, i) => ({ id, attempt, ...outcomeOf(turn + i, body) }));

@@ -67,7 +67,7 @@ function Tabs({ report, state }: { report: QueueReport; state: State }) {
 
 function Policy({ report }: { report: QueueReport }) {
   const priorities = Object.entries(report.ready).toSorted(([a], [b]) => Number(a) - Number(b));
-  const { kind, priority, attempts, timeoutMs, complete } = report;
+  const { kind, priority, attempts, timeoutMs, ordered, limits, complete } = report;
   return (
     <section class="card columns">
       <div>
@@ -93,11 +93,15 @@ function Policy({ report }: { report: QueueReport }) {
           <Pair name="Priority, if none is given" value={String(priority)} />
           <Pair name="Attempts" value={count(attempts)} />
           <Pair name="Time for a handler" value={duration(timeoutMs)} />
-          {Object.entries(report as unknown as Record<string, unknown>)
-            .filter(([name, value]) => /^(concurrency|rate|limits)$/.test(name) && value !== undefined)
-            .map(([name, value]) => (
-              <Pair key={name} name={name} value={typeof value === 'object' ? JSON.stringify(value) : String(value)} />
-            ))}
+          <Pair name="Order in a group" value={ordered ? 'one at a time' : 'not kept'} />
+          <Pair
+            name="In flight at once"
+            value={limits.concurrency === undefined ? 'no limit' : count(limits.concurrency)}
+          />
+          <Pair
+            name="Rate"
+            value={limits.rate ? `${count(limits.rate.limit)} per ${duration(limits.rate.perMs)}` : 'no limit'}
+          />
         </dl>
       </div>
     </section>

@@ -1,7 +1,7 @@
 /** The edge function for operators: look at queues and messages, cancel, pause, purge, redrive, audit. */
 import type { Context } from 'hono';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
-import { ANY_QUEUE, allow, permit } from '../src/http/auth.ts';
+import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
 import { Audit, Destinations, Id, Override, Page, Purge, Redrive } from '../src/http/operate-schema.ts';
 import { Problem } from '../src/http/problem.ts';

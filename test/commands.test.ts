@@ -94,6 +94,24 @@ describe('npm run dev', () => {
   });
 });
 
+describe('npm run dev -- --demo', () => {
+  test('keeps messages coming, some of which fail, and says where the dashboard is', async () => {
+    const { child, output, ended } = start(script('dev.ts', '--json', '--port', '0', '--demo'));
+    await eventually('it is ready', () => output.out.includes('\n'), 20_000);
+    const { url, dashboard, token } = JSON.parse(output.out);
+    expect(await (await fetch(dashboard)).text()).toContain('<title>Sluice</title>');
+    const states = ['leased', 'delayed'];
+    await eventually('messages are leased, and delayed', async () => {
+      const answer = await fetch(`${url}/v1/queues`, { headers: { authorization: `Bearer ${token}` } });
+      const { queues } = (await answer.json()) as { queues: Record<string, number>[] };
+      return states.every((state) => queues.some((queue) => (queue[state] ?? 0) > 0));
+    });
+    await eventually('a delivery has failed', () => /attempt 1 of \d+ failed/.test(output.err));
+    child.kill('SIGTERM');
+    expect([0, 143]).toContain(await ended);
+  }, 40_000);
+});
+
 describe('wrangler dev', () => {
   test('runs the Worker against the emulator, offline', async () => {
     const { emulator, stop } = await startEmbedded();

@@ -4,7 +4,7 @@ import { ApiError } from './api.ts';
 import { useEffect } from './effect.ts';
 
 /** A page shows within 3 s what has changed. */
-export const LIVE_MS = 2_000;
+const LIVE_MS = 2_000;
 
 export interface Live<T> {
   /** The last that came. It stays while a later call fails. */

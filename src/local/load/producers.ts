@@ -1,15 +1,12 @@
 /**
- * Who puts messages in while `npm run dev -- --demo` runs: a line each. Schedules and webhook sources come here too, as
- * producers that call their own paths.
+ * Who puts messages in over the API while `npm run dev -- --demo` runs: a line each. What comes in another way (webhooks,
+ * rings, schedules) has a file beside this one.
  */
-import { githubPayloads } from '../demo/payloads.ts';
-
 interface Producer {
   everyMs: number;
   messages(turn: number): object[];
 }
 
-const github = githubPayloads();
 const REPORTS = ['invoices', 'churn', 'inventory', 'payroll'];
 const TENANTS = ['acme', 'globex', 'initech', 'umbrella', 'hooli'];
 const pick = <T>(list: readonly T[], i: number): T => list[i % list.length] as T;
@@ -47,7 +44,6 @@ export const PRODUCERS: Producer[] = [
   { everyMs: 900, messages: (turn) => [signUp(turn)] },
   { everyMs: 25_000, messages: (turn) => many(120, newsletter(turn)) },
   { everyMs: 4_000, messages: (turn) => [reminder(turn)] },
-  { everyMs: 700, messages: (turn) => many(1 + (turn % 4), (i) => pick(github, turn * 5 + i)) },
   { everyMs: 1_500, messages: (turn) => many(1 + (turn % 3), (i) => report(3 * turn + i)) },
   { everyMs: 45_000, messages: (turn) => many(60, (i) => report(60 * turn + i + 7)) }, // everybody wants theirs at once
 ];

@@ -1,4 +1,4 @@
-/** `npm run pictures`: the pages of the dashboard, with the demo's load behind them, as pictures for the docs. */
+/** `npm run pictures`: the pages of the dashboard, with the demo's load behind them, as pictures for the docs. What a deployment lacks gets none. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -87,7 +87,10 @@ async function takeAll(browser: Browser, page: Page, size: string): Promise<void
     if (name !== 'overview') await page.goto(new URL(hash.replace('{dead}', letter?.id ?? ''), page.url()).href);
     await page.waitForSelector('main h1');
     await page.waitForSelector('.spinner', { state: 'detached' });
-    if (await page.locator('text=Not in this deployment').count()) console.log(`${name}: not in this deployment`);
+    if (name !== 'overview' && (await page.locator('text=Not in this deployment').count())) {
+      console.log(`${name}: not in this deployment`);
+      continue;
+    }
     await picture(browser, page, `${name}-${size}`);
   }
 }

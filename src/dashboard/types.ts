@@ -14,6 +14,11 @@ export type Causes = Answer<'Causes'>;
 export type Findings = Answer<'Findings'>;
 export type Health = Answer<'Health'>;
 export type Session = Answer<'Session'>;
+export type Source = Answer<'SourceReport'>;
+export type Destination = Answer<'DestinationReport'>;
+export type DestinationPage = Answer<'DestinationReports'>;
+export type RingList = Answer<'RingList'>;
+export type RingItems = Answer<'RingItems'>;
 
 export type State = 'ready' | 'delayed' | 'leased' | 'dead';
 export const STATES: State[] = ['ready', 'delayed', 'leased', 'dead'];
@@ -36,6 +41,8 @@ export interface Figures {
 export interface Stats {
   now: number;
   stepMs: number;
+  /** When the sweep that cron starts was last at work. */
+  lastSweepAt?: number;
   points: (Figures & { at: number })[];
   total: Figures;
 }
@@ -50,20 +57,4 @@ export interface Schedule {
   next: number[];
   lastAt?: number;
   lastError?: string;
-}
-
-export interface Source {
-  source: string;
-  provider: string;
-  accepted: number;
-  duplicates: number;
-  rejected: Record<string, number>;
-}
-
-export interface Destination {
-  queue: string;
-  group?: string;
-  state: 'closed' | 'open' | 'probing';
-  failures: number;
-  until?: number;
 }

@@ -1,4 +1,7 @@
-/** Who may call: bearer tokens with scopes, or a session that one has begun. Only SHA-256 digests are configured; with none configured all is closed. */
+/**
+ * Who may call: bearer tokens with scopes, or a session that one has begun. Only SHA-256 digests are configured; with none
+ * configured all is closed.
+ */
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { timingSafeEqual } from 'hono/utils/buffer';

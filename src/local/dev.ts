@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { portOf, runCommand } from './command.ts';
 import { startTicker } from './cron.ts';
+import { GITHUB_SECRET } from './demo/github.ts';
 import { startLoad } from './load/load.ts';
 import { startWorld } from './load/world.ts';
 import { startStack } from './stack.ts';
@@ -30,7 +31,7 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   const world = flags.demo ? await startWorld() : undefined;
   const env = {
     WEBHOOK_OUT_SECRETS: process.env.WEBHOOK_OUT_SECRETS ?? `whsec_${randomBytes(32).toString('base64')}`,
-    ...(world ? { OUTBOX_URL: world.url } : {}),
+    ...(world ? { OUTBOX_URL: world.url, GITHUB_WEBHOOK_SECRET: GITHUB_SECRET } : {}),
   };
   const stack = await startStack({ redis: flags.redis, env, log: (line) => console.error(line) });
   const worker = await stack.startWorker(port);

@@ -62,6 +62,7 @@ const ELSEWHERE: Record<string, object> = {
   '/v1/stats': {
     now: 1_795_000_060_000,
     stepMs: 60_000,
+    lastSweepAt: 1_795_000_030_000,
     points: [0, 1, 2].map((i) => ({
       at: 1_795_000_000_000 + i * 60_000,
       acked: 10 * i,
@@ -87,7 +88,17 @@ const ELSEWHERE: Record<string, object> = {
   '/v1/rings': { rings: [{ ring: 'crawlers', length: 1_240 }] },
   '/v1/rings/crawlers': { ring: 'crawlers', length: 2, items: ['first', 'second'] },
   '/v1/sources': {
-    sources: [{ source: 'billing', provider: 'stripe', accepted: 18_233, duplicates: 4, rejected: { signature: 12 } }],
+    sources: [
+      {
+        source: 'billing',
+        provider: 'stripe',
+        accepted: 18_233,
+        duplicates: 4,
+        ignored: 2,
+        handshakes: 0,
+        rejected: { signature: 12 },
+      },
+    ],
   },
   '/v1/destinations': {
     destinations: [{ queue: 'hooks', group: 'acme', state: 'open', failures: 12, until: 1_795_000_000_000 }],
@@ -307,7 +318,9 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
     });
 
     test('health: whether storage can be trusted, and the audit', async () => {
+      await answerElsewhere(page);
       await open('#/health');
+      await sees('The last sweep was 30 s ago.');
       await page.waitForSelector('.badge.ok, .badge.unsafe');
       await press('Audit now');
       await sees('Nothing is wrong');

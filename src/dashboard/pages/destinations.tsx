@@ -2,9 +2,10 @@
 import { get } from '../api.ts';
 import { count, relative } from '../format.ts';
 import { useLive } from '../live.ts';
+import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-import type { Destination } from '../types.ts';
+import type { Destination, DestinationPage } from '../types.ts';
 
 const MEANS: Record<Destination['state'], string> = {
   closed: 'it gets its messages',
@@ -13,20 +14,27 @@ const MEANS: Record<Destination['state'], string> = {
 };
 
 export function Destinations() {
-  const live = useLive('destinations', (signal) => get<{ destinations: Destination[] }>('/v1/destinations', signal));
+  const pages = usePages('destinations');
+  const query = pages.cursor ? `?${new URLSearchParams({ cursor: pages.cursor })}` : '';
+  const live = useLive(`destinations ${pages.cursor}`, (signal) =>
+    get<DestinationPage>(`/v1/destinations${query}`, signal),
+  );
   return (
     <>
       <h1>Destinations</h1>
       <Loaded
         of={live}
         part="HTTP destinations"
-        show={({ destinations }) =>
-          destinations.length === 0 ? (
-            <Empty title="No destination has a state">Breakers are kept only for destinations that failed.</Empty>
-          ) : (
-            <DestinationTable destinations={destinations} />
-          )
-        }
+        show={({ destinations, cursor }) => (
+          <>
+            {destinations.length === 0 ? (
+              <Empty title="No destination has a state">Breakers are kept only for destinations that failed.</Empty>
+            ) : (
+              <DestinationTable destinations={destinations} />
+            )}
+            <Pager pages={pages} cursor={cursor} />
+          </>
+        )}
       />
     </>
   );

@@ -1,12 +1,12 @@
 /** Health: whether storage can be trusted, and what the audit finds. */
 import { useState } from 'hono/jsx/dom';
 import { get } from '../api.ts';
-import { count } from '../format.ts';
+import { count, relative } from '../format.ts';
 import { useLive } from '../live.ts';
 import { confirmed } from '../parts/confirm.tsx';
 import { act } from '../parts/notice.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
-import type { Findings, Health } from '../types.ts';
+import type { Findings, Health, Stats } from '../types.ts';
 
 export function HealthPage() {
   const live = useLive('health', (signal) => get<Health>('/health', signal), 10_000);
@@ -29,8 +29,27 @@ export function HealthPage() {
           </section>
         )}
       />
+      <Cron />
       <Audit />
     </>
+  );
+}
+
+/** Cron comes each minute: longer than this without a sweep, and it does not. */
+const SWEPT_MS = 3 * 60_000;
+
+/** Told by the statistics, where the deployment has them. */
+function Cron() {
+  const { data } = useLive('cron', (signal) => get<Stats>('/v1/stats?range=1h', signal), 10_000);
+  if (data?.lastSweepAt === undefined) return null;
+  const fresh = data.now - data.lastSweepAt < SWEPT_MS;
+  return (
+    <section class="card">
+      <h2>
+        Cron <span class={`badge ${fresh ? 'ok' : 'failed'}`}>{fresh ? 'running' : 'late'}</span>
+      </h2>
+      <p>The last sweep was {relative(data.lastSweepAt, data.now)}.</p>
+    </section>
   );
 }
 

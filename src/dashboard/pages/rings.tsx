@@ -5,19 +5,7 @@ import { useLive } from '../live.ts';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-
-interface RingList {
-  rings: { ring: string; length: number }[];
-  cursor?: string;
-}
-
-interface Ring {
-  ring: string;
-  length: number;
-  /** The next first. */
-  items?: string[];
-  cursor?: string;
-}
+import type { RingItems, RingList } from '../types.ts';
 
 const after = (cursor: string) => (cursor ? `?${new URLSearchParams({ cursor })}` : '');
 
@@ -55,7 +43,7 @@ export function Rings() {
 export function RingPage({ ring }: { ring: string }) {
   const pages = usePages(ring);
   const live = useLive(`ring ${ring} ${pages.cursor}`, (signal) =>
-    get<Ring>(path`/v1/rings/${ring}` + after(pages.cursor), signal),
+    get<RingItems>(path`/v1/rings/${ring}` + after(pages.cursor), signal),
   );
   return (
     <>
@@ -66,7 +54,7 @@ export function RingPage({ ring }: { ring: string }) {
       <Loaded
         of={live}
         part="such ring"
-        show={({ length, items = [], cursor }) => (
+        show={({ length, items, cursor }) => (
           <section class="card">
             <h2>{count(length)} items, the next to come first</h2>
             <ol class="items">

@@ -35,13 +35,16 @@ function SourceTable({ sources }: { sources: Source[] }) {
               Duplicate
             </th>
             <th scope="col" class="number">
+              Ignored
+            </th>
+            <th scope="col" class="number">
               Rejected
             </th>
             <th scope="col">Reasons</th>
           </tr>
         </thead>
         <tbody>
-          {sources.map(({ source, provider, accepted, duplicates, rejected }) => (
+          {sources.map(({ source, provider, accepted, duplicates, ignored, rejected }) => (
             <tr key={source}>
               <th scope="row">
                 {source}
@@ -52,6 +55,9 @@ function SourceTable({ sources }: { sources: Source[] }) {
               </td>
               <td data-label="Duplicate" class="number">
                 {count(duplicates)}
+              </td>
+              <td data-label="Ignored" class="number">
+                {count(ignored)}
               </td>
               <td data-label="Rejected" class="number">
                 {count(sum(Object.values(rejected)))}

@@ -5,6 +5,8 @@
 import { apiOf } from './api.ts';
 import { startConsumer } from './consumer.ts';
 import { PRODUCERS } from './producers.ts';
+import { turnRings } from './rings.ts';
+import { sendWebhooks } from './webhooks.ts';
 
 export interface Load {
   stop(): Promise<void>;
@@ -45,7 +47,14 @@ export function startLoad(url: string, token: string): Load {
     }
   }
 
-  const work = [...PRODUCERS.map(produce), keepBounds(), startConsumer(api, stopped.signal, waits)];
+  const { signal } = stopped;
+  const work = [
+    ...PRODUCERS.map(produce),
+    keepBounds(),
+    startConsumer(api, signal, waits),
+    turnRings(api, signal, waits),
+    sendWebhooks(url, signal, waits, () => room),
+  ];
   return {
     async stop() {
       stopped.abort();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { runCommand } from '../command.ts';
 import { startTicker } from '../cron.ts';
+import { GITHUB_SECRET } from '../demo/github.ts';
 import { startLoad } from '../load/load.ts';
 import { startWorld } from '../load/world.ts';
 import { startStack } from '../stack.ts';
@@ -48,7 +49,11 @@ const PAGES: Record<string, string> = {
 
 await runCommand(HELP, OPTIONS, async (flags) => {
   const world = await startWorld();
-  const stack = await startStack({ redis: 'auto', env: { OUTBOX_URL: world.url }, log: () => {} });
+  const stack = await startStack({
+    redis: 'auto',
+    env: { OUTBOX_URL: world.url, GITHUB_WEBHOOK_SECRET: GITHUB_SECRET },
+    log: () => {},
+  });
   const worker = await stack.startWorker();
   const ticker = startTicker(worker.tick, () => {});
   const load = startLoad(worker.url, stack.token);

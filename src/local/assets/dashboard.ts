@@ -8,7 +8,10 @@ export async function buildDashboard(root: string): Promise<Record<string, strin
     base: '/',
     configFile: false,
     logLevel: 'warn',
-    oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx/dom' } },
+    mode: 'production',
+    // The same file whoever builds it: under a test runner NODE_ENV is another.
+    define: { 'process.env.NODE_ENV': '"production"' },
+    oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx/dom', development: false } },
     build: {
       write: false,
       target: 'es2023',

@@ -37,7 +37,10 @@ function send(method: string, path: string, body?: unknown, headers: Record<stri
       answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text }));
       answer.on('error', reject);
     });
-    sent.on('error', reject);
+    // A refusal may come, and the connection close, while the body is still on its way: what was said is lost then.
+    sent.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EPIPE' ? resolve(send(method, path, body, headers)) : reject(error),
+    );
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     // Node says it by itself, but not for DELETE.
     if (text !== undefined && !('transfer-encoding' in headers))
@@ -167,6 +170,7 @@ describe('hostile values', () => {
         body,
       );
       expect(answer.headers['x-injected']).toBeUndefined();
+      if (path === '/hooks/{source}' && /^(\.|%2e){2}$/.test(value)) continue; // that is /, a static file
       // A lease that nobody has is not refused: what it settles is gone.
       const settled = path.includes('{lease}') && answer.status === 200;
       if (settled) expect([name, JSON.parse(answer.text).settled]).toEqual([name, [{ id: 'a', status: 'gone' }]]);

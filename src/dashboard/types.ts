@@ -17,44 +17,14 @@ export type Session = Answer<'Session'>;
 export type Source = Answer<'SourceReport'>;
 export type Destination = Answer<'DestinationReport'>;
 export type DestinationPage = Answer<'DestinationReports'>;
+export type Stats = Answer<'StatsReport'>;
+export type Figures = Answer<'StatsFigures'>;
+/** ms; null where nothing was measured. */
+export type Percentiles = Figures['waitMs'];
+export type Schedule = Answer<'ScheduleReport'>;
+export type SchedulePage = Answer<'SchedulePage'>;
 export type RingList = Answer<'RingList'>;
 export type RingItems = Answer<'RingItems'>;
 
 export type State = 'ready' | 'delayed' | 'leased' | 'dead';
 export const STATES: State[] = ['ready', 'delayed', 'leased', 'dead'];
-
-/** Percentiles, ms; left out where nothing was measured. */
-export interface Percentiles {
-  p50?: number | null;
-  p95?: number | null;
-  p99?: number | null;
-}
-
-export interface Figures {
-  acked: number;
-  retried: number;
-  dead: number;
-  waitMs: Percentiles;
-  runMs: Percentiles;
-}
-
-export interface Stats {
-  now: number;
-  stepMs: number;
-  /** When the sweep that cron starts was last at work. */
-  lastSweepAt?: number;
-  points: (Figures & { at: number })[];
-  total: Figures;
-}
-
-export interface Schedule {
-  id: string;
-  state: 'active' | 'paused';
-  cron?: string;
-  everyMs?: number;
-  tz?: string;
-  queue: string;
-  next: number[];
-  lastAt?: number;
-  lastError?: string;
-}

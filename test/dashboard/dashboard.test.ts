@@ -71,7 +71,13 @@ const ELSEWHERE: Record<string, object> = {
       waitMs: { p50: 5, p95: 40, p99: 90 },
       runMs: { p50: 20, p95: 80, p99: 200 },
     })),
-    total: { acked: 4_321, retried: 3, dead: 1, waitMs: { p50: 5, p95: 40, p99: 90 }, runMs: {} },
+    total: {
+      acked: 4_321,
+      retried: 3,
+      dead: 1,
+      waitMs: { p50: 5, p95: 40, p99: 90 },
+      runMs: { p50: null, p95: null, p99: null },
+    },
   },
   '/v1/schedules': {
     schedules: [

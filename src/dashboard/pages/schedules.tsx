@@ -6,14 +6,12 @@ import { act } from '../parts/notice.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-import type { Schedule } from '../types.ts';
+import type { Schedule, SchedulePage } from '../types.ts';
 
 export function Schedules() {
   const pages = usePages('schedules');
   const query = pages.cursor ? `?${new URLSearchParams({ cursor: pages.cursor })}` : '';
-  const live = useLive(`schedules ${pages.cursor}`, (signal) =>
-    get<{ schedules: Schedule[]; cursor?: string }>(`/v1/schedules${query}`, signal),
-  );
+  const live = useLive(`schedules ${pages.cursor}`, (signal) => get<SchedulePage>(`/v1/schedules${query}`, signal));
   return (
     <>
       <h1>Schedules</h1>

@@ -1,8 +1,8 @@
 /**
- * The one way to Redis: a single HTTP request per command over @upstash/redis, with everything that SDK does on its own
- * turned off, and every failure turned into a StorageError without commands or bodies in it.
+ * The one way to Redis: a single HTTP request per command, by the HTTP client of @upstash/redis alone, with everything that it
+ * does on its own turned off, and every failure turned into a StorageError without commands or bodies in it.
  */
-import { Redis } from '@upstash/redis/cloudflare';
+import { HttpClient } from '../../node_modules/@upstash/redis/chunk-4WQYU7T6.mjs'; // see upstash.d.ts
 import { StorageError } from '../errors.ts';
 
 /** Sends one command, once. @throws StorageError */
@@ -16,19 +16,16 @@ export interface Connection {
 }
 
 export function connect({ url, token, timeoutMs }: Connection): Send {
-  const redis = new Redis({
-    url,
-    token,
+  const client = new HttpClient({
+    baseUrl: url,
+    headers: { authorization: `Bearer ${token}` },
     retry: { retries: 0 }, // `false` would still send twice
-    enableAutoPipelining: false, // it sends reads and writes apart, out of order
-    automaticDeserialization: false, // it turns "12345" into a number and damages bodies
-    enableTelemetry: false,
     responseEncoding: false, // bodies are JSON and so UTF-8; base64 costs a third more bytes
     signal: () => AbortSignal.timeout(timeoutMs()), // the function form: an AbortSignal object fakes a success
   });
-  return async ([name = '', ...args]) => {
+  return async (command) => {
     try {
-      return await redis.exec([name, ...args]);
+      return (await client.request({ body: command })).result;
     } catch (error) {
       throw toStorageError(error);
     }

@@ -1,4 +1,5 @@
 // The way to Redis: what is sent again and what is not, and that no error carries a body.
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
@@ -190,4 +191,14 @@ describe.skipIf(!present)('a real Redis', () => {
     ).rejects.toThrow('NOPERM');
     await limited.close();
   });
+});
+
+test('the HTTP client is the one that the package sends through itself', () => {
+  const [, file] =
+    /^import \{[^}]*\bHttpClient\b[^}]*\} from "\.\/(.+)"/m.exec(
+      readFileSync('node_modules/@upstash/redis/cloudflare.mjs', 'utf8'),
+    ) ?? [];
+  expect(readFileSync('src/store/client.ts', 'utf8'), 'after an upgrade: this file').toContain(
+    `@upstash/redis/${file}'`,
+  );
 });

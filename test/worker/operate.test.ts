@@ -62,6 +62,9 @@ describe('an operator sees', () => {
       priority: 4,
       attempts: 5,
       timeoutMs: 30_000,
+      ordered: false,
+      limits: {},
+      overrides: {},
       ready: { 2: 3, 4: 2 },
       delayed: 2,
       leased: 2,
@@ -237,7 +240,7 @@ const refused: [string, string, string, unknown, string, number, string, string[
     'all',
     422,
     'invalid_message',
-    ['paused', 'pausd'],
+    ['pausd'],
   ],
   ['the wrong method', 'PUT', '/v1/queues/reports', undefined, 'all', 405, 'method_not_allowed', []],
 ];

@@ -51,7 +51,9 @@ export const Override = z
       ),
     ),
   })
-  .check(z.refine((set) => Object.keys(set).length > 0, { message: 'must set paused, concurrency or rate' }));
+  .check(
+    z.refine((set) => Object.keys(set).length > 0, { path: ['paused'], message: 'or concurrency or rate must be set' }),
+  );
 export const Purge = z.strictObject({
   states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
 });

@@ -240,7 +240,7 @@ const refused: [string, string, string, unknown, string, number, string, string[
     'all',
     422,
     'invalid_message',
-    ['paused', 'pausd'],
+    ['pausd', 'paused'],
   ],
   ['the wrong method', 'PUT', '/v1/queues/reports', undefined, 'all', 405, 'method_not_allowed', []],
 ];

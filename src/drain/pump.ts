@@ -126,11 +126,11 @@ class Pump {
     let ended: DrainEnd = 'idle';
     await this.#exchange();
     for (;;) {
+      this.#start();
       if (this.#options.budget.isClosing()) {
         ended = await this.#close();
         break;
       }
-      this.#start();
       if (this.#isExchangeDue()) await this.#exchange();
       else if (this.#isIdle() && !this.#canSleep()) break;
       else await this.#wait(this.#options.budget.msToClosing());
@@ -144,19 +144,19 @@ class Pump {
   #start(): void {
     const { budget, concurrency } = this.#options;
     const may = () => this.#running.size < concurrency && !budget.isClosing() && this.#clock() < this.#leasedUntil;
-    while (this.#waiting.length > 0 && may()) {
-      this.#begin(this.#waiting.shift() as Delivery);
+    for (let next = this.#waiting[0]; next && may() && budget.admit(next.queue.requests); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#begin(next);
     }
   }
 
   #begin(delivery: Delivery): void {
-    const { budget, env, queues } = this.#options;
+    const { env, queues } = this.#options;
     const controller = new AbortController();
     const startedAt = this.#clock();
     const deadline = startedAt + delivery.queue.timeoutMs;
     const span = this.#options.trace?.(delivery.message);
     const running: Running = { delivery, controller, startedAt, deadline, span, settled: false };
-    budget.onDelivery(delivery.queue.requests);
     this.#report.delivered += 1;
     this.#running.set(delivery.entry, running);
     if (deadline < this.#armedFor) this.#notify();
@@ -179,7 +179,8 @@ class Pump {
     this.#settle(settlement);
     this.#finished += 1;
     this.#start();
-    if (this.#running.size === 0 || this.#isExchangeDue()) this.#notify();
+    const stuck = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
+    if (this.#running.size === 0 || stuck || this.#isExchangeDue()) this.#notify();
   }
 
   #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measured {
@@ -238,7 +239,7 @@ class Pump {
     const { batch, budget } = this.#options;
     if (budget.isClosing()) return 0;
     const held = this.#running.size + this.#waiting.length;
-    const affordable = budget.deliveriesLeft() - this.#waiting.length;
+    const affordable = budget.deliveriesLeft(this.#waiting.map(({ queue }) => queue.requests));
     return Math.max(0, Math.min(batch, this.#ahead - held, affordable));
   }
 

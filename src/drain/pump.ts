@@ -15,6 +15,7 @@ import { passedOn } from '../telemetry/trace-context.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
 import type { Budget } from './budget.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
+import { parcelOf } from './parcel.ts';
 
 export interface DrainOptions {
   store: Store;
@@ -73,8 +74,6 @@ const LAST_EXCHANGE_MS = 400;
 const STORAGE_WAIT_MS = 1_000;
 const LEAST_STORAGE_WAIT_MS = 50;
 
-/** The most settlements one exchange carries. */
-const MAX_SETTLEMENTS = 1_000;
 /** How often handlers' times are looked at while an exchange is in flight. */
 const WATCH_MS = 100;
 /** A timer is due on the server's clock: by the local one a little later, never earlier. */
@@ -245,7 +244,7 @@ class Pump {
 
   async #exchange(): Promise<void> {
     const { store, pool, leaseMs, budget } = this.#options;
-    const settlements = this.#outcomes.slice(0, MAX_SETTLEMENTS);
+    const settlements = parcelOf(this.#outcomes);
     const held = this.#running.size + this.#waiting.length + this.#outcomes.length - settlements.length;
     const want = this.#want();
     const sentAt = this.#clock();

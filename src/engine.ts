@@ -96,11 +96,10 @@ export function openEngine(
   const config = readConfig(env);
   const addresses: AddressRules = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses);
-  const requestsPerDelivery = Math.max(0, ...[...queues.values()].map(({ requests }) => requests));
-  if (requestsPerDelivery > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
-    throw new BadSettings(
-      `SLUICE_DRAIN_REQUESTS: a queue's "requests" (${requestsPerDelivery}) leaves a drain too few`,
-    );
+  const requests = [...queues.values()].filter(({ pool }) => pool === DRAINED).map((queue) => queue.requests);
+  const most = Math.max(0, ...requests);
+  if (most > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
+    throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "requests" (${most}) leaves a drain too few`);
   }
   const sendWithin = (msLeft: () => number) =>
     connect({
@@ -145,7 +144,7 @@ export function openEngine(
       {
         timeMs,
         requests: config.SLUICE_DRAIN_REQUESTS - (batchOf ? 1 : 0), // one is the export's
-        requestsPerDelivery,
+        requestsPerDelivery: Math.min(most, ...requests),
         messages: config.SLUICE_DRAIN_MESSAGES,
       },
       Date.now,

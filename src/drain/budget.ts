@@ -9,7 +9,7 @@ export interface Limits {
   timeMs: number;
   /** Subrequests, those of handlers included. */
   requests: number;
-  /** The most subrequests that one delivery may make. */
+  /** The fewest subrequests that a queue here gives a delivery: no more messages are taken than could fit by it. */
   requestsPerDelivery: number;
   /** Messages started. */
   messages: number;
@@ -18,10 +18,16 @@ export interface Limits {
 export interface Budget {
   /** Counts one request to storage. */
   onRequest(): void;
-  /** Counts a delivery and the subrequests its handler may make. */
-  onDelivery(requests: number): void;
-  /** How many deliveries still fit, with enough left to settle what is held. */
-  deliveriesLeft(): number;
+  /**
+   * Counts a delivery and the subrequests its handler may make. False where they do not fit: nothing is counted, and the
+   * budget is closed, because what is less urgent and smaller must not go before it.
+   */
+  admit(requests: number): boolean;
+  /**
+   * How many deliveries may still fit, with enough left to settle what is held.
+   * @param atHand the subrequests that each message may make that was taken and waits
+   */
+  deliveriesLeft(atHand?: readonly number[]): number;
   /** No message is taken or started any more. */
   isClosing(): boolean;
   msLeft(): number;
@@ -41,21 +47,26 @@ export function openBudget(limits: Limits, clock: () => number): Budget {
   const closingMs = Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, limits.timeMs / 4));
   let requests = 0;
   let messages = 0;
+  let closed = false;
+  const requestsLeft = () => limits.requests - requests - RESERVED_REQUESTS;
   const budget: Budget = {
     onRequest: () => {
       requests += 1;
     },
-    onDelivery: (count) => {
+    admit: (count) => {
+      closed ||= count > requestsLeft() || messages >= limits.messages;
+      if (closed) return false;
       messages += 1;
       requests += count;
+      return true;
     },
-    deliveriesLeft: () => {
-      const left = limits.requests - requests - RESERVED_REQUESTS;
+    deliveriesLeft: (atHand = []) => {
+      const left = requestsLeft() - atHand.reduce((sum, count) => sum + count, 0);
       if (left <= 0) return 0;
       const fit = Math.floor(left / limits.requestsPerDelivery); // Infinity where handlers make none
-      return Math.max(0, Math.min(fit, limits.messages - messages));
+      return Math.max(0, Math.min(fit, limits.messages - messages - atHand.length));
     },
-    isClosing: () => budget.msToClosing() <= 0 || budget.deliveriesLeft() === 0,
+    isClosing: () => closed || budget.msToClosing() <= 0 || budget.deliveriesLeft() === 0,
     msLeft: () => start + limits.timeMs - clock(),
     msToClosing: () => budget.msLeft() - closingMs,
     used: () => ({ requests, messages, ms: clock() - start }),

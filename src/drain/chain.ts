@@ -17,7 +17,8 @@ export function openChain(prepare: Prepare): Chain {
   let bytes = 0;
   let closed = false;
 
-  const add = async (draft: Draft): Promise<NewMessage> => {
+  const add = async (draft: Draft, place: number): Promise<NewMessage> => {
+    if (place >= MAX_BATCH) throw new RangeError(`a handler may enqueue ${MAX_BATCH} messages`);
     const message = await prepare(draft);
     bytes += new TextEncoder().encode(jsonOf(message).join('')).length;
     if (bytes > MAX_REQUEST_BYTES) throw new RangeError(`a handler may enqueue ${MAX_REQUEST_BYTES} bytes`);
@@ -25,12 +26,13 @@ export function openChain(prepare: Prepare): Chain {
   };
 
   return {
-    async enqueue(queue, body, options = {}) {
-      if (closed) throw new Error('the handler has ended: what it enqueues now would not be stored');
-      if (messages.length === MAX_BATCH) throw new RangeError(`a handler may enqueue ${MAX_BATCH} messages`);
-      const adding = add({ queue, body, options, at: '' });
+    enqueue(queue, body, options = {}) {
+      if (closed) return Promise.reject(new Error('the handler has ended: what it enqueues now would not be stored'));
+      const adding = add({ queue, body, options, at: '' }, messages.length);
       messages.push(adding);
-      return { id: (await adding).id, queue: queue.name };
+      const receipt = adding.then(({ id }) => ({ id, queue: queue.name }));
+      receipt.catch(() => {}); // whoever does not wait for it is told by the end of the delivery
+      return receipt;
     },
     close() {
       closed = true;

@@ -15,6 +15,7 @@ import { passedOn } from '../telemetry/trace-context.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
 import type { Budget } from './budget.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
+import { parcelOf } from './parcel.ts';
 
 export interface DrainOptions {
   store: Store;
@@ -73,8 +74,6 @@ const LAST_EXCHANGE_MS = 400;
 const STORAGE_WAIT_MS = 1_000;
 const LEAST_STORAGE_WAIT_MS = 50;
 
-/** The most settlements one exchange carries. */
-const MAX_SETTLEMENTS = 1_000;
 /** How often handlers' times are looked at while an exchange is in flight. */
 const WATCH_MS = 100;
 /** A timer is due on the server's clock: by the local one a little later, never earlier. */
@@ -126,11 +125,11 @@ class Pump {
     let ended: DrainEnd = 'idle';
     await this.#exchange();
     for (;;) {
+      this.#start();
       if (this.#options.budget.isClosing()) {
         ended = await this.#close();
         break;
       }
-      this.#start();
       if (this.#isExchangeDue()) await this.#exchange();
       else if (this.#isIdle() && !this.#canSleep()) break;
       else await this.#wait(this.#options.budget.msToClosing());
@@ -144,19 +143,19 @@ class Pump {
   #start(): void {
     const { budget, concurrency } = this.#options;
     const may = () => this.#running.size < concurrency && !budget.isClosing() && this.#clock() < this.#leasedUntil;
-    while (this.#waiting.length > 0 && may()) {
-      this.#begin(this.#waiting.shift() as Delivery);
+    for (let next = this.#waiting[0]; next && may() && budget.admit(next.queue.requests); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#begin(next);
     }
   }
 
   #begin(delivery: Delivery): void {
-    const { budget, env, queues } = this.#options;
+    const { env, queues } = this.#options;
     const controller = new AbortController();
     const startedAt = this.#clock();
     const deadline = startedAt + delivery.queue.timeoutMs;
     const span = this.#options.trace?.(delivery.message);
     const running: Running = { delivery, controller, startedAt, deadline, span, settled: false };
-    budget.onDelivery(delivery.queue.requests);
     this.#report.delivered += 1;
     this.#running.set(delivery.entry, running);
     if (deadline < this.#armedFor) this.#notify();
@@ -179,7 +178,8 @@ class Pump {
     this.#settle(settlement);
     this.#finished += 1;
     this.#start();
-    if (this.#running.size === 0 || this.#isExchangeDue()) this.#notify();
+    const stuck = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
+    if (this.#running.size === 0 || stuck || this.#isExchangeDue()) this.#notify();
   }
 
   #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measured {
@@ -238,13 +238,13 @@ class Pump {
     const { batch, budget } = this.#options;
     if (budget.isClosing()) return 0;
     const held = this.#running.size + this.#waiting.length;
-    const affordable = budget.deliveriesLeft() - this.#waiting.length;
+    const affordable = budget.deliveriesLeft(this.#waiting.map(({ queue }) => queue.requests));
     return Math.max(0, Math.min(batch, this.#ahead - held, affordable));
   }
 
   async #exchange(): Promise<void> {
     const { store, pool, leaseMs, budget } = this.#options;
-    const settlements = this.#outcomes.slice(0, MAX_SETTLEMENTS);
+    const settlements = parcelOf(this.#outcomes);
     const held = this.#running.size + this.#waiting.length + this.#outcomes.length - settlements.length;
     const want = this.#want();
     const sentAt = this.#clock();

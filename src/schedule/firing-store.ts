@@ -3,7 +3,7 @@ import type { ScheduleStore } from '../store/schedules.ts';
 import type { Store, StoredSchedule } from '../store/store.ts';
 import { fireSchedules, type Known } from './fire.ts';
 
-/** @param onWake told where the messages want a drain; left out by who drains anyway */
+/** @param onWake told where the messages, or what follows on settled ones, want a drain; left out by who drains anyway */
 export function firingStore(store: Store, schedules: ScheduleStore, known: Known, onWake?: () => void): Store {
   const fire = async <Answer extends { now: number; schedules?: StoredSchedule[] }>(
     answer: Answer,
@@ -14,13 +14,17 @@ export function firingStore(store: Store, schedules: ScheduleStore, known: Known
   };
   return {
     ...store,
-    exchange: async (request) => fire(await store.exchange(request)),
+    exchange: async (request) => {
+      const answer = await store.exchange(request);
+      if (answer.wake) onWake?.();
+      return fire(answer);
+    },
     sweep: async (pool, step) => fire(await store.sweep(pool, step)),
   };
 }
 
 /**
- * For consumers elsewhere: of what they fire, a part may be for a drain.
+ * For consumers elsewhere: of what they fire, and of what follows on what they settle, a part may be for a drain.
  * @returns the answer, with `wake` where they should start one
  */
 export async function consumeFiring<Answer>(

@@ -87,6 +87,8 @@ export interface ExchangeAnswer {
   cancelled: string[];
   /** Breakers that opened, until an instant in epoch ms, or closed. */
   tripped: { name: string; openUntil?: number }[];
+  /** The caller should start a drain: what follows on messages that it settled is for drains, and nobody is draining. */
+  wake: boolean;
   /** An earlier try may have run: a `gone` may be its own doing. */
   repeated: boolean;
   /** There where slots have come. */
@@ -307,7 +309,7 @@ async function exchange(
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats],
     args,
   );
-  const [now, nextDue, lost, statuses, taken, unseen, cancelled, tripped, schedules] = list(reply);
+  const [now, nextDue, lost, statuses, taken, unseen, cancelled, tripped, schedules, wake] = list(reply);
   return {
     now: Number(now),
     ...due(Number(nextDue)),
@@ -320,6 +322,7 @@ async function exchange(
       name,
       ...(until === '0' ? {} : { openUntil: Number(until) }),
     })),
+    wake: wake === '1',
     repeated,
     ...dueSchedules(schedules),
   };

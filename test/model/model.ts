@@ -115,7 +115,7 @@ function settle(model: Model, list: string[], { entry, outcome, delayMs = 0 }: S
   if (!list.includes(entry)) return envelope && !envelope.cancelled ? 'stale' : 'gone';
   if (outcome === 'ack' || !envelope || envelope.cancelled) {
     delete model.envelopes[id];
-    return outcome === 'ack' ? 'acked' : 'gone';
+    return outcome === 'ack' && !envelope?.cancelled ? 'acked' : 'gone';
   }
   if (outcome === 'release') {
     if (delayMs > 0) model.delayed[entry] = model.now + delayMs;

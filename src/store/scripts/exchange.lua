@@ -25,12 +25,16 @@
 -- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …},
 --           '1' if there is more for this call than fitted in, {entry that was cancelled while it was held, …},
 --           {name, open until (epoch ms; 0: closed) of each breaker that changed, …},
---           {id, record, …} of schedules that the caller has to fire}
+--           {id, record, …} of schedules that the caller has to fire},
+--           '1' if the caller, which is no drain, should start one: what follows on its messages is for drains}
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
 -- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + 3 l + n / 50.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
+
+-- Life of `awake` where a drain is asked for, as at an enqueue.
+local AWAKE_MS = 5000
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
 with_limits(shard, ARGV[13])
@@ -65,6 +69,7 @@ while chained <= #ARGV do
   chained = last + 1
 end
 put_in(shard, shard.intake)
+local follows = shard.intake.ready
 unpark_freed(shard)
 soonest = math.min(soonest or math.huge, shard.intake.soonest)
 if soonest < math.huge then next_due = math.min(next_due or math.huge, soonest) end
@@ -166,8 +171,10 @@ if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
   end
 end
 
+follows = follows or shard.intake.ready
+local wake = follows and ARGV[8] == '0' and redis.call('SET', KEYS[3], lease, 'NX', 'PX', digits(AWAKE_MS))
 local unseen = #envelopes < #fresh or unfinished
 return {
   digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0', cancelled,
-  shard.tripped, fired.schedules,
+  shard.tripped, fired.schedules, wake and '1' or '0',
 }

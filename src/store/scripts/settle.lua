@@ -56,7 +56,7 @@ local function settle(shard, held, settlements)
     else
       settled[s.entry] = true
       if slot and s.word ~= '' then hear(shard, slot, s.word) end
-      if header == TOMBSTONE then
+      if header == TOMBSTONE or s.item.cancelled then
         garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
         statuses[i] = 'gone'
       elseif outcome ~= 'ack' and not header then

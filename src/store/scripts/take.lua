@@ -11,14 +11,15 @@ local function take_from(shard, pool, lane, want, taken)
   return #reply[2], #reply[2] == want and redis.call('LLEN', key) > 0
 end
 
--- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave.
+-- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave. Where
+-- there are more lanes than messages wanted, a share is as many messages as the lane weighs, and the others come next time.
 -- `pass` gathers what becomes of the lanes. Returns what is still wanted and the lanes with more.
 local function take_turns(shard, pool, lanes, want, pass, taken)
   local more, weights = {}, 0
   for _, lane in ipairs(lanes) do weights = weights + lane.weight end
   for _, lane in ipairs(lanes) do
     local room, waits_for, until_ms = room_for(shard, lane.name)
-    local share = math.min(room, math.ceil(want * lane.weight / weights), lane.quantum * lane.weight)
+    local share = math.min(room, want, math.max(lane.weight, math.ceil(want * lane.weight / weights)), lane.quantum * lane.weight)
     weights = weights - lane.weight
     if room <= 0 then
       local score = pass.served[lane] and turn(lane.name, shard.now) or lane.score
@@ -28,13 +29,29 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
       more[#more + 1] = lane
     else
       local got, left = take_from(shard, pool, lane.name, share, taken)
-      want = want - got
+      want, lane.got = want - got, lane.got + got
       if left then more[#more + 1] = lane else pass.left[#pass.left + 1] = lane.name end
       pass.served[lane] = left or nil
       if lane.promoted and left then pass.promoted[lane] = #taken end
     end
   end
   return want, more
+end
+
+-- Shares are rounded, so that some lanes get more than is theirs. How much more, in messages by weight, is kept behind the
+-- point of the score: of lanes with one turn those come first the next time that got the least.
+local AHEAD = 8
+
+local function turns_of(served, turns, now)
+  local least = math.huge
+  for lane in pairs(served) do
+    lane.ahead = tonumber(lane.score) % 1 * AHEAD + lane.got / lane.weight
+    least = math.min(least, lane.ahead)
+  end
+  for lane in pairs(served) do
+    turns[#turns + 1] = turn(lane.name, now + math.min(0.99, (lane.ahead - least) / AHEAD))
+    turns[#turns + 1] = lane.name
+  end
 end
 
 -- Splits off the next lanes of one priority. Returns them and where the others begin.
@@ -86,7 +103,7 @@ local function lane_of(shard, pool, name, score)
   local policy = policy_of(shard, queue_of(name))
   local priority = math.floor(tonumber(score) / TURN)
   return {
-    name = name, score = score, priority = priority, promoted = priority < tonumber(string.sub(name, 1, 1)),
+    name = name, score = score, got = 0, priority = priority, promoted = priority < tonumber(string.sub(name, 1, 1)),
     pool = pool, weight = weight_of(policy, name), quantum = policy and policy.quantum or math.huge, policy = policy,
   }
 end
@@ -130,12 +147,8 @@ local function take(shard, config, pool, want, taken, promoted)
       peers, from = peers_from(lanes, from)
       local alone = #peers == 1 and (lanes[from] or not more)
       while want > 0 and #peers > 0 do want, peers = take_turns(shard, pool, peers, want, pass, taken) end
-      for lane in pairs(pass.served) do -- a lane with no peers keeps its place, unless its wait is watched: nobody waits for a turn
-        if not alone or lane.promoted or (lane.policy and lane.policy.max_wait) then
-          turns[#turns + 1] = turn(lane.name, shard.now)
-          turns[#turns + 1] = lane.name
-        end
-      end
+      local only = alone and next(pass.served) -- keeps its place, unless its wait is watched: nobody waits for a turn
+      if not only or only.promoted or (only.policy and only.policy.max_wait) then turns_of(pass.served, turns, shard.now) end
       pass.served = {}
     end
     in_chunks('ZREM', index, pass.left)

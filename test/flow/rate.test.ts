@@ -1,0 +1,85 @@
+// A rate, and polling, by the real clock: whole engines on a real Redis, judged by the server's time of what was taken.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defineQueue } from '../../src/index.ts';
+import { type Exchanged, whatHappened } from '../../src/local/observe.ts';
+import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
+import { Bench, type Redises, startServer } from '../support/bench.ts';
+import { redisServerPresent } from '../support/redis-server.ts';
+
+describe.skipIf(!redisServerPresent())('on redis-server, by the real clock', () => {
+  const exchanges: Exchanged[] = [];
+  let redises: Redises;
+  beforeAll(async () => {
+    redises = await startServer({
+      observe: (event) => {
+        const happened = whatHappened(event);
+        if (happened?.what === 'exchanged') exchanges.push(happened);
+      },
+    });
+  }, 60_000);
+  afterAll(() => redises.stop());
+
+  test('SC3 a rate of 50 a second: no period gives more, and with a backlog none less than 49', async () => {
+    const b = new Bench(redises);
+    const work = defineQueue('work', { limits: { rate: { limit: 50, per: '1s' } }, requests: 0, handler: () => {} });
+    const engines = [1, 2].map(() => engineOn(b, [work], { SLUICE_DRAIN_MS: 5_300, SLUICE_DRAIN_REQUESTS: 9_000 }));
+    await enqueueNow(b, ...Array.from({ length: 500 }, (_, i) => b.message('work', i, { group: `g${i % 3}` })));
+    exchanges.length = 0;
+    await Promise.all(engines.map((engine) => engine.tick()));
+    const periods = new Map<number, number>();
+    for (const { at, taken } of exchanges) {
+      const period = Math.floor(at / 1_000);
+      periods.set(period, (periods.get(period) ?? 0) + taken.length);
+    }
+    const counts = [...periods].toSorted(([a], [b]) => a - b).map(([, count]) => count);
+    console.info(
+      `a rate of 50 a second, two drains, ${exchanges.length} exchanges: ${counts.join(', ')} in each period`,
+    );
+    expect(Math.max(...counts)).toBeLessThanOrEqual(50);
+    const full = counts.slice(1, -1);
+    expect(full.length).toBeGreaterThanOrEqual(2);
+    expect(Math.min(...full)).toBeGreaterThanOrEqual(49);
+  });
+
+  test('a drain that polls finds what nobody woke it for; one that does not leaves it to the next tick', async () => {
+    const DRAIN_MS = 1_600;
+    const POLL_MS = 100;
+    for (const polls of [true, false]) {
+      const b = new Bench(redises);
+      const seen: string[] = [];
+      const work = defineQueue('work', { handler: ({ id }) => void seen.push(id) });
+      const engine = engineOn(b, [work], { SLUICE_DRAIN_MS: DRAIN_MS, ...(polls ? { SLUICE_POLL_MS: POLL_MS } : {}) });
+      const ticking = engine.tick();
+      if (polls) await pause(200);
+      else await ticking;
+      const other = engineOn(b, [work]);
+      const { receipts, wake } = await other.enqueue([{ queue: work, body: 1, options: {}, at: '' }]);
+      expect(wake).toBe(true); // and nobody follows it
+      await ticking;
+      const ids = receipts.map(({ id }) => id);
+      expect(seen).toEqual(polls ? ids : []);
+      await engine.tick();
+      expect(seen).toEqual(ids);
+      acked(b, seen);
+      expect((await b.shard()).envelopes).toEqual({});
+    }
+  });
+
+  test('what polling costs is counted', async () => {
+    const b = new Bench(redises);
+    const work = defineQueue('work', { handler: () => {} });
+    const engine = engineOn(b, [work], { SLUICE_DRAIN_MS: 1_800, SLUICE_POLL_MS: 100 });
+    await engine.tick();
+    exchanges.length = 0;
+    const { commands } = await b.cost(() => engine.tick());
+    const [SWEEP, polls] = [5, exchanges.length];
+    const each = (commands - SWEEP) / polls;
+    const perHour = 60 * 45; // cron's drains of 55 s, which look for work for 45 of them, once a second
+    console.info(
+      `${polls} polls cost ${each.toFixed(2)} commands each: once a second ${Math.round(perHour * each)} an idle hour, ` +
+        `and ${60 * SWEEP} for the sweeps that are there without it`,
+    );
+    expect(polls).toBeGreaterThanOrEqual(5);
+    expect(each).toBeLessThanOrEqual(10);
+  });
+});

@@ -3,7 +3,7 @@ import { defineQueue, exponential } from '../../src/index.ts';
 
 export const webhookOut = defineQueue('webhook.out', {
   priority: 8,
-  destination: { secrets: ['WEBHOOK_OUT_SECRETS'] },
+  destination: { secrets: ['WEBHOOK_OUT_SECRETS'], breaker: { failures: 5, open: '1s' } },
   attempts: 12,
   backoff: exponential({ base: '1s', max: '12h' }),
   timeout: '15s',

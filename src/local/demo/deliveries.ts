@@ -17,6 +17,8 @@ export interface DeliveryFigures {
   retried: number;
   dead: number;
   lost: number;
+  /** Receivers that a circuit breaker was seen to leave alone for a while. */
+  leftAlone: number;
   /** Attempts whose signature the package `standardwebhooks` did not take. */
   unverified: number;
   seconds: number;
@@ -33,8 +35,8 @@ const QUEUE = 'webhook.out';
 /** Each has its own origin, and so its own lane and its own limit. */
 const PARTIES: { query: string; count: number; options?: object; timeout?: string }[] = [
   { query: '', count: 60 },
-  { query: '?fail=500&times=1', count: 30 },
-  { query: '?fail=429&retry-after=1&times=1', count: 30 },
+  { query: '?fail=500&times=1', count: 12 },
+  { query: '?fail=429&retry-after=1&times=1', count: 12 },
   { query: '?fail=hang', count: 4, timeout: '300ms', options: { maxAttempts: 2 } },
   { query: '?fail=302&location=/elsewhere', count: 8, options: { maxAttempts: 2 } },
   { query: '?fail=410', count: 8 },
@@ -51,10 +53,12 @@ export async function deliverOut(stack: Stack): Promise<DeliveryFigures> {
       Array.from({ length: count }, (_, n) => messageTo(`${receivers[i]?.url}/${party.query}`, n, party)),
     );
     await httpProducer(() => worker.url, stack.token).postAll(messages);
-    let figures = figuresOf(messages.length, receivers, 0, start);
+    const leftAlone = new Set<string>();
+    let figures = figuresOf(messages.length, receivers, leftAlone, 0, start);
     while (figures.lost > 0 && performance.now() - start < GIVE_UP_MS) {
       await new Promise((resolve) => setTimeout(resolve, 100));
-      figures = figuresOf(messages.length, receivers, await deadLetters(worker.url, stack.token), start);
+      for (const group of await openBreakers(worker.url, stack.token)) leftAlone.add(group);
+      figures = figuresOf(messages.length, receivers, leftAlone, await deadLetters(worker.url, stack.token), start);
     }
     return figures;
   } finally {
@@ -74,7 +78,13 @@ function messageTo(
 }
 
 /** Lost is what nobody took and is no dead letter: what still waits, until it is all done. */
-function figuresOf(enqueued: number, receivers: Receiver[], dead: number, start: number): DeliveryFigures {
+function figuresOf(
+  enqueued: number,
+  receivers: Receiver[],
+  leftAlone: Set<string>,
+  dead: number,
+  start: number,
+): DeliveryFigures {
   const arrived = receivers.flatMap((receiver) => receiver.arrived);
   const delivered = new Set(arrived.filter(({ taken }) => taken).map(({ id }) => id)).size;
   return {
@@ -83,6 +93,7 @@ function figuresOf(enqueued: number, receivers: Receiver[], dead: number, start:
     retried: arrived.filter(({ attempt }) => attempt > 1).length,
     dead,
     lost: enqueued - delivered - dead,
+    leftAlone: leftAlone.size,
     unverified: arrived.filter(({ verified }) => !verified).length,
     seconds: Math.round((performance.now() - start) / 100) / 10,
   };
@@ -93,8 +104,14 @@ async function deadLetters(url: string, token: string): Promise<number> {
   return ((await answer.json()) as { dead: number }).dead;
 }
 
+async function openBreakers(url: string, token: string): Promise<string[]> {
+  const answer = await fetch(`${url}/v1/destinations`, { headers: { authorization: `Bearer ${token}` } });
+  const { destinations } = (await answer.json()) as { destinations: { group?: string; state: string }[] };
+  return destinations.filter(({ state }) => state === 'open').map(({ group = '' }) => group);
+}
+
 export function deliverySummary(figures: DeliveryFigures): string {
-  const { enqueued, delivered, retried, dead, lost, unverified, seconds } = figures;
+  const { enqueued, delivered, retried, dead, lost, leftAlone, unverified, seconds } = figures;
   const signatures = unverified === 0 ? 'every signature verified' : `${unverified} signatures did not verify`;
-  return `webhooks out: ${enqueued} enqueued, ${delivered} delivered, ${retried} attempts repeated, ${dead} dead, ${lost} lost, ${signatures}, in ${seconds} s`;
+  return `webhooks out: ${enqueued} enqueued, ${delivered} delivered, ${retried} attempts repeated, ${dead} dead, ${lost} lost, ${leftAlone} receivers left alone for a while, ${signatures}, in ${seconds} s`;
 }

@@ -162,9 +162,8 @@ export function openEngine(
       pollMs,
       onTripped: (tripped) => {
         for (const { name, openUntil } of tripped) {
-          logError(
-            `destination ${name} ${openUntil ? `left alone until ${new Date(openUntil).toISOString()}` : 'works again'}`,
-          );
+          if (openUntil) logWarning('destination left alone', { name, until: new Date(openUntil).toISOString() });
+          else logWarning('destination works again', { name });
         }
       },
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.

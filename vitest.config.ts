@@ -1,21 +1,48 @@
 // Tests: .lua files import as text, as they do in the bundle.
 import { defineConfig } from 'vitest/config';
 
+/** What measures its own pace, or starts many processes: one after the other, when all the others are done. */
+const ALONE = [
+  'test/client/consume.test.ts',
+  'test/commands.test.ts',
+  'test/crash/*.test.ts',
+  'test/dashboard/*.test.ts',
+  'test/drain/*.test.ts',
+  'test/regressions/drain.test.ts',
+  'test/storage/clocks.test.ts',
+  'test/torture.test.ts',
+  'test/worker/recovery.test.ts',
+];
+
+const luaAsText = {
+  name: 'lua-as-text',
+  enforce: 'pre' as const,
+  transform(source: string, id: string) {
+    return id.endsWith('.lua') ? { code: `export default ${JSON.stringify(source)};`, map: null } : undefined;
+  },
+};
+
+const common = { testTimeout: 30_000, hookTimeout: 30_000 };
+
 export default defineConfig({
-  plugins: [
-    {
-      name: 'lua-as-text',
-      enforce: 'pre',
-      transform(source, id) {
-        return id.endsWith('.lua') ? { code: `export default ${JSON.stringify(source)};`, map: null } : undefined;
-      },
-    },
-  ],
   test: {
-    maxWorkers: 2, // files wait more than they compute, and on two cores Vitest takes them one by one
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
     reporters: ['default'],
+    projects: [
+      {
+        plugins: [luaAsText],
+        test: {
+          ...common,
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: ALONE,
+          maxWorkers: 2, // files wait more than they compute, and on two cores Vitest takes them one by one
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        plugins: [luaAsText],
+        test: { ...common, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

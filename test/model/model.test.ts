@@ -1,22 +1,27 @@
 // The store against the reference model: random commands, the whole shard compared after each, shrunk where they differ.
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Bench, onEachRedis } from '../support/bench.ts';
-import { newReal, steps } from './commands.ts';
+import { deploy, newReal, POLICIES, rareSteps, steps } from './commands.ts';
 import { newModel } from './model.ts';
+import { drainAll } from './settled.ts';
 
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const numRuns = Number(process.env.SLUICE_RUNS ?? 40);
 console.info(`model: ${numRuns} runs, seed ${seed} (SLUICE_RUNS and SLUICE_SEED set them)`);
 
-async function runModel(
-  bench: Bench,
-  options: fc.Parameters<[Iterable<fc.AsyncCommand<ReturnType<typeof newModel>, ReturnType<typeof newReal>>>]>,
-) {
+const policies = fc.record({ mail: fc.constantFrom(...POLICIES), news: fc.constantFrom(...POLICIES) });
+const commands = fc.commands([...steps, ...steps, ...steps, ...rareSteps], { maxCommands: 60, size: 'max' });
+
+async function runModel(bench: Bench, options: { seed: number; numRuns: number }) {
   await fc.assert(
-    fc.asyncProperty(fc.commands(steps, { maxCommands: 60, size: 'max' }), async (commands) => {
+    fc.asyncProperty(policies, fc.boolean(), commands, async (drawn, lifts, list) => {
       const fresh = new Bench(bench.redises);
-      await fc.asyncModelRun(() => ({ model: newModel(fresh.now), real: newReal(fresh) }), commands);
+      const model = newModel(fresh.now);
+      const real = newReal(fresh);
+      deploy(model, real, drawn);
+      await fc.asyncModelRun(() => ({ model, real }), list);
+      expect(await drainAll(model, real, lifts)).toEqual([]);
     }),
     options,
   );
@@ -25,7 +30,7 @@ async function runModel(
 onEachRedis(
   'the model',
   (bench) => {
-    test('LF3 random commands leave store and model the same', async () => {
+    test('LF3 random commands leave store and model the same, and no lane is stranded', async () => {
       await runModel(bench(), { seed, numRuns });
     }, 120_000);
   },

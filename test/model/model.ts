@@ -2,16 +2,24 @@
 import { parseEntry } from '../../src/message.ts';
 import type { Redriven } from '../../src/store/operations.ts';
 import type { ExchangeRequest, Settlement, Status } from '../../src/store/store.ts';
+import * as limits from './limits.ts';
 
 interface Envelope {
   lane: string;
   maxAttempts: number;
   cancelled: boolean;
+  follows: Follower[];
+  dedup?: { key: string; release: boolean } | undefined;
+}
+
+export interface Follower {
+  on: 'done' | 'dead';
+  lane: string;
+  delayMs: number;
 }
 
 /** Lists stand as in Redis: left is the tail of a lane and the newest of a lease. */
-export interface Model {
-  now: number;
+export interface Model extends limits.Limited {
   lanes: Record<string, string[]>;
   leases: Record<string, string[]>;
   /** Lease to expiry. */
@@ -21,11 +29,12 @@ export interface Model {
   /** Entry to queue. */
   dead: Record<string, string>;
   envelopes: Record<string, Envelope>;
-  paused: Set<string>;
+  /** Dedup key to id. */
+  dedups: Record<string, string>;
 }
 
 export function newModel(now: number): Model {
-  return { now, lanes: {}, leases: {}, expiries: {}, delayed: {}, dead: {}, envelopes: {}, paused: new Set() };
+  return { ...limits.unlimited(now), lanes: {}, leases: {}, expiries: {}, delayed: {}, dead: {}, envelopes: {}, dedups: {} };
 }
 
 const queueOf = (lane: string) => lane.slice(2).split('/')[0] ?? '';
@@ -41,25 +50,73 @@ function push(model: Model, lane: string, side: 'tail' | 'head', entries: string
   }
 }
 
-export function enqueue(model: Model, ids: string[], lane: string, delayMs: number, maxAttempts: number): void {
-  for (const id of ids) {
-    model.envelopes[id] = { lane, maxAttempts, cancelled: false };
-    if (delayMs > 0) model.delayed[`1.${id}`] = model.now + delayMs;
-    else push(model, lane, 'tail', [`1.${id}`]);
+export interface Admitted {
+  lane: string;
+  delayMs: number;
+  maxAttempts: number;
+  follows?: Follower[];
+  dedup?: { key: string; release: boolean } | undefined;
+}
+
+/** @returns the id of the message that it took the place of */
+export function enqueue(model: Model, id: string, message: Admitted): string | undefined {
+  const { lane, delayMs, maxAttempts, follows = [], dedup } = message;
+  const first = dedup && model.dedups[dedup.key];
+  const waiting = first && Object.keys(model.delayed).find((entry) => idOf(entry) === first);
+  if (first && waiting) {
+    Object.assign(model.envelopes[first] ?? {}, { maxAttempts, dedup, follows });
+    model.delayed[waiting] = model.now + delayMs;
+    return first;
   }
+  model.envelopes[id] = { lane, maxAttempts, cancelled: false, follows, dedup };
+  if (dedup) model.dedups[dedup.key] = id;
+  if (delayMs > 0) model.delayed[`1.${id}`] = model.now + delayMs;
+  else push(model, lane, 'tail', [`1.${id}`]);
+  return undefined;
+}
+
+/** What follows on an end; @param name what the ids of those that follow on a death end in */
+function follow(model: Model, id: string, on: 'done' | 'dead', name = ''): void {
+  model.envelopes[id]?.follows.forEach((follower, i) => {
+    if (follower.on === on) enqueue(model, `${id}-${on}${i + 1}${name}`, { ...follower, maxAttempts: 5 });
+  });
+}
+
+function endDedup(model: Model, id: string, always = false): void {
+  const { key, release } = model.envelopes[id]?.dedup ?? {};
+  if (key && (always || release) && model.dedups[key] === id) delete model.dedups[key];
+}
+
+/** Its slot stays with it where its group is to be held back. */
+function die(model: Model, entry: string): void {
+  const id = idOf(entry);
+  model.dead[entry] = queueOf(model.envelopes[id]?.lane ?? '');
+  if (model.slots.get(id)?.mode !== 'b') model.slots.delete(id);
+  endDedup(model, id);
+  follow(model, id, 'dead', `-${model.now}`);
+}
+
+/** It waits; only order keeps its slot meanwhile. */
+function wait(model: Model, entry: string, delayMs: number): void {
+  model.delayed[entry] = model.now + delayMs;
+  if (!'ob'.includes(model.slots.get(idOf(entry))?.mode ?? 'none')) model.slots.delete(idOf(entry));
 }
 
 /** Everything that is due, but the expiry of `own`. */
 export function fire(model: Model, own?: string): void {
+  const laneOf = (entry: string) => model.envelopes[idOf(entry)]?.lane ?? '';
+  const holds = (entry: string) => model.slots.has(idOf(entry));
   const due = Object.entries(model.delayed)
     .filter(([, at]) => at <= model.now)
-    .map(([entry, at]) => ({ entry, at, member: `m * ${model.envelopes[idOf(entry)]?.lane} ${entry}` }))
+    .map(([entry, at]) => ({ entry, at, member: `${holds(entry) ? 'h' : 'm'} * ${laneOf(entry)} ${entry}` }))
     .toSorted((a, b) => a.at - b.at || (a.member < b.member ? -1 : 1));
   for (const { entry } of due) delete model.delayed[entry];
-  const laneOf = (entry: string) => model.envelopes[idOf(entry)]?.lane ?? '';
-  const again = due.filter(({ entry }) => parseEntry(entry).attempt > 1);
+  const again = due.filter(({ entry }) => parseEntry(entry).attempt > 1 || holds(entry));
   for (const { entry } of due.filter((timer) => !again.includes(timer))) push(model, laneOf(entry), 'tail', [entry]);
-  for (const { entry } of again.toReversed()) push(model, laneOf(entry), 'head', [entry]);
+  for (const { entry } of again.toReversed()) {
+    push(model, laneOf(entry), 'head', [entry]);
+    model.slots.delete(idOf(entry));
+  }
 
   const lapsed = Object.entries(model.expiries)
     .filter(([lease, at]) => at <= model.now && lease !== own)
@@ -69,14 +126,22 @@ export function fire(model: Model, own?: string): void {
 
 function lapse(model: Model, lease: string): void {
   for (const entry of model.leases[lease] ?? []) {
-    const envelope = model.envelopes[idOf(entry)];
-    if (envelope?.cancelled) delete model.envelopes[idOf(entry)];
-    else if (envelope && parseEntry(entry).attempt < envelope.maxAttempts)
+    const id = idOf(entry);
+    const envelope = model.envelopes[id];
+    if (envelope?.cancelled) remove(model, id);
+    else if (envelope && parseEntry(entry).attempt < envelope.maxAttempts) {
+      model.slots.delete(id);
       push(model, envelope.lane, 'head', [next(entry)]);
-    else if (envelope) model.dead[entry] = queueOf(envelope.lane);
+    } else if (envelope) die(model, entry);
   }
   delete model.leases[lease];
   delete model.expiries[lease];
+}
+
+/** Without a trace. */
+function remove(model: Model, id: string): void {
+  delete model.envelopes[id];
+  model.slots.delete(id);
 }
 
 export interface Expected {
@@ -84,6 +149,8 @@ export interface Expected {
   statuses: Status[];
   /** Taken before, and lost on the way: they come first. */
   inTransit: string[];
+  /** What the caller holds that nobody wants any more. */
+  cancelled: string[];
   /** How many more must come out of lanes. */
   fresh: number;
 }
@@ -94,19 +161,25 @@ export function exchange(model: Model, { lease, leaseMs, held, want, settlements
   const list = model.leases[lease] ?? [];
   const statuses = settlements.map((settlement) => settle(model, list, settlement));
   giveBack(model, list, settlements, statuses);
+  settlements.forEach(({ chained = [] }, i) => {
+    if (statuses[i] === 'acked') for (const { id, lane, delayMs, maxAttempts } of chained) enqueue(model, id, { lane, delayMs, maxAttempts });
+  });
   const settled = new Set(
     settlements.filter((_, i) => !['stale', 'lost'].includes(statuses[i] ?? '')).map(({ entry }) => entry),
   );
+  const isCancelled = (entry: string) => model.envelopes[idOf(entry)]?.cancelled === true;
   const remaining = list.filter((entry) => !settled.has(entry));
   const lost = remaining.length < held;
   const inTransit = lost ? [] : remaining.slice(0, remaining.length - held).toReversed();
-  const known = new Set(remaining.slice(remaining.length - held));
-  const dropped = new Set(inTransit.filter((entry) => model.envelopes[idOf(entry)]?.cancelled));
-  for (const entry of dropped) delete model.envelopes[idOf(entry)];
-  model.leases[lease] = remaining.filter((entry) => known.has(entry) || !dropped.has(entry));
+  const known = remaining.slice(remaining.length - held);
+  const cancelled = lost ? [] : known.filter(isCancelled);
+  const dropped = new Set(inTransit.filter(isCancelled));
+  const missing = lost ? 0 : Math.max(0, want - inTransit.length);
+  const fresh = Math.min(missing, limits.takeable(model)); // slots of what is dropped are free from the next exchange on
+  for (const entry of dropped) remove(model, idOf(entry));
+  model.leases[lease] = remaining.filter((entry) => !dropped.has(entry));
   model.expiries[lease] = model.now + leaseMs;
-  const fresh = lost ? 0 : Math.min(Math.max(0, want - inTransit.length), available(model));
-  return { lost, statuses, inTransit: inTransit.filter((entry) => !dropped.has(entry)), fresh };
+  return { lost, statuses, inTransit: inTransit.filter((entry) => !dropped.has(entry)), cancelled, fresh };
 }
 
 function settle(model: Model, list: string[], { entry, outcome, delayMs = 0 }: Settlement): Status {
@@ -114,18 +187,22 @@ function settle(model: Model, list: string[], { entry, outcome, delayMs = 0 }: S
   const envelope = model.envelopes[id];
   if (!list.includes(entry)) return envelope && !envelope.cancelled ? 'stale' : 'gone';
   if (outcome === 'ack' || !envelope || envelope.cancelled) {
-    delete model.envelopes[id];
-    return outcome === 'ack' && !envelope?.cancelled ? 'acked' : 'gone';
+    const isDone = outcome === 'ack' && !envelope?.cancelled;
+    if (isDone) endDedup(model, id);
+    if (isDone) follow(model, id, 'done');
+    remove(model, id);
+    return isDone ? 'acked' : 'gone';
   }
   if (outcome === 'release') {
-    if (delayMs > 0) model.delayed[entry] = model.now + delayMs;
+    if (delayMs > 0) wait(model, entry, delayMs);
+    else model.slots.delete(id);
     return 'released';
   }
   if (outcome === 'retry' && parseEntry(entry).attempt < envelope.maxAttempts) {
-    model.delayed[next(entry)] = model.now + delayMs;
+    wait(model, next(entry), delayMs);
     return 'retried';
   }
-  model.dead[entry] = queueOf(envelope.lane);
+  die(model, entry);
   return 'dead';
 }
 
@@ -138,25 +215,20 @@ function giveBack(model: Model, list: string[], settlements: Settlement[], statu
   }
 }
 
-function served(model: Model): [string, string[]][] {
-  return Object.entries(model.lanes).filter(([lane, list]) => list.length > 0 && !model.paused.has(queueOf(lane)));
-}
-
-const available = (model: Model) => served(model).reduce((sum, [, list]) => sum + list.length, 0);
-
 /** @returns what is wrong with taking these, in this order; then they are in the lease */
 export function take(model: Model, lease: string, taken: string[]): string[] {
   const faults: string[] = [];
   for (const entry of taken) {
     const lane = model.envelopes[idOf(entry)]?.lane ?? '';
     const list = model.lanes[lane] ?? [];
-    if (model.paused.has(queueOf(lane))) faults.push(`${entry} was given out although ${lane} is paused`);
     if (list.at(-1) !== entry) faults.push(`${entry} was taken before ${list.at(-1)} of ${lane}`);
-    const urgent = served(model).find(([other]) => (other[0] ?? '') < (lane[0] ?? ''));
-    if (urgent) faults.push(`${entry} overtook ${urgent[0]}`);
+    if (limits.roomFor(model, lane) <= 0) faults.push(`${entry} of ${lane} was given out although it has no room`);
+    const urgent = limits.served(model).find((other) => (other[0] ?? '') < (lane[0] ?? ''));
+    if (urgent && !model.loosened.has(queueOf(urgent))) faults.push(`${entry} of ${lane} overtook ${urgent}`);
     model.lanes[lane] = list.filter((other) => other !== entry);
     model.leases[lease] ??= [];
     model.leases[lease].unshift(entry);
+    limits.use(model, idOf(entry), lane);
   }
   return faults;
 }
@@ -168,22 +240,41 @@ export function cancel(model: Model, id: string): string {
   const waiting = Object.keys(model.delayed).find(is);
   const dead = Object.keys(model.dead).find(is);
   const ready = model.lanes[envelope.lane]?.find(is);
+  endDedup(model, id, true);
   if (!waiting && !dead && !ready) {
     envelope.cancelled = true;
     return 'leased';
   }
-  delete model.envelopes[id];
-  if (waiting) delete model.delayed[waiting];
-  if (dead) delete model.dead[dead];
-  if (ready) model.lanes[envelope.lane] = (model.lanes[envelope.lane] ?? []).filter((entry) => entry !== ready);
+  drop(model, id);
   if (waiting) return 'delayed';
   return dead ? 'dead' : 'ready';
+}
+
+/** Wherever it is, but in a lease. */
+function drop(model: Model, id: string): void {
+  const lane = model.envelopes[id]?.lane ?? '';
+  for (const places of [model.delayed, model.dead]) {
+    for (const entry of Object.keys(places)) if (idOf(entry) === id) delete places[entry];
+  }
+  model.lanes[lane] = (model.lanes[lane] ?? []).filter((entry) => idOf(entry) !== id);
+  remove(model, id);
+}
+
+/** All but what is leased. */
+export function purge(model: Model, queue: string): void {
+  const leased = new Set(Object.values(model.leases).flat().map(idOf));
+  for (const [id, { lane }] of Object.entries(model.envelopes)) {
+    if (queueOf(lane) !== queue || leased.has(id)) continue;
+    endDedup(model, id, true);
+    drop(model, id);
+  }
 }
 
 export function redrive(model: Model, queue: string, id: string): Redriven {
   const entry = Object.keys(model.dead).find((dead) => idOf(dead) === id && model.dead[dead] === queue);
   if (!entry) return 'gone';
   delete model.dead[entry];
-  push(model, model.envelopes[id]?.lane ?? '', 'tail', [`1r.${id}`]);
+  push(model, model.envelopes[id]?.lane ?? '', model.slots.has(id) ? 'head' : 'tail', [`1r.${id}`]);
+  model.slots.delete(id);
   return 'redriven';
 }

@@ -36,7 +36,7 @@ local function replace(shard, intake, run, id, where, json, follows)
     intake.envelopes[#intake.envelopes + 1] = envelope
     if where.state == 'delayed' and run.mode == 'debounce' then
       intake.timers[#intake.timers + 1] = digits(shard.now + run.delay)
-      intake.timers[#intake.timers + 1] = delayed(where.header.pool, where.header.lane, where.entry)
+      intake.timers[#intake.timers + 1] = where.member
       intake.dedups[#intake.dedups + 1] = { run.key, id, run.window }
     end
   end

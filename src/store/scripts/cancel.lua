@@ -38,6 +38,7 @@ local root, id = ARGV[1], ARGV[2]
 local key, place = root .. 'm:' .. id, locate(shard, id)
 if place.state == 'cancelled' then return 'leased' end
 if place.state == 'gone' then return 'gone' end
+if place.state == 'damaged' then return redis.error_reply('WRONGTYPE where the message may be') end
 
 local lane = place.header.lane
 end_dedup(root, place.header, id, true) -- it never came to its end: the next with its key is welcome
@@ -55,8 +56,11 @@ redis.call('UNLINK', key, place.header.follow and root .. 'then:' .. id or key) 
 if place.state == 'ready' then
   redis.call('LREM', root .. 'lane:' .. lane, place.from, place.entry)
   if redis.call('EXISTS', root .. 'lane:' .. lane) == 0 then
-    redis.call('ZREM', root .. 'ready:' .. place.header.pool, lane)
-    redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane)
+    if redis.call('ZREM', root .. 'ready:' .. place.header.pool, lane) == 1 then
+      unpark_queue(shard, place.header.pool, queue_of(lane), 1) -- another has its turn: what waits for the queue counts on it
+    else
+      redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane)
+    end
   end
 end
 free(shard, place.slot)

@@ -32,10 +32,12 @@ end
 -- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.
 local NO_QUEUE = '-'
 
--- A message dies that may have a slot: the letter keeps it where its group is to be held back. Returns the slot to free.
-local function bury_with(buried, lane, entry, slot)
+-- A message dies that may have a slot: the letter keeps it where its group is to be held back, in the words of its envelope, by
+-- which it is looked for. Returns the slot to free.
+local function bury_with(buried, header, entry, slot)
   local held_back = slot and slot.mode == 'b'
-  buried[#buried + 1] = { queue = queue_of(lane), entry = with_slot(entry, held_back and slot) }
+  local kept = held_back and { pool = header.pool, lane = header.lane, mode = 'b' }
+  buried[#buried + 1] = { queue = queue_of(header.lane), entry = with_slot(entry, kept) }
   if not held_back then return slot end
 end
 

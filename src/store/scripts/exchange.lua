@@ -69,7 +69,7 @@ while chained <= #ARGV do
   chained = last + 1
 end
 put_in(shard, shard.intake)
-local follows = shard.intake.ready
+local follows = fired.follows or shard.intake.ready
 unpark_freed(shard)
 soonest = math.min(soonest or math.huge, shard.intake.soonest)
 if soonest < math.huge then next_due = math.min(next_due or math.huge, soonest) end
@@ -114,8 +114,8 @@ for i, taken in ipairs(fresh) do
     free(shard, drop(taken, i <= in_transit))
   elseif i <= #envelopes and (expired or not header) then
     local slot = drop(taken, i <= in_transit)
-    local lane = header and header.lane or taken.lane
-    if header then slot = bury_with(buried, lane, taken.entry, slot) end
+    local lane = taken.lane
+    if header then slot = bury_with(buried, header, taken.entry, slot) end
     if not header then buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = taken.entry } end
     if header then end_dead(shard, shard.intake, header, id_of(taken.entry)) end
     free(shard, slot)

@@ -76,8 +76,14 @@ function inspect.ready(shard, pool)
   end
 end
 
--- Whether a parked lane waits for something that will come: a slot that is in use, or the next period.
-local function waits(shard, pool, name)
+-- Whether a parked lane waits for something that will come: a slot that is in use, or the next period. A queue that this
+-- deployment drains has no limit but those it knows.
+local function waits(shard, pool, queue, name)
+  if shard.policies and shard.drained[queue] then
+    local policy = policy_of(shard, queue)
+    local of_queue, of_group = policy and (policy.c or policy.r or policy.trips), policy and (policy.gc or policy.gr or policy.trips_group)
+    if name == queue and not of_queue or name ~= queue and not of_group then return false end
+  end
   local slots = redis.pcall('HGET', shard.root .. 'inflight', name)
   if type(slots) == 'string' and tonumber(slots) > 0 then return true end
   return redis.call('ZSCORE', shard.timers, 'q ' .. pool .. ' ' .. name)
@@ -87,13 +93,16 @@ function inspect.parked(shard, queue)
   local key = shard.root .. 'parked:' .. queue
   local config = redis.call('HGET', shard.root .. 'config', queue)
   local paused = config and string.sub(config, 1, 5) ~= 'open '
+  if config and shard.policies then
+    shard.overrides[queue], shard.policy[queue] = string.match(config, '^%l+ %S+(.*)$'), nil
+  end
   local lanes = redis.call('ZRANGE', key, '0', digits(LOOK_AT - 1), 'WITHSCORES')
   for i = 1, #lanes, 2 do
     local lane, grouped = lanes[i], tonumber(lanes[i + 1]) >= GROUP
     local pool = pool_of(shard, redis.call('LRANGE', shard.root .. 'lane:' .. lane, '-10', '-1')) or '*'
     if redis.call('EXISTS', shard.root .. 'lane:' .. lane) == 0 then
       if found(shard, 'empty-lane', lane) then redis.call('ZREM', key, lane) end
-    elseif not (paused and not grouped) and not waits(shard, pool, grouped and group_of(lane) or queue)
+    elseif not (paused and not grouped) and not waits(shard, pool, queue, grouped and group_of(lane) or queue)
       and found(shard, 'parked-lane', lane) then
       redis.call('ZREM', key, lane)
       redis.call('ZADD', shard.root .. 'ready:' .. pool, turn(lane, shard.now), lane)

@@ -14,6 +14,8 @@ local GROUP = 10 * TURN
 
 -- Lanes moved at once where slots were freed, and where a period begins.
 local PARK, WINDOW = 200, 1000
+-- Of a queue whose limit was taken away so many come back in this time.
+local UNLIMITED_MS = 1000
 
 local function number_in(words, pattern)
   return tonumber(string.match(words, pattern) or '')
@@ -44,7 +46,7 @@ local function policy_of(shard, queue)
   local policy = shard.policy[queue]
   if policy ~= nil then return policy end
   local _, name_end = string.find(shard.policies, '\n' .. queue .. ' ', 1, true)
-  local words = (shard.overrides[queue] or '') .. (name_end and ' ' .. string.match(shard.policies, '^[^\n]*', name_end + 1) or '')
+  local words = (shard.overrides[queue] or '') .. (name_end and string.match(shard.policies, '^%S+([^\n]*)', name_end + 1) or '')
   policy = words ~= '' and parse_policy(words)
   shard.policy[queue] = policy
   return policy
@@ -98,11 +100,16 @@ local function free(shard, slot)
   shard.freed[#shard.freed + 1] = slot
 end
 
+-- Each length of period counts for itself: two deployments that differ in it must not forget each other's counts.
+local function rate_key(shard, name, per)
+  return shard.root .. 'rate:' .. digits(per) .. ':' .. name
+end
+
 -- How many a name may take in this period still, and when the next begins.
 local function rate_left(shard, name, most, per)
   local window, rate = math.floor(shard.now / per), shard.rates[name]
   if not rate then
-    local stored, count = string.match(text_of(shard.root .. 'rate:' .. name), '^(%d+) (%d+)$')
+    local stored, count = string.match(text_of(rate_key(shard, name, per)), '^(%d+) (%d+)$')
     rate = { window = window, per = per, count = tonumber(stored) == window and tonumber(count) or 0 }
     shard.rates[name] = rate
   end
@@ -156,9 +163,11 @@ local function park(shard, pool, lane, score, waits_for, until_ms)
   return true
 end
 
--- Lanes with the scores they had come back into the index.
+-- Lanes with the scores they had come back into the index. Never raises, for it comes after what slots were freed by: where
+-- the index has a wrong type they stay parked.
 local function unpark(shard, pool, queue, lanes)
   local names, turns = {}, {}
+  if #lanes == 0 or type(redis.pcall('ZCARD', shard.root .. 'ready:' .. pool)) ~= 'number' then return end
   for _, lane in ipairs(lanes) do
     local score = tonumber(lane[2])
     names[#names + 1] = lane[1]
@@ -219,7 +228,11 @@ local function unpark_freed(shard)
     load_counts(shard, { queue })
     local most = policy and policy.c and math.max(freed.count, policy.c - count_of(shard, queue)) or PARK
     if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end
-    if not shard.shut[queue] then unpark_queue(shard, freed.pool, queue, math.min(PARK, most)) end
+    local all = shard.shut[queue] or unpark_queue(shard, freed.pool, queue, math.min(PARK, most))
+    if not all and not (policy and (policy.c or policy.r or policy.trips)) then -- its limit is gone: nobody else brings them
+      shard.windows[#shard.windows + 1] = digits(shard.now)
+      shard.windows[#shard.windows + 1] = 'q ' .. freed.pool .. ' ' .. queue
+    end
   end
 end
 
@@ -231,10 +244,11 @@ local function open_window(shard, pool, name)
     return nil
   end
   local policy = policy_of(shard, queue)
-  local rate, per = policy and policy.r or WINDOW, policy and policy.per or 0
+  local rate, per = policy and policy.r or WINDOW, policy and policy.per or UNLIMITED_MS
   local most = math.min(WINDOW, rate)
   if unpark_queue(shard, pool, queue, most) then return nil end
-  return shard.now + per * most / rate
+  if policy and policy.c and not policy.r then return nil end -- the others come with the slots of these
+  return math.min(shard.now + per * most / rate, (math.floor(shard.now / per) + 1) * per)
 end
 
 -- Writes what changed.
@@ -258,7 +272,7 @@ local function commit_limits(shard)
   for from = 1, #gone, CHUNK do redis.pcall('HDEL', shard.root .. 'inflight', unpack(gone, from, math.min(from + CHUNK - 1, #gone))) end
   for name, rate in pairs(shard.rates) do
     if rate.used then
-      redis.call('SET', shard.root .. 'rate:' .. name, digits(rate.window) .. ' ' .. digits(rate.count), 'PX', digits(2 * rate.per))
+      redis.call('SET', rate_key(shard, name, rate.per), digits(rate.window) .. ' ' .. digits(rate.count), 'PX', digits(2 * rate.per))
     end
   end
   in_chunks('ZADD', shard.timers, shard.windows)

@@ -11,40 +11,50 @@ local function entries_of(lines, id, header)
   return { '1.' .. id, header and header.attempts > 1 and digits(header.attempts) .. '.' .. id or nil }
 end
 
--- The place where `either` of two members stands in a sorted set: its score, the member, and whether it is the second.
+-- The place where `either` of two members stands in a sorted set: its score, the member, whether it is the second, and whether
+-- the key has a wrong type.
 local function score_of(key, either, or_this)
-  local scores = redis.call('ZMSCORE', key, either, or_this)
+  local scores = redis.pcall('ZMSCORE', key, either, or_this)
+  if scores.err then return nil, nil, false, true end
   if scores[1] then return scores[1], either, false end
   return scores[2], or_this, true
 end
 
 -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
 -- from = (end of the lane, for LREM) }. The state
--- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased.
+-- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
+-- damaged where a key has a wrong type. Never raises: entries may be on their way between two lists.
 local function locate(shard, id)
   local root = shard.root
-  local envelope = redis.call('GET', root .. 'm:' .. id)
+  local envelope = redis.pcall('GET', root .. 'm:' .. id)
+  if type(envelope) == 'table' then return { state = 'damaged' } end
   if envelope == TOMBSTONE then return { state = 'cancelled' } end
   local header = header_of(envelope)
   if not header then return { state = 'gone' } end
   local place = { header = header, envelope = envelope }
   local lane = root .. 'lane:' .. header.lane
-  for _, entry in ipairs(entries_of(redis.call('HGET', shard.failures, id), id, header)) do
+  local lines, wrong = redis.pcall('HGET', shard.failures, id), false
+  if type(lines) == 'table' then return { state = 'damaged' } end
+  for _, entry in ipairs(entries_of(lines, id, header)) do
     place.entry = entry
     local slot = { pool = header.pool, lane = header.lane, mode = 'b' }
     local waiting, has_slot = delayed(header.pool, header.lane, entry), false
-    place.at, place.member, has_slot = score_of(shard.timers, waiting, 'h' .. string.sub(waiting, 2))
+    place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting, 'h' .. string.sub(waiting, 2))
     if place.at then
       place.state, place.slot = 'delayed', has_slot and slot or nil
       return place
     end
-    place.at, place.member, has_slot = score_of(root .. 'dead:' .. queue_of(header.lane), entry, with_slot(entry, slot))
+    if wrong then return { state = 'damaged' } end
+    place.at, place.member, has_slot, wrong = score_of(root .. 'dead:' .. queue_of(header.lane), entry, with_slot(entry, slot))
     if place.at then
       place.state, place.slot = 'dead', has_slot and slot or nil
       return place
     end
+    if wrong then return { state = 'damaged' } end
     for _, from in ipairs({ '1', '-1' }) do
-      if redis.call('LPOS', lane, entry, 'RANK', from, 'MAXLEN', digits(LOOK)) then
+      local found = redis.pcall('LPOS', lane, entry, 'RANK', from, 'MAXLEN', digits(LOOK))
+      if type(found) == 'table' then return { state = 'damaged' } end
+      if found then
         place.state, place.from = 'ready', from
         return place
       end

@@ -11,6 +11,7 @@
 -- Cost     6 to 14 commands; looks at no more than 2 × 10,000 entries of the lane
 
 local place = locate({ root = ARGV[1], timers = KEYS[1], failures = KEYS[2] }, ARGV[2])
+if place.state == 'damaged' then return redis.error_reply('WRONGTYPE where the message may be') end
 local failures = redis.call('HGET', KEYS[2], ARGV[2])
 local result = place.state == 'gone' and text_of(ARGV[1] .. 'result:' .. ARGV[2]) or ''
 return { place.state, place.entry or '', place.at or '', place.envelope or '', failures or '', result }

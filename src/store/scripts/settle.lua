@@ -85,7 +85,7 @@ local function settle(shard, held, settlements)
           slot = nil
           statuses[i] = 'retried'
         else
-          slot = bury_with(buried, header.lane, s.entry, slot)
+          slot = bury_with(buried, header, s.entry, slot)
           died[#died + 1] = { header, id_of(s.entry) }
           statuses[i] = 'dead'
         end

@@ -21,7 +21,6 @@ local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = cloc
 with_limits(shard, ARGV[6])
 shard.repair, shard.findings, shard.drained = true, {}, {}
 local fired = fire(shard, tonumber(ARGV[3]), '')
-put_in(shard, shard.intake)
 age(shard)
 
 for i = 7, #ARGV do shard.drained[ARGV[i]] = true end

@@ -11,6 +11,13 @@ local function take_from(shard, pool, lane, want, taken)
   return #reply[2], #reply[2] == want and redis.call('LLEN', key) > 0
 end
 
+-- A lane that has to wait for its group gives its turn to one that waits for their queue: nobody else would bring that back
+-- as long as the queue has room.
+local function pass_on(shard, pass, queue, policy)
+  if not (policy.c or policy.r or policy.trips) or (policy.c and count_of(shard, queue) >= policy.c) then return end
+  pass.turns[queue] = (pass.turns[queue] or 0) + 1
+end
+
 -- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave. Where
 -- there are more lanes than messages wanted, a share is as many messages as the lane weighs, and the others come next time.
 -- `pass` gathers what becomes of the lanes. Returns what is still wanted and the lanes with more.
@@ -23,7 +30,10 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
     weights = weights - lane.weight
     if room <= 0 then
       local score = pass.served[lane] and turn(lane.name, shard.now) or lane.score
-      if park(shard, pool, lane.name, score, waits_for, until_ms) then pass.left[#pass.left + 1] = lane.name end
+      if park(shard, pool, lane.name, score, waits_for, until_ms) then
+        pass.left[#pass.left + 1] = lane.name
+        if waits_for ~= queue_of(lane.name) then pass_on(shard, pass, queue_of(lane.name), lane.policy) end
+      end
       pass.served[lane] = nil
     elseif share == 0 then
       more[#more + 1] = lane
@@ -67,6 +77,23 @@ end
 -- Passes in one call that only move lanes aside.
 local PASSES = 10
 
+-- Brings back lanes of a queue that was resumed, or got other limits. Returns whether the rest comes by itself: there is none,
+-- or it waits for slots that are in use, or for the next period.
+local function resume(shard, pool, queue)
+  shard.policy[queue] = nil -- what was known was without what operators set
+  local policy = policy_of(shard, queue)
+  if policy and policy.c then
+    load_counts(shard, { queue })
+    if count_of(shard, queue) >= policy.c then return true end
+  end
+  local left, ends = 1, nil
+  if policy and policy.r then left, ends = rate_left(shard, queue, policy.r, policy.per) end
+  if left > 0 then return unpark_queue(shard, pool, queue, PARK) end
+  shard.windows[#shard.windows + 1] = digits(ends)
+  shard.windows[#shard.windows + 1] = 'q ' .. pool .. ' ' .. queue
+  return true
+end
+
 -- Takes the lanes of paused queues out of the index, where they would be in the way, and those of resumed ones back in.
 -- Returns the paused queues.
 local function restrict(shard, config, pool, index)
@@ -78,7 +105,7 @@ local function restrict(shard, config, pool, index)
       restricted = true
       if words ~= '' then shard.overrides[queue] = words end
       if state == 'paused' then paused[queue] = true end
-      if state == 'resuming' and unpark_queue(shard, pool, queue, PARK) then
+      if state == 'resuming' and resume(shard, pool, queue) then
         if words == '' then redis.call('HDEL', config, queue) else redis.call('HSET', config, queue, 'open ' .. pool .. words) end
       end
     end
@@ -141,8 +168,8 @@ local function take(shard, config, pool, want, taken, promoted)
   local lanes, more
   repeat
     lanes, more = lanes_of(shard, config, pool, index, asked) -- each has work, so that many suffice, but for limits
-    local pass, turns, from, before = { left = {}, served = {}, promoted = promoted }, {}, 1, #taken
-    while want > 0 and from <= #lanes do
+    local pass, turns, from, before = { left = {}, served = {}, promoted = promoted, turns = {} }, {}, 1, #taken
+    while want > 0 and from <= #lanes and not next(pass.turns) do -- what has a turn now may come before the others
       local peers
       peers, from = peers_from(lanes, from)
       local alone = #peers == 1 and (lanes[from] or not more)
@@ -153,8 +180,12 @@ local function take(shard, config, pool, want, taken, promoted)
     end
     in_chunks('ZREM', index, pass.left)
     in_chunks('ZADD', index, turns)
-    if #taken == before then moved_aside = moved_aside + #pass.left end
-    asked = #pass.left > 0 and math.max(want, PARK) or want
+    for queue, count in pairs(pass.turns) do
+      unpark_queue(shard, pool, queue, math.min(PARK, count))
+      more = true
+    end
+    if #taken == before then moved_aside = moved_aside + math.max(1, #lanes) end
+    asked = math.max(want, PARK) + #lanes - #pass.left -- behind those that could not even be parked
   until want == 0 or not more or moved_aside >= PASSES * PARK
   return want, want > 0 and more
 end

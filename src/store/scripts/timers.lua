@@ -31,7 +31,7 @@ local function give_back(shard, lease, moves, buried, failures, garbage)
             returned = returned + 1
             counted(queue_of(header.lane), 'lapsed')
           else
-            slot = bury_with(buried, header.lane, entry, slot)
+            slot = bury_with(buried, header, entry, slot)
             end_dead(shard, shard.intake, header, id_of(entry))
           end
         end
@@ -48,9 +48,9 @@ local function due_after(first, own)
 end
 
 -- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
--- caller's lease, which a late exchange still extends as long as nobody has fired it. What follows on deaths goes to
--- `shard.intake`.
--- Returns { fired = (or put off), requeued =, dead =, next = due ms or '', schedules = what read_due answers }.
+-- caller's lease, which a late exchange still extends as long as nobody has fired it.
+-- Returns { fired = (or put off), requeued =, dead =, next = due ms or '', schedules = what read_due answers,
+-- follows = whether something that follows on a death is ready for a drain }.
 local function fire(shard, limit, own)
   local timers, now = shard.timers, shard.now
   local fired = { fired = 0, requeued = 0, dead = 0, schedules = {} }
@@ -107,6 +107,9 @@ local function fire(shard, limit, own)
   in_chunks('ZADD', timers, put_off)
   put_all(shard, moves)
   put_all(shard, returns) -- after the others, so that they stand before them
+  put_in(shard, shard.intake)
+  fired.follows = shard.intake.ready
+  shard.intake = new_intake()
   in_chunks('UNLINK', nil, garbage)
   unpark_freed(shard)
   commit_limits(shard)

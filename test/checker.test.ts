@@ -334,6 +334,67 @@ describe('limits', () => {
   });
 });
 
+describe('ordered groups', () => {
+  const inOrder = (...happenings: Happening[]) => {
+    const history = startHistory();
+    for (const happening of happenings) history.record(happening);
+    return judge(history.events, { isOrdered: () => true }).faults.groupOvertaken;
+  };
+  const two = enqueued('a', 'b');
+  const first = [leased(0, 'x', '1.a'), delivered('1.a')];
+  const retried = settled(10, 'x', '1.a', 'retry', 'retried', { delayMs: 500 });
+
+  test.each<[string, Happening[]]>([
+    ['is given out while the first is at work', first],
+    ['is given out while the first waits to be tried again', [...first, retried]],
+    ['is given out after the first has lapsed', [...first, lapse('x', '1.a')]],
+  ])('one that %s has overtaken', (_, happenings) => {
+    expect(inOrder(...two, ...happenings, ...handled('y', '1.b'))).toEqual(['b']);
+  });
+
+  test.each<[string, Happening[]]>([
+    ['was acked', [...first, acked('x', '1.a')]],
+    ['is dead', [...first, settled(10, 'x', '1.a', 'dead', 'dead')]],
+    ['was cancelled', [outcome('a', 'cancelled')]],
+  ])('one that is given out after the first %s has not', (_, happenings) => {
+    expect(inOrder(...two, ...happenings, ...handled('y', '1.b'))).toEqual([]);
+  });
+});
+
+describe('what operators say', () => {
+  test('a cancelled message is not given out', () => {
+    const happenings = [...enqueued('a'), outcome('a', 'cancelled'), ...handled('x', '1.a')];
+    expect(faultsIn(happenings)).toEqual({ afterCancel: ['a'] });
+  });
+
+  test('a cancelled message that is at work may still be acked', () => {
+    const happenings = [...enqueued('a'), leased(0, 'x', '1.a'), outcome('a', 'cancelled'), delivered('1.a')];
+    expect(faultsIn([...happenings, acked('x', '1.a')])).toEqual({});
+    expect(faultsIn([...happenings, settled(9, 'x', '1.a', 'ack', 'gone')])).toEqual({});
+  });
+
+  test('nothing of a paused queue is given out until it is resumed', () => {
+    const paused: Happening = { what: 'paused', queue: 'invoices' };
+    const resumed: Happening = { what: 'resumed', queue: 'invoices' };
+    expect(faultsIn([...enqueued('a'), paused, ...handled('x', '1.a')])).toEqual({ whilePaused: ['a'] });
+    expect(faultsIn([...enqueued('a'), paused, resumed, ...handled('x', '1.a')])).toEqual({});
+  });
+
+  test('what comes with an ack is there, and nothing that came with a refused one', () => {
+    const history = startHistory();
+    const book = keepLeaseBook(history);
+    for (const happening of enqueued('a')) history.record(happening);
+    const chained = [{ id: 'b', key: keyOf('b'), lane: LANE, delayMs: 0 }];
+    const exchange = { what: 'exchanged' as const, lease: 'x', leaseMs: LEASE_MS, held: 0, at: 1, lost: false };
+    const ack: SettledEntry = { entry: '1.a', outcome: 'ack', status: 'acked', delayMs: 0, cutOff: false };
+    book.see({ ...exchange, settlements: [], chained: [], taken: ['1.a'] });
+    history.record(delivered('1.a'));
+    book.see({ ...exchange, settlements: [ack], chained, taken: [] });
+    history.record(delivered('1.c'));
+    expect(judge(history.events).faults).toMatchObject({ lost: ['b'], unexpected: ['c'] });
+  });
+});
+
 test('the counts tell what faults and what consumers caused', () => {
   const { redelivered, ...counts } = verdictOf([
     ...enqueued('a'),
@@ -352,7 +413,15 @@ test('the counts tell what faults and what consumers caused', () => {
 });
 
 describe('the lease book', () => {
-  const exchanged = { what: 'exchanged' as const, leaseMs: LEASE_MS, held: 0, lost: false, settlements: [], taken: [] };
+  const exchanged = {
+    what: 'exchanged' as const,
+    leaseMs: LEASE_MS,
+    held: 0,
+    lost: false,
+    settlements: [],
+    chained: [],
+    taken: [],
+  };
   const book = (...exchanges: (Partial<Exchanged> & { lease: string; at: number })[]) => {
     const history = startHistory();
     const keeper = keepLeaseBook(history);

@@ -11,6 +11,7 @@ const enqueued = (lane: string, ids: string[], delayMs = 0): Enqueued => ({
 
 const exchanged = (lease: string, taken: string[], settlements: [string, 'acked' | 'released'][] = []): Exchanged => ({
   what: 'exchanged',
+  chained: [],
   lease,
   leaseMs: 1_000,
   held: 0,

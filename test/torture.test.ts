@@ -17,6 +17,9 @@ const MUST_BE_ZERO = {
   orderViolations: 0,
   early: 0,
   overLimit: 0,
+  groupOvertaken: 0,
+  afterCancel: 0,
+  whilePaused: 0,
   auditFindings: 0,
   leftovers: 0,
 };
@@ -29,7 +32,7 @@ test(
     console.log(`seed ${figures.seed}: ${figures.enqueued} messages, ${figures.faultsInjected} faults`);
     expect(figures, output).toMatchObject(MUST_BE_ZERO);
     expect(code).toBe(0);
-    for (const name of ['acknowledged', 'delivered', 'faultsInjected', 'kills', 'duplicatedByFault']) {
+    for (const name of ['acknowledged', 'delivered', 'faultsInjected', 'kills', 'duplicatedByFault', 'cancelled']) {
       expect(figures[name], `${name}: without any, the run has tried nothing`).toBeGreaterThan(0);
     }
   },

@@ -1,6 +1,6 @@
 /**
  * What the scripts were asked and what they answered, in the order in which Redis ran them, read from the commands that pass
- * the emulator. It knows the ARGV of enqueue.lua and exchange.lua; nothing else outside the store does.
+ * the emulator. It knows the ARGV of enqueue.lua, exchange.lua and of what operators do; nothing else outside the store does.
  */
 import { createHash } from 'node:crypto';
 import { scripts } from '../store/scripts.ts';
@@ -25,8 +25,16 @@ export interface Exchanged {
   at: number;
   lost: boolean;
   settlements: { entry: string; outcome: Outcome; status: Status; delayMs: number; text: string }[];
+  /** What the handlers of acked ones enqueued. */
+  chained: Enqueued['messages'];
   taken: string[];
 }
+
+/** What an operator did. */
+export type Operated =
+  | { what: 'cancelled'; id: string }
+  | { what: 'redriven'; ids: string[] }
+  | { what: 'paused' | 'resumed'; queue: string };
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
 const nameOf = new Map(
@@ -38,11 +46,15 @@ const nameOf = new Map(
   ),
 );
 
+const scriptIn = ([verb = '', script = '']: string[]) =>
+  /^evalsha|eval$/i.test(verb) ? nameOf.get(script) : undefined;
+const argsIn = (command: string[]) => command.slice(3 + Number(command[2]));
+
 /** @returns undefined for what changes nothing of interest: other commands, failed ones, replays */
 export function whatHappened({ command, result, error, startedAt }: Observation): Enqueued | Exchanged | undefined {
-  const name = /^evalsha|eval$/i.test(command[0] ?? '') ? nameOf.get(command[1] ?? '') : undefined;
+  const name = scriptIn(command);
   if (error !== undefined || !Array.isArray(result)) return undefined;
-  const args = command.slice(3 + Number(command[2]));
+  const args = argsIn(command);
   if (name === 'enqueue' && result[0] === 'enqueued') {
     // Those that met their dedup key were not enqueued: '<place>=<first id>=<what>' each.
     const met = new Set(
@@ -53,10 +65,21 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
     const messages = messagesIn(args.slice(7), startedAt).filter((_, i) => !met.has(i + 1));
     return { what: 'enqueued', messages, at: startedAt };
   }
-  return name === 'exchange' ? exchangedIn(args, result) : undefined;
+  return name === 'exchange' ? exchangedIn(args, result, startedAt) : undefined;
 }
 
-function exchangedIn(args: string[], result: unknown[]): Exchanged {
+/** @returns likewise */
+export function whatWasOperated({ command, result, error }: Observation): Operated | undefined {
+  const name = scriptIn(command);
+  if (error !== undefined) return undefined;
+  const [, second = '', third = '', ...rest] = argsIn(command);
+  if (name === 'cancel' && result !== 'gone') return { what: 'cancelled', id: second };
+  if (name === 'configure' && rest[0] !== '') return { what: rest[0] === '1' ? 'paused' : 'resumed', queue: second };
+  if (name !== 'redrive') return undefined;
+  return { what: 'redriven', ids: rest.filter((_, i) => third !== '' && (result as string[])[i] === 'redriven') };
+}
+
+function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
   const [now, , lost, statuses, taken] = result as [string, string, string, Status[], string[]];
   const settlements = args.slice(13 + Number(args[10]));
   return {
@@ -70,8 +93,20 @@ function exchangedIn(args: string[], result: unknown[]): Exchanged {
       const [outcome, entry = '', delay, , text = ''] = settlements.slice(6 * i, 6 * i + 5);
       return { entry, outcome: outcome?.replace(/[+-]$/, '') as Outcome, status, delayMs: Number(delay), text };
     }),
+    chained: chainedIn(settlements.slice(5 * statuses.length), statuses, startedAt),
     taken: taken.filter((_, i) => i % 2 === 0),
   };
+}
+
+/** Place of a settlement, how many arguments, and that many: of those that were acked. */
+function chainedIn(args: string[], statuses: Status[], now: number): Enqueued['messages'] {
+  const messages: Enqueued['messages'] = [];
+  for (let at = 0; at < args.length; ) {
+    const [place, count] = args.slice(at, at + 2).map(Number) as [number, number];
+    at += 2 + count;
+    if (statuses[place - 1] === 'acked') messages.push(...messagesIn(args.slice(at - count, at), now));
+  }
+  return messages;
 }
 
 /** Runs of lane, pool, attempts, delay, not before, ttl, extras, count, then count × (id, JSON). */

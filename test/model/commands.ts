@@ -78,7 +78,9 @@ async function expectSame(model: Model, { bench }: Real): Promise<void> {
   expect(Object.keys(shard.envelopes).toSorted()).toEqual(Object.keys(model.envelopes).toSorted());
   expect(shard.slots).toEqual(counts(model));
   expect(besides(shard, 'dedup')).toEqual(model.dedups);
-  const followed = Object.entries(model.envelopes).filter(([, { follows, cancelled }]) => follows.length > 0 && !cancelled);
+  const followed = Object.entries(model.envelopes).filter(
+    ([, { follows, cancelled }]) => follows.length > 0 && !cancelled,
+  );
   expect(Object.keys(besides(shard, 'then')).toSorted()).toEqual(followed.map(([id]) => id).toSorted());
   bench.alive.clear();
   for (const [id, { cancelled }] of Object.entries(model.envelopes)) if (!cancelled) bench.alive.add(id);
@@ -293,7 +295,10 @@ const limitStep = fc
   .record({ queue, c: fc.constantFrom(undefined, '', ' c=1', ' c=3'), r: fc.constantFrom(undefined, '', ' r=2/3000') })
   .map((r) =>
     step(`limit ${JSON.stringify(r)}`, async (model, real) => {
-      const limits = { ...(r.c === undefined ? {} : { concurrency: r.c }), ...(r.r === undefined ? {} : { rate: r.r }) };
+      const limits = {
+        ...(r.c === undefined ? {} : { concurrency: r.c }),
+        ...(r.r === undefined ? {} : { rate: r.r }),
+      };
       await real.bench.operations().limit(r.queue, '*', limits);
       model.overrides[r.queue] = {
         ...model.overrides[r.queue],
@@ -313,12 +318,14 @@ const purgeStep = queue.map((name) =>
   }),
 );
 
-const deployStep = fc.record({ mail: fc.constantFrom(...POLICIES), news: fc.constantFrom(...POLICIES) }).map((policies) =>
-  step(`deploy ${JSON.stringify(policies)}`, async (model, real) => {
-    for (const name of QUEUES) model.loosened.add(name);
-    deploy(model, real, policies);
-  }),
-);
+const deployStep = fc
+  .record({ mail: fc.constantFrom(...POLICIES), news: fc.constantFrom(...POLICIES) })
+  .map((policies) =>
+    step(`deploy ${JSON.stringify(policies)}`, async (model, real) => {
+      for (const name of QUEUES) model.loosened.add(name);
+      deploy(model, real, policies);
+    }),
+  );
 
 export const steps = [
   enqueueStep,

@@ -34,7 +34,11 @@ interface Policy {
 function policyOf({ policies, overrides }: Limited, queue: string): Policy {
   const { c, r } = overrides[queue] ?? {};
   const words = ` ${policies[queue] ?? ''} `;
-  const number = (text: string | undefined, pattern: RegExp) => pattern.exec(text ?? '')?.slice(1).map(Number);
+  const number = (text: string | undefined, pattern: RegExp) =>
+    pattern
+      .exec(text ?? '')
+      ?.slice(1)
+      .map(Number);
   const [most] = number(c, / c=(\d+)/) ?? number(words, / c=(\d+)/) ?? [];
   const [mostOfGroup] = number(words, / gc=(\d+)/) ?? [];
   const rate = number(r, / r=(\d+)\/(\d+)/) ?? number(words, / r=(\d+)\/(\d+)/);

@@ -34,7 +34,16 @@ export interface Model extends limits.Limited {
 }
 
 export function newModel(now: number): Model {
-  return { ...limits.unlimited(now), lanes: {}, leases: {}, expiries: {}, delayed: {}, dead: {}, envelopes: {}, dedups: {} };
+  return {
+    ...limits.unlimited(now),
+    lanes: {},
+    leases: {},
+    expiries: {},
+    delayed: {},
+    dead: {},
+    envelopes: {},
+    dedups: {},
+  };
 }
 
 const queueOf = (lane: string) => lane.slice(2).split('/')[0] ?? '';
@@ -162,7 +171,8 @@ export function exchange(model: Model, { lease, leaseMs, held, want, settlements
   const statuses = settlements.map((settlement) => settle(model, list, settlement));
   giveBack(model, list, settlements, statuses);
   settlements.forEach(({ chained = [] }, i) => {
-    if (statuses[i] === 'acked') for (const { id, lane, delayMs, maxAttempts } of chained) enqueue(model, id, { lane, delayMs, maxAttempts });
+    if (statuses[i] === 'acked')
+      for (const { id, lane, delayMs, maxAttempts } of chained) enqueue(model, id, { lane, delayMs, maxAttempts });
   });
   const settled = new Set(
     settlements.filter((_, i) => !['stale', 'lost'].includes(statuses[i] ?? '')).map(({ entry }) => entry),

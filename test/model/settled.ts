@@ -23,7 +23,10 @@ export async function drainAll(model: Model, { bench }: Real, lifts: boolean): P
     const settlements = taken.map(({ entry }) => ({ entry, outcome: 'ack' as const, result: 'null' }));
     await bench.store.exchange({ ...request(`end${turn}`, 0), settlements });
     const { lanes, leases, timers, dead } = await bench.shard();
-    const open = [...Object.keys(lanes).filter((lane) => isLifted || !isHeldBack(lane, model, dead)), ...Object.keys(leases)];
+    const open = [
+      ...Object.keys(lanes).filter((lane) => isLifted || !isHeldBack(lane, model, dead)),
+      ...Object.keys(leases),
+    ];
     const waits = Object.entries(timers).filter(([member]) => !member.startsWith('q '));
     if (open.length === 0 && waits.length === 0) return [];
     if (turn === TURNS - 1) return [...open, ...Object.keys(timers)];

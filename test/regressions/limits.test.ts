@@ -1,6 +1,6 @@
 // Limits, order and chains: what once lost a message, passed a limit, stranded a lane or looped.
 import { expect, test } from 'vitest';
-import { type StoredDedup } from '../../src/message.ts';
+import type { StoredDedup } from '../../src/message.ts';
 import { defineQueue, type QueueOptions } from '../../src/queue.ts';
 import type { Settlement } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';

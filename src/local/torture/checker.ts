@@ -5,6 +5,7 @@
  * everything drained, so that what is still under way counts as lost or unfinished.
  */
 import { parseEntry, parseLane } from '../../message.ts';
+import { watchGroupOrder } from './group-order.ts';
 import type { Event } from './history.ts';
 import { watchLaneOrder } from './lane-order.ts';
 import { type Cause, followLeasings } from './leasings.ts';
@@ -23,6 +24,9 @@ export const FAULTS = {
   orderViolations: 'overtaken in its lane by a later one',
   early: 'given out before its time',
   overLimit: 'given out above the limit of its queue',
+  groupOvertaken: 'given out before an earlier one of its ordered group was done, dead or cancelled',
+  afterCancel: 'given out after its cancel',
+  whilePaused: 'given out while its queue was paused',
 } as const;
 
 export type FaultName = keyof typeof FAULTS;
@@ -38,6 +42,7 @@ export interface Verdict {
   /** Delivered although the producer never learned that they were enqueued. */
   recovered: number;
   dead: number;
+  cancelled: number;
   kills: number;
   /** Deliveries after a message's first, by cause. */
   redelivered: Record<Cause, number>;
@@ -48,6 +53,8 @@ export interface Verdict {
 export interface Rules {
   /** How many messages of a queue may be out at once. Default: any number. */
   limitOf?: LimitOf;
+  /** Queues that keep the order of each group. Default: none. */
+  isOrdered?: (queue: string) => boolean;
 }
 
 type Followers = { [What in Event['what']]: (event: Extract<Event, { what: What }>) => void };
@@ -64,7 +71,7 @@ export function judge(events: readonly Event[], rules: Rules = {}): Verdict {
   return follower.verdict();
 }
 
-function followMessages({ limitOf = () => undefined }: Rules) {
+function followMessages({ limitOf = () => undefined, isOrdered = () => false }: Rules) {
   const faults = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, []])) as unknown as Verdict['faults'];
   const blame = (fault: FaultName, id: string) => void faults[fault].push(id);
   const stored = new Map<string, { queue: string; readyAt: number }>();
@@ -72,6 +79,8 @@ function followMessages({ limitOf = () => undefined }: Rules) {
   const ended = new Map<string, string>();
   const requests = followRequests((id) => blame('enqueuedTwice', id));
   const order = watchLaneOrder((id) => blame('orderViolations', id));
+  const groups = watchGroupOrder(isOrdered, (id) => blame('groupOvertaken', id));
+  const paused = new Set<string>();
   const limits = watchLimits(limitOf, (id) => blame('overLimit', id));
   const leasings = followLeasings(blame, (id) => stored.get(id)?.readyAt ?? 0);
   const redelivered: Verdict['redelivered'] = { lapse: 0, 'cut off': 0, retry: 0, release: 0, redrive: 0 };
@@ -91,6 +100,7 @@ function followMessages({ limitOf = () => undefined }: Rules) {
         stored.set(message.id, { queue: parseLane(message.lane).queue, readyAt: at + message.delayMs });
         requests.met(message.id, message.key);
         order.stored(message);
+        groups.stored(message);
       }
     },
 
@@ -100,6 +110,9 @@ function followMessages({ limitOf = () => undefined }: Rules) {
         leasings.leased(entry, lease, at);
         limits.leased(entry, queueOf(entry), lease, at);
         order.leased(entry);
+        groups.leased(entry);
+        if (paused.has(queueOf(entry))) blame('whilePaused', parseEntry(entry).id);
+        if (ended.get(parseEntry(entry).id) === 'cancelled') blame('afterCancel', parseEntry(entry).id);
       }
     },
 
@@ -108,6 +121,7 @@ function followMessages({ limitOf = () => undefined }: Rules) {
         leasings.settled(settled, lease, at);
         if (settled.status === 'stale' || settled.status === 'gone') continue;
         limits.returned(settled.entry, queueOf(settled.entry));
+        if (settled.status === 'acked' || settled.status === 'dead') groups.ended(parseEntry(settled.entry).id);
         if (settled.status === 'dead') ended.set(parseEntry(settled.entry).id, 'dead');
       }
     },
@@ -131,7 +145,11 @@ function followMessages({ limitOf = () => undefined }: Rules) {
       if (outcome === 'redriven') leasings.redriven(id);
       if (outcome === 'redriven') ended.delete(id);
       else ended.set(id, outcome);
+      groups.ended(id);
     },
+
+    paused: ({ queue }) => void paused.add(queue),
+    resumed: ({ queue }) => void paused.delete(queue),
 
     killed() {
       kills += 1;
@@ -167,6 +185,7 @@ function followMessages({ limitOf = () => undefined }: Rules) {
         deliveries,
         recovered,
         dead: [...ended.values()].filter((outcome) => outcome === 'dead').length,
+        cancelled: [...ended.values()].filter((outcome) => outcome === 'cancelled').length,
         kills,
         redelivered,
         faults,

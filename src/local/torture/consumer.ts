@@ -6,7 +6,7 @@ import { StorageError } from '../../errors.ts';
 import { newToken, openEnvelope } from '../../message.ts';
 import type { ExchangeAnswer, Settlement, Store } from '../../store/store.ts';
 import type { History } from './history.ts';
-import { fateOf, keyIn, PULLED } from './messages.ts';
+import { fateOf, keyIn, PULLED_QUEUES, planChained } from './messages.ts';
 import type { Chance } from './random.ts';
 
 export interface ConsumerOptions {
@@ -29,6 +29,7 @@ const MOST = 100;
 const STALLS = 0.02;
 const FORGETS = 0.01;
 const KEEPS = 0.2;
+const CHAINS = 0.05;
 const IDLE_MS = 50;
 
 export async function consume(options: ConsumerOptions): Promise<void> {
@@ -56,7 +57,9 @@ async function exchange(
   held: number,
   settlements: Settlement[],
 ): Promise<ExchangeAnswer | undefined> {
-  const request = { lease, leaseMs, held, want: chance.whole(1, MOST), pools: [PULLED], settlements };
+  const first = chance.whole(0, PULLED_QUEUES.length - 1); // each comes first at times: the others' backlog must not starve it
+  const pools = [...PULLED_QUEUES.slice(first), ...PULLED_QUEUES.slice(0, first)];
+  const request = { lease, leaseMs, held, want: chance.whole(1, MOST), pools, settlements };
   while (!isOver()) {
     try {
       return await store.exchange(request);
@@ -68,19 +71,19 @@ async function exchange(
 }
 
 function receive({ history }: ConsumerOptions, lease: string, taken: { entry: string; envelope: string }): Holding {
-  const { id, attempt, body } = openEnvelope(taken.entry, taken.envelope);
-  const key = keyIn(PULLED, body);
+  const { id, queue, attempt, body } = openEnvelope(taken.entry, taken.envelope);
+  const key = keyIn(queue, body);
   history.record({ what: 'delivered', id, attempt, key, lease, at: Date.now() });
   return { entry: taken.entry, fate: fateOf(key), attempt };
 }
 
-/** Most are acked. Some are retried, given back, or refused for good. */
+/** Most are acked, some with a message of their handler's. Some are retried, given back, or refused for good. */
 function settlementOf({ entry, fate, attempt }: Holding, chance: Chance, isGood: boolean): Settlement {
   const failure = { kind: 'failed', text: 'as the key says' } as const;
   if (fate === 'doomed') return { entry, outcome: attempt === 1 ? 'retry' : 'dead', delayMs: 100, failure };
   if (fate !== 'taken' && attempt === 1) return { entry, outcome: 'retry', delayMs: chance.whole(0, 1_000), failure };
   if (!isGood && chance.happens(0.01)) return { entry, outcome: 'release', delayMs: chance.whole(0, 1) * 200 };
-  return { entry, outcome: 'ack' };
+  return chance.happens(CHAINS) ? { entry, outcome: 'ack', chained: [planChained(chance)] } : { entry, outcome: 'ack' };
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

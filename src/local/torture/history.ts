@@ -55,12 +55,18 @@ interface Ended {
   outcome: 'dead' | 'cancelled' | 'purged' | 'redriven';
 }
 
+/** An operator's word on a queue. */
+interface Restricted {
+  what: 'paused' | 'resumed';
+  queue: string;
+}
+
 /** The process that runs the functions was ended by SIGKILL. */
 interface Killed {
   what: 'killed';
 }
 
-export type Happening = Requested | Delivered | Observed | Ended | Killed;
+export type Happening = Requested | Delivered | Observed | Ended | Restricted | Killed;
 
 /** `seq` grows by one with each event. */
 export type Event = Happening & { seq: number };

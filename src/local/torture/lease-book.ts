@@ -74,6 +74,15 @@ export function keepLeaseBook(history: History): LeaseBook {
     }
   }
 
+  /** What came with acks was asked for and answered in one: it is there, or was never begun. */
+  function chain({ chained, at }: Exchanged): void {
+    if (chained.length === 0) return;
+    const request = history.begin(chained.map(({ key }) => key));
+    history.record({ what: 'stored', messages: chained, at });
+    history.record({ what: 'ok', request, ids: chained.map(({ id }) => id) });
+    stored += chained.length;
+  }
+
   function settle({ lease: name, settlements, at }: Exchanged): void {
     if (settlements.length === 0) return;
     history.record({ what: 'settled', lease: name, settlements, at });
@@ -120,6 +129,7 @@ export function keepLeaseBook(history: History): LeaseBook {
         stored += seen.messages.length;
         return history.record(seen);
       }
+      chain(seen);
       settle(seen);
       findSwept(seen);
       take(seen);

@@ -1,11 +1,24 @@
 /** The messages of a torture run: each with a key that stands in no other, and a body from which the key can be read back. */
 import { isDeepStrictEqual } from 'node:util';
-import { laneOf, type Priority } from '../../message.ts';
+import { policiesOf } from '../../limits.ts';
+import { laneOf, type NewMessage, newToken, type Priority } from '../../message.ts';
 import type { Unnamed } from '../../store/store.ts';
 import type { Chance } from './random.ts';
 
-/** A queue that the Worker does not know: consumers outside pull it. */
-export const PULLED = 'torture.pulled';
+/** Queues that the Worker does not know: consumers outside pull them. */
+const PULLED = 'torture.pulled';
+export const LIMITED = 'torture.limited';
+export const ORDERED = 'torture.ordered';
+export const PULLED_QUEUES = [PULLED, LIMITED, ORDERED];
+
+/** How many of LIMITED may be at work. */
+export const LIMIT = 8;
+
+/** What those who know these queues say of them. */
+export const POLICIES = policiesOf([
+  { name: LIMITED, pool: LIMITED, policy: `c=${LIMIT}` },
+  { name: ORDERED, pool: ORDERED, policy: 'o' },
+]);
 
 const DRAINED_QUEUES: Record<string, Priority> = {
   'confirmation.email': 0,
@@ -40,10 +53,12 @@ export function planMessages(chance: Chance): (pulled: boolean) => Planned {
   return (pulled) => {
     count += 1;
     const fate = fateFor(chance.next());
-    const queue = pulled ? PULLED : chance.pick(Object.keys(DRAINED_QUEUES));
+    const queue = pulled ? pulledQueue(chance) : chance.pick(Object.keys(DRAINED_QUEUES));
+    const key = `${fate}.${count}`;
+    if (queue === ORDERED) return inOrder(key, chance.whole(1, GROUPS));
     const usual = DRAINED_QUEUES[queue] ?? 5;
     return {
-      key: `${fate}.${count}`,
+      key,
       queue,
       priority: chance.happens(0.1) ? (chance.whole(0, 9) as Priority) : usual,
       ...(chance.happens(0.2) ? { group: `tenant ${chance.whole(1, 8)}` } : {}),
@@ -51,6 +66,33 @@ export function planMessages(chance: Chance): (pulled: boolean) => Planned {
       maxAttempts: fate === 'doomed' ? 2 : 20, // the others must survive every kill of a long run
     };
   };
+}
+
+const GROUPS = 30;
+const LIMITED_SHARE = 0.1;
+const ORDERED_SHARE = 0.15;
+
+function pulledQueue(chance: Chance): string {
+  const draw = chance.next();
+  if (draw < LIMITED_SHARE) return LIMITED;
+  return draw < LIMITED_SHARE + ORDERED_SHARE ? ORDERED : PULLED;
+}
+
+/** One that dies only by its consumer's word: deaths that nobody sees would blur the order of its group. */
+function inOrder(key: string, group: number): Planned {
+  return { key, queue: ORDERED, priority: 5, group: `group ${group}`, delayMs: 0, maxAttempts: 10_000 };
+}
+
+/** Keys of what comes with acks, beyond those of all producers. */
+let chained = 1_000_000_000;
+
+/** What a handler enqueues with its ack. */
+export function planChained(chance: Chance): NewMessage {
+  chained += 1;
+  const key = `taken.${chained}`;
+  const [first] = PULLED_QUEUES as [string];
+  const anywhere: Planned = { key, queue: first, priority: 5, delayMs: 0, maxAttempts: 20 };
+  return { id: newToken(), ...unnamedOf(chance.happens(0.5) ? inOrder(key, chance.whole(1, GROUPS)) : anywhere) };
 }
 
 function fateFor(draw: number): Fate {
@@ -88,6 +130,6 @@ export function requestOf({ key, queue, delayMs, ...options }: Planned): Record<
 /** For the store. */
 export function unnamedOf({ key, queue, priority, group, delayMs, maxAttempts }: Planned): Unnamed {
   const json = JSON.stringify({ body: bodyOf(queue, key) });
-  const pool = queue === PULLED ? PULLED : '*';
+  const pool = PULLED_QUEUES.includes(queue) ? queue : '*';
   return { lane: laneOf(priority, queue, group), pool, maxAttempts, delayMs, ttlMs: 0, json };
 }

@@ -20,7 +20,9 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
   for (const key of keys) {
     const [kind = '', name = ''] = split(key);
     if (kind === 'm' && !dead.has(name)) leftovers.push(`the envelope of ${name}`);
-    else if (['lane', 'lease', 'ready', 'parked'].includes(kind)) leftovers.push(key);
+    else if (kind === 'ready')
+      leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
+    else if (['lane', 'lease', 'parked'].includes(kind)) leftovers.push(key);
     else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !PASSING.has(kind)) leftovers.push(key);
   }
   for (const timer of await redis.zrange<string[]>(`${root}timers`, 0, -1)) leftovers.push(`timer ${timer}`);
@@ -28,6 +30,11 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
   const envelopes = new Set(keys.filter((key) => key.startsWith('m:')).map((key) => key.slice(2)));
   for (const id of dead) if (!envelopes.has(id)) leftovers.push(`dead letter ${id} without its envelope`);
   return { dead: [...dead], leftovers };
+}
+
+/** Without the mark that the next exchange takes away where a queue was resumed. */
+async function lanesIn(redis: Redis, index: string): Promise<string[]> {
+  return (await redis.zrange<string[]>(index, 0, -1)).filter((lane) => lane !== '!');
 }
 
 /** Whether anything waits, is delayed or is leased. */

@@ -46,6 +46,7 @@ export function tableOf(figures: TortureFigures): string {
     ['delivered', figures.delivered],
     ['recovered', figures.recovered],
     ['dead letters', figures.dead],
+    ['cancelled', figures.cancelled],
     ...Object.entries(redelivered).map(([cause, count]): [string, number] => [`redelivered: ${cause}`, count]),
     ...Object.entries(faultKinds).map(([kind, count]): [string, number] => [`fault: ${kind}`, count]),
     ['kills of the Worker', figures.kills],

@@ -5,20 +5,24 @@
 import { Redis } from '@upstash/redis';
 import { DRAINED } from '../../message.ts';
 import { connect } from '../../store/client.ts';
+import { type Operations, openOperations } from '../../store/operations.ts';
 import { scriptRunner } from '../../store/script.ts';
 import { openStore, type Store } from '../../store/store.ts';
 import { startTicker } from '../cron.ts';
 import { startProgress } from '../demo/progress.ts';
+import type { Observation } from '../emulator/backend.ts';
 import { seededFaults } from '../emulator/faults.ts';
+import { whatWasOperated } from '../observe.ts';
 import { type Stack, startStack } from '../stack.ts';
 import { judge } from './checker.ts';
 import { consume } from './consumer.ts';
 import { type History, startHistory } from './history.ts';
 import { keepLeaseBook, type LeaseBook } from './lease-book.ts';
 import { beginLives } from './lives.ts';
-import { planMessages } from './messages.ts';
+import { LIMIT, LIMITED, ORDERED, POLICIES, planMessages } from './messages.ts';
 import { MIXES, STORAGE_TIMEOUT_MS } from './mixes.ts';
 import { seenIn } from './observed.ts';
+import { operate, resumeAll } from './operators.ts';
 import { startTortureOutbox } from './outbox.ts';
 import { overHttp, produce, throughStore } from './producers.ts';
 import { chanceFor } from './random.ts';
@@ -47,6 +51,7 @@ interface Stage extends Settings {
   root: string;
   /** Each call of the store is repeated so often before it counts as unanswered. */
   openStore: (repeatAfterMs?: number[]) => Store;
+  operations: Operations;
   stopFaults: () => void;
 }
 
@@ -73,6 +78,7 @@ async function main(settings: Settings): Promise<void> {
       observe: (observation) => {
         const seen = seenIn(observation);
         if (seen) book.see(seen);
+        else recordOperation(history, observation);
       },
     },
     log: () => {}, // a killed Worker complains
@@ -82,11 +88,13 @@ async function main(settings: Settings): Promise<void> {
   const redisClient = new Redis({ url: emulator.url, token: emulator.token });
   const root = `{${prefix}}:`;
   const open = (repeatAfterMs?: number[]) => {
-    return openStore({ runner: scriptRunner({ send, ...(repeatAfterMs ? { repeatAfterMs } : {}) }), prefix });
+    const runner = scriptRunner({ send, ...(repeatAfterMs ? { repeatAfterMs } : {}) });
+    return openStore({ runner, prefix, policies: POLICIES });
   };
+  const operations = openOperations({ runner: scriptRunner({ send }), prefix });
   try {
     faulty = true;
-    const stage = { ...settings, stack, history, book, redisClient, root, openStore: open };
+    const stage = { ...settings, stack, history, book, redisClient, root, openStore: open, operations };
     const run = await torture({ ...stage, stopFaults: () => (faulty = false) });
     const report = { ...run, faultsInjected: seeded.counts };
     const figures = figuresOf(report);
@@ -130,13 +138,19 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
     }),
   );
   const sweeping = sweepAtOnce(stage.openStore(), () => phase === 'over');
+  const { operations } = stage;
+  const operating = operate({ operations, history, chance: chance('operator'), isOver: () => phase !== 'faults' });
   await produceAll(stage, lives.url);
 
   progress.say('the faults stop, and what is left is drained');
   stage.stopFaults();
   phase = 'draining';
   await lives.stop();
-  await until(() => isEmpty(redisClient, root));
+  await operating;
+  await until(async () => {
+    await resumeAll(operations); // again and again: a pause may be on its way still
+    return isEmpty(redisClient, root);
+  });
   const seconds = (performance.now() - started) / 1_000;
   phase = 'over';
   await Promise.all([...consumers, sweeping]);
@@ -150,7 +164,8 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
   const { dead, leftovers } = await recount(redisClient, root);
   for (const id of dead) history.record({ what: 'outcome', id, outcome: 'dead' });
   progress.stop();
-  const verdict = judge(history.events);
+  const isOrdered = (queue: string) => queue === ORDERED;
+  const verdict = judge(history.events, { limitOf: (queue) => (queue === LIMITED ? LIMIT : undefined), isOrdered });
   const messagesPerSecond = Math.round(verdict.delivered / seconds);
   return {
     seed,
@@ -194,6 +209,15 @@ async function sweepAtOnce(store: Store, isOver: () => boolean): Promise<void> {
     await Promise.allSettled(Array.from({ length: SWEEPS_AT_ONCE }, () => store.sweep(DRAINED)));
     await sleep(TICK_MS / 2);
   }
+}
+
+/** What operators did, when Redis did it. */
+function recordOperation(history: History, observation: Observation): void {
+  const operated = whatWasOperated(observation);
+  if (operated?.what === 'cancelled') history.record({ what: 'outcome', id: operated.id, outcome: 'cancelled' });
+  else if (operated?.what === 'redriven') {
+    for (const id of operated.ids) history.record({ what: 'outcome', id, outcome: 'redriven' });
+  } else if (operated) history.record(operated);
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -227,6 +227,7 @@ function inspect.inflight(shard)
     stored[counts[i]] = tonumber(counts[i + 1])
     queues[string.match(counts[i], '^[^/]+')] = true
   end
+  for queue in string.gmatch(shard.policies or '', '\n(%S+)') do queues[queue] = true end -- their counts may be lost
   for queue in pairs(queues) do
     complete = complete and scan_slots(slots, shard.root .. 'dead:' .. queue, '* b', function(member) return read_item(member).slot end)
   end

@@ -93,7 +93,7 @@ function exchangedIn(args: string[], result: unknown[], startedAt: number): Exch
       const [outcome, entry = '', delay, , text = ''] = settlements.slice(6 * i, 6 * i + 5);
       return { entry, outcome: outcome?.replace(/[+-]$/, '') as Outcome, status, delayMs: Number(delay), text };
     }),
-    chained: chainedIn(settlements.slice(5 * statuses.length), statuses, startedAt),
+    chained: chainedIn(settlements.slice(6 * statuses.length), statuses, startedAt),
     taken: taken.filter((_, i) => i % 2 === 0),
   };
 }

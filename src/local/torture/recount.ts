@@ -10,8 +10,12 @@ export interface Recount {
   leftovers: string[];
 }
 
-/** What the store keeps besides messages: requests it would recognise, who is awake, and figures. Their own time removes them. */
-const PASSING = new Set(['req', 'awake', 'sleeper', 'config', 'stats']);
+/**
+ * What the store keeps besides messages: requests it would recognise, who is awake, and figures, which their own time removes;
+ * and the schedules of the Worker's own app, whose next slot is no leftover.
+ */
+const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules']);
+const isSlot = (timer: string) => timer.startsWith('s ');
 
 export async function recount(redis: Redis, root: string): Promise<Recount> {
   const keys = await keysOf(redis, root);
@@ -23,13 +27,17 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
     else if (kind === 'ready')
       leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
     else if (['lane', 'lease', 'parked'].includes(kind)) leftovers.push(key);
-    else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !PASSING.has(kind)) leftovers.push(key);
+    else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) leftovers.push(key);
   }
-  for (const timer of await redis.zrange<string[]>(`${root}timers`, 0, -1)) leftovers.push(`timer ${timer}`);
+  for (const timer of await timersOf(redis, root)) leftovers.push(`timer ${timer}`);
   for (const id of await redis.hkeys(`${root}failures`)) if (!dead.has(id)) leftovers.push(`the failures of ${id}`);
   const envelopes = new Set(keys.filter((key) => key.startsWith('m:')).map((key) => key.slice(2)));
   for (const id of dead) if (!envelopes.has(id)) leftovers.push(`dead letter ${id} without its envelope`);
   return { dead: [...dead], leftovers };
+}
+
+async function timersOf(redis: Redis, root: string): Promise<string[]> {
+  return (await redis.zrange<string[]>(`${root}timers`, 0, -1)).filter((timer) => !isSlot(timer));
 }
 
 /** Without the mark that the next exchange takes away where a queue was resumed. */
@@ -40,10 +48,10 @@ async function lanesIn(redis: Redis, index: string): Promise<string[]> {
 /** Whether anything waits, is delayed or is leased. */
 export async function isEmpty(redis: Redis, root: string): Promise<boolean> {
   const [timers, ...lists] = await Promise.all([
-    redis.zcard(`${root}timers`),
+    timersOf(redis, root),
     ...['lane', 'lease'].map((kind) => redis.keys(`${root}${kind}:*`).then(({ length }) => length)),
   ]);
-  return timers === 0 && lists.every((count) => count === 0);
+  return timers.length === 0 && lists.every((count) => count === 0);
 }
 
 /** The store's own audit, from end to end. */

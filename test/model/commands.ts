@@ -24,6 +24,7 @@ export const POLICIES = [
   'gr=1/3000',
   'c=1 gr=1/3000',
   'c=2 r=3/3000 gc=1',
+  'c=3 q=1 w=g:2',
 ];
 
 /** The store, and what its callers remember. */

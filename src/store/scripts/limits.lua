@@ -166,16 +166,17 @@ end
 -- Lanes with the scores they had come back into the index. Never raises, for it comes after what slots were freed by: where
 -- the index has a wrong type they stay parked.
 local function unpark(shard, pool, queue, lanes)
-  local names, turns = {}, {}
-  if #lanes == 0 or type(redis.pcall('ZCARD', shard.root .. 'ready:' .. pool)) ~= 'number' then return end
-  for _, lane in ipairs(lanes) do
-    local score = tonumber(lane[2])
-    names[#names + 1] = lane[1]
-    turns[#turns + 1] = string.format('%.3f', score >= GROUP and score - GROUP or score)
-    turns[#turns + 1] = lane[1]
+  for from = 1, #lanes, CHUNK / 2 do
+    local names, turns = {}, { 'ZADD', shard.root .. 'ready:' .. pool }
+    for i = from, math.min(from + CHUNK / 2 - 1, #lanes) do
+      local name, score = lanes[i][1], tonumber(lanes[i][2])
+      names[#names + 1] = name
+      turns[#turns + 1] = string.format('%.3f', score >= GROUP and score - GROUP or score)
+      turns[#turns + 1] = name
+    end
+    if type(redis.pcall(unpack(turns))) ~= 'number' then return end
+    in_chunks('ZREM', shard.root .. 'parked:' .. queue, names)
   end
-  in_chunks('ZREM', shard.root .. 'parked:' .. queue, names)
-  in_chunks('ZADD', shard.root .. 'ready:' .. pool, turns)
 end
 
 -- Brings back lanes that wait for their queue, those first that were served least recently. Returns whether all are back.

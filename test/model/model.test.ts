@@ -7,7 +7,7 @@ import { newModel } from './model.ts';
 import { drainAll } from './settled.ts';
 
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const numRuns = Number(process.env.SLUICE_RUNS ?? 40);
+const numRuns = Number(process.env.SLUICE_RUNS ?? 25);
 console.info(`model: ${numRuns} runs, seed ${seed} (SLUICE_RUNS and SLUICE_SEED set them)`);
 
 const TIME_MS = 120_000;

@@ -60,7 +60,7 @@ function rateRoom(model: Limited, name: string, rate: [number, number] | undefin
 
 function queueRoom(model: Limited, queue: string): number {
   const { c, r } = policyOf(model, queue);
-  const used = [...model.slots.values()].filter((slot) => slot.queue === queue).length;
+  const used = [...model.slots.values()].filter((slot) => slot.mode !== 'w' && slot.queue === queue).length;
   return Math.max(0, Math.min(c - used, rateRoom(model, queue, r)));
 }
 
@@ -112,11 +112,19 @@ export function use(model: Limited, id: string, lane: string): void {
   }
 }
 
+/** Outside of leases it keeps the slot of its group alone, where order or a death holds that back. */
+export function keepGroup({ slots }: Limited, id: string, modes: string): void {
+  const slot = slots.get(id);
+  if (slot && modes.includes(slot.mode)) slots.set(id, { ...slot, mode: 'w' });
+  else slots.delete(id);
+}
+
 /** The counts that the store must have. */
 export function counts({ slots }: Limited): Record<string, number> {
   const counted: Record<string, number> = {};
   for (const { queue, group, mode } of slots.values()) {
-    for (const name of mode === 'q' ? [queue] : [queue, group]) counted[name] = (counted[name] ?? 0) + 1;
+    const names = mode === 'q' ? [queue] : mode === 'w' ? [group] : [queue, group];
+    for (const name of names) counted[name] = (counted[name] ?? 0) + 1;
   }
   return counted;
 }

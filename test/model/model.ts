@@ -100,7 +100,7 @@ function endDedup(model: Model, id: string, always = false): void {
 function die(model: Model, entry: string): void {
   const id = idOf(entry);
   model.dead[entry] = queueOf(model.envelopes[id]?.lane ?? '');
-  if (model.slots.get(id)?.mode !== 'b') model.slots.delete(id);
+  limits.keepGroup(model, id, 'b');
   endDedup(model, id);
   follow(model, id, 'dead', `-${model.now}`);
 }
@@ -108,7 +108,7 @@ function die(model: Model, entry: string): void {
 /** It waits; only order keeps its slot meanwhile. */
 function wait(model: Model, entry: string, delayMs: number): void {
   model.delayed[entry] = model.now + delayMs;
-  if (!'ob'.includes(model.slots.get(idOf(entry))?.mode ?? 'none')) model.slots.delete(idOf(entry));
+  limits.keepGroup(model, idOf(entry), 'ob');
 }
 
 /** Everything that is due, but the expiry of `own`. */

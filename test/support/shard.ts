@@ -59,7 +59,7 @@ async function readKey(redis: Redis | Cluster, shard: Shard, key: string, name: 
     shard.timers = await readScores(redis, key);
     for (const member of Object.keys(shard.timers)) {
       const [, pool, lane] = /^h (\S+) (\S+) \S+$/.exec(member) ?? [];
-      if (lane) noteSlot(shard, `- ${pool} ${lane} o`);
+      if (lane) noteSlot(shard, `- ${pool} ${lane} w`);
     }
   } else if (kind === 'inflight' && type === 'hash') {
     const counts = await redis.hgetall(key);
@@ -82,7 +82,8 @@ function noteSlot({ slots }: Shard, item: string): void {
   const [, , lane, mode] = item.split(' ');
   if (!lane || !mode) return;
   const group = lane.slice(2);
-  const names = [group.replace(/\/.*/, ''), ...(mode === 'q' ? [] : [group.includes('/') ? group : `${group}/`])];
+  const ofQueue = mode === 'w' ? [] : [group.replace(/\/.*/, '')];
+  const names = [...ofQueue, ...(mode === 'q' ? [] : [group.includes('/') ? group : `${group}/`])];
   for (const name of names) slots[name] = (slots[name] ?? 0) + 1;
 }
 

@@ -34,11 +34,12 @@ local NO_QUEUE = '-'
 
 -- A message dies that may have a slot: the letter keeps it where its group is to be held back, in the words of its envelope, by
 -- which it is looked for. Returns the slot to free.
-local function bury_with(buried, header, entry, slot)
+local function bury_with(shard, buried, header, entry, slot)
   local held_back = slot and slot.mode == 'b'
-  local kept = held_back and { pool = header.pool, lane = header.lane, mode = 'b' }
+  local kept = held_back and { pool = header.pool, lane = header.lane, mode = 'w' }
   buried[#buried + 1] = { queue = queue_of(header.lane), entry = with_slot(entry, kept) }
   if not held_back then return slot end
+  keep_group(shard, slot)
 end
 
 -- Adds { queue = , entry = } to the dead letters of their queues; where that key has a wrong type, to those of no queue.

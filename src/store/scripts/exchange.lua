@@ -115,7 +115,7 @@ for i, taken in ipairs(fresh) do
   elseif i <= #envelopes and (expired or not header) then
     local slot = drop(taken, i <= in_transit)
     local lane = taken.lane
-    if header then slot = bury_with(buried, header, taken.entry, slot) end
+    if header then slot = bury_with(shard, buried, header, taken.entry, slot) end
     if not header then buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = taken.entry } end
     if header then end_dead(shard, shard.intake, header, id_of(taken.entry)) end
     free(shard, slot)

@@ -180,7 +180,7 @@ local LEASES, PAGES = 200, 20
 local function note_slot(slots, slot)
   if not slot then return end
   local queue, group = queue_of(slot.lane), group_of(slot.lane)
-  slots[queue] = (slots[queue] or 0) + 1
+  if slot.mode ~= 'w' then slots[queue] = (slots[queue] or 0) + 1 end
   if slot.mode ~= 'q' then slots[group] = (slots[group] or 0) + 1 end
 end
 
@@ -220,7 +220,7 @@ function inspect.inflight(shard)
   local leased, slots = leased_ids(shard)
   local complete = leased and scan_slots(slots, shard.timers, 'h *', function(member)
     local pool, lane = string.match(member, '^h (%S+) (%d:%S+) ')
-    return pool and { pool = pool, lane = lane, mode = 'o' }
+    return pool and { pool = pool, lane = lane, mode = 'w' }
   end)
   local counts, stored, queues = redis.call('HGETALL', shard.root .. 'inflight'), {}, {}
   for i = 1, #counts, 2 do
@@ -229,7 +229,7 @@ function inspect.inflight(shard)
   end
   for queue in string.gmatch(shard.policies or '', '\n(%S+)') do queues[queue] = true end -- their counts may be lost
   for queue in pairs(queues) do
-    complete = complete and scan_slots(slots, shard.root .. 'dead:' .. queue, '* b', function(member) return read_item(member).slot end)
+    complete = complete and scan_slots(slots, shard.root .. 'dead:' .. queue, '* w', function(member) return read_item(member).slot end)
   end
   shard.leased = nil -- the counts of this call are used up
   if not complete then return end

@@ -7,7 +7,8 @@
 --
 -- Slots are counted in the hash `inflight`, by queue and, where groups have limits, by '<queue>/<group>'. Who has one is told
 -- by the items of leases, by timers that begin with 'h', and by dead letters that hold their group back: never by a count alone.
--- The mode of a slot: q counts for the queue, g for its group too, o and b are kept through retries, b after death.
+-- The mode of a slot: q counts for the queue, g for its group too; o and b are like g, but between its attempts a message keeps
+-- the slot of its group, which then is w, and with b after its death.
 
 -- Scores of lanes parked for their group begin here, so that those parked for their queue can be told from them.
 local GROUP = 10 * TURN
@@ -89,7 +90,7 @@ end
 
 local function move_count(shard, lane, mode, by)
   local queue, group = queue_of(lane), group_of(lane)
-  shard.moved[queue] = (shard.moved[queue] or 0) + by
+  if mode ~= 'w' then shard.moved[queue] = (shard.moved[queue] or 0) + by end
   if mode ~= 'q' then shard.moved[group] = (shard.moved[group] or 0) + by end
 end
 
@@ -103,6 +104,11 @@ end
 -- Each length of period counts for itself: two deployments that differ in it must not forget each other's counts.
 local function rate_key(shard, name, per)
   return shard.root .. 'rate:' .. digits(per) .. ':' .. name
+end
+
+-- An entry that had a slot waits outside of its lease: it keeps that of its group alone, and its queue has room.
+local function keep_group(shard, slot)
+  free(shard, { pool = slot.pool, lane = slot.lane, mode = 'q' })
 end
 
 -- How many a name may take in this period still, and when the next begins.
@@ -217,7 +223,7 @@ local function unpark_freed(shard)
       order[#order + 1] = queue
     end
     local freed = queues[queue]
-    freed.count = freed.count + 1
+    if slot.mode ~= 'w' then freed.count = freed.count + 1 end
     if slot.mode ~= 'q' and not freed.seen[group] and not shard.shut[group] then
       freed.seen[group] = true
       freed.groups[#freed.groups + 1] = group
@@ -229,7 +235,8 @@ local function unpark_freed(shard)
     load_counts(shard, { queue })
     local most = policy and policy.c and math.max(freed.count, policy.c - count_of(shard, queue)) or PARK
     if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end
-    local all = shard.shut[queue] or unpark_queue(shard, freed.pool, queue, math.min(PARK, most))
+    local queue_waits = freed.count > 0 or not policy
+    local all = shard.shut[queue] or not queue_waits or unpark_queue(shard, freed.pool, queue, math.min(PARK, most))
     if not all and not (policy and (policy.c or policy.r or policy.trips)) then -- its limit is gone: nobody else brings them
       shard.windows[#shard.windows + 1] = digits(shard.now)
       shard.windows[#shard.windows + 1] = 'q ' .. freed.pool .. ' ' .. queue

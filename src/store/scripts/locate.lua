@@ -37,7 +37,7 @@ local function locate(shard, id)
   if type(lines) == 'table' then return { state = 'damaged' } end
   for _, entry in ipairs(entries_of(lines, id, header)) do
     place.entry = entry
-    local slot = { pool = header.pool, lane = header.lane, mode = 'b' }
+    local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
     local waiting, has_slot = delayed(header.pool, header.lane, entry), false
     place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting, 'h' .. string.sub(waiting, 2))
     if place.at then

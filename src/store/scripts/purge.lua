@@ -53,7 +53,7 @@ if asked('delayed') and #gone < limit then
     if lane and queue_of(lane) == queue and #gone < limit then
       removed[#removed + 1] = member
       gone[#gone + 1] = entry
-      if kind == 'h' then free(shard, { pool = of, lane = lane, mode = 'o' }) end
+      if kind == 'h' then free(shard, { pool = of, lane = lane, mode = 'w' }) end
     end
   end
   in_chunks('ZREM', KEYS[1], removed)

@@ -30,7 +30,7 @@ local candidates, owner = {}, {}
 for i, lines in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
   for _, entry in ipairs(entries_of(lines, ids[i], headers[i])) do
     local header = headers[i]
-    local slot = header and { pool = header.pool, lane = header.lane, mode = 'b' }
+    local slot = header and { pool = header.pool, lane = header.lane, mode = 'w' }
     for _, candidate in ipairs({ { entry }, slot and { with_slot(entry, slot), slot } or nil }) do
       candidates[#candidates + 1] = candidate[1]
       owner[#owner + 1] = { i = i, slot = candidate[2] }

@@ -21,7 +21,7 @@ local function wait_later(later, shard, header, entry, slot, delay)
   local holds = slot and (slot.mode == 'o' or slot.mode == 'b')
   later[#later + 1] = digits(shard.now + delay)
   later[#later + 1] = holds and string.gsub(member, '^m', 'h') or member
-  if not holds then free(shard, slot) end
+  if holds then keep_group(shard, slot) else free(shard, slot) end
 end
 
 -- Applies settlements { entry =, outcome =, delay =, kind =, text =, measured =, word = (of its destination) } to `held`,
@@ -85,7 +85,7 @@ local function settle(shard, held, settlements)
           slot = nil
           statuses[i] = 'retried'
         else
-          slot = bury_with(buried, header, s.entry, slot)
+          slot = bury_with(shard, buried, header, s.entry, slot)
           died[#died + 1] = { header, id_of(s.entry) }
           statuses[i] = 'dead'
         end

@@ -31,7 +31,7 @@ local function give_back(shard, lease, moves, buried, failures, garbage)
             returned = returned + 1
             counted(queue_of(header.lane), 'lapsed')
           else
-            slot = bury_with(buried, header, entry, slot)
+            slot = bury_with(shard, buried, header, entry, slot)
             end_dead(shard, shard.intake, header, id_of(entry))
           end
         end
@@ -65,7 +65,7 @@ local function fire(shard, limit, own)
     local kind, pool, lane, entry = string.match(member, '^([mh]) (%S+) (%d:%S+) (%d+r?%.%S+)$')
     local lease, window = string.match(member, '^l (%S+)$'), { string.match(member, '^q (%S+) (%S+)$') }
     local schedule = string.match(member, '^s (%S+)$')
-    if kind == 'h' then free(shard, { pool = pool, lane = lane, mode = 'o' }) end
+    if kind == 'h' then free(shard, { pool = pool, lane = lane, mode = 'w' }) end
     if kind == 'h' or (entry and attempt_of(entry) > 1) then
       redeliveries[#redeliveries + 1] = { pool, lane, entry }
       done[#done + 1] = member

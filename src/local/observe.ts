@@ -80,8 +80,9 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
 }
 
 function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
-  const [now, , lost, statuses, taken] = result as [string, string, string, Status[], string[]];
-  const settlements = args.slice(13 + Number(args[10]));
+  const [now, , lost, words, taken] = result.map(String);
+  const statuses = wordsOf(words) as Status[];
+  const { settlements, rest } = settlementsIn(args.slice(13 + Number(args[10])), Number(args[11]), statuses);
   return {
     what: 'exchanged',
     lease: args[2] ?? '',
@@ -89,13 +90,29 @@ function exchangedIn(args: string[], result: unknown[], startedAt: number): Exch
     held: Number(args[4]),
     at: Number(now),
     lost: lost === '1',
-    settlements: statuses.map((status, i) => {
-      const [outcome, entry = '', delay, , text = ''] = settlements.slice(6 * i, 6 * i + 5);
-      return { entry, outcome: outcome?.replace(/[+-]$/, '') as Outcome, status, delayMs: Number(delay), text };
-    }),
-    chained: chainedIn(settlements.slice(6 * statuses.length), statuses, startedAt),
-    taken: taken.filter((_, i) => i % 2 === 0),
+    settlements,
+    chained: chainedIn(rest, statuses, startedAt),
+    taken: wordsOf(taken),
   };
+}
+
+const wordsOf = (text = '') => (text === '' ? [] : text.split(' '));
+
+/** Runs of outcome, delay, kind, text, measured, count, then count × entry. Returns what is behind them, too. */
+function settlementsIn(args: string[], runs: number, statuses: Status[]) {
+  const settlements: Exchanged['settlements'] = [];
+  let at = 0;
+  for (let run = 0; run < runs; run++) {
+    const [word = '', delay, , text = '', , count] = args.slice(at, at + 6);
+    const outcome = word.replace(/[+-]$/, '') as Outcome;
+    const entries = args.slice(at + 6, at + 6 + Number(count));
+    for (const entry of entries) {
+      const status = statuses[settlements.length] as Status;
+      settlements.push({ entry, outcome, status, delayMs: Number(delay), text });
+    }
+    at += 6 + entries.length;
+  }
+  return { settlements, rest: args.slice(at) };
 }
 
 /** Place of a settlement, how many arguments, and that many: of those that were acked. */

@@ -284,6 +284,7 @@ async function exchange(
 ): Promise<ExchangeAnswer> {
   const { lease, leaseMs, held, want, pools, settlements, drain } = request;
   const awakeMs = !drain ? 0 : drain.ending ? -1 : AWAKE_MS;
+  const runs = settlementRuns(settlements);
   const limits = [
     leaseMs,
     held,
@@ -293,7 +294,7 @@ async function exchange(
     drain?.sleepMs ?? 0,
     EXCHANGE_FIRES,
     pools.length,
-    settlements.length,
+    runs.length,
   ];
   const args = [
     ...head,
@@ -301,7 +302,7 @@ async function exchange(
     ...limits.map((limit) => String(Math.floor(limit))),
     policies,
     ...pools,
-    ...settlements.flatMap(settlementArgs),
+    ...runs.flatMap(({ alike, entries }) => [...alike, String(entries.length), ...entries]),
     ...settlements.flatMap(chainedArgs),
   ];
   const { reply, repeated } = await runner.run(
@@ -309,13 +310,13 @@ async function exchange(
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats],
     args,
   );
-  const [now, nextDue, lost, statuses, taken, unseen, cancelled, tripped, schedules, wake] = list(reply);
+  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake] = list(reply);
   return {
     now: Number(now),
     ...due(Number(nextDue)),
     lost: lost === '1',
-    statuses: strings(statuses) as Status[],
-    taken: pairs(strings(taken)).map(([entry, envelope]) => ({ entry, envelope })),
+    statuses: words(statuses) as Status[],
+    taken: takenIn(words(entries), strings(envelopes)),
     unseen: unseen === '1',
     cancelled: strings(cancelled),
     tripped: pairs(strings(tripped)).map(([name, until]) => ({
@@ -330,11 +331,31 @@ async function exchange(
 
 const WORDS = { good: '+', bad: '-' };
 
-function settlementArgs({ entry, delayMs = 0, failure, result, measured, ...settlement }: Settlement): string[] {
-  const outcome = settlement.outcome + (settlement.health ? WORDS[settlement.health] : '');
-  if (result !== undefined) return [outcome, entry, '0', 'read', result, measuredText(measured)];
-  const text = (failure?.text ?? '').replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed();
-  return [outcome, entry, String(delayMs), failure?.kind ?? '-', text, measuredText(measured)];
+interface SettlementRun {
+  alike: string[];
+  entries: string[];
+}
+
+/** Consecutive settlements with the same words share them: a batch that went well is a few runs, an argument for each entry. */
+function settlementRuns(settlements: Settlement[]): SettlementRun[] {
+  const runs: SettlementRun[] = [];
+  let last: SettlementRun | undefined;
+  for (const settlement of settlements) {
+    const alike = wordsOf(settlement);
+    if (!last || alike.some((word, i) => word !== last?.alike[i])) {
+      last = { alike, entries: [] };
+      runs.push(last);
+    }
+    last.entries.push(settlement.entry);
+  }
+  return runs;
+}
+
+function wordsOf({ delayMs = 0, failure, result, measured, outcome, health }: Settlement): string[] {
+  const word = health ? outcome + WORDS[health] : outcome;
+  if (result !== undefined) return [word, '0', 'read', result, measuredText(measured)];
+  const text = failure ? failure.text.replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed() : '';
+  return [word, String(delayMs), failure?.kind ?? '-', text, measuredText(measured)];
 }
 
 const findingsIn = (found: unknown): Finding[] => pairs(strings(found)).map(([finding, name]) => ({ finding, name }));
@@ -352,6 +373,16 @@ const due = (nextDue: number) => (nextDue > 0 ? { nextDue } : {});
 export function list(reply: unknown): unknown[] {
   if (!Array.isArray(reply)) throw new StorageError('garbled', 'the answer is not a list');
   return reply;
+}
+
+/** None of them is empty. */
+function words(text: unknown): string[] {
+  return text === '' ? [] : String(text).split(' ');
+}
+
+function takenIn(entries: string[], envelopes: string[]): ExchangeAnswer['taken'] {
+  if (entries.length !== envelopes.length) throw new StorageError('garbled', 'entries without envelopes');
+  return entries.map((entry, i) => ({ entry, envelope: envelopes[i] as string }));
 }
 
 export function strings(reply: unknown): string[] {

@@ -8,10 +8,12 @@ local CHUNK = 200
 local function in_chunks(command, fixed, values)
   local reply
   for from = 1, #values, CHUNK do
-    local call = { command, fixed }
-    if not fixed then call = { command } end
-    for i = from, math.min(from + CHUNK - 1, #values) do call[#call + 1] = values[i] end
-    reply = redis.call(unpack(call))
+    local to = math.min(from + CHUNK - 1, #values)
+    if fixed then
+      reply = redis.call(command, fixed, unpack(values, from, to))
+    else
+      reply = redis.call(command, unpack(values, from, to))
+    end
   end
   return reply
 end
@@ -27,7 +29,8 @@ local function attempt_of(entry)
 end
 
 local function id_of(entry)
-  return string.match(entry, '^%d+r?%.(.+)$')
+  local dot = string.find(entry, '.', 1, true)
+  return dot and string.sub(entry, dot + 1)
 end
 
 local function next_entry(entry)
@@ -46,11 +49,9 @@ end
 -- What a cancel leaves in place of an envelope whose entry it could not reach: whoever meets the entry drops both.
 local TOMBSTONE = 'cancelled'
 
--- What the scripts may read of an envelope: its first line. nil where there is none.
-local function header_of(envelope)
-  if not envelope then return nil end
-  local lane, pool, attempts, since, expires, more = string.match(envelope, '^(%S+) (%S+) (%d+) (%d+) (%d+)([^\n]*)\n')
-  if not lane then return nil end
+local function read_header(line)
+  local lane, pool, attempts, since, expires, more = string.match(line, '^(%S+) (%S+) (%d+) (%d+) (%d+)(.*)$')
+  if not lane then return false end
   local header = { lane = lane, pool = pool, attempts = tonumber(attempts), expires = tonumber(expires), retention = 0 }
   header.since = tonumber(since)
   local retention, dedup, release, follow = string.match(more, '^ (%d+) ([^ !]+)(!?)( ?%l*)$')
@@ -59,6 +60,18 @@ local function header_of(envelope)
     header.follow = follow == ' then'
   end
   return header
+end
+
+-- By its line: messages that came in together mostly share theirs, and it is read once.
+local headers_read = {}
+
+-- What the scripts may read of an envelope: its first line. nil where there is none.
+local function header_of(envelope)
+  local line_end = envelope and string.find(envelope, '\n', 1, true)
+  if not line_end then return nil end
+  local line = string.sub(envelope, 1, line_end - 1)
+  if headers_read[line] == nil then headers_read[line] = read_header(line) end
+  return headers_read[line] or nil
 end
 
 -- The key under which a message is known as a duplicate; nil where it has none.
@@ -81,7 +94,7 @@ local function read_envelopes(root, entries, most)
   local envelopes, bytes = {}, 0
   for from = 1, #entries, READ do
     local keys = {}
-    for i = from, math.min(from + READ - 1, #entries) do keys[#keys + 1] = root .. 'm:' .. id_of(entries[i]) end
+    for i = from, math.min(from + READ - 1, #entries) do keys[i - from + 1] = root .. 'm:' .. id_of(entries[i]) end
     for i, envelope in ipairs(redis.call('MGET', unpack(keys))) do
       bytes = bytes + (envelope and #envelope or 0)
       if bytes > most and from + i > 2 then return envelopes end

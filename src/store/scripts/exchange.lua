@@ -17,13 +17,14 @@
 -- ARGV[9]  ms           how long the caller can sleep for the next timer
 -- ARGV[10] limit        of timers fired on the way
 -- ARGV[11] pools        how many follow; they are emptied in the order given
--- ARGV[12] settlements  how many follow
+-- ARGV[12] runs         of settlements alike, how many follow
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
--- ARGV[…]  pools, then settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's health),
---          entry, delay ms, kind, text, measured (stats.lua says how); then what the handlers of acked ones
---          enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
--- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, {status of each settlement}, {entry, envelope, …},
---           '1' if there is more for this call than fitted in, {entry that was cancelled while it was held, …},
+-- ARGV[…]  pools, then runs of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
+--          health), delay ms, kind, text, measured (stats.lua says how), count, then count × entry; then what the handlers of
+--          acked ones enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
+-- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, 'status of each settlement …', 'entry …',
+--           {envelope of each of these entries}, '1' if there is more for this call than fitted in,
+--           {entry that was cancelled while it was held, …},
 --           {name, open until (epoch ms; 0: closed) of each breaker that changed, …},
 --           {id, record, …} of schedules that the caller has to fire},
 --           '1' if the caller, which is no drain, should start one: what follows on its messages is for drains}
@@ -42,19 +43,22 @@ local root, now, lease = shard.root, shard.now, ARGV[3]
 local ttl, holds, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
 
-local function read_settlements(from, count)
+-- Returns the settlements, and where the next argument is.
+local function read_settlements(at, runs)
   local settlements = {}
-  for i = from, from + 6 * count - 1, 6 do
-    local outcome, word = string.match(ARGV[i], '^(%l+)(.?)$')
-    settlements[#settlements + 1] =
-      { outcome = outcome, word = word, entry = ARGV[i + 1], delay = tonumber(ARGV[i + 2]), kind = ARGV[i + 3], text = ARGV[i + 4],
-        measured = ARGV[i + 5] }
+  for _ = 1, runs do
+    local outcome, word = string.match(ARGV[at], '^(%l+)(.?)$')
+    local run = { outcome = outcome, word = word, delay = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], text = ARGV[at + 3],
+      measured = ARGV[at + 4] }
+    local first, last = at + 6, at + 5 + tonumber(ARGV[at + 5])
+    for i = first, last do settlements[#settlements + 1] = { entry = ARGV[i], run = run } end
+    at = last + 1
   end
-  return settlements
+  return settlements, at
 end
 
 local pools = { unpack(ARGV, 14, 13 + tonumber(ARGV[11])) }
-local settlements = read_settlements(14 + #pools, tonumber(ARGV[12]))
+local settlements, chained = read_settlements(14 + #pools, tonumber(ARGV[12]))
 
 local fired = fire(shard, tonumber(ARGV[10]), lease_timer)
 local next_due = tonumber(fired.next)
@@ -62,7 +66,6 @@ local held = read_lease(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
 local statuses, remaining, garbage, soonest = settle(shard, held, settlements)
 
-local chained = 14 + #pools + 6 * #settlements
 while chained <= #ARGV do
   local first, last = chained + 2, chained + 1 + tonumber(ARGV[chained + 1])
   if statuses[tonumber(ARGV[chained])] == 'acked' then admit(shard, shard.intake, ARGV, first, last) end
@@ -99,20 +102,20 @@ local envelopes = read_envelopes(root, entries, tonumber(ARGV[7]))
 
 -- What was cancelled is dropped. What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in the lease: to
 -- the caller it is lost in transit, and so comes first with its next exchange.
-local answer, pushed, buried, failures = {}, {}, {}, {}
+local answered, bodies, pushed, buried, failures = {}, {}, {}, {}, {}
 shard.intake = new_intake()
 local function drop(taken, in_lease)
   if in_lease then redis.call('LREM', lease_key, '1', taken.raw) end
   return taken.slot
 end
+local fit = #envelopes
 for i, taken in ipairs(fresh) do
   local header = header_of(envelopes[i])
-  taken.since = header and header.since
   local expired = header and header.expires > 0 and header.expires <= now
   if envelopes[i] == TOMBSTONE then
     garbage[#garbage + 1] = root .. 'm:' .. id_of(taken.entry)
     free(shard, drop(taken, i <= in_transit))
-  elseif i <= #envelopes and (expired or not header) then
+  elseif i <= fit and (expired or not header) then
     local slot = drop(taken, i <= in_transit)
     local lane = taken.lane
     if header then slot = bury_with(shard, buried, header, taken.entry, slot) end
@@ -123,9 +126,9 @@ for i, taken in ipairs(fresh) do
       expired and 'its time to live was over' or 'its envelope is gone')
   else
     if i > in_transit then pushed[#pushed + 1] = with_slot(taken.entry, taken.slot) end
-    if i <= #envelopes then
-      answer[#answer + 1] = taken.entry
-      answer[#answer + 1] = envelopes[i]
+    if i <= fit then
+      answered[#answered + 1] = taken.entry
+      bodies[#bodies + 1] = envelopes[i]
     end
   end
 end
@@ -136,7 +139,8 @@ push_tally(KEYS[6], now)
 
 -- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
 for lane, last in pairs(promoted) do
-  if fresh[last].since and now - fresh[last].since >= lane.policy.max_wait then
+  local header = header_of(envelopes[last])
+  if header and now - header.since >= lane.policy.max_wait then
     redis.call('ZADD', root .. 'ready:' .. lane.pool, string.format('%.3f', now), lane.name)
   end
 end
@@ -173,8 +177,8 @@ end
 
 follows = follows or shard.intake.ready
 local wake = follows and ARGV[8] == '0' and redis.call('SET', KEYS[3], lease, 'NX', 'PX', digits(AWAKE_MS))
-local unseen = #envelopes < #fresh or unfinished
-return {
-  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', statuses, answer, unseen and '1' or '0', cancelled,
-  shard.tripped, fired.schedules, wake and '1' or '0',
+local unseen = fit < #fresh or unfinished
+return { -- few texts rather than many: whoever passes the answer on pays for each
+  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '), table.concat(answered, ' '),
+  bodies, unseen and '1' or '0', cancelled, shard.tripped, fired.schedules, wake and '1' or '0',
 }

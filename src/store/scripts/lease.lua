@@ -4,6 +4,7 @@
 
 -- Reads items into { raw =, entry =, slot = nil or { pool =, lane =, mode = }, cancelled = }.
 local function read_item(raw)
+  if not string.find(raw, ' ', 1, true) then return { raw = raw, entry = raw } end
   local entry, rest = string.match(raw, '^(%S+)(.*)$')
   local pool, lane, mode = string.match(rest, '^ (%S+) (%d:%S+) (%l)')
   return {

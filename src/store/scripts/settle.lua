@@ -1,16 +1,22 @@
 -- settle: what a consumer finished leaves its lease.
 
+local function by_ids(held)
+  local items = {}
+  for _, item in ipairs(held) do items[id_of(item.entry)] = item end
+  return items
+end
+
 -- Entries are settled by their names. A consumer elsewhere knows id and attempt ('1.<id>' is '1r.<id>' after a redrive), or
 -- only the id and says '0.<id>': the lease tells which entry it holds of it. Returns the items of the lease by their entries.
 local function resolve(held, settlements)
-  local by_id, items = {}, {}
-  for _, item in ipairs(held) do
-    by_id[id_of(item.entry)] = item
-    items[item.entry] = item
-  end
+  local items, by_id = {}, nil
+  for _, item in ipairs(held) do items[item.entry] = item end
   for _, s in ipairs(settlements) do
-    local item, attempt = by_id[id_of(s.entry)], attempt_of(s.entry)
-    if item and (attempt == 0 or attempt == attempt_of(item.entry)) then s.entry = item.entry end
+    if not items[s.entry] then
+      by_id = by_id or by_ids(held)
+      local item, attempt = by_id[id_of(s.entry)], attempt_of(s.entry)
+      if item and (attempt == 0 or attempt == attempt_of(item.entry)) then s.entry = item.entry end
+    end
   end
   return items
 end
@@ -24,18 +30,30 @@ local function wait_later(later, shard, header, entry, slot, delay)
   if holds then keep_group(shard, slot) else free(shard, slot) end
 end
 
--- Applies settlements { entry =, outcome =, delay =, kind =, text =, measured =, word = (of its destination) } to `held`,
--- the items of the lease from its left end. What follows on their ends goes to `shard.intake`. Returns the status of each,
--- the items that stay, the keys to remove, and when the first of what has to wait is due.
+-- Applies settlements { entry =, run = { outcome =, delay =, kind =, text =, measured =, word = (of its destination) } } to
+-- `held`, the items of the lease from its left end. What follows on their ends goes to `shard.intake`. Returns the status of
+-- each, the items that stay, the keys to remove, and when the first of what has to wait is due.
 local function settle(shard, held, settlements)
   local root, now = shard.root, shard.now
-  local wanted, in_lease = {}, resolve(held, settlements)
-  for _, s in ipairs(settlements) do
-    s.item = in_lease[s.entry]
-    in_lease[s.entry] = nil -- named twice, it counts once
-    -- The envelope of what is simply acked is not needed: 'read' says that it may have a dedup key, a retention, or others
-    -- that follow.
-    if not s.item or s.outcome ~= 'ack' or s.kind == 'read' then wanted[#wanted + 1] = s.entry end
+  local statuses, garbage, cleared = {}, {}, {}
+  local wanted, places, in_lease = {}, {}, resolve(held, settlements)
+  for i, s in ipairs(settlements) do
+    local entry, run = s.entry, s.run
+    local item = in_lease[entry]
+    in_lease[entry] = nil -- named twice, it counts once
+    -- 'read' says that it may have a dedup key, a retention, or others that follow.
+    local needs_envelope = not item or run.outcome ~= 'ack' or run.kind == 'read'
+    if needs_envelope then wanted[#wanted + 1] = entry end
+    if needs_envelope or item.raw ~= entry then
+      s.item = item
+      places[#places + 1] = i
+      statuses[i] = 'gone'
+    else -- nearly all are: acked, and nothing but their entry is needed
+      garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
+      if has_failed(entry) then cleared[#cleared + 1] = id_of(entry) end
+      acked[run.measured] = (acked[run.measured] or 0) + 1
+      statuses[i] = 'acked'
+    end
   end
 
   -- Envelopes tell the queue and the attempts allowed, and whether a message that is not held lives on elsewhere.
@@ -46,16 +64,16 @@ local function settle(shard, held, settlements)
     end
   end
 
-  local statuses, settled, garbage, cleared = {}, {}, {}, {}
   local moves, later, buried, failures, released = {}, {}, {}, {}, {}
   local done, died, results = {}, {}, {}
-  for i, s in ipairs(settlements) do
-    local header, outcome, slot = headers[s.entry], s.outcome, s.item and s.item.slot
+  for _, i in ipairs(places) do
+    local s = settlements[i]
+    local header, run, slot = headers[s.entry], s.run, s.item and s.item.slot
+    local outcome = run.outcome
     if not s.item then
       statuses[i] = type(header) == 'table' and 'stale' or 'gone'
     else
-      settled[s.entry] = true
-      if slot and s.word ~= '' then hear(shard, slot, s.word) end
+      if slot and run.word ~= '' then hear(shard, slot, run.word) end
       if header == TOMBSTONE or s.item.cancelled then
         garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
         statuses[i] = 'gone'
@@ -66,22 +84,22 @@ local function settle(shard, held, settlements)
       elseif outcome == 'ack' then
         if type(header) == 'table' then
           done[#done + 1] = { header, id_of(s.entry) }
-          if header.retention > 0 then results[#results + 1] = { s.entry, s.text, header } end
+          if header.retention > 0 then results[#results + 1] = { s.entry, run.text, header } end
         end
         garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
         if has_failed(s.entry) then cleared[#cleared + 1] = id_of(s.entry) end
         statuses[i] = 'acked'
-      elseif outcome == 'release' and s.delay == 0 then
+      elseif outcome == 'release' and run.delay == 0 then
         released[s.entry] = header
         statuses[i] = 'released'
       elseif outcome == 'release' then
-        wait_later(later, shard, header, s.entry, slot, s.delay)
+        wait_later(later, shard, header, s.entry, slot, run.delay)
         slot = nil
         statuses[i] = 'released'
       else
-        failures[#failures + 1] = failure(s.entry, now, s.kind, s.text)
+        failures[#failures + 1] = failure(s.entry, now, run.kind, run.text)
         if outcome == 'retry' and attempt_of(s.entry) < header.attempts then
-          wait_later(later, shard, header, next_entry(s.entry), slot, s.delay)
+          wait_later(later, shard, header, next_entry(s.entry), slot, run.delay)
           slot = nil
           statuses[i] = 'retried'
         else
@@ -91,7 +109,7 @@ local function settle(shard, held, settlements)
         end
       end
       free(shard, slot)
-      observed(header, statuses[i], s.measured)
+      observed(header, statuses[i], run.measured)
     end
   end
 
@@ -101,7 +119,7 @@ local function settle(shard, held, settlements)
     local header = released[item.entry]
     if header then
       gather(moves, header.pool, header.lane, 'RPUSH', item.entry)
-    elseif not settled[item.entry] then
+    elseif in_lease[item.entry] then
       remaining[#remaining + 1] = item
     end
   end

@@ -13,19 +13,25 @@ local function counted(queue, name, by)
 end
 
 -- What its consumer measured: '<queue> <bucket> <wait ms> <bucket> <run ms>', where a wait that nobody knows has the bucket
--- '-'; '' where it measured nothing. Those that died are counted where they are buried.
-local function observed(header, status, measured)
-  if status == 'gone' then return end
+-- '-'; '' where it measured nothing. Those that died are counted where they are buried. So many of them were alike.
+local function count_observed(header, status, measured, alike)
   local queue, waited, wait, ran, run = string.match(measured, '^(%S+) (%S+) (%d+) (%d+) (%d+)$')
   if type(header) == 'table' then queue = queue_of(header.lane) end
-  if status ~= 'dead' then counted(queue or '-', status) end
+  if status ~= 'dead' then counted(queue or '-', status, alike) end
   if not ran then return end
-  counted(queue, 'r' .. ran)
-  counted(queue, 'run', tonumber(run))
+  counted(queue, 'r' .. ran, alike)
+  counted(queue, 'run', alike * tonumber(run))
   if waited == '-' then return end
-  counted(queue, 'w' .. waited)
-  counted(queue, 'wait', tonumber(wait))
+  counted(queue, 'w' .. waited, alike)
+  counted(queue, 'wait', alike * tonumber(wait))
 end
+
+local function observed(header, status, measured)
+  if status ~= 'gone' then count_observed(header, status, measured, 1) end
+end
+
+-- What was simply acked, by what was measured: of those taken together most measure the same.
+local acked = {}
 
 local function spelled(figures)
   local words = {}
@@ -46,6 +52,7 @@ local MINUTE_MS = 60000
 -- no message.
 local function push_tally(key, now)
   local lines, length = {}, 0
+  for measured, alike in pairs(acked) do count_observed(nil, 'acked', measured, alike) end
   for queue, figures in pairs(tally) do
     lines[#lines + 1] = digits(now / MINUTE_MS) .. ' ' .. queue .. ' ' .. spelled(figures)
   end

@@ -52,7 +52,7 @@ local function admit_one(shard, intake, run, id, json, follows)
     if where then replace(shard, intake, run, first, where, json, follows) end
     return
   end
-  local envelope = table.concat({ run.lane, run.pool, run.words }, ' ') .. '\n' .. json
+  local envelope = run.line .. json
   intake.envelopes[#intake.envelopes + 1] = shard.root .. 'm:' .. id
   intake.envelopes[#intake.envelopes + 1] = envelope
   if run.key then
@@ -61,7 +61,8 @@ local function admit_one(shard, intake, run, id, json, follows)
   end
   if follows then intake.follows[#intake.follows + 1] = { id = id, args = follows } end
   if run.delay == 0 then
-    gather(intake.moves, run.pool, run.lane, 'LPUSH', '1.' .. id)
+    run.move = run.move or move_to(intake.moves, run.pool, run.lane, 'LPUSH')
+    run.move.entries[#run.move.entries + 1] = '1.' .. id
     intake.ready = intake.ready or run.pool == '*'
   else
     intake.timers[#intake.timers + 1] = digits(shard.now + run.delay)
@@ -70,7 +71,7 @@ local function admit_one(shard, intake, run, id, json, follows)
   end
 end
 
--- Reads the settings of one run. `words` is the header line behind lane and pool.
+-- Reads the settings of one run. `line` is the header line of its messages, `words` what stands there behind lane and pool.
 local function read_run(shard, args, at)
   local run = { lane = args[at], pool = args[at + 1], count = tonumber(args[at + 7]) }
   run.delay = math.max(tonumber(args[at + 3]), tonumber(args[at + 4]) - shard.now, 0)
@@ -78,6 +79,7 @@ local function read_run(shard, args, at)
   local ttl = tonumber(args[at + 5])
   run.words = args[at + 2] .. ' ' .. digits(shard.now) .. ' ' .. (ttl > 0 and digits(shard.now + run.delay + ttl) or '0')
   if retention then run.words = run.words .. ' ' .. retention .. ' ' .. digest .. follow end
+  run.line = run.lane .. ' ' .. run.pool .. ' ' .. run.words .. '\n'
   run.mode, run.window, run.follow = mode, window, follow == ' then'
   if digest and digest ~= '-' then
     run.key = shard.root .. 'dedup:' .. queue_of(run.lane) .. ':' .. string.gsub(digest, '!', '')

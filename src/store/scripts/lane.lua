@@ -38,7 +38,7 @@ local function put(shard, move)
 end
 
 -- Entries on their way to lanes: gathered first, so that each lane costs one push.
-local function gather(moves, pool, lane, side, entry)
+local function move_to(moves, pool, lane, side)
   local key = side .. pool .. ' ' .. lane
   local move = moves[key]
   if not move then
@@ -46,7 +46,12 @@ local function gather(moves, pool, lane, side, entry)
     moves[key] = move
     moves[#moves + 1] = move
   end
-  move.entries[#move.entries + 1] = entry
+  return move
+end
+
+local function gather(moves, pool, lane, side, entry)
+  local entries = move_to(moves, pool, lane, side).entries
+  entries[#entries + 1] = entry
 end
 
 -- Puts all of them, and adds the lanes that were empty to the index of their pool. Never raises: it comes after what the

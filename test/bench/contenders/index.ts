@@ -21,7 +21,7 @@ export const CONTENDERS: Contender[] = [
   beeQueue,
   cloudflareQueues,
   sluiceLibrary(1),
-  sluiceLibrary(3),
+  sluiceLibrary(10),
   sluiceWorker(1),
-  sluiceWorker(3),
+  sluiceWorker(10),
 ];

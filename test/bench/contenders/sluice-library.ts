@@ -3,7 +3,7 @@ import { createSluice, defineQueue } from '../../../src/index.ts';
 import { type Body, type Contender, FAST, type Watch } from '../contender.ts';
 import { QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
 
-/** @param drains at once, as where cron ticks overlap */
+/** @param drains at once in one process, as BullMQ has its concurrency: each holds a lease and has one exchange in flight */
 export const sluiceLibrary = (drains: number): Contender => ({
   name: `Sluice, library in Node, ${drains === 1 ? 'one drain' : `${drains} drains`}`,
   settings: `${SETTINGS_TEXT}; a backlog is drained by its cron handler, arrivals by the drains that they wake`,

@@ -28,7 +28,9 @@ function speedsOf(figures: PeerFigures[]): Demand[] {
   const bulk = (beginning: string) =>
     Math.max(
       ...called(figures, beginning).flatMap(({ enqueue }) =>
-        [enqueue['batches of 100'], enqueue['batches of 1,000']].flatMap((rate) => (rate ? [rate.median] : [])),
+        [enqueue['batches of 100'], enqueue['batches of 1,000'], enqueue['four batches of 1,000']].flatMap((rate) =>
+          rate ? [rate.median] : [],
+        ),
       ),
     );
   const wake = called(figures, 'Sluice, Worker')[0]?.wake;

@@ -1,4 +1,4 @@
-/** Messages per second that go in: one at a time, 32 in parallel, in batches. */
+/** Messages per second that go in: one at a time, 32 in parallel, in batches, one or four of them under way. */
 import type { Run } from '../run.ts';
 
 export const FORMS = {
@@ -6,6 +6,7 @@ export const FORMS = {
   '32 in parallel': { parallel: 32, batch: 1 },
   'batches of 100': { parallel: 1, batch: 100 },
   'batches of 1,000': { parallel: 1, batch: 1_000 },
+  'four batches of 1,000': { parallel: 4, batch: 1_000 },
 } as const;
 
 export type Form = keyof typeof FORMS;

@@ -141,7 +141,7 @@ function peerPlots(figures: PeerFigures[]): Record<string, string> {
       ? [{ label: name, value: rate.median, low: rate.low, high: rate.high, strong: name.startsWith('Sluice') }]
       : [];
   const bulk = ({ enqueue }: PeerFigures) =>
-    enqueue['batches of 1,000'] ?? enqueue['batches of 100'] ?? enqueue['32 in parallel'];
+    enqueue['four batches of 1,000'] ?? enqueue['batches of 100'] ?? enqueue['32 in parallel'];
   return {
     'drain.svg': bars(
       'Drain: handled and acknowledged',
@@ -149,7 +149,7 @@ function peerPlots(figures: PeerFigures[]): Record<string, string> {
       figures.flatMap(({ name, drain }) => bar(name, drain)),
     ),
     'enqueue.svg': bars(
-      'Enqueue: in the largest batches each has',
+      'Enqueue: in the largest batches each has, four under way',
       'messages/s',
       figures.flatMap((figure) => bar(figure.name, bulk(figure))),
     ),

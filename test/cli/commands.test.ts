@@ -71,13 +71,18 @@ describe('enqueue', () => {
     const refused = await Promise.all([
       sluice(['enqueue', 'reports', '1', '--on-death', '{secret']),
       sluice(['enqueue', 'reports', '1', '--dedup-key', 'k', '--dedup-mode', 'sometimes']),
+      sluice(['enqueue', 'webhook.out', '1', '--destination', '{"url": "nowhere"}']),
+      sluice(['enqueue', 'webhook.out', '1', '--destination', 'nowhere']),
     ]);
     expect(refused.map(({ code, out }) => [code, out])).toEqual([
       [2, ''],
       [1, ''],
+      [1, ''],
+      [1, ''],
     ]);
     expect(refused[0]?.err).toBe('error: --on-death is not JSON\n');
     expect(refused[1]?.err).toMatch(/^ {2}dedup\.mode: /m);
+    for (const { err } of refused.slice(2)) expect(err).toMatch(/^ {2}destination.*refused_address/m);
   });
 
   test('takes lines in requests, and the same lines again under the same key enqueue nothing new', async () => {

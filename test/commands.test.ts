@@ -76,7 +76,9 @@ describe('npm run demo -- --scenario monitor', () => {
 
 describe('npm run dev', () => {
   test('prints where it is, takes a message, and ends when told to', async () => {
-    const { child, output, ended } = start(script('dev.ts', '--json', '--port', '0', '--var', 'GITHUB_WEBHOOK_SECRET:a:b'));
+    const { child, output, ended } = start(
+      script('dev.ts', '--json', '--port', '0', '--var', 'GITHUB_WEBHOOK_SECRET:a:b'),
+    );
     await eventually('it is ready', () => output.out.includes('\n'), 20_000);
     const { url, redisUrl, redisToken, token } = JSON.parse(output.out);
     const answer = await fetch(`${url}/v1/queues/notification.email/messages`, {

@@ -328,7 +328,7 @@ describe('doctor', () => {
     ]);
     expect(troubled.code).toBe(0); // warnings
     expect(troubled.out).toMatch(/^warn +paused +reports .*\n +sluice resume reports$/m);
-    expect(troubled.out).toMatch(/^warn +dead +reports has 1 dead letters\n +sluice dead list reports$/m);
+    expect(troubled.out).toMatch(/^warn +dead +reports has 1 dead letter\n +sluice dead list reports$/m);
     expect(stranger).toMatchObject({
       code: 1,
       out: expect.stringMatching(/^fail +token +it is not known here\n +\S/m),

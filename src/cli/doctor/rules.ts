@@ -87,7 +87,14 @@ function judgeBacklog(
 
 function judgeDead({ queue, dead }: QueueReport): Finding[] {
   if (dead === 0) return [];
-  return [finding('dead', 'warn', `${queue} has ${dead} dead ${dead === 1 ? 'letter' : 'letters'}`, `sluice dead list ${queue}`)];
+  return [
+    finding(
+      'dead',
+      'warn',
+      `${queue} has ${dead} dead ${dead === 1 ? 'letter' : 'letters'}`,
+      `sluice dead list ${queue}`,
+    ),
+  ];
 }
 
 /** @param answers what the server said to a request of each scope that changes nothing */

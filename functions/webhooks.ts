@@ -91,11 +91,14 @@ async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => 
     const reason = reasonOf(error);
     if (!reason) throw error;
     count(c, source, reason);
-    if (reason === 'route') logError(`source ${source.name}: its route failed`);
+    if (reason === 'route') logError('route failed', { source: source.name, error: causeOf(error) });
     const code = PROBLEM_OF[reason];
     throw code ? new Problem(code, undefined, undefined, HEADERS_OF[reason]) : error;
   }
 }
+
+/** Of a message that its route made wrong there is no cause. */
+const causeOf = (error: unknown) => (error instanceof Error && error.cause ? String(error.cause) : 'invalid message');
 
 function count(c: Context<SluiceEnv>, source: AnySource, what: Taken | Reason): void {
   c.var.engine.sources.count(source, what, (writing) => c.executionCtx.waitUntil(writing));

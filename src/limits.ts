@@ -45,7 +45,9 @@ const MOST = 1_000_000;
 export function policyOf({ limits = {}, ordered = false, fair = {}, maxWait }: LimitOptions, of: string): string {
   const { group = {} } = limits;
   if (ordered && group.concurrency !== undefined) {
-    throw new RangeError(`limits.group.concurrency of ${of} is 1: it is ordered`);
+    throw new RangeError(
+      `limits.group.concurrency of ${of} cannot be set: an ordered queue has one message of a group at work`,
+    );
   }
   const words = [
     ...wordsOf(limits, '', `limits.% of ${of}`),

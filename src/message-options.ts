@@ -5,12 +5,12 @@ import { parseDuration, YEAR_MS } from './duration.ts';
 import { MAX_GROUP_LENGTH } from './message.ts';
 
 /** A duration as callers send it, unchanged. */
-export const duration = (leastMs: number) =>
-  z.union([z.number(), z.string()]).check(
-    z.refine((value) => (parseDuration(value) ?? -1) >= leastMs, {
-      message: `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`,
-    }),
-  );
+export const duration = (leastMs: number) => {
+  const message = `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`;
+  return z
+    .union([z.number(), z.string()], message)
+    .check(z.refine((value) => (parseDuration(value) ?? -1) >= leastMs, message));
+};
 
 /** @returns epoch ms of an instant given as such or as ISO 8601, or undefined. */
 export function parseInstant(value: number | string): number | undefined {

@@ -265,12 +265,18 @@ function badJson(body: unknown, json: string | undefined, at: string, ownBytes: 
 export function issuesOf(error: z.core.$ZodError | undefined, at: string): Issue[] {
   return (error?.issues ?? []).flatMap(({ code, path, message, ...issue }) => {
     const here = [...path].map(String).join('.');
+    const near = code === 'invalid_union' && (issue as z.core.$ZodIssueInvalidUnion).errors?.find(isInside);
+    if (near) return issuesOf({ issues: near } as z.core.$ZodError, at + (here ? `${here}.` : ''));
     if (code !== 'unrecognized_keys') return [{ field: at + here, code: 'invalid', message }];
     const { keys } = issue as { keys: string[] };
     const field = (key: string) => at + (here ? `${here}.${key}` : key);
     return keys.map((key) => ({ field: field(key), code: 'unknown_field', message: 'is not a field here' }));
   });
 }
+
+/** A form that was meant: it is right as a whole, and wrong in a field. "Invalid input" would not say in which. */
+const isInside = (issues: z.core.$ZodIssue[]) =>
+  issues.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys');
 
 async function badBody(schema: StandardSchemaV1 | undefined, body: unknown, at: string): Promise<Issue[]> {
   if (body === undefined) return [];

@@ -76,7 +76,9 @@ describe('npm run demo -- --scenario monitor', () => {
 
 describe('npm run dev', () => {
   test('prints where it is, takes a message, and ends when told to', async () => {
-    const { child, output, ended } = start(script('dev.ts', '--json', '--port', '0'));
+    const { child, output, ended } = start(
+      script('dev.ts', '--json', '--port', '0', '--var', 'GITHUB_WEBHOOK_SECRET:a:b'),
+    );
     await eventually('it is ready', () => output.out.includes('\n'), 20_000);
     const { url, redisUrl, redisToken, token } = JSON.parse(output.out);
     const answer = await fetch(`${url}/v1/queues/notification.email/messages`, {
@@ -88,10 +90,17 @@ describe('npm run dev', () => {
     await eventually('the handler has logged it', () => output.err.includes(`notification.email: ${id}, attempt 1`));
     const ping = await fetch(`${redisUrl}/ping`, { headers: { authorization: `Bearer ${redisToken}` } });
     expect(await ping.json()).toEqual({ result: 'PONG' });
+    const forged = await fetch(`${url}/hooks/github`, { method: 'POST', body: '{}' });
+    expect(forged.status, 'open by --var, without it 503').toBe(401);
     child.kill('SIGTERM');
     expect([0, 143]).toContain(await ended); // Miniflare ends its process at a signal with the signal's number
     await expect(fetch(url)).rejects.toThrow();
   });
+});
+
+test('npm run dev: a binding that cannot be read is not shown, because it may be a secret', async () => {
+  const { output, ended } = start(script('dev.ts', '--port', '0', '--var', 'hunter2'));
+  expect([await ended, output.err]).toEqual([1, 'error: --var must be NAME:value\n']);
 });
 
 describe('npm run dev -- --demo', () => {

@@ -18,6 +18,7 @@ export interface MessageFlags {
   dedupMode?: string;
   dedupRelease?: true;
   header?: Record<string, string>;
+  destination?: string;
   onSuccess?: string;
   onDeath?: string;
 }
@@ -36,6 +37,10 @@ export function addMessageOptions(command: Command): Command {
     .option('--dedup-mode <mode>', 'what becomes of the new message: drop, replace, throttle or debounce')
     .option('--dedup-release', 'the key goes when its message is acked or dead')
     .option('--header <name=value>', 'a text for the handler; any number of them', pair)
+    .option(
+      '--destination <url>',
+      'where it is delivered, for queues whose messages name that: a URL, or an object of JSON',
+    )
     .option('--on-success <json>', 'a message that follows when it is acked, or a list of them')
     .option('--on-death <json>', 'a message that follows when it is dead, or a list of them');
 }
@@ -43,7 +48,7 @@ export function addMessageOptions(command: Command): Command {
 /** As the API takes them. Dedup options without a key go too: the API says what is missing. */
 export function messageOptions(flags: MessageFlags): MessageOptions {
   const { dedupKey: key, dedupWindow: window, dedupMode: mode, dedupRelease: release, notBefore, header } = flags;
-  const { priority, delay, ttl, group, maxAttempts, retention, onSuccess, onDeath } = flags;
+  const { priority, delay, ttl, group, maxAttempts, retention, destination, onSuccess, onDeath } = flags;
   const dedup = present({ key, window, mode, release });
   return present({
     priority,
@@ -55,6 +60,7 @@ export function messageOptions(flags: MessageFlags): MessageOptions {
     retention,
     dedup: Object.keys(dedup).length > 0 ? dedup : undefined,
     headers: header,
+    destination: destination?.startsWith('{') ? jsonOf(destination, '--destination') : destination,
     onSuccess: onSuccess === undefined ? undefined : jsonOf(onSuccess, '--on-success'),
     onDeath: onDeath === undefined ? undefined : jsonOf(onDeath, '--on-death'),
   }) as MessageOptions;

@@ -52,7 +52,10 @@ export const DestinationFields = z.strictObject({
   secret: z.optional(z.string().check(z.maxLength(64))),
 });
 
-export const Destination = z.union([z.string().check(z.maxLength(MAX_URL_LENGTH)), DestinationFields]);
+export const Destination = z.union(
+  [z.string().check(z.maxLength(MAX_URL_LENGTH)), DestinationFields],
+  `must be a URL of at most ${MAX_URL_LENGTH} characters, or {"url", …}`,
+);
 export type Destination = z.input<typeof Destination>;
 
 /** As it is stored with its message. */

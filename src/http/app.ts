@@ -30,8 +30,8 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object) => 
   app.onError((error, c) => {
     const problem = toProblem(error);
     if (problem.code === 'misconfigured') logError('bad settings', { settings: error.message });
-    // The text of an unknown error may hold anything, bodies too: its name has to do.
-    if (problem.code === 'internal')
+    // The text of an unknown error may hold anything, bodies too: its name has to do. A problem was logged where it is known.
+    if (problem.code === 'internal' && problem !== error)
       logError('request failed', { method: c.req.method, route: c.req.routePath, error: error.name });
     return answerProblem(c, problem);
   });

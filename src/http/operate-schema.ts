@@ -26,6 +26,8 @@ export const Redrive = z.union([
   z.strictObject({ ids: z.array(Id).check(z.minLength(1), z.maxLength(1_000)) }),
   z.strictObject({ limit: z.int().check(z.minimum(1), z.maximum(1_000)) }),
 ]);
+const PERIOD = 'must be milliseconds or text such as "90s", from 100 ms to a day';
+
 /** What an operator may set for a queue over its definition: at least one of them. */
 export const Override = z
   .strictObject({
@@ -38,14 +40,10 @@ export const Override = z
           limit: z.int().check(z.minimum(1), z.maximum(1_000_000)),
           per: z.pipe(
             z.pipe(
-              z.union([z.number(), z.string()]),
+              z.union([z.number(), z.string()], PERIOD),
               z.transform((value: number | string) => parseDuration(value) ?? -1),
             ),
-            z.number().check(
-              z.refine((ms) => ms >= 100 && ms <= 86_400_000, {
-                message: 'must be milliseconds or text such as "90s", from 100 ms to a day',
-              }),
-            ),
+            z.number().check(z.refine((ms) => ms >= 100 && ms <= 86_400_000, PERIOD)),
           ),
         }),
       ),

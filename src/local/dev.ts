@@ -14,6 +14,7 @@ Starts everything on this machine and stays: no account, no network. The Worker 
   --port N      port of the Worker; 0 picks a free one (default 8787)
   --redis URL   a real Redis (redis://host:port, or redis+cluster://host:port,…) instead of the embedded one;
                 "auto" looks for a redis-server on the PATH
+  --var N:VALUE a binding of the Worker, such as the secret of a source, as with wrangler dev; it may come several times
   --demo        keep a believable load running: several queues, failures, dead letters, delayed messages
   --json        print one line of JSON when ready: {"url", "redisUrl", "redisToken", "token", "dashboard"}
   --help        this text
@@ -22,6 +23,7 @@ Starts everything on this machine and stays: no account, no network. The Worker 
 const OPTIONS = {
   port: { type: 'string', default: '8787' },
   redis: { type: 'string' },
+  var: { type: 'string', multiple: true },
   demo: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const;
@@ -32,6 +34,7 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   const env = {
     WEBHOOK_OUT_SECRETS: process.env.WEBHOOK_OUT_SECRETS ?? `whsec_${randomBytes(32).toString('base64')}`,
     ...(world ? { OUTBOX_URL: world.url, GITHUB_WEBHOOK_SECRET: GITHUB_SECRET } : {}),
+    ...bindingsOf(flags.var),
   };
   const stack = await startStack({ redis: flags.redis, env, log: (line) => console.error(line) });
   const worker = await stack.startWorker(port);
@@ -51,6 +54,17 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   if (flags.json) console.log(JSON.stringify({ url: worker.url, redisUrl, redisToken, token: stack.token, dashboard }));
   else console.log(welcome(worker.url, stack.token, stack.redis, redisUrl, redisToken));
 });
+
+/** @throws RangeError that does not show what it got: it may be a secret */
+function bindingsOf(texts: string[] = []): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, value] = /^(\w+):(.*)$/s.exec(text) ?? [];
+      if (name === undefined || value === undefined) throw new RangeError('--var must be NAME:value');
+      return [name, value];
+    }),
+  );
+}
 
 function welcome(url: string, token: string, redis: string, redisUrl: string, redisToken: string): string {
   return `Sluice is ready at ${url}, on ${redis} Redis. Cron ticks every minute. Ctrl-C ends it; each start has a new token.

@@ -30,7 +30,10 @@ const fields = z.extend(z.omit(MessageOptions, { notBefore: true }), {
   body: z.unknown(),
   /** What becomes of slots that were missed. */
   catchUp: z._default(
-    z.union([z.enum(['none', 'one']), z.strictObject({ all: z.int().check(z.minimum(1), z.maximum(MOST_CAUGHT_UP)) })]),
+    z.union(
+      [z.enum(['none', 'one']), z.strictObject({ all: z.int().check(z.minimum(1), z.maximum(MOST_CAUGHT_UP)) })],
+      `must be "none", "one" or {"all": 1 to ${MOST_CAUGHT_UP}}`,
+    ),
     'one',
   ),
 });

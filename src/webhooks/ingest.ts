@@ -32,8 +32,9 @@ export class Rejected extends Error {
   override readonly name = 'Rejected';
   readonly reason: Reason;
 
-  constructor(reason: Reason) {
-    super(`rejected: ${reason}`);
+  /** @param cause what was wrong with a route, without its text: that may hold the payload */
+  constructor(reason: Reason, cause?: string) {
+    super(`rejected: ${reason}`, { cause });
     this.reason = reason;
   }
 }
@@ -137,7 +138,7 @@ function targetsOf(
 ): readonly Target[] {
   const targets = routed(source, payload, headers);
   for (const { queue } of targets) {
-    if (queues.get(queue.name) !== queue) throw new Rejected('route'); // what it enqueued, nobody would ever take
+    if (queues.get(queue.name) !== queue) throw new Rejected('route', `queue ${queue.name} is not here`);
   }
   return targets;
 }
@@ -146,8 +147,8 @@ function routed({ route }: AnySource, payload: unknown, headers: Record<string, 
   if (typeof route !== 'function') return [{ queue: route }];
   try {
     return [route({ payload, headers }) ?? []].flat();
-  } catch {
-    throw new Rejected('route'); // its text may hold the payload
+  } catch (error) {
+    throw new Rejected('route', error instanceof Error ? error.name : typeof error);
   }
 }
 

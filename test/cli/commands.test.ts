@@ -71,13 +71,18 @@ describe('enqueue', () => {
     const refused = await Promise.all([
       sluice(['enqueue', 'reports', '1', '--on-death', '{secret']),
       sluice(['enqueue', 'reports', '1', '--dedup-key', 'k', '--dedup-mode', 'sometimes']),
+      sluice(['enqueue', 'webhook.out', '1', '--destination', '{"url": "nowhere"}']),
+      sluice(['enqueue', 'webhook.out', '1', '--destination', 'nowhere']),
     ]);
     expect(refused.map(({ code, out }) => [code, out])).toEqual([
       [2, ''],
       [1, ''],
+      [1, ''],
+      [1, ''],
     ]);
     expect(refused[0]?.err).toBe('error: --on-death is not JSON\n');
     expect(refused[1]?.err).toMatch(/^ {2}dedup\.mode: /m);
+    for (const { err } of refused.slice(2)) expect(err).toMatch(/^ {2}destination.*refused_address/m);
   });
 
   test('takes lines in requests, and the same lines again under the same key enqueue nothing new', async () => {
@@ -323,7 +328,7 @@ describe('doctor', () => {
     ]);
     expect(troubled.code).toBe(0); // warnings
     expect(troubled.out).toMatch(/^warn +paused +reports .*\n +sluice resume reports$/m);
-    expect(troubled.out).toMatch(/^warn +dead +reports has 1 dead letters\n +sluice dead list reports$/m);
+    expect(troubled.out).toMatch(/^warn +dead +reports has 1 dead letter\n +sluice dead list reports$/m);
     expect(stranger).toMatchObject({
       code: 1,
       out: expect.stringMatching(/^fail +token +it is not known here\n +\S/m),

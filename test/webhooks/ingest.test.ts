@@ -381,7 +381,7 @@ describe('a route', () => {
     expect([heard.status, codeOf(heard)]).toEqual([500, 'internal']);
     const after = [(await redis.keys('{sluice}:m:*')).length, (await counts('routed')).rejected.route];
     expect(after).toEqual([before[0], (before[1] ?? 0) + 1]);
-    expect(deployed().logs.join()).toContain('source routed: its route failed');
+    expect(deployed().logs.join()).toContain('"event":"route failed","source":"routed"');
     expect(deployed().logs.join()).not.toContain('the payload must not be logged');
   });
 });

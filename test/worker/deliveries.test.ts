@@ -186,6 +186,7 @@ test.each([
     { destination: { url: 'http://127.0.0.1/', headers: { host: 'a' } } },
     'destination',
   ],
+  ['/v1/queues/webhook.out/messages', { destination: { url: 'http://127.0.0.1/', metod: 'PUT' } }, 'destination.metod'],
   ['/v1/queues/github.review/messages', { destination: 'http://127.0.0.1/' }, 'destination'],
   ['/v1/queues/reports/messages', { destination: 'http://127.0.0.1/' }, 'destination'],
 ])('%s refuses %j', async (path, options, field) => {

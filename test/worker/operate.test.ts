@@ -219,7 +219,7 @@ const refused: [string, string, string, unknown, string, number, string, string[
     'invalid_message',
     ['state', 'limit', 'x'],
   ],
-  ['neither ids nor a limit', 'POST', '/v1/queues/reports/dead/redrive', {}, 'all', 422, 'invalid_message', ['']],
+  ['neither ids nor a limit', 'POST', '/v1/queues/reports/dead/redrive', {}, 'all', 422, 'invalid_message', ['ids']],
   [
     'states that there are not',
     'POST',

@@ -22,7 +22,8 @@ export function addTail(program: Command): void {
     )
     .action(async ({ queue, interval: intervalMs, count }: { queue?: string; interval: number; count: number }) => {
       const { api, out } = connect(command);
-      out.say(`looking every ${lengthOf(intervalMs)}; what comes and goes between two looks shows in "ended" only`);
+      const between = queue === undefined ? 'shows in "ended" only' : 'does not show';
+      out.say(`looking every ${lengthOf(intervalMs)}; what comes and goes between two looks ${between}`);
       const look = async (): Promise<Snapshot> => {
         const queues = await allQueues(api);
         const shown = queue === undefined ? queues : queues.filter((report) => report.queue === queue);

@@ -61,8 +61,8 @@ export function judgeQueues(queues: QueueReport[], now: number): Finding[] {
   ]);
   if (findings.length > 0) return findings;
   const oldest = Math.min(...queues.map(({ oldestReadyAt = now }) => oldestReadyAt));
-  const found =
-    queues.length === 0 ? 'no queue for this token' : `${queues.length} queues, oldest ${lengthOf(now - oldest)}`;
+  const waits = oldest < now ? `the oldest message has waited ${lengthOf(now - oldest)}` : 'nothing is ready';
+  const found = queues.length === 0 ? 'no queue for this token' : `${queues.length} queues, ${waits}`;
   return [finding('queues', 'ok', found)];
 }
 
@@ -87,7 +87,14 @@ function judgeBacklog(
 
 function judgeDead({ queue, dead }: QueueReport): Finding[] {
   if (dead === 0) return [];
-  return [finding('dead', 'warn', `${queue} has ${dead} dead letters`, `sluice dead list ${queue}`)];
+  return [
+    finding(
+      'dead',
+      'warn',
+      `${queue} has ${dead} dead ${dead === 1 ? 'letter' : 'letters'}`,
+      `sluice dead list ${queue}`,
+    ),
+  ];
 }
 
 /** @param answers what the server said to a request of each scope that changes nothing */

@@ -67,6 +67,7 @@ export const Issue = z.object({
     'size',
     'unknown_queue',
     'refused_address',
+    'ordered',
   ]),
   message: z.string(),
 });

@@ -9,7 +9,7 @@ import { BadSettings } from './errors.ts';
 import { type Inspector, openInspector } from './inspector.ts';
 import { policiesOf } from './limits.ts';
 import { logError, logWarning } from './log.ts';
-import { DRAINED } from './message.ts';
+import { DRAINED, parseLane } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
@@ -162,8 +162,10 @@ export function openEngine(
       pollMs,
       onTripped: (tripped) => {
         for (const { name, openUntil } of tripped) {
-          if (openUntil) logWarning('destination left alone', { name, until: new Date(openUntil).toISOString() });
-          else logWarning('destination works again', { name });
+          const { queue, group = '' } = parseLane(`0:${name.replace(/\/$/, '')}`);
+          if (openUntil)
+            logWarning('destination left alone', { queue, group, until: new Date(openUntil).toISOString() });
+          else logWarning('destination works again', { queue, group });
         }
       },
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.

@@ -80,10 +80,23 @@ function weightsOf(weights: Record<string, number>, of: string): string[] {
   return pairs.length === 0 ? [] : [`w=${pairs.join(',')}`];
 }
 
+export interface LimitsInForce {
+  concurrency?: number;
+  rate?: { limit: number; perMs: number };
+  /** Of each group. */
+  group?: Omit<LimitsInForce, 'group'>;
+}
+
 /** The limits that words speak of, for people. */
-export function limitsIn(words: string): { concurrency?: number; rate?: { limit: number; perMs: number } } {
-  const [, concurrency] = /(?:^| )c=(\d+)/.exec(words) ?? [];
-  const [, limit, perMs] = /(?:^| )r=(\d+)\/(\d+)/.exec(words) ?? [];
+export function limitsIn(words: string): LimitsInForce {
+  const group = namedIn(words, 'g');
+  const ofGroup = / [ob] /.test(` ${words} `) ? { ...group, concurrency: 1 } : group;
+  return { ...namedIn(words, ''), ...(Object.keys(ofGroup).length > 0 ? { group: ofGroup } : {}) };
+}
+
+function namedIn(words: string, of: '' | 'g'): Omit<LimitsInForce, 'group'> {
+  const [, concurrency] = new RegExp(`(?:^| )${of}c=(\\d+)`).exec(words) ?? [];
+  const [, limit, perMs] = new RegExp(`(?:^| )${of}r=(\\d+)/(\\d+)`).exec(words) ?? [];
   return {
     ...(concurrency === undefined ? {} : { concurrency: Number(concurrency) }),
     ...(limit === undefined ? {} : { rate: { limit: Number(limit), perMs: Number(perMs) } }),

@@ -135,6 +135,18 @@ onEachRedis('enqueue', (bench) => {
     expect([await ask('b'), await ask('a')]).toEqual([b.now + 4_000, undefined]);
   });
 
+  test('one that can stay longer takes over from one that soon has to end: the timers behind its end are nobody else’s', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1, { delayMs: 5_000 }));
+    const ask = async (lease: string, sleepMs: number) =>
+      (await b.exchange({ lease, want: 10, drain: { ending: false, sleepMs } })).nextDue;
+    expect(await ask('woken', 10_000)).toBe(b.now + 5_000);
+    expect(await ask('cron', 45_000)).toBe(b.now + 5_000);
+    b.now += 1;
+    expect(await ask('woken', 9_999)).toBeUndefined();
+    expect(await ask('another', 44_000)).toBeUndefined();
+  });
+
   test('a thousand messages of many lanes go in at once and come out in order', async () => {
     const b = bench();
     const messages = Array.from({ length: 1_000 }, (_, i) => b.message(`q${i % 7}`, i, { priority: 3 }));

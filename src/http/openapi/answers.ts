@@ -64,10 +64,12 @@ const Settled = z.object({
   cancelled: z.optional(z.array(z.string())),
 });
 
-const LimitsInForce = z.object({
+const limitsInForce = {
   concurrency: z.optional(count),
   rate: z.optional(z.object({ limit: count, perMs: count })),
-});
+};
+
+const LimitsInForce = z.object({ ...limitsInForce, group: z.optional(z.object(limitsInForce)) });
 
 const QueueReport = z.object({
   queue: z.string(),

@@ -3,7 +3,7 @@
 -- KEYS[1]  string  req:<token>  the request, once applied: '<fingerprint> <base>', where the base is what its ids begin with
 -- KEYS[2]  zset    timers
 -- KEYS[3]  string  awake        somebody is draining, or was just asked to; its value is the base of who asked
--- KEYS[4]  string  sleeper      '<epoch ms> <lease>': when a drain that sleeps will look again
+-- KEYS[4]  string  sleeper      '<epoch ms> …': when a drain that sleeps will look again
 -- KEYS[5]  hash    failures
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests

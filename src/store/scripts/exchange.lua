@@ -4,7 +4,7 @@
 -- KEYS[2]  hash    failures
 -- KEYS[3]  string  awake
 -- KEYS[4]  hash    config        queue → 'paused <pool>' or 'resuming <pool>'; read only where an index says so
--- KEYS[5]  string  sleeper       '<epoch ms> <lease>': when a drain that sleeps will look again
+-- KEYS[5]  string  sleeper       '<epoch ms> <lease> <epoch ms>': when a drain that sleeps will look again, and how long it can stay
 -- KEYS[6]  list    stats
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
@@ -164,14 +164,16 @@ elseif idle and #held > 0 then
 end
 if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.call('SET', KEYS[3], lease, 'PX', ARGV[8]) end
 
--- Of all that have nothing to do, the one that looks first may sleep until the next timer; the others end.
+-- Of all that have nothing to do, the one that looks first may sleep until the next timer, or the one that can stay longest;
+-- the others end.
 if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
-  local looks, sleeper = string.match(text_of(KEYS[5]), '^(%d+) (%S+)$')
+  local looks, sleeper, stays = string.match(text_of(KEYS[5]), '^(%d+) (%S+) (%d+)$')
   looks = tonumber(looks)
-  if looks and looks > now and looks <= next_due and sleeper ~= lease then
+  local can_stay = now + tonumber(ARGV[9])
+  if looks and looks > now and looks <= next_due and sleeper ~= lease and tonumber(stays) >= can_stay then
     next_due = nil
   else
-    redis.call('SET', KEYS[5], digits(next_due) .. ' ' .. lease, 'PX', digits(math.max(1, next_due - now) + 1000))
+    redis.call('SET', KEYS[5], digits(next_due) .. ' ' .. lease .. ' ' .. digits(can_stay), 'PX', digits(math.max(1, next_due - now) + 1000))
   end
 end
 

@@ -168,17 +168,16 @@ describe('rules', () => {
   test('the doctor: clock, cron, scopes', () => {
     expect(judgeClock(10_000, 11_000, 500)).toMatchObject({ status: 'ok' });
     expect(judgeClock(10_000, 20_000, 500)).toMatchObject({ status: 'warn', found: expect.stringContaining('9s') });
-    const now = 10_000_000;
-    const cron = (signs: object) => judgeCron(signs, now).status;
-    expect([cron({}), cron({ lastSweepAt: now - 60_000 }), cron({ lastSweepAt: 1 })]).toEqual(['skip', 'ok', 'ok']);
-    expect([cron({ lastSweepAt: now + 5, overdueAt: now + 900_000 }), cron({ uncountedAt: now - 60_000 })]).toEqual([
+    const now = 100_000_000;
+    const minutes = (ago: number) => now - ago * 60_000;
+    const cron = (signs: object) => judgeCron({ hasFigures: true, ...signs }, now).status;
+    expect([cron({ hasFigures: false }), cron({}), cron({ uncountedAt: minutes(1) })]).toEqual(['skip', 'warn', 'warn']);
+    expect([1, 12, 14, 21].map((ago) => cron({ lastSweepAt: minutes(ago) }))).toEqual(['ok', 'ok', 'warn', 'fail']);
+    expect([cron({ lastSweepAt: now + 5, overdueAt: minutes(-15) }), cron({ overdueAt: minutes(4) })]).toEqual([
       'ok',
-      'skip',
-    ]);
-    expect([cron({ overdueAt: now - 200_000 }), cron({ lastSweepAt: 1, uncountedAt: now - 700_000 })]).toEqual([
       'warn',
-      'fail',
     ]);
+    expect(cron({ lastSweepAt: minutes(13), uncountedAt: minutes(12) })).toBe('fail');
     const point = (at: number, acked: number) => ({ at, acked, retried: 0, dead: 0 });
     expect(uncountedOf([point(60_000, 5), point(120_000, 0), point(180_000, 1)], 100_000)).toBe(240_000);
     expect(uncountedOf([point(60_000, 5), point(120_000, 0)], 100_000)).toBeUndefined();

@@ -8,6 +8,10 @@ const CLOCK_WARN_MS = 2_000;
 /** Cron ticks each minute; one may be late or lost. */
 const SWEEP_WARN_MS = 150_000;
 const SWEEP_FAIL_MS = 600_000;
+/** A sweep that finds nothing to do is noted so often. */
+const NOTED_MS = 600_000;
+const TRIGGER =
+  'is there a cron trigger ("* * * * *" in wrangler.toml)? `POST /v1/sweep` and `POST /v1/drain` do its work by hand';
 const MINUTE_MS = 60_000;
 const BACKLOG_WARN_MS = 5 * MINUTE_MS;
 
@@ -22,7 +26,9 @@ export function judgeClock(serverAt: number, localAt: number, doubtMs: number): 
 
 /** What tells whether cron runs. Instants are epoch ms by the server's clock. */
 export interface Signs {
-  /** When a sweep last found something to count. On an idle system that may be long ago, with cron running. */
+  /** Whether it keeps figures: without them nothing is known of its sweeps. */
+  hasFigures: boolean;
+  /** When a sweep last ran; one that found nothing to do is noted every ten minutes only. */
   lastSweepAt?: number | undefined;
   /** Since when something is to be counted that no sweep has counted. */
   uncountedAt?: number | undefined;
@@ -30,20 +36,18 @@ export interface Signs {
   overdueAt?: number | undefined;
 }
 
-export function judgeCron({ lastSweepAt, uncountedAt, overdueAt }: Signs, now: number): Finding {
+export function judgeCron({ hasFigures, lastSweepAt, uncountedAt, overdueAt }: Signs, now: number): Finding {
   const waitsMs = now - Math.min(uncountedAt ?? now, overdueAt ?? now);
   if (waitsMs > SWEEP_WARN_MS) {
     const status = waitsMs > SWEEP_FAIL_MS ? 'fail' : 'warn';
-    const todo = 'is there a cron trigger ("* * * * *" in wrangler.toml)? `POST /v1/drain` does its work by hand';
-    return finding('cron', status, `what a sweep has to do has waited ${lengthOf(waitsMs)}`, todo);
+    return finding('cron', status, `what a sweep has to do has waited ${lengthOf(waitsMs)}`, TRIGGER);
   }
-  if (lastSweepAt === undefined) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
-  const age = lengthOf(now - lastSweepAt);
-  return finding(
-    'cron',
-    'ok',
-    now - lastSweepAt > SWEEP_WARN_MS ? `swept ${age} ago, nothing to do since` : `swept ${age} ago`,
-  );
+  if (!hasFigures) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
+  if (lastSweepAt === undefined) return finding('cron', 'warn', 'no sweep has run yet', TRIGGER);
+  const quietMs = now - lastSweepAt;
+  if (quietMs <= NOTED_MS + SWEEP_WARN_MS) return finding('cron', 'ok', `swept ${lengthOf(quietMs)} ago`);
+  const found = `swept ${lengthOf(quietMs)} ago; a cron that runs leaves a sign every ten minutes`;
+  return finding('cron', quietMs > NOTED_MS + SWEEP_FAIL_MS ? 'fail' : 'warn', found, TRIGGER);
 }
 
 /** @returns the end of the first minute in which something ended after the last sweep that counted */

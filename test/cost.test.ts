@@ -41,7 +41,7 @@ onEachRedis('the cost', (bench) => {
     expect(cost).toEqual({ commands: 5, requests: 1 });
   });
 
-  test('of an isolate\'s first idle tick, and of one in ten minutes: 6, because it notes that cron runs', async () => {
+  test("of an isolate's first idle tick, and of one in ten minutes: 6, because it notes that cron runs", async () => {
     await warmUp(engineOn(bench(), []));
     const engine = engineOn(bench(), []);
     const cost = await bench().cost(() => engine.tick());

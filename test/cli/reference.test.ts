@@ -171,7 +171,11 @@ describe('rules', () => {
     const now = 100_000_000;
     const minutes = (ago: number) => now - ago * 60_000;
     const cron = (signs: object) => judgeCron({ hasFigures: true, ...signs }, now).status;
-    expect([cron({ hasFigures: false }), cron({}), cron({ uncountedAt: minutes(1) })]).toEqual(['skip', 'warn', 'warn']);
+    expect([cron({ hasFigures: false }), cron({}), cron({ uncountedAt: minutes(1) })]).toEqual([
+      'skip',
+      'warn',
+      'warn',
+    ]);
     expect([1, 12, 14, 21].map((ago) => cron({ lastSweepAt: minutes(ago) }))).toEqual(['ok', 'ok', 'warn', 'fail']);
     expect([cron({ lastSweepAt: now + 5, overdueAt: minutes(-15) }), cron({ overdueAt: minutes(4) })]).toEqual([
       'ok',

@@ -113,7 +113,12 @@ async function signsOf(site: Site, queues: QueueReport[], stats: Stats | undefin
     const { body } = await site.see('GET', `${path`/v1/queues/${queue}/messages`}?state=delayed&limit=1`); // the first due
     due.push(...((body as { messages: MessageReport[] } | undefined)?.messages ?? []).flatMap(({ at }) => at ?? []));
   }
-  return { hasFigures: stats !== undefined, lastSweepAt, uncountedAt, overdueAt: due.length > 0 ? Math.min(...due) : undefined };
+  return {
+    hasFigures: stats !== undefined,
+    lastSweepAt,
+    uncountedAt,
+    overdueAt: due.length > 0 ? Math.min(...due) : undefined,
+  };
 }
 
 async function audit(site: Site, repair: boolean): Promise<Finding[]> {

@@ -38,7 +38,7 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   };
   const stack = await startStack({ redis: flags.redis, env, log: (line) => console.error(line) });
   const worker = await stack.startWorker(port);
-  const load = flags.demo ? startLoad(worker.url, stack.token) : undefined;
+  const load = world ? startLoad(worker.url, stack.token, world.url) : undefined;
   const ticker = startTicker(worker.tick, (error) => console.error(`cron: ${String(error)}`));
   const stop = async () => {
     ticker.stop();

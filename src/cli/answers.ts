@@ -101,6 +101,10 @@ export interface Stats {
   lastSweepAt?: number;
 }
 
+export interface DestinationPage {
+  destinations: { queue: string; group?: string; state: 'open' | 'probing' | 'closed'; failures: number }[];
+}
+
 export interface Findings {
   findings: { finding: string; name: string }[];
 }

@@ -5,7 +5,14 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { changesOf, type Snapshot } from '../../src/cli/changes.ts';
 import { completionScript } from '../../src/cli/completion-script.ts';
-import { judgeClock, judgeCron, judgeQueues, judgeScopes, uncountedOf } from '../../src/cli/doctor/rules.ts';
+import {
+  judgeClock,
+  judgeCron,
+  judgeDestinations,
+  judgeQueues,
+  judgeScopes,
+  uncountedOf,
+} from '../../src/cli/doctor/rules.ts';
 import { paintFor } from '../../src/cli/output.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { barOf } from '../../src/cli/progress.ts';
@@ -182,6 +189,9 @@ describe('rules', () => {
       'warn',
     ]);
     expect(cron({ lastSweepAt: minutes(13), uncountedAt: minutes(12) })).toBe('fail');
+    const down = (state: 'open' | 'closed') => ({ queue: 'out', group: 'acme', state, failures: 7 });
+    expect([judgeDestinations([]).status, judgeDestinations([down('closed')]).status]).toEqual(['ok', 'ok']);
+    expect(judgeDestinations([down('open')])).toMatchObject({ status: 'warn', found: 'left alone: acme (7 failures)' });
     const point = (at: number, acked: number) => ({ at, acked, retried: 0, dead: 0 });
     expect(uncountedOf([point(60_000, 5), point(120_000, 0), point(180_000, 1)], 100_000)).toBe(240_000);
     expect(uncountedOf([point(60_000, 5), point(120_000, 0)], 100_000)).toBeUndefined();

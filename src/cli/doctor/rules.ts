@@ -1,5 +1,5 @@
 /** What is well, doubtful or wrong about what was seen. Pure. */
-import { type QueueReport, readyOf, type Stats } from '../answers.ts';
+import { type DestinationPage, type QueueReport, readyOf, type Stats } from '../answers.ts';
 import { lengthOf } from '../time.ts';
 import { type Finding, finding } from './finding.ts';
 
@@ -99,6 +99,15 @@ function judgeDead({ queue, dead }: QueueReport): Finding[] {
       `sluice dead list ${queue}`,
     ),
   ];
+}
+
+/** Those that failed too often in a row; their messages wait. */
+export function judgeDestinations(destinations: DestinationPage['destinations']): Finding {
+  const down = destinations.filter(({ state }) => state !== 'closed');
+  if (down.length === 0) return finding('outgoing', 'ok', 'no destination is left alone');
+  const names = down.map(({ queue, group, failures }) => `${group ?? queue} (${failures} failures)`);
+  const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? `, and ${names.length - 5} more` : '');
+  return finding('outgoing', 'warn', `left alone: ${shown}`, 'are they up? The errors stand with their messages');
 }
 
 /** @param answers what the server said to a request of each scope that changes nothing */

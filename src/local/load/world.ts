@@ -33,10 +33,10 @@ export async function startWorld(): Promise<World> {
   };
 }
 
-/** A minute in four, whoever is away at times is. */
+/** Two minutes in four, whoever is away at times is. */
 function answerOf(partner: string, now: number): number {
   if (partner === PARTNERS.down) return 500;
-  return partner === PARTNERS.flaky && now % 240_000 < 60_000 ? 503 : 200;
+  return partner === PARTNERS.flaky && now % 240_000 < 120_000 ? 503 : 200;
 }
 
 /** One in 40 messages never gets through, one in 12 fails at first, one in 30 is told to come back. */

@@ -101,6 +101,7 @@ async function takeAll(browser: Browser, page: Page, size: string): Promise<void
       console.log(`${name}: not in this deployment`);
       continue;
     }
+    if (name === 'work') await page.waitForSelector('tbody tr', { timeout: 10_000 }).catch(() => {}); // somebody, if anybody
     await picture(browser, page, `${name}-${size}`);
   }
 }

@@ -476,6 +476,24 @@ describe('doctor', () => {
 });
 
 describe('everywhere', () => {
+  test.each([
+    ['dead', 'list', 'nowhere'],
+    ['dead', 'delete', 'nowhere', '--yes'],
+    ['dead', 'redrive', 'nowhere', '--all'],
+    ['resume', 'nowhere'],
+    ['purge', 'nowhere', '--yes'],
+    ['peek', 'nowhere'],
+    ['receive', 'nowhere'],
+    ['bench', '--queue', 'nowhere'],
+  ])('sluice %s %s %s: a queue that there is not is named, and nothing is shown', async (...args) => {
+    const { code, out, err } = await sluice(args);
+    expect([code, out, err]).toEqual([1, '', expect.stringMatching(/unknown_queue[\s\S]*sluice queues/)]);
+  });
+
+  test('an interval of less than 100 ms is wrong usage', async () => {
+    expect(await sluice(['top', '--interval', '1ms'])).toMatchObject({ code: 2, out: '' });
+  });
+
   test('options win over the environment, and a token on the command line is warned of but never shown', async () => {
     const env = { SLUICE_URL: 'http://127.0.0.1:1', SLUICE_TOKEN: 'wrong' };
     const well = await sluice(['queues', '--url', deployed().worker.url, '--token', admin.token], { env });

@@ -64,10 +64,10 @@ export function judgeQueues(queues: QueueReport[], now: number): Finding[] {
     ...judgeDead(report),
   ]);
   if (findings.length > 0) return findings;
+  if (queues.length === 0) return [finding('queues', 'ok', 'no queue for this token')];
   const oldest = Math.min(...queues.map(({ oldestReadyAt = now }) => oldestReadyAt));
   const waits = oldest < now ? `the oldest message has waited ${lengthOf(now - oldest)}` : 'nothing is ready';
-  const found = queues.length === 0 ? 'no queue for this token' : `${queues.length} queues, ${waits}`;
-  return [finding('queues', 'ok', found)];
+  return [finding('queues', 'ok', `${queues.length} queues, ${waits}`)];
 }
 
 function judgePause({ queue, paused, ...report }: QueueReport): Finding[] {

@@ -24,12 +24,15 @@ export const stats: EdgeFunction = (app) => {
   app.get('/metrics', allow('operate'), async (c) => {
     const { engine, token } = c.var;
     const permitted = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name));
+    const sees = isPermitted(token, ANY_QUEUE); // sources, and messages whose queue nobody knows, are nobody's
     const names = permitted.map(({ name }) => name);
-    const [queues, { figures: totals, ...rest }] = await Promise.all([
-      Promise.all(permitted.map((queue) => engine.operator.queue(queue))),
-      engine.stats.totals(isPermitted(token, ANY_QUEUE) ? [...names, NO_QUEUE] : names),
+    const [queues, { figures: totals, ...rest }, breakers, sources] = await Promise.all([
+      engine.inspector.queues(permitted),
+      engine.stats.totals(sees ? [...names, NO_QUEUE] : names),
+      engine.inspector.breakers(permitted),
+      sees ? engine.sources.report() : [],
     ]);
-    const text = metricsText({ now: Date.now(), queues, totals, ...rest });
+    const text = metricsText({ now: Date.now(), queues, totals, breakers, sources, ...rest });
     return c.text(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   });
 };

@@ -2,7 +2,7 @@
 import { type CauseGroup, groupCauses } from './causes.ts';
 import { type QueueReport, reportOfQueue } from './operator.ts';
 import type { AnyQueue } from './queue.ts';
-import type { Operations } from './store/operations.ts';
+import type { Breaker, Operations } from './store/operations.ts';
 
 export interface LeaseReport {
   lease: string;
@@ -38,6 +38,8 @@ export interface CauseReport {
 export interface Inspector {
   /** In their order. So many at once as a page has: 1,000. @throws StorageError */
   queues(queues: AnyQueue[]): Promise<QueueReport[]>;
+  /** How many destinations of the queues that deliver to some failed last, by the state of their breakers. @throws StorageError */
+  breakers(queues: AnyQueue[]): Promise<Map<string, Record<Breaker['state'], number>>>;
   /** Those that hold messages now, the next to expire first. @throws StorageError */
   leases(limit: number, cursor: string): Promise<LeasePage>;
   /** Why the newest thousand dead letters died. @throws StorageError */
@@ -47,6 +49,8 @@ export interface Inspector {
 /** Queues that one script counts: a thousand are five requests, side by side. */
 const COUNTED = 200;
 const LETTERS = 1_000;
+/** Of some 500 destinations each: more than these fail only where the network itself does. */
+const BREAKER_PAGES = 4;
 
 export function openInspector(operations: Operations): Inspector {
   return {
@@ -55,6 +59,20 @@ export function openInspector(operations: Operations): Inspector {
       for (let from = 0; from < queues.length; from += COUNTED) steps.push(queues.slice(from, from + COUNTED));
       const counts = (await Promise.all(steps.map((step) => operations.countAll(step)))).flat();
       return counts.map((count, i) => reportOfQueue(queues[i] as AnyQueue, count));
+    },
+    async breakers(queues) {
+      const delivering = queues.filter(({ destination }) => destination);
+      const counts = new Map(delivering.map(({ name }) => [name, { open: 0, probing: 0, closed: 0 }]));
+      let cursor = delivering.length > 0 ? '0' : '';
+      for (let page = 0; cursor !== '' && page < BREAKER_PAGES; page++) {
+        const { breakers, cursor: next } = await operations.breakers(cursor);
+        for (const { queue, state } of breakers) {
+          const count = counts.get(queue);
+          if (count) count[state]++;
+        }
+        cursor = next === '0' ? '' : next;
+      }
+      return counts;
     },
     async leases(limit, cursor) {
       const { cursor: next, leases, ...rest } = await operations.leases(limit, cursor);

@@ -16,7 +16,7 @@ export interface StatsReport {
   /** Epoch ms, by the server's clock. */
   now: number;
   stepMs: number;
-  /** The last sweep that found figures to fold. */
+  /** The last sweep that found figures to fold, or one of an idle system, which is noted every ten minutes. */
   lastSweepAt?: number;
   /** Each step, the present one last; `at` is its beginning. */
   points: (StatsFigures & { at: number })[];

@@ -41,6 +41,16 @@ onEachRedis('the cost', (bench) => {
     expect(cost).toEqual({ commands: 5, requests: 1 });
   });
 
+  test("of an isolate's first idle tick, and of one in ten minutes: 6, because it notes that cron runs", async () => {
+    await warmUp(engineOn(bench(), []));
+    const engine = engineOn(bench(), []);
+    const cost = await bench().cost(() => engine.tick());
+    const { lastSweepAt = 0, now } = await engine.stats.report('1h', ['*']);
+    expect(cost).toEqual({ commands: 6, requests: 1 });
+    expect(now - lastSweepAt).toBeLessThan(60_000);
+    expect(await bench().cost(() => engine.tick())).toEqual({ commands: 5, requests: 1 });
+  });
+
   test('of the cron tick after work: 9 commands more, which fold what became of it', async () => {
     const engine = engineOn(bench(), []);
     await warmUp(engine);

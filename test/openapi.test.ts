@@ -78,6 +78,16 @@ describe('the document', () => {
     expect(JSON.stringify(document)).not.toContain('["number","string"]');
   });
 
+  test('what it refers to is there', () => {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = '']) => path);
+    const missing = references.filter(
+      (path) =>
+        path.split('/').reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], document) === undefined,
+    );
+    expect(references.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
+  });
+
   test('its bounds of durations are those that are checked', () => {
     const durations = [...forms].flatMap(([schema, { oneOf = [] }]: [unknown, JsonSchema]) =>
       oneOf.filter(({ maximum }) => maximum !== undefined).map((bounds) => ({ schema, bounds })),

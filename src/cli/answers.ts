@@ -97,8 +97,12 @@ export interface Stats {
   /** A minute each: what ended in it. */
   points: (Figures & { at: number })[];
   total: Figures;
-  /** When a sweep last found something to count, epoch ms. */
+  /** When a sweep last ran, epoch ms. On an idle system it is noted every ten minutes. */
   lastSweepAt?: number;
+}
+
+export interface DestinationPage {
+  destinations: { queue: string; group?: string; state: 'open' | 'probing' | 'closed'; failures: number }[];
 }
 
 export interface Findings {

@@ -1,7 +1,7 @@
 /**
  * The HTTP API for operators: any method, the token, problems as SluiceErrors.
  *
- * GET, PUT and DELETE are sent again where no usable answer came; POST is not, because what it does may not bear it.
+ * All but POST is sent again where no usable answer came; what POST does may not bear it.
  */
 
 import { errorOf } from '../client/error.ts';
@@ -14,10 +14,11 @@ export interface Api {
   get<Answer>(path: string): Promise<Answer>;
   post<Answer>(path: string, body?: object): Promise<Answer>;
   put<Answer>(path: string, body: object): Promise<Answer>;
+  patch<Answer>(path: string, body: object): Promise<Answer>;
   delete<Answer>(path: string, body?: object): Promise<Answer>;
 }
 
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 const TIMEOUT_MS = 15_000;
 export const REPEAT = { times: 3, baseMs: 200, maxMs: 5_000 };
@@ -40,6 +41,7 @@ export function openApi(url: string, token: string): Api {
     get: (path) => call('GET', path),
     post: (path, body) => call('POST', path, body),
     put: (path, body) => call('PUT', path, body),
+    patch: (path, body) => call('PATCH', path, body),
     delete: (path, body) => call('DELETE', path, body),
   };
 }

@@ -19,6 +19,18 @@ export function duration(text: string): number {
   throw new InvalidArgumentError('It must be milliseconds, or text such as 90s, 5m or 1h30m.');
 }
 
+/** Messages in each period: 100/1m. @returns with the period in ms */
+export function rate(text: string): { limit: number; per: number } {
+  const [, limit, per] = /^(\d{1,7})\/(\w+)$/.exec(text) ?? [];
+  if (limit === undefined || per === undefined) throw new InvalidArgumentError('It must be such as 100/1m.');
+  return { limit: Number(limit), per: duration(per) };
+}
+
+/** What an option takes, or `none`. Not null: commander makes an empty text of it. */
+export function orNone<Value>(read: (text: string) => Value): (text: string) => Value | 'none' {
+  return (text) => (text === 'none' ? text : read(text));
+}
+
 /** @returns ms, of an interval at which to ask a server */
 export function interval(text: string): number {
   const ms = duration(text);

@@ -15,7 +15,10 @@ export interface Output {
 }
 
 export function openOutput(isJson: boolean): Output {
-  const write = (value: unknown, text: () => string) => `${isJson ? visible(JSON.stringify(value)) : text()}\n`;
+  const write = (value: unknown, text: () => string) => {
+    const shown = isJson ? visible(JSON.stringify(value)) : text();
+    return shown === '' ? '' : `${shown}\n`; // of nothing not even a line
+  };
   return {
     isJson,
     paint: paintFor(process.stdout.isTTY === true, process.env),

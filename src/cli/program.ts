@@ -6,6 +6,7 @@ import { addControl } from './commands/control.ts';
 import { addDead } from './commands/dead.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEnqueue } from './commands/enqueue.ts';
+import { addLimit } from './commands/limit.ts';
 import { addMessage } from './commands/message.ts';
 import { addPeek } from './commands/peek.ts';
 import { addQueues } from './commands/queues.ts';
@@ -26,6 +27,7 @@ const COMMANDS = [
   addMessage,
   addDead,
   addControl,
+  addLimit,
   addSchedules,
   addRings,
   addTail,

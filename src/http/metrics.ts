@@ -5,6 +5,9 @@
  */
 import { boundMs, type Figures, type Histogram, LAST_BUCKET, OUTCOMES } from '../figures.ts';
 import type { QueueReport } from '../operator.ts';
+import type { Breaker } from '../store/operations.ts';
+import { REASONS } from '../webhooks/ingest.ts';
+import type { SourceReport } from '../webhooks/tally.ts';
 
 export interface Measurements {
   /** Epoch ms. */
@@ -12,10 +15,13 @@ export interface Measurements {
   queues: QueueReport[];
   /** By queue. */
   totals: Map<string, Figures>;
+  /** Of the queues that deliver to destinations, those that failed last: a count for each state. */
+  breakers: Map<string, Record<Breaker['state'], number>>;
+  sources: SourceReport[];
   sweptAt?: number;
 }
 
-export function metricsText({ now, queues, totals, sweptAt }: Measurements): string {
+export function metricsText({ now, queues, totals, breakers, sources, sweptAt }: Measurements): string {
   const each = [...totals];
   return [
     family('sluice_queue_messages', 'gauge', 'Messages of a queue by state.', queues.flatMap(states)),
@@ -56,9 +62,23 @@ export function metricsText({ now, queues, totals, sweptAt }: Measurements): str
       each.flatMap(([queue, { run }]) => histogram(queue, run)),
     ),
     family(
+      'sluice_destinations',
+      'gauge',
+      'Destinations that failed last, by what their circuit breaker does: open is left alone, closed is not yet.',
+      [...breakers].flatMap(([queue, counts]) =>
+        Object.entries(counts).map(([state, count]): Sample => ['', { queue, state }, count]),
+      ),
+    ),
+    family(
+      'sluice_webhooks_total',
+      'counter',
+      'Requests of webhook sources by what became of them.',
+      sources.flatMap(webhooks),
+    ),
+    family(
       'sluice_last_sweep_timestamp_seconds',
       'gauge',
-      'When a sweep last found figures to fold.',
+      'When a sweep last ran; where nothing was to be done, noted every ten minutes.',
       sweptAt === undefined ? [] : [['', {}, sweptAt / 1_000]],
     ),
   ].join('');
@@ -72,7 +92,7 @@ function family(name: string, type: string, help: string, samples: Sample[]): st
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ''].join('\n');
 }
 
-/** Values are names of queues and words of ours: none has anything to escape. */
+/** Values are names of queues and sources, and words of ours: none has anything to escape. */
 function labelsText(labels: Record<string, string>): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
   return pairs.length > 0 ? `{${pairs.join(',')}}` : '';
@@ -82,6 +102,13 @@ function states({ queue, ready, delayed, leased, dead }: QueueReport): Sample[] 
   const waiting = Object.values(ready).reduce((sum, count) => sum + count, 0);
   const counts = { ready: waiting, delayed, leased, dead };
   return Object.entries(counts).map(([state, count]) => ['', { queue, state }, count]);
+}
+
+/** What was taken in, in the words of the API, and why the others were not: all outcomes there are, so that each begins at 0. */
+function webhooks({ source, accepted, duplicates, ignored, handshakes, rejected }: SourceReport): Sample[] {
+  const taken = Object.entries({ accepted, duplicates, ignored, handshakes });
+  const refused = REASONS.map((reason) => [`rejected_${reason}`, rejected[reason] ?? 0] as const);
+  return [...taken, ...refused].map(([outcome, count]) => ['', { source, outcome }, count]);
 }
 
 /** A queue that never measured anything has no histogram: most would be of queues that are pulled. */

@@ -15,7 +15,8 @@ Starts everything on this machine and stays: no account, no network. The Worker 
   --redis URL   a real Redis (redis://host:port, or redis+cluster://host:port,…) instead of the embedded one;
                 "auto" looks for a redis-server on the PATH
   --var N:VALUE a binding of the Worker, such as the secret of a source, as with wrangler dev; it may come several times
-  --demo        keep a believable load running: several queues, failures, dead letters, delayed messages
+  --demo        keep a believable load running: several queues, failures, dead letters, delayed messages,
+                schedules, rings, webhooks in and out, a receiver that is down
   --json        print one line of JSON when ready: {"url", "redisUrl", "redisToken", "token", "dashboard"}
   --help        this text
 `;
@@ -38,7 +39,7 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   };
   const stack = await startStack({ redis: flags.redis, env, log: (line) => console.error(line) });
   const worker = await stack.startWorker(port);
-  const load = flags.demo ? startLoad(worker.url, stack.token) : undefined;
+  const load = world ? startLoad(worker.url, stack.token, world.url) : undefined;
   const ticker = startTicker(worker.tick, (error) => console.error(`cron: ${String(error)}`));
   const stop = async () => {
     ticker.stop();

@@ -130,8 +130,12 @@ export interface Store {
   enqueue(request: EnqueueRequest): Promise<EnqueueAnswer>;
   /** @throws StorageError */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
-  /** One bounded step. The cursor says which keys it inspects: '0' begins, '' inspects none. @throws StorageError */
-  sweep(pool: string, step?: { limit?: number; cursor?: string }): Promise<SweepAnswer>;
+  /**
+   * One bounded step. The cursor says which keys it inspects: '0' begins, '' inspects none. With `note` its instant is
+   * remembered though it folds no figures: a command more.
+   * @throws StorageError
+   */
+  sweep(pool: string, step?: { limit?: number; cursor?: string; note?: boolean }): Promise<SweepAnswer>;
   /**
    * One bounded step; the cursor '0' begins and ends it. A deep one looks for the entry of each envelope too; a
    * whole one that was not deep has to go before it, because it takes what a lease without a timer holds for lost.
@@ -166,8 +170,8 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
   return {
     enqueue: (request) => enqueue(runner, keys, head(), request),
     exchange: (request) => exchange(runner, keys, head(), policies, request),
-    async sweep(pool, { limit = SWEEP_FIRES, cursor = '' } = {}) {
-      const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), policies, ...drained];
+    async sweep(pool, { limit = SWEEP_FIRES, cursor = '', note = false } = {}) {
+      const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), policies, note ? '1' : '', ...drained];
       const { reply } = await runner.run(
         scripts.sweep,
         [keys.timers, keys.failures, keys.ready(pool), keys.stats],

@@ -64,6 +64,7 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, tallies: Ta
       wait(writeLater());
     },
     async report() {
+      if (sources.size === 0) return [];
       await write();
       const counts = await tallies.read();
       return [...sources.values()].map((source) =>

@@ -298,8 +298,143 @@ describe('changing', () => {
   });
 });
 
+describe('schedules', () => {
+  const SCHEDULE = { queue: 'reports', body: { month: 'this' }, cron: '0 3 * * *', tz: 'Europe/Berlin' };
+  const tableOf = (out: string) => out.split('\n').map((line) => line.split(/ {2,}/));
+
+  test('are listed with when they fire next; run, paused, resumed, deleted', async () => {
+    await api('/v1/schedules/nightly', 'PUT', SCHEDULE);
+    await api('/v1/schedules/poll', 'PUT', { queue: 'reports', body: 1, every: '90s' });
+    const paused = await sluice(['schedules', 'pause', 'poll', '--json']);
+    expect(JSON.parse(paused.out)).toMatchObject({ id: 'poll', state: 'paused' });
+    const listed = await sluice(['schedules']);
+    const rows = tableOf(listed.out);
+    expect(rows[0]).toEqual(['schedule', 'state', 'queue', 'when', 'next']);
+    expect(rows).toContainEqual([
+      'nightly',
+      'active',
+      'reports',
+      '0 3 * * * Europe/Berlin',
+      expect.stringMatching(/T0[12]:00:00Z$/),
+    ]);
+    expect(rows).toContainEqual(['poll', 'paused', 'reports', 'every 1m30s']);
+    const { schedules } = await api('/v1/schedules', 'GET');
+    expect(JSON.parse((await sluice(['schedules', 'list', '--json'])).out)).toEqual({ schedules });
+    expect(await sluice(['schedules', 'run', 'nightly'])).toMatchObject({ code: 0, out: 'nightly fired\n' });
+    expect(await report()).toMatchObject({ ready: { 4: 1 } });
+    expect((await sluice(['schedules', 'resume', 'poll'])).out).toBe('poll resumed\n');
+    expect((await api('/v1/schedules/poll', 'GET')).state).toBe('active');
+    const unsure = await sluice(['schedules', 'delete', 'nightly']);
+    expect(unsure).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--yes') });
+    for (const id of ['nightly', 'poll'])
+      expect(await sluice(['schedules', 'delete', id, '--yes'])).toMatchObject({ code: 0, out: `${id} deleted\n` });
+    expect((await api('/v1/schedules/nightly', 'GET')).code).toBe('unknown_schedule');
+    await empty();
+  });
+
+  test('that there are not, that stand in the code, or that the token may not touch, are refused by name', async () => {
+    const [run, pause, resume, deleted, code, forbidden] = await Promise.all([
+      sluice(['schedules', 'run', 'nowhere']),
+      sluice(['schedules', 'pause', 'nowhere']),
+      sluice(['schedules', 'resume', 'nowhere', '--json']),
+      sluice(['schedules', 'delete', 'nowhere', '--yes']),
+      sluice(['schedules', 'run']),
+      sluice(['schedules'], { env: { SLUICE_TOKEN: sender.token } }),
+    ]);
+    for (const { code, out, err } of [run, pause, resume, deleted])
+      expect([code, out, err]).toEqual([1, '', expect.stringContaining('unknown_schedule')]);
+    expect(code).toMatchObject({ code: 2, err: expect.stringContaining("missing required argument 'id'") });
+    expect(forbidden).toMatchObject({ code: 1, err: expect.stringContaining('forbidden') });
+  });
+});
+
+describe('rings', () => {
+  test('items are added, shown, rotated and removed; a ring is deleted', async () => {
+    expect((await sluice(['rings', 'add', 'monitors', 'a', 'b', 'c', 'a'])).out).toBe('added 3, length 3\n');
+    const [listed, json, shown] = await Promise.all([
+      sluice(['rings']),
+      sluice(['rings', 'list', '--json']),
+      sluice(['rings', 'show', 'monitors']),
+    ]);
+    expect(listed.out).toMatch(/^ring +length\nmonitors +3\n$/);
+    expect(JSON.parse(json.out)).toEqual({ rings: [{ ring: 'monitors', length: 3 }] });
+    expect(shown.out.trim().split('\n').toSorted()).toEqual(['a', 'b', 'c']);
+    const turns = [];
+    for (const count of [2, 1]) turns.push((await sluice(['rings', 'rotate', 'monitors', '--count', `${count}`])).out);
+    expect(turns.join('').trim().split('\n').toSorted()).toEqual(['a', 'b', 'c']);
+    expect((await sluice(['rings', 'remove', 'monitors', 'a', 'x'])).out).toBe('removed 1, length 2\n');
+    const unsure = await sluice(['rings', 'delete', 'monitors']);
+    expect(unsure).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--yes') });
+    const deleted = await sluice(['rings', 'delete', 'monitors', '--yes', '--json']);
+    expect(JSON.parse(deleted.out)).toEqual({ ring: 'monitors', removed: 2, length: 0 });
+    expect((await api('/v1/rings', 'GET')).rings).toEqual([]);
+  });
+
+  test('one that is not there, a name that none can have, no items, a count of none', async () => {
+    const [shown, named, none, count, rotated, forbidden] = await Promise.all([
+      sluice(['rings', 'show', 'nowhere']),
+      sluice(['rings', 'remove', 'a b', 'x']),
+      sluice(['rings', 'add', 'monitors']),
+      sluice(['rings', 'rotate', 'monitors', '--count', '0']),
+      sluice(['rings', 'rotate', 'nowhere']),
+      sluice(['rings'], { env: { SLUICE_TOKEN: sender.token } }),
+    ]);
+    for (const { code, out, err } of [shown, named])
+      expect([code, out, err]).toEqual([1, '', expect.stringContaining('unknown_ring')]);
+    expect(none).toMatchObject({ code: 2, err: expect.stringContaining("missing required argument 'items'") });
+    expect(count).toMatchObject({ code: 2, err: expect.stringContaining('1 to 1000') });
+    expect(rotated).toEqual({ code: 0, out: '', err: '' });
+    expect(forbidden).toMatchObject({ code: 1, err: expect.stringContaining('forbidden') });
+  });
+});
+
+describe('limit', () => {
+  test('sets limits over the definition, and takes them away', async () => {
+    const set = await sluice(['limit', 'reports', '--concurrency', '5', '--rate', '100/1m']);
+    expect(set.out).toMatch(/^concurrency +5, set by an operator$/m);
+    expect(set.out).toMatch(/^rate +100 per 1m, set by an operator$/m);
+    expect(await report()).toMatchObject({ overrides: { concurrency: 5, rate: { limit: 100, perMs: 60_000 } } });
+    const part = await sluice(['limit', 'reports', '--rate', 'none', '--json']);
+    expect(JSON.parse(part.out).overrides).toEqual({ concurrency: 5 });
+    await sluice(['limit', 'reports', '--concurrency', 'none']);
+    expect((await report()).overrides).toEqual({});
+  });
+
+  test('that are none are refused, and change nothing', async () => {
+    const [nothing, zero, period, far, unknown] = await Promise.all([
+      sluice(['limit', 'reports']),
+      sluice(['limit', 'reports', '--concurrency', '0']),
+      sluice(['limit', 'reports', '--rate', '100']),
+      sluice(['limit', 'reports', '--rate', '100/2d']),
+      sluice(['limit', 'nowhere', '--concurrency', '1']),
+    ]);
+    expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining('--concurrency, --rate') });
+    expect(zero).toMatchObject({ code: 2, err: expect.stringContaining('1 to 1000000') });
+    expect(period).toMatchObject({ code: 2, err: expect.stringContaining('100/1m') });
+    expect(far).toMatchObject({ code: 1, err: expect.stringMatching(/rate\.per: .*to a day/) });
+    expect(unknown).toMatchObject({ code: 1, err: expect.stringContaining('unknown_queue') });
+    expect((await report()).overrides).toEqual({});
+  });
+});
+
+describe('figures', () => {
+  test('top and tail show what ended', async () => {
+    const tailing = sluice(['tail', '--interval', '100ms'], { interruptAt: 'ended  ' });
+    const over = tailing.then(() => true);
+    while (!(await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 150))]))) await deadLetter('x');
+    expect((await tailing).out).toMatch(/^\d\d:\d\d:\d\d {2}ended {2}dead \+\d+$/m);
+    const { total } = await api('/v1/stats?range=1h', 'GET');
+    const top = await sluice(['top', '--count', '1']);
+    expect(top.out).toContain(`last hour: ${total.acked} acked, ${total.retried} retried, ${total.dead} dead`);
+    await empty();
+  });
+});
+
 describe('doctor', () => {
   test('finds a sound deployment sound, and says what could not be looked at', async () => {
+    const before = await sluice(['doctor']);
+    expect(before.out).toMatch(/^warn +cron +no sweep has run yet\n +\S/m);
+    await deployed().worker.tick();
     await enqueue('later', { delay: '1h' });
     const [text, json, limited] = await Promise.all([
       sluice(['doctor']),
@@ -310,7 +445,7 @@ describe('doctor', () => {
     for (const check of ['url', 'reachable', 'storage', 'closed', 'token', 'queues', 'audit']) {
       expect(text.out).toMatch(new RegExp(`^ok {4}${check} `, 'm'));
     }
-    expect(text.out).toMatch(/^(ok|skip) +cron /m);
+    expect(text.out).toMatch(/^ok +cron +swept \S+ ago$/m);
     await empty();
     expect(JSON.parse(json.out)).toMatchObject({ ok: true, findings: expect.any(Array) });
     expect(limited.out).toMatch(/^ok +token +it may enqueue; it lacks receive, operate$/m);
@@ -341,6 +476,24 @@ describe('doctor', () => {
 });
 
 describe('everywhere', () => {
+  test.each([
+    ['dead', 'list', 'nowhere'],
+    ['dead', 'delete', 'nowhere', '--yes'],
+    ['dead', 'redrive', 'nowhere', '--all'],
+    ['resume', 'nowhere'],
+    ['purge', 'nowhere', '--yes'],
+    ['peek', 'nowhere'],
+    ['receive', 'nowhere'],
+    ['bench', '--queue', 'nowhere'],
+  ])('sluice %s %s %s: a queue that there is not is named, and nothing is shown', async (...args) => {
+    const { code, out, err } = await sluice(args);
+    expect([code, out, err]).toEqual([1, '', expect.stringMatching(/unknown_queue[\s\S]*sluice queues/)]);
+  });
+
+  test('an interval of less than 100 ms is wrong usage', async () => {
+    expect(await sluice(['top', '--interval', '1ms'])).toMatchObject({ code: 2, out: '' });
+  });
+
   test('options win over the environment, and a token on the command line is warned of but never shown', async () => {
     const env = { SLUICE_URL: 'http://127.0.0.1:1', SLUICE_TOKEN: 'wrong' };
     const well = await sluice(['queues', '--url', deployed().worker.url, '--token', admin.token], { env });

@@ -5,7 +5,14 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { changesOf, type Snapshot } from '../../src/cli/changes.ts';
 import { completionScript } from '../../src/cli/completion-script.ts';
-import { judgeClock, judgeCron, judgeQueues, judgeScopes, uncountedOf } from '../../src/cli/doctor/rules.ts';
+import {
+  judgeClock,
+  judgeCron,
+  judgeDestinations,
+  judgeQueues,
+  judgeScopes,
+  uncountedOf,
+} from '../../src/cli/doctor/rules.ts';
 import { paintFor } from '../../src/cli/output.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { barOf } from '../../src/cli/progress.ts';
@@ -168,17 +175,23 @@ describe('rules', () => {
   test('the doctor: clock, cron, scopes', () => {
     expect(judgeClock(10_000, 11_000, 500)).toMatchObject({ status: 'ok' });
     expect(judgeClock(10_000, 20_000, 500)).toMatchObject({ status: 'warn', found: expect.stringContaining('9s') });
-    const now = 10_000_000;
-    const cron = (signs: object) => judgeCron(signs, now).status;
-    expect([cron({}), cron({ lastSweepAt: now - 60_000 }), cron({ lastSweepAt: 1 })]).toEqual(['skip', 'ok', 'ok']);
-    expect([cron({ lastSweepAt: now + 5, overdueAt: now + 900_000 }), cron({ uncountedAt: now - 60_000 })]).toEqual([
-      'ok',
+    const now = 100_000_000;
+    const minutes = (ago: number) => now - ago * 60_000;
+    const cron = (signs: object) => judgeCron({ hasFigures: true, ...signs }, now).status;
+    expect([cron({ hasFigures: false }), cron({}), cron({ uncountedAt: minutes(1) })]).toEqual([
       'skip',
-    ]);
-    expect([cron({ overdueAt: now - 200_000 }), cron({ lastSweepAt: 1, uncountedAt: now - 700_000 })]).toEqual([
       'warn',
-      'fail',
+      'warn',
     ]);
+    expect([1, 12, 14, 21].map((ago) => cron({ lastSweepAt: minutes(ago) }))).toEqual(['ok', 'ok', 'warn', 'fail']);
+    expect([cron({ lastSweepAt: now + 5, overdueAt: minutes(-15) }), cron({ overdueAt: minutes(4) })]).toEqual([
+      'ok',
+      'warn',
+    ]);
+    expect(cron({ lastSweepAt: minutes(13), uncountedAt: minutes(12) })).toBe('fail');
+    const down = (state: 'open' | 'closed') => ({ queue: 'out', group: 'acme', state, failures: 7 });
+    expect([judgeDestinations([]).status, judgeDestinations([down('closed')]).status]).toEqual(['ok', 'ok']);
+    expect(judgeDestinations([down('open')])).toMatchObject({ status: 'warn', found: 'left alone: acme (7 failures)' });
     const point = (at: number, acked: number) => ({ at, acked, retried: 0, dead: 0 });
     expect(uncountedOf([point(60_000, 5), point(120_000, 0), point(180_000, 1)], 100_000)).toBe(240_000);
     expect(uncountedOf([point(60_000, 5), point(120_000, 0)], 100_000)).toBeUndefined();

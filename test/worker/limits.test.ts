@@ -25,7 +25,13 @@ interface Answer {
 }
 
 /** The path goes out as it is: fetch would resolve its dots first. */
-function send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+function send(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+  repeats = 20,
+): Promise<Answer> {
   const { worker, stack } = deployed();
   const { hostname, port } = new URL(worker.url);
   const authorization = `Bearer ${stack.token}`;
@@ -39,7 +45,7 @@ function send(method: string, path: string, body?: unknown, headers: Record<stri
     });
     // A refusal may come, and the connection close, while the body is still on its way: what was said is lost then.
     sent.on('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EPIPE' ? resolve(send(method, path, body, headers)) : reject(error),
+      error.code === 'EPIPE' && repeats > 0 ? resolve(send(method, path, body, headers, repeats - 1)) : reject(error),
     );
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     // Node says it by itself, but not for DELETE.

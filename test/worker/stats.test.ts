@@ -1,6 +1,8 @@
 // Figures through the deployed bundle: /v1/stats, /metrics and the store say the same after a known load.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { StatsReport } from '../../src/stats.ts';
 import { deploy, eventually } from '../support/worker.ts';
@@ -10,7 +12,14 @@ const TOKENS = JSON.stringify([
   { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'operate'] },
   { name: 'reporter', sha256: sha256('reporter'), scopes: ['operate'], queues: ['reports'] },
 ]);
-const deployed = deploy({ env: { SLUICE_TOKENS: TOKENS } });
+const deployed = deploy({
+  env: {
+    SLUICE_TOKENS: TOKENS,
+    GITHUB_WEBHOOK_SECRET: 'known',
+    WEBHOOK_OUT_SECRETS: `whsec_${Buffer.from('a secret that nobody knows').toString('base64')}`,
+    SLUICE_DESTINATION_LOCAL: 'true',
+  },
+});
 
 const call = async <T>(method: string, path: string, body?: unknown, token = 'all') => {
   const answer = await deployed().call(path, { method, token, ...(body === undefined ? {} : { body }) });
@@ -113,6 +122,46 @@ describe('after a known load', () => {
     const age = 'sluice_queue_oldest_ready_age_seconds{queue="reports"}';
     const before = parse((await scrape()).text).get(age) ?? Number.NaN;
     await eventually('it grows', async () => (parse((await scrape()).text).get(age) ?? 0) > before);
+  });
+
+  test('a scrape is four requests to Redis, however many queues there are', async () => {
+    const { emulator } = deployed().stack;
+    const before = emulator.requests();
+    await scrape();
+    expect(emulator.requests() - before).toBe(4); // queues, figures, destinations, sources
+  });
+
+  test('webhooks are counted by what became of them, for tokens that may see all', async () => {
+    const body = '{"zen":"x"}';
+    const headers = (secret: string) => ({
+      'content-type': 'application/json',
+      'x-github-event': 'push',
+      'x-github-delivery': 'once',
+      'x-hub-signature-256': `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`,
+    });
+    for (const secret of ['known', 'known', 'forged'])
+      await deployed().call('/hooks/github', { raw: body, headers: headers(secret), token: null });
+    const samples = parse((await scrape()).text);
+    const counted = (outcome: string) => samples.get(`sluice_webhooks_total{source="github",outcome="${outcome}"}`);
+    expect(['accepted', 'duplicates', 'ignored', 'rejected_signature', 'rejected_closed'].map(counted)).toEqual([
+      1, 1, 0, 1, 0,
+    ]);
+    expect((await scrape('reporter')).text).not.toContain('source=');
+  });
+
+  test('a destination that fails shows, by the state of its breaker', async () => {
+    const down = createServer((_, response) => response.writeHead(500).end()).listen(0, '127.0.0.1');
+    await new Promise((resolve) => down.once('listening', resolve));
+    const url = `http://127.0.0.1:${(down.address() as AddressInfo).port}/`;
+    await enqueue('webhook.out', 5, { destination: url });
+    const failing = async (...states: string[]) => {
+      const samples = parse((await scrape()).text);
+      const counts = states.map((state) => samples.get(`sluice_destinations{queue="webhook.out",state="${state}"}`));
+      return counts.reduce<number>((sum, count) => sum + (count ?? Number.NaN), 0);
+    };
+    await eventually('it is left alone, or tried', async () => (await failing('open', 'probing')) === 1);
+    expect(await failing('open', 'probing', 'closed')).toBe(1);
+    down.close();
   });
 
   test('Prometheus takes the metrics: its own linter finds nothing', async () => {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { RingReport } from '../answers.ts';
 import { path } from '../api.ts';
+import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
 import { examples, whole } from '../options.ts';
 import { collect } from '../pages.ts';
@@ -23,6 +24,7 @@ export function addRings(program: Command): void {
   addShow(rings);
   addItems(rings);
   addRotate(rings);
+  addDelete(rings);
 }
 
 function addShow(rings: Command): void {
@@ -69,6 +71,21 @@ function addRotate(rings: Command): void {
       const { api, out } = connect(command);
       const answer = await api.post<{ items: unknown[] }>(path`/v1/rings/${ring}/rotate`, { count });
       out.show(answer, () => lines(answer.items));
+    });
+}
+
+function addDelete(rings: Command): void {
+  const command = rings
+    .command('delete')
+    .description('delete a ring with all of its items; asks first')
+    .argument('<ring>', 'its name')
+    .option(...YES)
+    .addHelpText('after', examples('sluice rings delete monitors --yes'))
+    .action(async (ring: string, flags: { yes?: true }) => {
+      const { api, out } = connect(command);
+      await confirm(`Delete ring ${ring} at ${api.url}`, flags);
+      const answer = await api.delete<object | undefined>(path`/v1/rings/${ring}`);
+      out.show(answer ?? { ring }, () => countsOf(answer ?? {}));
     });
 }
 

@@ -1,10 +1,18 @@
 /** The examination: one look after the other, each of which may end in several findings. None changes anything but a repair. */
 import { SluiceError } from '../../client/index.ts';
-import type { Findings, Health, MessageReport, QueueReport, Stats } from '../answers.ts';
+import type { DestinationPage, Findings, Health, MessageReport, QueueReport, Stats } from '../answers.ts';
 import { path } from '../api.ts';
 import { isLoopback } from '../settings.ts';
 import { type Finding, finding } from './finding.ts';
-import { judgeClock, judgeCron, judgeQueues, judgeScopes, type Signs, uncountedOf } from './rules.ts';
+import {
+  judgeClock,
+  judgeCron,
+  judgeDestinations,
+  judgeQueues,
+  judgeScopes,
+  type Signs,
+  uncountedOf,
+} from './rules.ts';
 import type { Seen, Site } from './site.ts';
 
 /** Of the queues with delayed messages. */
@@ -49,6 +57,8 @@ async function* examineWithToken(site: Site, health: Seen, repair: boolean): Asy
   const queues = await allQueues(site, operate.body as QueuePage);
   yield judgeCron(await signsOf(site, queues, stats?.body), now);
   yield* judgeQueues(queues, now);
+  const failing = await site.see('GET', '/v1/destinations'); // its first page: who is down is rarely more
+  if (failing.status === 200) yield judgeDestinations((failing.body as DestinationPage).destinations);
   yield* await audit(site, repair);
 }
 
@@ -113,7 +123,12 @@ async function signsOf(site: Site, queues: QueueReport[], stats: Stats | undefin
     const { body } = await site.see('GET', `${path`/v1/queues/${queue}/messages`}?state=delayed&limit=1`); // the first due
     due.push(...((body as { messages: MessageReport[] } | undefined)?.messages ?? []).flatMap(({ at }) => at ?? []));
   }
-  return { lastSweepAt, uncountedAt, overdueAt: due.length > 0 ? Math.min(...due) : undefined };
+  return {
+    hasFigures: stats !== undefined,
+    lastSweepAt,
+    uncountedAt,
+    overdueAt: due.length > 0 ? Math.min(...due) : undefined,
+  };
 }
 
 async function audit(site: Site, repair: boolean): Promise<Finding[]> {

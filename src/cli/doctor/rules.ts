@@ -1,5 +1,5 @@
 /** What is well, doubtful or wrong about what was seen. Pure. */
-import { type QueueReport, readyOf, type Stats } from '../answers.ts';
+import { type DestinationPage, type QueueReport, readyOf, type Stats } from '../answers.ts';
 import { lengthOf } from '../time.ts';
 import { type Finding, finding } from './finding.ts';
 
@@ -8,6 +8,10 @@ const CLOCK_WARN_MS = 2_000;
 /** Cron ticks each minute; one may be late or lost. */
 const SWEEP_WARN_MS = 150_000;
 const SWEEP_FAIL_MS = 600_000;
+/** A sweep that finds nothing to do is noted so often. */
+const NOTED_MS = 600_000;
+const TRIGGER =
+  'is there a cron trigger ("* * * * *" in wrangler.toml)? `POST /v1/sweep` and `POST /v1/drain` do its work by hand';
 const MINUTE_MS = 60_000;
 const BACKLOG_WARN_MS = 5 * MINUTE_MS;
 
@@ -22,7 +26,9 @@ export function judgeClock(serverAt: number, localAt: number, doubtMs: number): 
 
 /** What tells whether cron runs. Instants are epoch ms by the server's clock. */
 export interface Signs {
-  /** When a sweep last found something to count. On an idle system that may be long ago, with cron running. */
+  /** Whether it keeps figures: without them nothing is known of its sweeps. */
+  hasFigures: boolean;
+  /** When a sweep last ran; one that found nothing to do is noted every ten minutes only. */
   lastSweepAt?: number | undefined;
   /** Since when something is to be counted that no sweep has counted. */
   uncountedAt?: number | undefined;
@@ -30,20 +36,18 @@ export interface Signs {
   overdueAt?: number | undefined;
 }
 
-export function judgeCron({ lastSweepAt, uncountedAt, overdueAt }: Signs, now: number): Finding {
+export function judgeCron({ hasFigures, lastSweepAt, uncountedAt, overdueAt }: Signs, now: number): Finding {
   const waitsMs = now - Math.min(uncountedAt ?? now, overdueAt ?? now);
   if (waitsMs > SWEEP_WARN_MS) {
     const status = waitsMs > SWEEP_FAIL_MS ? 'fail' : 'warn';
-    const todo = 'is there a cron trigger ("* * * * *" in wrangler.toml)? `POST /v1/drain` does its work by hand';
-    return finding('cron', status, `what a sweep has to do has waited ${lengthOf(waitsMs)}`, todo);
+    return finding('cron', status, `what a sweep has to do has waited ${lengthOf(waitsMs)}`, TRIGGER);
   }
-  if (lastSweepAt === undefined) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
-  const age = lengthOf(now - lastSweepAt);
-  return finding(
-    'cron',
-    'ok',
-    now - lastSweepAt > SWEEP_WARN_MS ? `swept ${age} ago, nothing to do since` : `swept ${age} ago`,
-  );
+  if (!hasFigures) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
+  if (lastSweepAt === undefined) return finding('cron', 'warn', 'no sweep has run yet', TRIGGER);
+  const quietMs = now - lastSweepAt;
+  if (quietMs <= NOTED_MS + SWEEP_WARN_MS) return finding('cron', 'ok', `swept ${lengthOf(quietMs)} ago`);
+  const found = `swept ${lengthOf(quietMs)} ago; a cron that runs leaves a sign every ten minutes`;
+  return finding('cron', quietMs > NOTED_MS + SWEEP_FAIL_MS ? 'fail' : 'warn', found, TRIGGER);
 }
 
 /** @returns the end of the first minute in which something ended after the last sweep that counted */
@@ -60,10 +64,10 @@ export function judgeQueues(queues: QueueReport[], now: number): Finding[] {
     ...judgeDead(report),
   ]);
   if (findings.length > 0) return findings;
+  if (queues.length === 0) return [finding('queues', 'ok', 'no queue for this token')];
   const oldest = Math.min(...queues.map(({ oldestReadyAt = now }) => oldestReadyAt));
   const waits = oldest < now ? `the oldest message has waited ${lengthOf(now - oldest)}` : 'nothing is ready';
-  const found = queues.length === 0 ? 'no queue for this token' : `${queues.length} queues, ${waits}`;
-  return [finding('queues', 'ok', found)];
+  return [finding('queues', 'ok', `${queues.length} queues, ${waits}`)];
 }
 
 function judgePause({ queue, paused, ...report }: QueueReport): Finding[] {
@@ -95,6 +99,15 @@ function judgeDead({ queue, dead }: QueueReport): Finding[] {
       `sluice dead list ${queue}`,
     ),
   ];
+}
+
+/** Those that failed too often in a row; their messages wait. */
+export function judgeDestinations(destinations: DestinationPage['destinations']): Finding {
+  const down = destinations.filter(({ state }) => state !== 'closed');
+  if (down.length === 0) return finding('outgoing', 'ok', 'no destination is left alone');
+  const names = down.map(({ queue, group, failures }) => `${group ?? queue} (${failures} failures)`);
+  const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? `, and ${names.length - 5} more` : '');
+  return finding('outgoing', 'warn', `left alone: ${shown}`, 'are they up? The errors stand with their messages');
 }
 
 /** @param answers what the server said to a request of each scope that changes nothing */

@@ -62,7 +62,9 @@ function DestinationTable({ destinations }: { destinations: Destination[] }) {
                 {group === undefined ? null : <small>group {group}</small>}
               </th>
               <td data-label="Breaker">
-                <span class={`badge breaker-${state}`}>{state}</span> <span class="dim">{MEANS[state]}</span>
+                <span>
+                  <span class={`badge breaker-${state}`}>{state}</span> <span class="dim">{MEANS[state]}</span>
+                </span>
               </td>
               <td data-label="Failures" class="number">
                 {count(failures)}

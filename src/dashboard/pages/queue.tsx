@@ -11,6 +11,7 @@ import { linkTo } from '../route.ts';
 import { type QueueReport, STATES, type State } from '../types.ts';
 import { MessageTable } from './message-table.tsx';
 import { QueueActions } from './queue-actions.tsx';
+import { LimitsEditor } from './queue-limits.tsx';
 
 export function QueuePage({ queue, shown }: { queue: string; shown: string | undefined }) {
   const state: State = STATES.find((one) => one === shown) ?? 'ready';
@@ -33,7 +34,7 @@ export function QueuePage({ queue, shown }: { queue: string; shown: string | und
               </div>
             </div>
             <Tabs report={report} state={state} />
-            <Policy report={report} />
+            <Policy report={report} onChanged={live.reload} />
           </>
         )}
       />
@@ -65,9 +66,10 @@ function Tabs({ report, state }: { report: QueueReport; state: State }) {
   );
 }
 
-function Policy({ report }: { report: QueueReport }) {
+function Policy({ report, onChanged }: { report: QueueReport; onChanged(): void }) {
   const priorities = Object.entries(report.ready).toSorted(([a], [b]) => Number(a) - Number(b));
-  const { kind, priority, attempts, timeoutMs, ordered, limits, complete } = report;
+  const { kind, priority, attempts, timeoutMs, ordered, limits, overrides, complete } = report;
+  const by = (override: unknown) => (override === undefined ? '' : ', set by an operator');
   return (
     <section class="card columns">
       <div>
@@ -96,13 +98,20 @@ function Policy({ report }: { report: QueueReport }) {
           <Pair name="Order in a group" value={ordered ? 'one at a time' : 'not kept'} />
           <Pair
             name="In flight at once"
-            value={limits.concurrency === undefined ? 'no limit' : count(limits.concurrency)}
+            value={
+              limits.concurrency === undefined ? 'no limit' : count(limits.concurrency) + by(overrides.concurrency)
+            }
           />
           <Pair
             name="Rate"
-            value={limits.rate ? `${count(limits.rate.limit)} per ${duration(limits.rate.perMs)}` : 'no limit'}
+            value={
+              limits.rate
+                ? `${count(limits.rate.limit)} per ${duration(limits.rate.perMs)}${by(overrides.rate)}`
+                : 'no limit'
+            }
           />
         </dl>
+        <LimitsEditor report={report} onChanged={onChanged} />
       </div>
     </section>
   );

@@ -26,8 +26,9 @@ export function Rings() {
                 {rings.map(({ ring, length }) => (
                   <li key={ring}>
                     <a href={linkTo(['rings', ring])}>{ring}</a>
-                    <span class="number">{count(length)}</span>
-                    <span class="dim">{length === 1 ? 'item' : 'items'}</span>
+                    <span class="number">
+                      {count(length)} <span class="dim">{length === 1 ? 'item' : 'items'}</span>
+                    </span>
                   </li>
                 ))}
               </ul>

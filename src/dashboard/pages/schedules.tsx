@@ -33,7 +33,7 @@ export function Schedules() {
 }
 
 function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged(): void }) {
-  const { id, state, queue, next, lastAt, lastError } = schedule;
+  const { id, state, queue, lastAt, lastError } = schedule;
   const send = (verb: 'run' | 'pause' | 'resume', done: string) => async () => {
     await act(async () => {
       await call('POST', path`/v1/schedules/${id}/` + verb);
@@ -50,9 +50,7 @@ function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged()
         <p>
           <code>{ruleOf(schedule)}</code> into <a href={linkTo(['queues', queue])}>{queue}</a>
         </p>
-        <p class="dim">
-          {next.length > 0 ? `Next: ${next.map((at) => instant(at)).join(' · ')}` : 'It does not come again.'}
-        </p>
+        <p class="dim">{nextOf(schedule)}</p>
         <p class="dim">{lastAt === undefined ? 'It has not run yet.' : `Last: ${relative(lastAt, Date.now())}`}</p>
         {lastError ? <p class="error">{lastError}</p> : null}
       </div>
@@ -72,6 +70,11 @@ function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged()
       </div>
     </section>
   );
+}
+
+function nextOf({ state, next }: Schedule): string {
+  if (state === 'paused') return 'It comes again when it is resumed.';
+  return next.length > 0 ? `Next: ${next.map((at) => instant(at)).join(' · ')}` : 'It does not come again.';
 }
 
 function ruleOf({ cron, everyMs, tz }: Schedule): string {

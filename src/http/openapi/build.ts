@@ -13,6 +13,7 @@ Durations are milliseconds or text such as "90s", "5m", "1h30m", up to a year; i
 Errors are application/problem+json (RFC 9457) with a stable code.`;
 
 const HEADERS: OpenApi['components']['headers'] = {
+  Allow: { description: 'Methods that the path takes.', schema: { type: 'string' } },
   'Idempotent-Replayed': {
     description: 'The request had been applied before: this is its answer, and nothing was enqueued.',
     schema: { type: 'string', const: 'true' },

@@ -280,7 +280,8 @@ describe(answers.StatsFigures, OF_STATS);
 describe(answers.StatsPoint, { ...OF_STATS, at: 'Beginning of the step, epoch ms.' });
 describe(answers.StatsReport, {
   points: 'Every step, the present one last.',
-  lastSweepAt: 'When a sweep last found figures to fold: on a busy system, about a minute ago.',
+  lastSweepAt:
+    'When a sweep last ran. On a busy system a minute ago; one that finds nothing to count is noted every ten minutes only.',
 });
 describe(answers.SweepReport, {
   fired: 'Timers fired.',

@@ -4,8 +4,10 @@
  */
 import { apiOf } from './api.ts';
 import { startConsumer } from './consumer.ts';
+import { sendDeliveries } from './deliveries.ts';
 import { PRODUCERS } from './producers.ts';
 import { turnRings } from './rings.ts';
+import { putSchedules } from './schedules.ts';
 import { sendWebhooks } from './webhooks.ts';
 
 export interface Load {
@@ -24,7 +26,8 @@ interface Report {
   dead: number;
 }
 
-export function startLoad(url: string, token: string): Load {
+/** @param world where deliveries go: see world.ts */
+export function startLoad(url: string, token: string, world: string): Load {
   const api = apiOf(url, token);
   const stopped = new AbortController();
   const waits = (ms: number) => wait(ms, stopped.signal);
@@ -53,6 +56,8 @@ export function startLoad(url: string, token: string): Load {
     keepBounds(),
     startConsumer(api, signal, waits),
     turnRings(api, signal, waits),
+    putSchedules(api),
+    sendDeliveries(api, world, signal, waits),
     sendWebhooks(url, signal, waits, () => room),
   ];
   return {

@@ -8,11 +8,16 @@ export interface World {
   close(): Promise<void>;
 }
 
+/** Receivers of webhooks: the paths of their URLs. */
+export const PARTNERS = { sound: 'acme', flaky: 'globex', down: 'initech' };
+
 /** A status and how long it takes, ms. */
 type Mood = [status: number, ms: number];
 
 export async function startWorld(): Promise<World> {
   const server = createServer(async (request, response) => {
+    const partner = request.url?.slice(1) ?? '';
+    if (Object.values(PARTNERS).includes(partner)) return void response.writeHead(answerOf(partner, Date.now())).end();
     const { id, queue, attempt } = JSON.parse(await text(request)) as { id: string; queue: string; attempt: number };
     const [status, ms] = moodOf(id, queue, attempt);
     setTimeout(() => response.writeHead(status).end(), ms);
@@ -26,6 +31,12 @@ export async function startWorld(): Promise<World> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Two minutes in four, whoever is away at times is. */
+function answerOf(partner: string, now: number): number {
+  if (partner === PARTNERS.down) return 500;
+  return partner === PARTNERS.flaky && now % 240_000 < 120_000 ? 503 : 200;
 }
 
 /** One in 40 messages never gets through, one in 12 fails at first, one in 30 is told to come back. */

@@ -1,4 +1,5 @@
 /** `npm run pictures`: the pages of the dashboard, with the demo's load behind them, as pictures for the docs. What a deployment lacks gets none. */
+import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -51,12 +52,16 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   const world = await startWorld();
   const stack = await startStack({
     redis: 'auto',
-    env: { OUTBOX_URL: world.url, GITHUB_WEBHOOK_SECRET: GITHUB_SECRET },
+    env: {
+      OUTBOX_URL: world.url,
+      GITHUB_WEBHOOK_SECRET: GITHUB_SECRET,
+      WEBHOOK_OUT_SECRETS: `whsec_${randomBytes(32).toString('base64')}`,
+    },
     log: () => {},
   });
   const worker = await stack.startWorker();
   const ticker = startTicker(worker.tick, () => {});
-  const load = startLoad(worker.url, stack.token);
+  const load = startLoad(worker.url, stack.token, world.url);
   const browser = await chromium.launch({ executablePath: flags.browser, args: ['--no-sandbox', '--disable-gpu'] });
   try {
     // The overview is open all the time: its plot of depths begins when it is opened.
@@ -96,6 +101,7 @@ async function takeAll(browser: Browser, page: Page, size: string): Promise<void
       console.log(`${name}: not in this deployment`);
       continue;
     }
+    if (name === 'work') await page.waitForSelector('tbody tr', { timeout: 10_000 }).catch(() => {}); // somebody, if anybody
     await picture(browser, page, `${name}-${size}`);
   }
 }

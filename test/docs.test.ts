@@ -1,0 +1,73 @@
+// The pages that list things list all of them: settings with their defaults, keys, scripts, folders; and their links lead somewhere.
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../src/config.ts';
+import { keysOf } from '../src/store/keys.ts';
+import { scripts } from '../src/store/scripts.ts';
+
+const read = (path: string) => readFileSync(path, 'utf8');
+const storage = read('docs/storage.md');
+
+describe('docs/configuration.md', () => {
+  const rows = new Map(
+    [...read('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|([^|]*)\|/gm)].map(([, name = '', text = '']) => [
+      name,
+      text.trim(),
+    ]),
+  );
+  const given = { UPSTASH_REDIS_REST_URL: 'https://x.example', UPSTASH_REDIS_REST_TOKEN: 'x' };
+
+  test('has every setting, and no other', () => {
+    const settings = [...read('src/config.ts').matchAll(/^ {2}((?:SLUICE|UPSTASH)_[A-Z_]+):/gm)].map(
+      ([, name]) => name,
+    );
+    expect([...rows.keys()].toSorted()).toEqual(settings.toSorted());
+  });
+
+  test('has the defaults that are taken', () => {
+    const taken = Object.entries(readConfig(given)).filter(([, value]) => /^(?:number|boolean)$/.test(typeof value));
+    for (const [name, value] of taken)
+      expect([name, rows.get(name)]).toEqual([name, expect.stringContaining(`\`${value}\``)]);
+    expect(taken.length).toBeGreaterThan(8);
+  });
+});
+
+test('docs/storage.md has every script and every fixed key', () => {
+  const column = [...storage.matchAll(/^\| ((?:`[^`|]+`(?:, )?)+) \|/gm)].flatMap(([, cells = '']) =>
+    cells.match(/[^`, ]+/g),
+  );
+  for (const { name } of Object.values(scripts)) expect(column).toContain(name);
+  const { root, ...keys } = keysOf('x');
+  for (const key of Object.values(keys).filter((of) => typeof of === 'string'))
+    expect(column).toContain(key.slice(root.length));
+});
+
+test('docs/architecture.md has every folder of src', () => {
+  const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  for (const { name } of folders) expect(read('docs/architecture.md')).toContain(`\`src/${name}/\``);
+});
+
+test('docs/reliability.md names only tests that there are', () => {
+  const named = [...read('docs/reliability.md').matchAll(/^\| [A-Z]{2}\d+ .* \| (`.*`) \|$/gm)].flatMap(
+    ([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)],
+  );
+  expect(named.length).toBeGreaterThan(60);
+  for (const [, name] of named) expect(existsSync(`test/${name}.test.ts`), `test/${name}.test.ts`).toBe(true);
+});
+
+test.each(['README.md', ...globSync('docs/**/*.md')])('the links of %s lead to files and headings', (page) => {
+  for (const [, to = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^[a-z]+:/.test(to)) continue;
+    const [path = '', heading] = to.split('#');
+    const file = path === '' ? page : join(dirname(page), path);
+    expect(existsSync(file), `${page} links to ${to}`).toBe(true);
+    if (heading !== undefined) expect(headingsOf(read(file)), `${page} links to ${to}`).toContain(heading);
+  }
+});
+
+/** As GitHub names them. */
+function headingsOf(text: string): string[] {
+  const titles = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title.toLowerCase());
+  return titles.map((title) => title.replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-'));
+}

@@ -1,8 +1,8 @@
 // Tests: .lua files import as text, as they do in the bundle.
 import { defineConfig } from 'vitest/config';
 
-/** What measures its own pace, or starts many processes: one after the other, when all the others are done. */
-const ALONE = [
+/** What measures its own pace, or waits for processes: when the others, which keep both cores busy, are done. */
+const AFTERWARDS = [
   'test/client/consume.test.ts',
   'test/commands.test.ts',
   'test/crash/*.test.ts',
@@ -34,14 +34,14 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: ALONE,
+          exclude: AFTERWARDS,
           maxWorkers: 2, // files wait more than they compute, and on two cores Vitest takes them one by one
           sequence: { groupOrder: 0 },
         },
       },
       {
         plugins: [luaAsText],
-        test: { ...common, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { ...common, name: 'afterwards', include: AFTERWARDS, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
     ],
   },

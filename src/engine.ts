@@ -9,7 +9,7 @@ import { BadSettings } from './errors.ts';
 import { type Inspector, openInspector } from './inspector.ts';
 import { policiesOf } from './limits.ts';
 import { logError, logWarning } from './log.ts';
-import { DRAINED, parseLane } from './message.ts';
+import { DRAINED, parseGroupName } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
 import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
@@ -173,7 +173,7 @@ export function openEngine(
       pollMs,
       onTripped: (tripped) => {
         for (const { name, openUntil } of tripped) {
-          const { queue, group = '' } = parseLane(`0:${name.replace(/\/$/, '')}`);
+          const { queue, group = '' } = parseGroupName(name);
           if (openUntil)
             logWarning('destination left alone', { queue, group, until: new Date(openUntil).toISOString() });
           else logWarning('destination works again', { queue, group });

@@ -34,7 +34,9 @@ export interface LimitOptions {
   maxWait?: Duration;
 }
 
-const DAY_MS = 86_400_000;
+/** Of a rate. */
+export const LEAST_PERIOD_MS = 100;
+export const MOST_PERIOD_MS = 86_400_000;
 const MOST = 1_000_000;
 
 /**
@@ -67,7 +69,8 @@ export function wordsOf({ concurrency, rate }: Limits, of: '' | 'g', names: stri
   if (concurrency !== undefined) words.push(`${of}c=${whole(concurrency, name('concurrency'))}`);
   if (rate !== undefined) {
     const perMs = toMs(rate.per, name('rate.per'));
-    if (perMs < 100 || perMs > DAY_MS) throw new RangeError(`${name('rate.per')} must be from 100 ms to a day`);
+    if (perMs < LEAST_PERIOD_MS || perMs > MOST_PERIOD_MS)
+      throw new RangeError(`${name('rate.per')} must be from 100 ms to a day`);
     words.push(`${of}r=${whole(rate.limit, name('rate.limit'))}/${perMs}`);
   }
   return words;

@@ -1,16 +1,9 @@
 /** The options of a message: their schema, which is the only judge of them. */
 import * as z from 'zod/mini';
 import { Destination } from './destinations/destination.ts';
-import { parseDuration, YEAR_MS } from './duration.ts';
+import { YEAR_MS } from './duration.ts';
+import { duration } from './duration-schema.ts';
 import { MAX_GROUP_LENGTH } from './message.ts';
-
-/** A duration as callers send it, unchanged. */
-export const duration = (leastMs: number) => {
-  const message = `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`;
-  return z
-    .union([z.number(), z.string()], message)
-    .check(z.refine((value) => (parseDuration(value) ?? -1) >= leastMs, message));
-};
 
 /** @returns epoch ms of an instant given as such or as ISO 8601, or undefined. */
 export function parseInstant(value: number | string): number | undefined {

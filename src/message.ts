@@ -104,6 +104,12 @@ export function parseLane(lane: string): { priority: Priority; queue: string; gr
   return { priority, queue: lane.slice(2, slash), group: decodeURIComponent(lane.slice(slash + 1)) };
 }
 
+/** @param name of a queue, or of one of its groups: '<queue>', '<queue>/<group>', '<queue>/' for messages without a group */
+export function parseGroupName(name: string): { queue: string; group?: string } {
+  const { priority: _, ...named } = parseLane(`0:${name.replace(/\/$/, '')}`);
+  return named;
+}
+
 /** @param entry `<attempt>.<id>`, or `1r.<id>` after a redrive */
 export function parseEntry(entry: string): { attempt: number; id: string } {
   const [, attempt, id = ''] = /^(\d+)r?\.(.+)$/.exec(entry) ?? [];

@@ -9,6 +9,7 @@ const LAYERS = [
   [
     'src/destinations/',
     'src/duration.ts',
+    'src/duration-schema.ts',
     'src/backoff.ts',
     'src/causes.ts',
     'src/errors.ts',

@@ -7,6 +7,7 @@
 import * as z from 'zod/mini';
 import { shortDigest } from '../digest.ts';
 import { type Duration, parseDuration, toMs, YEAR_MS } from '../duration.ts';
+import { duration } from '../duration-schema.ts';
 import type { Issue } from '../errors.ts';
 import { type AddressRules, judgeUrl, MAX_URL_LENGTH, PUBLIC_ONLY } from './address.ts';
 
@@ -41,13 +42,7 @@ export const DestinationFields = z.strictObject({
   /** Sent with the delivery, over those of the queue. */
   headers: z.optional(Headers),
   /** No answer within it is a failure. At most the queue's timeout, which is the default. */
-  timeout: z.optional(
-    z.union([z.number(), z.string()]).check(
-      z.refine((value) => (parseDuration(value) ?? -1) >= 1, {
-        message: 'must be milliseconds or text such as "10s", up to a year',
-      }),
-    ),
-  ),
+  timeout: z.optional(duration(1)),
   /** Which of the queue's named secrets sign. */
   secret: z.optional(z.string().check(z.maxLength(64))),
 });

@@ -216,8 +216,7 @@ class Pump {
     const now = this.#clock();
     if (this.#isIdle()) return !this.#drained || (this.#nextDueAt !== undefined && this.#nextDueAt <= now);
     const nothingElse = this.#running.size === 0 && this.#waiting.length === 0;
-    const free = this.#waiting.length === 0 && this.#running.size < this.#options.concurrency;
-    const room = free && (!this.#drained || this.#lookAt() <= now);
+    const room = this.#isFree() && (!this.#drained || this.#lookAt() <= now);
     const full = this.#outcomes.length >= this.#options.batch;
     return nothingElse || full || (room && this.#want() > 0) || now >= this.#exchangeAt();
   }
@@ -230,8 +229,13 @@ class Pump {
 
   /** When a handler is free for what is due then. */
   #lookAt(): number {
-    const free = this.#waiting.length === 0 && this.#running.size < this.#options.concurrency && this.#want() > 0;
+    const free = this.#isFree() && this.#want() > 0;
     return (free ? this.#nextDueAt : undefined) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** A handler has nothing to do. */
+  #isFree(): boolean {
+    return this.#waiting.length === 0 && this.#running.size < this.#options.concurrency;
   }
 
   #want(): number {

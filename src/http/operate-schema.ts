@@ -1,6 +1,7 @@
 /** What operators may ask: the schemas of the operate function's queries and bodies. */
 import * as z from 'zod/mini';
-import { parseDuration } from '../duration.ts';
+import { milliseconds } from '../duration-schema.ts';
+import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../limits.ts';
 
 /** As browse.lua makes them: a lane and a place in it, or a rank. The longest lane has 1,219 characters. */
 const READY_CURSOR = /^\d:\S{1,1217} \d{1,9}$/;
@@ -26,7 +27,6 @@ export const Redrive = z.union([
   z.strictObject({ ids: z.array(Id).check(z.minLength(1), z.maxLength(1_000)) }),
   z.strictObject({ limit: z.int().check(z.minimum(1), z.maximum(1_000)) }),
 ]);
-const PERIOD = 'must be milliseconds or text such as "90s", from 100 ms to a day';
 
 /** What an operator may set for a queue over its definition: at least one of them. */
 export const Override = z
@@ -38,13 +38,7 @@ export const Override = z
       z.nullable(
         z.strictObject({
           limit: z.int().check(z.minimum(1), z.maximum(1_000_000)),
-          per: z.pipe(
-            z.pipe(
-              z.union([z.number(), z.string()], PERIOD),
-              z.transform((value: number | string) => parseDuration(value) ?? -1),
-            ),
-            z.number().check(z.refine((ms) => ms >= 100 && ms <= 86_400_000, PERIOD)),
-          ),
+          per: milliseconds(LEAST_PERIOD_MS, MOST_PERIOD_MS),
         }),
       ),
     ),

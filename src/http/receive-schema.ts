@@ -1,23 +1,11 @@
 /** What consumers may ask: the schemas of receive and settle. */
 import * as z from 'zod/mini';
-import { parseDuration, YEAR_MS } from '../duration.ts';
+import { YEAR_MS } from '../duration.ts';
+import { milliseconds } from '../duration-schema.ts';
 import { QUEUE_NAME } from '../message.ts';
 
-const duration = (leastMs: number, mostMs: number) =>
-  z.pipe(
-    z.pipe(
-      z.union([z.number(), z.string()]),
-      z.transform((value: number | string) => parseDuration(value) ?? -1),
-    ),
-    z.number().check(
-      z.refine((ms) => ms >= leastMs && ms <= mostMs, {
-        message: `must be milliseconds or text such as "90s", from ${leastMs} to ${mostMs} ms`,
-      }),
-    ),
-  );
-
 const HALF_A_DAY_MS = 12 * 3_600_000;
-const visibility = duration(1_000, HALF_A_DAY_MS);
+const visibility = milliseconds(1_000, HALF_A_DAY_MS);
 const queues = z.array(z.string().check(z.regex(QUEUE_NAME))).check(z.minLength(1), z.maxLength(20));
 const max = z._default(z.int().check(z.minimum(1), z.maximum(100)), 10);
 
@@ -35,7 +23,7 @@ const Settlement = z.strictObject({
   attempt: z.optional(z.int().check(z.minimum(1))),
   outcome: z.enum(['ack', 'retry', 'dead', 'release']),
   /** Before a retry or a released message comes again. Default: 2 s doubling by attempt, up to 10 minutes; none for release. */
-  delay: z.optional(duration(0, YEAR_MS)),
+  delay: z.optional(milliseconds(0, YEAR_MS)),
   /** Why, for whoever looks at the message later. */
   error: z.optional(z.string().check(z.maxLength(500))),
   /** Kept with an ack, where the message has a retention. */

@@ -1,8 +1,9 @@
 /** What a schedule is: its timing and the message it makes. One schema judges it, in code and over HTTP. */
 import * as z from 'zod/mini';
 import { parseDuration } from '../duration.ts';
+import { duration } from '../duration-schema.ts';
 import { QUEUE_NAME } from '../message.ts';
-import { duration, MessageOptions } from '../message-options.ts';
+import { MessageOptions } from '../message-options.ts';
 import { issuesOf } from '../producer.ts';
 import type { Queue } from '../queue.ts';
 import { type CatchUp, slotsOf, type Timing } from './slots.ts';

@@ -1,5 +1,5 @@
 /** Operations: what an operator does to messages and queues in the store. Each call is bounded and safe to repeat. */
-import { parseLane } from '../message.ts';
+import { parseGroupName } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
 import type { Script } from './script.ts';
 import { scripts } from './scripts.ts';
@@ -221,9 +221,8 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
 
 function breakerOf([name, stored]: [string, string], now: number): Breaker {
   const [failures, , until] = stored.split(' ').map(Number) as [number, number, number];
-  const { queue, group } = parseLane(`0:${name.replace(/\/$/, '')}`);
   const state = until === 0 ? 'closed' : until > now ? 'open' : 'probing';
-  return { queue, ...(group === undefined ? {} : { group }), state, failures, ...(until > 0 ? { until } : {}) };
+  return { ...parseGroupName(name), state, failures, ...(until > 0 ? { until } : {}) };
 }
 
 function countsOf([ready, delayed, leased, dead, oldest, config, complete]: unknown[]): Counts {

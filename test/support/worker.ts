@@ -49,7 +49,18 @@ function call(worker: LocalWorker, stack: Stack, path: string, init: CallOptions
     token = stack.token,
   } = init;
   const headers = { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...init.headers };
-  return fetch(worker.url + path, { method, headers, ...(raw === undefined ? {} : { body: raw }) });
+  return send(worker.url + path, { method, headers, ...(raw === undefined ? {} : { body: raw }) });
+}
+
+/** A refusal may come, and the connection close, while a large body is still on its way: what was said is lost then. */
+async function send(url: string, init: RequestInit, repeats = 20): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+    if (code !== 'EPIPE' || repeats === 0) throw error;
+    return send(url, init, repeats - 1);
+  }
 }
 
 /** Polls until it holds. @throws Error that says what did not come true */

@@ -10,9 +10,9 @@ export function duration(leastMs: number) {
     .check(z.refine((value) => (parseDuration(value) ?? -1) >= leastMs, message));
 }
 
-/** In milliseconds. */
-export function milliseconds(leastMs: number, mostMs: number) {
-  const message = `must be milliseconds or text such as "90s", from ${leastMs} to ${mostMs} ms`;
+/** In milliseconds. @param range the bounds for people */
+export function milliseconds(leastMs: number, mostMs: number, range = `${leastMs} to ${mostMs} ms`) {
+  const message = `must be milliseconds or text such as "90s", from ${range}`;
   return z.pipe(
     z.pipe(
       z.union([z.number(), z.string()], message),

@@ -38,7 +38,7 @@ export const Override = z
       z.nullable(
         z.strictObject({
           limit: z.int().check(z.minimum(1), z.maximum(1_000_000)),
-          per: milliseconds(LEAST_PERIOD_MS, MOST_PERIOD_MS),
+          per: milliseconds(LEAST_PERIOD_MS, MOST_PERIOD_MS, '100 ms to a day'),
         }),
       ),
     ),

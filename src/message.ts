@@ -66,17 +66,20 @@ export interface NewMessage {
   maxAttempts: number;
   delayMs: number;
   /** Epoch ms; whichever is later, this or the delay, holds. */
-  notBefore?: number;
+  notBefore?: number | undefined;
   /** 0: it never expires. */
   ttlMs: number;
   /** How long its result is kept; 0: not at all. */
   retentionMs?: number;
-  dedup?: StoredDedup;
+  dedup?: StoredDedup | undefined;
   /** What follows when it is done or dead. */
-  follows?: { on: 'done' | 'dead'; message: Omit<NewMessage, 'id'> }[];
+  follows?: { on: 'done' | 'dead'; message: Unnamed }[] | undefined;
   /** The part of the envelope behind the header line. */
   json: string;
 }
+
+/** A message on its way in that has no id yet: its place in a request gives it. */
+export type Unnamed = Omit<NewMessage, 'id'>;
 
 /** How one message is known as the duplicate of another. */
 export interface StoredDedup {

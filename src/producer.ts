@@ -16,10 +16,11 @@ import {
   type Raw,
   type StoredDedup,
   type StoredMessage,
+  type Unnamed,
 } from './message.ts';
 import { MessageOptions, parseInstant } from './message-options.ts';
 import type { AnyQueue } from './queue.ts';
-import type { Store, Unnamed } from './store/store.ts';
+import type { Store } from './store/store.ts';
 import { TRACEPARENT_BYTES } from './telemetry/trace-context.ts';
 
 /** The most messages one request may carry. */

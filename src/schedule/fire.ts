@@ -6,9 +6,10 @@
  */
 import { StorageError } from '../errors.ts';
 import { logError } from '../log.ts';
+import type { Unnamed } from '../message.ts';
 import { complete, type Draft, jsonOf, type Queues } from '../producer.ts';
 import type { Change, ScheduleStore } from '../store/schedules.ts';
-import type { StoredSchedule, Unnamed } from '../store/store.ts';
+import type { StoredSchedule } from '../store/store.ts';
 import { headerOf, readRecord, type ScheduleRecord, writeHeader } from './record.ts';
 import { slotsDue, slotsOf } from './slots.ts';
 

@@ -1,17 +1,9 @@
 /** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
-import { idsOf, newToken } from '../message.ts';
+import { idsOf, newToken, type Unnamed } from '../message.ts';
 import { keysOf } from './keys.ts';
+import { runsOf } from './runs.ts';
 import { scripts } from './scripts.ts';
-import {
-  AWAKE_MS,
-  list,
-  runsOf,
-  type StoredSchedule,
-  type StoreOptions,
-  schedulesIn,
-  strings,
-  type Unnamed,
-} from './store.ts';
+import { AWAKE_MS, list, type StoredSchedule, type StoreOptions, schedulesIn, strings } from './store.ts';
 
 /** What is done to one schedule, if it still is as it was read. */
 export interface Change {

@@ -1,13 +1,11 @@
 /** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
 import { RequestMismatch, StorageError } from '../errors.ts';
 import { type Measured, measuredText } from '../figures.ts';
-import { idsOf, type NewMessage, newToken } from '../message.ts';
+import { idsOf, type NewMessage, newToken, type Unnamed } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
+import { runsOf } from './runs.ts';
 import type { Runner } from './script.ts';
 import { scripts } from './scripts.ts';
-
-/** A message's place in a request gives its id. */
-export type Unnamed = Omit<NewMessage, 'id'>;
 
 export interface EnqueueRequest {
   messages: Unnamed[];
@@ -205,22 +203,24 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
 async function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS, note } = request;
   const base = newToken();
-  const args = [
+  const ids = idsOf(base, messages.length);
+  const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
+  const { reply } = await runner.run(scripts.enqueue, script, [
     ...head,
     note ? base + NOTE + note : base,
     fingerprint,
     ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String),
-  ];
-  const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
-  const { reply } = await runner.run(scripts.enqueue, script, [
-    ...args,
-    ...runsOf(messages, idsOf(base, messages.length)),
+    ...runsOf(messages, ids),
   ]);
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
   if (status === 'blocked') throw new StorageError('refused', `a key of a wrong type: ${applied}`);
-  const repeated = status === 'repeated';
-  return { ids: openBase(applied, messages.length).ids, repeated, wake: wake === '1', met: metIn(met) };
+  return {
+    ids: applied === base ? ids : openBase(applied, messages.length).ids,
+    repeated: status === 'repeated',
+    wake: wake === '1',
+    met: metIn(met),
+  };
 }
 
 /** Behind the base of a request's ids its note is kept: no token has this character. */
@@ -236,37 +236,6 @@ export function metIn(text: string): EnqueueAnswer['met'] {
   return new Map(
     words.map(([place, id = '', what]) => [Number(place) - 1, { id, what: what as 'duplicate' | 'replaced' }]),
   );
-}
-
-/**
- * As admit.lua reads them. Consecutive messages with the same settings share one header: most batches are a single run.
- * @param ids '-' where the script makes them
- */
-export function runsOf(messages: Unnamed[], ids: string[]): string[] {
-  const args: string[] = [];
-  let settings = '';
-  let countAt = 0;
-  messages.forEach((message, index) => {
-    const { lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs, json, follows } = message;
-    const run = [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String), extrasOf(message)];
-    if (run.join(' ') !== settings) {
-      settings = run.join(' ');
-      countAt = args.push(...run, '0') - 1;
-    }
-    args[countAt] = String(Number(args[countAt]) + 1);
-    args.push(ids[index] as string, json);
-    if (follows) {
-      const runs = follows.flatMap(({ on, message: next }) => [on, ...runsOf([next], ['-'])]);
-      args.push(String(runs.length), ...runs);
-    }
-  });
-  return args;
-}
-
-function extrasOf({ retentionMs = 0, dedup, follows }: Unnamed): string {
-  if (!dedup && !follows && retentionMs === 0) return '-';
-  const { windowMs, mode, digest, release } = dedup ?? { windowMs: 0, mode: '-', digest: '-', release: false };
-  return `${retentionMs} ${windowMs} ${mode} ${digest}${release ? '!' : ''}${follows ? ' then' : ''}`;
 }
 
 /** Behind the settlements: the place of one, how many arguments, and the runs that come with it. */

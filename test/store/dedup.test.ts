@@ -1,7 +1,6 @@
 // Dedup keys and kept results: what a second message with the same key becomes, and that no key outlives its reason.
 import { expect, test } from 'vitest';
-import type { StoredDedup } from '../../src/message.ts';
-import type { Unnamed } from '../../src/store/store.ts';
+import type { StoredDedup, Unnamed } from '../../src/message.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const HERE = ['the embedded Redis', 'redis-server'];

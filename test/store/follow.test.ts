@@ -1,7 +1,7 @@
 // What comes with a message: what its handler enqueues with the ack, what follows on its end, and keys that wait for quiet.
 import { expect, test } from 'vitest';
-import { type NewMessage, newToken, type StoredDedup } from '../../src/message.ts';
-import type { Settlement, Unnamed } from '../../src/store/store.ts';
+import { type NewMessage, newToken, type StoredDedup, type Unnamed } from '../../src/message.ts';
+import type { Settlement } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const bodies = async (b: Bench, want = 9, lease = 'z') => {

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vi
 import { policiesOf } from '../../src/limits.ts';
 import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/local/emulator/server.ts';
-import { laneOf, type Priority } from '../../src/message.ts';
+import { laneOf, type Priority, type Unnamed } from '../../src/message.ts';
 import { connect } from '../../src/store/client.ts';
 import { type Operations, openOperations } from '../../src/store/operations.ts';
 import { type Runner, scriptRunner } from '../../src/store/script.ts';
@@ -14,7 +14,6 @@ import {
   openStore,
   type Settlement,
   type Store,
-  type Unnamed,
 } from '../../src/store/store.ts';
 import { redisServerPresent, startRedisCluster, startRedisServer } from './redis-server.ts';
 import { readShard, type Shard, violations } from './shard.ts';

@@ -1,8 +1,7 @@
 /** The messages of a torture run: each with a key that stands in no other, and a body from which the key can be read back. */
 import { isDeepStrictEqual } from 'node:util';
 import { policiesOf } from '../../limits.ts';
-import { laneOf, type NewMessage, newToken, type Priority } from '../../message.ts';
-import type { Unnamed } from '../../store/store.ts';
+import { laneOf, type NewMessage, newToken, type Priority, type Unnamed } from '../../message.ts';
 import type { Chance } from './random.ts';
 
 /** Queues that the Worker does not know: consumers outside pull them. */

@@ -1,0 +1,54 @@
+/** Messages on their way in, as admit.lua reads them. Pure. */
+import type { Unnamed } from '../message.ts';
+
+/**
+ * Consecutive messages with the same settings share one header: most batches are a single run.
+ * @param ids '-' where the script makes them
+ */
+export function runsOf(messages: Unnamed[], ids: string[]): string[] {
+  const args: string[] = [];
+  let run: Unnamed | undefined;
+  let countAt = 0;
+  let count = 0;
+  messages.forEach((message, index) => {
+    if (!run || !areAlike(run, message)) {
+      countAt = args.push(...settingsOf(message), '0') - 1;
+      run = message;
+      count = 0;
+    }
+    args[countAt] = String(++count);
+    args.push(ids[index] as string, message.json);
+    if (message.follows) args.push(...followsOf(message.follows));
+  });
+  return args;
+}
+
+function settingsOf(message: Unnamed): string[] {
+  const { lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs } = message;
+  return [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String), extrasOf(message)];
+}
+
+/** Whether their settings are the same, without writing them: a batch asks this of each message. */
+function areAlike(a: Unnamed, b: Unnamed): boolean {
+  return (
+    a.lane === b.lane &&
+    a.pool === b.pool &&
+    a.maxAttempts === b.maxAttempts &&
+    a.delayMs === b.delayMs &&
+    (a.notBefore ?? 0) === (b.notBefore ?? 0) &&
+    a.ttlMs === b.ttlMs &&
+    extrasOf(a) === extrasOf(b)
+  );
+}
+
+function extrasOf({ retentionMs = 0, dedup, follows }: Unnamed): string {
+  if (!dedup && !follows && retentionMs === 0) return '-';
+  const { windowMs, mode, digest, release } = dedup ?? { windowMs: 0, mode: '-', digest: '-', release: false };
+  return `${retentionMs} ${windowMs} ${mode} ${digest}${release ? '!' : ''}${follows ? ' then' : ''}`;
+}
+
+/** Behind the JSON of a message: how many arguments, and its followers. */
+function followsOf(follows: NonNullable<Unnamed['follows']>): string[] {
+  const runs = follows.flatMap(({ on, message }) => [on, ...runsOf([message], ['-'])]);
+  return [String(runs.length), ...runs];
+}

@@ -1,11 +1,12 @@
 /** The edge function that takes messages in: one, or a batch, and wakes a drain behind the answer. */
 import type { Context } from 'hono';
+import type { Draft } from '../src/complete.ts';
 import { InvalidMessage, type Issue } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, permit } from '../src/http/auth.ts';
 import { isObject, limitBody, readObject, requestName } from '../src/http/body.ts';
 import { Problem } from '../src/http/problem.ts';
-import { type Draft, queuesNamed, type Receipt } from '../src/producer.ts';
+import { queuesNamed, type Receipt } from '../src/producer.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
 export const enqueue: EdgeFunction = (app) => {

@@ -1,4 +1,5 @@
 /** The engine: one deployment's queues on its Redis. It composes store, producer and drain; requests and cron ticks use it. */
+import type { Draft } from './complete.ts';
 import { type Config, readConfig } from './config.ts';
 import { type Receive, type Received, receive, type Settle, type Settled, settle } from './consumer.ts';
 import type { AddressRules } from './destinations/address.ts';
@@ -11,7 +12,7 @@ import { policiesOf } from './limits.ts';
 import { logError, logWarning } from './log.ts';
 import { DRAINED, parseGroupName } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
-import { type Draft, type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
+import { type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Rings } from './ring.ts';
 import type { Schedule } from './schedule/definition.ts';

@@ -5,12 +5,22 @@ import { YEAR_MS } from './duration.ts';
 import { duration } from './duration-schema.ts';
 import { MAX_GROUP_LENGTH } from './message.ts';
 
+const Instant = z.iso.datetime({ offset: true });
+
 /** @returns epoch ms of an instant given as such or as ISO 8601, or undefined. */
 export function parseInstant(value: number | string): number | undefined {
   const at = typeof value === 'number' ? value : Date.parse(value);
-  const stated = typeof value === 'number' || z.iso.datetime({ offset: true }).safeParse(value).success;
+  const stated = typeof value === 'number' || Instant.safeParse(value).success;
   return stated && Number.isInteger(at) && at >= 0 && at <= Date.now() + YEAR_MS ? at : undefined;
 }
+
+/** Text that is encoded or digested: half a character would be another's by then. */
+const wellFormed = (longest: number) =>
+  z.string().check(
+    z.minLength(1),
+    z.maxLength(longest),
+    z.refine((text) => text.isWellFormed(), { message: 'must be well-formed text' }),
+  );
 
 const options = {
   /** 0 to 9, 0 first. */
@@ -28,13 +38,7 @@ const options = {
   /** Delivered within this time after it became due, or a dead letter. */
   ttl: z.optional(duration(1)),
   /** A tenant, a customer, an entity: messages of a group take turns with those of the others. */
-  group: z.optional(
-    z.string().check(
-      z.minLength(1),
-      z.maxLength(MAX_GROUP_LENGTH),
-      z.refine((text) => text.isWellFormed(), { message: 'must be well-formed text' }),
-    ),
-  ),
+  group: z.optional(wellFormed(MAX_GROUP_LENGTH)),
   /** Deliveries after which it becomes a dead letter. */
   maxAttempts: z.optional(z.int().check(z.minimum(1), z.maximum(1_000))),
   /** The outcome and the handler's result are kept this long, to be asked for. */
@@ -42,11 +46,7 @@ const options = {
   /** The same key inside the window is the same message: the answer carries the first id. */
   dedup: z.optional(
     z.strictObject({
-      key: z.string().check(
-        z.minLength(1),
-        z.maxLength(256),
-        z.refine((text) => text.isWellFormed(), { message: 'must be well-formed text' }),
-      ),
+      key: wellFormed(256),
       window: z.optional(duration(1)),
       mode: z.optional(z.enum(['drop', 'replace', 'throttle', 'debounce'])),
       release: z.optional(z.boolean()),
@@ -74,3 +74,14 @@ export const MessageOptions = z.strictObject({
 });
 
 export type MessageOptions = z.input<typeof MessageOptions>;
+export type CheckedOptions = z.output<typeof MessageOptions>;
+
+/** No options at all need no schema: it would take longer than the rest of a plain message. */
+export function readOptions(options: unknown): { data?: CheckedOptions; error?: z.core.$ZodError } {
+  return isBare(options) ? { data: {} } : MessageOptions.safeParse(options);
+}
+
+function isBare(value: unknown): boolean {
+  const isPlain = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  return isPlain && Object.keys(value).length === 0;
+}

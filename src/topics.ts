@@ -3,22 +3,15 @@
  * retries and its own dead letter.
  */
 import * as z from 'zod/mini';
+import type { Draft, Queues } from './complete.ts';
 import { chooseDestination, Destination } from './destinations/destination.ts';
 import { shortDigest } from './digest.ts';
 import { parseDuration } from './duration.ts';
 import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from './errors.ts';
+import { issuesOf } from './issues.ts';
 import { QUEUE_NAME } from './message.ts';
 import { MessageOptions } from './message-options.ts';
-import {
-  type Draft,
-  enqueueDrafts,
-  issuesOf,
-  type Queues,
-  queuesNamed,
-  type Receipt,
-  type RequestName,
-  receiptOf,
-} from './producer.ts';
+import { enqueueDrafts, queuesNamed, type Receipt, type RequestName, receiptOf } from './producer.ts';
 import type { Store } from './store/store.ts';
 import type { Applied, TopicStore } from './store/topics.ts';
 
@@ -145,7 +138,7 @@ function checked(wanted: unknown, queues: Queues) {
   if (!queue) issues.push({ field: 'queue', code: 'unknown_queue', message: 'is no queue of this deployment' });
   else {
     const chosen = chooseDestination(queue.destination, subscription.destination, '');
-    if ('issue' in chosen) issues.push(chosen.issue);
+    if (chosen.issue) issues.push(chosen.issue);
   }
   const json = JSON.stringify(subscription);
   if (json.length > MAX_SUBSCRIPTION_LENGTH) {

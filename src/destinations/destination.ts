@@ -56,10 +56,10 @@ export type Destination = z.input<typeof Destination>;
 /** As it is stored with its message. */
 export interface StoredDestination {
   url: string;
-  method?: Method;
-  headers?: Record<string, string>;
+  method?: Method | undefined;
+  headers?: Record<string, string> | undefined;
   timeoutMs?: number;
-  secret?: string;
+  secret?: string | undefined;
 }
 
 /** What a queue fixes for its deliveries. */
@@ -123,6 +123,12 @@ export function secretsFor({ secrets }: DestinationPolicy, name: string | undefi
   return name !== undefined && Object.hasOwn(secrets, name) ? secrets[name] : undefined;
 }
 
+/** One of them, or neither where its queue's own destination holds. */
+export interface Chosen {
+  destination?: StoredDestination;
+  issue?: Issue;
+}
+
 /**
  * Whether a message may go where it wants, by its queue's policy.
  * @param at where `destination` stands in the request
@@ -132,7 +138,7 @@ export function chooseDestination(
   policy: DestinationPolicy | undefined,
   wanted: Destination | undefined,
   at: string,
-): { destination?: StoredDestination } | { issue: Issue } {
+): Chosen {
   const refuse = (field: string, code: string, message: string) => ({ issue: { field: at + field, code, message } });
   if (wanted === undefined) {
     if (!policy || policy.url !== undefined) return {};
@@ -149,16 +155,11 @@ export function chooseDestination(
     return refuse('destination.secret', 'invalid', "must be one of the queue's named secrets, where it has such");
   }
   const timeoutMs = timeout === undefined ? {} : { timeoutMs: parseDuration(timeout as Duration) ?? YEAR_MS };
-  return { destination: { ...withoutUndefined(fields), url: judged.url.href, ...timeoutMs } };
+  return { destination: { ...fields, url: judged.url.href, ...timeoutMs } };
 }
 
 /** Without a group of its own a message is in that of its destination: so a lane holds deliveries to one, and a dead one waits alone. */
 export async function groupOf({ url }: StoredDestination, longest: number): Promise<string> {
   const { origin } = new URL(url);
   return origin.length <= longest ? origin : shortDigest(origin);
-}
-
-function withoutUndefined(fields: z.output<typeof DestinationFields>): Omit<StoredDestination, 'timeoutMs'> {
-  const { url, method, headers, secret } = fields;
-  return { url, ...(method && { method }), ...(headers && { headers }), ...(secret !== undefined && { secret }) };
 }

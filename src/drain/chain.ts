@@ -1,6 +1,8 @@
 /** Chain: what a handler enqueues waits here for the handler's ack, and is stored in the same step or not at all. */
+import type { Draft } from '../complete.ts';
 import type { NewMessage } from '../message.ts';
-import { type Draft, jsonOf, MAX_BATCH, MAX_REQUEST_BYTES } from '../producer.ts';
+import { jsonOf } from '../message-json.ts';
+import { MAX_BATCH, MAX_REQUEST_BYTES } from '../producer.ts';
 import type { HandlerContext } from '../queue.ts';
 
 /** Checks a message and gives it its id. @throws InvalidMessage */

@@ -1,5 +1,6 @@
 /** Parcel: the outcomes that go with one exchange. Pure. */
-import { jsonOf, MAX_REQUEST_BYTES } from '../producer.ts';
+import { jsonOf } from '../message-json.ts';
+import { MAX_REQUEST_BYTES } from '../producer.ts';
 import type { Settlement } from '../store/store.ts';
 
 /** The most settlements one exchange carries. */

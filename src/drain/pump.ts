@@ -5,10 +5,11 @@
  * There is never more than one exchange in flight, because the lease's count of entries must be unambiguous. The pump
  * decides nothing about Redis and nothing about handlers: the store and deliver.ts do.
  */
+import type { Draft } from '../complete.ts';
 import { StorageError } from '../errors.ts';
 import type { Measured } from '../figures.ts';
 import { type Message, newToken } from '../message.ts';
-import { type Draft, prepare } from '../producer.ts';
+import { prepare } from '../producer.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
 import { passedOn } from '../telemetry/trace-context.ts';

@@ -4,8 +4,9 @@ import { bodyLimit } from 'hono/body-limit';
 import type * as z from 'zod/mini';
 import { shortDigest } from '../digest.ts';
 import { InvalidMessage } from '../errors.ts';
+import { issuesOf } from '../issues.ts';
 import { newToken } from '../message.ts';
-import { issuesOf, MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
+import { MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 

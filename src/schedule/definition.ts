@@ -2,9 +2,9 @@
 import * as z from 'zod/mini';
 import { parseDuration } from '../duration.ts';
 import { duration } from '../duration-schema.ts';
+import { issuesOf } from '../issues.ts';
 import { QUEUE_NAME } from '../message.ts';
 import { MessageOptions } from '../message-options.ts';
-import { issuesOf } from '../producer.ts';
 import type { Queue } from '../queue.ts';
 import { type CatchUp, slotsOf, type Timing } from './slots.ts';
 

@@ -4,10 +4,11 @@
  * Nothing here may stop the next slot: what is wrong with one is kept with its schedule and told to the log. Whoever dies
  * on the way leaves the schedule to the next who looks, some seconds later.
  */
+import { complete, type Draft, type Queues } from '../complete.ts';
 import { StorageError } from '../errors.ts';
 import { logError } from '../log.ts';
 import type { Unnamed } from '../message.ts';
-import { complete, type Draft, jsonOf, type Queues } from '../producer.ts';
+import { jsonOf } from '../message-json.ts';
 import type { Change, ScheduleStore } from '../store/schedules.ts';
 import type { StoredSchedule } from '../store/store.ts';
 import { headerOf, readRecord, type ScheduleRecord, writeHeader } from './record.ts';

@@ -1,6 +1,7 @@
 /** Operating schedules: what callers of the API ask of them. A change is made to what was read, or read again. */
+import { complete, type Draft } from '../complete.ts';
 import { InvalidMessage, StorageError } from '../errors.ts';
-import { complete, type Draft, queuesNamed } from '../producer.ts';
+import { queuesNamed } from '../producer.ts';
 import type { Change, ScheduleStore } from '../store/schedules.ts';
 import type { Definition } from './definition.ts';
 import { ID_HEADER, type Known } from './fire.ts';

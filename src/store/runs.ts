@@ -23,23 +23,13 @@ export function runsOf(messages: Unnamed[], ids: string[]): string[] {
   return args;
 }
 
-function settingsOf(message: Unnamed): string[] {
-  const { lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs } = message;
-  return [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String), extrasOf(message)];
-}
+/** What messages of one run share, in the order in which the script reads it, before the extras. */
+const SHARED = ['lane', 'pool', 'maxAttempts', 'delayMs', 'notBefore', 'ttlMs'] as const;
 
-/** Whether their settings are the same, without writing them: a batch asks this of each message. */
-function areAlike(a: Unnamed, b: Unnamed): boolean {
-  return (
-    a.lane === b.lane &&
-    a.pool === b.pool &&
-    a.maxAttempts === b.maxAttempts &&
-    a.delayMs === b.delayMs &&
-    (a.notBefore ?? 0) === (b.notBefore ?? 0) &&
-    a.ttlMs === b.ttlMs &&
-    extrasOf(a) === extrasOf(b)
-  );
-}
+const settingsOf = (message: Unnamed) => [...SHARED.map((name) => String(message[name] ?? 0)), extrasOf(message)];
+
+/** Without writing them: a batch asks this of each message. */
+const areAlike = (a: Unnamed, b: Unnamed) => SHARED.every((name) => a[name] === b[name]) && extrasOf(a) === extrasOf(b);
 
 function extrasOf({ retentionMs = 0, dedup, follows }: Unnamed): string {
   if (!dedup && !follows && retentionMs === 0) return '-';

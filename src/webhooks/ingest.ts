@@ -2,8 +2,9 @@
  * Ingest: a webhook becomes messages. Verify over the raw bytes, answer handshakes, then dedup and enqueue in one step of
  * storage. Nothing is promised to the sender before that is done.
  */
+import type { Draft } from '../complete.ts';
 import { InvalidMessage, StorageError } from '../errors.ts';
-import type { Draft, Enqueued, Receipt } from '../producer.ts';
+import type { Enqueued, Receipt } from '../producer.ts';
 import type { AnyQueue } from '../queue.ts';
 import { parseRaw, toRaw } from '../raw.ts';
 import { deliveryKey, keptHeaders } from './delivery.ts';

@@ -1,7 +1,8 @@
 // Bodies that code can hand over and JSON cannot carry: each is refused by name, and nothing is stored.
 import { expect, test } from 'vitest';
+import type { Draft } from '../../src/complete.ts';
 import { defineQueue, InvalidMessage } from '../../src/index.ts';
-import { type Draft, enqueueDrafts } from '../../src/producer.ts';
+import { enqueueDrafts } from '../../src/producer.ts';
 import { onEachRedis } from '../support/bench.ts';
 
 const cycle: Record<string, unknown> = {};

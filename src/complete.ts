@@ -1,0 +1,174 @@
+/** One draft: made a complete message by its queue's policy, or a list of all that is wrong with it. */
+import type * as z from 'zod/mini';
+import { type Chosen, chooseDestination, groupOf } from './destinations/destination.ts';
+import { shortDigest } from './digest.ts';
+import { parseDuration } from './duration.ts';
+import type { Issue } from './errors.ts';
+import { issuesOf } from './issues.ts';
+import {
+  DRAINED,
+  laneOf,
+  MAX_GROUP_LENGTH,
+  type Priority,
+  type Raw,
+  type StoredDedup,
+  type Unnamed,
+} from './message.ts';
+import { type Written, writeJson } from './message-json.ts';
+import { type CheckedOptions, parseInstant, readOptions } from './message-options.ts';
+import type { AnyQueue } from './queue.ts';
+import { TRACEPARENT_BYTES } from './telemetry/trace-context.ts';
+
+export type Queues = ReadonlyMap<string, AnyQueue>;
+
+export interface Draft {
+  /** undefined: the caller named none that is here. */
+  queue: AnyQueue | undefined;
+  body: unknown;
+  /** The bytes that the body was parsed from: they are stored instead of it. */
+  raw?: Raw;
+  /** Judged by `MessageOptions`. */
+  options: unknown;
+  /** Where it stands in the caller's request, such as `messages[3].`; '' where it is the request. */
+  at: string;
+}
+
+type Terms = Omit<StoredDedup, 'digest'>;
+type Completed = { message: Unnamed } | { issues: Issue[] };
+
+/** What a draft says. */
+interface Read {
+  /** Empty where there is an error. */
+  options: CheckedOptions;
+  error: z.core.$ZodError | undefined;
+  chosen: Chosen;
+  /** Of its dedup key. */
+  terms: Terms | undefined;
+  delayMs: number;
+  notBefore: number | undefined;
+  written: Written;
+  // These have to be waited for, and are there only where it asks for them.
+  dedup?: StoredDedup | undefined;
+  badBody?: Issue[];
+  group?: string | undefined;
+  followers?: Followers | undefined;
+}
+
+/** The most that `delayMs` and `notBefore` add to a stored message. */
+const DUE_BYTES = 48;
+
+/** A plain message comes without a promise: in a batch of a thousand each wait counts. */
+export function complete(draft: Draft, queues: Queues, traceparent?: string): Completed | Promise<Completed> {
+  const read = readDraft(draft, queues, traceparent);
+  const { onSuccess, onDeath } = read.options;
+  const waits = draft.queue?.schema || read.terms || read.chosen.destination || onSuccess || onDeath;
+  return waits ? completeLater(draft, read, queues, traceparent) : conclude(draft, read);
+}
+
+function readDraft({ queue, body, raw, options: given, at }: Draft, queues: Queues, traceparent?: string): Read {
+  const { data: options = {}, error } = readOptions(given);
+  const { headers, delay = 0 } = options;
+  const policy = queue && (queues.get(queue.name) ?? queue).destination;
+  const chosen = queue && !error ? chooseDestination(policy, options.destination, at) : {};
+  const terms = queue && options.dedup && termsOf(queue, options.dedup);
+  const delayMs = Math.max(parseDuration(delay) ?? 0, terms?.mode === 'debounce' ? terms.windowMs : 0);
+  const notBefore = options.notBefore === undefined ? undefined : parseInstant(options.notBefore);
+  const stored = {
+    body: raw ? undefined : body,
+    raw,
+    headers: traceparent ? { traceparent, ...headers } : headers,
+    destination: chosen.destination,
+    delayMs: delayMs || undefined,
+    notBefore,
+  };
+  const ownBytes = (traceparent ? TRACEPARENT_BYTES : 0) + (delayMs || options.notBefore ? DUE_BYTES : 0);
+  return { options, error, chosen, terms, delayMs, notBefore, written: writeJson(body, stored, at, ownBytes) };
+}
+
+async function completeLater(draft: Draft, read: Read, queues: Queues, traceparent?: string): Promise<Completed> {
+  const { options, chosen, terms } = read;
+  const { dedup, onSuccess, onDeath } = options;
+  return conclude(draft, {
+    ...read,
+    followers: (onSuccess || onDeath) && (await followersOf(options, queues, draft.at, traceparent)),
+    dedup: dedup && terms && { ...terms, digest: await shortDigest(dedup.key) },
+    badBody: await badBody(draft),
+    group: chosen.destination && (await groupOf(chosen.destination, MAX_GROUP_LENGTH)),
+  });
+}
+
+function conclude({ queue, at }: Draft, read: Read): Completed {
+  const { options, error, chosen, badBody, written, followers } = read;
+  const issues: Issue[] = [];
+  if (!queue) issues.push({ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' });
+  if (error) issues.push(...issuesOf(error, at));
+  if (chosen.issue) issues.push(chosen.issue);
+  if (badBody) issues.push(...badBody);
+  if (written.issue) issues.push(written.issue);
+  if (queue?.ordered && options.priority !== undefined) {
+    issues.push({ field: `${at}priority`, code: 'ordered', message: 'is that of its queue: the queue is ordered' });
+  }
+  if (followers) issues.push(...followers.issues);
+  if (issues.length > 0 || !queue || written.json === undefined) return { issues };
+  return { message: messageOf(queue, read, written.json) };
+}
+
+function messageOf(queue: AnyQueue, read: Read, json: string): Unnamed {
+  const { options, delayMs, notBefore, dedup, followers, group } = read;
+  return {
+    lane: laneOf((options.priority as Priority | undefined) ?? queue.priority, queue.name, options.group ?? group),
+    pool: queue.pool,
+    maxAttempts: options.maxAttempts ?? queue.attempts,
+    delayMs,
+    notBefore: notBefore ?? 0,
+    ttlMs: parseDuration(options.ttl ?? queue.ttlMs) ?? 0,
+    retentionMs: parseDuration(options.retention ?? queue.retentionMs) ?? 0,
+    dedup,
+    follows: followers?.messages[0] && followers.messages,
+    json,
+  };
+}
+
+interface Followers {
+  messages: NonNullable<Unnamed['follows']>;
+  issues: Issue[];
+}
+
+async function followersOf(
+  options: CheckedOptions,
+  queues: Queues,
+  at: string,
+  traceparent: string | undefined,
+): Promise<Followers> {
+  const followers: Followers = { messages: [], issues: [] };
+  for (const [on, field] of [['done', 'onSuccess'] as const, ['dead', 'onDeath'] as const]) {
+    const named = options[field] ?? [];
+    for (const [index, { queue, body, ...rest }] of [named].flat().entries()) {
+      const place = Array.isArray(named) ? `${at}${field}[${index}].` : `${at}${field}.`;
+      const result = await complete({ queue: queues.get(queue), body, options: rest, at: place }, queues, traceparent);
+      if ('issues' in result) followers.issues.push(...result.issues);
+      else followers.messages.push({ on, message: result.message });
+    }
+  }
+  return followers;
+}
+
+function termsOf(queue: AnyQueue, dedup: NonNullable<CheckedOptions['dedup']>): Terms {
+  const { windowMs, release } = queue.dedup;
+  const mode = dedup.mode ?? queue.dedup.mode;
+  return {
+    windowMs: parseDuration(dedup.window ?? windowMs) ?? windowMs,
+    mode: mode === 'throttle' ? 'drop' : mode,
+    release: mode !== 'throttle' && (dedup.release ?? release), // a throttled key lasts its period
+  };
+}
+
+async function badBody({ queue, body, raw, at }: Draft): Promise<Issue[]> {
+  // What a sender elsewhere signed is not refused by our schema: its handler's check makes it a dead letter, bytes and all.
+  if (body === undefined || (raw && queue?.pool === DRAINED)) return [];
+  const { issues = [] } = (await queue?.schema?.['~standard'].validate(body)) ?? {};
+  return issues.map(({ path = [], message }) => {
+    const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
+    return { field: [`${at}body`, ...steps].join('.'), code: 'schema', message };
+  });
+}

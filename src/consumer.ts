@@ -90,13 +90,7 @@ async function received(store: Store, lease: string, answer: ExchangeAnswer, lea
   const unreadable: Settlement[] = [];
   for (const { entry, envelope } of answer.taken) {
     try {
-      const {
-        maxAttempts: _,
-        readAtAck: __,
-        destination: ___,
-        dueAt: ____,
-        ...message
-      } = openEnvelope(entry, envelope);
+      const { maxAttempts: _, destination: __, ...message } = openEnvelope(entry, envelope).message;
       messages.push(message);
     } catch {
       const failure = { kind: 'unreadable' as const, text: 'its stored form cannot be read' };

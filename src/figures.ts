@@ -12,7 +12,7 @@ export type OutcomeName = (typeof OUTCOMES)[number];
 export interface Measured {
   queue: string;
   /** From when it was due to the start of its handler; only known at a first delivery. */
-  waitMs?: number;
+  waitMs?: number | undefined;
   runMs: number;
 }
 

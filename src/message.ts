@@ -38,12 +38,12 @@ export interface Message<Body = unknown> {
   enqueuedAt: number;
 }
 
-/** A message out of its envelope, with what its consumer has to tell storage when it is done. */
-export interface Opened extends Message {
+/** A message out of its envelope, with what only its consumer needs. */
+export interface Opened {
+  /** With where it goes, if it names that itself. */
+  message: Message & { destination?: StoredDestination };
   /** Storage has to read its envelope again when it is acked: a result is kept, a dedup key goes with it, or others follow. */
   readAtAck: boolean;
-  /** Where it goes, if it names that itself. */
-  destination?: StoredDestination;
   /** When its first delivery was due: epoch ms, by the server's clock. */
   dueAt: number;
 }
@@ -129,17 +129,27 @@ export function openEnvelope(entry: string, envelope: string): Opened {
   const end = envelope.indexOf('\n');
   const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = envelope.slice(0, end).split(' ');
   const stored = JSON.parse(envelope.slice(end + 1)) as StoredMessage;
-  const { body, headers, destination, raw, delayMs = 0, notBefore = 0 } = stored;
-  return {
-    ...parseEntry(entry),
-    ...parseLane(lane),
+  const { headers, destination, raw, delayMs = 0, notBefore = 0 } = stored;
+  const { attempt, id } = parseEntry(entry);
+  const { priority, queue, group } = parseLane(lane);
+  const body = raw ? parseRaw(raw) : stored.body; // the body of a webhook is stored once
+  const message: Opened['message'] = {
+    id,
+    queue,
+    priority,
+    attempt,
     maxAttempts: Number(maxAttempts),
-    ...(raw ? { body: parseRaw(raw), raw } : { body }), // the body of a webhook is stored once
+    body,
     headers: headers ?? {},
     enqueuedAt: Number(enqueuedAt),
-    ...(destination && { destination }),
-    dueAt: Math.max(Number(enqueuedAt) + delayMs, notBefore),
+  };
+  if (group !== undefined) message.group = group;
+  if (raw) message.raw = raw;
+  if (destination) message.destination = destination;
+  return {
+    message,
     readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || follow === 'then',
+    dueAt: Math.max(message.enqueuedAt + delayMs, notBefore),
   };
 }
 

@@ -155,7 +155,7 @@ function reportOf(state: MessageReport['state'], { entry, at, envelope, failures
   const { id, attempt } = parseEntry(entry);
   const report: MessageReport = { id, state, attempt, failures, ...(at === undefined ? {} : { at }) };
   try {
-    const { readAtAck: _, dueAt: __, destination, ...message } = openEnvelope(entry, envelope);
+    const { destination, ...message } = openEnvelope(entry, envelope).message;
     return { ...message, ...(destination && { destination: destination.url }), ...report };
   } catch {
     return report; // its envelope is gone or damaged: what the store knows of it is all there is

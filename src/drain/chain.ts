@@ -10,8 +10,8 @@ export type Prepare = (draft: Draft) => Promise<NewMessage>;
 
 export interface Chain {
   enqueue: HandlerContext['enqueue'];
-  /** The handler has ended: from now on it can enqueue nothing. @throws what was wrong with a message nobody waited for */
-  close(): Promise<NewMessage[]>;
+  /** The handler has ended: from now on it can enqueue nothing. @returns what it did, wrong messages as rejections */
+  close(): readonly Promise<NewMessage>[];
 }
 
 export function openChain(prepare: Prepare): Chain {
@@ -38,7 +38,7 @@ export function openChain(prepare: Prepare): Chain {
     },
     close() {
       closed = true;
-      return Promise.all(messages);
+      return messages;
     },
   };
 }

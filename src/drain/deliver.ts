@@ -1,19 +1,19 @@
 /** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { healthIn } from '../destinations/send.ts';
 import { YEAR_MS } from '../duration.ts';
 import { Refusal, RetryLater } from '../errors.ts';
-import { type Opened, openEnvelope, queueOfEnvelope } from '../message.ts';
+import { type NewMessage, type Opened, openEnvelope, queueOfEnvelope } from '../message.ts';
 import type { AnyQueue, HandlerContext } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
-import { openChain, type Prepare } from './chain.ts';
+import { type Chain, openChain, type Prepare } from './chain.ts';
 
 /** A message out of a lease, ready to be handled. */
-export interface Delivery {
+export interface Delivery extends Omit<Opened, 'dueAt'> {
   entry: string;
-  message: Opened;
   queue: AnyQueue;
   /** Since when it was due, by the local clock; only known at a first delivery. */
-  dueAt?: number;
+  dueAt: number | undefined;
 }
 
 /** How long a message waits whose queue this deployment does not know: a newer or older one may. */
@@ -33,33 +33,58 @@ export function openDelivery(
   try {
     const queue = queues.get(queueOfEnvelope(envelope));
     if (!queue?.handler) return { entry, outcome: 'release', delayMs: UNKNOWN_QUEUE_WAIT_MS };
-    const message = openEnvelope(entry, envelope);
+    const { message, readAtAck, dueAt } = openEnvelope(entry, envelope);
     const first = entry.startsWith('1.'); // of later ones the envelope does not tell when they were due
-    return { entry, message, queue, ...(first ? { dueAt: message.dueAt + clockAheadMs } : {}) };
+    return { entry, message, readAtAck, queue, dueAt: first ? dueAt + clockAheadMs : undefined };
   } catch {
     return { entry, outcome: 'dead', failure: { kind: 'unreadable', text: 'its stored form cannot be read' } };
   }
 }
 
-/** Runs the handler to its end. Never throws: whatever the handler does becomes a settlement. */
-export async function deliver(
-  { entry, message, queue }: Delivery,
+/**
+ * Runs the handler to its end, at once where there is nothing to wait for: promises cost more than all else that a message
+ * costs. Never throws: whatever the handler does becomes a settlement.
+ */
+export function deliver(
+  delivery: Delivery,
   context: Omit<HandlerContext, 'enqueue'>,
   prepare: Prepare,
   random: () => number,
-): Promise<Settlement> {
+): Settlement | Promise<Settlement> {
+  const { message, queue } = delivery;
   const chain = openChain(prepare);
+  const handle = (body: unknown): unknown =>
+    queue.handler?.({ ...message, body }, { ...context, enqueue: chain.enqueue });
   try {
-    const body = await checkedBody(queue, message.body);
-    const { readAtAck, dueAt: _, ...given } = message;
-    const result: unknown = await queue.handler?.({ ...given, body }, { ...context, enqueue: chain.enqueue });
-    const chained = await chain.close();
-    const ack: Settlement = { entry, outcome: 'ack', chained, ...(readAtAck ? { result: resultText(result) } : {}) };
-    return queue.destination ? { ...ack, health: healthIn(undefined) } : ack;
+    const body = checkedBody(queue, message.body);
+    const result = body instanceof Promise ? body.then(handle) : handle(body);
+    if (result === undefined && chain.close().length === 0) return acked(delivery, result, []);
+    return awaited(delivery, result, chain, random);
   } catch (error) {
-    const settlement = failed(entry, message.attempt, queue, error, random);
-    return queue.destination ? { ...settlement, health: healthIn(error) } : settlement;
+    return notDone(delivery, error, random);
   }
+}
+
+async function awaited(delivery: Delivery, pending: unknown, chain: Chain, random: () => number): Promise<Settlement> {
+  try {
+    const result = await pending;
+    return acked(delivery, result, await Promise.all(chain.close()));
+  } catch (error) {
+    return notDone(delivery, error, random);
+  }
+}
+
+function acked({ entry, queue, readAtAck }: Delivery, result: unknown, chained: NewMessage[]): Settlement {
+  const settlement: Settlement = { entry, outcome: 'ack' };
+  if (chained.length > 0) settlement.chained = chained;
+  if (readAtAck) settlement.result = resultText(result);
+  if (queue.destination) settlement.health = healthIn(undefined);
+  return settlement;
+}
+
+function notDone({ entry, message, queue }: Delivery, error: unknown, random: () => number): Settlement {
+  const settlement = failed(entry, message.attempt, queue, error, random);
+  return queue.destination ? { ...settlement, health: healthIn(error) } : settlement;
 }
 
 /** The most that is kept of what a handler returned. */
@@ -76,10 +101,13 @@ function resultText(result: unknown): string {
 }
 
 /** A body is checked again on its way out: the schema may have changed since it came in, and it may transform. */
-async function checkedBody(queue: AnyQueue, body: unknown): Promise<unknown> {
+function checkedBody(queue: AnyQueue, body: unknown): unknown {
   const result = queue.schema?.['~standard'].validate(body);
   if (!result) return body;
-  const checked = result instanceof Promise ? await result : result;
+  return result instanceof Promise ? result.then(validOf) : validOf(result);
+}
+
+function validOf(checked: StandardSchemaV1.Result<unknown>): unknown {
   if (checked.issues) throw new Refusal(`its body does not match the schema: ${checked.issues[0]?.message ?? ''}`);
   return checked.value;
 }

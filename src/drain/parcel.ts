@@ -20,7 +20,7 @@ export function parcelOf(outcomes: readonly Settlement[]): Settlement[] {
   return outcomes.slice(0, most);
 }
 
-function bytesOf({ result = '', chained = [] }: Settlement): number {
-  const text = result + chained.flatMap(jsonOf).join('');
-  return text === '' ? 0 : new TextEncoder().encode(text).length;
+function bytesOf({ result = '', chained }: Settlement): number {
+  if (result === '' && !chained) return 0;
+  return new TextEncoder().encode(result + (chained ?? []).flatMap(jsonOf).join('')).length;
 }

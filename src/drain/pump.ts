@@ -17,6 +17,7 @@ import type { OpenSpan } from '../telemetry/tracing.ts';
 import type { Budget } from './budget.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
 import { parcelOf } from './parcel.ts';
+import { type Running, RunningList } from './running.ts';
 
 export interface DrainOptions {
   store: Store;
@@ -54,15 +55,6 @@ export interface DrainReport extends Record<Status, number> {
   ended: DrainEnd;
 }
 
-interface Running {
-  delivery: Delivery;
-  controller: AbortController;
-  startedAt: number;
-  deadline: number;
-  span: OpenSpan | undefined;
-  settled: boolean;
-}
-
 /** How long an outcome may wait for company while other handlers run. */
 const LINGER_MS = 25;
 /** Messages taken ahead wait about this long for a handler: more would keep urgent ones behind them. */
@@ -95,7 +87,7 @@ class Pump {
 
   #lease = newToken();
   #waiting: Delivery[] = [];
-  #running = new Map<string, Running>();
+  readonly #running = new RunningList();
   #outcomes: Settlement[] = [];
   #firstOutcomeAt = 0;
   #lastExchangeAt = 0;
@@ -111,7 +103,8 @@ class Pump {
   /** Deliveries that ended since the last exchange. */
   #finished = 0;
   #storageFailures = 0;
-  #notify: () => void = () => {};
+  /** Ends the wait of `run`, where it waits. */
+  #notify: (() => void) | undefined;
   #armedFor = 0;
 
   constructor(options: DrainOptions) {
@@ -156,21 +149,32 @@ class Pump {
     const startedAt = this.#clock();
     const deadline = startedAt + delivery.queue.timeoutMs;
     const span = this.#options.trace?.(delivery.message);
-    const running: Running = { delivery, controller, startedAt, deadline, span, settled: false };
+    const running: Running = { delivery, controller, startedAt, deadline, span, settled: false, place: 0 };
     this.#report.delivered += 1;
-    this.#running.set(delivery.entry, running);
-    if (deadline < this.#armedFor) this.#notify();
+    this.#running.add(running);
     const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
     const context = { env, signal: controller.signal, traceparent };
     const prepared = (draft: Draft) => prepare(queues, draft, traceparent);
-    deliver(delivery, context, prepared, this.#random).then((outcome) => this.#finish(running, outcome));
+    const outcome = deliver(delivery, context, prepared, this.#random);
+    // What ends at once is settled at once, until an exchange is due: it has to get between handlers that take their time.
+    if (outcome instanceof Promise || startedAt >= this.#exchangeAt()) {
+      if (deadline < this.#armedFor) this.#notify?.();
+      Promise.resolve(outcome).then((settlement) => this.#finish(running, settlement));
+    } else this.#end(running, outcome);
+  }
+
+  #finish(running: Running, outcome: Settlement): void {
+    if (running.settled) return;
+    this.#end(running, outcome);
+    this.#start();
+    const stuck = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
+    if (this.#running.size === 0 || stuck || this.#isExchangeDue()) this.#notify?.();
   }
 
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
-  #finish(running: Running, outcome: Settlement): void {
-    if (running.settled) return;
+  #end(running: Running, outcome: Settlement): void {
     running.settled = true;
-    this.#running.delete(running.delivery.entry);
+    this.#running.delete(running);
     const aborted = running.controller.signal.aborted && outcome.outcome !== 'ack';
     const measured = this.#measure(running);
     const settlement = { ...(aborted ? cutOff(running.delivery) : outcome), measured };
@@ -178,20 +182,17 @@ class Pump {
     if (settlement.failure) this.#options.onFailure?.(running.delivery.message, settlement);
     this.#settle(settlement);
     this.#finished += 1;
-    this.#start();
-    const stuck = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
-    if (this.#running.size === 0 || stuck || this.#isExchangeDue()) this.#notify();
   }
 
   #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measured {
-    const waited = dueAt === undefined ? {} : { waitMs: startedAt - dueAt };
-    return { queue: queue.name, runMs: this.#clock() - startedAt, ...waited };
+    const waitMs = dueAt === undefined ? undefined : startedAt - dueAt;
+    return { queue: queue.name, runMs: this.#clock() - startedAt, waitMs };
   }
 
   #settle(outcome: Settlement): void {
     if (this.#outcomes.push(outcome) > 1) return;
     this.#firstOutcomeAt = this.#clock();
-    this.#notify();
+    this.#notify?.();
   }
 
   #expireHandlers(): void {
@@ -316,8 +317,9 @@ class Pump {
 
   /** Their handlers are told; what they still answer finds the message gone. */
   #abortCancelled(entries: string[]): void {
-    for (const entry of entries) {
-      this.#running.get(entry)?.controller.abort(new DOMException('the message was cancelled', 'AbortError'));
+    for (const { delivery, controller } of entries.length > 0 ? this.#running.values() : []) {
+      if (entries.includes(delivery.entry))
+        controller.abort(new DOMException('the message was cancelled', 'AbortError'));
     }
     const waits = ({ entry }: Delivery) => !entries.includes(entry);
     for (const { entry } of this.#waiting.filter((delivery) => !waits(delivery)))
@@ -363,7 +365,7 @@ class Pump {
       this.#giveBack();
       this.#expireHandlers();
     }
-    const stillRunning = [...this.#running.values()];
+    const stillRunning = this.#running.values();
     for (const { controller } of stillRunning) controller.abort(new DOMException('the drain has to end', 'AbortError'));
     if (stillRunning.length > 0) await this.#wait(GRACE_MS);
     for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
@@ -381,7 +383,7 @@ class Pump {
   /** Until something happened: an outcome, a handler's deadline, a heartbeat, a due timer, the closing of the budget. */
   async #wait(mostMs: number): Promise<void> {
     const now = this.#clock();
-    const deadlines = [...this.#running.values()].map(({ deadline }) => deadline);
+    const deadlines = this.#running.values().map(({ deadline }) => deadline);
     const idle = this.#isIdle();
     const closing = this.#options.budget.isClosing();
     const alarms = idle
@@ -393,7 +395,7 @@ class Pump {
     const timer = setTimeout(resolve, Math.max(1, this.#armedFor - now));
     await promise;
     clearTimeout(timer);
-    this.#notify = () => {};
+    this.#notify = undefined;
     this.#armedFor = 0;
   }
 }

@@ -312,16 +312,32 @@ interface SettlementRun {
 /** Consecutive settlements with the same words share them: a batch that went well is a few runs, an argument for each entry. */
 function settlementRuns(settlements: Settlement[]): SettlementRun[] {
   const runs: SettlementRun[] = [];
-  let last: SettlementRun | undefined;
+  let first: Settlement | undefined;
+  let entries: string[] = [];
   for (const settlement of settlements) {
-    const alike = wordsOf(settlement);
-    if (!last || alike.some((word, i) => word !== last?.alike[i])) {
-      last = { alike, entries: [] };
-      runs.push(last);
+    if (!first || !areAlike(first, settlement)) {
+      first = settlement;
+      entries = [];
+      runs.push({ alike: wordsOf(first), entries });
     }
-    last.entries.push(settlement.entry);
+    entries.push(settlement.entry);
   }
   return runs;
+}
+
+/** Without writing their words: a batch asks this of each settlement. */
+function areAlike(a: Settlement, b: Settlement): boolean {
+  return (
+    a.outcome === b.outcome &&
+    a.health === b.health &&
+    a.delayMs === b.delayMs &&
+    a.result === b.result &&
+    a.failure?.kind === b.failure?.kind &&
+    a.failure?.text === b.failure?.text &&
+    a.measured?.queue === b.measured?.queue &&
+    a.measured?.waitMs === b.measured?.waitMs &&
+    a.measured?.runMs === b.measured?.runMs
+  );
 }
 
 function wordsOf({ delayMs = 0, failure, result, measured, outcome, health }: Settlement): string[] {

@@ -71,7 +71,7 @@ async function exchange(
 }
 
 function receive({ history }: ConsumerOptions, lease: string, taken: { entry: string; envelope: string }): Holding {
-  const { id, queue, attempt, body } = openEnvelope(taken.entry, taken.envelope);
+  const { id, queue, attempt, body } = openEnvelope(taken.entry, taken.envelope).message;
   const key = keyIn(queue, body);
   history.record({ what: 'delivered', id, attempt, key, lease, at: Date.now() });
   return { entry: taken.entry, fate: fateOf(key), attempt };

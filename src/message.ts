@@ -115,47 +115,60 @@ export function parseGroupName(name: string): { queue: string; group?: string } 
 
 /** @param entry `<attempt>.<id>`, or `1r.<id>` after a redrive */
 export function parseEntry(entry: string): { attempt: number; id: string } {
-  const [, attempt, id = ''] = /^(\d+)r?\.(.+)$/.exec(entry) ?? [];
-  return { attempt: Number(attempt), id };
+  const dot = entry.indexOf('.');
+  return { attempt: Number.parseInt(entry, 10), id: entry.slice(dot + 1) };
+}
+
+/** The header line of an envelope. */
+interface Header extends ReturnType<typeof parseLane> {
+  maxAttempts: number;
+  enqueuedAt: number;
+  readAtAck: boolean;
+  /** Where the JSON begins. */
+  length: number;
+}
+
+/**
+ * Can be read even where the JSON cannot.
+ * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <retention ms> <dedup digest, or ->
+ *   [ then]]`, a line feed, JSON
+ */
+export function headerOf(envelope: string): Header {
+  const end = envelope.indexOf('\n');
+  const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = envelope.slice(0, end).split(' ');
+  return {
+    ...parseLane(lane),
+    maxAttempts: Number(maxAttempts),
+    enqueuedAt: Number(enqueuedAt),
+    readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || follow === 'then',
+    length: end + 1,
+  };
 }
 
 /**
  * @param entry `<attempt>.<id>`
- * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <retention ms> <dedup digest, or ->
- *   [ then]]`, a line feed, JSON
  * @throws SyntaxError where the JSON cannot be read: the message is somebody else's, or damaged
  */
-export function openEnvelope(entry: string, envelope: string): Opened {
-  const end = envelope.indexOf('\n');
-  const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = envelope.slice(0, end).split(' ');
-  const stored = JSON.parse(envelope.slice(end + 1)) as StoredMessage;
+export function openEnvelope(entry: string, envelope: string, header = headerOf(envelope)): Opened {
+  const { queue, priority, group, maxAttempts, enqueuedAt, readAtAck, length } = header;
+  const stored = JSON.parse(envelope.slice(length)) as StoredMessage;
   const { headers, destination, raw, delayMs = 0, notBefore = 0 } = stored;
   const { attempt, id } = parseEntry(entry);
-  const { priority, queue, group } = parseLane(lane);
   const body = raw ? parseRaw(raw) : stored.body; // the body of a webhook is stored once
   const message: Opened['message'] = {
     id,
     queue,
     priority,
     attempt,
-    maxAttempts: Number(maxAttempts),
+    maxAttempts,
     body,
     headers: headers ?? {},
-    enqueuedAt: Number(enqueuedAt),
+    enqueuedAt,
   };
   if (group !== undefined) message.group = group;
   if (raw) message.raw = raw;
   if (destination) message.destination = destination;
-  return {
-    message,
-    readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || follow === 'then',
-    dueAt: Math.max(message.enqueuedAt + delayMs, notBefore),
-  };
-}
-
-/** The queue an envelope belongs to, even where its JSON cannot be read. */
-export function queueOfEnvelope(envelope: string): string {
-  return parseLane(envelope.slice(0, envelope.indexOf(' '))).queue;
+  return { message, readAtAck, dueAt: Math.max(enqueuedAt + delayMs, notBefore) };
 }
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';

@@ -28,8 +28,8 @@ export interface Budget {
    * @param atHand the subrequests that each message may make that was taken and waits
    */
   deliveriesLeft(atHand?: readonly number[]): number;
-  /** No message is taken or started any more. */
-  isClosing(): boolean;
+  /** No message is taken or started any more. @param now where the caller has looked at the clock already */
+  isClosing(now?: number): boolean;
   msLeft(): number;
   msToClosing(): number;
   used(): { requests: number; messages: number; ms: number };
@@ -44,7 +44,7 @@ const RESERVED_REQUESTS = 4;
 
 export function openBudget(limits: Limits, clock: () => number): Budget {
   const start = clock();
-  const closingMs = Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, limits.timeMs / 4));
+  const closingAt = start + limits.timeMs - Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, limits.timeMs / 4));
   let requests = 0;
   let messages = 0;
   let closed = false;
@@ -66,9 +66,9 @@ export function openBudget(limits: Limits, clock: () => number): Budget {
       const fit = Math.floor(left / limits.requestsPerDelivery); // Infinity where handlers make none
       return Math.max(0, Math.min(fit, limits.messages - messages - atHand.length));
     },
-    isClosing: () => closed || budget.msToClosing() <= 0 || budget.deliveriesLeft() === 0,
+    isClosing: (now = clock()) => closed || now >= closingAt || budget.deliveriesLeft() === 0,
     msLeft: () => start + limits.timeMs - clock(),
-    msToClosing: () => budget.msLeft() - closingMs,
+    msToClosing: () => closingAt - clock(),
     used: () => ({ requests, messages, ms: clock() - start }),
   };
   return budget;

@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { healthIn } from '../destinations/send.ts';
 import { YEAR_MS } from '../duration.ts';
 import { Refusal, RetryLater } from '../errors.ts';
-import { type NewMessage, type Opened, openEnvelope, queueOfEnvelope } from '../message.ts';
+import { headerOf, type NewMessage, type Opened, openEnvelope } from '../message.ts';
 import type { AnyQueue, HandlerContext } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
 import { type Chain, openChain, type Prepare } from './chain.ts';
@@ -31,9 +31,10 @@ export function openDelivery(
   clockAheadMs = 0,
 ): Delivery | Settlement {
   try {
-    const queue = queues.get(queueOfEnvelope(envelope));
+    const header = headerOf(envelope);
+    const queue = queues.get(header.queue);
     if (!queue?.handler) return { entry, outcome: 'release', delayMs: UNKNOWN_QUEUE_WAIT_MS };
-    const { message, readAtAck, dueAt } = openEnvelope(entry, envelope);
+    const { message, readAtAck, dueAt } = openEnvelope(entry, envelope, header);
     const first = entry.startsWith('1.'); // of later ones the envelope does not tell when they were due
     return { entry, message, readAtAck, queue, dueAt: first ? dueAt + clockAheadMs : undefined };
   } catch {

@@ -136,17 +136,17 @@ class Pump {
   /** Starts what waits, the most urgent first, as far as there is room. Not what another may hold by now. */
   #start(): void {
     const { budget, concurrency } = this.#options;
-    const may = () => this.#running.size < concurrency && !budget.isClosing() && this.#clock() < this.#leasedUntil;
-    for (let next = this.#waiting[0]; next && may() && budget.admit(next.queue.requests); next = this.#waiting[0]) {
+    for (let next = this.#waiting[0]; next && this.#running.size < concurrency; next = this.#waiting[0]) {
+      const now = this.#clock();
+      if (now >= this.#leasedUntil || budget.isClosing(now) || !budget.admit(next.queue.requests)) return;
       this.#waiting.shift();
-      this.#begin(next);
+      this.#begin(next, now);
     }
   }
 
-  #begin(delivery: Delivery): void {
+  #begin(delivery: Delivery, startedAt: number): void {
     const { env, queues } = this.#options;
     const controller = new AbortController();
-    const startedAt = this.#clock();
     const deadline = startedAt + delivery.queue.timeoutMs;
     const span = this.#options.trace?.(delivery.message);
     const running: Running = { delivery, controller, startedAt, deadline, span, settled: false, place: 0 };

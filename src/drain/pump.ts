@@ -168,7 +168,7 @@ class Pump {
     this.#end(running, outcome);
     this.#start();
     const stuck = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
-    if (this.#running.size === 0 || stuck || this.#isExchangeDue()) this.#notify?.();
+    if (this.#notify && (this.#running.size === 0 || stuck || this.#isExchangeDue())) this.#notify();
   }
 
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
@@ -317,14 +317,13 @@ class Pump {
 
   /** Their handlers are told; what they still answer finds the message gone. */
   #abortCancelled(entries: string[]): void {
-    for (const { delivery, controller } of entries.length > 0 ? this.#running.values() : []) {
-      if (entries.includes(delivery.entry))
-        controller.abort(new DOMException('the message was cancelled', 'AbortError'));
+    if (entries.length === 0) return;
+    const isCancelled = ({ entry }: Delivery) => entries.includes(entry);
+    for (const { delivery, controller } of this.#running.values()) {
+      if (isCancelled(delivery)) controller.abort(new DOMException('the message was cancelled', 'AbortError'));
     }
-    const waits = ({ entry }: Delivery) => !entries.includes(entry);
-    for (const { entry } of this.#waiting.filter((delivery) => !waits(delivery)))
-      this.#settle({ entry, outcome: 'ack' });
-    if (entries.length > 0) this.#waiting = this.#waiting.filter(waits);
+    for (const { entry } of this.#waiting.filter(isCancelled)) this.#settle({ entry, outcome: 'ack' });
+    this.#waiting = this.#waiting.filter((delivery) => !isCancelled(delivery));
   }
 
   /** The lease was swept: its messages are another's now. */

@@ -5,7 +5,8 @@ import { type Receive, type Received, receive, type Settle, type Settled, settle
 import type { AddressRules } from './destinations/address.ts';
 import { withSenders } from './destinations/send.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
-import { type DrainOptions, type DrainReport, drain } from './drain/pump.ts';
+import type { DrainOptions, DrainReport } from './drain/drain.ts';
+import { drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
 import { type Inspector, openInspector } from './inspector.ts';
 import { policiesOf } from './limits.ts';

@@ -1,6 +1,6 @@
 /** Enqueues and drains with their spans: collected on the way, sent when the work is done. Without a batch nothing is added. */
 import type { Draft } from '../complete.ts';
-import type { DrainReport } from '../drain/pump.ts';
+import type { DrainReport } from '../drain/drain.ts';
 import type { Message } from '../message.ts';
 import type { Enqueued } from '../producer.ts';
 import { passedOn } from './trace-context.ts';

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { constant } from '../../src/backoff.ts';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
-import { type DrainOptions, drain } from '../../src/drain/pump.ts';
+import type { DrainOptions } from '../../src/drain/drain.ts';
+import { drain } from '../../src/drain/pump.ts';
 import {
   type AnyQueue,
   defineQueue,

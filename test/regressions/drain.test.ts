@@ -1,6 +1,6 @@
 // Defects that a review found in drains, each as the test that would have found it: whole engines, by the real clock.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DrainReport } from '../../src/drain/pump.ts';
+import type { DrainReport } from '../../src/drain/drain.ts';
 import { openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
 import { type Backoff, constant, defineQueue, type QueueOptions, RetryLater } from '../../src/index.ts';

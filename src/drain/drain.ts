@@ -1,0 +1,42 @@
+/** A drain as its callers see it: what it is given, and what it reports. */
+import type { Message } from '../message.ts';
+import type { AnyQueue } from '../queue.ts';
+import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
+import type { OpenSpan } from '../telemetry/tracing.ts';
+import type { Budget } from './budget.ts';
+
+export interface DrainOptions {
+  store: Store;
+  pool: string;
+  queues: ReadonlyMap<string, AnyQueue>;
+  env: unknown;
+  budget: Budget;
+  /** Handlers at once. */
+  concurrency: number;
+  /** The most messages one exchange takes. */
+  batch: number;
+  leaseMs: number;
+  /** With nothing to do it looks again after so long, until its budget is over. 0: it ends. */
+  pollMs?: number;
+  /** Local clock, only for waiting: epoch ms. */
+  clock?: (() => number) | undefined;
+  /** Told of destinations that are left alone now, or tried again. */
+  onTripped?: ((tripped: ExchangeAnswer['tripped']) => void) | undefined;
+  /** Told of each delivery that did not end well. */
+  onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
+  /** Begins the span of a delivery, where traces are exported. */
+  trace?: ((message: Message) => OpenSpan) | undefined;
+  /** Jitter, in [0, 1). */
+  random?: (() => number) | undefined;
+}
+
+export type DrainEnd = 'idle' | 'budget' | 'storage';
+
+export interface DrainReport extends Record<Status, number> {
+  delivered: number;
+  /** Leases swept away while messages of them were held. */
+  leasesLost: number;
+  requests: number;
+  ms: number;
+  ended: DrainEnd;
+}

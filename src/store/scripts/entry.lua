@@ -33,6 +33,10 @@ local function id_of(entry)
   return dot and string.sub(entry, dot + 1)
 end
 
+-- In a replacement: what stands before the id of an entry of a first attempt, and of any. The first is what nearly all are, and
+-- one call then makes the key of an envelope.
+local FIRST, ANY = '^1%.', '^%d+r?%.'
+
 local function next_entry(entry)
   return digits(attempt_of(entry) + 1) .. '.' .. id_of(entry)
 end
@@ -62,16 +66,18 @@ local function read_header(line)
   return header
 end
 
--- By its line: messages that came in together mostly share theirs, and it is read once.
-local headers_read = {}
+-- The last line that was read, and what it says: messages that came in together mostly share theirs.
+local last_line, last_header = '\n', nil
 
 -- What the scripts may read of an envelope: its first line. nil where there is none.
 local function header_of(envelope)
-  local line_end = envelope and string.find(envelope, '\n', 1, true)
+  if not envelope then return nil end
+  if string.sub(envelope, 1, #last_line) == last_line then return last_header end
+  local line_end = string.find(envelope, '\n', 1, true)
   if not line_end then return nil end
-  local line = string.sub(envelope, 1, line_end - 1)
-  if headers_read[line] == nil then headers_read[line] = read_header(line) end
-  return headers_read[line] or nil
+  last_line = string.sub(envelope, 1, line_end)
+  last_header = read_header(string.sub(last_line, 1, -2)) or nil
+  return last_header
 end
 
 -- The key under which a message is known as a duplicate; nil where it has none.
@@ -91,10 +97,10 @@ local READ = 36
 -- Reads envelopes in the order of `entries`, until they add up to `most` bytes. Returns as many as fit, but one at least;
 -- false where one is missing.
 local function read_envelopes(root, entries, most)
-  local envelopes, bytes = {}, 0
+  local envelopes, bytes, prefix, gsub = {}, 0, root .. 'm:', string.gsub
   for from = 1, #entries, READ do
     local keys = {}
-    for i = from, math.min(from + READ - 1, #entries) do keys[i - from + 1] = root .. 'm:' .. id_of(entries[i]) end
+    for i = from, math.min(from + READ - 1, #entries) do keys[i - from + 1] = gsub(entries[i], ANY, prefix) end
     for i, envelope in ipairs(redis.call('MGET', unpack(keys))) do
       bytes = bytes + (envelope and #envelope or 0)
       if bytes > most and from + i > 2 then return envelopes end

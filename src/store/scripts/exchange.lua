@@ -43,28 +43,27 @@ local root, now, lease = shard.root, shard.now, ARGV[3]
 local ttl, holds, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
 
--- Returns the settlements, and where the next argument is.
-local function read_settlements(at, runs)
-  local settlements = {}
-  for _ = 1, runs do
+-- Returns the runs of settlements, and where the next argument is.
+local function read_runs(at, count)
+  local runs, place = {}, 1
+  for i = 1, count do
     local outcome, word = string.match(ARGV[at], '^(%l+)(.?)$')
-    local run = { outcome = outcome, word = word, delay = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], text = ARGV[at + 3],
-      measured = ARGV[at + 4] }
     local first, last = at + 6, at + 5 + tonumber(ARGV[at + 5])
-    for i = first, last do settlements[#settlements + 1] = { entry = ARGV[i], run = run } end
-    at = last + 1
+    runs[i] = { outcome = outcome, word = word, delay = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], text = ARGV[at + 3],
+      measured = ARGV[at + 4], first = first, last = last, place = place }
+    at, place = last + 1, place + last + 1 - first
   end
-  return settlements, at
+  return runs, at
 end
 
 local pools = { unpack(ARGV, 14, 13 + tonumber(ARGV[11])) }
-local settlements, chained = read_settlements(14 + #pools, tonumber(ARGV[12]))
+local runs, chained = read_runs(14 + #pools, tonumber(ARGV[12]))
 
 local fired = fire(shard, tonumber(ARGV[10]), lease_timer)
 local next_due = tonumber(fired.next)
-local held = read_lease(lease_key)
+local held = read_raws(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
-local statuses, remaining, garbage, soonest = settle(shard, held, settlements)
+local statuses, remaining, garbage, soonest = settle(shard, held, runs, ARGV)
 
 while chained <= #ARGV do
   local first, last = chained + 2, chained + 1 + tonumber(ARGV[chained + 1])
@@ -84,51 +83,59 @@ if holds < 0 then holds = #remaining end
 local lost = #remaining < holds
 
 -- Newer entries stand left. What stands above those the caller knows was taken and never reached it.
-local fresh, cancelled = {}, {}
-for i = lost and 0 or #remaining - holds, 1, -1 do fresh[#fresh + 1] = remaining[i] end
-for i = #fresh + 1, lost and 0 or #remaining do
+local fresh, cancelled = new_taken(), {}
+for i = lost and 0 or #remaining - holds, 1, -1 do add_item(fresh, remaining[i]) end
+local in_transit = #fresh.entries
+for i = in_transit + 1, lost and 0 or #remaining do
   if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
 end
-local in_transit = #fresh
 
 local missing, unfinished, promoted = lost and 0 or math.max(0, want - in_transit), false, {}
 for _, pool in ipairs(pools) do
   if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[4], pool, missing, fresh, promoted) end
 end
 
-local entries = {}
-for i, taken in ipairs(fresh) do entries[i] = taken.entry end
+local entries, slots = fresh.entries, fresh.slots
 local envelopes = read_envelopes(root, entries, tonumber(ARGV[7]))
 
 -- What was cancelled is dropped. What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in the lease: to
 -- the caller it is lost in transit, and so comes first with its next exchange.
 local answered, bodies, pushed, buried, failures = {}, {}, {}, {}, {}
+local answers, pushes, fit = 0, 0, #envelopes
 shard.intake = new_intake()
-local function drop(taken, in_lease)
-  if in_lease then redis.call('LREM', lease_key, '1', taken.raw) end
-  return taken.slot
+local function drop(i)
+  if i <= in_transit then redis.call('LREM', lease_key, '1', fresh.raws[i]) end
+  return slots[i]
 end
-local fit = #envelopes
-for i, taken in ipairs(fresh) do
-  local header = header_of(envelopes[i])
-  local expired = header and header.expires > 0 and header.expires <= now
-  if envelopes[i] == TOMBSTONE then
-    garbage[#garbage + 1] = root .. 'm:' .. id_of(taken.entry)
-    free(shard, drop(taken, i <= in_transit))
-  elseif i <= fit and (expired or not header) then
-    local slot = drop(taken, i <= in_transit)
-    local lane = taken.lane
-    if header then slot = bury_with(shard, buried, header, taken.entry, slot) end
-    if not header then buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = taken.entry } end
-    if header then end_dead(shard, shard.intake, header, id_of(taken.entry)) end
-    free(shard, slot)
-    failures[#failures + 1] = failure(taken.entry, now, expired and 'expired' or 'missing',
-      expired and 'its time to live was over' or 'its envelope is gone')
+local function bury_taken(i, header, expired)
+  local entry, lane, slot = entries[i], fresh.lanes[i], drop(i)
+  if header then
+    slot = bury_with(shard, buried, header, entry, slot)
+    end_dead(shard, shard.intake, header, id_of(entry))
   else
-    if i > in_transit then pushed[#pushed + 1] = with_slot(taken.entry, taken.slot) end
+    buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = entry }
+  end
+  free(shard, slot)
+  failures[#failures + 1] = failure(entry, now, expired and 'expired' or 'missing',
+    expired and 'its time to live was over' or 'its envelope is gone')
+end
+for i = 1, #entries do
+  local entry, envelope = entries[i], envelopes[i]
+  local header = header_of(envelope)
+  local expired = header and header.expires > 0 and header.expires <= now
+  if envelope == TOMBSTONE then
+    garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
+    free(shard, drop(i))
+  elseif i <= fit and (expired or not header) then
+    bury_taken(i, header, expired)
+  else
+    if i > in_transit then
+      pushes = pushes + 1
+      pushed[pushes] = slots[i] and with_slot(entry, slots[i]) or entry
+    end
     if i <= fit then
-      answered[#answered + 1] = taken.entry
-      bodies[#bodies + 1] = envelopes[i]
+      answers = answers + 1
+      answered[answers], bodies[answers] = entry, envelope
     end
   end
 end
@@ -179,7 +186,7 @@ end
 
 follows = follows or shard.intake.ready
 local wake = follows and ARGV[8] == '0' and redis.call('SET', KEYS[3], lease, 'NX', 'PX', digits(AWAKE_MS))
-local unseen = fit < #fresh or unfinished
+local unseen = fit < #entries or unfinished
 return { -- few texts rather than many: whoever passes the answer on pays for each
   digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '), table.concat(answered, ' '),
   bodies, unseen and '1' or '0', cancelled, shard.tripped, fired.schedules, wake and '1' or '0',

@@ -18,10 +18,15 @@ local function with_slot(entry, slot)
   return slot and table.concat({ entry, slot.pool, slot.lane, slot.mode }, ' ') or entry
 end
 
--- The items of a lease from its left end; nil where its key has a wrong type.
+-- What a lease holds, as it stands there, from its left end; nil where its key has a wrong type.
+local function read_raws(key)
+  local raws = redis.pcall('LRANGE', key, '0', '-1')
+  return not raws.err and raws or nil
+end
+
+-- The same as items.
 local function read_lease(key)
-  local raws, items = redis.pcall('LRANGE', key, '0', '-1'), {}
-  if raws.err then return nil end
-  for i, raw in ipairs(raws) do items[i] = read_item(raw) end
-  return items
+  local raws, items = read_raws(key), {}
+  for i, raw in ipairs(raws or {}) do items[i] = read_item(raw) end
+  return raws and items
 end

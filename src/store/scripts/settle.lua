@@ -1,24 +1,61 @@
 -- settle: what a consumer finished leaves its lease.
+--
+-- Settlements come in runs alike: { outcome =, delay =, kind =, text =, measured =, word = (of its destination), first =, last =
+-- (the entries in `args`), place = (of the first among all) }. Entries are settled by their names. A consumer elsewhere knows id
+-- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
 
-local function by_ids(held)
-  local items = {}
-  for _, item in ipairs(held) do items[id_of(item.entry)] = item end
-  return items
-end
-
--- Entries are settled by their names. A consumer elsewhere knows id and attempt ('1.<id>' is '1r.<id>' after a redrive), or
--- only the id and says '0.<id>': the lease tells which entry it holds of it. Returns the items of the lease by their entries.
-local function resolve(held, settlements)
-  local items, by_id = {}, nil
-  for _, item in ipairs(held) do items[item.entry] = item end
-  for _, s in ipairs(settlements) do
-    if not items[s.entry] then
-      by_id = by_id or by_ids(held)
-      local item, attempt = by_id[id_of(s.entry)], attempt_of(s.entry)
-      if item and (attempt == 0 or attempt == attempt_of(item.entry)) then s.entry = item.entry end
+-- Nearly all are simply acked, and of those nothing but the entry is needed. What of a run is more than that is added to `rest`.
+local function drop_acked(shard, settled, run, args, in_lease, rest)
+  local statuses, garbage, prefix, gsub = settled.statuses, settled.garbage, shard.root .. 'm:', string.gsub
+  local place, dropped, before = run.place - run.first, #garbage, #garbage
+  local plain = run.outcome == 'ack' and run.kind ~= 'read' -- it may have a dedup key, a retention, or others that follow
+  for at = run.first, run.last do
+    local entry = args[at]
+    if plain and in_lease[entry] == true then
+      in_lease[entry] = nil -- named twice, it counts once
+      local key, first = gsub(entry, FIRST, prefix)
+      if first == 0 then
+        key = gsub(entry, ANY, prefix)
+        settled.cleared[#settled.cleared + 1] = id_of(entry)
+      end
+      dropped = dropped + 1
+      garbage[dropped] = key
+      statuses[place + at] = 'acked'
+    else
+      if in_lease[entry] then in_lease[entry] = 'named' end -- the first counts, whatever it says
+      rest[#rest + 1] = { entry = entry, run = run, place = place + at }
     end
   end
-  return items
+  if dropped > before then acked[run.measured] = (acked[run.measured] or 0) + dropped - before end
+end
+
+-- Finds in what is left of the lease the item of each settlement, and names its entry as the lease does.
+local function find_items(in_lease, rest)
+  local items, by_id = {}, {}
+  for raw in pairs(in_lease) do
+    local item = read_item(raw)
+    items[item.entry], by_id[id_of(item.entry)] = item, item
+  end
+  for _, s in ipairs(rest) do
+    local item, attempt = by_id[id_of(s.entry)], attempt_of(s.entry)
+    if item and not items[s.entry] and (attempt == 0 or attempt == attempt_of(item.entry)) then s.entry = item.entry end
+    s.item, items[s.entry] = items[s.entry], nil
+    if s.item then in_lease[s.item.raw] = nil end
+  end
+end
+
+-- Envelopes tell the queue and the attempts allowed, and whether a message that is not held lives on elsewhere.
+local function headers_of(shard, rest)
+  local wanted, headers = {}, {}
+  for _, s in ipairs(rest) do
+    if not s.item or s.run.outcome ~= 'ack' or s.run.kind == 'read' then wanted[#wanted + 1] = s.entry end
+  end
+  while #wanted > 0 do
+    for _, envelope in ipairs(read_envelopes(shard.root, wanted, 1000000)) do
+      headers[table.remove(wanted, 1)] = header_of(envelope) or envelope == TOMBSTONE and TOMBSTONE
+    end
+  end
+  return headers
 end
 
 -- Something waits before it comes again: with its slot where its group has to wait with it.
@@ -30,139 +67,129 @@ local function wait_later(later, shard, header, entry, slot, delay)
   if holds then keep_group(shard, slot) else free(shard, slot) end
 end
 
--- Applies settlements { entry =, run = { outcome =, delay =, kind =, text =, measured =, word = (of its destination) } } to
--- `held`, the items of the lease from its left end. What follows on their ends goes to `shard.intake`. Returns the status of
--- each, the items that stay, the keys to remove, and when the first of what has to wait is due.
-local function settle(shard, held, settlements)
-  local root, now = shard.root, shard.now
-  local statuses, garbage, cleared = {}, {}, {}
-  local wanted, places, in_lease = {}, {}, resolve(held, settlements)
-  for i, s in ipairs(settlements) do
-    local entry, run = s.entry, s.run
-    local item = in_lease[entry]
-    in_lease[entry] = nil -- named twice, it counts once
-    -- 'read' says that it may have a dedup key, a retention, or others that follow.
-    local needs_envelope = not item or run.outcome ~= 'ack' or run.kind == 'read'
-    if needs_envelope then wanted[#wanted + 1] = entry end
-    if needs_envelope or item.raw ~= entry then
-      s.item = item
-      places[#places + 1] = i
-      statuses[i] = 'gone'
-    else -- nearly all are: acked, and nothing but their entry is needed
-      garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
-      if has_failed(entry) then cleared[#cleared + 1] = id_of(entry) end
-      acked[run.measured] = (acked[run.measured] or 0) + 1
-      statuses[i] = 'acked'
-    end
+local function settle_acked(shard, settled, s, header)
+  local id = id_of(s.entry)
+  if type(header) == 'table' then
+    settled.done[#settled.done + 1] = { header, id }
+    if header.retention > 0 then settled.results[#settled.results + 1] = { s.entry, s.run.text, header } end
   end
+  settled.garbage[#settled.garbage + 1] = shard.root .. 'm:' .. id
+  if has_failed(s.entry) then settled.cleared[#settled.cleared + 1] = id end
+  return 'acked', s.item.slot
+end
 
-  -- Envelopes tell the queue and the attempts allowed, and whether a message that is not held lives on elsewhere.
-  local headers = {}
-  while #wanted > 0 do
-    for _, envelope in ipairs(read_envelopes(root, wanted, 1000000)) do
-      headers[table.remove(wanted, 1)] = header_of(envelope) or envelope == TOMBSTONE and TOMBSTONE
-    end
+-- It failed: it is tried again, or dead. Returns its status, and the slot that is free then.
+local function settle_failed(shard, settled, s, header)
+  local run, slot = s.run, s.item.slot
+  settled.failures[#settled.failures + 1] = failure(s.entry, shard.now, run.kind, run.text)
+  if run.outcome == 'retry' and attempt_of(s.entry) < header.attempts then
+    wait_later(settled.later, shard, header, next_entry(s.entry), slot, run.delay)
+    return 'retried', nil
   end
+  settled.died[#settled.died + 1] = { header, id_of(s.entry) }
+  return 'dead', bury_with(shard, settled.buried, header, s.entry, slot)
+end
 
-  local moves, later, buried, failures, released = {}, {}, {}, {}, {}
-  local done, died, results = {}, {}, {}
-  for _, i in ipairs(places) do
-    local s = settlements[i]
-    local header, run, slot = headers[s.entry], s.run, s.item and s.item.slot
-    local outcome = run.outcome
-    if not s.item then
-      statuses[i] = type(header) == 'table' and 'stale' or 'gone'
-    else
-      if slot and run.word ~= '' then hear(shard, slot, run.word) end
-      if header == TOMBSTONE or s.item.cancelled then
-        garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
-        statuses[i] = 'gone'
-      elseif outcome ~= 'ack' and not header then
-        buried[#buried + 1] = { queue = NO_QUEUE, entry = s.entry }
-        failures[#failures + 1] = failure(s.entry, now, 'missing', 'its envelope is gone')
-        statuses[i] = 'dead'
-      elseif outcome == 'ack' then
-        if type(header) == 'table' then
-          done[#done + 1] = { header, id_of(s.entry) }
-          if header.retention > 0 then results[#results + 1] = { s.entry, run.text, header } end
-        end
-        garbage[#garbage + 1] = root .. 'm:' .. id_of(s.entry)
-        if has_failed(s.entry) then cleared[#cleared + 1] = id_of(s.entry) end
-        statuses[i] = 'acked'
-      elseif outcome == 'release' and run.delay == 0 then
-        released[s.entry] = header
-        statuses[i] = 'released'
-      elseif outcome == 'release' then
-        wait_later(later, shard, header, s.entry, slot, run.delay)
-        slot = nil
-        statuses[i] = 'released'
-      else
-        failures[#failures + 1] = failure(s.entry, now, run.kind, run.text)
-        if outcome == 'retry' and attempt_of(s.entry) < header.attempts then
-          wait_later(later, shard, header, next_entry(s.entry), slot, run.delay)
-          slot = nil
-          statuses[i] = 'retried'
-        else
-          slot = bury_with(shard, buried, header, s.entry, slot)
-          died[#died + 1] = { header, id_of(s.entry) }
-          statuses[i] = 'dead'
-        end
-      end
+-- One that is in the lease. Returns its status, and the slot that is free then.
+local function settle_one(shard, settled, s, header)
+  local run, slot = s.run, s.item.slot
+  if slot and run.word ~= '' then hear(shard, slot, run.word) end
+  if header == TOMBSTONE or s.item.cancelled then
+    settled.garbage[#settled.garbage + 1] = shard.root .. 'm:' .. id_of(s.entry)
+    return 'gone', slot
+  end
+  if run.outcome == 'ack' then return settle_acked(shard, settled, s, header) end
+  if not header then
+    settled.buried[#settled.buried + 1] = { queue = NO_QUEUE, entry = s.entry }
+    settled.failures[#settled.failures + 1] = failure(s.entry, shard.now, 'missing', 'its envelope is gone')
+    return 'dead', slot
+  end
+  if run.outcome ~= 'release' then return settle_failed(shard, settled, s, header) end
+  if run.delay == 0 then
+    settled.released[s.item.raw] = { header = header, entry = s.entry }
+    return 'released', slot
+  end
+  wait_later(settled.later, shard, header, s.entry, slot, run.delay)
+  return 'released', nil
+end
+
+-- Writes what was gathered. What could meet a key of a wrong type comes first, and is harmless to do again.
+local function write_settled(shard, settled, moves)
+  bury(shard, settled.buried)
+  record_failures(shard, settled.failures)
+  for _, result in ipairs(settled.results) do
+    local entry, text, header = result[1], result[2], result[3]
+    local line = queue_of(header.lane) .. ' ' .. digits(attempt_of(entry)) .. ' ' .. digits(shard.now) .. ' ' .. text
+    redis.call('SET', shard.root .. 'result:' .. id_of(entry), line, 'PX', digits(header.retention))
+  end
+  for _, ended in ipairs(settled.done) do
+    local header, id = ended[1], ended[2]
+    end_dedup(shard.root, header, id)
+    follow(shard, shard.intake, header, id, 'done')
+    if header.follow then settled.garbage[#settled.garbage + 1] = shard.root .. 'then:' .. id end
+  end
+  for _, ended in ipairs(settled.died) do end_dead(shard, shard.intake, ended[1], ended[2]) end
+  in_chunks('ZADD', shard.timers, settled.later)
+  put_all(shard, moves)
+  local cleared = settled.cleared
+  for from = 1, #cleared, CHUNK do -- a key of a wrong type costs the texts, not the messages
+    redis.pcall('HDEL', shard.failures, unpack(cleared, from, math.min(from + CHUNK - 1, #cleared)))
+  end
+end
+
+-- Applies runs of settlements to `raws`, what the lease holds from its left end. What follows on their ends goes to
+-- `shard.intake`. Returns the status of each, the items that stay, the keys to remove, and when the first of what has to wait
+-- is due.
+local function settle(shard, raws, runs, args)
+  local settled = {
+    statuses = {}, garbage = {}, cleared = {}, later = {}, buried = {}, failures = {}, released = {}, done = {}, died = {},
+    results = {},
+  }
+  local in_lease, rest = {}, {}
+  for i = 1, #raws do in_lease[raws[i]] = true end
+  for _, run in ipairs(runs) do drop_acked(shard, settled, run, args, in_lease, rest) end
+  if #rest > 0 then
+    find_items(in_lease, rest)
+    local headers = headers_of(shard, rest)
+    for _, s in ipairs(rest) do
+      local header, status, slot = headers[s.entry], nil, nil
+      if s.item then status, slot = settle_one(shard, settled, s, header) else status = type(header) == 'table' and 'stale' or 'gone' end
+      settled.statuses[s.place] = status
       free(shard, slot)
-      observed(header, statuses[i], run.measured)
+      if s.item then observed(header, status, s.run.measured) end
     end
   end
 
   -- From the left, the newest first: so the oldest of what is given back ends up at the head of its lane.
-  local remaining = {}
-  for _, item in ipairs(held) do
-    local header = released[item.entry]
-    if header then
-      gather(moves, header.pool, header.lane, 'RPUSH', item.entry)
-    elseif in_lease[item.entry] then
-      remaining[#remaining + 1] = item
+  local remaining, moves, soonest = {}, {}, nil
+  if next(in_lease) or next(settled.released) then
+    for _, raw in ipairs(raws) do
+      local given_back = settled.released[raw]
+      if given_back then gather(moves, given_back.header.pool, given_back.header.lane, 'RPUSH', given_back.entry) end
+      if in_lease[raw] then remaining[#remaining + 1] = read_item(raw) end
     end
   end
-
-  -- What could meet a key of a wrong type comes first, and is harmless to do again.
-  bury(shard, buried)
-  record_failures(shard, failures)
-  for _, result in ipairs(results) do
-    local line = queue_of(result[3].lane) .. ' ' .. digits(attempt_of(result[1])) .. ' ' .. digits(now) .. ' ' .. result[2]
-    redis.call('SET', root .. 'result:' .. id_of(result[1]), line, 'PX', digits(result[3].retention))
-  end
-  for _, ended in ipairs(done) do
-    end_dedup(root, ended[1], ended[2])
-    follow(shard, shard.intake, ended[1], ended[2], 'done')
-    if ended[1].follow then garbage[#garbage + 1] = root .. 'then:' .. ended[2] end
-  end
-  for _, ended in ipairs(died) do end_dead(shard, shard.intake, ended[1], ended[2]) end
-  in_chunks('ZADD', shard.timers, later)
-  put_all(shard, moves)
-  for from = 1, #cleared, CHUNK do -- a key of a wrong type costs the texts, not the messages
-    redis.pcall('HDEL', shard.failures, unpack(cleared, from, math.min(from + CHUNK - 1, #cleared)))
-  end
-  local soonest
-  for i = 1, #later, 2 do soonest = math.min(soonest or math.huge, tonumber(later[i])) end
-  return statuses, remaining, garbage, soonest
+  write_settled(shard, settled, moves)
+  for i = 1, #settled.later, 2 do soonest = math.min(soonest or math.huge, tonumber(settled.later[i])) end
+  return settled.statuses, remaining, settled.garbage, soonest
 end
 
--- Leaves in the lease what stays of `held`. An emptied lease is added to `garbage`, to go with the rest in one command.
-local function keep(lease_key, held, remaining, garbage)
-  local removed = #held - #remaining
+-- Leaves in the lease what stays of `raws`. An emptied lease is added to `garbage`, to go with the rest in one command.
+local function keep(lease_key, raws, remaining, garbage)
+  local removed = #raws - #remaining
   if removed == 0 then return end
   if #remaining == 0 then
     garbage[#garbage + 1] = lease_key
   elseif removed <= 1 + #remaining / CHUNK then
     local stays = {}
     for _, item in ipairs(remaining) do stays[item.raw] = true end
-    for _, item in ipairs(held) do
-      if not stays[item.raw] then redis.call('LREM', lease_key, '1', item.raw) end
+    for _, raw in ipairs(raws) do
+      if not stays[raw] then redis.call('LREM', lease_key, '1', raw) end
     end
   else
-    local raws = {}
-    for i, item in ipairs(remaining) do raws[i] = item.raw end
+    local kept = {}
+    for i, item in ipairs(remaining) do kept[i] = item.raw end
     redis.call('UNLINK', lease_key)
-    in_chunks('RPUSH', lease_key, raws)
+    in_chunks('RPUSH', lease_key, kept)
   end
 end

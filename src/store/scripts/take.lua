@@ -1,14 +1,27 @@
 -- take: from lanes into a lease, the most urgent first, taking turns between lanes of one priority, within their limits.
 
+-- What was taken, by place: entries, the lanes they came from, the slots that some have now, and the items of those that were in
+-- the lease before. Lists of their own, because a table for each message is what costs most here.
+local function new_taken()
+  return { entries = {}, lanes = {}, slots = {}, raws = {} }
+end
+
+local function add_item(taken, item)
+  local place = #taken.entries + 1
+  taken.entries[place], taken.slots[place], taken.raws[place] = item.entry, item.slot, item.raw
+end
+
 -- Takes up to `want` entries from one lane: RPOPLPUSH in bulk is LMPOP here and LPUSH when all are gathered.
 -- Returns how many, and whether more are left.
-local function take_from(shard, pool, lane, want, taken)
-  local key = shard.root .. 'lane:' .. lane
-  local reply = redis.pcall('LMPOP', '1', key, 'RIGHT', 'COUNT', digits(want))
+local function take_from(shard, lane, want, taken)
+  local key = shard.root .. 'lane:' .. lane.name
+  local reply = redis.pcall('LMPOP', '1', key, 'RIGHT', 'COUNT', want)
   if not reply or reply.err then return 0, false end
-  local slot = use(shard, pool, lane, #reply[2])
-  for _, entry in ipairs(reply[2]) do taken[#taken + 1] = { entry = entry, lane = lane, slot = slot } end
-  return #reply[2], #reply[2] == want and redis.call('LLEN', key) > 0
+  local popped, entries, lanes, place = reply[2], taken.entries, taken.lanes, #taken.entries
+  for i = 1, #popped do entries[place + i], lanes[place + i] = popped[i], lane.name end
+  local slot = lane.policy and use(shard, lane.pool, lane.name, #popped)
+  for i = 1, slot and #popped or 0 do taken.slots[place + i] = slot end
+  return #popped, #popped == want and redis.call('LLEN', key) > 0
 end
 
 -- A lane that has to wait for its group gives its turn to one that waits for their queue: nobody else would bring that back
@@ -18,15 +31,20 @@ local function pass_on(shard, pass, queue, policy)
   pass.turns[queue] = (pass.turns[queue] or 0) + 1
 end
 
--- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave. Where
--- there are more lanes than messages wanted, a share is as many messages as the lane weighs, and the others come next time.
--- `pass` gathers what becomes of the lanes. Returns what is still wanted and the lanes with more.
+-- A batch is shared by so many lanes at most: each costs two commands. The others come next.
+local LANES = 25
+
+-- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave, and where
+-- there are many lanes, no less than makes a batch of LANES of them. `pass` gathers what becomes of the lanes. Returns what is
+-- still wanted and the lanes with more.
 local function take_turns(shard, pool, lanes, want, pass, taken)
-  local more, weights = {}, 0
+  local more, weights, least = {}, 0, math.ceil(want / LANES)
   for _, lane in ipairs(lanes) do weights = weights + lane.weight end
   for _, lane in ipairs(lanes) do
-    local room, waits_for, until_ms = room_for(shard, lane.name)
-    local share = math.min(room, want, math.max(lane.weight, math.ceil(want * lane.weight / weights)), lane.quantum * lane.weight)
+    local room, waits_for, until_ms = math.huge, nil, nil
+    if lane.policy then room, waits_for, until_ms = room_for(shard, lane.name) end
+    local share = math.max(least * lane.weight, math.ceil(want * lane.weight / weights))
+    share = math.min(room, want, share, lane.quantum * lane.weight)
     weights = weights - lane.weight
     if room <= 0 then
       local score = pass.served[lane] and turn(lane.name, shard.now) or lane.score
@@ -38,11 +56,11 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
     elseif share == 0 then
       more[#more + 1] = lane
     else
-      local got, left = take_from(shard, pool, lane.name, share, taken)
+      local got, left = take_from(shard, lane, share, taken)
       want, lane.got = want - got, lane.got + got
       if left then more[#more + 1] = lane else pass.left[#pass.left + 1] = lane.name end
       pass.served[lane] = left or nil
-      if lane.promoted and left then pass.promoted[lane] = #taken end
+      if lane.promoted and left then pass.promoted[lane] = #taken.entries end
     end
   end
   return want, more
@@ -53,13 +71,15 @@ end
 local AHEAD = 8
 
 local function turns_of(served, turns, now)
-  local least = math.huge
+  local least, texts = math.huge, {}
   for lane in pairs(served) do
     lane.ahead = tonumber(lane.score) % 1 * AHEAD + lane.got / lane.weight
     least = math.min(least, lane.ahead)
   end
   for lane in pairs(served) do
-    turns[#turns + 1] = turn(lane.name, now + math.min(0.99, (lane.ahead - least) / AHEAD))
+    local at = (string.byte(lane.name) - 48) * TURN + now + math.min(0.99, (lane.ahead - least) / AHEAD)
+    texts[at] = texts[at] or string.format('%.3f', at) -- most are alike, and writing them out costs
+    turns[#turns + 1] = texts[at]
     turns[#turns + 1] = lane.name
   end
 end
@@ -127,11 +147,12 @@ end
 
 -- A lane as the index has it: { name =, score =, priority = (of its place, not of its name, where it waited for long) … }.
 local function lane_of(shard, pool, name, score)
-  local policy = policy_of(shard, queue_of(name))
-  local priority = math.floor(tonumber(score) / TURN)
+  local policy = shard.limited and policy_of(shard, queue_of(name))
+  local priority = math.floor(score / TURN)
   return {
-    name = name, score = score, got = 0, priority = priority, promoted = priority < tonumber(string.sub(name, 1, 1)),
-    pool = pool, weight = weight_of(policy, name), quantum = policy and policy.quantum or math.huge, policy = policy,
+    name = name, score = score, got = 0, priority = priority, promoted = priority < string.byte(name) - 48,
+    pool = pool, weight = policy and weight_of(policy, name) or 1, quantum = policy and policy.quantum or math.huge,
+    policy = policy,
   }
 end
 
@@ -145,13 +166,14 @@ local function lanes_of(shard, config, pool, index, limit)
     if not paused then return {}, false end
     found = redis.call('ZRANGE', index, '0', digits(limit), 'WITHSCORES')
   end
+  shard.limited = shard.policies ~= '' or next(shard.overrides) ~= nil
+  local pausing = next(paused) ~= nil
   for i = 1, #found, 2 do
-    local queue = queue_of(found[i])
-    if found[i] ~= RESTRICTED and not paused[queue] then
+    if found[i] ~= RESTRICTED and not (pausing and paused[queue_of(found[i])]) then
       local lane = lane_of(shard, pool, found[i], found[i + 1])
       lanes[#lanes + 1] = lane
       if lane.policy and lane.policy.mode then
-        names[#names + 1] = queue
+        names[#names + 1] = queue_of(lane.name)
         if lane.policy.gc or lane.policy.trips_group then names[#names + 1] = group_of(lane.name) end
         breakers[#breakers + 1] = breaker_of(shard, lane.name)
       end
@@ -164,11 +186,11 @@ end
 
 -- Takes up to `want` entries from a pool. Returns what is still wanted, and whether it stopped before it had seen all.
 local function take(shard, config, pool, want, taken, promoted)
-  local index, asked, moved_aside = shard.root .. 'ready:' .. pool, want, 0
+  local index, asked, moved_aside = shard.root .. 'ready:' .. pool, math.min(want, LANES), 0
   local lanes, more
   repeat
-    lanes, more = lanes_of(shard, config, pool, index, asked) -- each has work, so that many suffice, but for limits
-    local pass, turns, from, before = { left = {}, served = {}, promoted = promoted, turns = {} }, {}, 1, #taken
+    lanes, more = lanes_of(shard, config, pool, index, asked) -- each has work
+    local pass, turns, from, before = { left = {}, served = {}, promoted = promoted, turns = {} }, {}, 1, #taken.entries
     while want > 0 and from <= #lanes and not next(pass.turns) do -- what has a turn now may come before the others
       local peers
       peers, from = peers_from(lanes, from)
@@ -184,8 +206,9 @@ local function take(shard, config, pool, want, taken, promoted)
       unpark_queue(shard, pool, queue, math.min(PARK, count))
       more = true
     end
-    if #taken == before then moved_aside = moved_aside + math.max(1, #lanes) end
-    asked = math.max(want, PARK) + #lanes - #pass.left -- behind those that could not even be parked
+    local in_the_way = #taken.entries == before
+    if in_the_way then moved_aside = moved_aside + math.max(1, #lanes) end
+    asked = (in_the_way and PARK or want) + #lanes - #pass.left -- behind those that could not even be parked
   until want == 0 or not more or moved_aside >= PASSES * PARK
   return want, want > 0 and more
 end

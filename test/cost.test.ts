@@ -157,19 +157,25 @@ onEachRedis('the cost', (bench) => {
   });
 
   test.each([
-    { lanes: 1, commands: 11 },
-    { lanes: 10, commands: 30 },
-    { lanes: 100, commands: 211 },
-  ])('of an exchange that takes 100 messages of $lanes lanes: $commands commands', async ({ lanes, commands }) => {
-    const messages = Array.from({ length: 200 }, (_, i) => bench().message('work', i, { group: `g${i % lanes}` }));
-    await bench().enqueue(...messages);
-    await bench().take(50); // scripts are loaded now
-    let taken: string[] = [];
-    const cost = await bench().cost(async () => {
-      taken = await bench().take(100, 'b');
-    });
-    expect([taken.length, cost]).toEqual([100, { commands, requests: 1 }]);
-  });
+    { lanes: 1, each: 200, commands: 11 },
+    { lanes: 10, each: 20, commands: 30 },
+    { lanes: 100, each: 10, commands: 60 },
+    { lanes: 200, each: 1, commands: 113 },
+  ])(
+    'of an exchange that takes 100 messages of $lanes lanes that hold $each: $commands commands',
+    async ({ lanes, each, commands }) => {
+      const messages = Array.from({ length: lanes * each }, (_, i) =>
+        bench().message('work', i, { group: `g${i % lanes}` }),
+      );
+      await bench().enqueue(...messages);
+      await bench().take(50); // scripts are loaded now
+      let taken: string[] = [];
+      const cost = await bench().cost(async () => {
+        taken = await bench().take(100, 'b');
+      });
+      expect([taken.length, cost]).toEqual([100, { commands, requests: 1 }]);
+    },
+  );
 
   test('is what the estimate of costs reckons with', () => {
     expect(COUNTS).toEqual({ idleTick: 5, enqueue: 6, emptyLane: 1, take: 11, settle: 8, fold: 9 });

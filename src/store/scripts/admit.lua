@@ -61,8 +61,7 @@ local function admit_one(shard, intake, run, id, json, follows)
   end
   if follows then intake.follows[#intake.follows + 1] = { id = id, args = follows } end
   if run.delay == 0 then
-    run.move = run.move or move_to(intake.moves, run.pool, run.lane, 'LPUSH')
-    run.move.entries[#run.move.entries + 1] = '1.' .. id
+    gather(intake.moves, run.pool, run.lane, 'LPUSH', '1.' .. id)
     intake.ready = intake.ready or run.pool == '*'
   else
     intake.timers[#intake.timers + 1] = digits(shard.now + run.delay)
@@ -77,7 +76,8 @@ local function read_run(shard, args, at)
   run.delay = math.max(tonumber(args[at + 3]), tonumber(args[at + 4]) - shard.now, 0)
   local retention, window, mode, digest, follow = string.match(args[at + 6], '^(%d+) (%d+) (%S+) (%S+)( ?%l*)$')
   local ttl = tonumber(args[at + 5])
-  run.words = args[at + 2] .. ' ' .. digits(shard.now) .. ' ' .. (ttl > 0 and digits(shard.now + run.delay + ttl) or '0')
+  shard.since = shard.since or digits(shard.now)
+  run.words = args[at + 2] .. ' ' .. shard.since .. ' ' .. (ttl > 0 and digits(shard.now + run.delay + ttl) or '0')
   if retention then run.words = run.words .. ' ' .. retention .. ' ' .. digest .. follow end
   run.line = run.lane .. ' ' .. run.pool .. ' ' .. run.words .. '\n'
   run.mode, run.window, run.follow = mode, window, follow == ' then'
@@ -87,12 +87,29 @@ local function read_run(shard, args, at)
   return run
 end
 
--- Gathers the runs in args[at … last]. Returns where the next begins.
+-- Messages of a run that are ready and have nothing to look up: nearly all. Returns where the next run begins.
+local function admit_plain(shard, intake, run, args, at)
+  local entries, envelopes = move_to(intake.moves, run.pool, run.lane, 'LPUSH').entries, intake.envelopes
+  local line, prefix, entered, written = run.line, shard.root .. 'm:', #entries, #envelopes
+  for i = 1, run.count do
+    local id = args[at]
+    entries[entered + i] = '1.' .. id
+    envelopes[written + 1], envelopes[written + 2] = prefix .. id, line .. args[at + 1]
+    at, written = at + 2, written + 2
+  end
+  intake.place = intake.place + run.count
+  intake.ready = intake.ready or run.pool == '*'
+  return at
+end
+
+-- Gathers the runs in args[at … last].
 local function admit(shard, intake, args, at, last)
   while at <= last do
     local run = read_run(shard, args, at)
     at = at + 8
-    for _ = 1, run.count do
+    local plain = run.delay == 0 and not run.key and not run.follow
+    if plain then at = admit_plain(shard, intake, run, args, at) end
+    for _ = 1, plain and 0 or run.count do
       local follows
       if run.follow then
         local count = tonumber(args[at + 2])

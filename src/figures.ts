@@ -43,16 +43,26 @@ export function boundMs(bucket: number): number {
   return bucket === LAST_BUCKET ? Number.POSITIVE_INFINITY : 2 ** (bucket / PER_OCTAVE);
 }
 
-/** As stats.lua reads it: `<queue> <bucket> <wait ms> <bucket> <run ms>`, `-` for an unknown wait; '' for nothing. */
-export function measuredText(measured: Measured | undefined): string {
-  if (!measured) return '';
-  const wait = measured.waitMs === undefined ? '- 0' : durationText(measured.waitMs);
-  return `${measured.queue} ${wait} ${durationText(measured.runMs)}`;
+/** Deliveries of one queue as stats.lua keeps them: `<queue> <name>=<number> …`; '' for nothing. */
+export function measuredText(all: readonly Measured[]): string {
+  const [first] = all;
+  if (!first) return '';
+  const waits = all.flatMap(({ waitMs }) => waitMs ?? []);
+  const runs = all.map(({ runMs }) => runMs);
+  return [first.queue, ...durationWords('w', 'wait', waits), ...durationWords('r', 'run', runs)].join(' ');
 }
 
-function durationText(ms: number): string {
-  const whole = Math.max(0, Math.round(ms));
-  return `${bucketOf(whole)} ${whole}`;
+function durationWords(kind: 'w' | 'r', sum: 'wait' | 'run', durations: number[]): string[] {
+  if (durations.length === 0) return [];
+  const counts: number[] = [];
+  let sumMs = 0;
+  for (const duration of durations) {
+    const ms = Math.max(0, Math.round(duration)); // clocks may disagree
+    const bucket = bucketOf(ms);
+    counts[bucket] = (counts[bucket] ?? 0) + 1;
+    sumMs += ms;
+  }
+  return [...counts.flatMap((count, bucket) => `${kind}${bucket}=${count}`), `${sum}=${sumMs}`];
 }
 
 /** @param text `<name>=<number> …`, as the scripts keep it; '' is nothing */

@@ -34,10 +34,13 @@ describe('buckets', () => {
 
 describe('figures', () => {
   test('what a consumer measured, as the scripts read it; clocks that disagree give no negative wait', () => {
-    expect(measuredText(undefined)).toBe('');
-    expect(measuredText({ queue: 'mail', waitMs: 1_200.4, runMs: 8 })).toBe('mail 21 1200 6 8');
-    expect(measuredText({ queue: 'mail', waitMs: -3, runMs: 0 })).toBe('mail 0 0 0 0');
-    expect(measuredText({ queue: 'mail', runMs: 1 })).toBe('mail - 0 0 1');
+    expect(measuredText([])).toBe('');
+    const slow = { queue: 'mail', waitMs: 1_200.4, runMs: 8 };
+    expect(measuredText([slow])).toBe('mail w21=1 wait=1200 r6=1 run=8');
+    expect(measuredText([slow, { queue: 'mail', waitMs: -3, runMs: 0 }, { ...slow, runMs: 7 }])).toBe(
+      'mail w0=1 w21=2 wait=2400 r0=1 r6=2 run=15',
+    );
+    expect(measuredText([{ queue: 'mail', runMs: 1 }])).toBe('mail r0=1 run=1');
   });
 
   test('texts of the store are read, added up, and what is unknown in them is passed over', () => {

@@ -1,11 +1,14 @@
 /** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
 import { RequestMismatch, StorageError } from '../errors.ts';
-import { type Measured, measuredText } from '../figures.ts';
+import type { Measured } from '../figures.ts';
 import { idsOf, type NewMessage, newToken, type Unnamed } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
 import { runsOf } from './runs.ts';
 import type { Runner } from './script.ts';
 import { scripts } from './scripts.ts';
+import { type Settlement, type Status, writeSettlements } from './settlements.ts';
+
+export type { FailureKind, Outcome, Settlement, Status } from './settlements.ts';
 
 export interface EnqueueRequest {
   messages: Unnamed[];
@@ -28,29 +31,6 @@ export interface EnqueueAnswer {
   /** Place in the request to what became of a message whose dedup key was taken. */
   met: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
 }
-
-export type Outcome = 'ack' | 'retry' | 'dead' | 'release';
-
-/** What became of a message: stale where its lease was lost and it lives on elsewhere, gone where it no longer exists. */
-export type Status = 'acked' | 'retried' | 'dead' | 'released' | 'stale' | 'gone';
-
-export interface Settlement {
-  entry: string;
-  outcome: Outcome;
-  /** For retry and release. */
-  delayMs?: number;
-  failure?: { kind: FailureKind; text: string };
-  /** What the delivery says of its destination: whether it works. */
-  health?: 'good' | 'bad' | undefined;
-  /** Only for an ack: messages that are enqueued with it, or not at all. */
-  chained?: NewMessage[];
-  /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */
-  result?: string;
-  /** Where its handler was called. */
-  measured?: Measured;
-}
-
-export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lapsed' | 'missing' | 'expired';
 
 export interface ExchangeRequest {
   lease: string;
@@ -160,7 +140,6 @@ const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
 const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due; the sweep takes more
 const SWEEP_FIRES = 250; // some 5 ms of the server's time
 const AUDIT_KEYS = 200;
-const FAILURE_TEXT = 500;
 
 export function openStore({ runner, prefix, clock, drained = [], policies = '' }: StoreOptions): Store {
   const keys = keysOf(prefix);
@@ -238,16 +217,6 @@ export function metIn(text: string): EnqueueAnswer['met'] {
   );
 }
 
-/** Behind the settlements: the place of one, how many arguments, and the runs that come with it. */
-function chainedArgs({ chained = [] }: Settlement, index: number): string[] {
-  if (chained.length === 0) return [];
-  const runs = runsOf(
-    chained,
-    chained.map(({ id }) => id),
-  );
-  return [String(index + 1), String(runs.length), ...runs];
-}
-
 async function exchange(
   runner: Runner,
   keys: Keys,
@@ -257,7 +226,7 @@ async function exchange(
 ): Promise<ExchangeAnswer> {
   const { lease, leaseMs, held, want, pools, settlements, drain } = request;
   const awakeMs = !drain ? 0 : drain.ending ? -1 : AWAKE_MS;
-  const runs = settlementRuns(settlements);
+  const written = writeSettlements(settlements);
   const limits = [
     leaseMs,
     held,
@@ -267,7 +236,7 @@ async function exchange(
     drain?.sleepMs ?? 0,
     EXCHANGE_FIRES,
     pools.length,
-    runs.length,
+    written.runs,
   ];
   const args = [
     ...head,
@@ -275,8 +244,7 @@ async function exchange(
     ...limits.map((limit) => String(Math.floor(limit))),
     policies,
     ...pools,
-    ...runs.flatMap(({ alike, entries }) => [...alike, String(entries.length), ...entries]),
-    ...settlements.flatMap(chainedArgs),
+    ...written.args,
   ];
   const { reply, repeated } = await runner.run(
     scripts.exchange,
@@ -288,7 +256,7 @@ async function exchange(
     now: Number(now),
     ...due(Number(nextDue)),
     lost: lost === '1',
-    statuses: words(statuses) as Status[],
+    statuses: written.inOrder(words(statuses) as Status[]),
     taken: takenIn(words(entries), strings(envelopes)),
     unseen: unseen === '1',
     cancelled: strings(cancelled),
@@ -300,51 +268,6 @@ async function exchange(
     repeated,
     ...dueSchedules(schedules),
   };
-}
-
-const WORDS = { good: '+', bad: '-' };
-
-interface SettlementRun {
-  alike: string[];
-  entries: string[];
-}
-
-/** Consecutive settlements with the same words share them: a batch that went well is a few runs, an argument for each entry. */
-function settlementRuns(settlements: Settlement[]): SettlementRun[] {
-  const runs: SettlementRun[] = [];
-  let first: Settlement | undefined;
-  let entries: string[] = [];
-  for (const settlement of settlements) {
-    if (!first || !areAlike(first, settlement)) {
-      first = settlement;
-      entries = [];
-      runs.push({ alike: wordsOf(first), entries });
-    }
-    entries.push(settlement.entry);
-  }
-  return runs;
-}
-
-/** Without writing their words: a batch asks this of each settlement. */
-function areAlike(a: Settlement, b: Settlement): boolean {
-  return (
-    a.outcome === b.outcome &&
-    a.health === b.health &&
-    a.delayMs === b.delayMs &&
-    a.result === b.result &&
-    a.failure?.kind === b.failure?.kind &&
-    a.failure?.text === b.failure?.text &&
-    a.measured?.queue === b.measured?.queue &&
-    a.measured?.waitMs === b.measured?.waitMs &&
-    a.measured?.runMs === b.measured?.runMs
-  );
-}
-
-function wordsOf({ delayMs = 0, failure, result, measured, outcome, health }: Settlement): string[] {
-  const word = health ? outcome + WORDS[health] : outcome;
-  if (result !== undefined) return [word, '0', 'read', result, measuredText(measured)];
-  const text = failure ? failure.text.replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed() : '';
-  return [word, String(delayMs), failure?.kind ?? '-', text, measuredText(measured)];
 }
 
 const findingsIn = (found: unknown): Finding[] => pairs(strings(found)).map(([finding, name]) => ({ finding, name }));

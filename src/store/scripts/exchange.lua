@@ -20,7 +20,7 @@
 -- ARGV[12] runs         of settlements alike, how many follow
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
 -- ARGV[…]  pools, then runs of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
---          health), delay ms, kind, text, measured (stats.lua says how), count, then count × entry; then what the handlers of
+--          health), delay ms, kind, text, measured ('<queue> <figures>' as stats.lua has them; ''), count, then count × entry; then what the handlers of
 --          acked ones enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
 -- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, 'status of each settlement …', 'entry …',
 --           {envelope of each of these entries}, '1' if there is more for this call than fitted in,
@@ -50,8 +50,9 @@ local function read_runs(at, count)
   for i = 1, count do
     local outcome, word = string.match(ARGV[at], '^(%l+)(.?)$')
     local first, last = at + 6, at + 5 + tonumber(ARGV[at + 5])
+    local queue, measured = string.match(ARGV[at + 4], '^(%S+) (.*)$')
     runs[i] = { outcome = outcome, word = word, delay = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], text = ARGV[at + 3],
-      measured = ARGV[at + 4], first = first, last = last, place = place }
+      queue = queue or '-', measured = measured, first = first, last = last, place = place, settled = 0 }
     at, place = last + 1, place + last + 1 - first
   end
   return runs, at

@@ -1,7 +1,7 @@
 -- settle: what a consumer finished leaves its lease.
 --
--- Settlements come in runs alike: { outcome =, delay =, kind =, text =, measured =, word = (of its destination), first =, last =
--- (the entries in `args`), place = (of the first among all) }. Entries are settled by their names. A consumer elsewhere knows id
+-- Settlements come in runs alike: { outcome =, delay =, kind =, text =, word = (of its destination), queue =, measured = (stats.lua
+-- says how), first =, last = (the entries in `args`), place = (of the first among all), settled = (how many) }. Entries are settled by their names. A consumer elsewhere knows id
 -- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
 
 -- Nearly all are simply acked, and of those nothing but the entry is needed. What of a run is more than that is added to `rest`.
@@ -26,7 +26,8 @@ local function drop_acked(shard, settled, run, args, in_lease, rest)
       rest[#rest + 1] = { entry = entry, run = run, place = place + at }
     end
   end
-  if dropped > before then acked[run.measured] = (acked[run.measured] or 0) + dropped - before end
+  run.settled = dropped - before
+  if run.settled > 0 then counted(run.queue, 'acked', run.settled) end
 end
 
 -- Finds in what is left of the lease the item of each settlement, and names its entry as the lease does.
@@ -156,9 +157,11 @@ local function settle(shard, raws, runs, args)
       if s.item then status, slot = settle_one(shard, settled, s, header) else status = type(header) == 'table' and 'stale' or 'gone' end
       settled.statuses[s.place] = status
       free(shard, slot)
-      if s.item then observed(header, status, s.run.measured) end
+      if s.item then observed(s.run, header, status) end
     end
   end
+
+  count_measured(runs)
 
   -- From the left, the newest first: so the oldest of what is given back ends up at the head of its lane.
   local remaining, moves, soonest = {}, {}, nil

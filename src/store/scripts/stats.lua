@@ -3,39 +3,38 @@
 -- A queue's figures as text: '<name>=<number> …'. Names are acked, retried, dead, released and lapsed; w<bucket> and
 -- r<bucket> count waits and runs, `wait` and `run` are their sums in ms. src/figures.ts is the other half of this.
 
--- Queue to { name = number } of what happened in this call.
+-- Queue to what became of its messages in this call: numbers by name, and in a list what their consumers measured, as text.
 local tally = {}
 
-local function counted(queue, name, by)
+local function figures_of(queue)
   local figures = tally[queue] or {}
   tally[queue] = figures
+  return figures
+end
+
+local function counted(queue, name, by)
+  local figures = figures_of(queue)
   figures[name] = (figures[name] or 0) + (by or 1)
 end
 
--- What its consumer measured: '<queue> <bucket> <wait ms> <bucket> <run ms>', where a wait that nobody knows has the bucket
--- '-'; '' where it measured nothing. Those that died are counted where they are buried. So many of them were alike.
-local function count_observed(header, status, measured, alike)
-  local queue, waited, wait, ran, run = string.match(measured, '^(%S+) (%S+) (%d+) (%d+) (%d+)$')
-  if type(header) == 'table' then queue = queue_of(header.lane) end
-  if status ~= 'dead' then counted(queue or '-', status, alike) end
-  if not ran then return end
-  counted(queue, 'r' .. ran, alike)
-  counted(queue, 'run', alike * tonumber(run))
-  if waited == '-' then return end
-  counted(queue, 'w' .. waited, alike)
-  counted(queue, 'wait', alike * tonumber(wait))
+-- One of a run of settlements was settled. Those that died are counted where they are buried.
+local function observed(run, header, status)
+  if status == 'gone' then return end
+  run.settled = run.settled + 1
+  if status ~= 'dead' then counted(type(header) == 'table' and queue_of(header.lane) or run.queue, status) end
 end
 
-local function observed(header, status, measured)
-  if status ~= 'gone' then count_observed(header, status, measured, 1) end
+-- What a consumer measured is that of a whole run: it counts where all of them were settled.
+local function count_measured(runs)
+  for _, run in ipairs(runs) do
+    local measured = run.settled > 0 and run.settled == run.last - run.first + 1 and run.measured
+    if measured then table.insert(figures_of(run.queue), measured) end
+  end
 end
-
--- What was simply acked, by what was measured: of those taken together most measure the same.
-local acked = {}
 
 local function spelled(figures)
   local words = {}
-  for name, number in pairs(figures) do words[#words + 1] = name .. '=' .. digits(number) end
+  for name, value in pairs(figures) do words[#words + 1] = type(name) == 'number' and value or name .. '=' .. digits(value) end
   return table.concat(words, ' ')
 end
 
@@ -51,11 +50,8 @@ local MINUTE_MS = 60000
 -- Adds what was counted to the list, a line for each queue: '<minute> <queue> <figures>'. Never raises: figures are worth
 -- no message.
 local function push_tally(key, now)
-  local lines, length = {}, 0
-  for measured, alike in pairs(acked) do count_observed(nil, 'acked', measured, alike) end
-  for queue, figures in pairs(tally) do
-    lines[#lines + 1] = digits(now / MINUTE_MS) .. ' ' .. queue .. ' ' .. spelled(figures)
-  end
+  local lines, length, minute = {}, 0, digits(now / MINUTE_MS)
+  for queue, figures in pairs(tally) do lines[#lines + 1] = minute .. ' ' .. queue .. ' ' .. spelled(figures) end
   for from = 1, #lines, CHUNK do
     length = redis.pcall('RPUSH', key, unpack(lines, from, math.min(from + CHUNK - 1, #lines)))
   end

@@ -1,5 +1,6 @@
 /** The HTTP application: edge functions under one set of rules for errors, methods and settings. */
-import { type Handler, Hono } from 'hono';
+import type { Handler } from 'hono';
+import { Hono } from 'hono/tiny';
 import type { Token } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import { logError } from '../log.ts';

@@ -1,7 +1,6 @@
 /** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
 import { RequestMismatch, StorageError } from '../errors.ts';
-import type { Measured } from '../figures.ts';
-import { idsOf, type NewMessage, newToken, type Unnamed } from '../message.ts';
+import { idsOf, newToken, type Unnamed } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
 import { runsOf } from './runs.ts';
 import type { Runner } from './script.ts';

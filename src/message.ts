@@ -128,21 +128,28 @@ interface Header extends ReturnType<typeof parseLane> {
   length: number;
 }
 
+/** The last header line that was read, line feed included: messages that came in together mostly share theirs. */
+let last: { line: string; header: Header } | undefined;
+
 /**
  * Can be read even where the JSON cannot.
  * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <retention ms> <dedup digest, or ->
  *   [ then]]`, a line feed, JSON
  */
 export function headerOf(envelope: string): Header {
-  const end = envelope.indexOf('\n');
-  const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = envelope.slice(0, end).split(' ');
-  return {
+  if (last && envelope.startsWith(last.line)) return last.header;
+  const length = envelope.indexOf('\n') + 1;
+  const line = envelope.slice(0, length);
+  const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = line.trimEnd().split(' ');
+  const header = {
     ...parseLane(lane),
     maxAttempts: Number(maxAttempts),
     enqueuedAt: Number(enqueuedAt),
     readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || follow === 'then',
-    length: end + 1,
+    length,
   };
+  if (line !== '') last = { line, header };
+  return header;
 }
 
 /**

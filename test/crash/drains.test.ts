@@ -62,10 +62,13 @@ test('CR5 Rolling deploy: Workers are killed and replaced every second under loa
       const [worker] = workers;
       const headers = { 'idempotency-key': `n${n}` };
       const answer = await (worker &&
-        story.post(worker, '/v1/messages', { messages }, { headers }).catch(() => undefined));
-      if (answer?.status === 202) {
+        story
+          .post(worker, '/v1/messages', { messages }, { headers })
+          .then(async (response) => response.status === 202 && (await response.json()))
+          .catch(() => undefined)); // its Worker was killed, perhaps half-way through the answer
+      if (answer) {
         await new Promise((resolve) => setTimeout(resolve, 50)); // its pace
-        return ((await answer.json()) as { messages: { id: string }[] }).messages.map(({ id }) => id);
+        return (answer as { messages: { id: string }[] }).messages.map(({ id }) => id);
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -123,12 +123,13 @@ local function bury_taken(i, header, expired)
 end
 for i = 1, #entries do
   local entry, envelope = entries[i], envelopes[i]
-  local header = header_of(envelope)
+  local plain = i > fit or is_plain(envelope)
+  local header = not plain and header_of(envelope)
   local expired = header and header.expires > 0 and header.expires <= now
   if envelope == TOMBSTONE then
     garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
     free(shard, drop(i))
-  elseif i <= fit and (expired or not header) then
+  elseif not plain and (expired or not header) then
     bury_taken(i, header, expired)
   else
     if i > in_transit then

@@ -21,7 +21,7 @@ export const CONTENDERS: Contender[] = [
   beeQueue,
   cloudflareQueues,
   sluiceLibrary(1),
-  sluiceLibrary(10),
+  sluiceLibrary(4),
   sluiceWorker(1),
   sluiceWorker(10),
 ];

@@ -4,9 +4,10 @@ import { healthIn } from '../destinations/send.ts';
 import { YEAR_MS } from '../duration.ts';
 import { Refusal, RetryLater } from '../errors.ts';
 import { headerOf, type NewMessage, type Opened, openEnvelope } from '../message.ts';
-import type { AnyQueue, HandlerContext } from '../queue.ts';
+import type { AnyQueue } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
 import { type Chain, openChain, type Prepare } from './chain.ts';
+import { type LazyController, openContext } from './context.ts';
 
 /** A message out of a lease, ready to be handled. */
 export interface Delivery extends Omit<Opened, 'dueAt'> {
@@ -48,14 +49,15 @@ export function openDelivery(
  */
 export function deliver(
   delivery: Delivery,
-  context: Omit<HandlerContext, 'enqueue'>,
+  given: { env: unknown; traceparent: string | undefined; controller: LazyController },
   prepare: Prepare,
   random: () => number,
 ): Settlement | Promise<Settlement> {
   const { message, queue } = delivery;
+  const { env, traceparent, controller } = given;
   const chain = openChain(prepare);
   const handle = (body: unknown): unknown =>
-    queue.handler?.({ ...message, body }, { ...context, enqueue: chain.enqueue });
+    queue.handler?.({ ...message, body }, openContext({ env, traceparent, enqueue: chain.enqueue }, controller));
   try {
     const body = checkedBody(queue, message.body);
     const result = body instanceof Promise ? body.then(handle) : handle(body);
@@ -69,7 +71,8 @@ export function deliver(
 async function awaited(delivery: Delivery, pending: unknown, chain: Chain, random: () => number): Promise<Settlement> {
   try {
     const result = await pending;
-    return acked(delivery, result, await Promise.all(chain.close()));
+    const chained = chain.close();
+    return acked(delivery, result, chained.length === 0 ? [] : await Promise.all(chained));
   } catch (error) {
     return notDone(delivery, error, random);
   }

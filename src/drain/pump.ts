@@ -13,6 +13,7 @@ import { prepare } from '../producer.ts';
 import type { ExchangeAnswer, Settlement } from '../store/store.ts';
 import { passedOn } from '../telemetry/trace-context.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
+import { LazyController } from './context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
 import type { DrainEnd, DrainOptions, DrainReport } from './drain.ts';
 import { parcelOf } from './parcel.ts';
@@ -20,7 +21,7 @@ import { parcelOf } from './parcel.ts';
 /** A delivery whose handler was called and has not answered. */
 interface Running {
   delivery: Delivery;
-  controller: AbortController;
+  controller: LazyController;
   startedAt: number;
   deadline: number;
   span: OpenSpan | undefined;
@@ -122,16 +123,16 @@ class Pump {
 
   #begin(delivery: Delivery, startedAt: number): void {
     const { env, queues } = this.#options;
-    const controller = new AbortController();
+    const controller = new LazyController();
     const deadline = startedAt + delivery.queue.timeoutMs;
     const span = this.#options.trace?.(delivery.message);
     const running: Running = { delivery, controller, startedAt, deadline, span, settled: false };
     this.#report.delivered += 1;
     this.#running.push(running);
     const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
-    const context = { env, signal: controller.signal, traceparent };
+    const given = { env, traceparent, controller };
     const prepared = (draft: Draft) => prepare(queues, draft, traceparent);
-    const outcome = deliver(delivery, context, prepared, this.#random);
+    const outcome = deliver(delivery, given, prepared, this.#random);
     // What ends at once is settled at once, until an exchange is due: it has to get between handlers that take their time.
     if (outcome instanceof Promise || startedAt >= this.#exchangeAt()) {
       if (deadline < this.#armedFor) this.#notify?.();
@@ -150,8 +151,8 @@ class Pump {
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
   #end(running: Running, outcome: Settlement): void {
     running.settled = true;
-    this.#running.splice(this.#running.lastIndexOf(running), 1); // what ends at once is the last
-    const aborted = running.controller.signal.aborted && outcome.outcome !== 'ack';
+    this.#running.splice(this.#running.indexOf(running), 1); // mostly the first, or alone
+    const aborted = running.controller.aborted && outcome.outcome !== 'ack';
     const measured = this.#measure(running);
     const settlement = { ...(aborted ? cutOff(running.delivery) : outcome), measured };
     running.span?.end(settlement.failure?.kind);

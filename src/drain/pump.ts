@@ -153,8 +153,8 @@ class Pump {
     running.settled = true;
     this.#running.splice(this.#running.indexOf(running), 1); // mostly the first, or alone
     const aborted = running.controller.aborted && outcome.outcome !== 'ack';
-    const measured = this.#measure(running);
-    const settlement = { ...(aborted ? cutOff(running.delivery) : outcome), measured };
+    const settlement = aborted ? cutOff(running.delivery) : outcome;
+    settlement.measured = this.#measure(running);
     running.span?.end(settlement.failure?.kind);
     if (settlement.failure) this.#options.onFailure?.(running.delivery.message, settlement);
     this.#settle(settlement);

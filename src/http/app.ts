@@ -25,6 +25,7 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object) => 
   const app: App = new Hono<SluiceEnv>();
   app.use(async (c, next) => {
     c.set('engine', engineOf(c.env));
+    if (c.req.path.endsWith('/')) throw new Problem('not_found'); // the router would take it for the path without
     await next();
   });
   for (const add of functions) add(app);

@@ -362,6 +362,14 @@ onEachRedis('turns', (bench) => {
     expect(names.join('')).toMatch(/^(BBBBBBss|ssBBBBBB){2}$/);
   });
 
+  test('divide a batch by weight, however much the lanes weigh together', async () => {
+    const b = bench();
+    b.deploy(queue({ fair: { weights: { big: 40, bigger: 55 } } }));
+    const ids = await groupsOf(b, ['small', 'big', 'bigger', 'other'], 100);
+    const lanes = (await b.take(97)).map((entry) => Math.floor(ids.indexOf(idOf(entry)) / 100));
+    expect([0, 1, 2, 3].map((lane) => lanes.filter((of) => of === lane).length)).toEqual([1, 40, 55, 1]);
+  });
+
   test('of a lane that waited for too long come beside the most urgent, until it has caught up', async () => {
     const b = bench();
     b.deploy(queue({ maxWait: '10s' }, 'low'));

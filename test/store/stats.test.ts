@@ -40,6 +40,23 @@ onEachRedis('stats', (bench) => {
     expect(Object.keys((await b.shard()).dead.mail ?? {})).toHaveLength(figures.dead);
   });
 
+  test('failures of a hundred texts take no longer a line than failures of one', async () => {
+    const b = bench();
+    await b.enqueue(...Array.from({ length: 100 }, (_, n) => b.message('mail', n)));
+    const measured = { queue: 'mail', waitMs: 30, runMs: 500 };
+    const settlements = (await b.take(100)).map(
+      (entry, n): Settlement => ({ entry, outcome: 'dead', measured, failure: { kind: 'failed', text: `order ${n}` } }),
+    );
+    await b.exchange({ settlements });
+    const [line = ''] = await b.redises.raw.lrange(`${b.root}stats`, 0, -1);
+    expect(line.length).toBeLessThan(150);
+    expect(await stepAt(b, 'mail')).toMatchObject({
+      dead: 100,
+      run: { count: 100, sumMs: 50_000 },
+      wait: { count: 100 },
+    });
+  });
+
   test('an exchange that is sent again counts nothing twice', async () => {
     const b = bench();
     await b.enqueue(b.message('mail', 1));

@@ -192,6 +192,7 @@ const refused: Refused[] = [
     code: 'unknown_queue',
   },
   { name: 'a path that is not there', path: '/v2/messages', body: good, status: 404, code: 'not_found' },
+  { name: 'a path with a slash behind it', path: '/v1/messages/', body: good, status: 404, code: 'not_found' },
   { name: 'the wrong method', method: 'PUT', status: 405, code: 'method_not_allowed' },
   {
     name: 'the wrong method for a batch',

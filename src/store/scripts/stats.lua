@@ -3,7 +3,7 @@
 -- A queue's figures as text: '<name>=<number> …'. Names are acked, retried, dead, released and lapsed; w<bucket> and
 -- r<bucket> count waits and runs, `wait` and `run` are their sums in ms. src/figures.ts is the other half of this.
 
--- Queue to what became of its messages in this call: numbers by name, and in a list what their consumers measured, as text.
+-- Queue to what became of its messages in this call: numbers by name, and at 1 what consumers measured, as text.
 local tally = {}
 
 local function figures_of(queue)
@@ -24,11 +24,19 @@ local function observed(run, header, status)
   if status ~= 'dead' then counted(type(header) == 'table' and queue_of(header.lane) or run.queue, status) end
 end
 
--- What a consumer measured is that of a whole run: it counts where all of them were settled.
+local function add_to(figures, text)
+  for name, number in string.gmatch(text, '(%w+)=(%d+)') do figures[name] = (figures[name] or 0) + tonumber(number) end
+end
+
+-- What a consumer measured is that of a whole run: it counts where all of them were settled. The first of a queue stands in its
+-- line as it came. Others are added up: failures of many texts are many runs, and a line has room for numbers alone.
 local function count_measured(runs)
   for _, run in ipairs(runs) do
     local measured = run.settled > 0 and run.settled == run.last - run.first + 1 and run.measured
-    if measured then table.insert(figures_of(run.queue), measured) end
+    if measured then
+      local figures = figures_of(run.queue)
+      if figures[1] then add_to(figures, measured) else figures[1] = measured end
+    end
   end
 end
 
@@ -36,10 +44,6 @@ local function spelled(figures)
   local words = {}
   for name, value in pairs(figures) do words[#words + 1] = type(name) == 'number' and value or name .. '=' .. digits(value) end
   return table.concat(words, ' ')
-end
-
-local function add_to(figures, text)
-  for name, number in string.gmatch(text, '(%w+)=(%d+)') do figures[name] = (figures[name] or 0) + tonumber(number) end
 end
 
 -- Lines that wait to be folded: beyond so many no sweep has come for long, and the newer half is dropped. Not the older:

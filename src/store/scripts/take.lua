@@ -38,7 +38,7 @@ local LANES = 25
 -- there are many lanes, no less than makes a batch of LANES of them. `pass` gathers what becomes of the lanes. Returns what is
 -- still wanted and the lanes with more.
 local function take_turns(shard, pool, lanes, want, pass, taken)
-  local more, weights, least = {}, 0, math.ceil(want / LANES)
+  local more, weights, least = {}, 0, #lanes > LANES and math.ceil(want / LANES) or 1
   for _, lane in ipairs(lanes) do weights = weights + lane.weight end
   for _, lane in ipairs(lanes) do
     local room, waits_for, until_ms = math.huge, nil, nil

@@ -370,6 +370,22 @@ onEachRedis('turns', (bench) => {
     expect([0, 1, 2, 3].map((lane) => lanes.filter((of) => of === lane).length)).toEqual([1, 40, 55, 1]);
   });
 
+  test('come round for each of a few more lanes than share a batch', async () => {
+    const b = bench();
+    const groups = Array.from({ length: 30 }, (_, n) => `g${n}`);
+    const ids = await groupsOf(b, groups, 80);
+    const names: string[] = [];
+    for (let batch = 0; batch < 12; batch++) {
+      b.now += 7;
+      const taken = await b.take(100);
+      for (const entry of taken) names.push(groups[Math.floor(ids.indexOf(idOf(entry)) / 80)] ?? '');
+      await settle(b, taken, 'ack');
+    }
+    const shares = groups.map((group) => names.filter((name) => name === group).length);
+    expect(Math.min(...shares)).toBeGreaterThanOrEqual(36);
+    expect(Math.max(...shares)).toBeLessThanOrEqual(44);
+  });
+
   test('of a lane that waited for too long come beside the most urgent, until it has caught up', async () => {
     const b = bench();
     b.deploy(queue({ maxWait: '10s' }, 'low'));

@@ -67,17 +67,19 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
 end
 
 -- Shares are rounded, so that some lanes get more than is theirs. How much more, in messages by weight, is kept behind the
--- point of the score: of lanes with one turn those come first the next time that got the least.
-local AHEAD = 8
+-- point of the score: of lanes with one turn those come first the next time that got the least. Where there are more lanes than
+-- share a batch, they stay in their order: by their names the same ones would be left out every time.
+local AHEAD, PLACE = 8, 0.004
 
-local function turns_of(served, turns, now)
+local function turns_of(served, turns, now, crowded)
   local least, texts = math.huge, {}
   for lane in pairs(served) do
     lane.ahead = tonumber(lane.score) % 1 * AHEAD + lane.got / lane.weight
     least = math.min(least, lane.ahead)
   end
   for lane in pairs(served) do
-    local at = (string.byte(lane.name) - 48) * TURN + now + math.min(0.99, (lane.ahead - least) / AHEAD)
+    local behind = crowded and lane.place * PLACE or (lane.ahead - least) / AHEAD
+    local at = (string.byte(lane.name) - 48) * TURN + math.floor(now) + math.min(0.99, behind)
     texts[at] = texts[at] or string.format('%.3f', at) -- most are alike, and writing them out costs
     turns[#turns + 1] = texts[at]
     turns[#turns + 1] = lane.name
@@ -171,6 +173,7 @@ local function lanes_of(shard, config, pool, index, limit)
   for i = 1, #found, 2 do
     if found[i] ~= RESTRICTED and not (pausing and paused[queue_of(found[i])]) then
       local lane = lane_of(shard, pool, found[i], found[i + 1])
+      lane.place = #lanes
       lanes[#lanes + 1] = lane
       if lane.policy and lane.policy.mode then
         names[#names + 1] = queue_of(lane.name)
@@ -197,7 +200,7 @@ local function take(shard, config, pool, want, taken, promoted)
       local alone = #peers == 1 and (lanes[from] or not more)
       while want > 0 and #peers > 0 do want, peers = take_turns(shard, pool, peers, want, pass, taken) end
       local only = alone and next(pass.served) -- keeps its place, unless its wait is watched: nobody waits for a turn
-      if not only or only.promoted or (only.policy and only.policy.max_wait) then turns_of(pass.served, turns, shard.now) end
+      if not only or only.promoted or (only.policy and only.policy.max_wait) then turns_of(pass.served, turns, shard.now, more) end
       pass.served = {}
     end
     in_chunks('ZREM', index, pass.left)

@@ -41,7 +41,7 @@ const upTo = (most: number, from: number) => {
 function dimensionsOf(scale: number): Dimension[] {
   return [
     { name: 'backlog', sizes: upTo(1_000_000 * scale, 1_000), shape: (ready) => ({ ready }) },
-    { name: 'queues', sizes: upTo(10_000 * scale, 1), shape: (queues) => ({ ready: 20_000, queues }) },
+    { name: 'queues', sizes: upTo(10_000 * scale, 1), shape: (queues) => ({ ready: 100_000 * scale, queues }) },
     { name: 'groups', sizes: upTo(100_000 * scale, 1), shape: (groups) => ({ ready: 100_000 * scale, groups }) },
     { name: 'in flight', sizes: [1, ...upTo(100_000 * scale, 1_000)], shape: (leased) => ({ ready: 5_000, leased }) },
     { name: 'delayed', sizes: [1, ...upTo(1_000_000 * scale, 1_000)], shape: (delayed) => ({ ready: 5_000, delayed }) },

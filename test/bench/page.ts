@@ -112,7 +112,7 @@ const GROWTH = `## Growth
 
 Shards of different sizes stand side by side in one Redis, and take turns: each enqueues ten single messages, drains a thousand
 in batches of 100, and gets a thousand back. "Redis itself" is the time of the script, which the rest of the machine hardly
-touches. *Backlog* are ready messages in one lane; *queues* and *groups* share 20,000 and 100,000 ready messages; *in flight* are held by
+touches. *Backlog* are ready messages in one lane; *queues* and *groups* share 100,000 ready messages; *in flight* are held by
 other consumers' leases, 500 each; *delayed* wait in timers.`;
 
 const BACKLOG = `## Each call of the API with a backlog of a million

@@ -32,7 +32,7 @@
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
 -- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + 2 l + n / 50.
---          A hundred messages come from 25 lanes where these hold enough.
+--          A hundred messages come from 20 lanes where these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
 -- Life of `awake` where a drain is asked for, as at an enqueue.
@@ -52,7 +52,7 @@ local function read_runs(at, count)
     local first, last = at + 6, at + 5 + tonumber(ARGV[at + 5])
     local queue, measured = string.match(ARGV[at + 4], '^(%S+) (.*)$')
     runs[i] = { outcome = outcome, word = word, delay = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], text = ARGV[at + 3],
-      queue = queue or '-', measured = measured, first = first, last = last, place = place, settled = 0 }
+      queue = queue or '-', measured = measured, first = first, last = last, count = ARGV[at + 5], place = place, settled = 0, acked = 0 }
     at, place = last + 1, place + last + 1 - first
   end
   return runs, at

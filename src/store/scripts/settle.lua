@@ -1,8 +1,9 @@
 -- settle: what a consumer finished leaves its lease.
 --
 -- Settlements come in runs alike: { outcome =, delay =, kind =, text =, word = (of its destination), queue =, measured = (stats.lua
--- says how), first =, last = (the entries in `args`), place = (of the first among all), settled = (how many) }. Entries are settled by their names. A consumer elsewhere knows id
--- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
+-- says how), first =, last = (the entries in `args`), count = (of them, as text), place = (of the first among all), settled =,
+-- acked = (how many) }. Entries are settled by their names. A consumer elsewhere knows id and attempt ('1.<id>' is '1r.<id>'
+-- after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
 
 -- Nearly all are simply acked, and of those nothing but the entry is needed. What of a run is more than that is added to `rest`.
 local function drop_acked(shard, settled, run, args, in_lease, rest)
@@ -26,8 +27,7 @@ local function drop_acked(shard, settled, run, args, in_lease, rest)
       rest[#rest + 1] = { entry = entry, run = run, place = place + at }
     end
   end
-  run.settled = dropped - before
-  if run.settled > 0 then counted(run.queue, 'acked', run.settled) end
+  run.settled, run.acked = dropped - before, dropped - before
 end
 
 -- Finds in what is left of the lease the item of each settlement, and names its entry as the lease does.

@@ -17,11 +17,16 @@ local function counted(queue, name, by)
   figures[name] = (figures[name] or 0) + (by or 1)
 end
 
--- One of a run of settlements was settled. Those that died are counted where they are buried.
+-- One of a run of settlements was settled. Those that died are counted where they are buried, the acks of a run that was measured
+-- together.
 local function observed(run, header, status)
   if status == 'gone' then return end
   run.settled = run.settled + 1
-  if status ~= 'dead' then counted(type(header) == 'table' and queue_of(header.lane) or run.queue, status) end
+  if status == 'acked' and run.measured then
+    run.acked = run.acked + 1
+  elseif status ~= 'dead' then
+    counted(type(header) == 'table' and queue_of(header.lane) or run.queue, status)
+  end
 end
 
 local function add_to(figures, text)
@@ -32,7 +37,12 @@ end
 -- line as it came. Others are added up: failures of many texts are many runs, and a line has room for numbers alone.
 local function count_measured(runs)
   for _, run in ipairs(runs) do
-    local measured = run.settled > 0 and run.settled == run.last - run.first + 1 and run.measured
+    local measured = run.measured and run.settled == run.last - run.first + 1 and run.measured
+    if measured and run.acked == run.settled then
+      measured = 'acked=' .. run.count .. ' ' .. measured
+    elseif run.acked > 0 then
+      counted(run.queue, 'acked', run.acked)
+    end
     if measured then
       local figures = figures_of(run.queue)
       if figures[1] then add_to(figures, measured) else figures[1] = measured end

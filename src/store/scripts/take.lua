@@ -11,11 +11,15 @@ local function add_item(taken, item)
   taken.entries[place], taken.slots[place], taken.raws[place] = item.entry, item.slot, item.raw
 end
 
+-- Numbers as text: shares are mostly alike, and writing numbers out costs.
+local count_texts = {}
+
 -- Takes up to `want` entries from one lane: RPOPLPUSH in bulk is LMPOP here and LPUSH when all are gathered.
 -- Returns how many, and whether more are left.
 local function take_from(shard, lane, want, taken)
   local key = shard.root .. 'lane:' .. lane.name
-  local reply = redis.pcall('LMPOP', '1', key, 'RIGHT', 'COUNT', want)
+  count_texts[want] = count_texts[want] or digits(want)
+  local reply = redis.pcall('LMPOP', '1', key, 'RIGHT', 'COUNT', count_texts[want])
   if not reply or reply.err then return 0, false end
   local popped, entries, lanes, place = reply[2], taken.entries, taken.lanes, #taken.entries
   for i = 1, #popped do entries[place + i], lanes[place + i] = popped[i], lane.name end
@@ -32,7 +36,7 @@ local function pass_on(shard, pass, queue, policy)
 end
 
 -- A batch is shared by so many lanes at most: each costs two commands. The others come next.
-local LANES = 25
+local LANES = 20
 
 -- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave, and where
 -- there are many lanes, no less than makes a batch of LANES of them. `pass` gathers what becomes of the lanes. Returns what is

@@ -21,13 +21,13 @@ local function promote(shard, index, priority, heads)
   local found = redis.pcall('ZRANGE', index, from, to, 'BYSCORE', 'LIMIT', '0', digits(LOOKED_AT), 'WITHSCORES')
   local turns = {}
   for i = 1, found.err and 0 or #found, 2 do
-    local policy, last = policy_of(shard, queue_of(found[i])), tonumber(found[i + 1]) - priority * TURN
+    local policy, last = policy_of(shard, queue_of(found[i])), (tonumber(found[i + 1]) - priority * TURN) / TICKS
     if policy and policy.max_wait then
       if shard.now - last < policy.max_wait and heads > 0 then
         heads, last = heads - 1, since_of_next(shard, found[i]) or last
       end
       if shard.now - last >= policy.max_wait then
-        turns[#turns + 1] = string.format('%.3f', last)
+        turns[#turns + 1] = digits(last * TICKS)
         turns[#turns + 1] = found[i]
       end
     end

@@ -151,7 +151,7 @@ push_tally(KEYS[6], now)
 for lane, last in pairs(promoted) do
   local header = header_of(envelopes[last])
   if header and now - header.since >= lane.policy.max_wait then
-    redis.call('ZADD', root .. 'ready:' .. lane.pool, string.format('%.3f', now), lane.name)
+    redis.call('ZADD', root .. 'ready:' .. lane.pool, digits(now * TICKS), lane.name)
   end
 end
 

@@ -160,7 +160,7 @@ end
 -- Parked until its queue or its group has room: taken out of the index by the caller. False where that cannot be.
 local function park(shard, pool, lane, score, waits_for, until_ms)
   local grouped = waits_for ~= queue_of(lane)
-  local parked = string.format('%.3f', tonumber(score) + (grouped and GROUP or 0))
+  local parked = digits(tonumber(score) + (grouped and GROUP or 0))
   if type(redis.pcall('ZADD', shard.root .. 'parked:' .. queue_of(lane), parked, lane)) ~= 'number' then return false end
   if until_ms then
     shard.windows[#shard.windows + 1] = digits(until_ms)
@@ -177,7 +177,7 @@ local function unpark(shard, pool, queue, lanes)
     for i = from, math.min(from + CHUNK / 2 - 1, #lanes) do
       local name, score = lanes[i][1], tonumber(lanes[i][2])
       names[#names + 1] = name
-      turns[#turns + 1] = string.format('%.3f', score >= GROUP and score - GROUP or score)
+      turns[#turns + 1] = digits(score >= GROUP and score - GROUP or score)
       turns[#turns + 1] = name
     end
     if type(redis.pcall(unpack(turns))) ~= 'number' then return end

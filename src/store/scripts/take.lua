@@ -70,21 +70,21 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
   return want, more
 end
 
--- Shares are rounded, so that some lanes get more than is theirs. How much more, in messages by weight, is kept behind the
--- point of the score: of lanes with one turn those come first the next time that got the least. Where there are more lanes than
--- share a batch, they stay in their order: by their names the same ones would be left out every time.
-local AHEAD, PLACE = 8, 0.004
+-- Shares are rounded, so that some lanes get more than is theirs. How much more, in messages by weight, is kept in the ticks of
+-- the score: of lanes with one turn those come first the next time that got the least. Where there are more lanes than share a
+-- batch, they stay in their order: by their names the same ones would be left out every time.
+local AHEAD = 8
 
 local function turns_of(served, turns, now, crowded)
   local least, texts = math.huge, {}
   for lane in pairs(served) do
-    lane.ahead = tonumber(lane.score) % 1 * AHEAD + lane.got / lane.weight
+    lane.ahead = lane.score % TICKS / TICKS * AHEAD + lane.got / lane.weight
     least = math.min(least, lane.ahead)
   end
   for lane in pairs(served) do
-    local behind = crowded and lane.place * PLACE or (lane.ahead - least) / AHEAD
-    local at = (string.byte(lane.name) - 48) * TURN + math.floor(now) + math.min(0.99, behind)
-    texts[at] = texts[at] or string.format('%.3f', at) -- most are alike, and writing them out costs
+    local ticks = crowded and lane.place or math.floor((lane.ahead - least) / AHEAD * TICKS)
+    local at = (string.byte(lane.name) - 48) * TURN + math.floor(now) * TICKS + math.min(TICKS - 1, ticks)
+    texts[at] = texts[at] or digits(at) -- most are alike, and writing them out costs
     turns[#turns + 1] = texts[at]
     turns[#turns + 1] = lane.name
   end

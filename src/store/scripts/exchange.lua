@@ -48,11 +48,12 @@ local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
 local function read_runs(at, count)
   local runs, place = {}, 1
   for i = 1, count do
-    local outcome, word = string.match(ARGV[at], '^(%l+)(.?)$')
     local first, last = at + 6, at + 5 + tonumber(ARGV[at + 5])
-    local queue, measured = string.match(ARGV[at + 4], '^(%S+) (.*)$')
-    runs[i] = { outcome = outcome, word = word, delay = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], text = ARGV[at + 3],
-      queue = queue or '-', measured = measured, first = first, last = last, count = ARGV[at + 5], place = place, settled = 0, acked = 0 }
+    local run = { outcome = ARGV[at], first = first, last = last, place = place, settled = 0, acked = 0 }
+    if run.outcome ~= 'ack' then run.outcome, run.word = string.match(run.outcome, '^(%l+)(.?)$') end
+    local blank = string.find(ARGV[at + 4], ' ', 1, true)
+    if blank then run.queue, run.measured = string.sub(ARGV[at + 4], 1, blank - 1), string.sub(ARGV[at + 4], blank + 1) end
+    runs[i] = run
     at, place = last + 1, place + last + 1 - first
   end
   return runs, at

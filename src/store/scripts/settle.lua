@@ -1,15 +1,15 @@
 -- settle: what a consumer finished leaves its lease.
 --
--- Settlements come in runs alike: { outcome =, delay =, kind =, text =, word = (of its destination), queue =, measured = (stats.lua
--- says how), first =, last = (the entries in `args`), count = (of them, as text), place = (of the first among all), settled =,
--- acked = (how many) }. Entries are settled by their names. A consumer elsewhere knows id and attempt ('1.<id>' is '1r.<id>'
--- after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
+-- Settlements come in runs alike: { outcome =, word = (of its destination), queue =, measured = (both nil where nothing was;
+-- stats.lua says how), first =, last = (the entries in `args`), place = (of the first among all), settled =, acked = (how many) },
+-- and where they are more than acks { delay =, kind =, text = }. Entries are settled by their names. A consumer elsewhere knows id
+-- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
 
 -- Nearly all are simply acked, and of those nothing but the entry is needed. What of a run is more than that is added to `rest`.
 local function drop_acked(shard, settled, run, args, in_lease, rest)
   local statuses, garbage, prefix, gsub = settled.statuses, settled.garbage, shard.root .. 'm:', string.gsub
   local place, dropped, before = run.place - run.first, #garbage, #garbage
-  local plain = run.outcome == 'ack' and run.kind ~= 'read' -- it may have a dedup key, a retention, or others that follow
+  local plain = run.outcome == 'ack' and args[run.first - 4] ~= 'read' -- it may have a dedup key, a retention, or others that follow
   for at = run.first, run.last do
     local entry = args[at]
     if plain and in_lease[entry] == true then
@@ -28,6 +28,9 @@ local function drop_acked(shard, settled, run, args, in_lease, rest)
     end
   end
   run.settled, run.acked = dropped - before, dropped - before
+  if run.settled <= run.last - run.first then
+    run.delay, run.kind, run.text = tonumber(args[run.first - 5]), args[run.first - 4], args[run.first - 3]
+  end
 end
 
 -- Finds in what is left of the lease the item of each settlement, and names its entry as the lease does.
@@ -94,7 +97,7 @@ end
 -- One that is in the lease. Returns its status, and the slot that is free then.
 local function settle_one(shard, settled, s, header)
   local run, slot = s.run, s.item.slot
-  if slot and run.word ~= '' then hear(shard, slot, run.word) end
+  if slot and run.word and run.word ~= '' then hear(shard, slot, run.word) end
   if header == TOMBSTONE or s.item.cancelled then
     settled.garbage[#settled.garbage + 1] = shard.root .. 'm:' .. id_of(s.entry)
     return 'gone', slot

@@ -25,7 +25,7 @@ local function observed(run, header, status)
   if status == 'acked' and run.measured then
     run.acked = run.acked + 1
   elseif status ~= 'dead' then
-    counted(type(header) == 'table' and queue_of(header.lane) or run.queue, status)
+    counted(type(header) == 'table' and queue_of(header.lane) or run.queue or '-', status)
   end
 end
 
@@ -39,9 +39,9 @@ local function count_measured(runs)
   for _, run in ipairs(runs) do
     local measured = run.measured and run.settled == run.last - run.first + 1 and run.measured
     if measured and run.acked == run.settled then
-      measured = 'acked=' .. run.count .. ' ' .. measured
+      measured = 'acked=' .. run.acked .. ' ' .. measured
     elseif run.acked > 0 then
-      counted(run.queue, 'acked', run.acked)
+      counted(run.queue or '-', 'acked', run.acked)
     end
     if measured then
       local figures = figures_of(run.queue)
@@ -51,6 +51,7 @@ local function count_measured(runs)
 end
 
 local function spelled(figures)
+  if next(figures) == 1 and not next(figures, 1) then return figures[1] end
   local words = {}
   for name, value in pairs(figures) do words[#words + 1] = type(name) == 'number' and value or name .. '=' .. digits(value) end
   return table.concat(words, ' ')

@@ -27,7 +27,7 @@ The same messages (bodies of about 260 bytes) go in, each is handed to a handler
 Contenders take turns within a round, in a different order each round, on an empty Redis each time. Figures are medians, with
 the least and the most that was seen. Each run counts who got which message: **lost** and **doubled** are over all runs.
 
-- *drain*: a backlog of about one second's work, from the start of the consumer to the last acknowledgement.
+- *drain*: a backlog of up to one second's work (at most 20,000 messages over TCP and 100,000 of others), from the start of the consumer to the last acknowledgement.
 - *both at once*: messages go in by the hundred while they are worked off.
 - *wake*: on an idle system, from the call that enqueues to the handler. Handlers in workerd tell a server outside.
 - HTTP requests are those to Redis. Commands are counted by Redis itself, those inside scripts included, as hosted Redis bills.`;

@@ -63,8 +63,11 @@ async function enter(contender: Contender, place: Place, { drainMs }: Effort): P
   const { name, settings } = contender;
   const figures: PeerFigures = { name, settings, enqueue: {}, cost: {}, messages: 0, lost: 0, doubled: 0, failed: [] };
   const tally: Tally = { entrant, figures, rates: {}, load: PROBE };
-  const rate = await attempt(tally, place, 'warming up', (run) => drainRate(run, PROBE));
-  tally.load = Math.round(Math.min(contender.most, Math.max(LEAST, ((rate ?? 0) * drainMs) / 1_000)));
+  // Twice: what is not compiled yet says little of how much a second's work is.
+  for (let probe = 0; probe < 2; probe++) {
+    const rate = await attempt(tally, place, 'warming up', (run) => drainRate(run, tally.load));
+    tally.load = Math.round(Math.min(contender.most, Math.max(LEAST, ((rate ?? 0) * drainMs) / 1_000)));
+  }
   return tally;
 }
 

@@ -11,15 +11,19 @@ local function add_item(taken, item)
   taken.entries[place], taken.slots[place], taken.raws[place] = item.entry, item.slot, item.raw
 end
 
--- Numbers as text: shares are mostly alike, and writing numbers out costs.
-local count_texts = {}
+-- Numbers as text: shares and turns are mostly alike, and writing numbers out costs.
+local texts = {}
+
+local function written(number)
+  texts[number] = texts[number] or digits(number)
+  return texts[number]
+end
 
 -- Takes up to `want` entries from one lane: RPOPLPUSH in bulk is LMPOP here and LPUSH when all are gathered.
 -- Returns how many, and whether more are left.
 local function take_from(shard, lane, want, taken)
   local key = shard.root .. 'lane:' .. lane.name
-  count_texts[want] = count_texts[want] or digits(want)
-  local reply = redis.pcall('LMPOP', '1', key, 'RIGHT', 'COUNT', count_texts[want])
+  local reply = redis.pcall('LMPOP', '1', key, 'RIGHT', 'COUNT', written(want))
   if not reply or reply.err then return 0, false end
   local popped, entries, lanes, place = reply[2], taken.entries, taken.lanes, #taken.entries
   for i = 1, #popped do entries[place + i], lanes[place + i] = popped[i], lane.name end
@@ -76,7 +80,7 @@ end
 local AHEAD = 8
 
 local function turns_of(served, turns, now, crowded)
-  local least, texts = math.huge, {}
+  local least = math.huge
   for lane in pairs(served) do
     lane.ahead = lane.score % TICKS / TICKS * AHEAD + lane.got / lane.weight
     least = math.min(least, lane.ahead)
@@ -84,8 +88,7 @@ local function turns_of(served, turns, now, crowded)
   for lane in pairs(served) do
     local ticks = crowded and lane.place or math.floor((lane.ahead - least) / AHEAD * TICKS)
     local at = (string.byte(lane.name) - 48) * TURN + math.floor(now) * TICKS + math.min(TICKS - 1, ticks)
-    texts[at] = texts[at] or digits(at) -- most are alike, and writing them out costs
-    turns[#turns + 1] = texts[at]
+    turns[#turns + 1] = written(at)
     turns[#turns + 1] = lane.name
   end
 end

@@ -411,6 +411,17 @@ onEachRedis('turns', (bench) => {
     for (let i = 0; i < 5; i++) expect(await ack()).not.toContain(third);
   });
 
+  test('of a lane that waited for too long come behind a more urgent lane that had its last turn earlier', async () => {
+    const b = bench();
+    b.deploy(queue({ maxWait: '10s' }, 'low'));
+    const [urgent = ''] = await b.enqueue(b.message('mail', 1, { priority: 0 }));
+    b.now += 1;
+    const [low = ''] = await b.enqueue(b.message('low', 1, { priority: 9 }));
+    b.now += 10_000;
+    await b.store.sweep('*');
+    expect((await b.take(2)).map(idOf)).toEqual([urgent, low]);
+  });
+
   test('a lane without a promise never comes before its priority', async () => {
     const b = bench();
     b.deploy(queue({}, 'low'));

@@ -98,7 +98,11 @@ describe('lanes and entries', () => {
   test('an envelope whose JSON is damaged throws, and never comes back as another message', () => {
     expect(() => openEnvelope('1.a', '5:mail * 5 1 0\n{"body":')).toThrow(SyntaxError);
     expect(() => openEnvelope('1.a', 'no line feed')).toThrow(SyntaxError);
-    expect(openEnvelope('1.b', '3:news * 4 7 0\n{"body":1}').message).toMatchObject({ id: 'b', queue: 'news', body: 1 });
+    expect(openEnvelope('1.b', '3:news * 4 7 0\n{"body":1}').message).toMatchObject({
+      id: 'b',
+      queue: 'news',
+      body: 1,
+    });
   });
 });
 

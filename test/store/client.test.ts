@@ -1,11 +1,16 @@
 // The way to Redis: what is sent again and what is not, and that no error carries a body.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import type { Fault } from '../../src/local/emulator/faults.ts';
 import { type Emulator, startEmulator } from '../../src/local/emulator/server.ts';
 import { connect, type Send } from '../../src/store/client.ts';
+import { connect as connectByFetch } from '../../src/store/connect-fetch.ts';
+import { connect as connectFromNode } from '../../src/store/connect-node.ts';
 import { scriptRunner } from '../../src/store/script.ts';
 import { openStore, type Settlement, type Store } from '../../src/store/store.ts';
 import { type Redises, startEmbedded } from '../support/bench.ts';
@@ -64,7 +69,14 @@ describe('the runner', () => {
   });
 });
 
-describe('a request', () => {
+test('Node sends as Node, not by fetch', () => {
+  expect(connect).toBe(connectFromNode);
+});
+
+describe.each([
+  ['by fetch', connectByFetch],
+  ['from Node', connectFromNode],
+])('a request %s', (_, connect) => {
   let redises: Redises;
   let fault: Fault | undefined;
   let requests = 0;
@@ -121,7 +133,49 @@ describe('a request', () => {
     expect(error).toMatchObject({ code: 'refused', reason });
     expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain(SECRET);
   });
+
+  test.each(['null', '[', ''])(
+    'an answer that is no object of JSON leaves it open what ran: %s',
+    async (body) => {
+      const server = await serve((_, response) => response.end(body));
+      const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
+      await server.close();
+      expect(error).toBeInstanceOf(StorageError);
+      expect((error as StorageError).code).not.toBe('refused');
+    },
+  );
+
+  test('each carries the sync token of the answer before it, and asks for plain text', async () => {
+    const seen: unknown[] = [];
+    const server = await serve((request, response) => {
+      seen.push([
+        request.headers['upstash-sync-token'],
+        request.headers.authorization,
+        request.headers['upstash-encoding'],
+      ]);
+      response.setHeader('upstash-sync-token', `after-${seen.length}`).end('{"result":"PONG"}');
+    });
+    const send = connect({ url: server.url, token: 't', timeoutMs: () => 1_000 });
+    expect([await send(['PING']), await send(['PING'])]).toEqual(['PONG', 'PONG']);
+    await server.close();
+    expect(seen).toEqual([
+      ['', 'Bearer t', undefined],
+      ['after-1', 'Bearer t', undefined],
+    ]);
+  });
 });
+
+async function serve(answer: RequestListener) {
+  const server = createServer(answer);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
 
 const present = redisServerPresent();
 if (!present) console.warn('skipped: refusals and permissions of a real Redis: no redis-server on the PATH');
@@ -198,7 +252,7 @@ test('the HTTP client is the one that the package sends through itself', () => {
     /^import \{[^}]*\bHttpClient\b[^}]*\} from "\.\/(.+)"/m.exec(
       readFileSync('node_modules/@upstash/redis/cloudflare.mjs', 'utf8'),
     ) ?? [];
-  expect(readFileSync('src/store/client.ts', 'utf8'), 'after an upgrade: this file').toContain(
+  expect(readFileSync('src/store/connect-fetch.ts', 'utf8'), 'after an upgrade: this file').toContain(
     `@upstash/redis/${file}'`,
   );
 });

@@ -12,6 +12,7 @@ import {
   type Priority,
   type Raw,
   type StoredDedup,
+  type StoredMessage,
   type Unnamed,
 } from './message.ts';
 import { type Written, writeJson } from './message-json.ts';
@@ -73,14 +74,12 @@ function readDraft({ queue, body, raw, options: given, at }: Draft, queues: Queu
   const terms = queue && options.dedup && termsOf(queue, options.dedup);
   const delayMs = Math.max(parseDuration(delay) ?? 0, terms?.mode === 'debounce' ? terms.windowMs : 0);
   const notBefore = options.notBefore === undefined ? undefined : parseInstant(options.notBefore);
-  const stored = {
-    body: raw ? undefined : body,
-    raw,
-    headers: traceparent ? { traceparent, ...headers } : headers,
-    destination: chosen.destination,
-    delayMs: delayMs || undefined,
-    notBefore,
-  };
+  const stored: StoredMessage = raw ? { raw } : { body }; // each field more costs its writing, also where it is undefined
+  if (traceparent) stored.headers = { traceparent, ...headers };
+  else if (headers) stored.headers = headers;
+  if (chosen.destination) stored.destination = chosen.destination;
+  if (delayMs) stored.delayMs = delayMs;
+  if (notBefore !== undefined) stored.notBefore = notBefore;
   const ownBytes = (traceparent ? TRACEPARENT_BYTES : 0) + (delayMs || options.notBefore ? DUE_BYTES : 0);
   return { options, error, chosen, terms, delayMs, notBefore, written: writeJson(body, stored, at, ownBytes) };
 }

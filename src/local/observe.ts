@@ -126,16 +126,17 @@ function chainedIn(args: string[], statuses: Status[], now: number): Enqueued['m
   return messages;
 }
 
-/** Runs of lane, pool, attempts, delay, not before, ttl, extras, count, then count × (id, JSON). */
+/** Runs of lane, pool, attempts, delay, not before, ttl, extras, count, ids, then count × JSON: admit.lua says how. */
 function messagesIn(runs: string[], now: number): Enqueued['messages'] {
   const messages: Enqueued['messages'] = [];
   for (let at = 0; at < runs.length; ) {
-    const [lane = '', , , delay, notBefore, , extras = '', count] = runs.slice(at, at + 8);
+    const [lane = '', , , delay, notBefore, , extras = '', count, ids = ''] = runs.slice(at, at + 9);
     const delayMs = Math.max(Number(delay), Number(notBefore) - now, 0);
-    at += 8;
-    for (let i = 0; i < Number(count); i++, at += 2) {
-      messages.push({ id: runs[at] ?? '', lane, delayMs, json: runs[at + 1] ?? '{}' });
-      if (extras.endsWith(' then')) at += 1 + Number(runs[at + 2]);
+    at += 9;
+    for (let i = 0; i < Number(count); i++, at += 1) {
+      const id = ids.endsWith('-') ? ids + messages.length : ids;
+      messages.push({ id, lane, delayMs, json: runs[at] ?? '{}' });
+      if (extras.endsWith(' then')) at += 1 + Number(runs[at + 1]);
     }
   }
   return messages;

@@ -3,23 +3,23 @@ import type { Unnamed } from '../message.ts';
 
 /**
  * Consecutive messages with the same settings share one header: most batches are a single run.
- * @param ids '-' where the script makes them
+ * @param ids that of the only message; the base of all, and '-'; or '-', where the script puts the id of the only one
  */
-export function runsOf(messages: Unnamed[], ids: string[]): string[] {
+export function runsOf(messages: Unnamed[], ids: string): string[] {
   const args: string[] = [];
   let run: Unnamed | undefined;
   let countAt = 0;
   let count = 0;
-  messages.forEach((message, index) => {
+  for (const message of messages) {
     if (!run || !areAlike(run, message)) {
-      countAt = args.push(...settingsOf(message), '0') - 1;
+      countAt = args.push(...settingsOf(message), '0', ids) - 2;
       run = message;
       count = 0;
     }
     args[countAt] = String(++count);
-    args.push(ids[index] as string, message.json);
+    args.push(message.json);
     if (message.follows) args.push(...followsOf(message.follows));
-  });
+  }
   return args;
 }
 
@@ -39,6 +39,6 @@ function extrasOf({ retentionMs = 0, dedup, follows }: Unnamed): string {
 
 /** Behind the JSON of a message: how many arguments, and its followers. */
 function followsOf(follows: NonNullable<Unnamed['follows']>): string[] {
-  const runs = follows.flatMap(({ on, message }) => [on, ...runsOf([message], ['-'])]);
+  const runs = follows.flatMap(({ on, message }) => [on, ...runsOf([message], '-')]);
   return [String(runs.length), ...runs];
 }

@@ -1,5 +1,5 @@
 /** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
-import { idsOf, newToken, type Unnamed } from '../message.ts';
+import { newToken, type Unnamed } from '../message.ts';
 import { keysOf } from './keys.ts';
 import { runsOf } from './runs.ts';
 import { scripts } from './scripts.ts';
@@ -61,6 +61,6 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
 }
 
 function changeArgs({ id, expected, header, error, lines, due, messages }: Change): string[] {
-  const runs = runsOf(messages, idsOf(newToken(), messages.length));
+  const runs = runsOf(messages, `${newToken()}-`);
   return [id, expected, header, error, lines, due === undefined ? '' : String(due), String(runs.length), ...runs];
 }

@@ -112,7 +112,6 @@ const failureText = (text: string) => text.replace(/\s+/g, ' ').slice(0, FAILURE
 /** Behind the settlements: the place of one, how many arguments, and the runs that come with it. */
 function chainedArgs({ chained = [] }: Settlement, index: number): string[] {
   if (chained.length === 0) return [];
-  const ids = chained.map(({ id }) => id);
-  const runs = runsOf(chained, ids);
+  const runs = chained.flatMap((message) => runsOf([message], message.id));
   return [String(index + 1), String(runs.length), ...runs];
 }

@@ -188,7 +188,7 @@ async function enqueue(runner: Runner, keys: Keys, head: string[], request: Enqu
     note ? base + NOTE + note : base,
     fingerprint,
     ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String),
-    ...runsOf(messages, ids),
+    ...runsOf(messages, messages.length === 1 ? base : `${base}-`),
   ]);
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');

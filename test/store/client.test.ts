@@ -134,16 +134,13 @@ describe.each([
     expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain(SECRET);
   });
 
-  test.each(['null', '[', ''])(
-    'an answer that is no object of JSON leaves it open what ran: %s',
-    async (body) => {
-      const server = await serve((_, response) => response.end(body));
-      const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
-      await server.close();
-      expect(error).toBeInstanceOf(StorageError);
-      expect((error as StorageError).code).not.toBe('refused');
-    },
-  );
+  test.each(['null', '[', ''])('an answer that is no object of JSON leaves it open what ran: %s', async (body) => {
+    const server = await serve((_, response) => response.end(body));
+    const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
+    await server.close();
+    expect(error).toBeInstanceOf(StorageError);
+    expect((error as StorageError).code).not.toBe('refused');
+  });
 
   test('each carries the sync token of the answer before it, and asks for plain text', async () => {
     const seen: unknown[] = [];

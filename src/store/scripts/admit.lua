@@ -1,9 +1,10 @@
 -- admit: messages on their way in: of an enqueue, of a handler whose ack they come with, and those that follow on another.
 --
 -- They come in runs of messages alike: lane, pool, most attempts, delay ms, not before (epoch ms), ttl ms (0: none), extras,
--- count, then count × (id, JSON). Extras are '-', or '<retention ms> <window ms> <mode> <dedup digest>', the digest with '!'
--- behind it where it goes when the message is done, and ' then' at the end where each JSON is followed by the messages that
--- follow on this one: how many arguments, and for each of them 'done' or 'dead' and a run of one with '-' for its id.
+-- count, ids, then count × JSON. Ids are that of the only one, or '<base>-', behind which each has its place in the request,
+-- from 0. Extras are '-', or '<retention ms> <window ms> <mode> <dedup digest>', the digest with '!' behind it where it goes
+-- when the message is done, and ' then' at the end where each JSON is followed by the messages that follow on this one: how
+-- many arguments, and for each of them 'done' or 'dead' and a run of one with '-' for its id.
 
 -- Gathered before anything is written. `soonest` is when the first delayed one is due that is drained, `ready` whether one
 -- is ready, `met` what became of those whose dedup key was taken.
@@ -43,8 +44,9 @@ local function replace(shard, intake, run, id, where, json, follows)
   if run.mode == 'debounce' then intake.follows[#intake.follows + 1] = { id = id, args = follows or {} } end
 end
 
-local function admit_one(shard, intake, run, id, json, follows)
+local function admit_one(shard, intake, run, json, follows)
   local first, what, where
+  local id = run.numbered and run.ids .. digits(intake.place) or run.ids
   intake.place = intake.place + 1
   if run.key then first, what, where = first_of(shard, intake, run.key, run.mode) end
   if first then
@@ -72,7 +74,8 @@ end
 
 -- Reads the settings of one run. `line` is the header line of its messages, `words` what stands there behind lane and pool.
 local function read_run(shard, args, at)
-  local run = { lane = args[at], pool = args[at + 1], count = tonumber(args[at + 7]) }
+  local run = { lane = args[at], pool = args[at + 1], count = tonumber(args[at + 7]), ids = args[at + 8] }
+  run.numbered = string.sub(run.ids, -1) == '-'
   run.delay = math.max(tonumber(args[at + 3]), tonumber(args[at + 4]) - shard.now, 0)
   local retention, window, mode, digest, follow = string.match(args[at + 6], '^(%d+) (%d+) (%S+) (%S+)( ?%l*)$')
   local ttl = tonumber(args[at + 5])
@@ -87,15 +90,26 @@ local function read_run(shard, args, at)
   return run
 end
 
+local DIGITS = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
+
 -- Messages of a run that are ready and have nothing to look up: nearly all. Returns where the next run begins.
 local function admit_plain(shard, intake, run, args, at)
   local entries, envelopes = move_to(intake.moves, run.pool, run.lane, 'LPUSH').entries, intake.envelopes
-  local line, prefix, entered, written = run.line, shard.root .. 'm:', #entries, #envelopes
+  local line, entered, written = run.line, #entries, #envelopes
+  local tens, unit = run.ids, ''
+  local entry, key = '1.' .. tens, shard.root .. 'm:' .. tens
   for i = 1, run.count do
-    local id = args[at]
-    entries[entered + i] = '1.' .. id
-    envelopes[written + 1], envelopes[written + 2] = prefix .. id, line .. args[at + 1]
-    at, written = at + 2, written + 2
+    if run.numbered then -- `digits` for each would cost more than the rest of its id
+      local place = intake.place + i - 1
+      unit = DIGITS[place % 10]
+      if place >= 10 and (i == 1 or unit == '0') then
+        tens = run.ids .. digits((place - place % 10) / 10)
+        entry, key = '1.' .. tens, shard.root .. 'm:' .. tens
+      end
+    end
+    entries[entered + i] = entry .. unit
+    envelopes[written + 1], envelopes[written + 2] = key .. unit, line .. args[at]
+    at, written = at + 1, written + 2
   end
   intake.place = intake.place + run.count
   intake.ready = intake.ready or run.pool == '*'
@@ -106,20 +120,13 @@ end
 local function admit(shard, intake, args, at, last)
   while at <= last do
     local run = read_run(shard, args, at)
-    at = at + 8
+    at = at + 9
     local plain = run.delay == 0 and not run.key and not run.follow
     if plain then at = admit_plain(shard, intake, run, args, at) end
     for _ = 1, plain and 0 or run.count do
-      local follows
-      if run.follow then
-        local count = tonumber(args[at + 2])
-        follows = { unpack(args, at + 3, at + 2 + count) }
-        admit_one(shard, intake, run, args[at], args[at + 1], follows)
-        at = at + 3 + count
-      else
-        admit_one(shard, intake, run, args[at], args[at + 1])
-        at = at + 2
-      end
+      local count = run.follow and tonumber(args[at + 1])
+      admit_one(shard, intake, run, args[at], count and { unpack(args, at + 2, at + 1 + count) })
+      at = at + (count and 2 + count or 1)
     end
   end
 end

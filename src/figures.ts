@@ -47,22 +47,26 @@ export function boundMs(bucket: number): number {
 export function measuredText(all: readonly Measured[]): string {
   const [first] = all;
   if (!first) return '';
-  const waits = all.flatMap(({ waitMs }) => waitMs ?? []);
+  const waits = all.map(({ waitMs }) => waitMs);
   const runs = all.map(({ runMs }) => runMs);
-  return [first.queue, ...durationWords('w', 'wait', waits), ...durationWords('r', 'run', runs)].join(' ');
+  return first.queue + durationWords('w', 'wait', waits) + durationWords('r', 'run', runs);
 }
 
-function durationWords(kind: 'w' | 'r', sum: 'wait' | 'run', durations: number[]): string[] {
-  if (durations.length === 0) return [];
+function durationWords(kind: 'w' | 'r', sum: 'wait' | 'run', durations: (number | undefined)[]): string {
   const counts: number[] = [];
   let sumMs = 0;
   for (const duration of durations) {
+    if (duration === undefined) continue;
     const ms = Math.max(0, Math.round(duration)); // clocks may disagree
     const bucket = bucketOf(ms);
     counts[bucket] = (counts[bucket] ?? 0) + 1;
     sumMs += ms;
   }
-  return [...counts.flatMap((count, bucket) => `${kind}${bucket}=${count}`), `${sum}=${sumMs}`];
+  let words = '';
+  counts.forEach((count, bucket) => {
+    words += ` ${kind}${bucket}=${count}`;
+  });
+  return words && `${words} ${sum}=${sumMs}`;
 }
 
 /** @param text `<name>=<number> …`, as the scripts keep it; '' is nothing */

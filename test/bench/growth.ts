@@ -9,8 +9,8 @@ import type { Place } from './contender.ts';
 import { jsonOf, SETTINGS } from './contenders/sluice-settings.ts';
 import { type GrowthLine, quantile, spreadOf } from './figures.ts';
 
-/** What one drain takes: as many at each size, put back after it. */
-const CHUNK = 1_000;
+/** What one drain takes where there is as much: as many at each size, put back after it. Fewer are over too soon to be measured. */
+const DRAINED_AT_ONCE = 5_000;
 const BATCH = 1_000;
 const DAY_MS = 86_400_000;
 const HELD_BY_EACH = 500;
@@ -19,6 +19,7 @@ const SINGLES = 10;
 /** How the ready messages of a shard are spread, and what else is in it. */
 interface Shape {
   ready: number;
+  drained?: number;
   queues?: number;
   groups?: number;
   leased?: number;
@@ -40,19 +41,25 @@ const upTo = (most: number, from: number) => {
 /** @param scale 1, or less for a quick look: the largest sizes become that much smaller */
 function dimensionsOf(scale: number): Dimension[] {
   return [
-    { name: 'backlog', sizes: upTo(1_000_000 * scale, 1_000), shape: (ready) => ({ ready }) },
+    { name: 'backlog', sizes: upTo(1_000_000 * scale, 1_000), shape: (ready) => ({ ready, drained: 1_000 }) },
     { name: 'queues', sizes: upTo(10_000 * scale, 1), shape: (queues) => ({ ready: 100_000 * scale, queues }) },
     { name: 'groups', sizes: upTo(100_000 * scale, 1), shape: (groups) => ({ ready: 100_000 * scale, groups }) },
-    { name: 'in flight', sizes: [1, ...upTo(100_000 * scale, 1_000)], shape: (leased) => ({ ready: 5_000, leased }) },
-    { name: 'delayed', sizes: [1, ...upTo(1_000_000 * scale, 1_000)], shape: (delayed) => ({ ready: 5_000, delayed }) },
+    { name: 'in flight', sizes: [1, ...upTo(100_000 * scale, 1_000)], shape: (leased) => ({ ready: 10_000, leased }) },
+    {
+      name: 'delayed',
+      sizes: [1, ...upTo(1_000_000 * scale, 1_000)],
+      shape: (delayed) => ({ ready: 10_000, delayed }),
+    },
   ];
 }
 
 interface Shard {
   size: number;
+  /** Messages of one drain. */
+  drained: number;
   /** Redis' own time for each message of a drain, µs: what the machine does elsewhere is hardly in it. */
   server: number[];
-  /** @returns how long a drain of CHUNK messages took, ms */
+  /** @returns how long a drain took, ms */
   drain(): Promise<number>;
   /** @returns how long each of some single enqueues took, ms */
   enqueueSome(): Promise<number[]>;
@@ -94,8 +101,8 @@ async function measureShard({ raw }: Place, shard: Shard, counts: boolean): Prom
   await shard.refill();
   if (!counts) return;
   shard.times.push(...times);
-  shard.server.push(micros / CHUNK);
-  shard.rates.push((CHUNK / ms) * 1_000);
+  shard.server.push(micros / shard.drained);
+  shard.rates.push((shard.drained / ms) * 1_000);
 }
 
 async function scriptMicros(raw: Place['raw']): Promise<number> {
@@ -114,12 +121,12 @@ function pointOf({ size, rates, times, server }: Shard) {
 }
 
 async function openShard({ emulator }: Place, prefix: string, size: number, shape: Shape): Promise<Shard> {
-  const { ready, queues = 1, groups = 1, leased = 0, delayed = 0 } = shape;
+  const { ready, drained = Math.min(ready, DRAINED_AT_ONCE), queues = 1, groups = 1, leased = 0, delayed = 0 } = shape;
   const names = Array.from({ length: queues }, (_, i) => `q${i}`);
   const env = {
     ...SETTINGS,
     SLUICE_PREFIX: prefix,
-    SLUICE_DRAIN_MESSAGES: String(CHUNK),
+    SLUICE_DRAIN_MESSAGES: String(drained),
     UPSTASH_REDIS_REST_URL: emulator.url,
     UPSTASH_REDIS_REST_TOKEN: emulator.token,
   };
@@ -146,10 +153,11 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
   await put(ready);
   return {
     size,
+    drained,
     rates: [],
     server: [],
     times: [],
-    refill: () => put(CHUNK - SINGLES),
+    refill: () => put(drained - SINGLES),
     async enqueueSome() {
       const times: number[] = [];
       for (let i = 0; i < SINGLES; i++) {
@@ -163,7 +171,7 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
       const start = performance.now();
       const { acked } = await engine.drain(20_000);
       const ms = performance.now() - start;
-      if (acked !== CHUNK) throw new Error(`a drain of ${prefix} acknowledged ${acked} of ${CHUNK}`);
+      if (acked !== drained) throw new Error(`a drain of ${prefix} acknowledged ${acked} of ${drained}`);
       return ms;
     },
   };

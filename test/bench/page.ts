@@ -56,7 +56,7 @@ Instructions of \`redis-server\` for one message (callgrind; the same at any loa
 from one lane, 150,000 and 47,000 from lanes that share the batch, 22,500 and 18,500 in an enqueue of 500.
 
 What did it. *Scripts*: no table for each message, plain acks and plain messages in loops of their own, one replacement instead of
-two cuts for each key, header lines read where they say something, at most 20 lanes to a batch, whole numbers as scores. *Drain*: a
+two cuts for each key, header lines read where they say something, at most ten lanes to a batch, whole numbers as scores. *Drain*: a
 handler that returns nothing settles without a promise, what runs is a list instead of a Map, header lines are read once, acks
 of a queue are one run with what they measured added up. *Producer*: a plain message is completed without a promise and without a
 schema for options it does not have; settings are compared, not written, to find messages alike.
@@ -113,8 +113,8 @@ front), durations counted without lists between (nothing).`;
 
 const GROWTH = `## Growth
 
-Shards of different sizes stand side by side in one Redis, and take turns: each enqueues ten single messages, drains a thousand
-in batches of 100, and gets a thousand back. "Redis itself" is the time of the script, which the rest of the machine hardly
+Shards of different sizes stand side by side in one Redis, and take turns: each enqueues ten single messages, drains 5,000 (of a
+backlog 1,000) in batches of 100, and gets as many back. "Redis itself" is the time of the script, which the rest of the machine hardly
 touches. *Backlog* are ready messages in one lane; *queues* and *groups* share 100,000 ready messages; *in flight* are held by
 other consumers' leases, 500 each; *delayed* wait in timers.`;
 

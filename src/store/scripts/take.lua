@@ -19,17 +19,30 @@ local function written(number)
   return texts[number]
 end
 
--- Takes up to `want` entries from one lane: RPOPLPUSH in bulk is LMPOP here and LPUSH when all are gathered.
--- Returns how many, and whether more are left.
+-- Takes up to `want` entries from one lane: RPOPLPUSH in bulk is LMPOP here and LPUSH when all are gathered. Returns how many.
 local function take_from(shard, lane, want, taken)
-  local key = shard.root .. 'lane:' .. lane.name
-  local reply = redis.pcall('LMPOP', '1', key, 'RIGHT', 'COUNT', written(want))
-  if not reply or reply.err then return 0, false end
+  local reply = redis.pcall('LMPOP', '1', shard.root .. 'lane:' .. lane.name, 'RIGHT', 'COUNT', written(want))
+  if not reply or reply.err then return 0 end
   local popped, entries, lanes, place = reply[2], taken.entries, taken.lanes, #taken.entries
   for i = 1, #popped do entries[place + i], lanes[place + i] = popped[i], lane.name end
   local slot = lane.policy and use(shard, lane.pool, lane.name, #popped)
   for i = 1, slot and #popped or 0 do taken.slots[place + i] = slot end
-  return #popped, #popped == want and redis.call('LLEN', key) > 0
+  lane.last = #entries
+  return #popped
+end
+
+-- Of lanes that gave all they were asked for, those that have more. Mostly it is each of them, or none: one command tells.
+local function with_more(shard, lanes)
+  local keys, found, left = {}, 0, {}
+  for i, lane in ipairs(lanes) do keys[i] = shard.root .. 'lane:' .. lane.name end
+  for from = 1, #keys, CHUNK do
+    found = found + redis.call('EXISTS', unpack(keys, from, math.min(from + CHUNK - 1, #keys)))
+  end
+  for i, lane in ipairs(lanes) do
+    left[lane] = found > 0 and (found > #keys - i or redis.call('EXISTS', keys[i]) == 1)
+    if left[lane] then found = found - 1 end
+  end
+  return left
 end
 
 -- A lane that has to wait for its group gives its turn to one that waits for their queue: nobody else would bring that back
@@ -40,13 +53,13 @@ local function pass_on(shard, pass, queue, policy)
 end
 
 -- A batch is shared by so many lanes at most: each costs two commands. The others come next.
-local LANES = 20
+local LANES = 10
 
 -- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave, and where
 -- there are many lanes, no less than makes a batch of LANES of them. `pass` gathers what becomes of the lanes. Returns what is
 -- still wanted and the lanes with more.
 local function take_turns(shard, pool, lanes, want, pass, taken)
-  local more, weights, least = {}, 0, #lanes > LANES and math.ceil(want / LANES) or 1
+  local more, full, weights, least = {}, {}, 0, #lanes > LANES and math.ceil(want / LANES) or 1
   for _, lane in ipairs(lanes) do weights = weights + lane.weight end
   for _, lane in ipairs(lanes) do
     local room, waits_for, until_ms = math.huge, nil, nil
@@ -64,12 +77,17 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
     elseif share == 0 then
       more[#more + 1] = lane
     else
-      local got, left = take_from(shard, lane, share, taken)
+      local got = take_from(shard, lane, share, taken)
       want, lane.got = want - got, lane.got + got
-      if left then more[#more + 1] = lane else pass.left[#pass.left + 1] = lane.name end
-      pass.served[lane] = left or nil
-      if lane.promoted and left then pass.promoted[lane] = #taken.entries end
+      if got == share then full[#full + 1] = lane else pass.left[#pass.left + 1] = lane.name end
+      pass.served[lane] = nil
     end
+  end
+  local left = with_more(shard, full)
+  for _, lane in ipairs(full) do
+    if left[lane] then more[#more + 1] = lane else pass.left[#pass.left + 1] = lane.name end
+    pass.served[lane] = left[lane] or nil
+    if lane.promoted and left[lane] then pass.promoted[lane] = lane.last end
   end
   return want, more
 end
@@ -216,9 +234,10 @@ local function take(shard, config, pool, want, taken, promoted)
       unpark_queue(shard, pool, queue, math.min(PARK, count))
       more = true
     end
-    local in_the_way = #taken.entries == before
-    if in_the_way then moved_aside = moved_aside + math.max(1, #lanes) end
-    asked = (in_the_way and PARK or want) + #lanes - #pass.left -- behind those that could not even be parked
+    local got = #taken.entries - before
+    if got == 0 then moved_aside = moved_aside + math.max(1, #lanes) end
+    -- As many as it takes where they hold what these did, behind those that could not even be parked.
+    asked = (got == 0 and PARK or math.ceil(want * #lanes / got)) + #lanes - #pass.left
   until want == 0 or not more or moved_aside >= PASSES * PARK
   return want, want > 0 and more
 end

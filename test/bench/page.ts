@@ -42,35 +42,45 @@ const BOUNDS = `### Where the time goes
 One drain has one exchange in flight, because the count of what its lease holds must be unambiguous: client, emulator and Redis
 work one after another, and with two cores it waits more than half of the time. Several drains in one process overlap.
 
-Processor time for one message, µs, before and after the changes named below: medians of interleaved rounds in one run on the
-quiet machine, with four drains in batches of 100, and enqueues of 1,000:
+Processor time for one message, µs, with four drains in batches of 100, and enqueues of 1,000. Two steps, each measured in one run
+in which old and new took turns (medians), so that the second begins with other figures than the first ends with:
 
-|  | drain, before | drain, after | enqueue, before | enqueue, after |
+|  | drain: step 1 | step 2 | enqueue: step 1 | step 2 |
 | --- | --- | --- | --- | --- |
-| client (pump or producer, SDK, fetch) | 7.3 | 4.9 | 6.4 | 3.2 |
-| emulator | 2.6 | 2.5 | 1.5 | 1.4 |
-| redis-server | 4.8 | 3.6 | 3.2 | 2.9 |
-| together | 14.7 | 11.0 | 11.1 | 7.5 |
+| client (pump or producer, HTTP) | 7.3 → 4.9 | 4.4 → 2.4 | 6.4 → 3.2 | 2.6 → 1.9 |
+| emulator | 2.6 → 2.5 | 2.4 → 2.3 | 1.5 → 1.4 | 1.3 → 1.1 |
+| redis-server | 4.8 → 3.6 | 3.5 → 3.3 | 3.2 → 2.9 | 2.6 → 2.6 |
+| together | 14.7 → 11.0 | 10.3 → 8.0 | 11.1 → 7.5 | 6.5 → 5.5 |
 
 Instructions of \`redis-server\` for one message (callgrind; the same at any load): 52,000 before and 34,000 after in an exchange of 100
 from one lane, 150,000 and 47,000 from lanes that share the batch, 22,500 and 18,500 in an enqueue of 500.
 
-What did it. *Scripts*: no table for each message, plain acks and plain messages in loops of their own, one replacement instead of
+What did it, first. *Scripts*: no table for each message, plain acks and plain messages in loops of their own, one replacement instead of
 two cuts for each key, header lines read where they say something, at most ten lanes to a batch, whole numbers as scores. *Drain*: a
 handler that returns nothing settles without a promise, what runs is a list instead of a Map, header lines are read once, acks
 of a queue are one run with what they measured added up. *Producer*: a plain message is completed without a promise and without a
 schema for options it does not have; settings are compared, not written, to find messages alike.
 
+Then: Node sends through \`undici.request\` instead of \`fetch\`, which was half of the client in a drain
+([0007](decisions/0007-node-has-its-own-way-out.md)); ids of a batch are made by the script, an argument for a message instead of two. One
+command tells which of the lanes of a batch have more: from a hundred lanes a batch takes 24 commands instead of 50, and 44,000
+instructions for each message instead of 55,000, where one lane has 34,000.
+
 - *What is left in Redis*: its Lua hashes every byte of each text it is given, so that a body costs once in an exchange and twice
   in an enqueue, 0.45 µs each time; each call makes the script's functions anew, 25 µs an exchange.
-- *What is left in the client*: one request through the SDK and fetch takes some 200 µs of processor time, 2 µs a message; our own code
-  takes 1.7, JSON included. *In the emulator*: node:http and ioredis alone, without our code, are within the noise of it.
-- *Bulk enqueue* is a chain, too: with four batches under way client, emulator and Redis keep both cores busy, 6.6 to 7.5 µs a
+- *What is left in the client*: its JSON is half of an enqueue and a third of a drain, the system call that sends most of the rest. *In the
+  emulator*: node:http and ioredis alone, without our code, are within the noise of it.
+- *Bulk enqueue* is a chain, too: with four batches under way client, emulator and Redis keep both cores busy, 5.3 to 6 µs a
   message. Writing and reading 330 KB twice, and quoting bodies as JSON within JSON, is what an LPUSH of the bare bodies costs as
-  well: it is the ceiling here, and stands in the table above.
+  well: it is the ceiling here, and stands in the table above. Which side of 5 the ratio to addBulk falls depends on the minute: in
+  nine runs of the two in turn, 5 to 9 rounds each, it was 4.1, 4.3, 4.4, 4.7, 4.7, 4.9, 5.0, 5.3 and 5.4. This machine is a guest that others slow
+  down by a quarter at times, and what copies much is slowed down most.
 
 Tried and dropped. In the emulator: own encoding of large commands, replies as other kinds of strings, flags of V8: no gain that a run of
-all could show. In the client: AbortController and timer instead of \`AbortSignal.timeout\`, 0.1 µs; a lazy chain.
+all could show. In the client: AbortController and timer instead of \`AbortSignal.timeout\`, 0.1 µs; a lazy chain. For bulk enqueue: all
+bodies as lines of one argument (Redis hashes them once more, and V8 is slower with one long string than with a thousand short
+ones). The same as the raw body of a request whose command is in its path was a fifth faster, but not every server in front of
+a Redis takes that form, and none but the emulator could be tried.
 
 #### Through the Worker
 

@@ -7,26 +7,44 @@ import { garbled, refusalOf, unanswered } from './refusal.ts';
 const SYNC_TOKEN = 'upstash-sync-token';
 
 export function connect({ url, token, timeoutMs }: Connection): Send {
+  const address = url.replace(/\/$/, '');
   let syncToken = '';
-  const post = async (command: string[]) => {
-    const { statusCode, headers, body } = await request(url, {
+  const post = async (command: string[], signal: AbortSignal) => {
+    const { statusCode, headers, body } = await request(address, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, [SYNC_TOKEN]: syncToken },
       body: JSON.stringify(command),
-      signal: AbortSignal.timeout(timeoutMs()),
+      signal,
     });
     const text = await body.text();
-    syncToken = String(headers[SYNC_TOKEN] ?? '');
-    return { ok: statusCode >= 200 && statusCode < 300, text };
+    const ok = statusCode >= 200 && statusCode < 300;
+    if (ok) syncToken = String(headers[SYNC_TOKEN] ?? '');
+    return { ok, text };
   };
   return async (command) => {
-    const { ok, text } = await post(command).catch((error: unknown) => {
+    const { ok, text } = await within(timeoutMs(), (signal) => post(command, signal)).catch((error: unknown) => {
       throw unanswered(error);
     });
     const { result, error } = parse(text);
-    if (!ok) throw refusalOf(String(error));
+    if (!ok) throw refusalOf(typeof error === 'string' ? error : '');
     return result;
   };
+}
+
+/** The signal alone would not do: undici hears it only once it is connected, and gives a connection ten seconds. */
+async function within<Result>(ms: number, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const controller = new AbortController();
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const reason = new DOMException('no answer in time', 'TimeoutError');
+    controller.abort(reason);
+    reject(reason);
+  }, ms);
+  try {
+    return await Promise.race([work(controller.signal), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function parse(text: string): { result?: unknown; error?: unknown } {

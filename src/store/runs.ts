@@ -23,6 +23,10 @@ export function runsOf(messages: Unnamed[], ids: string): string[] {
   return args;
 }
 
+/** Those of one request: a base makes the id of its only message, or of each with its place. */
+export const requestRuns = (messages: Unnamed[], base: string) =>
+  runsOf(messages, messages.length === 1 ? base : `${base}-`);
+
 /** What messages of one run share, in the order in which the script reads it, before the extras. */
 const SHARED = ['lane', 'pool', 'maxAttempts', 'delayMs', 'notBefore', 'ttlMs'] as const;
 

@@ -1,7 +1,7 @@
 /** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
 import { newToken, type Unnamed } from '../message.ts';
 import { keysOf } from './keys.ts';
-import { runsOf } from './runs.ts';
+import { requestRuns } from './runs.ts';
 import { scripts } from './scripts.ts';
 import { AWAKE_MS, list, type StoredSchedule, type StoreOptions, schedulesIn, strings } from './store.ts';
 
@@ -61,6 +61,6 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
 }
 
 function changeArgs({ id, expected, header, error, lines, due, messages }: Change): string[] {
-  const runs = runsOf(messages, `${newToken()}-`);
+  const runs = requestRuns(messages, newToken());
   return [id, expected, header, error, lines, due === undefined ? '' : String(due), String(runs.length), ...runs];
 }

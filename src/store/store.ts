@@ -2,7 +2,7 @@
 import { RequestMismatch, StorageError } from '../errors.ts';
 import { idsOf, newToken, type Unnamed } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
-import { runsOf } from './runs.ts';
+import { requestRuns } from './runs.ts';
 import type { Runner } from './script.ts';
 import { scripts } from './scripts.ts';
 import { type Settlement, type Status, writeSettlements } from './settlements.ts';
@@ -188,7 +188,7 @@ async function enqueue(runner: Runner, keys: Keys, head: string[], request: Enqu
     note ? base + NOTE + note : base,
     fingerprint,
     ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String),
-    ...runsOf(messages, messages.length === 1 ? base : `${base}-`),
+    ...requestRuns(messages, base),
   ]);
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');

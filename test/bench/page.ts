@@ -56,7 +56,7 @@ Instructions of \`redis-server\` for one message (callgrind; the same at any loa
 from one lane, 150,000 and 47,000 from lanes that share the batch, 22,500 and 18,500 in an enqueue of 500.
 
 What did it, first. *Scripts*: no table for each message, plain acks and plain messages in loops of their own, one replacement instead of
-two cuts for each key, header lines read where they say something, at most ten lanes to a batch, whole numbers as scores. *Drain*: a
+two cuts for each key, header lines read where they say something, few lanes to a batch, whole numbers as scores. *Drain*: a
 handler that returns nothing settles without a promise, what runs is a list instead of a Map, header lines are read once, acks
 of a queue are one run with what they measured added up. *Producer*: a plain message is completed without a promise and without a
 schema for options it does not have; settings are compared, not written, to find messages alike.

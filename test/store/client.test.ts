@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
@@ -140,6 +140,42 @@ describe.each([
     await server.close();
     expect(error).toBeInstanceOf(StorageError);
     expect((error as StorageError).code).not.toBe('refused');
+  });
+
+  test('ends in its time also where no connection comes about', async () => {
+    const silent = createTcpServer(); // it accepts, and says nothing of TLS
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const error = fail(await connect({ url, token: 't', timeoutMs: () => 100 })(['PING']).catch(fail));
+    silent.close();
+    expect(error).toMatchObject({ code: 'unreachable', reason: 'timeout' });
+  });
+
+  test('goes to the path of the address, with or without a slash at its end', async () => {
+    const paths: unknown[] = [];
+    const server = await serve(({ url }, response) => {
+      paths.push(url);
+      response.end('{"result":"PONG"}');
+    });
+    for (const path of ['', '/', '/base', '/base/']) {
+      await connect({ url: server.url + path, token: 't', timeoutMs: () => 1_000 })(['PING']);
+    }
+    await server.close();
+    expect(paths).toEqual(['/', '/', '/base', '/base']);
+  });
+
+  test('keeps its sync token through an error that has none', async () => {
+    const seen: unknown[] = [];
+    const server = await serve((request, response) => {
+      seen.push(request.headers['upstash-sync-token']);
+      if (seen.length === 2) response.writeHead(400).end('{"error":"NOSCRIPT"}');
+      else response.setHeader('upstash-sync-token', `after-${seen.length}`).end('{"result":"PONG"}');
+    });
+    const send = connect({ url: server.url, token: 't', timeoutMs: () => 1_000 });
+    const answers = [await send(['PING']), await send(['PING']).catch(fail), await send(['PING'])];
+    await server.close();
+    expect(answers).toEqual(['PONG', expect.objectContaining({ reason: 'NOSCRIPT' }), 'PONG']);
+    expect(seen).toEqual(['', 'after-1', 'after-1']);
   });
 
   test('each carries the sync token of the answer before it, and asks for plain text', async () => {

@@ -82,6 +82,31 @@ onEachRedis('taking', (bench) => {
     expect(await queues('c')).toEqual(['q10', 'q11', 'q0', 'q1', 'q2']);
   });
 
+  test.each([
+    { lanes: 10, want: 15 },
+    { lanes: 16, want: 40 },
+    { lanes: 20, want: 30 },
+  ])(
+    '$lanes lanes get as much of batches of $want as each other, whatever does not divide',
+    async ({ lanes, want }) => {
+      const b = bench();
+      const rounds = 12;
+      const each = Math.ceil((rounds * want) / lanes) + want;
+      for (let i = 0; i < lanes; i++) {
+        await b.enqueue(...Array.from({ length: each }, (_, n) => b.message('mail', n, { group: `g${i}` })));
+      }
+      const taken: string[] = [];
+      for (let round = 0; round < rounds; round++) {
+        b.now += 7;
+        const answer = await b.exchange({ lease: `l${round}`, want });
+        taken.push(...answer.taken.map(({ envelope }) => envelope.slice(0, envelope.indexOf(' '))));
+      }
+      const shares = Array.from({ length: lanes }, (_, i) => taken.filter((lane) => lane === `5:mail/g${i}`).length);
+      expect(taken).toHaveLength(rounds * want);
+      expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
+    },
+  );
+
   test('several pools are emptied in the order given', async () => {
     const b = bench();
     const [one] = await b.enqueue(b.message('one', 1, { pool: 'one', priority: 0 }));

@@ -12,6 +12,48 @@ const settle = (b: Bench, entries: string[], outcome: Outcome, rest: object = {}
   b.exchange({ lease, held: -1, settlements: entries.map((entry) => ({ entry, outcome, delayMs: 0, ...rest })) });
 const parked = async (b: Bench) => Object.values((await b.shard()).parked).flat().length;
 
+/** A queue whose one slot is taken, and so many lanes of it between each two of another. */
+async function lanesBetween(b: Bench, ...full: number[]): Promise<void> {
+  b.deploy(queue({ limits: { concurrency: 1 } }));
+  await b.enqueue(b.message('mail', 0, { group: 'first' }));
+  expect(await b.take(1, 'holder')).toHaveLength(1);
+  let lane = 0;
+  for (const count of full) {
+    b.now += 1;
+    for (let left = count; left > 0; left -= 1_000) {
+      const groups = Array.from({ length: Math.min(1_000, left) }, () => `g${lane++}`);
+      await groupsOf(b, groups);
+    }
+    b.now += 1;
+    await b.enqueue(b.message('other', count, { group: `after-${lane}` }));
+  }
+}
+
+onEachRedis(
+  'many lanes at their limit',
+  (bench) => {
+    test('are moved aside 2,000 at a time, however few of what stands between them can be taken', async () => {
+      const b = bench();
+      await lanesBetween(b, 9, 259, 6_000);
+      const { commands } = await b.cost(() => b.take(100));
+      expect(commands).toBeLessThan(2_600);
+    });
+
+    test('and those of a paused queue hide nothing that is behind them', async () => {
+      const b = bench();
+      await b.enqueue(b.message('other', 1));
+      await lanesBetween(b, 260);
+      b.now += 1;
+      await b.enqueue(...Array.from({ length: 1_000 }, (_, i) => b.message('paused', i, { group: `g${i}` })));
+      b.now += 1;
+      await b.enqueue(...Array.from({ length: 50 }, (_, i) => b.message('other', i, { group: `g${i}` })));
+      await b.operations().pause('paused', '*');
+      expect(await b.take(100)).toHaveLength(52);
+    });
+  },
+  ['redis-server'],
+);
+
 onEachRedis('concurrency', (bench) => {
   test('no more than the limit is in flight, over all leases and lanes; the rest waits, parked', async () => {
     const b = bench();
@@ -409,6 +451,18 @@ onEachRedis('turns', (bench) => {
     expect(await ack()).toEqual(expect.arrayContaining([first, second]));
     const [third = ''] = await b.enqueue(b.message('low', 3, { priority: 9 }));
     for (let i = 0; i < 5; i++) expect(await ack()).not.toContain(third);
+  });
+
+  test('of a lane that waited for too long and has no slot left are parked, and nowhere else', async () => {
+    const b = bench();
+    b.deploy(queue({ maxWait: '10s', limits: { group: { concurrency: 1 } } }, 'low'));
+    await b.enqueue(...[1, 2, 3].map((n) => b.message('low', n, { priority: 9, group: 'g' })));
+    await b.enqueue(b.message('mail', 1, { priority: 0 }));
+    b.now += 10_000;
+    await b.store.sweep('*');
+    expect(await b.take(10)).toHaveLength(2);
+    expect(await parked(b)).toBe(1);
+    expect((await b.shard()).ready).toEqual({});
   });
 
   test('of a lane that waited for too long come behind a more urgent lane that had its last turn earlier', async () => {

@@ -32,7 +32,7 @@
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
 -- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50.
---          A hundred messages come from ten lanes where these hold enough.
+--          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
 -- Life of `awake` where a drain is asked for, as at an enqueue.

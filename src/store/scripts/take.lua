@@ -52,14 +52,15 @@ local function pass_on(shard, pass, queue, policy)
   pass.turns[queue] = (pass.turns[queue] or 0) + 1
 end
 
--- A batch is shared by so many lanes at most: each costs two commands. The others come next.
-local LANES = 10
+-- Each lane costs a command, and envelopes that lie apart. So many share a batch where there are no more; of more, so many take
+-- turns with the others.
+local SHARING, CROWDED = 20, 10
 
 -- One round over lanes of one priority, each its share: by weight, no more than its quantum or what its limits leave, and where
--- there are many lanes, no less than makes a batch of LANES of them. `pass` gathers what becomes of the lanes. Returns what is
+-- there are many lanes, no less than makes a batch of SHARING of them. `pass` gathers what becomes of the lanes. Returns what is
 -- still wanted and the lanes with more.
 local function take_turns(shard, pool, lanes, want, pass, taken)
-  local more, full, weights, least = {}, {}, 0, #lanes > LANES and math.ceil(want / LANES) or 1
+  local more, full, weights, least = {}, {}, 0, #lanes > SHARING and math.ceil(want / SHARING) or 1
   for _, lane in ipairs(lanes) do weights = weights + lane.weight end
   for _, lane in ipairs(lanes) do
     local room, waits_for, until_ms = math.huge, nil, nil
@@ -73,7 +74,7 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
         pass.left[#pass.left + 1] = lane.name
         if waits_for ~= queue_of(lane.name) then pass_on(shard, pass, queue_of(lane.name), lane.policy) end
       end
-      pass.served[lane] = nil
+      pass.served[lane], pass.promoted[lane] = nil, nil
     elseif share == 0 then
       more[#more + 1] = lane
     else
@@ -183,20 +184,23 @@ local function lane_of(shard, pool, name, score)
   }
 end
 
--- The first `limit` lanes of a pool that may be served, and whether there may be more.
-local function lanes_of(shard, config, pool, index, limit)
+-- The first `limit` lanes of a pool that may be served, or where there are as many, the first `most` of them. And whether there may
+-- be more, and how many it has looked at.
+local function lanes_of(shard, config, pool, index, limit, most)
   local found = redis.pcall('ZRANGE', index, '0', digits(limit - 1), 'WITHSCORES')
-  if found.err then return {}, false end
-  local paused, lanes, names, breakers = {}, {}, {}, {}
+  if found.err then return {}, false, 0 end
+  local paused, lanes, names, breakers, seen = {}, {}, {}, {}, 0
   if found[1] == RESTRICTED then
     paused = restrict(shard, config, pool, index)
-    if not paused then return {}, false end
+    if not paused then return {}, false, 0 end
     found = redis.call('ZRANGE', index, '0', digits(limit), 'WITHSCORES')
   end
   shard.limited = shard.policies ~= '' or next(shard.overrides) ~= nil
-  local pausing = next(paused) ~= nil
-  for i = 1, #found, 2 do
-    if found[i] ~= RESTRICTED and not (pausing and paused[queue_of(found[i])]) then
+  local pausing, first = next(paused) ~= nil, found[1] == RESTRICTED and 3 or 1
+  local more = (#found + 1 - first) / 2 >= limit
+  for i = first, more and first + 2 * most - 1 or #found, 2 do
+    seen = seen + 1
+    if not (pausing and paused[queue_of(found[i])]) then
       local lane = lane_of(shard, pool, found[i], found[i + 1])
       lane.place = #lanes
       lanes[#lanes + 1] = lane
@@ -209,15 +213,16 @@ local function lanes_of(shard, config, pool, index, limit)
   end
   load_counts(shard, names)
   load_breakers(shard, breakers)
-  return lanes, #lanes >= limit
+  return lanes, more, seen
 end
 
 -- Takes up to `want` entries from a pool. Returns what is still wanted, and whether it stopped before it had seen all.
 local function take(shard, config, pool, want, taken, promoted)
-  local index, asked, moved_aside = shard.root .. 'ready:' .. pool, math.min(want, LANES), 0
-  local lanes, more
+  local index, moved_aside = shard.root .. 'ready:' .. pool, 0
+  local lanes, more, seen
+  local asked, most = math.min(want, SHARING) + 1, want > SHARING and CROWDED or want
   repeat
-    lanes, more = lanes_of(shard, config, pool, index, asked) -- each has work
+    lanes, more, seen = lanes_of(shard, config, pool, index, asked, most) -- each has work
     local pass, turns, from, before = { left = {}, served = {}, promoted = promoted, turns = {} }, {}, 1, #taken.entries
     while want > 0 and from <= #lanes and not next(pass.turns) do -- what has a turn now may come before the others
       local peers
@@ -235,9 +240,10 @@ local function take(shard, config, pool, want, taken, promoted)
       more = true
     end
     local got = #taken.entries - before
-    if got == 0 then moved_aside = moved_aside + math.max(1, #lanes) end
+    if got == 0 then moved_aside = moved_aside + math.max(1, seen) end
     -- As many as it takes where they hold what these did, behind those that could not even be parked.
-    asked = (got == 0 and PARK or math.ceil(want * #lanes / got)) + #lanes - #pass.left
+    asked = (got == 0 and PARK or math.min(want, math.ceil(want * #lanes / got))) + seen - #pass.left
+    most = asked
   until want == 0 or not more or moved_aside >= PASSES * PARK
   return want, want > 0 and more
 end

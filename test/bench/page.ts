@@ -72,9 +72,10 @@ instructions for each message instead of 55,000, where one lane has 34,000.
   emulator*: node:http and ioredis alone, without our code, are within the noise of it.
 - *Bulk enqueue* is a chain, too: with four batches under way client, emulator and Redis keep both cores busy, 5.3 to 6 µs a
   message. Writing and reading 330 KB twice, and quoting bodies as JSON within JSON, is what an LPUSH of the bare bodies costs as
-  well: it is the ceiling here, and stands in the table above. Which side of 5 the ratio to addBulk falls depends on the minute: in
-  nine runs of the two in turn, 5 to 9 rounds each, it was 4.1, 4.3, 4.4, 4.7, 4.7, 4.9, 5.0, 5.3 and 5.4. This machine is a guest that others slow
-  down by a quarter at times, and what copies much is slowed down most.
+  well: it is the ceiling here, and stands in the table above. The ratio to addBulk was 3.8 and 4.1 in full runs; with no third contender, in
+  nine runs of 5 to 9 rounds in turn, 4.1, 4.3, 4.4, 4.7, 4.7, 4.9, 5.0, 5.3 and 5.4. This machine is a guest that others slow down by a quarter
+  at times, and what copies much is slowed down most; why full runs are at the lower end was not found (garbage collection is
+  not it: 60 MB live, pauses of some 10 ms).
 
 Tried and dropped. In the emulator: own encoding of large commands, replies as other kinds of strings, flags of V8: no gain that a run of
 all could show. In the client: AbortController and timer instead of \`AbortSignal.timeout\`, 0.1 µs; a lazy chain. For bulk enqueue: all

@@ -78,7 +78,7 @@ instructions for each message instead of 55,000, where one lane has 34,000.
   not it: 60 MB live, pauses of some 10 ms).
 
 Tried and dropped. In the emulator: own encoding of large commands, replies as other kinds of strings, flags of V8: no gain that a run of
-all could show. In the client: AbortController and timer instead of \`AbortSignal.timeout\`, 0.1 µs; a lazy chain. For bulk enqueue: all
+all could show. In the client: a lazy chain. For bulk enqueue: all
 bodies as lines of one argument (Redis hashes them once more, and V8 is slower with one long string than with a thousand short
 ones). The same as the raw body of a request whose command is in its path was a fifth faster, but not every server in front of
 a Redis takes that form, and none but the emulator could be tried.

@@ -142,6 +142,13 @@ describe.each([
     expect((error as StorageError).code).not.toBe('refused');
   });
 
+  test('a refusal whose reason is no text is a refusal without a reason, or no answer', async () => {
+    const server = await serve((_, response) => response.writeHead(400).end('{"error":{"toString":1}}'));
+    const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
+    await server.close();
+    expect(error).toBeInstanceOf(StorageError);
+  });
+
   test('ends in its time also where no connection comes about', async () => {
     const silent = createTcpServer(); // it accepts, and says nothing of TLS
     await once(silent.listen(0, '127.0.0.1'), 'listening');

@@ -86,6 +86,7 @@ onEachRedis('taking', (bench) => {
     { lanes: 10, want: 15 },
     { lanes: 16, want: 40 },
     { lanes: 20, want: 30 },
+    { lanes: 20, want: 35 },
   ])(
     '$lanes lanes get as much of batches of $want as each other, whatever does not divide',
     async ({ lanes, want }) => {

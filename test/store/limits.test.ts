@@ -39,6 +39,15 @@ onEachRedis(
       expect(commands).toBeLessThan(2_600);
     });
 
+    test('leave a batch to twenty of the lanes behind them, not to each', async () => {
+      const b = bench();
+      await lanesBetween(b, 30);
+      b.now += 1;
+      await b.enqueue(...Array.from({ length: 1_000 }, (_, i) => b.message('other', i, { group: `g${i % 100}` })));
+      const { commands } = await b.cost(async () => expect(await b.take(100)).toHaveLength(100));
+      expect(commands).toBe(66); // 30 of them park lanes
+    });
+
     test('and those of a paused queue hide nothing that is behind them', async () => {
       const b = bench();
       await b.enqueue(b.message('other', 1));

@@ -1,4 +1,5 @@
 /** The JSON of messages on their way in: how it is written, and whether it is too large. Pure. */
+import { utf8 } from './bytes.ts';
 import type { Issue } from './errors.ts';
 import { MAX_MESSAGE_BYTES, type StoredMessage, type Unnamed } from './message.ts';
 
@@ -13,13 +14,14 @@ export interface Written {
  * @param ownBytes of what was added to what the caller sent
  */
 export function writeJson(body: unknown, message: StoredMessage, at: string, ownBytes: number): Written {
-  const refuse = (code: string, text: string) => ({ issue: { field: `${at}body`, code, message: text } });
-  if (body === undefined) return refuse('required', 'is required');
+  if (body === undefined) return refuse(at, 'required', 'is required');
   const json = toJson(body, message);
-  if (json === undefined) return refuse('invalid', 'cannot be written as JSON');
-  if (!areOver([json], MAX_MESSAGE_BYTES + ownBytes)) return { json };
-  return refuse('too_large', `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`);
+  if (json === undefined) return refuse(at, 'invalid', 'cannot be written as JSON');
+  if (!isOver(json, MAX_MESSAGE_BYTES + ownBytes)) return { json };
+  return refuse(at, 'too_large', `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`);
 }
+
+const refuse = (at: string, code: string, message: string) => ({ issue: { field: `${at}body`, code, message } });
 
 /** @returns undefined for what JSON cannot hold: functions, cycles, big integers, nesting beyond the stack */
 function toJson(body: unknown, message: StoredMessage): string | undefined {
@@ -32,16 +34,24 @@ function toJson(body: unknown, message: StoredMessage): string | undefined {
   }
 }
 
-/** What a message and those that follow on it take. */
-export function jsonOf({ json, follows }: Pick<Unnamed, 'json' | 'follows'>): string[] {
-  return follows ? [json, ...follows.map(({ message }) => message.json)] : [json];
+type Whole = Pick<Unnamed, 'json' | 'follows'>;
+
+/** What messages and those that follow on them take. */
+export function jsonOf(messages: Whole[]): string {
+  return messages.flatMap(({ json, follows = [] }) => [json, ...follows.map(({ message }) => message.json)]).join('');
 }
 
-/** Whether texts take more bytes together. A UTF-16 unit takes at most 3, so that most texts need no encoding to be judged. */
-export function areOver(texts: string[], bytes: number): boolean {
+/** Whether messages, with those that follow on them, take more bytes together. */
+export function areOver(messages: Whole[], bytes: number): boolean {
   let units = 0;
-  for (const { length } of texts) units += length;
-  if (units > bytes || units * 3 <= bytes) return units > bytes;
-  const encoder = new TextEncoder();
-  return texts.reduce((taken, text) => taken + encoder.encode(text).length, 0) > bytes;
+  for (const { json, follows } of messages) {
+    units += json.length;
+    if (follows) for (const { message } of follows) units += message.json.length;
+  }
+  return units * MOST_BYTES > bytes && isOver(jsonOf(messages), bytes);
 }
+
+/** Of a UTF-16 unit in UTF-8, so that most texts need no encoding to be judged. */
+const MOST_BYTES = 3;
+
+const isOver = (text: string, bytes: number) => text.length * MOST_BYTES > bytes && utf8(text).length > bytes;

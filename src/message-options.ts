@@ -81,7 +81,7 @@ export function readOptions(options: unknown): { data?: CheckedOptions; error?: 
   return isBare(options) ? { data: {} } : MessageOptions.safeParse(options);
 }
 
-function isBare(value: unknown): boolean {
+export function isBare(value: unknown): boolean {
   const isPlain = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
   return isPlain && Object.keys(value).length === 0;
 }

@@ -2,8 +2,8 @@
 import { complete, type Draft, type Queues } from './complete.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
 import { type NewMessage, newToken, type Unnamed } from './message.ts';
-import { areOver, jsonOf } from './message-json.ts';
-import type { Store } from './store/store.ts';
+import { areOver } from './message-json.ts';
+import type { EnqueueAnswer, Store } from './store/store.ts';
 
 /** The most messages one request may carry. */
 export const MAX_BATCH = 1_000;
@@ -63,17 +63,28 @@ export async function enqueueDrafts(
     if ('message' in result) messages.push(result.message);
     else issues.push(...result.issues);
   }
-  if (areOver(messages.flatMap(jsonOf), MAX_REQUEST_BYTES)) {
+  if (areOver(messages, MAX_REQUEST_BYTES)) {
     const message = `must take at most ${MAX_REQUEST_BYTES} bytes together`;
     issues.push({ field: 'messages', code: 'too_large', message });
   }
   if (issues.length > 0) throw new InvalidMessage(issues);
-  const { ids, wake, repeated, met } = await store.enqueue({ messages, ...name });
+  const places = messages.map(({ delayMs, notBefore = 0 }, index) => ({
+    queue: drafts[index]?.queue?.name ?? '',
+    dueAt: delayMs > 0 ? Number.POSITIVE_INFINITY : notBefore,
+  }));
+  return receiptsFor(places, store.enqueue({ messages, ...name }));
+}
+
+/** Apart, so that drafts and messages are garbage while their request is under way: collecting it costs by what is still held. */
+async function receiptsFor(
+  places: { queue: string; dueAt: number }[],
+  answer: Promise<EnqueueAnswer>,
+): Promise<Enqueued> {
+  const { ids, wake, repeated, met } = await answer;
   const now = Date.now();
-  const receipts = messages.map(({ delayMs, notBefore = 0 }, index): Receipt => {
-    const isLater = delayMs > 0 || notBefore > now;
-    return receiptOf(drafts[index]?.queue?.name ?? '', ids[index] as string, isLater, met.get(index));
-  });
+  const receipts = places.map(({ queue, dueAt }, index) =>
+    receiptOf(queue, ids[index] as string, dueAt > now, met.get(index)),
+  );
   return { receipts, wake, repeated };
 }
 

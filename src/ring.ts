@@ -3,6 +3,7 @@
  *
  * Rules without I/O: what a ring may hold, and a ring in code over whatever stores it.
  */
+import { utf8 } from './bytes.ts';
 import { QUEUE_NAME } from './message.ts';
 
 /** A ring's name: the rule for queues, for the same reasons. */
@@ -28,7 +29,7 @@ export const ITEM_RULE = `must be text of 1 to ${MAX_ITEM_BYTES} bytes in one li
 /** Control characters are refused: quoted in JSON each takes six bytes, and logs show items. */
 export function isRingItem(text: string): boolean {
   if (text === '' || !text.isWellFormed() || /\p{Cc}/u.test(text)) return false;
-  return new TextEncoder().encode(text).length <= MAX_ITEM_BYTES;
+  return utf8(text).length <= MAX_ITEM_BYTES;
 }
 
 /** A page of a ring. */

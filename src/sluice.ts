@@ -5,7 +5,7 @@ import { StorageError } from './errors.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
 import { logError } from './log.ts';
 import type { MessageOptions } from './message-options.ts';
-import type { Receipt } from './producer.ts';
+import type { Enqueued, Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { type Ring, ringOf } from './ring.ts';
 import type { Schedule } from './schedule/definition.ts';
@@ -108,17 +108,20 @@ function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQu
   }
 }
 
+const NO_OPTIONS = {};
+
 function producerOf(engine: Engine, context: Waits | undefined): Producer {
-  const store = async (messages: BatchMessage[], many: boolean) => {
-    const drafts = messages.map(({ queue, body, options = {} }, i) => ({
+  const store = (messages: BatchMessage[], many: boolean) => {
+    const drafts = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
       queue,
       body,
       options,
       at: many ? `messages[${i}].` : '',
     }));
-    const { receipts, wake } = await engine.enqueue(drafts, undefined, {
-      waitUntil: (exported) => context?.waitUntil(exported),
-    });
+    return stored(engine.enqueue(drafts, undefined, { waitUntil: (exported) => context?.waitUntil(exported) }));
+  };
+  const stored = async (enqueuing: Promise<Enqueued>) => {
+    const { receipts, wake } = await enqueuing;
     if (wake && context) wakeDrain(engine, context);
     return receipts;
   };

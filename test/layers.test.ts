@@ -11,6 +11,7 @@ const LAYERS = [
     'src/duration.ts',
     'src/duration-schema.ts',
     'src/backoff.ts',
+    'src/bytes.ts',
     'src/causes.ts',
     'src/errors.ts',
     'src/issues.ts',

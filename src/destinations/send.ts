@@ -1,5 +1,7 @@
 /** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
+
 import type { Backoff } from '../backoff.ts';
+import { utf8 } from '../bytes.ts';
 import { BadSettings, Refusal, RetryLater } from '../errors.ts';
 import { type Message, rawBytes } from '../message.ts';
 import type { AnyQueue, Handler } from '../queue.ts';
@@ -107,7 +109,7 @@ async function requestFor(message: Outgoing, policy: DestinationPolicy, keys: Ui
 /** What is sent: the same bytes on every attempt. */
 function contentOf({ body, raw }: Message): { type: string; bytes: Uint8Array } {
   if (raw) return { type: raw.type, bytes: rawBytes(raw) }; // a webhook goes on as it came in
-  return { type: 'application/json', bytes: new TextEncoder().encode(JSON.stringify(body)) };
+  return { type: 'application/json', bytes: utf8(JSON.stringify(body)) };
 }
 
 /** The most that is read of an answer. */

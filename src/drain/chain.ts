@@ -1,4 +1,5 @@
 /** Chain: what a handler enqueues waits here for the handler's ack, and is stored in the same step or not at all. */
+import { utf8 } from '../bytes.ts';
 import type { Draft } from '../complete.ts';
 import type { NewMessage } from '../message.ts';
 import { jsonOf } from '../message-json.ts';
@@ -22,7 +23,7 @@ export function openChain(prepare: Prepare): Chain {
   const add = async (draft: Draft, place: number): Promise<NewMessage> => {
     if (place >= MAX_BATCH) throw new RangeError(`a handler may enqueue ${MAX_BATCH} messages`);
     const message = await prepare(draft);
-    bytes += new TextEncoder().encode(jsonOf(message).join('')).length;
+    bytes += utf8(jsonOf([message])).length;
     if (bytes > MAX_REQUEST_BYTES) throw new RangeError(`a handler may enqueue ${MAX_REQUEST_BYTES} bytes`);
     return message;
   };

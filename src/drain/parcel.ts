@@ -1,4 +1,5 @@
 /** Parcel: the outcomes that go with one exchange. Pure. */
+import { utf8 } from '../bytes.ts';
 import { jsonOf } from '../message-json.ts';
 import { MAX_REQUEST_BYTES } from '../producer.ts';
 import type { Settlement } from '../store/store.ts';
@@ -22,5 +23,5 @@ export function parcelOf(outcomes: readonly Settlement[]): Settlement[] {
 
 function bytesOf({ result = '', chained }: Settlement): number {
   if (result === '' && !chained) return 0;
-  return new TextEncoder().encode(result + (chained ?? []).flatMap(jsonOf).join('')).length;
+  return utf8(result + jsonOf(chained ?? [])).length;
 }

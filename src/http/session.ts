@@ -2,9 +2,11 @@
  * Sessions: a browser's sign-in with a token, kept in a signed cookie that scripts cannot read. Nothing is stored: the key of
  * a session is derived from settings, so it ends by itself, or with its token, or when the token of storage is replaced.
  */
+
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { timingSafeEqual } from 'hono/utils/buffer';
+import { toBase64Url, utf8 } from '../bytes.ts';
 import type { Config, Token } from '../config.ts';
 import { Problem } from './problem.ts';
 
@@ -42,12 +44,9 @@ export async function tokenOfSession(c: Context, config: Config): Promise<Token 
 
 /** The scopes and queues are signed too: a session never may what its token may no more. */
 async function signature(config: Config, { sha256, scopes, queues }: Token, expiresAt: string): Promise<string> {
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  const secret = bytes(`sluice session\n${config.UPSTASH_REDIS_REST_TOKEN}\n${sha256}`);
+  const secret = utf8(`sluice session\n${config.UPSTASH_REDIS_REST_TOKEN}\n${sha256}`);
   const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  const signed = await crypto.subtle.sign('HMAC', key, bytes([expiresAt, ...scopes, '', ...queues].join('\n')));
-  const base64 = btoa(String.fromCharCode(...new Uint8Array(signed)));
-  return base64.replaceAll('+', '-').replaceAll('/', '_').replace('=', '');
+  return toBase64Url(await crypto.subtle.sign('HMAC', key, utf8([expiresAt, ...scopes, '', ...queues].join('\n'))));
 }
 
 /**

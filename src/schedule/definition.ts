@@ -1,5 +1,7 @@
 /** What a schedule is: its timing and the message it makes. One schema judges it, in code and over HTTP. */
+
 import * as z from 'zod/mini';
+import { utf8 } from '../bytes.ts';
 import { parseDuration } from '../duration.ts';
 import { duration } from '../duration-schema.ts';
 import { issuesOf } from '../issues.ts';
@@ -48,7 +50,7 @@ export const ScheduleRequest = fields.check((context) => {
   if (cron !== undefined && every !== undefined) issue('every', 'cannot stand beside "cron"');
   if (cron === undefined && tz !== undefined) issue('tz', 'only stands beside "cron"');
   if (cron !== undefined && !isCron(cron)) issue('cron', 'must have five fields, as in "0 9 * * 1-5", and come true');
-  if (new TextEncoder().encode(JSON.stringify(context.value)).length > MOST_BYTES)
+  if (utf8(JSON.stringify(context.value)).length > MOST_BYTES)
     issue('body', `must take at most ${MOST_BYTES} bytes with all else`);
 });
 

@@ -59,7 +59,7 @@ export async function fireSchedules(
     for (const stored of due) {
       const change = await changeOf(stored, known, now);
       if (!change) continue;
-      const size = sizeOf(change.messages);
+      const size = jsonOf(change.messages).length;
       if (length + size > REQUEST_LENGTH) await send();
       changes.push(change);
       length += size;
@@ -71,8 +71,6 @@ export async function fireSchedules(
   }
   return wake;
 }
-
-const sizeOf = (messages: Unnamed[]) => messages.flatMap(jsonOf).join('').length;
 
 /** @returns undefined where it is left to another version */
 async function changeOf(stored: StoredSchedule, known: Known, now: number): Promise<Change | undefined> {

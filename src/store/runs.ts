@@ -27,13 +27,21 @@ export function runsOf(messages: Unnamed[], ids: string): string[] {
 export const requestRuns = (messages: Unnamed[], base: string) =>
   runsOf(messages, messages.length === 1 ? base : `${base}-`);
 
-/** What messages of one run share, in the order in which the script reads it, before the extras. */
-const SHARED = ['lane', 'pool', 'maxAttempts', 'delayMs', 'notBefore', 'ttlMs'] as const;
+/** What messages of one run share, in the order in which the script reads it. */
+function settingsOf(message: Unnamed): string[] {
+  const { lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs } = message;
+  return [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String), extrasOf(message)];
+}
 
-const settingsOf = (message: Unnamed) => [...SHARED.map((name) => String(message[name] ?? 0)), extrasOf(message)];
-
-/** Without writing them: a batch asks this of each message. */
-const areAlike = (a: Unnamed, b: Unnamed) => SHARED.every((name) => a[name] === b[name]) && extrasOf(a) === extrasOf(b);
+/** Without writing or listing them: a batch asks this of each message. */
+const areAlike = (a: Unnamed, b: Unnamed) =>
+  a.lane === b.lane &&
+  a.pool === b.pool &&
+  a.maxAttempts === b.maxAttempts &&
+  a.delayMs === b.delayMs &&
+  a.notBefore === b.notBefore &&
+  a.ttlMs === b.ttlMs &&
+  extrasOf(a) === extrasOf(b);
 
 function extrasOf({ retentionMs = 0, dedup, follows }: Unnamed): string {
   if (!dedup && !follows && retentionMs === 0) return '-';

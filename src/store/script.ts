@@ -2,6 +2,7 @@
  * Running scripts: by digest, by text where the server does not know it, and again where no usable answer came. Repeating
  * is safe because every script is safe to replay.
  */
+import { toHex, utf8 } from '../bytes.ts';
 import { StorageError } from '../errors.ts';
 import type { Send } from './client.ts';
 
@@ -67,9 +68,7 @@ export function scriptRunner({ send, repeatAfterMs = REPEAT_AFTER_MS, onRequest,
 function digestOf(source: string): Promise<string> {
   let digest = digests.get(source);
   if (!digest) {
-    digest = crypto.subtle
-      .digest('SHA-1', new TextEncoder().encode(source))
-      .then((bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join(''));
+    digest = crypto.subtle.digest('SHA-1', utf8(source)).then(toHex);
     digests.set(source, digest);
   }
   return digest;

@@ -178,27 +178,26 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
   };
 }
 
-async function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
+function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS, note } = request;
   const base = newToken();
-  const ids = idsOf(base, messages.length);
   const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
-  const { reply } = await runner.run(scripts.enqueue, script, [
+  const run = runner.run(scripts.enqueue, script, [
     ...head,
     note ? base + NOTE + note : base,
     fingerprint,
     ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String),
     ...requestRuns(messages, base),
   ]);
+  return enqueued(run, base, messages.length);
+}
+
+async function enqueued(run: ReturnType<Runner['run']>, base: string, count: number): Promise<EnqueueAnswer> {
+  const { reply } = await run;
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
   if (status === 'blocked') throw new StorageError('refused', `a key of a wrong type: ${applied}`);
-  return {
-    ids: applied === base ? ids : openBase(applied, messages.length).ids,
-    repeated: status === 'repeated',
-    wake: wake === '1',
-    met: metIn(met),
-  };
+  return { ids: openBase(applied, count).ids, repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
 }
 
 /** Behind the base of a request's ids its note is kept: no token has this character. */

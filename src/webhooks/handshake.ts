@@ -1,5 +1,5 @@
 /** Handshakes: what a provider asks before it sends events. Answered at once; nothing is enqueued. */
-import { toHex, utf8 } from './bytes.ts';
+import { toHex, utf8 } from '../bytes.ts';
 import { fieldOf } from './field.ts';
 
 /** An answer of fixed text. */

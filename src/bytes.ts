@@ -1,4 +1,4 @@
-/** Bytes as text: the strict forms of hex and base64. Another spelling of the same bytes is no signature. */
+/** Bytes as text: UTF-8, and the strict forms of hex and base64. Another spelling of the same bytes is no signature. */
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -20,4 +20,10 @@ export function fromBase64(text: string): Uint8Array | undefined {
 
 export function toHex(bytes: ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** In characters that keys, ids and cookies may have; without padding. */
+export function toBase64Url(bytes: ArrayBuffer): string {
+  const base64 = btoa(String.fromCharCode(...new Uint8Array(bytes)));
+  return base64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }

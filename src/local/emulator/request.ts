@@ -3,6 +3,7 @@
  * It runs nothing.
  */
 import type { IncomingMessage } from 'node:http';
+import { StringDecoder } from 'node:string_decoder';
 import { BadBody, commandInBody, commandInPath, commandsInBody } from './arguments.ts';
 import type { Work } from './execution.ts';
 
@@ -38,35 +39,55 @@ export function isList({ path }: Target): boolean {
   return path === '/pipeline' || path === '/multi-exec';
 }
 
-/** Undefined when the body is larger than `limit`: it is read to its end all the same, or the client could not hear why. */
-export function readBody(request: IncomingMessage, limit: number): Promise<{ body?: Buffer; bytes: number }> {
+/** JSON comes as text. Undefined when it is larger than `limit`: it is read to its end all the same, or the client could not hear why. */
+export function readBody(
+  request: IncomingMessage,
+  target: Target,
+  limit: number,
+): Promise<{ body?: string | Buffer; bytes: number }> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const whole = holdsJson(target) ? text() : binary();
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= limit) chunks.push(chunk);
+      if (bytes <= limit) whole.add(chunk);
     });
-    request.on('end', () => {
-      if (bytes > limit) resolve({ bytes });
-      else resolve({ bytes, body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks) });
-    });
+    request.on('end', () => resolve(bytes > limit ? { bytes } : { bytes, body: whole.end() }));
     request.on('error', reject);
   });
 }
 
+const holdsJson = (target: Target) => target.path === '/' || isList(target);
+
+/** Decoded as it comes: gathered as bytes first, a large body would be held twice. */
+function text() {
+  const decoder = new StringDecoder();
+  let decoded = '';
+  return {
+    add(chunk: Buffer) {
+      decoded += decoder.write(chunk);
+    },
+    end: () => decoded + decoder.end(),
+  };
+}
+
+function binary() {
+  const chunks: Buffer[] = [];
+  return { add: (chunk: Buffer) => chunks.push(chunk), end: () => Buffer.concat(chunks) };
+}
+
 /** Throws BadBody with the service's words for what is wrong. */
-export function workIn(request: IncomingMessage, target: Target, body: Buffer, readOnly: boolean): Work {
+export function workIn(request: IncomingMessage, target: Target, body: string | Buffer, readOnly: boolean): Work {
   const base64 = request.headers['upstash-encoding'] === 'base64';
   checkFormat(request, target, base64);
   const work = { readOnly, base64 };
-  if (target.path === '/') return { ...work, shape: 'single', commands: [commandInBody(body.toString())] };
+  if (target.path === '/') return { ...work, shape: 'single', commands: [commandInBody(String(body))] };
   if (isList(target)) {
     const shape = target.path === '/pipeline' ? 'pipeline' : 'transaction';
-    return { ...work, shape, commands: commandsInBody(body.toString()) };
+    return { ...work, shape, commands: commandsInBody(String(body)) };
   }
   if (STREAM.test(target.path)) throw new BadBody('ERR this emulator does not stream: no monitor, no subscriptions');
-  return { ...work, shape: 'single', commands: [commandInPath(target.path, target.query, body)] };
+  return { ...work, shape: 'single', commands: [commandInPath(target.path, target.query, body as Buffer)] };
 }
 
 /** Left out on purpose: a queue for functions that end has nobody to listen. */

@@ -118,9 +118,9 @@ async function readWork(request: IncomingMessage, service: Service): Promise<Wor
   const access = accessOf(request, target, service);
   const { maxRequestBytes } = service.means;
   // A list has no limit of its own: each of its commands has.
-  const { body, bytes } = await readBody(request, isList(target) ? Number.POSITIVE_INFINITY : maxRequestBytes);
+  const { body, bytes } = await readBody(request, target, isList(target) ? Number.POSITIVE_INFINITY : maxRequestBytes);
   if (access === 'none') return failure(401, WRONG_TOKEN);
-  if (!body) return failure(413, tooLarge(maxRequestBytes, bytes));
+  if (body === undefined) return failure(413, tooLarge(maxRequestBytes, bytes));
   try {
     return workIn(request, target, body, access === 'read');
   } catch (error) {

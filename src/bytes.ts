@@ -1,6 +1,6 @@
 /** Bytes as text: UTF-8, and the strict forms of hex and base64. Another spelling of the same bytes is no signature. */
 
-export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+export const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** @returns undefined where it is not lower-case hex */
 export function fromHex(text: string): Uint8Array | undefined {

@@ -79,7 +79,7 @@ messages of a queue are made from one pattern. Held for a message that is under 
   message. Writing and reading 330 KB twice, and quoting bodies as JSON within JSON, is what an LPUSH of the bare bodies costs as
   well: it is the ceiling here, and stands in the table above. This machine is a guest that others slow down by a quarter at times,
   and what copies much is slowed down most.
-- *The ratio to addBulk differs from run to run*, with the same code: 5.0 and 4.6 in two full runs; with no third contender, each in a
+- *The ratio to addBulk differs from run to run*, with the same code: 5.0, 4.6 and 5.2 with all contenders; with no third contender, each in a
   process of its own, 5.5, 5.7 and 5.7 (11 rounds in turn), in one process 5.2 (12 rounds). With all contenders in processes of their own it
   was 5.2, 5.8 and 4.5, but a process that rests between its turns is cold, and drains fell from 6.1 to 4.2 to 5.2 times BullMQ.
 

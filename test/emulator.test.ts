@@ -116,6 +116,12 @@ describe.each(stores)('on %s', (_name, start) => {
       expect(await post(emulator, '/', body)).toMatchObject({ status: 400, json: { error } });
     });
 
+    test('characters that come in two pieces are whole', async () => {
+      const text = '\u20ac'.repeat(200_000); // three bytes each, so that no size of pieces keeps all of them whole
+      await run('SET', 'k', text);
+      expect(await result('GET', 'k')).toBe(text);
+    });
+
     test('numbers and booleans are taken as their text', async () => {
       expect(await run('RPUSH', 'l', 1, 2.5, true, false)).toMatchObject({ status: 200, json: { result: 4 } });
       expect(await result('LRANGE', 'l', 0, -1)).toEqual(['1', '2.5', 'true', 'false']);

@@ -1,5 +1,4 @@
 /** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
-
 import type { Backoff } from '../backoff.ts';
 import { utf8 } from '../bytes.ts';
 import { BadSettings, Refusal, RetryLater } from '../errors.ts';

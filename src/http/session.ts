@@ -2,7 +2,6 @@
  * Sessions: a browser's sign-in with a token, kept in a signed cookie that scripts cannot read. Nothing is stored: the key of
  * a session is derived from settings, so it ends by itself, or with its token, or when the token of storage is replaced.
  */
-
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { timingSafeEqual } from 'hono/utils/buffer';

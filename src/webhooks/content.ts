@@ -1,5 +1,4 @@
 /** Signed content: the bytes that a signature covers. Built from parts, so that the body is never decoded. */
-
 import { toHex, utf8 } from '../bytes.ts';
 import { isForm } from '../raw.ts';
 import type { Arrived } from './scheme.ts';

@@ -12,6 +12,26 @@ onEachRedis('enqueue', (bench) => {
     expect(shard.envelopes[first ?? '']).toBe(`5:mail * 5 ${b.now} 0\n{"body":{"to":"a"}}`);
   });
 
+  test.each([
+    { maxAttempts: 9, header: '5:mail * 9 NOW 0' },
+    { ttlMs: 1_000, header: '5:mail * 5 NOW LATER' },
+    { pool: 'other', lane: '5:other', header: '5:other other 5 NOW 0' },
+    { lane: '1:mail', header: '1:mail * 5 NOW 0' },
+    { retentionMs: 60_000, header: '5:mail * 5 NOW 0 60000 -' },
+  ])('a message between two others that differ in one thing keeps it: $header', async ({ header, ...own }) => {
+    const b = bench();
+    const [before, between, after] = await b.enqueue(
+      b.message('mail', 1),
+      b.message('mail', 2, own),
+      b.message('mail', 3),
+    );
+    const { envelopes } = await b.shard();
+    const headers = [before, between, after].map((id) => envelopes[id ?? '']?.split('\n')[0]);
+    const plain = `5:mail * 5 ${b.now} 0`;
+    const kept = header.replace('NOW', String(b.now)).replace('LATER', String(b.now + 1_000));
+    expect(headers).toEqual([plain, kept, plain]);
+  });
+
   test('LR1 a replay of the request enqueues nothing and gives the same ids', async () => {
     const b = bench();
     const messages = [b.message('mail', 1), b.message('news', 2)];

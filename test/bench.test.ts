@@ -61,7 +61,7 @@ function results(library: number, last: number): Results {
     { ...rest, name: 'Sluice, library in Node, one drain', drain: spread(library) },
   ];
   const lines = [{ dimension: 'queues', points: [point(1, 1_000), point(10, last)] }];
-  return { peers: { machine, rounds: 3, figures }, growth: { machine, rounds: 3, lines } };
+  return { peers: { machine, rounds: 3, bulkRounds: 2, figures }, growth: { machine, rounds: 3, lines } };
 }
 
 const verdictOn = (found: Results, what: string) => demandsOf(found).find((demand) => demand.what.includes(what));

@@ -84,7 +84,8 @@ async function measurePart(part: Part, { place, quick, many, say }: Means, resul
   if (part === 'peers') {
     const effort = quick ? QUICK : FULL;
     const figures = await measurePeers(place, effort, say);
-    results.peers = { figures, rounds: effort.rounds, machine: await machineNow(place, before) };
+    const { rounds, bulkRounds } = effort;
+    results.peers = { figures, rounds, bulkRounds, machine: await machineNow(place, before) };
   } else if (part === 'growth') {
     const effort = quick ? { rounds: 3, scale: 0.01 } : { rounds: 15, scale: 1 };
     const lines = await measureGrowth(place, effort, say);

@@ -27,8 +27,11 @@ export interface Watch {
   acked(count: number): void;
 }
 
-/** A backlog that waits, or messages that arrive one after another: some wake their consumer, some must be polled. */
-export type Supply = 'backlog' | 'arrivals';
+/**
+ * A backlog that waits, or messages that arrive one after another: some wake their consumer, some must be polled. Or lone
+ * ones, whose handlers report themselves: whoever looked for them would be what else goes on.
+ */
+export type Supply = 'backlog' | 'arrivals' | 'lone';
 
 export interface Session {
   enqueue(body: Body): Promise<unknown>;

@@ -56,7 +56,7 @@ export interface Machine {
 }
 
 export interface Results {
-  peers?: { machine: Machine; rounds: number; figures: PeerFigures[] };
+  peers?: { machine: Machine; rounds: number; bulkRounds: number; figures: PeerFigures[] };
   growth?: { machine: Machine; rounds: number; lines: GrowthLine[] };
   backlog?: { machine: Machine; report: string; within: boolean };
 }

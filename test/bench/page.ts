@@ -29,7 +29,8 @@ the least and the most that was seen. Each run counts who got which message: **l
 
 - *drain*: a backlog of up to one second's work (at most 20,000 messages over TCP and 100,000 of others), from the start of the consumer to the last acknowledgement.
 - *both at once*: messages go in by the hundred while they are worked off.
-- *wake*: on an idle system, from the call that enqueues to the handler. Handlers in workerd tell a server outside.
+- *wake*: on an idle system, from the call that enqueues to the handler; 500 times, or as often as 20 s allow. Handlers in workerd tell a
+  server outside.
 - HTTP requests are those to Redis. Commands are counted by Redis itself, those inside scripts included, as hosted Redis bills.`;
 
 const SETTINGS = `### With which settings
@@ -151,7 +152,10 @@ From the commands of each arrival rate and published prices: [cost.md](cost.md) 
 export function pageOf(results: Results): string {
   const { peers, growth, backlog } = results;
   const sections = [INTRODUCTION, `## What was asked\n\n${demandTable(results)}`];
-  if (peers) sections.push(peersSection(peers.figures, `${machineText(peers.machine)} ${peers.rounds} rounds.`));
+  if (peers) {
+    const rounds = `${peers.rounds} rounds; ${peers.rounds + peers.bulkRounds} of four batches of 1,000.`;
+    sections.push(peersSection(peers.figures, `${machineText(peers.machine)} ${rounds}`));
+  }
   if (growth) {
     sections.push(
       GROWTH,

@@ -11,20 +11,43 @@ import { type Entrant, type Run, withRun } from './run.ts';
 
 export interface Effort {
   rounds: number;
+  /** Besides these, of bulk enqueueing alone. */
+  bulkRounds: number;
   /** How long one timed run of enqueueing lasts, and about how long one of draining. */
   enqueueMs: number;
   drainMs: number;
+  /** So many, or as many as there is time for. */
   wakeSamples: number;
+  wakeMs: number;
   /** Messages at 10 a second, and ten times as many at 100. */
   arrivals: number;
 }
 
-export const FULL: Effort = { rounds: 5, enqueueMs: 500, drainMs: 1_000, wakeSamples: 200, arrivals: 30 };
-export const QUICK: Effort = { rounds: 1, enqueueMs: 150, drainMs: 300, wakeSamples: 12, arrivals: 6 };
+export const FULL: Effort = {
+  rounds: 5,
+  bulkRounds: 10,
+  enqueueMs: 500,
+  drainMs: 1_000,
+  wakeSamples: 500,
+  wakeMs: 20_000,
+  arrivals: 30,
+};
+export const QUICK: Effort = {
+  rounds: 1,
+  bulkRounds: 0,
+  enqueueMs: 150,
+  drainMs: 300,
+  wakeSamples: 12,
+  wakeMs: 20_000,
+  arrivals: 6,
+};
 
 const PROBE = 1_000;
 const LEAST = 500;
 const LONE_PER_SECOND = 4;
+
+/** A ratio of it is asked, and it differs most from run to run: whoever's garbage is collected during one pays for it. */
+const BULK: Form = 'four batches of 1,000';
 
 interface Tally {
   entrant: Entrant;
@@ -41,13 +64,9 @@ export async function measurePeers(place: Place, effort: Effort, say: (step: str
       say(`warming up ${contender.name}`);
       tallies.push(await enter(contender, place, effort));
     }
-    for (let round = 0; round < effort.rounds; round++) {
-      for (let turn = 0; turn < tallies.length; turn++) {
-        const tally = tallies[(turn + round) % tallies.length] as Tally; // none always comes first
-        say(`round ${round + 1} of ${effort.rounds}: ${tally.figures.name}`);
-        await speeds(tally, place, effort);
-      }
-    }
+    await inTurns(tallies, effort.rounds, say, (tally) => speeds(tally, place, effort));
+    const producers = tallies.filter(({ rates }) => rates[BULK]);
+    await inTurns(producers, effort.bulkRounds, say, (tally) => goingIn(tally, place, effort, [BULK]));
     for (const tally of tallies) {
       say(`latency and commands: ${tally.figures.name}`);
       if (!tally.entrant.contender.consumerOnly) await once(tally, place, effort);
@@ -55,6 +74,21 @@ export async function measurePeers(place: Place, effort: Effort, say: (step: str
     return tallies.map(finished);
   } finally {
     for (const { entrant } of tallies) await entrant.prepared.close();
+  }
+}
+
+async function inTurns(
+  tallies: Tally[],
+  rounds: number,
+  say: (step: string) => void,
+  measure: (tally: Tally) => Promise<void>,
+): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < tallies.length; turn++) {
+      const tally = tallies[(turn + round) % tallies.length] as Tally; // none always comes first
+      say(`round ${round + 1} of ${rounds}: ${tally.figures.name}`);
+      await measure(tally);
+    }
   }
 }
 
@@ -71,23 +105,28 @@ async function enter(contender: Contender, place: Place, { drainMs }: Effort): P
   return tally;
 }
 
-async function speeds(tally: Tally, place: Place, { enqueueMs }: Effort): Promise<void> {
-  const note = (name: string, rate: number | undefined) => {
-    if (rate === undefined) return;
-    tally.rates[name] ??= [];
-    tally.rates[name].push(rate);
-  };
-  note('drain', await attempt(tally, place, 'drain', (run) => drainRate(run, tally.load)));
+async function speeds(tally: Tally, place: Place, effort: Effort): Promise<void> {
+  note(tally, 'drain', await attempt(tally, place, 'drain', (run) => drainRate(run, tally.load)));
   if (tally.entrant.contender.consumerOnly) return;
-  note('both', await attempt(tally, place, 'both', (run) => throughRate(run, tally.load)));
-  for (const form of Object.keys(FORMS) as Form[]) {
-    note(form, await attempt(tally, place, form, (run) => enqueueRate(run, form, enqueueMs)));
+  note(tally, 'both', await attempt(tally, place, 'both', (run) => throughRate(run, tally.load)));
+  await goingIn(tally, place, effort, Object.keys(FORMS) as Form[]);
+}
+
+async function goingIn(tally: Tally, place: Place, { enqueueMs }: Effort, forms: Form[]): Promise<void> {
+  for (const form of forms) {
+    note(tally, form, await attempt(tally, place, form, (run) => enqueueRate(run, form, enqueueMs)));
   }
 }
 
-async function once(tally: Tally, place: Place, { wakeSamples, arrivals }: Effort): Promise<void> {
+function note({ rates }: Tally, name: string, rate: number | undefined): void {
+  if (rate === undefined) return;
+  rates[name] ??= [];
+  rates[name].push(rate);
+}
+
+async function once(tally: Tally, place: Place, { wakeSamples, wakeMs, arrivals }: Effort): Promise<void> {
   const { figures, load } = tally;
-  const times = await attempt(tally, place, 'wake', (run) => wakeTimes(run, wakeSamples));
+  const times = await attempt(tally, place, 'wake', (run) => wakeTimes(run, wakeSamples, wakeMs));
   const sorted = (times ?? []).toSorted((a, b) => a - b);
   if (times) figures.wake = { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
   const cost = async (name: keyof PeerFigures['cost'], measure: (run: Run) => ReturnType<typeof arrivalCost>) => {

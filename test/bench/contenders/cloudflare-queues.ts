@@ -72,9 +72,10 @@ export const cloudflareQueues: Contender = {
         return {
           enqueue: (body) => post('/send', body),
           enqueueMany: (bodies: Body[]) => post('/batch', bodies),
-          async consume(watch) {
+          async consume(watch, supply) {
             outbox.listener = (n) => watch.handled(n);
             await post('/gate?open=1');
+            if (supply === 'lone') return { stop: async () => {} };
             return follow(watch, async (from) => JSON.parse(await post(`/seen?from=${from}`)) as number[], true);
           },
           async close() {

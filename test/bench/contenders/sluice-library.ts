@@ -31,7 +31,7 @@ export const sluiceLibrary = (drains: number): Contender => ({
           async consume(told, supply) {
             handled = 0;
             watch = told;
-            if (supply === 'arrivals') producer = waking;
+            if (supply !== 'backlog') producer = waking;
             else {
               await Promise.all(Array.from({ length: drains }, tick));
               told.acked(handled); // a drain that has ended has acknowledged what it handled

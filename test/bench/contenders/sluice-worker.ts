@@ -51,6 +51,7 @@ export const sluiceWorker = (drains: number): Contender => ({
             outbox.listener = (n) => watch.handled(n);
             await raw.del(awake);
             const read = async (from: number) => JSON.parse(await call('GET', `/bench/seen?from=${from}`)) as number[];
+            if (supply === 'lone') return { stop: async () => {} };
             if (supply === 'arrivals') return follow(watch, read, false);
             const drain = async () => {
               const answer = JSON.parse(await call('POST', '/v1/drain')) as { drain?: { acked: number } };

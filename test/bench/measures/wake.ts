@@ -7,12 +7,13 @@ const IDLE_MS = 15;
 const JITTER_MS = 30;
 const WARM_UP = 5;
 
-/** @returns one time for each message, ms */
-export async function wakeTimes(run: Run, samples: number): Promise<number[]> {
+/** @returns one time for each message, ms: so many, or fewer where they take longer than `forMs` together */
+export async function wakeTimes(run: Run, samples: number, forMs: number): Promise<number[]> {
   const { session, ledger } = run;
   const times: number[] = [];
-  const consumer = await session.consume(ledger, 'arrivals');
-  for (let i = -WARM_UP; i < samples; i++) {
+  const end = performance.now() + forMs;
+  const consumer = await session.consume(ledger, 'lone');
+  for (let i = -WARM_UP; i < samples && performance.now() < end; i++) {
     const [body] = run.next(1);
     const { promise, resolve } = Promise.withResolvers<number>();
     ledger.onFirst = () => resolve(performance.now());

@@ -61,7 +61,10 @@ async function matching(given: string, tokens: readonly Token[]): Promise<Token 
   const digest = (await sha256(given)) ?? '';
   let match: Token | undefined;
   for (const token of tokens) {
-    if (await timingSafeEqual(digest, token.sha256)) match ??= token;
+    if (await timingSafeEqual(digest, token.sha256, asTheyAre)) match ??= token;
   }
   return match;
 }
+
+/** Digests both: with twenty tokens, hashing them once more was a quarter of a request. */
+const asTheyAre = (digest: string) => digest;

@@ -8,9 +8,9 @@ export async function throughRate(run: Run, messages: number): Promise<number> {
   const consumer = await session.consume(ledger, 'arrivals');
   const start = performance.now();
   while (run.sent < messages) {
-    const bodies = run.next(Math.min(BATCH, messages - run.sent));
-    if (session.enqueueMany) await session.enqueueMany(bodies);
-    else await Promise.all(bodies.map((body) => session.enqueue(body)));
+    const count = Math.min(BATCH, messages - run.sent);
+    if (session.enqueueMany) await session.enqueueMany(run.next(count));
+    else await Promise.all(run.next(count).map((body) => session.enqueue(body)));
   }
   await ledger.until(() => ledger.distinct >= messages);
   const ms = performance.now() - start;

@@ -6,7 +6,7 @@ import { startWorker } from '../../../src/local/worker.ts';
 import { keysOf } from '../../../src/store/keys.ts';
 import { type Contender, FAST } from '../contender.ts';
 import { openOutbox } from '../outbox.ts';
-import { follow } from './cloudflare-queues.ts';
+import { follow, PLAIN } from './cloudflare-queues.ts';
 import { PREFIX, QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
 
 const TOKEN = 'bench';
@@ -31,7 +31,7 @@ export const sluiceWorker = (drains: number): Contender => ({
     const call = async (method: string, path: string, body?: unknown) => {
       const answer = await fetch(worker.url + path, {
         method,
-        headers: { authorization: `Bearer ${TOKEN}` },
+        headers: { authorization: `Bearer ${TOKEN}`, ...PLAIN },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const text = await answer.text();
@@ -58,8 +58,8 @@ export const sluiceWorker = (drains: number): Contender => ({
               watch.acked(answer.drain?.acked ?? 0);
             };
             await Promise.all(Array.from({ length: drains }, drain));
-            for (const n of await read(0)) watch.handled(n);
-            return { stop: async () => {} };
+            const told = read(0).then((seen) => seen.forEach(watch.handled, watch)); // the clock has stopped
+            return { stop: () => told };
           },
           async close() {
             outbox.listener = () => {};

@@ -80,9 +80,19 @@ messages of a queue are made from one pattern. Held for a message that is under 
   message. Writing and reading 330 KB twice, and quoting bodies as JSON within JSON, is what an LPUSH of the bare bodies costs as
   well: it is the ceiling here, and stands in the table above. This machine is a guest that others slow down by a quarter at times,
   and what copies much is slowed down most.
-- *The ratio to addBulk differs from run to run*, with the same code: 5.0, 4.6 and 5.2 with all contenders; with no third contender, each in a
-  process of its own, 5.5, 5.7 and 5.7 (11 rounds in turn), in one process 5.2 (12 rounds). With all contenders in processes of their own it
-  was 5.2, 5.8 and 4.5, but a process that rests between its turns is cold, and drains fell from 6.1 to 4.2 to 5.2 times BullMQ.
+- *The ratio to addBulk differs from run to run*, with the same code: 5.0, 4.6, 5.2, 5.1 and 4.96 with all contenders, while the clock
+  counted what making bodies takes and the harness held them until their batch was answered. It did as much for each message of
+  others, who feel it less: without it, in 14 rounds, ours went from 292,000 to 343,000 a second and BullMQ from 59,000 to 61,000, and
+  runs of all contenders gave 5.5 and 5.1. With
+  no third contender, each in a process of its own, it had been 5.5, 5.7 and 5.7 (11 rounds in turn), in one process 5.2 (12 rounds).
+  With all contenders in processes of their own 5.2, 5.8 and 4.5, but a process that rests between its turns is cold, and drains fell
+  from 6.1 to 4.2 to 5.2 times BullMQ.
+- *Rounds differ by garbage*: one in which a whole heap is collected costs our producer 2.2 µs a message instead of 1.5, and whose
+  garbage it was is chance, for all share a process. To collect it before each round made all slower, ours most.
+- *Other sizes*: BullMQ is at its best with sixteen batches of 100 (10 % above four of 1,000), ours with eight of 500 (7 % above).
+  Runs of half a second that are not ended at our 100,000 and BullMQ's 20,000 messages gave 4.8, beside 5.6 of those that are (14
+  rounds in turn): an envelope is a key, and Redis' table of keys doubles at 131,072. By steps of 50,000, four batches under way and
+  nothing beside them, 411, 386, 341, 409, 421, 303, 374 and 444 thousand a second: slower where it doubles, at 400,000 as fast as at first.
 
 Tried and dropped. In the emulator: own encoding of large commands, replies as other kinds of strings, flags of V8: no gain that a run of
 all could show. In the client: a lazy chain. For bulk enqueue: header lines written by the client (Redis 0.35 µs less, client and
@@ -95,18 +105,18 @@ command in the path.
 
 Where workerd's processor time goes for a message, ten drains in batches of 100, by \`perf\` (4 kHz, five rounds of 100,000
 messages in turn; 19,043 samples before, 12,562 after). Shares are of 5.8 µs before and 3.7 µs after, measured without \`perf\`
-in rounds in turn, at load 3 to 4:
+in rounds in turn, at load 3 to 4. A third profile is of the code of now, 5,000 samples at load 1, its symbols sorted anew: 3.7 µs still.
 
-|  | before | after | after, µs |
-| --- | --- | --- | --- |
-| JavaScript, ours and the SDK's | 30 % | 28 % | 1.0 |
-| workerd's HTTP client, streams and event loop | 20 % | 28 % | 1.0 |
-| memory: allocation, copies | 9 % | 11 % | 0.4 |
-| JSON | 6 % | 10 % | 0.4 |
-| native objects behind JavaScript's, with their garbage | 18 % | 9 % | 0.3 |
-| kernel | 6 % | 7 % | 0.3 |
-| abort signals, timers | 7 % | 2 % | 0.1 |
-| clock, garbage collection, others | 4 % | 5 % | 0.2 |
+|  | before | after | now | now, µs |
+| --- | --- | --- | --- | --- |
+| JavaScript, ours and the SDK's | 30 % | 28 % | 29 % | 1.1 |
+| workerd's HTTP client, streams and event loop | 20 % | 28 % | 19 % | 0.7 |
+| memory: allocation, copies | 9 % | 11 % | 12 % | 0.4 |
+| JSON | 6 % | 10 % | 11 % | 0.4 |
+| native objects behind JavaScript's, with their garbage | 18 % | 9 % | 11 % | 0.4 |
+| kernel | 6 % | 7 % | 8 % | 0.3 |
+| abort signals, timers | 7 % | 2 % | 1 % | 0.1 |
+| clock, garbage collection, compiling, others | 4 % | 5 % | 9 % | 0.3 |
 
 What did it: a handler's signal is made when it is first read (1.4 µs: controller and signal are native objects in workerd), an
 ack is not copied and its run has no text of its own (0.4), and the handler of this benchmark is a plain function as the
@@ -115,7 +125,8 @@ library's is (0.4; an async one still costs that).
 What bounds it now is not workerd alone but all three on two cores: workerd 3.7 µs, emulator 2.0, Redis 3.3, which with cores
 that never rest would be 220,000 messages a second. Seen in those rounds: 166,000 with ten drains (130,000 before), 95,000 with
 four, 83,000 with one, which waits for each answer. Beside Cloudflare Queues' local broker, in one run at load 3, which others
-had a part of: 140,000 with ten drains against 48,600, 2.9 times.
+had a part of: 140,000 with ten drains against 48,600, 2.9 times. Now workerd 3.7, emulator 2.1, Redis 3.3: 150,000 to 173,000 a
+second with ten drains and nothing beside them.
 
 - *Storage is more than half of it*: emulator and Redis take 5.3 of the 9 µs, and nothing in the Worker makes that less.
 - *The hop*: a Worker that makes the same number of fetches, of as many bytes each way (3.1 and 33.8 kB), to a server that answers

@@ -16,9 +16,7 @@ export interface Effort {
   /** How long one timed run of enqueueing lasts, and about how long one of draining. */
   enqueueMs: number;
   drainMs: number;
-  /** So many, or as many as there is time for. */
   wakeSamples: number;
-  wakeMs: number;
   /** Messages at 10 a second, and ten times as many at 100. */
   arrivals: number;
 }
@@ -29,7 +27,6 @@ export const FULL: Effort = {
   enqueueMs: 500,
   drainMs: 1_000,
   wakeSamples: 500,
-  wakeMs: 20_000,
   arrivals: 30,
 };
 export const QUICK: Effort = {
@@ -38,7 +35,6 @@ export const QUICK: Effort = {
   enqueueMs: 150,
   drainMs: 300,
   wakeSamples: 12,
-  wakeMs: 20_000,
   arrivals: 6,
 };
 
@@ -124,9 +120,9 @@ function note({ rates }: Tally, name: string, rate: number | undefined): void {
   rates[name].push(rate);
 }
 
-async function once(tally: Tally, place: Place, { wakeSamples, wakeMs, arrivals }: Effort): Promise<void> {
+async function once(tally: Tally, place: Place, { wakeSamples, arrivals }: Effort): Promise<void> {
   const { figures, load } = tally;
-  const times = await attempt(tally, place, 'wake', (run) => wakeTimes(run, wakeSamples, wakeMs));
+  const times = await attempt(tally, place, 'wake', (run) => wakeTimes(run, wakeSamples));
   const sorted = (times ?? []).toSorted((a, b) => a - b);
   if (times) figures.wake = { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
   const cost = async (name: keyof PeerFigures['cost'], measure: (run: Run) => ReturnType<typeof arrivalCost>) => {

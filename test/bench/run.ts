@@ -67,8 +67,8 @@ function openRun(contender: Contender, session: Session): Run {
       const consumer = await session.consume(run.ledger, 'backlog');
       await run.ledger.until(() => run.ledger.acknowledged >= run.sent);
       const ms = performance.now() - start;
-      await run.ledger.until(() => run.ledger.distinct >= run.sent); // seen by now, but for what is lost
-      await consumer.stop();
+      await consumer.stop(); // some tell only then who got what
+      await run.ledger.until(() => run.ledger.distinct >= run.sent);
       return ms;
     },
   };

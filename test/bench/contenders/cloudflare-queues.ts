@@ -1,7 +1,7 @@
 /** Cloudflare Queues as Miniflare emulates them: a broker in memory, in workerd. */
 import { Miniflare, NoOpLog } from 'miniflare';
-import { type Body, type Contender, FAST, pause, type Watch } from '../contender.ts';
-import { openOutbox } from '../outbox.ts';
+import { type Body, type Contender, FAST } from '../contender.ts';
+import { openOutbox, PLAIN, readAfter, readAlong, repeat } from '../outbox.ts';
 
 // Consumers start by themselves: the first batch waits for the gate, and the backlog gathers behind it.
 const WORKER = `
@@ -16,6 +16,7 @@ export default {
       return new Response();
     }
     if (pathname === '/gate') { open = searchParams.get('open') === '1'; return new Response(); }
+    if (pathname === '/count') return new Response(String(seen.length));
     if (pathname === '/reset') { seen = []; return new Response(); }
     return Response.json(seen.slice(Number(searchParams.get('from'))));
   },
@@ -27,9 +28,6 @@ export default {
     }
   },
 };`;
-
-/** Of each answer: Miniflare would compress what the benchmark asks for. */
-export const PLAIN = { 'accept-encoding': 'identity' };
 
 export const cloudflareQueues: Contender = {
   name: 'Cloudflare Queues in Miniflare',
@@ -82,8 +80,16 @@ export const cloudflareQueues: Contender = {
           async consume(watch, supply) {
             outbox.listener = (n) => watch.handled(n);
             await post('/gate?open=1');
+            const read = async (from: number) => JSON.parse(await post(`/seen?from=${from}`)) as number[];
             if (supply === 'lone') return { stop: async () => {} };
-            return follow(watch, async (from) => JSON.parse(await post(`/seen?from=${from}`)) as number[], true);
+            if (supply === 'arrivals') return readAlong(watch, read);
+            let acked = 0;
+            const counting = repeat(async () => {
+              const count = Number(await post('/count'));
+              watch.acked(count - acked);
+              acked = count;
+            });
+            return readAfter(watch, read, counting.stop);
           },
           async close() {
             outbox.listener = () => {};
@@ -97,25 +103,3 @@ export const cloudflareQueues: Contender = {
     };
   },
 };
-
-const LOOK_MS = 5;
-
-/** Reads what handlers inside a Worker have seen, again and again. */
-export function follow(watch: Watch, read: (from: number) => Promise<number[]>, acked: boolean) {
-  let stopped = false;
-  const running = (async () => {
-    for (let from = 0; !stopped; ) {
-      const seen = await read(from);
-      from += seen.length;
-      for (const n of seen) watch.handled(n);
-      if (acked) watch.acked(seen.length);
-      await pause(LOOK_MS);
-    }
-  })();
-  return {
-    stop: async () => {
-      stopped = true;
-      await running;
-    },
-  };
-}

@@ -5,8 +5,7 @@ import { tokensSetting } from '../../../src/local/stack.ts';
 import { startWorker } from '../../../src/local/worker.ts';
 import { keysOf } from '../../../src/store/keys.ts';
 import { type Contender, FAST } from '../contender.ts';
-import { openOutbox } from '../outbox.ts';
-import { follow, PLAIN } from './cloudflare-queues.ts';
+import { openOutbox, PLAIN, readAfter, readAlong } from '../outbox.ts';
 import { PREFIX, QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
 
 const TOKEN = 'bench';
@@ -52,14 +51,13 @@ export const sluiceWorker = (drains: number): Contender => ({
             await raw.del(awake);
             const read = async (from: number) => JSON.parse(await call('GET', `/bench/seen?from=${from}`)) as number[];
             if (supply === 'lone') return { stop: async () => {} };
-            if (supply === 'arrivals') return follow(watch, read, false);
+            if (supply === 'arrivals') return readAlong(watch, read);
             const drain = async () => {
               const answer = JSON.parse(await call('POST', '/v1/drain')) as { drain?: { acked: number } };
               watch.acked(answer.drain?.acked ?? 0);
             };
             await Promise.all(Array.from({ length: drains }, drain));
-            const told = read(0).then((seen) => seen.forEach(watch.handled, watch)); // the clock has stopped
-            return { stop: () => told };
+            return readAfter(watch, read);
           },
           async close() {
             outbox.listener = () => {};

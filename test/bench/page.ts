@@ -83,10 +83,9 @@ messages of a queue are made from one pattern. Held for a message that is under 
 - *The ratio to addBulk differs from run to run*, with the same code: 5.0, 4.6, 5.2, 5.1 and 4.96 with all contenders, while the clock
   counted what making bodies takes and the harness held them until their batch was answered. It did as much for each message of
   others, who feel it less: without it, in 14 rounds, ours went from 292,000 to 343,000 a second and BullMQ from 59,000 to 61,000, and
-  runs of all contenders gave 5.5 and 5.1. With
-  no third contender, each in a process of its own, it had been 5.5, 5.7 and 5.7 (11 rounds in turn), in one process 5.2 (12 rounds).
-  With all contenders in processes of their own 5.2, 5.8 and 4.5, but a process that rests between its turns is cold, and drains fell
-  from 6.1 to 4.2 to 5.2 times BullMQ.
+  runs of all contenders gave 5.5 and 5.1, before the one above. With no third contender, each in a process of its own, it had been 5.5,
+  5.7 and 5.7 (11 rounds in turn), in one process 5.2 (12 rounds). With all contenders in processes of their own 5.2, 5.8 and 4.5, but a
+  process that rests between its turns is cold, and drains fell from 6.1 to 4.2 to 5.2 times BullMQ.
 - *Rounds differ by garbage*: one in which a whole heap is collected costs our producer 2.2 µs a message instead of 1.5, and whose
   garbage it was is chance, for all share a process. To collect it before each round made all slower, ours most.
 - *Other sizes*: BullMQ is at its best with sixteen batches of 100 (10 % above four of 1,000), ours with eight of 500 (7 % above).
@@ -126,7 +125,8 @@ What bounds it now is not workerd alone but all three on two cores: workerd 3.7 
 that never rest would be 220,000 messages a second. Seen in those rounds: 166,000 with ten drains (130,000 before), 95,000 with
 four, 83,000 with one, which waits for each answer. Beside Cloudflare Queues' local broker, in one run at load 3, which others
 had a part of: 140,000 with ten drains against 48,600, 2.9 times. Now workerd 3.7, emulator 2.1, Redis 3.3: 150,000 to 173,000 a
-second with ten drains and nothing beside them.
+second with ten drains and nothing beside them. In full runs before the one above it was 2.4, 2.7 and 3.2 times, while reading who got what was on the
+clock; in the last of these on theirs alone, which cost them up to 7 %.
 
 - *Storage is more than half of it*: emulator and Redis take 5.3 of the 9 µs, and nothing in the Worker makes that less.
 - *The hop*: a Worker that makes the same number of fetches, of as many bytes each way (3.1 and 33.8 kB), to a server that answers

@@ -211,6 +211,7 @@ local function remove_taken()
     leaving[index][#leaving[index] + 1] = lane
   end
   for index, lanes in pairs(leaving) do in_chunks('ZREM', index, lanes) end
+  for _, lane in ipairs(fresh.emptied) do redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane) end
   for i = 1, in_transit do
     if outcome.dropped[i] then redis.call('LREM', lease_key, '1', fresh.raws[i]) end
   end

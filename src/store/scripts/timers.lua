@@ -19,7 +19,7 @@ local function lapse(shard, firing, item, envelope)
   else
     firing.failures[#firing.failures + 1] = failure(entry, shard.now, 'lapsed', 'its consumer let the lease expire')
     if attempt_of(entry) < header.attempts then
-      gather(firing.returns, header.pool, header.lane, 'RPUSH', next_entry(entry))
+      gather(firing.returns, pool_of(shard, queue_of(header.lane), header.pool), header.lane, 'RPUSH', next_entry(entry))
       firing.lapsed[#firing.lapsed + 1] = queue_of(header.lane)
     else
       slot = bury_with(firing.buried, header, entry, slot)
@@ -65,6 +65,7 @@ local function plan_timer(shard, firing, member, limit)
   local lease, of, name = string.match(member, '^l (%S+)$'), string.match(member, '^q (%S+) (%S+)$')
   local schedule = string.match(member, '^s (%S+)$')
   if entry then
+    pool = pool_of(shard, queue_of(lane), pool)
     if kind == 'h' then firing.slots[#firing.slots + 1] = { pool = pool, lane = lane, mode = 'w' } end
     if kind == 'h' or attempt_of(entry) > 1 then
       firing.again[#firing.again + 1] = { pool, lane, entry }

@@ -72,7 +72,7 @@ onEachRedis('a deployment', (bench) => {
     expect((await b.take(5, 'old')).map(idOf)).toEqual([seen]);
     await b.exchange({ lease: 'old', settlements: [{ entry: `1.${seen}`, outcome: 'ack' }] });
     const waits: number[] = [];
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 12; round++) {
       const { nextDue = 0 } = await b.exchange({ lease: 'old', want: 5 });
       waits.push(nextDue - b.now);
       b.now = nextDue;

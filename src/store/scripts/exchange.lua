@@ -189,7 +189,7 @@ local function put_taken()
     undo_by(function() redis.pcall('LTRIM', lease_key, digits(to - from + 1), '-1') end)
   end
   if outcome.stays and ttl > 0 then
-    redis.call('ZADD', KEYS[1], digits(now + ttl), lease_timer)
+    redis.call('ZADD', KEYS[1], instant(now + ttl), lease_timer)
     undo_by(function()
       if #remaining == 0 then redis.pcall('ZREM', KEYS[1], lease_timer) end
     end)

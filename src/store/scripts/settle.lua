@@ -74,7 +74,7 @@ end
 local function wait_later(shard, plan, header, entry, slot, delay)
   local member = delayed(header.pool, header.lane, entry)
   local holds = slot and (slot.mode == 'o' or slot.mode == 'b')
-  plan.later[#plan.later + 1] = instant(shard.now + delay + #plan.later / 2 * STEP)
+  plan.later[#plan.later + 1] = instant(due_at(shard, plan.intake, { delay = delay }))
   plan.later[#plan.later + 1] = holds and string.gsub(member, '^m', 'h') or member
   return holds and of_queue(slot) or slot
 end

@@ -246,6 +246,9 @@ if #outcome.pushed > 0 and #remaining == 0 and #garbage > 0 then -- the lease is
 end
 local refused = attempt(put_taken)
 if refused then leave_taken() else remove_taken() end
+-- What follows on a death of this call came too late to be taken: a drain looks again.
+unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or false
+if outcome.intake.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(outcome.intake.soonest)) end
 push_tally(KEYS[6], now)
 
 -- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is

@@ -4,6 +4,7 @@
  * Pure. The scripts keep them; limits.lua reads the words that are written here.
  */
 import { type Duration, toMs } from './duration.ts';
+import { DRAINED } from './message.ts';
 
 export interface Rate {
   /** Messages. */
@@ -33,6 +34,9 @@ export interface LimitOptions {
   /** A lane that was not served for so long gets its turns beside the most urgent ones until it has caught up. */
   maxWait?: Duration;
 }
+
+/** What a delivery may take where its queue does not say; limits.lua knows it too. A drain that an enqueue woke lives long enough. */
+export const DEFAULT_TIMEOUT_MS = 15_000;
 
 /** Of a rate. */
 export const LEAST_PERIOD_MS = 100;
@@ -107,11 +111,20 @@ function namedIn(words: string, of: '' | 'g'): Omit<LimitsInForce, 'group'> {
 }
 
 /** All policies in the form that the scripts take. */
-export function policiesOf(queues: Iterable<{ name: string; pool: string; policy: string }>): string {
+export function policiesOf(
+  queues: Iterable<{ name: string; pool: string; policy: string; timeoutMs?: number }>,
+): string {
   return [...queues]
-    .filter(({ policy }) => policy !== '')
-    .map(({ name, pool, policy }) => `\n${name} ${pool} ${policy}`)
+    .map(({ name, pool, policy, timeoutMs }) => ({ name, pool, words: [policy, timeoutWord(pool, timeoutMs)] }))
+    .map(({ words, ...queue }) => ({ ...queue, words: words.filter((word) => word !== '').join(' ') }))
+    .filter(({ words }) => words !== '')
+    .map(({ name, pool, words }) => `\n${name} ${pool} ${words}`)
     .join('');
+}
+
+/** Only drains ask whether they live long enough: consumers elsewhere extend their leases. */
+function timeoutWord(pool: string, timeoutMs = DEFAULT_TIMEOUT_MS): string {
+  return pool === DRAINED && timeoutMs !== DEFAULT_TIMEOUT_MS ? `t=${Math.ceil(timeoutMs)}` : '';
 }
 
 function whole(value: number, setting: string): number {

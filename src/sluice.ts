@@ -1,6 +1,6 @@
 /** createSluice: queues and edge functions become a Worker. */
 
-import { type Engine, openEngine, WOKEN_DRAIN_MS } from './engine.ts';
+import { type Engine, openEngine } from './engine.ts';
 import { StorageError } from './errors.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
 import { logError } from './log.ts';
@@ -61,7 +61,7 @@ export interface Sluice<Env extends object> {
   scheduled(controller: ScheduledController, env: Env, context: ExecutionContext): Promise<void>;
   /**
    * For code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a handler,
-   * it wakes no drain: the one at work takes the message, or cron does.
+   * it wakes no drain: one at work takes the message, or one that the next request wakes, or cron's.
    */
   producer(env: Env, context?: Waits): Producer;
   /** A circular list of this deployment: `sluice.ring(env, 'sites').rotate(10)`. @throws RangeError where no ring can have this name */
@@ -88,7 +88,7 @@ export function createSluice<Env extends object>({
   }
   checkSchedules(schedules, byName);
   const engineOf = remembered((env) => openEngine(env, byName, { sources: bySource, schedules }));
-  const app = createApp(functions, engineOf);
+  const app = createApp(functions, engineOf, wakeDrain);
   return {
     fetch: (request, env, context) => app.fetch(request, env, context),
     async scheduled(_controller, env) {
@@ -118,7 +118,8 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
       options,
       at: many ? `messages[${i}].` : '',
     }));
-    return stored(engine.enqueue(drafts, undefined, { waitUntil: (exported) => context?.waitUntil(exported) }));
+    const waitUntil = (exported: Promise<unknown>) => context?.waitUntil(exported);
+    return stored(engine.enqueue(drafts, undefined, { waitUntil, wakes: context !== undefined }));
   };
   const stored = async (enqueuing: Promise<Enqueued>) => {
     const { receipts, wake } = await enqueuing;
@@ -129,7 +130,9 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
     enqueueMany: (messages) => store(messages, true),
     async publish(topic, type, body, options) {
       const permitted = () => {}; // code of the deployment may reach every queue
-      const { receipts, wake } = await engine.topics.publish(topic, { ...options, type, body }, permitted);
+      const publication = { ...options, type, body };
+      const { topics } = engine;
+      const { receipts, wake } = await topics.publish(topic, publication, permitted, undefined, context !== undefined);
       if (wake && context) wakeDrain(engine, context);
       return receipts;
     },
@@ -142,7 +145,7 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
 
 /** Starts a drain behind the answer. Its failure is told to the log only: the messages are stored, and cron drains them. */
 export function wakeDrain(engine: Engine, context: Waits): void {
-  const drained = engine.drain(Math.min(WOKEN_DRAIN_MS, engine.config.SLUICE_DRAIN_MS)).catch((error: unknown) => {
+  const drained = engine.drainWoken().catch((error: unknown) => {
     logError('woken drain failed', { reason: error instanceof StorageError ? error.message : 'unknown' });
   });
   context.waitUntil(drained);

@@ -22,6 +22,11 @@ export interface DrainOptions {
   clock?: (() => number) | undefined;
   /** Told of destinations that are left alone now, or tried again. */
   onTripped?: ((tripped: ExchangeAnswer['tripped']) => void) | undefined;
+  /**
+   * Told of work that this drain leaves, being busy or at its end, by the shortest timeout of its queues in ms; 0 where that is not
+   * known. Nobody was woken for it.
+   */
+  onLeft?: ((timeoutMs: number) => void) | undefined;
   /** Told of each delivery that did not end well. */
   onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
   /** Begins the span of a delivery, where traces are exported. */

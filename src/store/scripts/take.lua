@@ -200,7 +200,7 @@ local function lanes_of(shard, config, pool, index, limit, most)
   local more = (#found + 1 - first) / 2 >= limit
   for i = first, more and first + 2 * most - 1 or #found, 2 do
     seen = seen + 1
-    if not (pausing and paused[queue_of(found[i])]) then
+    if not (pausing and paused[queue_of(found[i])]) and not outlasts(shard, queue_of(found[i])) then
       local lane = lane_of(shard, pool, found[i], found[i + 1])
       lane.place = #lanes
       lanes[#lanes + 1] = lane

@@ -58,8 +58,7 @@ export function wokenLife(timeMs: number, timeoutsMs: readonly number[]): Life {
  * a delivery may take longer than it lives.
  */
 export function wakeFor(woken: Life, timeoutsMs: readonly number[]): Wake | false {
-  const lateMs = (timeoutMs: number) =>
-    Math.min(woken.takesMs, woken.livesMs - RESERVED_MS - timeoutMs) - AWAKENING_MS;
+  const lateMs = (timeoutMs: number) => Math.min(woken.takesMs, woken.livesMs - RESERVED_MS - timeoutMs) - AWAKENING_MS;
   const takenMs = timeoutsMs.filter((timeoutMs) => lateMs(timeoutMs) >= 0);
   if (takenMs.length === 0) return false;
   return { withinMs: lateMs(Math.min(...takenMs)), needsMs: Math.max(...takenMs) };

@@ -21,19 +21,12 @@ export type App = Hono<SluiceEnv>;
 /** An edge function adds its routes. */
 export type EdgeFunction = (app: App) => void;
 
-/** @param wake starts a drain behind the answer */
-export function createApp(
-  functions: EdgeFunction[],
-  engineOf: (env: object) => Engine,
-  wake: (engine: Engine, context: { waitUntil(promise: Promise<unknown>): void }) => void = () => {},
-): App {
+export function createApp(functions: EdgeFunction[], engineOf: (env: object) => Engine): App {
   const app: App = new Hono<SluiceEnv>();
   app.use(async (c, next) => {
-    const engine = engineOf(c.env);
-    c.set('engine', engine);
+    c.set('engine', engineOf(c.env));
     if (c.req.path.endsWith('/')) throw new Problem('not_found'); // the router would take it for the path without
     await next();
-    if (engine.claimsDrain()) wake(engine, c.executionCtx); // left by a drain that could not go on, or ready by this request
   });
   for (const add of functions) add(app);
   app.onError((error, c) => {

@@ -251,17 +251,7 @@ async function exchange(
   const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = writeSettlements(settlements);
-  const limits = [
-    leaseMs,
-    held,
-    want,
-    ANSWER_BYTES,
-    awakeMs,
-    sleepMs,
-    EXCHANGE_FIRES,
-    pools.length,
-    written.runs,
-  ];
+  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, sleepMs, EXCHANGE_FIRES, pools.length, written.runs];
   const args = [
     ...head,
     lease,

@@ -83,7 +83,10 @@ onEachRedis(
 );
 
 test('a budget counts what fits, and is closed by the first delivery that does not', () => {
-  const budget = openBudget({ ...lifeOf(10_000, [15_000]), requests: 20, requestsPerDelivery: 2, messages: 5 }, () => 0);
+  const budget = openBudget(
+    { ...lifeOf(10_000, [15_000]), requests: 20, requestsPerDelivery: 2, messages: 5 },
+    () => 0,
+  );
   expect(budget.deliveriesLeft()).toBe(5);
   expect(budget.deliveriesLeft([9])).toBe(3); // 20 less 4 of its own less 9, by two
   expect(budget.admit(9)).toBe(true);

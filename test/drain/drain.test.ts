@@ -15,6 +15,7 @@ import {
   refuse,
   retryIn,
 } from '../../src/index.ts';
+import { policiesOf } from '../../src/limits.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
@@ -26,7 +27,7 @@ function start(
   { limits, ...options }: Partial<DrainOptions> & { limits?: Partial<Limits> } = {},
 ) {
   return drain({
-    store: bench.openStore(),
+    store: bench.openStore(undefined, bench.prefix, [], policiesOf(queues)),
     pool: '*',
     queues: new Map(queues.map((queue) => [queue.name, queue])),
     env: { greeting: 'hello' },
@@ -395,7 +396,7 @@ onEachRedis('the budget of a drain', (bench) => {
     expect(reasons).toEqual(Array(3).fill('the time for this message is over'));
     const shard = await b.shard();
     expect(shard.leases).toEqual({});
-    expect(Object.keys(shard.timers)).toEqual(ids.slice(0, 3).map((id) => `m * 5:work 2.${id}`));
+    expect(Object.keys(shard.timers).toSorted()).toEqual(ids.slice(0, 3).map((id) => `m * 5:work 2.${id}`));
     expect(shard.lanes['5:work']?.toReversed()).toEqual(ids.slice(3).map((id) => `1.${id}`));
   });
 

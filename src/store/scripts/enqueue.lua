@@ -35,7 +35,7 @@ if not redis.call('SET', KEYS[1], fingerprint .. ' ' .. base .. ' ' .. met, 'NX'
   if first ~= fingerprint then return { 'mismatch', '0', '', '' } end
   shard.work = intake.ready -- it may wait still, and whoever was asked to drain be gone
   local asked = text_of(KEYS[3]) == first_base
-  return { 'repeated', asked and '1' or ask_for_drain(shard, looking, first_base, ARGV[6], ARGV[7], ARGV[8]), first_base, first_met }
+  return { 'repeated', asked and '1' or waking.ask(shard, looking, first_base, ARGV[6], ARGV[7], ARGV[8]), first_base, first_met }
 end
 put_in(shard, intake)
-return { 'enqueued', ask_for_drain(shard, looking, base, ARGV[6], ARGV[7], ARGV[8]), base, met }
+return { 'enqueued', waking.ask(shard, looking, base, ARGV[6], ARGV[7], ARGV[8]), base, met }

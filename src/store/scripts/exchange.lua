@@ -173,8 +173,10 @@ unfinished = unfinished and not (shard.left and #entries == in_transit)
 -- with one whose budget is over, and with one whose handlers are all busy: but of these only one says so in a while.
 local drains = ARGV[8] ~= '0'
 local short = want > 0 and missing > 0 and not lost and not unfinished
-local busy = ARGV[8] == '-2' and redis.pcall('SET', KEYS[7], lease, 'NX', 'PX', digits(AWAKE_MS))
-if (short and drains) or ARGV[8] == '-1' or (busy and busy.ok) then garbage[#garbage + 1] = KEYS[3] end
+do
+  local busy = ARGV[8] == '-2' and redis.pcall('SET', KEYS[7], lease, 'NX', 'PX', digits(AWAKE_MS))
+  if (short and drains) or ARGV[8] == '-1' or (busy and type(busy) ~= 'table' or busy and not busy.err) then garbage[#garbage + 1] = KEYS[3] end
+end
 in_chunks('UNLINK', nil, garbage)
 in_chunks('LPUSH', lease_key, pushed)
 local idle = #remaining + #pushed == 0
@@ -188,7 +190,7 @@ if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) 
 -- Of all that have nothing to do, the one that looks first may sleep until the next timer, or the one that can stay longest;
 -- the others end.
 if drains and idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
-  local asleep, takes = read_sleeper(shard, KEYS[5]), now + tonumber(ARGV[9])
+  local asleep, takes = waking.sleeper(shard, KEYS[5]), now + tonumber(ARGV[9])
   if asleep and asleep.lease ~= lease and asleep.looks <= next_due and asleep.takes >= takes then
     next_due = nil
   else
@@ -199,17 +201,18 @@ end
 
 -- A consumer may have made something ready that is for drains. That it did so already shows where its call is a repeat: what it
 -- settles is gone, or what it takes is there.
-local settled, wake = table.concat(statuses, ' '), '0'
+local wake = '0'
 if not drains then
-  wake = ask_for_drain(shard, { awake = KEYS[3], sleeper = KEYS[5] }, lease, digits(AWAKE_MS), ARGV[9], ARGV[14])
+  local settled = table.concat(statuses, ' ')
   local repeated = in_transit > 0 or string.find(settled, 'gone', 1, true) or string.find(settled, 'stale', 1, true)
+  wake = waking.ask(shard, { awake = KEYS[3], sleeper = KEYS[5] }, lease, digits(AWAKE_MS), ARGV[9], ARGV[14])
   if repeated and text_of(KEYS[3]) == lease then wake = '1' end
-elseif want == 0 and (shard.work or (tonumber(ARGV[8]) < 0 and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1)) then
+elseif want == 0 and (shard.work or tonumber(ARGV[8]) < 0) and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1 then
   shard.left = 0
 end
 
 local unseen = fit < #entries or unfinished
 return { -- few texts rather than many: whoever passes the answer on pays for each
-  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', settled, table.concat(answered, ' '),
+  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '), table.concat(answered, ' '),
   bodies, unseen and '1' or '0', cancelled, shard.tripped, fired.schedules, wake, shard.left and digits(shard.left) or '',
 }

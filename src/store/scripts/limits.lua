@@ -246,6 +246,7 @@ local function unpark_freed(shard)
   shard.freed = {}
   for _, queue in ipairs(order) do
     local freed, policy = queues[queue], policy_of(shard, queue)
+    shard.work = shard.work or freed.pool == '*' -- also where nobody has met its limit yet, and parked a lane
     load_counts(shard, { queue })
     local most = policy and policy.c and math.max(freed.count, policy.c - count_of(shard, queue)) or PARK
     if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end

@@ -64,7 +64,7 @@ in_chunks('ZREM', KEYS[2], done)
 in_chunks('HSET', KEYS[1], fields)
 in_chunks('HDEL', KEYS[1], gone)
 put_in(shard, intake)
-local wake = ask_for_drain(shard, { awake = KEYS[4], sleeper = KEYS[5] }, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+local wake = waking.ask(shard, { awake = KEYS[4], sleeper = KEYS[5] }, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 local replayed = ARGV[4] ~= '0' and string.find(table.concat(statuses, ' '), 'changed', 1, true)
 if replayed and text_of(KEYS[4]) == ARGV[3] then wake = '1' end -- the answer to an earlier try was lost
 return { digits(shard.now), wake, statuses }

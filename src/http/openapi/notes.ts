@@ -75,7 +75,7 @@ const OF_OPTIONS = {
   priority: "0 first. Default: the queue's.",
   delay: 'Wait before the first delivery.',
   notBefore: "No delivery before this instant, by the server's clock; at most a year from now.",
-  ttl: 'Delivered within this time after it became due, or a dead letter.',
+  ttl: 'Delivered for the first time within this time after it became due, or a dead letter.',
   group: 'A tenant, a customer, an entity: groups of one priority take turns.',
   maxAttempts: "Deliveries after which it becomes a dead letter. Default: the queue's.",
   retention:

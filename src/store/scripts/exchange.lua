@@ -126,7 +126,7 @@ for i = 1, #entries do
   local entry, envelope = entries[i], envelopes[i]
   local plain = i > fit or is_plain(envelope)
   local header = not plain and header_of(envelope)
-  local expired = header and header.expires > 0 and header.expires <= now
+  local expired = header and header.expires > 0 and header.expires <= now and not has_failed(entry) -- never delivered yet
   if envelope == TOMBSTONE then
     garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
     free(shard, drop(i))

@@ -48,7 +48,7 @@ const MORE_VISIBILITY_MS = 30_000;
 
 /** @throws StorageError */
 export async function receive(store: Store, { lease, queues, max, visibilityMs }: Receive): Promise<Received> {
-  const ask = { lease, leaseMs: visibilityMs, held: 0, want: max, pools: queues, settlements: [] };
+  const ask = { lease, leaseMs: visibilityMs, held: 0, want: max, pools: distinct(queues), settlements: [] };
   let answer = await store.exchange(ask);
   if (answer.schedules && answer.taken.length === 0) answer = await store.exchange(ask); // their messages are there by now
   return received(store, lease, answer, visibilityMs);
@@ -62,7 +62,7 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
     leaseMs,
     held: more?.holding ?? -1,
     want: more?.max ?? 0,
-    pools: more?.queues ?? [],
+    pools: distinct(more?.queues ?? []),
     settlements: settlements.map(settlementOf),
   });
   const settled = settlements.map(({ id }, i) => ({ id, status: answer.statuses[i] as Status }));
@@ -72,6 +72,9 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
   if (more) return { ...outcome, ...(await received(store, lease, answer, leaseMs)) };
   return leaseMs > 0 ? { ...outcome, expiresAt: answer.now + leaseMs } : outcome;
 }
+
+/** A queue that is named twice would be looked into twice, and nothing more found. */
+const distinct = (queues: string[]) => [...new Set(queues)];
 
 function settlementOf({ id, attempt = 0, outcome, delay, error, result }: Settle['settlements'][0]): Settlement {
   const backoffMs = outcome === 'retry' ? DEFAULT_BACKOFF.waitMs(Math.max(1, attempt), Math.random()) : 0;

@@ -6,7 +6,7 @@
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  clock  '' or epoch ms, in tests
 -- ARGV[3]  queue
--- ARGV[…]  ids, at most 200
+-- ARGV[…]  ids, at most 200; one that is named twice moves once
 -- Returns  for each id 'redriven', 'gone' where it is not among the dead letters, 'missing' where it has no envelope
 -- Replay   'gone' for what was redriven; nothing moves twice
 -- Cost     6 commands and 2 for each lane
@@ -15,7 +15,15 @@ local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = cloc
 with_limits(shard, '')
 local root = shard.root
 local dead = root .. 'dead:' .. ARGV[3]
-local ids = { unpack(ARGV, 4) }
+local ids, asked, known = {}, {}, {}
+for i = 4, #ARGV do
+  local id = ARGV[i]
+  if not known[id] then
+    ids[#ids + 1] = id
+    known[id] = #ids
+  end
+  asked[#asked + 1] = known[id]
+end
 
 local headers, read = {}, 0
 while read < #ids do
@@ -56,4 +64,7 @@ in_chunks('ZREM', dead, moved)
 put_all(shard, moves)
 unpark_freed(shard)
 commit_limits(shard)
-return answers
+
+local told = {}
+for i, place in ipairs(asked) do told[i] = answers[place] end
+return told

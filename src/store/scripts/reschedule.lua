@@ -31,15 +31,16 @@ end
 
 local records = redis.call('HMGET', KEYS[1], unpack(ids))
 local intake, statuses, count = new_intake(), {}, nil
-local fields, timers, gone, done = {}, {}, {}, {}
+local fields, timers, gone, done, changed = {}, {}, {}, {}, {}
 for i, change in ipairs(changes) do
   local header, lines = string.match(records[i] or '\n\n', '^([^\n]*)\n[^\n]*\n(.*)$')
-  statuses[i] = header == change.expected and 'done' or 'changed'
+  statuses[i] = header == change.expected and not changed[change.id] and 'done' or 'changed'
   if statuses[i] == 'done' and header == '' then
     count = (count or redis.call('HLEN', KEYS[1])) + 1
     if count > tonumber(ARGV[5]) then statuses[i] = 'full' end
   end
   if statuses[i] == 'done' then
+    changed[change.id] = true
     admit(shard, intake, ARGV, change.first, change.last)
     if change.header == '' then
       gone[#gone + 1] = change.id

@@ -42,25 +42,28 @@ onEachRedis('named twice in one request', (bench) => {
     ['release', 'dead'],
     ['release', 'release'],
     ['ack', 'ack'],
-  ] satisfies [Outcome, Outcome][])('a message is settled once: %s, and the %s behind it changes nothing', async (first, second) => {
-    const b = bench();
-    const [id = ''] = await b.enqueue(b.message('mail', 1, { pool: 'mail' }));
-    await b.take(1, 'a', { pools: ['mail'] });
-    const { settled } = await settle(b.store, {
-      lease: 'a',
-      settlements: [
-        { id, outcome: first },
-        { id, attempt: 1, outcome: second },
-      ],
-    });
-    const told = { ack: 'acked', retry: 'retried', dead: 'dead', release: 'released' };
-    expect(settled).toEqual([
-      { id, status: told[first] },
-      { id, status: 'stale' },
-    ]);
-    if (first === 'ack') b.alive.delete(id);
-    if (first === 'release') b.unordered.add(id);
-  });
+  ] satisfies [Outcome, Outcome][])(
+    'a message is settled once: %s, and the %s behind it changes nothing',
+    async (first, second) => {
+      const b = bench();
+      const [id = ''] = await b.enqueue(b.message('mail', 1, { pool: 'mail' }));
+      await b.take(1, 'a', { pools: ['mail'] });
+      const { settled } = await settle(b.store, {
+        lease: 'a',
+        settlements: [
+          { id, outcome: first },
+          { id, attempt: 1, outcome: second },
+        ],
+      });
+      const told = { ack: 'acked', retry: 'retried', dead: 'dead', release: 'released' };
+      expect(settled).toEqual([
+        { id, status: told[first] },
+        { id, status: 'stale' },
+      ]);
+      if (first === 'ack') b.alive.delete(id);
+      if (first === 'release') b.unordered.add(id);
+    },
+  );
 
   test('a queue is looked into once', async () => {
     const b = bench();

@@ -11,55 +11,93 @@ local function entries_of(lines, id, header)
   return { '1.' .. id, header and header.attempts > 1 and digits(header.attempts) .. '.' .. id or nil }
 end
 
--- The place where `either` of two members stands in a sorted set: its score, the member, whether it is the second, and whether
--- the key has a wrong type.
-local function score_of(key, either, or_this)
-  local scores = redis.pcall('ZMSCORE', key, either, or_this)
-  if scores.err then return nil, nil, false, true end
-  if scores[1] then return scores[1], either, false end
-  return scores[2], or_this, true
-end
+local locate
+do
+  -- Of one lane so many entries are looked for one by one; of more, its ends are read once. A request may ask for a thousand, each
+  -- of which would be looked for in vain in the whole of both ends.
+  local ONE_BY_ONE = 8
 
--- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
--- from = (end of the lane, for LREM) }. The state
--- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
--- damaged where a key has a wrong type. Never raises: entries may be on their way between two lists.
-local function locate(shard, id)
-  local root = shard.root
-  local envelope = redis.pcall('GET', root .. 'm:' .. id)
-  if type(envelope) == 'table' then return { state = 'damaged' } end
-  if envelope == TOMBSTONE then return { state = 'cancelled' } end
-  local header = header_of(envelope)
-  if not header then return { state = 'gone' } end
-  local place = { header = header, envelope = envelope }
-  local lane = root .. 'lane:' .. header.lane
-  local lines, wrong = redis.pcall('HGET', shard.failures, id), false
-  if type(lines) == 'table' then return { state = 'damaged' } end
-  for _, entry in ipairs(entries_of(lines, id, header)) do
-    place.entry = entry
-    local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
-    local waiting, has_slot = delayed(header.pool, header.lane, entry), false
-    place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting, 'h' .. string.sub(waiting, 2))
-    if place.at then
-      place.state, place.slot = 'delayed', has_slot and slot or nil
-      return place
+  -- Where the first line of an envelope has ended: the longest lane has 1,219 characters.
+  local HEADER = '1535'
+
+  -- The place where `either` of two members stands in a sorted set: its score, the member, whether it is the second, and whether
+  -- the key has a wrong type.
+  local function score_of(key, either, or_this)
+    local scores = redis.pcall('ZMSCORE', key, either, or_this)
+    if scores.err then return nil, nil, false, true end
+    if scores[1] then return scores[1], either, false end
+    return scores[2], or_this, true
+  end
+
+  -- Entry to the end of the lane that it is near, as `end_of` says it; nil where the key has a wrong type.
+  local function read_ends(lane)
+    local ends = {}
+    for _, page in ipairs({ { '-1', -LOOK, -1 }, { '1', 0, LOOK - 1 } }) do
+      local entries = redis.pcall('LRANGE', lane, digits(page[2]), digits(page[3]))
+      if entries.err then return nil end
+      for _, entry in ipairs(entries) do ends[entry] = page[1] end
     end
-    if wrong then return { state = 'damaged' } end
-    place.at, place.member, has_slot, wrong = score_of(root .. 'dead:' .. queue_of(header.lane), entry, with_slot(entry, slot))
-    if place.at then
-      place.state, place.slot = 'dead', has_slot and slot or nil
-      return place
-    end
-    if wrong then return { state = 'damaged' } end
+    return ends
+  end
+
+  -- The end of a lane from which an entry is found: '1' or '-1', as LPOS and LREM take it; nil where from none. And whether the
+  -- key has a wrong type.
+  local function end_of(lane, entry, ends)
+    if ends then return ends[entry], false end
     for _, from in ipairs({ '1', '-1' }) do
       local found = redis.pcall('LPOS', lane, entry, 'RANK', from, 'MAXLEN', digits(LOOK))
-      if type(found) == 'table' then return { state = 'damaged' } end
-      if found then
-        place.state, place.from = 'ready', from
+      if type(found) == 'table' then return nil, true end
+      if found then return from, false end
+    end
+    return nil, false
+  end
+
+  -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
+  -- from = (end of the lane, for LREM) }. The state
+  -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
+  -- damaged where a key has a wrong type. Never raises: entries may be on their way between two lists.
+  -- Whoever asks for many, before any of them moves, keeps in `looked` what is seen of lanes, and gets of envelopes the header.
+  function locate(shard, id, looked)
+    local root = shard.root
+    local key = root .. 'm:' .. id
+    local envelope = looked and redis.pcall('GETRANGE', key, '0', HEADER) or redis.pcall('GET', key)
+    if type(envelope) == 'table' then return { state = 'damaged' } end
+    if envelope == TOMBSTONE then return { state = 'cancelled' } end
+    local header = header_of(envelope)
+    if not header then return { state = 'gone' } end
+    local place = { header = header, envelope = envelope }
+    local lane = root .. 'lane:' .. header.lane
+    local seen = looked and looked[lane] or { times = 0 }
+    seen.times = seen.times + 1
+    if looked then looked[lane] = seen end
+    if seen.times > ONE_BY_ONE then seen.ends = seen.ends or read_ends(lane) end
+    local lines, wrong = redis.pcall('HGET', shard.failures, id), false
+    if type(lines) == 'table' then return { state = 'damaged' } end
+    for _, entry in ipairs(entries_of(lines, id, header)) do
+      place.entry = entry
+      local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
+      local waiting, has_slot = delayed(header.pool, header.lane, entry), false
+      place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting, 'h' .. string.sub(waiting, 2))
+      if place.at then
+        place.state, place.slot = 'delayed', has_slot and slot or nil
+        return place
+      end
+      if wrong then return { state = 'damaged' } end
+      place.at, place.member, has_slot, wrong = score_of(root .. 'dead:' .. queue_of(header.lane), entry, with_slot(entry, slot))
+      if place.at then
+        place.state, place.slot = 'dead', has_slot and slot or nil
+        return place
+      end
+      if wrong then return { state = 'damaged' } end
+      place.from, wrong = end_of(lane, entry, seen.ends)
+      if wrong then return { state = 'damaged' } end
+      if place.from then
+        place.state = 'ready'
         return place
       end
     end
+    seen.length = seen.length or redis.call('LLEN', lane)
+    place.state = seen.length <= 2 * LOOK and 'leased' or 'unseen'
+    return place
   end
-  place.state = redis.call('LLEN', lane) <= 2 * LOOK and 'leased' or 'unseen'
-  return place
 end

@@ -15,7 +15,7 @@ export interface EnqueueRequest {
   token?: string | undefined;
   /** Tells requests with the same token apart. */
   fingerprint?: string | undefined;
-  /** How long a replay is recognised. */
+  /** How long a replay is recognised. Default: as long as our own repetitions go on. */
   recognisedMs?: number | undefined;
   /** Remembered with the request, and answered to its replays: text without blanks. */
   note?: string | undefined;
@@ -128,11 +128,13 @@ export interface StoreOptions {
   drained?: string[];
   /** Of queues with limits: see policiesOf. */
   policies?: string | undefined;
+  /** How long a call with a token is recognised whose caller does not say: see recognisedMsFor. */
+  recognisedMs?: number;
   /** Tests set the clock: epoch ms. */
   clock?: (() => number) | undefined;
 }
 
-const RECOGNISED_MS = 60_000; // our own repetitions end within 20 s
+export const RECOGNISED_MS = 60_000;
 export const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
 const WAKE_WITHIN_MS = 15_000; // a woken drain lives about 20 s
 const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
@@ -140,11 +142,12 @@ const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due;
 const SWEEP_FIRES = 250; // some 5 ms of the server's time
 const AUDIT_KEYS = 200;
 
-export function openStore({ runner, prefix, clock, drained = [], policies = '' }: StoreOptions): Store {
+export function openStore(options: StoreOptions): Store {
+  const { runner, prefix, clock, drained = [], policies = '', recognisedMs = RECOGNISED_MS } = options;
   const keys = keysOf(prefix);
   const head = () => [keys.root, clock ? String(clock()) : ''];
   return {
-    enqueue: (request) => enqueue(runner, keys, head(), request),
+    enqueue: (request) => enqueue(runner, keys, head(), request, recognisedMs),
     exchange: (request) => exchange(runner, keys, head(), policies, request),
     async sweep(pool, { limit = SWEEP_FIRES, cursor = '', note = false } = {}) {
       const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), policies, note ? '1' : '', ...drained];
@@ -178,8 +181,14 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
   };
 }
 
-function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
-  const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS, note } = request;
+function enqueue(
+  runner: Runner,
+  keys: Keys,
+  head: string[],
+  request: EnqueueRequest,
+  ownMs: number,
+): Promise<EnqueueAnswer> {
+  const { messages, token = newToken(), fingerprint = '-', recognisedMs = ownMs, note } = request;
   const base = newToken();
   const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
   const run = runner.run(scripts.enqueue, script, [

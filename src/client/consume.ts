@@ -7,7 +7,7 @@
 import type { Duration } from '../duration.ts';
 import { type ConsumeHandler, deliver } from './delivery.ts';
 import { toMs } from './duration.ts';
-import { SluiceError } from './error.ts';
+import { isTemporary } from './error.ts';
 import { type Lease, receive } from './lease.ts';
 import { nameOf, type QueueRef } from './queue-ref.ts';
 import { newKey, type Transport, waitMs } from './transport.ts';
@@ -213,17 +213,32 @@ class Consumption<Body> {
       this.#leasedUntil = until;
       return this.#lease.messages;
     }
+    const outcomes = this.#outcomes.splice(0);
+    try {
+      return await this.#sync(this.#lease, outcomes, want, until);
+    } catch (error) {
+      if (!isTemporary(error)) this.#outcomes.unshift(...outcomes); // the lease has taken them out again
+      throw error;
+    }
+  }
+
+  async #sync(
+    lease: Lease<Body>,
+    outcomes: Settlement[],
+    want: number,
+    until: number,
+  ): Promise<ReceivedMessage<Body>[]> {
+    const { visibility } = this.#options;
     // Only an exchange that takes says whether the lease was lost. Where it may have been, it takes at least one.
     const isDoubtful = this.#isHolding() && Date.now() >= this.#leasedUntil;
-    const outcomes = this.#outcomes.splice(0);
     if (want > 0 || (isDoubtful && !this.#isStopping())) {
-      const messages = await this.#lease.settleAndReceive(outcomes, { max: Math.max(1, want), visibility });
+      const messages = await lease.settleAndReceive(outcomes, { max: Math.max(1, want), visibility });
       this.#leasedUntil = until;
-      this.#abortCancelled(this.#lease);
+      this.#abortCancelled(lease);
       return messages;
     }
-    await this.#lease.settle(outcomes, this.#isHolding() ? { extend: visibility } : {});
-    this.#abortCancelled(this.#lease);
+    await lease.settle(outcomes, this.#isHolding() ? { extend: visibility } : {});
+    this.#abortCancelled(lease);
     if (Date.now() < this.#leasedUntil) this.#leasedUntil = until; // else the extension may have come too late
     return [];
   }
@@ -244,7 +259,7 @@ class Consumption<Body> {
 
   #survive(error: unknown, want: number): void {
     this.#options.onError?.(error);
-    if (!(error instanceof SluiceError) || !error.isTemporary) {
+    if (!isTemporary(error)) {
       this.#isAbandoned = this.#refusal !== undefined;
       this.#refusal ??= error;
       this.#isInTransit = false; // a refused request takes nothing

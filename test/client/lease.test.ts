@@ -97,6 +97,39 @@ test('a settlement that got no answer at all goes with the next call, and its me
   expect([idsOf(body.settle), body.receive.holding]).toEqual([ids.slice(0, 2), 0]);
 });
 
+test('a settlement that is refused is taken back, and the others of the lease go on', async () => {
+  await enqueue(3);
+  const lease = await direct().receive('reports', { max: 3 });
+  const [a, b, c] = lease.messages as [never, never, never];
+  await expect(lease.retry(a, { delay: '400d' })).rejects.toMatchObject({ status: 422 });
+  expect([await lease.ack(b), await lease.ack(c)]).toEqual(['acked', 'acked']);
+  expect(await lease.extend('10m')).toBeGreaterThan(Date.now() + 500_000);
+  await expect(lease.extend('400d')).rejects.toMatchObject({ status: 422 });
+  expect([await lease.settleAndReceive([]), lease.isLost]).toEqual([[], false]); // it still counts as held
+  expect(await lease.ack(a)).toBe('acked');
+});
+
+test('a refusal takes back nothing that an earlier call got no answer for', async () => {
+  const [id = ''] = await enqueue(2);
+  const lease = await shaky(0).receive('reports', { max: 2 });
+  const [, b] = lease.messages as [never, never];
+  harms = ['drop-request'];
+  await expect(lease.settle([{ id, outcome: 'ack' }])).rejects.toMatchObject({ status: 0 });
+  await expect(lease.retry(b, { delay: '400d' })).rejects.toMatchObject({ status: 422 });
+  expect(await lease.ack(b)).toBe('acked');
+  expect(await lease.settle([{ id, outcome: 'ack' }])).toEqual([{ id, status: 'gone' }]);
+});
+
+test('a settlement that got no answer and would be refused is refused once more, and then forgotten', async () => {
+  await enqueue(2);
+  const lease = await shaky(0).receive('reports', { max: 2 });
+  const [a, b] = lease.messages as [never, never];
+  harms = ['drop-request'];
+  await expect(lease.retry(a, { delay: '400d' })).rejects.toMatchObject({ status: 0 });
+  await expect(lease.ack(b)).rejects.toMatchObject({ status: 422 });
+  expect([await lease.ack(b), await lease.ack(a)]).toEqual(['acked', 'acked']);
+});
+
 test('more than a hundred settlements go in several requests, and the last one takes more', async () => {
   const ids = await enqueue(230);
   const lease = await shaky().receive('reports', { max: 100 });

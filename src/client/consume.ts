@@ -80,8 +80,8 @@ class Consumption<Body> {
   /** When to ask a queue again that had less than wanted. */
   #askAgainAt = 0;
   #idleMs: number;
-  /** The lease may hold messages that never arrived: the answer was lost, or they did not fit in it. */
-  #isInTransit = false;
+  /** So many messages the lease may hold that never arrived, because an answer was lost. */
+  #inTransit = 0;
   #failures = 0;
   #repeatAt = 0;
   /** The server's refusal that ends it, and that it refused again when told the last outcomes. */
@@ -157,7 +157,7 @@ class Consumption<Body> {
   }
 
   #want(): number {
-    if (this.#isStopping()) return this.#isInTransit ? 1 : 0;
+    if (this.#isStopping()) return this.#inTransit; // to give them back
     const held = this.#running.size + this.#waiting.length;
     return Math.max(0, Math.min(MAX_WANT, this.#options.max - held));
   }
@@ -247,13 +247,14 @@ class Consumption<Body> {
     return this.#running.size + this.#waiting.length > 0;
   }
 
-  /** When to ask again. An answer that brought less than wanted means that nothing is left, or that no more fitted in it. */
+  /** When to ask again. An answer that brought less than wanted means that nothing is left, unless it says that there is more. */
   #pace(got: number, want: number): void {
-    this.#isInTransit = this.#isStopping() ? got > want : got > 0 && got < want;
+    const { hasMore = false, nextInMs = Number.POSITIVE_INFINITY } = this.#lease ?? {};
+    this.#inTransit = hasMore ? Math.max(0, this.#inTransit - got) : 0;
     const { least, most } = this.#options.idleMs;
     if (got > 0) this.#idleMs = least;
-    const nextInMs = this.#lease?.nextInMs ?? Number.POSITIVE_INFINITY;
-    this.#askAgainAt = got >= want ? 0 : Date.now() + Math.max(least, Math.min(this.#idleMs, nextInMs));
+    const isDry = got < want && !hasMore;
+    this.#askAgainAt = isDry ? Date.now() + Math.max(least, Math.min(this.#idleMs, nextInMs)) : 0;
     if (got === 0) this.#idleMs = Math.min(most, this.#idleMs * 2);
   }
 
@@ -262,12 +263,12 @@ class Consumption<Body> {
     if (!isTemporary(error)) {
       this.#isAbandoned = this.#refusal !== undefined;
       this.#refusal ??= error;
-      this.#isInTransit = false; // a refused request takes nothing
+      this.#inTransit = 0; // a refused request takes nothing
       this.#failures = this.#lease ? 1 : 0; // what it was to settle is told once more, without receiving
       this.#repeatAt = 0;
       return;
     }
-    if (want > 0) this.#isInTransit = true;
+    this.#inTransit = Math.max(this.#inTransit, want);
     this.#failures += 1;
     this.#repeatAt = Date.now() + waitMs(this.#failures, error, OUTAGE);
   }
@@ -286,7 +287,7 @@ class Consumption<Body> {
     this.#outcomes = [];
     this.#lease = undefined;
     this.#key = newKey();
-    this.#isInTransit = false;
+    this.#inTransit = 0;
     this.#askAgainAt = 0;
   }
 
@@ -314,7 +315,7 @@ class Consumption<Body> {
   }
 
   #hasToTell(): boolean {
-    return this.#outcomes.length > 0 || this.#isInTransit || this.#failures > 0;
+    return this.#outcomes.length > 0 || this.#inTransit > 0 || this.#failures > 0;
   }
 
   async #cutOff(): Promise<void> {

@@ -35,7 +35,7 @@ const MAX_SETTLEMENTS = 100;
 const MAX_ERROR_LENGTH = 500;
 
 export class Lease<Body = unknown> {
-  /** A capability: whoever knows it may settle. */
+  /** Names the queues that it is for. Whoever knows it, and has a token for each of these, may settle. */
   readonly id: string;
   /** What the latest receive brought. */
   messages: ReceivedMessage<Body>[] = [];
@@ -43,6 +43,8 @@ export class Lease<Body = unknown> {
   expiresAt = 0;
   /** The latest receive brought nothing, and the next timer is due in so many ms. */
   nextInMs: number | undefined;
+  /** There was more for the latest receive than it brought, because an answer holds about 4 MB: `settleAndReceive` brings it. */
+  hasMore = false;
   /** The server gave its messages to others. Begin a new one. */
   isLost = false;
   /** Ids of messages that were cancelled while this lease held them. */
@@ -168,7 +170,7 @@ export class Lease<Body = unknown> {
     return settled;
   }
 
-  #take({ messages, expiresAt, nextInMs, lost, cancelled = [] }: Partial<SettleAnswer<Body>>): void {
+  #take({ messages, expiresAt, nextInMs, more, lost, cancelled = [] }: Partial<SettleAnswer<Body>>): void {
     for (const id of cancelled) this.cancelled.add(id);
     if (expiresAt !== undefined) this.expiresAt = expiresAt;
     if (lost) {
@@ -179,6 +181,7 @@ export class Lease<Body = unknown> {
     if (!messages) return;
     this.messages = messages;
     this.nextInMs = nextInMs;
+    this.hasMore = more === true;
     for (const { id } of messages) this.#held.add(id);
   }
 

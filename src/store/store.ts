@@ -39,6 +39,8 @@ export interface ExchangeRequest {
   want: number;
   pools: string[];
   settlements: Settlement[];
+  /** No other lease may begin under this name as long as this one lasts. */
+  claim?: string | undefined;
   /** Only for a drain. */
   drain?: {
     /** It takes nothing after this: from now on new work must wake another. */
@@ -105,7 +107,7 @@ export interface Finding {
 export interface Store {
   /** @throws StorageError, RequestMismatch */
   enqueue(request: EnqueueRequest): Promise<EnqueueAnswer>;
-  /** @throws StorageError */
+  /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
   /**
    * One bounded step. The cursor says which keys it inspects: '0' begins, '' inspects none. With `note` its instant is
@@ -231,7 +233,7 @@ async function exchange(
   policies: string,
   request: ExchangeRequest,
 ): Promise<ExchangeAnswer> {
-  const { lease, leaseMs, held, want, pools, settlements, drain } = request;
+  const { lease, leaseMs, held, want, pools, settlements, claim = '', drain } = request;
   const awakeMs = !drain ? 0 : drain.ending ? -1 : AWAKE_MS;
   const written = writeSettlements(settlements);
   const limits = [
@@ -250,6 +252,7 @@ async function exchange(
     lease,
     ...limits.map((limit) => String(Math.floor(limit))),
     policies,
+    claim,
     ...pools,
     ...written.args,
   ];
@@ -258,7 +261,9 @@ async function exchange(
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats],
     args,
   );
-  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake] = list(reply);
+  const answer = list(reply);
+  if (answer[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
+  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake] = answer;
   return {
     now: Number(now),
     ...due(Number(nextDue)),

@@ -141,6 +141,23 @@ test('more than a hundred settlements go in several requests, and the last one t
   expect((await direct().receive('reports')).messages).toEqual([]);
 });
 
+test('large messages: what does not fit in an answer is told, and nothing is leased that was not given out', async () => {
+  const body = 'x'.repeat(200_000);
+  for (let i = 0; i < 6; i++) {
+    await direct().enqueueMany(Array.from({ length: 10 }, () => ({ queue: 'reports', body })));
+  }
+  const lease = await direct().receive('reports', { max: 100, visibility: '1m' });
+  const first = lease.messages.length;
+  expect([first > 0 && first < 60, lease.hasMore]).toEqual([true, true]);
+  const report = await deployed().call('/v1/queues/reports', { method: 'GET' });
+  expect(await report.json()).toMatchObject({ leased: first, ready: { 4: 60 - first } });
+  const seen = [...lease.messages];
+  while (lease.hasMore) seen.push(...(await lease.settleAndReceive([], { max: 100, visibility: '1m' })));
+  expect(new Set(idsOf(seen)).size).toBe(60);
+  expect(seen.every(({ attempt }) => attempt === 1)).toBe(true);
+  expect(await lease.settle(seen.map(({ id }) => ({ id, outcome: 'ack' })))).toHaveLength(60);
+});
+
 test('a lease that expired says so with the next receive', async () => {
   const [id] = await enqueue(1);
   const lease = await direct().receive('reports', { visibility: '1s' });

@@ -183,7 +183,12 @@ export function exchange(model: Model, { lease, leaseMs, held, want, settlements
   const isCancelled = (entry: string) => model.envelopes[idOf(entry)]?.cancelled === true;
   const remaining = list.filter((entry) => !settled.has(entry));
   const lost = remaining.length < held;
-  const inTransit = lost ? [] : remaining.slice(0, remaining.length - held).toReversed();
+  const inTransit = lost
+    ? []
+    : remaining
+        .slice(0, remaining.length - held)
+        .toReversed()
+        .slice(0, want);
   const known = remaining.slice(remaining.length - held);
   const cancelled = lost ? [] : known.filter(isCancelled);
   const dropped = new Set(inTransit.filter(isCancelled));

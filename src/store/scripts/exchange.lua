@@ -19,6 +19,7 @@
 -- ARGV[11] pools        how many follow; they are emptied in the order given
 -- ARGV[12] runs         of settlements alike, how many follow
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
+-- ARGV[14] claim        a name under which no other lease may begin as long as this one lasts; '' where there is none
 -- ARGV[…]  pools, then runs of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
 --          health), delay ms, kind, text, measured ('<queue> <figures>' as stats.lua has them; ''), count, then count × entry; then what the handlers of
 --          acked ones enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
@@ -28,10 +29,11 @@
 --           {name, open until (epoch ms; 0: closed) of each breaker that changed, …},
 --           {id, record, …} of schedules that the caller has to fire},
 --           '1' if the caller, which is no drain, should start one: what follows on its messages is for drains}
+--          {'mismatch'} where another lease has begun under the claim: nothing was done
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
---          holds: that is returned first and counts as taken
--- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50.
+--          holds: that is returned first and counts as taken; to a consumer that is no drain no more of it than it wants
+-- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50. A claim is one more.
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
@@ -59,8 +61,14 @@ local function read_runs(at, count)
   return runs, at
 end
 
-local pools = { unpack(ARGV, 14, 13 + tonumber(ARGV[11])) }
-local runs, chained = read_runs(14 + #pools, tonumber(ARGV[12]))
+local pools = { unpack(ARGV, 15, 14 + tonumber(ARGV[11])) }
+local runs, chained = read_runs(15 + #pools, tonumber(ARGV[12]))
+
+if ARGV[14] ~= '' then
+  local claim = root .. 'req:' .. ARGV[14]
+  local begun = redis.call('SET', claim, lease, 'NX', 'PX', ARGV[4]) or redis.call('GET', claim) == lease
+  if not begun then return { 'mismatch' } end
+end
 
 local fired = fire(shard, tonumber(ARGV[10]), lease_timer)
 local next_due = tonumber(fired.next)
@@ -85,25 +93,29 @@ commit_breakers(shard)
 if holds < 0 then holds = #remaining end
 local lost = #remaining < holds
 
--- Newer entries stand left. What stands above those the caller knows was taken and never reached it.
-local fresh, cancelled = new_taken(), {}
-for i = lost and 0 or #remaining - holds, 1, -1 do add_item(fresh, remaining[i]) end
-local in_transit = #fresh.entries
-for i = in_transit + 1, lost and 0 or #remaining do
+-- Newer entries stand left. What stands above those the caller knows was taken and never reached it. A consumer elsewhere gets
+-- no more of it than it wants: it may have no room.
+local fresh, cancelled, above = new_taken(), {}, lost and 0 or #remaining - holds
+local in_transit = ARGV[8] == '0' and math.min(above, want) or above
+for i = above, above - in_transit + 1, -1 do add_item(fresh, remaining[i]) end
+for i = above + 1, lost and 0 or #remaining do
   if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
 end
 
 local missing, unfinished, promoted = lost and 0 or math.max(0, want - in_transit), false, {}
+fresh.pools = {}
 for _, pool in ipairs(pools) do
   if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[4], pool, missing, fresh, promoted) end
+  for i = #fresh.pools + 1, #fresh.entries do fresh.pools[i] = pool end
 end
 
 local entries, slots = fresh.entries, fresh.slots
 local envelopes = read_envelopes(root, entries, tonumber(ARGV[7]))
 
--- What was cancelled is dropped. What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in the lease: to
--- the caller it is lost in transit, and so comes first with its next exchange.
-local answered, bodies, pushed, buried, failures = {}, {}, {}, {}, {}
+-- What was cancelled is dropped. What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in
+-- a drain's lease: to the drain it is lost in transit, and so comes first with its next exchange. A consumer elsewhere may have none:
+-- it would lapse unseen, so it goes back untouched, the oldest to the very head of its lane.
+local answered, bodies, pushed, buried, failures, unfit = {}, {}, {}, {}, {}, {}
 local answers, pushes, fit = 0, 0, #envelopes
 shard.intake = new_intake()
 local function drop(i)
@@ -122,7 +134,8 @@ local function bury_taken(i, header, expired)
   failures[#failures + 1] = failure(entry, now, expired and 'expired' or 'missing',
     expired and 'its time to live was over' or 'its envelope is gone')
 end
-for i = 1, #entries do
+local kept = ARGV[8] == '0' and math.max(fit, in_transit) or #entries
+for i = 1, kept do
   local entry, envelope = entries[i], envelopes[i]
   local plain = i > fit or is_plain(envelope)
   local header = not plain and header_of(envelope)
@@ -143,6 +156,11 @@ for i = 1, #entries do
     end
   end
 end
+for i = #entries, kept + 1, -1 do
+  unuse(shard, fresh.lanes[i], slots[i])
+  gather(unfit, fresh.pools[i], fresh.lanes[i], 'RPUSH', entries[i])
+end
+put_all(shard, unfit)
 bury(shard, buried)
 record_failures(shard, failures)
 put_in(shard, shard.intake)
@@ -190,7 +208,7 @@ end
 
 follows = follows or shard.intake.ready
 local wake = follows and ARGV[8] == '0' and redis.call('SET', KEYS[3], lease, 'NX', 'PX', digits(AWAKE_MS))
-local unseen = fit < #entries or unfinished
+local unseen = fit < #entries or above > in_transit or unfinished
 return { -- few texts rather than many: whoever passes the answer on pays for each
   digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '), table.concat(answered, ' '),
   bodies, unseen and '1' or '0', cancelled, shard.tripped, fired.schedules, wake and '1' or '0',

@@ -157,6 +157,14 @@ local function use(shard, pool, lane, count)
   return { pool = pool, lane = lane, mode = policy.mode }
 end
 
+-- One that was taken in this call goes back untouched: it has used up no slot, and nothing of a period.
+local function unuse(shard, lane, slot)
+  for _, name in ipairs({ queue_of(lane), group_of(lane) }) do
+    if shard.rates[name] then shard.rates[name].count = shard.rates[name].count - 1 end
+  end
+  free(shard, slot)
+end
+
 -- Parked until its queue or its group has room: taken out of the index by the caller. False where that cannot be.
 local function park(shard, pool, lane, score, waits_for, until_ms)
   local grouped = waits_for ~= queue_of(lane)

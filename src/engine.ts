@@ -1,4 +1,5 @@
 /** The engine: one deployment's queues on its Redis. It composes store, producer and drain; requests and cron ticks use it. */
+import { type AuditReport, type AuditRequest, auditWithin } from './audit.ts';
 import type { Draft } from './complete.ts';
 import { type Config, readConfig } from './config.ts';
 import { type Receive, type Received, receive, type Settle, type Settled, settle } from './consumer.ts';
@@ -28,7 +29,7 @@ import { openRings } from './store/rings.ts';
 import { openScheduleStore } from './store/schedules.ts';
 import { scriptRunner } from './store/script.ts';
 import { openStats } from './store/stats.ts';
-import { type Finding, openStore, type Store } from './store/store.ts';
+import { ANYBODYS, openStore, type Store } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
 import { openTopicStore } from './store/topics.ts';
 import { type Origin, tracedDrain, tracedEnqueue } from './telemetry/traced.ts';
@@ -64,8 +65,8 @@ export interface Engine {
   readonly topics: Topics;
   readonly schedules: Schedules;
   readonly stats: Stats;
-  /** The whole audit. @throws StorageError */
-  audit(repair: boolean, deep: boolean): Promise<Finding[]>;
+  /** As much of the audit as one invocation may do. @throws StorageError */
+  audit(request: AuditRequest): Promise<AuditReport>;
   /** Works until nothing is ready or the time is over. @throws StorageError */
   drain(timeMs: number): Promise<DrainReport>;
   /** Fires everything that is due. @throws StorageError */
@@ -86,6 +87,9 @@ const LEAST_TIMEOUT_MS = 100;
  * that folds figures leaves it anyway. A tick comes each minute, so 9.5 minutes are every tenth.
  */
 const NOTE_EVERY_MS = 570_000;
+
+/** An audit answers after so long at the latest, with a cursor where there is more: whoever asked for it still waits. */
+const AUDIT_MS = 12_000;
 
 /** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
 export const WOKEN_DRAIN_MS = 20_000;
@@ -117,14 +121,14 @@ export function openEngine(
     });
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
   const prefix = config.SLUICE_PREFIX;
-  const drained = [...queues.values()].filter(({ pool }) => pool === DRAINED).map(({ name }) => name);
   const policies = policiesOf(queues.values());
-  const store = openStore({ runner: scriptRunner({ send }), prefix, drained, policies });
+  const all = [...queues.values()];
+  const store = openStore({ runner: scriptRunner({ send }), prefix, queues: all, policies });
   const known = { queues, ids: new Set(schedules.map(({ id }) => id)) };
   const storesFor = ({ onRequest, msLeft }: Budget) => {
     const runner = scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft });
     return {
-      store: openStore({ runner, prefix, drained, policies }),
+      store: openStore({ runner, prefix, queues: all, policies }),
       schedules: openScheduleStore({ runner, prefix }),
     };
   };
@@ -137,16 +141,17 @@ export function openEngine(
     consumeFiring(store, scheduleStore, known, consume);
   const register = registrar(schedules, known);
   const operations = openOperations({ runner: scriptRunner({ send }), prefix });
-  /** Where the next sweep goes on inspecting. A new isolate begins again. */
-  let cursor = '0';
+  const inspector = openInspector(operations, queues);
+  /** Where the next sweep goes on inspecting: that of a new isolate where the last that was noted stood, whoever made it. */
+  let place = { cursor: ANYBODYS, round: 0 };
   /** When this isolate last had a sweep remembered, by its own clock. */
   let notedAt = Number.NEGATIVE_INFINITY;
   const sweepWithin = async (budget: Budget) => {
     const now = Date.now();
     const note = now - notedAt >= NOTE_EVERY_MS;
-    const swept = await sweepAll(storeFor(budget), budget, cursor, note);
+    const swept = await sweepAll(storeFor(budget), budget, place, note);
     if (note) notedAt = now;
-    cursor = swept.cursor;
+    place = swept.place;
     return swept;
   };
   const { SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_OTLP_HEADERS: headers } = config;
@@ -203,8 +208,8 @@ export function openEngine(
     receive: (request) => consuming((firing) => receive(firing, request)),
     settle: (request) => consuming((firing) => settle(firing, request)),
     schedules: openSchedules(scheduleStore, known),
-    operator: openOperator(operations),
-    inspector: openInspector(operations),
+    operator: openOperator(operations, config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS),
+    inspector,
     rings: openRings({ runner: scriptRunner({ send }), prefix }),
     topics: openTopics({
       topics: openTopicStore({ runner: scriptRunner({ send }), prefix }),
@@ -212,10 +217,9 @@ export function openEngine(
       queues,
     }),
     stats: statsOf(openStats({ runner: scriptRunner({ send }), prefix })),
-    async audit(repair, deep) {
-      // Leases without timers first: a deep page would take what they hold for lost.
-      const findings = await auditAll(store, repair, false);
-      return deep ? [...findings, ...(await auditAll(store, repair, true))] : findings;
+    audit(request) {
+      const budget = budgetFor(AUDIT_MS);
+      return auditWithin(budget, storesFor(budget).store, inspector, request);
     },
     drain: (timeMs) => drainWithin(budgetFor(timeMs)),
     sweep: async () => (await sweepWithin(budgetFor(config.SLUICE_DRAIN_MS))).report,
@@ -231,11 +235,12 @@ export function openEngine(
   };
 }
 
-async function sweepAll(store: Store, budget: Budget, from: string, note: boolean) {
+async function sweepAll(store: Store, budget: Budget, from: { cursor: string; round: number }, note: boolean) {
   const report: SweepReport = { fired: 0, requeued: 0, dead: 0, repaired: 0 };
-  for (let cursor = from, first = true; ; cursor = '', first = false) {
-    const swept = await store.sweep(DRAINED, { cursor, note: note && first });
-    if (cursor !== '') from = swept.cursor;
+  let place = from;
+  for (let first = true; ; first = false) {
+    const swept = await store.sweep(DRAINED, first ? { ...from, note } : { round: place.round });
+    if (first) place = { cursor: swept.cursor, round: swept.round };
     report.fired += swept.fired;
     report.requeued += swept.requeued;
     report.dead += swept.dead;
@@ -245,18 +250,7 @@ async function sweepAll(store: Store, budget: Budget, from: string, note: boolea
     const fired = swept.fired > 0 && nextInMs <= 0;
     const again = fired || swept.schedules || swept.unfolded; // what was fired may be ready, or due soon again
     if (!again || budget.isClosing()) {
-      return { report, ready: swept.ready, nextInMs, cursor: from };
+      return { report, ready: swept.ready, nextInMs, place };
     }
   }
-}
-
-async function auditAll(store: Store, repair: boolean, deep: boolean): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  let cursor = '0';
-  do {
-    const page = await store.audit(cursor, repair, deep);
-    findings.push(...page.findings);
-    cursor = page.cursor;
-  } while (cursor !== '0');
-  return findings;
 }

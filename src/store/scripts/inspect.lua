@@ -35,10 +35,12 @@ end
 
 -- Which of the lanes in a part of an index have entries.
 local function lanes_there(shard, members)
-  local keys, there = {}, {}
-  for i = 1, #members, 2 do keys[#keys + 1] = shard.root .. 'lane:' .. members[i] end
+  local lanes, keys, there = {}, {}, {}
+  for i = 1, #members, 2 do
+    if members[i] ~= RESTRICTED then lanes[#lanes + 1], keys[#keys + 1] = members[i], shard.root .. 'lane:' .. members[i] end
+  end
   local all = count_there(keys) == #keys
-  for i, key in ipairs(keys) do there[members[2 * i - 1]] = all or redis.call('EXISTS', key) == 1 end
+  for i, lane in ipairs(lanes) do there[lane] = all or redis.call('EXISTS', keys[i]) == 1 end
   return there
 end
 
@@ -154,10 +156,11 @@ end
 -- Lanes of an index: the pool whose it is, and some of its members with their scores.
 function inspect.ready(shard, pool, members)
   local index, there = shard.root .. 'ready:' .. pool, lanes_there(shard, members)
-  local empty, ahead, moved, turns = {}, {}, {}, {}
+  local empty, ahead, moved, turns, seen = {}, {}, {}, {}, {}
   for i = 1, #members, 2 do
     local lane, score, queue = members[i], tonumber(members[i + 1]), queue_of(members[i])
-    if lane ~= RESTRICTED then
+    if lane ~= RESTRICTED and not seen[lane] then
+      seen[lane] = true
       met(shard, queue, pool)
       if not there[lane] then
         if found(shard, 'empty-lane', lane) then empty[#empty + 1] = lane end

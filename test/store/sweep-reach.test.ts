@@ -60,7 +60,12 @@ onEachRedis('a sweep', (bench) => {
     const b = bench();
     await newEngine(b).sweep();
     const noted = await b.redises.raw.hgetall(`${b.root}stats:totals`);
-    expect(noted).toEqual({ '!': expect.any(String), '@': expect.stringMatching(/^\d+ 1$/), '?mail': '*', '?chat': 'chat' });
+    expect(noted).toEqual({
+      '!': expect.any(String),
+      '@': expect.stringMatching(/^\d+ 1$/),
+      '?mail': '*',
+      '?chat': 'chat',
+    });
     await newEngine(b).sweep();
     expect(await b.redises.raw.hget(`${b.root}stats:totals`, '@')).toMatch(/^\d+ 2$/);
   });

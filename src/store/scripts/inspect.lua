@@ -14,7 +14,8 @@ local TURN_AHEAD_MS = 60000
 local DEDUP_MS = 86400000
 
 -- A function for each kind of key. It gets the rest of the key's name, and of a sorted set a part of its members with their
--- scores. That of lanes goes step by step: it gets how many entries from the head it has passed, and returns where to go on.
+-- scores: it answers whether it has changed the set. That of lanes goes step by step: it gets how many entries from the head it
+-- has passed, and returns where to go on.
 local inspect = {}
 
 local function with_findings(shard, repair, queues)
@@ -178,6 +179,7 @@ function inspect.ready(shard, pool, members)
   in_chunks('ZADD', shard.root .. 'ready:*', turns)
   in_chunks('ZREM', index, moved)
   in_chunks('ZREM', index, empty)
+  return #ahead + #moved + #empty > 0
 end
 
 -- Of the names that parked lanes wait for, those for which something will come: a slot that is in use, or the next period. A queue
@@ -230,6 +232,7 @@ function inspect.parked(shard, queue, members)
     end
   end
   in_chunks('ZREM', key, empty)
+  return #empty > 0
 end
 
 -- The marks that make exchanges look at the configuration: some of what operators set, and where the next are.
@@ -286,6 +289,7 @@ function inspect.timers(shard, _, members)
     if redis.call('EXISTS', key) == 0 and found(shard, 'timer-without-lease', leases[i]) then gone[#gone + 1] = 'l ' .. leases[i] end
   end
   in_chunks('ZREM', shard.timers, gone)
+  return #gone > 0
 end
 
 function inspect.dead(shard, queue, members)
@@ -300,8 +304,8 @@ function inspect.dead(shard, queue, members)
       foreign[#foreign + 1] = members[i]
     end
   end
-  set_aside(shard, 'dead:' .. queue, foreign)
-  if count_there(keys) == #keys then return end
+  local changed = set_aside(shard, 'dead:' .. queue, foreign) > 0
+  if count_there(keys) == #keys then return changed end
   for from = 1, #ids, CHUNK do
     local to = math.min(from + CHUNK - 1, #ids)
     local lines = redis.call('HMGET', shard.failures, unpack(ids, from, to))
@@ -312,6 +316,7 @@ function inspect.dead(shard, queue, members)
       end
     end
   end
+  return changed
 end
 
 -- What follows on a message that is gone.

@@ -5,25 +5,33 @@ local TYPES = {
   lane = 'list', lease = 'list', ['then'] = 'list', config = 'hash', schedules = 'hash', inflight = 'hash', m = 'string', dedup = 'string',
 }
 
+-- Inspects some members of a sorted set, and returns where to go on. Where that has changed the set it is here again: not every server
+-- has cursors that stay what they were.
+local function inspect_members(shard, kind, rest, name, at)
+  local page = redis.call('ZSCAN', shard.root .. name, at, 'COUNT', digits(LOOK_AT))
+  if inspect[kind](shard, rest, page[2]) then return at end
+  if page[1] == '0' or (kind == 'dead' and not shard.deep) then return nil end
+  return page[1]
+end
+
 -- Inspects one key, or a step of it. A key of a wrong type is reported, and so is one that cannot be inspected because another is, or
 -- because storage refuses what would mend it: neither stops the others. Returns where to go on, nil at its end.
 local function inspect_key(shard, kind, rest, at)
   local name = rest and kind .. ':' .. rest or kind
-  local key, members, next_at = shard.root .. name, at, nil
-  local type_of = redis.call('TYPE', key).ok
+  local type_of = redis.call('TYPE', shard.root .. name).ok
   if type_of == 'none' then return nil end
   if type_of ~= (TYPES[kind] or 'zset') then
     found(shard, 'wrong-type', name)
     return nil
   end
-  if not TYPES[kind] then
-    local page = redis.call('ZSCAN', key, at, 'COUNT', digits(LOOK_AT))
-    next_at, members = page[1], page[2]
-    if next_at == '0' or (kind == 'dead' and not shard.deep) then next_at = nil end
+  local well, next_at
+  if TYPES[kind] then
+    well, next_at = pcall(inspect[kind], shard, rest, at)
+  else
+    well, next_at = pcall(inspect_members, shard, kind, rest, name, at)
   end
-  local well, goes_on = pcall(inspect[kind], shard, rest, members)
-  if not well then found(shard, 'not-inspected', name) end
-  return next_at or (well and goes_on) or nil
+  if well then return next_at end
+  found(shard, 'not-inspected', name)
 end
 
 -- The names on a page of the shard's keys, sorted, and the cursor of the next page. A cursor that storage does not take, as it may

@@ -12,8 +12,8 @@
 -- Replay   takes out what is left
 -- Cost     about 8 commands and 1 for each 36 messages, 2 for each lane
 
--- Timers looked at in one step.
-local TIMERS = 1000
+-- Timers looked at in one call: so many steps of so many.
+local TIMERS, TIMER_STEPS = 1000, 10
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
 with_limits(shard, '')
 local root, queue, limit, states = shard.root, ARGV[2], tonumber(ARGV[3]), ' ' .. ARGV[4] .. ' '
@@ -44,7 +44,8 @@ local function purge_ready()
   for _, index in ipairs({ 'ready:*', 'ready:' .. queue, 'parked:' .. queue }) do
     removals[#removals + 1] = { 'ZREM', root .. index, emptied }
   end
-  if not full then lanes_at = next_part == '' and '-' or next_part end
+  -- Where lanes leave their indexes, this part is gone through again: not every server has cursors that stay what they were.
+  if not full and #emptied == 0 then lanes_at = next_part == '' and '-' or next_part end
 end
 
 local function purge_dead()
@@ -61,21 +62,21 @@ end
 
 -- By ZSCAN: what is fired meanwhile would move the others to other ranks.
 local function purge_delayed()
-  local page = redis.call('ZSCAN', KEYS[1], timers_at, 'MATCH', '? * ?:' .. queue .. '*', 'COUNT', digits(TIMERS))
-  local members, room = {}, limit - #gone
-  for i = 1, #page[2], 2 do
-    local kind, of, lane, entry = string.match(page[2][i], '^([mh]) (%S+) (%d:%S+) (%S+)$')
-    if lane and queue_of(lane) == queue then
-      full = full or #members == room
-      if not full then
+  local members, room, steps = {}, limit - #gone, TIMER_STEPS
+  repeat
+    local page = redis.call('ZSCAN', KEYS[1], timers_at, 'MATCH', '? * ?:' .. queue .. '*', 'COUNT', digits(TIMERS))
+    for i = 1, #page[2], 2 do
+      local kind, of, lane, entry = string.match(page[2][i], '^([mh]) (%S+) (%d:%S+) (%S+)$')
+      if lane and queue_of(lane) == queue and #members < room then
         members[#members + 1] = page[2][i]
         add_gone(entry)
         if kind == 'h' then free(shard, { pool = of, lane = lane, mode = 'w' }) end
       end
     end
-  end
+    if #members == 0 and room > 0 then timers_at = page[1] == '0' and '-' or page[1] end -- else it is gone through again
+    steps = steps - 1
+  until #members > 0 or timers_at == '-' or room == 0 or steps == 0
   removals[#removals + 1] = { 'ZREM', KEYS[1], members }
-  if not full then timers_at = page[1] == '0' and '-' or page[1] end
 end
 
 if asked('ready') and lanes_at ~= '-' then purge_ready() end

@@ -7,13 +7,13 @@ import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../limits.ts';
 /** As browse.lua makes them. The longest lane has 1,219 characters. */
 const RANK_CURSOR = /^\d{1,9}$/;
 const CURSORS = {
-  ready: /^\d:\d{1,20} (-|\d:\S{1,1217}) \d{1,9}$/,
+  ready: /^[1-3]:\d{1,20} (-|\d:\S{1,1217}) \d{1,9}$/,
   delayed: RANK_CURSOR,
   leased: /^\d{1,9} \d{1,9}$/,
   dead: RANK_CURSOR,
 };
 /** As purge.lua makes it. */
-const PURGE_CURSOR = /^(0|(-|\d:\d{1,20}) (-|\d{1,20}))$/;
+const PURGE_CURSOR = /^(0|(-|[1-3]:\d{1,20}) (-|\d{1,20}))$/;
 /** Redis' own, of a scan. */
 const SCAN_CURSOR = /^\d{1,20}$/;
 

@@ -6,6 +6,14 @@
 -- Steps of one call, of about so many lanes each, whosever they are.
 local STEPS, STEP = 10, 1000
 
+-- A page of a sorted set. A cursor that Redis does not know, as somebody made it up, is at the end.
+local function scan_members(key, cursor, pattern, count)
+  local page = redis.pcall('ZSCAN', key, cursor, 'MATCH', pattern, 'COUNT', digits(count))
+  if not page.err then return page[1], page[2] end
+  if string.find(page.err, 'cursor', 1, true) then return '0', {} end
+  error(page.err)
+end
+
 -- Returns some lanes of the queue, sorted, and where to go on: '' at the end. `at` is '<place>:<cursor>', '' begins.
 local function lanes_of_queue(root, queue, at)
   local places = { root .. 'ready:*', root .. 'ready:' .. queue, root .. 'parked:' .. queue }
@@ -13,14 +21,14 @@ local function lanes_of_queue(root, queue, at)
   place, cursor = tonumber(place or '1'), cursor or '0'
   local lanes, seen = {}, {}
   for _ = 1, STEPS do
-    local page = redis.call('ZSCAN', places[place], cursor, 'MATCH', '?:' .. queue .. '*', 'COUNT', digits(STEP))
-    for i = 1, #page[2], 2 do
-      local lane = page[2][i]
+    local next_cursor, members = scan_members(places[place], cursor, '?:' .. queue .. '*', STEP)
+    for i = 1, #members, 2 do
+      local lane = members[i]
       if queue_of(lane) == queue and not seen[lane] then
         lanes[#lanes + 1], seen[lane] = lane, true
       end
     end
-    cursor = page[1]
+    cursor = next_cursor
     if cursor == '0' then place = place + 1 end
     if place > #places then break end
   end

@@ -64,16 +64,16 @@ end
 local function purge_delayed()
   local members, room, steps = {}, limit - #gone, TIMER_STEPS
   repeat
-    local page = redis.call('ZSCAN', KEYS[1], timers_at, 'MATCH', '? * ?:' .. queue .. '*', 'COUNT', digits(TIMERS))
-    for i = 1, #page[2], 2 do
-      local kind, of, lane, entry = string.match(page[2][i], '^([mh]) (%S+) (%d:%S+) (%S+)$')
+    local next_at, timers = scan_members(KEYS[1], timers_at, '? * ?:' .. queue .. '*', TIMERS)
+    for i = 1, #timers, 2 do
+      local kind, of, lane, entry = string.match(timers[i], '^([mh]) (%S+) (%d:%S+) (%S+)$')
       if lane and queue_of(lane) == queue and #members < room then
-        members[#members + 1] = page[2][i]
+        members[#members + 1] = timers[i]
         add_gone(entry)
         if kind == 'h' then free(shard, { pool = of, lane = lane, mode = 'w' }) end
       end
     end
-    if #members == 0 and room > 0 then timers_at = page[1] == '0' and '-' or page[1] end -- else it is gone through again
+    if #members == 0 and room > 0 then timers_at = next_at == '0' and '-' or next_at end -- else it is gone through again
     steps = steps - 1
   until #members > 0 or timers_at == '-' or room == 0 or steps == 0
   removals[#removals + 1] = { 'ZREM', KEYS[1], members }

@@ -157,7 +157,7 @@ for i = 1, kept do
   end
 end
 for i = #entries, kept + 1, -1 do
-  unuse(shard, fresh.lanes[i], slots[i])
+  unuse(shard, fresh.pools[i], fresh.lanes[i], slots[i])
   gather(unfit, fresh.pools[i], fresh.lanes[i], 'RPUSH', entries[i])
 end
 put_all(shard, unfit)

@@ -14,7 +14,7 @@
 
 local TIMERS = 1000
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
-with_limits(shard, '')
+with_limits(shard)
 local root, queue, limit, states = shard.root, ARGV[2], tonumber(ARGV[4]), ' ' .. ARGV[5] .. ' '
 local cursor, gone, more = tonumber(ARGV[6]), {}, false
 local function asked(state) return string.find(states, ' ' .. state .. ' ', 1, true) end

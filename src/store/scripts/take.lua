@@ -70,10 +70,8 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
     weights = weights - lane.weight
     if room <= 0 then
       local score = pass.served[lane] and turn(lane.name, shard.now) or lane.score
-      if park(shard, pool, lane.name, score, waits_for, until_ms) then
-        pass.left[#pass.left + 1] = lane.name
-        if waits_for ~= queue_of(lane.name) then pass_on(shard, pass, queue_of(lane.name), lane.policy) end
-      end
+      park(shard, pool, lane.name, score, waits_for, until_ms)
+      if waits_for ~= queue_of(lane.name) then pass_on(shard, pass, queue_of(lane.name), lane.policy) end
       pass.served[lane], pass.promoted[lane] = nil, nil
     elseif share == 0 then
       more[#more + 1] = lane
@@ -161,12 +159,12 @@ local function restrict(shard, config, pool, index)
   shard.policy = {} -- what was known of policies was without these
   if not restricted then redis.call('ZREM', index, RESTRICTED) end
   for _ = 1, next(paused) and PASSES or 0 do
-    local parked = {}
     local lanes = redis.call('ZRANGE', index, '0', digits(PARK), 'WITHSCORES')
     for i = 1, #lanes, 2 do
       local queue = queue_of(lanes[i])
-      if paused[queue] and park(shard, pool, lanes[i], lanes[i + 1], queue) then parked[#parked + 1] = lanes[i] end
+      if paused[queue] then park(shard, pool, lanes[i], lanes[i + 1], queue) end
     end
+    local parked = park_all(shard)
     in_chunks('ZREM', index, parked)
     if #parked == 0 then break end
   end
@@ -233,6 +231,7 @@ local function take(shard, config, pool, want, taken, promoted)
       if not only or only.promoted or (only.policy and only.policy.max_wait) then turns_of(pass.served, turns, shard.now, more) end
       pass.served = {}
     end
+    for _, name in ipairs(park_all(shard)) do pass.left[#pass.left + 1] = name end
     in_chunks('ZREM', index, pass.left)
     in_chunks('ZADD', index, turns)
     for queue, count in pairs(pass.turns) do

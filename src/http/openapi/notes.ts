@@ -200,7 +200,8 @@ describe(answers.Duplicate, {
 });
 describe(answers.ReceivedMessage, {
   raw: 'Of a webhook: its exact body, which `body` is the parsed form of.',
-  attempt: '1 at the first delivery; (id, attempt) never repeats, so it serves as a fencing token.',
+  attempt:
+    '1 at the first delivery, and one more after each that failed or whose lease lapsed. A release gives the same again; a redrive, and what takes the place of a message that was tried, begin at 1.',
   enqueuedAt: "Epoch ms, by the server's clock.",
 });
 describe(answers.Raw, {

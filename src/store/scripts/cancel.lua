@@ -11,7 +11,7 @@
 -- Cost     6 to 14 commands, and for a leased one 1 for each of 200 leases; looks at no more than 2 × 10,000 entries of the lane
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
-with_limits(shard, '')
+with_limits(shard)
 
 -- Timers and leases looked at, to tell the consumer.
 local TIMERS, LEASES = 1000, 200

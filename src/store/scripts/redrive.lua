@@ -13,7 +13,7 @@
 -- Cost     6 commands and 2 for each lane
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
-with_limits(shard, '')
+with_limits(shard)
 local root = shard.root
 local dead = root .. 'dead:' .. ARGV[3]
 local ids, asked, known = {}, {}, {}

@@ -193,8 +193,10 @@ export function openEngine(
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
       pollMs,
-      // Only what a fresh drain could take: the rest is for cron's.
-      onLeft: (timeoutMs) => wakeFor(woken, [timeoutMs]) && noteWork(),
+      onLeft: (timeoutMs, inMs) => {
+        const wake = wakeFor(woken, [timeoutMs]);
+        if (wake && inMs <= wake.withinMs) noteWork(); // what a fresh drain cannot take is for cron's
+      },
       onTripped: (tripped) => {
         for (const { name, openUntil } of tripped) {
           const { queue, group = '' } = parseGroupName(name);

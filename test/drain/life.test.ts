@@ -11,7 +11,7 @@ import { BadSettings } from '../../src/errors.ts';
 import { type AnyQueue, defineQueue, type QueueOptions } from '../../src/index.ts';
 import { policiesOf } from '../../src/limits.ts';
 import type { Store } from '../../src/store/store.ts';
-import { acked, engineOn, enqueueNow } from '../regressions/engines.ts';
+import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 
@@ -149,9 +149,16 @@ onEachRedis('a delivery', (bench) => {
     const seen: number[] = [];
     const queue = defineQueue('work', { handler: ({ body }) => void seen.push(Number(body)) });
     const claimed: number[] = [];
-    for (const delayMs of [400, 900, 990, 1_020, 1_200, 1_490]) {
+    const near = b.openStore();
+    const exchange: Store['exchange'] = async (request) => {
+      const answer = await near.exchange(request);
+      await pause(100);
+      return answer;
+    };
+    const distant = { ...near, exchange };
+    for (const delayMs of [400, 900, 1_020, 1_450, 1_490]) {
       const { ids } = await enqueueNow(b, b.message('work', delayMs, { delayMs }));
-      const draining = drainFor(b, [queue], life);
+      const draining = drainFor(b, [queue], life, { store: distant });
       let isDone = false;
       await Promise.all([
         draining.then(() => {

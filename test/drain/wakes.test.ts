@@ -1,6 +1,6 @@
 // Nothing waits for cron where somebody could work: whole deployments, of which no tick is ever called.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { defineQueue, type QueueOptions } from '../../src/index.ts';
+import { constant, defineQueue, type QueueOptions } from '../../src/index.ts';
 import type { Fault } from '../../src/local/emulator/faults.ts';
 import { newToken } from '../../src/message.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
@@ -55,6 +55,26 @@ onEachRedis(
       const wakes = deployed.kept();
       await deployed.call('GET', '/v1/queues/work');
       expect(deployed.kept()).toBe(wakes); // nothing is left
+    });
+
+    test('because it comes again after its drain has to end: one that the next request wakes sleeps for it', async () => {
+      const b = bench();
+      const attempts: number[] = [];
+      const queue = defineQueue('work', {
+        backoff: constant(2_000),
+        handler: ({ attempt }) => {
+          attempts.push(attempt);
+          if (attempt === 1) throw new Error('no luck');
+        },
+      });
+      const engine = engineOn(b, [queue]);
+      const { ids } = await enqueueNow(b, b.message('work', 1));
+      expect(await engine.drain(1_500)).toMatchObject({ retried: 1, ended: 'idle' });
+      expect(engine.claimsDrain()).toBe(true);
+      expect(await engine.drainWoken()).toMatchObject({ acked: 1 });
+      expect(engine.claimsDrain()).toBe(false);
+      expect(attempts).toEqual([1, 2]);
+      acked(b, ids);
     });
 
     test('because all its handlers are busy: what is urgent wakes another', async () => {

@@ -57,7 +57,10 @@ onEachRedis(
           seen.push(id);
           if (id === rest[1]) delayedAt = performance.now();
         };
-        const budget = openBudget({ ...lifeOf(10_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 }, Date.now);
+        const budget = openBudget(
+          { ...lifeOf(10_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
+          Date.now,
+        );
         const queues = new Map([['mail', defineQueue('mail', { handler })]]);
         await drain({ store, pool: '*', queues, env: {}, budget, concurrency: 1, batch: 10, leaseMs: LEASE_MS });
         expect(seen).toEqual([ids[1], ids[2], ...rest]);
@@ -80,7 +83,10 @@ onEachRedis(
       const queues = new Map([['mail', defineQueue('mail', { handler })]]);
       const drainBy = (offset: number) => {
         const clock = () => realNow() + offset;
-        const budget = openBudget({ ...lifeOf(4_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 }, clock);
+        const budget = openBudget(
+          { ...lifeOf(4_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
+          clock,
+        );
         return drain({ store, pool: '*', queues, env: {}, budget, clock, concurrency: 2, batch: 5, leaseMs: 5_000 });
       };
       await Promise.all([drainBy(-TEN_MINUTES), drainBy(0), drainBy(TEN_MINUTES)]);

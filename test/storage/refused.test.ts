@@ -119,7 +119,10 @@ describe.skipIf(!present)('writes are refused', () => {
           }
         },
       });
-      const budget = openBudget({ ...lifeOf(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 }, Date.now);
+      const budget = openBudget(
+        { ...lifeOf(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
+        Date.now,
+      );
       const options = { store, pool: '*', env: {}, budget, concurrency: 2, batch: 5, leaseMs: 10_000 };
       const report = await drain({ ...options, queues: new Map([['mail', queue]]) });
       await until('writes are taken again', async () => (await redis.raw.set('aside', '1')) === 'OK');

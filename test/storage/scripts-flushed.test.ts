@@ -43,7 +43,10 @@ onEachRedis(
         .enqueue({ messages: Array.from({ length: 40 }, (_, n) => b.message('mail', n)) });
       const seen: string[] = [];
       const queue = defineQueue('mail', { handler: ({ id }) => void seen.push(id) });
-      const budget = openBudget({ ...lifeOf(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 }, Date.now);
+      const budget = openBudget(
+        { ...lifeOf(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
+        Date.now,
+      );
       const store = b.openStore();
       const flushing = {
         ...store,

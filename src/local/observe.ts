@@ -62,7 +62,7 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
         .split(' ')
         .map((word) => Number(word.split('=')[0])),
     );
-    const messages = messagesIn(args.slice(7), startedAt).filter((_, i) => !met.has(i + 1));
+    const messages = messagesIn(args.slice(8), startedAt).filter((_, i) => !met.has(i + 1));
     return { what: 'enqueued', messages, at: startedAt };
   }
   return name === 'exchange' ? exchangedIn(args, result, startedAt) : undefined;
@@ -73,7 +73,7 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
   const name = scriptIn(command);
   if (error !== undefined) return undefined;
   const [, second = '', third = '', ...rest] = argsIn(command);
-  if (name === 'cancel' && result !== 'gone') return { what: 'cancelled', id: second };
+  if (name === 'cancel' && (result as string[])[0] !== 'gone') return { what: 'cancelled', id: second };
   if (name === 'configure' && rest[0] !== '') return { what: rest[0] === '1' ? 'paused' : 'resumed', queue: second };
   if (name !== 'redrive') return undefined;
   return { what: 'redriven', ids: rest.filter((_, i) => third !== '' && (result as string[])[i] === 'redriven') };
@@ -82,7 +82,7 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
 function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
   const [now, , lost, words, taken] = result.map(String);
   const statuses = wordsOf(words) as Status[];
-  const { settlements, rest } = settlementsIn(args.slice(13 + Number(args[10])), Number(args[11]), statuses);
+  const { settlements, rest } = settlementsIn(args.slice(14 + Number(args[10])), Number(args[11]), statuses);
   return {
     what: 'exchanged',
     lease: args[2] ?? '',

@@ -62,7 +62,7 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
         .split(' ')
         .map((word) => Number(word.split('=')[0])),
     );
-    const messages = messagesIn(args.slice(7), startedAt).filter((_, i) => !met.has(i + 1));
+    const messages = messagesIn(args.slice(8), startedAt).filter((_, i) => !met.has(i + 1));
     return { what: 'enqueued', messages, at: startedAt };
   }
   return name === 'exchange' ? exchangedIn(args, result, startedAt) : undefined;
@@ -73,7 +73,7 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
   const name = scriptIn(command);
   if (error !== undefined) return undefined;
   const [, second = '', third = '', ...rest] = argsIn(command);
-  if (name === 'cancel' && result !== 'gone') return { what: 'cancelled', id: second };
+  if (name === 'cancel' && (result as string[])[0] !== 'gone') return { what: 'cancelled', id: second };
   if (name === 'configure' && rest[0] !== '') return { what: rest[0] === '1' ? 'paused' : 'resumed', queue: second };
   if (name !== 'redrive') return undefined;
   return {

@@ -70,7 +70,7 @@ async function main(settings: Settings): Promise<void> {
       SLUICE_PREFIX: prefix,
       SLUICE_REDIS_TIMEOUT_MS: String(STORAGE_TIMEOUT_MS),
       SLUICE_LEASE_MS: String(LEASE_MS),
-      SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler, so that some are cut off
+      SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler: drains live on for some, and others begin meanwhile
       SLUICE_CONCURRENCY: '40',
     },
     emulator: {

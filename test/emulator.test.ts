@@ -735,9 +735,10 @@ describe.each(stores)('refusals inside scripts, on %s', (_name, start) => {
     ['two', { from: 2, times: 2 }, ['a', 'e']],
     ['all from one on', { from: 2, times: Number.POSITIVE_INFINITY }, ['a']],
     ['all of some commands', { commands: ['zadd', 'SET'], times: Number.POSITIVE_INFINITY }, ['b', 'c', 'e']],
-    ['all in keys of a form', { keys: 'c', times: Number.POSITIVE_INFINITY }, ['a', 'd', 'e']],
-    ['the second in any key', { keys: '*', from: 2 }, ['a', 'd', 'e']],
-    ['some commands in some keys', { keys: 'd', commands: ['SET'], times: 9 }, ['a', 'b', 'c', 'd', 'e']],
+    ['all in keys of a form', { keys: ['c'], times: Number.POSITIVE_INFINITY }, ['a', 'd', 'e']],
+    ['the second in any key', { keys: ['*'], from: 2 }, ['a', 'd', 'e']],
+    ['all in keys of two forms', { keys: ['a', '**d'], times: 9 }, ['b', 'c', 'e']],
+    ['some commands in some keys', { keys: ['d'], commands: ['SET'], times: 9 }, ['a', 'b', 'c', 'd', 'e']],
   ])('refused: %s; a script that does not mind goes on', async (_, refusal, left) => {
     refusing(refusal);
     expect(await run(PCALLS, 'v')).toEqual({ result: [1, 'v', 'done'] });
@@ -747,7 +748,7 @@ describe.each(stores)('refusals inside scripts, on %s', (_name, start) => {
 
   test('of a form nothing but the asterisk has a meaning', async () => {
     const script = `for _, key in ipairs(ARGV) do redis.pcall('SET', key, '1') end`;
-    refusing({ keys: '{p}:m-*.%a', times: 9 });
+    refusing({ keys: ['{p}:m-*.%a'], times: 9 });
     await run(script, '{p}:m-1.%a', '{p}:m-1xxa', '{p}:mm1.%a', '{p}:m-.%a');
     expect(await keys()).toEqual(['{p}:m-1xxa', '{p}:mm1.%a']);
   });
@@ -762,7 +763,7 @@ describe.each(stores)('refusals inside scripts, on %s', (_name, start) => {
   });
 
   test('it grows under its new name: by that a move is meant', async () => {
-    refusing({ keys: 'new', times: 9 });
+    refusing({ keys: ['new'], times: 9 });
     expect((await run(`redis.call('RPUSH', 'e', 'm') return redis.call('RPOPLPUSH', 'e', 'new')`)).error).toContain(
       FULL,
     );
@@ -834,7 +835,7 @@ describe.each(stores)('refusals inside scripts, on %s', (_name, start) => {
     await byDigest();
     const before = await loaded();
     for (const from of [2, 3, 4]) {
-      refusing({ from, keys: `key ${from}` });
+      refusing({ from, keys: [`key ${from}`] });
       expect((await byDigest()).json).toEqual({ result: [1, 'v', 'done'] });
       expect(writes).toEqual(ALL);
     }

@@ -22,8 +22,8 @@ export interface Refusal {
   times?: number;
   /** Only these commands, such as ZADD. Default: all that grow. */
   commands?: string[];
-  /** Only keys of this form, of which `*` stands for anything. Default: all. */
-  keys?: string;
+  /** Only keys of these forms, in which `*` stands for anything. Default: all. */
+  keys?: string[];
   /** What storage says. */
   error?: string;
   /** Told of all growing writes that the script asked for, refused or not, as 'ZADD <key>': where it ends without raising an error. */
@@ -92,17 +92,26 @@ function argumentsOf([, , count, ...rest]: Argument[]): { keys: string[]; args: 
 }
 
 function refusing([, , ...rest]: Argument[], text: string, refusal: Refusal): Argument[] {
-  const { from, times = 1, commands = [], keys = '', error = RECORD_FULL } = refusal;
+  const { from, times = 1, commands = [], keys = [], error = RECORD_FULL } = refusal;
   const last = from + times - 1;
   const names = commands.map((name) => ` ${name.toUpperCase()} `).join('');
-  return ['EVAL', withPrologue(text), ...rest, luaNumber(from), luaNumber(last), names, luaPattern(keys), error];
+  return [
+    'EVAL',
+    withPrologue(text),
+    ...rest,
+    luaNumber(from),
+    luaNumber(last),
+    names,
+    keys.map(luaPattern).join('\n'),
+    error,
+  ];
 }
 
 const luaNumber = (value: number) => (Number.isFinite(value) ? String(value) : '1e300');
 
 /** All but `*` stands for itself. */
 function luaPattern(form: string): string {
-  return form === '' ? '' : `^${form.replace(/[^\w*]/g, '%$&').replaceAll('*', '.*')}$`;
+  return `^${form.replace(/[^\w*]/g, '%$&').replaceAll('*', '.*')}$`;
 }
 
 function read(reply: Reply, { told }: Refusal): Reply {
@@ -128,7 +137,7 @@ const PROLOGUE = `
 local redis, writes = (function(real, argv)
   local first, second, odd = ${tableOf(GROWING.first)}, ${tableOf(GROWING.second)}, ${tableOf(GROWING.odd)}
   local n, seen, writes = #argv, 0, {}
-  local from, last, names, form, said = tonumber(argv[n - 4]), tonumber(argv[n - 3]), argv[n - 2], argv[n - 1], argv[n]
+  local from, last, names, forms, said = tonumber(argv[n - 4]), tonumber(argv[n - 3]), argv[n - 2], argv[n - 1], argv[n]
   for i = n, n - 4, -1 do argv[i] = nil end
   local unwraps = type(select(2, pcall(error, { err = said }))) == 'string'
   local function is_refused(name, ...)
@@ -136,11 +145,11 @@ local redis, writes = (function(real, argv)
     name = string.upper(name)
     local from_arg, step = first[name] and 1 or second[name] and 2 or odd[name] and 1, odd[name] and 2 or math.max(2, select('#', ...))
     if not from_arg then return false end
-    local words, meant = { name }, form == ''
+    local words, meant = { name }, forms == ''
     for i = from_arg, select('#', ...), step do
       local key = tostring((select(i, ...)))
       words[#words + 1] = key
-      meant = meant or string.find(key, form) ~= nil
+      for form in string.gmatch(forms, '[^\\n]+') do meant = meant or string.find(key, form) ~= nil end
     end
     writes[#writes + 1] = table.concat(words, ' ')
     if not meant or (names ~= '' and not string.find(names, ' ' .. name .. ' ', 1, true)) then return false end

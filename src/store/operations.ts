@@ -195,7 +195,7 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
       const causes = Array.from({ length: flat.length / 3 }, (_, i): Cause => {
         const [id = '', at, line = ''] = flat.slice(3 * i, 3 * i + 3);
         const { kind, text } = failureOf(line);
-        return { id, at: Number(at), kind, text };
+        return { id, at: msOf(at), kind, text };
       });
       return { dead: Number(dead), causes };
     },
@@ -246,11 +246,14 @@ function leaseOf([lease, expiresAt, held, lanes]: unknown[]): HeldLease {
 function storedOf([entry = '', at = '', envelope = '', failures = '']: string[]): Stored {
   return {
     entry,
-    ...(at === '' ? {} : { at: Number(at) }),
+    ...(at === '' ? {} : { at: msOf(at) }),
     envelope,
     failures: failures === '' ? [] : failures.split('\n').map(failureOf),
   };
 }
+
+/** Scores are instants whose fraction of a ms keeps what shares it in its order. */
+const msOf = (score: string | undefined) => Math.floor(Number(score));
 
 function failureOf(line: string): Failure {
   const [, attempt, at, kind = '', text = ''] = /^(\d+) (\d+) (\S+) (.*)$/.exec(line) ?? [];

@@ -70,7 +70,7 @@ export const scripts = {
   purge: script('purge', clock, entry, lane, lease, limits, lanes, purge),
   configure: script('configure', clock, entry, lane, configure),
   redrive: script('redrive', clock, entry, lane, lease, limits, locate, redrive),
-  rotate: script('rotate', entry, rotate),
+  rotate: script('rotate', clock, entry, rotate),
   ringAdd: script('ring-add', clock, entry, ringAdd),
   ringRemove: script('ring-remove', clock, ringRemove),
   ringPage: script('ring-page', clock, ringPage),

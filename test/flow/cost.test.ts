@@ -32,7 +32,7 @@ const rows: { name: string; options: QueueOptions; more: Cost }[] = [
   {
     name: 'quantum and weights',
     options: { fair: { quantum: 10, weights: { g0: 2 } } },
-    more: { lone: [0, 0], group: 8, ten: 9 },
+    more: { lone: [0, 0], group: 4, ten: 8 },
   },
   { name: 'maxWait', options: { maxWait: '1m' }, more: { lone: [0, 0], group: 1, ten: 0 } },
 ];

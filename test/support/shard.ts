@@ -87,9 +87,11 @@ function noteSlot({ slots }: Shard, item: string): void {
   for (const name of names) slots[name] = (slots[name] ?? 0) + 1;
 }
 
+/** In whole ms: the fraction of an instant only keeps in order what shares a millisecond. */
 async function readScores(redis: Redis | Cluster, key: string): Promise<Record<string, number>> {
   const flat = await redis.zrange(key, 0, -1, 'WITHSCORES');
-  return Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], Number(flat[2 * i + 1])]));
+  const scores = Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], Math.floor(Number(flat[2 * i + 1]))]);
+  return Object.fromEntries(scores);
 }
 
 export interface Expected {

@@ -25,7 +25,7 @@ local function tell_consumer(id)
     leases = leases + (key and 1 or 0)
     for place, item in ipairs(key and read_lease(key) or {}) do
       if id_of(item.entry) == id and not item.cancelled then
-        return redis.call('LSET', key, digits(place - 1), item.raw .. ' cancelled')
+        return redis.pcall('LSET', key, digits(place - 1), item.raw .. ' cancelled')
       end
     end
   end
@@ -41,10 +41,12 @@ if place.state == 'gone' then return 'gone' end
 if place.state == 'damaged' then return redis.error_reply('WRONGTYPE where the message may be') end
 
 local lane = place.header.lane
-end_dedup(root, place.header, id, true) -- it never came to its end: the next with its key is welcome
+local garbage = { key, place.header.follow and root .. 'then:' .. id or nil }
+end_dedup(garbage, root, place.header, id, true) -- it never came to its end: the next with its key is welcome
 if place.state == 'leased' or place.state == 'unseen' then
   redis.call('SET', key, TOMBSTONE, 'PX', digits(TOMBSTONE_MS))
-  if place.header.follow then redis.call('UNLINK', root .. 'then:' .. id) end
+  table.remove(garbage, 1)
+  in_chunks('UNLINK', nil, garbage)
   tell_consumer(id)
   redis.call('HDEL', KEYS[2], id)
   return place.state
@@ -52,7 +54,7 @@ end
 if place.state == 'delayed' then redis.call('ZREM', KEYS[1], place.member) end
 if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. queue_of(lane), place.member) end
 redis.call('HDEL', KEYS[2], id)
-redis.call('UNLINK', key, place.header.follow and root .. 'then:' .. id or key) -- before the index, which may be of a wrong type: a sweep mends that
+in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then
   redis.call('LREM', root .. 'lane:' .. lane, place.from, place.entry)
   if redis.call('EXISTS', root .. 'lane:' .. lane) == 0 then

@@ -38,7 +38,7 @@
 -- Life of `awake` where a drain is asked for, as at an enqueue.
 local AWAKE_MS = 5000
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[13])
 local root, now, lease = shard.root, shard.now, ARGV[3]
 local ttl, holds, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -62,136 +62,216 @@ end
 local pools = { unpack(ARGV, 14, 13 + tonumber(ARGV[11])) }
 local runs, chained = read_runs(14 + #pools, tonumber(ARGV[12]))
 
+-- What handlers of acked ones enqueued: by the place of the settlement where its arguments begin and end.
+local function read_chained(at)
+  local by_place = {}
+  while at <= #ARGV do
+    local last = at + 1 + tonumber(ARGV[at + 1])
+    by_place[tonumber(ARGV[at])] = { at + 2, last }
+    at = last + 1
+  end
+  return by_place
+end
+
 local fired = fire(shard, tonumber(ARGV[10]), lease_timer)
 local next_due = tonumber(fired.next)
 local held = read_raws(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
-local statuses, remaining, garbage, soonest = settle(shard, held, runs, ARGV)
-
-while chained <= #ARGV do
-  local first, last = chained + 2, chained + 1 + tonumber(ARGV[chained + 1])
-  if statuses[tonumber(ARGV[chained])] == 'acked' then admit(shard, shard.intake, ARGV, first, last) end
-  chained = last + 1
-end
-put_in(shard, shard.intake)
-local follows = fired.follows or shard.intake.ready
+local settled = settle(shard, held, runs, read_chained(chained), ARGV)
+local statuses, remaining, garbage = settled.statuses, settled.remaining, settled.garbage
 unpark_freed(shard)
-soonest = math.min(soonest or math.huge, shard.intake.soonest)
-if soonest < math.huge then next_due = math.min(next_due or math.huge, soonest) end
+if settled.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(settled.soonest)) end
 keep(lease_key, held, remaining, garbage)
 commit_breakers(shard)
 
 -- A lease with less in it than its consumer holds was swept: what it holds is another's. It must begin a new one.
-if holds < 0 then holds = #remaining end
+if holds < 0 then holds = #remaining else holds = holds + settled.stuck end
 local lost = #remaining < holds
 
 -- Newer entries stand left. What stands above those the caller knows was taken and never reached it.
 local fresh, cancelled = new_taken(), {}
-for i = lost and 0 or #remaining - holds, 1, -1 do add_item(fresh, remaining[i]) end
+for i = lost and 0 or #remaining - holds, 1, -1 do
+  local place = #fresh.entries + 1
+  fresh.entries[place], fresh.slots[place], fresh.raws[place] = remaining[i].entry, remaining[i].slot, remaining[i].raw
+end
 local in_transit = #fresh.entries
 for i = in_transit + 1, lost and 0 or #remaining do
   if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
 end
 
-local missing, unfinished, promoted = lost and 0 or math.max(0, want - in_transit), false, {}
-for _, pool in ipairs(pools) do
-  if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[4], pool, missing, fresh, promoted) end
+-- What becomes of what was taken: answered as far as it fits, left where it was, or at its end.
+local outcome = {
+  answered = {}, bodies = {}, envelopes = {}, pushed = {}, dropped = {}, buried = {}, failures = {}, ended = {}, garbage = {},
+  intake = new_intake(), seen = 0, instead = 0, bytes = tonumber(ARGV[7]),
+}
+
+-- It is not given out: what it had is free, and its place in the lease or the lane goes when all is stored.
+local function drop(i, freed)
+  outcome.dropped[i] = true
+  if i <= in_transit then return free(shard, freed) end
+  outcome.instead = outcome.instead + 1
+  unuse(shard, fresh.pools[fresh.lanes[i]], fresh.lanes[i], freed)
 end
 
-local entries, slots = fresh.entries, fresh.slots
-local envelopes = read_envelopes(root, entries, tonumber(ARGV[7]))
-
--- What was cancelled is dropped. What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in the lease: to
--- the caller it is lost in transit, and so comes first with its next exchange.
-local answered, bodies, pushed, buried, failures = {}, {}, {}, {}, {}
-local answers, pushes, fit = 0, 0, #envelopes
-shard.intake = new_intake()
-local function drop(i)
-  if i <= in_transit then redis.call('LREM', lease_key, '1', fresh.raws[i]) end
-  return slots[i]
-end
+-- What has no envelope, or came too late, becomes a dead letter.
 local function bury_taken(i, header, expired)
-  local entry, lane, slot = entries[i], fresh.lanes[i], drop(i)
+  local entry, lane, freed = fresh.entries[i], fresh.lanes[i], fresh.slots[i]
   if header then
-    slot = bury_with(shard, buried, header, entry, slot)
-    end_dead(shard, shard.intake, header, id_of(entry))
+    freed = bury_with(outcome.buried, header, entry, freed)
+    outcome.ended[#outcome.ended + 1] = { header, id_of(entry) }
   else
-    buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = entry }
+    outcome.buried[#outcome.buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = entry }
   end
-  free(shard, slot)
-  failures[#failures + 1] = failure(entry, now, expired and 'expired' or 'missing',
+  outcome.failures[#outcome.failures + 1] = failure(entry, now, expired and 'expired' or 'missing',
     expired and 'its time to live was over' or 'its envelope is gone')
+  drop(i, freed)
 end
-for i = 1, #entries do
-  local entry, envelope = entries[i], envelopes[i]
-  local plain = i > fit or is_plain(envelope)
+
+-- One whose envelope was read.
+local function judge_one(i, envelope)
+  local entry = fresh.entries[i]
+  local plain = is_plain(envelope)
   local header = not plain and header_of(envelope)
-  local expired = header and header.expires > 0 and header.expires <= now
+  local expired = header and header.expires > 0 and header.expires <= now and not has_failed(entry)
   if envelope == TOMBSTONE then
-    garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
-    free(shard, drop(i))
+    outcome.garbage[#outcome.garbage + 1] = root .. 'm:' .. id_of(entry)
+    drop(i, fresh.slots[i])
   elseif not plain and (expired or not header) then
     bury_taken(i, header, expired)
   else
-    if i > in_transit then
-      pushes = pushes + 1
-      pushed[pushes] = slots[i] and with_slot(entry, slots[i]) or entry
-    end
-    if i <= fit then
-      answers = answers + 1
-      answered[answers], bodies[answers] = entry, envelope
-    end
-  end
-end
-bury(shard, buried)
-record_failures(shard, failures)
-put_in(shard, shard.intake)
-push_tally(KEYS[6], now)
-
--- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
-for lane, last in pairs(promoted) do
-  local header = header_of(envelopes[last])
-  if header and now - header.since >= lane.policy.max_wait then
-    redis.call('ZADD', root .. 'ready:' .. lane.pool, digits(now * TICKS), lane.name)
+    if i > in_transit then outcome.pushed[#outcome.pushed + 1] = fresh.slots[i] and with_slot(entry, fresh.slots[i]) or entry end
+    outcome.answered[#outcome.answered + 1], outcome.bodies[#outcome.bodies + 1] = entry, envelope
   end
 end
 
+-- Looks at what was taken last. Returns whether the answer is full.
+local function judge()
+  local skip = outcome.seen
+  local envelopes = read_envelopes(root, fresh.entries, outcome.bytes, skip)
+  for i, envelope in ipairs(envelopes) do
+    outcome.envelopes[skip + i], outcome.bytes = envelope, outcome.bytes - (envelope and #envelope or 0)
+    judge_one(skip + i, envelope)
+  end
+  outcome.seen = skip + #envelopes
+  return outcome.seen < #fresh.entries
+end
+
+-- Rounds of one call: of what was taken a part is at its end already, and others are taken instead.
+local ROUNDS = 10
+
+local counts = {} -- of slots, before anything is taken
+for name, by in pairs(shard.moved) do counts[name] = by end
+local missing, unfinished, full, promoted = lost and 0 or math.max(0, want - in_transit), false, false, {}
+for round = 1, ROUNDS do
+  local instead = outcome.instead
+  for _, pool in ipairs(pools) do
+    if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[4], pool, missing, fresh, promoted) end
+  end
+  full = judge()
+  if full or unfinished or outcome.instead == instead then break end
+  missing, unfinished = missing + outcome.instead - instead, round == ROUNDS
+  unpark_freed(shard)
+end
+-- What does not fit in the answer stays where it is: in its lane, or in the lease, where to the caller it is lost in transit.
+for i = #fresh.entries, math.max(outcome.seen, in_transit) + 1, -1 do untake(shard, fresh, i) end
 unfinished = unfinished or #shard.freed > 0 -- slots of what was taken and dropped
 unpark_freed(shard)
 for i = 1, #shard.windows, 2 do next_due = math.min(next_due or math.huge, tonumber(shard.windows[i])) end
-commit_limits(shard)
+
+-- All puts of what was taken: nothing has left its lane yet.
+local function put_taken()
+  for _, ended in ipairs(outcome.ended) do end_dead(shard, outcome.intake, outcome.garbage, ended[1], ended[2]) end
+  bury(shard, outcome.buried)
+  put_in(shard, outcome.intake)
+  for from = 1, #outcome.pushed, CHUNK do
+    local to = math.min(from + CHUNK - 1, #outcome.pushed)
+    redis.call('LPUSH', lease_key, unpack(outcome.pushed, from, to))
+    undo_by(function() redis.pcall('LTRIM', lease_key, digits(to - from + 1), '-1') end)
+  end
+  if outcome.stays and ttl > 0 then
+    redis.call('ZADD', KEYS[1], digits(now + ttl), lease_timer)
+    undo_by(function()
+      if #remaining == 0 then redis.pcall('ZREM', KEYS[1], lease_timer) end
+    end)
+  end
+  commit_limits(shard, true)
+  record_failures(shard, outcome.failures)
+end
+
+-- Behind the puts: what was taken leaves its lane, lanes that have to wait or are empty leave their index.
+local function remove_taken()
+  for lane, gone in pairs(fresh.gone) do
+    local key = root .. 'lane:' .. lane
+    if gone > 0 and fresh.more[lane] then redis.call('LTRIM', key, '0', digits(-gone - 1)) end
+    if gone > 0 and not fresh.more[lane] then garbage[#garbage + 1] = key end
+  end
+  local leaving = {}
+  for lane, index in pairs(shard.leaving) do
+    leaving[index] = leaving[index] or {}
+    leaving[index][#leaving[index] + 1] = lane
+  end
+  for index, lanes in pairs(leaving) do in_chunks('ZREM', index, lanes) end
+  for i = 1, in_transit do
+    if outcome.dropped[i] then redis.call('LREM', lease_key, '1', fresh.raws[i]) end
+  end
+  for _, key in ipairs(outcome.garbage) do garbage[#garbage + 1] = key end
+  count_buried(shard, outcome.buried)
+  -- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
+  for lane, last in pairs(promoted) do
+    local header, policy = header_of(outcome.envelopes[last]), lane.policy
+    if header and policy and policy.max_wait and fresh.more[lane.name] and now - header.since >= policy.max_wait then
+      redis.pcall('ZADD', root .. 'ready:' .. lane.pool, digits(now * TICKS), lane.name)
+    end
+  end
+end
+
+-- Storage refuses: all stays where it is, and the answer has what the lease had.
+local function leave_taken()
+  for lane in pairs(shard.leaving) do
+    if fresh.parked[lane] then redis.pcall('ZREM', fresh.parked[lane], lane) end
+  end
+  for i = #outcome.answered, in_transit + 1, -1 do outcome.answered[i], outcome.bodies[i] = nil, nil end
+  outcome.pushed, outcome.intake, shard.moved, shard.rates = {}, new_intake(), counts, {}
+  outcome.stays = #remaining > 0
+  commit_limits(shard)
+end
+
+local dropped_from_lease = 0
+for i = 1, in_transit do dropped_from_lease = dropped_from_lease + (outcome.dropped[i] and 1 or 0) end
+outcome.stays = #remaining - dropped_from_lease + #outcome.pushed > 0
+if #outcome.pushed > 0 and #remaining == 0 and #garbage > 0 then -- the lease is begun anew
+  in_chunks('UNLINK', nil, garbage)
+  garbage = {}
+end
+local refused = attempt(put_taken)
+if refused then leave_taken() else remove_taken() end
+push_tally(KEYS[6], now)
 
 -- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
 -- with one whose budget is over.
-local short = want > 0 and missing > 0 and not lost and not unfinished
+local short = want > 0 and missing > 0 and not lost and not unfinished and not full and not refused
 if (short and ARGV[8] ~= '0') or ARGV[8] == '-1' then garbage[#garbage + 1] = KEYS[3] end
 in_chunks('UNLINK', nil, garbage)
-in_chunks('LPUSH', lease_key, pushed)
-local idle = #remaining + #pushed == 0
-if not idle and ttl > 0 then
-  redis.call('ZADD', KEYS[1], digits(now + ttl), lease_timer)
-elseif idle and #held > 0 then
-  redis.call('ZREM', KEYS[1], lease_timer)
-end
-if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.call('SET', KEYS[3], lease, 'PX', ARGV[8]) end
+if not outcome.stays and #held > 0 then redis.call('ZREM', KEYS[1], lease_timer) end
+if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.pcall('SET', KEYS[3], lease, 'PX', ARGV[8]) end
 
 -- Of all that have nothing to do, the one that looks first may sleep until the next timer, or the one that can stay longest;
 -- the others end.
-if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
+if not outcome.stays and short and next_due and next_due - now <= tonumber(ARGV[9]) then
   local looks, sleeper, stays = string.match(text_of(KEYS[5]), '^(%d+) (%S+) (%d+)$')
   looks = tonumber(looks)
   local can_stay = now + tonumber(ARGV[9])
   if looks and looks > now and looks <= next_due and sleeper ~= lease and tonumber(stays) >= can_stay then
     next_due = nil
   else
-    redis.call('SET', KEYS[5], digits(next_due) .. ' ' .. lease .. ' ' .. digits(can_stay), 'PX', digits(math.max(1, next_due - now) + 1000))
+    redis.pcall('SET', KEYS[5], digits(next_due) .. ' ' .. lease .. ' ' .. digits(can_stay), 'PX', digits(math.max(1, next_due - now) + 1000))
   end
 end
 
-follows = follows or shard.intake.ready
-local wake = follows and ARGV[8] == '0' and redis.call('SET', KEYS[3], lease, 'NX', 'PX', digits(AWAKE_MS))
-local unseen = fit < #entries or unfinished
+local follows = fired.follows or settled.ready or outcome.intake.ready
+local wake = follows and ARGV[8] == '0' and redis.pcall('SET', KEYS[3], lease, 'NX', 'PX', digits(AWAKE_MS)) -- refused, it wakes one too many
 return { -- few texts rather than many: whoever passes the answer on pays for each
-  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '), table.concat(answered, ' '),
-  bodies, unseen and '1' or '0', cancelled, shard.tripped, fired.schedules, wake and '1' or '0',
+  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '),
+  table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished) and '1' or '0', cancelled, shard.tripped,
+  fired.schedules, wake and '1' or '0', refused or settled.refused or '',
 }

@@ -40,6 +40,7 @@ local function with_limits(shard, policies)
   shard.policies, shard.overrides, shard.policy = policies, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
   shard.breakers, shard.shut, shard.tripped = {}, {}, {}
+  shard.leaving = {} -- lane → the index that it leaves when all that was taken is stored
 end
 
 -- The policy of a queue; false where it has none.
@@ -106,9 +107,9 @@ local function rate_key(shard, name, per)
   return shard.root .. 'rate:' .. digits(per) .. ':' .. name
 end
 
--- An entry that had a slot waits outside of its lease: it keeps that of its group alone, and its queue has room.
-local function keep_group(shard, slot)
-  free(shard, { pool = slot.pool, lane = slot.lane, mode = 'q' })
+-- Of the slot of an entry that waits outside of its lease: what is free, because it keeps that of its group alone.
+local function of_queue(slot)
+  return { pool = slot.pool, lane = slot.lane, mode = 'q' }
 end
 
 -- How many a name may take in this period still, and when the next begins.
@@ -157,6 +158,17 @@ local function use(shard, pool, lane, count)
   return { pool = pool, lane = lane, mode = policy.mode }
 end
 
+-- One that was taken in this call is not given out: its slot is free, and its period has not given it. Who waits for either comes
+-- back.
+local function unuse(shard, pool, lane, slot)
+  local policy = policy_of(shard, queue_of(lane))
+  if not policy then return end
+  for _, name in ipairs({ queue_of(lane), group_of(lane) }) do
+    if shard.rates[name] then shard.rates[name].count = math.max(0, shard.rates[name].count - 1) end
+  end
+  if slot then free(shard, slot) else shard.freed[#shard.freed + 1] = { pool = pool, lane = lane, mode = 'g' } end
+end
+
 -- Parked until its queue or its group has room: taken out of the index by the caller. False where that cannot be.
 local function park(shard, pool, lane, score, waits_for, until_ms)
   local grouped = waits_for ~= queue_of(lane)
@@ -182,6 +194,7 @@ local function unpark(shard, pool, queue, lanes)
     end
     if type(redis.pcall(unpack(turns))) ~= 'number' then return end
     in_chunks('ZREM', shard.root .. 'parked:' .. queue, names)
+    for _, name in ipairs(names) do shard.leaving[name] = nil end
   end
 end
 
@@ -259,8 +272,13 @@ local function open_window(shard, pool, name)
   return math.min(shard.now + per * most / rate, (math.floor(shard.now / per) + 1) * per)
 end
 
--- Writes what changed.
-local function commit_limits(shard)
+-- Of what an attempt cannot do without, a refusal is raised; of the rest it is not.
+local function write(must, ...)
+  if must then redis.call(...) else redis.pcall(...) end
+end
+
+-- Writes what changed. Where storage refuses that, counts stay above what is in use, until the next sweep counts again.
+local function commit_limits(shard, must)
   local names, set, gone = {}, {}, {}
   for name, by in pairs(shard.moved) do
     if by ~= 0 then names[#names + 1] = name end
@@ -276,13 +294,15 @@ local function commit_limits(shard)
       set[#set + 1] = digits(count)
     end
   end
-  for from = 1, #set, CHUNK do redis.pcall('HSET', shard.root .. 'inflight', unpack(set, from, math.min(from + CHUNK - 1, #set))) end
-  for from = 1, #gone, CHUNK do redis.pcall('HDEL', shard.root .. 'inflight', unpack(gone, from, math.min(from + CHUNK - 1, #gone))) end
-  for name, rate in pairs(shard.rates) do
-    if rate.used then
-      redis.call('SET', rate_key(shard, name, rate.per), digits(rate.window) .. ' ' .. digits(rate.count), 'PX', digits(2 * rate.per))
-    end
+  local inflight = shard.root .. 'inflight'
+  for from = 1, #shard.windows, CHUNK do
+    write(must, 'ZADD', shard.timers, unpack(shard.windows, from, math.min(from + CHUNK - 1, #shard.windows)))
   end
-  in_chunks('ZADD', shard.timers, shard.windows)
+  for name, rate in pairs(shard.rates) do
+    local taken = digits(rate.window) .. ' ' .. digits(rate.count)
+    if rate.used then write(must, 'SET', rate_key(shard, name, rate.per), taken, 'PX', digits(2 * rate.per)) end
+  end
+  for from = 1, #set, CHUNK do write(must, 'HSET', inflight, unpack(set, from, math.min(from + CHUNK - 1, #set))) end
+  for from = 1, #gone, CHUNK do redis.pcall('HDEL', inflight, unpack(gone, from, math.min(from + CHUNK - 1, #gone))) end
   shard.inflight, shard.moved, shard.windows = {}, {}, {}
 end

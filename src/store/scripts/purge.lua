@@ -69,7 +69,7 @@ while from < #gone do -- a dedup key must not outlive what never came to its end
   local headers = read_envelopes(root, rest, 9000000)
   for i, envelope in ipairs(headers) do
     local header = header_of(envelope)
-    if header then end_dedup(root, header, id_of(rest[i]), true) end
+    if header then end_dedup(keys, root, header, id_of(rest[i]), true) end
     if header and header.follow then keys[#keys + 1] = root .. 'then:' .. id_of(rest[i]) end
   end
   from = from + #headers

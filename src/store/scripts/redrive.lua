@@ -52,8 +52,9 @@ for from = 1, #candidates, CHUNK do
     if score then answers[i] = headers[i] and 'redriven' or 'missing' end
   end
 end
+local refused = attempt(put_all, shard, moves)
+if refused then return redis.error_reply(refused) end
 in_chunks('ZREM', dead, moved)
-put_all(shard, moves)
 unpark_freed(shard)
 commit_limits(shard)
 return answers

@@ -31,7 +31,7 @@ end
 
 local records = redis.call('HMGET', KEYS[1], unpack(ids))
 local intake, statuses, count = new_intake(), {}, nil
-local fields, timers, gone, done = {}, {}, {}, {}
+local fields, timers, befores, gone, done = {}, {}, {}, {}, {}
 for i, change in ipairs(changes) do
   local header, lines = string.match(records[i] or '\n\n', '^([^\n]*)\n[^\n]*\n(.*)$')
   statuses[i] = header == change.expected and 'done' or 'changed'
@@ -52,14 +52,27 @@ for i, change in ipairs(changes) do
     else
       timers[#timers + 1] = change.due
       timers[#timers + 1] = 's ' .. change.id
+      befores[#befores + 1] = string.match(change.expected, '^(%d+) active ') or false
     end
   end
 end
 
-in_chunks('ZADD', KEYS[2], timers) -- first: it is the one that fails where a key has a wrong type
+-- All puts; the records, which say that this was done, come last.
+local function put_changes()
+  put_in(shard, intake)
+  undo_by(function()
+    for i, before in ipairs(befores) do
+      local member = timers[2 * i]
+      if before then redis.pcall('ZADD', KEYS[2], before, member) else redis.pcall('ZREM', KEYS[2], member) end
+    end
+  end)
+  in_chunks('ZADD', KEYS[2], timers)
+  in_chunks('HSET', KEYS[1], fields)
+end
+
+local refused = attempt(put_changes)
+if refused then return redis.error_reply(refused) end
 in_chunks('ZREM', KEYS[2], done)
-in_chunks('HSET', KEYS[1], fields)
 in_chunks('HDEL', KEYS[1], gone)
-put_in(shard, intake)
-local wake = intake.ready and ARGV[4] ~= '0' and redis.call('SET', KEYS[4], ARGV[3], 'NX', 'PX', ARGV[4])
+local wake = intake.ready and ARGV[4] ~= '0' and redis.pcall('SET', KEYS[4], ARGV[3], 'NX', 'PX', ARGV[4])
 return { digits(shard.now), wake and '1' or '0', statuses }

@@ -32,6 +32,9 @@ async function bury(b: Bench, ...ids: string[]): Promise<void> {
   for (const id of ids) b.unordered.add(id);
 }
 
+/** What takes the place of something cannot be taken back by deletes: done again it is the same. */
+const REPLACED = / changed \/(envelopes\/<first>|rest\/then:<first>)/;
+
 const enqueueing: Scenario[] = [
   { name: 'one message', call: enqueues((b) => [b.message('mail', 'a')]) },
   {
@@ -65,6 +68,7 @@ const enqueueing: Scenario[] = [
     name: 'one that replaces another',
     prepare: (b: Bench) => b.enqueue(b.message('mail', 'first', { dedup: dedup('replace') })),
     call: enqueues((b) => [b.message('mail', 'first', { dedup: dedup('replace') }), b.message('mail', 'b')]),
+    leaves: REPLACED,
   },
   {
     name: 'one that waits for quiet',
@@ -83,6 +87,7 @@ const enqueueing: Scenario[] = [
     call: enqueues((b) => [
       b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'other') }),
     ]),
+    leaves: REPLACED,
   },
   {
     name: 'one on which others follow',
@@ -250,6 +255,7 @@ const taking: Scenario[] = [
       await b.operations().resume('mail', '*');
     },
     call: exchanges({ want: 20 }),
+    later: true,
   },
 ].map((scenario) => ({ ...scenario, name: `an exchange that takes ${scenario.name}` }));
 
@@ -651,7 +657,12 @@ const repairing: Scenario[] = [
     prepare,
     call: audits(deep),
   })),
-].map((scenario) => ({ ...scenario, later: true, right: 'I3: lane 5:mail of pool mail is indexed in *' }));
+].map((scenario) => ({
+  ...scenario,
+  later: true,
+  right: /^I3: lane 5:mail of pool mail is indexed in|^I2: the failures of/,
+  again: true,
+}));
 
 /** Two dead letters of two lanes, one of them with a key and with what follows. */
 const dead = async (b: Bench) => {
@@ -730,6 +741,13 @@ const operating: Scenario[] = [
   },
 ].map((scenario) => ({ ...scenario, whole: true }));
 
+const configures =
+  (change: (b: Bench) => Promise<void>): Scenario['call'] =>
+  async ({ b }) => ({ done: await change(b) });
+
+/** It makes exchanges look at the configuration, and goes with the first that finds nothing there. */
+const MARK = / changed \/ready\/\*\/!/;
+
 const restricting: Scenario[] = [
   {
     name: 'a purge',
@@ -754,17 +772,20 @@ const restricting: Scenario[] = [
     },
     later: true,
   },
-  ...(
-    [
-      ['pausing', (b) => b.operations().pause('mail', '*')],
-      ['limiting', (b) => b.operations().limit('mail', '*', { concurrency: ' c=1' })],
-    ] satisfies [string, (b: Bench) => Promise<void>][]
-  ).map(([name, change]) => ({
-    name,
+  {
+    name: 'pausing',
     prepare: fewLanes,
-    call: async ({ b }: Scene) => ({ done: await change(b) }),
+    call: configures((b) => b.operations().pause('mail', '*')),
     whole: true,
-  })),
+    leaves: MARK,
+  },
+  {
+    name: 'limiting',
+    prepare: fewLanes,
+    call: configures((b) => b.operations().limit('mail', '*', { concurrency: ' c=1' })),
+    whole: true,
+    leaves: MARK,
+  },
   {
     name: 'resuming',
     prepare: async (b: Bench) => {
@@ -772,8 +793,9 @@ const restricting: Scenario[] = [
       await b.operations().pause('mail', '*');
       await b.take(9, 'other');
     },
-    call: async ({ b }: Scene) => ({ done: await b.operations().resume('mail', '*') }),
+    call: configures((b) => b.operations().resume('mail', '*')),
     whole: true,
+    leaves: MARK,
   },
 ];
 
@@ -813,6 +835,7 @@ const scheduling: Scenario[] = [
         messages: [b.message('mail', 'made'), b.message('mail', 'late', { delayMs: 500 })],
       }),
     ]),
+    leaves: / changed \/timers\/s often:/, // where only the record is refused, and no deletes can put the timer back: the slot comes late
   },
   {
     name: 'a schedule that is paused while another goes',

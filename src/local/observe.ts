@@ -28,6 +28,8 @@ export interface Exchanged {
   /** What the handlers of acked ones enqueued. */
   chained: Enqueued['messages'];
   taken: string[];
+  /** Storage took a part of it only. */
+  refused: boolean;
 }
 
 /** What an operator did. */
@@ -81,6 +83,7 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
 
 function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
   const [now, , lost, words, taken] = result.map(String);
+  const [, , , , , , , , , , , refused = ''] = result;
   const statuses = wordsOf(words) as Status[];
   const { settlements, rest } = settlementsIn(args.slice(13 + Number(args[10])), Number(args[11]), statuses);
   return {
@@ -93,6 +96,7 @@ function exchangedIn(args: string[], result: unknown[], startedAt: number): Exch
     settlements,
     chained: chainedIn(rest, statuses, startedAt),
     taken: wordsOf(taken),
+    refused: refused !== '',
   };
 }
 

@@ -97,7 +97,12 @@ const enqueueing: Scenario[] = [
     ]),
   },
   { name: 'a publication', call: enqueues((b) => [b.message('mail', 'a'), b.message('news', 'b')], { note: 'note' }) },
-].map((scenario) => ({ ...scenario, name: `an enqueue: ${scenario.name}`, whole: true }));
+].map((scenario) => ({
+  ...scenario,
+  name: `an enqueue: ${scenario.name}`,
+  whole: true,
+  behind: (b) => [b.message('mail', 'behind'), b.message('mail', 'behind too', { group: 'g' })],
+}));
 
 const fewLanes = async (b: Bench) => {
   await b.enqueue(

@@ -26,6 +26,8 @@ export interface Scenario {
   leaves?: RegExp;
   /** What it did not do is left to the next of its kind. */
   again?: boolean;
+  /** Comes behind all of it. */
+  behind?: (b: Bench) => Unnamed[];
   /** What is refused waits and comes later: what the call gives, and how messages come out, is then not the same. */
   later?: boolean;
 }
@@ -36,6 +38,8 @@ export interface Scene {
   /** From now on ids of these messages are known by their names. */
   know(): Promise<Shard>;
   named(value: unknown): unknown;
+  /** Of each message, as far as its envelope was seen. */
+  lanes: Map<string, string>;
   /** What did not hold before the call, and need not hold after it. */
   damage: Set<string>;
   right?: RegExp | undefined;
@@ -60,7 +64,8 @@ export interface Undisturbed {
 }
 
 interface Ends {
-  given: string[];
+  /** Of each lane, in the order in which it was given out. */
+  given: Record<string, string[]>;
   acked: string[];
   dead: string[];
 }
@@ -74,7 +79,7 @@ export async function runUndisturbed(redises: Redises, scenario: Scenario): Prom
   expect(answer.partial, 'nothing was refused').toBeFalsy();
   const state = scenario.whole ? await stateOf(scene) : undefined;
   expect(await violationsIn(scene, false)).toEqual([]);
-  const { faults, ends } = await comeToRest(scene);
+  const { faults, ends } = await comeToRest(scene, scenario);
   expect(faults).toEqual([]);
   return { writes: scene.named(writes) as string[], answer, state, ends };
 }
@@ -117,7 +122,7 @@ export async function runRefused(
     faults.push(...differences('it gives in the end', { ...expected, ...(scene.failed ? { wake } : {}) }, answer));
   if (scenario.whole && scene.failed)
     faults.push(...differences('it ends in', undisturbed.state, await stateOf(scene)));
-  const rest = await comeToRest(scene);
+  const rest = await comeToRest(scene, scenario);
   faults.push(...rest.faults);
   const ends = scenario.later ? (['acked', 'dead'] as const) : (['given', 'acked', 'dead'] as const);
   for (const end of ends) faults.push(...differences(end, undisturbed.ends[end], rest.ends[end]));
@@ -164,10 +169,14 @@ async function setScene(redises: Redises, { prepare, right }: Scenario): Promise
   const scene: Scene = {
     b,
     damage: new Set(),
+    lanes: new Map(),
     id: (name) => ids.get(name) ?? `no ${name}`,
     async know() {
       const shard = await b.shard();
-      for (const [id, envelope] of Object.entries(shard.envelopes)) learn(id, nameIn(envelope));
+      for (const [id, envelope] of Object.entries(shard.envelopes)) {
+        learn(id, nameIn(envelope));
+        scene.lanes.set(id, envelope.split(' ')[0] ?? '');
+      }
       return shard;
     },
     named(value) {
@@ -239,15 +248,17 @@ function placesIn(value: unknown, place = ''): Map<string, string> {
 }
 
 /** Storage takes writes again: a sweep repairs, the audit finds nothing, and time brings everything out. */
-async function comeToRest(scene: Scene): Promise<{ faults: string[]; ends: Ends }> {
+async function comeToRest(scene: Scene, { behind }: Scenario): Promise<{ faults: string[]; ends: Ends }> {
   const { b } = scene;
   const faults: string[] = [];
+  if (behind) await b.enqueue(...behind(b));
   await sweepRound(b);
   adopt(scene, await scene.know());
   for (const deep of [false, true])
     faults.push(...(await auditAll(b.store, false, deep)).map((found) => `audit: ${found}`));
   faults.push(...(await violationsIn(scene, false)));
   await letGo(b);
+  await scene.know();
   const { given, acked, dead } = await deliverAll(b);
   const twice = [...given].filter(([, times]) => times > 1).map(([entry]) => `given twice: ${entry}`);
   const shard = await scene.know();
@@ -261,8 +272,13 @@ async function comeToRest(scene: Scene): Promise<{ faults: string[]; ends: Ends 
     (scene.named([...entries]) as string[]).map((name) => name.replace(/-\d{13}$/, '')).toSorted();
   return {
     faults: scene.named(faults) as string[],
-    ends: { given: sorted(given.keys()), acked: sorted(acked), dead: sorted(dead) },
+    ends: { given: byLane(scene, [...given.keys()]), acked: sorted(acked), dead: sorted(dead) },
   };
+}
+
+function byLane({ lanes, named }: Scene, entries: string[]): Record<string, string[]> {
+  const given = Object.groupBy(entries, (entry) => lanes.get(idOf(entry)) ?? '-');
+  return named(given) as Record<string, string[]>;
 }
 
 /** Nothing waits for an operator any more, and no schedule comes again and again. */

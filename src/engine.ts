@@ -181,6 +181,7 @@ export function openEngine(
           else logWarning('destination works again', { queue, group });
         }
       },
+      onRefused: ({ message }) => logError(`drain: ${message}`),
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
       onFailure: ({ queue, id, attempt, maxAttempts }, { outcome, failure }) => {
         const fields = { queue, id, attempt, maxAttempts, kind: failure?.kind ?? '' };

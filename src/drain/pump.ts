@@ -242,10 +242,11 @@ class Pump {
     } finally {
       clearInterval(watch);
     }
-    this.#leasedUntil = sentAt + leaseMs;
+    if (!answer.refused) this.#leasedUntil = sentAt + leaseMs;
     this.#inTransit = answer.unseen;
-    this.#storageFailures = 0;
-    this.#outcomes.splice(0, settlements.length);
+    // What storage refused is still held, and settled again.
+    const refused = settlements.filter((_, index) => answer.statuses[index] === 'refused');
+    this.#outcomes.splice(0, settlements.length, ...refused);
     this.#firstOutcomeAt = this.#clock();
     this.#count(settlements, answer);
     if (answer.lost) this.#forgetLease();
@@ -253,10 +254,16 @@ class Pump {
     if (answer.tripped.length > 0) this.#options.onTripped?.(answer.tripped);
     this.#accept(answer, want, (sentAt + this.#clock()) / 2 - answer.now);
     this.#adapt();
+    if (!answer.refused) this.#storageFailures = 0;
+    else {
+      this.#options.onRefused?.(answer.refused);
+      await this.#waitForStorage();
+    }
   }
 
   #count(settlements: Settlement[], { statuses, repeated }: ExchangeAnswer): void {
     statuses.forEach((status, index) => {
+      if (status === 'refused') return;
       // A repeated call finds its own ack done: the message is gone because this drain acked it.
       const own = repeated && status === 'gone' && settlements[index]?.outcome === 'ack';
       this.#report[own ? 'acked' : status] += 1;
@@ -273,7 +280,7 @@ class Pump {
       } else this.#waiting.push(delivery);
     }
     this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
-    if (want > 0) this.#drained = answer.taken.length < want && !answer.lost && !answer.unseen;
+    if (want > 0) this.#drained = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (answer.schedules) this.#drained = false; // their messages are ready by now, and their next slot may be near
     const pollMs = this.#options.pollMs || Number.POSITIVE_INFINITY;
     const dueMs = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : answer.nextDue - answer.now + ROUNDING_MS;
@@ -321,8 +328,13 @@ class Pump {
   async #survive(error: unknown): Promise<void> {
     if (!(error instanceof StorageError) || this.#isIdle()) throw error;
     this.#inTransit = true;
-    this.#storageFailures += 1;
     this.#lastExchangeAt = this.#clock();
+    await this.#waitForStorage();
+  }
+
+  /** It is away, or takes nothing: a second more each time. */
+  async #waitForStorage(): Promise<void> {
+    this.#storageFailures += 1;
     const wait = Math.min(this.#storageFailures * STORAGE_WAIT_MS, this.#options.budget.msLeft() - LAST_EXCHANGE_MS);
     await sleep(Math.max(LEAST_STORAGE_WAIT_MS, wait));
   }

@@ -2,6 +2,7 @@
 import { RequestMismatch, StorageError } from '../errors.ts';
 import { idsOf, newToken, type Unnamed } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
+import { refusalOf } from './refusal.ts';
 import { requestRuns } from './runs.ts';
 import type { Runner } from './script.ts';
 import { scripts } from './scripts.ts';
@@ -68,6 +69,8 @@ export interface ExchangeAnswer {
   wake: boolean;
   /** An earlier try may have run: a `gone` may be its own doing. */
   repeated: boolean;
+  /** Why storage took a part of it only: what is `refused`, the extension of the lease, or what would have been taken. */
+  refused?: StorageError;
   /** There where slots have come. */
   schedules?: StoredSchedule[];
 }
@@ -196,7 +199,6 @@ async function enqueued(run: ReturnType<Runner['run']>, base: string, count: num
   const { reply } = await run;
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
-  if (status === 'blocked') throw new StorageError('refused', `a key of a wrong type: ${applied}`);
   return { ids: openBase(applied, count).ids, repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
 }
 
@@ -249,7 +251,8 @@ async function exchange(
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats],
     args,
   );
-  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake] = list(reply);
+  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake, refused] =
+    list(reply);
   return {
     now: Number(now),
     ...due(Number(nextDue)),
@@ -264,6 +267,7 @@ async function exchange(
     })),
     wake: wake === '1',
     repeated,
+    ...(refused === '' ? {} : { refused: refusalOf(String(refused)) }),
     ...dueSchedules(schedules),
   };
 }

@@ -70,7 +70,7 @@ interface Ends {
   dead: string[];
 }
 
-export async function runUndisturbed(redises: Redises, scenario: Scenario): Promise<Undisturbed> {
+async function runUndisturbed(redises: Redises, scenario: Scenario): Promise<Undisturbed> {
   const scene = await setScene(redises, scenario);
   const { b } = scene;
   const writes: string[] = [];
@@ -84,8 +84,29 @@ export async function runUndisturbed(redises: Redises, scenario: Scenario): Prom
   return { writes: scene.named(writes) as string[], answer, state, ends };
 }
 
+/**
+ * Runs the call once undisturbed, and then with each refusal.
+ * @param refusals each with what it is called
+ * @returns what does not hold
+ */
+export async function tryAll(
+  redises: Redises,
+  scenario: Scenario,
+  refusals: (undisturbed: Undisturbed) => [where: string, Refusal][],
+): Promise<string[]> {
+  const undisturbed = await runUndisturbed(redises, scenario);
+  const faults: string[] = [];
+  for (const [where, refusal] of refusals(undisturbed)) {
+    const found = await runRefused(redises, scenario, refusal, undisturbed).catch((error: Error) => [
+      `it throws ${error.message}`,
+    ]);
+    faults.push(...found.map((fault) => `${where}: ${fault}`));
+  }
+  return faults;
+}
+
 /** @returns what does not hold */
-export async function runRefused(
+async function runRefused(
   redises: Redises,
   scenario: Scenario,
   refusal: Refusal,

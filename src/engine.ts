@@ -9,7 +9,7 @@ import type { DrainOptions, DrainReport } from './drain/drain.ts';
 import { drain } from './drain/pump.ts';
 import { BadSettings } from './errors.ts';
 import { type Inspector, openInspector } from './inspector.ts';
-import { policiesOf } from './limits.ts';
+import { definitionsOf } from './limits.ts';
 import { logError, logWarning } from './log.ts';
 import { DRAINED, parseGroupName } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
@@ -104,7 +104,7 @@ export function openEngine(
   const config = readConfig(env);
   const addresses: AddressRules = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses);
-  const requests = [...queues.values()].filter(({ pool }) => pool === DRAINED).map((queue) => queue.requests);
+  const requests = [...queues.values()].filter(({ handler }) => handler).map((queue) => queue.requests);
   const most = Math.max(0, ...requests);
   if (most > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
     throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "requests" (${most}) leaves a drain too few`);
@@ -118,7 +118,7 @@ export function openEngine(
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
   const prefix = config.SLUICE_PREFIX;
   const drained = [...queues.values()].filter(({ pool }) => pool === DRAINED).map(({ name }) => name);
-  const policies = policiesOf(queues.values());
+  const policies = definitionsOf(queues.values());
   const store = openStore({ runner: scriptRunner({ send }), prefix, drained, policies });
   const known = { queues, ids: new Set(schedules.map(({ id }) => id)) };
   const storesFor = ({ onRequest, msLeft }: Budget) => {

@@ -4,6 +4,7 @@
  * Pure. The scripts keep them; limits.lua reads the words that are written here.
  */
 import { type Duration, toMs } from './duration.ts';
+import { DRAINED } from './message.ts';
 
 export interface Rate {
   /** Messages. */
@@ -106,13 +107,31 @@ function namedIn(words: string, of: '' | 'g'): Omit<LimitsInForce, 'group'> {
   };
 }
 
-/** All policies in the form that the scripts take. */
-export function policiesOf(queues: Iterable<{ name: string; pool: string; policy: string }>): string {
-  return [...queues]
-    .filter(({ policy }) => policy !== '')
-    .map(({ name, pool, policy }) => `\n${name} ${pool} ${policy}`)
-    .join('');
+interface Defined {
+  name: string;
+  pool: string;
+  policy: string;
 }
+
+/** The policies of those that have one, in the form that the scripts take. Of other queues it says nothing. */
+export function policiesOf(queues: Iterable<Defined>): string {
+  return lines([...queues].filter(({ policy }) => policy !== ''));
+}
+
+/**
+ * All that a deployment defines, in the form that the scripts take: a queue that is not named is unknown there. One for push
+ * without a handler is another deployment's.
+ */
+export function definitionsOf(queues: Iterable<Defined & { handler?: unknown }>): string {
+  const defined = [...queues].map(({ name, pool, policy, handler }) => {
+    const elsewhere = pool === DRAINED && handler === undefined;
+    return { name, pool, policy: elsewhere ? `- ${policy}` : policy };
+  });
+  return `${lines(defined)}\n!`;
+}
+
+const lines = (queues: Defined[]) =>
+  queues.map(({ name, pool, policy }) => `\n${name} ${pool} ${policy}`.trimEnd()).join('');
 
 function whole(value: number, setting: string): number {
   if (Number.isInteger(value) && value >= 1 && value <= MOST) return value;

@@ -79,7 +79,11 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
    * Without `limits` each destination has two deliveries at once.
    */
   destination?: DestinationOptions | true;
-  /** Left out, and no destination: the queue is pulled. */
+  /**
+   * Who works on its messages: 'push' for a handler or a destination of a deployment, 'pull' for consumers elsewhere, who receive
+   * them. Has to be said where neither a handler nor a destination is given: 'push' then means that another deployment has it.
+   */
+  kind?: 'push' | 'pull';
   handler?: Handler<StandardSchemaV1.InferOutput<Schema>, Env>;
 }
 
@@ -125,7 +129,7 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
   const { backoff = destination ? WEBHOOK_BACKOFF : DEFAULT_BACKOFF, attempts = destination ? 10 : 5 } = options;
   return Object.freeze({
     name,
-    pool: handler || destination ? DRAINED : name,
+    pool: kindOf(name, options) === 'push' ? DRAINED : name,
     priority: whole(options.priority ?? 5, 0, 9, setting('priority')) as Priority,
     schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
     attempts: whole(attempts, 1, 1_000, setting('attempts')),
@@ -141,9 +145,29 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
     requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
     destination: destination && definePolicy(destination, setting('destination')),
     ordered: Boolean(options.ordered),
-    policy: policyWords(options, destination, `queue ${JSON.stringify(name)}`),
+    policy: [
+      policyWords(options, destination, `queue ${JSON.stringify(name)}`),
+      ...(options.ordered ? [`p=${options.priority ?? 5}`] : []),
+    ].join(' '),
     handler,
   });
+}
+
+/** It is part of the definition, so that a program which only enqueues and one that handles agree. */
+function kindOf(
+  name: string,
+  { kind, handler, destination }: Pick<QueueOptions, 'kind' | 'destination'> & { handler?: unknown },
+) {
+  const works = handler || destination;
+  if (kind === undefined && !works) {
+    throw new RangeError(
+      `kind of queue ${name} is missing: it has no handler and no destination. Say 'pull' where consumers receive its ` +
+        `messages, 'push' where another deployment has its handler`,
+    );
+  }
+  if (kind === 'pull' && works)
+    throw new RangeError(`queue ${name} is for pull: it cannot have a handler or a destination`);
+  return works ? 'push' : kind;
 }
 
 function policyWords(options: LimitOptions, destination: DestinationOptions | true | undefined, of: string): string {

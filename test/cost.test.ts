@@ -14,7 +14,7 @@ function engineOn(bench: Bench, handled: string[], every?: string): Engine {
     SLUICE_CONCURRENCY: '100', // full exchanges, however busy the machine: else they follow the pace of the handlers
   };
   const queue = defineQueue('work', { requests: 0, handler: ({ id }) => void handled.push(id) });
-  const pulled = defineQueue('pulled');
+  const pulled = defineQueue('pulled', { kind: 'pull' });
   const schedules = every ? [defineSchedule('often', { every, queue, body: 1 })] : [];
   return openEngine(env, new Map<string, AnyQueue>([queue, pulled].map((each) => [each.name, each])), { schedules });
 }

@@ -110,8 +110,12 @@ export interface Operations {
    * @throws StorageError
    */
   limit(queue: string, pool: string, limits: { concurrency?: string; rate?: string }): Promise<void>;
-  /** Dead letters back to their lanes: 1 to 200 ids. @throws StorageError */
-  redrive(queue: string, ids: string[]): Promise<Redriven[]>;
+  /**
+   * Dead letters back to their lanes: 1 to 200 ids.
+   * @param pool of the queue as it is defined now; left out, of each message as it was stored
+   * @throws StorageError
+   */
+  redrive(queue: string, ids: string[], pool?: string): Promise<Redriven[]>;
   /** @throws StorageError */
   look(id: string): Promise<{ state: State | 'cancelled' | 'unseen' | 'gone'; result?: Result } & Stored>;
   /** @throws StorageError */
@@ -163,8 +167,8 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
     pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),
     resume: (queue, pool) => configure(queue, pool, ['0', '-', '-']),
     limit: (queue, pool, { concurrency = '-', rate = '-' }) => configure(queue, pool, ['', concurrency, rate]),
-    async redrive(queue, ids) {
-      const reply = await run(scripts.redrive, [keys.timers, keys.failures], [now(), queue, ...ids]);
+    async redrive(queue, ids, pool = '') {
+      const reply = await run(scripts.redrive, [keys.timers, keys.failures], [now(), queue, pool, ...ids]);
       return strings(reply) as Redriven[];
     },
     async look(id) {

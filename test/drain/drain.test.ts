@@ -409,16 +409,16 @@ onEachRedis('the budget of a drain', (bench) => {
 
 describe('a queue definition', () => {
   test.each([
-    ['a bad name', () => defineQueue('a b'), /name must match/],
+    ['a bad name', () => defineQueue('a b', { kind: 'pull' }), /name must match/],
     [
       'priority 10',
-      () => defineQueue('a', { priority: 10 as 9 }),
+      () => defineQueue('a', { kind: 'pull', priority: 10 as 9 }),
       /priority of queue "a" must be a whole number from 0 to 9/,
     ],
-    ['no attempts', () => defineQueue('a', { attempts: 0 }), /attempts of queue "a"/],
+    ['no attempts', () => defineQueue('a', { kind: 'pull', attempts: 0 }), /attempts of queue "a"/],
     [
       'a timeout that is no duration',
-      () => defineQueue('a', { timeout: 'soon' }),
+      () => defineQueue('a', { kind: 'pull', timeout: 'soon' }),
       /timeout of queue "a" must be milliseconds or text/,
     ],
   ])('with %s is refused by name', (_, define, message) => {

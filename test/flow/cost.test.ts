@@ -28,7 +28,8 @@ const rows: { name: string; options: QueueOptions; more: Cost }[] = [
     options: { limits: { group: { rate: RATE } } },
     more: { lone: [2, 0], group: 2, ten: 20 },
   },
-  { name: 'ordered', options: { ordered: true }, more: { lone: [2, 5], group: 6, ten: 14 } },
+  // One of them asks whether the group has messages in a lane of another priority.
+  { name: 'ordered', options: { ordered: true }, more: { lone: [3, 5], group: 7, ten: 15 } },
   {
     name: 'quantum and weights',
     options: { fair: { quantum: 10, weights: { g0: 2 } } },

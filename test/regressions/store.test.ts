@@ -14,12 +14,6 @@ async function forgetScripts({ redises: { raw } }: Bench): Promise<void> {
   await Promise.all(nodes.map((node) => node.script('FLUSH')));
 }
 
-async function repair({ store }: Bench): Promise<void> {
-  let cursor = '0';
-  do ({ cursor } = await store.audit(cursor, true));
-  while (cursor !== '0');
-}
-
 onEachRedis('a request token', (bench) => {
   test('that is used again after its time, for something else, makes a new message and leaves the first alone', async () => {
     const b = bench();

@@ -8,10 +8,11 @@ import { Bench, onEachRedis, startEmbedded } from '../support/bench.ts';
 
 const queues = new Map(
   [
-    defineQueue('ledger'),
+    defineQueue('ledger', { kind: 'pull' }),
     defineQueue('mail', { handler: () => {} }),
     defineQueue('out', { destination: true }),
     defineQueue('numbers', {
+      kind: 'pull',
       schema: {
         '~standard': {
           version: 1,

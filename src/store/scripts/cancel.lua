@@ -61,7 +61,9 @@ if place.state == 'ready' then
     if redis.call('ZREM', root .. 'ready:' .. place.header.pool, lane) == 1 then
       unpark_queue(shard, place.header.pool, queue_of(lane), 1) -- another has its turn: what waits for the queue counts on it
     else
-      redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane)
+      local queue = queue_of(lane)
+      redis.call('ZREM', root .. 'parked:' .. queue, lane)
+      redis.pcall('ZREM', root .. 'ready:' .. (place.header.pool == '*' and queue or '*'), lane) -- it became push or pull since
     end
   end
 end

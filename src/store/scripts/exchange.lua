@@ -189,7 +189,7 @@ local function put_taken()
     undo_by(function() redis.pcall('LTRIM', lease_key, digits(to - from + 1), '-1') end)
   end
   if outcome.stays and ttl > 0 then
-    redis.call('ZADD', KEYS[1], digits(now + ttl), lease_timer)
+    redis.call('ZADD', KEYS[1], instant(now + ttl), lease_timer)
     undo_by(function()
       if #remaining == 0 then redis.pcall('ZREM', KEYS[1], lease_timer) end
     end)
@@ -211,6 +211,7 @@ local function remove_taken()
     leaving[index][#leaving[index] + 1] = lane
   end
   for index, lanes in pairs(leaving) do in_chunks('ZREM', index, lanes) end
+  for _, lane in ipairs(fresh.emptied) do redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane) end
   for i = 1, in_transit do
     if outcome.dropped[i] then redis.call('LREM', lease_key, '1', fresh.raws[i]) end
   end
@@ -245,6 +246,9 @@ if #outcome.pushed > 0 and #remaining == 0 and #garbage > 0 then -- the lease is
 end
 local refused = attempt(put_taken)
 if refused then leave_taken() else remove_taken() end
+-- What follows on a death of this call came too late to be taken: a drain looks again.
+unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or false
+if outcome.intake.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(outcome.intake.soonest)) end
 push_tally(KEYS[6], now)
 
 -- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is

@@ -1,8 +1,10 @@
 -- limits: what a queue and each of its groups may have in flight and may take in a period, and the lanes that wait for it.
 --
--- A policy comes with the call, from the deployment's code: '\n<queue> <word> …' for each queue that has one. The words are
+-- What the deployment's code defines comes with the call: '\n<queue> <pool>' for each queue, and behind it the words of its policy,
+-- if it has one. A queue that is not named is unknown here where '\n!' says that these are all; '-' marks one that another
+-- deployment handles. The words of a policy are
 -- c=<in flight> r=<n>/<ms>, gc= and gr= for each group, o (ordered: one of a group at a time, its slot kept through retries)
--- or b (and after its death), q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a lane), and those of breaker.lua.
+-- or b (and after its death), with p=<the queue's priority>, q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a lane), and those of breaker.lua.
 -- What operators set in `config` counts over c and r.
 --
 -- Slots are counted in the hash `inflight`, by queue and, where groups have limits, by '<queue>/<group>'. Who has one is told
@@ -28,7 +30,7 @@ local function parse_policy(words)
   policy.gr, policy.gper = number_in(words, ' gr=(%d+)/'), number_in(words, ' gr=%d+/(%d+)')
   policy.quantum, policy.max_wait = number_in(words, ' q=(%d+)'), number_in(words, ' a=(%d+)')
   local order = string.match(words .. ' ', ' ([ob]) ')
-  if order then policy.gc = 1 end
+  if order then policy.gc, policy.own = 1, number_in(words, ' p=(%d)') end
   policy.trips, policy.open_ms = number_in(words, ' g?h=(%d+)/'), number_in(words, ' g?h=%d+/(%d+)')
   policy.trips_group = string.find(words, ' gh=', 1, true) ~= nil
   policy.mode = order or (policy.gc or policy.trips_group) and 'g' or (policy.c or policy.trips) and 'q'
@@ -41,6 +43,18 @@ local function with_limits(shard, policies)
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
   shard.breakers, shard.shut, shard.tripped = {}, {}, {}
   shard.leaving = {} -- lane → the index that it leaves when all that was taken is stored
+end
+
+-- Where a lane belongs: in the pool of its queue as this deployment defines it, else where it was stored.
+local function pool_of(shard, queue, stored)
+  local _, name_end = string.find(shard.policies or '', '\n' .. queue .. ' ', 1, true)
+  return name_end and string.match(shard.policies, '^%S+', name_end + 1) or stored
+end
+
+-- Whether a deployment that names all of its queues does not name this one.
+local function is_unknown(shard, queue)
+  local definitions = shard.policies or ''
+  return string.sub(definitions, -2) == '\n!' and not string.find(definitions, '\n' .. queue .. ' ', 1, true)
 end
 
 -- The policy of a queue; false where it has none.
@@ -183,7 +197,8 @@ end
 
 -- Lanes with the scores they had come back into the index. Never raises, for it comes after what slots were freed by: where
 -- the index has a wrong type they stay parked.
-local function unpark(shard, pool, queue, lanes)
+local function unpark(shard, stored, queue, lanes)
+  local pool = pool_of(shard, queue, stored)
   for from = 1, #lanes, CHUNK / 2 do
     local names, turns = {}, { 'ZADD', shard.root .. 'ready:' .. pool }
     for i = from, math.min(from + CHUNK / 2 - 1, #lanes) do

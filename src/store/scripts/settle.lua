@@ -74,7 +74,7 @@ end
 local function wait_later(shard, plan, header, entry, slot, delay)
   local member = delayed(header.pool, header.lane, entry)
   local holds = slot and (slot.mode == 'o' or slot.mode == 'b')
-  plan.later[#plan.later + 1] = instant(shard.now + delay + #plan.later / 2 * STEP)
+  plan.later[#plan.later + 1] = instant(due_at(shard, plan.intake, { delay = delay }))
   plan.later[#plan.later + 1] = holds and string.gsub(member, '^m', 'h') or member
   return holds and of_queue(slot) or slot
 end
@@ -119,7 +119,9 @@ local function plan_one(shard, plan, s, header, args)
   end
   if run.outcome ~= 'release' then return plan_failed(shard, plan, s, header) end
   if run.delay > 0 then return 'released', wait_later(shard, plan, header, s.entry, slot, run.delay) end
-  gather(plan.moves, header.pool, header.lane, 'RPUSH', s.entry)
+  local pool = pool_of(shard, queue_of(header.lane), header.pool)
+  gather(plan.moves, pool, header.lane, 'RPUSH', s.entry)
+  plan.intake.ready = plan.intake.ready or pool == '*'
   return 'released', slot
 end
 

@@ -8,9 +8,10 @@ do
 
 -- What was taken, by place: entries, the lanes they came from, the slots that some have now, and the items of those that were in
 -- the lease before. Lists of their own, because a table for each message is what costs most here. `gone` says how many leave the
--- head of each lane, `more` whether others stay behind them, `parked` in which set a lane was put that has to wait.
+-- head of each lane, `more` whether others stay behind them, `parked` in which set a lane was put that has to wait, `emptied` which
+-- may stand in such a set since earlier.
 function new_taken()
-  return { entries = {}, lanes = {}, slots = {}, raws = {}, gone = {}, more = {}, pools = {}, parked = {} }
+  return { entries = {}, lanes = {}, slots = {}, raws = {}, gone = {}, more = {}, pools = {}, parked = {}, emptied = {} }
 end
 
 -- Numbers as text: shares and turns are mostly alike, and writing numbers out costs.
@@ -23,15 +24,16 @@ end
 
 -- Takes up to `want` entries from one lane, and looks at one more: whether others stay. Returns how many, and that.
 local function take_from(shard, lane, want, taken)
-  local gone = taken.gone[lane.name] or 0
-  local found = redis.pcall('LRANGE', shard.root .. 'lane:' .. lane.name, written(-gone - want - 1), written(-gone - 1))
+  local name = lane.older or lane.name
+  local gone = taken.gone[name] or 0
+  local found = redis.pcall('LRANGE', shard.root .. 'lane:' .. name, written(-gone - want - 1), written(-gone - 1))
   if found.err then return 0, false end
   local got, entries, lanes, place = math.min(want, #found), taken.entries, taken.lanes, #taken.entries
-  for i = 1, got do entries[place + i], lanes[place + i] = found[#found + 1 - i], lane.name end
-  local slot = lane.policy and got > 0 and use(shard, lane.pool, lane.name, got)
+  for i = 1, got do entries[place + i], lanes[place + i] = found[#found + 1 - i], name end
+  local slot = lane.policy and got > 0 and use(shard, lane.pool, name, got)
   for i = 1, slot and got or 0 do taken.slots[place + i] = slot end
   lane.last = #entries
-  taken.gone[lane.name], taken.more[lane.name], taken.pools[lane.name] = gone + got, #found > got, lane.pool
+  taken.gone[name], taken.more[name], taken.pools[name] = gone + got, #found > got, lane.pool
   return got, #found > got
 end
 
@@ -79,7 +81,11 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
     else
       local got, others = take_from(shard, lane, share, taken)
       want, lane.got = want - got, lane.got + got
-      if others then more[#more + 1] = lane else shard.leaving[lane.name] = pass.index end
+      if not others then shard.leaving[lane.older or lane.name] = pass.index end
+      if lane.older and not others then -- what it kept back is next
+        taken.emptied[#taken.emptied + 1], lane.older, others = lane.older, nil, true
+      end
+      if others then more[#more + 1] = lane end
       pass.served[lane] = others or nil
       pass.promoted[lane] = lane.promoted and others and lane.last or nil
     end
@@ -185,6 +191,51 @@ local function lane_of(shard, pool, name, score)
   }
 end
 
+-- An ordered queue whose priority a deployment has changed: a lane of the new one waits for those that its group has of others.
+local function find_older(shard, lanes)
+  local keys, waiting = {}, {}
+  for _, lane in ipairs(lanes) do
+    local own = lane.policy and lane.policy.own
+    for priority = 0, own == string.byte(lane.name) - 48 and 9 or -1 do
+      if priority ~= own then
+        keys[#keys + 1] = shard.root .. 'lane:' .. priority .. string.sub(lane.name, 2)
+        waiting[#waiting + 1] = lane
+      end
+    end
+  end
+  for from = 1, #keys, CHUNK do
+    local to = math.min(from + CHUNK - 1, #keys)
+    for i = from, redis.call('EXISTS', unpack(keys, from, to)) > 0 and to or 0 do
+      if redis.call('EXISTS', keys[i]) == 1 then waiting[i].older = string.sub(keys[i], #shard.root + 6) end
+    end
+  end
+end
+
+-- A lane of a queue that became push or pull since it was entered moves to the index where it is served now.
+local function rehome(shard, index, name, pool)
+  local moved = redis.pcall('ZADD', shard.root .. 'ready:' .. pool, turn(name, shard.now), name)
+  if type(moved) == 'number' then shard.leaving[name] = index end
+end
+
+-- A lane of a queue that this deployment does not know waits for one that does: for seconds at first, and the longer the longer
+-- nobody has served it.
+local UNKNOWN_LEAST_MS, UNKNOWN_MOST_MS = 2000, 900000
+
+local function put_aside(shard, index, pool, name, score)
+  local waited = shard.now - tonumber(score) % TURN / TICKS
+  local until_ms = shard.now + math.max(UNKNOWN_LEAST_MS, math.min(UNKNOWN_MOST_MS, waited))
+  if park(shard, pool, name, score, queue_of(name), until_ms) then shard.leaving[name] = index end
+end
+
+-- Whether a lane may be served by who asks. Where its queue is another's it is moved, or put aside.
+local function is_served(shard, index, pool, name, score)
+  local queue = queue_of(name)
+  local belongs = pool_of(shard, queue, pool)
+  if belongs ~= pool then rehome(shard, index, name, belongs) return false end
+  if is_unknown(shard, queue) then put_aside(shard, index, pool, name, score) return false end
+  return not string.find(shard.policies, '\n' .. queue .. ' ' .. pool .. ' -', 1, true) -- another deployment handles it
+end
+
 -- The first `limit` lanes of a pool that may be served, or where there are as many, the first `most` of them. And whether there may
 -- be more, and how many it has looked at.
 local function lanes_of(shard, config, pool, index, limit, most)
@@ -201,7 +252,8 @@ local function lanes_of(shard, config, pool, index, limit, most)
   local more = (#found + 1 - first) / 2 >= limit
   for i = first, more and first + 2 * most - 1 or #found, 2 do
     seen = seen + 1
-    if not shard.leaving[found[i]] and not (pausing and paused[queue_of(found[i])]) then
+    if not shard.leaving[found[i]] and not (pausing and paused[queue_of(found[i])])
+      and (shard.policies == '' or is_served(shard, index, pool, found[i], found[i + 1])) then
       local lane = lane_of(shard, pool, found[i], found[i + 1])
       lane.place = #lanes
       lanes[#lanes + 1] = lane
@@ -214,6 +266,7 @@ local function lanes_of(shard, config, pool, index, limit, most)
   end
   load_counts(shard, names)
   load_breakers(shard, breakers)
+  find_older(shard, lanes)
   return lanes, more, seen
 end
 

@@ -3,7 +3,7 @@
 -- What firing some timers comes to, before anything is written.
 local function new_firing()
   return {
-    firsts = {}, again = {}, returns = {}, buried = {}, failures = {}, ended = {}, intake = new_intake(), put_off = {}, schedules = {},
+    firsts = {}, again = {}, lapses = {}, buried = {}, failures = {}, ended = {}, intake = new_intake(), put_off = {}, schedules = {},
     done = {}, garbage = {}, slots = {}, windows = {}, lapsed = {}, entries = 0,
   }
 end
@@ -19,7 +19,8 @@ local function lapse(shard, firing, item, envelope)
   else
     firing.failures[#firing.failures + 1] = failure(entry, shard.now, 'lapsed', 'its consumer let the lease expire')
     if attempt_of(entry) < header.attempts then
-      gather(firing.returns, header.pool, header.lane, 'RPUSH', next_entry(entry))
+      local lapses = firing.lapses[#firing.lapses]
+      lapses[#lapses + 1] = { pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry) }
       firing.lapsed[#firing.lapsed + 1] = queue_of(header.lane)
     else
       slot = bury_with(firing.buried, header, entry, slot)
@@ -35,6 +36,7 @@ local function give_back(shard, firing, lease)
   local key = shard.root .. 'lease:' .. lease
   local held = read_lease(key)
   if not held then return false end
+  firing.lapses[#firing.lapses + 1] = {}
   local entries, read = {}, 0
   for i, item in ipairs(held) do entries[i] = item.entry end
   while read < #entries do
@@ -65,6 +67,7 @@ local function plan_timer(shard, firing, member, limit)
   local lease, of, name = string.match(member, '^l (%S+)$'), string.match(member, '^q (%S+) (%S+)$')
   local schedule = string.match(member, '^s (%S+)$')
   if entry then
+    pool = pool_of(shard, queue_of(lane), pool)
     if kind == 'h' then firing.slots[#firing.slots + 1] = { pool = pool, lane = lane, mode = 'w' } end
     if kind == 'h' or attempt_of(entry) > 1 then
       firing.again[#firing.again + 1] = { pool, lane, entry }
@@ -85,15 +88,18 @@ local function plan_timer(shard, firing, member, limit)
 end
 
 -- All puts of a firing. What expired leases give back comes after the others, so that it stands before them; what has waited
--- already goes to the head, the one due first to the very head.
+-- already goes to the head, the one due first to the very head, and so does the lease that expired first.
 local function put_fired(shard, firing)
-  local heads = {}
+  local heads, returns = {}, {}
+  for i = #firing.lapses, 1, -1 do
+    for _, lapsed in ipairs(firing.lapses[i]) do gather(returns, lapsed[1], lapsed[2], 'RPUSH', lapsed[3]) end
+  end
   for i = #firing.again, 1, -1 do gather(heads, firing.again[i][1], firing.again[i][2], 'RPUSH', firing.again[i][3]) end
   for _, ended in ipairs(firing.ended) do end_dead(shard, firing.intake, firing.garbage, ended[1], ended[2]) end
   bury(shard, firing.buried)
   put_all(shard, firing.firsts)
   put_all(shard, heads)
-  put_all(shard, firing.returns)
+  put_all(shard, returns)
   put_in(shard, firing.intake)
   record_failures(shard, firing.failures)
 end
@@ -120,7 +126,7 @@ local function fire_singly(shard, due, fired, limit)
   local firsts, heads, leases = {}, {}, {}
   for _, member in ipairs(due) do
     if string.find(member, '^l ') then
-      leases[#leases + 1] = member
+      table.insert(leases, 1, member)
     elseif string.find(member, '^m %S+ %S+ 1%.') then
       firsts[#firsts + 1] = member
     elseif string.find(member, '^[mh] ') then

@@ -228,6 +228,19 @@ const taking: Scenario[] = [
     later: true,
   },
   {
+    name: 'what is over, on which one follows in a lane that it empties',
+    prepare: async (b: Bench) => {
+      const after = b.message('after', 'sorry');
+      await b.enqueue(
+        b.message('mail', 'over', { priority: 0, ttlMs: 500, follows: [{ on: 'dead', message: after }] }),
+        b.message('after', 'waits'),
+      );
+      b.now += 1_000;
+    },
+    call: exchanges({ want: 5 }),
+    later: true,
+  },
+  {
     name: 'what is cancelled, and what has no envelope',
     prepare: async (b: Bench) => {
       const [gone = '', cancelled = ''] = await b.enqueue(

@@ -161,7 +161,7 @@ function refused(error: unknown): StorageError {
   throw error;
 }
 
-async function refusing<T>(redises: Redises, refusal: Refusal, call: () => Promise<T>): Promise<T> {
+export async function refusing<T>(redises: Redises, refusal: Refusal, call: () => Promise<T>): Promise<T> {
   redises.refuse = () => refusal;
   try {
     return await call();
@@ -170,7 +170,10 @@ async function refusing<T>(redises: Redises, refusal: Refusal, call: () => Promi
   }
 }
 
-async function setScene(redises: Redises, { prepare, right }: Scenario): Promise<Scene> {
+export async function setScene(
+  redises: Redises,
+  { prepare, right }: Pick<Scenario, 'prepare' | 'right'>,
+): Promise<Scene> {
   await clear(redises.raw); // sweeps walk over all keys that there are
   const b = new Bench(redises);
   const ids = new Map<string, string>();
@@ -225,7 +228,7 @@ const TOKEN = /\b([0-9A-Za-z]{20})(-\d+)?\b/g;
 const nameIn = (envelope: string) => /\n\{"body":"([^"]*)"/.exec(envelope)?.[1];
 
 /** Counts of slots may be too high until the next sweep, never too low. */
-async function violationsIn(scene: Scene, overstated: boolean): Promise<string[]> {
+export async function violationsIn(scene: Scene, overstated: boolean): Promise<string[]> {
   const found = (await scene.b.violations()).filter((violation) => {
     const [, counted, slots] = /^I6: .* counts (\d+) in flight, (\d+) have slots$/.exec(violation) ?? [];
     return !(overstated && Number(counted) > Number(slots));
@@ -269,7 +272,10 @@ function placesIn(value: unknown, place = ''): Map<string, string> {
 }
 
 /** Storage takes writes again: a sweep repairs, the audit finds nothing, and time brings everything out. */
-async function comeToRest(scene: Scene, { behind }: Scenario): Promise<{ faults: string[]; ends: Ends }> {
+export async function comeToRest(
+  scene: Scene,
+  { behind }: Pick<Scenario, 'behind'> = {},
+): Promise<{ faults: string[]; ends: Ends }> {
   const { b } = scene;
   const faults: string[] = [];
   if (behind) await b.enqueue(...behind(b));
@@ -384,7 +390,7 @@ export function exchanges(request: Exchanging): Scenario['call'] {
 }
 
 /** The call failed: an ack was applied if its message is gone, and then what came with it is there. */
-async function accountFor(scene: Scene, settlements: Settlement[]): Promise<void> {
+export async function accountFor(scene: Scene, settlements: Settlement[]): Promise<void> {
   const shard = await scene.know();
   for (const { entry, outcome, chained = [] } of settlements) {
     if (outcome !== 'ack' || idOf(entry) in shard.envelopes) continue;

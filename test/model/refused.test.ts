@@ -82,9 +82,8 @@ const enqueue = fc
           ...(debounced ? { dedup } : {}),
         };
         const messages = Array.from({ length: count }, () => b.message(name, newToken(), options));
-        const { ids, met } = await surely(world, refusal, () =>
-          b.store.enqueue({ messages, token: `t${world.ids.length}` }),
-        );
+        const token = newToken();
+        const { ids, met } = await surely(world, refusal, () => b.store.enqueue({ messages, token }));
         const stored = ids.filter((_, i) => !met.has(i));
         b.expectAlive(stored, messages);
         world.ids.push(...stored);

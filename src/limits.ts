@@ -35,6 +35,9 @@ export interface LimitOptions {
   maxWait?: Duration;
 }
 
+/** What a delivery may take where its queue does not say; limits.lua knows it too. A drain that an enqueue woke lives long enough. */
+export const DEFAULT_TIMEOUT_MS = 15_000;
+
 /** Of a rate. */
 export const LEAST_PERIOD_MS = 100;
 export const MOST_PERIOD_MS = 86_400_000;
@@ -111,27 +114,39 @@ interface Defined {
   name: string;
   pool: string;
   policy: string;
+  timeoutMs?: number;
 }
 
 /** The policies of those that have one, in the form that the scripts take. Of other queues it says nothing. */
-export function policiesOf(queues: Iterable<Defined>): string {
-  return lines([...queues].filter(({ policy }) => policy !== ''));
-}
+export const policiesOf = (queues: Iterable<Defined>): string => lines([...queues].map(wordsFor), true);
 
 /**
  * All that a deployment defines, in the form that the scripts take: a queue that is not named is unknown there. One for push
  * without a handler is another deployment's.
  */
 export function definitionsOf(queues: Iterable<Defined & { handler?: unknown }>): string {
-  const defined = [...queues].map(({ name, pool, policy, handler }) => {
-    const elsewhere = pool === DRAINED && handler === undefined;
-    return { name, pool, policy: elsewhere ? `- ${policy}` : policy };
+  const defined = [...queues].map((queue) => {
+    const elsewhere = queue.pool === DRAINED && queue.handler === undefined;
+    const { name, words } = wordsFor(queue);
+    return { name, words: elsewhere ? [queue.pool, '-', ...words.slice(1)] : words };
   });
-  return `${lines(defined)}\n!`;
+  return `${lines(defined, false)}\n!`;
 }
 
-const lines = (queues: Defined[]) =>
-  queues.map(({ name, pool, policy }) => `\n${name} ${pool} ${policy}`.trimEnd()).join('');
+/** The pool, and what there is to say of the queue. */
+function wordsFor({ name, pool, policy, timeoutMs }: Defined): { name: string; words: string[] } {
+  return { name, words: [pool, policy, timeoutWord(pool, timeoutMs)].filter((word) => word !== '') };
+}
+
+function lines(queues: { name: string; words: string[] }[], withPolicy: boolean): string {
+  const told = withPolicy ? queues.filter(({ words }) => words.length > 1) : queues;
+  return told.map(({ name, words }) => `\n${name} ${words.join(' ')}`).join('');
+}
+
+/** Only drains ask whether they live long enough: consumers elsewhere extend their leases. */
+function timeoutWord(pool: string, timeoutMs = DEFAULT_TIMEOUT_MS): string {
+  return pool === DRAINED && timeoutMs !== DEFAULT_TIMEOUT_MS ? `t=${Math.ceil(timeoutMs)}` : '';
+}
 
 function whole(value: number, setting: string): number {
   if (Number.isInteger(value) && value >= 1 && value <= MOST) return value;

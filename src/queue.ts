@@ -12,7 +12,7 @@ import {
   definePolicy,
 } from './destinations/destination.ts';
 import { type Duration, toMs } from './duration.ts';
-import { type LimitOptions, policyOf } from './limits.ts';
+import { DEFAULT_TIMEOUT_MS, type LimitOptions, policyOf } from './limits.ts';
 import { DRAINED, type Message, type Priority, QUEUE_NAME } from './message.ts';
 import type { MessageOptions } from './message-options.ts';
 
@@ -64,7 +64,7 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   attempts?: number;
   /** Wait between attempts. Default: 2 s doubling to 10 minutes; with a destination 5 s, 5 min, 30 min, then hours, 3 days in all. */
   backoff?: Backoff;
-  /** A delivery that takes longer is aborted and counts as failed. Default 30 s. */
+  /** A delivery that takes longer is aborted and counts as failed; a drain that lives shorter does not begin it. Default 15 s. */
   timeout?: Duration;
   /** A message not delivered within it becomes a dead letter. Default: none. */
   ttl?: Duration;
@@ -134,7 +134,7 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
     schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
     attempts: whole(attempts, 1, 1_000, setting('attempts')),
     backoff,
-    timeoutMs: toMs(options.timeout ?? '30s', setting('timeout')),
+    timeoutMs: toMs(options.timeout ?? DEFAULT_TIMEOUT_MS, setting('timeout')),
     ttlMs: toMs(options.ttl ?? 0, setting('ttl')),
     retentionMs: toMs(options.retention ?? 0, setting('retention')),
     dedup: Object.freeze({

@@ -25,6 +25,11 @@ export interface DrainOptions {
   onTripped?: ((tripped: ExchangeAnswer['tripped']) => void) | undefined;
   /** Told where storage answers and takes a part of what it is given only. */
   onRefused?: ((refusal: StorageError) => void) | undefined;
+  /**
+   * Told of work that this drain leaves, being busy or at its end, by the shortest timeout of its queues in ms; 0 where that is not
+   * known. Nobody was woken for it.
+   */
+  onLeft?: ((timeoutMs: number) => void) | undefined;
   /** Told of each delivery that did not end well. */
   onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
   /** Begins the span of a delivery, where traces are exported. */

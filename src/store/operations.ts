@@ -147,7 +147,13 @@ export interface Operations {
 
 const PURGE_STEP = 1_000;
 
-export function openOperations({ runner, prefix, clock }: StoreOptions): Operations {
+/** @param onWork told where something that waited is ready for a drain now */
+export function openOperations({
+  runner,
+  prefix,
+  clock,
+  onWork,
+}: StoreOptions & { onWork?: (() => void) | undefined }): Operations {
   const keys: Keys = keysOf(prefix);
   const head = [keys.root];
   const now = () => (clock ? String(clock()) : '');
@@ -163,7 +169,11 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
     return reply.map((fields) => countsOf(list(fields)));
   };
   return {
-    cancel: async (id) => (await run(scripts.cancel, [keys.timers, keys.failures], [id])) as Cancelled,
+    async cancel(id) {
+      const [was, work] = strings(await run(scripts.cancel, [keys.timers, keys.failures], [id]));
+      if (work === '1') onWork?.();
+      return was as Cancelled;
+    },
     pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),
     resume: (queue, pool) => configure(queue, pool, ['0', '-', '-']),
     limit: (queue, pool, { concurrency = '-', rate = '-' }) => configure(queue, pool, ['', concurrency, rate]),
@@ -217,7 +227,8 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
     },
     async purge(queue, pool, states, cursor) {
       const args = [queue, pool, String(PURGE_STEP), states.join(' '), cursor];
-      const [purged, next, more] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
+      const [purged, next, more, work] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
+      if (work === '1') onWork?.();
       return { purged: Number(purged), cursor: String(next), more: more === '1' };
     },
   };

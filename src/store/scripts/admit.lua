@@ -6,8 +6,8 @@
 -- when the message is done, and ' then' at the end where each JSON is followed by the messages that follow on this one: how
 -- many arguments, and for each of them 'done' or 'dead' and a run of one with '-' for its id.
 
--- Gathered before anything is written. `soonest` is when the first delayed one is due that is drained, `ready` whether one
--- is ready, `met` what became of those whose dedup key was taken.
+-- Gathered before anything is written. `soonest` is when the first delayed one is due that is drained (and `shard.soonest` the same
+-- of all that the call admits), `ready` whether one is ready, `met` what became of those whose dedup key was taken.
 local function new_intake()
   return {
     moves = {}, timers = {}, envelopes = {}, dedups = {}, follows = {}, known = {}, met = {}, soonest = math.huge, place = 0,
@@ -23,6 +23,12 @@ local function holder_of(intake, key)
   local found = redis.call('MGET', key, intake.request)
   intake.applied, intake.request = found[2], nil
   return found[1] or ''
+end
+
+-- One of this pool is due then, and not before.
+local function foresee(shard, intake, pool, due)
+  if pool ~= '*' then return end
+  intake.soonest, shard.soonest = math.min(intake.soonest, due), math.min(shard.soonest or due, due)
 end
 
 -- The message that the key of a new one belongs to, if that is to go instead of it; what is done with the new one; and
@@ -51,6 +57,7 @@ local function replace(shard, intake, run, id, where, json, follows)
     if where.state == 'delayed' and run.mode == 'debounce' then
       intake.moved[#intake.moved + 1] = instant(shard.now + run.delay)
       intake.moved[#intake.moved + 1] = where.member
+      foresee(shard, intake, where.header.pool, shard.now + run.delay)
       intake.dedups[#intake.dedups + 1] = { run.key, id, run.window }
     end
   end
@@ -99,7 +106,7 @@ local function admit_one(shard, intake, run, json, follows)
   else
     intake.timers[#intake.timers + 1] = instant(due_at(shard, intake, run))
     intake.timers[#intake.timers + 1] = delayed(run.pool, run.lane, '1.' .. id)
-    if run.pool == '*' then intake.soonest = math.min(intake.soonest, shard.now + run.delay) end
+    foresee(shard, intake, run.pool, shard.now + run.delay)
   end
 end
 

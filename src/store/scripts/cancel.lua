@@ -4,9 +4,9 @@
 -- KEYS[2]  hash  failures
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2]  id
--- Returns  where it was: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a consumer holds it: it may still
---          finish, but will not get the message again; 'unseen' where the lane is too long to tell ready from leased;
---          'gone' where there is no such message. Its consumer learns of it with its next exchange
+-- Returns  {where it was, '1' if that made work ready for a drain}: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a
+--          consumer holds it: it may still finish, but will not get the message again; 'unseen' where the lane is too long to tell
+--          ready from leased; 'gone' where there is no such message. Its consumer learns of it with its next exchange
 -- Replay   'gone', or for a leased one the same answer
 -- Cost     6 to 14 commands, and for a leased one 1 for each of 200 leases; looks at no more than 2 × 10,000 entries of the lane
 
@@ -36,8 +36,8 @@ local TOMBSTONE_MS = 30 * 86400000
 
 local root, id = ARGV[1], ARGV[2]
 local key, place = root .. 'm:' .. id, locate(shard, id)
-if place.state == 'cancelled' then return 'leased' end
-if place.state == 'gone' then return 'gone' end
+if place.state == 'cancelled' then return { 'leased', '0' } end
+if place.state == 'gone' then return { 'gone', '0' } end
 if place.state == 'damaged' then return redis.error_reply('WRONGTYPE where the message may be') end
 
 local lane = place.header.lane
@@ -49,7 +49,7 @@ if place.state == 'leased' or place.state == 'unseen' then
   in_chunks('UNLINK', nil, garbage)
   tell_consumer(id)
   redis.call('HDEL', KEYS[2], id)
-  return place.state
+  return { place.state, '0' }
 end
 if place.state == 'delayed' then redis.call('ZREM', KEYS[1], place.member) end
 if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. queue_of(lane), place.member) end
@@ -70,4 +70,4 @@ end
 free(shard, place.slot)
 unpark_freed(shard)
 commit_limits(shard)
-return place.state
+return { place.state, shard.work and '1' or '0' }

@@ -4,8 +4,9 @@
 -- KEYS[2]  hash    failures
 -- KEYS[3]  string  awake
 -- KEYS[4]  hash    config        queue → 'paused <pool>' or 'resuming <pool>'; read only where an index says so
--- KEYS[5]  string  sleeper       '<epoch ms> <lease> <epoch ms>': when a drain that sleeps will look again, and how long it can stay
+-- KEYS[5]  string  sleeper       the drain that sleeps, as wake.lua reads it: when it looks, until when it takes and lives
 -- KEYS[6]  list    stats
+-- KEYS[7]  string  busy          a drain was too busy to look lately, and said so
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  lease        the consumer's own name for it
@@ -13,12 +14,15 @@
 -- ARGV[5]  held         how many entries the caller holds besides those it settles here; -1 where it does not say
 -- ARGV[6]  want         how many more it can use; 0 only settles and extends
 -- ARGV[7]  bytes        of envelopes after which the answer is full
--- ARGV[8]  ms           life of `awake` where the answer is full; 0 where the caller is no drain, -1 where it is about to end
--- ARGV[9]  ms           how long the caller can sleep for the next timer
+-- ARGV[8]  ms           life of `awake` where the answer is full; 0 where the caller is no drain, -1 where it is about to end, -2 where all
+--                       its handlers are busy: until one is free it does not look
+-- ARGV[9]  ms           how long the caller can sleep for the next timer; where it is no drain, a delay up to this is worth waking one
 -- ARGV[10] limit        of timers fired on the way
 -- ARGV[11] pools        how many follow; they are emptied in the order given
 -- ARGV[12] runs         of settlements alike, how many follow
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
+-- ARGV[14] ms           how long a handler may run that the caller starts now: it takes nothing of queues whose deliveries may take longer.
+--                       Where it is no drain, what a delivery may take that a drain has to be woken for
 -- ARGV[…]  pools, then runs of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
 --          health), delay ms, kind, text, measured ('<queue> <figures>' as stats.lua has them; ''), count, then count × entry; then what the handlers of
 --          acked ones enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
@@ -26,8 +30,9 @@
 --           {envelope of each of these entries}, '1' if there is more for this call than fitted in,
 --           {entry that was cancelled while it was held, …},
 --           {name, open until (epoch ms; 0: closed) of each breaker that changed, …},
---           {id, record, …} of schedules that the caller has to fire},
---           '1' if the caller, which is no drain, should start one: what follows on its messages is for drains}
+--           {id, record, …} of schedules that the caller has to fire,
+--           '1' if the caller, which is no drain, should start one: what it made ready or due is for drains,
+--           where work is left that the caller does not take, the shortest timeout of its queues in ms: 0 where that is not known; else ''}
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
@@ -35,11 +40,12 @@
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
--- Life of `awake` where a drain is asked for, as at an enqueue.
+-- Life of `awake` where a consumer asks for a drain, as at an enqueue; and how long none more says that it is busy.
 local AWAKE_MS = 5000
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[13])
+shard.life = ARGV[8] ~= '0' and tonumber(ARGV[14]) or nil
 local root, now, lease = shard.root, shard.now, ARGV[3]
 local ttl, holds, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
@@ -59,8 +65,8 @@ local function read_runs(at, count)
   return runs, at
 end
 
-local pools = { unpack(ARGV, 14, 13 + tonumber(ARGV[11])) }
-local runs, chained = read_runs(14 + #pools, tonumber(ARGV[12]))
+local pools = { unpack(ARGV, 15, 14 + tonumber(ARGV[11])) }
+local runs, chained = read_runs(15 + #pools, tonumber(ARGV[12]))
 
 -- What handlers of acked ones enqueued: by the place of the settlement where its arguments begin and end.
 local function read_chained(at)
@@ -246,36 +252,51 @@ if #outcome.pushed > 0 and #remaining == 0 and #garbage > 0 then -- the lease is
 end
 local refused = attempt(put_taken)
 if refused then leave_taken() else remove_taken() end
+-- Where nothing was taken and lanes were left, those behind them are out of reach: asking again would find the same.
+unfinished = unfinished and not (shard.left and #fresh.entries == in_transit)
 -- What follows on a death of this call came too late to be taken: a drain looks again.
 unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or false
 if outcome.intake.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(outcome.intake.soonest)) end
 push_tally(KEYS[6], now)
 
 -- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
--- with one whose budget is over.
+-- with one whose budget is over, and with one whose handlers are all busy: but of these only one says so in a while.
+local drains = ARGV[8] ~= '0'
 local short = want > 0 and missing > 0 and not lost and not unfinished and not full and not refused
-if (short and ARGV[8] ~= '0') or ARGV[8] == '-1' then garbage[#garbage + 1] = KEYS[3] end
+do
+  local busy = ARGV[8] == '-2' and redis.pcall('SET', KEYS[7], lease, 'NX', 'PX', digits(AWAKE_MS))
+  if (short and drains) or ARGV[8] == '-1' or (busy and (type(busy) ~= 'table' or not busy.err)) then garbage[#garbage + 1] = KEYS[3] end
+end
 in_chunks('UNLINK', nil, garbage)
 if not outcome.stays and #held > 0 then redis.call('ZREM', KEYS[1], lease_timer) end
 if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.pcall('SET', KEYS[3], lease, 'PX', ARGV[8]) end
 
 -- Of all that have nothing to do, the one that looks first may sleep until the next timer, or the one that can stay longest;
 -- the others end.
-if not outcome.stays and short and next_due and next_due - now <= tonumber(ARGV[9]) then
-  local looks, sleeper, stays = string.match(text_of(KEYS[5]), '^(%d+) (%S+) (%d+)$')
-  looks = tonumber(looks)
-  local can_stay = now + tonumber(ARGV[9])
-  if looks and looks > now and looks <= next_due and sleeper ~= lease and tonumber(stays) >= can_stay then
+if drains and not outcome.stays and short and next_due and next_due - now <= tonumber(ARGV[9]) then
+  local asleep, takes = waking.sleeper(shard, KEYS[5]), now + tonumber(ARGV[9])
+  if asleep and asleep.lease ~= lease and asleep.looks <= next_due and asleep.takes >= takes then
     next_due = nil
   else
-    redis.pcall('SET', KEYS[5], digits(next_due) .. ' ' .. lease .. ' ' .. digits(can_stay), 'PX', digits(math.max(1, next_due - now) + 1000))
+    local sleeper = table.concat({ digits(next_due), lease, digits(takes), digits(now + tonumber(ARGV[14])) }, ' ')
+    redis.pcall('SET', KEYS[5], sleeper, 'PX', digits(math.max(1, next_due - now) + 1000))
   end
 end
 
-local follows = fired.follows or settled.ready or outcome.intake.ready
-local wake = follows and ARGV[8] == '0' and redis.pcall('SET', KEYS[3], lease, 'NX', 'PX', digits(AWAKE_MS)) -- refused, it wakes one too many
+-- A consumer may have made something ready that is for drains. That it did so already shows where its call is a repeat: what it
+-- settles is gone, or what it takes is there.
+local wake = '0'
+if not drains then
+  local told = table.concat(statuses, ' ')
+  local repeated = in_transit > 0 or string.find(told, 'gone', 1, true) or string.find(told, 'stale', 1, true)
+  wake = waking.ask(shard, { awake = KEYS[3], sleeper = KEYS[5] }, lease, digits(AWAKE_MS), ARGV[9], ARGV[14])
+  if repeated and text_of(KEYS[3]) == lease then wake = '1' end
+elseif want == 0 and (shard.work or tonumber(ARGV[8]) < 0) and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1 then
+  shard.left = 0
+end
+
 return { -- few texts rather than many: whoever passes the answer on pays for each
   digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '),
   table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished) and '1' or '0', cancelled, shard.tripped,
-  fired.schedules, wake and '1' or '0', refused or settled.refused or '',
+  fired.schedules, wake, shard.left and digits(shard.left) or '', refused or settled.refused or '',
 }

@@ -1,6 +1,7 @@
 -- lane: putting entries in lanes, and the index of lanes with work.
 --
 -- `shard`, here and in the chunks behind this one, is { root = what every key begins with, timers =, failures = (keys), now = }.
+-- `shard.work` is set where a lane of the pool that drains share got entries, or came back: see wake.lua.
 
 -- 2^49: priority first, then the instant of the lane's last turn in ticks, 256 to a ms. Instants stay below it until the year 2039.
 -- Scores are whole numbers: in an index of up to 128 lanes Redis reads others from text, again for each lane that it passes.
@@ -57,6 +58,7 @@ local function push(shard, move)
     if type(length) == 'table' then return was_empty end
     was_empty = was_empty or length == to
     move.pushed = to
+    shard.work = shard.work or move.pool == '*'
   end
   return was_empty
 end

@@ -4,7 +4,8 @@
 -- if it has one. A queue that is not named is unknown here where '\n!' says that these are all; '-' marks one that another
 -- deployment handles. The words of a policy are
 -- c=<in flight> r=<n>/<ms>, gc= and gr= for each group, o (ordered: one of a group at a time, its slot kept through retries)
--- or b (and after its death), with p=<the queue's priority>, q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a lane), and those of breaker.lua.
+-- or b (and after its death), with p=<the queue's priority>, q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a
+-- lane), t=<ms> (what a delivery may take, where that is not 15 s), and those of breaker.lua.
 -- What operators set in `config` counts over c and r.
 --
 -- Slots are counted in the hash `inflight`, by queue and, where groups have limits, by '<queue>/<group>'. Who has one is told
@@ -29,6 +30,7 @@ local function parse_policy(words)
   policy.r, policy.per = number_in(words, ' r=(%d+)/'), number_in(words, ' r=%d+/(%d+)')
   policy.gr, policy.gper = number_in(words, ' gr=(%d+)/'), number_in(words, ' gr=%d+/(%d+)')
   policy.quantum, policy.max_wait = number_in(words, ' q=(%d+)'), number_in(words, ' a=(%d+)')
+  policy.timeout = number_in(words, ' t=(%d+)')
   local order = string.match(words .. ' ', ' ([ob]) ')
   if order then policy.gc, policy.own = 1, number_in(words, ' p=(%d)') end
   policy.trips, policy.open_ms = number_in(words, ' g?h=(%d+)/'), number_in(words, ' g?h=%d+/(%d+)')
@@ -66,6 +68,17 @@ local function policy_of(shard, queue)
   policy = words ~= '' and parse_policy(words)
   shard.policy[queue] = policy
   return policy
+end
+
+-- Whether a delivery of this queue may take longer than the drain that asks lives (`shard.life`, in ms; nil: it takes all). Such lanes
+-- stay as they are, untouched and uncounted, for a drain that lives longer. The shortest such timeout is left in `shard.left`.
+local function outlasts(shard, queue)
+  if not shard.life then return false end
+  local policy = shard.policies ~= '' and policy_of(shard, queue)
+  local timeout = policy and policy.timeout or 15000
+  if timeout <= shard.life then return false end
+  shard.left = math.min(shard.left or timeout, timeout)
+  return true
 end
 
 -- The name of a lane's group: '<queue>/' where it has none, which counts as one of its own.
@@ -208,6 +221,7 @@ local function unpark(shard, stored, queue, lanes)
       turns[#turns + 1] = name
     end
     if type(redis.pcall(unpack(turns))) ~= 'number' then return end
+    shard.work = shard.work or pool == '*'
     in_chunks('ZREM', shard.root .. 'parked:' .. queue, names)
     for _, name in ipairs(names) do shard.leaving[name] = nil end
   end
@@ -260,6 +274,7 @@ local function unpark_freed(shard)
   shard.freed = {}
   for _, queue in ipairs(order) do
     local freed, policy = queues[queue], policy_of(shard, queue)
+    shard.work = shard.work or freed.pool == '*' -- also where nobody has met its limit yet, and parked a lane
     load_counts(shard, { queue })
     local most = policy and policy.c and math.max(freed.count, policy.c - count_of(shard, queue)) or PARK
     if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end

@@ -121,7 +121,6 @@ local function plan_one(shard, plan, s, header, args)
   if run.delay > 0 then return 'released', wait_later(shard, plan, header, s.entry, slot, run.delay) end
   local pool = pool_of(shard, queue_of(header.lane), header.pool)
   gather(plan.moves, pool, header.lane, 'RPUSH', s.entry)
-  plan.intake.ready = plan.intake.ready or pool == '*'
   return 'released', slot
 end
 
@@ -153,7 +152,6 @@ local function conclude(shard, settled, plan, list)
   for _, id in ipairs(plan.cleared) do settled.cleared[#settled.cleared + 1] = id end
   for i = 1, #plan.later, 2 do settled.soonest = math.min(settled.soonest, tonumber(plan.later[i])) end
   settled.soonest = math.min(settled.soonest, plan.intake.soonest)
-  settled.ready = settled.ready or plan.intake.ready
   count_buried(shard, plan.buried)
 end
 
@@ -184,8 +182,7 @@ end
 
 -- Applies runs of settlements to `raws`, what the lease holds from its left end. `chained` has what comes with an ack, by the
 -- place of the settlement: where the arguments of its runs begin and end. Returns { statuses = (of each), remaining = (the
--- items that stay), garbage = (keys to remove), soonest = (when the first of what has to wait is due), ready = (whether
--- something is ready for a drain), stuck = (how many storage refused), refused = (why) }.
+-- items that stay), garbage = (keys to remove), soonest = (when the first of what has to wait is due), stuck = (how many storage refused), refused = (why) }.
 function settle(shard, raws, runs, chained, args)
   local settled = { statuses = {}, garbage = {}, cleared = {}, remaining = {}, soonest = math.huge, stuck = 0 }
   local in_lease, rest, held, place_of = {}, {}, {}, {}

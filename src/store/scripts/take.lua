@@ -253,7 +253,8 @@ local function lanes_of(shard, config, pool, index, limit, most)
   for i = first, more and first + 2 * most - 1 or #found, 2 do
     seen = seen + 1
     if not shard.leaving[found[i]] and not (pausing and paused[queue_of(found[i])])
-      and (shard.policies == '' or is_served(shard, index, pool, found[i], found[i + 1])) then
+      and (shard.policies == '' or is_served(shard, index, pool, found[i], found[i + 1]))
+      and not outlasts(shard, queue_of(found[i])) then
       local lane = lane_of(shard, pool, found[i], found[i + 1])
       lane.place = #lanes
       lanes[#lanes + 1] = lane

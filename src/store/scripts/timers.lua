@@ -116,7 +116,7 @@ local function remove_fired(shard, firing, fired)
   for _, queue in ipairs(firing.lapsed) do counted(queue, 'lapsed') end
   count_buried(shard, firing.buried)
   fired.fired, fired.requeued = fired.fired + #firing.done, fired.requeued + #firing.lapsed
-  fired.dead, fired.follows = fired.dead + #firing.buried, fired.follows or firing.intake.ready
+  fired.dead = fired.dead + #firing.buried
   shard.put_off = nil
 end
 
@@ -171,8 +171,7 @@ end
 
 -- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
 -- caller's lease, which a late exchange still extends as long as nobody has fired it.
--- Returns { fired = (or put off), requeued =, dead =, next = due ms or '', schedules = what read_due answers,
--- follows = whether something that follows on a death is ready for a drain }.
+-- Returns { fired = (or put off), requeued =, dead =, next = due ms or '', schedules = what read_due answers }.
 local function fire(shard, limit, own)
   local timers, fired = shard.timers, { fired = 0, requeued = 0, dead = 0, schedules = {} }
   local first = redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES')

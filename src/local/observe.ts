@@ -64,7 +64,7 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
         .split(' ')
         .map((word) => Number(word.split('=')[0])),
     );
-    const messages = messagesIn(args.slice(7), startedAt).filter((_, i) => !met.has(i + 1));
+    const messages = messagesIn(args.slice(8), startedAt).filter((_, i) => !met.has(i + 1));
     return { what: 'enqueued', messages, at: startedAt };
   }
   return name === 'exchange' ? exchangedIn(args, result, startedAt) : undefined;
@@ -86,9 +86,9 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
 
 function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
   const [now, , lost, words, taken] = result.map(String);
-  const [, , , , , , , , , , , refused = ''] = result;
+  const refused = result[12];
   const statuses = wordsOf(words) as Status[];
-  const { settlements, rest } = settlementsIn(args.slice(13 + Number(args[10])), Number(args[11]), statuses);
+  const { settlements, rest } = settlementsIn(args.slice(14 + Number(args[10])), Number(args[11]), statuses);
   return {
     what: 'exchanged',
     lease: args[2] ?? '',

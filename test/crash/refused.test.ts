@@ -41,7 +41,7 @@ test.each([
   ['every write', all],
   ['the second write', second],
 ])(
-  'ST8 Refused inside a drain, at each of its storage calls: %s',
+  'ST1 Refused inside a drain, at each of its storage calls: %s',
   async (name, fault) => {
     const points = await enumerate(async (n) => {
       const env = { SLUICE_BATCH: '3', SLUICE_CONCURRENCY: '2', SLUICE_LEASE_MS: '10000' };
@@ -62,13 +62,13 @@ test.each([
       expect(await story.violations()).toEqual([]);
       return calls;
     });
-    console.log(`ST8: ${name} was refused in each of the ${points} storage calls of a drain`);
+    console.log(`ST1: ${name} was refused in each of the ${points} storage calls of a drain`);
     expect(points).toBeGreaterThan(5);
   },
   90_000,
 );
 
-test('ST8 Refused inside an enqueue and the drain that it wakes, at each storage call: every write', async () => {
+test('ST1 Refused inside an enqueue and the drain that it wakes, at each storage call: every write', async () => {
   const points = await enumerate(async (n) => {
     const story = stage.story(`refused-enqueue-${n}`);
     const worker = await story.startWorker();
@@ -95,6 +95,6 @@ test('ST8 Refused inside an enqueue and the drain that it wakes, at each storage
     expect(await story.violations()).toEqual([]);
     return calls;
   });
-  console.log(`ST8: writes were refused in each of ${points} storage calls of an enqueue and a drain`);
+  console.log(`ST1: writes were refused in each of ${points} storage calls of an enqueue and a drain`);
   expect(points).toBeGreaterThan(1);
 }, 60_000);

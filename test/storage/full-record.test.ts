@@ -61,7 +61,7 @@ onEachRedis(
   (bench) => {
     beforeEach(() => empty(bench()));
 
-    test('U1b the dead letters of a queue: others are swept and given out, its own are kept among those of no queue', async () => {
+    test('the dead letters of a queue: others are swept and given out, its own are kept among those of no queue', async () => {
       const b = bench();
       const { last, held, heldToo } = await setScene(b);
       fill(b, 'dead:mail');
@@ -82,7 +82,7 @@ onEachRedis(
       expect(await endWell(b)).toEqual(new Set([last, held]));
     });
 
-    test('U1b the texts of failures: what failed is tried again or dead all the same', async () => {
+    test('the texts of failures: what failed is tried again or dead all the same', async () => {
       const b = bench();
       const { last, held, heldToo } = await setScene(b);
       fill(b, 'failures');
@@ -98,7 +98,7 @@ onEachRedis(
       expect(await endWell(b)).toEqual(new Set([last, held]));
     });
 
-    test('U1b the timers: what is ready is enqueued, acked and swept; what would have to wait is refused, and nothing is taken that could not lapse', async () => {
+    test('the timers: what is ready is enqueued, acked and swept; what would have to wait is refused, and nothing is taken that could not lapse', async () => {
       const b = bench();
       const { last, held, heldToo } = await setScene(b);
       fill(b, 'timers');
@@ -123,7 +123,7 @@ onEachRedis(
       expect(await endWell(b)).toEqual(new Set([last, held]));
     });
 
-    test('U1b a lane: other lanes go on, what is due stays in timers and comes when there is room', async () => {
+    test('a lane: other lanes go on, what is due stays in timers and comes when there is room', async () => {
       const b = bench();
       const { last, heldToo } = await setScene(b);
       fill(b, 'lane:5:mail');
@@ -138,7 +138,7 @@ onEachRedis(
       expect(dead).toContain(last);
     });
 
-    test('U1b what a lane refuses is put off, and does not keep what is due behind it from being seen', async () => {
+    test('what a lane refuses is put off, and does not keep what is due behind it from being seen', async () => {
       const b = bench();
       await b.enqueue(...Array.from({ length: 300 }, (_, i) => b.message('mail', i, { delayMs: 1_000 })));
       await b.enqueue(...Array.from({ length: 20 }, (_, i) => b.message('news', i, { delayMs: 1_001 })));

@@ -21,7 +21,7 @@ const atEachWrite = ({ writes }: Undisturbed): [string, Refusal][] =>
 const cases = scenarios.map((scenario) => ({ name: scenario.name, scenario }));
 
 const suite = (of: typeof cases) => (bench: () => Bench) => {
-  test.each(of)('ST8 Refused inside: $name', async ({ scenario }) => {
+  test.each(of)('ST1 Refused inside: $name', async ({ scenario }) => {
     expect(await tryAll(bench().redises, scenario, atEachWrite)).toEqual([]);
   });
 };

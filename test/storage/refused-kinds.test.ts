@@ -29,7 +29,7 @@ onEachRedis(
   'writes of a kind are refused',
   (bench) => {
     test.each(scenarios.map((scenario) => ({ name: scenario.name, scenario })))(
-      'ST8 Refused inside: $name',
+      'ST1 Refused inside: $name',
       async ({ scenario }) => {
         expect(await tryAll(bench().redises, scenario, ofEachKind)).toEqual([]);
       },

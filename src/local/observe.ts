@@ -88,7 +88,7 @@ function exchangedIn(args: string[], result: unknown[], startedAt: number): Exch
   const [now, , lost, words, taken] = result.map(String);
   const refused = result[12];
   const statuses = wordsOf(words) as Status[];
-  const { settlements, rest } = settlementsIn(args.slice(14 + Number(args[10])), Number(args[11]), statuses);
+  const { settlements, rest } = settlementsIn(args.slice(15 + Number(args[10])), Number(args[11]), statuses);
   return {
     what: 'exchanged',
     lease: args[2] ?? '',

@@ -90,6 +90,15 @@ const enqueueing: Scenario[] = [
     leaves: REPLACED,
   },
   {
+    name: 'one that waits for quiet again, in another lane',
+    prepare: (b: Bench) => b.enqueue(b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce') })),
+    call: enqueues((b) => [
+      b.message('mail', 'first', { delayMs: 6_000, dedup: dedup('debounce'), priority: 0, group: 'g' }),
+      b.message('mail', 'b'),
+    ]),
+    leaves: REPLACED,
+  },
+  {
     name: 'one on which others follow',
     call: enqueues((b) => [
       b.message('mail', 'a', { follows: follows(b, 'a') }),

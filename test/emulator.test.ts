@@ -922,6 +922,16 @@ describe('seeded faults', () => {
     expect(kinds(7, 200).met).not.toEqual(kinds(8, 200).met);
   });
 
+  test('refuse each of the first writes of a script, alone or with all after it', () => {
+    const { faults } = seededFaults({ seed: 3, rates: { 'refuse-inside': 1 } });
+    const drawn = Array.from({ length: 500 }, () => faults({ path: '/', commands: [] }));
+    const kinds = new Set(
+      drawn.map((fault) => (fault?.kind === 'refuse-inside' ? `${fault.from} ${fault.times ?? 1}` : '')),
+    );
+    const expected = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((from) => [`${from} 1`, `${from} Infinity`]);
+    expect([...kinds].toSorted()).toEqual(expected.toSorted());
+  });
+
   test('come at their rates, and are counted', () => {
     const { met, counts } = kinds(1, 10_000);
     expect(counts['drop-reply']).toBe(met.filter((kind) => kind === 'drop-reply').length);

@@ -790,7 +790,7 @@ const restricting: Scenario[] = [
       await b.exchange({ lease: 'other', want: 0 });
     },
     call: async ({ b, know }: Scene) => {
-      const sent = b.operations().purge('mail', '*', ['ready', 'delayed', 'dead'], '0');
+      const sent = b.operations().purge('mail', ['ready', 'delayed', 'dead'], '0');
       const { purged } = await sent.finally(async () => {
         const { envelopes } = await know();
         for (const id of b.alive) if (!(id in envelopes)) b.alive.delete(id);

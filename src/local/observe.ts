@@ -28,6 +28,8 @@ export interface Exchanged {
   /** What the handlers of acked ones enqueued. */
   chained: Enqueued['messages'];
   taken: string[];
+  /** Storage took a part of it only. */
+  refused: boolean;
 }
 
 /** What an operator did. */
@@ -84,6 +86,7 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
 
 function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
   const [now, , lost, words, taken] = result.map(String);
+  const refused = result[12];
   const statuses = wordsOf(words) as Status[];
   const { settlements, rest } = settlementsIn(args.slice(15 + Number(args[10])), Number(args[11]), statuses);
   return {
@@ -96,6 +99,7 @@ function exchangedIn(args: string[], result: unknown[], startedAt: number): Exch
     settlements,
     chained: chainedIn(rest, statuses, startedAt),
     taken: wordsOf(taken),
+    refused: refused !== '',
   };
 }
 

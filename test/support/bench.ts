@@ -3,6 +3,7 @@ import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { policiesOf } from '../../src/limits.ts';
 import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
+import type { Refuse } from '../../src/local/emulator/refusals.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/local/emulator/server.ts';
 import { laneOf, type Priority, type Unnamed } from '../../src/message.ts';
 import { connect } from '../../src/store/client.ts';
@@ -22,6 +23,8 @@ export interface Redises {
   emulator: Emulator;
   /** Straight to Redis, past the emulator. */
   raw: Redis | Cluster;
+  /** What storage refuses inside scripts, now. */
+  refuse?: Refuse;
   stop(): Promise<void>;
 }
 
@@ -49,8 +52,9 @@ async function start(
   raw: Redis | Cluster,
   options?: Partial<EmulatorOptions>,
 ) {
-  const emulator = await startEmulator({ url: redis.url, token: 'local', ...options });
-  return {
+  const refuse: Refuse = (call) => redises.refuse?.(call);
+  const emulator = await startEmulator({ url: redis.url, token: 'local', refuse, ...options });
+  const redises: Redises = {
     emulator,
     raw,
     stop: async () => {
@@ -59,6 +63,7 @@ async function start(
       await redis.close();
     },
   };
+  return redises;
 }
 
 /** Which kinds of Redis there are here. What is missing is printed once, by whoever runs the suite. */

@@ -42,7 +42,16 @@ export async function readShard(redis: Redis | Cluster, root: string): Promise<S
   const shard = emptyShard();
   const nodes = 'nodes' in redis ? (redis as Cluster).nodes('master') : [redis as Redis];
   const keys = (await Promise.all(nodes.map((node) => node.keys(`${root}*`)))).flat();
-  for (const key of keys) await readKey(redis, shard, key, key.slice(root.length));
+  const envelopes = keys.filter((key) => key.startsWith(`${root}m:`)); // by far the most: read at once
+  const values = envelopes.length > 0 ? await redis.mget(envelopes) : [];
+  envelopes.forEach((key, i) => {
+    const value = values[i];
+    if (typeof value === 'string') shard.envelopes[key.slice(`${root}m:`.length)] = value;
+  });
+  for (const key of keys) {
+    const name = key.slice(root.length);
+    if (!(name.slice('m:'.length) in shard.envelopes && name.startsWith('m:'))) await readKey(redis, shard, key, name);
+  }
   return shard;
 }
 

@@ -42,7 +42,7 @@ export async function readShard(redis: Redis | Cluster, root: string): Promise<S
   const shard = emptyShard();
   const nodes = 'nodes' in redis ? (redis as Cluster).nodes('master') : [redis as Redis];
   const keys = (await Promise.all(nodes.map((node) => node.keys(`${root}*`)))).flat();
-  for (const key of keys) await readKey(redis, shard, key, key.slice(root.length));
+  await Promise.all(keys.map((key) => readKey(redis, shard, key, key.slice(root.length)))); // many, on one connection
   return shard;
 }
 

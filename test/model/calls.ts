@@ -10,15 +10,27 @@ import {
   type EnqueueRequest,
   type ExchangeAnswer,
   type ExchangeRequest,
-  openStore,
   type Outcome,
+  openStore,
   type Settlement,
   type Store,
+  type StoredSchedule,
 } from '../../src/store/store.ts';
 import type { Bench } from '../support/bench.ts';
 import { type Shard, violations } from '../support/shard.ts';
-import { type Asked, asked, type Deployment, dedupOf, deployment, messageOf, POOLS, policiesIn, QUEUES } from './deployments.ts';
+import {
+  type Asked,
+  asked,
+  type Deployment,
+  dedupOf,
+  deployment,
+  messageOf,
+  POOLS,
+  policiesIn,
+  QUEUES,
+} from './deployments.ts';
 import { Ledger } from './ledger.ts';
+import { Scheduler } from './schedules.ts';
 import { type Sizes, sizedRunner } from './small.ts';
 
 export type Side = 0 | 1;
@@ -40,6 +52,7 @@ export class World {
   readonly deployments: [Deployment, Deployment];
   readonly stores: [Store, Store];
   readonly operations: Operations;
+  readonly scheduler: Scheduler;
   readonly consumers: Consumer[];
   /** Every entry ever given out, for whoever comes late. */
   readonly seen: string[] = [];
@@ -56,6 +69,7 @@ export class World {
     this.deployments = [...deployments];
     this.stores = [this.#open(deployments[0]), this.#open(deployments[1])];
     this.operations = openOperations({ runner: this.#runner, prefix: bench.prefix, clock: () => bench.now });
+    this.scheduler = new Scheduler(bench, this.#runner);
     this.consumers = ['*', '*', 'pulled'].map((pool) => ({ lease: this.name('c'), pool, held: [], pending: [] }));
   }
 
@@ -96,7 +110,12 @@ export class World {
   }
 
   async enqueue(side: Side, wanted: Asked[]): Promise<void> {
-    const request = { ...this.#requestOf(side, wanted), token: this.name('t'), fingerprint: 'f', recognisedMs: 3_600_000 };
+    const request = {
+      ...this.#requestOf(side, wanted),
+      token: this.name('t'),
+      fingerprint: 'f',
+      recognisedMs: 3_600_000,
+    };
     this.lastEnqueue = { messages: wanted, request };
     this.#admit(request.messages, await this.stores[side].enqueue(request));
   }
@@ -152,15 +171,36 @@ export class World {
     if (!isSecond) expectNothingReady(shard, request, answer);
     return answer;
   }
+
+  async sweep(side: Side, cursor: string): Promise<{ fired: number }> {
+    const { fired, schedules } = await this.stores[side].sweep('*', { cursor, limit: this.sizes.fires });
+    await this.observe();
+    await this.fire(schedules);
+    return { fired };
+  }
+
+  /** Slots have come: what they make is there from now on. */
+  async fire(schedules: StoredSchedule[] = []): Promise<void> {
+    for (const message of await this.scheduler.fire(schedules)) this.ledger.admit(message.id, message);
+  }
 }
 
 /** Whoever is told that there is no more goes to sleep, or ends: so there must be no more. */
-function expectNothingReady({ ready, timers }: Shard, { want, pools, lease }: ExchangeRequest, answer: ExchangeAnswer): void {
+function expectNothingReady(
+  shard: Shard,
+  { want, pools, lease, drain }: ExchangeRequest,
+  answer: ExchangeAnswer,
+): void {
   if (answer.taken.length >= want || answer.lost || answer.unseen) return;
-  const waiting = pools.flatMap((pool) => Object.keys(ready[pool] ?? {}).filter((lane) => lane !== '!'));
+  const { lanes, ready, timers, config, rest } = shard;
+  const isPaused = (lane: string) => config[lane.slice(2).split('/')[0] ?? '']?.startsWith('paused ');
+  const indexed = pools.flatMap((pool) => Object.keys(ready[pool] ?? {}));
+  const waiting = indexed.filter((lane) => lanes[lane] && !isPaused(lane));
   expect(waiting, 'ready, after an answer that says there is no more').toEqual([]);
+  if (drain) expect(rest.awake, 'a drain that found too little must be woken').toBeUndefined();
   const dues = Object.entries(timers).flatMap(([member, due]) => (member === `l ${lease}` ? [] : [due]));
-  const nextDue = answer.nextDue ?? Number.POSITIVE_INFINITY;
+  const [, sleeper = Number.POSITIVE_INFINITY] = (drain && /^(\d+) /.exec(rest.sleeper ?? '')) ?? [];
+  const nextDue = answer.nextDue ?? Number(sleeper); // of drains one may look in the place of others
   expect(nextDue, 'when to look again').toBeLessThanOrEqual(Math.min(...dues));
 }
 
@@ -206,24 +246,28 @@ interface Drawn {
   want: number;
   settle: [number, Outcome, number, Settlement['health']][];
   chained: string | undefined;
+  /** Of a drain. */
+  sleepMs: number;
   answer: 'comes' | 'is lost' | 'is lost, and asked for again by 0' | 'is lost, and asked for again by 1';
 }
 
 const LEASE_MS = 10_000;
 
-function requestOf(world: World, consumer: Consumer, { want, settle, chained }: Drawn): ExchangeRequest {
+function requestOf(world: World, consumer: Consumer, { want, settle, chained, sleepMs }: Drawn): ExchangeRequest {
   const settlements = new Map(consumer.pending.map((settlement) => [settlement.entry, settlement]));
   for (const [n, what, delayMs, word] of settle) {
     const entry = pick(consumer.held, n);
     if (!entry || settlements.has(entry)) continue;
     const failure = { kind: 'failed' as const, text: 'x' };
     // Storage reads the envelope at an ack that gives a result, as callers do who cannot know that nothing follows.
-    if (what === 'ack') settlements.set(entry, { entry, outcome: what, health: word, result: 'null', ...chain(world, chained) });
+    if (what === 'ack')
+      settlements.set(entry, { entry, outcome: what, health: word, result: 'null', ...chain(world, chained) });
     else settlements.set(entry, { entry, outcome: what, delayMs, health: word, failure });
   }
   const held = consumer.held.filter((entry) => !settlements.has(entry)).length;
   const { lease, pool } = consumer;
-  return { lease, leaseMs: LEASE_MS, held, want, pools: [pool], settlements: [...settlements.values()] };
+  const drain = pool === '*' ? { drain: { ending: want === 0, sleepMs } } : {};
+  return { lease, leaseMs: LEASE_MS, held, want, pools: [pool], settlements: [...settlements.values()], ...drain };
 }
 
 /** What a handler enqueued with its ack. */
@@ -239,6 +283,7 @@ const exchangeStep = fc
     want: fc.integer({ min: 0, max: 8 }),
     settle: fc.array(fc.tuple(nat, outcome, delay, health), { maxLength: 5 }),
     chained: fc.constantFrom(undefined, undefined, undefined, 'g', 'h'),
+    sleepMs: fc.constantFrom(0, 600, 15_000),
     answer: fc.constantFrom(
       'comes',
       'comes',
@@ -261,6 +306,7 @@ const exchangeStep = fc
       const again = /\d$/.exec(drawn.answer)?.[0];
       if (again !== undefined) answer = await world.exchange(Number(again) as Side, request, true);
       accept(world, consumer, request, answer);
+      await world.fire(answer.schedules);
     }),
   );
 
@@ -301,7 +347,7 @@ const passStep = fc
 /** Most sweeps of an exchange's time only fire timers; one that looks at keys, too, hides what events leave behind. */
 const sweepStep = fc.tuple(side, fc.constantFrom('', '', '', '0')).map(([by, cursor]) =>
   step(`sweep ${by} '${cursor}'`, async (world) => {
-    await world.stores[by].sweep('*', { cursor, limit: world.sizes.fires });
+    await world.sweep(by, cursor);
   }),
 );
 
@@ -357,9 +403,9 @@ const limitStep = fc
 
 const states = fc.subarray(['ready' as const, 'delayed' as const, 'dead' as const], { minLength: 1 });
 
-const purgeStep = fc.tuple(queue, states).map(([of, from]) =>
-  step(`purge ${of} ${from}`, (world) => purge(world, of, from)),
-);
+const purgeStep = fc
+  .tuple(queue, states)
+  .map(([of, from]) => step(`purge ${of} ${from}`, (world) => purge(world, of, from)));
 
 export async function purge(world: World, of: string, from: Exclude<State, 'leased'>[]): Promise<void> {
   const before = await idsIn(world, of);
@@ -421,12 +467,28 @@ const windowStep = queue.map((of) =>
   }),
 );
 
-const deployStep = fc.tuple(side, deployment).map(([at, deployed]) =>
-  step(`deploy ${at} ${JSON.stringify(deployed)}`, async (world) => world.deploy(at, deployed)),
-);
+/** More at once than the small constants let an answer have. */
+const scheduleStep = fc
+  .tuple(fc.subarray(['s0', 's1', 's2', 's3', 's4']), fc.constantFrom(0, 500, 3_000))
+  .map(([ids, delayMs]) => step(`schedule ${ids} in ${delayMs} ms`, ({ scheduler }) => scheduler.define(ids, delayMs)));
 
-const often = [enqueueStep, enqueueStep, batchStep, exchangeStep, exchangeStep, exchangeStep, exchangeStep, exchangeStep];
+const deployStep = fc
+  .tuple(side, deployment)
+  .map(([at, deployed]) =>
+    step(`deploy ${at} ${JSON.stringify(deployed)}`, async (world) => world.deploy(at, deployed)),
+  );
+
+const often = [
+  enqueueStep,
+  enqueueStep,
+  batchStep,
+  exchangeStep,
+  exchangeStep,
+  exchangeStep,
+  exchangeStep,
+  exchangeStep,
+];
 const seldom = [repeatStep, lateStep, crashStep, sweepStep, cancelStep, redriveStep, pauseStep, limitStep, deployStep];
-const rare = [purgeStep, browseStep, windowStep];
+const rare = [scheduleStep, purgeStep, browseStep, windowStep];
 
 export const calls = [...often, ...often, passStep, passStep, passStep, ...often, ...seldom, ...seldom, ...rare];

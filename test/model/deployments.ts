@@ -39,7 +39,10 @@ const policy = fc
   .map((words) => words.filter((each) => each !== '').join(' '));
 
 const delay = fc.constantFrom(0, 0, 500, 3_000);
-const follower: fc.Arbitrary<Follower> = fc.record({ on: fc.constantFrom('done' as const, 'dead' as const), delayMs: delay });
+const follower: fc.Arbitrary<Follower> = fc.record({
+  on: fc.constantFrom('done' as const, 'dead' as const),
+  delayMs: delay,
+});
 
 const definition: fc.Arbitrary<Definition> = fc.record({
   policy: fc.oneof({ weight: 1, arbitrary: fc.constant('') }, { weight: 3, arbitrary: policy }),

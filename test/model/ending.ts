@@ -31,6 +31,7 @@ export async function drainAll(world: World, { lifted, redriven }: Ending): Prom
     for (const queue of QUEUES) await purge(world, queue, ['dead']);
     await comesToRest(world); // what a dead letter held back, of which some may be too late
   }
+  await world.scheduler.remove();
   expect(await left(world)).toEqual([]);
 }
 
@@ -42,8 +43,7 @@ async function comesToRest(world: World): Promise<void> {
   const consumers = [...new Set(Object.values(POOLS))].map((pool) => ({ pool, lease: world.name('end') }));
   for (let turn = 0; turn < TURNS; turn++) {
     const side = (turn % 2) as Side;
-    while ((await world.stores[side].sweep('*', { cursor: '', limit: world.sizes.fires })).fired > 0);
-    await world.observe();
+    while ((await world.sweep(side, '')).fired > 0);
     let isBusy = false;
     for (const consumer of consumers) isBusy = (await takeAndAck(world, side, consumer)) || isBusy;
     expect(await world.faults()).toEqual([]);
@@ -58,9 +58,14 @@ async function comesToRest(world: World): Promise<void> {
 }
 
 /** @returns whether there may be more */
-async function takeAndAck(world: World, side: Side, { pool, lease }: { pool: string; lease: string }): Promise<boolean> {
+async function takeAndAck(
+  world: World,
+  side: Side,
+  { pool, lease }: { pool: string; lease: string },
+): Promise<boolean> {
   const request = { lease, leaseMs: 10_000, held: 0, want: 5, pools: [pool], settlements: [] };
-  const { taken, unseen } = await world.exchange(side, request);
+  const { taken, unseen, schedules } = await world.exchange(side, request);
+  await world.fire(schedules);
   world.ledger.given(taken, lease, world.bench.now);
   const settlements = taken.map(({ entry }) => ({ entry, outcome: 'ack' as const, result: 'null' }));
   await world.exchange(side, { ...request, want: 0, settlements });

@@ -51,21 +51,21 @@ export class Ledger {
 
   /** A new message took the place of one that waits: its body, and where it is to be quiet first, what follows and its key. */
   replaced(id: string, json: string, whole?: { follows: Follower[]; dedup: Kept['dedup'] }): void {
-    const kept = this.alive.get(id);
-    if (!kept) return this.#fault(`${id} was replaced after it was ${this.ended.get(id) ?? 'never there'}`);
-    Object.assign(kept, { json, ...whole });
+    Object.assign(this.#keptOf(id, 'replaced') ?? {}, { json, ...whole });
     this.unordered.add(id);
+  }
+
+  #keptOf(id: string, what: string): Kept | undefined {
+    if (!this.alive.has(id)) this.#fault(`${id} was ${what} after it was ${this.ended.get(id) ?? 'never there'}`);
+    return this.alive.get(id);
   }
 
   /** A consumer has these in hand now. */
   given(taken: { entry: string; envelope: string }[], lease: string, now: number): void {
     for (const { entry, envelope } of taken) {
       const { id, attempt } = parseEntry(entry);
-      const kept = this.alive.get(id);
-      if (!kept) {
-        this.#fault(`${entry} was given out after it was ${this.ended.get(id) ?? 'never there'}`);
-        continue;
-      }
+      const kept = this.#keptOf(id, 'given out');
+      if (!kept) continue;
       const { out } = kept;
       const isStillOut = out && (this.expiries.get(out.lease) ?? 0) > now;
       if (isStillOut) this.#fault(`${entry} was given to ${lease} while ${out.lease} has ${out.entry}`);
@@ -92,8 +92,12 @@ export class Ledger {
     if (isRefused && isHolder && (this.expiries.get(lease) ?? 0) > now) {
       this.#fault(`${entry} is ${status}, although ${lease} holds it`);
     }
+    if (isRefused && isHolder) kept.out = undefined; // its lease was swept
     if (isRefused || (status === 'released' && kept?.comesAgain)) return; // taken again as it was released, and so released again
-    if (!kept || !isHolder) return this.#fault(`${entry} was ${status} by ${lease}, which does not hold it`);
+    if (!isHolder) {
+      this.#fault(`${entry} was ${status} by ${lease}, which does not hold it`);
+      return;
+    }
     kept.out = undefined;
     if (status === 'acked') this.#ack(id, kept);
     if (status === 'released') {
@@ -118,9 +122,7 @@ export class Ledger {
   }
 
   redriven(id: string): void {
-    const kept = this.alive.get(id);
-    if (!kept) return this.#fault(`${id} was redriven after it was ${this.ended.get(id) ?? 'never there'}`);
-    Object.assign(kept, { attempt: 0, condemned: false });
+    Object.assign(this.#keptOf(id, 'redriven') ?? {}, { attempt: 0, condemned: false });
     this.#dead.delete(id);
   }
 

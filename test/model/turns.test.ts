@@ -31,11 +31,17 @@ onEachRedis(
       'whatever they do, no message is lost, doubled or stranded, and nothing is left behind',
       async () => {
         await fc.assert(
-          fc.asyncProperty(sizes, fc.tuple(deployment, deployment), ending, commands, async (size, deployed, end, list) => {
-            const world = new World(new Bench(bench().redises), size, deployed);
-            await fc.asyncModelRun(() => ({ model: {}, real: world }), list);
-            await drainAll(world, end);
-          }),
+          fc.asyncProperty(
+            sizes,
+            fc.tuple(deployment, deployment),
+            ending,
+            commands,
+            async (size, deployed, end, list) => {
+              const world = new World(new Bench(bench().redises), size, deployed);
+              await fc.asyncModelRun(() => ({ model: {}, real: world }), list);
+              await drainAll(world, end);
+            },
+          ),
           { seed, numRuns, interruptAfterTimeLimit: numRuns * RUN_MS + SHRINK_MS - 20_000 },
         );
       },

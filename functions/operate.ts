@@ -51,8 +51,10 @@ export const operate: EdgeFunction = (app) => {
   });
 
   app.post('/v1/queues/:queue/dead/redrive', allow('operate'), limitBody, async (c) => {
-    const messages = await c.var.engine.operator.redrive(named(c), await readValid(c, Redrive));
-    wakeDrain(c.var.engine, c.executionCtx);
+    const queue = named(c);
+    const messages = await c.var.engine.operator.redrive(queue, await readValid(c, Redrive));
+    const isReady = messages.some(({ status }) => status === 'redriven');
+    if (isReady && queue.pool === DRAINED) wakeDrain(c.var.engine, c.executionCtx);
     return c.json({ messages });
   });
 

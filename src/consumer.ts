@@ -51,10 +51,11 @@ export async function receive(store: Store, { lease, queues, max, visibilityMs }
   const ask = { lease, leaseMs: visibilityMs, held: 0, want: max, pools: queues, settlements: [] };
   let answer = await store.exchange(ask);
   if (answer.schedules && answer.taken.length === 0) answer = await store.exchange(ask); // their messages are there by now
+  if (answer.refused) throw answer.refused;
   return received(store, lease, answer, visibilityMs);
 }
 
-/** @throws StorageError */
+/** @throws StorageError, also where storage refused a part: what it did settle is `gone` when that is repeated */
 export async function settle(store: Store, { lease, settlements, extendMs, more }: Settle): Promise<Settled> {
   const leaseMs = extendMs ?? (more ? MORE_VISIBILITY_MS : 0);
   const answer = await store.exchange({
@@ -65,6 +66,7 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
     pools: more?.queues ?? [],
     settlements: settlements.map(settlementOf),
   });
+  if (answer.refused) throw answer.refused;
   const settled = settlements.map(({ id }, i) => ({ id, status: answer.statuses[i] as Status }));
   if (answer.lost) return { settled, lost: true };
   const cancelled = answer.cancelled.map((entry) => parseEntry(entry).id);

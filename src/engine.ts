@@ -6,10 +6,11 @@ import type { AddressRules } from './destinations/address.ts';
 import { withSenders } from './destinations/send.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import type { DrainOptions, DrainReport } from './drain/drain.ts';
+import { type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from './drain/life.ts';
 import { drain } from './drain/pump.ts';
-import { BadSettings } from './errors.ts';
+import { BadSettings, StorageError } from './errors.ts';
 import { type Inspector, openInspector } from './inspector.ts';
-import { policiesOf } from './limits.ts';
+import { definitionsOf } from './limits.ts';
 import { logError, logWarning } from './log.ts';
 import { DRAINED, parseGroupName } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
@@ -66,8 +67,12 @@ export interface Engine {
   readonly stats: Stats;
   /** The whole audit. @throws StorageError */
   audit(repair: boolean, deep: boolean): Promise<Finding[]>;
-  /** Works until nothing is ready or the time is over. @throws StorageError */
+  /** Takes messages until none is ready or the time is over, and sees them to their end. @throws StorageError */
   drain(timeMs: number): Promise<DrainReport>;
+  /** What a request wakes behind its answer: it ends before the platform ends it. @throws StorageError */
+  drainWoken(): Promise<DrainReport>;
+  /** Whether work is left, or became ready, that nobody was woken for. Told once: whoever asks has to start a drain. */
+  claimsDrain(): boolean;
   /** Fires everything that is due. @throws StorageError */
   sweep(): Promise<SweepReport>;
   /** What a cron tick does: sweep, and drain if there is work or will be soon. @throws StorageError */
@@ -87,8 +92,8 @@ const LEAST_TIMEOUT_MS = 100;
  */
 const NOTE_EVERY_MS = 570_000;
 
-/** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
-export const WOKEN_DRAIN_MS = 20_000;
+/** Storage was away when a woken drain began: it tries again so much later, as long as its own time lasts. */
+const STORAGE_WAIT_MS = 1_000;
 
 /** What a deployment has besides queues. */
 interface Apart {
@@ -104,7 +109,15 @@ export function openEngine(
   const config = readConfig(env);
   const addresses: AddressRules = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses);
-  const requests = [...queues.values()].filter(({ pool }) => pool === DRAINED).map((queue) => queue.requests);
+  const delivered = [...queues.values()].filter(({ handler }) => handler !== undefined);
+  const requests = delivered.map((queue) => queue.requests);
+  const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);
+  const woken = wokenLife(config.SLUICE_DRAIN_MS, timeoutsMs);
+  const slow = delivered.find(({ timeoutMs }) => timeoutMs > MOST_TIMEOUT_MS);
+  if (slow) {
+    const reason = `the timeout of queue "${slow.name}" (${slow.timeoutMs} ms) is more than any drain lives`;
+    throw new BadSettings(`SLUICE_DRAIN_MS: ${reason}, which is ${MOST_TIMEOUT_MS} ms`);
+  }
   const most = Math.max(0, ...requests);
   if (most > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
     throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "requests" (${most}) leaves a drain too few`);
@@ -118,7 +131,7 @@ export function openEngine(
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
   const prefix = config.SLUICE_PREFIX;
   const drained = [...queues.values()].filter(({ pool }) => pool === DRAINED).map(({ name }) => name);
-  const policies = policiesOf(queues.values());
+  const policies = definitionsOf(queues.values());
   const store = openStore({ runner: scriptRunner({ send }), prefix, drained, policies });
   const known = { queues, ids: new Set(schedules.map(({ id }) => id)) };
   const storesFor = ({ onRequest, msLeft }: Budget) => {
@@ -136,7 +149,12 @@ export function openEngine(
   const consuming = <Answer>(consume: (store: Store) => Promise<Answer>) =>
     consumeFiring(store, scheduleStore, known, consume);
   const register = registrar(schedules, known);
-  const operations = openOperations({ runner: scriptRunner({ send }), prefix });
+  /** Work is left, or became ready, and nobody was woken for it. */
+  let unattended = false;
+  const noteWork = () => {
+    unattended = true;
+  };
+  const operations = openOperations({ runner: scriptRunner({ send }), prefix, onWork: noteWork });
   /** Where the next sweep goes on inspecting. A new isolate begins again. */
   let cursor = '0';
   /** When this isolate last had a sweep remembered, by its own clock. */
@@ -147,21 +165,23 @@ export function openEngine(
     const swept = await sweepAll(storeFor(budget), budget, cursor, note);
     if (note) notedAt = now;
     cursor = swept.cursor;
+    if (swept.ready) noteWork();
     return swept;
   };
   const { SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_OTLP_HEADERS: headers } = config;
   /** Of the spans of one drain or enqueue; undefined where traces are off. */
   const batchOf = endpoint === undefined ? undefined : openTracing({ endpoint, headers });
-  const budgetFor = (timeMs: number) =>
+  const budgetFor = (life: Life) =>
     openBudget(
       {
-        timeMs,
+        ...life,
         requests: config.SLUICE_DRAIN_REQUESTS - (batchOf ? 1 : 0), // one is the export's
         requestsPerDelivery: Math.min(most, ...requests),
         messages: config.SLUICE_DRAIN_MESSAGES,
       },
       Date.now,
     );
+  const cronBudget = () => budgetFor(lifeOf(config.SLUICE_DRAIN_MS, timeoutsMs));
   const drainOnce = (budget: Budget, pollMs: number, trace: DrainOptions['trace']) =>
     drain({
       store: storeFor(budget),
@@ -173,6 +193,8 @@ export function openEngine(
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
       pollMs,
+      // Only what a fresh drain could take: the rest is for cron's.
+      onLeft: (timeoutMs) => wakeFor(woken, [timeoutMs]) && noteWork(),
       onTripped: (tripped) => {
         for (const { name, openUntil } of tripped) {
           const { queue, group = '' } = parseGroupName(name);
@@ -181,6 +203,7 @@ export function openEngine(
           else logWarning('destination works again', { queue, group });
         }
       },
+      onRefused: ({ message }) => logError(`drain: ${message}`),
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
       onFailure: ({ queue, id, attempt, maxAttempts }, { outcome, failure }) => {
         const fields = { queue, id, attempt, maxAttempts, kind: failure?.kind ?? '' };
@@ -189,8 +212,19 @@ export function openEngine(
       },
       trace,
     });
-  const drainWithin = (budget: Budget, pollMs = 0) =>
-    tracedDrain(batchOf?.(), (trace) => drainOnce(budget, pollMs, trace));
+  const drainWithin = (budget: Budget, pollMs = 0) => {
+    unattended = false;
+    return tracedDrain(batchOf?.(), (trace) => drainOnce(budget, pollMs, trace)).catch((error: unknown) => {
+      noteWork(); // whatever is there, nobody looked
+      throw error;
+    });
+  };
+  /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
+  const wakeOf = (drafts: Draft[], wakes = true) => {
+    const queuesOf = drafts.flatMap(({ queue }) => (queue?.pool === DRAINED ? [queue.timeoutMs] : []));
+    if (!wakes && queuesOf.length > 0) noteWork();
+    return wakes && wakeFor(woken, queuesOf);
+  };
 
   return {
     config,
@@ -198,7 +232,7 @@ export function openEngine(
     sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix })),
     enqueue: (drafts, name, origin = {}) =>
       tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
-        enqueueDrafts(store, queues, drafts, name, traceparent),
+        enqueueDrafts(store, queues, drafts, { ...name, wake: wakeOf(drafts, origin.wakes) }, traceparent),
       ),
     receive: (request) => consuming((firing) => receive(firing, request)),
     settle: (request) => consuming((firing) => settle(firing, request)),
@@ -210,21 +244,41 @@ export function openEngine(
       topics: openTopicStore({ runner: scriptRunner({ send }), prefix }),
       store,
       queues,
+      wakeOf,
     }),
     stats: statsOf(openStats({ runner: scriptRunner({ send }), prefix })),
     async audit(repair, deep) {
       // Leases without timers first: a deep page would take what they hold for lost.
       const findings = await auditAll(store, repair, false);
-      return deep ? [...findings, ...(await auditAll(store, repair, true))] : findings;
+      if (deep) findings.push(...(await auditAll(store, repair, true)));
+      if (repair && findings.length > 0) noteWork(); // what was mended may be ready
+      return findings;
     },
-    drain: (timeMs) => drainWithin(budgetFor(timeMs)),
-    sweep: async () => (await sweepWithin(budgetFor(config.SLUICE_DRAIN_MS))).report,
+    drain: (timeMs) => drainWithin(budgetFor(lifeOf(timeMs, timeoutsMs))),
+    async drainWoken() {
+      const budget = budgetFor(woken);
+      for (;;) {
+        try {
+          return await drainWithin(budget);
+        } catch (error) {
+          const isAway = error instanceof StorageError && error.code !== 'refused';
+          if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) throw error;
+          await new Promise((resolve) => setTimeout(resolve, STORAGE_WAIT_MS));
+        }
+      }
+    },
+    claimsDrain() {
+      const claims = unattended;
+      unattended = false;
+      return claims;
+    },
+    sweep: async () => (await sweepWithin(cronBudget())).report,
     async tick() {
-      const budget = budgetFor(config.SLUICE_DRAIN_MS);
+      const budget = cronBudget();
       await register(storesFor(budget).schedules);
       const { report, ready, nextInMs } = await sweepWithin(budget);
       const polls = config.SLUICE_POLL_MS; // only drains of cron poll: there is about one at a time
-      if (!ready && nextInMs > budget.msLeft() && polls === 0) return { sweep: report };
+      if (!ready && nextInMs > budget.msToSleep() && polls === 0) return { sweep: report };
       return { sweep: report, drain: await drainWithin(budget, polls) };
     },
     health: healthCheck(send, prefix),

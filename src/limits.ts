@@ -4,6 +4,7 @@
  * Pure. The scripts keep them; limits.lua reads the words that are written here.
  */
 import { type Duration, toMs } from './duration.ts';
+import { DRAINED } from './message.ts';
 
 export interface Rate {
   /** Messages. */
@@ -33,6 +34,9 @@ export interface LimitOptions {
   /** A lane that was not served for so long gets its turns beside the most urgent ones until it has caught up. */
   maxWait?: Duration;
 }
+
+/** What a delivery may take where its queue does not say; limits.lua knows it too. A drain that an enqueue woke lives long enough. */
+export const DEFAULT_TIMEOUT_MS = 15_000;
 
 /** Of a rate. */
 export const LEAST_PERIOD_MS = 100;
@@ -106,12 +110,42 @@ function namedIn(words: string, of: '' | 'g'): Omit<LimitsInForce, 'group'> {
   };
 }
 
-/** All policies in the form that the scripts take. */
-export function policiesOf(queues: Iterable<{ name: string; pool: string; policy: string }>): string {
-  return [...queues]
-    .filter(({ policy }) => policy !== '')
-    .map(({ name, pool, policy }) => `\n${name} ${pool} ${policy}`)
-    .join('');
+interface Defined {
+  name: string;
+  pool: string;
+  policy: string;
+  timeoutMs?: number;
+}
+
+/** The policies of those that have one, in the form that the scripts take. Of other queues it says nothing. */
+export const policiesOf = (queues: Iterable<Defined>): string => lines([...queues].map(wordsFor), true);
+
+/**
+ * All that a deployment defines, in the form that the scripts take: a queue that is not named is unknown there. One for push
+ * without a handler is another deployment's.
+ */
+export function definitionsOf(queues: Iterable<Defined & { handler?: unknown }>): string {
+  const defined = [...queues].map((queue) => {
+    const elsewhere = queue.pool === DRAINED && queue.handler === undefined;
+    const { name, words } = wordsFor(queue);
+    return { name, words: elsewhere ? [queue.pool, '-', ...words.slice(1)] : words };
+  });
+  return `${lines(defined, false)}\n!`;
+}
+
+/** The pool, and what there is to say of the queue. */
+function wordsFor({ name, pool, policy, timeoutMs }: Defined): { name: string; words: string[] } {
+  return { name, words: [pool, policy, timeoutWord(pool, timeoutMs)].filter((word) => word !== '') };
+}
+
+function lines(queues: { name: string; words: string[] }[], withPolicy: boolean): string {
+  const told = withPolicy ? queues.filter(({ words }) => words.length > 1) : queues;
+  return told.map(({ name, words }) => `\n${name} ${words.join(' ')}`).join('');
+}
+
+/** Only drains ask whether they live long enough: consumers elsewhere extend their leases. */
+function timeoutWord(pool: string, timeoutMs = DEFAULT_TIMEOUT_MS): string {
+  return pool === DRAINED && timeoutMs !== DEFAULT_TIMEOUT_MS ? `t=${Math.ceil(timeoutMs)}` : '';
 }
 
 function whole(value: number, setting: string): number {

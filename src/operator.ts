@@ -1,7 +1,7 @@
 /** Operating: what operators ask of queues and messages, over the store's operations. Every call is bounded. */
 
 import { type Limits, limitsIn, type Rate, wordsOf } from './limits.ts';
-import { type Message, openEnvelope, parseEntry } from './message.ts';
+import { DRAINED, type Message, openEnvelope, parseEntry } from './message.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Breaker, Cancelled, Counts, Failure, Operations, Redriven, State, Stored } from './store/operations.ts';
 
@@ -115,7 +115,7 @@ export function openOperator(operations: Operations, clock: () => number = Date.
       const redriven: { id: string; status: Redriven }[] = [];
       for (let from = 0; from < ids.length; from += REDRIVE_STEP) {
         const step = ids.slice(from, from + REDRIVE_STEP);
-        const statuses = await operations.redrive(name, step);
+        const statuses = await operations.redrive(name, step, pool);
         redriven.push(...step.map((id, i) => ({ id, status: statuses[i] as Redriven })));
       }
       return redriven;
@@ -128,7 +128,7 @@ export function reportOfQueue(queue: AnyQueue, { limits, ...counts }: Counts): Q
   const overrides = limitsIn(limits);
   return {
     queue: name,
-    kind: queue.handler ? 'drained' : 'pulled',
+    kind: queue.pool === DRAINED ? 'drained' : 'pulled',
     priority,
     attempts,
     timeoutMs,

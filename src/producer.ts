@@ -3,7 +3,7 @@ import { complete, type Draft, type Queues } from './complete.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
 import { type NewMessage, newToken, type Unnamed } from './message.ts';
 import { areOver } from './message-json.ts';
-import type { EnqueueAnswer, Store } from './store/store.ts';
+import type { EnqueueAnswer, Store, Wake } from './store/store.ts';
 
 /** The most messages one request may carry. */
 export const MAX_BATCH = 1_000;
@@ -42,13 +42,14 @@ export interface RequestName {
 /**
  * All of them or none.
  * @param traceparent goes with each message that has none of its own
+ * @param request its name, where it has one, and what it has to know of the drain that it would wake
  * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
  */
 export async function enqueueDrafts(
   store: Store,
   queues: Queues,
   drafts: Draft[],
-  name?: RequestName,
+  request: Partial<RequestName> & { wake?: Wake | false } = {},
   traceparent?: string,
 ): Promise<Enqueued> {
   if (drafts.length < 1 || drafts.length > MAX_BATCH) {
@@ -72,7 +73,7 @@ export async function enqueueDrafts(
     queue: drafts[index]?.queue?.name ?? '',
     dueAt: delayMs > 0 ? Number.POSITIVE_INFINITY : notBefore,
   }));
-  return receiptsFor(places, store.enqueue({ messages, ...name }));
+  return receiptsFor(places, store.enqueue({ messages, ...request }));
 }
 
 /** Apart, so that drafts and messages are garbage while their request is under way: collecting it costs by what is still held. */

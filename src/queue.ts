@@ -12,7 +12,7 @@ import {
   definePolicy,
 } from './destinations/destination.ts';
 import { type Duration, toMs } from './duration.ts';
-import { type LimitOptions, policyOf } from './limits.ts';
+import { DEFAULT_TIMEOUT_MS, type LimitOptions, policyOf } from './limits.ts';
 import { DRAINED, type Message, type Priority, QUEUE_NAME } from './message.ts';
 import type { MessageOptions } from './message-options.ts';
 
@@ -64,7 +64,7 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   attempts?: number;
   /** Wait between attempts. Default: 2 s doubling to 10 minutes; with a destination 5 s, 5 min, 30 min, then hours, 3 days in all. */
   backoff?: Backoff;
-  /** A delivery that takes longer is aborted and counts as failed. Default 30 s. */
+  /** A delivery that takes longer is aborted and counts as failed; a drain that lives shorter does not begin it. Default 15 s. */
   timeout?: Duration;
   /** A message not delivered within it becomes a dead letter. Default: none. */
   ttl?: Duration;
@@ -79,7 +79,11 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
    * Without `limits` each destination has two deliveries at once.
    */
   destination?: DestinationOptions | true;
-  /** Left out, and no destination: the queue is pulled. */
+  /**
+   * Who works on its messages: 'push' for a handler or a destination of a deployment, 'pull' for consumers elsewhere, who receive
+   * them. Has to be said where neither a handler nor a destination is given: 'push' then means that another deployment has it.
+   */
+  kind?: 'push' | 'pull';
   handler?: Handler<StandardSchemaV1.InferOutput<Schema>, Env>;
 }
 
@@ -125,12 +129,12 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
   const { backoff = destination ? WEBHOOK_BACKOFF : DEFAULT_BACKOFF, attempts = destination ? 10 : 5 } = options;
   return Object.freeze({
     name,
-    pool: handler || destination ? DRAINED : name,
+    pool: kindOf(name, options) === 'push' ? DRAINED : name,
     priority: whole(options.priority ?? 5, 0, 9, setting('priority')) as Priority,
     schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
     attempts: whole(attempts, 1, 1_000, setting('attempts')),
     backoff,
-    timeoutMs: toMs(options.timeout ?? '30s', setting('timeout')),
+    timeoutMs: toMs(options.timeout ?? DEFAULT_TIMEOUT_MS, setting('timeout')),
     ttlMs: toMs(options.ttl ?? 0, setting('ttl')),
     retentionMs: toMs(options.retention ?? 0, setting('retention')),
     dedup: Object.freeze({
@@ -141,9 +145,29 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
     requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
     destination: destination && definePolicy(destination, setting('destination')),
     ordered: Boolean(options.ordered),
-    policy: policyWords(options, destination, `queue ${JSON.stringify(name)}`),
+    policy: [
+      policyWords(options, destination, `queue ${JSON.stringify(name)}`),
+      ...(options.ordered ? [`p=${options.priority ?? 5}`] : []),
+    ].join(' '),
     handler,
   });
+}
+
+/** It is part of the definition, so that a program which only enqueues and one that handles agree. */
+function kindOf(
+  name: string,
+  { kind, handler, destination }: Pick<QueueOptions, 'kind' | 'destination'> & { handler?: unknown },
+) {
+  const works = handler || destination;
+  if (kind === undefined && !works) {
+    throw new RangeError(
+      `kind of queue ${name} is missing: it has no handler and no destination. Say 'pull' where consumers receive its ` +
+        `messages, 'push' where another deployment has its handler`,
+    );
+  }
+  if (kind === 'pull' && works)
+    throw new RangeError(`queue ${name} is for pull: it cannot have a handler or a destination`);
+  return works ? 'push' : kind;
 }
 
 function policyWords(options: LimitOptions, destination: DestinationOptions | true | undefined, of: string): string {

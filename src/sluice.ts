@@ -1,6 +1,6 @@
 /** createSluice: queues and edge functions become a Worker. */
 
-import { type Engine, openEngine, WOKEN_DRAIN_MS } from './engine.ts';
+import { type Engine, openEngine } from './engine.ts';
 import { StorageError } from './errors.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
 import { logError } from './log.ts';
@@ -57,11 +57,11 @@ export interface Waits {
 }
 
 export interface Sluice<Env extends object> {
-  fetch(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response>;
+  fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
   scheduled(controller: ScheduledController, env: Env, context: ExecutionContext): Promise<void>;
   /**
    * For code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a handler,
-   * it wakes no drain: the one at work takes the message, or cron does.
+   * it wakes no drain: one at work takes the message, or one that the next request wakes, or cron's.
    */
   producer(env: Env, context?: Waits): Producer;
   /** A circular list of this deployment: `sluice.ring(env, 'sites').rotate(10)`. @throws RangeError where no ring can have this name */
@@ -87,15 +87,20 @@ export function createSluice<Env extends object>({
       throw new RangeError(`the queue of source ${name} is not here`);
   }
   checkSchedules(schedules, byName);
-  const engineOf = remembered((env) => openEngine(env, byName, { sources: bySource, schedules }));
-  const app = createApp(functions, engineOf);
+  const engines = remembered((env) => openEngine(env, byName, { sources: bySource, schedules }));
+  const app = createApp(functions, engines.of);
   return {
-    fetch: (request, env, context) => app.fetch(request, env, context),
-    async scheduled(_controller, env) {
-      await engineOf(env).tick(); // awaited: what it throws shows up as a failed cron event
+    async fetch(request, env, context) {
+      const response = await app.fetch(request, env, context);
+      const engine = engines.known(env); // none where the settings are bad
+      if (engine?.claimsDrain()) wakeDrain(engine, context); // for what a drain has left, or this request made ready
+      return response;
     },
-    producer: (env, context) => producerOf(engineOf(env), context),
-    ring: (env, name) => ringOf(engineOf(env).rings, name),
+    async scheduled(_controller, env) {
+      await engines.of(env).tick(); // awaited: what it throws shows up as a failed cron event
+    },
+    producer: (env, context) => producerOf(engines.of(env), context),
+    ring: (env, name) => ringOf(engines.of(env).rings, name),
   };
 }
 
@@ -118,19 +123,25 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
       options,
       at: many ? `messages[${i}].` : '',
     }));
-    return stored(engine.enqueue(drafts, undefined, { waitUntil: (exported) => context?.waitUntil(exported) }));
+    const waitUntil = (exported: Promise<unknown>) => context?.waitUntil(exported);
+    return stored(engine.enqueue(drafts, undefined, { waitUntil, wakes: context !== undefined }));
+  };
+  const wakeIf = (wake: boolean) => {
+    if (context && (wake || engine.claimsDrain())) wakeDrain(engine, context);
   };
   const stored = async (enqueuing: Promise<Enqueued>) => {
     const { receipts, wake } = await enqueuing;
-    if (wake && context) wakeDrain(engine, context);
+    wakeIf(wake);
     return receipts;
   };
   return {
     enqueueMany: (messages) => store(messages, true),
     async publish(topic, type, body, options) {
       const permitted = () => {}; // code of the deployment may reach every queue
-      const { receipts, wake } = await engine.topics.publish(topic, { ...options, type, body }, permitted);
-      if (wake && context) wakeDrain(engine, context);
+      const publication = { ...options, type, body };
+      const { topics } = engine;
+      const { receipts, wake } = await topics.publish(topic, publication, permitted, undefined, context !== undefined);
+      wakeIf(wake);
       return receipts;
     },
     async enqueue(queue, body, options) {
@@ -142,20 +153,23 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
 
 /** Starts a drain behind the answer. Its failure is told to the log only: the messages are stored, and cron drains them. */
 export function wakeDrain(engine: Engine, context: Waits): void {
-  const drained = engine.drain(Math.min(WOKEN_DRAIN_MS, engine.config.SLUICE_DRAIN_MS)).catch((error: unknown) => {
+  const drained = engine.drainWoken().catch((error: unknown) => {
     logError('woken drain failed', { reason: error instanceof StorageError ? error.message : 'unknown' });
   });
   context.waitUntil(drained);
 }
 
 /** Bindings are the same object for as long as the isolate lives; settings are read once for each. */
-function remembered(open: (env: object) => Engine): (env: object) => Engine {
+function remembered(open: (env: object) => Engine) {
   const engines = new WeakMap<object, Engine>();
-  return (env) => {
-    const known = engines.get(env);
-    if (known) return known;
-    const engine = open(env);
-    engines.set(env, engine);
-    return engine;
+  return {
+    known: (env: object): Engine | undefined => engines.get(env),
+    of(env: object): Engine {
+      const known = engines.get(env);
+      if (known) return known;
+      const engine = open(env);
+      engines.set(env, engine);
+      return engine;
+    },
   };
 }

@@ -12,7 +12,7 @@ import { issuesOf } from './issues.ts';
 import { QUEUE_NAME } from './message.ts';
 import { MessageOptions } from './message-options.ts';
 import { enqueueDrafts, queuesNamed, type Receipt, type RequestName, receiptOf } from './producer.ts';
-import type { Store } from './store/store.ts';
+import type { Store, Wake } from './store/store.ts';
 import type { Applied, TopicStore } from './store/topics.ts';
 
 /** A type, or the beginning of types with `*` behind it. */
@@ -56,6 +56,7 @@ export interface Topics {
   /**
    * @param publication judged by `Publication`
    * @param permit throws where the caller may not reach a queue: then nothing is published
+   * @param wakes whether the caller can start a drain; it can where that is left out
    * @throws InvalidMessage, StorageError, RequestMismatch, UnknownTopic
    */
   publish(
@@ -63,6 +64,7 @@ export interface Topics {
     publication: unknown,
     permit: (queue: string) => void,
     name?: RequestName,
+    wakes?: boolean,
   ): Promise<{ receipts: Published[]; wake: boolean; repeated: boolean }>;
 }
 
@@ -70,6 +72,8 @@ export interface TopicsOptions {
   topics: TopicStore;
   store: Store;
   queues: Queues;
+  /** What an enqueue of these has to know of the drain that it would wake. */
+  wakeOf(drafts: Draft[], wakes: boolean): Wake | false;
 }
 
 /** The most bytes of one subscription. */
@@ -97,24 +101,26 @@ export function openTopics(options: TopicsOptions): Topics {
 }
 
 async function publish(
-  { topics, store, queues }: TopicsOptions,
-  ...[topic, publication, permit, name]: Parameters<Topics['publish']>
+  options: TopicsOptions,
+  ...[topic, publication, permit, name, wakes = true]: Parameters<Topics['publish']>
 ): ReturnType<Topics['publish']> {
-  const { type, body, ...options } = published(publication);
+  const { topics, store, queues, wakeOf } = options;
+  const { type, body, ...shared } = published(publication);
   const { subscriptions, applied } = await topics.read(topic, name?.token);
   if (applied) {
     if (applied.fingerprint !== name?.fingerprint) throw new RequestMismatch('this key was used for another request');
-    return { receipts: replayed(applied, options), wake: applied.wake, repeated: true };
+    return { receipts: replayed(applied, shared), wake: wakes && applied.wake, repeated: true };
   }
   if (subscriptions.size === 0) throw new UnknownTopic(topic);
   const matching = subscribed(subscriptions).filter(({ events }) => events.some((event) => matches(event, type)));
-  for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(options)]) permit(queue);
+  for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(shared)]) permit(queue);
   if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
-  const drafts = await Promise.all(matching.map((one) => draftFor(topic, type, body, options, one, queues)));
-  const answer = await enqueueDrafts(store, queues, drafts, name && { ...name, note: noteOf(matching) });
+  const drafts = await Promise.all(matching.map((one) => draftFor(topic, type, body, shared, one, queues)));
+  const named = name && { ...name, note: noteOf(matching) };
+  const answer = await enqueueDrafts(store, queues, drafts, { ...named, wake: wakeOf(drafts, wakes) });
   if (name && answer.repeated) {
     // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
-    return publish({ topics, store, queues }, topic, publication, permit, name);
+    return publish(options, topic, publication, permit, name, wakes);
   }
   const receipts = answer.receipts.map((receipt, i) => ({ ...receipt, subscription: matching[i]?.id ?? '' }));
   return { ...answer, receipts };

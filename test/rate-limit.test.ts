@@ -9,7 +9,7 @@ import { defineQueue, defineSource } from '../src/index.ts';
 
 const sha256 = createHash('sha256').update('known').digest('hex');
 const engine = { config: { SLUICE_TOKENS: [{ name: 'ci', sha256, scopes: ['operate'], queues: ['*'] }] } };
-const open = defineSource('open', { provider: 'none', route: defineQueue('q') });
+const open = defineSource('open', { provider: 'none', route: defineQueue('q', { kind: 'pull' }) });
 const app = createApp(
   [(routes) => routes.get('/x', allow('operate'), (c) => c.text('in'))],
   () => engine as unknown as Engine,

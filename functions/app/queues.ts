@@ -7,7 +7,7 @@ import { monitorAlert, monitorCheck } from './monitor.ts';
 import { webhookOut } from './webhook-out.ts';
 
 /** Without a handler: consumers on other machines receive its messages over HTTP. */
-const reports = defineQueue('reports', { priority: 4 });
+const reports = defineQueue('reports', { kind: 'pull', priority: 4 });
 
 export const queues = [
   confirmationEmail,

@@ -4,9 +4,9 @@
  *
  * Pure but for the clock it is given.
  */
-export interface Limits {
-  /** Wall time from start to end. */
-  timeMs: number;
+import { AWAKENING_MS, type Life, RESERVED_MS } from './life.ts';
+
+export interface Limits extends Life {
   /** Subrequests, those of handlers included. */
   requests: number;
   /** The fewest subrequests that a queue here gives a delivery: no more messages are taken than could fit by it. */
@@ -32,19 +32,22 @@ export interface Budget {
   isClosing(now?: number): boolean;
   msLeft(): number;
   msToClosing(): number;
+  /** How long it may sleep and still take something then. */
+  msToSleep(): number;
+  /** How long a handler may run that starts now. @param now where the caller has looked at the clock already */
+  msForHandler(now?: number): number;
+  /** No handler runs any more: what settles their outcomes has as long as a drain that ran none. */
+  finish(): void;
   used(): { requests: number; messages: number; ms: number };
 }
-
-/** The last part of the time, kept for handlers that are running: a quarter, within these bounds. */
-const LEAST_CLOSING_MS = 500;
-const MOST_CLOSING_MS = 10_000;
 
 /** One exchange to settle, one to release, and one repetition of each. */
 const RESERVED_REQUESTS = 4;
 
 export function openBudget(limits: Limits, clock: () => number): Budget {
   const start = clock();
-  const closingAt = start + limits.timeMs - Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, limits.timeMs / 4));
+  const closingAt = start + limits.takesMs;
+  let endAt = start + limits.livesMs;
   let requests = 0;
   let messages = 0;
   let closed = false;
@@ -67,8 +70,13 @@ export function openBudget(limits: Limits, clock: () => number): Budget {
       return Math.max(0, Math.min(fit, limits.messages - messages - atHand.length));
     },
     isClosing: (now = clock()) => closed || now >= closingAt || budget.deliveriesLeft() === 0,
-    msLeft: () => start + limits.timeMs - clock(),
+    msLeft: () => endAt - clock(),
     msToClosing: () => closingAt - clock(),
+    msToSleep: () => Math.max(0, closingAt - clock() - AWAKENING_MS),
+    msForHandler: (now = clock()) => start + limits.livesMs - RESERVED_MS - now,
+    finish: () => {
+      endAt = Math.min(endAt, clock() + limits.settlesMs);
+    },
     used: () => ({ requests, messages, ms: clock() - start }),
   };
   return budget;

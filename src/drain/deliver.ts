@@ -17,8 +17,9 @@ export interface Delivery extends Omit<Opened, 'dueAt'> {
   dueAt: number | undefined;
 }
 
-/** How long a message waits whose queue this deployment does not know: a newer or older one may. */
-const UNKNOWN_QUEUE_WAIT_MS = 15 * 60_000;
+/** How long a message waits whose queue this deployment does not know: a newer or older one may. As long as it has waited. */
+const UNKNOWN_LEAST_MS = 2_000;
+const UNKNOWN_MOST_MS = 15 * 60_000;
 /** The wait where a queue's own backoff throws, or gives what is no wait. */
 const FALLBACK_WAIT_MS = 60_000;
 
@@ -34,7 +35,7 @@ export function openDelivery(
   try {
     const header = headerOf(envelope);
     const queue = queues.get(header.queue);
-    if (!queue?.handler) return { entry, outcome: 'release', delayMs: UNKNOWN_QUEUE_WAIT_MS };
+    if (!queue?.handler) return { entry, outcome: 'release', delayMs: unknownWaitMs(header.enqueuedAt + clockAheadMs) };
     const { message, readAtAck, dueAt } = openEnvelope(entry, envelope, header);
     const first = entry.startsWith('1.'); // of later ones the envelope does not tell when they were due
     return { entry, message, readAtAck, queue, dueAt: first ? dueAt + clockAheadMs : undefined };
@@ -42,6 +43,8 @@ export function openDelivery(
     return { entry, outcome: 'dead', failure: { kind: 'unreadable', text: 'its stored form cannot be read' } };
   }
 }
+
+const unknownWaitMs = (since: number) => Math.min(UNKNOWN_MOST_MS, Math.max(UNKNOWN_LEAST_MS, Date.now() - since));
 
 /**
  * Runs the handler to its end, at once where there is nothing to wait for: promises cost more than all else that a message

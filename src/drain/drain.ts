@@ -1,4 +1,5 @@
 /** A drain as its callers see it: what it is given, and what it reports. */
+import type { StorageError } from '../errors.ts';
 import type { Message } from '../message.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
@@ -22,6 +23,13 @@ export interface DrainOptions {
   clock?: (() => number) | undefined;
   /** Told of destinations that are left alone now, or tried again. */
   onTripped?: ((tripped: ExchangeAnswer['tripped']) => void) | undefined;
+  /** Told where storage answers and takes a part of what it is given only. */
+  onRefused?: ((refusal: StorageError) => void) | undefined;
+  /**
+   * Told of work that this drain leaves, being busy or at its end, by the shortest timeout of its queues in ms; 0 where that is not
+   * known. Nobody was woken for it.
+   */
+  onLeft?: ((timeoutMs: number) => void) | undefined;
   /** Told of each delivery that did not end well. */
   onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
   /** Begins the span of a delivery, where traces are exported. */
@@ -32,7 +40,7 @@ export interface DrainOptions {
 
 export type DrainEnd = 'idle' | 'budget' | 'storage';
 
-export interface DrainReport extends Record<Status, number> {
+export interface DrainReport extends Record<Exclude<Status, 'refused'>, number> {
   delivered: number;
   /** Leases swept away while messages of them were held. */
   leasesLost: number;

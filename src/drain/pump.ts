@@ -16,6 +16,7 @@ import type { OpenSpan } from '../telemetry/tracing.ts';
 import { LazyController } from './context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
 import type { DrainEnd, DrainOptions, DrainReport } from './drain.ts';
+import { RESERVED_MS, UNDER_WAY_MS } from './life.ts';
 import { parcelOf } from './parcel.ts';
 
 /** A delivery whose handler was called and has not answered. */
@@ -32,10 +33,12 @@ interface Running {
 const LINGER_MS = 25;
 /** Messages taken ahead wait about this long for a handler: more would keep urgent ones behind them. */
 const AHEAD_MS = 50;
-/** After the abort at the end of the budget, how long handlers get to finish or give up. */
+/** After the abort at the end of its life, how long a handler gets that held up its own timeout. */
 const GRACE_MS = 100;
 /** Kept for the last exchange. */
-const LAST_EXCHANGE_MS = 400;
+const LAST_EXCHANGE_MS = RESERVED_MS - GRACE_MS;
+/** All handlers busy for so long, none finished: this drain does not look soon, and new work should wake another. */
+const STUCK_MS = 250;
 /** Between exchanges while storage is away: a second more after each. */
 const STORAGE_WAIT_MS = 1_000;
 const LEAST_STORAGE_WAIT_MS = 50;
@@ -74,6 +77,10 @@ class Pump {
   #inTransit = false;
   /** The last exchange brought less than wanted: new work wakes another drain. */
   #drained = false;
+  /** It has said that it is busy: new work may wake another drain. */
+  #gaveWay = false;
+  /** Work that it leaves to others, by the shortest timeout of its queues; 0 where that is not known. */
+  #left: number | undefined;
   /** Local time at which the next timer is due. */
   #nextDueAt: number | undefined;
   #ahead: number;
@@ -97,15 +104,19 @@ class Pump {
     await this.#exchange();
     for (;;) {
       this.#start();
+      this.#giveBackLate();
       if (this.#options.budget.isClosing()) {
         ended = await this.#close();
         break;
       }
       if (this.#isExchangeDue()) await this.#exchange();
-      else if (this.#isIdle() && !this.#canSleep()) break;
-      else await this.#wait(this.#options.budget.msToClosing());
+      else if (this.#isIdle() && !this.#canSleep()) {
+        if (this.#left !== undefined) ended = 'budget'; // its time did not cover that
+        break;
+      } else await this.#wait(this.#options.budget.msToClosing());
       this.#expireHandlers();
     }
+    if (this.#left !== undefined) this.#options.onLeft?.(this.#left);
     const { requests, ms } = this.#options.budget.used();
     return { ...this.#report, requests, ms, ended };
   }
@@ -115,10 +126,21 @@ class Pump {
     const { budget, concurrency } = this.#options;
     for (let next = this.#waiting[0]; next && this.#running.length < concurrency; next = this.#waiting[0]) {
       const now = this.#clock();
-      if (now >= this.#leasedUntil || budget.isClosing(now) || !budget.admit(next.queue.requests)) return;
+      const isLate = next.queue.timeoutMs > budget.msForHandler(now);
+      if (now >= this.#leasedUntil || budget.isClosing(now) || !(isLate || budget.admit(next.queue.requests))) return;
       this.#waiting.shift();
-      this.#begin(next, now);
+      if (isLate) this.#settle({ entry: next.entry, outcome: 'release' });
+      else this.#begin(next, now);
     }
+  }
+
+  /** What has waited too long to be ended in time goes back uncounted, for a drain that lives longer. */
+  #giveBackLate(): void {
+    if (this.#lateAt(this.#clock()) > this.#clock()) return;
+    const lifeMs = this.#options.budget.msForHandler();
+    const isLate = ({ queue }: Delivery) => queue.timeoutMs > lifeMs;
+    for (const { entry } of this.#waiting.filter(isLate)) this.#settle({ entry, outcome: 'release' });
+    this.#waiting = this.#waiting.filter((delivery) => !isLate(delivery));
   }
 
   #begin(delivery: Delivery, startedAt: number): void {
@@ -144,8 +166,8 @@ class Pump {
     if (running.settled) return;
     this.#end(running, outcome);
     this.#start();
-    const stuck = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
-    if (this.#notify && (this.#running.length === 0 || stuck || this.#isExchangeDue())) this.#notify();
+    const closes = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
+    if (this.#notify && (this.#running.length === 0 || closes || this.#isExchangeDue())) this.#notify();
   }
 
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
@@ -197,13 +219,26 @@ class Pump {
     const nothingElse = this.#running.length === 0 && this.#waiting.length === 0;
     const room = this.#isFree() && (!this.#drained || this.#lookAt() <= now);
     const full = this.#outcomes.length >= this.#options.batch;
-    return nothingElse || full || (room && this.#want() > 0) || now >= this.#exchangeAt();
+    const due = now >= Math.min(this.#exchangeAt(), this.#stuckAt());
+    return nothingElse || full || (room && this.#want() > 0) || due;
   }
 
   /** When outcomes have lingered long enough, or the lease wants to be extended. */
   #exchangeAt(): number {
     const heartbeat = this.#lastExchangeAt + this.#options.leaseMs / 3;
     return this.#outcomes.length > 0 ? Math.min(heartbeat, this.#firstOutcomeAt + LINGER_MS) : heartbeat;
+  }
+
+  /** When it has been too busy to look for so long that it has to say so. */
+  #stuckAt(): number {
+    const stuck = this.#outcomes.length === 0 && this.#running.length >= this.#options.concurrency;
+    return stuck && !this.#drained && !this.#gaveWay ? this.#lastExchangeAt + STUCK_MS : Number.POSITIVE_INFINITY;
+  }
+
+  /** When the first of what waits can not be ended any more. */
+  #lateAt(now: number): number {
+    const lastStartAt = now + this.#options.budget.msForHandler(now);
+    return lastStartAt - Math.max(...this.#waiting.map(({ queue }) => queue.timeoutMs));
   }
 
   /** When a handler is free for what is due then. */
@@ -226,37 +261,52 @@ class Pump {
   }
 
   async #exchange(): Promise<void> {
-    const { store, pool, leaseMs, budget } = this.#options;
+    const { store, pool, leaseMs } = this.#options;
     const settlements = parcelOf(this.#outcomes);
     const held = this.#running.length + this.#waiting.length + this.#outcomes.length - settlements.length;
-    const want = this.#want();
     const sentAt = this.#clock();
+    const drain = this.#situation(sentAt);
+    const want = drain.busy ? 0 : this.#want();
     // Storage may hang, and a handler's time must end all the same.
     const watch = this.#running.length > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
     let answer: ExchangeAnswer;
     try {
-      const drain = { ending: budget.isClosing(), sleepMs: Math.max(0, budget.msToClosing()) };
       answer = await store.exchange({ lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, drain });
     } catch (error) {
       return this.#survive(error);
     } finally {
       clearInterval(watch);
     }
-    this.#leasedUntil = sentAt + leaseMs;
+    if (!answer.refused) this.#leasedUntil = sentAt + leaseMs;
     this.#inTransit = answer.unseen;
-    this.#storageFailures = 0;
-    this.#outcomes.splice(0, settlements.length);
+    // What storage refused is still held, and settled again.
+    const refused = settlements.filter((_, index) => answer.statuses[index] === 'refused');
+    this.#outcomes.splice(0, settlements.length, ...refused);
     this.#firstOutcomeAt = this.#clock();
     this.#count(settlements, answer);
     if (answer.lost) this.#forgetLease();
     this.#abortCancelled(answer.cancelled);
     if (answer.tripped.length > 0) this.#options.onTripped?.(answer.tripped);
     this.#accept(answer, want, (sentAt + this.#clock()) / 2 - answer.now);
+    this.#noteLeft(answer, want, drain);
     this.#adapt();
+    if (!answer.refused) this.#storageFailures = 0;
+    else {
+      this.#options.onRefused?.(answer.refused);
+      await this.#waitForStorage();
+    }
+  }
+
+  /** What an exchange tells of this drain. */
+  #situation(now: number) {
+    const { budget } = this.#options;
+    const lifeMs = Math.max(0, budget.msForHandler(now) - UNDER_WAY_MS);
+    return { ending: budget.isClosing(now), busy: now >= this.#stuckAt(), sleepMs: budget.msToSleep(), lifeMs };
   }
 
   #count(settlements: Settlement[], { statuses, repeated }: ExchangeAnswer): void {
     statuses.forEach((status, index) => {
+      if (status === 'refused') return;
       // A repeated call finds its own ack done: the message is gone because this drain acked it.
       const own = repeated && status === 'gone' && settlements[index]?.outcome === 'ack';
       this.#report[own ? 'acked' : status] += 1;
@@ -273,12 +323,20 @@ class Pump {
       } else this.#waiting.push(delivery);
     }
     this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
-    if (want > 0) this.#drained = answer.taken.length < want && !answer.lost && !answer.unseen;
+    if (want > 0) this.#drained = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (answer.schedules) this.#drained = false; // their messages are ready by now, and their next slot may be near
     const pollMs = this.#options.pollMs || Number.POSITIVE_INFINITY;
     const dueMs = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : answer.nextDue - answer.now + ROUNDING_MS;
     const inMs = Math.max(0, Math.min(pollMs, dueMs));
     this.#nextDueAt = Number.isFinite(inMs) ? this.#clock() + inMs : undefined;
+  }
+
+  /** Others are told at once of what this drain does not take, and at its end of what it may have left. */
+  #noteLeft({ left }: ExchangeAnswer, want: number, drain: { ending: boolean; busy: boolean }): void {
+    const looked = want === 0 || this.#drained;
+    if (looked && left !== undefined) this.#options.onLeft?.(left);
+    if (want > 0 || drain.ending) this.#left = looked ? left : 0;
+    if (want > 0 || drain.busy) this.#gaveWay = drain.busy;
   }
 
   /** Follows the pace of the handlers: fast ones get full batches, slow ones hold few messages back from others. */
@@ -321,23 +379,28 @@ class Pump {
   async #survive(error: unknown): Promise<void> {
     if (!(error instanceof StorageError) || this.#isIdle()) throw error;
     this.#inTransit = true;
-    this.#storageFailures += 1;
     this.#lastExchangeAt = this.#clock();
+    await this.#waitForStorage();
+  }
+
+  /** It is away, or takes nothing: a second more each time. */
+  async #waitForStorage(): Promise<void> {
+    this.#storageFailures += 1;
     const wait = Math.min(this.#storageFailures * STORAGE_WAIT_MS, this.#options.budget.msLeft() - LAST_EXCHANGE_MS);
     await sleep(Math.max(LEAST_STORAGE_WAIT_MS, wait));
   }
 
   /**
-   * Ends in time: unstarted messages go back, running ones get what is left and are then cut off. Outcomes wait for each
-   * other, because requests may be what is scarce.
+   * Ends in time: unstarted messages go back, running ones have the time of their queues. What still runs then blocked the
+   * clock, and is cut off. Outcomes wait for each other, because requests may be what is scarce.
    */
   async #close(): Promise<DrainEnd> {
     const { budget, leaseMs } = this.#options;
     this.#giveBack();
-    while (this.#running.length > 0 && budget.msLeft() > LAST_EXCHANGE_MS + GRACE_MS) {
+    while (this.#running.length > 0 && budget.msLeft() > RESERVED_MS) {
       const heartbeatIn = this.#lastExchangeAt + leaseMs / 3 - this.#clock();
       if (heartbeatIn <= 0) await this.#exchange();
-      else await this.#wait(Math.min(heartbeatIn, budget.msLeft() - LAST_EXCHANGE_MS - GRACE_MS));
+      else await this.#wait(Math.min(heartbeatIn, budget.msLeft() - RESERVED_MS));
       this.#giveBack();
       this.#expireHandlers();
     }
@@ -345,6 +408,7 @@ class Pump {
     for (const { controller } of stillRunning) controller.abort(new DOMException('the drain has to end', 'AbortError'));
     if (stillRunning.length > 0) await this.#wait(GRACE_MS);
     for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
+    budget.finish();
     do {
       if (this.#outcomes.length > 0 || this.#inTransit) await this.#exchange();
       this.#giveBack(); // what an exchange still brought was in transit
@@ -364,7 +428,7 @@ class Pump {
     const closing = this.#options.budget.isClosing();
     const alarms = idle
       ? [this.#nextDueAt ?? now]
-      : [...(closing ? [] : [this.#exchangeAt(), this.#lookAt()]), ...deadlines];
+      : [...(closing ? [] : [this.#exchangeAt(), this.#lookAt(), this.#stuckAt(), this.#lateAt(now)]), ...deadlines];
     this.#armedFor = Math.min(now + mostMs, ...alarms);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#notify = resolve;

@@ -76,7 +76,10 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
   if (name === 'cancel' && result !== 'gone') return { what: 'cancelled', id: second };
   if (name === 'configure' && rest[0] !== '') return { what: rest[0] === '1' ? 'paused' : 'resumed', queue: second };
   if (name !== 'redrive') return undefined;
-  return { what: 'redriven', ids: rest.filter((_, i) => third !== '' && (result as string[])[i] === 'redriven') };
+  return {
+    what: 'redriven',
+    ids: rest.slice(1).filter((_, i) => third !== '' && (result as string[])[i] === 'redriven'),
+  };
 }
 
 function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {

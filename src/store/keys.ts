@@ -9,6 +9,8 @@ export interface Keys {
   failures: string;
   awake: string;
   sleeper: string;
+  /** A drain was too busy to look lately. */
+  busy: string;
   /** What operators set for a queue. */
   config: string;
   /** Destinations that failed last. */
@@ -41,6 +43,7 @@ export function keysOf(prefix: string): Keys {
     failures: `${root}failures`,
     awake: `${root}awake`,
     sleeper: `${root}sleeper`,
+    busy: `${root}busy`,
     config: `${root}config`,
     breakers: `${root}breakers`,
     rings: `${root}rings`,

@@ -110,8 +110,12 @@ export interface Operations {
    * @throws StorageError
    */
   limit(queue: string, pool: string, limits: { concurrency?: string; rate?: string }): Promise<void>;
-  /** Dead letters back to their lanes: 1 to 200 ids. @throws StorageError */
-  redrive(queue: string, ids: string[]): Promise<Redriven[]>;
+  /**
+   * Dead letters back to their lanes: 1 to 200 ids.
+   * @param pool of the queue as it is defined now; left out, of each message as it was stored
+   * @throws StorageError
+   */
+  redrive(queue: string, ids: string[], pool?: string): Promise<Redriven[]>;
   /** @throws StorageError */
   look(id: string): Promise<{ state: State | 'cancelled' | 'unseen' | 'gone'; result?: Result } & Stored>;
   /** @throws StorageError */
@@ -143,7 +147,13 @@ export interface Operations {
 
 const PURGE_STEP = 1_000;
 
-export function openOperations({ runner, prefix, clock }: StoreOptions): Operations {
+/** @param onWork told where something that waited is ready for a drain now */
+export function openOperations({
+  runner,
+  prefix,
+  clock,
+  onWork,
+}: StoreOptions & { onWork?: (() => void) | undefined }): Operations {
   const keys: Keys = keysOf(prefix);
   const head = [keys.root];
   const now = () => (clock ? String(clock()) : '');
@@ -159,12 +169,16 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
     return reply.map((fields) => countsOf(list(fields)));
   };
   return {
-    cancel: async (id) => (await run(scripts.cancel, [keys.timers, keys.failures], [id])) as Cancelled,
+    async cancel(id) {
+      const [was, work] = strings(await run(scripts.cancel, [keys.timers, keys.failures], [id]));
+      if (work === '1') onWork?.();
+      return was as Cancelled;
+    },
     pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),
     resume: (queue, pool) => configure(queue, pool, ['0', '-', '-']),
     limit: (queue, pool, { concurrency = '-', rate = '-' }) => configure(queue, pool, ['', concurrency, rate]),
-    async redrive(queue, ids) {
-      const reply = await run(scripts.redrive, [keys.timers, keys.failures], [now(), queue, ...ids]);
+    async redrive(queue, ids, pool = '') {
+      const reply = await run(scripts.redrive, [keys.timers, keys.failures], [now(), queue, pool, ...ids]);
       return strings(reply) as Redriven[];
     },
     async look(id) {
@@ -195,7 +209,7 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
       const causes = Array.from({ length: flat.length / 3 }, (_, i): Cause => {
         const [id = '', at, line = ''] = flat.slice(3 * i, 3 * i + 3);
         const { kind, text } = failureOf(line);
-        return { id, at: Number(at), kind, text };
+        return { id, at: msOf(at), kind, text };
       });
       return { dead: Number(dead), causes };
     },
@@ -213,7 +227,8 @@ export function openOperations({ runner, prefix, clock }: StoreOptions): Operati
     },
     async purge(queue, pool, states, cursor) {
       const args = [queue, pool, String(PURGE_STEP), states.join(' '), cursor];
-      const [purged, next, more] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
+      const [purged, next, more, work] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
+      if (work === '1') onWork?.();
       return { purged: Number(purged), cursor: String(next), more: more === '1' };
     },
   };
@@ -246,11 +261,14 @@ function leaseOf([lease, expiresAt, held, lanes]: unknown[]): HeldLease {
 function storedOf([entry = '', at = '', envelope = '', failures = '']: string[]): Stored {
   return {
     entry,
-    ...(at === '' ? {} : { at: Number(at) }),
+    ...(at === '' ? {} : { at: msOf(at) }),
     envelope,
     failures: failures === '' ? [] : failures.split('\n').map(failureOf),
   };
 }
+
+/** Scores are instants whose fraction of a ms keeps what shares it in its order. */
+const msOf = (score: string | undefined) => Math.floor(Number(score));
 
 function failureOf(line: string): Failure {
   const [, attempt, at, kind = '', text = ''] = /^(\d+) (\d+) (\S+) (.*)$/.exec(line) ?? [];

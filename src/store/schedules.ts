@@ -3,7 +3,7 @@ import { newToken, type Unnamed } from '../message.ts';
 import { keysOf } from './keys.ts';
 import { requestRuns } from './runs.ts';
 import { scripts } from './scripts.ts';
-import { AWAKE_MS, list, type StoredSchedule, type StoreOptions, schedulesIn, strings } from './store.ts';
+import { COMMON_WAKE, list, type StoredSchedule, type StoreOptions, schedulesIn, strings, wakeArgs } from './store.ts';
 
 /** What is done to one schedule, if it still is as it was read. */
 export interface Change {
@@ -46,8 +46,8 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
       return { now: Number(now), schedules: schedulesIn(found) };
     },
     async change(changes, wakes = false) {
-      const names = [keys.schedules, keys.timers, keys.failures, keys.awake];
-      const limits = [wakes ? AWAKE_MS : 0, MOST_SCHEDULES].map(String);
+      const names = [keys.schedules, keys.timers, keys.failures, keys.awake, keys.sleeper];
+      const limits = [...wakeArgs(wakes && COMMON_WAKE), String(MOST_SCHEDULES)];
       const args = [...head(), newToken(), ...limits, ...changes.flatMap(changeArgs)];
       const [, wake, statuses] = list((await runner.run(scripts.reschedule, names, args)).reply);
       return { statuses: strings(statuses) as Changed[], wake: wake === '1' };

@@ -47,14 +47,15 @@ import timers from '#lua/timers.lua';
 import topic from '#lua/topic.lua';
 import totals from '#lua/totals.lua';
 import unsubscribe from '#lua/unsubscribe.lua';
+import wake from '#lua/wake.lua';
 import type { Script } from './script.ts';
 
 const script = (name: string, ...chunks: string[]): Script => ({ name, source: chunks.join('\n') });
 
 export const scripts = {
-  enqueue: script('enqueue', clock, entry, lane, lease, locate, admit, enqueue),
+  enqueue: script('enqueue', clock, entry, lane, lease, locate, admit, wake, enqueue),
   // biome-ignore format: a line for each script
-  exchange: script('exchange', clock, entry, lane, lease, limits, breaker, stats, dead, locate, admit, due, timers, settle, take, exchange),
+  exchange: script('exchange', clock, entry, lane, lease, limits, breaker, stats, dead, locate, admit, due, timers, settle, take, wake, exchange),
   // biome-ignore format: a line for each script
   sweep: script('sweep', clock, entry, lane, lease, limits, stats, fold, dead, locate, admit, due, timers, inspect, age, sweep),
   audit: script('audit', clock, entry, lane, lease, limits, stats, dead, locate, admit, inspect, audit),
@@ -70,7 +71,7 @@ export const scripts = {
   purge: script('purge', clock, entry, lane, lease, limits, lanes, purge),
   configure: script('configure', clock, entry, lane, configure),
   redrive: script('redrive', clock, entry, lane, lease, limits, locate, redrive),
-  rotate: script('rotate', entry, rotate),
+  rotate: script('rotate', clock, entry, rotate),
   ringAdd: script('ring-add', clock, entry, ringAdd),
   ringRemove: script('ring-remove', clock, ringRemove),
   ringPage: script('ring-page', clock, ringPage),
@@ -80,7 +81,7 @@ export const scripts = {
   unsubscribe: script('unsubscribe', unsubscribe),
   topic: script('topic', clock, entry, topic),
   tally: script('tally', tally),
-  reschedule: script('reschedule', clock, entry, lane, lease, locate, admit, reschedule),
+  reschedule: script('reschedule', clock, entry, lane, lease, locate, admit, wake, reschedule),
   recall: script('recall', clock, recall),
   schedules: script('schedules', clock, schedules),
 };

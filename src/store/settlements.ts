@@ -5,8 +5,11 @@ import { runsOf } from './runs.ts';
 
 export type Outcome = 'ack' | 'retry' | 'dead' | 'release';
 
-/** What became of a message: stale where its lease was lost and it lives on elsewhere, gone where it no longer exists. */
-export type Status = 'acked' | 'retried' | 'dead' | 'released' | 'stale' | 'gone';
+/**
+ * What became of a message: stale where its lease was lost and it lives on elsewhere, gone where it no longer exists, refused
+ * where storage took none of it: the message is held as before, and may be settled again.
+ */
+export type Status = 'acked' | 'retried' | 'dead' | 'released' | 'stale' | 'gone' | 'refused';
 
 export interface Settlement {
   entry: string;

@@ -1,7 +1,10 @@
 /** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
+import { YEAR_MS } from '../duration.ts';
 import { RequestMismatch, StorageError } from '../errors.ts';
+import { DEFAULT_TIMEOUT_MS } from '../limits.ts';
 import { idsOf, newToken, type Unnamed } from '../message.ts';
 import { type Keys, keysOf } from './keys.ts';
+import { refusalOf } from './refusal.ts';
 import { requestRuns } from './runs.ts';
 import type { Runner } from './script.ts';
 import { scripts } from './scripts.ts';
@@ -19,6 +22,16 @@ export interface EnqueueRequest {
   recognisedMs?: number | undefined;
   /** Remembered with the request, and answered to its replays: text without blanks. */
   note?: string | undefined;
+  /** Of the drain that the caller would start; false: it cannot start one, and leaves that to others. */
+  wake?: Wake | false | undefined;
+}
+
+/** When a drain has to be started for messages that are not ready yet. */
+export interface Wake {
+  /** A delay up to this is worth a drain that sleeps until then. */
+  withinMs: number;
+  /** What a delivery may take: one that sleeps already has to live so much longer. */
+  needsMs: number;
 }
 
 export interface EnqueueAnswer {
@@ -43,8 +56,12 @@ export interface ExchangeRequest {
   drain?: {
     /** It takes nothing after this: from now on new work must wake another. */
     ending: boolean;
+    /** All its handlers are busy, and it does not look until one is free: new work should wake another meanwhile. */
+    busy?: boolean;
     /** How long it could sleep for the next timer. */
     sleepMs: number;
+    /** How long a handler may run that it starts now: what may take longer is left to others. */
+    lifeMs?: number;
   };
 }
 
@@ -64,10 +81,14 @@ export interface ExchangeAnswer {
   cancelled: string[];
   /** Breakers that opened, until an instant in epoch ms, or closed. */
   tripped: { name: string; openUntil?: number }[];
-  /** The caller should start a drain: what follows on messages that it settled is for drains, and nobody is draining. */
+  /** The caller, which is no drain, should start one: what it made ready or due is for drains, and nobody is draining. */
   wake: boolean;
+  /** Work is left that this drain does not take: the shortest timeout of its queues, ms; 0 where that is not known. */
+  left?: number;
   /** An earlier try may have run: a `gone` may be its own doing. */
   repeated: boolean;
+  /** Why storage took a part of it only: what is `refused`, the extension of the lease, or what would have been taken. */
+  refused?: StorageError;
   /** There where slots have come. */
   schedules?: StoredSchedule[];
 }
@@ -134,7 +155,8 @@ export interface StoreOptions {
 
 const RECOGNISED_MS = 60_000; // our own repetitions end within 20 s
 export const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
-const WAKE_WITHIN_MS = 15_000; // a woken drain lives about 20 s
+/** Where the queues are not known: a woken drain can sleep so long, and then deliver to one that has no timeout of its own. */
+export const COMMON_WAKE: Wake = { withinMs: 12_000, needsMs: DEFAULT_TIMEOUT_MS };
 const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
 const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due; the sweep takes more
 const SWEEP_FIRES = 250; // some 5 ms of the server's time
@@ -180,23 +202,28 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
 
 function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS, note } = request;
+  const { wake = COMMON_WAKE } = request;
   const base = newToken();
   const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
   const run = runner.run(scripts.enqueue, script, [
     ...head,
     note ? base + NOTE + note : base,
     fingerprint,
-    ...[recognisedMs, AWAKE_MS, WAKE_WITHIN_MS].map(String),
+    String(recognisedMs),
+    ...wakeArgs(wake),
     ...requestRuns(messages, base),
   ]);
   return enqueued(run, base, messages.length);
 }
 
+/** As the scripts read it. */
+export const wakeArgs = (wake: Wake | false): string[] =>
+  wake ? [AWAKE_MS, wake.withinMs, wake.needsMs].map(String) : ['0', '0', '0'];
+
 async function enqueued(run: ReturnType<Runner['run']>, base: string, count: number): Promise<EnqueueAnswer> {
   const { reply } = await run;
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
-  if (status === 'blocked') throw new StorageError('refused', `a key of a wrong type: ${applied}`);
   return { ids: openBase(applied, count).ids, repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
 }
 
@@ -223,33 +250,26 @@ async function exchange(
   request: ExchangeRequest,
 ): Promise<ExchangeAnswer> {
   const { lease, leaseMs, held, want, pools, settlements, drain } = request;
-  const awakeMs = !drain ? 0 : drain.ending ? -1 : AWAKE_MS;
+  const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
+  const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = writeSettlements(settlements);
-  const limits = [
-    leaseMs,
-    held,
-    want,
-    ANSWER_BYTES,
-    awakeMs,
-    drain?.sleepMs ?? 0,
-    EXCHANGE_FIRES,
-    pools.length,
-    written.runs,
-  ];
+  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, sleepMs, EXCHANGE_FIRES, pools.length, written.runs];
   const args = [
     ...head,
     lease,
     ...limits.map((limit) => String(Math.floor(limit))),
     policies,
+    String(Math.floor(lifeMs)),
     ...pools,
     ...written.args,
   ];
   const { reply, repeated } = await runner.run(
     scripts.exchange,
-    [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats],
+    [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy],
     args,
   );
-  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake] = list(reply);
+  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake, left, refused] =
+    list(reply);
   return {
     now: Number(now),
     ...due(Number(nextDue)),
@@ -262,8 +282,11 @@ async function exchange(
       name,
       ...(until === '0' ? {} : { openUntil: Number(until) }),
     })),
-    wake: wake === '1',
+    // The answer to an earlier try may have been lost, and its word with it: a drain too many costs six commands.
+    wake: wake === '1' || (repeated && !drain),
+    ...(left === '' ? {} : { left: Number(left) }),
     repeated,
+    ...(refused === '' ? {} : { refused: refusalOf(String(refused)) }),
     ...dueSchedules(schedules),
   };
 }

@@ -12,6 +12,8 @@ export interface Origin {
   traceparent?: string | undefined;
   /** Keeps the export of its span alive behind the answer. */
   waitUntil?: ((exported: Promise<unknown>) => void) | undefined;
+  /** Whether the caller can start a drain; it can where that is left out. Who cannot must not be asked to in place of others. */
+  wakes?: boolean | undefined;
 }
 
 /** @param enqueue is given what its messages carry: the trace of the caller, or below it that of this enqueue */

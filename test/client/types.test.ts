@@ -5,9 +5,12 @@ import type * as Example from '../../examples/consumer.ts'; // so that tsc sees 
 import { type Client, createClient, type Lease, type ReceivedMessage } from '../../src/client/index.ts';
 import { defineQueue } from '../../src/index.ts';
 
-const mail = defineQueue('mail', { schema: z.object({ to: z.string(), copies: z.string().transform(Number) }) });
-const count = defineQueue('count', { schema: z.object({ n: z.number() }) });
-const anything = defineQueue('anything');
+const mail = defineQueue('mail', {
+  kind: 'pull',
+  schema: z.object({ to: z.string(), copies: z.string().transform(Number) }),
+});
+const count = defineQueue('count', { kind: 'pull', schema: z.object({ n: z.number() }) });
+const anything = defineQueue('anything', { kind: 'pull' });
 
 test('bodies are typed by what a queue takes in', () => {
   type Mail = { to: string; copies: string };

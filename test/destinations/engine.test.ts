@@ -61,7 +61,7 @@ onEachRedis(
     });
 
     test('they are kept for messages that follow on others, and for those that code in the Worker enqueues', async () => {
-      const engine = engineOn(bench(), [out, defineQueue('work')], {});
+      const engine = engineOn(bench(), [out, defineQueue('work', { kind: 'pull' })], {});
       const onSuccess = { queue: 'out', body: 1, destination: 'https://169.254.169.254/' };
       const field = {
         issues: [expect.objectContaining({ field: '0.onSuccess.destination', code: 'refused_address' })],

@@ -1,6 +1,7 @@
 // The requests of a drain whose queues make few and many: reckoned by the messages at hand, and never more than allowed.
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
+import { lifeOf } from '../../src/drain/life.ts';
 import { defineQueue } from '../../src/index.ts';
 import { acked, engineOn, enqueueNow } from '../regressions/engines.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -82,7 +83,10 @@ onEachRedis(
 );
 
 test('a budget counts what fits, and is closed by the first delivery that does not', () => {
-  const budget = openBudget({ timeMs: 10_000, requests: 20, requestsPerDelivery: 2, messages: 5 }, () => 0);
+  const budget = openBudget(
+    { ...lifeOf(10_000, [15_000]), requests: 20, requestsPerDelivery: 2, messages: 5 },
+    () => 0,
+  );
   expect(budget.deliveriesLeft()).toBe(5);
   expect(budget.deliveriesLeft([9])).toBe(3); // 20 less 4 of its own less 9, by two
   expect(budget.admit(9)).toBe(true);

@@ -186,7 +186,7 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
 });
 
 test('the types of what a handler enqueues are those of the queue it goes to', () => {
-  const mail = defineQueue('mail', { schema: z.object({ copies: z.string().transform(Number) }) });
+  const mail = defineQueue('mail', { kind: 'pull', schema: z.object({ copies: z.string().transform(Number) }) });
   const handler: Handler<unknown> = async (_, { enqueue }) => {
     expectTypeOf(enqueue(mail, { copies: '2' }, { delay: '5m' })).resolves.toEqualTypeOf<{
       id: string;

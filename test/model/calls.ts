@@ -206,12 +206,16 @@ function expectNothingReady(
 
 export type Step = fc.AsyncCommand<object, World>;
 
+/** The next call comes later, if only by a part of a ms. */
+const STEP_MS = 1 / 16;
+
 function step(name: string, run: (world: World) => Promise<void>): Step {
   return {
     check: () => true,
     async run(_, world) {
       await run(world);
       expect(await world.faults()).toEqual([]);
+      world.pass(STEP_MS);
     },
     toString: () => name,
   };

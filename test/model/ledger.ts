@@ -178,7 +178,7 @@ export class Ledger {
       if (fault) this.#fault(`${letter} is dead, and ${fault}`);
       Object.assign(kept, { out: undefined, condemned: false });
       if (kept.dedup?.release) this.#endDedup(id, kept);
-      this.#follow(id, kept, 'dead', `-${now}`);
+      this.#follow(id, kept, 'dead', `-${Math.floor(now)}`);
     }
     this.#dead = dead;
   }

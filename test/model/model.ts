@@ -102,7 +102,7 @@ function die(model: Model, entry: string): void {
   model.dead[entry] = queueOf(model.envelopes[id]?.lane ?? '');
   limits.keepGroup(model, id, 'b');
   endDedup(model, id);
-  follow(model, id, 'dead', `-${model.now}`);
+  follow(model, id, 'dead', `-${Math.floor(model.now)}`);
 }
 
 /** It waits; only order keeps its slot meanwhile. */
@@ -116,9 +116,9 @@ export function fire(model: Model, own?: string): void {
   const laneOf = (entry: string) => model.envelopes[idOf(entry)]?.lane ?? '';
   const holds = (entry: string) => model.slots.has(idOf(entry));
   const due = Object.entries(model.delayed)
-    .filter(([, at]) => at <= model.now)
-    .map(([entry, at]) => ({ entry, at, member: `${holds(entry) ? 'h' : 'm'} * ${laneOf(entry)} ${entry}` }))
-    .toSorted((a, b) => a.at - b.at || (a.member < b.member ? -1 : 1));
+    .filter(([, at]) => Math.floor(at) <= model.now)
+    .map(([entry, at]) => ({ entry, at }))
+    .toSorted((a, b) => a.at - b.at); // stable: what shares an instant comes as it came in
   for (const { entry } of due) delete model.delayed[entry];
   const again = due.filter(({ entry }) => parseEntry(entry).attempt > 1 || holds(entry));
   for (const { entry } of due.filter((timer) => !again.includes(timer))) push(model, laneOf(entry), 'tail', [entry]);
@@ -128,8 +128,8 @@ export function fire(model: Model, own?: string): void {
   }
 
   const lapsed = Object.entries(model.expiries)
-    .filter(([lease, at]) => at <= model.now && lease !== own)
-    .toSorted(([a, aAt], [b, bAt]) => aAt - bAt || (`l ${a}` < `l ${b}` ? -1 : 1));
+    .filter(([lease, at]) => Math.floor(at) <= model.now && lease !== own)
+    .toSorted(([, a], [, b]) => b - a); // the one that expired first ends at the head
   for (const [lease] of lapsed) lapse(model, lease);
 }
 
@@ -168,7 +168,10 @@ export interface Expected {
 export function exchange(model: Model, { lease, leaseMs, held, want, settlements }: ExchangeRequest): Expected {
   fire(model, lease);
   const list = model.leases[lease] ?? [];
-  const statuses = settlements.map((settlement) => settle(model, list, settlement));
+  const statuses: Status[] = [];
+  for (const place of inOrderTaken(list, settlements)) {
+    statuses[place] = settle(model, list, settlements[place] as Settlement);
+  }
   giveBack(model, list, settlements, statuses);
   settlements.forEach(({ chained = [] }, i) => {
     if (statuses[i] === 'acked')
@@ -190,6 +193,12 @@ export function exchange(model: Model, { lease, leaseMs, held, want, settlements
   model.leases[lease] = remaining.filter((entry) => !dropped.has(entry));
   model.expiries[lease] = model.now + leaseMs;
   return { lost, statuses, inTransit: inTransit.filter((entry) => !dropped.has(entry)), cancelled, fresh };
+}
+
+/** The places of settlements, those first whose messages were taken first. */
+function inOrderTaken(list: string[], settlements: readonly Settlement[]): number[] {
+  const placeOf = (place: number) => list.indexOf(settlements[place]?.entry ?? '');
+  return [...settlements.keys()].toSorted((a, b) => placeOf(b) - placeOf(a));
 }
 
 function settle(model: Model, list: string[], { entry, outcome, delayMs = 0 }: Settlement): Status {

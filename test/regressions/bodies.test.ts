@@ -36,7 +36,12 @@ const bodies: [string, unknown][] = [
 onEachRedis(
   'a body from code',
   (bench) => {
-    const draft = (body: unknown, at = ''): Draft => ({ queue: defineQueue('work'), body, options: {}, at });
+    const draft = (body: unknown, at = ''): Draft => ({
+      queue: defineQueue('work', { kind: 'pull' }),
+      body,
+      options: {},
+      at,
+    });
 
     test.each(bodies)('that is %s is an invalid message, and nothing is stored', async (_, body) => {
       const b = bench();

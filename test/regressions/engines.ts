@@ -4,7 +4,7 @@ import type { AnyQueue } from '../../src/index.ts';
 import type { Unnamed } from '../../src/message.ts';
 import type { Bench } from '../support/bench.ts';
 
-export function engineOn(bench: Bench, queues: AnyQueue[], settings: Record<string, number> = {}): Engine {
+export function engineOn(bench: Bench, queues: AnyQueue[], settings: Record<string, number | string> = {}): Engine {
   const env = {
     UPSTASH_REDIS_REST_URL: bench.redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: bench.redises.emulator.token,

@@ -14,12 +14,6 @@ async function forgetScripts({ redises: { raw } }: Bench): Promise<void> {
   await Promise.all(nodes.map((node) => node.script('FLUSH')));
 }
 
-async function repair({ store }: Bench): Promise<void> {
-  let cursor = '0';
-  do ({ cursor } = await store.audit(cursor, true));
-  while (cursor !== '0');
-}
-
 onEachRedis('a request token', (bench) => {
   test('that is used again after its time, for something else, makes a new message and leaves the first alone', async () => {
     const b = bench();
@@ -66,7 +60,7 @@ onEachRedis('a request token', (bench) => {
     await b.redises.raw.del(`${b.root}ready:*`);
     const { ids } = await b.store.enqueue(request);
     b.expectAlive(ids, request.messages);
-    await repair(b);
+    b.now += 60_000; // what the index did not take waits so long
     expect((await b.take(10)).toSorted()).toEqual(ids.map((id) => `1.${id}`).toSorted());
     expect(await b.take(10, 'b')).toEqual([]);
   });
@@ -195,16 +189,16 @@ onEachRedis('a key of a wrong type', (bench) => {
     expect((await b.shard()).timers).not.toHaveProperty('l bad');
   });
 
-  test('as the index, when a lease expires: what it held goes to its lane once, and the audit makes it deliverable', async () => {
+  test('as the index, when a lease expires: what it held waits, and goes to its lane once when that is mended', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('work', 1));
     await b.take(1);
     b.now += 30_000;
     await b.redises.raw.set(`${b.root}ready:*`, 'not a sorted set');
     for (let i = 0; i < 4; i++) await b.store.sweep('*').catch(() => {});
-    expect((await b.shard()).lanes).toEqual({ '5:work': [`2.${id}`] });
+    expect((await b.shard()).timers).toEqual({ [`m * 5:work 2.${id}`]: b.now + 60_000 });
     await b.redises.raw.del(`${b.root}ready:*`);
-    await repair(b);
+    b.now += 60_000;
     expect(await b.take(10, 'b')).toEqual([`2.${id}`]);
   });
 

@@ -14,7 +14,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 const work = defineQueue('work', { handler: () => {} });
-const reports = defineQueue('reports');
+const reports = defineQueue('reports', { kind: 'pull' });
 const queues = [work, reports];
 
 const asked = (request: object): Definition =>

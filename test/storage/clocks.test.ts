@@ -1,6 +1,7 @@
 // Clocks that are wrong: those of callers decide nothing, and a step of the server's own costs time or a delivery, never a message.
 import { afterEach, expect, test, vi } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
+import { lifeOf } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/pump.ts';
 import { defineQueue } from '../../src/index.ts';
 import { onEachRedis } from '../support/bench.ts';
@@ -56,7 +57,10 @@ onEachRedis(
           seen.push(id);
           if (id === rest[1]) delayedAt = performance.now();
         };
-        const budget = openBudget({ timeMs: 10_000, requests: 500, requestsPerDelivery: 1, messages: 100 }, Date.now);
+        const budget = openBudget(
+          { ...lifeOf(10_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
+          Date.now,
+        );
         const queues = new Map([['mail', defineQueue('mail', { handler })]]);
         await drain({ store, pool: '*', queues, env: {}, budget, concurrency: 1, batch: 10, leaseMs: LEASE_MS });
         expect(seen).toEqual([ids[1], ids[2], ...rest]);
@@ -79,7 +83,10 @@ onEachRedis(
       const queues = new Map([['mail', defineQueue('mail', { handler })]]);
       const drainBy = (offset: number) => {
         const clock = () => realNow() + offset;
-        const budget = openBudget({ timeMs: 4_000, requests: 500, requestsPerDelivery: 1, messages: 100 }, clock);
+        const budget = openBudget(
+          { ...lifeOf(4_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
+          clock,
+        );
         return drain({ store, pool: '*', queues, env: {}, budget, clock, concurrency: 2, batch: 5, leaseMs: 5_000 });
       };
       await Promise.all([drainBy(-TEN_MINUTES), drainBy(0), drainBy(TEN_MINUTES)]);

@@ -1,6 +1,7 @@
 // A Redis that refuses writes: whoever asks is told, nothing is half written, and work goes on by itself when it takes them again.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
+import { lifeOf } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/pump.ts';
 import { defineQueue } from '../../src/index.ts';
 import { Bench, type Redises } from '../support/bench.ts';
@@ -118,7 +119,10 @@ describe.skipIf(!present)('writes are refused', () => {
           }
         },
       });
-      const budget = openBudget({ timeMs: 15_000, requests: 9_000, requestsPerDelivery: 1, messages: 1_000 }, Date.now);
+      const budget = openBudget(
+        { ...lifeOf(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
+        Date.now,
+      );
       const options = { store, pool: '*', env: {}, budget, concurrency: 2, batch: 5, leaseMs: 10_000 };
       const report = await drain({ ...options, queues: new Map([['mail', queue]]) });
       await until('writes are taken again', async () => (await redis.raw.set('aside', '1')) === 'OK');

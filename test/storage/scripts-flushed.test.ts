@@ -1,6 +1,7 @@
 // A script cache that is emptied at any moment: one effect, one more request.
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
+import { lifeOf } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/pump.ts';
 import { defineQueue } from '../../src/index.ts';
 import { startEmulator } from '../../src/local/emulator/server.ts';
@@ -42,7 +43,10 @@ onEachRedis(
         .enqueue({ messages: Array.from({ length: 40 }, (_, n) => b.message('mail', n)) });
       const seen: string[] = [];
       const queue = defineQueue('mail', { handler: ({ id }) => void seen.push(id) });
-      const budget = openBudget({ timeMs: 15_000, requests: 9_000, requestsPerDelivery: 1, messages: 1_000 }, Date.now);
+      const budget = openBudget(
+        { ...lifeOf(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
+        Date.now,
+      );
       const store = b.openStore();
       const flushing = {
         ...store,

@@ -130,14 +130,14 @@ onEachRedis('taking', (bench) => {
     expect(first.taken.map(({ entry }) => entry)).toEqual(ids.slice(2, 5).map((id) => `1.${id}`));
   });
 
-  test('more than fits in an answer stays in the lease and comes with the next', async () => {
+  test('more than fits in an answer stays in its lane, and comes with the next', async () => {
     const b = bench();
     const body = 'x'.repeat(200_000);
     const ids: string[] = [];
     for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', body))));
     const first = await b.exchange({ want: 40 });
     expect(first.unseen).toBe(true);
-    expect((await b.shard()).leases.a).toHaveLength(40);
+    expect((await b.shard()).leases.a).toHaveLength(first.taken.length);
     const seen = first.taken.map(({ entry }) => entry);
     for (let more = true; more; ) {
       const next = await b.exchange({ want: 40 - seen.length, held: seen.length });

@@ -2,16 +2,18 @@
 import { expect, test } from 'vitest';
 import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
 import { defineQueue } from '../../src/queue.ts';
+import { COMMON_WAKE } from '../../src/store/store.ts';
 import { openTopicStore } from '../../src/store/topics.ts';
 import { matches, openTopics, type Topics } from '../../src/topics.ts';
 import { Bench, onEachRedis, startEmbedded } from '../support/bench.ts';
 
 const queues = new Map(
   [
-    defineQueue('ledger'),
+    defineQueue('ledger', { kind: 'pull' }),
     defineQueue('mail', { handler: () => {} }),
     defineQueue('out', { destination: true }),
     defineQueue('numbers', {
+      kind: 'pull',
       schema: {
         '~standard': {
           version: 1,
@@ -27,7 +29,7 @@ const name = (token: string, fingerprint = 'f') => ({ token, fingerprint, recogn
 
 function topicsOn(bench: Bench): Topics {
   const topics = openTopicStore({ runner: bench.runner(), prefix: bench.prefix });
-  return openTopics({ topics, store: bench.store, queues });
+  return openTopics({ topics, store: bench.store, queues, wakeOf: () => COMMON_WAKE });
 }
 
 /** Publishes, and tells the bench what lives now. */

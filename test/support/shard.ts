@@ -99,8 +99,9 @@ function noteSlot({ slots }: Shard, item: string): void {
 const pairsOf = (flat: string[]): [string, string][] =>
   Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] ?? '', flat[2 * i + 1] ?? '']);
 
+/** In whole ms: the fraction of an instant only keeps in order what shares a millisecond. */
 const numbersIn = (flat: string[]): Record<string, number> =>
-  Object.fromEntries(pairsOf(flat).map(([name, number]) => [name, Number(number)]));
+  Object.fromEntries(pairsOf(flat).map(([name, number]) => [name, Math.floor(Number(number))]));
 
 export interface Expected {
   /** Ids enqueued and not acked: each must be somewhere, and nothing else may be. */

@@ -6,9 +6,11 @@ import { operate } from '../../functions/operate.ts';
 import { session } from '../../functions/session.ts';
 import { createSluice, defineQueue } from '../../src/index.ts';
 
-const queues = Array.from({ length: 1_000 }, (_, i) => defineQueue(`queue.${String(i).padStart(4, '0')}`));
+const queues = Array.from({ length: 1_000 }, (_, i) =>
+  defineQueue(`queue.${String(i).padStart(4, '0')}`, { kind: 'pull' }),
+);
 
 export default createSluice({
-  queues: [...queues, defineQueue('reports')],
+  queues: [...queues, defineQueue('reports', { kind: 'pull' })],
   functions: [enqueue, operate, inspect, health, session],
 });

@@ -35,7 +35,7 @@ test.each<[string, unknown, string[]]>([
 });
 
 describe('a definition', () => {
-  const queue = defineQueue('q');
+  const queue = defineQueue('q', { kind: 'pull' });
   const github: SourceOptions = { provider: 'github', secret: 'SECRET', route: queue };
 
   test.each<[string, string, Partial<SourceOptions>, RegExp]>([
@@ -58,7 +58,9 @@ describe('a definition', () => {
   test('is refused by a deployment where its name is taken, or its queue is not there', () => {
     const source = defineSource('a', github);
     expect(() => createSluice({ queues: [queue], sources: [source, source] })).toThrow(/two sources/);
-    expect(() => createSluice({ queues: [defineQueue('q')], sources: [source] })).toThrow(/queue of source a/);
+    expect(() => createSluice({ queues: [defineQueue('q', { kind: 'pull' })], sources: [source] })).toThrow(
+      /queue of source a/,
+    );
     expect(() => createSluice({ queues: [queue], sources: [source] })).not.toThrow();
   });
 });

@@ -7,16 +7,16 @@ import { webhooks } from '../../functions/webhooks.ts';
 import { createSluice, defineQueue, defineSource } from '../../src/index.ts';
 import type { ProviderName } from '../../src/webhooks/providers.ts';
 
-const events = defineQueue('events');
-const strict = defineQueue('strict', { schema: z.object({ n: z.number() }) });
+const events = defineQueue('events', { kind: 'pull' });
+const strict = defineQueue('strict', { kind: 'pull', schema: z.object({ n: z.number() }) });
 /** Says that its keys go when a message is done: a source's do not. */
-const forgetful = defineQueue('forgetful', { dedup: { release: true, mode: 'replace' } });
+const forgetful = defineQueue('forgetful', { kind: 'pull', dedup: { release: true, mode: 'replace' } });
 const handled = defineQueue('handled', {
   schema: z.object({ n: z.number() }),
   requests: 0,
   handler: ({ raw }) => console.log(`handled ${JSON.stringify(raw)}`),
 });
-const elsewhere = defineQueue('elsewhere');
+const elsewhere = defineQueue('elsewhere', { kind: 'pull' });
 
 const simple = (name: string, provider: ProviderName, secret: string) =>
   defineSource(name, {

@@ -134,11 +134,13 @@ describe('a consumer', () => {
     );
   });
 
-  test('is told of more than fits in an answer, which comes first with the next; a max of 0 only asks for the lease', async () => {
+  test('is told of more than fits in an answer, and leaves it to whoever asks next; a max of 0 takes nothing', async () => {
     for (let i = 0; i < 4; i++) await enqueue(6, { body: 'x'.repeat(200_000) });
     const { lease, messages, more } = (await receive({ max: 24 })) as Received & { more?: true };
     expect([messages.length < 24, more]).toEqual([true, true]);
-    const rest = await settle(lease, { receive: { queues: ['reports'], max: 0, holding: messages.length } });
+    const ask = (max: number) => settle(lease, { receive: { queues: ['reports'], max, holding: messages.length } });
+    expect((await ask(0)).messages).toEqual([]);
+    const rest = await ask(24);
     expect(messages.length + (rest.messages?.length ?? 0)).toBe(24);
     expect(rest).not.toHaveProperty('more');
   });

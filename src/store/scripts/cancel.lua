@@ -4,9 +4,9 @@
 -- KEYS[2]  hash  failures
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2]  id
--- Returns  where it was: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a consumer holds it: it may still
---          finish, but will not get the message again; 'unseen' where the lane is too long to tell ready from leased;
---          'gone' where there is no such message. Its consumer learns of it with its next exchange
+-- Returns  {where it was, '1' if that made work ready for a drain}: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a
+--          consumer holds it: it may still finish, but will not get the message again; 'unseen' where the lane is too long to tell
+--          ready from leased; 'gone' where there is no such message. Its consumer learns of it with its next exchange
 -- Replay   'gone', or for a leased one the same answer
 -- Cost     6 to 14 commands, and for a leased one 1 for each of 200 leases; looks at no more than 2 × 10,000 entries of the lane
 
@@ -25,7 +25,7 @@ local function tell_consumer(id)
     leases = leases + (key and 1 or 0)
     for place, item in ipairs(key and read_lease(key) or {}) do
       if id_of(item.entry) == id and not item.cancelled then
-        return redis.call('LSET', key, digits(place - 1), item.raw .. ' cancelled')
+        return redis.pcall('LSET', key, digits(place - 1), item.raw .. ' cancelled')
       end
     end
   end
@@ -36,34 +36,38 @@ local TOMBSTONE_MS = 30 * 86400000
 
 local root, id = ARGV[1], ARGV[2]
 local key, place = root .. 'm:' .. id, locate(shard, id)
-if place.state == 'cancelled' then return 'leased' end
-if place.state == 'gone' then return 'gone' end
+if place.state == 'cancelled' then return { 'leased', '0' } end
+if place.state == 'gone' then return { 'gone', '0' } end
 if place.state == 'damaged' then return redis.error_reply('WRONGTYPE where the message may be') end
 
 local lane = place.header.lane
-end_dedup(root, place.header, id, true) -- it never came to its end: the next with its key is welcome
+local garbage = { key, place.header.follow and root .. 'then:' .. id or nil }
+end_dedup(garbage, root, place.header, id, true) -- it never came to its end: the next with its key is welcome
 if place.state == 'leased' or place.state == 'unseen' then
   redis.call('SET', key, TOMBSTONE, 'PX', digits(TOMBSTONE_MS))
-  if place.header.follow then redis.call('UNLINK', root .. 'then:' .. id) end
+  table.remove(garbage, 1)
+  in_chunks('UNLINK', nil, garbage)
   tell_consumer(id)
   redis.call('HDEL', KEYS[2], id)
-  return place.state
+  return { place.state, '0' }
 end
 if place.state == 'delayed' then redis.call('ZREM', KEYS[1], place.member) end
 if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. queue_of(lane), place.member) end
 redis.call('HDEL', KEYS[2], id)
-redis.call('UNLINK', key, place.header.follow and root .. 'then:' .. id or key) -- before the index, which may be of a wrong type: a sweep mends that
+in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then
   redis.call('LREM', root .. 'lane:' .. lane, place.from, place.entry)
   if redis.call('EXISTS', root .. 'lane:' .. lane) == 0 then
     if redis.call('ZREM', root .. 'ready:' .. place.header.pool, lane) == 1 then
       unpark_queue(shard, place.header.pool, queue_of(lane), 1) -- another has its turn: what waits for the queue counts on it
     else
-      redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane)
+      local queue = queue_of(lane)
+      redis.call('ZREM', root .. 'parked:' .. queue, lane)
+      redis.pcall('ZREM', root .. 'ready:' .. (place.header.pool == '*' and queue or '*'), lane) -- it became push or pull since
     end
   end
 end
 free(shard, place.slot)
 unpark_freed(shard)
 commit_limits(shard)
-return place.state
+return { place.state, shard.work and '1' or '0' }

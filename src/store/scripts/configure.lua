@@ -19,6 +19,7 @@ local function kept(word, pattern) return word == '-' and (string.match(limits, 
 local wanted = kept(ARGV[5], ' c=%d+') .. kept(ARGV[6], ' r=%d+/%d+')
 if paused == (state == 'paused') and wanted == limits then return '0' end
 
-redis.call('HSET', KEYS[1], ARGV[2], (paused and 'paused ' or 'resuming ') .. ARGV[3] .. wanted)
+-- The mark first: alone it makes exchanges look, and goes again.
 redis.call('ZADD', ARGV[1] .. 'ready:' .. ARGV[3], '-1', RESTRICTED)
+redis.call('HSET', KEYS[1], ARGV[2], (paused and 'paused ' or 'resuming ') .. ARGV[3] .. wanted)
 return '1'

@@ -14,54 +14,93 @@ local function keep_last(lines, line)
   return table.concat(kept, '\n', math.max(1, #kept - FAILURES_KEPT + 1))
 end
 
+-- A record that takes no more, or of a wrong type, costs the texts, not the messages. Comes last among puts: what is taken back
+-- and done again would leave two lines.
 local function record_failures(shard, failures)
   for from = 1, #failures, CHUNK / 2 do
     local to = math.min(from + CHUNK / 2 - 1, #failures)
     local ids, fields = {}, {}
     for i = from, to do ids[#ids + 1] = failures[i].id end
     local earlier = redis.pcall('HMGET', shard.failures, unpack(ids))
-    if earlier.err then return end -- a key of a wrong type costs the texts, not the messages
+    if earlier.err then return end
     for i = from, to do
       fields[#fields + 1] = failures[i].id
       fields[#fields + 1] = keep_last(earlier[i - from + 1], failures[i].line)
     end
-    redis.call('HSET', shard.failures, unpack(fields))
+    redis.pcall('HSET', shard.failures, unpack(fields))
   end
+end
+
+-- Dead letters of one queue that are kept, and how many of the oldest go at once where there are more.
+local DEAD_KEPT, TRIMMED = 100000, 200
+
+-- Removes dead letters for good, but those that hold their group back. Returns how many went.
+local function discard(shard, queue, letters)
+  local gone, keys, ids = {}, {}, {}
+  for _, letter in ipairs(letters) do
+    local item = read_item(letter)
+    if not item.slot then
+      gone[#gone + 1], ids[#ids + 1] = letter, id_of(item.entry)
+      keys[#keys + 1] = shard.root .. 'm:' .. id_of(item.entry)
+      keys[#keys + 1] = shard.root .. 'then:' .. id_of(item.entry)
+    end
+  end
+  in_chunks('UNLINK', nil, keys)
+  if #ids > 0 then redis.pcall('HDEL', shard.failures, unpack(ids)) end
+  in_chunks('ZREM', shard.root .. 'dead:' .. queue, gone)
+  if #gone > 0 then counted(queue, 'discarded', #gone) end
+  return #gone
+end
+
+-- Where a queue has more dead letters than are kept, the oldest go: never in silence, they are counted.
+local function trim_dead(shard, queue)
+  local key = shard.root .. 'dead:' .. queue
+  local over = redis.pcall('ZCARD', key)
+  over = type(over) == 'number' and over - DEAD_KEPT or 0
+  if over > 0 then discard(shard, queue, redis.call('ZRANGE', key, '0', digits(math.min(over, TRIMMED) - 1))) end
 end
 
 -- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.
 local NO_QUEUE = '-'
 
 -- A message dies that may have a slot: the letter keeps it where its group is to be held back, in the words of its envelope, by
--- which it is looked for. Returns the slot to free.
-local function bury_with(shard, buried, header, entry, slot)
+-- which it is looked for. Returns what is free then.
+local function bury_with(buried, header, entry, slot)
   local held_back = slot and slot.mode == 'b'
   local kept = held_back and { pool = header.pool, lane = header.lane, mode = 'w' }
   buried[#buried + 1] = { queue = queue_of(header.lane), entry = with_slot(entry, kept) }
-  if not held_back then return slot end
-  keep_group(shard, slot)
+  return held_back and of_queue(slot) or slot
 end
 
--- Adds { queue = , entry = } to the dead letters of their queues; where that key has a wrong type, to those of no queue.
+-- Adds { queue = , entry = } to the dead letters of their queues, in their order; where that record takes no more, or has a wrong
+-- type, to those of no queue.
 local function bury(shard, buried)
-  local root = shard.root
-  local by_queue, order = {}, {}
-  for _, dead in ipairs(buried) do
-    counted(dead.queue, 'dead')
+  local root, by_queue, order = shard.root, {}, {}
+  for i, dead in ipairs(buried) do
     if not by_queue[dead.queue] then
       by_queue[dead.queue] = {}
       order[#order + 1] = dead.queue
     end
     local members = by_queue[dead.queue]
-    members[#members + 1] = digits(shard.now)
+    members[#members + 1] = instant(shard.now + (i - 1) * STEP)
     members[#members + 1] = dead.entry
   end
   for _, queue in ipairs(order) do
-    local known = type(redis.pcall('ZCARD', root .. 'dead:' .. queue)) == 'number'
-    -- Nothing may fail here: entries have left their lanes. Of these dead letters the key belongs to nobody else.
-    if (not known or queue == NO_QUEUE) and type(redis.pcall('ZCARD', root .. 'dead:' .. NO_QUEUE)) ~= 'number' then
-      redis.call('RENAME', root .. 'dead:' .. NO_QUEUE, root .. 'damaged:dead:' .. NO_QUEUE)
+    if attempt(put_members, root .. 'dead:' .. queue, by_queue[queue]) then
+      if type(redis.pcall('ZCARD', root .. 'dead:' .. NO_QUEUE)) ~= 'number' then -- the key belongs to nobody else
+        redis.call('RENAME', root .. 'dead:' .. NO_QUEUE, root .. 'damaged:dead:' .. NO_QUEUE)
+      end
+      put_members(root .. 'dead:' .. NO_QUEUE, by_queue[queue])
     end
-    in_chunks('ZADD', root .. 'dead:' .. (known and queue or NO_QUEUE), by_queue[queue])
   end
+end
+
+-- They are buried: counted, and where a queue has too many of them the oldest go, but those that hold their group back.
+local function count_buried(shard, buried)
+  local queues = {}
+  for _, dead in ipairs(buried) do
+    counted(dead.queue, 'dead')
+    queues[dead.queue] = true
+  end
+  for queue in pairs(queues) do trim_dead(shard, queue) end
 end

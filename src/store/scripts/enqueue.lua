@@ -3,44 +3,51 @@
 -- KEYS[1]  string  req:<token>  the request, once applied: '<fingerprint> <base>', where the base is what its ids begin with
 -- KEYS[2]  zset    timers
 -- KEYS[3]  string  awake        somebody is draining, or was just asked to; its value is the base of who asked
--- KEYS[4]  string  sleeper      '<epoch ms> …': when a drain that sleeps will look again
+-- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[5]  hash    failures
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  base         of the ids that follow. Not the token: that comes again after its time, and an id never may
 -- ARGV[4]  fingerprint  of what it asks for
 -- ARGV[5]  ms           how long a replay is recognised
--- ARGV[6]  ms           life of `awake`
+-- ARGV[6]  ms           life of `awake`; 0 where the caller cannot start a drain: then it leaves that to others
 -- ARGV[7]  ms           a delay up to this is worth waking a drain that sleeps until then
--- ARGV[8…] runs of messages alike, as admit.lua reads them
+-- ARGV[8]  ms           what a delivery of these may take: a drain that sleeps has to live so much longer
+-- ARGV[9…] runs of messages alike, as admit.lua reads them
 -- Returns  {'enqueued' | 'repeated' | 'mismatch', '1' if the caller should start a drain, base of the ids,
 --           '<place in the request>=<id of the first>=<duplicate or replaced>' for each that met its dedup key}
---          {'blocked', '0', key} where a key is of a wrong type: nothing was changed. A lane of a wrong type blocks nothing:
---          its messages wait in timers until that is mended
--- Replay   'repeated', with the same word on waking; nothing is enqueued twice. 'mismatch' where the token was used
---          for something else
--- Cost     7 commands for one message; for n in l lanes about 5 + 2 l + n / 100; 2 more for each with a dedup key
+--          An error where storage refuses a write: nothing was changed. A lane that is full, or of a wrong type, blocks
+--          nothing: its messages wait in timers until that is mended
+-- Replay   'repeated', with the same word on waking, or '1' where nobody is awake by now; nothing is enqueued twice. 'mismatch'
+--          where the token was used for something else
+-- Cost     7 commands for one message; for n in l lanes about 5 + 2 l + n / 100; 2 more for each with a dedup key, 1 more
+--          for each instant that is named
 
 local shard = { root = ARGV[1], timers = KEYS[2], failures = KEYS[5], now = clock(ARGV[2]) }
-local base, fingerprint = ARGV[3], ARGV[4]
+local base, fingerprint, looking = ARGV[3], ARGV[4], { awake = KEYS[3], sleeper = KEYS[4] }
 
 local intake = new_intake()
-admit(shard, intake, ARGV, 8, #ARGV)
-
-if #intake.timers > 0 and type(redis.pcall('ZCARD', KEYS[2])) == 'table' then return { 'blocked', '0', 'timers' } end
+intake.request = KEYS[1]
+admit(shard, intake, ARGV, 9, #ARGV)
 local met = table.concat(intake.met, ' ')
-if not redis.call('SET', KEYS[1], fingerprint .. ' ' .. base .. ' ' .. met, 'NX', 'PX', ARGV[5]) then
-  local first, first_base, first_met = string.match(redis.call('GET', KEYS[1]), '^(%S+) (%S+) ?(.*)$')
-  if first ~= fingerprint then return { 'mismatch', '0', '', '' } end
-  return { 'repeated', text_of(KEYS[3]) == first_base and '1' or '0', first_base, first_met }
-end
-put_in(shard, intake)
 
--- Delayed messages need a drain that sleeps until the first of them is due, unless one will look before that anyway.
-local wakeable = intake.ready
-if not wakeable and intake.soonest - shard.now <= tonumber(ARGV[7]) then
-  local looks = tonumber(string.match(text_of(KEYS[4]), '^%d+') or '')
-  wakeable = not (looks and looks > shard.now and looks <= intake.soonest)
+-- What the record of an earlier call with this token says.
+local function answered(record)
+  local first, first_base, first_met = string.match(record, '^(%S+) (%S+) ?(.*)$')
+  if first ~= fingerprint then return { 'mismatch', '0', '', '' } end
+  shard.work = intake.ready -- it may wait still, and whoever was asked to drain be gone
+  local asked = text_of(KEYS[3]) == first_base
+  return { 'repeated', asked and '1' or waking.ask(shard, looking, first_base, ARGV[6], ARGV[7], ARGV[8]), first_base, first_met }
 end
-local wake = wakeable and redis.call('SET', KEYS[3], base, 'NX', 'PX', ARGV[6])
-return { 'enqueued', wake and '1' or '0', base, met }
+
+-- The record of the call is its last put: without it nothing counts. Where the call was applied before, one of its messages is
+-- there still, or the record is, and what was put is taken back.
+local refused = not intake.applied and attempt(function()
+  local fresh = put_in(shard, intake, true)
+  if fresh and redis.call('SET', KEYS[1], fingerprint .. ' ' .. base .. ' ' .. met, 'NX', 'PX', ARGV[5]) then return end
+  intake.applied = redis.call('GET', KEYS[1]) or fingerprint .. ' ' .. base .. ' ' .. met
+  error('repeated', 0)
+end)
+if intake.applied then return answered(intake.applied) end
+if refused then return redis.error_reply(refused) end
+return { 'enqueued', waking.ask(shard, looking, base, ARGV[6], ARGV[7], ARGV[8]), base, met }

@@ -18,19 +18,54 @@ local function in_chunks(command, fixed, values)
   return reply
 end
 
+-- Puts, which storage may refuse wherever they stand in a script: a record, or the database, is full. What takes each of them back
+-- is kept while an attempt is made; it is a delete, which is never refused.
+local undoing
+
+local function undo_by(take_back)
+  if undoing then undoing[#undoing + 1] = take_back end
+end
+
+-- Makes the puts of `work`, all or none. Returns why storage refused them; nil where it did not.
+local function attempt(work, ...)
+  local outer, taken_back = undoing, {}
+  undoing = taken_back
+  local done, refused = pcall(work, ...)
+  undoing = outer
+  if done then
+    for i = 1, outer and #taken_back or 0 do outer[#outer + 1] = taken_back[i] end
+    return nil
+  end
+  for i = #taken_back, 1, -1 do taken_back[i]() end
+  return type(refused) == 'table' and refused.err or tostring(refused)
+end
+
+-- Adds members that a sorted set has not: pairs of score and member.
+local function put_members(key, scored)
+  for from = 1, #scored, CHUNK do
+    local to = math.min(from + CHUNK - 1, #scored)
+    redis.call('ZADD', key, unpack(scored, from, to))
+    undo_by(function()
+      for i = from, to, 2 do redis.pcall('ZREM', key, scored[i + 1]) end
+    end)
+  end
+end
+
 -- The text under a key; '' where there is none, or the key has a wrong type.
 local function text_of(key)
   local text = redis.pcall('GET', key)
   return type(text) == 'string' and text or ''
 end
 
+-- What a list holds that is no entry, by whoever's hand, has attempt 0 and is its own id: it never raises, and ends as a message
+-- without an envelope.
 local function attempt_of(entry)
-  return tonumber(string.match(entry, '^%d+'))
+  return tonumber(string.match(entry, '^%d+') or '0')
 end
 
 local function id_of(entry)
   local dot = string.find(entry, '.', 1, true)
-  return dot and string.sub(entry, dot + 1)
+  return dot and string.sub(entry, dot + 1) or entry
 end
 
 -- In a replacement: what stands before the id of an entry of a first attempt, and of any. The first is what nearly all are, and
@@ -92,26 +127,31 @@ local function dedup_key(root, header)
   if header.dedup and header.dedup ~= '-' then return root .. 'dedup:' .. queue_of(header.lane) .. ':' .. header.dedup end
 end
 
--- The message is done with: its dedup key goes where it does not outlive it, or where the message never came to its end.
-local function end_dedup(root, header, id, always)
+-- The message is done with: its dedup key is added to `garbage` where it does not outlive it, or where the message never came
+-- to its end.
+local function end_dedup(garbage, root, header, id, always)
   local key = dedup_key(root, header)
-  if key and (always or header.release) and text_of(key) == id then redis.call('UNLINK', key) end
+  if key and (always or header.release) and text_of(key) == id then garbage[#garbage + 1] = key end
 end
 
 -- Envelopes read at once: as many of the largest stay below the 10 MB that hosted Redis allows a reply.
 local READ = 36
 
--- Reads envelopes in the order of `entries`, until they add up to `most` bytes. Returns as many as fit, but one at least;
--- false where one is missing.
-local function read_envelopes(root, entries, most)
+-- Reads envelopes in the order of `entries`, behind the first `skip` of them, until they add up to `most` bytes. Returns as many as
+-- fit, but one at least; false where one is missing.
+local function read_envelopes(root, entries, most, skip)
   local envelopes, bytes, prefix, gsub = {}, 0, root .. 'm:', string.gsub
-  for from = 1, #entries, READ do
+  skip = skip or 0
+  for from = skip + 1, #entries, READ do
     local keys = {}
-    for i = from, math.min(from + READ - 1, #entries) do keys[i - from + 1] = gsub(entries[i], ANY, prefix) end
+    for i = from, math.min(from + READ - 1, #entries) do
+      local key, found = gsub(entries[i], ANY, prefix)
+      keys[i - from + 1] = found == 1 and key or prefix .. id_of(entries[i])
+    end
     for i, envelope in ipairs(redis.call('MGET', unpack(keys))) do
       bytes = bytes + (envelope and #envelope or 0)
-      if bytes > most and from + i > 2 then return envelopes end
-      envelopes[from + i - 1] = envelope
+      if bytes > most and from + i > skip + 2 then return envelopes end
+      envelopes[from + i - 1 - skip] = envelope
     end
   end
   return envelopes

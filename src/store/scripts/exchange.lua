@@ -4,8 +4,9 @@
 -- KEYS[2]  hash    failures
 -- KEYS[3]  string  awake
 -- KEYS[4]  hash    config        queue → 'paused <pool>' or 'resuming <pool>'; read only where an index says so
--- KEYS[5]  string  sleeper       '<epoch ms> <lease> <epoch ms>': when a drain that sleeps will look again, and how long it can stay
+-- KEYS[5]  string  sleeper       the drain that sleeps, as wake.lua reads it: when it looks, until when it takes and lives
 -- KEYS[6]  list    stats
+-- KEYS[7]  string  busy          a drain was too busy to look lately, and said so
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  lease        the consumer's own name for it
@@ -13,12 +14,15 @@
 -- ARGV[5]  held         how many entries the caller holds besides those it settles here; -1 where it does not say
 -- ARGV[6]  want         how many more it can use; 0 only settles and extends
 -- ARGV[7]  bytes        of envelopes after which the answer is full
--- ARGV[8]  ms           life of `awake` where the answer is full; 0 where the caller is no drain, -1 where it is about to end
--- ARGV[9]  ms           how long the caller can sleep for the next timer
+-- ARGV[8]  ms           life of `awake` where the answer is full; 0 where the caller is no drain, -1 where it is about to end, -2 where all
+--                       its handlers are busy: until one is free it does not look
+-- ARGV[9]  ms           how long the caller can sleep for the next timer; where it is no drain, a delay up to this is worth waking one
 -- ARGV[10] limit        of timers fired on the way
 -- ARGV[11] pools        how many follow; they are emptied in the order given
 -- ARGV[12] runs         of settlements alike, how many follow
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
+-- ARGV[14] ms           how long a handler may run that the caller starts now: it takes nothing of queues whose deliveries may take longer.
+--                       Where it is no drain, what a delivery may take that a drain has to be woken for
 -- ARGV[…]  pools, then runs of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
 --          health), delay ms, kind, text, measured ('<queue> <figures>' as stats.lua has them; ''), count, then count × entry; then what the handlers of
 --          acked ones enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
@@ -26,8 +30,9 @@
 --           {envelope of each of these entries}, '1' if there is more for this call than fitted in,
 --           {entry that was cancelled while it was held, …},
 --           {name, open until (epoch ms; 0: closed) of each breaker that changed, …},
---           {id, record, …} of schedules that the caller has to fire},
---           '1' if the caller, which is no drain, should start one: what follows on its messages is for drains}
+--           {id, record, …} of schedules that the caller has to fire,
+--           '1' if the caller, which is no drain, should start one: what it made ready or due is for drains,
+--           where work is left that the caller does not take, the shortest timeout of its queues in ms: 0 where that is not known; else ''}
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken
@@ -35,11 +40,12 @@
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
--- Life of `awake` where a drain is asked for, as at an enqueue.
+-- Life of `awake` where a consumer asks for a drain, as at an enqueue; and how long none more says that it is busy.
 local AWAKE_MS = 5000
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[13])
+shard.life = ARGV[8] ~= '0' and tonumber(ARGV[14]) or nil
 local root, now, lease = shard.root, shard.now, ARGV[3]
 local ttl, holds, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
@@ -59,139 +65,238 @@ local function read_runs(at, count)
   return runs, at
 end
 
-local pools = { unpack(ARGV, 14, 13 + tonumber(ARGV[11])) }
-local runs, chained = read_runs(14 + #pools, tonumber(ARGV[12]))
+local pools = { unpack(ARGV, 15, 14 + tonumber(ARGV[11])) }
+local runs, chained = read_runs(15 + #pools, tonumber(ARGV[12]))
+
+-- What handlers of acked ones enqueued: by the place of the settlement where its arguments begin and end.
+local function read_chained(at)
+  local by_place = {}
+  while at <= #ARGV do
+    local last = at + 1 + tonumber(ARGV[at + 1])
+    by_place[tonumber(ARGV[at])] = { at + 2, last }
+    at = last + 1
+  end
+  return by_place
+end
 
 local fired = fire(shard, tonumber(ARGV[10]), lease_timer)
 local next_due = tonumber(fired.next)
 local held = read_raws(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
-local statuses, remaining, garbage, soonest = settle(shard, held, runs, ARGV)
-
-while chained <= #ARGV do
-  local first, last = chained + 2, chained + 1 + tonumber(ARGV[chained + 1])
-  if statuses[tonumber(ARGV[chained])] == 'acked' then admit(shard, shard.intake, ARGV, first, last) end
-  chained = last + 1
-end
-put_in(shard, shard.intake)
-local follows = fired.follows or shard.intake.ready
+local settled = settle(shard, held, runs, read_chained(chained), ARGV)
+local statuses, remaining, garbage = settled.statuses, settled.remaining, settled.garbage
 unpark_freed(shard)
-soonest = math.min(soonest or math.huge, shard.intake.soonest)
-if soonest < math.huge then next_due = math.min(next_due or math.huge, soonest) end
+if settled.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(settled.soonest)) end
 keep(lease_key, held, remaining, garbage)
 commit_breakers(shard)
 
 -- A lease with less in it than its consumer holds was swept: what it holds is another's. It must begin a new one.
-if holds < 0 then holds = #remaining end
+if holds < 0 then holds = #remaining else holds = holds + settled.stuck end
 local lost = #remaining < holds
 
 -- Newer entries stand left. What stands above those the caller knows was taken and never reached it.
 local fresh, cancelled = new_taken(), {}
-for i = lost and 0 or #remaining - holds, 1, -1 do add_item(fresh, remaining[i]) end
+for i = lost and 0 or #remaining - holds, 1, -1 do
+  local place = #fresh.entries + 1
+  fresh.entries[place], fresh.slots[place], fresh.raws[place] = remaining[i].entry, remaining[i].slot, remaining[i].raw
+end
 local in_transit = #fresh.entries
 for i = in_transit + 1, lost and 0 or #remaining do
   if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
 end
 
-local missing, unfinished, promoted = lost and 0 or math.max(0, want - in_transit), false, {}
-for _, pool in ipairs(pools) do
-  if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[4], pool, missing, fresh, promoted) end
+-- What becomes of what was taken: answered as far as it fits, left where it was, or at its end.
+local outcome = {
+  answered = {}, bodies = {}, envelopes = {}, pushed = {}, dropped = {}, buried = {}, failures = {}, ended = {}, garbage = {},
+  intake = new_intake(), seen = 0, instead = 0, bytes = tonumber(ARGV[7]),
+}
+
+-- It is not given out: what it had is free, and its place in the lease or the lane goes when all is stored.
+local function drop(i, freed)
+  outcome.dropped[i] = true
+  if i <= in_transit then return free(shard, freed) end
+  outcome.instead = outcome.instead + 1
+  unuse(shard, fresh.pools[fresh.lanes[i]], fresh.lanes[i], freed)
 end
 
-local entries, slots = fresh.entries, fresh.slots
-local envelopes = read_envelopes(root, entries, tonumber(ARGV[7]))
-
--- What was cancelled is dropped. What has no envelope, or came too late, becomes a dead letter. What did not fit in the answer stays in the lease: to
--- the caller it is lost in transit, and so comes first with its next exchange.
-local answered, bodies, pushed, buried, failures = {}, {}, {}, {}, {}
-local answers, pushes, fit = 0, 0, #envelopes
-shard.intake = new_intake()
-local function drop(i)
-  if i <= in_transit then redis.call('LREM', lease_key, '1', fresh.raws[i]) end
-  return slots[i]
-end
+-- What has no envelope, or came too late, becomes a dead letter.
 local function bury_taken(i, header, expired)
-  local entry, lane, slot = entries[i], fresh.lanes[i], drop(i)
+  local entry, lane, freed = fresh.entries[i], fresh.lanes[i], fresh.slots[i]
   if header then
-    slot = bury_with(shard, buried, header, entry, slot)
-    end_dead(shard, shard.intake, header, id_of(entry))
+    freed = bury_with(outcome.buried, header, entry, freed)
+    outcome.ended[#outcome.ended + 1] = { header, id_of(entry) }
   else
-    buried[#buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = entry }
+    outcome.buried[#outcome.buried + 1] = { queue = lane and queue_of(lane) or NO_QUEUE, entry = entry }
   end
-  free(shard, slot)
-  failures[#failures + 1] = failure(entry, now, expired and 'expired' or 'missing',
+  outcome.failures[#outcome.failures + 1] = failure(entry, now, expired and 'expired' or 'missing',
     expired and 'its time to live was over' or 'its envelope is gone')
+  drop(i, freed)
 end
-for i = 1, #entries do
-  local entry, envelope = entries[i], envelopes[i]
-  local plain = i > fit or is_plain(envelope)
+
+-- One whose envelope was read.
+local function judge_one(i, envelope)
+  local entry = fresh.entries[i]
+  local plain = is_plain(envelope)
   local header = not plain and header_of(envelope)
-  local expired = header and header.expires > 0 and header.expires <= now
+  local expired = header and header.expires > 0 and header.expires <= now and not has_failed(entry)
   if envelope == TOMBSTONE then
-    garbage[#garbage + 1] = root .. 'm:' .. id_of(entry)
-    free(shard, drop(i))
+    outcome.garbage[#outcome.garbage + 1] = root .. 'm:' .. id_of(entry)
+    drop(i, fresh.slots[i])
   elseif not plain and (expired or not header) then
     bury_taken(i, header, expired)
   else
-    if i > in_transit then
-      pushes = pushes + 1
-      pushed[pushes] = slots[i] and with_slot(entry, slots[i]) or entry
-    end
-    if i <= fit then
-      answers = answers + 1
-      answered[answers], bodies[answers] = entry, envelope
-    end
-  end
-end
-bury(shard, buried)
-record_failures(shard, failures)
-put_in(shard, shard.intake)
-push_tally(KEYS[6], now)
-
--- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
-for lane, last in pairs(promoted) do
-  local header = header_of(envelopes[last])
-  if header and now - header.since >= lane.policy.max_wait then
-    redis.call('ZADD', root .. 'ready:' .. lane.pool, digits(now * TICKS), lane.name)
+    if i > in_transit then outcome.pushed[#outcome.pushed + 1] = fresh.slots[i] and with_slot(entry, fresh.slots[i]) or entry end
+    outcome.answered[#outcome.answered + 1], outcome.bodies[#outcome.bodies + 1] = entry, envelope
   end
 end
 
+-- Looks at what was taken last. Returns whether the answer is full.
+local function judge()
+  local skip = outcome.seen
+  local envelopes = read_envelopes(root, fresh.entries, outcome.bytes, skip)
+  for i, envelope in ipairs(envelopes) do
+    outcome.envelopes[skip + i], outcome.bytes = envelope, outcome.bytes - (envelope and #envelope or 0)
+    judge_one(skip + i, envelope)
+  end
+  outcome.seen = skip + #envelopes
+  return outcome.seen < #fresh.entries
+end
+
+-- Rounds of one call: of what was taken a part is at its end already, and others are taken instead.
+local ROUNDS = 10
+
+local counts = {} -- of slots, before anything is taken
+for name, by in pairs(shard.moved) do counts[name] = by end
+local missing, unfinished, full, promoted = lost and 0 or math.max(0, want - in_transit), false, false, {}
+for round = 1, ROUNDS do
+  local instead = outcome.instead
+  for _, pool in ipairs(pools) do
+    if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[4], pool, missing, fresh, promoted) end
+  end
+  full = judge()
+  if full or unfinished or outcome.instead == instead then break end
+  missing, unfinished = missing + outcome.instead - instead, round == ROUNDS
+  unpark_freed(shard)
+end
+-- What does not fit in the answer stays where it is: in its lane, or in the lease, where to the caller it is lost in transit.
+for i = #fresh.entries, math.max(outcome.seen, in_transit) + 1, -1 do untake(shard, fresh, i) end
 unfinished = unfinished or #shard.freed > 0 -- slots of what was taken and dropped
 unpark_freed(shard)
 for i = 1, #shard.windows, 2 do next_due = math.min(next_due or math.huge, tonumber(shard.windows[i])) end
-commit_limits(shard)
 
--- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
--- with one whose budget is over.
-local short = want > 0 and missing > 0 and not lost and not unfinished
-if (short and ARGV[8] ~= '0') or ARGV[8] == '-1' then garbage[#garbage + 1] = KEYS[3] end
-in_chunks('UNLINK', nil, garbage)
-in_chunks('LPUSH', lease_key, pushed)
-local idle = #remaining + #pushed == 0
-if not idle and ttl > 0 then
-  redis.call('ZADD', KEYS[1], digits(now + ttl), lease_timer)
-elseif idle and #held > 0 then
-  redis.call('ZREM', KEYS[1], lease_timer)
+-- All puts of what was taken: nothing has left its lane yet.
+local function put_taken()
+  for _, ended in ipairs(outcome.ended) do end_dead(shard, outcome.intake, outcome.garbage, ended[1], ended[2]) end
+  bury(shard, outcome.buried)
+  put_in(shard, outcome.intake)
+  for from = 1, #outcome.pushed, CHUNK do
+    local to = math.min(from + CHUNK - 1, #outcome.pushed)
+    redis.call('LPUSH', lease_key, unpack(outcome.pushed, from, to))
+    undo_by(function() redis.pcall('LTRIM', lease_key, digits(to - from + 1), '-1') end)
+  end
+  if outcome.stays and ttl > 0 then
+    redis.call('ZADD', KEYS[1], instant(now + ttl), lease_timer)
+    undo_by(function()
+      if #remaining == 0 then redis.pcall('ZREM', KEYS[1], lease_timer) end
+    end)
+  end
+  commit_limits(shard, true)
+  record_failures(shard, outcome.failures)
 end
-if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.call('SET', KEYS[3], lease, 'PX', ARGV[8]) end
 
--- Of all that have nothing to do, the one that looks first may sleep until the next timer, or the one that can stay longest;
--- the others end.
-if idle and short and next_due and next_due - now <= tonumber(ARGV[9]) then
-  local looks, sleeper, stays = string.match(text_of(KEYS[5]), '^(%d+) (%S+) (%d+)$')
-  looks = tonumber(looks)
-  local can_stay = now + tonumber(ARGV[9])
-  if looks and looks > now and looks <= next_due and sleeper ~= lease and tonumber(stays) >= can_stay then
-    next_due = nil
-  else
-    redis.call('SET', KEYS[5], digits(next_due) .. ' ' .. lease .. ' ' .. digits(can_stay), 'PX', digits(math.max(1, next_due - now) + 1000))
+-- Behind the puts: what was taken leaves its lane, lanes that have to wait or are empty leave their index.
+local function remove_taken()
+  for lane, gone in pairs(fresh.gone) do
+    local key = root .. 'lane:' .. lane
+    if gone > 0 and fresh.more[lane] then redis.call('LTRIM', key, '0', digits(-gone - 1)) end
+    if gone > 0 and not fresh.more[lane] then garbage[#garbage + 1] = key end
+  end
+  local leaving = {}
+  for lane, index in pairs(shard.leaving) do
+    leaving[index] = leaving[index] or {}
+    leaving[index][#leaving[index] + 1] = lane
+  end
+  for index, lanes in pairs(leaving) do in_chunks('ZREM', index, lanes) end
+  for _, lane in ipairs(fresh.emptied) do redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane) end
+  for i = 1, in_transit do
+    if outcome.dropped[i] then redis.call('LREM', lease_key, '1', fresh.raws[i]) end
+  end
+  for _, key in ipairs(outcome.garbage) do garbage[#garbage + 1] = key end
+  count_buried(shard, outcome.buried)
+  -- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
+  for lane, last in pairs(promoted) do
+    local header, policy = header_of(outcome.envelopes[last]), lane.policy
+    if header and policy and policy.max_wait and fresh.more[lane.name] and now - header.since >= policy.max_wait then
+      redis.pcall('ZADD', root .. 'ready:' .. lane.pool, digits(now * TICKS), lane.name)
+    end
   end
 end
 
-follows = follows or shard.intake.ready
-local wake = follows and ARGV[8] == '0' and redis.call('SET', KEYS[3], lease, 'NX', 'PX', digits(AWAKE_MS))
-local unseen = fit < #entries or unfinished
+-- Storage refuses: all stays where it is, and the answer has what the lease had.
+local function leave_taken()
+  for lane in pairs(shard.leaving) do
+    if fresh.parked[lane] then redis.pcall('ZREM', fresh.parked[lane], lane) end
+  end
+  for i = #outcome.answered, in_transit + 1, -1 do outcome.answered[i], outcome.bodies[i] = nil, nil end
+  outcome.pushed, outcome.intake, shard.moved, shard.rates = {}, new_intake(), counts, {}
+  outcome.stays = #remaining > 0
+  commit_limits(shard)
+end
+
+local dropped_from_lease = 0
+for i = 1, in_transit do dropped_from_lease = dropped_from_lease + (outcome.dropped[i] and 1 or 0) end
+outcome.stays = #remaining - dropped_from_lease + #outcome.pushed > 0
+if #outcome.pushed > 0 and #remaining == 0 and #garbage > 0 then -- the lease is begun anew
+  in_chunks('UNLINK', nil, garbage)
+  garbage = {}
+end
+local refused = attempt(put_taken)
+if refused then leave_taken() else remove_taken() end
+-- Where nothing was taken and lanes were left, those behind them are out of reach: asking again would find the same.
+unfinished = unfinished and not (shard.left and #fresh.entries == in_transit)
+-- What follows on a death of this call came too late to be taken: a drain looks again.
+unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or false
+if outcome.intake.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(outcome.intake.soonest)) end
+push_tally(KEYS[6], now)
+
+-- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
+-- with one whose budget is over, and with one whose handlers are all busy: but of these only one says so in a while.
+local drains = ARGV[8] ~= '0'
+local short = want > 0 and missing > 0 and not lost and not unfinished and not full and not refused
+do
+  local busy = ARGV[8] == '-2' and redis.pcall('SET', KEYS[7], lease, 'NX', 'PX', digits(AWAKE_MS))
+  if (short and drains) or ARGV[8] == '-1' or (busy and (type(busy) ~= 'table' or not busy.err)) then garbage[#garbage + 1] = KEYS[3] end
+end
+in_chunks('UNLINK', nil, garbage)
+if not outcome.stays and #held > 0 then redis.call('ZREM', KEYS[1], lease_timer) end
+if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.pcall('SET', KEYS[3], lease, 'PX', ARGV[8]) end
+
+-- Of all that have nothing to do, the one that looks first may sleep until the next timer, or the one that can stay longest;
+-- the others end.
+if drains and not outcome.stays and short and next_due and next_due - now <= tonumber(ARGV[9]) then
+  local asleep, takes = waking.sleeper(shard, KEYS[5]), now + tonumber(ARGV[9])
+  if asleep and asleep.lease ~= lease and asleep.looks <= next_due and asleep.takes >= takes then
+    next_due = nil
+  else
+    local sleeper = table.concat({ digits(next_due), lease, digits(takes), digits(now + tonumber(ARGV[14])) }, ' ')
+    redis.pcall('SET', KEYS[5], sleeper, 'PX', digits(math.max(1, next_due - now) + 1000))
+  end
+end
+
+-- A consumer may have made something ready that is for drains. That it did so already shows where its call is a repeat: what it
+-- settles is gone, or what it takes is there.
+local wake = '0'
+if not drains then
+  local told = table.concat(statuses, ' ')
+  local repeated = in_transit > 0 or string.find(told, 'gone', 1, true) or string.find(told, 'stale', 1, true)
+  wake = waking.ask(shard, { awake = KEYS[3], sleeper = KEYS[5] }, lease, digits(AWAKE_MS), ARGV[9], ARGV[14])
+  if repeated and text_of(KEYS[3]) == lease then wake = '1' end
+elseif want == 0 and (shard.work or tonumber(ARGV[8]) < 0) and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1 then
+  shard.left = 0
+end
+
 return { -- few texts rather than many: whoever passes the answer on pays for each
-  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '), table.concat(answered, ' '),
-  bodies, unseen and '1' or '0', cancelled, shard.tripped, fired.schedules, wake and '1' or '0',
+  digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '),
+  table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished) and '1' or '0', cancelled, shard.tripped,
+  fired.schedules, wake, shard.left and digits(shard.left) or '', refused or settled.refused or '',
 }

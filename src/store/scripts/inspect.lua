@@ -263,10 +263,11 @@ inspect['m'] = function(shard, id)
   local entry = digits(last + 1) .. '.' .. id
   record_failures(shard, { failure(entry, shard.now, 'lapsed', 'its list vanished') })
   if last + 1 >= place.header.attempts then
-    local intake = new_intake()
-    bury(shard, { { queue = queue_of(place.header.lane), entry = entry } })
-    end_dead(shard, intake, place.header, id)
-    put_in(shard, intake)
+    local intake, buried, garbage = new_intake(), { { queue = queue_of(place.header.lane), entry = entry } }, {}
+    end_dead(shard, intake, garbage, place.header, id)
+    if attempt(function() bury(shard, buried) put_in(shard, intake) end) then return end
+    in_chunks('UNLINK', nil, garbage)
+    count_buried(shard, buried)
   else
     local moves = {}
     gather(moves, place.header.pool, place.header.lane, 'RPUSH', next_entry(entry))

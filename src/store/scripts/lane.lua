@@ -1,6 +1,7 @@
 -- lane: putting entries in lanes, and the index of lanes with work.
 --
 -- `shard`, here and in the chunks behind this one, is { root = what every key begins with, timers =, failures = (keys), now = }.
+-- `shard.work` is set where a lane of the pool that drains share got entries, or came back: see wake.lua.
 
 -- 2^49: priority first, then the instant of the lane's last turn in ticks, 256 to a ms. Instants stay below it until the year 2039.
 -- Scores are whole numbers: in an index of up to 128 lanes Redis reads others from text, again for each lane that it passes.
@@ -21,29 +22,12 @@ end
 -- How long something that cannot be moved now is put off, so that it never blocks what is due behind it.
 local PUT_OFF_MS = 60000
 
--- Puts entries in a lane: side 'LPUSH' is its tail, 'RPUSH' its head, from which entries are taken. Answers whether
--- the lane was empty. Where its key is of a wrong type the entries wait in timers: never dropped.
-local function put(shard, move)
-  local length = 0
-  for from = 1, #move.entries, CHUNK do
-    local to = math.min(from + CHUNK - 1, #move.entries)
-    length = redis.pcall(move.side, shard.root .. 'lane:' .. move.lane, unpack(move.entries, from, to))
-    if type(length) == 'table' then
-      for i = from, #move.entries do
-        redis.call('ZADD', shard.timers, digits(shard.now + PUT_OFF_MS), delayed(move.pool, move.lane, move.entries[i]))
-      end
-      return false
-    end
-  end
-  return length == #move.entries
-end
-
 -- Entries on their way to lanes: gathered first, so that each lane costs one push.
 local function move_to(moves, pool, lane, side)
   local key = side .. pool .. ' ' .. lane
   local move = moves[key]
   if not move then
-    move = { pool = pool, lane = lane, side = side, entries = {} }
+    move = { pool = pool, lane = lane, side = side, entries = {}, pushed = 0 }
     moves[key] = move
     moves[#moves + 1] = move
   end
@@ -55,21 +39,76 @@ local function gather(moves, pool, lane, side, entry)
   entries[#entries + 1] = entry
 end
 
--- Puts all of them, and adds the lanes that were empty to the index of their pool. Never raises: it comes after what the
--- entries have left, and where an index has a wrong type the audit finds the lane when that is mended.
+-- Takes back what a move has pushed.
+local function take_back(shard, move)
+  local from, to = digits(move.pushed), '-1'
+  if move.side == 'RPUSH' then from, to = '0', digits(-move.pushed - 1) end
+  if move.pushed > 0 then redis.pcall('LTRIM', shard.root .. 'lane:' .. move.lane, from, to) end
+  move.pushed = 0
+end
+
+-- Puts entries in a lane: side 'LPUSH' is its tail, 'RPUSH' its head, from which entries are taken. Answers whether the lane was
+-- empty. Of a lane that takes no more `move.pushed` is less than all.
+local function push(shard, move)
+  local was_empty = false
+  undo_by(function() take_back(shard, move) end)
+  for from = 1, #move.entries, CHUNK do
+    local to = math.min(from + CHUNK - 1, #move.entries)
+    local length = redis.pcall(move.side, shard.root .. 'lane:' .. move.lane, unpack(move.entries, from, to))
+    if type(length) == 'table' then return was_empty end
+    was_empty = was_empty or length == to
+    move.pushed = to
+    shard.work = shard.work or move.pool == '*'
+  end
+  return was_empty
+end
+
+-- What a lane does not take waits in timers, and is tried again: its key has a wrong type, or is full. `shard.put_off` has the
+-- members that this wrote.
+local function put_off(shard, move)
+  shard.put_off = shard.put_off or {}
+  for i = move.pushed + 1, #move.entries do
+    local member = delayed(move.pool, move.lane, move.entries[i])
+    redis.call('ZADD', shard.timers, instant(shard.now + PUT_OFF_MS + (i - move.pushed - 1) * STEP), member)
+    shard.put_off[member] = true
+    undo_by(function()
+      shard.put_off[member] = nil
+      if not (shard.due and shard.due[member]) then redis.pcall('ZREM', shard.timers, member) end -- it was there before
+    end)
+  end
+end
+
+-- Adds lanes that were empty to the index of their pool. Where that takes no more, what was put in them waits in timers.
+local function enter(shard, moves, pool, lanes)
+  local key, turns = shard.root .. 'ready:' .. pool, {}
+  for _, lane in ipairs(lanes) do
+    turns[#turns + 1] = turn(lane, shard.now)
+    turns[#turns + 1] = lane
+  end
+  if not attempt(put_members, key, turns) then return end
+  for _, lane in ipairs(lanes) do
+    for _, move in ipairs(moves) do
+      if move.lane == lane then
+        take_back(shard, move)
+        put_off(shard, move)
+      end
+    end
+  end
+end
+
+-- Puts all of them: no entry is in its lane and not in the index. Raises only where neither its lane nor timers takes an entry.
 local function put_all(shard, moves)
-  local entered = {}
+  local entered, pools = {}, {}
   for _, move in ipairs(moves) do
-    if put(shard, move) then
-      entered[move.pool] = entered[move.pool] or {}
+    if push(shard, move) then
+      if not entered[move.pool] then
+        entered[move.pool] = {}
+        pools[#pools + 1] = move.pool
+      end
       local lanes = entered[move.pool]
-      lanes[#lanes + 1] = turn(move.lane, shard.now)
       lanes[#lanes + 1] = move.lane
     end
+    if move.pushed < #move.entries then put_off(shard, move) end
   end
-  for pool, lanes in pairs(entered) do
-    for from = 1, #lanes, CHUNK do
-      redis.pcall('ZADD', shard.root .. 'ready:' .. pool, unpack(lanes, from, math.min(from + CHUNK - 1, #lanes)))
-    end
-  end
+  for _, pool in ipairs(pools) do enter(shard, moves, pool, entered[pool]) end
 end

@@ -1,8 +1,11 @@
 -- limits: what a queue and each of its groups may have in flight and may take in a period, and the lanes that wait for it.
 --
--- A policy comes with the call, from the deployment's code: '\n<queue> <word> …' for each queue that has one. The words are
+-- What the deployment's code defines comes with the call: '\n<queue> <pool>' for each queue, and behind it the words of its policy,
+-- if it has one. A queue that is not named is unknown here where '\n!' says that these are all; '-' marks one that another
+-- deployment handles. The words of a policy are
 -- c=<in flight> r=<n>/<ms>, gc= and gr= for each group, o (ordered: one of a group at a time, its slot kept through retries)
--- or b (and after its death), q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a lane), and those of breaker.lua.
+-- or b (and after its death), with p=<the queue's priority>, q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a
+-- lane), t=<ms> (what a delivery may take, where that is not 15 s), and those of breaker.lua.
 -- What operators set in `config` counts over c and r.
 --
 -- Slots are counted in the hash `inflight`, by queue and, where groups have limits, by '<queue>/<group>'. Who has one is told
@@ -27,8 +30,9 @@ local function parse_policy(words)
   policy.r, policy.per = number_in(words, ' r=(%d+)/'), number_in(words, ' r=%d+/(%d+)')
   policy.gr, policy.gper = number_in(words, ' gr=(%d+)/'), number_in(words, ' gr=%d+/(%d+)')
   policy.quantum, policy.max_wait = number_in(words, ' q=(%d+)'), number_in(words, ' a=(%d+)')
+  policy.timeout = number_in(words, ' t=(%d+)')
   local order = string.match(words .. ' ', ' ([ob]) ')
-  if order then policy.gc = 1 end
+  if order then policy.gc, policy.own = 1, number_in(words, ' p=(%d)') end
   policy.trips, policy.open_ms = number_in(words, ' g?h=(%d+)/'), number_in(words, ' g?h=%d+/(%d+)')
   policy.trips_group = string.find(words, ' gh=', 1, true) ~= nil
   policy.mode = order or (policy.gc or policy.trips_group) and 'g' or (policy.c or policy.trips) and 'q'
@@ -40,6 +44,19 @@ local function with_limits(shard, policies)
   shard.policies, shard.overrides, shard.policy = policies, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
   shard.breakers, shard.shut, shard.tripped = {}, {}, {}
+  shard.leaving = {} -- lane → the index that it leaves when all that was taken is stored
+end
+
+-- Where a lane belongs: in the pool of its queue as this deployment defines it, else where it was stored.
+local function pool_of(shard, queue, stored)
+  local _, name_end = string.find(shard.policies or '', '\n' .. queue .. ' ', 1, true)
+  return name_end and string.match(shard.policies, '^%S+', name_end + 1) or stored
+end
+
+-- Whether a deployment that names all of its queues does not name this one.
+local function is_unknown(shard, queue)
+  local definitions = shard.policies or ''
+  return string.sub(definitions, -2) == '\n!' and not string.find(definitions, '\n' .. queue .. ' ', 1, true)
 end
 
 -- The policy of a queue; false where it has none.
@@ -51,6 +68,17 @@ local function policy_of(shard, queue)
   policy = words ~= '' and parse_policy(words)
   shard.policy[queue] = policy
   return policy
+end
+
+-- Whether a delivery of this queue may take longer than the drain that asks lives (`shard.life`, in ms; nil: it takes all). Such lanes
+-- stay as they are, untouched and uncounted, for a drain that lives longer. The shortest such timeout is left in `shard.left`.
+local function outlasts(shard, queue)
+  if not shard.life then return false end
+  local policy = shard.policies ~= '' and policy_of(shard, queue)
+  local timeout = policy and policy.timeout or 15000
+  if timeout <= shard.life then return false end
+  shard.left = math.min(shard.left or timeout, timeout)
+  return true
 end
 
 -- The name of a lane's group: '<queue>/' where it has none, which counts as one of its own.
@@ -106,9 +134,9 @@ local function rate_key(shard, name, per)
   return shard.root .. 'rate:' .. digits(per) .. ':' .. name
 end
 
--- An entry that had a slot waits outside of its lease: it keeps that of its group alone, and its queue has room.
-local function keep_group(shard, slot)
-  free(shard, { pool = slot.pool, lane = slot.lane, mode = 'q' })
+-- Of the slot of an entry that waits outside of its lease: what is free, because it keeps that of its group alone.
+local function of_queue(slot)
+  return { pool = slot.pool, lane = slot.lane, mode = 'q' }
 end
 
 -- How many a name may take in this period still, and when the next begins.
@@ -157,6 +185,17 @@ local function use(shard, pool, lane, count)
   return { pool = pool, lane = lane, mode = policy.mode }
 end
 
+-- One that was taken in this call is not given out: its slot is free, and its period has not given it. Who waits for either comes
+-- back.
+local function unuse(shard, pool, lane, slot)
+  local policy = policy_of(shard, queue_of(lane))
+  if not policy then return end
+  for _, name in ipairs({ queue_of(lane), group_of(lane) }) do
+    if shard.rates[name] then shard.rates[name].count = math.max(0, shard.rates[name].count - 1) end
+  end
+  if slot then free(shard, slot) else shard.freed[#shard.freed + 1] = { pool = pool, lane = lane, mode = 'g' } end
+end
+
 -- Parked until its queue or its group has room: taken out of the index by the caller. False where that cannot be.
 local function park(shard, pool, lane, score, waits_for, until_ms)
   local grouped = waits_for ~= queue_of(lane)
@@ -171,7 +210,8 @@ end
 
 -- Lanes with the scores they had come back into the index. Never raises, for it comes after what slots were freed by: where
 -- the index has a wrong type they stay parked.
-local function unpark(shard, pool, queue, lanes)
+local function unpark(shard, stored, queue, lanes)
+  local pool = pool_of(shard, queue, stored)
   for from = 1, #lanes, CHUNK / 2 do
     local names, turns = {}, { 'ZADD', shard.root .. 'ready:' .. pool }
     for i = from, math.min(from + CHUNK / 2 - 1, #lanes) do
@@ -181,7 +221,9 @@ local function unpark(shard, pool, queue, lanes)
       turns[#turns + 1] = name
     end
     if type(redis.pcall(unpack(turns))) ~= 'number' then return end
+    shard.work = shard.work or pool == '*'
     in_chunks('ZREM', shard.root .. 'parked:' .. queue, names)
+    for _, name in ipairs(names) do shard.leaving[name] = nil end
   end
 end
 
@@ -232,6 +274,7 @@ local function unpark_freed(shard)
   shard.freed = {}
   for _, queue in ipairs(order) do
     local freed, policy = queues[queue], policy_of(shard, queue)
+    shard.work = shard.work or freed.pool == '*' -- also where nobody has met its limit yet, and parked a lane
     load_counts(shard, { queue })
     local most = policy and policy.c and math.max(freed.count, policy.c - count_of(shard, queue)) or PARK
     if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end
@@ -259,8 +302,13 @@ local function open_window(shard, pool, name)
   return math.min(shard.now + per * most / rate, (math.floor(shard.now / per) + 1) * per)
 end
 
--- Writes what changed.
-local function commit_limits(shard)
+-- Of what an attempt cannot do without, a refusal is raised; of the rest it is not.
+local function write(must, ...)
+  if must then redis.call(...) else redis.pcall(...) end
+end
+
+-- Writes what changed. Where storage refuses that, counts stay above what is in use, until the next sweep counts again.
+local function commit_limits(shard, must)
   local names, set, gone = {}, {}, {}
   for name, by in pairs(shard.moved) do
     if by ~= 0 then names[#names + 1] = name end
@@ -276,13 +324,15 @@ local function commit_limits(shard)
       set[#set + 1] = digits(count)
     end
   end
-  for from = 1, #set, CHUNK do redis.pcall('HSET', shard.root .. 'inflight', unpack(set, from, math.min(from + CHUNK - 1, #set))) end
-  for from = 1, #gone, CHUNK do redis.pcall('HDEL', shard.root .. 'inflight', unpack(gone, from, math.min(from + CHUNK - 1, #gone))) end
-  for name, rate in pairs(shard.rates) do
-    if rate.used then
-      redis.call('SET', rate_key(shard, name, rate.per), digits(rate.window) .. ' ' .. digits(rate.count), 'PX', digits(2 * rate.per))
-    end
+  local inflight = shard.root .. 'inflight'
+  for from = 1, #shard.windows, CHUNK do
+    write(must, 'ZADD', shard.timers, unpack(shard.windows, from, math.min(from + CHUNK - 1, #shard.windows)))
   end
-  in_chunks('ZADD', shard.timers, shard.windows)
+  for name, rate in pairs(shard.rates) do
+    local taken = digits(rate.window) .. ' ' .. digits(rate.count)
+    if rate.used then write(must, 'SET', rate_key(shard, name, rate.per), taken, 'PX', digits(2 * rate.per)) end
+  end
+  for from = 1, #set, CHUNK do write(must, 'HSET', inflight, unpack(set, from, math.min(from + CHUNK - 1, #set))) end
+  for from = 1, #gone, CHUNK do redis.pcall('HDEL', inflight, unpack(gone, from, math.min(from + CHUNK - 1, #gone))) end
   shard.inflight, shard.moved, shard.windows = {}, {}, {}
 end

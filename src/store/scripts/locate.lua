@@ -11,13 +11,26 @@ local function entries_of(lines, id, header)
   return { '1.' .. id, header and header.attempts > 1 and digits(header.attempts) .. '.' .. id or nil }
 end
 
--- The place where `either` of two members stands in a sorted set: its score, the member, whether it is the second, and whether
--- the key has a wrong type.
-local function score_of(key, either, or_this)
-  local scores = redis.pcall('ZMSCORE', key, either, or_this)
+-- The place where one of some members stands in a sorted set: its score, the member, whether it is an even one, and whether the
+-- key has a wrong type.
+local function score_of(key, ...)
+  local scores, members = redis.pcall('ZMSCORE', key, ...), { ... }
   if scores.err then return nil, nil, false, true end
-  if scores[1] then return scores[1], either, false end
-  return scores[2], or_this, true
+  for i, member in ipairs(members) do
+    if scores[i] then return scores[i], member, i % 2 == 0 end
+  end
+end
+
+-- What a message that waits may be called in timers: in the pool of its envelope, or in the other where its queue became push or
+-- pull since; with its slot each second one.
+local function waiting_of(header, entry)
+  local members = {}
+  for _, pool in ipairs({ header.pool, header.pool == '*' and queue_of(header.lane) or '*' }) do
+    local member = delayed(pool, header.lane, entry)
+    members[#members + 1] = member
+    members[#members + 1] = 'h' .. string.sub(member, 2)
+  end
+  return unpack(members)
 end
 
 -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
@@ -38,8 +51,8 @@ local function locate(shard, id)
   for _, entry in ipairs(entries_of(lines, id, header)) do
     place.entry = entry
     local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
-    local waiting, has_slot = delayed(header.pool, header.lane, entry), false
-    place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting, 'h' .. string.sub(waiting, 2))
+    local has_slot
+    place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting_of(header, entry))
     if place.at then
       place.state, place.slot = 'delayed', has_slot and slot or nil
       return place

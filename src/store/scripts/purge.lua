@@ -8,7 +8,7 @@
 -- ARGV[4]  limit  of messages in this call
 -- ARGV[5]  states of ready, delayed and dead, with blanks between
 -- ARGV[6]  cursor rank among the timers, '0' begins; the caller goes on with the one returned
--- Returns  {how many, next cursor, '1' if there may be more}
+-- Returns  {how many, next cursor, '1' if there may be more, '1' if that made work ready for a drain}
 -- Replay   takes out what is left
 -- Cost     about 5 commands and 1 for each 100 messages, 2 for each lane
 
@@ -69,7 +69,7 @@ while from < #gone do -- a dedup key must not outlive what never came to its end
   local headers = read_envelopes(root, rest, 9000000)
   for i, envelope in ipairs(headers) do
     local header = header_of(envelope)
-    if header then end_dedup(root, header, id_of(rest[i]), true) end
+    if header then end_dedup(keys, root, header, id_of(rest[i]), true) end
     if header and header.follow then keys[#keys + 1] = root .. 'then:' .. id_of(rest[i]) end
   end
   from = from + #headers
@@ -78,4 +78,4 @@ in_chunks('UNLINK', nil, keys)
 in_chunks('HDEL', KEYS[2], ids)
 unpark_freed(shard)
 commit_limits(shard)
-return { digits(#gone), digits(cursor), (more or #gone == limit) and '1' or '0' }
+return { digits(#gone), digits(cursor), (more or #gone == limit) and '1' or '0', shard.work and '1' or '0' }

@@ -6,6 +6,7 @@
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  clock  '' or epoch ms, in tests
 -- ARGV[3]  queue
+-- ARGV[4]  pool   of the queue as it is defined now; '' where that is not known
 -- ARGV[…]  ids, at most 200
 -- Returns  for each id 'redriven', 'gone' where it is not among the dead letters, 'missing' where it has no envelope
 -- Replay   'gone' for what was redriven; nothing moves twice
@@ -15,7 +16,7 @@ local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = cloc
 with_limits(shard, '')
 local root = shard.root
 local dead = root .. 'dead:' .. ARGV[3]
-local ids = { unpack(ARGV, 4) }
+local ids = { unpack(ARGV, 5) }
 
 local headers, read = {}, 0
 while read < #ids do
@@ -45,15 +46,16 @@ for from = 1, #candidates, CHUNK do
   for c, score in ipairs(redis.call('ZMSCORE', dead, unpack(candidates, from, to))) do
     local entry, i, slot = candidates[from + c - 1], owner[from + c - 1].i, owner[from + c - 1].slot
     if score and headers[i] then
-      gather(moves, headers[i].pool, headers[i].lane, slot and 'RPUSH' or 'LPUSH', '1r.' .. ids[i])
+      gather(moves, ARGV[4] ~= '' and ARGV[4] or headers[i].pool, headers[i].lane, slot and 'RPUSH' or 'LPUSH', '1r.' .. ids[i])
       free(shard, slot)
       moved[#moved + 1] = entry
     end
     if score then answers[i] = headers[i] and 'redriven' or 'missing' end
   end
 end
+local refused = attempt(put_all, shard, moves)
+if refused then return redis.error_reply(refused) end
 in_chunks('ZREM', dead, moved)
-put_all(shard, moves)
 unpark_freed(shard)
 commit_limits(shard)
 return answers

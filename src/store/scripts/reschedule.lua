@@ -5,20 +5,23 @@
 -- KEYS[2]  zset    timers       's <id>': its next slot
 -- KEYS[3]  hash    failures
 -- KEYS[4]  string  awake        somebody is draining, or was just asked to
+-- KEYS[5]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- ARGV[1]  root     what every key of the shard begins with
 -- ARGV[2]  clock    '' or epoch ms, in tests
 -- ARGV[3]  token    of this call: the value of `awake` where the caller should start a drain
 -- ARGV[4]  ms       life of `awake`; 0 where the caller drains anyway, or cannot
--- ARGV[5]  most     schedules there may be
--- ARGV[6…] changes: id, header as the caller read it ('': there is none), new header ('': it goes), last error, lines behind
+-- ARGV[5]  ms       a delay up to this is worth waking a drain that sleeps until then
+-- ARGV[6]  ms       what a delivery may take: a drain that sleeps has to live so much longer
+-- ARGV[7]  most     schedules there may be
+-- ARGV[8…] changes: id, header as the caller read it ('': there is none), new header ('': it goes), last error, lines behind
 --          that ('': as they are), due (epoch ms, '': none), how many arguments follow, and runs as admit.lua reads them
 -- Returns  {now, '1' if the caller should start a drain, {'done' | 'changed' | 'full' for each}}. 'changed': it is not as
 --          the caller read it, and nothing was done to it; 'full': it would be one too many
--- Replay   'changed' for what was done: no header comes twice
+-- Replay   'changed' for what was done: no header comes twice; and the same word on starting a drain
 -- Cost     5 commands, and those of an enqueue without its 3 for token and `awake`; 1 more where one is new, 2 where one goes
 
 local shard = { root = ARGV[1], timers = KEYS[2], failures = KEYS[3], now = clock(ARGV[2]) }
-local changes, ids, at = {}, {}, 6
+local changes, ids, at = {}, {}, 8
 while at <= #ARGV do
   local last = at + 6 + tonumber(ARGV[at + 6])
   changes[#changes + 1] = {
@@ -31,13 +34,13 @@ end
 
 local records = redis.call('HMGET', KEYS[1], unpack(ids))
 local intake, statuses, count = new_intake(), {}, nil
-local fields, timers, gone, done = {}, {}, {}, {}
+local fields, timers, befores, gone, done = {}, {}, {}, {}, {}
 for i, change in ipairs(changes) do
   local header, lines = string.match(records[i] or '\n\n', '^([^\n]*)\n[^\n]*\n(.*)$')
   statuses[i] = header == change.expected and 'done' or 'changed'
   if statuses[i] == 'done' and header == '' then
     count = (count or redis.call('HLEN', KEYS[1])) + 1
-    if count > tonumber(ARGV[5]) then statuses[i] = 'full' end
+    if count > tonumber(ARGV[7]) then statuses[i] = 'full' end
   end
   if statuses[i] == 'done' then
     admit(shard, intake, ARGV, change.first, change.last)
@@ -52,14 +55,29 @@ for i, change in ipairs(changes) do
     else
       timers[#timers + 1] = change.due
       timers[#timers + 1] = 's ' .. change.id
+      befores[#befores + 1] = string.match(change.expected, '^(%d+) active ') or false
     end
   end
 end
 
-in_chunks('ZADD', KEYS[2], timers) -- first: it is the one that fails where a key has a wrong type
+-- All puts; the records, which say that this was done, come last.
+local function put_changes()
+  put_in(shard, intake)
+  undo_by(function()
+    for i, before in ipairs(befores) do
+      local member = timers[2 * i]
+      if before then redis.pcall('ZADD', KEYS[2], before, member) else redis.pcall('ZREM', KEYS[2], member) end
+    end
+  end)
+  in_chunks('ZADD', KEYS[2], timers)
+  in_chunks('HSET', KEYS[1], fields)
+end
+
+local refused = attempt(put_changes)
+if refused then return redis.error_reply(refused) end
 in_chunks('ZREM', KEYS[2], done)
-in_chunks('HSET', KEYS[1], fields)
 in_chunks('HDEL', KEYS[1], gone)
-put_in(shard, intake)
-local wake = intake.ready and ARGV[4] ~= '0' and redis.call('SET', KEYS[4], ARGV[3], 'NX', 'PX', ARGV[4])
-return { digits(shard.now), wake and '1' or '0', statuses }
+local wake = waking.ask(shard, { awake = KEYS[4], sleeper = KEYS[5] }, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+local replayed = ARGV[4] ~= '0' and string.find(table.concat(statuses, ' '), 'changed', 1, true)
+if replayed and text_of(KEYS[4]) == ARGV[3] then wake = '1' end -- the answer to an earlier try was lost
+return { digits(shard.now), wake, statuses }

@@ -24,6 +24,7 @@ for i = 3, #ARGV do
   end
 end
 if length + #fresh > tonumber(ARGV[2]) then return { 'full' } end
+-- What was added before storage refused the others is not added again by whoever repeats the call.
 redis.call('ZADD', KEYS[2], '0', ARGV[1])
 in_chunks('LPUSH', KEYS[1], fresh)
 return { digits(#fresh), digits(length + #fresh) }

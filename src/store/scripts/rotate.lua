@@ -4,14 +4,25 @@
 -- ARGV[1]  count        1 to 1,000
 -- Returns  {item, …} in their turn, none twice: a shorter ring gives all it has, none gives {}
 -- Replay   gives the items behind: those of a lost answer come again with their next turn
--- Cost     2 commands for one item; 3 for up to 200, and 1 for each 200 more
+-- Cost     2 commands for one item; 4 for up to 200, and 1 for each 200 more; 2 where a ring has no more than are asked for
 
 if ARGV[1] == '1' then
   local item = redis.call('RPOPLPUSH', KEYS[1], KEYS[1])
   return item and { item } or {}
 end
--- RPOPLPUSH takes no count: popped from the right and pushed left in the same order, the list is as after so many of them.
-local taken = redis.call('LMPOP', '1', KEYS[1], 'RIGHT', 'COUNT', ARGV[1])
-if not taken then return {} end
-in_chunks('LPUSH', KEYS[1], taken[2])
-return taken[2]
+-- RPOPLPUSH takes no count: pushed left in the order in which they stand right, and cut off there, the list is as after so many of
+-- them. A ring that gives all it has is as it was.
+local count = tonumber(ARGV[1])
+local found, items = redis.call('LRANGE', KEYS[1], digits(-count - 1), '-1'), {}
+for i = #found, math.max(1, #found - count + 1), -1 do items[#items + 1] = found[i] end
+if #found <= count then return items end
+local refused = attempt(function()
+  for from = 1, #items, CHUNK do
+    local to = math.min(from + CHUNK - 1, #items)
+    redis.call('LPUSH', KEYS[1], unpack(items, from, to))
+    undo_by(function() redis.pcall('LTRIM', KEYS[1], digits(to - from + 1), '-1') end)
+  end
+end)
+if refused then return redis.error_reply(refused) end
+redis.call('LTRIM', KEYS[1], '0', digits(-count - 1))
+return items

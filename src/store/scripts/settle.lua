@@ -5,14 +5,17 @@
 -- and where they are more than acks { delay =, kind =, text = }. Entries are settled by their names. A consumer elsewhere knows id
 -- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
 
+local settle, keep
+do
+
 -- Nearly all are simply acked, and of those nothing but the entry is needed. What of a run is more than that is added to `rest`.
-local function drop_acked(shard, settled, run, args, in_lease, rest)
+local function drop_acked(shard, settled, run, args, in_lease, chained, rest)
   local statuses, garbage, prefix, gsub = settled.statuses, settled.garbage, shard.root .. 'm:', string.gsub
   local place, dropped, before = run.place - run.first, #garbage, #garbage
   local plain = run.outcome == 'ack' and args[run.first - 4] ~= 'read' -- it may have a dedup key, a retention, or others that follow
   for at = run.first, run.last do
     local entry = args[at]
-    if plain and in_lease[entry] == true then
+    if plain and in_lease[entry] == true and not chained[place + at] then
       in_lease[entry] = nil -- named twice, it counts once
       local key, first = gsub(entry, FIRST, prefix)
       if first == 0 then
@@ -24,7 +27,7 @@ local function drop_acked(shard, settled, run, args, in_lease, rest)
       statuses[place + at] = 'acked'
     else
       if in_lease[entry] then in_lease[entry] = 'named' end -- the first counts, whatever it says
-      rest[#rest + 1] = { entry = entry, run = run, place = place + at }
+      rest[#rest + 1] = { entry = entry, run = run, place = place + at, chained = chained[place + at] }
     end
   end
   run.settled, run.acked = dropped - before, dropped - before
@@ -41,8 +44,8 @@ local function find_items(in_lease, rest)
     items[item.entry], by_id[id_of(item.entry)] = item, item
   end
   for _, s in ipairs(rest) do
-    local item, attempt = by_id[id_of(s.entry)], attempt_of(s.entry)
-    if item and not items[s.entry] and (attempt == 0 or attempt == attempt_of(item.entry)) then s.entry = item.entry end
+    local item, attempt_named = by_id[id_of(s.entry)], attempt_of(s.entry)
+    if item and not items[s.entry] and (attempt_named == 0 or attempt_named == attempt_of(item.entry)) then s.entry = item.entry end
     s.item, items[s.entry] = items[s.entry], nil
     if s.item then in_lease[s.item.raw] = nil end
   end
@@ -62,140 +65,175 @@ local function headers_of(shard, rest)
   return headers
 end
 
--- Something waits before it comes again: with its slot where its group has to wait with it.
-local function wait_later(later, shard, header, entry, slot, delay)
-  local member = delayed(header.pool, header.lane, entry)
-  local holds = slot and (slot.mode == 'o' or slot.mode == 'b')
-  later[#later + 1] = digits(shard.now + delay)
-  later[#later + 1] = holds and string.gsub(member, '^m', 'h') or member
-  if holds then keep_group(shard, slot) else free(shard, slot) end
+-- What some settlements come to, before anything is written.
+local function new_plan()
+  return { garbage = {}, cleared = {}, later = {}, buried = {}, failures = {}, results = {}, ended = {}, slots = {}, moves = {}, intake = new_intake() }
 end
 
-local function settle_acked(shard, settled, s, header)
+-- Something waits before it comes again: with its slot where its group has to wait with it. Returns the slot that is free then.
+local function wait_later(shard, plan, header, entry, slot, delay)
+  local member = delayed(header.pool, header.lane, entry)
+  local holds = slot and (slot.mode == 'o' or slot.mode == 'b')
+  plan.later[#plan.later + 1] = instant(due_at(shard, plan.intake, { delay = delay }))
+  plan.later[#plan.later + 1] = holds and string.gsub(member, '^m', 'h') or member
+  return holds and of_queue(slot) or slot
+end
+
+local function plan_ack(shard, plan, s, header, args)
   local id = id_of(s.entry)
   if type(header) == 'table' then
-    settled.done[#settled.done + 1] = { header, id }
-    if header.retention > 0 then settled.results[#settled.results + 1] = { s.entry, s.run.text, header } end
+    end_dedup(plan.garbage, shard.root, header, id)
+    follow(shard, plan.intake, header, id, 'done')
+    if header.follow then plan.garbage[#plan.garbage + 1] = shard.root .. 'then:' .. id end
+    if header.retention > 0 then plan.results[#plan.results + 1] = { s.entry, s.run.text, header } end
   end
-  settled.garbage[#settled.garbage + 1] = shard.root .. 'm:' .. id
-  if has_failed(s.entry) then settled.cleared[#settled.cleared + 1] = id end
+  if s.chained then admit(shard, plan.intake, args, s.chained[1], s.chained[2]) end
+  plan.garbage[#plan.garbage + 1] = shard.root .. 'm:' .. id
+  if has_failed(s.entry) then plan.cleared[#plan.cleared + 1] = id end
   return 'acked', s.item.slot
 end
 
 -- It failed: it is tried again, or dead. Returns its status, and the slot that is free then.
-local function settle_failed(shard, settled, s, header)
+local function plan_failed(shard, plan, s, header)
   local run, slot = s.run, s.item.slot
-  settled.failures[#settled.failures + 1] = failure(s.entry, shard.now, run.kind, run.text)
+  plan.failures[#plan.failures + 1] = failure(s.entry, shard.now, run.kind, run.text)
   if run.outcome == 'retry' and attempt_of(s.entry) < header.attempts then
-    wait_later(settled.later, shard, header, next_entry(s.entry), slot, run.delay)
-    return 'retried', nil
+    return 'retried', wait_later(shard, plan, header, next_entry(s.entry), slot, run.delay)
   end
-  settled.died[#settled.died + 1] = { header, id_of(s.entry) }
-  return 'dead', bury_with(shard, settled.buried, header, s.entry, slot)
+  plan.ended[#plan.ended + 1] = { header, id_of(s.entry) }
+  return 'dead', bury_with(plan.buried, header, s.entry, slot)
 end
 
 -- One that is in the lease. Returns its status, and the slot that is free then.
-local function settle_one(shard, settled, s, header)
+local function plan_one(shard, plan, s, header, args)
   local run, slot = s.run, s.item.slot
-  if slot and run.word and run.word ~= '' then hear(shard, slot, run.word) end
   if header == TOMBSTONE or s.item.cancelled then
-    settled.garbage[#settled.garbage + 1] = shard.root .. 'm:' .. id_of(s.entry)
+    plan.garbage[#plan.garbage + 1] = shard.root .. 'm:' .. id_of(s.entry)
     return 'gone', slot
   end
-  if run.outcome == 'ack' then return settle_acked(shard, settled, s, header) end
+  if run.outcome == 'ack' then return plan_ack(shard, plan, s, header, args) end
   if not header then
-    settled.buried[#settled.buried + 1] = { queue = NO_QUEUE, entry = s.entry }
-    settled.failures[#settled.failures + 1] = failure(s.entry, shard.now, 'missing', 'its envelope is gone')
+    plan.buried[#plan.buried + 1] = { queue = NO_QUEUE, entry = s.entry }
+    plan.failures[#plan.failures + 1] = failure(s.entry, shard.now, 'missing', 'its envelope is gone')
     return 'dead', slot
   end
-  if run.outcome ~= 'release' then return settle_failed(shard, settled, s, header) end
-  if run.delay == 0 then
-    settled.released[s.item.raw] = { header = header, entry = s.entry }
-    return 'released', slot
-  end
-  wait_later(settled.later, shard, header, s.entry, slot, run.delay)
-  return 'released', nil
+  if run.outcome ~= 'release' then return plan_failed(shard, plan, s, header) end
+  if run.delay > 0 then return 'released', wait_later(shard, plan, header, s.entry, slot, run.delay) end
+  local pool = pool_of(shard, queue_of(header.lane), header.pool)
+  gather(plan.moves, pool, header.lane, 'RPUSH', s.entry)
+  return 'released', slot
 end
 
--- Writes what was gathered. What could meet a key of a wrong type comes first, and is harmless to do again.
-local function write_settled(shard, settled, moves)
-  bury(shard, settled.buried)
-  record_failures(shard, settled.failures)
-  for _, result in ipairs(settled.results) do
+-- All puts of a plan.
+local function put_settled(shard, plan)
+  for _, ended in ipairs(plan.ended) do end_dead(shard, plan.intake, plan.garbage, ended[1], ended[2]) end
+  bury(shard, plan.buried)
+  for _, result in ipairs(plan.results) do
     local entry, text, header = result[1], result[2], result[3]
-    local line = queue_of(header.lane) .. ' ' .. digits(attempt_of(entry)) .. ' ' .. digits(shard.now) .. ' ' .. text
-    redis.call('SET', shard.root .. 'result:' .. id_of(entry), line, 'PX', digits(header.retention))
+    local key, line = shard.root .. 'result:' .. id_of(entry), queue_of(header.lane) .. ' ' .. digits(attempt_of(entry))
+    redis.call('SET', key, line .. ' ' .. digits(shard.now) .. ' ' .. text, 'PX', digits(header.retention))
+    undo_by(function() redis.pcall('UNLINK', key) end)
   end
-  for _, ended in ipairs(settled.done) do
-    local header, id = ended[1], ended[2]
-    end_dedup(shard.root, header, id)
-    follow(shard, shard.intake, header, id, 'done')
-    if header.follow then settled.garbage[#settled.garbage + 1] = shard.root .. 'then:' .. id end
-  end
-  for _, ended in ipairs(settled.died) do end_dead(shard, shard.intake, ended[1], ended[2]) end
-  in_chunks('ZADD', shard.timers, settled.later)
-  put_all(shard, moves)
-  local cleared = settled.cleared
-  for from = 1, #cleared, CHUNK do -- a key of a wrong type costs the texts, not the messages
-    redis.pcall('HDEL', shard.failures, unpack(cleared, from, math.min(from + CHUNK - 1, #cleared)))
-  end
+  put_members(shard.timers, plan.later)
+  put_all(shard, plan.moves)
+  put_in(shard, plan.intake)
+  record_failures(shard, plan.failures)
 end
 
--- Applies runs of settlements to `raws`, what the lease holds from its left end. What follows on their ends goes to
--- `shard.intake`. Returns the status of each, the items that stay, the keys to remove, and when the first of what has to wait
--- is due.
-local function settle(shard, raws, runs, args)
-  local settled = {
-    statuses = {}, garbage = {}, cleared = {}, later = {}, buried = {}, failures = {}, released = {}, done = {}, died = {},
-    results = {},
-  }
-  local in_lease, rest = {}, {}
+-- Behind the puts: what these settlements free, remove and count.
+local function conclude(shard, settled, plan, list)
+  for _, s in ipairs(list) do
+    settled.statuses[s.place] = s.status
+    free(shard, s.freed)
+    if s.item.slot and s.run.word and s.run.word ~= '' then hear(shard, s.item.slot, s.run.word) end
+    observed(s.run, s.header, s.status)
+  end
+  for _, key in ipairs(plan.garbage) do settled.garbage[#settled.garbage + 1] = key end
+  for _, id in ipairs(plan.cleared) do settled.cleared[#settled.cleared + 1] = id end
+  for i = 1, #plan.later, 2 do settled.soonest = math.min(settled.soonest, tonumber(plan.later[i])) end
+  settled.soonest = math.min(settled.soonest, plan.intake.soonest)
+  count_buried(shard, plan.buried)
+end
+
+-- Settles what is held, in the order in which it was taken: all of it, or where storage refuses a part, each by itself. What it
+-- refuses stays in the lease.
+local function settle_held(shard, settled, list, args, in_lease)
+  local plan = new_plan()
+  for i = #list, 1, -1 do -- the oldest of what is given back ends up at the head of its lane
+    if list[i].run.outcome == 'release' and list[i].run.delay == 0 then list[i].status, list[i].freed = plan_one(shard, plan, list[i], list[i].header, args) end
+  end
+  for _, s in ipairs(list) do
+    if s.run.outcome ~= 'release' or s.run.delay > 0 then s.status, s.freed = plan_one(shard, plan, s, s.header, args) end
+  end
+  local refused = attempt(put_settled, shard, plan)
+  if not refused then return conclude(shard, settled, plan, list) end
+  if #list > 1 then
+    for i = #list, 1, -1 do
+      if list[i].run.outcome == 'release' then settle_held(shard, settled, { list[i] }, args, in_lease) end
+    end
+    for _, s in ipairs(list) do
+      if s.run.outcome ~= 'release' then settle_held(shard, settled, { s }, args, in_lease) end
+    end
+    return
+  end
+  settled.statuses[list[1].place], in_lease[list[1].item.raw] = 'refused', true
+  settled.stuck, settled.refused = settled.stuck + 1, refused
+end
+
+-- Applies runs of settlements to `raws`, what the lease holds from its left end. `chained` has what comes with an ack, by the
+-- place of the settlement: where the arguments of its runs begin and end. Returns { statuses = (of each), remaining = (the
+-- items that stay), garbage = (keys to remove), soonest = (when the first of what has to wait is due), stuck = (how many storage refused), refused = (why) }.
+function settle(shard, raws, runs, chained, args)
+  local settled = { statuses = {}, garbage = {}, cleared = {}, remaining = {}, soonest = math.huge, stuck = 0 }
+  local in_lease, rest, held, place_of = {}, {}, {}, {}
   for i = 1, #raws do in_lease[raws[i]] = true end
-  for _, run in ipairs(runs) do drop_acked(shard, settled, run, args, in_lease, rest) end
+  for _, run in ipairs(runs) do drop_acked(shard, settled, run, args, in_lease, chained, rest) end
   if #rest > 0 then
     find_items(in_lease, rest)
     local headers = headers_of(shard, rest)
+    for i = 1, #raws do place_of[raws[i]] = i end
     for _, s in ipairs(rest) do
-      local header, status, slot = headers[s.entry], nil, nil
-      if s.item then status, slot = settle_one(shard, settled, s, header) else status = type(header) == 'table' and 'stale' or 'gone' end
-      settled.statuses[s.place] = status
-      free(shard, slot)
-      if s.item then observed(s.run, header, status) end
+      s.header = headers[s.entry]
+      if s.item then held[#held + 1] = s else settled.statuses[s.place] = type(s.header) == 'table' and 'stale' or 'gone' end
     end
+    table.sort(held, function(a, b) return place_of[a.item.raw] > place_of[b.item.raw] end)
+    if #held > 0 then settle_held(shard, settled, held, args, in_lease) end
   end
-
   count_measured(runs)
-
-  -- From the left, the newest first: so the oldest of what is given back ends up at the head of its lane.
-  local remaining, moves, soonest = {}, {}, nil
-  if next(in_lease) or next(settled.released) then
-    for _, raw in ipairs(raws) do
-      local given_back = settled.released[raw]
-      if given_back then gather(moves, given_back.header.pool, given_back.header.lane, 'RPUSH', given_back.entry) end
-      if in_lease[raw] then remaining[#remaining + 1] = read_item(raw) end
-    end
+  for from = 1, #settled.cleared, CHUNK do -- a key of a wrong type costs the texts, not the messages
+    redis.pcall('HDEL', shard.failures, unpack(settled.cleared, from, math.min(from + CHUNK - 1, #settled.cleared)))
   end
-  write_settled(shard, settled, moves)
-  for i = 1, #settled.later, 2 do soonest = math.min(soonest or math.huge, tonumber(settled.later[i])) end
-  return settled.statuses, remaining, settled.garbage, soonest
+  for i = 1, next(in_lease) and #raws or 0 do
+    if in_lease[raws[i]] then settled.remaining[#settled.remaining + 1] = read_item(raws[i]) end
+  end
+  return settled
+end
+
+-- What stays goes to the left of all that there was, which then is cut off. Where storage refuses that, each goes by itself.
+local function put_kept(lease_key, remaining)
+  for from = #remaining, 1, -CHUNK do
+    local part = {}
+    for i = from, math.max(1, from - CHUNK + 1), -1 do part[#part + 1] = remaining[i].raw end
+    redis.call('LPUSH', lease_key, unpack(part))
+    undo_by(function() redis.pcall('LTRIM', lease_key, digits(#part), '-1') end)
+  end
 end
 
 -- Leaves in the lease what stays of `raws`. An emptied lease is added to `garbage`, to go with the rest in one command.
-local function keep(lease_key, raws, remaining, garbage)
+function keep(lease_key, raws, remaining, garbage)
   local removed = #raws - #remaining
   if removed == 0 then return end
   if #remaining == 0 then
     garbage[#garbage + 1] = lease_key
-  elseif removed <= 1 + #remaining / CHUNK then
+  elseif removed <= 1 + #remaining / CHUNK or attempt(put_kept, lease_key, remaining) then
     local stays = {}
     for _, item in ipairs(remaining) do stays[item.raw] = true end
     for _, raw in ipairs(raws) do
       if not stays[raw] then redis.call('LREM', lease_key, '1', raw) end
     end
   else
-    local kept = {}
-    for i, item in ipairs(remaining) do kept[i] = item.raw end
-    redis.call('UNLINK', lease_key)
-    in_chunks('RPUSH', lease_key, kept)
+    redis.call('LTRIM', lease_key, '0', digits(#remaining - 1))
   end
+end
+
 end

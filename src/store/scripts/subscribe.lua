@@ -17,6 +17,9 @@ local topics = redis.call('HLEN', KEYS[2])
 if not known and count >= tonumber(ARGV[4]) then return 'full' end
 if count == 0 and topics >= tonumber(ARGV[5]) then return 'full' end
 if not known then count = count + 1 end
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-redis.call('HSET', KEYS[2], ARGV[1], string.format('%d', count))
-return 'subscribed'
+redis.call('HSET', KEYS[2], ARGV[1], string.format('%d', count)) -- first: done again it is right again
+local stored = redis.pcall('HSET', KEYS[1], ARGV[2], ARGV[3])
+if type(stored) == 'number' then return 'subscribed' end
+if not known and count == 1 then redis.pcall('HDEL', KEYS[2], ARGV[1]) end
+if not known and count > 1 then redis.pcall('HSET', KEYS[2], ARGV[1], string.format('%d', count - 1)) end
+return stored

@@ -18,7 +18,7 @@
 -- Replay   fires what is due by then; nothing is moved, and no figure counted, twice
 -- Cost     5 commands when nothing is due, 1 more where that is noted; 7 to 9 more where there are figures to fold
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), intake = new_intake() }
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[6])
 shard.repair, shard.findings, shard.drained = true, {}, {}
 local fired = fire(shard, tonumber(ARGV[3]), '')

@@ -1,14 +1,17 @@
 -- take: from lanes into a lease, the most urgent first, taking turns between lanes of one priority, within their limits.
+--
+-- Nothing leaves a lane here: what was taken is read, and removed when the lease has it. RPOPLPUSH in bulk is LRANGE, LPUSH to the
+-- lease, and LTRIM.
+
+local new_taken, take, untake
+do
 
 -- What was taken, by place: entries, the lanes they came from, the slots that some have now, and the items of those that were in
--- the lease before. Lists of their own, because a table for each message is what costs most here.
-local function new_taken()
-  return { entries = {}, lanes = {}, slots = {}, raws = {} }
-end
-
-local function add_item(taken, item)
-  local place = #taken.entries + 1
-  taken.entries[place], taken.slots[place], taken.raws[place] = item.entry, item.slot, item.raw
+-- the lease before. Lists of their own, because a table for each message is what costs most here. `gone` says how many leave the
+-- head of each lane, `more` whether others stay behind them, `parked` in which set a lane was put that has to wait, `emptied` which
+-- may stand in such a set since earlier.
+function new_taken()
+  return { entries = {}, lanes = {}, slots = {}, raws = {}, gone = {}, more = {}, pools = {}, parked = {}, emptied = {} }
 end
 
 -- Numbers as text: shares and turns are mostly alike, and writing numbers out costs.
@@ -19,30 +22,27 @@ local function written(number)
   return texts[number]
 end
 
--- Takes up to `want` entries from one lane: RPOPLPUSH in bulk is LMPOP here and LPUSH when all are gathered. Returns how many.
+-- Takes up to `want` entries from one lane, and looks at one more: whether others stay. Returns how many, and that.
 local function take_from(shard, lane, want, taken)
-  local reply = redis.pcall('LMPOP', '1', shard.root .. 'lane:' .. lane.name, 'RIGHT', 'COUNT', written(want))
-  if not reply or reply.err then return 0 end
-  local popped, entries, lanes, place = reply[2], taken.entries, taken.lanes, #taken.entries
-  for i = 1, #popped do entries[place + i], lanes[place + i] = popped[i], lane.name end
-  local slot = lane.policy and use(shard, lane.pool, lane.name, #popped)
-  for i = 1, slot and #popped or 0 do taken.slots[place + i] = slot end
+  local name = lane.older or lane.name
+  local gone = taken.gone[name] or 0
+  local found = redis.pcall('LRANGE', shard.root .. 'lane:' .. name, written(-gone - want - 1), written(-gone - 1))
+  if found.err then return 0, false end
+  local got, entries, lanes, place = math.min(want, #found), taken.entries, taken.lanes, #taken.entries
+  for i = 1, got do entries[place + i], lanes[place + i] = found[#found + 1 - i], name end
+  local slot = lane.policy and got > 0 and use(shard, lane.pool, name, got)
+  for i = 1, slot and got or 0 do taken.slots[place + i] = slot end
   lane.last = #entries
-  return #popped
+  taken.gone[name], taken.more[name], taken.pools[name] = gone + got, #found > got, lane.pool
+  return got, #found > got
 end
 
--- Of lanes that gave all they were asked for, those that have more. Mostly it is each of them, or none: one command tells.
-local function with_more(shard, lanes)
-  local keys, found, left = {}, 0, {}
-  for i, lane in ipairs(lanes) do keys[i] = shard.root .. 'lane:' .. lane.name end
-  for from = 1, #keys, CHUNK do
-    found = found + redis.call('EXISTS', unpack(keys, from, math.min(from + CHUNK - 1, #keys)))
-  end
-  for i, lane in ipairs(lanes) do
-    left[lane] = found > 0 and (found > #keys - i or redis.call('EXISTS', keys[i]) == 1)
-    if left[lane] then found = found - 1 end
-  end
-  return left
+-- One that was taken in this call, the last of its lane, is left there.
+function untake(shard, taken, place)
+  local lane = taken.lanes[place]
+  taken.gone[lane], taken.more[lane] = taken.gone[lane] - 1, true
+  if not taken.parked[lane] then shard.leaving[lane] = nil end
+  unuse(shard, taken.pools[lane], lane, taken.slots[place])
 end
 
 -- A lane that has to wait for its group gives its turn to one that waits for their queue: nobody else would bring that back
@@ -60,7 +60,7 @@ local SHARING, CROWDED = 20, 10
 -- there are many lanes, no less than makes a batch of SHARING of them. `pass` gathers what becomes of the lanes. Returns what is
 -- still wanted and the lanes with more.
 local function take_turns(shard, pool, lanes, want, pass, taken)
-  local more, full, weights, least = {}, {}, 0, #lanes > SHARING and math.ceil(want / SHARING) or 1
+  local more, weights, least = {}, 0, #lanes > SHARING and math.ceil(want / SHARING) or 1
   for _, lane in ipairs(lanes) do weights = weights + lane.weight end
   for _, lane in ipairs(lanes) do
     local room, waits_for, until_ms = math.huge, nil, nil
@@ -71,24 +71,24 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
     if room <= 0 then
       local score = pass.served[lane] and turn(lane.name, shard.now) or lane.score
       if park(shard, pool, lane.name, score, waits_for, until_ms) then
-        pass.left[#pass.left + 1] = lane.name
+        shard.leaving[lane.name] = pass.index
+        taken.parked[lane.name] = shard.root .. 'parked:' .. queue_of(lane.name)
         if waits_for ~= queue_of(lane.name) then pass_on(shard, pass, queue_of(lane.name), lane.policy) end
       end
       pass.served[lane], pass.promoted[lane] = nil, nil
     elseif share == 0 then
       more[#more + 1] = lane
     else
-      local got = take_from(shard, lane, share, taken)
+      local got, others = take_from(shard, lane, share, taken)
       want, lane.got = want - got, lane.got + got
-      if got == share then full[#full + 1] = lane else pass.left[#pass.left + 1] = lane.name end
-      pass.served[lane] = nil
+      if not others then shard.leaving[lane.older or lane.name] = pass.index end
+      if lane.older and not others then -- what it kept back is next
+        taken.emptied[#taken.emptied + 1], lane.older, others = lane.older, nil, true
+      end
+      if others then more[#more + 1] = lane end
+      pass.served[lane] = others or nil
+      pass.promoted[lane] = lane.promoted and others and lane.last or nil
     end
-  end
-  local left = with_more(shard, full)
-  for _, lane in ipairs(full) do
-    if left[lane] then more[#more + 1] = lane else pass.left[#pass.left + 1] = lane.name end
-    pass.served[lane] = left[lane] or nil
-    if lane.promoted and left[lane] then pass.promoted[lane] = lane.last end
   end
   return want, more
 end
@@ -142,6 +142,13 @@ local function resume(shard, pool, queue)
   return true
 end
 
+-- Lanes that leave an index when all is stored, and stand there until then.
+local function passed_over(shard, index)
+  local count = 0
+  for _, left in pairs(shard.leaving) do count = count + (left == index and 1 or 0) end
+  return count
+end
+
 -- Takes the lanes of paused queues out of the index, where they would be in the way, and those of resumed ones back in.
 -- Returns the paused queues.
 local function restrict(shard, config, pool, index)
@@ -154,7 +161,7 @@ local function restrict(shard, config, pool, index)
       if words ~= '' then shard.overrides[queue] = words end
       if state == 'paused' then paused[queue] = true end
       if state == 'resuming' and resume(shard, pool, queue) then
-        if words == '' then redis.call('HDEL', config, queue) else redis.call('HSET', config, queue, 'open ' .. pool .. words) end
+        if words == '' then redis.pcall('HDEL', config, queue) else redis.pcall('HSET', config, queue, 'open ' .. pool .. words) end
       end
     end
   end
@@ -162,10 +169,10 @@ local function restrict(shard, config, pool, index)
   if not restricted then redis.call('ZREM', index, RESTRICTED) end
   for _ = 1, next(paused) and PASSES or 0 do
     local parked = {}
-    local lanes = redis.call('ZRANGE', index, '0', digits(PARK), 'WITHSCORES')
+    local lanes = redis.call('ZRANGE', index, '0', digits(PARK + passed_over(shard, index)), 'WITHSCORES')
     for i = 1, #lanes, 2 do
       local queue = queue_of(lanes[i])
-      if paused[queue] and park(shard, pool, lanes[i], lanes[i + 1], queue) then parked[#parked + 1] = lanes[i] end
+      if paused[queue] and not shard.leaving[lanes[i]] and park(shard, pool, lanes[i], lanes[i + 1], queue) then parked[#parked + 1] = lanes[i] end
     end
     in_chunks('ZREM', index, parked)
     if #parked == 0 then break end
@@ -184,6 +191,51 @@ local function lane_of(shard, pool, name, score)
   }
 end
 
+-- An ordered queue whose priority a deployment has changed: a lane of the new one waits for those that its group has of others.
+local function find_older(shard, lanes)
+  local keys, waiting = {}, {}
+  for _, lane in ipairs(lanes) do
+    local own = lane.policy and lane.policy.own
+    for priority = 0, own == string.byte(lane.name) - 48 and 9 or -1 do
+      if priority ~= own then
+        keys[#keys + 1] = shard.root .. 'lane:' .. priority .. string.sub(lane.name, 2)
+        waiting[#waiting + 1] = lane
+      end
+    end
+  end
+  for from = 1, #keys, CHUNK do
+    local to = math.min(from + CHUNK - 1, #keys)
+    for i = from, redis.call('EXISTS', unpack(keys, from, to)) > 0 and to or 0 do
+      if redis.call('EXISTS', keys[i]) == 1 then waiting[i].older = string.sub(keys[i], #shard.root + 6) end
+    end
+  end
+end
+
+-- A lane of a queue that became push or pull since it was entered moves to the index where it is served now.
+local function rehome(shard, index, name, pool)
+  local moved = redis.pcall('ZADD', shard.root .. 'ready:' .. pool, turn(name, shard.now), name)
+  if type(moved) == 'number' then shard.leaving[name] = index end
+end
+
+-- A lane of a queue that this deployment does not know waits for one that does: for seconds at first, and the longer the longer
+-- nobody has served it.
+local UNKNOWN_LEAST_MS, UNKNOWN_MOST_MS = 2000, 900000
+
+local function put_aside(shard, index, pool, name, score)
+  local waited = shard.now - tonumber(score) % TURN / TICKS
+  local until_ms = shard.now + math.max(UNKNOWN_LEAST_MS, math.min(UNKNOWN_MOST_MS, waited))
+  if park(shard, pool, name, score, queue_of(name), until_ms) then shard.leaving[name] = index end
+end
+
+-- Whether a lane may be served by who asks. Where its queue is another's it is moved, or put aside.
+local function is_served(shard, index, pool, name, score)
+  local queue = queue_of(name)
+  local belongs = pool_of(shard, queue, pool)
+  if belongs ~= pool then rehome(shard, index, name, belongs) return false end
+  if is_unknown(shard, queue) then put_aside(shard, index, pool, name, score) return false end
+  return not string.find(shard.policies, '\n' .. queue .. ' ' .. pool .. ' -', 1, true) -- another deployment handles it
+end
+
 -- The first `limit` lanes of a pool that may be served, or where there are as many, the first `most` of them. And whether there may
 -- be more, and how many it has looked at.
 local function lanes_of(shard, config, pool, index, limit, most)
@@ -200,7 +252,9 @@ local function lanes_of(shard, config, pool, index, limit, most)
   local more = (#found + 1 - first) / 2 >= limit
   for i = first, more and first + 2 * most - 1 or #found, 2 do
     seen = seen + 1
-    if not (pausing and paused[queue_of(found[i])]) then
+    if not shard.leaving[found[i]] and not (pausing and paused[queue_of(found[i])])
+      and (shard.policies == '' or is_served(shard, index, pool, found[i], found[i + 1]))
+      and not outlasts(shard, queue_of(found[i])) then
       local lane = lane_of(shard, pool, found[i], found[i + 1])
       lane.place = #lanes
       lanes[#lanes + 1] = lane
@@ -213,17 +267,19 @@ local function lanes_of(shard, config, pool, index, limit, most)
   end
   load_counts(shard, names)
   load_breakers(shard, breakers)
+  find_older(shard, lanes)
   return lanes, more, seen
 end
 
--- Takes up to `want` entries from a pool. Returns what is still wanted, and whether it stopped before it had seen all.
-local function take(shard, config, pool, want, taken, promoted)
+-- Takes up to `want` entries from a pool. Lanes that leave its index stay there until all is stored, and are passed over. Returns
+-- what is still wanted, and whether it stopped before it had seen all.
+function take(shard, config, pool, want, taken, promoted)
   local index, moved_aside = shard.root .. 'ready:' .. pool, 0
-  local lanes, more, seen
-  local asked, most = math.min(want, SHARING) + 1, want > SHARING and CROWDED or want
+  local passed, lanes, more, seen = passed_over(shard, index), nil, nil, nil
+  local asked, most = passed + math.min(want, SHARING) + 1, passed + (want > SHARING and CROWDED or want)
   repeat
     lanes, more, seen = lanes_of(shard, config, pool, index, asked, most) -- each has work
-    local pass, turns, from, before = { left = {}, served = {}, promoted = promoted, turns = {} }, {}, 1, #taken.entries
+    local pass, turns, from, before = { index = index, served = {}, promoted = promoted, turns = {} }, {}, 1, #taken.entries
     while want > 0 and from <= #lanes and not next(pass.turns) do -- what has a turn now may come before the others
       local peers
       peers, from = peers_from(lanes, from)
@@ -233,17 +289,18 @@ local function take(shard, config, pool, want, taken, promoted)
       if not only or only.promoted or (only.policy and only.policy.max_wait) then turns_of(pass.served, turns, shard.now, more) end
       pass.served = {}
     end
-    in_chunks('ZREM', index, pass.left)
-    in_chunks('ZADD', index, turns)
+    for i = 1, #turns, CHUNK do redis.pcall('ZADD', index, unpack(turns, i, math.min(i + CHUNK - 1, #turns))) end
     for queue, count in pairs(pass.turns) do
       unpark_queue(shard, pool, queue, math.min(PARK, count))
       more = true
     end
     local got = #taken.entries - before
     if got == 0 then moved_aside = moved_aside + math.max(1, seen) end
-    -- As many as it takes where they hold what these did, behind those that could not even be parked.
-    asked = (got == 0 and PARK or math.min(want, math.ceil(want * #lanes / got))) + seen - #pass.left
+    -- As many as it takes where they hold what these did, behind those that were looked at.
+    asked = (got == 0 and PARK or math.min(want, math.ceil(want * #lanes / got))) + seen
     most = asked
   until want == 0 or not more or moved_aside >= PASSES * PARK
   return want, want > 0 and more
+end
+
 end

@@ -11,4 +11,5 @@
 local fields = redis.call('HGETALL', KEYS[1])
 local request = KEYS[2] and text_of(KEYS[2]) or ''
 local base = string.match(request, '^%S+ (%S+)')
-return { fields, request, base and text_of(KEYS[3]) == base and '1' or '0' }
+local awake = base and text_of(KEYS[3])
+return { fields, request, base and (awake == base or awake == '') and '1' or '0' } -- nobody awake: whoever was asked may be gone

@@ -1,0 +1,65 @@
+/**
+ * Life: for how long a drain takes messages, and until when the handlers of what it took may run.
+ *
+ * Pure. A delivery starts only where its drain lives for the whole of its queue's timeout: what is cut off half-way is work
+ * that is done again.
+ */
+import type { Wake } from '../store/store.ts';
+
+export interface Life {
+  /** From its start on it takes and starts messages for so long. */
+  takesMs: number;
+  /** After so long it has ended. */
+  livesMs: number;
+  /** When its last handler has ended it tries for so long to settle what it holds. */
+  settlesMs: number;
+}
+
+/** Kept at the end of a life for the last exchange, and for handlers that were told to end. */
+export const RESERVED_MS = 500;
+/** What is taken has still to come: an exchange under way. */
+export const UNDER_WAY_MS = 250;
+/** Who sleeps wakes a little before its time is over, however long the answer took that told it to sleep. */
+export const AWAKENING_MS = 500;
+
+/** The last part of a drain's time, in which it starts nothing: a quarter, within these bounds. */
+const LEAST_CLOSING_MS = 500;
+const MOST_CLOSING_MS = 10_000;
+
+/** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
+const WOKEN_MS = 28_000;
+/** Every drain: an invocation by cron is ended after 15 minutes, and sweeps first. */
+const MOST_LIFE_MS = 14.5 * 60_000;
+/** The longest timeout of a queue. */
+export const MOST_TIMEOUT_MS = 14 * 60_000;
+
+const closingOf = (timeMs: number) => Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, timeMs / 4));
+
+/**
+ * A drain that takes messages for so long, but for the end of it, and lives until whatever it started has ended.
+ * @param timeoutsMs of the queues that it delivers
+ */
+export function lifeOf(timeMs: number, timeoutsMs: readonly number[]): Life {
+  const settlesMs = closingOf(timeMs);
+  const takesMs = timeMs - settlesMs;
+  const endsMs = takesMs + Math.max(0, ...timeoutsMs) + RESERVED_MS;
+  return { takesMs, livesMs: Math.max(timeMs, Math.min(MOST_LIFE_MS, endsMs)), settlesMs };
+}
+
+/** One that a request woke: it takes what it can end in time. */
+export function wokenLife(timeMs: number, timeoutsMs: readonly number[]): Life {
+  const { takesMs, settlesMs } = lifeOf(Math.min(WOKEN_MS, timeMs), timeoutsMs);
+  const shortestMs = Math.min(WOKEN_MS, ...timeoutsMs);
+  return { takesMs: Math.min(takesMs, WOKEN_MS - RESERVED_MS - shortestMs), livesMs: WOKEN_MS, settlesMs };
+}
+
+/**
+ * What an enqueue has to know of the drain that it would wake; false where that could not take a message of these queues, because
+ * a delivery may take longer than it lives.
+ */
+export function wakeFor(woken: Life, timeoutsMs: readonly number[]): Wake | false {
+  const lateMs = (timeoutMs: number) => Math.min(woken.takesMs, woken.livesMs - RESERVED_MS - timeoutMs) - AWAKENING_MS;
+  const takenMs = timeoutsMs.filter((timeoutMs) => lateMs(timeoutMs) >= 0);
+  if (takenMs.length === 0) return false;
+  return { withinMs: lateMs(Math.min(...takenMs)), needsMs: Math.max(...takenMs) };
+}

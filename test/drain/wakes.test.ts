@@ -1,0 +1,327 @@
+// Nothing waits for cron where somebody could work: whole deployments, of which no tick is ever called.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { defineQueue, type QueueOptions } from '../../src/index.ts';
+import type { Fault } from '../../src/local/emulator/faults.ts';
+import { newToken } from '../../src/message.ts';
+import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
+import { Bench, onEachRedis, type Redises, startServer } from '../support/bench.ts';
+import { deploymentOn } from '../support/deployment.ts';
+import { redisServerPresent } from '../support/redis-server.ts';
+import { eventually } from '../support/worker.ts';
+
+const HERE = ['the embedded Redis', 'redis-server'];
+const SOON_MS = 4_000; // less than a wake lives that nobody answers
+
+/** A queue that notes what it gets; what is `slow` waits until it is released. */
+function noting(name = 'work', options: QueueOptions = {}) {
+  const seen: string[] = [];
+  const bodies: unknown[] = [];
+  const { promise, resolve: release } = Promise.withResolvers<void>();
+  const queue = defineQueue(name, {
+    requests: 0,
+    ...options,
+    handler: async ({ id, body }) => {
+      seen.push(id);
+      bodies.push(body);
+      if (body === 'slow') await promise;
+    },
+  });
+  return { queue, seen, bodies, release };
+}
+
+const exists = async (b: Bench, key: string) => (await b.redises.raw.exists(`${b.root}${key}`)) === 1;
+
+onEachRedis(
+  'work that a drain leaves',
+  (bench) => {
+    test('because its requests are over is taken by those that the next requests wake, one each', async () => {
+      const b = bench();
+      const { queue, seen } = noting('work', { requests: 1 });
+      const deployed = deploymentOn(b, [queue]);
+      const ids = await deployed.enqueue(
+        'work',
+        Array.from({ length: 90 }, (_, body) => ({ body })),
+      );
+      await deployed.settled();
+      expect(seen.length).toBeLessThan(45);
+      for (let requests = 0; requests < 3; requests += 1) {
+        const [before, wakes] = [seen.length, deployed.kept()];
+        await deployed.call('GET', '/v1/queues/work');
+        await deployed.settled();
+        expect(deployed.kept()).toBe(before < 90 ? wakes + 1 : wakes);
+      }
+      expect(seen.toSorted()).toEqual(ids.toSorted());
+      acked(b, seen);
+      const wakes = deployed.kept();
+      await deployed.call('GET', '/v1/queues/work');
+      expect(deployed.kept()).toBe(wakes); // nothing is left
+    });
+
+    test('because all its handlers are busy: what is urgent wakes another', async () => {
+      const b = bench();
+      const { queue, seen, bodies, release } = noting();
+      const deployed = deploymentOn(b, [queue], { SLUICE_CONCURRENCY: 2 });
+      await deployed.enqueue('work', Array(6).fill({ body: 'slow' }));
+      await eventually('it is busy', () => seen.length === 2);
+      await eventually('it says so', async () => !(await exists(b, 'awake')), SOON_MS);
+      await deployed.enqueue('work', [{ body: 'urgent', priority: 0 }]);
+      await eventually('another takes what is urgent', () => bodies.includes('urgent'), SOON_MS);
+      release();
+      await deployed.settled();
+      expect(seen).toHaveLength(7);
+      acked(b, seen);
+    });
+
+    test('because all its handlers are busy, and that came before it said so, is taken by one that the next request wakes', async () => {
+      const b = bench();
+      const { queue, seen, bodies, release } = noting();
+      const deployed = deploymentOn(b, [queue], { SLUICE_CONCURRENCY: 2 });
+      await deployed.enqueue('work', Array(6).fill({ body: 'slow' }));
+      await deployed.enqueue('work', [{ body: 'urgent', priority: 0 }]);
+      await eventually('it says so', () => exists(b, 'busy'), SOON_MS);
+      await eventually(
+        'another takes what is urgent',
+        async () => {
+          await deployed.call('GET', '/v1/queues/work');
+          return bodies.includes('urgent');
+        },
+        SOON_MS,
+      );
+      release();
+      await deployed.settled();
+      acked(b, seen);
+    });
+  },
+  HERE,
+);
+
+onEachRedis(
+  'a drain is woken by',
+  (bench) => {
+    type Deployed = ReturnType<typeof deploymentOn>;
+    /** A group that a dead letter, or a message between its attempts, holds back. @returns the id of that one */
+    async function blocked(b: Bench, options: QueueOptions, how: 'dead' | 'retry') {
+      const { queue, seen } = noting('work', options);
+      b.deploy(queue);
+      const [first = ''] = await enqueueNow(
+        b,
+        b.message('work', 'first', { group: 'a' }),
+        b.message('work', 'second', { group: 'a' }),
+      ).then(({ ids }) => ids);
+      const store = b.openStore(undefined, b.prefix, [], `\nwork * ${queue.policy}`);
+      const lease = newToken();
+      const [taken] = (await store.exchange({ lease, leaseMs: 9_000, held: 0, want: 1, pools: ['*'], settlements: [] }))
+        .taken;
+      const failure = { kind: 'failed' as const, text: '' };
+      const settlements = [{ entry: taken?.entry ?? '', outcome: how, delayMs: 3_600_000, failure }];
+      await store.exchange({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
+      await b.redises.raw.del(`${b.root}awake`);
+      return { queue, seen, first };
+    }
+    const rows: [
+      string,
+      QueueOptions,
+      'dead' | 'retry',
+      (deployed: Deployed, id: string) => Promise<unknown>,
+      boolean,
+    ][] = [
+      [
+        'a cancel of what blocks a group',
+        { ordered: { afterDeath: 'block' } },
+        'dead',
+        (d, id) => d.call('DELETE', `/v1/messages/${id}`),
+        true,
+      ],
+      [
+        'a cancel of what waits to be tried again',
+        { ordered: true },
+        'retry',
+        (d, id) => d.call('DELETE', `/v1/messages/${id}`),
+        true,
+      ],
+      [
+        'a purge of dead letters',
+        { ordered: { afterDeath: 'block' } },
+        'dead',
+        (d) => d.call('DELETE', '/v1/queues/work/dead'),
+        true,
+      ],
+      [
+        'a purge of delayed messages',
+        { ordered: true },
+        'retry',
+        (d) => d.call('POST', '/v1/queues/work/purge', { states: ['delayed'] }),
+        true,
+      ],
+      [
+        'a redrive',
+        { ordered: { afterDeath: 'block' } },
+        'dead',
+        (d, id) => d.call('POST', '/v1/queues/work/dead/redrive', { ids: [id] }),
+        false,
+      ],
+    ];
+    test.each(rows)('%s', async (_, options, how, act, goes) => {
+      const b = bench();
+      const { queue, seen, first } = await blocked(b, options, how);
+      const deployed = deploymentOn(b, [queue]);
+      await act(deployed, first);
+      await deployed.settled();
+      if (goes) b.alive.delete(first);
+      expect(seen.length).toBe(goes ? 1 : 2);
+      acked(b, seen);
+    });
+
+    test('resuming a queue, raising its limit, and no such call that makes nothing ready', async () => {
+      const b = bench();
+      const { queue, seen } = noting('work', { limits: { concurrency: 1 } });
+      const deployed = deploymentOn(b, [queue]);
+      await deployed.call('POST', '/v1/queues/work/pause');
+      await deployed.enqueue('work', [{ body: 1 }]);
+      await deployed.settled();
+      expect(seen).toEqual([]);
+      await deployed.call('POST', '/v1/queues/work/resume');
+      await deployed.settled();
+      expect(seen).toHaveLength(1);
+      const store = b.openStore(undefined, b.prefix, [], '\nwork * c=1');
+      const {
+        ids: [held = ''],
+      } = await enqueueNow(b, b.message('work', 'held'));
+      await store.exchange({ lease: 'other', leaseMs: 60_000, held: 0, want: 1, pools: ['*'], settlements: [] });
+      await deployed.enqueue('work', [{ body: 2 }]);
+      await deployed.settled();
+      expect(seen).toHaveLength(1);
+      await deployed.call('PATCH', '/v1/queues/work', { concurrency: 2 });
+      await deployed.settled();
+      expect(seen).toHaveLength(2);
+      await store.exchange({
+        lease: 'other',
+        leaseMs: 0,
+        held: -1,
+        want: 0,
+        pools: [],
+        settlements: [{ entry: `1.${held}`, outcome: 'ack' }],
+      });
+      acked(b, [...seen, held]);
+      const [late = ''] = await deployed.enqueue('work', [{ body: 3, delay: '1h' }]);
+      const wakes = deployed.kept();
+      await deployed.call('DELETE', `/v1/messages/${late}`);
+      await deployed.call('POST', '/v1/queues/work/dead/redrive', { limit: 5 });
+      expect(deployed.kept()).toBe(wakes);
+      b.alive.delete(late);
+    });
+
+    test('a sweep, or an audit, that puts something back', async () => {
+      const b = bench();
+      const { queue, seen } = noting();
+      const deployed = deploymentOn(b, [queue]);
+      const { ids } = await enqueueNow(b, b.message('work', 1, { delayMs: 1 }));
+      await b.redises.raw.del(`${b.root}awake`);
+      await eventually('it is due', async () => {
+        await deployed.call('POST', '/v1/sweep');
+        await deployed.settled();
+        return seen.length === 1;
+      });
+      const more = await enqueueNow(b, b.message('work', 2));
+      await b.redises.raw.del(`${b.root}awake`, `${b.root}ready:*`);
+      await deployed.call('GET', '/v1/audit?repair=true');
+      await deployed.settled();
+      expect(seen).toEqual([...ids, ...more.ids]);
+      acked(b, seen);
+    });
+
+    test('the next request, where code without a context enqueued; it takes the wake from nobody', async () => {
+      const b = bench();
+      const { queue, seen } = noting();
+      const deployed = deploymentOn(b, [queue]);
+      const producer = deployed.sluice.producer(deployed.env);
+      b.alive.add((await producer.enqueue(queue, 1)).id);
+      expect(await exists(b, 'awake')).toBe(false);
+      await deployed.call('GET', '/v1/queues/work');
+      await deployed.settled();
+      expect(seen).toHaveLength(1);
+      b.alive.add((await producer.enqueue(queue, 2)).id);
+      const wakes = deployed.kept();
+      b.alive.add((await deployed.sluice.producer(deployed.env, deployed.context).enqueue(queue, 3)).id);
+      expect(deployed.kept()).toBeGreaterThan(wakes);
+      await deployed.settled();
+      expect(seen).toHaveLength(3);
+      acked(b, seen);
+    });
+
+    test('a message of a queue whose deliveries are longer than such a drain lives: no, that is for cron', async () => {
+      const b = bench();
+      const { queue, seen } = noting('work', { timeout: '90s' });
+      const engine = engineOn(b, [queue, noting('other').queue]);
+      const { receipts, wake } = await engine.enqueue([{ queue, body: 1, options: {}, at: '' }]);
+      expect(wake).toBe(false);
+      expect(await exists(b, 'awake')).toBe(false);
+      const report = await engine.drainWoken();
+      expect(report).toMatchObject({ delivered: 0, ended: 'budget' });
+      expect(report.requests).toBeLessThanOrEqual(2); // it is left, not asked for again and again
+      expect(engine.claimsDrain()).toBe(false); // another such drain could not take it either
+      expect((await engine.tick()).drain).toMatchObject({ acked: 1, ended: 'idle' });
+      expect(seen).toEqual(receipts.map(({ id }) => id));
+    });
+  },
+  HERE,
+);
+
+describe.skipIf(!redisServerPresent())('an answer that is lost', () => {
+  let redises: Redises;
+  let b: Bench;
+  let fault: ((commands: string[][]) => Fault | undefined) | undefined;
+  beforeAll(async () => {
+    redises = await startServer({ faults: ({ commands }) => fault?.(commands) });
+  }, 60_000);
+  beforeEach(() => {
+    b = new Bench(redises);
+  });
+  afterEach(async () => {
+    fault = undefined;
+    expect(await b.violations()).toEqual([]);
+  });
+  afterAll(() => redises.stop());
+
+  /** The next requests meet it, so many. */
+  const next = (kind: 'drop-reply' | 'reset', count: number) => {
+    let left = count;
+    fault = () => (left-- > 0 ? { kind } : undefined);
+  };
+
+  test('takes no wake with it: of an enqueue, of a settlement with a follower, of a receive that fires what is due', async () => {
+    const wakes: boolean[] = [];
+    next('drop-reply', 1);
+    wakes.push((await enqueueNow(b, b.message('mail', 1))).wake);
+    const store = b.openStore();
+    const follows = [{ on: 'done' as const, message: b.message('mail', 'follows') }];
+    await enqueueNow(b, b.message('pulled', 2, { pool: 'pulled', follows }));
+    const ask = { lease: 'c', leaseMs: 9_000, held: 0, want: 1, pools: ['pulled'], settlements: [] };
+    const [taken] = (await store.exchange(ask)).taken;
+    await b.redises.raw.del(`${b.root}awake`);
+    next('drop-reply', 1);
+    const settlements = [{ entry: taken?.entry ?? '', outcome: 'ack' as const, result: 'null' }];
+    wakes.push((await store.exchange({ ...ask, want: 0, settlements })).wake);
+    await enqueueNow(b, b.message('mail', 3, { delayMs: 1 }));
+    await b.redises.raw.del(`${b.root}awake`);
+    await pause(5); // it is due by the same clock, or a later one
+    next('drop-reply', 1);
+    wakes.push((await store.exchange({ ...ask, lease: 'd' })).wake);
+    expect(wakes).toEqual([true, true, true]);
+    for (const id of Object.keys((await b.shard()).envelopes)) b.alive.add(id);
+    b.alive.delete(taken?.entry.slice(2) ?? '');
+  });
+
+  test('or storage that is away when a woken drain begins costs a second or two: it tries again', async () => {
+    const { queue, seen } = noting();
+    const deployed = deploymentOn(b, [queue]);
+    const engine = engineOn(b, [queue]);
+    await engine.tick(); // the scripts are known
+    await enqueueNow(b, b.message('work', 1));
+    next('reset', 4); // a request and all its repetitions
+    await engine.drainWoken();
+    expect(seen).toHaveLength(1);
+    acked(b, seen);
+    expect(deployed.kept()).toBe(0);
+  });
+});

@@ -1,0 +1,111 @@
+// Order is the order of arrival, also among messages that share the instant at which they are due, come again or died.
+import { expect, test } from 'vitest';
+import { newToken } from '../../src/message.ts';
+import type { Settlement } from '../../src/store/store.ts';
+import { type Bench, onEachRedis } from '../support/bench.ts';
+import { idOf } from '../support/settling.ts';
+
+const LATER_MS = 3_000;
+const failure = { kind: 'failed', text: 'x' } as const;
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** Enqueues bodies 0 to 11 and takes them: the lease that others are settled from. */
+async function twelve(b: Bench) {
+  const ids = await b.enqueue(...numbers(12).map((n) => b.message('mail', n)));
+  return { ids, held: await b.take(12, 'first') };
+}
+
+async function takeLater(b: Bench, afterMs = LATER_MS): Promise<string[]> {
+  b.now += afterMs;
+  return (await b.take(100, 'later')).map(idOf);
+}
+
+onEachRedis('what shares an instant', (bench) => {
+  test.each([
+    { name: 'a delay', options: () => ({ delayMs: LATER_MS }) },
+    { name: 'an instant that is named', options: (b: Bench) => ({ notBefore: b.now + LATER_MS }) },
+  ])('a batch with $name comes as it came in, and so does a second one behind it', async ({ options }) => {
+    const b = bench();
+    const batch = () => b.enqueue(...numbers(120).map((n) => b.message('mail', n, options(b))));
+    const ids = await batch();
+    b.now += 0.1; // a call later, within the same millisecond
+    ids.push(...(await batch()));
+    b.now += LATER_MS + 0.9;
+    const taken: string[] = [];
+    for (let more = true; more; ) {
+      const some = (await b.take(100, 'later', { held: taken.length })).map(idOf);
+      taken.push(...some);
+      more = some.length > 0;
+    }
+    expect(taken).toEqual(ids);
+  });
+
+  test.each(['retry', 'release'] as const)('of what is settled together, each a %s with one delay', async (outcome) => {
+    const b = bench();
+    const { ids, held } = await twelve(b);
+    const settlements = held.map((entry): Settlement => ({ entry, outcome, delayMs: LATER_MS, failure }));
+    await b.exchange({ lease: 'first', settlements });
+    expect(await takeLater(b)).toEqual(ids);
+  });
+
+  test('of a group of an ordered queue, one after the other', async () => {
+    const b = bench();
+    b.deploy({ name: 'mail', pool: '*', policy: 'o' });
+    const ids = await b.enqueue(...numbers(12).map((n) => b.message('mail', n, { group: 'g', delayMs: LATER_MS })));
+    b.now += LATER_MS;
+    const taken: string[] = [];
+    for (const _ of ids) {
+      const [entry = ''] = await b.take(5, 'one');
+      await b.exchange({ lease: 'one', settlements: [{ entry, outcome: 'ack' }] });
+      taken.push(idOf(entry));
+    }
+    expect(taken).toEqual(ids);
+  });
+
+  test('what died together is listed, and redriven, in its order', async () => {
+    const b = bench();
+    const { ids, held } = await twelve(b);
+    await b.exchange({
+      lease: 'first',
+      settlements: held.map((entry) => ({ entry, outcome: 'dead' as const, failure })),
+    });
+    const listed: string[] = [];
+    let cursor = '';
+    do {
+      const page = await b.operations().browse('mail', '*', 'dead', 5, cursor);
+      listed.push(...page.messages.map(({ entry }) => idOf(entry)));
+      cursor = page.cursor;
+    } while (cursor !== '');
+    expect(listed).toEqual(ids);
+    await b.operations().redrive('mail', listed);
+    expect(await takeLater(b)).toEqual(ids);
+  });
+
+  test('delayed messages are listed in their order', async () => {
+    const b = bench();
+    const ids = await b.enqueue(...numbers(30).map((n) => b.message('mail', n, { delayMs: LATER_MS })));
+    const { messages } = await b.operations().browse('mail', '*', 'delayed', 100, '');
+    expect(messages.map(({ entry }) => idOf(entry))).toEqual(ids);
+    expect(messages.every(({ at }) => at === b.now + LATER_MS)).toBe(true);
+  });
+
+  test('what a handler enqueues with one delay, and what follows on one end', async () => {
+    const b = bench();
+    const follows = numbers(12).map((n) => ({
+      on: 'done' as const,
+      message: b.message('after', n, { delayMs: LATER_MS }),
+    }));
+    await b.enqueue(b.message('mail', 1, { follows }));
+    const [entry = ''] = await b.take(1, 'first');
+    const chained = numbers(12).map((n) => ({ id: newToken(), ...b.message('chained', n, { delayMs: LATER_MS }) }));
+    await b.exchange({ lease: 'first', settlements: [{ entry, outcome: 'ack', chained, result: 'null' }] });
+    const followers = numbers(12).map((n) => `${idOf(entry)}-done${n + 1}`);
+    for (const id of [...followers, ...chained.map(({ id }) => id)]) {
+      b.alive.add(id);
+      b.unordered.add(id);
+    }
+    const taken = await takeLater(b);
+    expect(taken.filter((id) => id.includes('-done'))).toEqual(followers);
+    expect(taken.filter((id) => !id.includes('-done'))).toEqual(chained.map(({ id }) => id));
+  });
+});

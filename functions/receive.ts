@@ -1,8 +1,10 @@
 /** The edge function for consumers elsewhere: receive messages of pulled queues, and settle them, one round trip each. */
 import type { Context } from 'hono';
+import { InvalidMessage } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, permit } from '../src/http/auth.ts';
-import { leaseName, limitBody, readValid } from '../src/http/body.ts';
+import { limitBody, readValid } from '../src/http/body.ts';
+import { nameLease, queuesOfLease } from '../src/http/lease-name.ts';
 import { Problem } from '../src/http/problem.ts';
 import { ReceiveRequest, SettleRequest } from '../src/http/receive-schema.ts';
 import { wakeDrain } from '../src/sluice.ts';
@@ -10,34 +12,39 @@ import { wakeDrain } from '../src/sluice.ts';
 export const receive: EdgeFunction = (app) => {
   app.post('/v1/receive', allow('receive'), limitBody, async (c) => {
     const { queues, max, visibility } = await readValid(c, ReceiveRequest);
-    const lease = await leaseName(c);
-    const { wake, ...received } = await c.var.engine.receive({
-      lease,
-      queues: pulled(c, queues),
-      max,
-      visibilityMs: visibility,
-    });
+    const name = await nameLease(c, pulled(c, queues));
+    const { wake, ...received } = await c.var.engine.receive({ ...name, queues, max, visibilityMs: visibility });
     if (wake) wakeDrain(c.var.engine, c.executionCtx);
     if (received.messages.length === 0 && received.nextInMs !== undefined) {
       c.header('Retry-After', String(Math.ceil(received.nextInMs / 1_000)));
     }
-    return c.json({ lease, ...received });
+    return c.json({ lease: name.lease, ...received });
   });
 
   app.post('/v1/leases/:lease/settle', allow('receive'), limitBody, async (c) => {
     const lease = c.req.param('lease');
-    if (!/^[\w-]{1,64}$/.test(lease)) throw new Problem('not_found');
+    const queues = queuesOfLease(lease);
+    if (queues.length === 0) throw new Problem('not_found', 'No lease can have this name');
+    for (const queue of queues) permit(c.var.token, queue);
     const { settle, extend, receive: more } = await readValid(c, SettleRequest);
+    if (more) checkWithin(queues, pulled(c, more.queues));
     const { wake, ...settled } = await c.var.engine.settle({
       lease,
       settlements: settle,
       extendMs: extend,
-      ...(more ? { more: { ...more, queues: pulled(c, more.queues) } } : {}),
+      ...(more ? { more } : {}),
     });
     if (wake) wakeDrain(c.var.engine, c.executionCtx);
     return c.json(settled);
   });
 };
+
+/** What else a lease held would be open to whoever may settle under its name. @throws InvalidMessage */
+function checkWithin(queues: string[], wanted: string[]): void {
+  if (wanted.every((queue) => queues.includes(queue))) return;
+  const message = 'must be queues that the lease was received from: begin another for others';
+  throw new InvalidMessage([{ field: 'receive.queues', code: 'other_lease', message }]);
+}
 
 /** Names of pulled queues that the caller may touch, in the order given. */
 function pulled(c: Context<SluiceEnv>, names: string[]): string[] {

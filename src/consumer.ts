@@ -5,6 +5,8 @@ import type { ExchangeAnswer, Outcome, Settlement, Status, Store } from './store
 
 export interface Receive {
   lease: string;
+  /** The name under which it begins, where the caller has given one: no other lease may. */
+  claim?: string | undefined;
   /** Pulled queues, in the order in which they are emptied. */
   queues: string[];
   max: number;
@@ -17,7 +19,7 @@ export interface Received {
   messages: Omit<Message, 'maxAttempts'>[];
   /** Nothing is ready: the next timer is due in so many ms. */
   nextInMs?: number;
-  /** The lease holds more than fits in one answer: it comes first with the next. */
+  /** There is more for this call than it brought: it comes with the next. */
   more?: true;
 }
 
@@ -46,9 +48,9 @@ export interface Settled extends Partial<Received> {
 /** A lease that is only settled keeps its expiry; one that takes more lasts this long again. */
 const MORE_VISIBILITY_MS = 30_000;
 
-/** @throws StorageError */
-export async function receive(store: Store, { lease, queues, max, visibilityMs }: Receive): Promise<Received> {
-  const ask = { lease, leaseMs: visibilityMs, held: 0, want: max, pools: queues, settlements: [] };
+/** @throws StorageError; RequestMismatch where another lease has begun under the claim */
+export async function receive(store: Store, { lease, claim, queues, max, visibilityMs }: Receive): Promise<Received> {
+  const ask = { lease, claim, leaseMs: visibilityMs, held: 0, want: max, pools: distinct(queues), settlements: [] };
   let answer = await store.exchange(ask);
   if (answer.schedules && answer.taken.length === 0) answer = await store.exchange(ask); // their messages are there by now
   if (answer.refused) throw answer.refused;
@@ -63,7 +65,7 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
     leaseMs,
     held: more?.holding ?? -1,
     want: more?.max ?? 0,
-    pools: more?.queues ?? [],
+    pools: distinct(more?.queues ?? []),
     settlements: settlements.map(settlementOf),
   });
   if (answer.refused) throw answer.refused;
@@ -74,6 +76,9 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
   if (more) return { ...outcome, ...(await received(store, lease, answer, leaseMs)) };
   return leaseMs > 0 ? { ...outcome, expiresAt: answer.now + leaseMs } : outcome;
 }
+
+/** A queue that is named twice would be looked into twice, and nothing more found. */
+const distinct = (queues: string[]) => [...new Set(queues)];
 
 function settlementOf({ id, attempt = 0, outcome, delay, error, result }: Settle['settlements'][0]): Settlement {
   const backoffMs = outcome === 'retry' ? DEFAULT_BACKOFF.waitMs(Math.max(1, attempt), Math.random()) : 0;

@@ -27,7 +27,7 @@ import { type Health, healthCheck } from './store/health.ts';
 import { openOperations } from './store/operations.ts';
 import { openRings } from './store/rings.ts';
 import { openScheduleStore } from './store/schedules.ts';
-import { scriptRunner } from './store/script.ts';
+import { recognisedMsFor, scriptRunner } from './store/script.ts';
 import { openStats } from './store/stats.ts';
 import { type Finding, openStore, type Store } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
@@ -132,12 +132,13 @@ export function openEngine(
   const prefix = config.SLUICE_PREFIX;
   const drained = [...queues.values()].filter(({ pool }) => pool === DRAINED).map(({ name }) => name);
   const policies = definitionsOf(queues.values());
-  const store = openStore({ runner: scriptRunner({ send }), prefix, drained, policies });
+  const recognisedMs = recognisedMsFor(config.SLUICE_REDIS_TIMEOUT_MS);
+  const store = openStore({ runner: scriptRunner({ send }), prefix, drained, policies, recognisedMs });
   const known = { queues, ids: new Set(schedules.map(({ id }) => id)) };
   const storesFor = ({ onRequest, msLeft }: Budget) => {
     const runner = scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft });
     return {
-      store: openStore({ runner, prefix, drained, policies }),
+      store: openStore({ runner, prefix, drained, policies, recognisedMs }),
       schedules: openScheduleStore({ runner, prefix }),
     };
   };
@@ -229,7 +230,7 @@ export function openEngine(
   return {
     config,
     queues,
-    sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix })),
+    sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix, recognisedMs })),
     enqueue: (drafts, name, origin = {}) =>
       tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
         enqueueDrafts(store, queues, drafts, { ...name, wake: wakeOf(drafts, origin.wakes) }, traceparent),

@@ -35,7 +35,7 @@ const options = {
       }),
     ),
   ),
-  /** Delivered within this time after it became due, or a dead letter. */
+  /** Delivered for the first time within this time after it became due, or a dead letter. */
   ttl: z.optional(duration(1)),
   /** A tenant, a customer, an entity: messages of a group take turns with those of the others. */
   group: z.optional(wellFormed(MAX_GROUP_LENGTH)),

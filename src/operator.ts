@@ -60,7 +60,7 @@ export interface Operator {
   override(queue: AnyQueue, overrides: Overrides): Promise<void>;
   /** Leased messages stay with their consumers. @returns how many went, and whether there may be more. @throws StorageError */
   purge(queue: AnyQueue, states: Exclude<State, 'leased'>[]): Promise<{ purged: number; more: boolean }>;
-  /** These dead letters, or so many of the oldest. @throws StorageError */
+  /** These dead letters, or so many of the oldest; each is answered once. @throws StorageError */
   redrive(queue: AnyQueue, which: { ids: string[] } | { limit: number }): Promise<{ id: string; status: Redriven }[]>;
 }
 
@@ -111,7 +111,7 @@ export function openOperator(operations: Operations, clock: () => number = Date.
       return { purged, more: step.more };
     },
     async redrive({ name, pool }, which) {
-      const ids = 'ids' in which ? which.ids : await oldestDead(operations, name, pool, which.limit);
+      const ids = 'ids' in which ? [...new Set(which.ids)] : await oldestDead(operations, name, pool, which.limit);
       const redriven: { id: string; status: Redriven }[] = [];
       for (let from = 0; from < ids.length; from += REDRIVE_STEP) {
         const step = ids.slice(from, from + REDRIVE_STEP);

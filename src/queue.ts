@@ -66,7 +66,7 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   backoff?: Backoff;
   /** A delivery that takes longer is aborted and counts as failed; a drain that lives shorter does not begin it. Default 15 s. */
   timeout?: Duration;
-  /** A message not delivered within it becomes a dead letter. Default: none. */
+  /** A message not delivered within it for the first time becomes a dead letter. Default: none. */
   ttl?: Duration;
   /** How long the outcome and what the handler returned are kept, to be asked for. Default: not at all. */
   retention?: Duration;

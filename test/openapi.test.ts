@@ -286,7 +286,7 @@ describe('the deployed bundle', () => {
     [
       'settle',
       'a lease that is lost',
-      () => ({ params: { lease: 'nobody' }, body: { receive: { ...QUEUES, holding: 3 } } }),
+      () => ({ params: { lease: 'nobody~reports' }, body: { receive: { ...QUEUES, holding: 3 } } }),
     ],
     ['takeWebhook', 'an event', () => GITHUB],
     ['takeWebhook', 'the same again', () => GITHUB],
@@ -458,7 +458,7 @@ describe('the deployed bundle', () => {
     ['receive', 'not_pulled', { body: { queues: ['github.review'] } }],
     ['receive', 'invalid_message', { body: { queues: [], max: 101, visibility: 1 } }],
     ['settle', 'not_found', { params: { lease: 'a%20b' }, body: {} }],
-    ['settle', 'invalid_message', { params: { lease: 'l' }, body: { settle: [{ id: 'x', outcome: 'lost' }] } }],
+    ['settle', 'invalid_message', { params: { lease: 'l~reports' }, body: { settle: [{ id: 'x', outcome: 'lost' }] } }],
     ['enqueue', 'invalid_message', { params: { queue: 'webhook.out' }, body: { body: 1, destination: 'data:,x' } }],
     ['subscribe', 'invalid_message', { params: { topic: 'a', subscription: 'b' }, body: { queue: 'nowhere' } }],
     ['getTopic', 'unknown_topic', { params: { topic: 'nowhere' } }],

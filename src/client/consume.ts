@@ -7,7 +7,7 @@
 import type { Duration } from '../duration.ts';
 import { type ConsumeHandler, deliver } from './delivery.ts';
 import { toMs } from './duration.ts';
-import { SluiceError } from './error.ts';
+import { isTemporary } from './error.ts';
 import { type Lease, receive } from './lease.ts';
 import { nameOf, type QueueRef } from './queue-ref.ts';
 import { newKey, type Transport, waitMs } from './transport.ts';
@@ -80,8 +80,8 @@ class Consumption<Body> {
   /** When to ask a queue again that had less than wanted. */
   #askAgainAt = 0;
   #idleMs: number;
-  /** The lease may hold messages that never arrived: the answer was lost, or they did not fit in it. */
-  #isInTransit = false;
+  /** So many messages the lease may hold that never arrived, because an answer was lost. */
+  #inTransit = 0;
   #failures = 0;
   #repeatAt = 0;
   /** The server's refusal that ends it, and that it refused again when told the last outcomes. */
@@ -157,7 +157,7 @@ class Consumption<Body> {
   }
 
   #want(): number {
-    if (this.#isStopping()) return this.#isInTransit ? 1 : 0;
+    if (this.#isStopping()) return this.#inTransit; // to give them back
     const held = this.#running.size + this.#waiting.length;
     return Math.max(0, Math.min(MAX_WANT, this.#options.max - held));
   }
@@ -213,17 +213,32 @@ class Consumption<Body> {
       this.#leasedUntil = until;
       return this.#lease.messages;
     }
+    const outcomes = this.#outcomes.splice(0);
+    try {
+      return await this.#sync(this.#lease, outcomes, want, until);
+    } catch (error) {
+      if (!isTemporary(error)) this.#outcomes.unshift(...outcomes); // the lease has taken them out again
+      throw error;
+    }
+  }
+
+  async #sync(
+    lease: Lease<Body>,
+    outcomes: Settlement[],
+    want: number,
+    until: number,
+  ): Promise<ReceivedMessage<Body>[]> {
+    const { visibility } = this.#options;
     // Only an exchange that takes says whether the lease was lost. Where it may have been, it takes at least one.
     const isDoubtful = this.#isHolding() && Date.now() >= this.#leasedUntil;
-    const outcomes = this.#outcomes.splice(0);
     if (want > 0 || (isDoubtful && !this.#isStopping())) {
-      const messages = await this.#lease.settleAndReceive(outcomes, { max: Math.max(1, want), visibility });
+      const messages = await lease.settleAndReceive(outcomes, { max: Math.max(1, want), visibility });
       this.#leasedUntil = until;
-      this.#abortCancelled(this.#lease);
+      this.#abortCancelled(lease);
       return messages;
     }
-    await this.#lease.settle(outcomes, this.#isHolding() ? { extend: visibility } : {});
-    this.#abortCancelled(this.#lease);
+    await lease.settle(outcomes, this.#isHolding() ? { extend: visibility } : {});
+    this.#abortCancelled(lease);
     if (Date.now() < this.#leasedUntil) this.#leasedUntil = until; // else the extension may have come too late
     return [];
   }
@@ -232,27 +247,28 @@ class Consumption<Body> {
     return this.#running.size + this.#waiting.length > 0;
   }
 
-  /** When to ask again. An answer that brought less than wanted means that nothing is left, or that no more fitted in it. */
+  /** When to ask again. An answer that brought less than wanted means that nothing is left, unless it says that there is more. */
   #pace(got: number, want: number): void {
-    this.#isInTransit = this.#isStopping() ? got > want : got > 0 && got < want;
+    const { hasMore = false, nextInMs = Number.POSITIVE_INFINITY } = this.#lease ?? {};
+    this.#inTransit = hasMore ? Math.max(0, this.#inTransit - got) : 0;
     const { least, most } = this.#options.idleMs;
     if (got > 0) this.#idleMs = least;
-    const nextInMs = this.#lease?.nextInMs ?? Number.POSITIVE_INFINITY;
-    this.#askAgainAt = got >= want ? 0 : Date.now() + Math.max(least, Math.min(this.#idleMs, nextInMs));
+    const isDry = got < want && !hasMore;
+    this.#askAgainAt = isDry ? Date.now() + Math.max(least, Math.min(this.#idleMs, nextInMs)) : 0;
     if (got === 0) this.#idleMs = Math.min(most, this.#idleMs * 2);
   }
 
   #survive(error: unknown, want: number): void {
     this.#options.onError?.(error);
-    if (!(error instanceof SluiceError) || !error.isTemporary) {
+    if (!isTemporary(error)) {
       this.#isAbandoned = this.#refusal !== undefined;
       this.#refusal ??= error;
-      this.#isInTransit = false; // a refused request takes nothing
+      this.#inTransit = 0; // a refused request takes nothing
       this.#failures = this.#lease ? 1 : 0; // what it was to settle is told once more, without receiving
       this.#repeatAt = 0;
       return;
     }
-    if (want > 0) this.#isInTransit = true;
+    this.#inTransit = Math.max(this.#inTransit, want);
     this.#failures += 1;
     this.#repeatAt = Date.now() + waitMs(this.#failures, error, OUTAGE);
   }
@@ -271,7 +287,7 @@ class Consumption<Body> {
     this.#outcomes = [];
     this.#lease = undefined;
     this.#key = newKey();
-    this.#isInTransit = false;
+    this.#inTransit = 0;
     this.#askAgainAt = 0;
   }
 
@@ -299,7 +315,7 @@ class Consumption<Body> {
   }
 
   #hasToTell(): boolean {
-    return this.#outcomes.length > 0 || this.#isInTransit || this.#failures > 0;
+    return this.#outcomes.length > 0 || this.#inTransit > 0 || this.#failures > 0;
   }
 
   async #cutOff(): Promise<void> {

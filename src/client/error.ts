@@ -26,6 +26,11 @@ export class SluiceError extends Error {
   }
 }
 
+/** Whether the same request may fare better later; anything else that was thrown is final. */
+export function isTemporary(error: unknown): error is SluiceError {
+  return error instanceof SluiceError && error.isTemporary;
+}
+
 /** @param answer one that is not ok; its body is read */
 export async function errorOf(answer: Response): Promise<SluiceError> {
   const problem = await problemIn(answer);

@@ -3,9 +3,11 @@
  *
  * Its calls go one after the other, because it tells the server how many messages it holds, and that must be unambiguous.
  * A settlement that got no answer stays here and goes with the next call: it may have happened, so its message must
- * neither count as held nor be forgotten.
+ * neither count as held nor be forgotten. One that was refused for good has not happened, and is taken out again: it would
+ * have every later call refused.
  */
 import type { Duration } from '../duration.ts';
+import { isTemporary } from './error.ts';
 import { nameOf, type QueueRef } from './queue-ref.ts';
 import type { Transport } from './transport.ts';
 import type { ReceiveAnswer, ReceivedMessage, SettleAnswer, Settlement, SettleRequest, Status } from './wire.ts';
@@ -25,12 +27,15 @@ interface SettleOptions {
 type Settled = { id: string; status: Status }[];
 type Identified = Pick<ReceivedMessage, 'id' | 'attempt'>;
 
+/** What the last request of a call asks for besides its settlements. */
+type Last = (holding: number) => Omit<SettleRequest, 'settle'>;
+
 /** Of the API. */
 const MAX_SETTLEMENTS = 100;
 const MAX_ERROR_LENGTH = 500;
 
 export class Lease<Body = unknown> {
-  /** A capability: whoever knows it may settle. */
+  /** Names the queues that it is for. Whoever knows it, and has a token for each of these, may settle. */
   readonly id: string;
   /** What the latest receive brought. */
   messages: ReceivedMessage<Body>[] = [];
@@ -38,6 +43,8 @@ export class Lease<Body = unknown> {
   expiresAt = 0;
   /** The latest receive brought nothing, and the next timer is due in so many ms. */
   nextInMs: number | undefined;
+  /** There was more for the latest receive than it brought, because an answer holds about 4 MB: `settleAndReceive` brings it. */
+  hasMore = false;
   /** The server gave its messages to others. Begin a new one. */
   isLost = false;
   /** Ids of messages that were cancelled while this lease held them. */
@@ -79,7 +86,7 @@ export class Lease<Body = unknown> {
   /**
    * Any number of settlements.
    * @returns `{ id, status }` of each, after those of earlier calls that had got no answer
-   * @throws SluiceError; the settlements then go with the next call
+   * @throws SluiceError; where that is temporary, the settlements go with the next call, else they were refused and are none
    */
   settle(settlements: Settlement[], { extend }: SettleOptions = {}): Promise<Settled> {
     return this.#inTurn(() => this.#exchange(settlements, () => ({ extend })));
@@ -126,11 +133,27 @@ export class Lease<Body = unknown> {
     return settled.at(-1)?.status ?? 'stale';
   }
 
-  async #exchange(
-    settlements: Settlement[],
-    last: (holding: number) => Omit<SettleRequest, 'settle'>,
-  ): Promise<Settled> {
+  async #exchange(settlements: Settlement[], last: Last): Promise<Settled> {
     this.#unanswered.push(...settlements);
+    try {
+      return await this.#tell(last);
+    } catch (error) {
+      if (!isTemporary(error)) await this.#takeBack(settlements);
+      throw error;
+    }
+  }
+
+  /** What earlier calls got no answer for may be what was refused: it is told once more by itself. */
+  async #takeBack(refused: Settlement[]): Promise<void> {
+    const own = new Set(refused);
+    this.#unanswered = this.#unanswered.filter((settlement) => !own.has(settlement));
+    if (this.#unanswered.length === 0) return;
+    await this.#tell(() => ({})).catch((error: unknown) => {
+      if (!isTemporary(error)) this.#unanswered = [];
+    });
+  }
+
+  async #tell(last: Last): Promise<Settled> {
     const settled: Settled = [];
     do {
       const batch = this.#unanswered.slice(0, MAX_SETTLEMENTS);
@@ -147,7 +170,7 @@ export class Lease<Body = unknown> {
     return settled;
   }
 
-  #take({ messages, expiresAt, nextInMs, lost, cancelled = [] }: Partial<SettleAnswer<Body>>): void {
+  #take({ messages, expiresAt, nextInMs, more, lost, cancelled = [] }: Partial<SettleAnswer<Body>>): void {
     for (const id of cancelled) this.cancelled.add(id);
     if (expiresAt !== undefined) this.expiresAt = expiresAt;
     if (lost) {
@@ -158,6 +181,7 @@ export class Lease<Body = unknown> {
     if (!messages) return;
     this.messages = messages;
     this.nextInMs = nextInMs;
+    this.hasMore = more === true;
     for (const { id } of messages) this.#held.add(id);
   }
 

@@ -4,7 +4,7 @@
  * It repeats what got no usable answer, 429 and 5xx, with the same bytes and the same key. So it must only be given
  * requests that can be repeated: with an Idempotency-Key, or settlements. Other 4xx are final.
  */
-import { errorOf, SluiceError } from './error.ts';
+import { errorOf, isTemporary, SluiceError } from './error.ts';
 
 /** The part of fetch that is used. */
 export type Fetch = (
@@ -81,7 +81,7 @@ export function createTransport({
         try {
           return await once(path, text, headers);
         } catch (error) {
-          if (!(error instanceof SluiceError && error.isTemporary) || tries > times) throw error;
+          if (!isTemporary(error) || tries > times) throw error;
           await new Promise((resolve) => setTimeout(resolve, waitMs(tries, error, repeat)));
         }
       }

@@ -30,6 +30,8 @@ export interface ReceiveAnswer<Body> {
   messages: ReceivedMessage<Body>[];
   /** Nothing is ready: the next timer is due in so many ms. */
   nextInMs?: number;
+  /** There is more for this call than it brought: an answer holds about 4 MB. */
+  more?: true;
 }
 
 export interface SettleRequest {

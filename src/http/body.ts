@@ -5,7 +5,6 @@ import type * as z from 'zod/mini';
 import { shortDigest } from '../digest.ts';
 import { InvalidMessage } from '../errors.ts';
 import { issuesOf } from '../issues.ts';
-import { newToken } from '../message.ts';
 import { MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
@@ -48,19 +47,20 @@ export function readQuery<Schema extends z.ZodMiniType>(c: Context, schema: Sche
   throw new InvalidMessage(issuesOf(parsed.error, ''));
 }
 
-/** A lease's name. A repeated Idempotency-Key gives the same lease, and so what was lost on its way. */
-export async function leaseName(c: Context<SluiceEnv>): Promise<string> {
-  return (await requestName(c))?.token ?? newToken();
-}
-
 /** How long a repeated Idempotency-Key is recognised. */
 const RECOGNISED_MS = 24 * 60 * 60 * 1_000;
 
-/** The caller's Idempotency-Key (draft-ietf-httpapi-idempotency-key-header) as the name of this request. */
-export async function requestName(c: Context<SluiceEnv>): Promise<RequestName | undefined> {
+/** The caller's own name for a request (draft-ietf-httpapi-idempotency-key-header). @throws Problem where it cannot be one */
+export function idempotencyKey(c: Context<SluiceEnv>): string | undefined {
   const key = c.req.header('idempotency-key');
+  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) throw new Problem('invalid_idempotency_key');
+  return key;
+}
+
+/** The caller's Idempotency-Key as the name of this request. */
+export async function requestName(c: Context<SluiceEnv>): Promise<RequestName | undefined> {
+  const key = idempotencyKey(c);
   if (key === undefined) return undefined;
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw new Problem('invalid_idempotency_key');
   const token = await shortDigest(`${c.var.token.name}\n${key}`);
   const fingerprint = await shortDigest(`${c.req.path}\n${await c.req.text()}`);
   return { token, fingerprint, recognisedMs: RECOGNISED_MS };

@@ -85,7 +85,7 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
 function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
   const [now, , lost, words, taken] = result.map(String);
   const statuses = wordsOf(words) as Status[];
-  const { settlements, rest } = settlementsIn(args.slice(13 + Number(args[10])), Number(args[11]), statuses);
+  const { settlements, rest } = settlementsIn(args.slice(15 + Number(args[10])), Number(args[11]), statuses);
   return {
     what: 'exchanged',
     lease: args[2] ?? '',

@@ -30,6 +30,20 @@ export interface RunnerOptions {
 }
 
 const REPEAT_AFTER_MS = [50, 250, 1_000] as const;
+/** For what is under way in the network when the last repetition has been given up. */
+const ON_THE_WAY_MS = 10_000;
+const LEAST_RECOGNISED_MS = 60_000;
+
+/**
+ * How long the name of a call has to be recognised: as long as its own repetitions may come, so that none of them is taken for
+ * a new call. Each try is two requests where storage does not know the script, and each of these may take the whole timeout.
+ */
+export function recognisedMsFor(timeoutMs: number): number {
+  const waits = REPEAT_AFTER_MS.reduce((sum, ms) => sum + 1.5 * ms, 0);
+  const tries = REPEAT_AFTER_MS.length + 1;
+  return Math.max(LEAST_RECOGNISED_MS, 2 * tries * timeoutMs + waits + ON_THE_WAY_MS);
+}
+
 const digests = new Map<string, Promise<string>>();
 
 export function scriptRunner({ send, repeatAfterMs = REPEAT_AFTER_MS, onRequest, msLeft }: RunnerOptions): Runner {

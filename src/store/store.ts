@@ -18,7 +18,7 @@ export interface EnqueueRequest {
   token?: string | undefined;
   /** Tells requests with the same token apart. */
   fingerprint?: string | undefined;
-  /** How long a replay is recognised. */
+  /** How long a replay is recognised. Default: as long as our own repetitions go on. */
   recognisedMs?: number | undefined;
   /** Remembered with the request, and answered to its replays: text without blanks. */
   note?: string | undefined;
@@ -52,6 +52,8 @@ export interface ExchangeRequest {
   want: number;
   pools: string[];
   settlements: Settlement[];
+  /** No other lease may begin under this name as long as this one lasts. */
+  claim?: string | undefined;
   /** Only for a drain. */
   drain?: {
     /** It takes nothing after this: from now on new work must wake another. */
@@ -126,7 +128,7 @@ export interface Finding {
 export interface Store {
   /** @throws StorageError, RequestMismatch */
   enqueue(request: EnqueueRequest): Promise<EnqueueAnswer>;
-  /** @throws StorageError */
+  /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
   /**
    * One bounded step. The cursor says which keys it inspects: '0' begins, '' inspects none. With `note` its instant is
@@ -149,11 +151,13 @@ export interface StoreOptions {
   drained?: string[];
   /** Of queues with limits: see policiesOf. */
   policies?: string | undefined;
+  /** How long a call with a token is recognised whose caller does not say: see recognisedMsFor. */
+  recognisedMs?: number;
   /** Tests set the clock: epoch ms. */
   clock?: (() => number) | undefined;
 }
 
-const RECOGNISED_MS = 60_000; // our own repetitions end within 20 s
+export const RECOGNISED_MS = 60_000;
 export const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
 /** Where the queues are not known: a woken drain can sleep so long, and then deliver to one that has no timeout of its own. */
 export const COMMON_WAKE: Wake = { withinMs: 12_000, needsMs: DEFAULT_TIMEOUT_MS };
@@ -162,11 +166,12 @@ const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due;
 const SWEEP_FIRES = 250; // some 5 ms of the server's time
 const AUDIT_KEYS = 200;
 
-export function openStore({ runner, prefix, clock, drained = [], policies = '' }: StoreOptions): Store {
+export function openStore(options: StoreOptions): Store {
+  const { runner, prefix, clock, drained = [], policies = '', recognisedMs = RECOGNISED_MS } = options;
   const keys = keysOf(prefix);
   const head = () => [keys.root, clock ? String(clock()) : ''];
   return {
-    enqueue: (request) => enqueue(runner, keys, head(), request),
+    enqueue: (request) => enqueue(runner, keys, head(), request, recognisedMs),
     exchange: (request) => exchange(runner, keys, head(), policies, request),
     async sweep(pool, { limit = SWEEP_FIRES, cursor = '', note = false } = {}) {
       const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), policies, note ? '1' : '', ...drained];
@@ -200,8 +205,14 @@ export function openStore({ runner, prefix, clock, drained = [], policies = '' }
   };
 }
 
-function enqueue(runner: Runner, keys: Keys, head: string[], request: EnqueueRequest): Promise<EnqueueAnswer> {
-  const { messages, token = newToken(), fingerprint = '-', recognisedMs = RECOGNISED_MS, note } = request;
+function enqueue(
+  runner: Runner,
+  keys: Keys,
+  head: string[],
+  request: EnqueueRequest,
+  ownMs: number,
+): Promise<EnqueueAnswer> {
+  const { messages, token = newToken(), fingerprint = '-', recognisedMs = ownMs, note } = request;
   const { wake = COMMON_WAKE } = request;
   const base = newToken();
   const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
@@ -249,7 +260,7 @@ async function exchange(
   policies: string,
   request: ExchangeRequest,
 ): Promise<ExchangeAnswer> {
-  const { lease, leaseMs, held, want, pools, settlements, drain } = request;
+  const { lease, leaseMs, held, want, pools, settlements, claim = '', drain } = request;
   const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = writeSettlements(settlements);
@@ -260,6 +271,7 @@ async function exchange(
     ...limits.map((limit) => String(Math.floor(limit))),
     policies,
     String(Math.floor(lifeMs)),
+    claim,
     ...pools,
     ...written.args,
   ];
@@ -268,8 +280,10 @@ async function exchange(
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy],
     args,
   );
+  const answer = list(reply);
+  if (answer[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
   const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake, left, refused] =
-    list(reply);
+    answer;
   return {
     now: Number(now),
     ...due(Number(nextDue)),

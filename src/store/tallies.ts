@@ -2,7 +2,7 @@
 import { newToken } from '../message.ts';
 import { keysOf } from './keys.ts';
 import { scripts } from './scripts.ts';
-import { pairs, type StoreOptions, strings } from './store.ts';
+import { pairs, RECOGNISED_MS, type StoreOptions, strings } from './store.ts';
 
 export interface Tallies {
   /** Adds to each; a repetition of the same call counts nothing twice. @throws StorageError */
@@ -11,16 +11,16 @@ export interface Tallies {
   read(): Promise<Map<string, number>>;
 }
 
-/** Our own repetitions end within 20 s. */
-const RECOGNISED_MS = 60_000;
 /** `unpack` takes twice as many in the script. */
 const MAX_FIELDS = 100;
 
-export function openTallies({ runner, prefix }: Pick<StoreOptions, 'runner' | 'prefix'>): Tallies {
+type Options = Pick<StoreOptions, 'runner' | 'prefix' | 'recognisedMs'>;
+
+export function openTallies({ runner, prefix, recognisedMs = RECOGNISED_MS }: Options): Tallies {
   const keys = keysOf(prefix);
   const run = async (args: string[]) => {
     const names = [keys.request(newToken()), keys.sources];
-    return (await runner.run(scripts.tally, names, [String(RECOGNISED_MS), ...args])).reply;
+    return (await runner.run(scripts.tally, names, [String(recognisedMs), ...args])).reply;
   };
   return {
     async add(counts) {

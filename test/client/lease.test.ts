@@ -97,6 +97,39 @@ test('a settlement that got no answer at all goes with the next call, and its me
   expect([idsOf(body.settle), body.receive.holding]).toEqual([ids.slice(0, 2), 0]);
 });
 
+test('a settlement that is refused is taken back, and the others of the lease go on', async () => {
+  await enqueue(3);
+  const lease = await direct().receive('reports', { max: 3 });
+  const [a, b, c] = lease.messages as [never, never, never];
+  await expect(lease.retry(a, { delay: '400d' })).rejects.toMatchObject({ status: 422 });
+  expect([await lease.ack(b), await lease.ack(c)]).toEqual(['acked', 'acked']);
+  expect(await lease.extend('10m')).toBeGreaterThan(Date.now() + 500_000);
+  await expect(lease.extend('400d')).rejects.toMatchObject({ status: 422 });
+  expect([await lease.settleAndReceive([]), lease.isLost]).toEqual([[], false]); // it still counts as held
+  expect(await lease.ack(a)).toBe('acked');
+});
+
+test('a refusal takes back nothing that an earlier call got no answer for', async () => {
+  const [id = ''] = await enqueue(2);
+  const lease = await shaky(0).receive('reports', { max: 2 });
+  const [, b] = lease.messages as [never, never];
+  harms = ['drop-request'];
+  await expect(lease.settle([{ id, outcome: 'ack' }])).rejects.toMatchObject({ status: 0 });
+  await expect(lease.retry(b, { delay: '400d' })).rejects.toMatchObject({ status: 422 });
+  expect(await lease.ack(b)).toBe('acked');
+  expect(await lease.settle([{ id, outcome: 'ack' }])).toEqual([{ id, status: 'gone' }]);
+});
+
+test('a settlement that got no answer and would be refused is refused once more, and then forgotten', async () => {
+  await enqueue(2);
+  const lease = await shaky(0).receive('reports', { max: 2 });
+  const [a, b] = lease.messages as [never, never];
+  harms = ['drop-request'];
+  await expect(lease.retry(a, { delay: '400d' })).rejects.toMatchObject({ status: 0 });
+  await expect(lease.ack(b)).rejects.toMatchObject({ status: 422 });
+  expect([await lease.ack(b), await lease.ack(a)]).toEqual(['acked', 'acked']);
+});
+
 test('more than a hundred settlements go in several requests, and the last one takes more', async () => {
   const ids = await enqueue(230);
   const lease = await shaky().receive('reports', { max: 100 });
@@ -106,6 +139,23 @@ test('more than a hundred settlements go in several requests, and the last one t
   expect(idsOf(await lease.settleAndReceive(settled, { max: 100 }))).toEqual(ids.slice(200));
   await lease.settle(ids.slice(150).map((id) => ({ id, outcome: 'ack' })));
   expect((await direct().receive('reports')).messages).toEqual([]);
+});
+
+test('large messages: what does not fit in an answer is told, and nothing is leased that was not given out', async () => {
+  const body = 'x'.repeat(200_000);
+  for (let i = 0; i < 6; i++) {
+    await direct().enqueueMany(Array.from({ length: 10 }, () => ({ queue: 'reports', body })));
+  }
+  const lease = await direct().receive('reports', { max: 100, visibility: '1m' });
+  const first = lease.messages.length;
+  expect([first > 0 && first < 60, lease.hasMore]).toEqual([true, true]);
+  const report = await deployed().call('/v1/queues/reports', { method: 'GET' });
+  expect(await report.json()).toMatchObject({ leased: first, ready: { 4: 60 - first } });
+  const seen = [...lease.messages];
+  while (lease.hasMore) seen.push(...(await lease.settleAndReceive([], { max: 100, visibility: '1m' })));
+  expect(new Set(idsOf(seen)).size).toBe(60);
+  expect(seen.every(({ attempt }) => attempt === 1)).toBe(true);
+  expect(await lease.settle(seen.map(({ id }) => ({ id, outcome: 'ack' })))).toHaveLength(60);
 });
 
 test('a lease that expired says so with the next receive', async () => {

@@ -78,9 +78,9 @@ export class Ledger {
     }
   }
 
-  /** The lease lasts until then. */
+  /** The lease lasts until then; it expires with the whole ms. */
   extended(lease: string, until: number): void {
-    this.expiries.set(lease, until);
+    this.expiries.set(lease, Math.floor(until));
   }
 
   /** What the store says became of one entry that was settled under a lease. */

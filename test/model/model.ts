@@ -47,6 +47,7 @@ export function newModel(now: number): Model {
 }
 
 const queueOf = (lane: string) => lane.slice(2).split('/')[0] ?? '';
+const groupOf = (lane: string) => lane.slice(2);
 const idOf = (entry: string) => parseEntry(entry).id;
 const next = (entry: string) => `${parseEntry(entry).attempt + 1}.${idOf(entry)}`;
 
@@ -72,9 +73,11 @@ export function enqueue(model: Model, id: string, message: Admitted): string | u
   const { lane, delayMs, maxAttempts, follows = [], dedup } = message;
   const first = dedup && model.dedups[dedup.key];
   const waiting = first && Object.keys(model.delayed).find((entry) => idOf(entry) === first);
-  if (first && waiting) {
-    Object.assign(model.envelopes[first] ?? {}, { maxAttempts, dedup, follows });
-    model.delayed[waiting] = model.now + delayMs;
+  const leaves = first && model.slots.has(first) && groupOf(model.envelopes[first]?.lane ?? '') !== groupOf(lane);
+  if (first && waiting && !leaves) {
+    delete model.delayed[waiting]; // a new message from now on
+    Object.assign(model.envelopes[first] ?? {}, { lane, maxAttempts, dedup, follows });
+    model.delayed[`1.${first}`] = model.now + delayMs;
     return first;
   }
   model.envelopes[id] = { lane, maxAttempts, cancelled: false, follows, dedup };
@@ -183,7 +186,12 @@ export function exchange(model: Model, { lease, leaseMs, held, want, settlements
   const isCancelled = (entry: string) => model.envelopes[idOf(entry)]?.cancelled === true;
   const remaining = list.filter((entry) => !settled.has(entry));
   const lost = remaining.length < held;
-  const inTransit = lost ? [] : remaining.slice(0, remaining.length - held).toReversed();
+  const inTransit = lost
+    ? []
+    : remaining
+        .slice(0, remaining.length - held)
+        .toReversed()
+        .slice(0, want);
   const known = remaining.slice(remaining.length - held);
   const cancelled = lost ? [] : known.filter(isCancelled);
   const dropped = new Set(inTransit.filter(isCancelled));

@@ -1,7 +1,8 @@
 // Dedup keys and kept results: what a second message with the same key becomes, and that no key outlives its reason.
 import { expect, test } from 'vitest';
 import type { StoredDedup, Unnamed } from '../../src/message.ts';
-import { type Bench, onEachRedis } from '../support/bench.ts';
+import { defineQueue } from '../../src/queue.ts';
+import { Bench, onEachRedis } from '../support/bench.ts';
 
 const HERE = ['the embedded Redis', 'redis-server'];
 
@@ -23,6 +24,17 @@ const bodies = async (b: Bench, lease = 'z') => {
   const { taken } = await b.exchange({ lease, want: 10 });
   return taken.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body);
 };
+
+async function fail(b: Bench, entry = '', delayMs = 0): Promise<void> {
+  await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs, failure: { kind: 'failed', text: 'x' } }] });
+}
+
+/** Followers get their ids from storage: they are put on the books when they are there. */
+async function followers(b: Bench): Promise<string[]> {
+  const ids = Object.keys((await b.shard()).envelopes).filter((id) => /-(done|dead)\d/.test(id));
+  for (const id of ids) b.alive.add(id);
+  return ids;
+}
 
 onEachRedis(
   'a dedup key',
@@ -100,6 +112,87 @@ onEachRedis(
       expect((await bodies(b, 'b')).toSorted()).toEqual(['new later', 'newest']);
     });
 
+    test('replace: one that waits for its retry becomes a new message, with the attempts and the followers of the new one, and keeps its time', async () => {
+      const b = bench();
+      const follows = (body: string) => [{ on: 'done' as const, message: b.message('news', body) }];
+      const old = keyed(b, 'old', { mode: 'replace' }, { maxAttempts: 2, ttlMs: 100, follows: follows('after old') });
+      const { id } = await enqueue(b, old);
+      await fail(b, (await b.take(1))[0], 5_000);
+      b.now += 1_000;
+      const next = keyed(b, 'new', { mode: 'replace' }, { maxAttempts: 7, ttlMs: 500, follows: follows('after new') });
+      expect(await enqueue(b, next)).toEqual({ id, what: 'replaced' });
+      const { failures, timers } = await b.shard();
+      expect({ failures, timers }).toEqual({ failures: {}, timers: { [`m * 5:mail 1.${id}`]: b.now + 4_000 } });
+      b.now += 4_000; // it has to be delivered within its own time from now on
+      const { taken } = await b.exchange({ want: 1, lease: 'z' });
+      const [line = '', json = ''] = taken[0]?.envelope.split('\n') ?? [];
+      expect(taken[0]?.entry).toBe(`1.${id}`);
+      expect(line.split(' ').slice(2, 5)).toEqual(['7', String(b.now - 4_000), String(b.now + 500)]);
+      expect(JSON.parse(json)).toEqual({ body: 'new' });
+      await b.exchange({ lease: 'z', settlements: [{ entry: `1.${id}`, outcome: 'ack', result: 'null' }] });
+      expect(await followers(b)).toEqual([`${id}-done1`]);
+      expect(await bodies(b, 'y')).toEqual(['after new']);
+    });
+
+    test.each(['retry', 'lapse', 'redrive'] as const)(
+      'replace: one that stands in its lane again after a %s becomes a new message in the same place',
+      async (how) => {
+        const b = bench();
+        const { id } = await enqueue(b, keyed(b, 'old', { mode: 'replace' }));
+        b.unordered.add(id);
+        const [entry] = await b.take(1);
+        if (how === 'redrive') {
+          await b.exchange({
+            settlements: [{ entry: entry ?? '', outcome: 'dead', failure: { kind: 'failed', text: 'x' } }],
+          });
+          await b.operations().redrive('mail', [id]);
+        } else if (how === 'retry') {
+          await fail(b, entry, 10);
+        }
+        b.now += 30_000;
+        await b.store.sweep('*');
+        const [behind] = await b.enqueue(b.message('mail', 'behind'));
+        expect(await enqueue(b, keyed(b, 'new', { mode: 'replace' }))).toEqual({ id, what: 'replaced' });
+        const { failures, lanes } = await b.shard();
+        expect({ failures, lanes }).toEqual({ failures: {}, lanes: { '5:mail': [`1.${behind}`, `1.${id}`] } });
+        expect((await b.operations().look(id)).state).toBe('ready');
+        expect(await bodies(b)).toEqual(['new', 'behind']);
+      },
+    );
+
+    test('replace: one of an ordered queue that waits for its retry goes on holding its group back', async () => {
+      const b = bench();
+      b.deploy(defineQueue('mail', { ordered: true, handler: () => {} }));
+      const { id } = await enqueue(b, keyed(b, 'old', { mode: 'replace' }));
+      await fail(b, (await b.take(1))[0], 5_000);
+      await b.enqueue(b.message('mail', 'behind'));
+      expect((await enqueue(b, keyed(b, 'new', { mode: 'replace' }))).what).toBe('replaced');
+      expect(await bodies(b)).toEqual([]);
+      b.now += 5_000;
+      expect(await b.take(9, 'y')).toEqual([`1.${id}`]);
+    });
+
+    test('replace: in one batch as in one request after the other, also where others follow', async () => {
+      for (const together of [true, false]) {
+        const b = new Bench(bench().redises);
+        const follows = [{ on: 'done' as const, message: b.message('news', 'after') }];
+        const wait = { delayMs: 1_000 };
+        const messages = [
+          keyed(b, 1, {}, wait),
+          keyed(b, 2, { mode: 'debounce' }, { ...wait, follows }),
+          keyed(b, 3, { mode: 'replace' }),
+        ];
+        for (const batch of together ? [messages] : messages.map((message) => [message]))
+          await b.store.enqueue({ messages: batch });
+        b.now += 1_000;
+        const { taken } = await b.exchange({ want: 9 });
+        expect(taken.map(({ envelope }) => envelope.split('\n')[1])).toEqual(['{"body":3}']);
+        await b.exchange({ settlements: [{ entry: taken[0]?.entry ?? '', outcome: 'ack', result: 'null' }] });
+        expect(await followers(b)).toHaveLength(1);
+        expect(Object.keys((await b.shard()).rest).filter((name) => name.startsWith('then:'))).toEqual([]);
+      }
+    });
+
     test('LR8 a repeat of the request gives the first answer again, and nothing changes', async () => {
       const b = bench();
       const first = await enqueue(b, keyed(b, 1));
@@ -137,6 +230,23 @@ onEachRedis(
       const plain = await b.cost(() => enqueue(b, b.message('mail', 1)));
       const withKey = await b.cost(() => enqueue(b, keyed(b, 2)));
       expect(withKey.commands - plain.commands).toBe(2);
+    });
+  },
+  HERE,
+);
+
+onEachRedis(
+  'a request of a thousand that replace',
+  (bench) => {
+    test('looks for those that are at work not each in the whole of a long lane', async () => {
+      const b = bench();
+      const digest = (i: number) => ({ mode: 'replace' as const, digest: `d${i}` });
+      const many = Array.from({ length: 1_000 }, (_, i) => keyed(b, i, digest(i)));
+      await b.enqueue(...many);
+      for (let lease = 0; lease < 2; lease++) await b.take(500, `l${lease}`);
+      for (let i = 0; i < 20; i++) await b.enqueue(...Array.from({ length: 1_000 }, () => b.message('mail', 0)));
+      const { commands } = await b.cost(() => b.enqueue(...many));
+      expect(commands).toBeLessThan(8_100); // each 8: none of them five that pass ten thousand entries
     });
   },
   HERE,

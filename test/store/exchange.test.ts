@@ -1,6 +1,8 @@
 // What an exchange promises: urgent first, turns between peers, one owner per entry, and nothing twice on replay.
 import { expect, test } from 'vitest';
-import { onEachRedis } from '../support/bench.ts';
+import { defineQueue } from '../../src/queue.ts';
+import type { ExchangeRequest } from '../../src/store/store.ts';
+import { type Bench, onEachRedis } from '../support/bench.ts';
 import { emptyShard } from '../support/shard.ts';
 
 onEachRedis('taking', (bench) => {
@@ -130,21 +132,92 @@ onEachRedis('taking', (bench) => {
     expect(first.taken.map(({ entry }) => entry)).toEqual(ids.slice(2, 5).map((id) => `1.${id}`));
   });
 
-  test('more than fits in an answer stays in its lane, and comes with the next', async () => {
+  const LARGE = 'x'.repeat(200_000);
+
+  /** Asks until nothing more is said to be there. @returns the entries of each answer */
+  async function takeAll(b: Bench, want: number, request: Partial<ExchangeRequest> = {}): Promise<string[][]> {
+    const answers: string[][] = [];
+    for (let more = true, held = 0; more; ) {
+      const { taken, unseen } = await b.exchange({ want: want - held, held, ...request });
+      answers.push(taken.map(({ entry }) => entry));
+      held += taken.length;
+      more = unseen;
+    }
+    return answers;
+  }
+
+  test('more than fits in an answer to a drain stays in its lane, and comes with the next', async () => {
     const b = bench();
-    const body = 'x'.repeat(200_000);
     const ids: string[] = [];
-    for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', body))));
-    const first = await b.exchange({ want: 40 });
+    for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', LARGE))));
+    const drain = { ending: false, sleepMs: 0 };
+    const first = await b.exchange({ want: 40, drain });
     expect(first.unseen).toBe(true);
     expect((await b.shard()).leases.a).toHaveLength(first.taken.length);
     const seen = first.taken.map(({ entry }) => entry);
     for (let more = true; more; ) {
-      const next = await b.exchange({ want: 40 - seen.length, held: seen.length });
+      const next = await b.exchange({ want: 40 - seen.length, held: seen.length, drain });
       seen.push(...next.taken.map(({ entry }) => entry));
       more = next.unseen;
     }
     expect(seen).toEqual(ids.map((id) => `1.${id}`));
+  });
+
+  test('more than fits in an answer to a consumer is not taken: it may never ask again, and it would lapse unseen', async () => {
+    const b = bench();
+    const ids: string[] = [];
+    for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', LARGE))));
+    const first = await b.exchange({ want: 40 });
+    const entries = ids.map((id) => `1.${id}`);
+    const held = first.taken.length;
+    expect([held > 1 && held < 40, first.unseen, first.taken.map(({ entry }) => entry)]).toEqual([
+      true,
+      true,
+      entries.slice(0, held),
+    ]);
+    const { leases, lanes } = await b.shard();
+    expect([leases.a, lanes['5:mail']]).toEqual([
+      entries.slice(0, held).toReversed(),
+      entries.slice(held).toReversed(),
+    ]);
+    expect((await takeAll(b, 40, { lease: 'b' })).flat()).toEqual(entries.slice(held));
+  });
+
+  test('what does not fit goes back to each lane in its order, and uses up no limit', async () => {
+    const b = bench();
+    const rate = { limit: 30, per: '1m' } as const;
+    const limited = defineQueue('mail', { kind: 'pull', limits: { concurrency: 40, rate, group: { rate } } });
+    b.deploy(limited, defineQueue('news', { kind: 'pull', ordered: true }));
+    const ids: Record<string, string[]> = {};
+    for (let i = 0; i < 36; i++) {
+      const group = `g${i % 3}`;
+      const [id = ''] = await b.enqueue(b.message('mail', LARGE, { group, pool: 'mail' }));
+      ids[group] = [...(ids[group] ?? []), `1.${id}`];
+    }
+    await b.enqueue(b.message('news', LARGE, { pool: 'news' }));
+    const answers = await takeAll(b, 40, { pools: ['mail', 'news'] });
+    const taken = answers.flat();
+    expect(answers.length).toBeGreaterThan(1);
+    expect(taken).toHaveLength(31); // the period has room for thirty of them, and all of these were given out
+    for (const entries of Object.values(ids)) {
+      const given = taken.filter((entry) => entries.includes(entry));
+      expect(given).toEqual(entries.slice(0, given.length));
+    }
+    expect((await b.shard()).inflight).toMatchObject({ mail: 30, news: 1 });
+  });
+
+  test('of what was lost in transit a consumer gets no more than it asks for, and is told of the rest', async () => {
+    const b = bench();
+    const ids = await b.enqueue(...Array.from({ length: 19 }, (_, i) => b.message('mail', i)));
+    await b.take(19); // its answer was lost
+    const before = await b.shard();
+    expect(await b.exchange({ want: 0 })).toMatchObject({ taken: [], unseen: true });
+    const one = await b.exchange({ want: 1 });
+    expect([one.taken.map(({ entry }) => entry), one.unseen]).toEqual([[`1.${ids[0]}`], true]);
+    const nine = await b.exchange({ held: 1, want: 9 });
+    expect(nine.taken.map(({ entry }) => entry)).toEqual(ids.slice(1, 10).map((id) => `1.${id}`));
+    const rest = await b.exchange({ held: 10, want: 9 });
+    expect([rest.taken.length, rest.unseen, (await b.shard()).leases]).toEqual([9, false, before.leases]);
   });
 
   test('SW6 a lane whose key has a wrong type stops no other', async () => {

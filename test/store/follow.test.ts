@@ -1,6 +1,7 @@
 // What comes with a message: what its handler enqueues with the ack, what follows on its end, and keys that wait for quiet.
 import { expect, test } from 'vitest';
 import { type NewMessage, newToken, type StoredDedup, type Unnamed } from '../../src/message.ts';
+import { defineQueue } from '../../src/queue.ts';
 import type { Settlement } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
@@ -107,7 +108,6 @@ onEachRedis('what follows on a message', (bench) => {
       }
       await account(b);
       expect(await bodies(b)).toEqual(['after death']);
-      if (end === 'expiry') return;
       await b.operations().redrive('mail', [id]);
       const [again = ''] = await b.take(1, 'r');
       await b.exchange({ lease: 'r', settlements: [{ entry: again, outcome: 'ack', result: 'null' }] });
@@ -167,6 +167,101 @@ onEachRedis('a key that waits for quiet', (bench) => {
     await b.enqueue(keyed(b, 2));
     b.now += WINDOW;
     expect(await bodies(b, 9, 'y')).toEqual([2]);
+  });
+});
+
+onEachRedis('what the last call of a key that waits for quiet says', (bench) => {
+  const keyed = (b: Bench, body: unknown, rest: Parameters<Bench['message']>[2] = {}, window = 1_000) => {
+    const dedup: StoredDedup = { digest: 'key', windowMs: window, mode: 'debounce', release: false };
+    return b.message('mail', body, { dedup, delayMs: 1_000, ...rest });
+  };
+  const again = async (b: Bench, message: Unnamed) =>
+    (await b.store.enqueue({ messages: [message] })).met.get(0)?.what ?? 'new';
+
+  test.each([
+    ['one request after the other', false],
+    ['one batch', true],
+  ])('counts: its priority and its group, in %s', async (_, together) => {
+    const b = bench();
+    const messages = [
+      keyed(b, 1, { priority: 5, group: 'old' }),
+      keyed(b, 2, { priority: 1, group: 'new', maxAttempts: 9 }),
+    ];
+    const batches = together ? [messages] : messages.map((message) => [message]);
+    const ids: string[] = [];
+    for (const batch of batches) ids.push(...(await b.store.enqueue({ messages: batch })).ids);
+    const [id = ''] = ids;
+    b.expectAlive([id], messages);
+    expect((await b.shard()).timers).toEqual({ [`m * 1:mail/new 1.${id}`]: b.now + 1_000 });
+    expect((await b.shard()).envelopes[id]).toMatch(/^1:mail\/new \* 9 /);
+    expect((await b.operations().look(id)).state).toBe('delayed');
+    b.now += 1_000;
+    await b.store.sweep('*');
+    expect((await b.shard()).lanes).toEqual({ '1:mail/new': [`1.${id}`] });
+  });
+
+  test('is looked at in time: it wakes a drain, as the first did', async () => {
+    const b = bench();
+    const wakes: boolean[] = [];
+    for (const body of [1, 2]) {
+      const { ids, wake } = await b.store.enqueue({ messages: [keyed(b, body)] });
+      if (body === 1) b.expectAlive(ids, [keyed(b, body)]);
+      wakes.push(wake);
+      await b.redises.raw.del(`${b.root}awake`); // the drain that it woke has ended
+      b.now += 900;
+    }
+    expect(wakes).toEqual([true, true]);
+  });
+
+  test('replaces what followed on the first', async () => {
+    const b = bench();
+    const after = (...names: string[]) =>
+      names.map((name) => ({ on: 'done' as const, message: b.message('news', name) }));
+    const [id = ''] = await b.enqueue(keyed(b, 1, { follows: after('a', 'b') }));
+    await again(b, keyed(b, 2, { follows: after('c') }));
+    expect(await b.redises.raw.llen(`${b.root}then:${id}`)).toBe(11);
+    expect(await b.redises.raw.lrange(`${b.root}then:${id}`, -1, -1)).toEqual(['{"body":"c"}']);
+    await again(b, keyed(b, 3));
+    expect((await b.shard()).rest).not.toHaveProperty(`then:${id}`);
+  });
+
+  test('makes a new message of one that waits for its retry', async () => {
+    const b = bench();
+    const [id = ''] = await b.enqueue(keyed(b, 1, { priority: 5 }, 60_000));
+    b.now += 1_000;
+    const [entry = ''] = await b.take(1);
+    const failure = { kind: 'failed', text: 'x' } as const;
+    await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 9_000, failure }] });
+    expect(await again(b, keyed(b, 2, { priority: 1 }, 60_000))).toBe('replaced');
+    const { timers, failures } = await b.shard();
+    expect({ timers, failures }).toEqual({ timers: { [`m * 1:mail 1.${id}`]: b.now + 1_000 }, failures: {} });
+  });
+
+  test('is a message of its own where the first holds a group back to which it does not belong', async () => {
+    const b = bench();
+    b.deploy(defineQueue('mail', { ordered: true, handler: () => {} }));
+    const [id = ''] = await b.enqueue(keyed(b, 1, { group: 'a' }, 60_000));
+    b.now += 1_000;
+    const [entry = ''] = await b.take(1);
+    await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 9_000 }] });
+    const { ids, met } = await b.store.enqueue({ messages: [keyed(b, 2, { group: 'b' }, 60_000)] });
+    b.expectAlive(ids, [keyed(b, 2)]);
+    expect(met.size).toBe(0);
+    expect(Object.keys((await b.shard()).timers)).toEqual(
+      expect.arrayContaining([`h * 5:mail/a 2.${id}`, `m * 5:mail/b 1.${ids[0]}`]),
+    );
+  });
+
+  test('is found for as long as the first waits, also where its delay is longer than its window', async () => {
+    const b = bench();
+    const [id = ''] = await b.enqueue(keyed(b, 1, { delayMs: 3_600_000 }, 1_000));
+    const key = `${b.root}dedup:mail:key`;
+    expect(await b.redises.raw.pttl(key)).toBeGreaterThan(3_500_000);
+    await b.redises.raw.pexpire(key, 1_000);
+    expect(await again(b, keyed(b, 2, { delayMs: 7_200_000 }, 1_000))).toBe('replaced');
+    expect(await b.redises.raw.pttl(key)).toBeGreaterThan(7_100_000);
+    b.now += 7_200_000;
+    expect(await b.take(9)).toEqual([`1.${id}`]);
   });
 });
 

@@ -60,7 +60,7 @@ async function call(path: string, method: string, token: string | null) {
   const real = path
     .replace(/\{queue\}|\{ring\}|\{topic\}/, 'reports')
     .replace(/\{id\}|\{subscription\}/, 'some-id')
-    .replace('{lease}', 'some-lease')
+    .replace('{lease}', 'some-lease~reports')
     .replace('{schedule}', 'some-schedule');
   const answer = await deployed().call(real, {
     method,

@@ -363,18 +363,18 @@ describe('hostile values', () => {
     { name: 'a max', path: '/v1/receive', bodyOf: (max) => ({ queues: ['reports'], max }) },
     {
       name: 'an id to settle',
-      path: '/v1/leases/a/settle',
+      path: '/v1/leases/a~reports/settle',
       bodyOf: (id) => ({ settle: [{ id, outcome: 'ack' }] }),
     },
     {
       name: 'an outcome',
-      path: '/v1/leases/a/settle',
+      path: '/v1/leases/a~reports/settle',
       bodyOf: (outcome) => ({ settle: [{ id: 'a', outcome }] }),
     },
-    { name: 'an extension', path: '/v1/leases/a/settle', bodyOf: (extend) => ({ extend }) },
+    { name: 'an extension', path: '/v1/leases/a~reports/settle', bodyOf: (extend) => ({ extend }) },
     {
       name: 'a queue to receive more from',
-      path: '/v1/leases/a/settle',
+      path: '/v1/leases/a~reports/settle',
       bodyOf: (queue) => ({ receive: { queues: [queue], holding: 0 } }),
     },
     { name: 'states to purge', path: '/v1/queues/reports/purge', bodyOf: (state) => ({ states: [state] }) },
@@ -563,7 +563,7 @@ describe('sizes, exactly at the limit and one over', () => {
       fits: { queues: ['reports'], max: 1, visibility: '12h' },
       over: { queues: ['reports'], visibility: 12 * 3_600_000 + 1 },
     },
-    { name: 'messages to settle', path: '/v1/leases/a/settle', fits: settle(100), over: settle(101) },
+    { name: 'messages to settle', path: '/v1/leases/a~reports/settle', fits: settle(100), over: settle(101) },
     {
       name: 'messages to redrive',
       path: '/v1/queues/reports/dead/redrive',
@@ -645,7 +645,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
     `m:${id}`,
     `lane:${lane}`,
     `ready:${pool}`,
-    `lease:${id}`,
+    `lease:${id}(~${queue})*`,
     `(dead|parked):(${queue}|-)`,
     `req:${id}`,
     `ring:${queue}`,
@@ -663,7 +663,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
   expect(Object.keys(lanes).length).toBeGreaterThan(all.length / 2);
   const laneNames = [...Object.values(ready).flatMap((index) => Object.keys(index)), ...Object.values(parked).flat()];
   expect(laneNames.filter((name) => name !== '!' && !new RegExp(`^${lane}$`).test(name))).toEqual([]);
-  const timer = new RegExp(`^(l ${id}|s ${queue}|m ${pool} ${lane} \\d+r?\\.${id})$`);
+  const timer = new RegExp(`^(l ${id}(~${queue})*|s ${queue}|m ${pool} ${lane} \\d+r?\\.${id})$`);
   expect(Object.keys(timers).filter((member) => !timer.test(member))).toEqual([]);
   expect(Object.values(rest).filter((value) => keys.some((key) => key.length > 3 && value.includes(key)))).toEqual([]);
   await send('POST', '/v1/queues/reports/resume');

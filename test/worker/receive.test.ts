@@ -134,7 +134,7 @@ describe('a consumer', () => {
     );
   });
 
-  test('is told of more than fits in an answer, and leaves it to whoever asks next; a max of 0 takes nothing', async () => {
+  test('is told of more than fits in an answer, which comes with the next; a max of 0 only asks for the lease', async () => {
     for (let i = 0; i < 4; i++) await enqueue(6, { body: 'x'.repeat(200_000) });
     const { lease, messages, more } = (await receive({ max: 24 })) as Received & { more?: true };
     expect([messages.length < 24, more]).toEqual([true, true]);
@@ -249,7 +249,7 @@ const refused = [
   },
   {
     name: 'an outcome that there is not',
-    path: '/v1/leases/x/settle',
+    path: '/v1/leases/x~reports/settle',
     body: { settle: [{ id: 'a', outcome: 'nack' }] },
     status: 422,
     code: 'invalid_message',
@@ -257,7 +257,7 @@ const refused = [
   },
   {
     name: 'an id that is none',
-    path: '/v1/leases/x/settle',
+    path: '/v1/leases/x~reports/settle',
     body: { settle: [{ id: 'a b', outcome: 'ack' }] },
     status: 422,
     code: 'invalid_message',
@@ -265,11 +265,45 @@ const refused = [
   },
   {
     name: 'more without saying what is held',
-    path: '/v1/leases/x/settle',
+    path: '/v1/leases/x~reports/settle',
     body: { receive: { queues: ['reports'] } },
     status: 422,
     code: 'invalid_message',
     fields: ['receive.holding'],
+  },
+  {
+    name: 'the name of a lease that says no queue, as a drain has it',
+    path: '/v1/leases/0NvMLqXc2dFgH4jKm6Np/settle',
+    body: {},
+    status: 404,
+    code: 'not_found',
+    fields: [],
+  },
+  {
+    name: 'a token that is not for a queue of the lease',
+    path: '/v1/leases/x~mail.out~reports/settle',
+    token: 'other',
+    body: { settle: [{ id: 'a', outcome: 'ack' }] },
+    status: 403,
+    code: 'forbidden',
+    fields: [],
+  },
+  {
+    name: 'a token that would extend a lease of another queue',
+    path: '/v1/leases/x~reports/settle',
+    token: 'other',
+    body: { extend: '12h' },
+    status: 403,
+    code: 'forbidden',
+    fields: [],
+  },
+  {
+    name: 'more from a queue that the lease was not received from',
+    path: '/v1/leases/x~letters/settle',
+    body: { receive: { queues: ['reports'], holding: 0 } },
+    status: 422,
+    code: 'invalid_message',
+    fields: ['receive.queues'],
   },
   {
     name: 'a lease that cannot be one',

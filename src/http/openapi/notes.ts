@@ -75,7 +75,7 @@ const OF_OPTIONS = {
   priority: "0 first. Default: the queue's.",
   delay: 'Wait before the first delivery.',
   notBefore: "No delivery before this instant, by the server's clock; at most a year from now.",
-  ttl: 'Delivered within this time after it became due, or a dead letter.',
+  ttl: 'Delivered for the first time within this time after it became due, or a dead letter.',
   group: 'A tenant, a customer, an entity: groups of one priority take turns.',
   maxAttempts: "Deliveries after which it becomes a dead letter. Default: the queue's.",
   retention:
@@ -124,7 +124,7 @@ describe(ReceiveRequest, {
 describe(SettleRequest, {
   settle: 'What became of messages of this lease.',
   extend: 'The lease lasts this long from now. Left out, its expiry stays, or is 30 s where more is received.',
-  receive: 'More messages in the same round trip, under the same lease.',
+  receive: 'More messages in the same round trip, under the same lease: of the queues that it was received from.',
 });
 describe(settlement, {
   attempt: 'As it was received. With it the settlement is for this delivery only.',
@@ -210,7 +210,7 @@ describe(answers.Received, {
   lease: 'Settle under this name.',
   expiresAt: 'When the messages come back to others, epoch ms.',
   nextInMs: 'Nothing is ready: the next timer is due in so many ms.',
-  more: 'The lease holds more than fits in one answer: it comes first with the next.',
+  more: 'There is more for this call than it brought, because no more fits in an answer or was asked for: it comes with the next.',
 });
 describe(answers.Settled, {
   lost: 'The lease was swept and nothing was taken: begin a new one.',

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { QUEUE_NAME } from '../../message.ts';
 import { MessageOptions } from '../../message-options.ts';
 import { SCHEDULE_ID } from '../../schedule/definition.ts';
+import { LEASE_NAME } from '../lease-name.ts';
 import { Id } from '../operate-schema.ts';
 import { RingName } from '../ring-schema.ts';
 
@@ -34,5 +35,8 @@ export const PATH_PARAMETERS = {
   schedule: { schema: ScheduleId, description: 'A schedule, by its id.' },
   id: { schema: Id, description: "A message's id, as its receipt names it." },
   source: { schema: QueueName, description: 'A source of this deployment.' },
-  lease: { schema: Id, description: "A lease's name, as receive answered it. Whoever has it may settle." },
+  lease: {
+    schema: z.string().check(z.regex(LEASE_NAME)),
+    description: "A lease's name, as receive answered it. Whoever has it, and a token for its queues, may settle.",
+  },
 };

@@ -89,7 +89,7 @@ const CONSUME: Route[] = [
     scope: 'receive',
     summary: 'Receive messages under a lease',
     description:
-      'It never waits. Repeated under its Idempotency-Key it answers the same lease, and what was lost on its way.',
+      'It never waits. Repeated under its Idempotency-Key it answers the same lease, and what was lost on its way. The key is refused for other queues as long as the lease lasts.',
     body: { schema: ReceiveRequest, example: { queues: ['reports'], max: 10, visibility: '30s' } },
     repeatable: true,
     answers: [
@@ -98,10 +98,10 @@ const CONSUME: Route[] = [
         description: 'The messages, or when to ask again.',
         schema: answers.Received,
         headers: ['Retry-After'],
-        example: { lease: '0NvMLqXc2dFgH4jKm6Np', ...RECEIVED },
+        example: { lease: '0NvMLqXc2dFgH4jKm6Np~reports', ...RECEIVED },
       },
     ],
-    problems: [...OF_BODIES, 'invalid_idempotency_key', 'unknown_queue', 'not_pulled'],
+    problems: [...OF_BODIES, 'invalid_idempotency_key', 'idempotency_key_reused', 'unknown_queue', 'not_pulled'],
   },
   {
     method: 'post',

@@ -7,12 +7,12 @@
 -- many arguments, and for each of them 'done' or 'dead' and a run of one with '-' for its id.
 
 -- Gathered before anything is written. `soonest` is when the first delayed one is due that is drained (and `shard.soonest` the same
--- of all that the call admits), `ready` whether one is ready, `met` what became of those whose dedup key was taken.
+-- of all that the call admits), `ready` whether one is ready, `met` what became of those whose dedup key was taken, `replaced` those of them that were stored before, `looked` what
+-- locate.lua has seen of lanes.
 local function new_intake()
   return {
-    moves = {}, timers = {}, envelopes = {}, dedups = {}, follows = {}, known = {}, met = {}, soonest = math.huge, place = 0,
-    last_at = {}, instants = 0,
-    replaced = {}, moved = {}, followed = {}, -- envelopes, timers and what follows of messages that were there before
+    moves = {}, timers = {}, envelopes = {}, dedups = {}, follows = {}, known = {}, met = {}, replaced = {}, looked = {},
+    soonest = math.huge, place = 0, last_at = {}, instants = 0,
   }
 end
 
@@ -29,39 +29,6 @@ end
 local function foresee(shard, intake, pool, due)
   if pool ~= '*' then return end
   intake.soonest, shard.soonest = math.min(intake.soonest, due), math.min(shard.soonest or due, due)
-end
-
--- The message that the key of a new one belongs to, if that is to go instead of it; what is done with the new one; and
--- where the first is.
-local function first_of(shard, intake, key, mode)
-  local known = intake.known[key]
-  local id = known and known.id or holder_of(intake, key)
-  if id == '' then return nil end
-  if mode == 'drop' then return id, 'duplicate' end
-  if known then return id, 'replaced', known end
-  local where = locate(shard, id)
-  if where.state == 'delayed' or (where.state == 'ready' and mode == 'replace') then return id, 'replaced', where end
-  return nil -- it is being worked on with what it was: the new one counts
-end
-
--- The new one takes the place of the first, which waits: its body, its settings, and where it is to be quiet first its time.
-local function replace(shard, intake, run, id, where, json, follows)
-  local words = { where.header.lane, where.header.pool, run.words }
-  if run.mode == 'replace' then words = { string.match(where.envelope, '^([^\n]*)\n') } end
-  local envelope = table.concat(words, ' ') .. '\n' .. json
-  if where.at_envelope then
-    intake.envelopes[where.at_envelope] = envelope
-  else
-    intake.replaced[#intake.replaced + 1] = shard.root .. 'm:' .. id
-    intake.replaced[#intake.replaced + 1] = envelope
-    if where.state == 'delayed' and run.mode == 'debounce' then
-      intake.moved[#intake.moved + 1] = instant(shard.now + run.delay)
-      intake.moved[#intake.moved + 1] = where.member
-      foresee(shard, intake, where.header.pool, shard.now + run.delay)
-      intake.dedups[#intake.dedups + 1] = { run.key, id, run.window }
-    end
-  end
-  if run.mode == 'debounce' then intake.followed[#intake.followed + 1] = { id = id, args = follows or {} } end
 end
 
 -- Instants of one call behind whose last message it looks: more would cost a command for each message.
@@ -82,47 +49,191 @@ local function due_at(shard, intake, run)
   return intake.last_at[ms]
 end
 
-local function admit_one(shard, intake, run, json, follows)
-  local first, what, where
-  local id = run.numbered and run.ids .. digits(intake.place) or run.ids
-  intake.place = intake.place + 1
-  if run.key then first, what, where = first_of(shard, intake, run.key, run.mode) end
-  if first then
-    intake.met[#intake.met + 1] = digits(intake.place) .. '=' .. first .. '=' .. what
-    if where then replace(shard, intake, run, first, where, json, follows) end
-    return
+-- The header line of a message of this run that is due then, with its line feed.
+local function line_of(shard, run, lane, pool, due)
+  local expires = run.ttl > 0 and digits(due + run.ttl) or '0'
+  return table.concat({ lane, pool, run.attempts, shard.since, expires }, ' ') .. run.extras .. '\n'
+end
+
+local admit_one, put_replaced, remove_replaced
+do
+  -- A message whose key a new one has: { id =, state = (as locate says), lane =, pool =, line = (with its line feed), score = (of
+  -- its timer) }. One of this request has `at_envelope`, its place among the envelopes, and `at_timer` where it is delayed. Of one
+  -- that was stored before it is known where it stands, { entry =, member =, slot =, from =, followed = (whether others follow) },
+  -- and it has what it becomes: { envelope =, follows =, moved = (whether its time is another) }.
+  local function stored_first(shard, intake, id)
+    local where = locate(shard, id, intake.looked)
+    local header = where.header or {}
+    return {
+      id = id, state = where.state, lane = header.lane, pool = header.pool, score = where.at, followed = header.follow,
+      line = where.envelope and string.match(where.envelope, '^[^\n]*\n'),
+      entry = where.entry, member = where.member, slot = where.slot, from = where.from,
+    }
   end
-  local envelope = run.line .. json
-  intake.envelopes[#intake.envelopes + 1] = shard.root .. 'm:' .. id
-  intake.envelopes[#intake.envelopes + 1] = envelope
-  if run.key then
-    intake.known[run.key] = { id = id, header = run, envelope = envelope, at_envelope = #intake.envelopes }
-    intake.dedups[#intake.dedups + 1] = { run.key, id, run.window }
+
+  -- The message that a key belongs to, if that is to go instead of a new one; what is done with the new one; and what is known of
+  -- the first where that is replaced.
+  local function first_of(shard, intake, run)
+    local first = intake.known[run.key]
+    local id = first and first.id or holder_of(intake, run.key)
+    if id == '' then return nil end
+    if run.mode == 'drop' then return id, 'duplicate' end
+    first = first or stored_first(shard, intake, id)
+    local waits = first.state == 'delayed' or (first.state == 'ready' and run.mode == 'replace')
+    -- One that keeps the slot of its group while it waits cannot change to another.
+    local leaves = first.slot and run.mode == 'debounce' and string.sub(first.lane, 3) ~= string.sub(run.lane, 3)
+    if waits and not leaves then return id, 'replaced', first end
+    return nil -- it is being worked on with what it was: the new one counts
   end
-  if follows then intake.follows[#intake.follows + 1] = { id = id, args = follows } end
-  if run.delay == 0 then
-    gather(intake.moves, run.pool, run.lane, 'LPUSH', '1.' .. id)
-    intake.ready = intake.ready or run.pool == '*'
-  else
-    intake.timers[#intake.timers + 1] = instant(due_at(shard, intake, run))
-    intake.timers[#intake.timers + 1] = delayed(run.pool, run.lane, '1.' .. id)
-    foresee(shard, intake, run.pool, shard.now + run.delay)
+
+  -- What follows on a new message; the last of its request to say so counts.
+  local function set_follows(intake, id, args)
+    for _, known in ipairs(intake.follows) do
+      if known.id == id then known.args = args return end
+    end
+    intake.follows[#intake.follows + 1] = { id = id, args = args }
+  end
+
+  -- The new one takes the place of the first, which waits, and keeps its id. Where it is to be quiet first, all is as the new one
+  -- says. Else it keeps its lane, its time and what was said of it; but one that was tried before becomes a new message, with the
+  -- settings of the new one, and neither attempts nor failures.
+  local function replace(shard, intake, run, first, json, follows)
+    local quiet, tried = run.mode == 'debounce', not first.envelope and first.entry and has_failed(first.entry)
+    if quiet then
+      local due = shard.now + run.delay
+      first.lane, first.pool, first.score, first.moved = run.lane, run.pool, instant(due), true
+      intake.dedups[#intake.dedups + 1] = { run.key, first.id, run.window }
+      foresee(shard, intake, run.pool, due)
+    end
+    if quiet or tried then
+      first.line = line_of(shard, run, first.lane, first.pool, tonumber(first.score) or shard.now)
+      first.follows = follows or {}
+    end
+    if first.at_envelope then
+      intake.envelopes[first.at_envelope] = first.line .. json
+      if quiet then set_follows(intake, first.id, first.follows) end
+    else
+      if not first.envelope then intake.replaced[#intake.replaced + 1] = first end
+      first.envelope = first.line .. json
+      intake.known[run.key] = first
+    end
+    if first.at_timer then
+      intake.timers[first.at_timer] = first.score
+      intake.timers[first.at_timer + 1] = delayed(first.pool, first.lane, '1.' .. first.id)
+    end
+  end
+
+  function admit_one(shard, intake, run, json, follows)
+    local first, what, known
+    local id = run.numbered and run.ids .. digits(intake.place) or run.ids
+    intake.place = intake.place + 1
+    if run.key then first, what, known = first_of(shard, intake, run) end
+    if first then
+      intake.met[#intake.met + 1] = digits(intake.place) .. '=' .. first .. '=' .. what
+      if known then replace(shard, intake, run, known, json, follows) end
+      return
+    end
+    local ready = run.delay == 0
+    local score = not ready and instant(due_at(shard, intake, run)) or nil
+    intake.envelopes[#intake.envelopes + 1] = shard.root .. 'm:' .. id
+    intake.envelopes[#intake.envelopes + 1] = run.line .. json
+    if run.key then
+      intake.known[run.key] = {
+        id = id, state = ready and 'ready' or 'delayed', lane = run.lane, pool = run.pool, line = run.line, score = score,
+        at_envelope = #intake.envelopes, at_timer = not ready and #intake.timers + 1,
+      }
+      intake.dedups[#intake.dedups + 1] = { run.key, id, run.window }
+    end
+    if follows then intake.follows[#intake.follows + 1] = { id = id, args = follows } end
+    if ready then
+      gather(intake.moves, run.pool, run.lane, 'LPUSH', '1.' .. id)
+      intake.ready = intake.ready or run.pool == '*'
+    else
+      intake.timers[#intake.timers + 1] = score
+      intake.timers[#intake.timers + 1] = delayed(run.pool, run.lane, '1.' .. id)
+      foresee(shard, intake, run.pool, shard.now + run.delay)
+    end
+  end
+
+  -- Puts envelopes in the place of others.
+  local function put_over(envelopes)
+    local before = {}
+    for i = 1, #envelopes, 2 do before[i], before[i + 1] = envelopes[i], redis.call('GET', envelopes[i]) end
+    undo_by(function()
+      for i = 1, #before, 2 do
+        if before[i + 1] then redis.pcall('SET', before[i], before[i + 1]) end
+      end
+    end)
+    in_chunks('MSET', nil, envelopes)
+  end
+
+  -- What was stored before becomes what it is replaced by. What it was stays until remove_replaced: its timer under another name,
+  -- and what followed on it, which stands in front.
+  function put_replaced(shard, intake)
+    local members, again, envelopes = {}, {}, {}
+    for _, first in ipairs(intake.replaced) do
+      if first.state == 'delayed' then
+        first.waits = delayed(first.pool, first.lane, '1.' .. first.id)
+        if first.slot then first.waits = 'h' .. string.sub(first.waits, 2) end
+        local timers = first.waits == first.member and again or members
+        if timers == members or first.moved then
+          timers[#timers + 1] = first.score
+          timers[#timers + 1] = first.waits
+        end
+      end
+      envelopes[#envelopes + 1] = shard.root .. 'm:' .. first.id
+      envelopes[#envelopes + 1] = first.envelope
+      local key = shard.root .. 'then:' .. first.id
+      local length = first.follows and in_chunks('RPUSH', key, first.follows)
+      if length then
+        first.before = length - #first.follows
+        undo_by(function() redis.pcall('LTRIM', key, '0', digits(-#first.follows - 1)) end)
+      end
+    end
+    put_members(shard.timers, members)
+    in_chunks('ZADD', shard.timers, again)
+    put_over(envelopes) -- last: it tells which timer is the right one
+  end
+
+  -- In a lane the entry of one that was tried is a new message's from now on, in the same place.
+  local function rename(shard, first)
+    local lane = shard.root .. 'lane:' .. first.lane
+    local place = redis.pcall('LPOS', lane, first.entry, 'RANK', first.from, 'MAXLEN', digits(LOOK))
+    if type(place) == 'number' then redis.pcall('LSET', lane, digits(place), '1.' .. first.id) end
+  end
+
+  -- Behind all puts: what they were goes.
+  function remove_replaced(shard, intake)
+    local members, ids = {}, {}
+    for _, first in ipairs(intake.replaced) do
+      local followers = shard.root .. 'then:' .. first.id
+      if first.waits ~= first.member then members[#members + 1] = first.member end
+      if first.before and first.before > 0 then redis.call('LTRIM', followers, digits(first.before), '-1') end
+      if first.follows and #first.follows == 0 and first.followed then redis.call('UNLINK', followers) end
+      if has_failed(first.entry) then
+        ids[#ids + 1] = first.id
+        if first.state == 'ready' then rename(shard, first) end
+      end
+    end
+    in_chunks('ZREM', shard.timers, members)
+    for from = 1, #ids, CHUNK do redis.pcall('HDEL', shard.failures, unpack(ids, from, math.min(from + CHUNK - 1, #ids))) end
   end
 end
 
--- Reads the settings of one run. `line` is the header line of its messages, `words` what stands there behind lane and pool.
+-- Reads the settings of one run. `line` is the header line of its messages.
 local function read_run(shard, args, at)
-  local run = { lane = args[at], pool = args[at + 1], count = tonumber(args[at + 7]), ids = args[at + 8] }
+  local run = { lane = args[at], pool = args[at + 1], attempts = args[at + 2], count = tonumber(args[at + 7]), ids = args[at + 8] }
   run.numbered = string.sub(run.ids, -1) == '-'
   local delay, wait = tonumber(args[at + 3]), tonumber(args[at + 4]) - shard.now
   run.delay, run.named = math.max(delay, wait, 0), wait > delay
+  run.ttl = tonumber(args[at + 5])
   local retention, window, mode, digest, follow = string.match(args[at + 6], '^(%d+) (%d+) (%S+) (%S+)( ?%l*)$')
-  local ttl = tonumber(args[at + 5])
   shard.since = shard.since or digits(shard.now)
-  run.words = args[at + 2] .. ' ' .. shard.since .. ' ' .. (ttl > 0 and digits(shard.now + run.delay + ttl) or '0')
-  if retention then run.words = run.words .. ' ' .. retention .. ' ' .. digest .. follow end
-  run.line = run.lane .. ' ' .. run.pool .. ' ' .. run.words .. '\n'
+  run.extras = retention and ' ' .. retention .. ' ' .. digest .. follow or ''
+  run.line = line_of(shard, run, run.lane, run.pool, shard.now + run.delay)
   run.mode, run.window, run.follow = mode, window, follow == ' then'
+  -- Who waits for quiet has to be found for as long as it waits.
+  if mode == 'debounce' then run.window = digits(math.max(tonumber(window), math.ceil(run.delay))) end
   if digest and digest ~= '-' then
     run.key = shard.root .. 'dedup:' .. queue_of(run.lane) .. ':' .. string.gsub(digest, '!', '')
   end
@@ -200,8 +311,7 @@ local function put_envelopes(envelopes, command)
   return true
 end
 
--- Writes all that was gathered. What takes the place of something comes last, because nothing takes it back: done again it is
--- the same. With `once` nothing is written where one of the messages is there already; answers whether it was.
+-- Puts all that was gathered; remove_replaced comes when all else is stored, too. With `once` nothing is written where one of the messages is there already; answers whether it was.
 local function put_in(shard, intake, once)
   if not put_envelopes(intake.envelopes, once and 'MSETNX' or 'MSET') then return false end
   for _, followed in ipairs(intake.follows) do
@@ -215,12 +325,6 @@ local function put_in(shard, intake, once)
     redis.call('SET', dedup[1], dedup[2], 'PX', dedup[3])
     undo_by(function() redis.pcall('UNLINK', dedup[1]) end)
   end
-  for _, followed in ipairs(intake.followed) do
-    local key = shard.root .. 'then:' .. followed.id
-    local length = in_chunks('RPUSH', key, followed.args)
-    if length then redis.call('LTRIM', key, digits(length - #followed.args), '-1') else redis.call('UNLINK', key) end
-  end
-  in_chunks('MSET', nil, intake.replaced)
-  in_chunks('ZADD', shard.timers, intake.moved)
+  put_replaced(shard, intake)
   return true
 end

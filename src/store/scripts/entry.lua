@@ -76,7 +76,7 @@ local function next_entry(entry)
   return digits(attempt_of(entry) + 1) .. '.' .. id_of(entry)
 end
 
--- Whether the message may have failures on record.
+-- Whether the message was delivered before, and may have failures on record.
 local function has_failed(entry)
   return string.sub(entry, 1, 2) ~= '1.'
 end

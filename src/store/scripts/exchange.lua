@@ -23,6 +23,7 @@
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
 -- ARGV[14] ms           how long a handler may run that the caller starts now: it takes nothing of queues whose deliveries may take longer.
 --                       Where it is no drain, what a delivery may take that a drain has to be woken for
+-- ARGV[15] claim        a name under which no other lease may begin as long as this one lasts; '' where there is none
 -- ARGV[…]  pools, then runs of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
 --          health), delay ms, kind, text, measured ('<queue> <figures>' as stats.lua has them; ''), count, then count × entry; then what the handlers of
 --          acked ones enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
@@ -33,10 +34,11 @@
 --           {id, record, …} of schedules that the caller has to fire,
 --           '1' if the caller, which is no drain, should start one: what it made ready or due is for drains,
 --           where work is left that the caller does not take, the shortest timeout of its queues in ms: 0 where that is not known; else ''}
+--          {'mismatch'} where another lease has begun under the claim: nothing was done
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
---          holds: that is returned first and counts as taken
--- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50.
+--          holds: that is returned first and counts as taken; to a consumer that is no drain no more of it than it wants
+-- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50. A claim is one more.
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
@@ -65,8 +67,14 @@ local function read_runs(at, count)
   return runs, at
 end
 
-local pools = { unpack(ARGV, 15, 14 + tonumber(ARGV[11])) }
-local runs, chained = read_runs(15 + #pools, tonumber(ARGV[12]))
+local pools = { unpack(ARGV, 16, 15 + tonumber(ARGV[11])) }
+local runs, chained = read_runs(16 + #pools, tonumber(ARGV[12]))
+
+if ARGV[15] ~= '' then
+  local claim = root .. 'req:' .. ARGV[15]
+  local begun = redis.call('SET', claim, lease, 'NX', 'PX', ARGV[4]) or redis.call('GET', claim) == lease
+  if not begun then return { 'mismatch' } end
+end
 
 -- What handlers of acked ones enqueued: by the place of the settlement where its arguments begin and end.
 local function read_chained(at)
@@ -94,14 +102,15 @@ commit_breakers(shard)
 if holds < 0 then holds = #remaining else holds = holds + settled.stuck end
 local lost = #remaining < holds
 
--- Newer entries stand left. What stands above those the caller knows was taken and never reached it.
-local fresh, cancelled = new_taken(), {}
-for i = lost and 0 or #remaining - holds, 1, -1 do
+-- Newer entries stand left. What stands above those the caller knows was taken and never reached it. A consumer elsewhere gets
+-- no more of it than it wants: it may have no room.
+local fresh, cancelled, above = new_taken(), {}, lost and 0 or #remaining - holds
+local in_transit = ARGV[8] == '0' and math.min(above, want) or above
+for i = above, above - in_transit + 1, -1 do
   local place = #fresh.entries + 1
   fresh.entries[place], fresh.slots[place], fresh.raws[place] = remaining[i].entry, remaining[i].slot, remaining[i].raw
 end
-local in_transit = #fresh.entries
-for i = in_transit + 1, lost and 0 or #remaining do
+for i = above + 1, lost and 0 or #remaining do
   if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
 end
 
@@ -223,6 +232,7 @@ local function remove_taken()
   end
   for _, key in ipairs(outcome.garbage) do garbage[#garbage + 1] = key end
   count_buried(shard, outcome.buried)
+  remove_replaced(shard, outcome.intake)
   -- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
   for lane, last in pairs(promoted) do
     local header, policy = header_of(outcome.envelopes[last]), lane.policy
@@ -297,6 +307,6 @@ end
 
 return { -- few texts rather than many: whoever passes the answer on pays for each
   digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '),
-  table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished) and '1' or '0', cancelled, shard.tripped,
+  table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished or above > in_transit) and '1' or '0', cancelled, shard.tripped,
   fired.schedules, wake, shard.left and digits(shard.left) or '', refused or settled.refused or '',
 }

@@ -268,6 +268,7 @@ inspect['m'] = function(shard, id)
     if attempt(function() bury(shard, buried) put_in(shard, intake) end) then return end
     in_chunks('UNLINK', nil, garbage)
     count_buried(shard, buried)
+    remove_replaced(shard, intake)
   else
     local moves = {}
     gather(moves, place.header.pool, place.header.lane, 'RPUSH', next_entry(entry))

@@ -7,7 +7,7 @@
 -- ARGV[2]  clock  '' or epoch ms, in tests
 -- ARGV[3]  queue
 -- ARGV[4]  pool   of the queue as it is defined now; '' where that is not known
--- ARGV[…]  ids, at most 200
+-- ARGV[…]  ids, at most 200; one that is named twice moves once
 -- Returns  for each id 'redriven', 'gone' where it is not among the dead letters, 'missing' where it has no envelope
 -- Replay   'gone' for what was redriven; nothing moves twice
 -- Cost     6 commands and 2 for each lane
@@ -16,7 +16,15 @@ local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = cloc
 with_limits(shard, '')
 local root = shard.root
 local dead = root .. 'dead:' .. ARGV[3]
-local ids = { unpack(ARGV, 5) }
+local ids, asked, known = {}, {}, {}
+for i = 5, #ARGV do
+  local id = ARGV[i]
+  if not known[id] then
+    ids[#ids + 1] = id
+    known[id] = #ids
+  end
+  asked[#asked + 1] = known[id]
+end
 
 local headers, read = {}, 0
 while read < #ids do
@@ -58,4 +66,7 @@ if refused then return redis.error_reply(refused) end
 in_chunks('ZREM', dead, moved)
 unpark_freed(shard)
 commit_limits(shard)
-return answers
+
+local told = {}
+for i, place in ipairs(asked) do told[i] = answers[place] end
+return told

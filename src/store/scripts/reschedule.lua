@@ -34,15 +34,16 @@ end
 
 local records = redis.call('HMGET', KEYS[1], unpack(ids))
 local intake, statuses, count = new_intake(), {}, nil
-local fields, timers, befores, gone, done = {}, {}, {}, {}, {}
+local fields, timers, befores, gone, done, changed = {}, {}, {}, {}, {}, {}
 for i, change in ipairs(changes) do
   local header, lines = string.match(records[i] or '\n\n', '^([^\n]*)\n[^\n]*\n(.*)$')
-  statuses[i] = header == change.expected and 'done' or 'changed'
+  statuses[i] = header == change.expected and not changed[change.id] and 'done' or 'changed'
   if statuses[i] == 'done' and header == '' then
     count = (count or redis.call('HLEN', KEYS[1])) + 1
     if count > tonumber(ARGV[7]) then statuses[i] = 'full' end
   end
   if statuses[i] == 'done' then
+    changed[change.id] = true
     admit(shard, intake, ARGV, change.first, change.last)
     if change.header == '' then
       gone[#gone + 1] = change.id
@@ -75,6 +76,7 @@ end
 
 local refused = attempt(put_changes)
 if refused then return redis.error_reply(refused) end
+remove_replaced(shard, intake)
 in_chunks('ZREM', KEYS[2], done)
 in_chunks('HDEL', KEYS[1], gone)
 local wake = waking.ask(shard, { awake = KEYS[4], sleeper = KEYS[5] }, ARGV[3], ARGV[4], ARGV[5], ARGV[6])

@@ -153,6 +153,7 @@ local function conclude(shard, settled, plan, list)
   for i = 1, #plan.later, 2 do settled.soonest = math.min(settled.soonest, tonumber(plan.later[i])) end
   settled.soonest = math.min(settled.soonest, plan.intake.soonest)
   count_buried(shard, plan.buried)
+  remove_replaced(shard, plan.intake)
 end
 
 -- Settles what is held, in the order in which it was taken: all of it, or where storage refuses a part, each by itself. What it

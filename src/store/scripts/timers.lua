@@ -115,6 +115,7 @@ local function remove_fired(shard, firing, fired)
   for _, slot in ipairs(firing.slots) do free(shard, slot) end
   for _, queue in ipairs(firing.lapsed) do counted(queue, 'lapsed') end
   count_buried(shard, firing.buried)
+  remove_replaced(shard, firing.intake)
   fired.fired, fired.requeued = fired.fired + #firing.done, fired.requeued + #firing.lapsed
   fired.dead = fired.dead + #firing.buried
   shard.put_off = nil

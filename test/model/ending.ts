@@ -1,6 +1,6 @@
 // The end of a run: what operators set is taken back, time passes, and everything comes out by its own events alone.
 import { expect } from 'vitest';
-import { parseEntry } from '../../src/message.ts';
+import { DRAINED, parseEntry } from '../../src/message.ts';
 import type { Shard } from '../support/shard.ts';
 import { purge, redrive, type Side, type World } from './calls.ts';
 import { type Deployment, POOLS, QUEUES } from './deployments.ts';
@@ -63,13 +63,14 @@ async function takeAndAck(
   side: Side,
   { pool, lease }: { pool: string; lease: string },
 ): Promise<boolean> {
-  const request = { lease, leaseMs: 10_000, held: 0, want: 5, pools: [pool], settlements: [] };
-  const { taken, unseen, schedules } = await world.exchange(side, request);
+  const drain = pool === DRAINED ? { drain: { ending: false, sleepMs: 0 } } : {};
+  const request = { lease, leaseMs: 10_000, held: 0, want: 5, pools: [pool], settlements: [], ...drain };
+  const { taken, unseen, wake, schedules } = await world.exchange(side, request);
   await world.fire(schedules);
   world.ledger.given(taken, lease, world.bench.now);
   const settlements = taken.map(({ entry }) => ({ entry, outcome: 'ack' as const, result: 'null' }));
-  await world.exchange(side, { ...request, want: 0, settlements });
-  return taken.length > 0 || unseen;
+  const settled = await world.exchange(side, { ...request, want: 0, settlements });
+  return taken.length > 0 || unseen || wake || settled.wake;
 }
 
 /** Lanes that wait although nothing holds them back: a dead letter that has the slot of their group. */

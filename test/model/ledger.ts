@@ -51,7 +51,7 @@ export class Ledger {
 
   /** A new message took the place of one that waits: its body, and where it is to be quiet first, what follows and its key. */
   replaced(id: string, json: string, whole?: { follows: Follower[]; dedup: Kept['dedup'] }): void {
-    Object.assign(this.#keptOf(id, 'replaced') ?? {}, { json, ...whole });
+    Object.assign(this.#keptOf(id, 'replaced') ?? {}, { json, ...whole, attempt: 0 }); // a new message, and tried anew
     this.unordered.add(id);
   }
 

@@ -4,23 +4,30 @@ import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { readQuery } from '../src/http/body.ts';
 import { LeasesPage, QueuesPage } from '../src/http/inspect-schema.ts';
 import { Problem } from '../src/http/problem.ts';
+import { QUEUE_NAME } from '../src/message.ts';
 import type { AnyQueue } from '../src/queue.ts';
 
 export const inspect: EdgeFunction = (app) => {
   app.get('/v1/queues', allow('operate'), async (c) => {
     const { engine, token } = c.var;
     const { limit, cursor, search } = readQuery(c, QueuesPage);
-    const all = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name) && name.includes(search));
+    const isWanted = (name: string) => isPermitted(token, name) && name.includes(search);
+    const all = [...engine.queues.values()].filter(({ name }) => isWanted(name));
     const page = pageOf(all, cursor, limit);
     const queues = await engine.inspector.queues(page);
-    const last = page.at(-1)?.name;
-    return c.json({ queues, ...(last === undefined || last === all.at(-1)?.name ? {} : { cursor: last }) });
+    if (page.length === limit && page.at(-1) !== all.at(-1)) return c.json({ queues, cursor: page.at(-1)?.name });
+    // Behind those of the deployment come those that only storage knows.
+    const begun = cursor !== '' && !engine.queues.has(cursor) ? cursor : '';
+    const unknown = (await engine.inspector.unknown()).filter(({ queue }) => isWanted(queue) && queue > begun);
+    const shown = [...queues, ...unknown.slice(0, limit - queues.length)];
+    const rest = shown.length < queues.length + unknown.length ? { cursor: shown.at(-1)?.queue ?? cursor } : {};
+    return c.json({ queues: shown, ...rest });
   });
 
   app.get('/v1/queues/:queue/dead/causes', allow('operate'), async (c) => {
     const name = c.req.param('queue');
     permit(c.var.token, name);
-    if (!c.var.engine.queues.has(name)) throw new Problem('unknown_queue');
+    if (!QUEUE_NAME.test(name) || !(await c.var.engine.inspector.named(name))) throw new Problem('unknown_queue');
     return c.json(await c.var.engine.inspector.causes(name));
   });
 

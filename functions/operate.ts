@@ -5,17 +5,19 @@ import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
 import { Audit, Destinations, Id, Override, Page, Purge, Redrive } from '../src/http/operate-schema.ts';
 import { Problem } from '../src/http/problem.ts';
-import { DRAINED } from '../src/message.ts';
-import type { Overrides } from '../src/operator.ts';
+import { DRAINED, QUEUE_NAME } from '../src/message.ts';
+import type { NamedQueue, Overrides } from '../src/operator.ts';
 import type { AnyQueue } from '../src/queue.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
 export const operate: EdgeFunction = (app) => {
-  app.get('/v1/queues/:queue', allow('operate'), async (c) => c.json(await c.var.engine.operator.queue(named(c))));
+  app.get('/v1/queues/:queue', allow('operate'), async (c) =>
+    c.json(await c.var.engine.operator.queue(await named(c))),
+  );
 
   app.get('/v1/queues/:queue/messages', allow('operate'), async (c) => {
     const { state, limit, cursor } = readQuery(c, Page);
-    return c.json(await c.var.engine.operator.messages(named(c), state, limit, cursor));
+    return c.json(await c.var.engine.operator.messages(await named(c), state, limit, cursor));
   });
 
   app.get('/v1/messages/:id', allow('operate'), async (c) => {
@@ -45,21 +47,20 @@ export const operate: EdgeFunction = (app) => {
   app.post('/v1/queues/:queue/resume', allow('operate'), (c) => override(c, { paused: false }));
 
   app.post('/v1/queues/:queue/purge', allow('operate'), limitBody, async (c) => {
-    const queue = named(c);
-    const { states } = await readValid(c, Purge);
-    return c.json(await c.var.engine.operator.purge(queue, states));
+    const queue = await named(c);
+    const { states, cursor } = await readValid(c, Purge);
+    return c.json(await c.var.engine.operator.purge(queue, states, cursor));
   });
 
   app.post('/v1/queues/:queue/dead/redrive', allow('operate'), limitBody, async (c) => {
-    const queue = named(c);
-    const messages = await c.var.engine.operator.redrive(queue, await readValid(c, Redrive));
+    const messages = await c.var.engine.operator.redrive(await named(c), await readValid(c, Redrive));
     const isReady = messages.some(({ status }) => status === 'redriven');
-    if (isReady && queue.pool === DRAINED) wakeDrain(c.var.engine, c.executionCtx);
+    if (isReady) wakeDrain(c.var.engine, c.executionCtx);
     return c.json({ messages });
   });
 
   app.delete('/v1/queues/:queue/dead', allow('operate'), async (c) => {
-    return c.json(await c.var.engine.operator.purge(named(c), ['dead']));
+    return c.json(await c.var.engine.operator.purge(await named(c), ['dead']));
   });
 
   app.get('/v1/destinations', allow('operate'), async (c) => {
@@ -71,23 +72,24 @@ export const operate: EdgeFunction = (app) => {
 
   app.get('/v1/audit', allow('operate'), async (c) => {
     permit(c.var.token, ANY_QUEUE);
-    const { repair, deep } = readQuery(c, Audit);
-    return c.json({ findings: await c.var.engine.audit(repair === 'true', deep === 'true') });
+    const { repair, deep, cursor } = readQuery(c, Audit);
+    return c.json(await c.var.engine.audit({ repair: repair === 'true', deep: deep === 'true', cursor }));
   });
 };
 
 async function override(c: Context<SluiceEnv>, overrides: Overrides): Promise<Response> {
   const { engine } = c.var;
-  const queue = named(c);
+  const queue = await named(c);
   await engine.operator.override(queue, overrides);
   if (!overrides.paused && queue.pool === DRAINED) wakeDrain(engine, c.executionCtx); // what waited for it may go
   return c.json({ queue: queue.name, ...overrides });
 }
 
-function named(c: Context<SluiceEnv>): AnyQueue {
+/** The queue of the path. One that left the code can be operated all the same. */
+async function named(c: Context<SluiceEnv>): Promise<AnyQueue | NamedQueue> {
   const name = c.req.param('queue') ?? '';
   permit(c.var.token, name);
-  const queue = c.var.engine.queues.get(name);
+  const queue = QUEUE_NAME.test(name) ? await c.var.engine.inspector.named(name) : undefined;
   if (!queue) throw new Problem('unknown_queue');
   return queue;
 }

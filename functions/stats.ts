@@ -15,7 +15,7 @@ export const stats: EdgeFunction = (app) => {
     const { engine, token } = c.var;
     const { range, queue } = readQuery(c, StatsQuery);
     if (queue !== undefined) permit(token, queue);
-    if (queue !== undefined && !engine.queues.has(queue)) throw new Problem('unknown_queue');
+    if (queue !== undefined && !(await engine.inspector.named(queue))) throw new Problem('unknown_queue');
     const permitted = [...engine.queues.keys()].filter((name) => isPermitted(token, name));
     const all = isPermitted(token, ANY_QUEUE) ? [ALL] : permitted;
     return c.json(await engine.stats.report(range, queue === undefined ? all : [queue]));
@@ -25,13 +25,15 @@ export const stats: EdgeFunction = (app) => {
     const { engine, token } = c.var;
     const permitted = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name));
     const sees = isPermitted(token, ANY_QUEUE); // sources, and messages whose queue nobody knows, are nobody's
-    const names = permitted.map(({ name }) => name);
-    const [queues, { figures: totals, ...rest }, breakers, sources] = await Promise.all([
+    const unknown = (await engine.inspector.unknown()).filter(({ queue }) => isPermitted(token, queue));
+    const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
+    const [known, { figures: totals, ...rest }, breakers, sources] = await Promise.all([
       engine.inspector.queues(permitted),
       engine.stats.totals(sees ? [...names, NO_QUEUE] : names),
       engine.inspector.breakers(permitted),
       sees ? engine.sources.report() : [],
     ]);
+    const queues = [...known, ...unknown];
     const text = metricsText({ now: Date.now(), queues, totals, breakers, sources, ...rest });
     return c.text(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   });

@@ -1,4 +1,5 @@
 /** The engine: one deployment's queues on its Redis. It composes store, producer and drain; requests and cron ticks use it. */
+import { type AuditReport, type AuditRequest, auditWithin } from './audit.ts';
 import type { Draft } from './complete.ts';
 import { type Config, readConfig } from './config.ts';
 import { type Receive, type Received, receive, type Settle, type Settled, settle } from './consumer.ts';
@@ -29,7 +30,7 @@ import { openRings } from './store/rings.ts';
 import { openScheduleStore } from './store/schedules.ts';
 import { recognisedMsFor, scriptRunner } from './store/script.ts';
 import { openStats } from './store/stats.ts';
-import { type Finding, openStore, type Store } from './store/store.ts';
+import { ANYBODYS, openStore, type Store } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
 import { openTopicStore } from './store/topics.ts';
 import { type Origin, tracedDrain, tracedEnqueue } from './telemetry/traced.ts';
@@ -65,8 +66,8 @@ export interface Engine {
   readonly topics: Topics;
   readonly schedules: Schedules;
   readonly stats: Stats;
-  /** The whole audit. @throws StorageError */
-  audit(repair: boolean, deep: boolean): Promise<Finding[]>;
+  /** As much of the audit as one invocation may do. @throws StorageError */
+  audit(request: AuditRequest): Promise<AuditReport>;
   /** Takes messages until none is ready or the time is over, and sees them to their end. @throws StorageError */
   drain(timeMs: number): Promise<DrainReport>;
   /** What a request wakes behind its answer: it ends before the platform ends it. @throws StorageError */
@@ -94,6 +95,9 @@ const NOTE_EVERY_MS = 570_000;
 
 /** Storage was away when a woken drain began: it tries again so much later, as long as its own time lasts. */
 const STORAGE_WAIT_MS = 1_000;
+
+/** An audit answers after so long at the latest, with a cursor where there is more: whoever asked for it still waits. */
+const AUDIT_MS = 12_000;
 
 /** What a deployment has besides queues. */
 interface Apart {
@@ -130,15 +134,15 @@ export function openEngine(
     });
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
   const prefix = config.SLUICE_PREFIX;
-  const drained = [...queues.values()].filter(({ pool }) => pool === DRAINED).map(({ name }) => name);
   const policies = definitionsOf(queues.values());
+  const all = [...queues.values()];
   const recognisedMs = recognisedMsFor(config.SLUICE_REDIS_TIMEOUT_MS);
-  const store = openStore({ runner: scriptRunner({ send }), prefix, drained, policies, recognisedMs });
+  const store = openStore({ runner: scriptRunner({ send }), prefix, queues: all, policies, recognisedMs });
   const known = { queues, ids: new Set(schedules.map(({ id }) => id)) };
   const storesFor = ({ onRequest, msLeft }: Budget) => {
     const runner = scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft });
     return {
-      store: openStore({ runner, prefix, drained, policies, recognisedMs }),
+      store: openStore({ runner, prefix, queues: all, policies, recognisedMs }),
       schedules: openScheduleStore({ runner, prefix }),
     };
   };
@@ -156,16 +160,17 @@ export function openEngine(
     unattended = true;
   };
   const operations = openOperations({ runner: scriptRunner({ send }), prefix, onWork: noteWork });
-  /** Where the next sweep goes on inspecting. A new isolate begins again. */
-  let cursor = '0';
+  const inspector = openInspector(operations, queues);
+  /** Where the next sweep goes on inspecting: that of a new isolate where the last that was noted stood, whoever made it. */
+  let place = { cursor: ANYBODYS, round: 0 };
   /** When this isolate last had a sweep remembered, by its own clock. */
   let notedAt = Number.NEGATIVE_INFINITY;
   const sweepWithin = async (budget: Budget) => {
     const now = Date.now();
     const note = now - notedAt >= NOTE_EVERY_MS;
-    const swept = await sweepAll(storeFor(budget), budget, cursor, note);
+    const swept = await sweepAll(storeFor(budget), budget, place, note);
     if (note) notedAt = now;
-    cursor = swept.cursor;
+    place = swept.place;
     if (swept.ready) noteWork();
     return swept;
   };
@@ -238,8 +243,8 @@ export function openEngine(
     receive: (request) => consuming((firing) => receive(firing, request)),
     settle: (request) => consuming((firing) => settle(firing, request)),
     schedules: openSchedules(scheduleStore, known),
-    operator: openOperator(operations),
-    inspector: openInspector(operations),
+    operator: openOperator(operations, config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS),
+    inspector,
     rings: openRings({ runner: scriptRunner({ send }), prefix }),
     topics: openTopics({
       topics: openTopicStore({ runner: scriptRunner({ send }), prefix }),
@@ -248,12 +253,11 @@ export function openEngine(
       wakeOf,
     }),
     stats: statsOf(openStats({ runner: scriptRunner({ send }), prefix })),
-    async audit(repair, deep) {
-      // Leases without timers first: a deep page would take what they hold for lost.
-      const findings = await auditAll(store, repair, false);
-      if (deep) findings.push(...(await auditAll(store, repair, true)));
-      if (repair && findings.length > 0) noteWork(); // what was mended may be ready
-      return findings;
+    async audit(request) {
+      const budget = budgetFor(lifeOf(AUDIT_MS, []));
+      const report = await auditWithin(budget, storesFor(budget).store, inspector, request);
+      if (request.repair && report.findings.length > 0) noteWork(); // what was mended may be ready
+      return report;
     },
     drain: (timeMs) => drainWithin(budgetFor(lifeOf(timeMs, timeoutsMs))),
     async drainWoken() {
@@ -286,11 +290,12 @@ export function openEngine(
   };
 }
 
-async function sweepAll(store: Store, budget: Budget, from: string, note: boolean) {
+async function sweepAll(store: Store, budget: Budget, from: { cursor: string; round: number }, note: boolean) {
   const report: SweepReport = { fired: 0, requeued: 0, dead: 0, repaired: 0 };
-  for (let cursor = from, first = true; ; cursor = '', first = false) {
-    const swept = await store.sweep(DRAINED, { cursor, note: note && first });
-    if (cursor !== '') from = swept.cursor;
+  let place = from;
+  for (let first = true; ; first = false) {
+    const swept = await store.sweep(DRAINED, first ? { ...from, note } : { round: place.round });
+    if (first) place = { cursor: swept.cursor, round: swept.round };
     report.fired += swept.fired;
     report.requeued += swept.requeued;
     report.dead += swept.dead;
@@ -300,18 +305,7 @@ async function sweepAll(store: Store, budget: Budget, from: string, note: boolea
     const fired = swept.fired > 0 && nextInMs <= 0;
     const again = fired || swept.schedules || swept.unfolded; // what was fired may be ready, or due soon again
     if (!again || budget.isClosing()) {
-      return { report, ready: swept.ready, nextInMs, cursor: from };
+      return { report, ready: swept.ready, nextInMs, place };
     }
   }
-}
-
-async function auditAll(store: Store, repair: boolean, deep: boolean): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  let cursor = '0';
-  do {
-    const page = await store.audit(cursor, repair, deep);
-    findings.push(...page.findings);
-    cursor = page.cursor;
-  } while (cursor !== '0');
-  return findings;
 }

@@ -1,6 +1,6 @@
 /** Inspecting: what operators see of many queues at once, of leases, and of why messages died. Every call is bounded. */
 import { type CauseGroup, groupCauses } from './causes.ts';
-import { type QueueReport, reportOfQueue } from './operator.ts';
+import { type NamedQueue, type QueueReport, reportOfQueue } from './operator.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Breaker, Operations } from './store/operations.ts';
 
@@ -38,6 +38,10 @@ export interface CauseReport {
 export interface Inspector {
   /** In their order. So many at once as a page has: 1,000. @throws StorageError */
   queues(queues: AnyQueue[]): Promise<QueueReport[]>;
+  /** Queues that hold messages and that only storage knows, as they left the code; sorted by name. @throws StorageError */
+  unknown(): Promise<QueueReport[]>;
+  /** A queue of this deployment, or one that storage has something of. @throws StorageError */
+  named(queue: string): Promise<AnyQueue | NamedQueue | undefined>;
   /** How many destinations of the queues that deliver to some failed last, by the state of their breakers. @throws StorageError */
   breakers(queues: AnyQueue[]): Promise<Map<string, Record<Breaker['state'], number>>>;
   /** Those that hold messages now, the next to expire first. @throws StorageError */
@@ -48,17 +52,29 @@ export interface Inspector {
 
 /** Queues that one script counts: a thousand are five requests, side by side. */
 const COUNTED = 200;
+/** Queues that only storage knows and that are looked into, whether they hold anything or not. */
+const UNKNOWN = 2_000;
 const LETTERS = 1_000;
 /** Of some 500 destinations each: more than these fail only where the network itself does. */
 const BREAKER_PAGES = 4;
 
-export function openInspector(operations: Operations): Inspector {
+export function openInspector(operations: Operations, known: ReadonlyMap<string, AnyQueue> = new Map()): Inspector {
+  const reports = async (queues: (AnyQueue | NamedQueue)[]) => {
+    const names = queues.map(({ name }) => name);
+    const steps: string[][] = [];
+    for (let from = 0; from < names.length; from += COUNTED) steps.push(names.slice(from, from + COUNTED));
+    const counts = (await Promise.all(steps.map((step) => operations.countAll(step)))).flat();
+    return counts.map((count, i) => reportOfQueue(queues[i] as NamedQueue, count));
+  };
   return {
-    async queues(queues) {
-      const steps: AnyQueue[][] = [];
-      for (let from = 0; from < queues.length; from += COUNTED) steps.push(queues.slice(from, from + COUNTED));
-      const counts = (await Promise.all(steps.map((step) => operations.countAll(step)))).flat();
-      return counts.map((count, i) => reportOfQueue(queues[i] as AnyQueue, count));
+    queues: reports,
+    async unknown() {
+      const names = (await operations.names()).filter(({ name }) => !known.has(name));
+      const unknown = await reports(names.toSorted((a, b) => (a.name < b.name ? -1 : 1)).slice(0, UNKNOWN));
+      return unknown.filter((report) => heldBy(report) > 0);
+    },
+    async named(queue) {
+      return known.get(queue) ?? (await operations.names([queue])).find(({ name }) => name === queue);
     },
     async breakers(queues) {
       const delivering = queues.filter(({ destination }) => destination);
@@ -87,6 +103,11 @@ export function openInspector(operations: Operations): Inspector {
       return { dead, looked: causes.length, causes: groupCauses(causes) };
     },
   };
+}
+
+/** Messages that were counted, in whatever state. */
+export function heldBy({ ready, delayed, leased, dead }: QueueReport): number {
+  return Object.values(ready).reduce((sum, count) => sum + count, delayed + leased + dead);
 }
 
 /** `<priority>:<queue>` or `<priority>:<queue>/<group>`. */

@@ -5,17 +5,25 @@ import { DRAINED, type Message, openEnvelope, parseEntry } from './message.ts';
 import type { AnyQueue } from './queue.ts';
 import type { Breaker, Cancelled, Counts, Failure, Operations, Redriven, State, Stored } from './store/operations.ts';
 
-export interface QueueReport extends Omit<Counts, 'limits'> {
+/** What most calls need to know of a queue, and all that is known of one that only storage has: it left the code. */
+export type NamedQueue = Pick<AnyQueue, 'name' | 'pool'>;
+
+export interface QueueReport extends Omit<Counts, 'limits'>, Partial<Defined> {
   queue: string;
-  kind: 'drained' | 'pulled';
-  priority: number;
-  attempts: number;
-  timeoutMs: number;
-  ordered: boolean;
+  /** `unknown`: only storage has it. */
+  kind: 'drained' | 'pulled' | 'unknown';
   /** In force: those of operators over those of the definition. */
   limits: ReturnType<typeof limitsIn>;
   /** What operators set. */
   overrides: ReturnType<typeof limitsIn>;
+}
+
+/** What stands in a queue's definition. */
+interface Defined {
+  priority: number;
+  attempts: number;
+  timeoutMs: number;
+  ordered: boolean;
 }
 
 /** What operators may set over a queue's definition; null takes a limit of theirs away. */
@@ -42,10 +50,10 @@ export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> 
 
 export interface Operator {
   /** @throws StorageError */
-  queue(queue: AnyQueue): Promise<QueueReport>;
+  queue(queue: AnyQueue | NamedQueue): Promise<QueueReport>;
   /** @throws StorageError */
   messages(
-    queue: AnyQueue,
+    queue: NamedQueue,
     state: State,
     limit: number,
     cursor: string,
@@ -57,24 +65,33 @@ export interface Operator {
   /** @throws StorageError */
   cancel(id: string): Promise<Cancelled>;
   /** @throws StorageError; RangeError for a limit that is none */
-  override(queue: AnyQueue, overrides: Overrides): Promise<void>;
-  /** Leased messages stay with their consumers. @returns how many went, and whether there may be more. @throws StorageError */
-  purge(queue: AnyQueue, states: Exclude<State, 'leased'>[]): Promise<{ purged: number; more: boolean }>;
+  override(queue: NamedQueue, overrides: Overrides): Promise<void>;
+  /** Leased messages stay with their consumers. @param from the cursor of a call before, '0' begins. @throws StorageError */
+  purge(queue: NamedQueue, states: Exclude<State, 'leased'>[], from?: string): Promise<Purged>;
   /** These dead letters, or so many of the oldest; each is answered once. @throws StorageError */
-  redrive(queue: AnyQueue, which: { ids: string[] } | { limit: number }): Promise<{ id: string; status: Redriven }[]>;
+  redrive(queue: NamedQueue, which: { ids: string[] } | { limit: number }): Promise<{ id: string; status: Redriven }[]>;
 }
 
-/** How long one purge goes on; whoever asked for it asks again. */
+export interface Purged {
+  /** How many went. */
+  purged: number;
+  /** There may be more: whoever asked for it asks again, with the cursor. */
+  more: boolean;
+  cursor?: string;
+}
+
+/** How long one purge goes on. */
 const PURGE_MS = 5_000;
 const REDRIVE_STEP = 200;
 
-export function openOperator(operations: Operations, clock: () => number = Date.now): Operator {
+/** @param mostSteps requests to storage of one purge: platforms limit those of an invocation */
+export function openOperator(operations: Operations, mostSteps: number, clock: () => number = Date.now): Operator {
   return {
     async queue(queue) {
-      return reportOfQueue(queue, await operations.count(queue.name, queue.pool));
+      return reportOfQueue(queue, await operations.count(queue.name));
     },
-    async messages({ name, pool }, state, limit, cursor) {
-      const page = await operations.browse(name, pool, state, limit, cursor);
+    async messages({ name }, state, limit, cursor) {
+      const page = await operations.browse(name, state, limit, cursor);
       const messages = page.messages.map((stored) => reportOf(state, stored));
       return { messages, ...(page.cursor === '' ? {} : { cursor: page.cursor }) };
     },
@@ -100,18 +117,18 @@ export function openOperator(operations: Operations, clock: () => number = Date.
         ...(rate === undefined ? {} : { rate: word(rate === null ? {} : { rate }) }),
       });
     },
-    async purge({ name, pool }, states) {
+    async purge({ name }, states, from = '0') {
       const end = clock() + PURGE_MS;
       let purged = 0;
-      let step = { purged: 0, cursor: '0', more: true };
-      while (step.more && clock() < end) {
-        step = await operations.purge(name, pool, states, step.cursor);
+      let step = { purged: 0, cursor: from, more: true };
+      for (let steps = 0; step.more && steps < mostSteps && clock() < end; steps++) {
+        step = await operations.purge(name, states, step.cursor);
         purged += step.purged;
       }
-      return { purged, more: step.more };
+      return { purged, more: step.more, ...(step.more ? { cursor: step.cursor } : {}) };
     },
     async redrive({ name, pool }, which) {
-      const ids = 'ids' in which ? [...new Set(which.ids)] : await oldestDead(operations, name, pool, which.limit);
+      const ids = 'ids' in which ? [...new Set(which.ids)] : await oldestDead(operations, name, which.limit);
       const redriven: { id: string; status: Redriven }[] = [];
       for (let from = 0; from < ids.length; from += REDRIVE_STEP) {
         const step = ids.slice(from, from + REDRIVE_STEP);
@@ -123,20 +140,13 @@ export function openOperator(operations: Operations, clock: () => number = Date.
   };
 }
 
-export function reportOfQueue(queue: AnyQueue, { limits, ...counts }: Counts): QueueReport {
-  const { name, priority, attempts, timeoutMs, ordered, policy } = queue;
+export function reportOfQueue(queue: AnyQueue | NamedQueue, { limits, ...counts }: Counts): QueueReport {
   const overrides = limitsIn(limits);
-  return {
-    queue: name,
-    kind: queue.pool === DRAINED ? 'drained' : 'pulled',
-    priority,
-    attempts,
-    timeoutMs,
-    ordered,
-    limits: { ...limitsIn(policy), ...overrides },
-    overrides,
-    ...counts,
-  };
+  if (!('policy' in queue)) return { queue: queue.name, kind: 'unknown', limits: overrides, overrides, ...counts };
+  const { name, pool, priority, attempts, timeoutMs, ordered, policy } = queue;
+  const kind = pool === DRAINED ? 'drained' : 'pulled';
+  const inForce = { ...limitsIn(policy), ...overrides };
+  return { queue: name, kind, priority, attempts, timeoutMs, ordered, limits: inForce, overrides, ...counts };
 }
 
 /** With the blank before it that storage wants. */
@@ -146,8 +156,8 @@ const word = (limits: Limits) =>
     .join('');
 
 /** The ids are read first and then redriven by name: repeated after a lost answer, that moves none twice. */
-async function oldestDead(operations: Operations, queue: string, pool: string, limit: number): Promise<string[]> {
-  const { messages } = await operations.browse(queue, pool, 'dead', limit, '');
+async function oldestDead(operations: Operations, queue: string, limit: number): Promise<string[]> {
+  const { messages } = await operations.browse(queue, 'dead', limit, '', false);
   return messages.map(({ entry }) => parseEntry(entry).id);
 }
 

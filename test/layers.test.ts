@@ -34,6 +34,7 @@ const LAYERS = [
     'src/consumer.ts',
     'src/operator.ts',
     'src/inspector.ts',
+    'src/audit.ts',
     'src/topics.ts',
     'src/drain/',
     'src/schedule/',

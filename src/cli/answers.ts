@@ -9,10 +9,11 @@ export interface Limits {
 
 export interface QueueReport {
   queue: string;
-  kind: 'drained' | 'pulled';
-  priority: number;
-  attempts: number;
-  timeoutMs: number;
+  /** `unknown`: it left the code, and nothing of its definition is known. */
+  kind: 'drained' | 'pulled' | 'unknown';
+  priority?: number;
+  attempts?: number;
+  timeoutMs?: number;
   /** By priority. */
   ready: Record<string, number>;
   delayed: number;
@@ -27,6 +28,8 @@ export interface QueueReport {
   overrides?: Limits;
   /** False where it stopped counting. */
   complete: boolean;
+  /** False where a ready message may be older. */
+  oldestComplete?: boolean;
 }
 
 export interface Failure {
@@ -56,6 +59,8 @@ export interface MessageReport {
 export interface Purged {
   purged: number;
   more: boolean;
+  /** Where there is more. */
+  cursor?: string;
 }
 
 export interface Redriven {
@@ -106,7 +111,11 @@ export interface DestinationPage {
 }
 
 export interface Findings {
-  findings: { finding: string; name: string }[];
+  findings: { finding: string; name: string; messages?: number }[];
+  /** Where there is more. */
+  cursor?: string;
+  /** What could not be judged, because too much is at work. */
+  incomplete?: string[];
 }
 
 /** Ready messages of all priorities. */

@@ -2,16 +2,20 @@
 import type { Purged } from './answers.ts';
 import { startProgress } from './progress.ts';
 
-/** @returns how many went. @throws SluiceError */
-export async function purgeAll(step: () => Promise<Purged>, expected: number): Promise<number> {
+/** @param step one call, with where the last ended. @returns how many went. @throws SluiceError */
+export async function purgeAll(
+  step: (from: { cursor?: string }) => Promise<Purged>,
+  expected: number,
+): Promise<number> {
   const progress = startProgress();
   let total = 0;
-  let more = true;
+  let from: { cursor?: string } = {};
   try {
-    while (more) {
-      const purged = await step();
+    for (let more = true; more; ) {
+      const purged = await step(from);
       total += purged.purged;
       more = purged.more;
+      from = purged.cursor === undefined ? {} : { cursor: purged.cursor };
       progress.at(`${total} gone`, expected > 0 ? total / expected : undefined);
     }
   } finally {

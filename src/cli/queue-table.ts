@@ -13,7 +13,7 @@ export function queueTable(queues: QueueReport[], now: number, paint: Paint): st
     counted(report, report.delayed),
     counted(report, report.leased),
     dead(report),
-    ageOf(report.oldestReadyAt, now),
+    oldest(report, now),
     stateOf(report),
   ]);
   return tableOf(HEADINGS, rows, paint);
@@ -28,11 +28,11 @@ export function queueDetail(report: QueueReport, now: number, paint: Paint): str
     ['state', stateOf(report)],
     ['priority', priority],
     ['attempts', attempts],
-    ['timeout', lengthOf(timeoutMs)],
+    ['timeout', timeoutMs && lengthOf(timeoutMs)],
     ...limitsOf(report),
     ['ready', counted(report, readyOf(report))],
     ...byPriority.map(([of, count]): [string, Cell] => [`  priority ${of}`, count]),
-    ['oldest ready', ageOf(oldestReadyAt, now)],
+    ['oldest ready', oldest(report, now)],
     ['since', instantOf(oldestReadyAt)],
     ['delayed', counted(report, report.delayed)],
     ['leased', counted(report, report.leased)],
@@ -54,10 +54,17 @@ function counted({ complete }: QueueReport, count: number): string {
   return complete ? String(count) : `${count}+`;
 }
 
+/** Where it did not look at all of them the oldest is at least so old. */
+function oldest({ oldestReadyAt, oldestComplete = true }: QueueReport, now: number): Cell {
+  const age = ageOf(oldestReadyAt, now);
+  return age && (oldestComplete ? age : `${age}+`);
+}
+
 function dead({ dead: count }: QueueReport): Cell {
   return count > 0 ? { text: String(count), style: 'red' } : count;
 }
 
-function stateOf({ paused }: QueueReport): Cell {
+function stateOf({ paused, kind }: QueueReport): Cell {
+  if (kind === 'unknown') return { text: paused ? 'not in the code, paused' : 'not in the code', style: 'red' };
   return paused ? { text: 'paused', style: 'yellow' } : 'open';
 }

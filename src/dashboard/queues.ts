@@ -1,12 +1,21 @@
 /** The queues of a deployment, as pages of the API or all of them. */
 import { get } from './api.ts';
-import { sum } from './format.ts';
+import { duration, sum } from './format.ts';
 import { type QueueReport, type QueueReports, STATES, type State } from './types.ts';
 
 export const readyOf = ({ ready }: QueueReport): number => sum(Object.values(ready));
 
 export function depthOf(queue: QueueReport): Record<State, number> {
   return { ready: readyOf(queue), delayed: queue.delayed, leased: queue.leased, dead: queue.dead };
+}
+
+/** What stands before a count that is not all. */
+export const leastOf = ({ complete }: QueueReport): string => (complete ? '' : '≥ ');
+
+/** How old the oldest ready message is, or is at least. */
+export function oldestOf({ oldestReadyAt, oldestComplete }: QueueReport): string {
+  if (oldestReadyAt === undefined) return '–';
+  return `${oldestComplete ? '' : '≥ '}${duration(Date.now() - oldestReadyAt)}`;
 }
 
 export function totalDepth(queues: QueueReport[]): Record<State, number> {

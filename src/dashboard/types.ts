@@ -12,6 +12,7 @@ export type LeasePage = Answer<'LeasePage'>;
 export type Cause = Answer<'Cause'>;
 export type Causes = Answer<'Causes'>;
 export type Findings = Answer<'Findings'>;
+export type Purged = Answer<'Purged'>;
 export type Health = Answer<'Health'>;
 export type Session = Answer<'Session'>;
 export type Source = Answer<'SourceReport'>;

@@ -44,6 +44,18 @@ export function metricsText({ now, queues, totals, breakers, sources, sweptAt }:
       queues.map(({ queue, complete }) => ['', { queue }, Number(complete)]),
     ),
     family(
+      'sluice_queue_oldest_complete',
+      'gauge',
+      'Whether the age of the oldest ready message is that of all; 0 where there are too many lanes to look at: it may be older.',
+      queues.map(({ queue, oldestComplete }) => ['', { queue }, Number(oldestComplete)]),
+    ),
+    family(
+      'sluice_queue_unknown',
+      'gauge',
+      'Whether only storage knows the queue, which holds messages and has left the code.',
+      queues.map(({ queue, kind }) => ['', { queue }, Number(kind === 'unknown')]),
+    ),
+    family(
       'sluice_deliveries_total',
       'counter',
       'Deliveries by how they ended.',

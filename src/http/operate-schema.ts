@@ -1,11 +1,19 @@
 /** What operators may ask: the schemas of the operate function's queries and bodies. */
 import * as z from 'zod/mini';
+import { AUDIT_CURSOR } from '../audit.ts';
 import { milliseconds } from '../duration-schema.ts';
 import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../limits.ts';
 
-/** As browse.lua makes them: a lane and a place in it, or a rank. The longest lane has 1,219 characters. */
-const READY_CURSOR = /^\d:\S{1,1217} \d{1,9}$/;
+/** As browse.lua makes them. The longest lane has 1,219 characters. */
 const RANK_CURSOR = /^\d{1,9}$/;
+const CURSORS = {
+  ready: /^[1-3]:\d{1,20} (-|\d:\S{1,1217}) \d{1,9}$/,
+  delayed: RANK_CURSOR,
+  leased: /^\d{1,9} \d{1,9}$/,
+  dead: RANK_CURSOR,
+};
+/** As purge.lua makes it. */
+const PURGE_CURSOR = /^(0|(-|[1-3]:\d{1,20}) (-|\d{1,20}))$/;
 /** Redis' own, of a scan. */
 const SCAN_CURSOR = /^\d{1,20}$/;
 
@@ -16,7 +24,7 @@ export const Page = z
     cursor: z._default(z.string(), ''),
   })
   .check(
-    z.refine(({ state, cursor }) => cursor === '' || (state === 'ready' ? READY_CURSOR : RANK_CURSOR).test(cursor), {
+    z.refine(({ state, cursor }) => cursor === '' || CURSORS[state].test(cursor), {
       path: ['cursor'],
       message: 'must be one that a page of the same state answered',
     }),
@@ -48,7 +56,23 @@ export const Override = z
   );
 export const Purge = z.strictObject({
   states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
+  cursor: z._default(z.string().check(z.regex(PURGE_CURSOR)), '0'),
 });
 const flag = z._default(z.enum(['true', 'false']), 'false');
 export const Destinations = z.strictObject({ cursor: z._default(z.string().check(z.regex(SCAN_CURSOR)), '0') });
-export const Audit = z.strictObject({ repair: flag, deep: flag });
+export const Audit = z
+  .strictObject({
+    repair: flag,
+    deep: flag,
+    cursor: z._default(z.string(), ''),
+  })
+  .check(
+    z.refine(
+      ({ deep, cursor }) =>
+        cursor === '' || (AUDIT_CURSOR.test(cursor) && (deep === 'true' || cursor.startsWith('shallow '))),
+      {
+        path: ['cursor'],
+        message: 'must be one that an audit of the same depth answered',
+      },
+    ),
+  );

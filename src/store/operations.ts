@@ -50,8 +50,10 @@ export interface Counts {
   paused: boolean;
   /** What operators set over the queue's own limits, in the words of the scripts. */
   limits: string;
-  /** Whether these are all: beyond 4,000 lanes or 1,000 timers it stops looking. */
+  /** Whether these are all: beyond 4,000 lanes, 1,000 timers, or 2,000 messages in leases it stops looking. */
   complete: boolean;
+  /** Whether no ready message is older: beyond 10 lanes the others are not looked at. */
+  oldestComplete: boolean;
 }
 
 /** A destination that failed last. */
@@ -119,33 +121,36 @@ export interface Operations {
   /** @throws StorageError */
   look(id: string): Promise<{ state: State | 'cancelled' | 'unseen' | 'gone'; result?: Result } & Stored>;
   /** @throws StorageError */
-  count(queue: string, pool: string): Promise<Counts>;
+  count(queue: string): Promise<Counts>;
   /** Up to 200 queues at once, in their order. @throws StorageError */
-  countAll(queues: { name: string; pool: string }[]): Promise<Counts[]>;
+  countAll(queues: string[]): Promise<Counts[]>;
+  /** The queues that storage knows, and those of the ones asked for that it has anything of. @throws StorageError */
+  names(asked?: string[]): Promise<{ name: string; pool: string }[]>;
   /** One page; the cursor '' begins and ends. @throws StorageError */
   leases(limit: number, cursor: string): Promise<Leases>;
   /** Of the newest dead letters, and how many there are in all. @throws StorageError */
   causes(queue: string, limit: number): Promise<{ dead: number; causes: Cause[] }>;
-  /** One page; the cursor '' begins and ends. @throws StorageError */
+  /** One page; the cursor '' begins and ends. Without bodies it is never cut short by their size. @throws StorageError */
   browse(
     queue: string,
-    pool: string,
     state: State,
     limit: number,
     cursor: string,
+    bodies?: boolean,
   ): Promise<{ cursor: string; messages: Stored[] }>;
   /** One page, the cursor '0' begins and ends it. @throws StorageError */
   breakers(cursor: string): Promise<{ cursor: string; breakers: Breaker[] }>;
   /** One bounded step; the cursor '0' begins. @throws StorageError */
   purge(
     queue: string,
-    pool: string,
     states: Exclude<State, 'leased'>[],
     cursor: string,
   ): Promise<{ purged: number; cursor: string; more: boolean }>;
 }
 
 const PURGE_STEP = 1_000;
+/** Of a page's envelopes: hosted Redis refuses replies of 10 MB. */
+const PAGE_BYTES = 4_000_000;
 
 /** @param onWork told where something that waited is ready for a drain now */
 export function openOperations({
@@ -162,10 +167,9 @@ export function openOperations({
   const configure = async (queue: string, pool: string, settings: string[]) => {
     await run(scripts.configure, [keys.config], [queue, pool, ...settings]);
   };
-  const countAll = async (queues: { name: string; pool: string }[]): Promise<Counts[]> => {
+  const countAll = async (queues: string[]): Promise<Counts[]> => {
     if (queues.length === 0) return [];
-    const names = queues.flatMap(({ name, pool }) => [name, pool]);
-    const reply = list(await run(scripts.count, [keys.timers, keys.config], [now(), ...names]));
+    const reply = list(await run(scripts.count, [keys.timers, keys.config], queues));
     return reply.map((fields) => countsOf(list(fields)));
   };
   return {
@@ -188,8 +192,11 @@ export function openOperations({
       const kept = json === undefined ? {} : { result: { queue, attempt: Number(attempt), at: Number(acked), json } };
       return { state, ...storedOf([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
     },
-    count: async (name, pool) => (await countAll([{ name, pool }]))[0] as Counts,
+    count: async (queue) => (await countAll([queue]))[0] as Counts,
     countAll,
+    async names(asked = []) {
+      return pairs(strings(await run(scripts.names, [keys.config], asked))).map(([name, pool]) => ({ name, pool }));
+    },
     async leases(limit, cursor) {
       const names = [keys.timers, keys.awake, keys.sleeper];
       const reply = list(await run(scripts.leases, names, [now(), String(limit), cursor || '0']));
@@ -213,8 +220,8 @@ export function openOperations({
       });
       return { dead: Number(dead), causes };
     },
-    async browse(queue, pool, state, limit, cursor) {
-      const args = [queue, pool, state, String(limit), cursor];
+    async browse(queue, state, limit, cursor, bodies = true) {
+      const args = [queue, state, String(limit), cursor, String(bodies ? PAGE_BYTES : 0)];
       const [next, fields] = list(await run(scripts.browse, [keys.timers, keys.failures], args));
       const flat = strings(fields);
       const messages = Array.from({ length: flat.length / 4 }, (_, i) => storedOf(flat.slice(4 * i, 4 * i + 4)));
@@ -225,8 +232,8 @@ export function openOperations({
       const [at, next, fields] = list(reply);
       return { cursor: String(next), breakers: pairs(strings(fields)).map((pair) => breakerOf(pair, Number(at))) };
     },
-    async purge(queue, pool, states, cursor) {
-      const args = [queue, pool, String(PURGE_STEP), states.join(' '), cursor];
+    async purge(queue, states, cursor) {
+      const args = [queue, String(PURGE_STEP), states.join(' '), cursor];
       const [purged, next, more, work] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
       if (work === '1') onWork?.();
       return { purged: Number(purged), cursor: String(next), more: more === '1' };
@@ -240,7 +247,7 @@ function breakerOf([name, stored]: [string, string], now: number): Breaker {
   return { ...parseGroupName(name), state, failures, ...(until > 0 ? { until } : {}) };
 }
 
-function countsOf([ready, delayed, leased, dead, oldest, config, complete]: unknown[]): Counts {
+function countsOf([ready, delayed, leased, dead, oldest, config, complete, isOldest]: unknown[]): Counts {
   return {
     ready: Object.fromEntries(pairs(strings(ready)).map(([priority, count]) => [priority, Number(count)])),
     delayed: Number(delayed),
@@ -250,6 +257,7 @@ function countsOf([ready, delayed, leased, dead, oldest, config, complete]: unkn
     paused: String(config).startsWith('paused'),
     limits: /^\S+ \S+(.*)$/.exec(String(config))?.[1] ?? '',
     complete: complete === '1',
+    oldestComplete: isOldest === '1',
   };
 }
 

@@ -18,7 +18,9 @@ import entry from '#lua/entry.lua';
 import exchange from '#lua/exchange.lua';
 import figures from '#lua/figures.lua';
 import fold from '#lua/fold.lua';
+import foreign from '#lua/foreign.lua';
 import inspect from '#lua/inspect.lua';
+import keys from '#lua/keys.lua';
 import lane from '#lua/lane.lua';
 import lanes from '#lua/lanes.lua';
 import lease from '#lua/lease.lua';
@@ -26,6 +28,9 @@ import leases from '#lua/leases.lua';
 import limits from '#lua/limits.lua';
 import locate from '#lua/locate.lua';
 import look from '#lua/look.lua';
+import named from '#lua/named.lua';
+import names from '#lua/names.lua';
+import noted from '#lua/noted.lua';
 import purge from '#lua/purge.lua';
 import recall from '#lua/recall.lua';
 import redrive from '#lua/redrive.lua';
@@ -38,11 +43,14 @@ import ringRemove from '#lua/ring-remove.lua';
 import rotate from '#lua/rotate.lua';
 import schedules from '#lua/schedules.lua';
 import settle from '#lua/settle.lua';
+import since from '#lua/since.lua';
+import slots from '#lua/slots.lua';
 import stats from '#lua/stats.lua';
 import subscribe from '#lua/subscribe.lua';
 import sweep from '#lua/sweep.lua';
 import take from '#lua/take.lua';
 import tally from '#lua/tally.lua';
+import there from '#lua/there.lua';
 import timers from '#lua/timers.lua';
 import topic from '#lua/topic.lua';
 import totals from '#lua/totals.lua';
@@ -57,18 +65,20 @@ export const scripts = {
   // biome-ignore format: a line for each script
   exchange: script('exchange', clock, entry, lane, lease, limits, breaker, stats, dead, locate, admit, due, timers, settle, take, wake, exchange),
   // biome-ignore format: a line for each script
-  sweep: script('sweep', clock, entry, lane, lease, limits, stats, fold, dead, locate, admit, due, timers, inspect, age, sweep),
-  audit: script('audit', clock, entry, lane, lease, limits, stats, dead, locate, admit, inspect, audit),
+  sweep: script('sweep', clock, entry, lane, lease, foreign, there, since, limits, stats, fold, dead, locate, admit, due, timers, inspect, slots, keys, named, noted, age, sweep),
+  // biome-ignore format: a line for each script
+  audit: script('audit', clock, entry, lane, lease, foreign, there, since, limits, stats, dead, locate, admit, inspect, slots, keys, noted, audit),
   cancel: script('cancel', clock, entry, lane, lease, limits, locate, cancel),
   figures: script('figures', clock, entry, stats, fold, figures),
   totals: script('totals', clock, entry, stats, fold, totals),
   look: script('look', clock, entry, lane, lease, locate, look),
-  count: script('count', clock, entry, lane, lease, count),
-  leases: script('leases', clock, entry, lease, leases),
-  causes: script('causes', clock, entry, lease, causes),
+  count: script('count', clock, entry, lane, lease, foreign, there, since, count),
+  names: script('names', clock, entry, lane, names),
+  leases: script('leases', clock, entry, lease, foreign, leases),
+  causes: script('causes', clock, entry, lease, foreign, causes),
   breakers: script('breakers', clock, breakers),
-  browse: script('browse', clock, entry, lane, lease, lanes, browse),
-  purge: script('purge', clock, entry, lane, lease, limits, lanes, purge),
+  browse: script('browse', clock, entry, lane, lease, foreign, lanes, browse),
+  purge: script('purge', clock, entry, lane, lease, foreign, limits, lanes, purge),
   configure: script('configure', clock, entry, lane, configure),
   redrive: script('redrive', clock, entry, lane, lease, limits, locate, redrive),
   rotate: script('rotate', clock, entry, rotate),

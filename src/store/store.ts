@@ -107,6 +107,8 @@ export interface SweepAnswer {
   ready: boolean;
   /** Where to go on inspecting. */
   cursor: string;
+  /** Which part of what is long is next. */
+  round: number;
   findings: Finding[];
   /** There where slots have come. */
   schedules?: StoredSchedule[];
@@ -123,6 +125,8 @@ export interface StoredSchedule {
 export interface Finding {
   finding: string;
   name: string;
+  /** What a queue that only storage knows holds. */
+  messages?: number;
 }
 
 export interface Store {
@@ -130,25 +134,42 @@ export interface Store {
   enqueue(request: EnqueueRequest): Promise<EnqueueAnswer>;
   /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
-  /**
-   * One bounded step. The cursor says which keys it inspects: '0' begins, '' inspects none. With `note` its instant is
-   * remembered though it folds no figures: a command more.
-   * @throws StorageError
-   */
-  sweep(pool: string, step?: { limit?: number; cursor?: string; note?: boolean }): Promise<SweepAnswer>;
+  /** One bounded step. @throws StorageError */
+  sweep(pool: string, step?: SweepStep): Promise<SweepAnswer>;
   /**
    * One bounded step; the cursor '0' begins and ends it. A deep one looks for the entry of each envelope too; a
    * whole one that was not deep has to go before it, because it takes what a lease without a timer holds for lost.
    * @throws StorageError
    */
-  audit(cursor: string, repair: boolean, deep?: boolean): Promise<{ cursor: string; findings: Finding[] }>;
+  audit(cursor: string, repair: boolean, deep?: boolean): Promise<AuditPage>;
+}
+
+export interface SweepStep {
+  limit?: number;
+  /** Which keys it inspects: '0' begins, '' inspects none; ANYBODYS goes on where the last noted sweep of anybody stood. */
+  cursor?: string;
+  /** Which part it looks at of what is too long to be looked at whole. */
+  round?: number;
+  /** That it ran, where it stood and which queues there are is remembered, though it folds no figures: a command more. */
+  note?: boolean;
+}
+
+export const ANYBODYS = '?';
+
+/** What an audit could not judge, because too much is at work: the counts of slots, or envelopes that are in no list. */
+export type Unjudged = 'counts' | 'envelopes';
+
+export interface AuditPage {
+  cursor: string;
+  findings: Finding[];
+  incomplete: Unjudged[];
 }
 
 export interface StoreOptions {
   runner: Runner;
   prefix: string;
-  /** Queues that this deployment drains: their lanes belong in the shared pool. */
-  drained?: string[];
+  /** Of this deployment. */
+  queues?: Iterable<{ name: string; pool: string }>;
   /** Of queues with limits: see policiesOf. */
   policies?: string | undefined;
   /** How long a call with a token is recognised whose caller does not say: see recognisedMsFor. */
@@ -167,20 +188,22 @@ const SWEEP_FIRES = 250; // some 5 ms of the server's time
 const AUDIT_KEYS = 200;
 
 export function openStore(options: StoreOptions): Store {
-  const { runner, prefix, clock, drained = [], policies = '', recognisedMs = RECOGNISED_MS } = options;
+  const { runner, prefix, clock, queues = [], policies = '', recognisedMs = RECOGNISED_MS } = options;
   const keys = keysOf(prefix);
+  const pools = [...queues].map(({ name, pool }) => `\n${name} ${pool}`).join('');
   const head = () => [keys.root, clock ? String(clock()) : ''];
   return {
     enqueue: (request) => enqueue(runner, keys, head(), request, recognisedMs),
     exchange: (request) => exchange(runner, keys, head(), policies, request),
-    async sweep(pool, { limit = SWEEP_FIRES, cursor = '', note = false } = {}) {
-      const args = [...head(), String(limit), cursor, String(AUDIT_KEYS), policies, note ? '1' : '', ...drained];
+    async sweep(pool, { limit = SWEEP_FIRES, cursor = '', round = 0, note = false } = {}) {
+      const step = [String(limit), cursor, String(AUDIT_KEYS), policies, note ? '1' : '', String(round)];
+      const args = [...head(), ...step, pools];
       const { reply } = await runner.run(
         scripts.sweep,
         [keys.timers, keys.failures, keys.ready(pool), keys.stats],
         args,
       );
-      const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, unfolded] = list(reply);
+      const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, unfolded, nextRound] = list(reply);
       return {
         now: Number(now),
         ...due(Number(nextDue)),
@@ -189,6 +212,7 @@ export function openStore(options: StoreOptions): Store {
         dead: Number(dead),
         ready: ready === '1',
         cursor: String(next),
+        round: Number(nextRound),
         findings: findingsIn(found),
         ...dueSchedules(schedules),
         ...(unfolded === '1' ? { unfolded: true as const } : {}),
@@ -196,11 +220,10 @@ export function openStore(options: StoreOptions): Store {
     },
     async audit(cursor, repair, deep = false) {
       const flag = (set: boolean) => (set ? '1' : '0');
-      const args = [...head(), cursor, String(AUDIT_KEYS), flag(repair), flag(deep), ...drained];
-      const [next, found] = list(
-        (await runner.run(scripts.audit, [keys.timers, keys.failures, keys.stats], args)).reply,
-      );
-      return { cursor: String(next), findings: findingsIn(found) };
+      const args = [...head(), cursor, String(AUDIT_KEYS), flag(repair), flag(deep), policies, pools];
+      const { reply } = await runner.run(scripts.audit, [keys.timers, keys.failures, keys.stats], args);
+      const [next, found, incomplete] = list(reply);
+      return { cursor: String(next), findings: findingsIn(found), incomplete: strings(incomplete) as Unjudged[] };
     },
   };
 }

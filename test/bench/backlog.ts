@@ -83,7 +83,7 @@ const CALLS: Call[] = [
   {
     name: `browse, a page of ${PAGE} far in`,
     // As browse.lua makes it: a lane, and how many of its entries come before. The middle of a lane in the middle.
-    make: (b) => browse(b, `${laneOf(PRIORITY, QUEUE, groupOf(5))} ${Math.floor(b.size / GROUPS / 2)}`),
+    make: (b) => browse(b, `1:0 ${laneOf(PRIORITY, QUEUE, groupOf(5))} ${Math.floor(b.size / GROUPS / 2)}`),
   },
   {
     name: 'cancel the newest',

@@ -136,7 +136,7 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
   ]);
   const engine = openEngine(env, new Map(defined));
   const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => 60_000 });
-  const store = openStore({ runner: scriptRunner({ send }), prefix, drained: names });
+  const store = openStore({ runner: scriptRunner({ send }), prefix, queues: engine.queues.values() });
   let next = 0;
   const message = (delayMs: number): Unnamed => {
     const n = next++;

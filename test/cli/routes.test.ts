@@ -78,7 +78,8 @@ test('purge and dead delete go on while the server says that there is more', asy
   answers = {
     'GET /v1/queues/reports': [{ queue: 'reports', ready: { 4: 9 }, delayed: 1, leased: 0, dead: 7, complete: false }],
     'POST /v1/queues/reports/purge': [
-      { purged: 5, more: true },
+      { purged: 5, more: true, cursor: '1:7 0' },
+      { purged: 0, more: true, cursor: '- 0' },
       { purged: 4, more: false },
     ],
     'DELETE /v1/queues/reports/dead': [
@@ -93,6 +94,33 @@ test('purge and dead delete go on while the server says that there is more', asy
   ]);
   expect([purged.out, deleted.out]).toEqual(['9 messages of reports purged\n', '7 dead letters of reports deleted\n']);
   expect(unsure.err).toContain('Purge more than 10 messages');
+  const states = ['ready', 'delayed'];
+  expect(requests.flatMap(({ call, body }) => (call.startsWith('POST') ? [body] : []))).toEqual([
+    { states },
+    { states, cursor: '1:7 0' },
+    { states, cursor: '- 0' },
+  ]);
+});
+
+test('the doctor goes through the audit to its end, and says what it could not judge and what left the code', async () => {
+  const queue = { queue: 'old', kind: 'unknown', ready: { 5: 2 }, delayed: 1, leased: 0, dead: 1, complete: true };
+  const audit = '/v1/audit?repair=false&deep=true';
+  answers = {
+    'GET /health': [{ status: 'ok', warnings: [] }],
+    'GET /v1/queues': [{ queues: [queue] }],
+    [`GET ${audit}`]: [{ findings: [], cursor: 'shallow 7 lane:5:a b 100' }],
+    [`GET ${audit}&cursor=shallow+7+lane%3A5%3Aa+b+100`]: [
+      { findings: [{ finding: 'unknown-queue', name: 'old', messages: 4 }], cursor: 'deep 0', incomplete: ['counts'] },
+    ],
+    [`GET ${audit}&cursor=deep+0`]: [{ findings: [{ finding: 'lost', name: 'm1' }], incomplete: ['envelopes'] }],
+  };
+  const { out } = await sluice(['doctor', '--deep']);
+  expect(out).toMatch(
+    /^warn +unknown +old is not in the code of this deployment, and holds 4 messages\n +deploy it again/m,
+  );
+  expect(out).toMatch(/^fail +audit +lost m1\n/m);
+  expect(out).toMatch(/^warn +audit +too much is at work to judge counts and envelopes\n/m);
+  expect(out).not.toMatch(/unknown-queue/);
 });
 
 test('redrive --all puts back as many as there were when it began, though they die again', async () => {

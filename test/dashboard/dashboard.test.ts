@@ -5,6 +5,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { connect } from '../../src/store/client.ts';
+import { scriptRunner } from '../../src/store/script.ts';
+import { openStore } from '../../src/store/store.ts';
 import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
@@ -317,6 +320,35 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
       await page.waitForSelector('.badge.ok:text("running")');
       await press('Audit now');
       await sees('Nothing is wrong');
+    });
+
+    test('a queue that left the code is shown, with what it holds, and is purged', async () => {
+      const { emulator } = deployed().stack;
+      const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => 5_000 });
+      const store = openStore({ runner: scriptRunner({ send }), prefix: 'sluice' });
+      const messages = [1, 2].map((n) => ({
+        lane: '5:left.the.code',
+        pool: 'left.the.code',
+        maxAttempts: 5,
+        delayMs: 0,
+        ttlMs: 0,
+        json: JSON.stringify({ body: { n } }),
+      }));
+      await store.enqueue({ messages });
+      await api('POST', '/v1/sweep');
+      await open('#/health');
+      await sees('left.the.code');
+      await press('Audit now');
+      await sees('unknown-queue');
+      await sees('with 2 messages');
+      await open('#/queues');
+      await sees('nobody gets what it holds');
+      await open('#/queues/left.the.code');
+      await sees('not in the code of this deployment');
+      await press('Purge left.the.code');
+      await press('Purge');
+      await page.waitForSelector('[role=status] :text("2 messages of left.the.code are gone")');
+      expect(await api('GET', '/v1/audit')).toEqual({ findings: [] });
     });
 
     test('schedules, rings, sources and destinations show what the store has of them', async () => {

@@ -321,7 +321,7 @@ const purgeStep = queue.map((name) =>
   step(`purge ${name}`, async (model, real) => {
     purge(model, name);
     for (let cursor = '0', more = true; more; ) {
-      const purged = await real.bench.operations().purge(name, '*', ['ready', 'delayed', 'dead'], cursor);
+      const purged = await real.bench.operations().purge(name, ['ready', 'delayed', 'dead'], cursor);
       ({ cursor, more } = purged);
     }
   }),

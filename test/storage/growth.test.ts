@@ -39,8 +39,8 @@ onEachRedis(
       const calls: Record<string, (id: string) => Promise<unknown>> = {
         enqueue: () => fill(b, 1_000),
         look: (id) => operations.look(id),
-        count: () => operations.count('mail', '*'),
-        browse: () => operations.browse('mail', '*', 'ready', 100, ''),
+        count: () => operations.count('mail'),
+        browse: () => operations.browse('mail', 'ready', 100, ''),
         cancel: (id) => operations.cancel(id),
         sweep: () => b.store.sweep('*', { cursor: '0' }),
         take: () =>
@@ -52,7 +52,7 @@ onEachRedis(
             pools: ['*'],
             settlements: [],
           }),
-        purge: () => operations.purge('mail', '*', ['ready'], '0'),
+        purge: () => operations.purge('mail', ['ready'], '0'),
       };
       const few: Record<string, number> = {};
       for (const [name, call] of Object.entries(calls)) few[name] = await measure(() => call(early));
@@ -93,11 +93,11 @@ onEachRedis(
         if (held.length === 0) break;
       }
       const operations = b.operations();
-      expect((await operations.count('mail', '*')).dead).toBe(20_000);
+      expect((await operations.count('mail')).dead).toBe(20_000);
       const seen: string[] = [];
       let cursor = '';
       do {
-        const page = await operations.browse('mail', '*', 'dead', 1_000, cursor);
+        const page = await operations.browse('mail', 'dead', 1_000, cursor);
         seen.push(...page.messages.map(({ entry }) => entry.slice(2)));
         cursor = page.cursor;
       } while (cursor !== '');
@@ -105,7 +105,7 @@ onEachRedis(
       for (let i = 0; i < ids.length; i += 200) {
         expect(new Set(await operations.redrive('mail', ids.slice(i, i + 200)))).toEqual(new Set(['redriven']));
       }
-      expect(await operations.count('mail', '*')).toMatchObject({ dead: 0, ready: { 5: 20_000 } });
+      expect(await operations.count('mail')).toMatchObject({ dead: 0, ready: { 5: 20_000 } });
       await (b.redises.raw as Redis).flushall();
     }, 60_000);
   },

@@ -298,7 +298,7 @@ describe.skipIf(!present)('a real Redis', () => {
     const settlements = taken.map(({ entry }, i): Settlement => ({ entry, outcome: i === 0 ? 'retry' : 'dead' }));
     expect((await limitedStore.exchange({ ...exchange, want: 1, settlements })).statuses).toEqual(['retried', 'dead']);
     await limitedStore.sweep('*');
-    expect(await limitedStore.audit('0', true)).toEqual({ cursor: expect.any(String), findings: [] });
+    expect(await limitedStore.audit('0', true)).toMatchObject({ findings: [], incomplete: [] });
     await expect(
       connect({ url: limited.url, token: 't', timeoutMs: () => 1_000 })(['GET', 'elsewhere']),
     ).rejects.toThrow('NOPERM');

@@ -85,7 +85,7 @@ onEachRedis(
       b.alive.delete(id);
       const second = await enqueue(b, keyed(b, 2));
       expect(second.what).toBe('new');
-      await b.operations().purge('mail', '*', ['ready'], '0');
+      await b.operations().purge('mail', ['ready'], '0');
       b.alive.delete(second.id);
       expect((await enqueue(b, keyed(b, 3))).what).toBe('new');
     });

@@ -1,7 +1,7 @@
 // What a deployment changes strands nothing: a queue that becomes push or pull, one that is not known, another priority of an ordered one.
 import { expect, test } from 'vitest';
 import { definitionsOf } from '../../src/limits.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import { openStore, type Settlement } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { idOf } from '../support/settling.ts';
 
@@ -13,8 +13,8 @@ const failure = { kind: 'failed', text: 'x' } as const;
 
 /** From now on this is the deployment: it knows these queues and no other. */
 function define(b: Bench, queues: Parameters<typeof definitionsOf>[0]): void {
-  const drained = [...queues].filter(({ pool }) => pool === '*').map(({ name }) => name);
-  b.store = b.openStore(() => b.now, b.prefix, drained, definitionsOf(queues));
+  const clock = () => b.now;
+  b.store = openStore({ runner: b.runner(), prefix: b.prefix, clock, queues, policies: definitionsOf(queues) });
 }
 
 /** One message in each state: ready, delayed, waiting for its retry, and leased. */

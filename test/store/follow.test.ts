@@ -123,7 +123,7 @@ onEachRedis('what follows on a message', (bench) => {
     await b.operations().cancel(waits);
     await b.take(1);
     await b.operations().cancel(leased);
-    await b.operations().purge('mail', '*', ['ready'], '0');
+    await b.operations().purge('mail', ['ready'], '0');
     b.alive.clear();
     expect(Object.keys((await b.shard()).rest).filter((name) => name.startsWith('then:'))).toEqual([]);
   });

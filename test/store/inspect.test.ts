@@ -12,12 +12,7 @@ onEachRedis('looking over many queues', (bench) => {
     await b.take(1, 'a', { pools: ['pulled'] });
     await operations.pause('chat', '*');
     await b.exchange({ lease: 'b', want: 1 }); // parks the lane of what is paused
-    const queues = [
-      { name: 'mail', pool: '*' },
-      { name: 'chat', pool: '*' },
-      { name: 'pulled', pool: 'pulled' },
-      { name: 'empty', pool: '*' },
-    ];
+    const queues = ['mail', 'chat', 'pulled', 'empty'];
     const counted = await operations.countAll(queues);
     expect(counted).toMatchObject([
       { ready: { 5: 1 }, delayed: 1, leased: 1, paused: false, complete: true, oldestReadyAt: b.now },
@@ -25,14 +20,14 @@ onEachRedis('looking over many queues', (bench) => {
       { ready: {}, leased: 1, paused: false, complete: true },
       { ready: {}, delayed: 0, leased: 0, dead: 0, paused: false, complete: true },
     ]);
-    for (const [i, { name, pool }] of queues.entries()) expect(await operations.count(name, pool)).toEqual(counted[i]);
+    for (const [i, name] of queues.entries()) expect(await operations.count(name)).toEqual(counted[i]);
     expect(await operations.countAll([])).toEqual([]);
   });
 
   test('two hundred queues cost one request', async () => {
     const b = bench();
-    const queues = Array.from({ length: 200 }, (_, i) => ({ name: `q${i}`, pool: '*' }));
-    await b.enqueue(...queues.map(({ name }) => b.message(name, 1)));
+    const queues = Array.from({ length: 200 }, (_, i) => `q${i}`);
+    await b.enqueue(...queues.map((name) => b.message(name, 1)));
     await b.operations().countAll(queues); // loads the script
     const { requests } = await b.cost(() => b.operations().countAll(queues));
     expect(requests).toBe(1);

@@ -29,7 +29,7 @@ onEachRedis('named twice in one request', (bench) => {
     const b = bench();
     const id = await deadLetter(b);
     const others = Array.from({ length: 300 }, (_, i) => `nobody${i}`);
-    const redriven = await openOperator(b.operations()).redrive(defineQueue('mail', { kind: 'push' }), {
+    const redriven = await openOperator(b.operations(), 10).redrive(defineQueue('mail', { kind: 'push' }), {
       ids: [id, ...others, id],
     });
     expect(redriven.filter((answer) => answer.id === id)).toEqual([{ id, status: 'redriven' }]);

@@ -244,7 +244,7 @@ onEachRedis(
         b.message('mail', 4, { delayMs: 900 }),
       );
       const [other] = await b.enqueue(b.message('news', 5));
-      const purge = () => b.operations().purge('mail', '*', ['ready', 'delayed', 'dead'], '0');
+      const purge = () => b.operations().purge('mail', ['ready', 'delayed', 'dead'], '0');
       expect(await purge()).toMatchObject({ purged: 3 });
       expect(await purge()).toMatchObject({ purged: 0, more: false });
       for (const id of gone) b.alive.delete(id);

@@ -210,7 +210,7 @@ onEachRedis('stats', (bench) => {
     expect((await stepAt(b, 'mail')).acked).toBeGreaterThan(0);
   });
 
-  test('the cost: nothing for an exchange that settled nothing, nine commands to fold, five to read an hour', async () => {
+  test('the cost: nothing for an exchange that settled nothing, ten commands to fold, five to read an hour', async () => {
     const b = bench();
     await work(b, 1, 'ack');
     await b.store.sweep('*');
@@ -222,7 +222,7 @@ onEachRedis('stats', (bench) => {
     await work(b, 5, 'ack');
     expect(await b.redises.raw.llen(`${b.root}stats`)).toBe(1);
     const folding = await b.cost(() => b.store.sweep('*'));
-    expect(folding).toEqual({ commands: idle.commands + 9, requests: 1 });
+    expect(folding).toEqual({ commands: idle.commands + 10, requests: 1 });
     expect(await b.cost(() => hourOf(b))).toEqual({ commands: 5, requests: 1 });
   });
 });

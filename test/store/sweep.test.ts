@@ -12,6 +12,7 @@ onEachRedis('sweeping', (bench) => {
       dead: 0,
       ready: false,
       cursor: '',
+      round: 0,
       findings: [],
     });
     await b.enqueue(b.message('mail', 1), b.message('mail', 2, { delayMs: 700 }));

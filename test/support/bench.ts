@@ -153,7 +153,8 @@ export class Bench {
   }
 
   openStore(clock?: () => number, prefix = this.prefix, drained: string[] = [], policies = ''): Store {
-    return openStore({ runner: this.runner(), prefix, clock, drained, policies });
+    const queues = drained.map((name) => ({ name, pool: '*' }));
+    return openStore({ runner: this.runner(), prefix, clock, queues, policies });
   }
 
   /** From now on the deployment has these policies. */

@@ -72,6 +72,7 @@ describe('an operator sees', () => {
       oldestReadyAt: expect.any(Number),
       paused: false,
       complete: true,
+      oldestComplete: true,
     });
     expect(Math.abs(Number(body.oldestReadyAt) - Date.now())).toBeLessThan(10_000);
   });

@@ -125,11 +125,11 @@ describe('after a known load', () => {
     await eventually('it grows', async () => (parse((await scrape()).text).get(age) ?? 0) > before);
   });
 
-  test('a scrape is four requests to Redis, however many queues there are', async () => {
+  test('a scrape is five requests to Redis, however many queues there are', async () => {
     const { emulator } = deployed().stack;
     const before = emulator.requests();
     await scrape();
-    expect(emulator.requests() - before).toBe(4); // queues, figures, destinations, sources
+    expect(emulator.requests() - before).toBe(5); // names, queues, figures, destinations, sources
   });
 
   test('webhooks are counted by what became of them, for tokens that may see all', async () => {

@@ -43,7 +43,8 @@ function addPurge(program: Command): void {
       const count = states.reduce((sum, state) => sum + countOf(report, state), 0);
       const number = report.complete ? `${count}` : `more than ${count}`;
       await confirm(`Purge ${number} messages (${states.join(', ')}) of ${queue} at ${api.url}`, flags);
-      const purged = await purgeAll(() => api.post<Purged>(path`/v1/queues/${queue}/purge`, { states }), count);
+      const purge = path`/v1/queues/${queue}/purge`;
+      const purged = await purgeAll((from) => api.post<Purged>(purge, { states, ...from }), count);
       out.show({ queue, states, purged }, () => `${purged} messages of ${queue} purged`);
     });
 }

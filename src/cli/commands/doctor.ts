@@ -17,13 +17,14 @@ export function addDoctor(program: Command): void {
     .command('doctor')
     .description('examine a deployment: what is ok, what is doubtful, what fails, and what to do')
     .option('--repair', 'let the audit mend what it finds')
+    .option('--deep', 'let the audit look for each message too: about 10 Redis commands each')
     .addHelpText('after', examples('sluice doctor', 'sluice doctor --json | jq .ok', 'sluice doctor --repair'))
-    .action(async ({ repair }: { repair?: true }) => {
+    .action(async ({ repair = false, deep = false }: { repair?: boolean; deep?: boolean }) => {
       const settings = settingsOf(command);
       const token = settings.token === undefined ? undefined : tokenOf(settings);
       const out = openOutput(settings.json);
       const findings: Finding[] = [];
-      for await (const found of examine(openSite(urlOf(settings), token), repair === true)) {
+      for await (const found of examine(openSite(urlOf(settings), token), { repair, deep })) {
         findings.push(found);
         if (!out.isJson) await out.emit(found, () => lineOf(found, out.paint));
       }

@@ -20,7 +20,13 @@ const MOST_LOOKED_INTO = 10;
 /** Steps of the Date header. */
 const DATE_STEP_MS = 1_000;
 
-export async function* examine(site: Site, repair: boolean): AsyncGenerator<Finding> {
+/** What the audit is to do. */
+interface Audited {
+  repair: boolean;
+  deep: boolean;
+}
+
+export async function* examine(site: Site, audited: Audited): AsyncGenerator<Finding> {
   try {
     yield judgeUrl(site.url);
     const health = await site.see('GET', '/health', { anonymous: true });
@@ -31,14 +37,14 @@ export async function* examine(site: Site, repair: boolean): AsyncGenerator<Find
       yield finding('token', 'fail', 'none was given', 'set SLUICE_TOKEN: without one nothing else can be seen');
       return;
     }
-    yield* examineWithToken(site, health, repair);
+    yield* examineWithToken(site, health, audited);
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
     yield finding('reachable', 'fail', error.message, 'is the URL right, and is the Worker deployed?');
   }
 }
 
-async function* examineWithToken(site: Site, health: Seen, repair: boolean): AsyncGenerator<Finding> {
+async function* examineWithToken(site: Site, health: Seen, audited: Audited): AsyncGenerator<Finding> {
   const operate = await site.see('GET', '/v1/queues');
   yield judgeScopes({
     enqueue: await site.see('POST', '/v1/messages', { body: { messages: [] } }),
@@ -59,7 +65,7 @@ async function* examineWithToken(site: Site, health: Seen, repair: boolean): Asy
   yield* judgeQueues(queues, now);
   const failing = await site.see('GET', '/v1/destinations'); // its first page: who is down is rarely more
   if (failing.status === 200) yield judgeDestinations((failing.body as DestinationPage).destinations);
-  yield* await audit(site, repair);
+  yield* audit(site, audited);
 }
 
 interface QueuePage {
@@ -131,13 +137,35 @@ async function signsOf(site: Site, queues: QueueReport[], stats: Stats | undefin
   };
 }
 
-async function audit(site: Site, repair: boolean): Promise<Finding[]> {
-  const { status, body } = await site.see('GET', `/v1/audit?repair=${repair}`);
-  if (status === 403) return [finding('audit', 'skip', 'it takes a token for all queues')];
-  if (status !== 200)
-    return [finding('audit', 'fail', `GET /v1/audit answered ${status}`, 'try again; the log of the Worker says more')];
-  const { findings } = body as Findings;
-  if (findings.length === 0) return [finding('audit', 'ok', 'nothing breaks an invariant')];
-  const todo = repair ? 'mended as far as it can be: run it again' : 'sluice doctor --repair';
-  return findings.map((found) => finding('audit', 'fail', `${found.finding} ${found.name}`, todo));
+/** Page by page: each call works for some seconds. */
+async function* audit(site: Site, { repair, deep }: Audited): AsyncGenerator<Finding> {
+  const incomplete = new Set<string>();
+  let found = 0;
+  for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+    const query = new URLSearchParams({ repair: String(repair), ...(deep ? { deep: 'true' } : {}) });
+    if (cursor !== '') query.set('cursor', cursor);
+    const { status, body } = await site.see('GET', `/v1/audit?${query}`);
+    if (status !== 200) {
+      const failed = finding(
+        'audit',
+        'fail',
+        `GET /v1/audit answered ${status}`,
+        'try again; the log of the Worker says more',
+      );
+      yield status === 403 ? finding('audit', 'skip', 'it takes a token for all queues') : failed;
+      return;
+    }
+    const page = body as Findings;
+    const broken = page.findings.filter(({ finding: what }) => what !== 'unknown-queue'); // told with the queues
+    const todo = repair ? 'mended as far as it can be: run it again' : 'sluice doctor --repair';
+    for (const { finding: what, name } of broken) yield finding('audit', 'fail', `${what} ${name}`, todo);
+    for (const what of page.incomplete ?? []) incomplete.add(what);
+    found += broken.length;
+    cursor = page.cursor;
+  }
+  if (incomplete.size > 0) {
+    const what = `too much is at work to judge ${[...incomplete].join(' and ')}`;
+    yield finding('audit', 'warn', what, 'run it again when less is');
+  }
+  if (found === 0 && incomplete.size === 0) yield finding('audit', 'ok', 'nothing breaks an invariant');
 }

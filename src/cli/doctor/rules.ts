@@ -59,6 +59,7 @@ export function uncountedOf(points: Stats['points'], lastSweepAt: number): numbe
 /** One finding for all that are well, and one for each that is not. */
 export function judgeQueues(queues: QueueReport[], now: number): Finding[] {
   const findings = queues.flatMap((report) => [
+    ...judgeUnknown(report),
     ...judgePause(report),
     ...judgeBacklog(report, now),
     ...judgeDead(report),
@@ -70,6 +71,14 @@ export function judgeQueues(queues: QueueReport[], now: number): Finding[] {
   return [finding('queues', 'ok', `${queues.length} queues, ${waits}`)];
 }
 
+/** What left the code is delivered to nobody. */
+function judgeUnknown({ queue, kind, ...report }: QueueReport): Finding[] {
+  if (kind !== 'unknown') return [];
+  const { delayed, leased, dead } = report;
+  const found = `${queue} is not in the code of this deployment, and holds ${readyOf({ queue, kind, ...report }) + delayed + leased + dead} messages`;
+  return [finding('unknown', 'warn', found, `deploy it again, or sluice purge ${queue} --state ready,delayed,dead`)];
+}
+
 function judgePause({ queue, paused, ...report }: QueueReport): Finding[] {
   if (!paused) return [];
   const found = `${queue} is paused, ${readyOf({ queue, paused, ...report })} wait`;
@@ -77,16 +86,23 @@ function judgePause({ queue, paused, ...report }: QueueReport): Finding[] {
 }
 
 function judgeBacklog(
-  { queue, kind, paused, oldestReadyAt = Number.POSITIVE_INFINITY }: QueueReport,
+  { queue, kind, paused, oldestReadyAt = Number.POSITIVE_INFINITY, oldestComplete = true }: QueueReport,
   now: number,
 ): Finding[] {
   const age = now - oldestReadyAt;
-  if (paused || age < BACKLOG_WARN_MS) return [];
+  if (paused || kind === 'unknown' || age < BACKLOG_WARN_MS) return [];
   const todo =
     kind === 'pulled'
       ? 'are its consumers running, and enough of them?'
       : 'does cron run, and is SLUICE_DRAIN_REQUESTS that of your plan?';
-  return [finding('backlog', 'warn', `the oldest message of ${queue} has waited ${lengthOf(age)}`, todo)];
+  return [
+    finding(
+      'backlog',
+      'warn',
+      `the oldest message of ${queue} has waited ${lengthOf(age)}${oldestComplete ? '' : ' or more'}`,
+      todo,
+    ),
+  ];
 }
 
 function judgeDead({ queue, dead }: QueueReport): Finding[] {

@@ -6,7 +6,9 @@ import { useLive } from '../live.ts';
 import { confirmed } from '../parts/confirm.tsx';
 import { act } from '../parts/notice.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
-import type { Findings, Health, Stats } from '../types.ts';
+import { allQueues } from '../queues.ts';
+import { linkTo } from '../route.ts';
+import type { Findings, Health, QueueReport, Stats } from '../types.ts';
 
 export function HealthPage() {
   const live = useLive('health', (signal) => get<Health>('/health', signal), 10_000);
@@ -30,6 +32,7 @@ export function HealthPage() {
         )}
       />
       <Cron />
+      <Unknown />
       <Audit />
     </>
   );
@@ -55,16 +58,56 @@ function Cron() {
   );
 }
 
+/** Queues with messages that left the code: nothing else on this page would say so. */
+function Unknown() {
+  const { data } = useLive('unknown', allQueues, 30_000);
+  const unknown = (data ?? []).filter(({ kind }) => kind === 'unknown');
+  if (unknown.length === 0) return null;
+  return (
+    <section class="card">
+      <h2>
+        Queues <span class="badge failed">not in the code</span>
+      </h2>
+      <p>Nobody gets what they hold. Deploy them again, or purge them.</p>
+      <ul>
+        {unknown.map(({ queue }: QueueReport) => (
+          <li key={queue}>
+            <a href={linkTo(['queues', queue])}>{queue}</a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** All of it: each call works for some seconds, and says where to go on. */
+async function auditAll(options: {
+  deep?: 'true';
+  repair?: 'true';
+}): Promise<Pick<Findings, 'findings'> & { incomplete: string[] }> {
+  const findings: Findings['findings'] = [];
+  const incomplete = new Set<string>();
+  let cursor: string | undefined = '';
+  while (cursor !== undefined) {
+    const page: Findings = await get(`/v1/audit?${new URLSearchParams({ ...options, cursor })}`);
+    findings.push(...page.findings);
+    for (const what of page.incomplete ?? []) incomplete.add(what);
+    cursor = page.cursor;
+  }
+  return { findings, incomplete: [...incomplete] };
+}
+
 function Audit() {
   const [found, setFound] = useState<Findings['findings'] | null>(null);
   const [busy, setBusy] = useState(false);
   const audit = async (options: { deep?: 'true'; repair?: 'true' }) => {
     setBusy(true);
     await act(async () => {
-      const { findings } = await get<Findings>(`/v1/audit?${new URLSearchParams(options)}`);
+      const { findings, incomplete } = await auditAll(options);
       setFound(findings);
       const what = findings.length === 1 ? '1 finding' : `${count(findings.length)} findings`;
-      return options.repair ? `Audited: ${what}, mended where it could be.` : `Audited: ${what}.`;
+      const rest = incomplete.length > 0 ? ` Too much is at work to judge ${incomplete.join(' and ')}.` : '';
+      return options.repair ? `Audited: ${what}, mended where it could be.${rest}` : `Audited: ${what}.${rest}`;
     });
     setBusy(false);
   };
@@ -90,9 +133,10 @@ function Audit() {
       </div>
       {found?.length === 0 ? <Empty title="Nothing is wrong" /> : null}
       <ul class="findings">
-        {(found ?? []).slice(0, 200).map(({ finding, name }) => (
+        {(found ?? []).slice(0, 200).map(({ finding, name, messages }) => (
           <li key={`${finding} ${name}`}>
             <span class="badge failed">{finding}</span> <code>{name}</code>
+            {messages === undefined ? null : ` with ${count(messages)} messages`}
           </li>
         ))}
       </ul>

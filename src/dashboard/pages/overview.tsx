@@ -1,12 +1,12 @@
 /** The overview: how much goes through, how long it takes, what fails, and how much waits. */
 import { useMemo, useRef, useState } from 'hono/jsx/dom';
 import { get } from '../api.ts';
-import { count, duration, relative } from '../format.ts';
+import { count, duration } from '../format.ts';
 import { type Live, useLive } from '../live.ts';
 import { DepthBar } from '../parts/depth.tsx';
 import { type Line, Plot } from '../parts/plot.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
-import { allQueues, depthOf, everyMsFor, readyOf, totalDepth } from '../queues.ts';
+import { allQueues, depthOf, everyMsFor, leastOf, oldestOf, readyOf, totalDepth } from '../queues.ts';
 import { linkTo } from '../route.ts';
 import { type Figures, type Percentiles, type QueueReport, STATES, type State, type Stats } from '../types.ts';
 
@@ -52,22 +52,29 @@ function Depth({ queues }: { queues: QueueReport[] }) {
   const depth = totalDepth(queues);
   const oldest = Math.min(...queues.map(({ oldestReadyAt = Number.POSITIVE_INFINITY }) => oldestReadyAt));
   const paused = queues.filter((queue) => queue.paused).length;
+  const unknown = queues.filter(({ kind }) => kind === 'unknown').length;
+  const least = queues.every(({ complete }) => complete) ? '' : '≥ ';
+  const leastAge = queues.every(({ oldestComplete }) => oldestComplete) ? '' : '≥ ';
   return (
     <section class="tiles" aria-label="Depth by state">
       {STATES.map((state) => (
         <a key={state} class={`tile ${state}`} href={state === 'dead' ? '#/dead' : '#/queues'}>
           <span>{state}</span>
-          <b data-figure={state}>{count(depth[state])}</b>
+          <b data-figure={state}>
+            {state === 'dead' ? '' : least}
+            {count(depth[state])}
+          </b>
         </a>
       ))}
       <div class="tile">
         <span>oldest ready</span>
-        <b>{Number.isFinite(oldest) ? duration(Date.now() - oldest) : '–'}</b>
+        <b>{Number.isFinite(oldest) ? leastAge + duration(Date.now() - oldest) : '–'}</b>
       </div>
       <div class="tile">
         <span>queues</span>
         <b>{count(queues.length)}</b>
         {paused > 0 ? <small>{count(paused)} paused</small> : null}
+        {unknown > 0 ? <small>{count(unknown)} not in the code</small> : null}
       </div>
     </section>
   );
@@ -202,10 +209,11 @@ function Busiest({ queues }: { queues: QueueReport[] }) {
           <li key={queue.queue}>
             <a href={linkTo(['queues', queue.queue])}>{queue.queue}</a>
             <DepthBar depth={depthOf(queue)} of={most} />
-            <span class="number">{count(total(queue))}</span>
-            <span class="dim">
-              {queue.oldestReadyAt === undefined ? '' : `oldest ${relative(queue.oldestReadyAt, Date.now())}`}
+            <span class="number">
+              {leastOf(queue)}
+              {count(total(queue))}
             </span>
+            <span class="dim">{queue.oldestReadyAt === undefined ? '' : `oldest ${oldestOf(queue)} ago`}</span>
           </li>
         ))}
       </ul>

@@ -3,20 +3,17 @@ import { call, path } from '../api.ts';
 import { count } from '../format.ts';
 import { confirmed } from '../parts/confirm.tsx';
 import { act } from '../parts/notice.tsx';
-import type { QueueReport, State } from '../types.ts';
-
-interface Purged {
-  purged: number;
-  more: boolean;
-}
+import type { Purged, QueueReport, State } from '../types.ts';
 
 /** Asked again while there is more: each call works for a few seconds. @returns how many went */
 async function purge(queue: string, states: Exclude<State, 'leased'>[]): Promise<number> {
   let purged = 0;
+  let from: { cursor?: string } = {};
   for (let more = true; more; ) {
-    const step = await call<Purged>('POST', path`/v1/queues/${queue}/purge`, { states });
+    const step = await call<Purged>('POST', path`/v1/queues/${queue}/purge`, { states, ...from });
     purged += step.purged;
-    more = step.more && step.purged > 0;
+    more = step.more;
+    from = step.cursor === undefined ? {} : { cursor: step.cursor };
   }
   return purged;
 }

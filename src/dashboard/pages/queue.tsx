@@ -6,7 +6,7 @@ import { messagesPage } from '../messages.ts';
 import { StateBadge } from '../parts/depth.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
-import { depthOf } from '../queues.ts';
+import { depthOf, leastOf, oldestOf } from '../queues.ts';
 import { linkTo } from '../route.ts';
 import { type QueueReport, STATES, type State } from '../types.ts';
 import { MessageTable } from './message-table.tsx';
@@ -28,6 +28,7 @@ export function QueuePage({ queue, shown }: { queue: string; shown: string | und
             <div class="title">
               <h1>
                 {queue} {report.paused ? <span class="badge paused">paused</span> : null}
+                {report.kind === 'unknown' ? <span class="badge failed">not in the code</span> : null}
               </h1>
               <div class="actions">
                 <QueueActions queue={report} onChanged={live.reload} />
@@ -55,12 +56,15 @@ function Tabs({ report, state }: { report: QueueReport; state: State }) {
           aria-current={one === state ? 'true' : undefined}
         >
           <span>{one}</span>
-          <b data-figure={one}>{count(depth[one])}</b>
+          <b data-figure={one}>
+            {leastOf(report)}
+            {count(depth[one])}
+          </b>
         </a>
       ))}
       <div class="tile">
         <span>oldest ready</span>
-        <b>{report.oldestReadyAt === undefined ? '–' : duration(Date.now() - report.oldestReadyAt)}</b>
+        <b>{oldestOf(report)}</b>
       </div>
     </nav>
   );
@@ -91,11 +95,13 @@ function Policy({ report, onChanged }: { report: QueueReport; onChanged(): void 
       <div>
         <h2>Limits</h2>
         <dl class="pairs">
-          <Pair name="Kind" value={kind === 'drained' ? 'drained by the Worker' : 'pulled by consumers'} />
-          <Pair name="Priority, if none is given" value={String(priority)} />
-          <Pair name="Attempts" value={count(attempts)} />
-          <Pair name="Time for a handler" value={duration(timeoutMs)} />
-          <Pair name="Order in a group" value={ordered ? 'one at a time' : 'not kept'} />
+          <Pair name="Kind" value={KINDS[kind]} />
+          {priority === undefined ? null : <Pair name="Priority, if none is given" value={String(priority)} />}
+          {attempts === undefined ? null : <Pair name="Attempts" value={count(attempts)} />}
+          {timeoutMs === undefined ? null : <Pair name="Time for a handler" value={duration(timeoutMs)} />}
+          {ordered === undefined ? null : (
+            <Pair name="Order in a group" value={ordered ? 'one at a time' : 'not kept'} />
+          )}
           <Pair
             name="In flight at once"
             value={
@@ -116,6 +122,12 @@ function Policy({ report, onChanged }: { report: QueueReport; onChanged(): void 
     </section>
   );
 }
+
+const KINDS: Record<QueueReport['kind'], string> = {
+  drained: 'drained by the Worker',
+  pulled: 'pulled by consumers',
+  unknown: 'not in the code of this deployment: nobody gets what it holds',
+};
 
 function Pair({ name, value }: { name: string; value: string }) {
   return (

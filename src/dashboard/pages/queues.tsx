@@ -1,11 +1,11 @@
 /** The queues, page by page: what is in them, how old it is, and what they allow. */
 import { useState } from 'hono/jsx/dom';
-import { count, duration } from '../format.ts';
+import { count } from '../format.ts';
 import { useLive } from '../live.ts';
 import { DepthBar } from '../parts/depth.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
-import { depthOf, queuesPage, readyOf } from '../queues.ts';
+import { depthOf, leastOf, oldestOf, queuesPage, readyOf } from '../queues.ts';
 import { linkTo } from '../route.ts';
 import type { QueueReport } from '../types.ts';
 import { QueueActions } from './queue-actions.tsx';
@@ -90,15 +90,16 @@ function QueueTable({ queues, onChanged }: { queues: QueueReport[]; onChanged():
 }
 
 function QueueRow({ queue, onChanged }: { queue: QueueReport; onChanged(): void }) {
-  const { queue: name, kind, priority, attempts, delayed, leased, dead, oldestReadyAt, paused, complete } = queue;
-  const least = complete ? '' : '≥ ';
+  const { queue: name, kind, priority, attempts, delayed, leased, dead, paused } = queue;
+  const least = leastOf(queue);
   return (
     <tr>
       <th scope="row">
         <a href={linkTo(['queues', name])}>{name}</a>
         {paused ? <span class="badge paused">paused</span> : null}
+        {kind === 'unknown' ? <span class="badge failed">not in the code</span> : null}
         <small>
-          {kind}, priority {priority}, {attempts} attempts
+          {kind === 'unknown' ? 'nobody gets what it holds' : `${kind}, priority ${priority}, ${attempts} attempts`}
         </small>
       </th>
       <td data-label="Depth">
@@ -113,13 +114,14 @@ function QueueRow({ queue, onChanged }: { queue: QueueReport; onChanged(): void 
         {count(delayed)}
       </td>
       <td data-label="Leased" class="number">
+        {least}
         {count(leased)}
       </td>
       <td data-label="Dead" class="number">
         {dead > 0 ? <a href={linkTo(['dead', name])}>{count(dead)}</a> : '0'}
       </td>
       <td data-label="Oldest" class="number">
-        {oldestReadyAt === undefined ? '–' : duration(Date.now() - oldestReadyAt)}
+        {oldestOf(queue)}
       </td>
       <td class="actions">
         <QueueActions queue={queue} onChanged={onChanged} />

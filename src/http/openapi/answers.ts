@@ -73,11 +73,11 @@ const LimitsInForce = z.object({ ...limitsInForce, group: z.optional(z.object(li
 
 const QueueReport = z.object({
   queue: z.string(),
-  kind: status('drained', 'pulled'),
-  priority,
-  attempts: count,
-  timeoutMs: count,
-  ordered: z.boolean(),
+  kind: status('drained', 'pulled', 'unknown'),
+  priority: z.optional(priority),
+  attempts: z.optional(count),
+  timeoutMs: z.optional(count),
+  ordered: z.optional(z.boolean()),
   limits: LimitsInForce,
   overrides: LimitsInForce,
   ready: z.record(z.string().check(z.regex(/^[0-9]$/)), count),
@@ -87,6 +87,7 @@ const QueueReport = z.object({
   oldestReadyAt: z.optional(instant),
   paused: z.boolean(),
   complete: z.boolean(),
+  oldestComplete: z.boolean(),
 });
 
 const QueueReports = z.object({ queues: z.array(QueueReport), cursor: z.optional(z.string()) });
@@ -177,13 +178,13 @@ const Overridden = z.object({
   rate: z.optional(z.nullable(z.object({ limit: count, per: count }))),
 });
 
-const Purged = z.object({ purged: count, more: z.boolean() });
+const Purged = z.object({ purged: count, more: z.boolean(), cursor: z.optional(z.string()) });
 
 const RedrivenMessage = z.object({ id: z.string(), status: status('redriven', 'gone', 'missing') });
 
 const Redriven = z.object({ messages: z.array(RedrivenMessage) });
 
-const Finding = z.object({ finding: z.string(), name: z.string() });
+const Finding = z.object({ finding: z.string(), name: z.string(), messages: z.optional(count) });
 
 const DestinationReport = z.object({
   queue: z.string(),
@@ -195,7 +196,11 @@ const DestinationReport = z.object({
 
 const DestinationReports = z.object({ destinations: z.array(DestinationReport), cursor: z.optional(z.string()) });
 
-const Findings = z.object({ findings: z.array(Finding) });
+const Findings = z.object({
+  findings: z.array(Finding),
+  cursor: z.optional(z.string()),
+  incomplete: z.optional(z.array(status('counts', 'envelopes'))),
+});
 
 const catchUp = z.union([z.enum(['none', 'one']), z.object({ all: count })]);
 

@@ -179,10 +179,20 @@ describe(answers.DestinationReport, {
   failures: 'In a row.',
   until: 'Nothing is sent until then.',
 });
-describe(Purge, { states: 'What goes.' });
+describe(Purge, { states: 'What goes.', cursor: 'Where the last call ended.' });
 describe(Audit, {
   repair: 'Mend what is found.',
   deep: 'Look for the entry of each message too: about 10 commands each.',
+  cursor: 'Where the last call ended.',
+});
+describe(answers.Finding, {
+  name: 'Of the key, the lane, the message or the queue.',
+  messages: 'Of a queue that only storage knows: what it holds.',
+});
+describe(answers.Findings, {
+  cursor: 'There is more to look at: ask again with it.',
+  incomplete:
+    'What could not be judged because too much is at work: the counts of slots, or messages that are in no list.',
 });
 describe(answers.Duplicate, {
   id: 'Of the first message with this key.',
@@ -218,9 +228,12 @@ describe(answers.Settled, {
   messages: 'With `receive`.',
 });
 describe(answers.QueueReport, {
+  kind: '`unknown`: only storage has it, as it left the code. Nothing else of its definition is known then.',
   ready: 'Messages by priority.',
   oldestReadyAt: 'Epoch ms.',
-  complete: 'false: there is more than was counted. Beyond 4,000 lanes or 1,000 timers it stops looking.',
+  complete:
+    'false: there is more than was counted. Beyond 4,000 lanes, 1,000 timers or 2,000 messages in leases it stops looking.',
+  oldestComplete: 'false: a ready message may be older. Beyond 10 lanes it does not look.',
 });
 describe(QueuesPage, {
   limit: 'The most queues of a page.',
@@ -265,7 +278,10 @@ describe(answers.MessagePage, {
 describe(answers.Cancelled, {
   was: 'Where it was. `leased`: whoever holds it may finish, nobody gets it again. `unseen`: ready or leased, in a lane too long to tell.',
 });
-describe(answers.Purged, { more: 'It works for 5 s: ask again while there is more.' });
+describe(answers.Purged, {
+  more: 'It works for 5 s: ask again while there is more.',
+  cursor: 'Ask again with it: what it has looked through it does not look through again.',
+});
 describe(StatsQuery, {
   range: '`1h` in steps of a minute, `24h` in steps of ten.',
   queue: 'Only this one. Left out: all that the token is for.',

@@ -18,7 +18,7 @@ export const COUNTS = {
   /** An exchange that settles what is held and finds nothing more. */
   settle: 8,
   /** More in a cron tick that finds figures to fold. */
-  fold: 9,
+  fold: 10,
 } as const;
 
 /** More in an exchange that takes and settles: the figures of what it settled. */

@@ -48,7 +48,7 @@ async function cancelOne(operations: Operations, { events }: History, chance: Ch
 }
 
 async function redriveSome(operations: Operations, queue: string): Promise<void> {
-  const { messages } = await operations.browse(queue, queue, 'dead', DEAD_LETTERS, '');
+  const { messages } = await operations.browse(queue, 'dead', DEAD_LETTERS, '', false);
   const ids = messages.map(({ entry }) => entry.slice(entry.indexOf('.') + 1));
   if (ids.length > 0) await operations.redrive(queue, ids);
 }

@@ -1,30 +1,31 @@
 -- age: lanes of queues that promise a longest wait get a turn among the most urgent when they were not served for so long, or
 -- their next message is as old.
 
--- Lanes of one priority looked at, those first that were served least recently.
+-- Lanes of one priority looked at: those that were served least recently, and where there are more, in each round other ones too.
 local LOOKED_AT = 1000
 
 -- Lanes whose next message is looked at in one call, at two commands each: only such as were served lately and hold more.
 local HEADS = 250
 
--- When the next message of a lane was enqueued; nil where that cannot be told.
-local function since_of_next(shard, lane)
-  local entry = redis.pcall('LINDEX', shard.root .. 'lane:' .. lane, '-1')
-  local id = type(entry) == 'string' and id_of(entry)
-  if not id then return nil end
-  local start = redis.pcall('GETRANGE', shard.root .. 'm:' .. id, '0', '1500') -- the longest lane has 1,219 characters
-  return type(start) == 'string' and tonumber(string.match(start, '^%S+ %S+ %d+ (%d+) ')) or nil
+local function lanes_of_priority(index, priority, round)
+  local from, to = digits(priority * TURN), '(' .. digits((priority + 1) * TURN)
+  local function part(at) return redis.pcall('ZRANGE', index, from, to, 'BYSCORE', 'LIMIT', digits(at), digits(LOOKED_AT), 'WITHSCORES') end
+  local lanes = part(0)
+  if lanes.err or #lanes < 2 * LOOKED_AT then return lanes.err and {} or lanes end
+  local more = round % math.ceil(redis.call('ZCOUNT', index, from, to) / LOOKED_AT)
+  for _, field in ipairs(more > 0 and part(more * LOOKED_AT) or {}) do lanes[#lanes + 1] = field end
+  return lanes
 end
 
-local function promote(shard, index, priority, heads)
-  local from, to = digits(priority * TURN), '(' .. digits((priority + 1) * TURN)
-  local found = redis.pcall('ZRANGE', index, from, to, 'BYSCORE', 'LIMIT', '0', digits(LOOKED_AT), 'WITHSCORES')
-  local turns = {}
-  for i = 1, found.err and 0 or #found, 2 do
-    local policy, last = policy_of(shard, queue_of(found[i])), (tonumber(found[i + 1]) - priority * TURN) / TICKS
+-- Never raises: it comes behind what timers have moved.
+local function promote(shard, index, priority, round, heads)
+  local found, turns = lanes_of_priority(index, priority, round), {}
+  for i = 1, #found, 2 do
+    local queue, last = queue_of(found[i]), (tonumber(found[i + 1]) - priority * TURN) / TICKS
+    local policy = queue and policy_of(shard, queue)
     if policy and policy.max_wait then
       if shard.now - last < policy.max_wait and heads > 0 then
-        heads, last = heads - 1, since_of_next(shard, found[i]) or last
+        heads, last = heads - 1, since_of_next(shard.root, found[i]) or last
       end
       if shard.now - last >= policy.max_wait then
         turns[#turns + 1] = digits(last * TICKS)
@@ -32,15 +33,15 @@ local function promote(shard, index, priority, heads)
       end
     end
   end
-  in_chunks('ZADD', index, turns)
+  for from = 1, #turns, CHUNK do redis.pcall('ZADD', index, unpack(turns, from, math.min(from + CHUNK - 1, #turns))) end
   return heads
 end
 
 -- Looks at all priorities of the pools that have such queues.
-local function age(shard)
+local function age(shard, round)
   local pools, heads = {}, HEADS
   for _, pool in string.gmatch(shard.policies, '\n(%S+) (%S+)[^\n]* a=%d') do
-    for priority = 1, pools[pool] and 0 or 9 do heads = promote(shard, shard.root .. 'ready:' .. pool, priority, heads) end
+    for priority = 1, pools[pool] and 0 or 9 do heads = promote(shard, shard.root .. 'ready:' .. pool, priority, round, heads) end
     pools[pool] = true
   end
 end

@@ -3,14 +3,16 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
 -- KEYS[3]  list  stats
--- ARGV[1]  root    what every key of the shard begins with
--- ARGV[2]  clock   '' or epoch ms, in tests
--- ARGV[3]  cursor  '0' begins
--- ARGV[4]  count   keys looked at in this call, about
+-- ARGV[1]  root      what every key of the shard begins with
+-- ARGV[2]  clock     '' or epoch ms, in tests
+-- ARGV[3]  cursor    '0' begins; '<page> <key> <from>' goes on in the middle of a page
+-- ARGV[4]  count     keys on a page, about
 -- ARGV[5]  '1' to repair, '0' to report only
--- ARGV[6]  '1' to look for the entry of each envelope too
--- ARGV[…]  queues that this deployment drains
--- Returns  {next cursor, '0' at the end, {finding, name, …}} where a finding is
+-- ARGV[6]  '1' to look for the entry of each envelope too, and at the whole of each lane and each set of dead letters
+-- ARGV[7]  policies  of queues with limits, as limits.lua reads them
+-- ARGV[8]  queues    of this deployment: '\n<queue> <pool>' for each
+-- Returns  {next cursor, '0' at the end, {finding, name, …}, {what there is too much of to be judged: 'counts', 'envelopes'}} where a
+--          finding is
 --          unindexed-lane          a lane with entries that no index has: entered
 --          empty-lane              an index has a lane without entries: taken out
 --          lane-in-another-pool    a lane of a queue that was pulled and is drained now: moved
@@ -26,14 +28,40 @@
 --          dedup-without-end       a dedup key that would stay for ever: it ends in a day
 --          count-without-slots     slots that are counted otherwise than they are held: counted again
 --          followers-without-message  what would follow on a message that is gone: removed
+--          foreign-entry           a lane or a set of dead letters has something in it that is no entry: set aside, under `damaged:`
 --          wrong-type              a key that nobody of ours wrote: only reported
+--          not-inspected           a key that could not be looked at or mended, as another is damaged or storage refuses
 -- Replay   finds what is left to find
--- Cost     2 commands, and about 3 for each lane, lease, index and dead set on the page; with envelopes, about 10 for each
+-- Cost     2 commands, and about 5 for each lane, 2 for each lease, and 3 for each 100 members of indexes, timers and dead sets on the
+--          page; with envelopes, about 10 for each
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), repair = ARGV[5] == '1' }
-shard.findings, shard.drained = {}, {}
-for i = 7, #ARGV do shard.drained[ARGV[i]] = true end
-if ARGV[6] ~= '1' then inspect['m'] = nil end
-local next_cursor = inspect_page(shard, ARGV[3], ARGV[4], inspect)
+-- Keys, or parts of long ones, looked at in one call.
+local PARTS_AT_ONCE = 300
+
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), deep = ARGV[6] == '1' }
+with_limits(shard, ARGV[7])
+with_findings(shard, ARGV[5] == '1', ARGV[8])
+if not shard.deep then inspect['m'] = nil end
+
+-- Returns the cursor of what is left.
+local function audit_page(page, resume, at)
+  local names, next_page = names_from(shard, page, ARGV[4])
+  local parts = 0
+  for _, name in ipairs(names) do
+    local kind, rest = kind_of(name)
+    local from = inspect[kind] and (not resume or name >= resume) and (name == resume and at or '0')
+    while from do
+      if parts == PARTS_AT_ONCE then return table.concat({ page, name, from }, ' ') end
+      from, parts = inspect_key(shard, kind, rest, from), parts + 1
+    end
+  end
+  return next_page
+end
+
+local page, resume, at = string.match(ARGV[3], '^(%d+) (.+) (%d+)$')
+local next_cursor = audit_page(page or ARGV[3], resume, at)
 push_tally(KEYS[3], shard.now)
-return { next_cursor, shard.findings }
+write_noted(shard.root, unremembered(shard))
+local incomplete = {}
+for what in pairs(shard.incomplete) do incomplete[#incomplete + 1] = what end
+return { next_cursor, shard.findings, incomplete }

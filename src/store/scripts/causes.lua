@@ -8,15 +8,19 @@
 -- Replay   reads only
 -- Cost     3 commands and 1 for each 200 dead letters looked at
 
-local key, answer = ARGV[1] .. 'dead:' .. ARGV[2], {}
+local key, ids, since, answer = ARGV[1] .. 'dead:' .. ARGV[2], {}, {}, {}
 local letters = redis.call('ZRANGE', key, '-' .. ARGV[3], '-1', 'WITHSCORES')
-for from = 1, #letters, 2 * CHUNK do
-  local ids = {}
-  for i = from, math.min(from + 2 * CHUNK - 1, #letters), 2 do ids[#ids + 1] = id_of(read_item(letters[i]).entry) end
-  for i, lines in ipairs(redis.call('HMGET', KEYS[1], unpack(ids))) do
+for i = 1, #letters, 2 do
+  local entry = read_item(letters[i]).entry
+  if entry and is_entry(entry) then ids[#ids + 1], since[#since + 1] = id_of(entry), letters[i + 1] end
+end
+for from = 1, #ids, CHUNK do
+  local to = math.min(from + CHUNK - 1, #ids)
+  local lines = redis.call('HMGET', KEYS[1], unpack(ids, from, to))
+  for i = from, to do
     answer[#answer + 1] = ids[i]
-    answer[#answer + 1] = letters[from + 2 * i - 1]
-    answer[#answer + 1] = string.match(lines or '', '([^\n]*)$')
+    answer[#answer + 1] = since[i]
+    answer[#answer + 1] = string.match(lines[i - from + 1] or '', '([^\n]*)$')
   end
 end
 return { digits(redis.call('ZCARD', key)), answer }

@@ -2,49 +2,61 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  config
--- ARGV[1]  root   what every key of the shard begins with
--- ARGV[2]  clock  '' or epoch ms, in tests
--- ARGV[3…] queue, pool, …  200 queues at most
+-- ARGV[1]  root  what every key of the shard begins with
+-- ARGV[2…] queues, 200 at most
 -- Returns  for each queue {{priority, ready, …}, delayed, leased, dead, oldest ready (epoch ms) or '', config or '', '1' if
---          these are all}
+--          these are all, '1' if no ready message is older}
 -- Replay   reads only
--- Cost     4 commands, 1 for each pool, 3 for each queue of which none is ready; 1 for each lane with work, 2 for each of a
---          queue's 10 first, 1 or 2 for each lease of 100 looked at; never more with a longer backlog
+-- Cost     7 commands, however many queues have nothing; 1 for each lane with work, 2 for each of a queue's 10 first, a few for each
+--          queue with an index of its own, blocked lanes or dead letters, 1 or 2 for each lease of 100 looked at; never more with a
+--          longer backlog
 
--- Timers looked at for delayed messages and leases, lanes in one index.
-local TIMERS, LEASES, INDEX = 1000, 100, 4000
+-- Timers looked at for delayed messages and leases, leases, what they hold, lanes in one index, and lanes whose next message is
+-- looked at: those first that were served least recently.
+local TIMERS, LEASES, HELD, INDEX, HEADS = 1000, 100, 2000, 4000, 10
 
 local root = ARGV[1]
-local counts, order, pools = {}, {}, {}
-for i = 3, #ARGV, 2 do
-  local queue, pool = ARGV[i], ARGV[i + 1]
-  counts[queue] = { lanes = {}, delayed = 0, leased = 0 }
-  order[#order + 1] = queue
-  pools[pool] = pools[pool] or false
-  counts[queue].pool = pool
+local counts, order, own, blocked, dead = {}, {}, {}, {}, {}
+for i = 2, #ARGV do
+  local queue = ARGV[i]
+  counts[queue] = { lanes = {}, seen = {}, delayed = 0, leased = 0, dead = 0, complete = true }
+  order[i - 1] = queue
+  own[i - 1], blocked[i - 1], dead[i - 1] = root .. 'ready:' .. queue, root .. 'parked:' .. queue, root .. 'dead:' .. queue
 end
 
--- The lanes of these queues that an index names. Returns whether all of it was seen.
-local function look_into(key)
-  local lanes = redis.call('ZRANGE', key, '0', digits(INDEX - 1))
-  for _, lane in ipairs(lanes) do
-    local count = lane ~= RESTRICTED and counts[queue_of(lane)]
-    if count then count.lanes[#count.lanes + 1] = lane end
+local function name_behind(kind, key) return string.sub(key, #root + #kind + 1) end
+
+-- Notes the lanes of these queues that an index names: the shared one, or that of one queue.
+local function look_into(key, queue)
+  local lanes = redis.pcall('ZRANGE', key, '0', digits(INDEX - 1))
+  for i = 1, lanes.err and 0 or #lanes do
+    local count = counts[queue_of(lanes[i]) or '']
+    if count and not count.seen[lanes[i]] then
+      count.lanes[#count.lanes + 1], count.seen[lanes[i]] = lanes[i], true
+    end
   end
-  return #lanes < INDEX
+  for of, count in pairs((lanes.err or #lanes == INDEX) and counts or {}) do
+    if not queue or queue == of then count.complete = false end
+  end
 end
 
-for pool in pairs(pools) do pools[pool] = look_into(root .. 'ready:' .. pool) end
-for _, queue in ipairs(order) do
-  local count = counts[queue]
-  count.complete = look_into(root .. 'parked:' .. queue) and pools[count.pool]
+-- A lane may stand in the shared index, or in that of its queue, whatever the deployment says by now.
+look_into(root .. 'ready:*')
+for _, key in ipairs(those_there(own)) do look_into(key, name_behind('ready:', key)) end
+for _, key in ipairs(those_there(blocked)) do look_into(key, name_behind('parked:', key)) end
+for _, key in ipairs(those_there(dead)) do
+  local letters, count = redis.pcall('ZCARD', key), counts[name_behind('dead:', key)]
+  if type(letters) == 'number' then count.dead = letters else count.complete = false end
 end
 
+local held = 0
 local function count_leased(lease)
-  local entries = read_lease(root .. 'lease:' .. lease) or {}
-  for from = 1, #entries, READ do
+  local raws = redis.pcall('LRANGE', root .. 'lease:' .. lease, '0', digits(HELD - held))
+  local items = entries_in(raws.err and {} or raws)
+  held = held + #items
+  for from = 1, #items, READ do
     local keys = {}
-    for i = from, math.min(from + READ - 1, #entries) do keys[#keys + 1] = root .. 'm:' .. id_of(entries[i].entry) end
+    for i = from, math.min(from + READ - 1, #items) do keys[#keys + 1] = root .. 'm:' .. id_of(items[i].entry) end
     for _, envelope in ipairs(redis.call('MGET', unpack(keys))) do
       local header = header_of(envelope)
       local count = header and counts[queue_of(header.lane)]
@@ -59,30 +71,27 @@ for _, member in ipairs(timers) do
   local lane, lease = string.match(member, '^[mh] %S+ (%d:%S+) '), string.match(member, '^l (%S+)$')
   local count = lane and counts[queue_of(lane)]
   if count then count.delayed = count.delayed + 1 end
-  if lease and leases < LEASES then
+  if lease and leases < LEASES and held <= HELD then
     leases = leases + 1
     count_leased(lease)
   end
 end
-local timers_complete = #timers < TIMERS and leases < LEASES
+local timers_complete = #timers < TIMERS and leases < LEASES and held <= HELD
 
--- Returns {priority, ready, …} and how old the oldest is, as far as the heads of ten lanes say.
+-- Returns {priority, ready, …} and how old the oldest is, as far as the heads of a few lanes say.
 local function ready_of(lanes)
-  local by_priority, oldest, ready = {}, '', {}
-  table.sort(lanes)
+  local by_priority, oldest, ready = {}, nil, {}
   for i, lane in ipairs(lanes) do
-    local priority = string.sub(lane, 1, 1)
-    by_priority[priority] = (by_priority[priority] or 0) + redis.call('LLEN', root .. 'lane:' .. lane)
-    local head = i <= 10 and redis.call('LINDEX', root .. 'lane:' .. lane, '-1')
-    local envelope = head and redis.call('GETRANGE', root .. 'm:' .. id_of(head), '0', '1023')
-    local since = envelope and string.match(envelope, '^%S+ %S+ %d+ (%d+) ')
-    if since and (oldest == '' or tonumber(since) < tonumber(oldest)) then oldest = since end
+    local priority, length = string.sub(lane, 1, 1), redis.pcall('LLEN', root .. 'lane:' .. lane)
+    by_priority[priority] = (by_priority[priority] or 0) + (type(length) == 'number' and length or 0)
+    local since = i <= HEADS and since_of_next(root, lane)
+    if since and since < (oldest or math.huge) then oldest = since end
   end
   for priority, count in pairs(by_priority) do
     ready[#ready + 1] = priority
     ready[#ready + 1] = digits(count)
   end
-  return ready, oldest
+  return ready, oldest and digits(oldest) or ''
 end
 
 local settings = redis.call('HMGET', KEYS[2], unpack(order))
@@ -90,8 +99,8 @@ local answer = {}
 for i, queue in ipairs(order) do
   local count = counts[queue]
   local ready, oldest = ready_of(count.lanes)
-  local dead = digits(redis.call('ZCARD', root .. 'dead:' .. queue))
   local complete = count.complete and timers_complete and '1' or '0'
-  answer[i] = { ready, digits(count.delayed), digits(count.leased), dead, oldest, settings[i] or '', complete }
+  local is_oldest = count.complete and #count.lanes <= HEADS and '1' or '0'
+  answer[i] = { ready, digits(count.delayed), digits(count.leased), digits(count.dead), oldest, settings[i] or '', complete, is_oldest }
 end
 return answer

@@ -1,9 +1,12 @@
 -- dead: failures of a message, and the end of those that will not be tried again.
 
+local NO_QUEUE, failure, record_failures, bury_with, bury, count_buried
+do
+
 -- Of a message's errors the last few are kept, a line each: '<attempt> <at> <kind> <text>'.
 local FAILURES_KEPT = 5
 
-local function failure(entry, now, kind, text)
+function failure(entry, now, kind, text)
   return { id = id_of(entry), line = digits(attempt_of(entry)) .. ' ' .. digits(now) .. ' ' .. kind .. ' ' .. text }
 end
 
@@ -16,7 +19,7 @@ end
 
 -- A record that takes no more, or of a wrong type, costs the texts, not the messages. Comes last among puts: what is taken back
 -- and done again would leave two lines.
-local function record_failures(shard, failures)
+function record_failures(shard, failures)
   for from = 1, #failures, CHUNK / 2 do
     local to = math.min(from + CHUNK / 2 - 1, #failures)
     local ids, fields = {}, {}
@@ -61,11 +64,11 @@ local function trim_dead(shard, queue)
 end
 
 -- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.
-local NO_QUEUE = '-'
+NO_QUEUE = '-'
 
 -- A message dies that may have a slot: the letter keeps it where its group is to be held back, in the words of its envelope, by
 -- which it is looked for. Returns what is free then.
-local function bury_with(buried, header, entry, slot)
+function bury_with(buried, header, entry, slot)
   local held_back = slot and slot.mode == 'b'
   local kept = held_back and { pool = header.pool, lane = header.lane, mode = 'w' }
   buried[#buried + 1] = { queue = queue_of(header.lane), entry = with_slot(entry, kept) }
@@ -74,7 +77,7 @@ end
 
 -- Adds { queue = , entry = } to the dead letters of their queues, in their order; where that record takes no more, or has a wrong
 -- type, to those of no queue.
-local function bury(shard, buried)
+function bury(shard, buried)
   local root, by_queue, order = shard.root, {}, {}
   for i, dead in ipairs(buried) do
     if not by_queue[dead.queue] then
@@ -96,11 +99,13 @@ local function bury(shard, buried)
 end
 
 -- They are buried: counted, and where a queue has too many of them the oldest go, but those that hold their group back.
-local function count_buried(shard, buried)
+function count_buried(shard, buried)
   local queues = {}
   for _, dead in ipairs(buried) do
     counted(dead.queue, 'dead')
     queues[dead.queue] = true
   end
   for queue in pairs(queues) do trim_dead(shard, queue) end
+end
+
 end

@@ -15,27 +15,26 @@ local function step_key(root, tier, step)
   return root .. 'stats:' .. tier.name .. ':' .. digits(step / tier.steps)
 end
 
--- Adds figures to fields of a hash: two commands for a hundred of them, and one more where the hash may be new. `also` is a
--- field that is only set. Never raises; in a key of a wrong type they are lost.
+-- Adds figures to fields of a hash: two commands for a hundred of them, and one more where the hash may be new. `also` are fields
+-- that are only set. Never raises; in a key of a wrong type they are lost. Returns false where storage refused the first of them.
 local function add_figures(key, sums, life, also)
-  local fields = {}
+  local fields, from, fresh = {}, 1, true
   for field in pairs(sums) do fields[#fields + 1] = field end
-  for from = 1, #fields, CHUNK / 2 do
-    local to = math.min(from + CHUNK / 2 - 1, #fields)
-    local earlier = redis.pcall('HMGET', key, unpack(fields, from, to))
-    if earlier.err then return end
-    local values, fresh = also or {}, true
+  while from <= #fields do
+    local to = math.min(from + (CHUNK - #also) / 2 - 1, #fields)
+    local earlier, values = redis.pcall('HMGET', key, unpack(fields, from, to)), also
+    if earlier.err then return nil end
     for i = from, to do
       local before = earlier[i - from + 1]
       fresh = fresh and not before
       if before then add_to(sums[fields[i]], before) end
-      values[#values + 1] = fields[i]
-      values[#values + 1] = spelled(sums[fields[i]])
+      values[#values + 1], values[#values + 2] = fields[i], spelled(sums[fields[i]])
     end
-    redis.pcall('HSET', key, unpack(values))
-    also = nil
+    if type(redis.pcall('HSET', key, unpack(values))) == 'table' and from == 1 then return false end
     if fresh and life then redis.pcall('PEXPIRE', key, digits(life)) end
+    from, also, fresh = to + 1, {}, true
   end
+  return true
 end
 
 -- Lines added up: '<minute> <queue>' → figures.
@@ -51,12 +50,17 @@ local function by_minute(lines)
   return sums
 end
 
--- Pops a bounded number of lines and adds them up. `swept` is '!' and the instant where a sweep does it. Returns how many
--- lines the key gave, nil where there is no such key.
-local function fold(root, key, swept)
-  local lines = redis.pcall('LPOP', key, digits(FOLD))
-  if not lines then return nil end
-  if lines.err then return 0 end
+-- What one fold takes of the lines; nil where there is no such key, and nothing where it has a wrong type.
+local function waiting_lines(key)
+  local lines = redis.pcall('LRANGE', key, '0', digits(FOLD - 1))
+  if lines.err then return {} end
+  return #lines > 0 and lines or nil
+end
+
+-- Counts lines, and then drops them: where storage refuses even the first figures they stay. `noted` are fields to set in the hash
+-- of totals. Returns how many lines were counted, and those fields that are still to be set.
+local function fold(root, key, lines, noted)
+  if #lines == 0 then return 0, noted end
   local hashes, totals = {}, {}
   for place, figures in pairs(by_minute(lines)) do
     local minute, queue = string.match(place, '^(%d+) (%S+)$')
@@ -75,9 +79,20 @@ local function fold(root, key, swept)
       end
     end
   end
-  for hash, kept in pairs(hashes) do add_figures(hash, kept.sums, kept.life) end
-  add_figures(root .. 'stats:totals', totals, nil, swept)
-  return #lines
+  local also, left = {}, {}
+  for i, field in ipairs(noted) do
+    local part = i <= CHUNK / 2 and also or left
+    part[#part + 1] = field
+  end
+  local written = add_figures(root .. 'stats:totals', totals, nil, also)
+  if written == false then return 0, noted end
+  for hash, kept in pairs(hashes) do
+    local added = add_figures(hash, kept.sums, kept.life, {})
+    if added == false and not written then return 0, noted end
+    written = written or added
+  end
+  redis.call('LTRIM', key, digits(#lines), '-1')
+  return #lines, left
 end
 
 -- What waits to be folded, for whoever reads. It is left to the sweep, but for what is more than one fold.
@@ -88,7 +103,8 @@ local function unfolded(root, key)
   end
   local lines = read()
   if #lines > FOLD then
-    fold(root, key)
+    table.remove(lines)
+    fold(root, key, lines, {})
     lines = read()
   end
   return by_minute(lines)

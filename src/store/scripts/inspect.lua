@@ -1,15 +1,27 @@
--- inspect: one page of the shard's keys against the invariants. What is found wrong is repaired where asked.
+-- inspect: keys of the shard against the invariants. What is found wrong is repaired where asked: what moves stands in its new
+-- place before it leaves the old one.
+--
+-- `shard` has { repair =, deep =, pools = (queue of this deployment → its pool), findings =, strangers =, incomplete = } besides.
 
--- Of one lane or index at most this much is looked at.
+-- Of a lane, and of one step through a sorted set, so much is looked at.
 local LOOK_AT = 100
+-- Lanes whose turns lie in the future are brought back so many at once, of each priority.
+local AHEAD_AT = 1000
 -- A turn later than now by this much was given by a clock that has been put back since.
 local TURN_AHEAD_MS = 60000
 
 -- A dedup key without an end gets this one.
 local DEDUP_MS = 86400000
 
--- A function for each kind of key; `shard` has { repair =, findings =, drained = } besides.
+-- A function for each kind of key. It gets the rest of the key's name, and of a sorted set a part of its members with their
+-- scores: it answers whether it has changed the set. That of lanes goes step by step: it gets how many entries from the head it
+-- has passed, and returns where to go on.
 local inspect = {}
+
+local function with_findings(shard, repair, queues)
+  shard.repair, shard.findings, shard.strangers, shard.incomplete, shard.pools = repair, {}, {}, {}, {}
+  for queue, pool in string.gmatch(queues, '\n(%S+) (%S+)') do shard.pools[queue] = pool end
+end
 
 local function found(shard, finding, name)
   shard.findings[#shard.findings + 1] = finding
@@ -17,38 +29,114 @@ local function found(shard, finding, name)
   return shard.repair
 end
 
--- Lists name entries whose envelopes are gone: such an entry becomes a dead letter that says so.
-local function bury_missing(shard, key, lane, entries)
-  local keys = {}
-  for i, entry in ipairs(entries) do keys[i] = shard.root .. 'm:' .. id_of(entry) end
-  if #keys == 0 or redis.call('EXISTS', unpack(keys)) == #keys then return end
-  for i, entry in ipairs(entries) do
-    if redis.call('EXISTS', keys[i]) == 0 and found(shard, 'entry-without-envelope', entry) then
-      redis.call('LREM', key, '-1', entry)
-      bury(shard, { { queue = queue_of(lane), entry = entry } })
-      record_failures(shard, { failure(entry, shard.now, 'missing', 'its envelope is gone') })
-    end
-  end
+-- Something of a queue was met. One that this deployment does not have is remembered, or operators would never see it.
+local function met(shard, queue, pool)
+  if queue and queue ~= NO_QUEUE and not shard.pools[queue] then shard.strangers[queue] = shard.strangers[queue] or pool end
 end
 
--- The pool of a lane, by the first envelope from its head that can be read.
-local function pool_of(shard, entries)
-  for i = #entries, math.max(1, #entries - 9), -1 do
-    local header = header_of(redis.call('GET', shard.root .. 'm:' .. id_of(entries[i])))
+-- Which of the lanes in a part of an index have entries.
+local function lanes_there(shard, members)
+  local lanes, keys, there = {}, {}, {}
+  for i = 1, #members, 2 do
+    if members[i] ~= RESTRICTED then lanes[#lanes + 1], keys[#keys + 1] = members[i], shard.root .. 'lane:' .. members[i] end
+  end
+  local all = count_there(keys) == #keys
+  for i, lane in ipairs(lanes) do there[lane] = all or redis.call('EXISTS', keys[i]) == 1 end
+  return there
+end
+
+-- What is no entry leaves its lane, or its set of dead letters, for a list under `damaged:` that only people read. Returns how
+-- many left.
+local function set_aside(shard, name, texts)
+  if #texts == 0 or not found(shard, 'foreign-entry', name) then return 0 end
+  redis.call('RPUSH', shard.root .. 'damaged:' .. name, unpack(texts))
+  for _, text in ipairs(texts) do
+    if string.sub(name, 1, 5) == 'lane:' then
+      redis.call('LREM', shard.root .. name, '1', text)
+    else
+      redis.call('ZREM', shard.root .. name, text)
+    end
+  end
+  return #texts
+end
+
+-- Entries of a lane whose envelopes are gone become dead letters that say so. Returns how many left the lane.
+local function bury_missing(shard, lane, entries)
+  local buried, failures, queue, left = {}, {}, queue_of(lane), 0
+  for i, entry in ipairs(entries) do
+    found(shard, 'entry-without-envelope', entry)
+    buried[i] = { queue = queue, entry = entry }
+    failures[i] = failure(entry, shard.now, 'missing', 'its envelope is gone')
+  end
+  if #entries == 0 or not shard.repair then return 0 end
+  if attempt(bury, shard, buried) then return 0 end
+  record_failures(shard, failures)
+  for _, entry in ipairs(entries) do left = left + redis.call('LREM', shard.root .. 'lane:' .. lane, '-1', entry) end
+  count_buried(shard, buried)
+  return left
+end
+
+-- Takes out of a part of a lane what can never be delivered. Returns the entries whose envelopes are there, and how many left.
+local function clear_lane(shard, lane, texts)
+  local foreign, entries, keys, present, missing = {}, {}, {}, {}, {}
+  for _, text in ipairs(texts) do
+    if is_entry(text) then
+      entries[#entries + 1], keys[#keys + 1] = text, shard.root .. 'm:' .. id_of(text)
+    else
+      foreign[#foreign + 1] = text
+    end
+  end
+  local all = count_there(keys) == #keys
+  for i, entry in ipairs(entries) do
+    local group = (all or redis.call('EXISTS', keys[i]) == 1) and present or missing
+    group[#group + 1] = entry
+  end
+  return present, set_aside(shard, 'lane:' .. lane, foreign) + bury_missing(shard, lane, missing)
+end
+
+-- Envelopes looked at for the pool of a lane: only a damaged one says nothing.
+local HEADERS = 10
+
+-- The pool in whose index a lane belongs: as the deployment has its queue, else by the entry nearest its head whose envelope says
+-- so; nil where none does.
+local function pool_by(shard, lane, present)
+  if shard.pools[queue_of(lane)] then return shard.pools[queue_of(lane)] end
+  for i = #present, math.max(1, #present - HEADERS + 1), -1 do
+    local header = header_of(start_of_envelope(shard.root, id_of(present[i])))
     if header then return header.pool end
   end
 end
 
-function inspect.lane(shard, lane)
-  local key = shard.root .. 'lane:' .. lane
-  local entries = redis.call('LRANGE', key, digits(-LOOK_AT), '-1')
-  local pool = pool_of(shard, entries)
-  bury_missing(shard, key, lane, entries)
-  if redis.call('EXISTS', key) == 0 or not pool then return end
-  local index = shard.root .. 'ready:' .. pool
-  if redis.call('ZSCORE', index, lane) or redis.call('ZSCORE', shard.root .. 'parked:' .. queue_of(lane), lane) then return end
-  if shard.drained[queue_of(lane)] and redis.call('ZSCORE', shard.root .. 'ready:*', lane) then return end
-  if found(shard, 'unindexed-lane', lane) then redis.call('ZADD', index, turn(lane, shard.now), lane) end
+-- The same of a lane in an index, none of whose entries has been read.
+local function pool_of_lane(shard, lane)
+  local texts, present = redis.call('LRANGE', shard.root .. 'lane:' .. lane, digits(-HEADERS), '-1'), {}
+  for _, text in ipairs(texts) do
+    if is_entry(text) then present[#present + 1] = text end
+  end
+  return pool_by(shard, lane, present) or '*'
+end
+
+local function is_indexed(shard, lane, pool)
+  local queue = queue_of(lane)
+  return redis.call('ZSCORE', shard.root .. 'ready:' .. pool, lane)
+    or redis.call('ZSCORE', shard.root .. 'parked:' .. queue, lane)
+    or redis.call('ZSCORE', shard.root .. 'ready:' .. (pool == '*' and queue or '*'), lane) -- from where it is moved
+end
+
+-- What can never be delivered goes before the lane's pool is looked for: entries that were evicted with their envelopes may be all
+-- that stands at its head.
+function inspect.lane(shard, lane, from)
+  local key, passed = shard.root .. 'lane:' .. lane, tonumber(from)
+  local texts = redis.call('LRANGE', key, digits(-passed - LOOK_AT), digits(-passed - 1))
+  local present, left = clear_lane(shard, lane, texts)
+  local pool, whole = pool_by(shard, lane, present), #texts < LOOK_AT
+  met(shard, queue_of(lane), pool or '*')
+  local there = #texts > left or redis.call('EXISTS', key) == 1
+  if pool and there and not is_indexed(shard, lane, pool) and found(shard, 'unindexed-lane', lane) then
+    redis.call('ZADD', shard.root .. 'ready:' .. pool, turn(lane, shard.now), lane)
+  end
+  if whole or (pool and not shard.deep) then return nil end
+  return digits(passed + #texts - left)
 end
 
 function inspect.lease(shard, lease)
@@ -56,69 +144,103 @@ function inspect.lease(shard, lease)
   if found(shard, 'lease-without-timer', lease) then redis.call('ZADD', shard.timers, digits(shard.now), 'l ' .. lease) end
 end
 
-function inspect.ready(shard, pool)
-  local index = shard.root .. 'ready:' .. pool
-  local lanes = redis.call('ZRANGE', index, '0', digits(LOOK_AT - 1), 'WITHSCORES')
-  for i = 1, #lanes, 2 do
-    local lane, score = lanes[i], tonumber(lanes[i + 1])
-    if lane ~= RESTRICTED then
-      if redis.call('EXISTS', shard.root .. 'lane:' .. lane) == 0 then
-        if found(shard, 'empty-lane', lane) then redis.call('ZREM', index, lane) end
-      elseif pool ~= '*' and shard.drained[queue_of(lane)] then
+-- Lanes of an index: the pool whose it is, and some of its members with their scores.
+function inspect.ready(shard, pool, members)
+  local index, there = shard.root .. 'ready:' .. pool, lanes_there(shard, members)
+  local empty, ahead, moved, turns, seen = {}, {}, {}, {}, {}
+  for i = 1, #members, 2 do
+    local lane, score, queue = members[i], tonumber(members[i + 1]), queue_of(members[i])
+    if lane ~= RESTRICTED and not seen[lane] then
+      seen[lane] = true
+      met(shard, queue, pool)
+      if not there[lane] then
+        if found(shard, 'empty-lane', lane) then empty[#empty + 1] = lane end
+      elseif shard.pools[queue] and shard.pools[queue] ~= pool then
         if found(shard, 'lane-in-another-pool', lane) then
-          redis.call('ZREM', index, lane)
-          redis.call('ZADD', shard.root .. 'ready:*', turn(lane, shard.now), lane)
+          local to = shard.root .. 'ready:' .. shard.pools[queue]
+          turns[to] = turns[to] or {}
+          moved[#moved + 1] = lane
+          turns[to][#turns[to] + 1], turns[to][#turns[to] + 2] = turn(lane, shard.now), lane
         end
-      elseif score > tonumber(turn(lane, shard.now + TURN_AHEAD_MS)) then
-        if found(shard, 'turn-in-the-future', lane) then redis.call('ZADD', index, turn(lane, shard.now), lane) end
+      elseif score > tonumber(turn(lane, shard.now + TURN_AHEAD_MS)) and found(shard, 'turn-in-the-future', lane) then
+        ahead[#ahead + 1], ahead[#ahead + 2] = turn(lane, shard.now), lane
       end
     end
   end
+  in_chunks('ZADD', index, ahead)
+  for to, scored in pairs(turns) do in_chunks('ZADD', to, scored) end
+  in_chunks('ZREM', index, moved)
+  in_chunks('ZREM', index, empty)
+  return #ahead + #moved + #empty > 0
 end
 
--- Whether a parked lane waits for something that will come: a slot that is in use, or the next period. A queue that this
--- deployment drains has no limit but those it knows.
-local function waits(shard, pool, queue, name)
-  if shard.policies and shard.drained[queue] then
-    local policy = policy_of(shard, queue)
-    local of_queue, of_group = policy and (policy.c or policy.r or policy.trips), policy and (policy.gc or policy.gr or policy.trips_group)
-    if name == queue and not of_queue or name ~= queue and not of_group then return false end
+-- Of the names that parked lanes wait for, those for which something will come: a slot that is in use, or the next period. A queue
+-- that this deployment defines has no limit but those it knows.
+local function awaited(shard, queue, names)
+  local waits, members = {}, {}
+  load_counts(shard, names)
+  for i, name in ipairs(names) do
+    members[2 * i - 1], members[2 * i] = 'q * ' .. name, 'q ' .. queue .. ' ' .. name
   end
-  local slots = redis.pcall('HGET', shard.root .. 'inflight', name)
-  if type(slots) == 'string' and tonumber(slots) > 0 then return true end
-  return redis.call('ZSCORE', shard.timers, 'q ' .. pool .. ' ' .. name)
+  local policy = shard.pools[queue] and (policy_of(shard, queue) or {})
+  for from = 1, #members, CHUNK do
+    local to = math.min(from + CHUNK - 1, #members)
+    local windows = redis.call('ZMSCORE', shard.timers, unpack(members, from, to))
+    for i = from, to do
+      local name = names[math.ceil(i / 2)]
+      local limited = not policy or (name == queue and (policy.c or policy.r or policy.trips))
+        or (name ~= queue and (policy.gc or policy.gr or policy.trips_group))
+      waits[name] = waits[name] or (limited and (windows[i - from + 1] or count_of(shard, name) > 0)) or nil
+    end
+  end
+  return waits
 end
 
-function inspect.parked(shard, queue)
+-- Lanes of a queue that is paused or over a limit, some of them, with their scores.
+function inspect.parked(shard, queue, members)
   local key = shard.root .. 'parked:' .. queue
-  local config = redis.call('HGET', shard.root .. 'config', queue)
-  local paused = config and string.sub(config, 1, 5) ~= 'open '
-  if config and shard.policies then
+  local config, there = redis.call('HGET', shard.root .. 'config', queue), lanes_there(shard, members)
+  local paused, empty, free, names, asked = config and string.sub(config, 1, 5) ~= 'open ', {}, {}, {}, {}
+  if config then
     shard.overrides[queue], shard.policy[queue] = string.match(config, '^%l+ %S+(.*)$'), nil
   end
-  local lanes = redis.call('ZRANGE', key, '0', digits(LOOK_AT - 1), 'WITHSCORES')
-  for i = 1, #lanes, 2 do
-    local lane, grouped = lanes[i], tonumber(lanes[i + 1]) >= GROUP
-    local pool = pool_of(shard, redis.call('LRANGE', shard.root .. 'lane:' .. lane, '-10', '-1')) or '*'
-    if redis.call('EXISTS', shard.root .. 'lane:' .. lane) == 0 then
-      if found(shard, 'empty-lane', lane) then redis.call('ZREM', key, lane) end
-    elseif not (paused and not grouped) and not waits(shard, pool, queue, grouped and group_of(lane) or queue)
-      and found(shard, 'parked-lane', lane) then
-      redis.call('ZREM', key, lane)
-      redis.call('ZADD', shard.root .. 'ready:' .. pool, turn(lane, shard.now), lane)
+  met(shard, queue, config and string.match(config, '^%l+ (%S+)') or '*')
+  for i = 1, #members, 2 do
+    local lane, grouped = members[i], tonumber(members[i + 1]) >= GROUP
+    local name = grouped and group_of(lane) or queue
+    if not there[lane] then
+      if found(shard, 'empty-lane', lane) then empty[#empty + 1] = lane end
+    elseif grouped or not paused then
+      free[#free + 1] = { lane = lane, name = name }
+      if not asked[name] then names[#names + 1] = name end
+      asked[name] = true
     end
   end
+  local waits = #names > 0 and awaited(shard, queue, names) or {}
+  for _, parked in ipairs(free) do
+    if not waits[parked.name] and found(shard, 'parked-lane', parked.lane) then
+      redis.call('ZADD', shard.root .. 'ready:' .. pool_of_lane(shard, parked.lane), turn(parked.lane, shard.now), parked.lane)
+      empty[#empty + 1] = parked.lane
+    end
+  end
+  in_chunks('ZREM', key, empty)
+  return #empty > 0
 end
 
--- The marks that make exchanges look at the configuration.
-function inspect.config(shard)
-  local settings = redis.call('HGETALL', shard.root .. 'config')
-  for i = 1, #settings, 2 do
-    local index = shard.root .. 'ready:' .. (string.match(settings[i + 1], '^%l+ (%S+)') or '*')
-    if not redis.call('ZSCORE', index, RESTRICTED) and found(shard, 'pause-without-mark', settings[i]) then
+-- The marks that make exchanges look at the configuration: some of what operators set, and where the next are.
+function inspect.config(shard, _, from)
+  local settings, marked, first = redis.call('HGETALL', shard.root .. 'config'), {}, tonumber(from)
+  local last = math.min(first + LOOK_AT, #settings / 2)
+  for i = 2 * first + 1, 2 * last, 2 do
+    local pool = string.match(settings[i + 1], '^%l+ (%S+)') or '*'
+    local index = shard.root .. 'ready:' .. pool
+    met(shard, settings[i], pool)
+    if not marked[pool] and not redis.call('ZSCORE', index, RESTRICTED) and found(shard, 'pause-without-mark', settings[i]) then
       redis.call('ZADD', index, '-1', RESTRICTED)
     end
+    marked[pool] = true
   end
+  return last < #settings / 2 and digits(last) or nil
 end
 
 -- An active schedule that no timer would ever fire.
@@ -147,102 +269,46 @@ function inspect.dedup(shard, name)
 end
 
 -- A lease's expiry whose lease is gone.
-function inspect.timers(shard)
-  for _, member in ipairs(redis.call('ZRANGE', shard.timers, '0', digits(LOOK_AT - 1))) do
-    local lease = string.match(member, '^l (%S+)$')
-    if lease and redis.call('EXISTS', shard.root .. 'lease:' .. lease) == 0 and found(shard, 'timer-without-lease', lease) then
-      redis.call('ZREM', shard.timers, member)
-    end
+function inspect.timers(shard, _, members)
+  local keys, leases, gone = {}, {}, {}
+  for i = 1, #members, 2 do
+    local lease, pool, lane = string.match(members[i], '^l (%S+)$'), string.match(members[i], '^[mh] (%S+) (%d:%S+) ')
+    if lease then keys[#keys + 1], leases[#leases + 1] = shard.root .. 'lease:' .. lease, lease end
+    if lane then met(shard, queue_of(lane), pool) end
   end
+  if count_there(keys) == #keys then return end
+  for i, key in ipairs(keys) do
+    if redis.call('EXISTS', key) == 0 and found(shard, 'timer-without-lease', leases[i]) then gone[#gone + 1] = 'l ' .. leases[i] end
+  end
+  in_chunks('ZREM', shard.timers, gone)
+  return #gone > 0
 end
 
-function inspect.dead(shard, queue)
+function inspect.dead(shard, queue, members)
   if queue == NO_QUEUE then return end
-  local entries, keys, ids = redis.call('ZRANGE', shard.root .. 'dead:' .. queue, '0', digits(LOOK_AT - 1)), {}, {}
-  for i, letter in ipairs(entries) do
-    entries[i] = read_item(letter).entry
-    ids[i] = id_of(entries[i])
-    keys[i] = shard.root .. 'm:' .. ids[i]
-  end
-  if redis.call('EXISTS', unpack(keys)) == #keys then return end
-  for i, lines in ipairs(redis.call('HMGET', shard.failures, unpack(ids))) do
-    local known = lines and string.find(lines, ' missing ', 1, true)
-    if not known and redis.call('EXISTS', keys[i]) == 0 and found(shard, 'dead-without-envelope', entries[i]) then
-      record_failures(shard, { failure(entries[i], shard.now, 'missing', 'its envelope is gone') })
+  met(shard, queue, '*')
+  local foreign, letters, ids, keys = {}, {}, {}, {}
+  for i = 1, #members, 2 do
+    local entry = read_item(members[i]).entry
+    if entry and is_entry(entry) then
+      letters[#letters + 1], ids[#ids + 1], keys[#keys + 1] = entry, id_of(entry), shard.root .. 'm:' .. id_of(entry)
+    else
+      foreign[#foreign + 1] = members[i]
     end
   end
-end
-
--- Leases looked into for the entries they hold, and pages of 1,000 timers looked at for them. With more nothing can be said
--- of an envelope that is nowhere else, nor of who has slots.
-local LEASES, PAGES = 200, 20
-
-local function note_slot(slots, slot)
-  if not slot then return end
-  local queue, group = queue_of(slot.lane), group_of(slot.lane)
-  if slot.mode ~= 'w' then slots[queue] = (slots[queue] or 0) + 1 end
-  if slot.mode ~= 'q' then slots[group] = (slots[group] or 0) + 1 end
-end
-
--- The ids that leases hold now, and the slots, once for each call; false where there are too many leases.
-local function leased_ids(shard)
-  if shard.leased ~= nil then return shard.leased, shard.slots end
-  local ids, slots, leases, pages = {}, {}, 0, 0
-  local cursor = '0'
-  repeat
-    local page = redis.call('ZSCAN', shard.timers, cursor, 'MATCH', 'l *', 'COUNT', '1000')
-    cursor, pages = page[1], pages + 1
-    for i = 1, #page[2], 2 do
-      leases = leases + 1
-      for _, item in ipairs(read_lease(shard.root .. 'lease:' .. string.sub(page[2][i], 3)) or {}) do
-        ids[id_of(item.entry)] = true
-        note_slot(slots, item.slot)
-      end
-    end
-  until cursor == '0' or leases > LEASES or pages == PAGES
-  shard.leased, shard.slots = cursor == '0' and leases <= LEASES and ids, slots
-  return shard.leased, shard.slots
-end
-
--- Adds the slots told by members of a sorted set. False where there are too many to look at.
-local function scan_slots(slots, key, pattern, slot_in)
-  local cursor, pages = '0', 0
-  repeat
-    local page = redis.call('ZSCAN', key, cursor, 'MATCH', pattern, 'COUNT', '1000')
-    cursor, pages = page[1], pages + 1
-    for i = 1, #page[2], 2 do note_slot(slots, slot_in(page[2][i])) end
-  until cursor == '0' or pages == PAGES
-  return cursor == '0'
-end
-
--- The counts of slots against those who have them.
-function inspect.inflight(shard)
-  local leased, slots = leased_ids(shard)
-  local complete = leased and scan_slots(slots, shard.timers, 'h *', function(member)
-    local pool, lane = string.match(member, '^h (%S+) (%d:%S+) ')
-    return pool and { pool = pool, lane = lane, mode = 'w' }
-  end)
-  local counts, stored, queues = redis.call('HGETALL', shard.root .. 'inflight'), {}, {}
-  for i = 1, #counts, 2 do
-    stored[counts[i]] = tonumber(counts[i + 1])
-    queues[string.match(counts[i], '^[^/]+')] = true
-  end
-  for queue in string.gmatch(shard.policies or '', '\n(%S+)') do queues[queue] = true end -- their counts may be lost
-  for queue in pairs(queues) do
-    complete = complete and scan_slots(slots, shard.root .. 'dead:' .. queue, '* w', function(member) return read_item(member).slot end)
-  end
-  shard.leased = nil -- the counts of this call are used up
-  if not complete then return end
-  for name in pairs(slots) do stored[name] = stored[name] or 0 end
-  for name, count in pairs(stored) do
-    if (slots[name] or 0) ~= count and found(shard, 'count-without-slots', name) then
-      if slots[name] then
-        redis.call('HSET', shard.root .. 'inflight', name, digits(slots[name]))
-      else
-        redis.call('HDEL', shard.root .. 'inflight', name)
+  local changed = set_aside(shard, 'dead:' .. queue, foreign) > 0
+  if count_there(keys) == #keys then return changed end
+  for from = 1, #ids, CHUNK do
+    local to = math.min(from + CHUNK - 1, #ids)
+    local lines = redis.call('HMGET', shard.failures, unpack(ids, from, to))
+    for i = from, to do
+      local known = string.find(lines[i - from + 1] or '', ' missing ', 1, true)
+      if not known and redis.call('EXISTS', keys[i]) == 0 and found(shard, 'dead-without-envelope', letters[i]) then
+        record_failures(shard, { failure(letters[i], shard.now, 'missing', 'its envelope is gone') })
       end
     end
   end
+  return changed
 end
 
 -- What follows on a message that is gone.
@@ -250,47 +316,4 @@ inspect['then'] = function(shard, id)
   if redis.call('EXISTS', shard.root .. 'm:' .. id) == 0 and found(shard, 'followers-without-message', id) then
     redis.call('UNLINK', shard.root .. 'then:' .. id)
   end
-end
-
--- A message whose list vanished (evicted, removed by hand): it is delivered again, an attempt after the last it may have had.
-inspect['m'] = function(shard, id)
-  local leased = leased_ids(shard)
-  if not leased or leased[id] then return end
-  local place = locate(shard, id)
-  if place.state ~= 'leased' or not found(shard, 'envelope-without-entry', id) then return end
-  local lines = redis.call('HGET', shard.failures, id)
-  local last = tonumber(string.match(lines or '', '(%d+) %d+ %l+ [^\n]*$') or '0')
-  local entry = digits(last + 1) .. '.' .. id
-  record_failures(shard, { failure(entry, shard.now, 'lapsed', 'its list vanished') })
-  if last + 1 >= place.header.attempts then
-    local intake, buried, garbage = new_intake(), { { queue = queue_of(place.header.lane), entry = entry } }, {}
-    end_dead(shard, intake, garbage, place.header, id)
-    if attempt(function() bury(shard, buried) put_in(shard, intake) end) then return end
-    in_chunks('UNLINK', nil, garbage)
-    count_buried(shard, buried)
-    remove_replaced(shard, intake)
-  else
-    local moves = {}
-    gather(moves, place.header.pool, place.header.lane, 'RPUSH', next_entry(entry))
-    put_all(shard, moves)
-  end
-end
-
--- Inspects a page of keys of the given kinds. A key of a wrong type is reported, and stops nothing. Returns the next cursor.
-local function inspect_page(shard, cursor, count, kinds)
-  local page = redis.call('SCAN', cursor, 'MATCH', shard.root .. '*', 'COUNT', count)
-  for _, key in ipairs(page[2]) do
-    local name = string.sub(key, #shard.root + 1)
-    local kind, rest = string.match(name, '^(%l+):(.+)$')
-    kind = kind or name
-    if kinds[kind] then
-      local types = { lane = 'list', lease = 'list', ['then'] = 'list', config = 'hash', schedules = 'hash', inflight = 'hash', m = 'string', dedup = 'string' }
-      if redis.call('TYPE', key).ok == (types[kind] or 'zset') then
-        inspect[kind](shard, rest)
-      else
-        found(shard, 'wrong-type', name)
-      end
-    end
-  end
-  return page[1]
 end

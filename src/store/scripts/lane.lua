@@ -39,6 +39,9 @@ local function gather(moves, pool, lane, side, entry)
   entries[#entries + 1] = entry
 end
 
+local put_all
+do
+
 -- Takes back what a move has pushed.
 local function take_back(shard, move)
   local from, to = digits(move.pushed), '-1'
@@ -97,7 +100,7 @@ local function enter(shard, moves, pool, lanes)
 end
 
 -- Puts all of them: no entry is in its lane and not in the index. Raises only where neither its lane nor timers takes an entry.
-local function put_all(shard, moves)
+function put_all(shard, moves)
   local entered, pools = {}, {}
   for _, move in ipairs(moves) do
     if push(shard, move) then
@@ -111,4 +114,6 @@ local function put_all(shard, moves)
     if move.pushed < #move.entries then put_off(shard, move) end
   end
   for _, pool in ipairs(pools) do enter(shard, moves, pool, entered[pool]) end
+end
+
 end

@@ -6,6 +6,7 @@
 local function read_item(raw)
   if not string.find(raw, ' ', 1, true) then return { raw = raw, entry = raw } end
   local entry, rest = string.match(raw, '^(%S+)(.*)$')
+  if not entry then return { raw = raw, entry = raw } end
   local pool, lane, mode = string.match(rest, '^ (%S+) (%d:%S+) (%l)')
   return {
     raw = raw, entry = entry, cancelled = string.sub(rest, -10) == ' cancelled',

@@ -19,9 +19,8 @@ local root, limit, from = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function held_by(lease)
   local key, lanes, keys = root .. 'lease:' .. lease, {}, {}
-  for i, raw in ipairs(redis.call('LRANGE', key, '0', digits(LOOK_AT - 1))) do
-    keys[i] = root .. 'm:' .. id_of(read_item(raw).entry)
-  end
+  local raws = redis.pcall('LRANGE', key, '0', digits(LOOK_AT - 1))
+  for i, item in ipairs(entries_in(raws.err and {} or raws)) do keys[i] = root .. 'm:' .. id_of(item.entry) end
   if #keys == 0 then return '0', lanes end
   for _, envelope in ipairs(redis.call('MGET', unpack(keys))) do
     local header = header_of(envelope)

@@ -1,5 +1,5 @@
--- sweep: the repair pass. It fires due timers, and so gives back what expired leases hold, inspects a page of keys, and
--- folds the figures that exchanges left.
+-- sweep: the repair pass. It fires due timers, and so gives back what expired leases hold, inspects a page of keys and those whose
+-- names it knows, and folds the figures that exchanges left.
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
@@ -8,36 +8,67 @@
 -- ARGV[1]  root     what every key of the shard begins with
 -- ARGV[2]  clock    '' or epoch ms, in tests
 -- ARGV[3]  limit    of timers and entries in this call; the caller repeats while anything was fired
--- ARGV[4]  cursor   of the page to inspect, '0' begins; '' inspects none
+-- ARGV[4]  cursor   of the page to inspect, '0' begins, '?' is where the last noted sweep stood; '' inspects nothing
 -- ARGV[5]  count    keys on that page, about
 -- ARGV[6]  policies of queues with limits, as limits.lua reads them
--- ARGV[7]  note     '1' where this sweep is to be remembered though it folds nothing
--- ARGV[…]  queues that this deployment drains
+-- ARGV[7]  note     '1' where this sweep is to be remembered though it folds nothing, and with it where it stood and the queues
+-- ARGV[8]  round    which part of what is too long to be looked at whole; with '?' the noted one counts
+-- ARGV[9]  queues   of this deployment: '\n<queue> <pool>' for each
 -- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …},
---           {id, record, …} of schedules that the caller has to fire, '1' if there is more to fold}
+--           {id, record, …} of schedules that the caller has to fire, '1' if there is more to fold, next round}
 -- Replay   fires what is due by then; nothing is moved, and no figure counted, twice
--- Cost     5 commands when nothing is due, 1 more where that is noted; 7 to 9 more where there are figures to fold
+-- Cost     5 commands when nothing is due, 1 more where that is noted, for each 100 queues, and 1 where it asks where it stood; 8 to
+--          10 more where there are figures to fold. Of keys known by name that are there: 2 for an index, 6 for blocked lanes of a
+--          queue, 3 for what operators set, 3 and one for each lease for the counts of slots
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[6])
-shard.repair, shard.findings, shard.drained = true, {}, {}
-local fired = fire(shard, tonumber(ARGV[3]), '')
-age(shard)
+with_findings(shard, true, ARGV[9])
+local root, cursor, round, inspects, notes = shard.root, ARGV[4], tonumber(ARGV[8]), ARGV[4] ~= '', ARGV[7] == '1'
+if cursor == '?' then cursor, round = place_noted(root) end
 
-for i = 8, #ARGV do shard.drained[ARGV[i]] = true end
-local next_cursor = ''
+local fired = fire(shard, tonumber(ARGV[3]), '')
+age(shard, round)
+
 -- Only what keeps messages from moving: dead letters and timers wait for the audit, so that an idle sweep stays cheap.
-if ARGV[4] ~= '' then
-  next_cursor = inspect_page(shard, ARGV[4], ARGV[5], { lane = true, lease = true, ready = true, parked = true, config = true, inflight = true })
+local function sweep_page()
+  local names
+  names, cursor = names_from(shard, cursor, ARGV[5])
+  for _, name in ipairs(names) do
+    local kind, rest = kind_of(name)
+    local strange = rest and not shard.pools[rest]
+    if kind == 'lane' or kind == 'lease' or (strange and (kind == 'parked' or (kind == 'ready' and rest ~= '*'))) then
+      sweep_key(shard, kind, rest)
+    elseif strange and kind == 'dead' then
+      met(shard, rest, '*')
+    end
+  end
+end
+if inspects then sweep_page() end
+push_tally(KEYS[4], shard.now)
+
+-- One command asks for all keys that are known by name; which of them is there shows when there is anything at all.
+local named = inspects and named_keys(shard, round) or {}
+local asked = inspects and { KEYS[3], KEYS[4], root .. 'config', root .. 'inflight', unpack(named) } or { KEYS[3], KEYS[4] }
+local left = redis.call('EXISTS', unpack(asked))
+local lines = left > 0 and waiting_lines(KEYS[4])
+if lines then left = left - 1 end
+local ready = left > 0
+if inspects then
+  local before = #shard.findings
+  ready = look_by_name(shard, string.sub(KEYS[3], #root + 1), named, left, round) or #shard.findings > before
 end
 
-push_tally(KEYS[4], shard.now)
--- One command asks for both keys; which of them is there shows when there is anything at all.
-local there, folded = redis.call('EXISTS', KEYS[3], KEYS[4]), nil
-if there > 0 then folded = fold(ARGV[1], KEYS[4], { '!', digits(shard.now) }) end
-if ARGV[7] == '1' and not folded then redis.pcall('HSET', ARGV[1] .. 'stats:totals', '!', digits(shard.now)) end
-local ready = folded and there - 1 or there
+local noted, folded = {}, 0
+if inspects and (lines or notes) then noted = { '!', digits(shard.now), '@', cursor .. ' ' .. digits(round + 1) } end
+if not inspects and lines then noted = { '!', digits(shard.now) } end
+for queue, pool in pairs(inspects and notes and shard.pools or {}) do
+  noted[#noted + 1], noted[#noted + 2] = '?' .. queue, pool
+end
+for _, field in ipairs(unremembered(shard)) do noted[#noted + 1] = field end
+if lines then folded, noted = fold(root, KEYS[4], lines, noted) end
+write_noted(root, noted)
 return {
-  digits(shard.now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), digits(ready),
-  next_cursor, shard.findings, fired.schedules, folded == FOLD and '1' or '0',
+  digits(shard.now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), ready and '1' or '0',
+  inspects and cursor or '', shard.findings, fired.schedules, folded == FOLD and '1' or '0', digits(inspects and round + 1 or round),
 }

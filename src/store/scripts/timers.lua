@@ -1,5 +1,8 @@
 -- timers: firing what is due. Delayed entries go to their lanes; an expired lease gives back what it held.
 
+local fire
+do
+
 -- What firing some timers comes to, before anything is written.
 local function new_firing()
   return {
@@ -173,7 +176,7 @@ end
 -- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
 -- caller's lease, which a late exchange still extends as long as nobody has fired it.
 -- Returns { fired = (or put off), requeued =, dead =, next = due ms or '', schedules = what read_due answers }.
-local function fire(shard, limit, own)
+function fire(shard, limit, own)
   local timers, fired = shard.timers, { fired = 0, requeued = 0, dead = 0, schedules = {} }
   local first = redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES')
   fired.next = due_after(first, own)
@@ -197,4 +200,6 @@ local function fire(shard, limit, own)
   commit_limits(shard)
   fired.next = due_after(redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES'), own)
   return fired
+end
+
 end

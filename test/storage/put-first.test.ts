@@ -1,0 +1,101 @@
+// Repairs and figures where storage refuses a write in the middle: what moves stands in its new place before it leaves the old one.
+import type { Redis } from 'ioredis';
+import { expect, test } from 'vitest';
+import { startEmulator } from '../../src/local/emulator/server.ts';
+import { connect } from '../../src/store/client.ts';
+import { scriptRunner } from '../../src/store/script.ts';
+import { openStats } from '../../src/store/stats.ts';
+import { openStore } from '../../src/store/store.ts';
+import { type Bench, onEachRedis } from '../support/bench.ts';
+
+/** The store of a user that may not do this: inside scripts too, where the commands before it have run. */
+async function refusing<Answer>(
+  b: Bench,
+  command: string,
+  work: (store: ReturnType<typeof openStore>, runner: ReturnType<typeof scriptRunner>) => Promise<Answer>,
+): Promise<Answer> {
+  const { host, port } = (b.redises.raw as Redis).options;
+  await b.redises.raw.call('ACL', 'SETUSER', command, 'on', '>pw', '~*', '+@all', `-${command}`);
+  const emulator = await startEmulator({ url: `redis://${command}:pw@${host}:${port}`, token: 'local' });
+  const runner = scriptRunner({ send: connect({ url: emulator.url, token: 'local', timeoutMs: () => 5_000 }) });
+  const queues = [{ name: 'mail', pool: '*' }];
+  try {
+    return await work(openStore({ runner, prefix: b.prefix, clock: () => b.now, queues }), runner);
+  } finally {
+    await emulator.close();
+  }
+}
+
+const audit = (b: Bench, command: string) => refusing(b, command, (store) => store.audit('0', true));
+const sweep = (b: Bench, command: string) => refusing(b, command, (store) => store.sweep('*', { cursor: '0' }));
+const repairs = [
+  ['an audit', audit],
+  ['a sweep', sweep],
+] as const;
+
+onEachRedis(
+  'where storage refuses to add to a sorted set',
+  (bench) => {
+    test.each(repairs)('%s leaves an entry without its envelope in its lane, and goes on', async (_, repair) => {
+      const b = bench();
+      const [gone, there] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
+      await b.redises.raw.del(`${b.root}m:${gone}`);
+      await repair(b, 'zadd');
+      expect((await b.shard()).lanes['5:mail']).toEqual([`1.${there}`, `1.${gone}`]);
+      await b.store.audit('0', true);
+      expect(Object.keys((await b.shard()).dead.mail ?? {})).toEqual([`1.${gone}`]);
+      expect(await b.take(5)).toEqual([`1.${there}`]);
+    });
+
+    test.each(repairs)('%s leaves a lane in the index that it should leave', async (_, repair) => {
+      const b = bench();
+      await b.enqueue(b.message('mail', 1, { pool: 'mail' }));
+      await repair(b, 'zadd');
+      expect(Object.keys((await b.shard()).ready.mail ?? {})).toEqual(['5:mail']);
+    });
+
+    test.each(repairs)('%s leaves a lane among the blocked ones', async (_, repair) => {
+      const b = bench();
+      await b.enqueue(b.message('mail', 1));
+      await b.redises.raw.rename(`${b.root}ready:*`, `${b.root}parked:mail`);
+      await repair(b, 'zadd');
+      expect((await b.shard()).parked.mail).toEqual(['5:mail']);
+    });
+  },
+  ['redis-server'],
+);
+
+onEachRedis(
+  'where storage refuses to add to a list',
+  (bench) => {
+    test.each(repairs)('%s leaves what is no entry where it is', async (_, repair) => {
+      const b = bench();
+      const [id] = await b.enqueue(b.message('mail', 1));
+      await b.redises.raw.rpush(`${b.root}lane:5:mail`, 'garbage');
+      await repair(b, 'rpush');
+      expect((await b.shard()).lanes['5:mail']).toEqual([`1.${id}`, 'garbage']);
+      await b.store.audit('0', true);
+      expect((await b.shard()).lanes['5:mail']).toEqual([`1.${id}`]);
+    });
+  },
+  ['redis-server'],
+);
+
+onEachRedis(
+  'where storage refuses to add to a hash',
+  (bench) => {
+    test('figures wait to be folded until it takes them, by a sweep or by whoever reads, and count once', async () => {
+      const b = bench();
+      const minute = Math.floor(b.now / 60_000);
+      await b.redises.raw.rpush(`${b.root}stats`, ...Array.from({ length: 1_500 }, () => `${minute} mail acked=1`));
+      await sweep(b, 'hset');
+      await refusing(b, 'hset', (_, runner) => openStats({ runner, prefix: b.prefix }).totals(['mail']));
+      expect(await b.redises.raw.llen(`${b.root}stats`)).toBe(1_500);
+      while ((await b.store.sweep('*')).unfolded);
+      expect((await openStats({ runner: b.runner(), prefix: b.prefix }).totals(['mail'])).texts).toEqual([
+        'acked=1500',
+      ]);
+    });
+  },
+  ['redis-server'],
+);

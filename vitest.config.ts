@@ -22,7 +22,7 @@ const luaAsText = {
   },
 };
 
-const common = { testTimeout: 30_000, hookTimeout: 30_000 };
+const common = { testTimeout: 30_000, hookTimeout: 30_000, maxConcurrency: 20 }; // those that run at once mostly wait
 
 export default defineConfig({
   test: {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { COUNTS, perMessage } from '../src/local/cost/commands.ts';
 import { estimate, MONTH_S } from '../src/local/cost/estimate.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
+import { AT_MOST } from './support/shell.ts';
 
 const ROUND_TRIP_MS = 10;
 
@@ -120,7 +121,7 @@ describe('the estimate', () => {
 
 describe('npm run cost', () => {
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, ['src/local/cost/cost-command.ts', ...args], { encoding: 'utf8' });
+    spawnSync(process.execPath, ['src/local/cost/cost-command.ts', ...args], { ...AT_MOST, encoding: 'utf8' });
 
   test('prints the estimate, and one object as its last line', () => {
     const { status, stdout } = run('--messages', '10k', '--rate', '5/s', '--json');

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { boundMs, bucketOf, LAST_BUCKET, measuredText, parseFigures, percentilesOf, sumOf } from '../src/figures.ts';
+import { metricsText } from '../src/http/metrics.ts';
 import { encodeSpans } from '../src/telemetry/otlp.ts';
 import { parseTraceparent, spanBelow, traceparentOf } from '../src/telemetry/trace-context.ts';
 
@@ -64,6 +65,26 @@ describe('figures', () => {
         }
       }),
     );
+  });
+
+  test('the metrics have a known duration in its bucket and all above, an octave each', () => {
+    const figures = parseFigures(measuredText([{ queue: 'mail', waitMs: 20, runMs: 500 }]).slice('mail '.length));
+    const text = metricsText({
+      now: 0,
+      queues: [],
+      totals: new Map([['mail', figures]]),
+      breakers: new Map(),
+      sources: [],
+    });
+    const bucketsOf = (name: string) => {
+      const pattern = new RegExp(`^sluice_delivery_${name}_seconds_bucket\\{queue="mail",le="(.+)"\\} (\\d)$`, 'gm');
+      return [...text.matchAll(pattern)].map(([, bound, count]) => [bound, Number(count)]);
+    };
+    const bounds = [...Array.from({ length: 27 }, (_, octave) => String(2 ** octave / 1_000)), '+Inf'];
+    const from = (least: string) => bounds.map((bound, i) => [bound, i < bounds.indexOf(least) ? 0 : 1]);
+    expect([bucketsOf('wait'), bucketsOf('duration')]).toEqual([from('0.032'), from('0.512')]);
+    expect(text).toContain('\nsluice_delivery_wait_seconds_sum{queue="mail"} 0.02\n');
+    expect(text).toContain('\nsluice_delivery_duration_seconds_count{queue="mail"} 1\n');
   });
 
   test('where nothing was measured there is no percentile', () => {

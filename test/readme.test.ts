@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Bundle } from '../src/local/bundle.ts';
 import { type Stack, startStack } from '../src/local/stack.ts';
+import { bash } from './support/shell.ts';
 import { eventually } from './support/worker.ts';
 
 const run = promisify(execFile);
@@ -88,8 +89,8 @@ describe('with the queue of the README in place of ours', () => {
 
   test.skipIf(!curlPresent).each(commands)('%s', async (command) => {
     const script = `${command.replaceAll(HOST, url)} --silent --show-error --max-time 20 --write-out '\\n%{http_code}'`;
-    const { stdout } = await run('bash', ['-c', script], { env: { ...process.env, TOKEN: stack?.token } });
-    const [answer = '', status] = stdout.split(/\n(?=\d{3}$)/);
+    const said = await bash(script, { TOKEN: stack?.token });
+    const [answer = '', status] = said.split(/\n(?=\d{3}$)/);
     expect([answer, Number(status)]).toEqual([expect.stringMatching(/^\{.*"id"/), 202]);
   });
 

@@ -65,7 +65,21 @@ describe('backoff', () => {
     expect(Math.max(...slots.values())).toBeLessThan(250);
   });
 
+  test.each([
+    [1, 0, 2_000],
+    [1, 0.25, 2_500],
+    [1, 0.5, 3_000],
+    [3, 0, 8_000],
+    [3, 0.75, 14_000],
+    [9, 0, 512_000],
+    [9, 0.5, 600_000],
+    [10, 0, 600_000],
+  ])('exponential: after attempt %i, with the random number %d, it is %i ms', (attempt, random, waitMs) => {
+    expect(exponential({ base: '2s', max: '10m' }).waitMs(attempt, random)).toBe(waitMs);
+  });
+
   test('constant: the wait and up to a tenth more', () => {
+    expect(constant('1s').waitMs(9, 0.5)).toBe(1_050);
     expect([constant('1s').waitMs(9, 0), constant('1s').waitMs(9, 0.999)]).toEqual([1_000, 1_099]);
   });
 });

@@ -21,6 +21,7 @@ import { isLoopback } from '../../src/cli/settings.ts';
 import { tableOf } from '../../src/cli/table.ts';
 import { lengthOf } from '../../src/cli/time.ts';
 import { runCli } from '../support/cli.ts';
+import { AT_MOST, bash } from '../support/shell.ts';
 
 const program = buildProgram();
 
@@ -79,22 +80,25 @@ describe('token and completion talk to nobody', () => {
     expect([code, bad.code]).toEqual([0, 2]);
     const complete = (...words: string[]) => {
       const ask = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _sluice; echo "\${COMPREPLY[@]}"`;
-      return execFileSync('bash', ['-c', `${out}\n${ask}`], { encoding: 'utf8' }).trim();
+      return bash(`${out}\n${ask}`).then((said) => said.trim());
     };
-    expect(complete('sluice', 'pu')).toBe('purge');
-    expect(complete('sluice', 'dead', 're')).toBe('redrive');
-    expect(complete('sluice', 'dead', 'redrive', 'reports', '--a')).toBe('--all');
-    expect(complete('sluice', '--url', 'x', 'queues', '--js')).toBe('--json');
+    expect(await complete('sluice', 'pu')).toBe('purge');
+    expect(await complete('sluice', 'dead', 're')).toBe('redrive');
+    expect(await complete('sluice', 'dead', 'redrive', 'reports', '--a')).toBe('--all');
+    expect(await complete('sluice', '--url', 'x', 'queues', '--js')).toBe('--json');
   });
 
-  test.each(['zsh', 'fish'] as const)('%s has every command and option, and its shell can read it', (shell) => {
+  test.each([
+    ['zsh', '-f'],
+    ['fish', '--no-config'],
+  ] as const)('%s has every command and option, and its shell can read it', (shell, noProfile) => {
     const script = completionScript(shell, program);
     for (const { name, command } of commands) {
       for (const word of name.split(' ').slice(1)) expect(script).toContain(word);
       for (const { long } of command.options) expect(script).toContain(long?.slice(2));
     }
-    const { error, status } = spawnSync(shell, ['-n'], { input: script });
-    if (error) console.warn(`not checked by ${shell}: it is not here`);
+    const { error, status } = spawnSync(shell, [noProfile, '-n'], { ...AT_MOST, input: script });
+    if (error && 'code' in error && error.code === 'ENOENT') console.warn(`not checked by ${shell}: it is not here`);
     else expect(status).toBe(0);
   });
 });
@@ -107,18 +111,27 @@ describe('which Node it runs on', () => {
   });
 
   const old = ['/usr/bin/node', '/usr/local/bin/node'].filter(existsSync).find((node) => {
-    return !execFileSync(node, ['-p', '!!process.features.typescript'], { encoding: 'utf8' }).startsWith('true');
+    return !execFileSync(node, ['-p', '!!process.features.typescript'], { ...AT_MOST, encoding: 'utf8' }).startsWith(
+      'true',
+    );
   });
   if (!old) console.warn('skipped: there is no older Node on this machine to hand over from');
 
   test.skipIf(!old)('an older one hands over to the one that npm ci brings, and passes on how it ended', () => {
-    const { status, stderr } = spawnSync(old ?? '', ['src/cli/sluice.js', 'frobnicate'], { encoding: 'utf8' });
+    const { status, stderr } = spawnSync(old ?? '', ['src/cli/sluice.js', 'frobnicate'], {
+      ...AT_MOST,
+      encoding: 'utf8',
+    });
     expect([status, stderr]).toEqual([2, expect.stringContaining("unknown command 'frobnicate'")]);
   });
 
   test.skipIf(!old)('an older one alone says what is needed', () => {
     const input = readFileSync('src/cli/sluice.js', 'utf8').replace('../../node_modules', './nowhere');
-    const { status, stderr } = spawnSync(old ?? '', ['--input-type=module', '-'], { input, encoding: 'utf8' });
+    const { status, stderr } = spawnSync(old ?? '', ['--input-type=module', '-'], {
+      ...AT_MOST,
+      input,
+      encoding: 'utf8',
+    });
     expect([status, stderr]).toEqual([
       1,
       expect.stringMatching(/^error: sluice needs Node 22\.18 or later.*npm ci.*\n$/),

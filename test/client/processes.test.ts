@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
+import { AT_MOST } from '../support/shell.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
 interface Handled {
@@ -113,7 +114,7 @@ describe('the example', () => {
 
 function isPresent(command: string): boolean {
   try {
-    execFileSync(command, ['--version'], { stdio: 'ignore' });
+    execFileSync(command, ['--version'], { ...AT_MOST, stdio: 'ignore' });
     return true;
   } catch {
     return false;

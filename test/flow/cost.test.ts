@@ -118,8 +118,7 @@ onEachRedis(
         await crowd(b, options, {});
         if (how === 'redriven') expect(await b.operations().redrive('mail', [id])).toEqual(['redriven']);
         if (how === 'cancelled') expect(await b.operations().cancel(id)).toBe('dead');
-        if (how === 'purged')
-          expect(await b.operations().purge('mail', ['dead'], '0')).toMatchObject({ purged: 1 });
+        if (how === 'purged') expect(await b.operations().purge('mail', ['dead'], '0')).toMatchObject({ purged: 1 });
         if (how !== 'redriven') b.alive.delete(id);
         b.unordered.add(id);
         const { commands } = await b.cost(() => b.exchange({ lease: 'other', want: 5 }));

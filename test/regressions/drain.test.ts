@@ -5,7 +5,7 @@ import { openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
 import { type Backoff, constant, defineQueue, type QueueOptions, RetryLater } from '../../src/index.ts';
 import type { Fault } from '../../src/local/emulator/faults.ts';
-import { Bench, onEachRedis, type Redises, startEmbedded } from '../support/bench.ts';
+import { Bench, onEachRedis, onEachRedisAtOnce, type Redises, startEmbedded } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 import { acked, engineOn, enqueueLarge, enqueueNow, pause, unhandledRejectionsOf } from './engines.ts';
 
@@ -69,56 +69,54 @@ onEachRedis('a drain of large bodies', (bench) => {
   });
 });
 
-onEachRedis('a handler that hangs longer than its drain takes messages', (bench) => {
-  test('uses up its attempts, one in each drain, and keeps nobody behind it waiting for ever', async () => {
-    const b = bench();
-    const { ids } = await enqueueNow(b, ...many(b, 5, { maxAttempts: 2 }));
-    const {
-      ids: [innocent = ''],
-    } = await enqueueNow(b, b.message('work', 'innocent'));
-    const attempts: string[] = [];
-    const handler: QueueOptions['handler'] = ({ id, body, attempt }) => {
-      attempts.push(`${attempt}.${id}`);
-      return body === 'innocent' ? undefined : new Promise(() => {});
-    };
-    const engine = engineOn(b, [work(handler, { timeout: '1s' })]);
-    const drains: DrainReport[] = [];
-    for (let i = 0; i < 2; i++) drains.push(await engine.drain(1_200));
-    expect(drains.map(({ retried, dead }) => [retried, dead])).toEqual([
-      [5, 0],
-      [0, 5],
-    ]);
-    if (!attempts.includes(`1.${innocent}`)) await engine.drain(1_200);
-    acked(b, [innocent]);
-    expect(attempts.toSorted()).toEqual([...ids.flatMap((id) => [`1.${id}`, `2.${id}`]), `1.${innocent}`].toSorted());
-    const { dead, failures } = await b.shard();
-    expect(Object.keys(dead.work ?? {}).toSorted()).toEqual(ids.map((id) => `2.${id}`).toSorted());
-    for (const id of ids) expect(failures[id]).toMatch(/^1 \d+ timeout .*\n2 \d+ timeout .*$/);
-  });
+onEachRedisAtOnce('a handler that hangs longer than its drain takes messages', (own) => {
+  test('uses up its attempts, one in each drain, and keeps nobody behind it waiting for ever', () =>
+    own(async (b) => {
+      const { ids } = await enqueueNow(b, ...many(b, 5, { maxAttempts: 2 }));
+      const {
+        ids: [innocent = ''],
+      } = await enqueueNow(b, b.message('work', 'innocent'));
+      const attempts: string[] = [];
+      const handler: QueueOptions['handler'] = ({ id, body, attempt }) => {
+        attempts.push(`${attempt}.${id}`);
+        return body === 'innocent' ? undefined : new Promise(() => {});
+      };
+      const engine = engineOn(b, [work(handler, { timeout: '1s' })]);
+      const drains: DrainReport[] = [];
+      for (let i = 0; i < 2; i++) drains.push(await engine.drain(1_200));
+      expect(drains.map(({ retried, dead }) => [retried, dead])).toEqual([
+        [5, 0],
+        [0, 5],
+      ]);
+      if (!attempts.includes(`1.${innocent}`)) await engine.drain(1_200);
+      acked(b, [innocent]);
+      expect(attempts.toSorted()).toEqual([...ids.flatMap((id) => [`1.${id}`, `2.${id}`]), `1.${innocent}`].toSorted());
+      const { dead, failures } = await b.shard();
+      expect(Object.keys(dead.work ?? {}).toSorted()).toEqual(ids.map((id) => `2.${id}`).toSorted());
+      for (const id of ids) expect(failures[id]).toMatch(/^1 \d+ timeout .*\n2 \d+ timeout .*$/);
+    }));
 });
 
-onEachRedis('the requests of a drain', (bench) => {
-  test('go on to known messages behind five hundred of a queue that this deployment does not know', async () => {
-    const b = bench();
-    const unknown = await enqueueNow(b, ...many(b, 500, { priority: 0 }, 'removed'));
-    const { ids } = await enqueueNow(b, ...many(b, 50));
-    for (const id of unknown.ids) b.unordered.add(id);
-    const seen: string[] = [];
-    const report = await engineOn(b, [work(({ id }) => void seen.push(id), { requests: 0 })]).drain(20_000);
-    acked(b, seen);
-    expect(seen).toEqual(ids);
-    expect(report).toMatchObject({ acked: 50, released: 0 }); // they stay where they are
-    expect(report.requests).toBeLessThanOrEqual(45);
-  });
+onEachRedisAtOnce('the requests of a drain', (own) => {
+  test('go on to known messages behind five hundred of a queue that this deployment does not know', () =>
+    own(async (b) => {
+      const unknown = await enqueueNow(b, ...many(b, 500, { priority: 0 }, 'removed'));
+      const { ids } = await enqueueNow(b, ...many(b, 50));
+      for (const id of unknown.ids) b.unordered.add(id);
+      const seen: string[] = [];
+      const report = await engineOn(b, [work(({ id }) => void seen.push(id), { requests: 0 })]).drain(20_000);
+      acked(b, seen);
+      expect(seen).toEqual(ids);
+      expect(report).toMatchObject({ acked: 50, released: 0 }); // they stay where they are
+      expect(report.requests).toBeLessThanOrEqual(45);
+    }));
 
   test.each([
     [5, 700],
     [20, 120],
     [40, 60],
-  ])(
-    'are never more than its budget: %i handlers at once, which end one after the other',
-    async (concurrency, stepMs) => {
-      const b = bench();
+  ])('are never more than its budget: %i handlers at once, which end one after the other', (concurrency, stepMs) =>
+    own(async (b) => {
       await enqueueNow(b, ...many(b, 100));
       let handled = 0;
       const done: string[] = [];
@@ -135,53 +133,53 @@ onEachRedis('the requests of a drain', (bench) => {
       expect(report).toMatchObject({ requests: handled + exchanges, acked: handled, ended: 'budget' });
       expect(handled).toBeGreaterThanOrEqual(15);
       expect((await b.shard()).leases).toEqual({});
-    },
+    }),
   );
 
-  test('are bounded where many messages come in while others wait, and at most one drain sleeps for those', async () => {
-    const b = bench();
-    const seen: string[] = [];
-    const queue = work(({ id }) => void seen.push(id), { requests: 0 });
-    const engine = engineOn(b, [queue], { SLUICE_DRAIN_REQUESTS: 9_000 });
-    const drains = new Set<Promise<unknown>>();
-    const enqueue = async (delayMs: number) => {
-      if (!(await enqueueNow(b, b.message('work', 1, { delayMs }))).wake) return;
-      const drain: Promise<unknown> = engine.drain(20_000).finally(() => drains.delete(drain));
-      drains.add(drain);
-    };
-    await engine.tick(); // storage knows the scripts from here on
-    const before = b.redises.emulator.requests();
-    for (let i = 0; i < 40; i++) await enqueue(4_000 + i * 25);
-    for (let i = 0; i < 40; i++) {
-      await enqueue(0);
-      await eventually('it is delivered', () => seen.length > i);
-    }
-    await eventually('all drains but one have ended', () => drains.size <= 1);
-    await eventually('all are delivered', () => seen.length === 80);
-    await Promise.all(drains);
-    acked(b, seen);
-    expect(new Set(seen).size).toBe(80);
-    expect(b.redises.emulator.requests() - before).toBeLessThan(12 * 80);
-  });
+  test('are bounded where many messages come in while others wait, and at most one drain sleeps for those', () =>
+    own(async (b) => {
+      const seen: string[] = [];
+      const queue = work(({ id }) => void seen.push(id), { requests: 0 });
+      const engine = engineOn(b, [queue], { SLUICE_DRAIN_REQUESTS: 9_000 });
+      const drains = new Set<Promise<unknown>>();
+      const enqueue = async (delayMs: number) => {
+        if (!(await enqueueNow(b, b.message('work', 1, { delayMs }))).wake) return;
+        const drain: Promise<unknown> = engine.drain(20_000).finally(() => drains.delete(drain));
+        drains.add(drain);
+      };
+      await engine.tick(); // storage knows the scripts from here on
+      const before = b.redises.emulator.requests();
+      for (let i = 0; i < 40; i++) await enqueue(4_000 + i * 25);
+      for (let i = 0; i < 40; i++) {
+        await enqueue(0);
+        await eventually('it is delivered', () => seen.length > i);
+      }
+      await eventually('all drains but one have ended', () => drains.size <= 1);
+      await eventually('all are delivered', () => seen.length === 80);
+      await Promise.all(drains);
+      acked(b, seen);
+      expect(new Set(seen).size).toBe(80);
+      expect(b.redises.emulator.requests() - before).toBeLessThan(12 * 80);
+    }));
 
-  test('are bounded where what comes in later is due earlier', async () => {
-    const b = bench();
-    const seen: string[] = [];
-    const engine = engineOn(b, [work(({ id }) => void seen.push(id), { requests: 0 })], {
-      SLUICE_DRAIN_REQUESTS: 9_000,
-    });
-    const drains: Promise<unknown>[] = [];
-    await engine.tick();
-    const before = b.redises.emulator.requests();
-    for (let i = 0; i < 40; i++) {
-      if ((await enqueueNow(b, b.message('work', i, { delayMs: 3_000 - i * 50 }))).wake)
-        drains.push(engine.drain(20_000));
-    }
-    await eventually('all are delivered', () => seen.length === 40);
-    await Promise.all(drains);
-    acked(b, seen);
-    expect(b.redises.emulator.requests() - before).toBeLessThan(12 * 40);
-  });
+  test('are bounded where what comes in later is due earlier', () =>
+    own(async (b) => {
+      const seen: string[] = [];
+      const engine = engineOn(b, [work(({ id }) => void seen.push(id), { requests: 0 })], {
+        SLUICE_DRAIN_REQUESTS: 9_000,
+      });
+      const drains: Promise<unknown>[] = [];
+      await engine.tick();
+      const before = b.redises.emulator.requests();
+      for (let i = 0; i < 40; i++) {
+        if ((await enqueueNow(b, b.message('work', i, { delayMs: 3_000 - i * 50 }))).wake)
+          drains.push(engine.drain(20_000));
+      }
+      await eventually('all are delivered', () => seen.length === 40);
+      await Promise.all(drains);
+      acked(b, seen);
+      expect(b.redises.emulator.requests() - before).toBeLessThan(12 * 40);
+    }));
 });
 
 onEachRedis('an envelope', (bench) => {
@@ -284,28 +282,28 @@ onEachRedis('what the code of a queue gives', (bench) => {
   test.each(thrown)('as a rejection, %s: the same', (_, make) => goesOn({ handler: () => Promise.reject(make()) }));
 });
 
-onEachRedis('a wake', (bench) => {
-  test('is asked for by the next enqueue after a drain that ended by its budget', async () => {
-    const b = bench();
-    expect((await enqueueNow(b, ...many(b, 100))).wake).toBe(true);
-    const seen: string[] = [];
-    const engine = engineOn(b, [work(({ id }) => void seen.push(id))]);
-    expect(await engine.drain(20_000)).toMatchObject({ ended: 'budget' });
-    acked(b, seen);
-    expect(await b.redises.raw.exists(`${b.root}awake`)).toBe(0);
-    expect((await enqueueNow(b, b.message('work', 'urgent', { priority: 0 }))).wake).toBe(true);
-  });
+onEachRedisAtOnce('a wake', (own) => {
+  test('is asked for by the next enqueue after a drain that ended by its budget', () =>
+    own(async (b) => {
+      expect((await enqueueNow(b, ...many(b, 100))).wake).toBe(true);
+      const seen: string[] = [];
+      const engine = engineOn(b, [work(({ id }) => void seen.push(id))]);
+      expect(await engine.drain(20_000)).toMatchObject({ ended: 'budget' });
+      acked(b, seen);
+      expect(await b.redises.raw.exists(`${b.root}awake`)).toBe(0);
+      expect((await enqueueNow(b, b.message('work', 'urgent', { priority: 0 }))).wake).toBe(true);
+    }));
 
-  test('of a drain for a delayed message delivers it, although nobody fires the earlier timer of a pulled queue', async () => {
-    const b = bench();
-    await enqueueNow(b, b.message('pulled', 1, { pool: 'pulled', delayMs: 300 }));
-    const { ids, wake } = await enqueueNow(b, b.message('work', 2, { delayMs: 400 }));
-    expect(wake).toBe(true);
-    const seen: string[] = [];
-    await engineOn(b, [work(({ id }) => void seen.push(id))]).drain(20_000);
-    acked(b, seen);
-    expect(seen).toEqual(ids);
-  });
+  test('of a drain for a delayed message delivers it, although nobody fires the earlier timer of a pulled queue', () =>
+    own(async (b) => {
+      await enqueueNow(b, b.message('pulled', 1, { pool: 'pulled', delayMs: 300 }));
+      const { ids, wake } = await enqueueNow(b, b.message('work', 2, { delayMs: 400 }));
+      expect(wake).toBe(true);
+      const seen: string[] = [];
+      await engineOn(b, [work(({ id }) => void seen.push(id))]).drain(20_000);
+      acked(b, seen);
+      expect(seen).toEqual(ids);
+    }));
 });
 
 onEachRedis('a sweep of everything', (bench) => {

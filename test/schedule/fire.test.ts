@@ -1,6 +1,6 @@
 // SD1 to SD5: each slot makes its message once, whoever dies, repeats, deploys or changes the schedule meanwhile.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import * as z from 'zod/mini';
 import { defineQueue, defineSchedule } from '../../src/index.ts';
 import { type Definition, definitionOf, ScheduleRequest } from '../../src/schedule/definition.ts';
@@ -381,7 +381,11 @@ onEachRedis('schedules', (bench) => {
       const key = `${bench().root}schedules`;
       await raw.hset(key, 'b', `${(await raw.hget(key, 'b'))?.split('\n').slice(0, 3).join('\n')}\n{`);
       bench().now = nextHour(bench());
+      const log = vi.spyOn(console, 'error').mockReturnValue();
       await worker.tick();
+      const said = log.mock.calls.map(([line]) => JSON.parse(line));
+      log.mockRestore();
+      expect(said).toEqual([{ level: 'error', event: 'schedule b: paused, its stored form cannot be read' }]);
       expect((await firedOn(bench())).map(({ schedule }) => schedule)).toEqual(['a', 'c']);
       expect(await raw.hget(key, 'b')).toMatch(/^0 paused api \S+ 0\nits stored form cannot be read\n/);
       const onlyWork = (queue: string) => {

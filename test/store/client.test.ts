@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import type { Fault } from '../../src/local/emulator/faults.ts';
 import { type Emulator, startEmulator } from '../../src/local/emulator/server.ts';
@@ -37,7 +37,7 @@ describe('the runner', () => {
       if (typeof answer !== 'string') throw answer;
       return answer;
     };
-    return { sent, runner: scriptRunner({ send, repeatAfterMs: [1, 1, 1] }) };
+    return { sent, send, runner: scriptRunner({ send, repeatAfterMs: [1, 1, 1] }) };
   };
 
   test('sends a script by digest, and its text only where the digest is not known', async () => {
@@ -54,6 +54,25 @@ describe('the runner', () => {
     expect(await runner.run(script, [], ['a'])).toEqual({ reply: 'done', repeated: true });
     expect(new Set(sent.map((command) => command.join(' '))).size).toBe(1);
     expect(sent).toHaveLength(3);
+  });
+
+  test('waits before each repetition, up to half as long again by jitter', async () => {
+    vi.useFakeTimers();
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.4);
+    try {
+      const { sent, send } = sending(...Array(3).fill(new StorageError('unreachable', 'timeout')));
+      const run = scriptRunner({ send }).run(script, [], []);
+      for (const [repetition, waitMs] of [60, 300, 1_200].entries()) {
+        await vi.advanceTimersByTimeAsync(waitMs - 1);
+        expect([waitMs, sent.length]).toEqual([waitMs, 1 + repetition]);
+        await vi.advanceTimersByTimeAsync(1);
+        expect([waitMs, sent.length]).toEqual([waitMs, 2 + repetition]);
+      }
+      expect(await run).toEqual({ reply: 'enough', repeated: true });
+    } finally {
+      random.mockRestore();
+      vi.useRealTimers();
+    }
   });
 
   test('gives up after its last repetition', async () => {
@@ -91,12 +110,12 @@ describe.each([
   afterAll(() => redises.stop());
 
   const send = (command: string[]) =>
-    connect({ url: redises.emulator.url, token: 'local', timeoutMs: () => 100 })(command);
+    connect({ url: redises.emulator.url, token: 'local', timeoutMs: () => 400 })(command);
 
   test.each<[string, Fault, string]>([
     ['a connection that breaks', { kind: 'reset' }, 'unreachable'],
     ['a reply that never comes', { kind: 'drop-reply' }, 'unreachable'],
-    ['no answer in time', { kind: 'delay-before', ms: 400 }, 'unreachable'],
+    ['no answer in time', { kind: 'delay-before', ms: 1_600 }, 'unreachable'],
     ['503 with a page', { kind: 'status-before', status: 503 }, 'garbled'],
     ['429 with a page', { kind: 'status-after', status: 429 }, 'garbled'],
     ['half an answer', { kind: 'truncate' }, 'unreachable'],

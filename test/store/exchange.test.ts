@@ -291,6 +291,21 @@ onEachRedis('settling', (bench) => {
     expect((await b.take(2))[0]).toBe(`2.${id}`);
   });
 
+  test('the next due is never the expiry of the own lease, whether that comes first or not', async () => {
+    const b = bench();
+    await b.enqueue(b.message('mail', 1), b.message('mail', 2));
+    const nextDueOf = async (lease: string) =>
+      (await b.exchange({ lease, leaseMs: 0, held: lease === 'nobody' ? 0 : 1 })).nextDue;
+    await b.take(1, 'a', { leaseMs: 10_000 });
+    expect(await nextDueOf('a')).toBeUndefined();
+    await b.take(1, 'b', { leaseMs: 20_000 });
+    expect(await nextDueOf('a')).toBe(b.now + 20_000);
+    expect(await nextDueOf('b')).toBe(b.now + 10_000);
+    expect(await nextDueOf('nobody')).toBe(b.now + 10_000);
+    await b.enqueue(b.message('mail', 3, { delayMs: 15_000 }), b.message('mail', 4, { delayMs: 16_000 }));
+    expect([await nextDueOf('a'), await nextDueOf('b')]).toEqual([b.now + 15_000, b.now + 10_000]);
+  });
+
   test('CR2 a retry after the last attempt is a dead letter with its last five errors', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1, { maxAttempts: 7 }));

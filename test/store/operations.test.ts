@@ -1,5 +1,6 @@
 // What an operator may rely on: cancel says where the message was, pause lets nothing out, a redrive moves once.
 import { expect, test } from 'vitest';
+import type { State } from '../../src/store/operations.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 onEachRedis(
@@ -250,6 +251,56 @@ onEachRedis(
       expect(Object.keys((await b.shard()).envelopes).toSorted()).toEqual([leased, other].toSorted());
       expect((await b.exchange({ settlements: [{ entry, outcome: 'ack' }] })).statuses).toEqual(['acked']);
       expect(await b.take(5)).toEqual([`1.${other}`]);
+    });
+  },
+  ['the embedded Redis', 'redis-server'],
+);
+
+onEachRedis(
+  'browsing',
+  (bench) => {
+    /** The bodies on each page. */
+    const pagesOf = async (b: Bench, state: State, limit: number) => {
+      const pages: unknown[][] = [];
+      let cursor = '';
+      do {
+        const page = await b.operations().browse('mail', state, limit, cursor);
+        pages.push(page.messages.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n'))).body));
+        cursor = page.cursor;
+      } while (cursor !== '');
+      return pages;
+    };
+    test.each([
+      [1, [[1], [2], [3], [4], [5], []]],
+      [2, [[1, 2], [3, 4], [5]]],
+      [3, [[1, 2], [3, 4], [5]]],
+    ])('what is ready, %i to a page: lane by lane, also where a page ends with its lane', async (limit, pages) => {
+      const b = bench();
+      await b.enqueue(b.message('mail', 1), b.message('mail', 2));
+      await b.enqueue(b.message('mail', 3, { group: 'g' }), b.message('mail', 4, { group: 'g' }));
+      await b.enqueue(b.message('news', 'other'), b.message('mail', 5, { group: 'h' }));
+      expect(await pagesOf(b, 'ready', limit)).toEqual(pages);
+    });
+
+    test.each([
+      [1, [[1], [2], [3], [4], []]],
+      [2, [[1, 2], [3, 4], []]],
+      [3, [[1, 2, 3], [4]]],
+      [4, [[1, 2, 3, 4], []]],
+      [5, [[1, 2, 3, 4]]],
+    ])('what is delayed, or dead, %i to a page: by its time', async (limit, pages) => {
+      const b = bench();
+      await b.enqueue(...[1, 2, 3, 4].map((n) => b.message('mail', n, { delayMs: 10 * n })));
+      await b.enqueue(b.message('news', 'other', { delayMs: 25 }));
+      expect(await pagesOf(b, 'delayed', limit)).toEqual(pages);
+      b.now += 60;
+      await b.store.sweep('*');
+      for (const _ of [1, 2, 3, 4, 5]) {
+        const [entry = ''] = await b.take(1);
+        await b.exchange({ settlements: [{ entry, outcome: 'dead', failure: { kind: 'failed', text: 'x' } }] });
+        b.now += 1;
+      }
+      expect(await pagesOf(b, 'dead', limit)).toEqual(pages);
     });
   },
   ['the embedded Redis', 'redis-server'],

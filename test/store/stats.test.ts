@@ -35,6 +35,8 @@ onEachRedis('stats', (bench) => {
     expect(figures).toMatchObject({ acked: 3, retried: 2, dead: 2, released: 1, lapsed: 0 });
     expect(figures.wait).toMatchObject({ count: 8, sumMs: 8 * 30 });
     expect(figures.run).toMatchObject({ count: 8, sumMs: 8 * 500 });
+    const bucketsOf = (counts: number[]) => Object.entries(counts); // 30 ms up to 32, 500 ms up to 512
+    expect([bucketsOf(figures.wait.counts), bucketsOf(figures.run.counts)]).toEqual([[['10', 8]], [['18', 8]]]);
     expect(await stepAt(b, '*')).toEqual(figures);
     expect(await totalOf(b, 'mail')).toEqual(figures);
     expect(Object.keys((await b.shard()).dead.mail ?? {})).toHaveLength(figures.dead);
@@ -162,6 +164,26 @@ onEachRedis('stats', (bench) => {
     expect(await b.store.sweep('*')).not.toHaveProperty('unfolded');
     expect(await totalOf(b, 'mail')).toMatchObject({ acked: 1_501 });
   });
+
+  test.each([999, 1_000, 1_001, 1_700, 2_001])(
+    '%i lines that no sweep has folded are all told, each once',
+    async (count) => {
+      const b = bench();
+      const minute = Math.floor(b.now / MINUTE_MS);
+      const lines = Array.from({ length: count }, (_, n) => `${minute - (n % 3)} ${n % 2 ? 'mail' : 'news'} acked=1`);
+      await b.redises.raw.rpush(`${b.root}stats`, ...lines);
+      const mail = Math.floor(count / 2);
+      const told = async () => {
+        const { steps } = await hourOf(b);
+        const byStep = [...steps].map(([step, text]) => [step, parseFigures(text).acked]);
+        return [(await totalOf(b, 'mail')).acked, (await totalOf(b, 'news')).acked, ...byStep.toSorted()];
+      };
+      const each = [2, 1, 0].map((ago) => [minute - ago, Math.floor((count - 1 - ago) / 3) + 1]);
+      for (const _ of ['read', 'read again']) expect(await told()).toEqual([mail, count - mail, ...each]);
+      while ((await b.store.sweep('*')).unfolded);
+      expect(await told()).toEqual([mail, count - mail, ...each]);
+    },
+  );
 
   test('without sweeps the list stays bounded, and what readers were told never shrinks', async () => {
     const b = bench();

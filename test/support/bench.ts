@@ -25,6 +25,8 @@ export interface Redises {
   raw: Redis | Cluster;
   /** What storage refuses inside scripts, now. */
   refuse?: Refuse;
+  /** How the emulator was started: another before the same Redis counts for itself. */
+  options: EmulatorOptions;
   stop(): Promise<void>;
 }
 
@@ -50,13 +52,15 @@ const startCluster: Start = async (options) => {
 async function start(
   redis: { url: string; close(): Promise<void> },
   raw: Redis | Cluster,
-  options?: Partial<EmulatorOptions>,
-) {
+  given?: Partial<EmulatorOptions>,
+): Promise<Redises> {
   const refuse: Refuse = (call) => redises.refuse?.(call);
-  const emulator = await startEmulator({ url: redis.url, token: 'local', refuse, ...options });
+  const options = { url: redis.url, token: 'local', refuse, ...given };
+  const emulator = await startEmulator(options);
   const redises: Redises = {
     emulator,
     raw,
+    options,
     stop: async () => {
       await emulator.close();
       raw.disconnect();
@@ -73,18 +77,37 @@ const kinds: { name: string; start: Start; present: boolean }[] = [
   { name: 'a Redis Cluster of three masters', start: startCluster, present: redisServerPresent() },
 ];
 
+/** Of each kind a file has one: a cluster takes seconds to start, and each test has a shard of its own. */
+const running = new Map<string, Promise<Redises>>();
+
+async function shared({ name, start }: (typeof kinds)[0]): Promise<Redises> {
+  const started = running.get(name) ?? start();
+  running.set(name, started);
+  return started;
+}
+
+async function stopAll(): Promise<void> {
+  const started = [...running.values()];
+  running.clear();
+  for (const redises of started) await (await redises).stop();
+}
+
 export function onEachRedis(
   title: string,
   suite: (bench: () => Bench) => void,
   names = kinds.map(({ name }) => name),
+  atOnce = false,
 ): void {
-  for (const { name, start, present } of kinds.filter((kind) => names.includes(kind.name))) {
+  afterAll(stopAll);
+  for (const kind of kinds.filter(({ name }) => names.includes(name))) {
+    const { name, present } = kind;
     if (!present) console.warn(`skipped: ${title} on ${name}: no redis-server on the PATH`);
-    describe.skipIf(!present)(`${title}, on ${name}`, () => {
+    const describeKind = present ? describe : describe.skip;
+    describeKind(`${title}, on ${name}`, { concurrent: atOnce }, () => {
       let redises: Redises;
       let bench: Bench;
       beforeAll(async () => {
-        redises = await start();
+        redises = await shared(kind);
       }, 60_000);
       beforeEach(() => {
         bench = new Bench(redises);
@@ -92,9 +115,27 @@ export function onEachRedis(
       afterEach(async () => {
         expect(await bench.violations()).toEqual([]);
       });
-      afterAll(() => redises.stop());
       suite(() => bench);
     });
+  }
+}
+
+type OwnShard = (run: (bench: Bench) => Promise<void>) => Promise<void>;
+
+/** For tests that mostly wait: all of them, on all kinds, run at once, each on a shard and behind an emulator of its own. */
+export function onEachRedisAtOnce(title: string, suite: (own: OwnShard) => void): void {
+  const names = kinds.map(({ name }) => name);
+  onEachRedis(title, (bench) => suite((run) => onItsOwn(bench().redises, run)), names, true);
+}
+
+async function onItsOwn(shared: Redises, run: (bench: Bench) => Promise<void>): Promise<void> {
+  const emulator = await startEmulator(shared.options);
+  try {
+    const own = new Bench({ ...shared, emulator });
+    await run(own);
+    expect(await own.violations()).toEqual([]);
+  } finally {
+    await emulator.close();
   }
 }
 

@@ -1,5 +1,9 @@
 // The command line as a process, or on a terminal.
 import { spawn, spawnSync } from 'node:child_process';
+import { AT_MOST } from './shell.ts';
+
+/** No shell of anybody's, and so nobody's profile. */
+const BARE = { PATH: process.env.PATH ?? '' };
 
 export interface Ended {
   code: number | null;
@@ -17,7 +21,8 @@ export interface CliOptions {
 /** Runs on the Node of these tests. It sees no settings but those given, and its stdin is a pipe. */
 export function runCli(args: string[], { input = '', env = {}, interruptAt }: CliOptions = {}): Promise<Ended> {
   const child = spawn(process.execPath, ['src/cli/sluice.js', ...args], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...BARE, ...env },
+    ...AT_MOST,
   });
   const ended: Ended = { code: null, out: '', err: '' };
   let awaited = interruptAt; // once: a second signal would end it at once
@@ -34,13 +39,15 @@ export function runCli(args: string[], { input = '', env = {}, interruptAt }: Cl
 }
 
 /** Whether there is the program that lends a terminal. */
-export const terminalPresent = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+export const terminalPresent =
+  spawnSync('script', ['-qec', 'true', '/dev/null'], { ...AT_MOST, env: BARE }).status === 0;
 
 /** On a terminal, where somebody types once they are asked. Its output is stdout and stderr in one. */
 export function runOnTerminal(args: string[], typed: string, env: Record<string, string>): Promise<Ended> {
   const command = [process.execPath, 'src/cli/sluice.js', ...args].map((word) => `'${word}'`).join(' ');
   const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { PATH: process.env.PATH ?? '', TERM: 'xterm', ...env },
+    env: { ...BARE, TERM: 'xterm', ...env },
+    ...AT_MOST,
   });
   const ended: Ended = { code: null, out: '', err: '' };
   let toType = typed;

@@ -89,8 +89,9 @@ export async function startControlledRedis(args: string[] = []): Promise<Control
 
 /** The emulator in front of it, as Bench takes it. */
 export async function redisesOn(redis: ControlledRedis, url: string = redis.url): Promise<Redises> {
-  const emulator = await startEmulator({ url, token: 'local', faults: () => undefined });
-  return { emulator, raw: redis.raw, stop: () => emulator.close() };
+  const options = { url, token: 'local', faults: () => undefined };
+  const emulator = await startEmulator(options);
+  return { emulator, raw: redis.raw, options, stop: () => emulator.close() };
 }
 
 export interface Switch {

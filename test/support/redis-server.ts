@@ -10,6 +10,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { AT_MOST } from './shell.ts';
 
 export interface RedisServer {
   url: string;
@@ -30,7 +31,7 @@ const START_MS = 15_000; // a busy machine of two cores; usually it takes 20 ms
 
 export function redisServerPresent(): boolean {
   try {
-    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+    execFileSync('redis-server', ['--version'], { ...AT_MOST, stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -65,7 +66,10 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
   try {
     for (let i = 0; i < masters; i += 1) nodes.push(await startRedisServer(await clusterArgs()));
     const addresses = nodes.map(({ port }) => `${HOST}:${port}`);
-    execFileSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'], { stdio: 'ignore' });
+    execFileSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'], {
+      ...AT_MOST,
+      stdio: 'ignore',
+    });
     for (const { port } of nodes) {
       await until(`the cluster node on port ${port}`, async () =>
         (await ask(port, 'CLUSTER INFO')).includes('cluster_state:ok'),

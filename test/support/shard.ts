@@ -38,52 +38,51 @@ export function emptyShard(): Shard {
   };
 }
 
+/** All keys of a shard at once: name, type, and what is there, with scores and fields as they come. */
+const READ_ALL = `
+local found = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  local kind, value = redis.call('TYPE', key).ok, {}
+  if kind == 'list' then value = redis.call('LRANGE', key, '0', '-1') end
+  if kind == 'zset' then value = redis.call('ZRANGE', key, '0', '-1', 'WITHSCORES') end
+  if kind == 'hash' then value = redis.call('HGETALL', key) end
+  if kind == 'string' then value = { redis.call('GET', key) } end
+  found[#found + 1] = { key, kind, value }
+end
+return found`;
+
 export async function readShard(redis: Redis | Cluster, root: string): Promise<Shard> {
   const shard = emptyShard();
-  const nodes = 'nodes' in redis ? (redis as Cluster).nodes('master') : [redis as Redis];
-  const keys = (await Promise.all(nodes.map((node) => node.keys(`${root}*`)))).flat();
-  const envelopes = keys.filter((key) => key.startsWith(`${root}m:`)); // by far the most: read at once
-  const values = envelopes.length > 0 ? await redis.mget(envelopes) : [];
-  envelopes.forEach((key, i) => {
-    const value = values[i];
-    if (typeof value === 'string') shard.envelopes[key.slice(`${root}m:`.length)] = value;
-  });
-  for (const key of keys) {
-    const name = key.slice(root.length);
-    if (!(name.slice('m:'.length) in shard.envelopes && name.startsWith('m:'))) await readKey(redis, shard, key, name);
-  }
+  const keys = (await redis.eval(READ_ALL, 1, root, `${root}*`)) as [string, string, string[]][];
+  for (const [key, type, value] of keys) addKey(shard, key.slice(root.length), type, value);
   return shard;
 }
 
-async function readKey(redis: Redis | Cluster, shard: Shard, key: string, name: string): Promise<void> {
+function addKey(shard: Shard, name: string, type: string, value: string[]): void {
   const [kind = '', ...parts] = name.split(':');
   const rest = parts.join(':');
-  const type = await redis.type(key);
-  if (kind === 'lane' && type === 'list') shard.lanes[rest] = await redis.lrange(key, 0, -1);
+  if (kind === 'lane' && type === 'list') shard.lanes[rest] = value;
   else if (kind === 'lease' && type === 'list') {
-    const items = await redis.lrange(key, 0, -1);
-    shard.leases[rest] = items.map((item) => item.split(' ')[0] ?? '');
-    for (const item of items) noteSlot(shard, item);
+    shard.leases[rest] = value.map((item) => item.split(' ')[0] ?? '');
+    for (const item of value) noteSlot(shard, item);
   } else if (kind === 'timers' && type === 'zset') {
-    shard.timers = await readScores(redis, key);
+    shard.timers = numbersIn(value);
     for (const member of Object.keys(shard.timers)) {
       const [, pool, lane] = /^h (\S+) (\S+) \S+$/.exec(member) ?? [];
       if (lane) noteSlot(shard, `- ${pool} ${lane} w`);
     }
-  } else if (kind === 'inflight' && type === 'hash') {
-    const counts = await redis.hgetall(key);
-    shard.inflight = Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, Number(count)]));
-  } else if (kind === 'ready' && type === 'zset') shard.ready[rest] = await readScores(redis, key);
+  } else if (kind === 'inflight' && type === 'hash') shard.inflight = numbersIn(value);
+  else if (kind === 'ready' && type === 'zset') shard.ready[rest] = numbersIn(value);
   else if (kind === 'dead' && type === 'zset') {
-    const letters = await readScores(redis, key);
+    const letters = numbersIn(value);
     for (const letter of Object.keys(letters)) noteSlot(shard, letter);
     shard.dead[rest] = Object.fromEntries(Object.entries(letters).map(([letter, at]) => [letter.split(' ')[0], at]));
-  } else if (kind === 'failures' && type === 'hash') shard.failures = await redis.hgetall(key);
-  else if (kind === 'config' && type === 'hash') shard.config = await redis.hgetall(key);
-  else if (kind === 'parked' && type === 'zset') shard.parked[rest] = await redis.zrange(key, 0, -1);
-  else if (kind === 'm' && type === 'string') shard.envelopes[rest] = (await redis.get(key)) ?? '';
+  } else if (kind === 'failures' && type === 'hash') shard.failures = Object.fromEntries(pairsOf(value));
+  else if (kind === 'config' && type === 'hash') shard.config = Object.fromEntries(pairsOf(value));
+  else if (kind === 'parked' && type === 'zset') shard.parked[rest] = Object.keys(numbersIn(value));
+  else if (kind === 'm' && type === 'string') shard.envelopes[rest] = value[0] ?? '';
   // Figures have tests of their own: wherever something was settled there are some.
-  else if (kind !== 'stats') shard.rest[name] = type === 'string' ? ((await redis.get(key)) ?? '') : type;
+  else if (kind !== 'stats') shard.rest[name] = type === 'string' ? (value[0] ?? '') : type;
 }
 
 /** @param item `<entry>[ <pool> <lane> <mode>]` */
@@ -96,12 +95,13 @@ function noteSlot({ slots }: Shard, item: string): void {
   for (const name of names) slots[name] = (slots[name] ?? 0) + 1;
 }
 
+/** Of a flat list: member and score, or field and value. */
+const pairsOf = (flat: string[]): [string, string][] =>
+  Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] ?? '', flat[2 * i + 1] ?? '']);
+
 /** In whole ms: the fraction of an instant only keeps in order what shares a millisecond. */
-async function readScores(redis: Redis | Cluster, key: string): Promise<Record<string, number>> {
-  const flat = await redis.zrange(key, 0, -1, 'WITHSCORES');
-  const scores = Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], Math.floor(Number(flat[2 * i + 1]))]);
-  return Object.fromEntries(scores);
-}
+const numbersIn = (flat: string[]): Record<string, number> =>
+  Object.fromEntries(pairsOf(flat).map(([name, number]) => [name, Math.floor(Number(number))]));
 
 export interface Expected {
   /** Ids enqueued and not acked: each must be somewhere, and nothing else may be. */
@@ -180,9 +180,10 @@ function unindexed(shard: Shard): string[] {
 
 /** I7: from the head on redeliveries, then the others by the time they were enqueued. */
 function disordered(shard: Shard, lane: string, entries: string[], unordered: Set<string>): string[] {
+  const isThere = (id: string) => id in shard.envelopes && shard.envelopes[id] !== 'cancelled';
   const firsts = entries
     .toReversed()
-    .filter((entry) => entry.startsWith('1.') && idOf(entry) in shard.envelopes && !unordered.has(idOf(entry)));
+    .filter((entry) => entry.startsWith('1.') && isThere(idOf(entry)) && !unordered.has(idOf(entry)));
   const times = firsts.map((entry) => Number(shard.envelopes[idOf(entry)]?.split(' ')[3]));
   return times.every((time, i) => i === 0 || time >= (times[i - 1] ?? 0)) ? [] : [`I7: lane ${lane} is out of order`];
 }

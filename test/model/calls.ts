@@ -1,0 +1,498 @@
+// The calls of two deployments that serve one shard by turns, as fast-check strings them together: each is judged by what
+// must hold whoever makes it, and a call whose answer was lost is made again by either.
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import { parseEntry, type Unnamed } from '../../src/message.ts';
+import { type Operations, openOperations, type State } from '../../src/store/operations.ts';
+import type { Runner } from '../../src/store/script.ts';
+import {
+  type EnqueueAnswer,
+  type EnqueueRequest,
+  type ExchangeAnswer,
+  type ExchangeRequest,
+  type Outcome,
+  openStore,
+  type Settlement,
+  type Store,
+  type StoredSchedule,
+} from '../../src/store/store.ts';
+import type { Bench } from '../support/bench.ts';
+import { type Shard, violations } from '../support/shard.ts';
+import {
+  type Asked,
+  asked,
+  type Deployment,
+  dedupOf,
+  deployment,
+  messageOf,
+  POOLS,
+  policiesIn,
+  QUEUES,
+} from './deployments.ts';
+import { Ledger } from './ledger.ts';
+import { Scheduler } from './schedules.ts';
+import { type Sizes, sizedRunner } from './small.ts';
+
+export type Side = 0 | 1;
+
+interface Consumer {
+  lease: string;
+  pool: string;
+  /** The newest first. */
+  held: string[];
+  /** Settlements whose answer was lost: they come again with the next call. */
+  pending: Settlement[];
+}
+
+/** The shard, the two deployments, and what their callers remember. */
+export class World {
+  readonly bench: Bench;
+  readonly ledger = new Ledger();
+  readonly sizes: Sizes;
+  readonly deployments: [Deployment, Deployment];
+  readonly stores: [Store, Store];
+  readonly operations: Operations;
+  readonly scheduler: Scheduler;
+  readonly consumers: Consumer[];
+  /** Every entry ever given out, for whoever comes late. */
+  readonly seen: string[] = [];
+  readonly ids: string[] = [];
+  lastEnqueue: { messages: Asked[]; request: EnqueueRequest } | undefined;
+  /** Names tokens, bodies and leases. */
+  #count = 0;
+  readonly #runner: Runner;
+
+  constructor(bench: Bench, sizes: Sizes, deployments: [Deployment, Deployment]) {
+    this.bench = bench;
+    this.sizes = sizes;
+    this.#runner = sizedRunner(bench.runner(), sizes);
+    this.deployments = [...deployments];
+    this.stores = [this.#open(deployments[0]), this.#open(deployments[1])];
+    this.operations = openOperations({ runner: this.#runner, prefix: bench.prefix, clock: () => bench.now });
+    this.scheduler = new Scheduler(bench, this.#runner);
+    this.consumers = ['*', '*', 'pulled'].map((pool) => ({ lease: this.name('c'), pool, held: [], pending: [] }));
+  }
+
+  name(of: string): string {
+    return `${of}${this.#count++}`;
+  }
+
+  /** From now on this side has these definitions. */
+  deploy(side: Side, deployed: Deployment): void {
+    this.deployments[side] = deployed;
+    this.stores[side] = this.#open(deployed);
+  }
+
+  #open(deployed: Deployment): Store {
+    const queues = QUEUES.map((name) => ({ name, pool: POOLS[name] ?? '*' }));
+    const { prefix } = this.bench;
+    const clock = () => this.bench.now;
+    return openStore({ runner: this.#runner, prefix, clock, queues, policies: policiesIn(deployed) });
+  }
+
+  pass(ms: number): void {
+    this.bench.now += ms;
+  }
+
+  /** To be called after each call that may let something die. */
+  async observe(): Promise<Shard> {
+    const shard = await this.bench.shard();
+    this.ledger.noteDeaths(shard, this.bench.now);
+    return shard;
+  }
+
+  /** @returns what is wrong with the shard as it is now */
+  async faults(): Promise<string[]> {
+    const { ledger } = this;
+    const shard = await this.observe();
+    const faults = ledger.judge(shard);
+    return [...faults, ...violations(shard, { alive: new Set(ledger.alive.keys()), unordered: ledger.unordered })];
+  }
+
+  async enqueue(side: Side, wanted: Asked[]): Promise<void> {
+    const request = {
+      ...this.#requestOf(side, wanted),
+      token: this.name('t'),
+      fingerprint: 'f',
+      recognisedMs: 3_600_000,
+    };
+    this.lastEnqueue = { messages: wanted, request };
+    this.#admit(request.messages, await this.stores[side].enqueue(request));
+  }
+
+  #requestOf(side: Side, wanted: Asked[]): { messages: Unnamed[] } {
+    const deployed = this.deployments[side];
+    return { messages: wanted.map((each) => messageOf(this.bench, deployed, this.name('b'), each)) };
+  }
+
+  #admit(messages: Unnamed[], { ids, met }: EnqueueAnswer): void {
+    for (const [place, message] of messages.entries()) {
+      const id = ids[place] ?? '';
+      const first = met.get(place);
+      const dedup = dedupOf(message);
+      const follows = message.follows?.map(({ on, message: { delayMs } }) => ({ on, delayMs }));
+      if (!first) {
+        this.ids.push(id);
+        this.ledger.admit(id, { json: message.json, delayMs: message.delayMs, dedup, follows });
+        continue;
+      }
+      expect(first.id).toBe(this.ledger.dedups.get(dedup?.key ?? ''));
+      expect(first.what).toBe(message.dedup?.mode === 'drop' ? 'duplicate' : 'replaced');
+      if (first.what === 'duplicate') continue;
+      const whole = message.dedup?.mode === 'debounce' ? { follows: follows ?? [], dedup } : undefined;
+      this.ledger.replaced(first.id, message.json, whole);
+    }
+  }
+
+  /** The last request comes again, from a deployment whose definitions may differ: it is known by its token alone. */
+  async repeatEnqueue(side: Side): Promise<void> {
+    if (!this.lastEnqueue) return;
+    const { messages, request } = this.lastEnqueue;
+    const { repeated } = await this.stores[side].enqueue({ ...request, ...this.#requestOf(side, messages) });
+    expect(repeated).toBe(true);
+  }
+
+  /** @param isSecond the call was made before, as it is */
+  async exchange(side: Side, request: ExchangeRequest, isSecond = false): Promise<ExchangeAnswer> {
+    const { now } = this.bench;
+    const answer = await this.stores[side].exchange(request);
+    const { lease, settlements } = request;
+    for (const [i, { entry, chained = [] }] of settlements.entries()) {
+      const status = answer.statuses[i] ?? 'gone';
+      this.ledger.settled(entry, lease, status, now);
+      if (status !== 'acked') continue;
+      for (const { id, json, delayMs } of chained) {
+        this.ids.push(id);
+        this.ledger.admit(id, { json, delayMs });
+      }
+    }
+    if (!answer.lost) this.ledger.extended(lease, now + request.leaseMs);
+    const shard = await this.observe();
+    if (!isSecond) expectNothingReady(shard, request, answer);
+    return answer;
+  }
+
+  async sweep(side: Side, cursor: string): Promise<{ fired: number }> {
+    const { fired, schedules } = await this.stores[side].sweep('*', { cursor, limit: this.sizes.fires });
+    await this.observe();
+    await this.fire(schedules);
+    return { fired };
+  }
+
+  /** Slots have come: what they make is there from now on. */
+  async fire(schedules: StoredSchedule[] = []): Promise<void> {
+    for (const message of await this.scheduler.fire(schedules)) this.ledger.admit(message.id, message);
+  }
+}
+
+/** Whoever is told that there is no more goes to sleep, or ends: so there must be no more. */
+function expectNothingReady(
+  shard: Shard,
+  { want, pools, lease, drain }: ExchangeRequest,
+  answer: ExchangeAnswer,
+): void {
+  if (answer.taken.length >= want || answer.lost || answer.unseen) return;
+  const { lanes, ready, timers, config, rest } = shard;
+  const isPaused = (lane: string) => config[lane.slice(2).split('/')[0] ?? '']?.startsWith('paused ');
+  const indexed = pools.flatMap((pool) => Object.keys(ready[pool] ?? {}));
+  const waiting = indexed.filter((lane) => lanes[lane] && !isPaused(lane));
+  expect(waiting, 'ready, after an answer that says there is no more').toEqual([]);
+  if (drain) expect(rest.awake, 'a drain that found too little must be woken').toBeUndefined();
+  const dues = Object.entries(timers).flatMap(([member, due]) => (member === `l ${lease}` ? [] : [due]));
+  const [, sleeper = Number.POSITIVE_INFINITY] = (drain && /^(\d+) /.exec(rest.sleeper ?? '')) ?? [];
+  const nextDue = answer.nextDue ?? Number(sleeper); // of drains one may look in the place of others
+  expect(nextDue, 'when to look again').toBeLessThanOrEqual(Math.min(...dues));
+}
+
+export type Step = fc.AsyncCommand<object, World>;
+
+/** The next call comes later, if only by a part of a ms. */
+const STEP_MS = 1 / 16;
+
+function step(name: string, run: (world: World) => Promise<void>): Step {
+  return {
+    check: () => true,
+    async run(_, world) {
+      await run(world);
+      expect(await world.faults()).toEqual([]);
+      world.pass(STEP_MS);
+    },
+    toString: () => name,
+  };
+}
+
+const pick = <T>(list: readonly T[], n: number): T | undefined => list[n % Math.max(1, list.length)];
+const nat = fc.nat({ max: 1_000 });
+const side = fc.constantFrom<Side>(0, 1);
+const queue = fc.constantFrom(...QUEUES);
+const outcome = fc.constantFrom<Outcome>('ack', 'ack', 'retry', 'dead', 'release');
+const health = fc.constantFrom(undefined, 'good' as const, 'bad' as const, 'bad' as const);
+const delay = fc.constantFrom(0, 0, 500, 3_000);
+
+const enqueueStep = fc
+  .tuple(side, fc.array(asked, { minLength: 1, maxLength: 5 }))
+  .map(([by, wanted]) => step(`enqueue ${by} ${JSON.stringify(wanted)}`, (world) => world.enqueue(by, wanted)));
+
+/** Many alike: more than a chunk, a page or a bound of the small constants. */
+const batchStep = fc
+  .tuple(side, asked, fc.integer({ min: 6, max: 14 }))
+  .map(([by, wanted, count]) =>
+    step(`enqueue ${by} ${count} × ${JSON.stringify(wanted)}`, (world) =>
+      world.enqueue(by, new Array(count).fill({ ...wanted, keyed: false })),
+    ),
+  );
+
+const repeatStep = side.map((by) => step(`enqueue the last again ${by}`, (world) => world.repeatEnqueue(by)));
+
+interface Drawn {
+  by: Side;
+  consumer: number;
+  want: number;
+  settle: [number, Outcome, number, Settlement['health']][];
+  chained: string | undefined;
+  /** Of a drain. */
+  sleepMs: number;
+  answer: 'comes' | 'is lost' | 'is lost, and asked for again by 0' | 'is lost, and asked for again by 1';
+}
+
+const LEASE_MS = 10_000;
+
+function requestOf(world: World, consumer: Consumer, { want, settle, chained, sleepMs }: Drawn): ExchangeRequest {
+  const settlements = new Map(consumer.pending.map((settlement) => [settlement.entry, settlement]));
+  for (const [n, what, delayMs, word] of settle) {
+    const entry = pick(consumer.held, n);
+    if (!entry || settlements.has(entry)) continue;
+    const failure = { kind: 'failed' as const, text: 'x' };
+    // Storage reads the envelope at an ack that gives a result, as callers do who cannot know that nothing follows.
+    if (what === 'ack')
+      settlements.set(entry, { entry, outcome: what, health: word, result: 'null', ...chain(world, chained) });
+    else settlements.set(entry, { entry, outcome: what, delayMs, health: word, failure });
+  }
+  const held = consumer.held.filter((entry) => !settlements.has(entry)).length;
+  const { lease, pool } = consumer;
+  const drain = pool === '*' ? { drain: { ending: want === 0, sleepMs } } : {};
+  return { lease, leaseMs: LEASE_MS, held, want, pools: [pool], settlements: [...settlements.values()], ...drain };
+}
+
+/** What a handler enqueued with its ack. */
+function chain(world: World, group: string | undefined): Pick<Settlement, 'chained'> {
+  if (group === undefined) return {};
+  return { chained: [{ id: world.name('x'), ...world.bench.message('news', 'chained', { group }) }] };
+}
+
+const exchangeStep = fc
+  .record<Drawn>({
+    by: side,
+    consumer: fc.nat({ max: 2 }),
+    want: fc.integer({ min: 0, max: 8 }),
+    settle: fc.array(fc.tuple(nat, outcome, delay, health), { maxLength: 5 }),
+    chained: fc.constantFrom(undefined, undefined, undefined, 'g', 'h'),
+    sleepMs: fc.constantFrom(0, 600, 15_000),
+    answer: fc.constantFrom(
+      'comes',
+      'comes',
+      'comes',
+      'comes',
+      'is lost',
+      'is lost, and asked for again by 0',
+      'is lost, and asked for again by 1',
+    ),
+  })
+  .map((drawn) =>
+    step(`exchange ${JSON.stringify(drawn)}`, async (world) => {
+      const consumer = world.consumers[drawn.consumer] as Consumer;
+      const request = requestOf(world, consumer, drawn);
+      let answer = await world.exchange(drawn.by, request);
+      if (drawn.answer === 'is lost') {
+        consumer.pending = request.settlements;
+        return;
+      }
+      const again = /\d$/.exec(drawn.answer)?.[0];
+      if (again !== undefined) answer = await world.exchange(Number(again) as Side, request, true);
+      accept(world, consumer, request, answer);
+      await world.fire(answer.schedules);
+    }),
+  );
+
+function accept(world: World, consumer: Consumer, { settlements }: ExchangeRequest, answer: ExchangeAnswer): void {
+  const settled = new Set(settlements.map(({ entry }) => entry));
+  consumer.held = consumer.held.filter((entry) => !settled.has(entry));
+  consumer.pending = [];
+  world.ledger.given(answer.taken, consumer.lease, world.bench.now);
+  if (answer.lost) startAnew(world, consumer);
+  const taken = answer.taken.map(({ entry }) => entry);
+  consumer.held.unshift(...taken.toReversed());
+  world.seen.push(...taken);
+}
+
+function startAnew(world: World, consumer: Consumer): void {
+  Object.assign(consumer, { lease: world.name('c'), held: [], pending: [] });
+}
+
+const crashStep = fc.nat({ max: 2 }).map((n) =>
+  step(`consumer ${n} crashes`, async (world) => {
+    startAnew(world, world.consumers[n] as Consumer);
+  }),
+);
+
+const lateStep = fc.record({ by: side, n: nat, outcome, delayMs: delay }).map((drawn) =>
+  step(`settle late ${JSON.stringify(drawn)}`, async (world) => {
+    const entry = pick(world.seen, drawn.n);
+    if (!entry) return;
+    const settlements = [{ entry, outcome: drawn.outcome, delayMs: drawn.delayMs }];
+    await world.exchange(drawn.by, { lease: 'late', leaseMs: LEASE_MS, held: 0, want: 0, pools: ['*'], settlements });
+  }),
+);
+
+const passStep = fc
+  .constantFrom(1, 499, 500, 1_000, 3_000, 9_999, 10_000, 60_000)
+  .map((ms) => step(`${ms} ms pass`, async (world) => world.pass(ms)));
+
+/** Most sweeps of an exchange's time only fire timers; one that looks at keys, too, hides what events leave behind. */
+const sweepStep = fc.tuple(side, fc.constantFrom('', '', '', '0')).map(([by, cursor]) =>
+  step(`sweep ${by} '${cursor}'`, async (world) => {
+    await world.sweep(by, cursor);
+  }),
+);
+
+const cancelStep = nat.map((n) =>
+  step(`cancel ${n}`, async (world) => {
+    const id = pick(world.ids, n);
+    if (!id) return;
+    const was = await world.operations.cancel(id);
+    if (was !== 'gone') world.ledger.end(id, 'cancelled');
+    else expect(world.ledger.alive.has(id)).toBe(false);
+  }),
+);
+
+const redriveStep = fc.tuple(queue, fc.array(nat, { minLength: 1, maxLength: 6 })).map(([of, ns]) =>
+  step(`redrive ${of} ${ns}`, async (world) => {
+    const { dead } = await world.bench.shard();
+    const letters = Object.keys(dead[of] ?? {}).map((entry) => parseEntry(entry).id);
+    const ids = [...new Set(ns.flatMap((n) => pick([...letters, ...world.ids], n) ?? []))];
+    if (ids.length > 0) await redrive(world, of, ids, letters);
+  }),
+);
+
+export async function redrive(world: World, of: string, ids: string[], letters: string[]): Promise<void> {
+  const answers = await world.operations.redrive(of, ids);
+  for (const [i, id] of ids.entries()) {
+    expect([id, answers[i]]).toEqual([id, letters.includes(id) ? 'redriven' : 'gone']);
+    if (answers[i] === 'redriven') world.ledger.redriven(id);
+  }
+  world.pass(1); // what follows on a death is named by its instant: one dies once in a millisecond
+}
+
+const pauseStep = fc.record({ queue, paused: fc.boolean() }).map((drawn) =>
+  step(`${drawn.paused ? 'pause' : 'resume'} ${drawn.queue}`, async ({ operations }) => {
+    const pool = POOLS[drawn.queue] ?? '';
+    await (drawn.paused ? operations.pause(drawn.queue, pool) : operations.resume(drawn.queue, pool));
+  }),
+);
+
+const limitStep = fc
+  .record({
+    queue,
+    c: fc.constantFrom(undefined, '', ' c=1', ' c=3'),
+    r: fc.constantFrom(undefined, '', ' r=2/3000'),
+  })
+  .map((drawn) =>
+    step(`limit ${JSON.stringify(drawn)}`, async ({ operations }) => {
+      await operations.limit(drawn.queue, POOLS[drawn.queue] ?? '', {
+        ...(drawn.c === undefined ? {} : { concurrency: drawn.c }),
+        ...(drawn.r === undefined ? {} : { rate: drawn.r }),
+      });
+    }),
+  );
+
+const states = fc.subarray(['ready' as const, 'delayed' as const, 'dead' as const], { minLength: 1 });
+
+const purgeStep = fc
+  .tuple(queue, states)
+  .map(([of, from]) => step(`purge ${of} ${from}`, (world) => purge(world, of, from)));
+
+export async function purge(world: World, of: string, from: Exclude<State, 'leased'>[]): Promise<void> {
+  const before = await idsIn(world, of);
+  let purged = 0;
+  for (let cursor = '0', more = true; more; ) {
+    const part = await world.operations.purge(of, from, cursor);
+    purged += part.purged;
+    ({ cursor, more } = part);
+  }
+  const asked = from.flatMap((state) => before[state]);
+  const after = await idsIn(world, of);
+  expect(from.flatMap((state) => after[state])).toEqual([]);
+  expect(purged).toBe(asked.length);
+  for (const id of asked) world.ledger.end(id, 'purged');
+}
+
+/** Pages of each state have all there is, once, whatever their size. */
+const browseStep = fc.tuple(queue, fc.integer({ min: 1, max: 5 })).map(([of, limit]) =>
+  step(`browse ${of} by ${limit}`, async (world) => {
+    const there = await idsIn(world, of);
+    for (const state of ['ready', 'delayed', 'leased', 'dead'] as const) {
+      const listed: string[] = [];
+      let cursor = '';
+      do {
+        const page = await world.operations.browse(of, state, limit, cursor);
+        listed.push(...page.messages.map(({ entry }) => parseEntry(entry).id));
+        cursor = page.cursor;
+      } while (cursor !== '');
+      expect([state, listed.toSorted()]).toEqual([state, there[state].toSorted()]);
+    }
+  }),
+);
+
+async function idsIn(world: World, of: string): Promise<Record<State, string[]>> {
+  const { lanes, leases, timers, dead, envelopes }: Shard = await world.bench.shard();
+  const isOf = (lane: string) => lane.slice(2).split('/')[0] === of;
+  const idOf = (entry: string) => parseEntry(entry).id;
+  return {
+    ready: Object.entries(lanes).flatMap(([lane, entries]) => (isOf(lane) ? entries.map(idOf) : [])),
+    delayed: Object.keys(timers).flatMap((member) => {
+      const [, lane, entry] = /^[mh] \S+ (\S+) (\S+)$/.exec(member) ?? [];
+      return lane && entry && isOf(lane) ? [idOf(entry)] : [];
+    }),
+    leased: Object.values(leases)
+      .flat()
+      .map(idOf)
+      .filter((id) => isOf(envelopes[id]?.split(' ')[0] ?? '')),
+    dead: Object.keys(dead[of] ?? {}).map(idOf),
+  };
+}
+
+const windowStep = queue.map((of) =>
+  step(`the window of the key of ${of} is over`, async ({ bench, ledger }) => {
+    for (const key of ledger.dedups.keys()) {
+      if (!key.startsWith(`${of}:`)) continue;
+      await bench.redises.raw.del(`${bench.root}dedup:${key}`);
+      ledger.dedups.delete(key);
+    }
+  }),
+);
+
+/** More at once than the small constants let an answer have. */
+const scheduleStep = fc
+  .tuple(fc.subarray(['s0', 's1', 's2', 's3', 's4']), fc.constantFrom(0, 500, 3_000))
+  .map(([ids, delayMs]) => step(`schedule ${ids} in ${delayMs} ms`, ({ scheduler }) => scheduler.define(ids, delayMs)));
+
+const deployStep = fc
+  .tuple(side, deployment)
+  .map(([at, deployed]) =>
+    step(`deploy ${at} ${JSON.stringify(deployed)}`, async (world) => world.deploy(at, deployed)),
+  );
+
+const often = [
+  enqueueStep,
+  enqueueStep,
+  batchStep,
+  exchangeStep,
+  exchangeStep,
+  exchangeStep,
+  exchangeStep,
+  exchangeStep,
+];
+const seldom = [repeatStep, lateStep, crashStep, sweepStep, cancelStep, redriveStep, pauseStep, limitStep, deployStep];
+const rare = [scheduleStep, purgeStep, browseStep, windowStep];
+
+export const calls = [...often, ...often, passStep, passStep, passStep, ...often, ...seldom, ...seldom, ...rare];

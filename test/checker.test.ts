@@ -397,6 +397,7 @@ describe('what operators say', () => {
       held: 0,
       at: 1,
       lost: false,
+      unseen: false,
       refused: false,
     };
     const ack: SettledEntry = { entry: '1.a', outcome: 'ack', status: 'acked', delayMs: 0, cutOff: false };
@@ -434,6 +435,7 @@ describe('the lease book', () => {
     settlements: [],
     chained: [],
     taken: [],
+    unseen: false,
     refused: false,
   };
   const book = (...exchanges: (Partial<Exchanged> & { lease: string; at: number })[]) => {
@@ -472,6 +474,11 @@ describe('the lease book', () => {
     const [, , ...events] = book(taken, answer, next);
     expect(events).toEqual([lapse('x', '1.a'), leased(LEASE_MS, 'y', '2.a')]);
     expect(book(taken, answer, { lease: 'x', at: 900, held: 1 }).filter(({ what }) => what === 'lapse')).toEqual([]);
+  });
+
+  test('what does not come at once is still in its lease', () => {
+    const more = { lease: 'x', at: 100, taken: ['1.a'], unseen: true };
+    expect(book({ ...taken, taken: ['1.a', '1.b'] }, more).filter(({ what }) => what === 'lapse')).toEqual([]);
   });
 
   test.each([

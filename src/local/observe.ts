@@ -28,6 +28,8 @@ export interface Exchanged {
   /** What the handlers of acked ones enqueued. */
   chained: Enqueued['messages'];
   taken: string[];
+  /** The lease holds more that never reached its consumer. */
+  unseen: boolean;
   /** Storage took a part of it only. */
   refused: boolean;
 }
@@ -99,6 +101,7 @@ function exchangedIn(args: string[], result: unknown[], startedAt: number): Exch
     settlements,
     chained: chainedIn(rest, statuses, startedAt),
     taken: wordsOf(taken),
+    unseen: result[6] === '1',
     refused: refused !== '',
   };
 }

@@ -98,14 +98,14 @@ export function keepLeaseBook(history: History): LeaseBook {
   }
 
   /** What the answer does not name is what the caller holds, or was swept, or the request ran late. */
-  function findSwept({ lease: name, held: besides, settlements, lost, taken, at }: Exchanged): void {
+  function findSwept({ lease: name, held: besides, settlements, lost, unseen, taken, at }: Exchanged): void {
     const lease = leases.get(name);
     if (!lease) return;
     const held = besides + settlements.filter(({ status }) => status === 'refused').length;
-    const named = new Set(taken); // what was in transit comes again with each answer
+    const named = new Set(taken); // what was in transit comes again with each answer, unless that has to be continued
     const unnamed = [...lease.entries].filter((entry) => !named.has(entry));
-    if (!lost && held === 0) lapse(name, unnamed, at);
-    else if (lost || unnamed.length !== held) doubt(name, lease, unnamed);
+    if (!lost && !unseen && held === 0) lapse(name, unnamed, at);
+    else if (lost || unseen || unnamed.length !== held) doubt(name, lease, unnamed);
   }
 
   /** Where storage refused a part and nothing was taken, nobody can tell whether the lease was extended. */

@@ -52,7 +52,7 @@ if place.state == 'leased' or place.state == 'unseen' then
   return { place.state, '0' }
 end
 if place.state == 'delayed' then redis.call('ZREM', KEYS[1], place.member) end
-if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. queue_of(lane), place.member) end
+if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. (place.buried_in or queue_of(lane)), place.member) end
 redis.call('HDEL', KEYS[2], id)
 in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then

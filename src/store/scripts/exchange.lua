@@ -216,6 +216,10 @@ end
 
 -- Behind the puts: what was taken leaves its lane, lanes that have to wait or are empty leave their index.
 local function remove_taken()
+  for _, move in ipairs(outcome.intake.moves) do -- what follows on a death may stand in a lane that was to be empty
+    fresh.more[move.lane] = true
+    if not fresh.parked[move.lane] then shard.leaving[move.lane] = nil end
+  end
   for lane, gone in pairs(fresh.gone) do
     local key = root .. 'lane:' .. lane
     if gone > 0 and fresh.more[lane] then redis.call('LTRIM', key, '0', digits(-gone - 1)) end

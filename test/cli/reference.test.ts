@@ -224,13 +224,22 @@ describe('rules', () => {
     expect(checks({ oldestReadyAt: now - 600_000, dead: 3 })).toEqual(['backlog warn', 'dead warn']);
     expect(checks({ oldestReadyAt: now - 600_000, paused: true })).toEqual(['paused warn']);
     expect(checks({ kind: 'unknown', oldestReadyAt: now - 600_000, ready: { 5: 1 } })).toEqual(['unknown warn']);
-    const told = (report: object) => judgeQueues([{ ...queue, oldestReadyAt: now - 600_000, ...report }], now)[0]?.found;
+    const told = (report: object) =>
+      judgeQueues([{ ...queue, oldestReadyAt: now - 600_000, ...report }], now)[0]?.found;
     expect(told({})).toBe('the oldest message of a has waited 10m');
     expect(told({ oldestComplete: false })).toBe('the oldest message of a has waited 10m or more');
   });
 
   test('queues: what is a lower bound says so, and so does a queue that left the code', () => {
-    const counts = { ready: { 5: 2 }, delayed: 0, leased: 1, dead: 0, oldestReadyAt: 1, paused: false, complete: false };
+    const counts = {
+      ready: { 5: 2 },
+      delayed: 0,
+      leased: 1,
+      dead: 0,
+      oldestReadyAt: 1,
+      paused: false,
+      complete: false,
+    };
     const queue = { queue: 'a', kind: 'pulled', priority: 5, attempts: 5, timeoutMs: 1, ...counts } as const;
     const [, seen, old] = queueTable(
       [
@@ -242,7 +251,9 @@ describe('rules', () => {
     ).split('\n');
     expect(seen?.split(/ {2,}/)).toEqual(['a', 'pulled', '2+', '0+', '1+', '0', '1m+', 'open']);
     expect(old?.split(/ {2,}/).slice(-2)).toEqual(['1m', 'not in the code']);
-    expect(queueDetail({ ...counts, queue: 'old', kind: 'unknown' }, 60_001, plain)).not.toMatch(/priority {2,}|timeout/);
+    expect(queueDetail({ ...counts, queue: 'old', kind: 'unknown' }, 60_001, plain)).not.toMatch(
+      /priority {2,}|timeout/,
+    );
   });
 
   test('tail: nothing changed is nothing said; a queue that is new counts from nothing', () => {

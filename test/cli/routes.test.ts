@@ -115,7 +115,9 @@ test('the doctor goes through the audit to its end, and says what it could not j
     [`GET ${audit}&cursor=deep+0`]: [{ findings: [{ finding: 'lost', name: 'm1' }], incomplete: ['envelopes'] }],
   };
   const { out } = await sluice(['doctor', '--deep']);
-  expect(out).toMatch(/^warn +unknown +old is not in the code of this deployment, and holds 4 messages\n +deploy it again/m);
+  expect(out).toMatch(
+    /^warn +unknown +old is not in the code of this deployment, and holds 4 messages\n +deploy it again/m,
+  );
   expect(out).toMatch(/^fail +audit +lost m1\n/m);
   expect(out).toMatch(/^warn +audit +too much is at work to judge counts and envelopes\n/m);
   expect(out).not.toMatch(/unknown-queue/);

@@ -6,8 +6,8 @@
 -- ARGV[2]  queue
 -- ARGV[3]  limit  of messages in this call
 -- ARGV[4]  states of ready, delayed and dead, with blanks between
--- ARGV[5]  cursor '0' begins; '<part of the lanes> <cursor of timers>', where '-' is one that is through. The caller goes on with the one
---          returned
+-- ARGV[5]  cursor '0' begins; '<part of the lanes> <cursor of timers>', where '-' is one that is through. The caller goes on with
+--          the one returned
 -- Returns  {how many, next cursor, '1' if there may be more}
 -- Replay   takes out what is left
 -- Cost     about 8 commands and 1 for each 36 messages, 2 for each lane

@@ -93,6 +93,8 @@ const LEAST_TIMEOUT_MS = 100;
  */
 const NOTE_EVERY_MS = 570_000;
 
+const DAY_MS = 86_400_000;
+
 /** Storage was away when a woken drain began: it tries again so much later, as long as its own time lasts. */
 const STORAGE_WAIT_MS = 1_000;
 
@@ -134,7 +136,10 @@ export function openEngine(
     });
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
   const prefix = config.SLUICE_PREFIX;
-  const policies = definitionsOf(queues.values());
+  const policies = definitionsOf(queues.values(), {
+    letters: config.SLUICE_DEAD_LETTERS,
+    ms: config.SLUICE_DEAD_DAYS * DAY_MS,
+  });
   const all = [...queues.values()];
   const recognisedMs = recognisedMsFor(config.SLUICE_REDIS_TIMEOUT_MS);
   const store = openStore({ runner: scriptRunner({ send }), prefix, queues: all, policies, recognisedMs });

@@ -290,6 +290,7 @@ describe(StatsQuery, {
 const OF_STATS = {
   dead: 'Those that nobody settled, too: lapsed or expired for the last time.',
   lapsed: 'Leases that expired: the message comes again.',
+  discarded: 'Dead letters that were too many, or too old, to be kept.',
   waitMs: 'From due to the start of the handler, at first deliveries. null where nothing was measured.',
   runMs: 'Handler time. null where nothing was measured: consumers elsewhere report outcomes only.',
 };

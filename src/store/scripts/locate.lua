@@ -69,7 +69,7 @@ do
   local TRIES = 20
 
   -- A message whose failures could not be recorded, or whose letter its queue could not keep: by each attempt that it may have had.
-  local function find_any(shard, id, place)
+  local function find_any(shard, id, place, seen)
     local root, header, waiting, letters, entries = shard.root, place.header, {}, {}, {}
     local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
     for attempt_no = 1, math.min(header.attempts, TRIES) do
@@ -93,10 +93,14 @@ do
       end
     end
     -- What was given back stands at the head.
-    local head = redis.pcall('LRANGE', root .. 'lane:' .. header.lane, '-1000', '-1')
-    for i = #head, 1, -1 do
-      if entries[head[i]] then
-        place.state, place.from, place.entry = 'ready', '-1', head[i]
+    if not seen.head then
+      seen.head = {}
+      local head = redis.pcall('LRANGE', root .. 'lane:' .. header.lane, '-1000', '-1')
+      for _, entry in ipairs(head) do seen.head[entry] = true end
+    end
+    for entry in pairs(entries) do
+      if seen.head[entry] then
+        place.state, place.from, place.entry = 'ready', '-1', entry
         return true
       end
     end
@@ -147,7 +151,7 @@ do
         return place
       end
     end
-    if find_any(shard, id, place) then return place end
+    if not looked and find_any(shard, id, place, seen) then return place end
     seen.length = seen.length or redis.call('LLEN', lane)
     place.state = seen.length <= 2 * LOOK and 'leased' or 'unseen'
     return place

@@ -30,6 +30,7 @@ export function watchLaneOrder(blame: (id: string) => void): LaneOrder {
       const waited = waiting.get(id);
       if (!waited) return;
       waiting.delete(id);
+      if (entry.startsWith('1r.')) return; // it expired unseen, and was redriven to the tail
       if (waited.place < (furthest.get(waited.lane) ?? 0)) blame(id);
       else furthest.set(waited.lane, waited.place);
     },

@@ -13,11 +13,18 @@ export const PULLED_QUEUES = [PULLED, LIMITED, ORDERED];
 /** How many of LIMITED may be at work. */
 export const LIMIT = 8;
 
-/** What those who know these queues say of them. */
-export const POLICIES = policiesOf([
-  { name: LIMITED, pool: LIMITED, policy: `c=${LIMIT}` },
-  { name: ORDERED, pool: ORDERED, policy: 'o' },
-]);
+/** What those who know these queues say of them: two versions of a deployment, side by side. The limits are the same in both. */
+export const VERSIONS = [
+  policiesOf([
+    { name: LIMITED, pool: LIMITED, policy: `c=${LIMIT}` },
+    { name: ORDERED, pool: ORDERED, policy: 'o' },
+  ]),
+  policiesOf([
+    { name: PULLED, pool: PULLED, policy: 'a=1500 q=3' },
+    { name: LIMITED, pool: LIMITED, policy: `c=${LIMIT} a=1000` },
+    { name: ORDERED, pool: ORDERED, policy: 'o a=2000' },
+  ]),
+];
 
 const DRAINED_QUEUES: Record<string, Priority> = {
   'confirmation.email': 0,
@@ -44,6 +51,8 @@ export interface Planned {
   group?: string;
   delayMs: number;
   maxAttempts: number;
+  /** Left out: it never expires. */
+  ttlMs?: number;
 }
 
 /** @returns a planner: each call plans one message */
@@ -62,6 +71,7 @@ export function planMessages(chance: Chance): (pulled: boolean) => Planned {
       priority: chance.happens(0.1) ? (chance.whole(0, 9) as Priority) : usual,
       ...(chance.happens(0.2) ? { group: `tenant ${chance.whole(1, 8)}` } : {}),
       delayMs: chance.happens(0.03) ? chance.whole(100, 3_000) : 0,
+      ...(chance.happens(0.03) ? { ttlMs: chance.whole(200, 4_000) } : {}),
       maxAttempts: fate === 'doomed' ? 2 : 20, // the others must survive every kill of a long run
     };
   };
@@ -122,13 +132,14 @@ export function keyIn(queue: string, body: unknown): string {
 }
 
 /** For the HTTP API. */
-export function requestOf({ key, queue, delayMs, ...options }: Planned): Record<string, unknown> {
-  return { queue, body: bodyOf(queue, key), ...options, ...(delayMs > 0 ? { delay: delayMs } : {}) };
+export function requestOf({ key, queue, delayMs, ttlMs, ...options }: Planned): Record<string, unknown> {
+  const times = { ...(delayMs > 0 ? { delay: delayMs } : {}), ...(ttlMs ? { ttl: ttlMs } : {}) };
+  return { queue, body: bodyOf(queue, key), ...options, ...times };
 }
 
 /** For the store. */
-export function unnamedOf({ key, queue, priority, group, delayMs, maxAttempts }: Planned): Unnamed {
+export function unnamedOf({ key, queue, priority, group, delayMs, maxAttempts, ttlMs = 0 }: Planned): Unnamed {
   const json = JSON.stringify({ body: bodyOf(queue, key) });
   const pool = PULLED_QUEUES.includes(queue) ? queue : '*';
-  return { lane: laneOf(priority, queue, group), pool, maxAttempts, delayMs, ttlMs: 0, json };
+  return { lane: laneOf(priority, queue, group), pool, maxAttempts, delayMs, ttlMs, json };
 }

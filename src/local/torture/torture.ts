@@ -20,7 +20,7 @@ import { consume } from './consumer.ts';
 import { type History, startHistory } from './history.ts';
 import { keepLeaseBook, type LeaseBook } from './lease-book.ts';
 import { beginLives } from './lives.ts';
-import { LIMIT, LIMITED, ORDERED, POLICIES, planMessages } from './messages.ts';
+import { LIMIT, LIMITED, ORDERED, planMessages, VERSIONS } from './messages.ts';
 import { MIXES, STORAGE_TIMEOUT_MS } from './mixes.ts';
 import { seenIn } from './observed.ts';
 import { operate, resumeAll } from './operators.ts';
@@ -60,6 +60,8 @@ interface StoreOptions {
   repeatAfterMs?: number[];
   /** Told of each request without an answer. */
   onUnanswered?: () => void;
+  /** Of the deployment: its policies. */
+  version?: 0 | 1;
 }
 
 async function main(settings: Settings): Promise<void> {
@@ -94,9 +96,9 @@ async function main(settings: Settings): Promise<void> {
   const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => STORAGE_TIMEOUT_MS });
   const redisClient = new Redis({ url: emulator.url, token: emulator.token });
   const root = `{${prefix}}:`;
-  const open = ({ onUnanswered, ...options }: StoreOptions = {}) => {
+  const open = ({ onUnanswered, version = 0, ...options }: StoreOptions = {}) => {
     const runner = scriptRunner({ send: onUnanswered ? watched(send, onUnanswered) : send, ...options });
-    return openStore({ runner, prefix, policies: POLICIES });
+    return openStore({ runner, prefix, policies: VERSIONS[version] });
   };
   const operations = openOperations({ runner: scriptRunner({ send }), prefix });
   try {
@@ -136,7 +138,7 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
   let phase: 'faults' | 'draining' | 'over' = 'faults';
   const consumers = Array.from({ length: CONSUMERS }, (_, i) =>
     consume({
-      store: stage.openStore(),
+      store: stage.openStore({ version: i % 2 === 0 ? 0 : 1 }),
       history,
       chance: chance(`consumer ${i}`),
       leaseMs: LEASE_MS,
@@ -144,7 +146,7 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
       isGood: () => phase !== 'faults' || stage.mix === 'none',
     }),
   );
-  const sweeping = sweepAtOnce(stage.openStore(), () => phase === 'over');
+  const sweeping = sweepAtOnce([stage.openStore(), stage.openStore({ version: 1 })], () => phase === 'over');
   const { operations } = stage;
   const operating = operate({ operations, history, chance: chance('operator'), isOver: () => phase !== 'faults' });
   await produceAll(stage, lives.url);
@@ -222,9 +224,11 @@ function watched(send: Send, onUnanswered: () => void): Send {
 }
 
 /** Sweeps of many at once, again and again, as from pingers that know nothing of each other. */
-async function sweepAtOnce(store: Store, isOver: () => boolean): Promise<void> {
+async function sweepAtOnce(versions: Store[], isOver: () => boolean): Promise<void> {
   while (!isOver()) {
-    await Promise.allSettled(Array.from({ length: SWEEPS_AT_ONCE }, () => store.sweep(DRAINED)));
+    await Promise.allSettled(
+      Array.from({ length: SWEEPS_AT_ONCE }, (_, i) => versions[i % versions.length]?.sweep(DRAINED)),
+    );
     await sleep(TICK_MS / 2);
   }
 }

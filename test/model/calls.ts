@@ -84,10 +84,10 @@ export class World {
   }
 
   #open(deployed: Deployment): Store {
-    const drained = QUEUES.filter((queue) => POOLS[queue] === '*');
+    const queues = Object.entries(POOLS).map(([name, pool]) => ({ name, pool }));
     const { prefix } = this.bench;
     const clock = () => this.bench.now;
-    return openStore({ runner: this.#runner, prefix, clock, drained, policies: policiesIn(deployed) });
+    return openStore({ runner: this.#runner, prefix, clock, queues, policies: policiesIn(deployed) });
   }
 
   pass(ms: number): void {
@@ -117,7 +117,8 @@ export class World {
       recognisedMs: 3_600_000,
     };
     this.lastEnqueue = { messages: wanted, request };
-    this.#admit(request.messages, await this.stores[side].enqueue(request));
+    const { failures } = await this.bench.shard();
+    this.#admit(request.messages, await this.stores[side].enqueue(request), new Set(Object.keys(failures)));
   }
 
   #requestOf(side: Side, wanted: Asked[]): { messages: Unnamed[] } {
@@ -125,7 +126,8 @@ export class World {
     return { messages: wanted.map((each) => messageOf(this.bench, deployed, this.name('b'), each)) };
   }
 
-  #admit(messages: Unnamed[], { ids, met }: EnqueueAnswer): void {
+  /** @param tried ids that failed before: whoever replaces such a one begins anew, as one who debounces does */
+  #admit(messages: Unnamed[], { ids, met }: EnqueueAnswer, tried: Set<string>): void {
     for (const [place, message] of messages.entries()) {
       const id = ids[place] ?? '';
       const first = met.get(place);
@@ -139,8 +141,8 @@ export class World {
       expect(first.id).toBe(this.ledger.dedups.get(dedup?.key ?? ''));
       expect(first.what).toBe(message.dedup?.mode === 'drop' ? 'duplicate' : 'replaced');
       if (first.what === 'duplicate') continue;
-      const whole = message.dedup?.mode === 'debounce' ? { follows: follows ?? [], dedup } : undefined;
-      this.ledger.replaced(first.id, message.json, whole);
+      const isWhole = tried.delete(first.id) || message.dedup?.mode === 'debounce';
+      this.ledger.replaced(first.id, message.json, isWhole ? { follows: follows ?? [], dedup } : undefined);
     }
   }
 
@@ -415,7 +417,7 @@ export async function purge(world: World, of: string, from: Exclude<State, 'leas
   const before = await idsIn(world, of);
   let purged = 0;
   for (let cursor = '0', more = true; more; ) {
-    const part = await world.operations.purge(of, POOLS[of] ?? '', from, cursor);
+    const part = await world.operations.purge(of, from, cursor);
     purged += part.purged;
     ({ cursor, more } = part);
   }
@@ -434,7 +436,7 @@ const browseStep = fc.tuple(queue, fc.integer({ min: 1, max: 5 })).map(([of, lim
       const listed: string[] = [];
       let cursor = '';
       do {
-        const page = await world.operations.browse(of, POOLS[of] ?? '', state, limit, cursor);
+        const page = await world.operations.browse(of, state, limit, cursor);
         listed.push(...page.messages.map(({ entry }) => parseEntry(entry).id));
         cursor = page.cursor;
       } while (cursor !== '');

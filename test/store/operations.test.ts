@@ -264,7 +264,7 @@ onEachRedis(
       const pages: unknown[][] = [];
       let cursor = '';
       do {
-        const page = await b.operations().browse('mail', '*', state, limit, cursor);
+        const page = await b.operations().browse('mail', state, limit, cursor);
         pages.push(page.messages.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n'))).body));
         cursor = page.cursor;
       } while (cursor !== '');

@@ -77,6 +77,10 @@ const Settings = z.object({
   SLUICE_POLL_MS: whole(0, 60_000, 0),
   /** Messages that one exchange takes at most. */
   SLUICE_BATCH: whole(1, 500, 100),
+  /** Dead letters that each queue keeps: of more, the oldest go, and are counted. */
+  SLUICE_DEAD_LETTERS: whole(1_000, 10_000_000, 100_000),
+  /** Days that a dead letter is kept. */
+  SLUICE_DEAD_DAYS: whole(1, 3_650, 30),
   /** Where deliveries may go: hosts, or `*.` and what is above them, with a port where it is not 443. None: any public address. */
   SLUICE_DESTINATION_HOSTS: z._default(Hosts, []),
   /** `true`: deliveries may go to http and private addresses. For this machine only. */

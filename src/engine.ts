@@ -93,6 +93,8 @@ const LEAST_TIMEOUT_MS = 100;
  */
 const NOTE_EVERY_MS = 570_000;
 
+const DAY_MS = 86_400_000;
+
 /** Storage was away when a woken drain began: it tries again so much later, as long as its own time lasts. */
 const STORAGE_WAIT_MS = 1_000;
 
@@ -134,7 +136,10 @@ export function openEngine(
     });
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
   const prefix = config.SLUICE_PREFIX;
-  const policies = definitionsOf(queues.values());
+  const policies = definitionsOf(queues.values(), {
+    letters: config.SLUICE_DEAD_LETTERS,
+    ms: config.SLUICE_DEAD_DAYS * DAY_MS,
+  });
   const all = [...queues.values()];
   const recognisedMs = recognisedMsFor(config.SLUICE_REDIS_TIMEOUT_MS);
   const store = openStore({ runner: scriptRunner({ send }), prefix, queues: all, policies, recognisedMs });
@@ -199,8 +204,10 @@ export function openEngine(
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
       pollMs,
-      // Only what a fresh drain could take: the rest is for cron's.
-      onLeft: (timeoutMs) => wakeFor(woken, [timeoutMs]) && noteWork(),
+      onLeft: (timeoutMs, inMs) => {
+        const wake = wakeFor(woken, [timeoutMs]);
+        if (wake && inMs <= wake.withinMs) noteWork(); // what a fresh drain cannot take is for cron's
+      },
       onTripped: (tripped) => {
         for (const { name, openUntil } of tripped) {
           const { queue, group = '' } = parseGroupName(name);
@@ -220,10 +227,12 @@ export function openEngine(
     });
   const drainWithin = (budget: Budget, pollMs = 0) => {
     unattended = false;
-    return tracedDrain(batchOf?.(), (trace) => drainOnce(budget, pollMs, trace)).catch((error: unknown) => {
-      noteWork(); // whatever is there, nobody looked
-      throw error;
-    });
+    return tracedDrain(batchOf?.(), (trace) => drainOnce(budget, pollMs, trace));
+  };
+  /** The end of a drain that storage did not answer. */
+  const unlooked = (error: unknown): never => {
+    noteWork();
+    throw error;
   };
   /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
   const wakeOf = (drafts: Draft[], wakes = true) => {
@@ -267,7 +276,8 @@ export function openEngine(
           return await drainWithin(budget);
         } catch (error) {
           const isAway = error instanceof StorageError && error.code !== 'refused';
-          if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) throw error;
+          // Told only now that nobody has looked: while it tries, the next requests need not.
+          if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) return unlooked(error);
           await new Promise((resolve) => setTimeout(resolve, STORAGE_WAIT_MS));
         }
       }
@@ -284,7 +294,7 @@ export function openEngine(
       const { report, ready, nextInMs } = await sweepWithin(budget);
       const polls = config.SLUICE_POLL_MS; // only drains of cron poll: there is about one at a time
       if (!ready && nextInMs > budget.msToSleep() && polls === 0) return { sweep: report };
-      return { sweep: report, drain: await drainWithin(budget, polls) };
+      return { sweep: report, drain: await drainWithin(budget, polls).catch(unlooked) };
     },
     health: healthCheck(send, prefix),
   };

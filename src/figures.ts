@@ -4,8 +4,11 @@
  * Pure. The scripts add the same texts up: stats.lua and fold.lua are the other half of this file.
  */
 
-/** How a delivery ended: as it was settled, or `lapsed` where its consumer let the lease expire and it comes again. */
-export const OUTCOMES = ['acked', 'retried', 'dead', 'released', 'lapsed'] as const;
+/**
+ * How a delivery ended: as it was settled, or `lapsed` where its consumer let the lease expire and it comes again. `discarded` are
+ * dead letters that were too many, or too old, to be kept.
+ */
+export const OUTCOMES = ['acked', 'retried', 'dead', 'released', 'lapsed', 'discarded'] as const;
 export type OutcomeName = (typeof OUTCOMES)[number];
 
 /** What a consumer measured of one delivery. */
@@ -86,7 +89,7 @@ const isOutcome = (name: string): name is OutcomeName => OUTCOMES.some((outcome)
 
 function noFigures(): Figures {
   const none = (): Histogram => ({ counts: [], count: 0, sumMs: 0 });
-  return { acked: 0, retried: 0, dead: 0, released: 0, lapsed: 0, wait: none(), run: none() };
+  return { acked: 0, retried: 0, dead: 0, released: 0, lapsed: 0, discarded: 0, wait: none(), run: none() };
 }
 
 function addBucket(histogram: Histogram, bucket: number, count: number): void {

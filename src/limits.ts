@@ -120,17 +120,24 @@ interface Defined {
 /** The policies of those that have one, in the form that the scripts take. Of other queues it says nothing. */
 export const policiesOf = (queues: Iterable<Defined>): string => lines([...queues].map(wordsFor), true);
 
+/** The dead letters that each queue keeps. */
+export interface Keeps {
+  letters: number;
+  ms: number;
+}
+
 /**
  * All that a deployment defines, in the form that the scripts take: a queue that is not named is unknown there. One for push
  * without a handler is another deployment's.
  */
-export function definitionsOf(queues: Iterable<Defined & { handler?: unknown }>): string {
+export function definitionsOf(queues: Iterable<Defined & { handler?: unknown }>, keeps?: Keeps): string {
   const defined = [...queues].map((queue) => {
     const elsewhere = queue.pool === DRAINED && queue.handler === undefined;
     const { name, words } = wordsFor(queue);
     return { name, words: elsewhere ? [queue.pool, '-', ...words.slice(1)] : words };
   });
-  return `${lines(defined, false)}\n!`;
+  const head = keeps ? `\n. ${keeps.letters} ${keeps.ms}` : '';
+  return `${head}${lines(defined, false)}\n!`;
 }
 
 /** The pool, and what there is to say of the queue. */

@@ -26,7 +26,11 @@ export interface Message<Body = unknown> {
   /** 0 to 9, 0 first. */
   priority: Priority;
   group?: string;
-  /** 1 at the first delivery; (id, attempt) never repeats, so it serves as a fencing token. */
+  /**
+   * 1 at the first delivery, and one more after each that failed or whose lease lapsed: no two consumers work on the same (id,
+   * attempt). A release gives the same again, because whoever released it has done nothing; a redrive, and what takes the place of
+   * a message that was tried, begin at 1.
+   */
   attempt: number;
   /** Deliveries after which it becomes a dead letter. */
   maxAttempts: number;

@@ -200,6 +200,11 @@ const unsound: [string, Happening[], Partial<Record<FaultName, string[]>>][] = [
     { unexpected: ['a'] },
   ],
   [
+    'delivered, though storage never said that it is stored',
+    [begun('a'), unknown('a'), leased(0, 'x', '1.a'), delivered('1.a'), acked('x', '1.a')],
+    { unexpected: ['a'] },
+  ],
+  [
     'delivered with the body of another',
     [...enqueued('a', 'b'), leased(1, 'x', '1.a', '1.b'), delivered('1.a', keyOf('b'))].concat([
       acked('x', '1.a'),
@@ -385,7 +390,16 @@ describe('what operators say', () => {
     const book = keepLeaseBook(history);
     for (const happening of enqueued('a')) history.record(happening);
     const chained = [{ id: 'b', key: keyOf('b'), lane: LANE, delayMs: 0 }];
-    const exchange = { what: 'exchanged' as const, lease: 'x', leaseMs: LEASE_MS, held: 0, at: 1, lost: false };
+    const exchange = {
+      what: 'exchanged' as const,
+      lease: 'x',
+      leaseMs: LEASE_MS,
+      held: 0,
+      at: 1,
+      lost: false,
+      unseen: false,
+      refused: false,
+    };
     const ack: SettledEntry = { entry: '1.a', outcome: 'ack', status: 'acked', delayMs: 0, cutOff: false };
     book.see({ ...exchange, settlements: [], chained: [], taken: ['1.a'] });
     history.record(delivered('1.a'));
@@ -421,6 +435,8 @@ describe('the lease book', () => {
     settlements: [],
     chained: [],
     taken: [],
+    unseen: false,
+    refused: false,
   };
   const book = (...exchanges: (Partial<Exchanged> & { lease: string; at: number })[]) => {
     const history = startHistory();
@@ -449,6 +465,20 @@ describe('the lease book', () => {
     const next = { lease: 'y', at: LEASE_MS, taken: ['2.a'] };
     expect(book(taken, answer, next)).toContainEqual(lapse('x', '1.a'));
     expect(book(taken, answer, { ...taken, at: 900 }).filter(({ what }) => what === 'lapse')).toEqual([]);
+  });
+
+  test('what storage refused to settle stays in its lease, which is not surely extended', () => {
+    const refused: SettledEntry = { entry: '1.a', outcome: 'retry', status: 'refused', delayMs: 5, cutOff: false };
+    const answer = { lease: 'x', at: 800, settlements: [refused], refused: true };
+    const next = { lease: 'y', at: LEASE_MS, taken: ['2.a'] };
+    const [, , ...events] = book(taken, answer, next);
+    expect(events).toEqual([lapse('x', '1.a'), leased(LEASE_MS, 'y', '2.a')]);
+    expect(book(taken, answer, { lease: 'x', at: 900, held: 1 }).filter(({ what }) => what === 'lapse')).toEqual([]);
+  });
+
+  test('what does not come at once is still in its lease', () => {
+    const more = { lease: 'x', at: 100, taken: ['1.a'], unseen: true };
+    expect(book({ ...taken, taken: ['1.a', '1.b'] }, more).filter(({ what }) => what === 'lapse')).toEqual([]);
   });
 
   test.each([

@@ -3,6 +3,7 @@
  * fetch, and through the SDK. Each promise holds on the embedded server and on
  * a real Redis, where there is one.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { Redis } from '@upstash/redis';
@@ -10,6 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Observation } from '../src/local/emulator/backend.ts';
 import { startEmbeddedRedis } from '../src/local/emulator/embedded.ts';
 import { type Fault, seededFaults } from '../src/local/emulator/faults.ts';
+import type { Refusal, ScriptCall } from '../src/local/emulator/refusals.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../src/local/emulator/server.ts';
 import { redisServerPresent, startRedisCluster, startRedisServer, until } from './support/redis-server.ts';
 
@@ -675,6 +677,239 @@ describe.each(stores)('on %s', (_name, start) => {
   });
 });
 
+describe.each(stores)('refusals inside scripts, on %s', (_name, start) => {
+  let store: Store;
+  let emulator: Emulator;
+  let refuse: (call: ScriptCall) => Refusal | undefined;
+  let writes: string[] | undefined;
+  const observed: Observation[] = [];
+  beforeAll(async () => {
+    store = await start();
+    emulator = await open(store, { refuse: (call) => refuse(call), observe: (event) => observed.push(event) });
+  });
+  beforeEach(async () => {
+    refuse = () => undefined;
+    writes = undefined;
+    await post(emulator, '/', ['FLUSHALL']);
+    observed.length = 0;
+  });
+  afterAll(async () => {
+    await emulator?.close();
+    await store?.stop();
+  });
+
+  const refusing = (refusal: Partial<Refusal>) => {
+    refuse = () => ({ from: 1, told: (all) => (writes = all), ...refusal });
+  };
+  const run = async (script: string, ...args: string[]) =>
+    (await post(emulator, '/', ['EVAL', script, 0, ...args])).json as { result?: unknown; error?: string };
+  const keys = async () => ((await post(emulator, '/', ['KEYS', '*'])).json as { result: string[] }).result.sort();
+  /** Four growing writes, and others around them. */
+  const FOUR = `redis.call('SET', 'a', ARGV[1]) redis.call('UNLINK', 'x') redis.call('MSET', 'b', '1', 'c', '2')
+    redis.call('ZADD', 'd', '1', 'm') redis.call('GET', 'a') redis.call('RPUSH', 'e', 'm') return { #ARGV, ARGV[1], 'done' }`;
+  const ALL = ['SET a', 'MSET b c', 'ZADD d', 'RPUSH e'];
+  const FULL = 'ERR max single record size exceeded';
+
+  test('none: the script runs as it would, and its growing writes are told', async () => {
+    refusing({ from: Number.POSITIVE_INFINITY });
+    expect(await run(FOUR, 'v')).toEqual({ result: [1, 'v', 'done'] });
+    expect(writes).toEqual(ALL);
+    expect(await keys()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test.each([
+    [1, []],
+    [2, ['a']],
+    [3, ['a', 'b', 'c']],
+    [4, ['a', 'b', 'c', 'd']],
+  ])('the growing write %i is refused, what went before it stays', async (from, left) => {
+    refusing({ from });
+    expect((await run(FOUR, 'v')).error).toMatch(new RegExp(`^${FULL} script: \\w{40}, on @user_script:1\\.$`));
+    expect(await keys()).toEqual(left);
+  });
+
+  const PCALLS = FOUR.replaceAll('redis.call', 'redis.pcall');
+
+  test.each<[string, Partial<Refusal>, string[]]>([
+    ['one', { from: 2 }, ['a', 'd', 'e']],
+    ['two', { from: 2, times: 2 }, ['a', 'e']],
+    ['all from one on', { from: 2, times: Number.POSITIVE_INFINITY }, ['a']],
+    ['all of some commands', { commands: ['zadd', 'SET'], times: Number.POSITIVE_INFINITY }, ['b', 'c', 'e']],
+    ['all in keys of a form', { keys: ['c'], times: Number.POSITIVE_INFINITY }, ['a', 'd', 'e']],
+    ['the second in any key', { keys: ['*'], from: 2 }, ['a', 'd', 'e']],
+    ['all in keys of two forms', { keys: ['a', '**d'], times: 9 }, ['b', 'c', 'e']],
+    ['some commands in some keys', { keys: ['d'], commands: ['SET'], times: 9 }, ['a', 'b', 'c', 'd', 'e']],
+  ])('refused: %s; a script that does not mind goes on', async (_, refusal, left) => {
+    refusing(refusal);
+    expect(await run(PCALLS, 'v')).toEqual({ result: [1, 'v', 'done'] });
+    expect(writes).toEqual(ALL);
+    expect(await keys()).toEqual(left);
+  });
+
+  test('of a form nothing but the asterisk has a meaning', async () => {
+    const script = `for _, key in ipairs(ARGV) do redis.pcall('SET', key, '1') end`;
+    refusing({ keys: ['{p}:m-*.%a'], times: 9 });
+    await run(script, '{p}:m-1.%a', '{p}:m-1xxa', '{p}:mm1.%a', '{p}:m-.%a');
+    expect(await keys()).toEqual(['{p}:m-1xxa', '{p}:mm1.%a']);
+  });
+
+  test('deletes, reads and what changes no size are never refused', async () => {
+    await run(FOUR, 'v');
+    refusing({ times: Number.POSITIVE_INFINITY });
+    const script = `redis.call('LREM', 'e', '0', 'm') redis.call('PEXPIRE', 'd', '99999') redis.call('LTRIM', 'e', '0', '1')
+      redis.call('ZREM', 'd', 'm') redis.call('DEL', 'a') redis.call('LPOP', 'e') redis.call('HDEL', 'h', 'f') return redis.call('GET', 'b')`;
+    expect(await run(script)).toEqual({ result: '1' });
+    expect(writes).toEqual([]);
+  });
+
+  test('it grows under its new name: by that a move is meant', async () => {
+    refusing({ keys: ['new'], times: 9 });
+    expect((await run(`redis.call('RPUSH', 'e', 'm') return redis.call('RPOPLPUSH', 'e', 'new')`)).error).toContain(
+      FULL,
+    );
+    expect((await run(`return redis.call('RENAME', 'e', 'new')`)).error).toContain(FULL);
+    expect(await keys()).toEqual(['e']);
+  });
+
+  test('a script hears of it as of any other refusal', async () => {
+    const heard = (write: string) => `
+      local function kind(x) return type(x) == 'table' and (x.err or 'a table') or tostring(x) end
+      local ok, caught = pcall(redis.call, ${write})
+      local inside, again = pcall(function() return redis.call(${write}) end)
+      local told = redis.pcall(${write})
+      return { tostring(ok), type(caught), kind(caught), tostring(inside), kind(again), type(told), kind(told) }`;
+    const wrong = 'WRONGTYPE Operation against a key holding the wrong kind of value';
+    await run(`redis.call('SET', 'text', '1')`);
+    const { result: others } = await run(heard(`'RPUSH', 'text', '1'`));
+    refusing({ times: Number.POSITIVE_INFINITY, error: wrong });
+    expect(await run(heard(`'RPUSH', 'list', '1'`))).toEqual({ result: others });
+    for (const script of [`return redis.pcall('SET', 'a', '1')`, `return { err = '${wrong}' }`]) {
+      expect(await run(script)).toEqual({ error: wrong });
+    }
+  });
+
+  test('replies of every kind come through', async () => {
+    const scripts = [
+      'return',
+      'return nil',
+      'return false',
+      'return true',
+      'return 3.7',
+      `return redis.status_reply('OK')`,
+    ];
+    scripts.push(
+      `return { 1, false, 'x', { 'y' } }`,
+      `return redis.error_reply('NO way')`,
+      `return redis.call('TYPE', 'a')`,
+    );
+    scripts.push(`error('thrown', 0)`, `return redis.call('NOSUCH')`, 'return redis.sha1hex(ARGV[1])', 'return KEYS');
+    const plain = [];
+    for (const script of scripts) plain.push(await run(script, 'v'));
+    refusing({});
+    for (const [i, script] of scripts.entries()) {
+      const { error, ...rest } = await run(script, 'v');
+      const { error: expected, ...others } = plain[i] ?? {};
+      expect(rest).toEqual(others);
+      expect(error?.replace(/script: \w+/, ''), script).toBe(expected?.replace(/script: \w+/, ''));
+    }
+  });
+
+  test('the lines of the text keep their numbers, behind a first line for Redis too', async () => {
+    refusing({});
+    expect((await run('local a = 1\n\nreturn a.b.c')).error).toContain('user_script:3:');
+    const flagged = '#!lua flags=allow-key-locking\nlocal a = 1\nreturn a.b.c';
+    expect((await run(flagged)).error).toContain('user_script:3:');
+  });
+
+  test('a call by digest is refused too, with one text more however often; one that is not known is none', async () => {
+    const loaded = async () =>
+      /number_of_cached_scripts:(\d+)/.exec(
+        ((await post(emulator, '/', ['INFO', 'memory'])).json as { result: string }).result,
+      )?.[1];
+    const digest = createHash('sha1').update(PCALLS).digest('hex');
+    refusing({});
+    const byDigest = () => post(emulator, '/', ['EVALSHA', digest.toUpperCase(), 0, 'v']);
+    await post(emulator, '/', ['SCRIPT', 'FLUSH']);
+    expect((await byDigest()).json).toEqual({ error: 'NOSCRIPT No matching script. Please use EVAL.' });
+    await post(emulator, '/', ['SCRIPT', 'LOAD', PCALLS]);
+    await byDigest();
+    const before = await loaded();
+    for (const from of [2, 3, 4]) {
+      refusing({ from, keys: [`key ${from}`] });
+      expect((await byDigest()).json).toEqual({ result: [1, 'v', 'done'] });
+      expect(writes).toEqual(ALL);
+    }
+    expect(await loaded()).toBe(before);
+  });
+
+  test('asked once for each call, with what is called; in lists too', async () => {
+    const asked: ScriptCall[] = [];
+    refuse = (call) => {
+      asked.push(call);
+      return call.args[0] === 'no' ? { from: 1 } : undefined;
+    };
+    const script = `return redis.call('SET', KEYS[1], ARGV[1])`;
+    const commands = [
+      ['EVAL', script, 1, 'a', 'yes'],
+      ['SET', 'b', '1'],
+      ['EVAL', script, 1, 'c', 'no'],
+    ];
+    for (const path of ['/pipeline', '/multi-exec']) {
+      expect((await post(emulator, path, commands)).json).toEqual([
+        { result: 'OK' },
+        { result: 'OK' },
+        { error: expect.stringContaining(FULL) },
+      ]);
+    }
+    const call = (key: string, arg: string) => ({ text: script, keys: [key], args: [arg] });
+    expect(asked).toEqual([call('a', 'yes'), call('c', 'no'), call('a', 'yes'), call('c', 'no')]);
+  });
+
+  test('an observer sees what was asked, and what was answered', async () => {
+    refusing({ from: 9 });
+    await run(FOUR, 'v');
+    expect(observed.at(-1)).toMatchObject({ command: ['EVAL', FOUR, '0', 'v'], result: [1, 'v', 'done'] });
+  });
+
+  test('as a fault it is of one request', async () => {
+    let fault: Fault | undefined = { kind: 'refuse-inside', from: 2 };
+    const faulty = await open(store, { faults: () => fault });
+    expect((await post(faulty, '/', ['EVAL', FOUR, 0, 'v'])).json).toEqual({ error: expect.stringContaining(FULL) });
+    fault = undefined;
+    expect((await post(faulty, '/', ['EVAL', FOUR, 0, 'v'])).json).toEqual({ result: [1, 'v', 'done'] });
+    await faulty.close();
+  });
+});
+
+// Only there is a refusal of Redis' own to compare with: before a script's first write it looks whether there is room.
+test.skipIf(!real)('a refusal inside a script is told as Redis tells that memory is used up', async () => {
+  const store = await startRedisServer();
+  let refusal: Refusal | undefined;
+  const emulator = await open(store, { refuse: () => refusal });
+  const calls = [
+    `return redis.call('SET', 'a', '1')`,
+    `return redis.pcall('SET', 'a', '1')`,
+    `return { pcall(redis.call, 'SET', 'a', '1') }`,
+  ];
+  calls.push(`return { type(redis.pcall('SET', 'a', '1')), redis.pcall('SET', 'a', '1').err }`);
+  calls.push(
+    `local ok, e = pcall(redis.call, 'SET', 'a', '1') return { type(e), e }`,
+    `error(redis.pcall('SET', 'a', '1'))`,
+  );
+  const answers = async () => {
+    const all = [];
+    for (const call of calls) all.push((await post(emulator, '/', ['EVAL', call, 0])).json);
+    return JSON.parse(JSON.stringify(all).replace(/script: \w+/g, ''));
+  };
+  refusal = { from: 1, times: 9, error: "OOM command not allowed when used memory > 'maxmemory'." };
+  const ours = await answers();
+  refusal = undefined;
+  execFileSync('redis-cli', ['-p', String(new URL(store.url).port), 'CONFIG', 'SET', 'maxmemory', '1']);
+  expect(ours).toEqual(await answers());
+  await emulator.close();
+  await store.stop();
+});
+
 describe('seeded faults', () => {
   const kinds = (seed: number, requests: number) => {
     const { faults, counts } = seededFaults({ seed, rates: { 'drop-reply': 0.1, 'status-after': 0.2 }, delayMs: 5 });
@@ -685,6 +920,16 @@ describe('seeded faults', () => {
   test('are the same for the same seed, and others for another', () => {
     expect(kinds(7, 200).met).toEqual(kinds(7, 200).met);
     expect(kinds(7, 200).met).not.toEqual(kinds(8, 200).met);
+  });
+
+  test('refuse each of the first writes of a script, alone or with all after it', () => {
+    const { faults } = seededFaults({ seed: 3, rates: { 'refuse-inside': 1 } });
+    const drawn = Array.from({ length: 500 }, () => faults({ path: '/', commands: [] }));
+    const kinds = new Set(
+      drawn.map((fault) => (fault?.kind === 'refuse-inside' ? `${fault.from} ${fault.times ?? 1}` : '')),
+    );
+    const expected = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((from) => [`${from} 1`, `${from} Infinity`]);
+    expect([...kinds].toSorted()).toEqual(expected.toSorted());
   });
 
   test('come at their rates, and are counted', () => {

@@ -17,6 +17,8 @@ const exchanged = (lease: string, taken: string[], settlements: [string, 'acked'
   held: 0,
   at: 0,
   lost: false,
+  unseen: false,
+  refused: false,
   taken,
   settlements: settlements.map(([entry, status]) => ({
     entry,

@@ -2,7 +2,7 @@
 import type { Duration } from '../duration.ts';
 import type { Message } from '../message.ts';
 
-/** A message as a consumer elsewhere gets it. (id, attempt) never repeats, so it serves as a fencing token. */
+/** A message as a consumer elsewhere gets it. After a release the next consumer gets the same attempt, after a redrive the first. */
 export type ReceivedMessage<Body = unknown> = Omit<Message<Body>, 'maxAttempts'>;
 
 /** What became of one message. */

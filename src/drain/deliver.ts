@@ -143,7 +143,7 @@ export function timedOut({ entry, message, queue }: Delivery, random: () => numb
   return queue.destination ? { ...settlement, health: 'bad' } : settlement;
 }
 
-/** A delivery that its drain had to end. It counts: a handler may have done all but return. */
+/** A delivery that was aborted, or that its drain had to end. It counts: a handler may have done all but return. */
 export function cutOff({ entry }: Delivery): Settlement {
   return retry(entry, 0, 'timeout', 'its drain had to end before it was done');
 }

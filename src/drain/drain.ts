@@ -26,10 +26,10 @@ export interface DrainOptions {
   /** Told where storage answers and takes a part of what it is given only. */
   onRefused?: ((refusal: StorageError) => void) | undefined;
   /**
-   * Told of work that this drain leaves, being busy or at its end, by the shortest timeout of its queues in ms; 0 where that is not
-   * known. Nobody was woken for it.
+   * Told of work that this drain leaves, being busy or at its end, by the shortest timeout of its queues in ms (0 where that is not
+   * known), and in how many ms it is due. Nobody was woken for it.
    */
-  onLeft?: ((timeoutMs: number) => void) | undefined;
+  onLeft?: ((timeoutMs: number, inMs: number) => void) | undefined;
   /** Told of each delivery that did not end well. */
   onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
   /** Begins the span of a delivery, where traces are exported. */

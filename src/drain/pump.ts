@@ -81,6 +81,9 @@ class Pump {
   #gaveWay = false;
   /** Work that it leaves to others, by the shortest timeout of its queues; 0 where that is not known. */
   #left: number | undefined;
+  #hasTold = false;
+  /** Something of what it handled has to wait, and comes again. */
+  #putOff = false;
   /** Local time at which the next timer is due. */
   #nextDueAt: number | undefined;
   #ahead: number;
@@ -116,7 +119,7 @@ class Pump {
       } else await this.#wait(this.#options.budget.msToClosing());
       this.#expireHandlers();
     }
-    if (this.#left !== undefined) this.#options.onLeft?.(this.#left);
+    this.#tellLeft();
     const { requests, ms } = this.#options.budget.used();
     return { ...this.#report, requests, ms, ended };
   }
@@ -189,6 +192,7 @@ class Pump {
   }
 
   #settle(outcome: Settlement): void {
+    if (outcome.outcome === 'retry' || outcome.chained) this.#putOff = true;
     if (this.#outcomes.push(outcome) > 1) return;
     this.#firstOutcomeAt = this.#clock();
     this.#notify?.();
@@ -331,12 +335,21 @@ class Pump {
     this.#nextDueAt = Number.isFinite(inMs) ? this.#clock() + inMs : undefined;
   }
 
-  /** Others are told at once of what this drain does not take, and at its end of what it may have left. */
-  #noteLeft({ left }: ExchangeAnswer, want: number, drain: { ending: boolean; busy: boolean }): void {
-    const looked = want === 0 || this.#drained;
-    if (looked && left !== undefined) this.#options.onLeft?.(left);
-    if (want > 0 || drain.ending) this.#left = looked ? left : 0;
-    if (want > 0 || drain.busy) this.#gaveWay = drain.busy;
+  /** Others are told at once of what this drain does not take, being busy, and once, when it ends, of what it leaves. */
+  #noteLeft({ left }: ExchangeAnswer, want: number, { ending, busy }: { ending: boolean; busy: boolean }): void {
+    if (want > 0 || busy) this.#gaveWay = busy;
+    if (want > 0 || ending) this.#left = want > 0 && !this.#drained ? 0 : left;
+    if (busy && left !== undefined) this.#options.onLeft?.(left, 0);
+    else if (ending) this.#tellLeft();
+  }
+
+  /** Of what is due later it speaks where it has put something off itself: other timers are mostly leases. */
+  #tellLeft(): void {
+    const now = this.#clock();
+    const dueAt = this.#left === undefined ? this.#putOff && this.#nextDueAt : now;
+    if (this.#hasTold || !dueAt) return;
+    this.#hasTold = true;
+    this.#options.onLeft?.(this.#left ?? 0, dueAt - now);
   }
 
   /** Follows the pace of the handlers: fast ones get full batches, slow ones hold few messages back from others. */

@@ -28,6 +28,10 @@ export interface Exchanged {
   /** What the handlers of acked ones enqueued. */
   chained: Enqueued['messages'];
   taken: string[];
+  /** The lease holds more that never reached its consumer. */
+  unseen: boolean;
+  /** Storage took a part of it only. */
+  refused: boolean;
 }
 
 /** What an operator did. */
@@ -62,7 +66,7 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
         .split(' ')
         .map((word) => Number(word.split('=')[0])),
     );
-    const messages = messagesIn(args.slice(7), startedAt).filter((_, i) => !met.has(i + 1));
+    const messages = messagesIn(args.slice(8), startedAt).filter((_, i) => !met.has(i + 1));
     return { what: 'enqueued', messages, at: startedAt };
   }
   return name === 'exchange' ? exchangedIn(args, result, startedAt) : undefined;
@@ -73,7 +77,7 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
   const name = scriptIn(command);
   if (error !== undefined) return undefined;
   const [, second = '', third = '', ...rest] = argsIn(command);
-  if (name === 'cancel' && result !== 'gone') return { what: 'cancelled', id: second };
+  if (name === 'cancel' && (result as string[])[0] !== 'gone') return { what: 'cancelled', id: second };
   if (name === 'configure' && rest[0] !== '') return { what: rest[0] === '1' ? 'paused' : 'resumed', queue: second };
   if (name !== 'redrive') return undefined;
   return {
@@ -84,6 +88,7 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
 
 function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
   const [now, , lost, words, taken] = result.map(String);
+  const refused = result[12];
   const statuses = wordsOf(words) as Status[];
   const { settlements, rest } = settlementsIn(args.slice(15 + Number(args[10])), Number(args[11]), statuses);
   return {
@@ -96,6 +101,8 @@ function exchangedIn(args: string[], result: unknown[], startedAt: number): Exch
     settlements,
     chained: chainedIn(rest, statuses, startedAt),
     taken: wordsOf(taken),
+    unseen: result[6] === '1',
+    refused: refused !== '',
   };
 }
 

@@ -68,6 +68,7 @@ export async function fireSchedules(
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     logError(`schedules: ${error.message}`);
+    wake = wakes; // it may have been stored
   }
   return wake;
 }

@@ -179,7 +179,7 @@ export interface StoreOptions {
 }
 
 export const RECOGNISED_MS = 60_000;
-export const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
+const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
 /** Where the queues are not known: a woken drain can sleep so long, and then deliver to one that has no timeout of its own. */
 export const COMMON_WAKE: Wake = { withinMs: 12_000, needsMs: DEFAULT_TIMEOUT_MS };
 const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB

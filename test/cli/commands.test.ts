@@ -132,6 +132,13 @@ describe('receive', () => {
     expect(await report()).toMatchObject({ ready: {}, leased: 0, dead: 0 });
   });
 
+  test('asks again where large messages do not fit in one answer, and leaves none leased', async () => {
+    for (let i = 0; i < 30; i++) await enqueue('x'.repeat(200_000));
+    const done = await sluice(['receive', 'reports', '--max', '30', '--ack', '--json']);
+    expect([done.code, done.err]).toEqual([0, '30 received, acked\n']);
+    expect(await report()).toMatchObject({ ready: {}, leased: 0, dead: 0 });
+  });
+
   test('stays with --follow until it is stopped, and has acked what it printed', async () => {
     await enqueue('first');
     const following = sluice(['receive', 'reports', '--follow', '--ack'], { interruptAt: 'second' });

@@ -336,17 +336,17 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
       }));
       await store.enqueue({ messages });
       await api('POST', '/v1/sweep');
+      await open('#/queues'); // from where Health is loaded anew
+      await sees('nobody gets what it holds');
       await open('#/health');
       await sees('left.the.code');
       await press('Audit now');
       await sees('unknown-queue');
       await sees('with 2 messages');
-      await open('#/queues');
-      await sees('nobody gets what it holds');
       await open('#/queues/left.the.code');
       await sees('not in the code of this deployment');
       await press('Purge left.the.code');
-      await press('Purge');
+      await inDialog('Purge');
       await page.waitForSelector('[role=status] :text("2 messages of left.the.code are gone")');
       expect(await api('GET', '/v1/audit')).toEqual({ findings: [] });
     });

@@ -1,8 +1,9 @@
 // Nothing waits for cron where somebody could work: whole deployments, of which no tick is ever called.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { defineQueue, type QueueOptions } from '../../src/index.ts';
+import { constant, defineQueue, type QueueOptions } from '../../src/index.ts';
 import type { Fault } from '../../src/local/emulator/faults.ts';
 import { newToken } from '../../src/message.ts';
+import { openScheduleStore } from '../../src/store/schedules.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { Bench, onEachRedis, type Redises, startServer } from '../support/bench.ts';
 import { deploymentOn } from '../support/deployment.ts';
@@ -55,6 +56,26 @@ onEachRedis(
       const wakes = deployed.kept();
       await deployed.call('GET', '/v1/queues/work');
       expect(deployed.kept()).toBe(wakes); // nothing is left
+    });
+
+    test('because it comes again after its drain has to end: one that the next request wakes sleeps for it', async () => {
+      const b = bench();
+      const attempts: number[] = [];
+      const queue = defineQueue('work', {
+        backoff: constant(2_000),
+        handler: ({ attempt }) => {
+          attempts.push(attempt);
+          if (attempt === 1) throw new Error('no luck');
+        },
+      });
+      const engine = engineOn(b, [queue]);
+      const { ids } = await enqueueNow(b, b.message('work', 1));
+      expect(await engine.drain(1_500)).toMatchObject({ retried: 1, ended: 'idle' });
+      expect(engine.claimsDrain()).toBe(true);
+      expect(await engine.drainWoken()).toMatchObject({ acked: 1 });
+      expect(engine.claimsDrain()).toBe(false);
+      expect(attempts).toEqual([1, 2]);
+      acked(b, ids);
     });
 
     test('because all its handlers are busy: what is urgent wakes another', async () => {
@@ -289,25 +310,32 @@ describe.skipIf(!redisServerPresent())('an answer that is lost', () => {
     fault = () => (left-- > 0 ? { kind } : undefined);
   };
 
-  test('takes no wake with it: of an enqueue, of a settlement with a follower, of a receive that fires what is due', async () => {
+  test('takes no wake with it: of an enqueue, of a settlement with a follower, of a receive that fires what is due, of a schedule', async () => {
     const wakes: boolean[] = [];
-    next('drop-reply', 1);
-    wakes.push((await enqueueNow(b, b.message('mail', 1))).wake);
-    const store = b.openStore();
+    /** The answer to this is lost, not that a script is not known. */
+    const lose = async (work: (on: Bench) => Promise<{ wake: boolean }>) => {
+      await work(new Bench(redises));
+      await b.redises.raw.del(`${b.root}awake`);
+      next('drop-reply', 1);
+      wakes.push((await work(b)).wake);
+    };
+    await lose((on) => enqueueNow(on, on.message('mail', 1)));
+    const ask = { lease: 'c', leaseMs: 9_000, held: 0, want: 1, pools: ['pulled'], settlements: [] };
     const follows = [{ on: 'done' as const, message: b.message('mail', 'follows') }];
     await enqueueNow(b, b.message('pulled', 2, { pool: 'pulled', follows }));
-    const ask = { lease: 'c', leaseMs: 9_000, held: 0, want: 1, pools: ['pulled'], settlements: [] };
-    const [taken] = (await store.exchange(ask)).taken;
-    await b.redises.raw.del(`${b.root}awake`);
-    next('drop-reply', 1);
+    const [taken] = (await b.openStore().exchange(ask)).taken;
     const settlements = [{ entry: taken?.entry ?? '', outcome: 'ack' as const, result: 'null' }];
-    wakes.push((await store.exchange({ ...ask, want: 0, settlements })).wake);
+    await lose((on) => on.openStore().exchange({ ...ask, want: 0, settlements }));
     await enqueueNow(b, b.message('mail', 3, { delayMs: 1 }));
-    await b.redises.raw.del(`${b.root}awake`);
     await pause(5); // it is due by the same clock, or a later one
-    next('drop-reply', 1);
-    wakes.push((await store.exchange({ ...ask, lease: 'd' })).wake);
-    expect(wakes).toEqual([true, true, true]);
+    await lose((on) => on.openStore().exchange({ ...ask, lease: 'd' }));
+    const due = Date.now() + 3_600_000;
+    const slot = { id: 's', expected: '', header: `${due} active code r 0`, error: '', lines: 'a\nb\nc', due };
+    await lose(({ prefix }) => {
+      const message = b.message('mail', 4);
+      return openScheduleStore({ runner: b.runner(), prefix }).change([{ ...slot, messages: [message] }], true);
+    });
+    expect(wakes).toEqual([true, true, true, true]);
     for (const id of Object.keys((await b.shard()).envelopes)) b.alive.add(id);
     b.alive.delete(taken?.entry.slice(2) ?? '');
   });

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Rate } from '../../src/limits.ts';
 import { defineQueue, type QueueOptions } from '../../src/queue.ts';
+import type { Operations } from '../../src/store/operations.ts';
 import type { Settlement } from '../../src/store/store.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 
@@ -29,7 +30,7 @@ const rows: { name: string; options: QueueOptions; more: Cost }[] = [
     more: { lone: [2, 0], group: 2, ten: 20 },
   },
   // One of them asks whether the group has messages in a lane of another priority.
-  { name: 'ordered', options: { ordered: true }, more: { lone: [3, 5], group: 7, ten: 15 } },
+  { name: 'ordered', options: { ordered: true }, more: { lone: [3, 5], group: 7, ten: 6 } },
   {
     name: 'quantum and weights',
     options: { fair: { quantum: 10, weights: { g0: 2 } } },
@@ -55,6 +56,131 @@ onEachRedis(
   },
   ['redis-server'],
 );
+
+const ONE: Rate = { limit: 1, per: '1s' };
+/** The same limit, of the code and of an operator. */
+const limits = {
+  concurrency: {
+    code: { limits: { concurrency: 1 } },
+    operator: { concurrency: ' c=1' },
+    looser: { concurrency: 100 },
+  },
+  rate: {
+    code: { limits: { rate: ONE } },
+    operator: { rate: ' r=1/1000' },
+    looser: { rate: { limit: 1_000, per: '1s' } },
+  },
+} as const;
+
+onEachRedis(
+  'the commands of an exchange while three thousand groups wait for one message',
+  (bench) => {
+    test.each([
+      { limit: 'concurrency', most: 19 },
+      { limit: 'rate', most: 23 },
+    ] as const)('of a $limit: of an operator two more than of the code', async ({ limit, most }) => {
+      const { code, operator, looser } = limits[limit];
+      const redises = bench().redises;
+      const costs = {
+        code: await crowded(bench(), code, {}),
+        operator: await crowded(new Bench(redises), {}, operator),
+        over: await crowded(new Bench(redises), { limits: looser }, operator),
+      };
+      console.info(`${limit}: code ${costs.code}, operator ${costs.operator}, over one of the code ${costs.over}`);
+      expect([costs.operator - costs.code, costs.over - costs.code]).toEqual([2, 2]);
+      expect(costs.code).toBeLessThanOrEqual(most);
+    });
+
+    test('and are paused: none comes back for a slot that is freed, to be put aside again', async () => {
+      const b = bench();
+      const held = await crowd(b, { limits: { group: { concurrency: 1 } } }, {});
+      await b.operations().pause('mail', '*');
+      for (let i = 0; i < 3; i++) await b.exchange({ lease: 'other', want: 1 });
+      const costs: number[] = [];
+      for (const [i, entry] of held.slice(0, 5).entries()) {
+        const settling = { settlements: [{ entry, outcome: 'ack' as const }], held: held.length - i - 1 };
+        costs.push((await b.cost(() => b.exchange({ ...settling, want: 5 }))).commands);
+      }
+      expect(Math.max(...costs)).toBeLessThan(30);
+      await b.operations().resume('mail', '*');
+      expect(await b.take(9, 'z')).toHaveLength(9);
+    });
+
+    test.each(['redriven', 'cancelled', 'purged'] as const)(
+      'and one that held its group back is %s: no other group comes back, to be put aside again',
+      async (how) => {
+        const b = bench();
+        const options: QueueOptions = { limits: { concurrency: 1 }, ordered: { afterDeath: 'block' } };
+        b.deploy(defineQueue('mail', { ...options, handler: () => {} }));
+        const [id = ''] = await b.enqueue(b.message('mail', 'dies', { group: 'blocked' }));
+        await b.enqueue(b.message('mail', 'waits', { group: 'blocked' }));
+        await b.exchange({ settlements: [{ entry: (await b.take(1))[0] ?? '', outcome: 'dead' }] });
+        await crowd(b, options, {});
+        if (how === 'redriven') expect(await b.operations().redrive('mail', [id])).toEqual(['redriven']);
+        if (how === 'cancelled') expect(await b.operations().cancel(id)).toBe('dead');
+        if (how === 'purged') expect(await b.operations().purge('mail', ['dead'], '0')).toMatchObject({ purged: 1 });
+        if (how !== 'redriven') b.alive.delete(id);
+        b.unordered.add(id);
+        const { commands } = await b.cost(() => b.exchange({ lease: 'other', want: 5 }));
+        expect(commands).toBeLessThan(30);
+      },
+    );
+
+    test('which a sweep gives back, where the limit is of an operator', async () => {
+      const b = bench();
+      await crowd(b, {}, limits.concurrency.operator);
+      b.now += 30_000;
+      await b.store.sweep('*');
+      const { commands } = await b.cost(async () => expect(await b.take(5, 'next')).toHaveLength(1));
+      expect(commands).toBeLessThan(30);
+    });
+
+    test('that have to wait: they are put aside many at a time', async () => {
+      const b = bench();
+      b.deploy(defineQueue('mail', { limits: { concurrency: 1 }, handler: () => {} }));
+      await enqueueCrowd(b);
+      const { commands } = await b.cost(() => b.exchange({ want: 100 }));
+      expect((await b.shard()).parked.mail?.length).toBeGreaterThan(1_500);
+      expect(commands).toBeLessThan(100);
+    });
+  },
+  ['redis-server'],
+);
+
+async function enqueueCrowd(b: Bench): Promise<void> {
+  for (let from = 0; from < 3_000; from += 1_000) {
+    await b.enqueue(...Array.from({ length: 1_000 }, (_, i) => b.message('mail', i, { group: `g${from + i}` })));
+  }
+}
+
+/** As many are at work as may be, and all others have been put aside. @returns what is at work */
+async function crowd(b: Bench, options: QueueOptions, operator: Parameters<Operations['limit']>[2]): Promise<string[]> {
+  b.deploy(defineQueue('mail', { ...options, handler: () => {} }));
+  await enqueueCrowd(b);
+  if (Object.keys(operator).length > 0) await b.operations().limit('mail', '*', operator);
+  const held = await b.take(100);
+  for (let i = 0; i < 4; i++) await b.take(100, `other${i}`);
+  return held;
+}
+
+/** What the dearest of a row of exchanges costs, each of which settles the one and wants five. */
+async function crowded(
+  b: Bench,
+  ...[options, operator]: [QueueOptions, Parameters<Operations['limit']>[2]]
+): Promise<number> {
+  const costs: number[] = [];
+  let held = await crowd(b, options, operator);
+  for (let i = 0; i < 10; i++) {
+    b.now += 1_000;
+    const { commands } = await b.cost(async () => {
+      const settlements = held.map((entry): Settlement => ({ entry, outcome: 'ack' }));
+      held = (await b.exchange({ settlements, want: 5 })).taken.map(({ entry }) => entry);
+    });
+    expect(held).toHaveLength(1);
+    costs.push(commands + CLOCK);
+  }
+  return Math.max(...costs.slice(1));
+}
 
 const textOf = ({ lone, group, ten }: Cost) =>
   `lone ${lone.join(' + ')}, wants 100 of one group ${group}, of ten ${ten}`;

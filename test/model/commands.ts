@@ -187,20 +187,35 @@ const followerOf = ({ bench }: Real, on: 'done' | 'dead') => {
 
 const DIGEST = 'd'.repeat(22);
 
-const debounceStep = fc
-  .record({ queue, group: fc.constantFrom(undefined, 'g'), delayMs: delay, release: fc.boolean() })
+const keyedStep = fc
+  .record({
+    queue,
+    mode: fc.constantFrom('debounce', 'debounce', 'replace'),
+    priority: fc.constantFrom(0, 5),
+    group: fc.constantFrom(undefined, 'g'),
+    delayMs: delay,
+    release: fc.boolean(),
+    follows: fc.constantFrom<('done' | 'dead')[]>([], [], ['done', 'dead']),
+  })
   .map((r) =>
-    step(`debounce ${JSON.stringify(r)}`, async (model, real) => {
-      const stored = { digest: DIGEST, windowMs: 3_600_000, mode: 'debounce', release: r.release } as const;
+    step(`${r.mode} ${JSON.stringify(r)}`, async (model, real) => {
+      const dedup = { digest: DIGEST, windowMs: 3_600_000, mode: r.mode, release: r.release } as const;
       const message = real.bench.message(r.queue, 0, {
+        priority: r.priority as Priority,
         delayMs: r.delayMs,
-        dedup: stored,
+        dedup,
         ...(r.group ? { group: r.group } : {}),
+        ...(r.follows.length > 0 ? { follows: r.follows.map((on) => ({ on, message: followerOf(real, on) })) } : {}),
       });
       const { ids, met } = await real.bench.store.enqueue({ messages: [message] });
       const [id = ''] = ids;
-      const dedup = { key: `${r.queue}:${DIGEST}`, release: r.release };
-      const first = enqueue(model, id, { lane: message.lane, delayMs: r.delayMs, maxAttempts: 5, dedup });
+      const first = enqueue(model, id, {
+        lane: message.lane,
+        delayMs: r.delayMs,
+        maxAttempts: 5,
+        follows: r.follows.map((on) => ({ on, lane: followerOf(real, on).lane, delayMs: 0 })),
+        dedup: { key: `${r.queue}:${DIGEST}`, release: r.release, replaces: r.mode === 'replace' },
+      });
       expect(met.get(0)?.id).toBe(first);
       if (!first) real.ids.push(id);
     }),
@@ -340,7 +355,8 @@ export const steps = [
   enqueueStep,
   enqueueStep,
   enqueueStep,
-  debounceStep,
+  keyedStep,
+  keyedStep,
   exchangeStep,
   exchangeStep,
   exchangeStep,

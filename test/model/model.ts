@@ -65,16 +65,39 @@ export interface Admitted {
   delayMs: number;
   maxAttempts: number;
   follows?: Follower[];
-  dedup?: { key: string; release: boolean } | undefined;
+  dedup?: { key: string; release: boolean; replaces?: boolean } | undefined;
+}
+
+/** The first with its key waits: it has the new body, and where it was tried before is a new message. @returns its id */
+function replaceFirst(model: Model, first: string, message: Partial<Envelope>): string | undefined {
+  const isFirst = (entry: string) => idOf(entry) === first;
+  const envelope = model.envelopes[first];
+  const list = model.lanes[envelope?.lane ?? ''] ?? [];
+  const waiting = Object.keys(model.delayed).find(isFirst);
+  const entry = waiting ?? list.find(isFirst);
+  if (!envelope || !entry) return undefined;
+  if (!entry.startsWith('1.')) Object.assign(envelope, message);
+  if (waiting) {
+    const due = model.delayed[waiting] as number;
+    delete model.delayed[waiting];
+    model.delayed[`1.${first}`] = due;
+  } else {
+    list[list.indexOf(entry)] = `1.${first}`;
+  }
+  return first;
 }
 
 /** @returns the id of the message that it took the place of */
 export function enqueue(model: Model, id: string, message: Admitted): string | undefined {
   const { lane, delayMs, maxAttempts, follows = [], dedup } = message;
   const first = dedup && model.dedups[dedup.key];
+  if (first && dedup.replaces) {
+    const replaced = replaceFirst(model, first, { maxAttempts, follows, dedup });
+    if (replaced) return replaced;
+  }
   const waiting = first && Object.keys(model.delayed).find((entry) => idOf(entry) === first);
   const leaves = first && model.slots.has(first) && groupOf(model.envelopes[first]?.lane ?? '') !== groupOf(lane);
-  if (first && waiting && !leaves) {
+  if (first && waiting && !leaves && !dedup.replaces) {
     delete model.delayed[waiting]; // a new message from now on
     Object.assign(model.envelopes[first] ?? {}, { lane, maxAttempts, dedup, follows });
     model.delayed[`1.${first}`] = model.now + delayMs;

@@ -183,7 +183,7 @@ describe.skipIf(!present)('a Redis that comes back', () => {
     await reachable();
     expect((await b.exchange({ lease: 'A', held: 1 })).lost).toBe(false);
     expect(await b.take(1, 'B')).toEqual([y]);
-    const answer = await b.exchange({ lease: 'A', settlements: [{ entry: y, outcome: 'ack' }] });
+    const answer = await b.exchange({ lease: 'A', want: 1, settlements: [{ entry: y, outcome: 'ack' }] });
     expect(answer).toMatchObject({ statuses: ['stale'], taken: [{ entry: x }] });
     expect((await b.exchange({ lease: 'A', settlements: [{ entry: x, outcome: 'ack' }] })).statuses).toEqual(['acked']);
     expect((await b.exchange({ lease: 'B', settlements: [{ entry: y, outcome: 'ack' }] })).statuses).toEqual(['acked']);

@@ -146,11 +146,11 @@ onEachRedis('an operator is told', (bench) => {
       const b = bench();
       const delayMs = state === 'delayed' ? 5_000 : 0;
       const ids: string[] = [];
-      for (let i = 0; i < 40; i += 10) {
+      for (let i = 0; i < 20; i += 10) {
         const messages = Array.from({ length: 10 }, (_, n) => b.message('mail', n, { delayMs, json: large(i + n) }));
         ids.push(...(await b.enqueue(...messages)));
       }
-      for (let taken = 0; (state === 'leased' || state === 'dead') && taken < 40; ) {
+      for (let taken = 0; (state === 'leased' || state === 'dead') && taken < 20; ) {
         const entries = await b.take(10, state === 'leased' ? `l${taken}` : 'a');
         taken += entries.length;
         const failure = { kind: 'failed' as const, text: 'x' };
@@ -160,14 +160,14 @@ onEachRedis('an operator is told', (bench) => {
       const { ids: listed, messages, pages } = await listAll(b, state);
       expect(listed.toSorted()).toEqual(ids.toSorted());
       expect(messages.every(({ envelope }) => envelope.length > 250_000)).toBe(true);
-      expect(pages).toBeGreaterThan(2);
+      expect(pages).toBeGreaterThan(1);
     },
     60_000,
   );
 
   test('of dead letters without their bodies as many as are asked for', async () => {
     const b = bench();
-    const ids = await b.enqueue(...Array.from({ length: 30 }, (_, i) => b.message('mail', i, { json: large(i) })));
+    const ids = await b.enqueue(...Array.from({ length: 20 }, (_, i) => b.message('mail', i, { json: large(i) })));
     const failure = { kind: 'failed' as const, text: 'x' };
     for (let held = await b.take(10); held.length > 0; held = await b.take(10)) {
       await b.exchange({ settlements: held.map((entry) => ({ entry, outcome: 'dead' as const, failure })) });

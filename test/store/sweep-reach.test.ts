@@ -99,6 +99,29 @@ onEachRedis('a sweep', (bench) => {
     expect(await b.take(5)).toHaveLength(2);
   }, 60_000);
 
+  test.each(['ready:*', 'parked:mail', 'config', 'inflight', 'dead:mail', 'ready:chat'])(
+    'goes on where %s is of a wrong type, and mends the others',
+    async (wrong) => {
+      const b = bench();
+      await b.enqueue(b.message('news', 1));
+      await b.redises.raw.zrem(`${b.root}ready:*`, '5:news');
+      await b.redises.raw.zadd(`${b.root}parked:news`, 1, '5:news');
+      await b.operations().limit('chat', 'chat', { concurrency: ' c=3' });
+      await b.redises.raw.hset(`${b.root}inflight`, 'mail', 1, 'mail/g', 1);
+      await b.redises.raw.del(b.root + wrong);
+      await b.redises.raw.set(b.root + wrong, 'x');
+      const store = storeOf(b, { ...mail, policy: 'b' }, chat, { name: 'news', pool: '*', policy: 'c=5' });
+      const { findings } = await store.sweep('*', { cursor: '0' });
+      expect(findings.map(({ name }) => name).join(' ')).toMatch(
+        wrong === 'dead:mail' ? /inflight/ : /:|config|inflight/,
+      );
+      await b.redises.raw.del(b.root + wrong);
+      await store.sweep('*', { cursor: '0' });
+      expect(await b.take(5)).toHaveLength(1);
+      await b.operations().limit('chat', 'chat', { concurrency: '' });
+    },
+  );
+
   test('sees what stands behind many lanes that are well, a part of them each time', async () => {
     const b = bench();
     await lanes(b, 450);

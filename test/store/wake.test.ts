@@ -201,20 +201,19 @@ onEachRedis('a drain whose handlers are all busy', (bench) => {
     expect(await awake(b)).toBeUndefined();
     expect(await wakes(b, b.message('mail', 'urgent', { priority: 0 }))).toBe(true);
     await drain(b, 'b', {}, 1);
-    await busy('b');
+    expect((await busy('b')).left).toBeUndefined(); // or each that comes would bring the next
     expect(await awake(b)).toBe('b');
     await b.redises.raw.del(`${b.root}busy`); // the while is over
     await busy('b');
     expect(await awake(b)).toBeUndefined();
   });
 
-  test('or that is about to end, says whether work is left; one that fires what is due and takes nothing, too', async () => {
+  test('or that is about to end, says whether work is left', async () => {
     const b = bench();
     await b.enqueue(b.message('mail', 1, { delayMs: S }));
     const end = async () => (await drain(b, 'a', { ending: true }, 0)).left;
     expect(await end()).toBeUndefined();
     b.now += S;
-    expect((await drain(b, 'a', {}, 0)).left).toBe(0);
     expect(await end()).toBe(0);
   });
 });

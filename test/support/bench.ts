@@ -3,6 +3,7 @@ import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { policiesOf } from '../../src/limits.ts';
 import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
+import type { Refuse } from '../../src/local/emulator/refusals.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/local/emulator/server.ts';
 import { laneOf, type Priority, type Unnamed } from '../../src/message.ts';
 import { connect } from '../../src/store/client.ts';
@@ -22,6 +23,8 @@ export interface Redises {
   emulator: Emulator;
   /** Straight to Redis, past the emulator. */
   raw: Redis | Cluster;
+  /** What storage refuses inside scripts, now. */
+  refuse?: Refuse;
   /** How the emulator was started: another before the same Redis counts for itself. */
   options: EmulatorOptions;
   stop(): Promise<void>;
@@ -51,9 +54,10 @@ async function start(
   raw: Redis | Cluster,
   given?: Partial<EmulatorOptions>,
 ): Promise<Redises> {
-  const options = { url: redis.url, token: 'local', ...given };
+  const refuse: Refuse = (call) => redises.refuse?.(call);
+  const options = { url: redis.url, token: 'local', refuse, ...given };
   const emulator = await startEmulator(options);
-  return {
+  const redises: Redises = {
     emulator,
     raw,
     options,
@@ -63,6 +67,7 @@ async function start(
       await redis.close();
     },
   };
+  return redises;
 }
 
 /** Which kinds of Redis there are here. What is missing is printed once, by whoever runs the suite. */

@@ -3,11 +3,11 @@ import type { Store } from '../../src/store/store.ts';
 import type { Bench } from './bench.ts';
 
 /** All pages of the audit. @returns what it found, sorted */
-export async function auditAll(store: Store, repair = true): Promise<string[]> {
+export async function auditAll(store: Store, repair = true, deep = false): Promise<string[]> {
   const findings: string[] = [];
   let cursor = '0';
   do {
-    const page = await store.audit(cursor, repair);
+    const page = await store.audit(cursor, repair, deep);
     findings.push(...page.findings.map(({ finding, name }) => `${finding} ${name}`));
     cursor = page.cursor;
   } while (cursor !== '0');
@@ -35,7 +35,8 @@ export async function deliverAll(b: Bench, lease = 'last'): Promise<Ends> {
     await sweepAll(b.store);
     const entries = await b.take(500, `${lease}${round}`);
     for (const entry of entries) given.set(entry, (given.get(entry) ?? 0) + 1);
-    const settlements = entries.map((entry) => ({ entry, outcome: 'ack' as const }));
+    // With a result, however little: only then storage reads what follows on a message.
+    const settlements = entries.map((entry) => ({ entry, outcome: 'ack' as const, result: 'null' }));
     const { statuses } = await b.exchange({ lease: `${lease}${round}`, settlements });
     statuses.forEach((status, i) => {
       if (status === 'acked') acked.add(idOf(entries[i] ?? ''));

@@ -61,7 +61,7 @@ describe('an operator sees', () => {
       kind: 'pulled',
       priority: 4,
       attempts: 5,
-      timeoutMs: 30_000,
+      timeoutMs: 15_000,
       ordered: false,
       limits: {},
       overrides: {},

@@ -69,7 +69,7 @@ beforeAll(async () => {
 describe('after a known load', () => {
   test('the stats of each queue, and of all, are what happened', async () => {
     const none = { p50: null, p95: null, p99: null };
-    const outcomes = { acked: 2, retried: 1, dead: 1, released: 0, lapsed: 0 };
+    const outcomes = { acked: 2, retried: 1, dead: 1, released: 0, lapsed: 0, discarded: 0 };
     const { total, points, now, stepMs } = await stats('?queue=reports');
     expect(total).toEqual({ ...outcomes, waitMs: none, runMs: none });
     expect([points.length, stepMs, points.at(-1)?.at]).toEqual([60, 60_000, now - (now % 60_000)]);
@@ -99,7 +99,7 @@ describe('after a known load', () => {
         queue.leased,
         queue.dead,
       ]);
-      for (const outcome of ['acked', 'retried', 'dead', 'released', 'lapsed'] as const)
+      for (const outcome of ['acked', 'retried', 'dead', 'released', 'lapsed', 'discarded'] as const)
         expect(samples.get(`sluice_deliveries_total{queue="reports",outcome="${outcome}"}`)).toBe(total[outcome]);
       expect(samples.get('sluice_deliveries_total{queue="github.review",outcome="acked"}')).toBe(WORKED);
       await deployed().worker.tick();

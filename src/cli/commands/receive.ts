@@ -1,6 +1,6 @@
 /** `sluice receive`: messages of pulled queues, printed, and given back or acked. */
 import type { Command } from 'commander';
-import type { ReceivedMessage } from '../../client/index.ts';
+import type { ReceivedMessage, Settlement } from '../../client/index.ts';
 import { type Connection, connect } from '../connection.ts';
 import { UsageError } from '../failure.ts';
 import { duration, examples, whole } from '../options.ts';
@@ -46,12 +46,19 @@ export function addReceive(program: Command): void {
 
 async function once({ client, out }: Connection, queues: string[], { max, visibility, ack }: Flags): Promise<void> {
   const lease = await client.receive(queues, { max, visibility });
-  const { messages } = lease;
-  for (const message of messages) await print(out, message);
-  const outcome = ack ? 'ack' : 'release';
-  const settlements = messages.map(({ id, attempt }) => ({ id, attempt, outcome }) as const);
-  if (messages.length > 0) await lease.settle(settlements);
-  out.say(`${messages.length} received${messages.length > 0 ? `, ${ack ? 'acked' : 'given back'}` : ''}`);
+  const settlements: Settlement[] = [];
+  for (let { messages } = lease; ; ) {
+    for (const message of messages) await print(out, message);
+    settlements.push(
+      ...messages.map(({ id, attempt }) => ({ id, attempt, outcome: ack ? 'ack' : 'release' }) as const),
+    );
+    const left = max - settlements.length;
+    if (!lease.hasMore || left <= 0) break; // large messages come in several answers
+    messages = await lease.settleAndReceive([], { max: left, visibility });
+  }
+  const received = settlements.length;
+  if (received > 0) await lease.settle(settlements);
+  out.say(`${received} received${received > 0 ? `, ${ack ? 'acked' : 'given back'}` : ''}`);
 }
 
 async function follow({ client, out }: Connection, queues: string[], flags: Flags): Promise<void> {

@@ -60,7 +60,7 @@ function Cron() {
 
 /** Queues with messages that left the code: nothing else on this page would say so. */
 function Unknown() {
-  const { data } = useLive('unknown', allQueues, 30_000);
+  const { data } = useLive('unknown', allQueues, 10_000);
   const unknown = (data ?? []).filter(({ kind }) => kind === 'unknown');
   if (unknown.length === 0) return null;
   return (

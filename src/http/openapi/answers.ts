@@ -231,6 +231,7 @@ const StatsFigures = z.object({
   dead: count,
   released: count,
   lapsed: count,
+  discarded: count,
   waitMs: percentiles,
   runMs: percentiles,
 });

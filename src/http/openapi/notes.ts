@@ -200,7 +200,8 @@ describe(answers.Duplicate, {
 });
 describe(answers.ReceivedMessage, {
   raw: 'Of a webhook: its exact body, which `body` is the parsed form of.',
-  attempt: '1 at the first delivery; (id, attempt) never repeats, so it serves as a fencing token.',
+  attempt:
+    '1 at the first delivery, and one more after each that failed or whose lease lapsed. A release gives the same again; a redrive, and what takes the place of a message that was tried, begin at 1.',
   enqueuedAt: "Epoch ms, by the server's clock.",
 });
 describe(answers.Raw, {
@@ -289,6 +290,7 @@ describe(StatsQuery, {
 const OF_STATS = {
   dead: 'Those that nobody settled, too: lapsed or expired for the last time.',
   lapsed: 'Leases that expired: the message comes again.',
+  discarded: 'Dead letters that were too many, or too old, to be kept.',
   waitMs: 'From due to the start of the handler, at first deliveries. null where nothing was measured.',
   runMs: 'Handler time. null where nothing was measured: consumers elsewhere report outcomes only.',
 };

@@ -134,7 +134,7 @@ export const OPERATE: Route[] = [
     path: '/v1/drain',
     operationId: 'drain',
     summary: 'Do what a cron tick does',
-    description: 'It works for up to `SLUICE_DRAIN_MS`.',
+    description: 'It takes messages for up to `SLUICE_DRAIN_MS`, and answers when their handlers have ended.',
     answer: answers.TickReport,
     says: 'What was done.',
     problems: [],

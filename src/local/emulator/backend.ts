@@ -11,15 +11,19 @@ import { commandStats } from './billing.ts';
 import { openCluster } from './cluster.ts';
 import { BackendDown, type Connection, openSingle } from './connection.ts';
 import { inUtf8 } from './encoding.ts';
+import { createRefusals, type Prepared, type Refuse } from './refusals.ts';
 import type { Argument, Reply, Value } from './reply.ts';
 
 export { BackendDown };
 
 export interface Backend {
-  /** In one write, in order. A command that fails is an `error` reply; only a missing Redis rejects. */
-  run(commands: Argument[][]): Promise<Reply[]>;
+  /**
+   * In one write, in order. A command that fails is an `error` reply; only a missing Redis rejects.
+   * @param refuse what storage refuses inside the scripts among them
+   */
+  run(commands: Argument[][], refuse?: Refuse): Promise<Reply[]>;
   /** MULTI .. EXEC. One `error` object when Redis discarded it whole. */
-  transaction(commands: Argument[][]): Promise<Reply[] | { error: string }>;
+  transaction(commands: Argument[][], refuse?: Refuse): Promise<Reply[] | { error: string }>;
   /** Commands the service would have billed since this backend was opened, other clients' of this Redis included. */
   billed(): Promise<number>;
   close(): Promise<void>;
@@ -43,18 +47,28 @@ export interface BackendOptions {
 export async function openBackend(url: string, options: BackendOptions = {}): Promise<Backend> {
   const connection = url.startsWith('redis+cluster:') ? await openCluster(url) : await openSingle(url);
   const { observe } = options;
+  const refusals = createRefusals();
+  const prepare = (commands: Argument[][], refuse: Refuse | undefined) =>
+    commands.map((command): Call => ({ ...refusals.prepare(command, refuse), asked: command }));
   const billed = await billedSince(connection, options.commandsProcessed);
   return {
-    run: (commands) => {
+    run: (commands, refuse) => {
       const startedAt = observe ? Date.now() : 0;
-      const answers = connection.send(commands.map(raw));
-      if (!observe) return Promise.all(answers.map(reply));
-      return Promise.all(answers.map((answer, i) => reply(answer).then(seen(observe, commands[i] ?? [], startedAt))));
+      const calls = prepare(commands, refuse);
+      const answers = connection.send(calls.map(({ command }) => raw(command)));
+      return Promise.all(
+        calls.map((call, i) => reply(answers[i] as Promise<unknown>).then(seen(observe, call, startedAt))),
+      );
     },
-    transaction: (commands) => transaction(connection, commands, observe),
+    transaction: (commands, refuse) => transaction(connection, prepare(commands, refuse), observe),
     billed,
     close: async () => connection.close(),
   };
+}
+
+/** A command as it was asked for, and as Redis runs it. */
+interface Call extends Prepared {
+  asked: Argument[];
 }
 
 /**
@@ -67,20 +81,19 @@ function raw(command: Argument[]): Command {
 
 async function transaction(
   connection: Connection,
-  commands: Argument[][],
+  calls: Call[],
   observe: BackendOptions['observe'],
 ): Promise<Reply[] | { error: string }> {
   const startedAt = Date.now();
-  const keyed = commands.map(raw);
+  const keyed = calls.map(({ command }) => raw(command));
   const sent = connection.sendTogether([new Command('MULTI'), ...keyed, new Command('EXEC')], keyed);
   if (!Array.isArray(sent)) return sent;
   const queued = sent.slice(0, -1).map(reply);
   const executed = reply(sent.at(-1) as Promise<unknown>).then((exec) => {
     if ('error' in exec || !Array.isArray(exec.result)) return undefined;
-    const results = exec.result.map(replyOf);
     // Here, as near to the reply as for a single command: any later, and replies behind this one would be seen first.
-    if (observe) results.forEach((result, i) => void seen(observe, commands[i] ?? [], startedAt)(result));
-    return results;
+    const values = exec.result;
+    return calls.map((call, i) => seen(observe, call, startedAt)(replyOf(values[i] ?? null)));
   });
   const [results, ...answers] = await Promise.all([executed, ...queued]);
   return results ?? { error: discardedBecause(answers) };
@@ -106,9 +119,11 @@ function replyOf(value: Value): Reply {
 }
 
 /** Called as each reply settles, which is the order of the one connection. */
-function seen(observe: (event: Observation) => void, command: Argument[], startedAt: number) {
-  return (reply: Reply): Reply => {
-    const event = { command: command.map(String), startedAt, endedAt: Date.now() };
+function seen(observe: BackendOptions['observe'], { asked, read }: Call, startedAt: number) {
+  return (answered: Reply): Reply => {
+    const reply = read(answered);
+    if (!observe) return reply;
+    const event = { command: asked.map(String), startedAt, endedAt: Date.now() };
     if ('error' in reply) observe({ ...event, result: undefined, error: reply.error });
     else observe({ ...event, result: inUtf8(reply.result) });
     return reply;

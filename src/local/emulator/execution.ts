@@ -6,6 +6,7 @@ import { sizeOf } from './arguments.ts';
 import type { Backend } from './backend.ts';
 import { refusal, serviceError, tooLarge } from './commands.ts';
 import { bytesOf, type Encoded, encodeReply } from './encoding.ts';
+import type { Refuse } from './refusals.ts';
 import type { Argument, Reply } from './reply.ts';
 import type { Shebangs } from './shebang.ts';
 
@@ -26,6 +27,8 @@ export interface Means {
   backend: Backend;
   shebangs: Shebangs;
   maxRequestBytes: number;
+  /** What storage refuses inside scripts. */
+  refuse?: Refuse | undefined;
 }
 
 export async function execute(work: Work, means: Means): Promise<Answer> {
@@ -44,7 +47,7 @@ async function single(work: Work, means: Means): Promise<Answer> {
   const [command = []] = work.commands;
   const refused = refusal(command, work.readOnly);
   if (refused) return failure(400, refused);
-  const [reply = NO_REPLY] = await means.backend.run([means.shebangs.strip(command)]);
+  const [reply = NO_REPLY] = await means.backend.run([means.shebangs.strip(command)], means.refuse);
   return { status: 'error' in reply ? 400 : 200, body: bodyOf([reply], work, means) };
 }
 
@@ -52,7 +55,7 @@ async function single(work: Work, means: Means): Promise<Answer> {
 async function pipeline(work: Work, means: Means): Promise<Answer> {
   const refused = work.commands.map((command) => refusal(command, work.readOnly));
   const allowed = work.commands.filter((_, i) => refused[i] === undefined);
-  const executed = (await means.backend.run(allowed.map(means.shebangs.strip))).values();
+  const executed = (await means.backend.run(allowed.map(means.shebangs.strip), means.refuse)).values();
   const replies = refused.map((error) => (error === undefined ? (executed.next().value ?? NO_REPLY) : { error }));
   return { status: 200, body: bodyOf(replies, work, means) };
 }
@@ -63,7 +66,7 @@ async function transaction(work: Work, means: Means): Promise<Answer> {
     const refused = refusal(command, work.readOnly);
     if (refused) return failure(400, refused);
   }
-  const replies = await means.backend.transaction(work.commands.map(means.shebangs.strip));
+  const replies = await means.backend.transaction(work.commands.map(means.shebangs.strip), means.refuse);
   if (!Array.isArray(replies)) return failure(400, serviceError(replies.error));
   return { status: 200, body: bodyOf(replies, work, means) };
 }

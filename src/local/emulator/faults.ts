@@ -4,13 +4,16 @@
  * "before" and "after" are about Redis: a client cannot tell them apart, and
  * must be right either way.
  */
+import type { Refusal } from './refusals.ts';
+
 export type Fault =
   | { kind: 'drop-reply' } // executes, then the socket ends without an answer
   | { kind: 'reset' } // the socket ends, nothing was executed
   | { kind: 'truncate' } // executes, half of the body arrives
   | { kind: 'delay-before' | 'delay-after'; ms: number }
   | { kind: 'status-before' | 'status-after'; status: 429 | 503 }
-  | { kind: 'flush-scripts' }; // the script cache is volatile at the service
+  | { kind: 'flush-scripts' } // the script cache is volatile at the service
+  | ({ kind: 'refuse-inside' } & Refusal); // of the scripts of this request
 
 export type FaultKind = Fault['kind'];
 
@@ -31,6 +34,7 @@ const KINDS: readonly FaultKind[] = [
   'status-before',
   'status-after',
   'flush-scripts',
+  'refuse-inside',
 ];
 
 export interface SeededFaults {
@@ -74,9 +78,23 @@ function faultOf(kind: FaultKind, draw: number, delayMs: number): Fault {
     case 'status-before':
     case 'status-after':
       return { kind, status: draw < 0.5 ? 429 : 503 };
+    case 'refuse-inside':
+      return { kind, ...refusalOf(draw) };
     default:
       return { kind };
   }
+}
+
+/** Writes of a script among which the first to be refused is drawn: most scripts make no more. */
+const WRITES = 8;
+
+/** One write alone, as where one record is full, or all from there on, as where the database is. */
+function refusalOf(draw: number): Refusal {
+  const place = Math.floor(draw * 2 * WRITES);
+  const from = 1 + (place >> 1);
+  return place % 2 === 0
+    ? { from }
+    : { from, times: Number.POSITIVE_INFINITY, error: 'ERR DB capacity quota exceeded' };
 }
 
 /** Small, fast, and repeatable; good enough to spread faults, and for nothing else. */

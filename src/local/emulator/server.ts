@@ -13,6 +13,7 @@ import { mayWrite, nameOf, tooLarge } from './commands.ts';
 import { type Answer, execute, failure, type Means, type Work } from './execution.ts';
 import type { Faults } from './faults.ts';
 import { deliver, type Page, prepare } from './mishap.ts';
+import type { Refuse } from './refusals.ts';
 import { accessOf, isList, readBody, type Target, type Tokens, targetOf, workIn } from './request.ts';
 import { createShebangs } from './shebang.ts';
 
@@ -26,6 +27,8 @@ export interface EmulatorOptions extends Tokens {
   /** Told of each command in the order in which Redis executed them. */
   observe?: ((event: Observation) => void) | undefined;
   faults?: Faults | undefined;
+  /** What storage refuses inside scripts: asked for each call of one. */
+  refuse?: Refuse | undefined;
   maxRequestBytes?: number | undefined;
 }
 
@@ -59,7 +62,8 @@ const CORS = {
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const { url, token, port = 0, host = '127.0.0.1', commandsProcessed, observe } = options;
   const backend = await openBackend(url, { commandsProcessed, observe });
-  const means = { backend, shebangs: createShebangs(), maxRequestBytes: options.maxRequestBytes ?? TEN_MIB };
+  const { refuse, maxRequestBytes = TEN_MIB } = options;
+  const means = { backend, shebangs: createShebangs(), maxRequestBytes, refuse };
   const syncToken = createSyncToken();
   let requests = 0;
 
@@ -107,7 +111,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, servic
   if (instead === 'gone') return;
   if (instead) return send(response, instead, syncToken.current());
   if (work.commands.some((command) => mayWrite(nameOf(command)))) syncToken.advance();
-  const answer = await execute(work, means);
+  const answer = await execute(work, fault?.kind === 'refuse-inside' ? { ...means, refuse: () => fault } : means);
   const page = (replaced: Page) => send(response, replaced, syncToken.current());
   return fault ? deliver(fault, response, answer, page) : page(answer);
 }

@@ -16,7 +16,7 @@ import { followRequests } from './requests.ts';
 export const FAULTS = {
   lost: 'answered ok, then neither delivered nor a dead letter nor cancelled',
   unfinished: 'delivered or stored, but neither acked nor a dead letter in the end',
-  unexpected: 'delivered or stored, but never begun, or refused, or with another body',
+  unexpected: 'delivered or stored, but never begun, or refused, or with another body; or delivered, but never stored',
   enqueuedTwice: 'one begun message under two ids',
   unexplainedDuplicates: 'given out again without a cause',
   doubleAcks: 'a second ack was accepted',
@@ -119,7 +119,7 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
     settled({ lease, settlements, at }) {
       for (const settled of settlements) {
         leasings.settled(settled, lease, at);
-        if (settled.status === 'stale' || settled.status === 'gone') continue;
+        if (['stale', 'gone', 'refused'].includes(settled.status)) continue;
         limits.returned(settled.entry, queueOf(settled.entry));
         if (settled.status === 'acked' || settled.status === 'dead') groups.ended(parseEntry(settled.entry).id);
         if (settled.status === 'dead') ended.set(parseEntry(settled.entry).id, 'dead');
@@ -167,7 +167,8 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
       const key = requests.keyOf(id);
       const knowledge = key === undefined ? undefined : requests.knowledgeOf(key);
       const another = arrival !== undefined && (arrival.mixed || arrival.key !== key);
-      if (another || knowledge === undefined || knowledge === 'failed') blame('unexpected', id);
+      const unknown = knowledge === undefined || knowledge === 'failed' || !stored.has(id);
+      if (another || unknown) blame('unexpected', id);
       else if (arrival && knowledge === 'unknown') recovered += 1;
       if (!leasings.hasEnded(id) && !ended.has(id) && !lost.has(id)) blame('unfinished', id);
     }

@@ -40,7 +40,8 @@ export async function consume(options: ConsumerOptions): Promise<void> {
     const kept = isGood() || chance.happens(1 - KEEPS) ? [] : held.splice(0, held.length >> 1);
     const settlements = held.map((holding) => settlementOf(holding, chance, isGood()));
     const answer = await exchange(options, lease, kept.length, settlements);
-    held = [...kept, ...(answer?.taken ?? []).map((taken) => receive(options, lease, taken))];
+    const refused = held.filter((_, i) => answer?.statuses[i] === 'refused'); // storage took none of it: it is settled again
+    held = [...kept, ...refused, ...(answer?.taken ?? []).map((taken) => receive(options, lease, taken))];
     if (!answer || answer.lost || (!isGood() && chance.happens(FORGETS))) {
       held = [];
       lease = newToken();

@@ -88,6 +88,7 @@ export function keepLeaseBook(history: History): LeaseBook {
     history.record({ what: 'settled', lease: name, settlements, at });
     const returned: string[] = [];
     for (const { entry, status } of settlements) {
+      if (status === 'refused') continue; // it stays where it is
       if (status === 'stale' && has(entry, name)) returned.push(entry);
       else remove(entry, name);
       if (status === 'acked') acked += 1;
@@ -97,23 +98,27 @@ export function keepLeaseBook(history: History): LeaseBook {
   }
 
   /** What the answer does not name is what the caller holds, or was swept, or the request ran late. */
-  function findSwept({ lease: name, held, lost, taken, at }: Exchanged): void {
+  function findSwept({ lease: name, held: besides, settlements, lost, unseen, taken, at }: Exchanged): void {
     const lease = leases.get(name);
     if (!lease) return;
-    const named = new Set(taken); // what was in transit comes again with each answer
+    const held = besides + settlements.filter(({ status }) => status === 'refused').length;
+    const named = new Set(taken); // what was in transit comes again with each answer, unless that has to be continued
     const unnamed = [...lease.entries].filter((entry) => !named.has(entry));
-    if (!lost && held === 0) lapse(name, unnamed, at);
-    else if (lost || unnamed.length !== held) doubt(name, lease, unnamed);
+    if (!lost && !unseen && held === 0) lapse(name, unnamed, at);
+    else if (lost || unseen || unnamed.length !== held) doubt(name, lease, unnamed);
   }
 
-  function take({ lease: name, leaseMs, taken, at }: Exchanged): void {
+  /** Where storage refused a part and nothing was taken, nobody can tell whether the lease was extended. */
+  function take({ lease: name, leaseMs, taken, at, refused }: Exchanged): void {
     const fresh = taken.filter((entry) => !has(entry, name));
     for (const entry of fresh) {
       const holder = holders.get(parseEntry(entry).id);
       if (holder && holder.entry !== entry) lapse(holder.lease, [holder.entry], at);
       else if (holder) remove(holder.entry, holder.lease);
     }
-    const lease = { extendedAt: at, leaseMs, entries: leases.get(name)?.entries ?? new Set<string>() };
+    const known = leases.get(name);
+    if (refused && fresh.length === 0) return;
+    const lease = { extendedAt: at, leaseMs, entries: known?.entries ?? new Set<string>() };
     for (const entry of taken) {
       holders.set(parseEntry(entry).id, { entry, lease: name });
       lease.entries.add(entry);

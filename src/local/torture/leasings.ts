@@ -66,7 +66,7 @@ export function followLeasings(
     },
 
     settled({ entry, status, delayMs, cutOff }, lease, at) {
-      if (status === 'stale' || status === 'gone') return;
+      if (status === 'stale' || status === 'gone' || status === 'refused') return;
       const { attempt, id } = parseEntry(entry);
       const life = lives.get(id);
       if (status === 'acked' && life?.acked) return blame('doubleAcks', id);

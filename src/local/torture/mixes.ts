@@ -29,6 +29,7 @@ export const MIXES = {
       'status-before': 0.015,
       'status-after': 0.015,
       'flush-scripts': 0.01,
+      'refuse-inside': 0.02,
     },
     delayMs: 4_000,
     killEveryMs: 3_000,

@@ -12,7 +12,7 @@ export interface TortureOutbox {
 }
 
 const ANSWER_MS = 4;
-/** Longer than a drain of this run lives, shorter than a handler's own time. */
+/** Longer than a drain of this run takes messages, shorter than a handler's own time. */
 const HANG_MS = 6_000;
 /** A connection that ends just as it is used again would be a failure of the harness. */
 const KEEP_ALIVE_MS = 300_000;

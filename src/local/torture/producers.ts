@@ -10,8 +10,8 @@ import type { History } from './history.ts';
 import { type Planned, requestOf, unnamedOf } from './messages.ts';
 import type { Chance } from './random.ts';
 
-/** Sends one request until it is answered, or its patience is over. @returns how it ended, with the ids */
-type Attempt = (messages: Planned[]) => Promise<'unanswered' | 'refused' | string[]>;
+/** Sends one request once. @returns how it ended, with the ids; `full`: storage took nothing, and may another time */
+type Attempt = (messages: Planned[]) => Promise<'unanswered' | 'full' | 'refused' | string[]>;
 
 /** One request, begun afresh: its attempts are repeats of each other. */
 export type Send = (chance: Chance) => Attempt;
@@ -50,10 +50,14 @@ export async function produce({ send, plan, history, chance, mayGoOn }: Producer
   }
 }
 
-async function persist(attempt: Attempt, messages: Planned[], patience: number): ReturnType<Attempt> {
+/** Until it is answered, or patience is over. Where each answer was that nothing is stored, nothing may be. */
+async function persist(attempt: Attempt, messages: Planned[], patience: number) {
+  let mayBeStored = false;
   for (let tries = 1; ; tries++) {
     const answer = await attempt(messages);
-    if (answer !== 'unanswered' || tries >= patience) return answer;
+    if (answer !== 'unanswered' && answer !== 'full') return answer;
+    mayBeStored ||= answer === 'unanswered';
+    if (tries >= patience) return mayBeStored ? 'unanswered' : 'refused';
     await sleep(REPEAT_AFTER_MS);
   }
 }
@@ -96,15 +100,22 @@ async function post(url: string, token: string, key: string, body: unknown) {
   }
 }
 
-/** Through the store, repeated under one request token. */
-export function throughStore(store: Store): Send {
+/**
+ * Through the store, repeated under one request token.
+ * @param open a store that tells of each request of its own that got no answer: it repeats such by itself
+ */
+export function throughStore(open: (onUnanswered: () => void) => Store): Send {
   return () => {
     const token = newToken();
     return async (messages) => {
+      let answered = true;
+      const store = open(() => {
+        answered = false;
+      });
       try {
         return (await store.enqueue({ messages: messages.map(unnamedOf), token })).ids;
       } catch (error) {
-        if (error instanceof StorageError) return 'unanswered';
+        if (error instanceof StorageError) return answered && error.code === 'refused' ? 'full' : 'unanswered';
         throw error;
       }
     };

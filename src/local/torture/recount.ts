@@ -15,6 +15,8 @@ export interface Recount {
  * and the schedules of the Worker's own app, whose next slot is no leftover.
  */
 const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules']);
+/** Longer than any delay, retry or lease of a run. */
+const LONGEST_WAIT_MS = 10_000;
 const isSlot = (timer: string) => timer.startsWith('s ');
 
 export async function recount(redis: Redis, root: string): Promise<Recount> {
@@ -43,6 +45,15 @@ async function timersOf(redis: Redis, root: string): Promise<string[]> {
 /** Without the mark that the next exchange takes away where a queue was resumed. */
 async function lanesIn(redis: Redis, index: string): Promise<string[]> {
   return (await redis.zrange<string[]>(index, 0, -1)).filter((lane) => lane !== '!');
+}
+
+/** What storage refused to move was put off for a minute. In a run nothing else waits as long, and nobody wants to. */
+export async function bringForward(redis: Redis, root: string): Promise<void> {
+  const now = Date.now();
+  const late = await redis.zrange<string[]>(`${root}timers`, now + LONGEST_WAIT_MS, '+inf', { byScore: true });
+  for (const member of late.filter((timer) => !isSlot(timer))) {
+    await redis.zadd(`${root}timers`, { xx: true }, { score: now, member });
+  }
 }
 
 /** Whether anything waits, is delayed or is leased. */

@@ -3,8 +3,9 @@
  * and again. Then all faults stop, everything is drained, and the history is judged.
  */
 import { Redis } from '@upstash/redis';
+import { StorageError } from '../../errors.ts';
 import { DRAINED } from '../../message.ts';
-import { connect } from '../../store/client.ts';
+import { connect, type Send } from '../../store/client.ts';
 import { type Operations, openOperations } from '../../store/operations.ts';
 import { scriptRunner } from '../../store/script.ts';
 import { openStore, type Store } from '../../store/store.ts';
@@ -26,7 +27,7 @@ import { operate, resumeAll } from './operators.ts';
 import { startTortureOutbox } from './outbox.ts';
 import { overHttp, produce, throughStore } from './producers.ts';
 import { chanceFor } from './random.ts';
-import { auditAll, isEmpty, recount, removeKeys } from './recount.ts';
+import { auditAll, bringForward, isEmpty, recount, removeKeys } from './recount.ts';
 import { figuresOf, type Run, tableOf, verdictOf } from './report.ts';
 import { readSettings, type Settings } from './settings.ts';
 
@@ -49,10 +50,16 @@ interface Stage extends Settings {
   book: LeaseBook;
   redisClient: Redis;
   root: string;
-  /** Each call of the store is repeated so often before it counts as unanswered. */
-  openStore: (repeatAfterMs?: number[]) => Store;
+  openStore: (options?: StoreOptions) => Store;
   operations: Operations;
   stopFaults: () => void;
+}
+
+interface StoreOptions {
+  /** Each call is repeated so often before it counts as unanswered. */
+  repeatAfterMs?: number[];
+  /** Told of each request without an answer. */
+  onUnanswered?: () => void;
 }
 
 async function main(settings: Settings): Promise<void> {
@@ -70,7 +77,7 @@ async function main(settings: Settings): Promise<void> {
       SLUICE_PREFIX: prefix,
       SLUICE_REDIS_TIMEOUT_MS: String(STORAGE_TIMEOUT_MS),
       SLUICE_LEASE_MS: String(LEASE_MS),
-      SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler, so that some are cut off
+      SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler: drains live on for some, and others begin meanwhile
       SLUICE_CONCURRENCY: '40',
     },
     emulator: {
@@ -87,8 +94,8 @@ async function main(settings: Settings): Promise<void> {
   const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => STORAGE_TIMEOUT_MS });
   const redisClient = new Redis({ url: emulator.url, token: emulator.token });
   const root = `{${prefix}}:`;
-  const open = (repeatAfterMs?: number[]) => {
-    const runner = scriptRunner({ send, ...(repeatAfterMs ? { repeatAfterMs } : {}) });
+  const open = ({ onUnanswered, ...options }: StoreOptions = {}) => {
+    const runner = scriptRunner({ send: onUnanswered ? watched(send, onUnanswered) : send, ...options });
     return openStore({ runner, prefix, policies: POLICIES });
   };
   const operations = openOperations({ runner: scriptRunner({ send }), prefix });
@@ -149,6 +156,7 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
   await operating;
   await until(async () => {
     await resumeAll(operations); // again and again: a pause may be on its way still
+    await bringForward(redisClient, root);
     return isEmpty(redisClient, root);
   });
   const seconds = (performance.now() - started) / 1_000;
@@ -197,10 +205,20 @@ async function produceAll({ seed, seconds, messages, stack, history, book, openS
     return produce({ send, plan: next, history, chance, mayGoOn });
   };
   const { token } = stack;
+  const openHasty = (onUnanswered: () => void) => openStore({ repeatAfterMs: HASTY, onUnanswered });
   await Promise.all([
     ...Array.from({ length: HTTP_PRODUCERS }, (_, i) => producer(`http ${i}`, overHttp(url, token), 0)),
-    ...Array.from({ length: STORE_PRODUCERS }, (_, i) => producer(`store ${i}`, throughStore(openStore(HASTY)), 0.8)),
+    ...Array.from({ length: STORE_PRODUCERS }, (_, i) => producer(`store ${i}`, throughStore(openHasty), 0.8)),
   ]);
+}
+
+/** Where storage refuses it has answered: of anything else nobody knows whether it ran. */
+function watched(send: Send, onUnanswered: () => void): Send {
+  return (command) =>
+    send(command).catch((error: unknown) => {
+      if (!(error instanceof StorageError && error.code === 'refused')) onUnanswered();
+      throw error;
+    });
 }
 
 /** Sweeps of many at once, again and again, as from pingers that know nothing of each other. */

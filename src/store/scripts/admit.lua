@@ -12,7 +12,7 @@
 local function new_intake()
   return {
     moves = {}, timers = {}, envelopes = {}, dedups = {}, follows = {}, known = {}, met = {}, replaced = {}, looked = {},
-    soonest = math.huge, place = 0, last_at = {}, instants = 0,
+    soonest = math.huge, place = 0, last_at = {}, instants = 0, held = {},
   }
 end
 
@@ -55,7 +55,7 @@ local function line_of(shard, run, lane, pool, due)
   return table.concat({ lane, pool, run.attempts, shard.since, expires }, ' ') .. run.extras .. '\n'
 end
 
-local admit_one, put_replaced, remove_replaced
+local admit_one, put_replaced, put_over, remove_replaced
 do
   -- A message whose key a new one has: { id =, state = (as locate says), lane =, pool =, line = (with its line feed), score = (of
   -- its timer) }. One of this request has `at_envelope`, its place among the envelopes, and `at_timer` where it is delayed. Of one
@@ -76,6 +76,7 @@ do
   local function first_of(shard, intake, run)
     local first = intake.known[run.key]
     local id = first and first.id or holder_of(intake, run.key)
+    intake.held[run.key] = id ~= '' and id or nil -- whose it was before this call
     if id == '' then return nil end
     if run.mode == 'drop' then return id, 'duplicate' end
     first = first or stored_first(shard, intake, id)
@@ -102,7 +103,7 @@ do
     if quiet then
       local due = shard.now + run.delay
       first.lane, first.pool, first.score, first.moved = run.lane, run.pool, instant(due), true
-      intake.dedups[#intake.dedups + 1] = { run.key, first.id, run.window }
+      intake.dedups[#intake.dedups + 1] = { run.key, first.id, run.window, first.id }
       foresee(shard, intake, run.pool, due)
     end
     if quiet or tried then
@@ -142,7 +143,7 @@ do
         id = id, state = ready and 'ready' or 'delayed', lane = run.lane, pool = run.pool, line = run.line, score = score,
         at_envelope = #intake.envelopes, at_timer = not ready and #intake.timers + 1,
       }
-      intake.dedups[#intake.dedups + 1] = { run.key, id, run.window }
+      intake.dedups[#intake.dedups + 1] = { run.key, id, run.window, intake.held[run.key] }
     end
     if follows then intake.follows[#intake.follows + 1] = { id = id, args = follows } end
     if ready then
@@ -153,18 +154,6 @@ do
       intake.timers[#intake.timers + 1] = delayed(run.pool, run.lane, '1.' .. id)
       foresee(shard, intake, run.pool, shard.now + run.delay)
     end
-  end
-
-  -- Puts envelopes in the place of others.
-  local function put_over(envelopes)
-    local before = {}
-    for i = 1, #envelopes, 2 do before[i], before[i + 1] = envelopes[i], redis.call('GET', envelopes[i]) end
-    undo_by(function()
-      for i = 1, #before, 2 do
-        if before[i + 1] then redis.pcall('SET', before[i], before[i + 1]) end
-      end
-    end)
-    in_chunks('MSET', nil, envelopes)
   end
 
   -- What was stored before becomes what it is replaced by. What it was stays until remove_replaced: its timer under another name,
@@ -191,8 +180,24 @@ do
       end
     end
     put_members(shard.timers, members)
-    in_chunks('ZADD', shard.timers, again)
-    put_over(envelopes) -- last: it tells which timer is the right one
+    intake.over, intake.again = envelopes, again
+  end
+
+  -- The puts that take the place of something, which no delete takes back: behind the record of their call, which is.
+  function put_over(shard, intake)
+    local before = {}
+    for i = 1, #intake.over, 2 do before[i], before[i + 1] = intake.over[i], redis.call('GET', intake.over[i]) end
+    undo_by(function()
+      for i = 1, #before, 2 do
+        if before[i + 1] then redis.pcall('SET', before[i], before[i + 1]) end
+      end
+    end)
+    in_chunks('MSET', nil, intake.over)
+    in_chunks('ZADD', shard.timers, intake.again)
+    for _, dedup in ipairs(intake.dedups) do
+      if dedup[4] == dedup[2] then redis.call('PEXPIRE', dedup[1], dedup[3]) end
+      if dedup[4] and dedup[4] ~= dedup[2] then redis.call('SET', dedup[1], dedup[2], 'PX', dedup[3]) end
+    end
   end
 
   -- In a lane the entry of one that was tried is a new message's from now on, in the same place.
@@ -311,7 +316,8 @@ local function put_envelopes(envelopes, command)
   return true
 end
 
--- Puts all that was gathered; remove_replaced comes when all else is stored, too. With `once` nothing is written where one of the messages is there already; answers whether it was.
+-- Puts all that was gathered; remove_replaced comes when all else is stored, too. With `once` nothing is written where one of the
+-- messages is there already, which answers false, and put_over is left to the caller.
 local function put_in(shard, intake, once)
   if not put_envelopes(intake.envelopes, once and 'MSETNX' or 'MSET') then return false end
   for _, followed in ipairs(intake.follows) do
@@ -322,9 +328,12 @@ local function put_in(shard, intake, once)
   put_all(shard, intake.moves)
   put_members(shard.timers, intake.timers)
   for _, dedup in ipairs(intake.dedups) do
-    redis.call('SET', dedup[1], dedup[2], 'PX', dedup[3])
-    undo_by(function() redis.pcall('UNLINK', dedup[1]) end)
+    if not dedup[4] then
+      redis.call('SET', dedup[1], dedup[2], 'PX', dedup[3])
+      undo_by(function() redis.pcall('UNLINK', dedup[1]) end)
+    end
   end
   put_replaced(shard, intake)
+  if not once then put_over(shard, intake) end
   return true
 end

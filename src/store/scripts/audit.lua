@@ -11,8 +11,8 @@
 -- ARGV[6]  '1' to look for the entry of each envelope too, and at the whole of each lane and each set of dead letters
 -- ARGV[7]  policies  of queues with limits, as limits.lua reads them
 -- ARGV[8]  queues    of this deployment: '\n<queue> <pool>' for each
--- Returns  {next cursor, '0' at the end, {finding, name, …}, {what there is too much of to be judged: 'counts', 'envelopes'}} where a
---          finding is
+-- Returns  {next cursor, '0' at the end, {finding, name, …}, {what could not be judged beside so many leases: 'counts' of slots,
+--          'envelopes' that are in no list}} where a finding is
 --          unindexed-lane          a lane with entries that no index has: entered
 --          empty-lane              an index has a lane without entries: taken out
 --          lane-in-another-pool    a lane of a queue that was pulled and is drained now: moved
@@ -28,12 +28,12 @@
 --          dedup-without-end       a dedup key that would stay for ever: it ends in a day
 --          count-without-slots     slots that are counted otherwise than they are held: counted again
 --          followers-without-message  what would follow on a message that is gone: removed
---          foreign-entry           a lane or a set of dead letters has something in it that is no entry: set aside, under `damaged:`
+--          foreign-entry           a lane, or a set of dead letters, has in it what is no entry: set aside, under `damaged:`
 --          wrong-type              a key that nobody of ours wrote: only reported
 --          not-inspected           a key that could not be looked at or mended, as another is damaged or storage refuses
 -- Replay   finds what is left to find
--- Cost     2 commands, and about 5 for each lane, 2 for each lease, and 3 for each 100 members of indexes, timers and dead sets on the
---          page; with envelopes, about 10 for each
+-- Cost     2 commands, and about 5 for each lane, 2 for each lease, and 3 for each 100 members of indexes, timers and dead sets on
+--          the page; with envelopes, about 10 for each
 
 -- Keys, or parts of long ones, looked at in one call.
 local PARTS_AT_ONCE = 300

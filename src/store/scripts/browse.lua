@@ -6,8 +6,8 @@
 -- ARGV[2]  queue
 -- ARGV[3]  state  ready, delayed, leased or dead
 -- ARGV[4]  limit  of messages on the page
--- ARGV[5]  cursor '' begins; for ready '<part of the lanes> <lane, or -> <how many from its head>', for leased '<rank> <place in the lease>',
---          else a rank
+-- ARGV[5]  cursor '' begins; for ready '<part of the lanes> <lane, or -> <how many from its head>', for leased '<rank> <place in
+--          the lease>', else a rank
 -- ARGV[6]  bytes  of envelopes on the page, one message at least; '0' for none of them
 -- Returns  {next cursor or '', {entry, due or dead since or '', envelope, failures, …}}. A page may have fewer than the limit,
 --          or none, and still not be the last: it ends where a lane does, where the bytes do, and where it has looked at enough

@@ -11,7 +11,7 @@
 -- Cost     6 to 14 commands, and for a leased one 1 for each of 200 leases; looks at no more than 2 × 10,000 entries of the lane
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
-with_limits(shard, '')
+with_limits(shard)
 
 -- Timers and leases looked at, to tell the consumer.
 local TIMERS, LEASES = 1000, 200
@@ -52,7 +52,7 @@ if place.state == 'leased' or place.state == 'unseen' then
   return { place.state, '0' }
 end
 if place.state == 'delayed' then redis.call('ZREM', KEYS[1], place.member) end
-if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. queue_of(lane), place.member) end
+if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. (place.buried_in or queue_of(lane)), place.member) end
 redis.call('HDEL', KEYS[2], id)
 in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then

@@ -7,9 +7,9 @@
 -- Returns  for each queue {{priority, ready, …}, delayed, leased, dead, oldest ready (epoch ms) or '', config or '', '1' if
 --          these are all, '1' if no ready message is older}
 -- Replay   reads only
--- Cost     7 commands, however many queues have nothing; 1 for each lane with work, 2 for each of a queue's 10 first, a few for each
---          queue with an index of its own, blocked lanes or dead letters, 1 or 2 for each lease of 100 looked at; never more with a
---          longer backlog
+-- Cost     7 commands, however many queues have nothing; 1 for each lane with work, 2 for each of a queue's 10 first, a few for
+--          each queue with an index of its own, blocked lanes or dead letters, 1 or 2 for each lease of 100 looked at; never more
+--          with a longer backlog
 
 -- Timers looked at for delayed messages and leases, leases, what they hold, lanes in one index, and lanes whose next message is
 -- looked at: those first that were served least recently.
@@ -101,6 +101,7 @@ for i, queue in ipairs(order) do
   local ready, oldest = ready_of(count.lanes)
   local complete = count.complete and timers_complete and '1' or '0'
   local is_oldest = count.complete and #count.lanes <= HEADS and '1' or '0'
-  answer[i] = { ready, digits(count.delayed), digits(count.leased), digits(count.dead), oldest, settings[i] or '', complete, is_oldest }
+  local delayed, leased, letters = digits(count.delayed), digits(count.leased), digits(count.dead)
+  answer[i] = { ready, delayed, leased, letters, oldest, settings[i] or '', complete, is_oldest }
 end
 return answer

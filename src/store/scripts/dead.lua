@@ -1,6 +1,6 @@
 -- dead: failures of a message, and the end of those that will not be tried again.
 
-local NO_QUEUE, failure, record_failures, bury_with, bury, count_buried
+local NO_QUEUE, failure, record_failures, bury_with, bury, count_buried, discard_old
 do
 
 -- Of a message's errors the last few are kept, a line each: '<attempt> <at> <kind> <text>'.
@@ -34,8 +34,14 @@ function record_failures(shard, failures)
   end
 end
 
--- Dead letters of one queue that are kept, and how many of the oldest go at once where there are more.
-local DEAD_KEPT, TRIMMED = 100000, 200
+-- How many of the oldest dead letters go at once where a queue has more than are kept, or they are older.
+local TRIMMED = 200
+
+-- How many dead letters a queue keeps, and for how long: as the deployment says, '\n. <number> <ms>' before its queues.
+local function kept_letters(shard)
+  local number, ms = string.match(shard.policies or '', '^\n%. (%d+) (%d+)')
+  return tonumber(number or '100000'), tonumber(ms or '2592000000')
+end
 
 -- Removes dead letters for good, but those that hold their group back. Returns how many went.
 local function discard(shard, queue, letters)
@@ -59,8 +65,16 @@ end
 local function trim_dead(shard, queue)
   local key = shard.root .. 'dead:' .. queue
   local over = redis.pcall('ZCARD', key)
-  over = type(over) == 'number' and over - DEAD_KEPT or 0
+  over = type(over) == 'number' and over - kept_letters(shard) or 0
   if over > 0 then discard(shard, queue, redis.call('ZRANGE', key, '0', digits(math.min(over, TRIMMED) - 1))) end
+end
+
+-- Those that are older than a queue keeps them, a bounded number. Returns how many went.
+function discard_old(shard, queue)
+  local _, ms = kept_letters(shard)
+  local key, range = shard.root .. 'dead:' .. queue, { 'BYSCORE', 'LIMIT', '0', digits(TRIMMED) }
+  local letters = redis.pcall('ZRANGE', key, '-inf', digits(shard.now - ms), unpack(range))
+  return letters.err and 0 or discard(shard, queue, letters)
 end
 
 -- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.

@@ -40,11 +40,14 @@ local function answered(record)
   return { 'repeated', asked and '1' or waking.ask(shard, looking, first_base, ARGV[6], ARGV[7], ARGV[8]), first_base, first_met }
 end
 
--- The record of the call is its last put: without it nothing counts. Where the call was applied before, one of its messages is
+-- The record of the call is its last put, but for what takes the place of something: without it nothing counts. Where the call was applied before, one of its messages is
 -- there still, or the record is, and what was put is taken back.
 local refused = not intake.applied and attempt(function()
   local fresh = put_in(shard, intake, true)
-  if fresh and redis.call('SET', KEYS[1], fingerprint .. ' ' .. base .. ' ' .. met, 'NX', 'PX', ARGV[5]) then return end
+  if fresh and redis.call('SET', KEYS[1], fingerprint .. ' ' .. base .. ' ' .. met, 'NX', 'PX', ARGV[5]) then
+    undo_by(function() redis.pcall('UNLINK', KEYS[1]) end)
+    return put_over(shard, intake)
+  end
   intake.applied = redis.call('GET', KEYS[1]) or fingerprint .. ' ' .. base .. ' ' .. met
   error('repeated', 0)
 end)

@@ -33,7 +33,8 @@
 --           {name, open until (epoch ms; 0: closed) of each breaker that changed, …},
 --           {id, record, …} of schedules that the caller has to fire,
 --           '1' if the caller, which is no drain, should start one: what it made ready or due is for drains,
---           where work is left that the caller does not take, the shortest timeout of its queues in ms: 0 where that is not known; else ''}
+--           where work is left that the caller does not take, the shortest timeout of its queues in ms, or 0 from one that ends or is
+--           busy, and takes nothing; else '', why storage refused a part of this, or ''}
 --          {'mismatch'} where another lease has begun under the claim: nothing was done
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
@@ -215,6 +216,10 @@ end
 
 -- Behind the puts: what was taken leaves its lane, lanes that have to wait or are empty leave their index.
 local function remove_taken()
+  for _, move in ipairs(outcome.intake.moves) do -- what follows on a death may stand in a lane that was to be empty
+    fresh.more[move.lane] = true
+    if not fresh.parked[move.lane] then shard.leaving[move.lane] = nil end
+  end
   for lane, gone in pairs(fresh.gone) do
     local key = root .. 'lane:' .. lane
     if gone > 0 and fresh.more[lane] then redis.call('LTRIM', key, '0', digits(-gone - 1)) end
@@ -273,10 +278,12 @@ push_tally(KEYS[6], now)
 -- with one whose budget is over, and with one whose handlers are all busy: but of these only one says so in a while.
 local drains = ARGV[8] ~= '0'
 local short = want > 0 and missing > 0 and not lost and not unfinished and not full and not refused
-do
-  local busy = ARGV[8] == '-2' and redis.pcall('SET', KEYS[7], lease, 'NX', 'PX', digits(AWAKE_MS))
-  if (short and drains) or ARGV[8] == '-1' or (busy and (type(busy) ~= 'table' or not busy.err)) then garbage[#garbage + 1] = KEYS[3] end
+local blind = ARGV[8] == '-1'
+if ARGV[8] == '-2' then
+  local said = redis.pcall('SET', KEYS[7], lease, 'NX', 'PX', digits(AWAKE_MS))
+  blind = said and not (type(said) == 'table' and said.err)
 end
+if (short and drains) or blind then garbage[#garbage + 1] = KEYS[3] end
 in_chunks('UNLINK', nil, garbage)
 if not outcome.stays and #held > 0 then redis.call('ZREM', KEYS[1], lease_timer) end
 if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.pcall('SET', KEYS[3], lease, 'PX', ARGV[8]) end
@@ -301,7 +308,7 @@ if not drains then
   local repeated = in_transit > 0 or string.find(told, 'gone', 1, true) or string.find(told, 'stale', 1, true)
   wake = waking.ask(shard, { awake = KEYS[3], sleeper = KEYS[5] }, lease, digits(AWAKE_MS), ARGV[9], ARGV[14])
   if repeated and text_of(KEYS[3]) == lease then wake = '1' end
-elseif want == 0 and (shard.work or tonumber(ARGV[8]) < 0) and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1 then
+elseif blind and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1 then
   shard.left = 0
 end
 

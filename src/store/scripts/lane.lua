@@ -50,6 +50,12 @@ local function take_back(shard, move)
   move.pushed = 0
 end
 
+-- What cannot be put may wait in timers where it has waited there, or its key has a wrong type until somebody mends that. Else it
+-- would be overtaken: whoever puts it is told instead.
+local function may_wait(shard, refused)
+  if not shard.due and string.sub(refused, 1, 9) ~= 'WRONGTYPE' then error(refused, 0) end
+end
+
 -- Puts entries in a lane: side 'LPUSH' is its tail, 'RPUSH' its head, from which entries are taken. Answers whether the lane was
 -- empty. Of a lane that takes no more `move.pushed` is less than all.
 local function push(shard, move)
@@ -58,7 +64,10 @@ local function push(shard, move)
   for from = 1, #move.entries, CHUNK do
     local to = math.min(from + CHUNK - 1, #move.entries)
     local length = redis.pcall(move.side, shard.root .. 'lane:' .. move.lane, unpack(move.entries, from, to))
-    if type(length) == 'table' then return was_empty end
+    if type(length) == 'table' then
+      may_wait(shard, length.err)
+      return was_empty
+    end
     was_empty = was_empty or length == to
     move.pushed = to
     shard.work = shard.work or move.pool == '*'
@@ -88,7 +97,9 @@ local function enter(shard, moves, pool, lanes)
     turns[#turns + 1] = turn(lane, shard.now)
     turns[#turns + 1] = lane
   end
-  if not attempt(put_members, key, turns) then return end
+  local refused = attempt(put_members, key, turns)
+  if not refused then return end
+  may_wait(shard, refused)
   for _, lane in ipairs(lanes) do
     for _, move in ipairs(moves) do
       if move.lane == lane then

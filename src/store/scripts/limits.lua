@@ -39,9 +39,11 @@ local function parse_policy(words)
   return policy
 end
 
--- What this call knows of slots: `policies` as it was given, and what it reads and changes on its way.
+-- What this call knows of slots: `policies` as it was given (nil where its caller does not know them), and what it reads and
+-- changes on its way.
 local function with_limits(shard, policies)
-  shard.policies, shard.overrides, shard.policy = policies, {}, {}
+  shard.policies, shard.overrides, shard.policy = policies or '', {}, {}
+  shard.judges, shard.asked, shard.parking, shard.timed = policies ~= nil, {}, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
   shard.breakers, shard.shut, shard.tripped = {}, {}, {}
   shard.leaving = {} -- lane → the index that it leaves when all that was taken is stored
@@ -79,6 +81,18 @@ local function outlasts(shard, queue)
   if timeout <= shard.life then return false end
   shard.left = math.min(shard.left or timeout, timeout)
   return true
+end
+
+-- What operators set for a queue: its limits count over those of the code from here on. A command, so only a queue whose lanes wait
+-- is asked for, and once in a call. Returns whether they have paused it: then its lanes wait on.
+local function load_override(shard, pool, queue)
+  if shard.asked[queue] == nil then
+    local setting = redis.pcall('HGET', shard.root .. 'config', queue)
+    local state, of, words = string.match(type(setting) == 'string' and setting or '', '^(%l+) (%S+)(.*)$')
+    shard.asked[queue] = of == pool and state or ''
+    if of == pool and words ~= '' then shard.overrides[queue], shard.policy[queue] = words, nil end
+  end
+  return shard.asked[queue] == 'paused'
 end
 
 -- The name of a lane's group: '<queue>/' where it has none, which counts as one of its own.
@@ -196,17 +210,38 @@ local function unuse(shard, pool, lane, slot)
   if slot then free(shard, slot) else shard.freed[#shard.freed + 1] = { pool = pool, lane = lane, mode = 'g' } end
 end
 
--- Parked until its queue or its group has room: taken out of the index by the caller. False where that cannot be.
+-- Has to wait until its queue or its group has room, by park_all with the others of this call: a command for each of thousands of
+-- lanes would be what a limit costs.
 local function park(shard, pool, lane, score, waits_for, until_ms)
-  local grouped = waits_for ~= queue_of(lane)
-  local parked = digits(tonumber(score) + (grouped and GROUP or 0))
-  if type(redis.pcall('ZADD', shard.root .. 'parked:' .. queue_of(lane), parked, lane)) ~= 'number' then return false end
-  if until_ms then
+  local queue = queue_of(lane)
+  local parking = shard.parking[queue] or {}
+  shard.parking[queue] = parking
+  parking[#parking + 1] = digits(tonumber(score) + (waits_for ~= queue and GROUP or 0))
+  parking[#parking + 1] = lane
+  if until_ms and not shard.timed[waits_for] then
+    shard.timed[waits_for] = true
     shard.windows[#shard.windows + 1] = digits(until_ms)
     shard.windows[#shard.windows + 1] = 'q ' .. pool .. ' ' .. waits_for
   end
-  return true
 end
+
+-- Returns the lanes that are parked now, and are to be taken out of the index by the caller: not those of a queue for which that
+-- cannot be.
+local function park_all(shard)
+  local parked = {}
+  for queue, parking in pairs(shard.parking) do
+    for from = 1, #parking, CHUNK do
+      local to = math.min(from + CHUNK - 1, #parking)
+      local put = redis.pcall('ZADD', shard.root .. 'parked:' .. queue, unpack(parking, from, to))
+      for i = from, type(put) == 'number' and to or 0, 2 do parked[#parked + 1] = parking[i + 1] end
+    end
+  end
+  shard.parking = {}
+  return parked
+end
+
+local unpark_queue, unpark_freed, open_window
+do
 
 -- Lanes with the scores they had come back into the index. Never raises, for it comes after what slots were freed by: where
 -- the index has a wrong type they stay parked.
@@ -227,13 +262,17 @@ local function unpark(shard, stored, queue, lanes)
   end
 end
 
--- Brings back lanes that wait for their queue, those first that were served least recently. Returns whether all are back.
-local function unpark_queue(shard, pool, queue, most)
-  local found = redis.pcall('ZRANGE', shard.root .. 'parked:' .. queue, '-inf', '(' .. digits(GROUP), 'BYSCORE', 'LIMIT', '0',
-    digits(most), 'WITHSCORES')
-  if found.err then return true end
-  local lanes = {}
-  for i = 1, #found, 2 do lanes[#lanes + 1] = { found[i], found[i + 1] } end
+-- Lanes that wait for their queue, with their scores: those first that were served least recently.
+local function waiting_lanes(shard, queue, most)
+  local found, lanes = redis.pcall('ZRANGE', shard.root .. 'parked:' .. queue, '-inf', '(' .. digits(GROUP), 'BYSCORE', 'LIMIT', '0',
+    digits(most), 'WITHSCORES'), {}
+  for i = 1, found.err and 0 or #found, 2 do lanes[#lanes + 1] = { found[i], found[i + 1] } end
+  return lanes
+end
+
+-- Brings some of them back. Returns whether all are back.
+function unpark_queue(shard, pool, queue, most)
+  local lanes = waiting_lanes(shard, queue, most)
   unpark(shard, pool, queue, lanes)
   return #lanes < most
 end
@@ -255,8 +294,27 @@ local function unpark_groups(shard, pool, queue, groups)
   unpark(shard, pool, queue, lanes)
 end
 
+-- How many lanes may come back where so many slots of their queue were freed.
+local function lanes_for(shard, queue, freed)
+  local policy = policy_of(shard, queue)
+  return math.min(PARK, policy and policy.c and math.max(freed, policy.c - count_of(shard, queue)) or PARK)
+end
+
+-- Brings them back. Returns whether the others come by themselves, or there are none.
+local function unpark_next(shard, pool, queue, freed)
+  local most = lanes_for(shard, queue, freed)
+  local lanes = waiting_lanes(shard, queue, most)
+  if #lanes == 0 or load_override(shard, pool, queue) then return true end
+  local allowed = lanes_for(shard, queue, freed)
+  if allowed > most and #lanes == most then lanes = waiting_lanes(shard, queue, allowed) end
+  for i = #lanes, allowed + 1, -1 do lanes[i] = nil end
+  most = allowed
+  unpark(shard, pool, queue, lanes)
+  return #lanes < most
+end
+
 -- Lanes that waited for what was freed come back.
-local function unpark_freed(shard)
+function unpark_freed(shard)
   local queues, order = {}, {}
   for _, slot in ipairs(shard.freed) do
     local queue, group = queue_of(slot.lane), group_of(slot.lane)
@@ -273,13 +331,13 @@ local function unpark_freed(shard)
   end
   shard.freed = {}
   for _, queue in ipairs(order) do
-    local freed, policy = queues[queue], policy_of(shard, queue)
+    local freed, all = queues[queue], true
     shard.work = shard.work or freed.pool == '*' -- also where nobody has met its limit yet, and parked a lane
     load_counts(shard, { queue })
-    local most = policy and policy.c and math.max(freed.count, policy.c - count_of(shard, queue)) or PARK
     if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end
-    local queue_waits = freed.count > 0 or not policy
-    local all = shard.shut[queue] or not queue_waits or unpark_queue(shard, freed.pool, queue, math.min(PARK, most))
+    local queue_waits = freed.count > 0 or (shard.judges and not policy_of(shard, queue))
+    if queue_waits and not shard.shut[queue] then all = unpark_next(shard, freed.pool, queue, freed.count) end
+    local policy = policy_of(shard, queue)
     if not all and not (policy and (policy.c or policy.r or policy.trips)) then -- its limit is gone: nobody else brings them
       shard.windows[#shard.windows + 1] = digits(shard.now)
       shard.windows[#shard.windows + 1] = 'q ' .. freed.pool .. ' ' .. queue
@@ -288,18 +346,26 @@ local function unpark_freed(shard)
 end
 
 -- A period is over: what waited for it comes back. Returns when to look again, if more wait.
-local function open_window(shard, pool, name)
+function open_window(shard, pool, name)
   local queue = string.match(name, '^[^/]+')
   if name ~= queue then
     unpark_groups(shard, pool, queue, { name })
     return nil
   end
+  if load_override(shard, pool, queue) then return nil end
   local policy = policy_of(shard, queue)
   local rate, per = policy and policy.r or WINDOW, policy and policy.per or UNLIMITED_MS
   local most = math.min(WINDOW, rate)
+  if policy and policy.c and not policy.r then -- the others come with the slots of these, or of those in flight
+    load_counts(shard, { queue })
+    most = math.min(WINDOW, policy.c - count_of(shard, queue))
+    if most > 0 then unpark_queue(shard, pool, queue, most) end
+    return nil
+  end
   if unpark_queue(shard, pool, queue, most) then return nil end
-  if policy and policy.c and not policy.r then return nil end -- the others come with the slots of these
   return math.min(shard.now + per * most / rate, (math.floor(shard.now / per) + 1) * per)
+end
+
 end
 
 -- Of what an attempt cannot do without, a refusal is raised; of the rest it is not.

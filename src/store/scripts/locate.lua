@@ -65,6 +65,48 @@ do
     return nil, false
   end
 
+  -- Attempts looked for one by one where the texts of failures say nothing.
+  local TRIES = 20
+
+  -- A message whose failures could not be recorded, or whose letter its queue could not keep: by each attempt that it may have had.
+  local function find_any(shard, id, place, seen)
+    local root, header, waiting, letters, entries = shard.root, place.header, {}, {}, {}
+    local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
+    for attempt_no = 1, math.min(header.attempts, TRIES) do
+      local entry = digits(attempt_no) .. '.' .. id
+      entries[entry] = true
+      letters[#letters + 1], letters[#letters + 2] = entry, with_slot(entry, slot)
+      for _, member in ipairs({ waiting_of(header, entry) }) do waiting[#waiting + 1] = member end
+    end
+    local has_slot
+    place.at, place.member, has_slot = score_of(shard.timers, unpack(waiting))
+    if place.at then
+      place.state, place.slot, place.entry = 'delayed', has_slot and slot or nil, string.match(place.member, '%S+$')
+      return true
+    end
+    for _, queue in ipairs({ queue_of(header.lane), '-' }) do
+      place.at, place.member, has_slot = score_of(root .. 'dead:' .. queue, unpack(letters))
+      if place.at then
+        place.state, place.slot, place.entry = 'dead', has_slot and slot or nil, string.match(place.member, '^%S+')
+        place.buried_in = queue
+        return true
+      end
+    end
+    -- What was given back stands at the head.
+    if not seen.head then
+      seen.head = {}
+      local head = redis.pcall('LRANGE', root .. 'lane:' .. header.lane, '-1000', '-1')
+      for _, entry in ipairs(head) do seen.head[entry] = true end
+    end
+    for entry in pairs(entries) do
+      if seen.head[entry] then
+        place.state, place.from, place.entry = 'ready', '-1', entry
+        return true
+      end
+    end
+    return false
+  end
+
   -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
   -- from = (end of the lane, for LREM) }. The state
   -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
@@ -109,6 +151,7 @@ do
         return place
       end
     end
+    if not looked and find_any(shard, id, place, seen) then return place end
     seen.length = seen.length or redis.call('LLEN', lane)
     place.state = seen.length <= 2 * LOOK and 'leased' or 'unseen'
     return place

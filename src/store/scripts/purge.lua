@@ -15,7 +15,7 @@
 -- Timers looked at in one call: so many steps of so many.
 local TIMERS, TIMER_STEPS = 1000, 10
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
-with_limits(shard, '')
+with_limits(shard)
 local root, queue, limit, states = shard.root, ARGV[2], tonumber(ARGV[3]), ' ' .. ARGV[4] .. ' '
 local lanes_at, timers_at = string.match(ARGV[5], '^(%S*) (%S+)$')
 lanes_at, timers_at = lanes_at or '1:0', timers_at or '0'

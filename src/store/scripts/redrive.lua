@@ -13,7 +13,7 @@
 -- Cost     6 commands and 2 for each lane
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
-with_limits(shard, '')
+with_limits(shard)
 local root = shard.root
 local dead = root .. 'dead:' .. ARGV[3]
 local ids, asked, known = {}, {}, {}
@@ -49,21 +49,33 @@ end
 
 local answers, moves, moved = {}, {}, {}
 for i in ipairs(ids) do answers[i] = 'gone' end
-for from = 1, #candidates, CHUNK do
-  local to = math.min(from + CHUNK - 1, #candidates)
-  for c, score in ipairs(redis.call('ZMSCORE', dead, unpack(candidates, from, to))) do
-    local entry, i, slot = candidates[from + c - 1], owner[from + c - 1].i, owner[from + c - 1].slot
-    if score and headers[i] then
-      gather(moves, ARGV[4] ~= '' and ARGV[4] or headers[i].pool, headers[i].lane, slot and 'RPUSH' or 'LPUSH', '1r.' .. ids[i])
-      free(shard, slot)
-      moved[#moved + 1] = entry
+
+-- Those of the candidates that stand among some dead letters.
+local function look_among(key)
+  moved[key] = {}
+  for from = 1, #candidates, CHUNK do
+    local to = math.min(from + CHUNK - 1, #candidates)
+    for c, score in ipairs(redis.call('ZMSCORE', key, unpack(candidates, from, to))) do
+      local entry, i, slot = candidates[from + c - 1], owner[from + c - 1].i, owner[from + c - 1].slot
+      local found = score and answers[i] == 'gone'
+      if found and headers[i] then
+        gather(moves, ARGV[4] ~= '' and ARGV[4] or headers[i].pool, headers[i].lane, slot and 'RPUSH' or 'LPUSH', '1r.' .. ids[i])
+        free(shard, slot)
+        table.insert(moved[key], entry)
+      end
+      if found then answers[i] = headers[i] and 'redriven' or 'missing' end
     end
-    if score then answers[i] = headers[i] and 'redriven' or 'missing' end
   end
+end
+
+look_among(dead)
+-- A letter that its queue could not keep is among those of no queue.
+for _, answer in ipairs(answers) do
+  if answer == 'gone' and not moved[root .. 'dead:-'] then look_among(root .. 'dead:-') end
 end
 local refused = attempt(put_all, shard, moves)
 if refused then return redis.error_reply(refused) end
-in_chunks('ZREM', dead, moved)
+for key, letters in pairs(moved) do in_chunks('ZREM', key, letters) end
 unpark_freed(shard)
 commit_limits(shard)
 

@@ -24,7 +24,16 @@ for i = 3, #ARGV do
   end
 end
 if length + #fresh > tonumber(ARGV[2]) then return { 'full' } end
--- What was added before storage refused the others is not added again by whoever repeats the call.
-redis.call('ZADD', KEYS[2], '0', ARGV[1])
-in_chunks('LPUSH', KEYS[1], fresh)
+local refused = attempt(function()
+  redis.call('ZADD', KEYS[2], '0', ARGV[1])
+  undo_by(function()
+    if length == 0 then redis.pcall('ZREM', KEYS[2], ARGV[1]) end
+  end)
+  for from = 1, #fresh, CHUNK do
+    local to = math.min(from + CHUNK - 1, #fresh)
+    redis.call('LPUSH', KEYS[1], unpack(fresh, from, to))
+    undo_by(function() redis.pcall('LTRIM', KEYS[1], digits(to - from + 1), '-1') end)
+  end
+end)
+if refused then return redis.error_reply(refused) end
 return { digits(#fresh), digits(length + #fresh) }

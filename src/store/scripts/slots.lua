@@ -52,6 +52,7 @@ local function holding_queues(shard, stored)
   for queue, words in string.gmatch(shard.policies, '\n(%S+) %S+([^\n]*)') do -- their counts may be lost
     if string.find(words .. ' ', ' b ', 1, true) then queues[queue] = true end
   end
+  if next(queues) then queues[NO_QUEUE] = true end -- letters that their queues could not keep
   return queues
 end
 

@@ -16,10 +16,9 @@ local known = redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1
 local topics = redis.call('HLEN', KEYS[2])
 if not known and count >= tonumber(ARGV[4]) then return 'full' end
 if count == 0 and topics >= tonumber(ARGV[5]) then return 'full' end
-if not known then count = count + 1 end
-redis.call('HSET', KEYS[2], ARGV[1], string.format('%d', count)) -- first: done again it is right again
-local stored = redis.pcall('HSET', KEYS[1], ARGV[2], ARGV[3])
-if type(stored) == 'number' then return 'subscribed' end
-if not known and count == 1 then redis.pcall('HDEL', KEYS[2], ARGV[1]) end
-if not known and count > 1 then redis.pcall('HSET', KEYS[2], ARGV[1], string.format('%d', count - 1)) end
-return stored
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+if known then return 'subscribed' end
+local counted = redis.pcall('HSET', KEYS[2], ARGV[1], string.format('%d', count + 1))
+if type(counted) == 'number' then return 'subscribed' end
+redis.call('HDEL', KEYS[1], ARGV[2]) -- without its count it would be one of which nobody is told
+return counted

@@ -17,9 +17,10 @@
 -- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …},
 --           {id, record, …} of schedules that the caller has to fire, '1' if there is more to fold, next round}
 -- Replay   fires what is due by then; nothing is moved, and no figure counted, twice
--- Cost     5 commands when nothing is due, 1 more where that is noted, for each 100 queues, and 1 where it asks where it stood; 8 to
---          10 more where there are figures to fold. Of keys known by name that are there: 2 for an index, 6 for blocked lanes of a
---          queue, 3 for what operators set, 3 and one for each lease for the counts of slots
+-- Cost     5 commands when nothing is due, 1 more where that is noted, for each 100 queues, and 1 where it asks where it stood; 8
+--          to 10 more where there are figures to fold. Of keys known by name that are there: 2 for an index, 5 for blocked lanes of
+--          a queue, 3 for what operators set, 2 and one for each lease for the counts of slots; once in 60 sweeps 1 for each queue,
+--          for what it keeps no longer
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[6])
@@ -45,6 +46,13 @@ local function sweep_page()
   end
 end
 if inspects then sweep_page() end
+
+-- About once an hour: what a queue keeps no longer.
+local KEEPING = 60
+for queue in pairs(inspects and round % KEEPING == KEEPING - 1 and shard.pools or {}) do
+  local count = discard_old(shard, queue)
+  if count > 0 then found(shard, 'letters-discarded', queue) end
+end
 push_tally(KEYS[4], shard.now)
 
 -- One command asks for all keys that are known by name; which of them is there shows when there is anything at all.
@@ -70,5 +78,6 @@ if lines then folded, noted = fold(root, KEYS[4], lines, noted) end
 write_noted(root, noted)
 return {
   digits(shard.now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), ready and '1' or '0',
-  inspects and cursor or '', shard.findings, fired.schedules, folded == FOLD and '1' or '0', digits(inspects and round + 1 or round),
+  inspects and cursor or '', shard.findings, fired.schedules, folded == FOLD and '1' or '0',
+  digits(inspects and round + 1 or round),
 }

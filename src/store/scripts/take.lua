@@ -70,11 +70,8 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
     weights = weights - lane.weight
     if room <= 0 then
       local score = pass.served[lane] and turn(lane.name, shard.now) or lane.score
-      if park(shard, pool, lane.name, score, waits_for, until_ms) then
-        shard.leaving[lane.name] = pass.index
-        taken.parked[lane.name] = shard.root .. 'parked:' .. queue_of(lane.name)
-        if waits_for ~= queue_of(lane.name) then pass_on(shard, pass, queue_of(lane.name), lane.policy) end
-      end
+      park(shard, pool, lane.name, score, waits_for, until_ms)
+      if waits_for ~= queue_of(lane.name) then pass_on(shard, pass, queue_of(lane.name), lane.policy) end
       pass.served[lane], pass.promoted[lane] = nil, nil
     elseif share == 0 then
       more[#more + 1] = lane
@@ -168,12 +165,12 @@ local function restrict(shard, config, pool, index)
   shard.policy = {} -- what was known of policies was without these
   if not restricted then redis.call('ZREM', index, RESTRICTED) end
   for _ = 1, next(paused) and PASSES or 0 do
-    local parked = {}
     local lanes = redis.call('ZRANGE', index, '0', digits(PARK + passed_over(shard, index)), 'WITHSCORES')
     for i = 1, #lanes, 2 do
       local queue = queue_of(lanes[i])
-      if paused[queue] and not shard.leaving[lanes[i]] and park(shard, pool, lanes[i], lanes[i + 1], queue) then parked[#parked + 1] = lanes[i] end
+      if paused[queue] and not shard.leaving[lanes[i]] then park(shard, pool, lanes[i], lanes[i + 1], queue) end
     end
+    local parked = park_all(shard)
     in_chunks('ZREM', index, parked)
     if #parked == 0 then break end
   end
@@ -221,10 +218,10 @@ end
 -- nobody has served it.
 local UNKNOWN_LEAST_MS, UNKNOWN_MOST_MS = 2000, 900000
 
-local function put_aside(shard, index, pool, name, score)
+local function put_aside(shard, pool, name, score)
   local waited = shard.now - tonumber(score) % TURN / TICKS
   local until_ms = shard.now + math.max(UNKNOWN_LEAST_MS, math.min(UNKNOWN_MOST_MS, waited))
-  if park(shard, pool, name, score, queue_of(name), until_ms) then shard.leaving[name] = index end
+  park(shard, pool, name, score, queue_of(name), until_ms)
 end
 
 -- Whether a lane may be served by who asks. Where its queue is another's it is moved, or put aside.
@@ -232,7 +229,7 @@ local function is_served(shard, index, pool, name, score)
   local queue = queue_of(name)
   local belongs = pool_of(shard, queue, pool)
   if belongs ~= pool then rehome(shard, index, name, belongs) return false end
-  if is_unknown(shard, queue) then put_aside(shard, index, pool, name, score) return false end
+  if is_unknown(shard, queue) then put_aside(shard, pool, name, score) return false end
   return not string.find(shard.policies, '\n' .. queue .. ' ' .. pool .. ' -', 1, true) -- another deployment handles it
 end
 
@@ -289,16 +286,19 @@ function take(shard, config, pool, want, taken, promoted)
       if not only or only.promoted or (only.policy and only.policy.max_wait) then turns_of(pass.served, turns, shard.now, more) end
       pass.served = {}
     end
+    for _, name in ipairs(park_all(shard)) do
+      shard.leaving[name], taken.parked[name] = index, shard.root .. 'parked:' .. queue_of(name)
+    end
     for i = 1, #turns, CHUNK do redis.pcall('ZADD', index, unpack(turns, i, math.min(i + CHUNK - 1, #turns))) end
     for queue, count in pairs(pass.turns) do
       unpark_queue(shard, pool, queue, math.min(PARK, count))
       more = true
     end
     local got = #taken.entries - before
-    if got == 0 then moved_aside = moved_aside + math.max(1, seen) end
+    if got == 0 then moved_aside = moved_aside + math.max(1, seen - passed) end
     -- As many as it takes where they hold what these did, behind those that were looked at.
     asked = (got == 0 and PARK or math.min(want, math.ceil(want * #lanes / got))) + seen
-    most = asked
+    most, passed = asked, passed_over(shard, index)
   until want == 0 or not more or moved_aside >= PASSES * PARK
   return want, want > 0 and more
 end

@@ -195,6 +195,7 @@ function fire(shard, limit, own)
   elseif #firing.done > 0 then
     remove_fired(shard, firing, fired)
   end
+  shard.due = nil
   fire_others(shard, firing, fired)
   unpark_freed(shard)
   commit_limits(shard)

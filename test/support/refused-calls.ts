@@ -1,0 +1,962 @@
+// The calls that write, each in a scenario of its own: what storage refuses inside them, the tests of refused writes try out.
+import type { StoredDedup, Unnamed } from '../../src/message.ts';
+import { openRings } from '../../src/store/rings.ts';
+import { type Change, openScheduleStore } from '../../src/store/schedules.ts';
+import { openTallies } from '../../src/store/tallies.ts';
+import { openTopicStore } from '../../src/store/topics.ts';
+import type { Bench } from './bench.ts';
+import { type Answer, adopt, enqueues, exchanges, type Scenario, type Scene } from './refusing.ts';
+
+const times = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
+const failure = { kind: 'failed', text: 'x' } as const;
+const policy = (words: string, name = 'mail') => ({ name, pool: '*', policy: words });
+
+const dedup = (mode: StoredDedup['mode'], release = false): StoredDedup => ({
+  digest: 'd'.repeat(22),
+  windowMs: 600_000,
+  mode,
+  release,
+});
+
+/** What follows on this one, in other queues than its own. */
+const follows = (b: Bench, name: string): Unnamed['follows'] => [
+  { on: 'done', message: b.message('after', `after ${name}`) },
+  { on: 'dead', message: b.message('sorry', `sorry for ${name}`, { delayMs: 500 }) },
+];
+
+/** Dies by its consumer's word. */
+async function bury(b: Bench, ...ids: string[]): Promise<void> {
+  await b.take(ids.length, 'u');
+  const settlements = ids.map((id) => ({ entry: `1.${id}`, outcome: 'dead' as const, failure }));
+  await b.exchange({ lease: 'u', settlements });
+  for (const id of ids) b.unordered.add(id);
+}
+
+/** What takes the place of something cannot be taken back by deletes: done again it is the same. */
+const REPLACED = / changed \/(envelopes\/<first>|rest\/then:<first>)/;
+
+const enqueueing: Scenario[] = [
+  { name: 'one message', call: enqueues((b) => [b.message('mail', 'a')]) },
+  {
+    name: 'messages of several lanes and groups',
+    prepare: (b: Bench) => b.enqueue(b.message('mail', 'old')),
+    call: enqueues((b) => [
+      b.message('mail', 'a'),
+      b.message('mail', 'b', { group: 'g' }),
+      b.message('mail', 'c', { group: 'h' }),
+      b.message('news', 'd', { priority: 1 }),
+      b.message('mail', 'e'),
+    ]),
+  },
+  { name: 'more than go into a lane at once', call: enqueues((b) => times(210, (i) => b.message('mail', `m${i}`))) },
+  { name: 'a delayed one', call: enqueues((b) => [b.message('mail', 'a', { delayMs: 5_000 })]) },
+  {
+    name: 'ready and delayed ones',
+    call: enqueues((b) => [
+      b.message('mail', 'a', { delayMs: 5_000 }),
+      b.message('mail', 'b'),
+      b.message('news', 'c', { delayMs: 1 }),
+    ]),
+  },
+  { name: 'one whose key is new', call: enqueues((b) => [b.message('mail', 'a', { dedup: dedup('drop') })]) },
+  {
+    name: 'one whose key is taken',
+    prepare: (b: Bench) => b.enqueue(b.message('mail', 'first', { dedup: dedup('drop') })),
+    call: enqueues((b) => [b.message('mail', 'a', { dedup: dedup('drop') }), b.message('mail', 'b')]),
+  },
+  {
+    name: 'one that replaces another',
+    prepare: (b: Bench) => b.enqueue(b.message('mail', 'first', { dedup: dedup('replace') })),
+    call: enqueues((b) => [b.message('mail', 'first', { dedup: dedup('replace') }), b.message('mail', 'b')]),
+    leaves: REPLACED,
+  },
+  {
+    name: 'one that waits for quiet',
+    call: enqueues((b) => [
+      b.message('mail', 'a', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'a') }),
+    ]),
+  },
+  {
+    name: 'one that waits for quiet again',
+    prepare: async (b: Bench) => {
+      await b.enqueue(
+        b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'first') }),
+      );
+      b.now += 1_000;
+    },
+    call: enqueues((b) => [
+      b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'other') }),
+    ]),
+    leaves: REPLACED,
+  },
+  {
+    name: 'one that waits for quiet again, in another lane',
+    prepare: (b: Bench) => b.enqueue(b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce') })),
+    call: enqueues((b) => [
+      b.message('mail', 'first', { delayMs: 6_000, dedup: dedup('debounce'), priority: 0, group: 'g' }),
+      b.message('mail', 'b'),
+    ]),
+    leaves: REPLACED,
+  },
+  {
+    name: 'one on which others follow',
+    call: enqueues((b) => [
+      b.message('mail', 'a', { follows: follows(b, 'a') }),
+      b.message('mail', 'b', { follows: follows(b, 'b') }),
+    ]),
+  },
+  { name: 'a publication', call: enqueues((b) => [b.message('mail', 'a'), b.message('news', 'b')], { note: 'note' }) },
+].map((scenario) => ({
+  ...scenario,
+  name: `an enqueue: ${scenario.name}`,
+  whole: true,
+  behind: (b) => [b.message('mail', 'behind'), b.message('mail', 'behind too', { group: 'g' })],
+}));
+
+const fewLanes = async (b: Bench) => {
+  await b.enqueue(
+    ...times(4, (i) => b.message('mail', `m${i}`)),
+    ...times(3, (i) => b.message('news', `n${i}`)),
+    b.message('mail', 'g', { group: 'g' }),
+    b.message('chat', 'c', { priority: 1 }),
+  );
+};
+
+const grouped = async (b: Bench) => {
+  await b.enqueue(...['g', 'h', 'i'].flatMap((group) => times(3, (i) => b.message('mail', `${group}${i}`, { group }))));
+};
+
+const taking: Scenario[] = [
+  {
+    name: 'from one lane',
+    prepare: (b: Bench) => b.enqueue(...times(3, (i) => b.message('mail', `m${i}`))),
+    call: exchanges({ want: 2 }),
+  },
+  {
+    name: 'all of several lanes',
+    prepare: fewLanes,
+    call: exchanges({ want: 20, drain: { ending: false, sleepMs: 60_000 } }),
+  },
+  { name: 'a part of several lanes', prepare: fewLanes, call: exchanges({ want: 3 }), later: true },
+  {
+    name: 'more than go into a lease at once',
+    prepare: (b: Bench) => b.enqueue(...times(210, (i) => b.message('mail', `m${i}`))),
+    call: exchanges({ want: 205 }),
+  },
+  {
+    name: 'beside what it holds',
+    prepare: async (b: Bench) => {
+      await fewLanes(b);
+      await b.take(1);
+    },
+    call: exchanges({ held: 1, want: 20 }),
+  },
+  {
+    name: 'what an answer that was lost had taken',
+    prepare: async (b: Bench) => {
+      await fewLanes(b);
+      await b.take(2);
+    },
+    call: exchanges({ want: 20 }),
+  },
+  {
+    name: 'up to a limit',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('c=2'));
+      await fewLanes(b);
+    },
+    call: exchanges({ want: 20 }),
+    later: true,
+  },
+  {
+    name: 'one of each group',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('c=9 gc=1'));
+      await grouped(b);
+    },
+    call: exchanges({ want: 20 }),
+  },
+  {
+    name: 'of groups in order',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('o'));
+      await grouped(b);
+    },
+    call: exchanges({ want: 20 }),
+  },
+  {
+    name: 'as many as a period allows',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('r=2/1000 gr=1/3000'));
+      await grouped(b);
+    },
+    call: exchanges({ want: 20 }),
+    later: true,
+  },
+  {
+    name: 'of a lane that waited for too long',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('a=1000'));
+      await fewLanes(b);
+      await b.take(2, 'other');
+      b.now += 2_000;
+      await b.store.sweep('*');
+    },
+    call: exchanges({ want: 3 }),
+    later: true,
+  },
+  {
+    name: 'where a destination is left alone',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('gh=2/30000'));
+      await grouped(b);
+      const taken = await b.take(3, 'u');
+      const settlements = taken.map((entry) => ({
+        entry,
+        outcome: 'retry' as const,
+        health: 'bad' as const,
+        delayMs: 1,
+        failure,
+      }));
+      await b.exchange({ lease: 'u', settlements });
+      await b.exchange({ lease: 'u', want: 3 });
+    },
+    call: exchanges({ want: 20 }),
+    later: true,
+  },
+  {
+    name: 'what is over',
+    prepare: async (b: Bench) => {
+      await b.enqueue(
+        b.message('mail', 'over', { ttlMs: 500, follows: follows(b, 'over'), dedup: dedup('drop', true) }),
+        b.message('mail', 'good'),
+      );
+      b.now += 1_000;
+    },
+    call: exchanges({ want: 5 }),
+    later: true,
+  },
+  {
+    name: 'what is over, on which one follows in a lane that it empties',
+    prepare: async (b: Bench) => {
+      const after = b.message('after', 'sorry');
+      await b.enqueue(
+        b.message('mail', 'over', { priority: 0, ttlMs: 500, follows: [{ on: 'dead', message: after }] }),
+        b.message('after', 'waits'),
+      );
+      b.now += 1_000;
+    },
+    call: exchanges({ want: 5 }),
+    later: true,
+  },
+  {
+    name: 'what is cancelled, and what has no envelope',
+    prepare: async (b: Bench) => {
+      const [gone = '', cancelled = ''] = await b.enqueue(
+        b.message('mail', 'gone'),
+        b.message('mail', 'cancelled'),
+        b.message('mail', 'good'),
+      );
+      await b.redises.raw.set(`${b.root}m:${cancelled}`, 'cancelled');
+      await b.redises.raw.del(`${b.root}m:${gone}`);
+      b.alive.delete(cancelled);
+      await b.redises.raw.hset(`${b.root}failures`, gone, '1 1 missing x'); // the bench is to mind nothing before
+    },
+    call: exchanges({ want: 5 }),
+    later: true,
+  },
+  {
+    name: 'while a queue is paused',
+    prepare: async (b: Bench) => {
+      await fewLanes(b);
+      await b.operations().pause('mail', '*');
+    },
+    call: exchanges({ want: 20 }),
+  },
+  {
+    name: 'while a queue is resumed',
+    prepare: async (b: Bench) => {
+      await fewLanes(b);
+      await b.operations().pause('mail', '*');
+      await b.take(9, 'other');
+      await b.operations().resume('mail', '*');
+    },
+    call: exchanges({ want: 20 }),
+    later: true,
+  },
+].map((scenario) => ({ ...scenario, name: `an exchange that takes ${scenario.name}` }));
+
+/** Holds so many of these in lease a. */
+const held = (messages: (b: Bench) => Unnamed[], words?: string) => async (b: Bench) => {
+  if (words !== undefined) b.deploy(policy(words));
+  const ids = await b.enqueue(...messages(b));
+  await b.take(ids.length);
+  for (const id of ids) b.unordered.add(id);
+};
+
+const three = held((b) => ['a', 'b', 'c'].map((name) => b.message('mail', name)));
+const inGroups = (b: Bench) =>
+  ['a', 'b', 'c'].map((name) => b.message('mail', name, { group: name, maxAttempts: name === 'c' ? 1 : 5 }));
+
+const settling: Scenario[] = [
+  {
+    name: 'acks all',
+    prepare: three,
+    call: exchanges({
+      settle: [
+        ['a', 'ack'],
+        ['b', 'ack'],
+        ['c', 'ack'],
+      ],
+    }),
+  },
+  { name: 'acks one of three', prepare: three, call: exchanges({ held: 2, settle: [['b', 'ack']] }) },
+  {
+    name: 'acks most of many',
+    prepare: held((b) => times(20, (i) => b.message('mail', `m${i}`))),
+    call: exchanges({ held: 3, settle: times(17, (i) => [`m${i}`, 'ack']) }),
+  },
+  {
+    name: 'acks with a result, a key that goes and what follows',
+    prepare: held((b) => [
+      b.message('mail', 'a', { retentionMs: 60_000 }),
+      b.message('mail', 'b', { dedup: dedup('drop', true) }),
+      b.message('mail', 'c', { follows: follows(b, 'c') }),
+      b.message('mail', 'd'),
+    ]),
+    call: exchanges({ held: 1, settle: ['a', 'b', 'c'].map((name) => [name, 'ack', { result: '{"x":1}' }]) }),
+  },
+  {
+    name: 'acks with what its handler enqueued',
+    prepare: three,
+    call: async (scene: Scene, earlier?: Answer) => {
+      const { b } = scene;
+      const chained = [
+        { id: 'x'.repeat(20), ...b.message('news', 'x') },
+        { id: 'y'.repeat(20), ...b.message('news', 'y', { delayMs: 500 }) },
+      ];
+      return exchanges({
+        held: 1,
+        settle: [
+          ['a', 'ack', { chained }],
+          ['b', 'ack'],
+        ],
+      })(scene, earlier);
+    },
+  },
+  {
+    name: 'retries',
+    prepare: three,
+    call: exchanges({
+      held: 1,
+      settle: [
+        ['a', 'retry', { delayMs: 1_000 }],
+        ['b', 'retry'],
+      ],
+    }),
+  },
+  {
+    name: 'retries for the last time',
+    prepare: held((b) => [
+      b.message('mail', 'a', { maxAttempts: 1, follows: follows(b, 'a') }),
+      b.message('mail', 'b'),
+    ]),
+    call: exchanges({ held: 1, settle: [['a', 'retry']] }),
+  },
+  {
+    name: 'dead-letters',
+    prepare: three,
+    call: exchanges({
+      held: 1,
+      settle: [
+        ['a', 'dead'],
+        ['b', 'dead'],
+      ],
+    }),
+  },
+  {
+    name: 'releases',
+    prepare: three,
+    call: exchanges({
+      held: 1,
+      settle: [
+        ['a', 'release'],
+        ['b', 'release'],
+      ],
+    }),
+  },
+  {
+    name: 'releases for later',
+    prepare: three,
+    call: exchanges({ held: 1, settle: [['a', 'release', { delayMs: 1_000 }]] }),
+  },
+  {
+    name: 'does all of it and takes',
+    prepare: async (b: Bench) => {
+      await held((b) => ['a', 'b', 'c', 'd', 'e'].map((name) => b.message('mail', name)))(b);
+      await b.enqueue(b.message('mail', 'f'), b.message('news', 'g'));
+    },
+    call: exchanges({
+      held: 1,
+      want: 9,
+      settle: [
+        ['a', 'ack'],
+        ['b', 'retry', { delayMs: 1_000 }],
+        ['c', 'dead'],
+        ['d', 'release', { delayMs: 2_000 }],
+      ],
+    }),
+  },
+  {
+    name: 'settles what has slots',
+    prepare: held(inGroups, 'c=3 gc=1'),
+    call: exchanges({
+      settle: [
+        ['a', 'ack'],
+        ['b', 'retry'],
+        ['c', 'retry'],
+      ],
+    }),
+    later: true,
+  },
+  {
+    name: 'settles what is in order',
+    prepare: async (b: Bench) => {
+      await held(inGroups, 'o')(b);
+      await b.enqueue(...inGroups(b).map((message, i) => ({ ...message, json: `{"body":"next ${i}"}` })));
+    },
+    call: exchanges({
+      settle: [
+        ['a', 'ack'],
+        ['b', 'retry', { delayMs: 1_000 }],
+        ['c', 'release'],
+      ],
+    }),
+    later: true,
+  },
+  {
+    name: 'settles what holds its group back',
+    prepare: held(inGroups, 'b'),
+    call: exchanges({
+      settle: [
+        ['a', 'dead'],
+        ['b', 'retry', { delayMs: 1_000 }],
+        ['c', 'retry'],
+      ],
+    }),
+    later: true,
+  },
+  {
+    name: 'speaks of a destination that fails, and of one that is well again',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('gh=2/30000'));
+      await b.enqueue(...['g', 'h'].flatMap((group) => times(2, (i) => b.message('mail', `${group}${i}`, { group }))));
+      await b.take(2);
+      for (const id of [...b.alive]) b.unordered.add(id);
+    },
+    call: exchanges({
+      held: 0,
+      want: 5,
+      settle: [
+        ['g0', 'retry', { health: 'bad' }],
+        ['h0', 'ack', { health: 'good' }],
+      ],
+    }),
+    later: true,
+  },
+].map((scenario) => ({ ...scenario, name: `an exchange that ${scenario.name}` }) as Scenario);
+
+const sweeps = async (scene: Scene): Promise<Answer> => {
+  const { schedules, findings } = await scene.b.store.sweep('*', { cursor: '0' });
+  adopt(scene, await scene.know());
+  return scene.named({ schedules, findings }) as Answer;
+};
+
+/** A lease that lapsed, of all kinds of messages. */
+const lapsed = (words?: string) => async (b: Bench) => {
+  if (words !== undefined) b.deploy(policy(words));
+  const [, , cancelled = '', vanished = ''] = await b.enqueue(
+    b.message('mail', 'again', { group: 'g' }),
+    b.message('mail', 'last', { maxAttempts: 1, follows: follows(b, 'last'), group: 'h' }),
+    b.message('mail', 'cancelled', { group: 'i' }),
+    b.message('news', 'vanished'),
+    b.message('news', 'too'),
+  );
+  await b.take(9, 'crashed');
+  await b.redises.raw.set(`${b.root}m:${cancelled}`, 'cancelled');
+  b.alive.delete(cancelled);
+  await b.redises.raw.del(`${b.root}m:${vanished}`);
+  await b.redises.raw.hset(`${b.root}failures`, vanished, '1 1 missing x');
+  b.now += 30_000;
+};
+
+const due = async (b: Bench) => {
+  await b.enqueue(
+    ...times(3, (i) => b.message('mail', `m${i}`, { delayMs: 1_000 })),
+    b.message('news', 'n', { delayMs: 1_500, group: 'g' }),
+    b.message('news', 'later', { delayMs: 9_000 }),
+    b.message('chat', 'again'),
+  );
+  const [again = ''] = await b.take(1);
+  await b.exchange({ settlements: [{ entry: again, outcome: 'retry', delayMs: 1_000, failure }] });
+  b.now += 2_000;
+};
+
+const dueInOrder = async (b: Bench) => {
+  b.deploy(policy('o'));
+  await grouped(b);
+  const taken = await b.take(9);
+  await b.exchange({ settlements: taken.map((entry) => ({ entry, outcome: 'retry', delayMs: 1_000, failure })) });
+  for (const id of b.alive) b.unordered.add(id);
+  b.now += 2_000;
+};
+
+const windows = async (b: Bench) => {
+  b.deploy(policy('r=2/1000 gr=1/3000'));
+  await grouped(b);
+  await b.take(9);
+  await b.exchange({ settlements: [] });
+  b.now += 3_000;
+};
+
+const firing: Scenario[] = [
+  { name: 'that gives back what lapsed', prepare: lapsed(), call: sweeps, later: true },
+  { name: 'that gives back what lapsed and had slots', prepare: lapsed('c=5 gc=1'), call: sweeps, later: true },
+  { name: 'that gives back what lapsed and holds its group back', prepare: lapsed('b'), call: sweeps, later: true },
+  {
+    name: 'that gives back more than goes into a lane at once',
+    prepare: async (b: Bench) => {
+      await b.enqueue(...times(210, (i) => b.message('mail', `m${i}`)));
+      await b.take(205, 'crashed');
+      b.now += 30_000;
+    },
+    call: sweeps,
+    later: true,
+  },
+  { name: 'when some are due', prepare: due, call: sweeps, later: true },
+  { name: 'when groups in order are due', prepare: dueInOrder, call: sweeps, later: true },
+  { name: 'when a period begins', prepare: windows, call: sweeps, later: true },
+  {
+    name: 'that meets a schedule',
+    prepare: async (b: Bench) => {
+      await b.redises.raw.hset(`${b.root}schedules`, 'often', `${b.now} active api r 0\n\nlines`);
+      await b.redises.raw.zadd(`${b.root}timers`, b.now, 's often', b.now, 's none');
+    },
+    call: sweeps,
+  },
+  {
+    name: 'that folds figures',
+    prepare: async (b: Bench) => {
+      await three(b);
+      await b.exchange({ settlements: [...b.alive].map((id) => ({ entry: `1.${id}`, outcome: 'ack' })) });
+    },
+    call: sweeps,
+  },
+  {
+    name: 'that finds a lane waiting for too long',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('a=1000'));
+      await fewLanes(b);
+      await b.take(2, 'other', { leaseMs: 60_000 });
+      b.now += 2_000;
+    },
+    call: sweeps,
+  },
+].map((scenario) => ({ ...scenario, name: `a sweep ${scenario.name}` }));
+
+const firingExchanges: Scenario[] = [
+  { name: 'that gives back what lapsed', prepare: lapsed(), call: exchanges({ want: 20 }), later: true },
+  { name: 'when some are due', prepare: due, call: exchanges({ want: 20 }), later: true },
+  { name: 'when groups in order are due', prepare: dueInOrder, call: exchanges({ want: 20 }), later: true },
+  { name: 'when a period begins', prepare: windows, call: exchanges({ want: 20 }), later: true },
+].map((scenario) => ({ ...scenario, name: `an exchange ${scenario.name}` }));
+
+/** What is wrong, and who finds it. */
+const damage: [name: string, wreck: (b: Bench) => Promise<unknown>, deep?: boolean][] = [
+  [
+    'a lane that no index has',
+    async (b) => {
+      await fewLanes(b);
+      await b.redises.raw.zrem(`${b.root}ready:*`, '5:mail', '5:news');
+    },
+  ],
+  [
+    'a lease without its timer',
+    async (b) => {
+      await three(b);
+      await b.redises.raw.del(`${b.root}timers`);
+    },
+  ],
+  [
+    'a lane that is parked for nothing',
+    async (b) => {
+      await fewLanes(b);
+      await b.redises.raw.zrem(`${b.root}ready:*`, '5:mail', '5:news');
+      await b.redises.raw.zadd(`${b.root}parked:mail`, 1, '5:mail');
+      await b.redises.raw.zadd(`${b.root}parked:news`, 1, '5:news');
+    },
+  ],
+  [
+    'a pause that nobody would notice',
+    async (b) => {
+      await fewLanes(b);
+      await b.operations().pause('mail', '*');
+      await b.redises.raw.zrem(`${b.root}ready:*`, '!');
+    },
+  ],
+  [
+    'slots that are counted wrong',
+    async (b) => {
+      b.deploy(policy('c=9 gc=1'));
+      await grouped(b);
+      await b.take(2);
+      await b.redises.raw.hset(`${b.root}inflight`, 'mail', 7, 'mail/g', 3, 'mail/h', 1, 'mail/i', 9);
+    },
+  ],
+  [
+    'entries without envelopes',
+    async (b) => {
+      const [gone = ''] = await b.enqueue(b.message('mail', 'gone'), b.message('mail', 'good'));
+      await b.redises.raw.del(`${b.root}m:${gone}`);
+      await b.redises.raw.hset(`${b.root}failures`, gone, '1 1 missing x');
+    },
+  ],
+  [
+    'a lane of another pool',
+    async (b) => {
+      await b.enqueue(b.message('mail', 'a', { pool: 'mail' }), b.message('news', 'b'));
+      b.store = b.openStore(() => b.now, b.prefix, ['mail']);
+    },
+  ],
+  [
+    'a turn in the future',
+    async (b) => {
+      b.now += 600_000;
+      await fewLanes(b);
+      b.now -= 600_000;
+    },
+  ],
+];
+
+const deepDamage: typeof damage = [
+  [
+    'a schedule without its timer',
+    async (b) => {
+      await b.redises.raw.hset(`${b.root}schedules`, 'often', `${b.now + 5_000} active api r 0\n\nlines`);
+    },
+  ],
+  [
+    'messages that no list has',
+    async (b) => {
+      await b.enqueue(
+        b.message('mail', 'a'),
+        b.message('mail', 'b', { maxAttempts: 1, follows: follows(b, 'b') }),
+        b.message('news', 'c'),
+      );
+      for (const id of b.alive) b.unordered.add(id);
+      await b.redises.raw.del(`${b.root}lane:5:mail`);
+      await b.redises.raw.zrem(`${b.root}ready:*`, '5:mail');
+    },
+    true,
+  ],
+  [
+    'a dead letter without its envelope',
+    async (b) => {
+      const [id = ''] = await b.enqueue(b.message('mail', 'a'));
+      await bury(b, id);
+      await b.redises.raw.del(`${b.root}m:${id}`);
+    },
+  ],
+];
+
+const audits =
+  (deep: boolean) =>
+  async (scene: Scene): Promise<Answer> => {
+    const { findings } = await scene.b.store.audit('0', true, deep);
+    adopt(scene, await scene.know());
+    return scene.named({ findings }) as Answer;
+  };
+
+const repairing: Scenario[] = [
+  ...damage.map(([name, prepare]) => ({ name: `a sweep that finds ${name}`, prepare, call: sweeps })),
+  ...[...damage, ...deepDamage].map(([name, prepare, deep = false]) => ({
+    name: `an audit that finds ${name}`,
+    prepare,
+    call: audits(deep),
+  })),
+].map((scenario) => ({
+  ...scenario,
+  later: true,
+  right: /^I3: lane 5:mail of pool mail is indexed in|^I2: the failures of/,
+  again: true,
+}));
+
+/** Two dead letters of two lanes, one of them with a key and with what follows. */
+const dead = async (b: Bench) => {
+  const ids = await b.enqueue(
+    b.message('mail', 'a', { follows: follows(b, 'a') }),
+    b.message('mail', 'b', { group: 'g' }),
+    b.message('mail', 'c'),
+  );
+  await bury(b, ...ids);
+  adopt({ b }, await b.shard());
+};
+
+const redrives =
+  (...names: string[]) =>
+  async ({ b, id, named }: Scene): Promise<Answer> => {
+    const answers = await b.operations().redrive('mail', names.map(id));
+    return named({ answers }) as Answer;
+  };
+
+const cancels =
+  (name: string) =>
+  async ({ b, id }: Scene): Promise<Answer> => {
+    const was = await b.operations().cancel(id(name));
+    if (was !== 'gone') b.alive.delete(id(name));
+    return { was };
+  };
+
+const operating: Scenario[] = [
+  { name: 'a redrive', prepare: dead, call: redrives('a', 'b') },
+  {
+    name: 'a redrive of what holds its group back',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('c=2 b'));
+      const ids = await b.enqueue(b.message('mail', 'a', { group: 'g' }));
+      await bury(b, ...ids);
+      await b.enqueue(b.message('mail', 'b', { group: 'g' }));
+      await b.take(2);
+    },
+    call: redrives('a'),
+  },
+  {
+    name: 'cancelling what is ready',
+    prepare: (b: Bench) => b.enqueue(b.message('mail', 'a'), b.message('mail', 'b')),
+    call: cancels('a'),
+  },
+  {
+    name: 'cancelling the last of a lane where another waits for its turn',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('c=1'));
+      await b.enqueue(...['g', 'h', 'i'].map((group) => b.message('mail', group, { group })));
+      await b.take(1);
+      await b.exchange({ lease: 'other', want: 1 });
+      await b.redises.raw.zadd(`${b.root}ready:*`, 1, '5:mail/h');
+      await b.redises.raw.zrem(`${b.root}parked:mail`, '5:mail/h');
+    },
+    call: cancels('h'),
+    later: true,
+  },
+  {
+    name: 'cancelling what is delayed',
+    prepare: (b: Bench) => b.enqueue(b.message('mail', 'a', { delayMs: 500, dedup: dedup('drop') })),
+    call: cancels('a'),
+  },
+  { name: 'cancelling what is dead', prepare: dead, call: cancels('b') },
+  { name: 'cancelling what is leased', prepare: three, call: cancels('b') },
+  {
+    name: 'cancelling what keeps the slot of its group',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('o'));
+      await b.enqueue(...times(2, (i) => b.message('mail', `m${i}`, { group: 'g' })));
+      const [entry = ''] = await b.take(1);
+      await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 5_000, failure }] });
+      await b.take(1, 'other');
+    },
+    call: cancels('m0'),
+  },
+].map((scenario) => ({ ...scenario, whole: true }));
+
+const configures =
+  (change: (b: Bench) => Promise<void>): Scenario['call'] =>
+  async ({ b }) => ({ done: await change(b) });
+
+/** It makes exchanges look at the configuration, and goes with the first that finds nothing there. */
+const MARK = / changed \/ready\/\*\/!/;
+
+const restricting: Scenario[] = [
+  {
+    name: 'a purge',
+    prepare: async (b: Bench) => {
+      b.deploy(policy('b'));
+      await b.enqueue(b.message('news', 'stays'));
+      const ids = await b.enqueue(b.message('mail', 'dead', { group: 'g', priority: 0 }));
+      await bury(b, ...ids);
+      await b.enqueue(
+        b.message('mail', 'ready', { group: 'g' }),
+        b.message('mail', 'late', { delayMs: 900, dedup: dedup('drop') }),
+      );
+      await b.exchange({ lease: 'other', want: 0 });
+    },
+    call: async ({ b, know }: Scene) => {
+      const sent = b.operations().purge('mail', ['ready', 'delayed', 'dead'], '0');
+      const { purged } = await sent.finally(async () => {
+        const { envelopes } = await know();
+        for (const id of b.alive) if (!(id in envelopes)) b.alive.delete(id);
+      });
+      return { purged };
+    },
+    later: true,
+  },
+  {
+    name: 'pausing',
+    prepare: fewLanes,
+    call: configures((b) => b.operations().pause('mail', '*')),
+    whole: true,
+    leaves: MARK,
+  },
+  {
+    name: 'limiting',
+    prepare: fewLanes,
+    call: configures((b) => b.operations().limit('mail', '*', { concurrency: ' c=1' })),
+    whole: true,
+    leaves: MARK,
+  },
+  {
+    name: 'resuming',
+    prepare: async (b: Bench) => {
+      await fewLanes(b);
+      await b.operations().pause('mail', '*');
+      await b.take(9, 'other');
+    },
+    call: configures((b) => b.operations().resume('mail', '*')),
+    whole: true,
+    leaves: MARK,
+  },
+];
+
+const schedule = (b: Bench, more: Partial<Change>): Change => ({
+  id: 'often',
+  expected: '',
+  header: `${b.now + 5_000} active api revision 0`,
+  error: '',
+  lines: 'lines',
+  due: b.now + 5_000,
+  messages: [],
+  ...more,
+});
+
+const scheduled = (b: Bench) => schedules(b).change([schedule(b, {})]);
+const schedules = (b: Bench) => openScheduleStore({ runner: b.runner(), prefix: b.prefix, clock: () => b.now });
+
+const reschedules =
+  (changes: (b: Bench) => Change[]) =>
+  async (scene: Scene): Promise<Answer> => {
+    const { b } = scene;
+    const { statuses, wake } = await schedules(b).change(changes(b), true);
+    for (const id of Object.keys((await scene.know()).envelopes)) b.alive.add(id);
+    return { statuses, wake };
+  };
+
+const scheduling: Scenario[] = [
+  { name: 'a schedule that is new', call: reschedules((b) => [schedule(b, {}), schedule(b, { id: 'other' })]) },
+  {
+    name: 'the slot of a schedule',
+    prepare: scheduled,
+    call: reschedules((b) => [
+      schedule(b, {
+        expected: `${b.now + 5_000} active api revision 0`,
+        header: `${b.now + 9_000} active api revision ${b.now}`,
+        due: b.now + 9_000,
+        messages: [b.message('mail', 'made'), b.message('mail', 'late', { delayMs: 500 })],
+      }),
+    ]),
+    leaves: / changed \/timers\/s often:/, // where only the record is refused, and no deletes can put the timer back: the slot comes late
+  },
+  {
+    name: 'a schedule that is paused while another goes',
+    prepare: async (b: Bench) => {
+      await scheduled(b);
+      await schedules(b).change([schedule(b, { id: 'other' })]);
+    },
+    call: reschedules((b) => [
+      schedule(b, {
+        expected: `${b.now + 5_000} active api revision 0`,
+        header: '0 paused api revision 0',
+        due: undefined,
+      }),
+      schedule(b, { id: 'other', expected: `${b.now + 5_000} active api revision 0`, header: '', due: undefined }),
+    ]),
+  },
+].map((scenario) => ({ ...scenario, whole: true }));
+
+const rings = (b: Bench) => openRings({ runner: b.runner(), prefix: b.prefix });
+const topics = (b: Bench) => openTopicStore({ runner: b.runner(), prefix: b.prefix });
+const tallies = (b: Bench) => openTallies({ runner: b.runner(), prefix: b.prefix });
+const items = (count: number) => times(count, (i) => `item ${i}`);
+const does =
+  (call: (b: Bench) => Promise<unknown>) =>
+  async ({ b }: Scene): Promise<Answer> => ({ answer: await call(b) });
+const ring = (count: number) => (b: Bench) => rings(b).add('ring', items(count));
+
+const besides: Scenario[] = [
+  { name: 'a ring that turns by one', prepare: ring(4), call: does((b) => rings(b).rotate('ring', 1)) },
+  { name: 'a ring that turns by some', prepare: ring(4), call: does((b) => rings(b).rotate('ring', 3)) },
+  { name: 'a ring that turns by all', prepare: ring(4), call: does((b) => rings(b).rotate('ring', 9)) },
+  { name: 'a long ring that turns', prepare: ring(700), call: does((b) => rings(b).rotate('ring', 450)) },
+  { name: 'a new ring', call: does((b) => rings(b).add('ring', items(3))) },
+  { name: 'a ring that grows', prepare: ring(3), call: does((b) => rings(b).add('ring', items(450))) },
+  { name: 'items that leave a ring', prepare: ring(3), call: does((b) => rings(b).remove('ring', items(2))) },
+  { name: 'a ring that is emptied', prepare: ring(3), call: does((b) => rings(b).remove('ring', items(3))) },
+  { name: 'a ring that goes', prepare: ring(3), call: does((b) => rings(b).drop('ring')) },
+  { name: 'the first subscription', call: does((b) => topics(b).subscribe('topic', 's', '{}')) },
+  {
+    name: 'a subscription more',
+    prepare: (b: Bench) => topics(b).subscribe('topic', 's', '{}'),
+    call: does((b) => topics(b).subscribe('topic', 't', '{}')),
+  },
+  {
+    name: 'a subscription that changes',
+    prepare: (b: Bench) => topics(b).subscribe('topic', 's', '{}'),
+    call: does((b) => topics(b).subscribe('topic', 's', '{"a":1}')),
+  },
+  {
+    name: 'a subscription that goes',
+    prepare: async (b: Bench) => {
+      for (const id of ['s', 't', 'u']) await topics(b).subscribe('topic', id, '{}');
+    },
+    call: does((b) => topics(b).unsubscribe('topic', 's')),
+  },
+  {
+    name: 'the last subscription that goes',
+    prepare: (b: Bench) => topics(b).subscribe('topic', 's', '{}'),
+    call: does((b) => topics(b).unsubscribe('topic', 's')),
+  },
+  {
+    name: 'figures of sources',
+    call: does((b) =>
+      tallies(b).add(
+        new Map([
+          ['a x', 1],
+          ['a y', 2],
+        ]),
+      ),
+    ),
+  },
+  {
+    name: 'more figures of sources',
+    prepare: (b: Bench) => tallies(b).add(new Map([['a x', 1]])),
+    call: does((b) =>
+      tallies(b).add(
+        new Map([
+          ['a x', 1],
+          ['a y', 2],
+        ]),
+      ),
+    ),
+  },
+].map((scenario) => ({ ...scenario, whole: true }));
+
+export const scenarios: Scenario[] = [
+  ...enqueueing,
+  ...taking,
+  ...settling,
+  ...firing,
+  ...firingExchanges,
+  ...repairing,
+  ...operating,
+  ...restricting,
+  ...scheduling,
+  ...besides,
+];

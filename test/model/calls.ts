@@ -84,7 +84,7 @@ export class World {
   }
 
   #open(deployed: Deployment): Store {
-    const queues = QUEUES.map((name) => ({ name, pool: POOLS[name] ?? '*' }));
+    const queues = Object.entries(POOLS).map(([name, pool]) => ({ name, pool }));
     const { prefix } = this.bench;
     const clock = () => this.bench.now;
     return openStore({ runner: this.#runner, prefix, clock, queues, policies: policiesIn(deployed) });
@@ -117,7 +117,8 @@ export class World {
       recognisedMs: 3_600_000,
     };
     this.lastEnqueue = { messages: wanted, request };
-    this.#admit(request.messages, await this.stores[side].enqueue(request));
+    const { failures } = await this.bench.shard();
+    this.#admit(request.messages, await this.stores[side].enqueue(request), new Set(Object.keys(failures)));
   }
 
   #requestOf(side: Side, wanted: Asked[]): { messages: Unnamed[] } {
@@ -125,7 +126,8 @@ export class World {
     return { messages: wanted.map((each) => messageOf(this.bench, deployed, this.name('b'), each)) };
   }
 
-  #admit(messages: Unnamed[], { ids, met }: EnqueueAnswer): void {
+  /** @param tried ids that failed before: whoever replaces such a one begins anew, as one who debounces does */
+  #admit(messages: Unnamed[], { ids, met }: EnqueueAnswer, tried: Set<string>): void {
     for (const [place, message] of messages.entries()) {
       const id = ids[place] ?? '';
       const first = met.get(place);
@@ -139,8 +141,8 @@ export class World {
       expect(first.id).toBe(this.ledger.dedups.get(dedup?.key ?? ''));
       expect(first.what).toBe(message.dedup?.mode === 'drop' ? 'duplicate' : 'replaced');
       if (first.what === 'duplicate') continue;
-      const whole = message.dedup?.mode === 'debounce' ? { follows: follows ?? [], dedup } : undefined;
-      this.ledger.replaced(first.id, message.json, whole);
+      const isWhole = tried.delete(first.id) || message.dedup?.mode === 'debounce';
+      this.ledger.replaced(first.id, message.json, isWhole ? { follows: follows ?? [], dedup } : undefined);
     }
   }
 

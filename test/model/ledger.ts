@@ -49,9 +49,9 @@ export class Ledger {
     if (delayMs > 0) this.unordered.add(id);
   }
 
-  /** A new message took the place of one that waits: its body, and where it is to be quiet first, what follows and its key. */
+  /** A new message took the place of one that waits: its body, or all of it. */
   replaced(id: string, json: string, whole?: { follows: Follower[]; dedup: Kept['dedup'] }): void {
-    Object.assign(this.#keptOf(id, 'replaced') ?? {}, { json, ...whole, attempt: 0 }); // a new message, and tried anew
+    Object.assign(this.#keptOf(id, 'replaced') ?? {}, { json }, whole && { ...whole, attempt: 0 });
     this.unordered.add(id);
   }
 

@@ -61,7 +61,7 @@ const SMALL_SCRIPTS = shrunkScripts();
 const ANSWER_AT = { place: 6, real: String(REAL.answerBytes) };
 const FIRES_AT = { place: 9, real: String(REAL.fires) };
 /** Where a purge has how many messages it takes out. */
-const PURGED_AT = { place: 3, real: '1000' };
+const PURGED_AT = { place: 2, real: '1000' };
 const SMALL_PURGE = 3;
 /** Where an enqueue has the base of its ids. */
 const BASE_AT = 2;

@@ -1,5 +1,7 @@
 // Two deployments by turns on one shard, with real and with small answers, pages and chunks: whatever they do, no message is
 // lost, doubled or stranded. What is to be seen exactly is the business of model.test.ts.
+//
+// SLUICE_RUNS=1000 npx vitest run test/model/turns.test.ts
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { Bench, onEachRedis } from '../support/bench.ts';
@@ -9,7 +11,7 @@ import { drainAll } from './ending.ts';
 import { REAL } from './small.ts';
 
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const numRuns = Number(process.env.SLUICE_RUNS ?? 25);
+const numRuns = Number(process.env.SLUICE_RUNS ?? 20);
 console.info(`turns: ${numRuns} runs, seed ${seed} (SLUICE_RUNS and SLUICE_SEED set them)`);
 
 /** Of one run with all that a failure needs to be shrunk. */

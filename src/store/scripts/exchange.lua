@@ -148,7 +148,8 @@ local function judge_one(i, envelope)
   local entry = fresh.entries[i]
   local plain = is_plain(envelope)
   local header = not plain and header_of(envelope)
-  local expired = header and header.expires > 0 and header.expires <= now and not has_failed(entry)
+  -- What was taken in time is in time, also where its answer was lost.
+  local expired = i > in_transit and header and header.expires > 0 and header.expires <= now and not has_failed(entry)
   if envelope == TOMBSTONE then
     outcome.garbage[#outcome.garbage + 1] = root .. 'm:' .. id_of(entry)
     drop(i, fresh.slots[i])
@@ -196,6 +197,8 @@ for i = 1, #shard.windows, 2 do next_due = math.min(next_due or math.huge, tonum
 
 -- All puts of what was taken: nothing has left its lane yet.
 local function put_taken()
+  shard.given = {} -- these stand in their lanes still, but nobody may take their place any more
+  for i = in_transit + 1, #outcome.ended > 0 and #fresh.entries or 0 do shard.given[id_of(fresh.entries[i])] = true end
   for _, ended in ipairs(outcome.ended) do end_dead(shard, outcome.intake, outcome.garbage, ended[1], ended[2]) end
   bury(shard, outcome.buried)
   put_in(shard, outcome.intake)

@@ -121,6 +121,10 @@ do
     local header = header_of(envelope)
     if not header then return { state = 'gone' } end
     local place = { header = header, envelope = envelope }
+    if shard.given and shard.given[id] then
+      place.state = 'leased'
+      return place
+    end
     local lane = root .. 'lane:' .. header.lane
     local seen = looked and looked[lane] or { times = 0 }
     seen.times = seen.times + 1

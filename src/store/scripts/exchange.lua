@@ -221,7 +221,7 @@ end
 local function remove_taken()
   for _, move in ipairs(outcome.intake.moves) do -- what follows on a death may stand in a lane that was to be empty
     fresh.more[move.lane] = true
-    if not fresh.parked[move.lane] then shard.leaving[move.lane] = nil end
+    if not shard.parked[move.lane] then shard.leaving[move.lane] = nil end
   end
   for lane, gone in pairs(fresh.gone) do
     local key = root .. 'lane:' .. lane
@@ -253,7 +253,7 @@ end
 -- Storage refuses: all stays where it is, and the answer has what the lease had.
 local function leave_taken()
   for lane in pairs(shard.leaving) do
-    if fresh.parked[lane] then redis.pcall('ZREM', fresh.parked[lane], lane) end
+    if shard.parked[lane] then redis.pcall('ZREM', shard.parked[lane], lane) end
   end
   for i = #outcome.answered, in_transit + 1, -1 do outcome.answered[i], outcome.bodies[i] = nil, nil end
   outcome.pushed, outcome.intake, shard.moved, shard.rates = {}, new_intake(), counts, {}
@@ -272,8 +272,8 @@ local refused = attempt(put_taken)
 if refused then leave_taken() else remove_taken() end
 -- Where nothing was taken and lanes were left, those behind them are out of reach: asking again would find the same.
 unfinished = unfinished and not (shard.left and #fresh.entries == in_transit)
--- What follows on a death of this call came too late to be taken: a drain looks again.
-unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or false
+-- What follows on a death of this call came too late to be taken, and a place in the lease may have become free: a drain looks again.
+unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or dropped_from_lease > 0
 if outcome.intake.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(outcome.intake.soonest)) end
 push_tally(KEYS[6], now)
 

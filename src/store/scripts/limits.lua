@@ -46,7 +46,8 @@ local function with_limits(shard, policies)
   shard.judges, shard.asked, shard.parking, shard.timed = policies ~= nil, {}, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
   shard.breakers, shard.shut, shard.tripped = {}, {}, {}
-  shard.leaving = {} -- lane → the index that it leaves when all that was taken is stored
+  -- Lane → the index that it leaves when all that was taken is stored, and → the set in which it waits already.
+  shard.leaving, shard.parked = {}, {}
 end
 
 -- Where a lane belongs: in the pool of its queue as this deployment defines it, else where it was stored.
@@ -210,6 +211,9 @@ local function unuse(shard, pool, lane, slot)
   if slot then free(shard, slot) else shard.freed[#shard.freed + 1] = { pool = pool, lane = lane, mode = 'g' } end
 end
 
+-- Who waits for a slot is looked for after so long, too: a deployment without the limit takes messages without slots, and frees none.
+local SLOTLESS_MS = 60000
+
 -- Has to wait until its queue or its group has room, by park_all with the others of this call: a command for each of thousands of
 -- lanes would be what a limit costs.
 local function park(shard, pool, lane, score, waits_for, until_ms)
@@ -218,6 +222,7 @@ local function park(shard, pool, lane, score, waits_for, until_ms)
   shard.parking[queue] = parking
   parking[#parking + 1] = digits(tonumber(score) + (waits_for ~= queue and GROUP or 0))
   parking[#parking + 1] = lane
+  if until_ms == nil and waits_for == queue then until_ms = shard.now + SLOTLESS_MS end
   if until_ms and not shard.timed[waits_for] then
     shard.timed[waits_for] = true
     shard.windows[#shard.windows + 1] = digits(until_ms)
@@ -258,7 +263,7 @@ local function unpark(shard, stored, queue, lanes)
     if type(redis.pcall(unpack(turns))) ~= 'number' then return end
     shard.work = shard.work or pool == '*'
     in_chunks('ZREM', shard.root .. 'parked:' .. queue, names)
-    for _, name in ipairs(names) do shard.leaving[name] = nil end
+    for _, name in ipairs(names) do shard.leaving[name], shard.parked[name] = nil, nil end
   end
 end
 
@@ -359,8 +364,8 @@ function open_window(shard, pool, name)
   if policy and policy.c and not policy.r then -- the others come with the slots of these, or of those in flight
     load_counts(shard, { queue })
     most = math.min(WINDOW, policy.c - count_of(shard, queue))
-    if most > 0 then unpark_queue(shard, pool, queue, most) end
-    return nil
+    if most > 0 and unpark_queue(shard, pool, queue, most) then return nil end
+    return shard.now + SLOTLESS_MS
   end
   if unpark_queue(shard, pool, queue, most) then return nil end
   return math.min(shard.now + per * most / rate, (math.floor(shard.now / per) + 1) * per)

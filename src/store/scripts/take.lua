@@ -8,10 +8,9 @@ do
 
 -- What was taken, by place: entries, the lanes they came from, the slots that some have now, and the items of those that were in
 -- the lease before. Lists of their own, because a table for each message is what costs most here. `gone` says how many leave the
--- head of each lane, `more` whether others stay behind them, `parked` in which set a lane was put that has to wait, `emptied` which
--- may stand in such a set since earlier.
+-- head of each lane, `more` whether others stay behind them, `emptied` which may stand in a set of waiting lanes since earlier.
 function new_taken()
-  return { entries = {}, lanes = {}, slots = {}, raws = {}, gone = {}, more = {}, pools = {}, parked = {}, emptied = {} }
+  return { entries = {}, lanes = {}, slots = {}, raws = {}, gone = {}, more = {}, pools = {}, emptied = {} }
 end
 
 -- Numbers as text: shares and turns are mostly alike, and writing numbers out costs.
@@ -41,7 +40,7 @@ end
 function untake(shard, taken, place)
   local lane = taken.lanes[place]
   taken.gone[lane], taken.more[lane] = taken.gone[lane] - 1, true
-  if not taken.parked[lane] then shard.leaving[lane] = nil end
+  if not shard.parked[lane] then shard.leaving[lane] = nil end
   unuse(shard, taken.pools[lane], lane, taken.slots[place])
 end
 
@@ -168,7 +167,7 @@ local function restrict(shard, config, pool, index)
     local lanes = redis.call('ZRANGE', index, '0', digits(PARK + passed_over(shard, index)), 'WITHSCORES')
     for i = 1, #lanes, 2 do
       local queue = queue_of(lanes[i])
-      if paused[queue] and not shard.leaving[lanes[i]] then park(shard, pool, lanes[i], lanes[i + 1], queue) end
+      if paused[queue] and not shard.leaving[lanes[i]] then park(shard, pool, lanes[i], lanes[i + 1], queue, false) end
     end
     local parked = park_all(shard)
     in_chunks('ZREM', index, parked)
@@ -287,7 +286,7 @@ function take(shard, config, pool, want, taken, promoted)
       pass.served = {}
     end
     for _, name in ipairs(park_all(shard)) do
-      shard.leaving[name], taken.parked[name] = index, shard.root .. 'parked:' .. queue_of(name)
+      shard.leaving[name], shard.parked[name] = index, shard.root .. 'parked:' .. queue_of(name)
     end
     for i = 1, #turns, CHUNK do redis.pcall('ZADD', index, unpack(turns, i, math.min(i + CHUNK - 1, #turns))) end
     for queue, count in pairs(pass.turns) do

@@ -11,7 +11,7 @@ import { drainAll } from './ending.ts';
 import { REAL } from './small.ts';
 
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const numRuns = Number(process.env.SLUICE_RUNS ?? 20);
+const numRuns = Number(process.env.SLUICE_RUNS ?? 8);
 console.info(`turns: ${numRuns} runs, seed ${seed} (SLUICE_RUNS and SLUICE_SEED set them)`);
 
 /** Of one run with all that a failure needs to be shrunk. */

@@ -58,6 +58,17 @@ onEachRedis('an exchange', (bench) => {
     expect(await b.violations()).toEqual([]);
   });
 
+  test('that serves a lane which waited too long, and then finds no room for more of it: it stands in one place', async () => {
+    const b = bench();
+    const store = storeWith(b, { news: 'gc=1 a=500' });
+    await b.enqueue(b.message('news', 1), b.message('news', 2));
+    await b.enqueue(b.message('news', 'expires', { group: 'g', ttlMs: 600 }));
+    b.now += 10_000;
+    await store.sweep('*');
+    expect((await take(store, 2)).taken).toHaveLength(1);
+    expect(await b.violations()).toEqual([]);
+  });
+
   test('whose last answer was lost, and what that had was cancelled: it takes others, or says that there are', async () => {
     const b = bench();
     const [cancelled = ''] = await b.enqueue(b.message('mail', 1));

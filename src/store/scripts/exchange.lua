@@ -244,7 +244,8 @@ local function remove_taken()
   -- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
   for lane, last in pairs(promoted) do
     local header, policy = header_of(outcome.envelopes[last]), lane.policy
-    if header and policy and policy.max_wait and fresh.more[lane.name] and now - header.since >= policy.max_wait then
+    local stays = fresh.more[lane.name] and not shard.leaving[lane.name] -- else it is empty, or parked by what this call took
+    if header and policy and policy.max_wait and stays and now - header.since >= policy.max_wait then
       redis.pcall('ZADD', root .. 'ready:' .. lane.pool, digits(now * TICKS), lane.name)
     end
   end

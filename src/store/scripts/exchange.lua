@@ -115,10 +115,11 @@ for i = above + 1, lost and 0 or #remaining do
   if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
 end
 
--- What becomes of what was taken: answered as far as it fits, left where it was, or at its end.
+-- What becomes of what was taken: answered as far as it fits (the first `again` of them were in the lease), left where it was, or at
+-- its end.
 local outcome = {
   answered = {}, bodies = {}, envelopes = {}, pushed = {}, dropped = {}, buried = {}, failures = {}, ended = {}, garbage = {},
-  intake = new_intake(), seen = 0, instead = 0, bytes = tonumber(ARGV[7]),
+  intake = new_intake(), seen = 0, instead = 0, again = 0, bytes = tonumber(ARGV[7]),
 }
 
 -- It is not given out: what it had is free, and its place in the lease or the lane goes when all is stored.
@@ -158,6 +159,7 @@ local function judge_one(i, envelope)
   else
     if i > in_transit then outcome.pushed[#outcome.pushed + 1] = fresh.slots[i] and with_slot(entry, fresh.slots[i]) or entry end
     outcome.answered[#outcome.answered + 1], outcome.bodies[#outcome.bodies + 1] = entry, envelope
+    if i <= in_transit then outcome.again = #outcome.answered end
   end
 end
 
@@ -256,7 +258,7 @@ local function leave_taken()
   for lane in pairs(shard.leaving) do
     if shard.parked[lane] then redis.pcall('ZREM', shard.parked[lane], lane) end
   end
-  for i = #outcome.answered, in_transit + 1, -1 do outcome.answered[i], outcome.bodies[i] = nil, nil end
+  for i = #outcome.answered, outcome.again + 1, -1 do outcome.answered[i], outcome.bodies[i] = nil, nil end
   outcome.pushed, outcome.intake, shard.moved, shard.rates = {}, new_intake(), counts, {}
   outcome.stays = #remaining > 0
   commit_limits(shard)

@@ -98,6 +98,20 @@ onEachRedis(
 onEachRedis(
   'where storage refuses to add to a hash',
   (bench) => {
+    test('a message whose failures it did not take is found when it was redriven: an audit says nothing, a cancel takes it', async () => {
+      const b = bench();
+      const [id = ''] = await b.enqueue(b.message('mail', 1, { ttlMs: 600 }));
+      b.now += 1_000;
+      expect(await b.take(1)).toEqual([]);
+      await b.redises.raw.hdel(`${b.root}failures`, id);
+      expect(await b.operations().redrive('mail', [id])).toEqual(['redriven']);
+      expect((await b.store.audit('0', false, true)).findings).toEqual([]);
+      expect((await b.shard()).lanes['5:mail']).toEqual([`1r.${id}`]);
+      await b.operations().cancel(id);
+      b.alive.delete(id);
+      expect((await b.shard()).lanes).toEqual({});
+    });
+
     test('figures wait to be folded until it takes them, by a sweep or by whoever reads, and count once', async () => {
       const b = bench();
       const minute = Math.floor(b.now / 60_000);

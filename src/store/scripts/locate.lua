@@ -72,8 +72,9 @@ do
   local function find_any(shard, id, place, seen)
     local root, header, waiting, letters, entries = shard.root, place.header, {}, {}, {}
     local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
-    for attempt_no = 1, math.min(header.attempts, TRIES) do
-      local entry = digits(attempt_no) .. '.' .. id
+    local redriven = '1r.' .. id
+    for attempt_no = 0, math.min(header.attempts, TRIES) do
+      local entry = attempt_no == 0 and redriven or digits(attempt_no) .. '.' .. id
       entries[entry] = true
       letters[#letters + 1], letters[#letters + 2] = entry, with_slot(entry, slot)
       for _, member in ipairs({ waiting_of(header, entry) }) do waiting[#waiting + 1] = member end
@@ -104,7 +105,9 @@ do
         return true
       end
     end
-    return false
+    place.from = end_of(root .. 'lane:' .. header.lane, redriven, seen.ends) -- a redrive puts it behind the others
+    if place.from then place.state, place.entry = 'ready', redriven end
+    return place.from ~= nil
   end
 
   -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),

@@ -14,7 +14,7 @@ const HERE = ['the embedded Redis', 'redis-server'];
 const SOON_MS = 4_000; // less than a wake lives that nobody answers
 
 /** A queue that notes what it gets; what is `slow` waits until it is released. */
-function noting(name = 'work', options: QueueOptions = {}) {
+function noting(name = 'jobs', options: QueueOptions = {}) {
   const seen: string[] = [];
   const bodies: unknown[] = [];
   const { promise, resolve: release } = Promise.withResolvers<void>();
@@ -37,31 +37,31 @@ onEachRedis(
   (bench) => {
     test('because its requests are over is taken by those that the next requests wake, one each', async () => {
       const b = bench();
-      const { queue, seen } = noting('work', { requests: 1 });
+      const { queue, seen } = noting('jobs', { requests: 1 });
       const deployed = deploymentOn(b, [queue]);
       const ids = await deployed.enqueue(
-        'work',
+        'jobs',
         Array.from({ length: 90 }, (_, body) => ({ body })),
       );
       await deployed.settled();
       expect(seen.length).toBeLessThan(45);
       for (let requests = 0; requests < 3; requests += 1) {
         const [before, wakes] = [seen.length, deployed.kept()];
-        await deployed.call('GET', '/v1/queues/work');
+        await deployed.call('GET', '/v1/queues/jobs');
         await deployed.settled();
         expect(deployed.kept()).toBe(before < 90 ? wakes + 1 : wakes);
       }
       expect(seen.toSorted()).toEqual(ids.toSorted());
       acked(b, seen);
       const wakes = deployed.kept();
-      await deployed.call('GET', '/v1/queues/work');
+      await deployed.call('GET', '/v1/queues/jobs');
       expect(deployed.kept()).toBe(wakes); // nothing is left
     });
 
     test('because it comes again after its drain has to end: one that the next request wakes sleeps for it', async () => {
       const b = bench();
       const attempts: number[] = [];
-      const queue = defineQueue('work', {
+      const queue = defineQueue('jobs', {
         backoff: constant(2_000),
         handler: ({ attempt }) => {
           attempts.push(attempt);
@@ -69,7 +69,7 @@ onEachRedis(
         },
       });
       const engine = engineOn(b, [queue]);
-      const { ids } = await enqueueNow(b, b.message('work', 1));
+      const { ids } = await enqueueNow(b, b.message('jobs', 1));
       expect(await engine.drain(1_500)).toMatchObject({ retried: 1, ended: 'idle' });
       expect(engine.claimsDrain()).toBe(true);
       expect(await engine.drainWoken()).toMatchObject({ acked: 1 });
@@ -82,10 +82,10 @@ onEachRedis(
       const b = bench();
       const { queue, seen, bodies, release } = noting();
       const deployed = deploymentOn(b, [queue], { SLUICE_CONCURRENCY: 2 });
-      await deployed.enqueue('work', Array(6).fill({ body: 'slow' }));
+      await deployed.enqueue('jobs', Array(6).fill({ body: 'slow' }));
       await eventually('it is busy', () => seen.length === 2);
       await eventually('it says so', async () => !(await exists(b, 'awake')), SOON_MS);
-      await deployed.enqueue('work', [{ body: 'urgent', priority: 0 }]);
+      await deployed.enqueue('jobs', [{ body: 'urgent', priority: 0 }]);
       await eventually('another takes what is urgent', () => bodies.includes('urgent'), SOON_MS);
       release();
       await deployed.settled();
@@ -97,13 +97,13 @@ onEachRedis(
       const b = bench();
       const { queue, seen, bodies, release } = noting();
       const deployed = deploymentOn(b, [queue], { SLUICE_CONCURRENCY: 2 });
-      await deployed.enqueue('work', Array(6).fill({ body: 'slow' }));
-      await deployed.enqueue('work', [{ body: 'urgent', priority: 0 }]);
+      await deployed.enqueue('jobs', Array(6).fill({ body: 'slow' }));
+      await deployed.enqueue('jobs', [{ body: 'urgent', priority: 0 }]);
       await eventually('it says so', () => exists(b, 'busy'), SOON_MS);
       await eventually(
         'another takes what is urgent',
         async () => {
-          await deployed.call('GET', '/v1/queues/work');
+          await deployed.call('GET', '/v1/queues/jobs');
           return bodies.includes('urgent');
         },
         SOON_MS,
@@ -122,14 +122,14 @@ onEachRedis(
     type Deployed = ReturnType<typeof deploymentOn>;
     /** A group that a dead letter, or a message between its attempts, holds back. @returns the id of that one */
     async function blocked(b: Bench, options: QueueOptions, how: 'dead' | 'retry') {
-      const { queue, seen } = noting('work', options);
+      const { queue, seen } = noting('jobs', options);
       b.deploy(queue);
       const [first = ''] = await enqueueNow(
         b,
-        b.message('work', 'first', { group: 'a' }),
-        b.message('work', 'second', { group: 'a' }),
+        b.message('jobs', 'first', { group: 'a' }),
+        b.message('jobs', 'second', { group: 'a' }),
       ).then(({ ids }) => ids);
-      const store = b.openStore(undefined, b.prefix, [], `\nwork * ${queue.policy}`);
+      const store = b.openStore(undefined, b.prefix, [], `\njobs * ${queue.policy}`);
       const lease = newToken();
       const [taken] = (await store.exchange({ lease, leaseMs: 9_000, held: 0, want: 1, pools: ['*'], settlements: [] }))
         .taken;
@@ -164,21 +164,21 @@ onEachRedis(
         'a purge of dead letters',
         { ordered: { afterDeath: 'block' } },
         'dead',
-        (d) => d.call('DELETE', '/v1/queues/work/dead'),
+        (d) => d.call('DELETE', '/v1/queues/jobs/dead'),
         true,
       ],
       [
         'a purge of delayed messages',
         { ordered: true },
         'retry',
-        (d) => d.call('POST', '/v1/queues/work/purge', { states: ['delayed'] }),
+        (d) => d.call('POST', '/v1/queues/jobs/purge', { states: ['delayed'] }),
         true,
       ],
       [
         'a redrive',
         { ordered: { afterDeath: 'block' } },
         'dead',
-        (d, id) => d.call('POST', '/v1/queues/work/dead/redrive', { ids: [id] }),
+        (d, id) => d.call('POST', '/v1/queues/jobs/dead/redrive', { ids: [id] }),
         false,
       ],
     ];
@@ -195,24 +195,24 @@ onEachRedis(
 
     test('resuming a queue, raising its limit, and no such call that makes nothing ready', async () => {
       const b = bench();
-      const { queue, seen } = noting('work', { limits: { concurrency: 1 } });
+      const { queue, seen } = noting('jobs', { limits: { concurrency: 1 } });
       const deployed = deploymentOn(b, [queue]);
-      await deployed.call('POST', '/v1/queues/work/pause');
-      await deployed.enqueue('work', [{ body: 1 }]);
+      await deployed.call('POST', '/v1/queues/jobs/pause');
+      await deployed.enqueue('jobs', [{ body: 1 }]);
       await deployed.settled();
       expect(seen).toEqual([]);
-      await deployed.call('POST', '/v1/queues/work/resume');
+      await deployed.call('POST', '/v1/queues/jobs/resume');
       await deployed.settled();
       expect(seen).toHaveLength(1);
-      const store = b.openStore(undefined, b.prefix, [], '\nwork * c=1');
+      const store = b.openStore(undefined, b.prefix, [], '\njobs * c=1');
       const {
         ids: [held = ''],
-      } = await enqueueNow(b, b.message('work', 'held'));
+      } = await enqueueNow(b, b.message('jobs', 'held'));
       await store.exchange({ lease: 'other', leaseMs: 60_000, held: 0, want: 1, pools: ['*'], settlements: [] });
-      await deployed.enqueue('work', [{ body: 2 }]);
+      await deployed.enqueue('jobs', [{ body: 2 }]);
       await deployed.settled();
       expect(seen).toHaveLength(1);
-      await deployed.call('PATCH', '/v1/queues/work', { concurrency: 2 });
+      await deployed.call('PATCH', '/v1/queues/jobs', { concurrency: 2 });
       await deployed.settled();
       expect(seen).toHaveLength(2);
       await store.exchange({
@@ -224,10 +224,10 @@ onEachRedis(
         settlements: [{ entry: `1.${held}`, outcome: 'ack' }],
       });
       acked(b, [...seen, held]);
-      const [late = ''] = await deployed.enqueue('work', [{ body: 3, delay: '1h' }]);
+      const [late = ''] = await deployed.enqueue('jobs', [{ body: 3, delay: '1h' }]);
       const wakes = deployed.kept();
       await deployed.call('DELETE', `/v1/messages/${late}`);
-      await deployed.call('POST', '/v1/queues/work/dead/redrive', { limit: 5 });
+      await deployed.call('POST', '/v1/queues/jobs/dead/redrive', { limit: 5 });
       expect(deployed.kept()).toBe(wakes);
       b.alive.delete(late);
     });
@@ -236,14 +236,14 @@ onEachRedis(
       const b = bench();
       const { queue, seen } = noting();
       const deployed = deploymentOn(b, [queue]);
-      const { ids } = await enqueueNow(b, b.message('work', 1, { delayMs: 1 }));
+      const { ids } = await enqueueNow(b, b.message('jobs', 1, { delayMs: 1 }));
       await b.redises.raw.del(`${b.root}awake`);
       await eventually('it is due', async () => {
         await deployed.call('POST', '/v1/sweep');
         await deployed.settled();
         return seen.length === 1;
       });
-      const more = await enqueueNow(b, b.message('work', 2));
+      const more = await enqueueNow(b, b.message('jobs', 2));
       await b.redises.raw.del(`${b.root}awake`, `${b.root}ready:*`);
       await deployed.call('GET', '/v1/audit?repair=true');
       await deployed.settled();
@@ -258,7 +258,7 @@ onEachRedis(
       const producer = deployed.sluice.producer(deployed.env);
       b.alive.add((await producer.enqueue(queue, 1)).id);
       expect(await exists(b, 'awake')).toBe(false);
-      await deployed.call('GET', '/v1/queues/work');
+      await deployed.call('GET', '/v1/queues/jobs');
       await deployed.settled();
       expect(seen).toHaveLength(1);
       b.alive.add((await producer.enqueue(queue, 2)).id);
@@ -272,7 +272,7 @@ onEachRedis(
 
     test('a message of a queue whose deliveries are longer than such a drain lives: no, that is for cron', async () => {
       const b = bench();
-      const { queue, seen } = noting('work', { timeout: '90s' });
+      const { queue, seen } = noting('jobs', { timeout: '90s' });
       const engine = engineOn(b, [queue, noting('other').queue]);
       const { receipts, wake } = await engine.enqueue([{ queue, body: 1, options: {}, at: '' }]);
       expect(wake).toBe(false);
@@ -345,7 +345,7 @@ describe.skipIf(!redisServerPresent())('an answer that is lost', () => {
     const deployed = deploymentOn(b, [queue]);
     const engine = engineOn(b, [queue]);
     await engine.tick(); // the scripts are known
-    await enqueueNow(b, b.message('work', 1));
+    await enqueueNow(b, b.message('jobs', 1));
     next('reset', 4); // a request and all its repetitions
     await engine.drainWoken();
     expect(seen).toHaveLength(1);

@@ -51,6 +51,15 @@ local function put_members(key, scored)
   end
 end
 
+-- Pushes values left of those that a list has.
+local function push_left(key, values)
+  for from = 1, #values, CHUNK do
+    local to = math.min(from + CHUNK - 1, #values)
+    redis.call('LPUSH', key, unpack(values, from, to))
+    undo_by(function() redis.pcall('LTRIM', key, digits(to - from + 1), '-1') end)
+  end
+end
+
 -- The text under a key; '' where there is none, or the key has a wrong type.
 local function text_of(key)
   local text = redis.pcall('GET', key)

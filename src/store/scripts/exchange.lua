@@ -204,11 +204,7 @@ local function put_taken()
   for _, ended in ipairs(outcome.ended) do end_dead(shard, outcome.intake, outcome.garbage, ended[1], ended[2]) end
   bury(shard, outcome.buried)
   put_in(shard, outcome.intake)
-  for from = 1, #outcome.pushed, CHUNK do
-    local to = math.min(from + CHUNK - 1, #outcome.pushed)
-    redis.call('LPUSH', lease_key, unpack(outcome.pushed, from, to))
-    undo_by(function() redis.pcall('LTRIM', lease_key, digits(to - from + 1), '-1') end)
-  end
+  push_left(lease_key, outcome.pushed)
   if outcome.stays and ttl > 0 then
     redis.call('ZADD', KEYS[1], instant(now + ttl), lease_timer)
     undo_by(function()

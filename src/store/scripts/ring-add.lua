@@ -29,11 +29,7 @@ local refused = attempt(function()
   undo_by(function()
     if length == 0 then redis.pcall('ZREM', KEYS[2], ARGV[1]) end
   end)
-  for from = 1, #fresh, CHUNK do
-    local to = math.min(from + CHUNK - 1, #fresh)
-    redis.call('LPUSH', KEYS[1], unpack(fresh, from, to))
-    undo_by(function() redis.pcall('LTRIM', KEYS[1], digits(to - from + 1), '-1') end)
-  end
+  push_left(KEYS[1], fresh)
 end)
 if refused then return redis.error_reply(refused) end
 return { digits(#fresh), digits(length + #fresh) }

@@ -16,13 +16,7 @@ local count = tonumber(ARGV[1])
 local found, items = redis.call('LRANGE', KEYS[1], digits(-count - 1), '-1'), {}
 for i = #found, math.max(1, #found - count + 1), -1 do items[#items + 1] = found[i] end
 if #found <= count then return items end
-local refused = attempt(function()
-  for from = 1, #items, CHUNK do
-    local to = math.min(from + CHUNK - 1, #items)
-    redis.call('LPUSH', KEYS[1], unpack(items, from, to))
-    undo_by(function() redis.pcall('LTRIM', KEYS[1], digits(to - from + 1), '-1') end)
-  end
-end)
+local refused = attempt(push_left, KEYS[1], items)
 if refused then return redis.error_reply(refused) end
 redis.call('LTRIM', KEYS[1], '0', digits(-count - 1))
 return items

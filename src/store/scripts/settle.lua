@@ -212,12 +212,9 @@ end
 
 -- What stays goes to the left of all that there was, which then is cut off. Where storage refuses that, each goes by itself.
 local function put_kept(lease_key, remaining)
-  for from = #remaining, 1, -CHUNK do
-    local part = {}
-    for i = from, math.max(1, from - CHUNK + 1), -1 do part[#part + 1] = remaining[i].raw end
-    redis.call('LPUSH', lease_key, unpack(part))
-    undo_by(function() redis.pcall('LTRIM', lease_key, digits(#part), '-1') end)
-  end
+  local raws = {}
+  for i = #remaining, 1, -1 do raws[#raws + 1] = remaining[i].raw end
+  push_left(lease_key, raws)
 end
 
 -- Leaves in the lease what stays of `raws`. An emptied lease is added to `garbage`, to go with the rest in one command.

@@ -221,7 +221,7 @@ do
       end
     end
     in_chunks('ZREM', shard.timers, members)
-    for from = 1, #ids, CHUNK do redis.pcall('HDEL', shard.failures, unpack(ids, from, math.min(from + CHUNK - 1, #ids))) end
+    try_in_chunks('HDEL', shard.failures, ids)
   end
 end
 

@@ -39,7 +39,7 @@ do -- a script has room for 200 locals: those in here are this chunk's own
         end
       end
     end
-    for from = 1, #turns, CHUNK do redis.pcall('ZADD', index, unpack(turns, from, math.min(from + CHUNK - 1, #turns))) end
+    try_in_chunks('ZADD', index, turns)
     return heads
   end
 

@@ -55,7 +55,7 @@ local function discard(shard, queue, letters)
     end
   end
   in_chunks('UNLINK', nil, keys)
-  if #ids > 0 then redis.pcall('HDEL', shard.failures, unpack(ids)) end
+  try_in_chunks('HDEL', shard.failures, ids)
   in_chunks('ZREM', shard.root .. 'dead:' .. queue, gone)
   if #gone > 0 then counted(queue, 'discarded', #gone) end
   return #gone

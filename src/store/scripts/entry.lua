@@ -18,6 +18,15 @@ local function in_chunks(command, fixed, values)
   return reply
 end
 
+-- The same of what storage may refuse and nobody waits for: never raises, and returns what the last part came to.
+local function try_in_chunks(command, key, values)
+  local reply
+  for from = 1, #values, CHUNK do
+    reply = redis.pcall(command, key, unpack(values, from, math.min(from + CHUNK - 1, #values)))
+  end
+  return reply
+end
+
 -- Puts, which storage may refuse wherever they stand in a script: a record, or the database, is full. What takes each of them back
 -- is kept while an attempt is made; it is a delete, which is never refused.
 local undoing

@@ -404,6 +404,6 @@ local function commit_limits(shard, must)
     if rate.used then write(must, 'SET', rate_key(shard, name, rate.per), taken, 'PX', digits(2 * rate.per)) end
   end
   for from = 1, #set, CHUNK do write(must, 'HSET', inflight, unpack(set, from, math.min(from + CHUNK - 1, #set))) end
-  for from = 1, #gone, CHUNK do redis.pcall('HDEL', inflight, unpack(gone, from, math.min(from + CHUNK - 1, #gone))) end
+  try_in_chunks('HDEL', inflight, gone)
   shard.inflight, shard.moved, shard.windows = {}, {}, {}
 end

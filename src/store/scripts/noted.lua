@@ -25,7 +25,5 @@ end
 
 -- Writes such fields, and never raises.
 local function write_noted(root, fields)
-  for from = 1, #fields, CHUNK do
-    redis.pcall('HSET', root .. 'stats:totals', unpack(fields, from, math.min(from + CHUNK - 1, #fields)))
-  end
+  try_in_chunks('HSET', root .. 'stats:totals', fields)
 end

@@ -201,9 +201,7 @@ function settle(shard, raws, runs, chained, args)
     if #held > 0 then settle_held(shard, settled, held, args, in_lease) end
   end
   count_measured(runs)
-  for from = 1, #settled.cleared, CHUNK do -- a key of a wrong type costs the texts, not the messages
-    redis.pcall('HDEL', shard.failures, unpack(settled.cleared, from, math.min(from + CHUNK - 1, #settled.cleared)))
-  end
+  try_in_chunks('HDEL', shard.failures, settled.cleared) -- a key of a wrong type costs the texts, not the messages
   for i = 1, next(in_lease) and #raws or 0 do
     if in_lease[raws[i]] then settled.remaining[#settled.remaining + 1] = read_item(raws[i]) end
   end

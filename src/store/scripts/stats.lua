@@ -65,10 +65,8 @@ local MINUTE_MS = 60000
 -- Adds what was counted to the list, a line for each queue: '<minute> <queue> <figures>'. Never raises: figures are worth
 -- no message.
 local function push_tally(key, now)
-  local lines, length, minute = {}, 0, digits(now / MINUTE_MS)
+  local lines, minute = {}, digits(now / MINUTE_MS)
   for queue, figures in pairs(tally) do lines[#lines + 1] = minute .. ' ' .. queue .. ' ' .. spelled(figures) end
-  for from = 1, #lines, CHUNK do
-    length = redis.pcall('RPUSH', key, unpack(lines, from, math.min(from + CHUNK - 1, #lines)))
-  end
+  local length = try_in_chunks('RPUSH', key, lines)
   if type(length) == 'number' and length > LINES then redis.pcall('LTRIM', key, '0', digits(LINES / 2 - 1)) end
 end

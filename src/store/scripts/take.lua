@@ -288,7 +288,7 @@ function take(shard, config, pool, want, taken, promoted)
     for _, name in ipairs(park_all(shard)) do
       shard.leaving[name], shard.parked[name] = index, shard.root .. 'parked:' .. queue_of(name)
     end
-    for i = 1, #turns, CHUNK do redis.pcall('ZADD', index, unpack(turns, i, math.min(i + CHUNK - 1, #turns))) end
+    try_in_chunks('ZADD', index, turns)
     for queue, count in pairs(pass.turns) do
       unpark_queue(shard, pool, queue, math.min(PARK, count))
       more = true

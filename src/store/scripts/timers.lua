@@ -166,9 +166,7 @@ local function fire_others(shard, firing, fired)
       done[#done + 1] = window[1]
     end
   end
-  for from = 1, #firing.put_off, CHUNK do
-    redis.pcall('ZADD', shard.timers, unpack(firing.put_off, from, math.min(from + CHUNK - 1, #firing.put_off)))
-  end
+  try_in_chunks('ZADD', shard.timers, firing.put_off)
   in_chunks('ZREM', shard.timers, done)
   fired.fired = fired.fired + #done + #firing.put_off / 2
 end

@@ -230,3 +230,22 @@ onEachRedis(
   },
   ['redis-server', 'a Redis Cluster of three masters'], // forty thousand members are much for the embedded one
 );
+
+onEachRedis(
+  'one call of the audit',
+  (bench) => {
+    test('looks at 300 parts of keys, and its cursor goes on in the middle of the next', async () => {
+      const b = bench();
+      for (let from = 0; from < 40_000; from += 1_000) {
+        const members = Array.from({ length: 1_000 }, (_, i) => [String(b.now), `x of a newer version ${from + i}`]);
+        await b.redises.raw.zadd(`${b.root}timers`, ...members.flat());
+      }
+      await b.redises.raw.zadd(`${b.root}timers`, b.now + 9_000, 'l nobody');
+      const first = await b.cost(async () => expect((await b.store.audit('0', false)).cursor).toMatch(/ timers \d+$/));
+      expect(first.commands).toBeLessThan(700); // two a part
+      const { findings, calls } = await auditAll(b, false);
+      expect([findings, calls]).toEqual([['timer-without-lease nobody'], 2]);
+    });
+  },
+  ['redis-server'],
+);

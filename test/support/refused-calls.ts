@@ -6,6 +6,7 @@ import { openTallies } from '../../src/store/tallies.ts';
 import { openTopicStore } from '../../src/store/topics.ts';
 import type { Bench } from './bench.ts';
 import { type Answer, adopt, enqueues, exchanges, type Scenario, type Scene } from './refusing.ts';
+import { idOf } from './settling.ts';
 
 const times = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
 const failure = { kind: 'failed', text: 'x' } as const;
@@ -156,6 +157,25 @@ const taking: Scenario[] = [
     prepare: async (b: Bench) => {
       await fewLanes(b);
       await b.take(2);
+    },
+    call: exchanges({ want: 20 }),
+  },
+  {
+    name: 'beside some in transit, one cancelled',
+    prepare: async (b: Bench) => {
+      await fewLanes(b);
+      const [entry = ''] = await b.take(2);
+      await b.operations().cancel(idOf(entry));
+      b.alive.delete(idOf(entry));
+    },
+    call: exchanges({ want: 20 }),
+  },
+  {
+    name: 'beside some in transit, one damaged',
+    prepare: async (b: Bench) => {
+      await fewLanes(b);
+      const [entry = ''] = await b.take(2);
+      await b.redises.raw.del(`${b.root}m:${idOf(entry)}`);
     },
     call: exchanges({ want: 20 }),
   },

@@ -115,8 +115,8 @@ for i = above + 1, lost and 0 or #remaining do
   if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
 end
 
--- What becomes of what was taken: answered as far as it fits (the first `again` of them were in the lease), left where it was, or at
--- its end.
+-- What becomes of what was taken: answered as far as it fits, left where it was, or at its end. The first `again` of the answered
+-- ones stand in the lease with none between them that goes: so many its consumer has for sure, whatever storage refuses.
 local outcome = {
   answered = {}, bodies = {}, envelopes = {}, pushed = {}, dropped = {}, buried = {}, failures = {}, ended = {}, garbage = {},
   intake = new_intake(), seen = 0, instead = 0, again = 0, bytes = tonumber(ARGV[7]),
@@ -124,7 +124,7 @@ local outcome = {
 
 -- It is not given out: what it had is free, and its place in the lease or the lane goes when all is stored.
 local function drop(i, freed)
-  outcome.dropped[i] = true
+  outcome.dropped[i], outcome.gap = true, outcome.gap or i <= in_transit
   if i <= in_transit then return free(shard, freed) end
   outcome.instead = outcome.instead + 1
   unuse(shard, fresh.pools[fresh.lanes[i]], fresh.lanes[i], freed)
@@ -159,7 +159,7 @@ local function judge_one(i, envelope)
   else
     if i > in_transit then outcome.pushed[#outcome.pushed + 1] = fresh.slots[i] and with_slot(entry, fresh.slots[i]) or entry end
     outcome.answered[#outcome.answered + 1], outcome.bodies[#outcome.bodies + 1] = entry, envelope
-    if i <= in_transit then outcome.again = #outcome.answered end
+    if i <= in_transit and not outcome.gap then outcome.again = #outcome.answered end
   end
 end
 
@@ -249,7 +249,8 @@ local function remove_taken()
   end
 end
 
--- Storage refuses: all stays where it is, and the answer has what the lease had.
+-- Storage refuses: all stays where it is, and the answer has what the lease had. A consumer that counted more than stand below what
+-- was to go would be given the same once more.
 local function leave_taken()
   for lane in pairs(shard.leaving) do
     if shard.parked[lane] then redis.pcall('ZREM', shard.parked[lane], lane) end

@@ -234,17 +234,26 @@ onEachRedis(
 onEachRedis(
   'one call of the audit',
   (bench) => {
-    test('looks at 300 parts of keys, and its cursor goes on in the middle of the next', async () => {
+    test('looks at 300 parts of keys, and the next goes on in the middle of a key', async () => {
       const b = bench();
       for (let from = 0; from < 40_000; from += 1_000) {
         const members = Array.from({ length: 1_000 }, (_, i) => [String(b.now), `x of a newer version ${from + i}`]);
         await b.redises.raw.zadd(`${b.root}timers`, ...members.flat());
       }
       await b.redises.raw.zadd(`${b.root}timers`, b.now + 9_000, 'l nobody');
-      const first = await b.cost(async () => expect((await b.store.audit('0', false)).cursor).toMatch(/ timers \d+$/));
-      expect(first.commands).toBeLessThan(700); // two a part
-      const { findings, calls } = await auditAll(b, false);
-      expect([findings, calls]).toEqual([['timer-without-lease nobody'], 2]);
+      // Other tests keep keys on this Redis too: in which call the timers are met is chance.
+      const cursors: string[] = [];
+      const findings: string[] = [];
+      do {
+        const { commands } = await b.cost(async () => {
+          const page = await b.store.audit(cursors.at(-1) ?? '0', false);
+          findings.push(...page.findings.map(({ finding, name }) => `${finding} ${name}`));
+          cursors.push(page.cursor);
+        });
+        expect(commands).toBeLessThan(700); // two a part, and no more than 300 parts
+      } while (cursors.at(-1) !== '0');
+      expect(cursors.filter((cursor) => / timers \d+$/.test(cursor))).toHaveLength(1);
+      expect(findings).toEqual(['timer-without-lease nobody']);
     });
   },
   ['redis-server'],

@@ -1,12 +1,15 @@
 /** The edge function that signs a browser in: the dashboard's. Every other call takes its cookie in place of the token. */
 import type { EdgeFunction } from '../src/http/app.ts';
 import { allow, allowed } from '../src/http/auth.ts';
-import { limitBody, readValid } from '../src/http/body.ts';
+import { limitBodyTo, readValid } from '../src/http/body.ts';
 import { beginSession, endSession, refuseOtherSites } from '../src/http/session.ts';
 import { SignIn } from '../src/http/session-schema.ts';
 
+/** Anybody may call, and a token is short. */
+const MOST_BYTES = 4_096;
+
 export const session: EdgeFunction = (app) => {
-  app.post('/session', limitBody, async (c) => {
+  app.post('/session', limitBodyTo(MOST_BYTES), async (c) => {
     refuseOtherSites(c); // also here: nobody shall be signed in with somebody else's token
     const given = await readValid(c, SignIn);
     const token = await allowed(c, given.token, 'operate');

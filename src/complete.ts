@@ -119,23 +119,20 @@ async function completeLater(draft: Draft, read: Read, queues: Queues, tracepare
     ...read,
     followers: (onSuccess || onDeath) && (await followersOf(options, queues, draft.at, traceparent)),
     dedup: dedup && terms && { ...terms, digest: await shortDigest(dedup.key) },
-    badBody: await badBody(draft),
+    badBody: read.written.issue?.code === 'too_deep' ? [] : await badBody(draft), // a schema goes into the depth by calls
     group: chosen.destination && (await groupOf(chosen.destination, MAX_GROUP_LENGTH)),
   });
 }
 
 function conclude({ queue, at }: Draft, read: Read): Completed {
   const { options, error, chosen, badBody, written, followers } = read;
-  const issues: Issue[] = [];
+  const issues: Issue[] = [...issuesOf(error, at), ...(badBody ?? []), ...(followers?.issues ?? [])];
   if (!queue) issues.push({ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' });
-  if (error) issues.push(...issuesOf(error, at));
   if (chosen.issue) issues.push(chosen.issue);
-  if (badBody) issues.push(...badBody);
   if (written.issue) issues.push(written.issue);
   if (queue?.ordered && options.priority !== undefined) {
     issues.push({ field: `${at}priority`, code: 'ordered', message: 'is that of its queue: the queue is ordered' });
   }
-  if (followers) issues.push(...followers.issues);
   if (issues.length > 0 || !queue || written.json === undefined) return { issues };
   return { message: messageOf(queue, read, written.json) };
 }
@@ -175,7 +172,7 @@ async function followersOf(
     for (const [index, { queue, body, ...rest }] of [named].flat().entries()) {
       const place = Array.isArray(named) ? `${at}${field}[${index}].` : `${at}${field}.`;
       const result = await complete({ queue: queues.get(queue), body, options: rest, at: place }, queues, traceparent);
-      if ('issues' in result) followers.issues.push(...result.issues);
+      if ('issues' in result) followers.issues = [...followers.issues, ...result.issues];
       else followers.messages.push({ on, message: result.message });
     }
   }

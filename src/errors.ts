@@ -28,14 +28,28 @@ export interface Issue {
   message: string;
 }
 
+/** So many issues are named, and no longer texts: what is said of a request must not grow with it. */
+const MOST_ISSUES = 20;
+const MOST_FIELD = 200;
+const MOST_WORDS = 500;
+
 /** A message that cannot be enqueued as it is. Nothing was changed. */
 export class InvalidMessage extends Error {
   override readonly name = 'InvalidMessage';
+  /** The first 20. */
   readonly issues: Issue[];
+  /** How many more there are. */
+  readonly more: number;
 
   constructor(issues: Issue[]) {
-    super(issues.map(({ field, message }) => `${field}: ${message}`).join('; '));
-    this.issues = issues;
+    const named = issues.slice(0, MOST_ISSUES).map(({ field, code, message }) => ({
+      field: field.slice(0, MOST_FIELD),
+      code,
+      message: message.slice(0, MOST_WORDS),
+    }));
+    super(named.map(({ field, message }) => `${field}: ${message}`).join('; '));
+    this.issues = named;
+    this.more = issues.length - named.length;
   }
 }
 

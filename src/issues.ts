@@ -2,18 +2,20 @@
 import type * as z from 'zod/mini';
 import type { Issue } from './errors.ts';
 
-/** @param at where the value stands in the request */
+/** @param at where the value stands in the request @returns of an issue of our own its code, else `invalid` */
 export function issuesOf(error: z.core.$ZodError | undefined, at: string): Issue[] {
   return (error?.issues ?? []).flatMap(({ code, path, message, ...issue }) => {
     const here = [...path].map(String).join('.');
     const near = code === 'invalid_union' && (issue as z.core.$ZodIssueInvalidUnion).errors?.find(isInside);
     if (near) return issuesOf({ issues: near } as z.core.$ZodError, at + (here ? `${here}.` : ''));
-    if (code !== 'unrecognized_keys') return [{ field: at + here, code: 'invalid', message }];
+    if (code !== 'unrecognized_keys') return [{ field: at + here, code: ownCode(issue) ?? 'invalid', message }];
     const { keys } = issue as { keys: string[] };
     const field = (key: string) => at + (here ? `${here}.${key}` : key);
     return keys.map((key) => ({ field: field(key), code: 'unknown_field', message: 'is not a field here' }));
   });
 }
+
+const ownCode = (issue: object) => (issue as { params?: { code?: string } }).params?.code;
 
 /** A form that was meant: it is right as a whole, and wrong in a field. "Invalid input" would not say in which. */
 const isInside = (issues: z.core.$ZodIssue[]) =>

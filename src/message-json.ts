@@ -1,6 +1,7 @@
-/** The JSON of messages on their way in: how it is written, and whether it is too large. Pure. */
+/** The JSON of messages on their way in: how it is written, and whether it is too large or too deep. Pure. */
 import { utf8 } from './bytes.ts';
 import type { Issue } from './errors.ts';
+import { MAX_DEPTH, toJson } from './json.ts';
 import { MAX_MESSAGE_BYTES, type StoredMessage, type Unnamed } from './message.ts';
 
 /** One of them. */
@@ -15,24 +16,15 @@ export interface Written {
  */
 export function writeJson(body: unknown, message: StoredMessage, at: string, ownBytes: number): Written {
   if (body === undefined) return refuse(at, 'required', 'is required');
-  const json = toJson(body, message);
-  if (json === undefined) return refuse(at, 'invalid', 'cannot be written as JSON');
+  const { text: json, fault } = toJson(message, 1);
+  if (fault === 'too_deep') return refuse(at, fault, `must be nested at most ${MAX_DEPTH} levels deep`);
+  const isWhole = message.raw !== undefined || json?.startsWith('{"body":'); // what JSON has no word for is left out
+  if (json === undefined || !isWhole) return refuse(at, 'invalid', 'cannot be written as JSON');
   if (!isOver(json, MAX_MESSAGE_BYTES + ownBytes)) return { json };
   return refuse(at, 'too_large', `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`);
 }
 
 const refuse = (at: string, code: string, message: string) => ({ issue: { field: `${at}body`, code, message } });
-
-/** @returns undefined for what JSON cannot hold: functions, cycles, big integers, nesting beyond the stack */
-function toJson(body: unknown, message: StoredMessage): string | undefined {
-  try {
-    if (message.raw && JSON.stringify(body) === undefined) return undefined;
-    const json = JSON.stringify(message);
-    return message.raw || json.startsWith('{"body":') ? json : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 type Whole = Pick<Unnamed, 'json' | 'follows'>;
 

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { Destination } from './destinations/destination.ts';
 import { YEAR_MS } from './duration.ts';
 import { duration } from './duration-schema.ts';
+import { headersBy } from './headers-schema.ts';
 import { MAX_GROUP_LENGTH } from './message.ts';
 
 const Instant = z.iso.datetime({ offset: true });
@@ -56,7 +57,7 @@ const options = {
   destination: z.optional(Destination),
   /** Handed to the consumer as they are. */
   headers: z.optional(
-    z.record(z.string().check(z.minLength(1), z.maxLength(128)), z.string().check(z.maxLength(4_096))),
+    headersBy(z.string().check(z.minLength(1), z.maxLength(128)), z.string().check(z.maxLength(4_096))),
   ),
 };
 

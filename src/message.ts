@@ -4,6 +4,7 @@
  * Pure. The scripts read the same forms: entry.lua and lane.lua are the other half of this file.
  */
 import type { StoredDestination } from './destinations/destination.ts';
+import { readJson } from './json.ts';
 import { parseRaw, type Raw } from './raw.ts';
 
 export { type Raw, rawBytes } from './raw.ts';
@@ -158,11 +159,11 @@ export function headerOf(envelope: string): Header {
 
 /**
  * @param entry `<attempt>.<id>`
- * @throws SyntaxError where the JSON cannot be read: the message is somebody else's, or damaged
+ * @throws SyntaxError where the JSON cannot be read, or not be written again: the message is somebody else's, or damaged
  */
 export function openEnvelope(entry: string, envelope: string, header = headerOf(envelope)): Opened {
   const { queue, priority, group, maxAttempts, enqueuedAt, readAtAck, length } = header;
-  const stored = JSON.parse(envelope.slice(length)) as StoredMessage;
+  const stored = readJson(envelope.slice(length), 1) as StoredMessage;
   const { headers, destination, raw, delayMs = 0, notBefore = 0 } = stored;
   const { attempt, id } = parseEntry(entry);
   const body = raw ? parseRaw(raw) : stored.body; // the body of a webhook is stored once

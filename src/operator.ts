@@ -1,5 +1,6 @@
 /** Operating: what operators ask of queues and messages, over the store's operations. Every call is bounded. */
 
+import { readJson } from './json.ts';
 import { type Limits, limitsIn, type Rate, wordsOf } from './limits.ts';
 import { DRAINED, type Message, openEnvelope, parseEntry } from './message.ts';
 import type { AnyQueue } from './queue.ts';
@@ -40,6 +41,8 @@ export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> 
   destination?: string;
   /** `done`: acked, and its result is kept. */
   state: State | 'done' | 'cancelled' | 'unseen' | 'gone';
+  /** What is stored of it is damaged, or nested too deep to be written: it is not shown. */
+  unreadable?: true;
   /** What its handler returned, or its consumer gave with the ack. */
   result?: unknown;
   attempt?: number;
@@ -99,7 +102,7 @@ export function openOperator(operations: Operations, mostSteps: number, clock: (
       const { state, result, ...stored } = await operations.look(id);
       if (result) {
         const { queue, attempt, at, json } = result;
-        return { id, state: 'done', queue, attempt, at, result: JSON.parse(json) as unknown, failures: [] };
+        return { id, state: 'done', queue, attempt, at, ...readable(json), failures: [] };
       }
       return state === 'gone' || state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
     },
@@ -168,6 +171,15 @@ function reportOf(state: MessageReport['state'], { entry, at, envelope, failures
     const { destination, ...message } = openEnvelope(entry, envelope).message;
     return { ...message, ...(destination && { destination: destination.url }), ...report };
   } catch {
-    return report; // its envelope is gone or damaged: what the store knows of it is all there is
+    // What the store knows of it is all there is.
+    return envelope === '' ? report : { ...report, unreadable: true };
+  }
+}
+
+function readable(json: string): { result: unknown } | { unreadable: true } {
+  try {
+    return { result: readJson(json) };
+  } catch {
+    return { unreadable: true };
   }
 }

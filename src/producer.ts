@@ -62,7 +62,7 @@ export async function enqueueDrafts(
     const completed = complete(draft, queues, traceparent);
     const result = completed instanceof Promise ? await completed : completed;
     if ('message' in result) messages.push(result.message);
-    else issues.push(...result.issues);
+    else for (const issue of result.issues) issues.push(issue); // there may be more of them than a call takes arguments
   }
   if (areOver(messages, MAX_REQUEST_BYTES)) {
     const message = `must take at most ${MAX_REQUEST_BYTES} bytes together`;

@@ -4,6 +4,7 @@
  * Pure. Signatures and receivers further on need the bytes: JSON that was read and written again is other bytes.
  */
 import { utf8 } from './bytes.ts';
+import { readJson } from './json.ts';
 
 /** Exact bytes with their content type: as text where they are UTF-8 (a byte order mark stays), else in base64. */
 export interface Raw {
@@ -15,8 +16,6 @@ export interface Raw {
 
 /** No content type is longer; of what is, the rest says nothing. */
 const MAX_TYPE_LENGTH = 256;
-/** What is nested deeper is left as text: JSON that can be read cannot always be written again. */
-const MAX_DEPTH = 1_000;
 const STEP = 32_768; // bytes that one call of fromCharCode takes as arguments
 
 export function toRaw(bytes: Uint8Array, type: string): Raw {
@@ -36,30 +35,17 @@ export function rawBytes({ text, base64 = '' }: Raw): Uint8Array {
   return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 }
 
-/** What it says: JSON, form fields (a list where one comes twice), else text. JSON that is none stays text. Never throws. */
+/** What it says: JSON, form fields (a list where one comes twice), else text. JSON that is none, or nested too deep, stays text. Never throws. */
 export function parseRaw(raw: Raw): unknown {
   const text = raw.text?.replace(/^\uFEFF/, '') ?? new TextDecoder().decode(rawBytes(raw));
   if (isForm(raw.type)) return fieldsOf(text);
   const media = mediaType(raw.type);
   if (media !== '' && !media.endsWith('json')) return text;
   try {
-    const parsed = JSON.parse(text) as unknown;
-    return isTooDeep(text) ? text : parsed;
+    return readJson(text);
   } catch {
     return text;
   }
-}
-
-/** @param json valid, so that each bracket outside of its strings opens or closes */
-function isTooDeep(json: string): boolean {
-  if (json.split(/[[{]/, MAX_DEPTH + 2).length <= MAX_DEPTH + 1) return false; // too few brackets, wherever they stand
-  let depth = 0;
-  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
-    if (token === '[' || token === '{') depth++;
-    else if (token === ']' || token === '}') depth--;
-    if (depth > MAX_DEPTH) return true;
-  }
-  return false;
 }
 
 export function isForm(type: string): boolean {

@@ -35,7 +35,8 @@ export function isTemporary(error: unknown): error is SluiceError {
 export async function errorOf(answer: Response): Promise<SluiceError> {
   const problem = await problemIn(answer);
   const { code = `http_${answer.status}`, title = 'no reason was given', detail = title, errors = [] } = problem;
-  return new SluiceError(answer.status, code, detail, errors, retryAfter(answer.headers.get('retry-after')));
+  const text = problem.moreErrors ? `${detail} (and ${problem.moreErrors} more than are named)` : detail;
+  return new SluiceError(answer.status, code, text, errors, retryAfter(answer.headers.get('retry-after')));
 }
 
 interface ProblemBody {
@@ -43,6 +44,7 @@ interface ProblemBody {
   title?: string;
   detail?: string;
   errors?: Issue[];
+  moreErrors?: number;
 }
 
 /** What stands between may answer with a page of its own. */

@@ -9,6 +9,7 @@ import { shortDigest } from '../digest.ts';
 import { type Duration, parseDuration, toMs, YEAR_MS } from '../duration.ts';
 import { duration } from '../duration-schema.ts';
 import type { Issue } from '../errors.ts';
+import { headersBy } from '../headers-schema.ts';
 import { type AddressRules, judgeUrl, MAX_URL_LENGTH, PUBLIC_ONLY } from './address.ts';
 
 const METHODS = ['POST', 'PUT', 'PATCH'] as const;
@@ -26,7 +27,7 @@ export function isSendable(name: string, value: string): boolean {
   return HEADER_NAME.test(name) && !OURS.test(name) && HEADER_VALUE.test(value);
 }
 
-const Headers = z.record(z.string(), z.string()).check(
+const Headers = headersBy(z.string(), z.string()).check(
   z.refine((headers) => Object.entries(headers).every(([name, value]) => isSendable(name, value)), {
     message: 'must be headers that a delivery may have: no connection, forwarding, cookie or webhook headers',
   }),

@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { healthIn } from '../destinations/send.ts';
 import { YEAR_MS } from '../duration.ts';
 import { Refusal, RetryLater } from '../errors.ts';
+import { toJson } from '../json.ts';
 import { headerOf, type NewMessage, type Opened, openEnvelope } from '../message.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
@@ -97,14 +98,10 @@ function notDone({ entry, message, queue }: Delivery, error: unknown, random: ()
 /** The most that is kept of what a handler returned. */
 const RESULT_BYTES = 64 * 1024;
 
-/** As JSON; null for what JSON cannot hold or is too large. */
+/** As JSON; null for what JSON cannot hold, is too large or nested too deep. */
 function resultText(result: unknown): string {
-  try {
-    const text = JSON.stringify(result) ?? 'null';
-    return text.length <= RESULT_BYTES ? text : 'null';
-  } catch {
-    return 'null';
-  }
+  const { text } = toJson(result);
+  return text !== undefined && text.length <= RESULT_BYTES ? text : 'null';
 }
 
 /** A body is checked again on its way out: the schema may have changed since it came in, and it may transform. */

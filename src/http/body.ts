@@ -5,28 +5,48 @@ import type * as z from 'zod/mini';
 import { shortDigest } from '../digest.ts';
 import { InvalidMessage } from '../errors.ts';
 import { issuesOf } from '../issues.ts';
+import { inexactPlace } from '../json.ts';
 import { MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 
-export const limitBody = bodyLimit({
-  maxSize: MAX_REQUEST_BYTES,
-  onError: () => {
-    throw new Problem('too_large', `A request may have at most ${MAX_REQUEST_BYTES} bytes`);
-  },
-});
+export const limitBodyTo = (maxSize: number) =>
+  bodyLimit({
+    maxSize,
+    onError: () => {
+      throw new Problem('too_large', `A request may have at most ${maxSize} bytes`);
+    },
+  });
 
-/** @throws Problem invalid_json, or invalid_message where it is not an object */
+export const limitBody = limitBodyTo(MAX_REQUEST_BYTES);
+
+/** @throws Problem invalid_json; InvalidMessage where it is not an object, or holds a number that would become another one */
 export async function readObject(c: Context): Promise<Record<string, unknown>> {
-  let body: unknown;
+  const text = textOf(await c.req.arrayBuffer());
+  const body = parse(text);
+  if (!isObject(body)) throw new InvalidMessage([{ field: '', code: 'invalid', message: 'must be a JSON object' }]);
+  const place = inexactPlace(text);
+  if (place === undefined) return body;
+  const field = place.replace(/^messages\.(\d+)/, 'messages[$1]');
+  const message = 'must be a number that a double holds as it stands: send it as text';
+  throw new InvalidMessage([{ field, code: 'inexact', message }]);
+}
+
+/** @throws Problem where the bytes are not UTF-8, the one encoding of JSON between systems (RFC 8259, section 8.1) */
+function textOf(bytes: ArrayBuffer): string {
   try {
-    body = JSON.parse(await c.req.text());
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new Problem('invalid_json');
-    throw error;
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    throw new Problem('invalid_json', 'The body is not UTF-8');
   }
-  if (isObject(body)) return body;
-  throw new Problem('invalid_message', undefined, [{ field: '', code: 'invalid', message: 'must be a JSON object' }]);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem('invalid_json');
+  }
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -52,12 +52,15 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly issues: Issue[] | undefined;
   readonly headers: Record<string, string>;
+  /** Issues that are not named. */
+  readonly more: number;
 
-  constructor(code: ProblemCode, detail?: string, issues?: Issue[], headers: Record<string, string> = {}) {
+  constructor(code: ProblemCode, detail?: string, issues?: Issue[], headers: Record<string, string> = {}, more = 0) {
     super(detail ?? PROBLEMS[code].title);
     this.code = code;
     this.issues = issues;
     this.headers = headers;
+    this.more = more;
   }
 }
 
@@ -75,7 +78,7 @@ export function toProblem(error: unknown): Problem {
   }
   if (error instanceof InvalidMessage) {
     const tooLarge = error.issues.some(({ code }) => code === 'too_large');
-    return new Problem(tooLarge ? 'too_large' : 'invalid_message', undefined, error.issues);
+    return new Problem(tooLarge ? 'too_large' : 'invalid_message', undefined, error.issues, {}, error.more);
   }
   return new Problem('internal');
 }
@@ -84,6 +87,8 @@ export function answerProblem(c: Context, problem: Problem): Response {
   const { status, title } = PROBLEMS[problem.code];
   const detail = problem.message === title ? {} : { detail: problem.message };
   const errors = problem.issues ? { errors: problem.issues } : {};
-  const body = { type: `urn:sluice:problem:${problem.code}`, title, status, code: problem.code, ...detail, ...errors };
+  const more = problem.more > 0 ? { moreErrors: problem.more } : {};
+  const type = `urn:sluice:problem:${problem.code}`;
+  const body = { type, title, status, code: problem.code, ...detail, ...errors, ...more };
   return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...problem.headers });
 }

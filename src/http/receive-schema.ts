@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { YEAR_MS } from '../duration.ts';
 import { milliseconds } from '../duration-schema.ts';
+import { MAX_DEPTH, toJson } from '../json.ts';
 import { QUEUE_NAME } from '../message.ts';
 
 const HALF_A_DAY_MS = 12 * 3_600_000;
@@ -17,6 +18,9 @@ export const ReceiveRequest = z.strictObject({
   visibility: z._default(visibility, 30_000),
 });
 
+/** Characters of JSON. */
+const MOST_RESULT = 65_536;
+
 const Settlement = z.strictObject({
   id: z.string().check(z.regex(/^[\w-]{1,64}$/)),
   /** As it was received. With it the settlement is for this delivery only, and a retry knows its backoff. */
@@ -28,11 +32,13 @@ const Settlement = z.strictObject({
   error: z.optional(z.string().check(z.maxLength(500))),
   /** Kept with an ack, where the message has a retention. */
   result: z.optional(
-    z.unknown().check(
-      z.refine((value) => (JSON.stringify(value) ?? '').length <= 65_536, {
-        message: 'must take at most 64 KiB as JSON',
-      }),
-    ),
+    z.unknown().check((context) => {
+      const { text = '', fault } = toJson(context.value);
+      const issue = (code: string, message: string) =>
+        void context.issues.push({ code: 'custom', params: { code }, message, input: context.value });
+      if (fault === 'too_deep') issue(fault, `must be nested at most ${MAX_DEPTH} levels deep`);
+      if (text.length > MOST_RESULT) issue('too_large', 'must take at most 64 KiB as JSON');
+    }),
   ),
 });
 

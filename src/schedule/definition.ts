@@ -5,6 +5,7 @@ import { utf8 } from '../bytes.ts';
 import { parseDuration } from '../duration.ts';
 import { duration } from '../duration-schema.ts';
 import { issuesOf } from '../issues.ts';
+import { MAX_DEPTH, toJson } from '../json.ts';
 import { QUEUE_NAME } from '../message.ts';
 import { MessageOptions } from '../message-options.ts';
 import type { Queue } from '../queue.ts';
@@ -44,14 +45,16 @@ const fields = z.extend(z.omit(MessageOptions, { notBefore: true }), {
 /** A schedule as callers put it. */
 export const ScheduleRequest = fields.check((context) => {
   const { cron, tz, every } = context.value;
-  const issue = (path: string, message: string) =>
-    void context.issues.push({ code: 'custom', path: [path], message, input: context.value });
+  const issue = (path: string, message: string, code = 'invalid') =>
+    void context.issues.push({ code: 'custom', path: [path], params: { code }, message, input: context.value });
   if (cron === undefined && every === undefined) issue('cron', 'or "every" is required');
   if (cron !== undefined && every !== undefined) issue('every', 'cannot stand beside "cron"');
   if (cron === undefined && tz !== undefined) issue('tz', 'only stands beside "cron"');
   if (cron !== undefined && !isCron(cron)) issue('cron', 'must have five fields, as in "0 9 * * 1-5", and come true');
-  if (utf8(JSON.stringify(context.value)).length > MOST_BYTES)
-    issue('body', `must take at most ${MOST_BYTES} bytes with all else`);
+  const { text = '', fault } = toJson(context.value, 1);
+  if (fault === 'too_deep') issue('body', `must be nested at most ${MAX_DEPTH} levels deep`, fault);
+  else if (fault) issue('body', 'cannot be written as JSON');
+  if (utf8(text).length > MOST_BYTES) issue('body', `must take at most ${MOST_BYTES} bytes with all else`);
 });
 
 /** A checked definition. */

@@ -10,6 +10,7 @@
  * Pure. Scripts read the first line only; the list of all schedules leaves out the last.
  */
 import { shortDigest } from '../digest.ts';
+import { readJson } from '../json.ts';
 import type { Definition } from './definition.ts';
 import type { CatchUp, Timing } from './slots.ts';
 
@@ -73,7 +74,7 @@ export function readRecord(record: string): ScheduleRecord {
     timing: readTiming(when),
     queue,
     catchUp,
-    message: message === undefined ? undefined : (JSON.parse(message) as Definition['message']),
+    message: message === undefined ? undefined : (readJson(message, 1) as Definition['message']),
   };
 }
 

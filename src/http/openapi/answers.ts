@@ -148,6 +148,7 @@ const MessageReport = z.object({
   enqueuedAt: z.optional(instant),
   at: z.optional(instant),
   result: z.optional(z.unknown()),
+  unreadable: z.optional(z.literal(true)),
   failures: z.array(Failure),
 });
 

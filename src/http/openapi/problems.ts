@@ -9,7 +9,7 @@ interface Meaning {
 
 /** A new code without a row does not compile. */
 export const MEANINGS = {
-  invalid_json: { status: 400, means: 'The body is not JSON.' },
+  invalid_json: { status: 400, means: 'The body is not JSON, or not UTF-8.' },
   invalid_signature: {
     status: 401,
     means: 'The signature, or the secret, is missing or wrong; or it was signed too long ago, or in the future.',
@@ -41,7 +41,11 @@ export const MEANINGS = {
     means:
       'The token, or the sender of webhooks, calls too often, where the deployment limits it; `Retry-After` says when to come back.',
   },
-  invalid_message: { status: 422, means: '`errors` names each field; in a batch, such as `messages[3].delay`.' },
+  invalid_message: {
+    status: 422,
+    means:
+      '`errors` names the first 20 fields; in a batch, such as `messages[3].delay`. `moreErrors` says how many more there are.',
+  },
   idempotency_key_reused: { status: 422, means: 'The key was used for another request.' },
   misconfigured: { status: 500, means: 'The settings of the deployment are wrong; its log names them.' },
   internal: { status: 500, means: "Something went wrong; the Worker's log says more." },
@@ -68,6 +72,8 @@ export const Issue = z.object({
     'unknown_queue',
     'refused_address',
     'ordered',
+    'too_deep',
+    'inexact',
   ]),
   message: z.string(),
 });
@@ -78,7 +84,8 @@ export const ProblemAnswer = z.object({
   status: z.int().check(z.minimum(400), z.maximum(599)),
   code: z.enum(CODES),
   detail: z.optional(z.string()),
-  errors: z.optional(z.array(Issue)),
+  errors: z.optional(z.array(Issue).check(z.maxLength(20))),
+  moreErrors: z.optional(z.int().check(z.minimum(1))),
 });
 
 /** Headers that come with a problem of this status. */

@@ -8,6 +8,7 @@ import { createReadStream, fstatSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Client, type Outgoing, SluiceError } from '../client/index.ts';
 import { Failure, textOf, UsageError } from './failure.ts';
+import { decoded, jsonOf } from './json.ts';
 import { type Progress, startProgress } from './progress.ts';
 
 export interface Lines {
@@ -77,7 +78,7 @@ async function* batches({ file, size, defaults }: Lines): AsyncGenerator<{ batch
   for await (const text of linesOf(file)) {
     line += 1;
     if (text.trim() === '') continue;
-    const length = Buffer.byteLength(text) + 1;
+    const length = text.length + 1;
     if (batch.length === size || (batch.length > 0 && bytes + length > MAX_BYTES)) {
       yield { batch, bytes };
       batch = [];
@@ -89,8 +90,10 @@ async function* batches({ file, size, defaults }: Lines): AsyncGenerator<{ batch
   if (batch.length > 0) yield { batch, bytes };
 }
 
+/** Each character is a byte: some that UTF-8 writes with several bytes would end a line here, and in JSON they do not. */
 async function* linesOf(file: string | undefined): AsyncGenerator<string> {
   const input = file === undefined ? process.stdin : createReadStream(file);
+  input.setEncoding('latin1');
   try {
     yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   } finally {
@@ -110,17 +113,13 @@ function sizeOf(file: string | undefined): number | undefined {
 
 /** The line itself is not shown: it is somebody's data. */
 function readLine(text: string, line: number, defaults: object): Outgoing {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(text);
-  } catch {
-    throw new UsageError(`line ${line} is not JSON`);
-  }
+  const what = `line ${line}`;
+  const fields = jsonOf(decoded(Buffer.from(text, 'latin1'), what), what);
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields) || !('body' in fields)) {
-    throw new UsageError(`line ${line} is not a message: an object with a "body"`);
+    throw new UsageError(`${what} is not a message: an object with a "body"`);
   }
   const { queue, body, ...options } = { ...defaults, ...fields } as Record<string, unknown>;
-  if (typeof queue !== 'string') throw new UsageError(`line ${line} names no queue, and neither does the command`);
+  if (typeof queue !== 'string') throw new UsageError(`${what} names no queue, and neither does the command`);
   return { queue, body, options } as Outgoing;
 }
 

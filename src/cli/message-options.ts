@@ -1,7 +1,8 @@
 /** The options of a message, as flags of a command. */
 import type { Command } from 'commander';
 import type { Outgoing } from '../client/index.ts';
-import { duration, jsonOf, pair, whole } from './options.ts';
+import { jsonOf } from './json.ts';
+import { duration, pair, whole } from './options.ts';
 
 type MessageOptions = NonNullable<Outgoing['options']>;
 

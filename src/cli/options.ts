@@ -1,7 +1,6 @@
 /** Reading the values of options: a bad one is wrong usage, told before anything is sent. */
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../duration.ts';
-import { UsageError } from './failure.ts';
 
 /** @returns a reader of whole numbers */
 export function whole(least: number, most: number): (text: string) => number {
@@ -57,19 +56,6 @@ export function pair(text: string, before: Record<string, string> = {}): Record<
   const at = text.indexOf('=');
   if (at > 0) return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
   throw new InvalidArgumentError('It must be NAME=VALUE.');
-}
-
-/**
- * Called by the command, not as a reader of an option: commander quotes what a reader refuses, and so does the runtime's own
- * error; this may be somebody's data.
- * @throws UsageError
- */
-export function jsonOf(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new UsageError(`${what} is not JSON`);
-  }
 }
 
 /** For --help: the lines that show how a command is used. */

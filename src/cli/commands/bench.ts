@@ -6,7 +6,8 @@ import type { Figures } from '../bench/figures.ts';
 import { measure } from '../bench/measure.ts';
 import { type Connection, connect } from '../connection.ts';
 import { Failure, UsageError } from '../failure.ts';
-import { duration, examples, jsonOf, whole } from '../options.ts';
+import { jsonOf } from '../json.ts';
+import { duration, examples, whole } from '../options.ts';
 import { isLoopback } from '../settings.ts';
 import { listOf, type Paint } from '../table.ts';
 

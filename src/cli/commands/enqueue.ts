@@ -1,12 +1,13 @@
 /** `sluice enqueue`: one message from the argument, a file or stdin; or many, a line each. */
 import { readFile } from 'node:fs/promises';
-import { text as textOf } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { connect } from '../connection.ts';
 import { enqueueLines } from '../enqueue-lines.ts';
 import { UsageError } from '../failure.ts';
+import { decoded, jsonOf } from '../json.ts';
 import { addMessageOptions, type MessageFlags, messageOptions } from '../message-options.ts';
-import { examples, jsonOf, whole } from '../options.ts';
+import { examples, whole } from '../options.ts';
 
 interface Flags extends MessageFlags {
   file?: string;
@@ -67,12 +68,13 @@ async function given(body: string | undefined, file: string | undefined): Promis
   if (body !== undefined && file !== undefined) throw new UsageError('a body and a --file: which one?');
   if (body !== undefined) return body;
   if (file !== undefined) {
-    return readFile(file, 'utf8').catch(({ code }) => {
+    const bytes = await readFile(file).catch(({ code }) => {
       throw new UsageError(`the file cannot be read (${code})`);
     });
+    return decoded(bytes, 'the file');
   }
   refuseTerminal();
-  return textOf(process.stdin);
+  return decoded(await buffer(process.stdin), 'the body');
 }
 
 function refuseTerminal(): void {

@@ -39,19 +39,29 @@ function isTooDeep(json: string, most: number): boolean {
   if (json.length <= 2 * most) return false; // what is opened is closed, too
   if (json.split(/[[{]/, most + 2).length <= most + 1) return false; // too few brackets, wherever they stand
   let depth = 0;
-  for (const [token] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/g)) {
-    if (token === '[' || token === '{') depth++;
-    else if (token === ']' || token === '}') depth--;
+  for (const token of outsideStrings(json, BRACKET)) {
+    depth += token === '[' || token === '{' ? 1 : -1;
     if (depth > most) return true;
   }
   return false;
 }
 
+// Each with what a string begins and ends with: an expression for whole strings would need a stack as long as they are.
+const BRACKET = /\\.|"|[[\]{}]/g;
+const LONG_NUMBER = /\\.|"|-?(?:\d[\d.]{15,}(?:[eE][-+]?\d+)?|\d[\d.]*[eE][-+]?\d+)/g;
+
+function* outsideStrings(json: string, tokens: RegExp): Generator<string> {
+  let inString = false;
+  for (const [token] of json.matchAll(tokens)) {
+    if (token === '"') inString = !inString;
+    else if (!inString) yield token;
+  }
+}
+
 /** Of 15 digits and fewer every number can be held; so whoever sends no others waits for one search only. */
-const MAY_BE_INEXACT = /[:,[\s]-?\d(?:[\d.]{15}|[\d.]*[eE])/;
+const MAY_BE_INEXACT = /[:,[]\s*-?(?:\d[\d.]{15}|\d[\d.]*[eE][-+]?\d)/;
 /** Of toPrecision. */
 const MOST_PRECISION = 100;
-const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.]*(?:[eE][-+]?\d+)?/g;
 
 /**
  * A number that would arrive as another one, such as 9007199254740993 or 1e400.
@@ -60,17 +70,18 @@ const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.]*(?:[eE][-+]?\d+)?/g
  */
 export function inexactPlace(json: string): string | undefined {
   if (!MAY_BE_INEXACT.test(json)) return undefined;
-  for (const [token] of json.matchAll(STRING_OR_NUMBER)) {
-    if (!token.startsWith('"') && !isExact(token)) return placeOf(json);
+  for (const token of outsideStrings(json, LONG_NUMBER)) {
+    if (!isExact(token)) return placeOf(json);
   }
   return undefined;
 }
 
 /** A number has to keep its digits; one with a fraction may also be meant as the double that is nearest. */
 function isExact(source: string): boolean {
-  const digits = digitsOf(source);
   const number = Number(source);
   if (!Number.isFinite(number)) return false;
+  if (String(number) === source) return true; // as most do, having been written by a runtime
+  const digits = digitsOf(source);
   if (digitsOf(String(number)) === digits) return true;
   const isWhole = /^-?\d+$/.test(source);
   return !isWhole && digits.length <= MOST_PRECISION && digitsOf(number.toPrecision(digits.length)) === digits;

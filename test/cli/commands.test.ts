@@ -114,6 +114,31 @@ describe('enqueue', () => {
     expect(bare).toMatchObject({ code: 2, err: expect.stringContaining('line 1 names no queue') });
     await empty();
   });
+
+  test('takes JSON as it stands, or not at all', async () => {
+    const line = (bytes: string) => Buffer.from(bytes, 'latin1');
+    const [inexact, deep, notText, inLine, lineNotText, separators] = await Promise.all([
+      sluice(['enqueue', 'reports', '{"list": [1, 9007199254740993]}']),
+      sluice(['enqueue', 'reports'], { input: '['.repeat(5_000) + ']'.repeat(5_000) }),
+      sluice(['enqueue', 'reports'], { input: line('"caf\xe9"') }),
+      sluice(['enqueue', 'reports', '--batch'], { input: '{"body": 1}\n{"body": {"n": 1e999}}\n' }),
+      sluice(['enqueue', 'reports', '--batch'], { input: line('{"body": 1}\n{"body": "caf\xe9"}\n') }),
+      sluice(['enqueue', 'reports', '--batch', '--priority', '1'], { input: '{"body": "one\u2028line\u0085é"}\n' }),
+    ]);
+    const refused = [inexact, deep, notText, inLine, lineNotText];
+    expect(refused.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2]);
+    expect(refused.map(({ err }) => err.replace('error: ', '').trim())).toEqual([
+      'the body (without --text) has a number that would become another one at list.1: send it as text',
+      'the body (without --text) is nested more than 1000 levels deep',
+      'the body is not UTF-8',
+      'line 2 has a number that would become another one at body.n: send it as text',
+      'line 2 is not UTF-8',
+    ]);
+    expect([separators.code, separators.out]).toEqual([0, '1 enqueued, 0 duplicates\n']);
+    const ready = await sluice(['peek', 'reports', '--json']);
+    expect(JSON.parse(ready.out).messages).toMatchObject([{ body: 'one\u2028line\u0085é' }]);
+    await empty();
+  });
 });
 
 describe('receive', () => {

@@ -199,24 +199,28 @@ onEachRedis('a drain', (bench) => {
 
   test('what a handler returns is kept where the message has a retention, or null where it cannot be JSON', async () => {
     const b = bench();
-    const results: unknown[] = [{ sent: 1 }, undefined, 1n];
+    const deep = JSON.parse('['.repeat(1_001) + ']'.repeat(1_001)) as unknown; // whoever reads it might not write it again
+    const results: unknown[] = [{ sent: 1 }, undefined, 1n, deep];
     const ids: string[] = [];
     for (const [i] of results.entries())
       ids.push(...(await enqueue(b, 1, { retentionMs: 60_000, json: `{"body":${i}}` })));
     await start(b, [queue(({ body }) => results[Number(body)])]);
     acked(b, ids);
     const kept = await Promise.all(ids.map((id) => b.operations().look(id)));
-    expect(kept.map(({ result }) => result?.json)).toEqual(['{"sent":1}', 'null', 'null']);
+    expect(kept.map(({ result }) => result?.json)).toEqual(['{"sent":1}', 'null', 'null', 'null']);
   });
 
-  test('CR4 one unreadable message among fifty is a dead letter, the others are delivered', async () => {
-    const b = bench();
-    const [bad] = await enqueue(b, 1, { json: '{"body":' });
-    const good = await enqueue(b, 49);
-    expect(await start(b, [queue(() => {})])).toMatchObject({ acked: 49, dead: 1 });
-    acked(b, good);
-    expect((await b.shard()).failures[bad ?? '']).toMatch(/ unreadable /);
-  });
+  test.each(['{"body":', `{"body":${'['.repeat(5_100)}${']'.repeat(5_100)}}`])(
+    'CR4 one unreadable message among fifty is a dead letter, the others are delivered: %.20s',
+    async (json) => {
+      const b = bench();
+      const [bad] = await enqueue(b, 1, { json });
+      const good = await enqueue(b, 49);
+      expect(await start(b, [queue(() => {})])).toMatchObject({ acked: 49, dead: 1 });
+      acked(b, good);
+      expect((await b.shard()).failures[bad ?? '']).toMatch(/ unreadable /);
+    },
+  );
 
   test('SW11 OP5 a message of a queue that this deployment does not know waits and loses nothing', async () => {
     const b = bench();

@@ -12,7 +12,7 @@ export interface Ended {
 }
 
 export interface CliOptions {
-  input?: string;
+  input?: string | Uint8Array;
   env?: Record<string, string>;
   /** Once stdout has this text, the process gets a SIGINT. */
   interruptAt?: string;

@@ -1,5 +1,5 @@
 /** Reading request bodies: bounded, as JSON, and the name under which a request can be repeated. */
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type * as z from 'zod/mini';
 import { shortDigest } from '../digest.ts';
@@ -10,19 +10,19 @@ import { MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 
-export const limitBodyTo = (maxSize: number) =>
-  bodyLimit({
-    maxSize,
-    onError: () => {
-      throw new Problem('too_large', `A request may have at most ${maxSize} bytes`);
-    },
-  });
+export function limitBodyTo(maxSize: number): MiddlewareHandler {
+  const onError = () => {
+    throw new Problem('too_large', `A request may have at most ${maxSize} bytes`);
+  };
+  const limit = bodyLimit({ maxSize, onError });
+  return (c, next) => limit(c, next).catch(endedEarly); // one without a stated length is read here
+}
 
 export const limitBody = limitBodyTo(MAX_REQUEST_BYTES);
 
 /** @throws Problem invalid_json; InvalidMessage where it is not an object, or holds a number that would become another one */
 export async function readObject(c: Context): Promise<Record<string, unknown>> {
-  const text = textOf(await c.req.arrayBuffer());
+  const text = textOf(await c.req.arrayBuffer().catch(endedEarly));
   const body = parse(text);
   if (!isObject(body)) throw new InvalidMessage([{ field: '', code: 'invalid', message: 'must be a JSON object' }]);
   const place = inexactPlace(text);
@@ -30,6 +30,11 @@ export async function readObject(c: Context): Promise<Record<string, unknown>> {
   const field = place.replace(/^messages\.(\d+)/, 'messages[$1]');
   const message = 'must be a number that a double holds as it stands: send it as text';
   throw new InvalidMessage([{ field, code: 'inexact', message }]);
+}
+
+/** Nothing else can go wrong while a body comes. Whoever sent it hears no answer, and nothing is wrong here. */
+function endedEarly(error: unknown): never {
+  throw error instanceof Problem ? error : new Problem('incomplete_body');
 }
 
 /** @throws Problem where the bytes are not UTF-8, the one encoding of JSON between systems (RFC 8259, section 8.1) */

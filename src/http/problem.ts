@@ -12,6 +12,7 @@ import {
 } from '../errors.ts';
 
 const PROBLEMS = {
+  incomplete_body: { status: 400, title: 'The body ended before it was whole' },
   invalid_json: { status: 400, title: 'The body is not JSON' },
   invalid_signature: { status: 401, title: 'The signature is missing, wrong, or too old' },
   invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is not 1 to 255 visible ASCII characters' },

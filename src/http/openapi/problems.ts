@@ -9,6 +9,7 @@ interface Meaning {
 
 /** A new code without a row does not compile. */
 export const MEANINGS = {
+  incomplete_body: { status: 400, means: 'The body ended before it was whole.' },
   invalid_json: { status: 400, means: 'The body is not JSON, or not UTF-8.' },
   invalid_signature: {
     status: 401,

@@ -1,0 +1,64 @@
+// Reading request bodies: what a caller breaks off, or sends too much of, is no fault of the deployment and none that it logs.
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Engine } from '../src/engine.ts';
+import { createApp, type EdgeFunction } from '../src/http/app.ts';
+import { limitBodyTo, readObject } from '../src/http/body.ts';
+
+const echo: EdgeFunction = (app) => {
+  app.post('/echo', limitBodyTo(100), async (c) => c.json(await readObject(c)));
+  app.post('/broken', limitBodyTo(100), async (c) => {
+    await readObject(c);
+    throw new Error('a fault of ours');
+  });
+};
+const app = createApp([echo], () => ({}) as Engine);
+
+/** A body in chunks, that ends in an error where one is given. */
+async function post(path: string, chunks: string[], headers: Record<string, string>, error?: Error) {
+  const body = new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
+      if (error) controller.error(error);
+      else controller.close();
+    },
+  });
+  const answer = await app.request(`https://sluice.example${path}`, {
+    method: 'POST',
+    headers,
+    body,
+    duplex: 'half',
+  } as RequestInit);
+  return { status: answer.status, body: (await answer.json()) as { code?: string } };
+}
+
+const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
+afterEach(() => logged.mockClear());
+
+describe.each([
+  ['of a stated length', { 'content-length': '40' }],
+  ['in chunks', { 'transfer-encoding': 'chunked' }],
+])('a body %s', (_, headers) => {
+  test('is read', async () => {
+    expect(await post('/echo', ['{"a":', '"é"}'], headers)).toEqual({ status: 200, body: { a: 'é' } });
+  });
+
+  test('that breaks off is the caller’s, and logs no error', async () => {
+    const { status, body } = await post('/echo', ['{"a":'], headers, new Error('the connection was lost'));
+    expect([status, body.code]).toEqual([400, 'incomplete_body']);
+    expect(logged).not.toHaveBeenCalled();
+  });
+
+  test('does not hide a fault of ours behind it', async () => {
+    const { status, body } = await post('/broken', ['{"a":1}'], headers);
+    expect([status, body.code]).toEqual([500, 'internal']);
+    expect(logged).toHaveBeenCalledOnce();
+  });
+});
+
+test('a body that is longer than it may be is refused, with its length stated or not', async () => {
+  const long = ['{"a": "', 'x'.repeat(200), '"}'];
+  for (const headers of [{ 'content-length': '209' }, { 'transfer-encoding': 'chunked' }]) {
+    const { status, body } = await post('/echo', long, headers as Record<string, string>);
+    expect([status, body.code]).toEqual([413, 'too_large']);
+  }
+});

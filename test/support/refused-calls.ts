@@ -34,7 +34,7 @@ async function bury(b: Bench, ...ids: string[]): Promise<void> {
 }
 
 /** What takes the place of something cannot be taken back by deletes: done again it is the same. */
-const REPLACED = / changed \/(envelopes\/<first>|rest\/then:<first>)/;
+const REPLACED = / changed \/(envelopes\/<first>|rest\/then:<first>|timers\/m \* 5:mail 1\.<first>: \d+ instead)/;
 
 const enqueueing: Scenario[] = [
   { name: 'one message', call: enqueues((b) => [b.message('mail', 'a')]) },
@@ -87,6 +87,21 @@ const enqueueing: Scenario[] = [
     },
     call: enqueues((b) => [
       b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'other') }),
+    ]),
+    leaves: REPLACED,
+  },
+  {
+    name: 'one that waits for quiet again, with nothing to follow on it any more',
+    prepare: (b: Bench) =>
+      b.enqueue(b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'first') })),
+    call: enqueues((b) => [b.message('mail', 'first', { delayMs: 6_000, dedup: dedup('debounce') })]),
+    leaves: REPLACED,
+  },
+  {
+    name: 'one that waits for quiet again, with what follows on it for the first time',
+    prepare: (b: Bench) => b.enqueue(b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce') })),
+    call: enqueues((b) => [
+      b.message('mail', 'first', { delayMs: 6_000, dedup: dedup('debounce'), follows: follows(b, 'first') }),
     ]),
     leaves: REPLACED,
   },

@@ -60,12 +60,12 @@ do
   -- A message whose key a new one has: { id =, state = (as locate says), lane =, pool =, line = (with its line feed), score = (of
   -- its timer) }. One of this request has `at_envelope`, its place among the envelopes, and `at_timer` where it is delayed. Of one
   -- that was stored before it is known where it stands, { entry =, member =, slot =, from =, followed = (whether others follow) },
-  -- and it has what it becomes: { envelope =, follows =, moved = (whether its time is another) }.
+  -- and it has what it becomes: { envelope =, follows =, moved = (whether its time is another; it was that of `was`) }.
   local function stored_first(shard, intake, id)
     local where = locate(shard, id, intake.looked)
     local header = where.header or {}
     return {
-      id = id, state = where.state, lane = header.lane, pool = header.pool, score = where.at, followed = header.follow,
+      id = id, state = where.state, lane = header.lane, pool = header.pool, score = where.at, was = where.at, followed = header.follow,
       line = where.envelope and string.match(where.envelope, '^[^\n]*\n'),
       entry = where.entry, member = where.member, slot = where.slot, from = where.from,
     }
@@ -159,7 +159,7 @@ do
   -- What was stored before becomes what it is replaced by. What it was stays until remove_replaced: its timer under another name,
   -- and what followed on it, which stands in front.
   function put_replaced(shard, intake)
-    local members, again, envelopes = {}, {}, {}
+    local members, again, as_before, envelopes = {}, {}, {}, {}
     for _, first in ipairs(intake.replaced) do
       if first.state == 'delayed' then
         first.waits = delayed(first.pool, first.lane, '1.' .. first.id)
@@ -168,6 +168,10 @@ do
         if timers == members or first.moved then
           timers[#timers + 1] = first.score
           timers[#timers + 1] = first.waits
+        end
+        if timers == again and first.moved then
+          as_before[#as_before + 1] = first.was
+          as_before[#as_before + 1] = first.waits
         end
       end
       envelopes[#envelopes + 1] = shard.root .. 'm:' .. first.id
@@ -180,11 +184,22 @@ do
       end
     end
     put_members(shard.timers, members)
-    intake.over, intake.again = envelopes, again
+    intake.over, intake.again, intake.as_before = envelopes, again, as_before
   end
 
-  -- The puts that take the place of something, which no delete takes back: behind the record of their call, which is.
+  -- The puts that take the place of something, which no delete takes back: behind the record of their call, which is. Where
+  -- storage refuses from some write on, it refuses what would undo the ones before it too. So the envelopes come last: a key that
+  -- was given away, or a time that was put off, loses nothing, and half of what a message was would.
   function put_over(shard, intake)
+    undo_by(function() try_in_chunks('ZADD', shard.timers, intake.as_before) end)
+    for _, dedup in ipairs(intake.dedups) do
+      if dedup[4] == dedup[2] then redis.call('PEXPIRE', dedup[1], dedup[3]) end
+      if dedup[4] and dedup[4] ~= dedup[2] then
+        redis.call('SET', dedup[1], dedup[2], 'PX', dedup[3])
+        undo_by(function() redis.pcall('SET', dedup[1], dedup[4], 'KEEPTTL') end)
+      end
+    end
+    in_chunks('ZADD', shard.timers, intake.again)
     local before = {}
     for i = 1, #intake.over, 2 do before[i], before[i + 1] = intake.over[i], redis.call('GET', intake.over[i]) end
     undo_by(function()
@@ -193,11 +208,6 @@ do
       end
     end)
     in_chunks('MSET', nil, intake.over)
-    in_chunks('ZADD', shard.timers, intake.again)
-    for _, dedup in ipairs(intake.dedups) do
-      if dedup[4] == dedup[2] then redis.call('PEXPIRE', dedup[1], dedup[3]) end
-      if dedup[4] and dedup[4] ~= dedup[2] then redis.call('SET', dedup[1], dedup[2], 'PX', dedup[3]) end
-    end
   end
 
   -- In a lane the entry of one that was tried is a new message's from now on, in the same place.

@@ -15,6 +15,8 @@ const LAYERS = [
     'src/causes.ts',
     'src/errors.ts',
     'src/issues.ts',
+    'src/json.ts',
+    'src/headers-schema.ts',
     'src/limits.ts',
     'src/message.ts',
     'src/message-options.ts',
@@ -49,7 +51,7 @@ const LAYERS = [
   ['src/dashboard/'], // it runs in browsers: of the rest it has types only
 ];
 /** What the command line is made of besides itself: it knows the HTTP API and nothing behind it. */
-const CLI_USES = ['src/client/', 'src/duration.ts', 'src/errors.ts', 'src/config.ts'];
+const CLI_USES = ['src/client/', 'src/duration.ts', 'src/errors.ts', 'src/config.ts', 'src/json.ts'];
 
 const layerOf = (file: string) => LAYERS.findIndex((layer) => layer.some((part) => file.startsWith(part)));
 const files = globSync(['src/**/*.{ts,tsx}', 'functions/**/*.ts'], { exclude: ['**/*.d.ts'] });

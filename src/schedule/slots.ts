@@ -1,9 +1,9 @@
 /**
  * Slots: the instants at which a schedule is due, and which of them are fired by somebody who looks late.
  *
- * Pure: instants come in, instants go out. Cron is croner's business, never ours.
+ * Pure: instants come in, instants go out. What an expression means is croner's business, never ours.
  */
-import { Cron } from 'croner';
+import { Cron, CronDate, CronPattern } from 'croner';
 
 /** When: by a cron expression of five fields in a time zone, or at whole multiples of an interval since the epoch. */
 export type Timing = { cron: string; tz: string } | { everyMs: number };
@@ -19,6 +19,7 @@ export const GRACE_MS = 120_000;
 
 /** Cron has a minute at least between slots. */
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 /** Each step back in search of missed slots is so many times as long as the one before. */
 const STEP_BACK = 8;
 
@@ -27,12 +28,60 @@ export function slotsOf(timing: Timing): Next {
   if ('everyMs' in timing) return (after) => (Math.floor(after / timing.everyMs) + 1) * timing.everyMs;
   // '?' would stand for the time at which it is read.
   if (timing.cron.includes('?')) throw new RangeError('"?" has no meaning here');
-  const cron = new Cron(timing.cron, { timezone: timing.tz, mode: '5-part', paused: true });
+  const { isFixedTime } = new CronPattern(timing.cron, timing.tz, { mode: '5-part' });
+  return isFixedTime ? fixedSlots(timing.cron, timing.tz) : runsOf(timing.cron, timing.tz);
+}
+
+function runsOf(expression: string, timezone: string): Next {
+  const cron = new Cron(expression, { timezone, mode: '5-part', paused: true });
   return (after) => {
     const next = cron.nextRun(new Date(after));
     if (!next) throw new RangeError('no slot ever comes');
     return next.getTime();
   };
+}
+
+/**
+ * One minute of one hour. Croner drops it where it is missing and the gap ends on the next day, as in Nuuk, so it only says
+ * what a wall's clock shows then: times as if the wall were in UTC, where none is missing.
+ */
+function fixedSlots(expression: string, tz: string): Next {
+  const nextShown = runsOf(expression, 'UTC');
+  const offsetAt = (instant: number) => shownAt(instant, tz) - instant;
+  return (after) => {
+    for (let shown = shownAt(after, tz); ; ) {
+      shown = nextShown(shown);
+      const slot = firstShown(shown, offsetAt);
+      if (slot > after) return slot; // or the clock was put back, and had shown it before
+    }
+  };
+}
+
+function shownAt(instant: number, tz: string): number {
+  const { year, month, day, hour, minute, second } = new CronDate(new Date(instant), tz);
+  return Date.UTC(year, month, day, hour, minute, second);
+}
+
+/** When a clock first shows a time, or is past it for having jumped. */
+function firstShown(shown: number, offsetAt: (instant: number) => number): number {
+  const before = offsetAt(shown - DAY_MS);
+  const after = offsetAt(shown + DAY_MS);
+  const byOld = shown - before;
+  const byNew = shown - after;
+  if (before === after) return byOld;
+  const change = firstInstant(shown - DAY_MS, shown + DAY_MS, (instant) => offsetAt(instant) === after);
+  return byOld < change ? byOld : Math.max(byNew, change);
+}
+
+/** By halving, to the second. @param holds from some instant on until `to` */
+function firstInstant(from: number, to: number, holds: (instant: number) => boolean): number {
+  let [before, first] = [from, to];
+  while (first - before > 1_000) {
+    const middle = before + Math.floor((first - before) / 2_000) * 1_000;
+    if (holds(middle)) first = middle;
+    else before = middle;
+  }
+  return first;
 }
 
 /**

@@ -15,3 +15,6 @@ export function logWarning(event: string, fields: LogFields = {}): void {
   // biome-ignore lint/suspicious/noConsole: as above
   console.warn(JSON.stringify({ level: 'warn', event, ...fields }));
 }
+
+/** What may be told of an unknown error: its text may hold anything. */
+export const nameOfError = (error: unknown): string => (error instanceof Error ? error.name : typeof error);

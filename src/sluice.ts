@@ -2,12 +2,14 @@
 
 import { type Engine, openEngine } from './engine.ts';
 import { StorageError } from './errors.ts';
+import { FLOATING, type Waits } from './floating.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
-import { logError } from './log.ts';
+import { logError, nameOfError } from './log.ts';
 import type { MessageOptions } from './message-options.ts';
 import type { Enqueued, Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { type Ring, ringOf } from './ring.ts';
+import { checkRuntime } from './runtime.ts';
 import type { Schedule } from './schedule/definition.ts';
 import type { Published, PublishOptions } from './topics.ts';
 import type { AnySource } from './webhooks/source.ts';
@@ -51,14 +53,11 @@ export interface Producer {
   publish(topic: string, type: string, body: unknown, options?: PublishOptions): Promise<Published[]>;
 }
 
-/** Keeps work alive after the answer: a Worker's ExecutionContext. */
-export interface Waits {
-  waitUntil(promise: Promise<unknown>): void;
-}
-
 export interface Sluice<Env extends object> {
-  fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
-  scheduled(controller: ScheduledController, env: Env, context: ExecutionContext): Promise<void>;
+  /** Where no context is given, as outside Workers, what it begins behind its answer goes on by itself. */
+  fetch(request: Request, env: Env, context?: Waits): Promise<Response>;
+  /** A tick of cron: `sluice.scheduled(undefined, env)` where no platform calls it. */
+  scheduled(controller: unknown, env: Env, context?: Waits): Promise<void>;
   /**
    * For code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a handler,
    * it wakes no drain: one at work takes the message, or one that the next request wakes, or cron's.
@@ -69,6 +68,7 @@ export interface Sluice<Env extends object> {
 }
 
 /**
+ * @throws Error where the runtime is too old
  * @throws RangeError where two queues, or two sources, share a name, or two schedules an id; where the queue of a schedule, or a
  *   source's one queue, is not among the queues
  */
@@ -78,6 +78,7 @@ export function createSluice<Env extends object>({
   schedules = [],
   functions = [],
 }: SluiceOptions): Sluice<Env> {
+  checkRuntime();
   const byName = new Map(queues.map((queue) => [queue.name, queue]));
   if (byName.size < queues.length) throw new RangeError('two queues have the same name');
   const bySource = new Map(sources.map((source) => [source.name, source]));
@@ -90,8 +91,8 @@ export function createSluice<Env extends object>({
   const engines = remembered((env) => openEngine(env, byName, { sources: bySource, schedules }));
   const app = createApp(functions, engines.of);
   return {
-    async fetch(request, env, context) {
-      const response = await app.fetch(request, env, context);
+    async fetch(request, env, context = FLOATING) {
+      const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used
       const engine = engines.known(env); // none where the settings are bad
       if (engine?.claimsDrain()) wakeDrain(engine, context); // for what a drain has left, or this request made ready
       return response;
@@ -154,7 +155,7 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
 /** Starts a drain behind the answer. Its failure is told to the log only: the messages are stored, and cron drains them. */
 export function wakeDrain(engine: Engine, context: Waits): void {
   const drained = engine.drainWoken().catch((error: unknown) => {
-    logError('woken drain failed', { reason: error instanceof StorageError ? error.message : 'unknown' });
+    logError('woken drain failed', { reason: error instanceof StorageError ? error.message : nameOfError(error) });
   });
   context.waitUntil(drained);
 }

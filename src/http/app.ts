@@ -3,7 +3,7 @@ import type { Handler } from 'hono';
 import { Hono } from 'hono/tiny';
 import type { Token } from '../config.ts';
 import type { Engine } from '../engine.ts';
-import { logError } from '../log.ts';
+import { logError, nameOfError } from '../log.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';
 
 /** What a request carries along. */
@@ -34,7 +34,7 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object) => 
     if (problem.code === 'misconfigured') logError('bad settings', { settings: error.message });
     // The text of an unknown error may hold anything, bodies too: its name has to do. A problem was logged where it is known.
     if (problem.code === 'internal' && problem !== error)
-      logError('request failed', { method: c.req.method, route: c.req.routePath, error: error.name });
+      logError('request failed', { method: c.req.method, route: c.req.routePath, error: nameOfError(error) });
     return answerProblem(c, problem);
   });
   app.notFound((c) => {

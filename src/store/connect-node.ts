@@ -15,16 +15,14 @@ export function connect({ url, token, timeoutMs }: Connection): Send {
       headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, [SYNC_TOKEN]: syncToken },
       body: JSON.stringify(command),
       signal,
-    });
-    const text = await body.text();
+    }).catch(throwUnanswered);
+    const text = await body.text().catch(throwUnanswered);
     const ok = statusCode >= 200 && statusCode < 300;
     if (ok) syncToken = String(headers[SYNC_TOKEN] ?? '');
     return { ok, text };
   };
   return async (command) => {
-    const { ok, text } = await within(timeoutMs(), (signal) => post(command, signal)).catch((error: unknown) => {
-      throw unanswered(error);
-    });
+    const { ok, text } = await within(timeoutMs(), (signal) => post(command, signal));
     const { result, error } = parse(text);
     if (!ok) throw refusalOf(typeof error === 'string' ? error : '');
     return result;
@@ -38,13 +36,18 @@ async function within<Result>(ms: number, work: (signal: AbortSignal) => Promise
   const timer = setTimeout(() => {
     const reason = new DOMException('no answer in time', 'TimeoutError');
     controller.abort(reason);
-    reject(reason);
+    reject(unanswered(reason));
   }, ms);
   try {
     return await Promise.race([work(controller.signal), late]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Of a request that failed. What else goes wrong here is no trouble of storage. */
+function throwUnanswered(error: unknown): never {
+  throw unanswered(error);
 }
 
 function parse(text: string): { result?: unknown; error?: unknown } {

@@ -6,9 +6,11 @@ declare module '*/@upstash/redis/chunk-4WQYU7T6.mjs' {
       headers: { authorization: string };
       retry: { retries: number };
       responseEncoding: false;
-      signal: () => AbortSignal;
     });
     /** Sends one request. @throws as the package does: UpstashError, UpstashJSONParseError, or what fetch threw */
-    request(request: { body: string[] }): Promise<{ result?: unknown; error?: string }>;
+    request(request: {
+      body: string[];
+      signal: () => AbortSignal;
+    }): Promise<{ result?: unknown; error?: string } | null>;
   }
 }

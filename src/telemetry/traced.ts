@@ -1,6 +1,7 @@
 /** Enqueues and drains with their spans: collected on the way, sent when the work is done. Without a batch nothing is added. */
 import type { Draft } from '../complete.ts';
 import type { DrainReport } from '../drain/drain.ts';
+import { nameOfError } from '../log.ts';
 import type { Message } from '../message.ts';
 import type { Enqueued } from '../producer.ts';
 import { passedOn } from './trace-context.ts';
@@ -32,7 +33,7 @@ export async function tracedEnqueue(
     span.end(undefined, only && !second ? { 'messaging.message.id': only.id } : {});
     return enqueued;
   } catch (error) {
-    span.end(error instanceof Error ? error.name : 'unknown');
+    span.end(nameOfError(error));
     throw error;
   } finally {
     waitUntil?.(spans.flush());

@@ -2,7 +2,7 @@
  * Counting: what became of each source's requests. Gathered in the isolate and written behind an answer, once in a while, so
  * that a flood of forged requests is no flood of Redis commands. An isolate that ends takes a few seconds of counts along.
  */
-import { logError } from '../log.ts';
+import { logError, nameOfError } from '../log.ts';
 import type { Tallies } from '../store/tallies.ts';
 import { REASONS, type Reason, type Taken } from './ingest.ts';
 import type { AnySource } from './source.ts';
@@ -52,7 +52,7 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, tallies: Ta
 
   async function writeLater(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
-    await write().catch(() => logError('the counts of sources wait: storage did not take them'));
+    await write().catch((error: unknown) => logError('the counts of sources wait', { error: nameOfError(error) }));
   }
 
   return {

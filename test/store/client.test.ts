@@ -158,7 +158,24 @@ describe.each([
     const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
     await server.close();
     expect(error).toBeInstanceOf(StorageError);
-    expect((error as StorageError).code).not.toBe('refused');
+    expect(error).toMatchObject({ code: 'garbled' });
+  });
+
+  test("what goes wrong on this side is no trouble of storage's", async () => {
+    const mistake = new TypeError('Promise.withResolvers is not a function');
+    const timeoutMs = () => {
+      throw mistake;
+    };
+    const { url } = redises.emulator;
+    expect(await connect({ url, token: 'local', timeoutMs })(['PING']).catch(fail)).toBe(mistake);
+    const { withResolvers } = Promise;
+    const { timeout } = AbortSignal;
+    Reflect.deleteProperty(Promise, 'withResolvers');
+    Reflect.deleteProperty(AbortSignal, 'timeout');
+    const error = await connect({ url, token: 'local', timeoutMs: () => 400 })(['PING']).catch(fail);
+    Object.assign(Promise, { withResolvers });
+    Object.assign(AbortSignal, { timeout });
+    expect(error).toBeInstanceOf(TypeError);
   });
 
   test('a refusal whose reason is no text is a refusal without a reason, or no answer', async () => {

@@ -1,0 +1,112 @@
+// Outside Workers: Node, Bun and Deno answer as a Worker does, and nothing behind an answer ends the process.
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createSluice } from '../src/index.ts';
+import { tokensSetting } from '../src/local/stack.ts';
+import { type Redises, startEmbedded } from './support/bench.ts';
+import type { Seen } from './support/service.ts';
+
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, '..');
+const SERVICE = 'test/support/service.ts';
+const LOADER = './src/local/lua-loader.ts';
+const installed = (name: string) => join(ROOT, 'node_modules/.bin', name);
+const versionOf = (command: string) => spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout?.split('\n')[0];
+
+const RUNTIMES: [name: string, command: string, args: string[]][] = [
+  ['Node 24', process.execPath, ['--import', LOADER]],
+  ['Bun', installed('bun'), ['--loader', '.lua:text']],
+  ['Deno', installed('deno'), ['run', '--allow-all', '--no-prompt', '--preload', LOADER]],
+];
+
+let redises: Redises;
+beforeAll(async () => {
+  redises = await startEmbedded();
+});
+afterAll(() => redises.stop());
+
+/** Runs the service to its end. @throws where it exits with another code than 0 */
+async function serve(
+  name: string,
+  command: string,
+  args: string[],
+  file = SERVICE,
+): Promise<{ seen: Seen; log: string }> {
+  const settings = {
+    UPSTASH_REDIS_REST_URL: redises.emulator.url,
+    UPSTASH_REDIS_REST_TOKEN: redises.emulator.token,
+    SLUICE_PREFIX: name.replace(/\W/g, '-'),
+    SLUICE_TOKENS: tokensSetting('known'),
+    TOKEN: 'known',
+    GITHUB_SECRET: 'a-secret-of-github',
+  };
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...settings };
+  const { stdout, stderr } = await run(command, [...args, file], { cwd: ROOT, env, timeout: 25_000 });
+  return { seen: JSON.parse(stdout.trim().split('\n').at(-1) ?? ''), log: stderr };
+}
+
+describe.each(RUNTIMES)('in %s, without a context', (name, command, args) => {
+  const version = versionOf(command);
+  if (!version) console.warn(`skipped: ${name}, which does not run on this machine`);
+
+  test
+    .skipIf(!version)
+    .concurrent('what is good is taken and delivered, the rest refused, and the process goes on', async () => {
+      const { seen, log } = await serve(name, command, args);
+      expect(seen.unhandled).toEqual([]);
+      expect(seen.answers).toEqual({
+        bad: 422,
+        'bad batch': 422,
+        'bad topic': 404,
+        'no token': 401,
+        forged: 401,
+        careless: 200,
+        good: 202,
+      });
+      expect(seen.handled).toEqual(['over HTTP', 'from code']);
+      // What failed behind an answer is told, by its kind only.
+      expect(log).toContain('{"level":"error","event":"work behind an answer failed","error":"RangeError"}');
+      expect(log).not.toContain('nobody may read this');
+    });
+});
+
+describe('an older runtime', () => {
+  const SENTENCE = 'Sluice needs Node 22 or later';
+
+  test.each<[string, object]>([
+    ['withResolvers', Promise],
+    ['groupBy', Map],
+  ])('without %s is refused at the start', (name, owner) => {
+    const feature = Reflect.get(owner, name);
+    Reflect.deleteProperty(owner, name);
+    const create = () => createSluice({ queues: [] });
+    try {
+      expect(create).toThrow(SENTENCE);
+    } finally {
+      Reflect.set(owner, name, feature);
+    }
+    expect(create).not.toThrow();
+  });
+
+  const old = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'node'))
+    .find((command) => /^v(18|20)\./.test(versionOf(command) ?? ''));
+  const possible = old !== undefined && versionOf(installed('bun')) !== undefined;
+  if (!possible) console.warn('skipped: Sluice on Node 20, for want of one on the PATH, or of Bun to bundle for it');
+
+  test.skipIf(!possible)('Node 20 ends with the sentence, and not with a word of storage', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
+    const bundle = join(folder, 'service.mjs');
+    const args = ['build', SERVICE, '--target', 'node', '--loader', '.lua:text', '--outfile', bundle];
+    await run(installed('bun'), args, { cwd: ROOT });
+    const ended = await serve('Node 20', old ?? '', [], bundle).catch((error: unknown) => error);
+    await rm(folder, { recursive: true });
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining(SENTENCE) });
+    expect(ended).not.toMatchObject({ stderr: expect.stringContaining('unreachable') });
+  });
+});

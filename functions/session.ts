@@ -24,7 +24,7 @@ export const session: EdgeFunction = (app) => {
 
   app.delete('/session', async (c) => {
     refuseOtherSites(c);
-    await endSession(c);
+    await endSession(c, c.var.engine);
     return c.json({});
   });
 };

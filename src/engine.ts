@@ -29,6 +29,7 @@ import { openOperations } from './store/operations.ts';
 import { openRings } from './store/rings.ts';
 import { openScheduleStore } from './store/schedules.ts';
 import { recognisedMsFor, scriptRunner } from './store/script.ts';
+import { openSessions, type Sessions } from './store/sessions.ts';
 import { openStats } from './store/stats.ts';
 import { ANYBODYS, openStore, type Store } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
@@ -66,6 +67,8 @@ export interface Engine {
   readonly topics: Topics;
   readonly schedules: Schedules;
   readonly stats: Stats;
+  /** Of browsers. */
+  readonly sessions: Sessions;
   /** As much of the audit as one invocation may do. @throws StorageError */
   audit(request: AuditRequest): Promise<AuditReport>;
   /** Takes messages until none is ready or the time is over, and sees them to their end. @throws StorageError */
@@ -262,6 +265,7 @@ export function openEngine(
       wakeOf,
     }),
     stats: statsOf(openStats({ runner: scriptRunner({ send }), prefix })),
+    sessions: openSessions(send, prefix),
     async audit(request) {
       const budget = budgetFor(lifeOf(AUDIT_MS, []));
       const report = await auditWithin(budget, storesFor(budget).store, inspector, request);

@@ -27,6 +27,8 @@ const LAYERS = [
     'src/ring.ts',
     'src/config.ts',
     'src/log.ts',
+    'src/floating.ts',
+    'src/runtime.ts',
     'src/figures.ts',
   ],
   ['src/store/'],

@@ -1,4 +1,4 @@
-// The rate limit per token: asked only where the deployment has the binding, and only for callers that are known.
+// The rate limit per token: asked only where the deployment has the binding. In workerd: worker/session.test.ts.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { webhooks } from '../functions/webhooks.ts';
@@ -34,10 +34,14 @@ test('over the limit: 429 with a code and when to come back, counted under the n
   expect(asked).toEqual(['ci', 'ci']);
 });
 
-test('an unknown token is refused before anything is counted', async () => {
-  const { asked, env } = limiterOf(0);
-  expect((await call(env, 'unknown')).status).toBe(401);
-  expect(asked).toEqual([]);
+test('unknown tokens are counted by the address, so that whoever guesses does not use up what a token may', async () => {
+  const { asked, env } = limiterOf(1);
+  const guess = (headers: object) =>
+    app.request('/x', { headers: { 'cf-connecting-ip': '192.0.2.1', ...headers } }, env);
+  const answers = [await guess({ authorization: 'Bearer unknown' }), await guess({ cookie: 'sluice=unknown' })];
+  expect(answers.map(({ status }) => status)).toEqual([401, 429]);
+  expect(await answers[1]?.json()).toMatchObject({ detail: 'This address calls too often' });
+  expect(asked).toEqual(['unknown/192.0.2.1', 'unknown/192.0.2.1']);
 });
 
 test('webhooks are counted by source and sender, so that a forger does not use up what the sender may', async () => {

@@ -6,6 +6,7 @@ import { readConfig, type Token } from '../src/config.ts';
 import type { Engine } from '../src/engine.ts';
 import { createApp } from '../src/http/app.ts';
 import { allow } from '../src/http/auth.ts';
+import type { Sessions } from '../src/store/sessions.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const token = (name: string, scopes: Token['scopes'] = ['operate'], queues = ['*']) => ({
@@ -26,7 +27,12 @@ function deploymentOf(tokens: Token[], redisToken = 'redis') {
     app.get('/look', allow('operate'), (c) => c.text(c.var.token.name));
     app.delete('/change', allow('operate'), (c) => c.text(c.var.token.name));
   };
-  const app = createApp([session, calls], () => ({ config }) as Engine);
+  const ended = new Set<string>();
+  const sessions: Sessions = {
+    end: async (id) => void ended.add(id),
+    hasEnded: async (id) => ended.has(id),
+  };
+  const app = createApp([session, calls], () => ({ config, sessions }) as Engine);
   return { request: async (url: string, init: RequestInit) => app.request(url, init, {}) };
 }
 
@@ -63,10 +69,10 @@ describe('a session', () => {
     const app = deploymentOf([token('ada')]);
     const secure = (await signIn(app, 'ada')).headers.get('set-cookie') ?? '';
     expect(secure).toMatch(
-      /^__Host-sluice=\d{13}\.[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
+      /^__Host-sluice=\d{13}\.\w{20}\.[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
     );
     const local = (await signIn(app, 'ada', 'http://127.0.0.1:8787')).headers.get('set-cookie') ?? '';
-    expect(local).toMatch(/^sluice=\d{13}\.[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(local).toMatch(/^sluice=\d{13}\.\w{20}\.[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
   });
 
   test('ends after twelve hours, whatever the browser does', async () => {
@@ -94,12 +100,15 @@ describe('a session', () => {
     const app = deploymentOf([token('ada'), token('bob')]);
     const cookie = await cookieOf(app, 'ada');
     const [name = '', value = ''] = cookie.split('=');
-    const [expires = '', signature = ''] = value.split('.');
+    const [expires = '', id = '', signature = ''] = value.split('.');
+    const another = id.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'));
     const flipped = signature.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'));
     for (const forged of [
-      `${Number(expires) + 1}.${signature}`,
-      `${expires}.${flipped}`,
-      `${expires}.`,
+      `${Number(expires) + 1}.${id}.${signature}`,
+      `${expires}.${another}.${signature}`,
+      `${expires}.${id}.${flipped}`,
+      `${expires}.${id}.`,
+      `${expires}.${signature}`,
       signature,
       '',
     ]) {
@@ -119,7 +128,16 @@ describe('a session', () => {
     }
   });
 
-  test('is over when the browser signs out', async () => {
+  test('is over when the browser signs out, for its cookie too, and another of the same token goes on', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] }); // both begin in the same millisecond
+    const app = deploymentOf([token('ada')]);
+    const [cookie, other] = [await cookieOf(app, 'ada'), await cookieOf(app, 'ada')];
+    const answer = await app.request(`${ORIGIN}/session`, { method: 'DELETE', headers: { ...FROM_PAGE, cookie } });
+    expect(answer.headers.get('set-cookie')).toMatch(/^__Host-sluice=; Max-Age=0; /);
+    expect([await look(app, cookie), await look(app, other)]).toEqual([401, 200]);
+  });
+
+  test('that is none ends nothing, and the browser forgets it', async () => {
     const app = deploymentOf([token('ada')]);
     const answer = await app.request(`${ORIGIN}/session`, { method: 'DELETE', headers: FROM_PAGE });
     expect(answer.headers.get('set-cookie')).toMatch(/^__Host-sluice=; Max-Age=0; /);

@@ -16,7 +16,7 @@ import { SignIn } from './pages/sign-in.tsx';
 import { Sources } from './pages/sources.tsx';
 import { Work } from './pages/work.tsx';
 import { Confirmations } from './parts/confirm.tsx';
-import { Notices } from './parts/notice.tsx';
+import { act, Notices } from './parts/notice.tsx';
 import { Empty, Loading } from './parts/states.tsx';
 import { parseRoute, type Route } from './route.ts';
 import type { Session } from './types.ts';
@@ -41,8 +41,11 @@ export function App() {
   if (who === 'nobody') return <SignIn onSignedIn={setWho} />;
   if (who instanceof ApiError) return <Empty title="The deployment does not let anybody in">{who.message}</Empty>;
   const signOut = async () => {
-    await call('DELETE', '/session').catch(() => {});
-    setWho('nobody');
+    const ended = await act(async () => {
+      await call('DELETE', '/session');
+      return 'Signed out';
+    });
+    if (ended) setWho('nobody');
   };
   return (
     <>

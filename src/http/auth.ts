@@ -10,7 +10,7 @@ import type { Scope, Token } from '../config.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 import { limitRate } from './rate-limit.ts';
-import { refuseOtherSites, tokenOfSession } from './session.ts';
+import { refuseOtherSites, sessionOf } from './session.ts';
 
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 
@@ -27,15 +27,24 @@ export function allow(scope: Scope) {
 /** The configured token that this text is. @throws Problem where there is none, or it lacks the scope */
 export async function allowed(c: Context<SluiceEnv>, given: string, scope: Scope): Promise<Token> {
   const token = await matching(given, c.var.engine.config.SLUICE_TOKENS);
-  if (!token) throw new Problem('unauthorized', 'The token is not known here', undefined, CHALLENGE);
+  if (!token) return refuse(c, 'The token is not known here');
   return limited(c, token, scope);
 }
 
 async function allowedSession(c: Context<SluiceEnv>, scope: Scope): Promise<Token> {
-  const token = await tokenOfSession(c, c.var.engine.config);
-  if (!token) throw new Problem('unauthorized', undefined, undefined, CHALLENGE);
+  const { config, sessions } = c.var.engine;
+  const session = await sessionOf(c, config);
+  if (!session) return refuse(c);
   refuseOtherSites(c);
-  return limited(c, token, scope);
+  const token = await limited(c, session.token, scope);
+  return (await sessions.hasEnded(session.id)) ? refuse(c) : token;
+}
+
+/** Counted by address: whoever guesses is stopped, and those who know a token go on. */
+async function refuse(c: Context<SluiceEnv>, detail?: string): Promise<never> {
+  const address = c.req.header('cf-connecting-ip') ?? '';
+  await limitRate(c.env, { name: `unknown/${address}` }, 'This address');
+  throw new Problem('unauthorized', detail, undefined, CHALLENGE);
 }
 
 async function limited(c: Context<SluiceEnv>, token: Token, scope: Scope): Promise<Token> {

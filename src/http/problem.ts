@@ -34,7 +34,7 @@ const PROBLEMS = {
   method_not_allowed: { status: 405, title: 'The path does not take this method' },
   too_large: { status: 413, title: 'The request is too large' },
   unsupported_encoding: { status: 415, title: 'A body is taken as it was signed: not compressed' },
-  rate_limited: { status: 429, title: 'This token calls too often' },
+  rate_limited: { status: 429, title: 'The caller calls too often' },
   invalid_message: { status: 422, title: 'The request was understood but is not valid' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
   misconfigured: { status: 500, title: 'The settings of this deployment are wrong; its log names them' },

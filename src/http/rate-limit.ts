@@ -1,6 +1,6 @@
 /**
- * How often one token may call: an option, for deployments that give the Worker a rate-limiting binding. Without one
- * nothing is limited, and nothing is asked.
+ * How often one token may call, or one address without any: an option, for deployments that give the Worker a
+ * rate-limiting binding. Without one nothing is limited, and nothing is asked.
  */
 import type { Token } from '../config.ts';
 import { Problem } from './problem.ts';

@@ -1,15 +1,20 @@
 /**
- * Sessions: a browser's sign-in with a token, kept in a signed cookie that scripts cannot read. Nothing is stored: the key of
- * a session is derived from settings, so it ends by itself, or with its token, or when the token of storage is replaced.
+ * Sessions: a browser's sign-in with a token, kept in a signed cookie that scripts cannot read. Its key is derived from
+ * settings, so it ends by itself, or with its token, or when the token of storage is replaced. What is stored is only that
+ * somebody has signed out of it.
  */
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { timingSafeEqual } from 'hono/utils/buffer';
 import { toBase64Url, utf8 } from '../bytes.ts';
 import type { Config, Token } from '../config.ts';
+import type { Engine } from '../engine.ts';
+import { newToken } from '../message.ts';
 import { Problem } from './problem.ts';
 
 const LASTS_MS = 12 * 60 * 60 * 1_000;
+/** When it ends, its id, and the signature of both. */
+const COOKIE = /^((\d{13})\.([0-9A-Za-z]{20}))\.([\w-]{43})$/;
 
 /** Browsers take a `__Host-` cookie over https only, and then from nobody but this very host. */
 const isSecure = (c: Context) => new URL(c.req.url).protocol === 'https:';
@@ -18,34 +23,38 @@ const nameOf = (c: Context) => (isSecure(c) ? '__Host-sluice' : 'sluice');
 /** @returns when it ends, epoch ms */
 export async function beginSession(c: Context, config: Config, token: Token): Promise<number> {
   const expiresAt = Date.now() + LASTS_MS;
-  await put(c, `${expiresAt}.${await signature(config, token, String(expiresAt))}`, LASTS_MS / 1_000);
+  const named = `${expiresAt}.${newToken()}`;
+  put(c, `${named}.${await signature(config, token, named)}`, LASTS_MS / 1_000);
   return expiresAt;
 }
 
-export function endSession(c: Context): Promise<void> {
-  return put(c, '', 0);
+/** For whoever still has the cookie too. @throws StorageError: then the session goes on, and so does the cookie */
+export async function endSession(c: Context, { config, sessions }: Engine): Promise<void> {
+  const session = await sessionOf(c, config);
+  if (session) await sessions.end(session.id, LASTS_MS);
+  put(c, '', 0);
 }
 
-async function put(c: Context, value: string, maxAge: number): Promise<void> {
+function put(c: Context, value: string, maxAge: number): void {
   setCookie(c, nameOf(c), value, { path: '/', httpOnly: true, secure: isSecure(c), sameSite: 'Strict', maxAge });
 }
 
-/** The token that the caller's cookie was made from, if that is still configured. */
-export async function tokenOfSession(c: Context, config: Config): Promise<Token | undefined> {
-  const [, expiresAt = '0', given = ''] = /^(\d{13})\.([\w-]{43})$/.exec(getCookie(c, nameOf(c)) ?? '') ?? [];
+/** What the caller's cookie says, and the token that it was made from if that is still configured. It may have been ended. */
+export async function sessionOf(c: Context, config: Config): Promise<{ id: string; token: Token } | undefined> {
+  const [, named = '', expiresAt = '0', id = '', given = ''] = COOKIE.exec(getCookie(c, nameOf(c)) ?? '') ?? [];
   if (Number(expiresAt) <= Date.now()) return undefined;
   let match: Token | undefined;
   for (const token of config.SLUICE_TOKENS) {
-    if (await timingSafeEqual(given, await signature(config, token, expiresAt))) match ??= token;
+    if (await timingSafeEqual(given, await signature(config, token, named))) match ??= token;
   }
-  return match;
+  return match && { id, token: match };
 }
 
 /** The scopes and queues are signed too: a session never may what its token may no more. */
-async function signature(config: Config, { sha256, scopes, queues }: Token, expiresAt: string): Promise<string> {
+async function signature(config: Config, { sha256, scopes, queues }: Token, named: string): Promise<string> {
   const secret = utf8(`sluice session\n${config.UPSTASH_REDIS_REST_TOKEN}\n${sha256}`);
   const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  return toBase64Url(await crypto.subtle.sign('HMAC', key, utf8([expiresAt, ...scopes, '', ...queues].join('\n'))));
+  return toBase64Url(await crypto.subtle.sign('HMAC', key, utf8([named, ...scopes, '', ...queues].join('\n'))));
 }
 
 /**

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type Bundle, buildBundle } from './bundle.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from './emulator/server.ts';
 import { startRedis } from './redis.ts';
-import { type LocalWorker, startWorker } from './worker.ts';
+import { type LocalWorker, type RateLimit, startWorker } from './worker.ts';
 
 export interface Stack {
   /** For people: which Redis is used. */
@@ -26,6 +26,7 @@ export interface StackOptions {
   emulator?: Partial<EmulatorOptions>;
   log?: (line: string) => void;
   bundle?: Bundle;
+  rateLimit?: RateLimit;
 }
 
 export async function startStack({
@@ -34,6 +35,7 @@ export async function startStack({
   emulator: options,
   log,
   bundle,
+  rateLimit,
 }: StackOptions): Promise<Stack> {
   const [redis, built] = await Promise.all([startRedis(wanted), bundle ?? buildBundle()]);
   const secret = () => randomBytes(24).toString('base64url');
@@ -59,7 +61,13 @@ export async function startStack({
     token,
     env: bindings,
     async startWorker(port) {
-      const worker = await startWorker({ bundle: built, env: bindings, log, ...(port === undefined ? {} : { port }) });
+      const worker = await startWorker({
+        bundle: built,
+        env: bindings,
+        rateLimit,
+        log,
+        ...(port === undefined ? {} : { port }),
+      });
       workers.push(worker);
       return worker;
     },

@@ -11,11 +11,18 @@ export interface LocalWorker {
   kill(): Promise<void>;
 }
 
+export interface RateLimit {
+  limit: number;
+  period: 10 | 60;
+}
+
 export interface LocalWorkerOptions {
   bundle: Bundle;
   /** The Worker's bindings. */
   env: Record<string, string>;
   port?: number;
+  /** The binding RATE_LIMITER: so many calls of each key in so many seconds. */
+  rateLimit?: RateLimit | undefined;
   /** Lines that the Worker logs. Default: to this process' stdout and stderr. */
   log?: ((line: string) => void) | undefined;
 }
@@ -24,7 +31,7 @@ export interface LocalWorkerOptions {
 const COMPATIBILITY_DATE = '2026-10-20';
 const COMPATIBILITY_FLAGS = ['global_fetch_strictly_public'];
 
-export async function startWorker({ bundle, env, port = 0, log }: LocalWorkerOptions): Promise<LocalWorker> {
+export async function startWorker({ bundle, env, port = 0, rateLimit, log }: LocalWorkerOptions): Promise<LocalWorker> {
   const miniflare = new Miniflare({
     host: '127.0.0.1',
     port,
@@ -41,7 +48,10 @@ export async function startWorker({ bundle, env, port = 0, log }: LocalWorkerOpt
           compatibilityFlags: COMPATIBILITY_FLAGS,
           manifest: { mainModule: bundle.mainModule, modulesRoot: process.cwd(), modules: bundle.modules },
           assets: { directory: ASSETS, hasUserWorker: true },
-          env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
+          env: {
+            ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
+            ...(rateLimit ? { RATE_LIMITER: { type: 'rate-limit', namespace: '1001', simple: rateLimit } } : {}),
+          },
         },
       },
     ],

@@ -24,6 +24,8 @@ export interface Keys {
   /** What became of the webhooks of each source. */
   sources: string;
   schedules: string;
+  /** A browser's session that has ended before its time. */
+  session(id: string): string;
   /** What became of messages, until it is folded. */
   stats: string;
   /** An enqueue request that was applied. */
@@ -51,6 +53,7 @@ export function keysOf(prefix: string): Keys {
     topic: (name) => `${root}topic:${name}`,
     sources: `${root}sources`,
     schedules: `${root}schedules`,
+    session: (id) => `${root}session:${id}`,
     stats: `${root}stats`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,

@@ -40,7 +40,7 @@ export const MEANINGS = {
   rate_limited: {
     status: 429,
     means:
-      'The token, or the sender of webhooks, calls too often, where the deployment limits it; `Retry-After` says when to come back.',
+      'The token, the sender of webhooks, or an address that shows no token that is known, calls too often, where the deployment limits it; `Retry-After` says when to come back.',
   },
   invalid_message: {
     status: 422,

@@ -1,6 +1,7 @@
 /** The routes of a browser's session, for the document. */
 import { SignIn } from '../session-schema.ts';
 import { answers } from './answers.ts';
+import { OF_STORAGE } from './problems.ts';
 import { OF_BODIES, type Route } from './route.ts';
 
 export const SESSION: Route[] = [
@@ -32,7 +33,10 @@ export const SESSION: Route[] = [
     operationId: 'signOut',
     tag: 'service',
     summary: 'End the session of this browser',
-    answers: [{ status: 200, description: 'The cookie is gone.', schema: answers.NoSession }],
-    problems: ['cross_site'],
+    description: 'On the side of the server too: a copy of the cookie is worth nothing any more.',
+    answers: [
+      { status: 200, description: 'The session has ended, and the cookie is gone.', schema: answers.NoSession },
+    ],
+    problems: ['cross_site', ...OF_STORAGE],
   },
 ];

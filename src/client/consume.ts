@@ -44,7 +44,7 @@ const MAX_WANT = 100;
 const LONGEST_WAIT_MS = 60_000;
 const OUTAGE = { baseMs: 100, maxMs: 10_000 };
 
-/** @throws SluiceError where the server refuses for good */
+/** @throws SluiceError where the server refuses for good, or what `onError` throws */
 export function consume<Body>(
   transport: Transport,
   queues: readonly QueueRef[],
@@ -84,7 +84,7 @@ class Consumption<Body> {
   #inTransit = 0;
   #failures = 0;
   #repeatAt = 0;
-  /** The server's refusal that ends it, and that it refused again when told the last outcomes. */
+  /** What ends it: the server's refusal, or what onError threw; and that it refused again when told the last outcomes. */
   #refusal: unknown;
   #isAbandoned = false;
   #wake = () => {};
@@ -137,12 +137,17 @@ class Consumption<Body> {
   #begin(message: ReceivedMessage<Body>): void {
     const running = { message, controller: new AbortController() };
     this.#running.add(running);
-    deliver(message, this.#handler, running.controller.signal).then(({ settlement, error }) => {
-      if (!this.#running.has(running)) return; // its message is another's, or was settled without it
-      if (error !== undefined) this.#options.onError?.(error, message);
-      const isCutOff = running.controller.signal.aborted && settlement.outcome === 'retry';
-      this.#finish(running, isCutOff ? cutOff(message) : settlement);
-    });
+    deliver(message, this.#handler, running.controller.signal)
+      .then(({ settlement, error }) => {
+        if (!this.#running.has(running)) return; // its message is another's, or was settled without it
+        const isCutOff = running.controller.signal.aborted && settlement.outcome === 'retry';
+        this.#finish(running, isCutOff ? cutOff(message) : settlement);
+        if (error !== undefined) this.#options.onError?.(error, message);
+      })
+      .catch((error: unknown) => {
+        this.#refusal ??= error; // onError threw: nobody else would hear of it
+        this.#wake();
+      });
   }
 
   #finish(running: Running<Body>, settlement: Settlement): void {

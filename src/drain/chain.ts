@@ -1,6 +1,7 @@
 /** Chain: what a handler enqueues waits here for the handler's ack, and is stored in the same step or not at all. */
 import { utf8 } from '../bytes.ts';
 import type { Draft } from '../complete.ts';
+import { logWarning } from '../log.ts';
 import type { NewMessage } from '../message.ts';
 import { jsonOf } from '../message-json.ts';
 import { MAX_BATCH, MAX_REQUEST_BYTES } from '../producer.ts';
@@ -30,7 +31,7 @@ export function openChain(prepare: Prepare): Chain {
 
   return {
     enqueue(queue, body, options = {}) {
-      if (closed) return Promise.reject(new Error('the handler has ended: what it enqueues now would not be stored'));
+      if (closed) return tooLate(queue.name);
       const adding = add({ queue, body, options, at: '' }, messages.length);
       messages.push(adding);
       const receipt = adding.then(({ id }) => ({ id, queue: queue.name }));
@@ -42,4 +43,11 @@ export function openChain(prepare: Prepare): Chain {
       return messages;
     },
   };
+}
+
+/** Told to whoever waits for it, and to the log: often nobody does any more, and the process must go on. */
+function tooLate(queue: string): Promise<never> {
+  const receipt = Promise.reject(new Error('the handler has ended: what it enqueues now would not be stored'));
+  receipt.catch(() => logWarning('enqueued too late', { queue }));
+  return receipt;
 }

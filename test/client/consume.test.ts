@@ -9,6 +9,7 @@ import {
   SluiceError,
 } from '../../src/client/index.ts';
 import { refuse, retryIn } from '../../src/index.ts';
+import { unhandledRejectionsOf } from '../regressions/engines.ts';
 import { deploy, eventually } from '../support/worker.ts';
 import { type Harm, type Seen, type ShakyProxy, startProxy } from './proxy.ts';
 
@@ -225,6 +226,26 @@ describe('a handler that throws', () => {
     } = await get<{ state: string; attempt: number; failures: { text: string }[] }>(`/v1/messages/${id}`);
     return { is, attempt, failures: failures.map(({ text }) => text) };
   };
+
+  test('ends the consumer where what is told of it throws: its message is settled, and the process goes on', async () => {
+    const [id = ''] = await enqueue(1);
+    let consumer: ReturnType<typeof consume> | undefined;
+    const unhandled = await unhandledRejectionsOf(async () => {
+      consumer = consume(
+        () => {
+          throw retryIn('1h', 'busy');
+        },
+        {
+          onError: () => {
+            throw new RangeError('the monitoring is away');
+          },
+        },
+      );
+      await expect(consumer.ended).rejects.toThrow('the monitoring is away');
+    });
+    expect(unhandled).toEqual([]);
+    expect(await state(id)).toMatchObject({ is: 'delayed', failures: ['RetryLater: busy'] });
+  });
 
   test('has its message tried again, and then made a dead letter, with the reasons', async () => {
     const [id = ''] = await enqueue(1, { maxAttempts: 3 });

@@ -1,7 +1,8 @@
 // What a handler enqueues is stored with the ack of its message, once, or not at all: whatever storage and the handler do.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import * as z from 'zod';
 import { constant } from '../../src/backoff.ts';
+import { openChain } from '../../src/drain/chain.ts';
 import { defineQueue, type Handler, type HandlerContext, refuse } from '../../src/index.ts';
 import type { FaultKind } from '../../src/local/emulator/faults.ts';
 import { acked, engineOn, enqueueNow, pause, unhandledRejectionsOf } from '../regressions/engines.ts';
@@ -183,6 +184,17 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
     expect(got).toEqual([]);
     acked(b, ids);
   });
+});
+
+test('what a handler enqueues too late, and nobody waits for, is told to the log and does not end the process', async () => {
+  const told = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const chain = openChain(() => Promise.reject(new Error('nothing is prepared any more')));
+  chain.close();
+  const unhandled = await unhandledRejectionsOf(async () => {
+    void chain.enqueue(defineQueue('mail', { kind: 'pull' }), 'late');
+  });
+  expect([unhandled, told.mock.calls]).toEqual([[], [['{"level":"warn","event":"enqueued too late","queue":"mail"}']]]);
+  told.mockRestore();
 });
 
 test('the types of what a handler enqueues are those of the queue it goes to', () => {

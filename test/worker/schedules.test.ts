@@ -49,6 +49,15 @@ afterEach(async () => {
 });
 
 describe('a schedule over HTTP', () => {
+  test('SD6 comes also where its time is missing and the gap ends on the next day, by the tables of this runtime', async () => {
+    // The day before the last Sunday of March, whose last hour is missing in Nuuk.
+    const cron = { cron: '30 23 24-30 3 +6', tz: 'America/Nuuk', queue: 'reports', body: null };
+    const { next } = (await call('PUT', at('nuuk'), cron)).body;
+    const slots = next.map((slot: number) => new Date(slot));
+    expect(slots.map((slot: Date) => slot.getUTCFullYear() - slots[0].getUTCFullYear())).toEqual([0, 1, 2]);
+    for (const slot of slots) expect(slot.toISOString()).toMatch(/-03-(2[5-9]|3[01])T01:00:00\.000Z$/);
+  });
+
   test('is put, seen with its next slots, changed and removed', async () => {
     const cron = { cron: '  0 9  * * 1-5 ', tz: 'Europe/Berlin', queue: 'reports', body: null, priority: 2 };
     const put = await call('PUT', at('a'), cron);

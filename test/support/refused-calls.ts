@@ -632,6 +632,16 @@ const damage: [name: string, wreck: (b: Bench) => Promise<unknown>, deep?: boole
     },
   ],
   [
+    'lanes of one queue that are parked for nothing',
+    async (b) => {
+      await grouped(b);
+      for (const lane of ['5:mail/g', '5:mail/h', '5:mail/i']) {
+        await b.redises.raw.zrem(`${b.root}ready:*`, lane);
+        await b.redises.raw.zadd(`${b.root}parked:mail`, 1, lane);
+      }
+    },
+  ],
+  [
     'a pause that nobody would notice',
     async (b) => {
       await fewLanes(b);

@@ -144,6 +144,19 @@ function inspect.lease(shard, lease)
   if found(shard, 'lease-without-timer', lease) then redis.call('ZADD', shard.timers, digits(shard.now), 'l ' .. lease) end
 end
 
+-- Lanes enter other indexes, all or none: key → pairs of score and lane. Raises where storage refuses, before anything is removed.
+local function enter(turns)
+  local refused = attempt(function()
+    for index, scored in pairs(turns) do put_members(index, scored) end
+  end)
+  if refused then error(refused, 0) end
+end
+
+local function gather_turn(shard, turns, index, lane)
+  turns[index] = turns[index] or {}
+  turns[index][#turns[index] + 1], turns[index][#turns[index] + 2] = turn(lane, shard.now), lane
+end
+
 -- Lanes of an index: the pool whose it is, and some of its members with their scores.
 function inspect.ready(shard, pool, members)
   local index, there = shard.root .. 'ready:' .. pool, lanes_there(shard, members)
@@ -157,10 +170,8 @@ function inspect.ready(shard, pool, members)
         if found(shard, 'empty-lane', lane) then empty[#empty + 1] = lane end
       elseif shard.pools[queue] and shard.pools[queue] ~= pool then
         if found(shard, 'lane-in-another-pool', lane) then
-          local to = shard.root .. 'ready:' .. shard.pools[queue]
-          turns[to] = turns[to] or {}
+          gather_turn(shard, turns, shard.root .. 'ready:' .. shard.pools[queue], lane)
           moved[#moved + 1] = lane
-          turns[to][#turns[to] + 1], turns[to][#turns[to] + 2] = turn(lane, shard.now), lane
         end
       elseif score > tonumber(turn(lane, shard.now + TURN_AHEAD_MS)) and found(shard, 'turn-in-the-future', lane) then
         ahead[#ahead + 1], ahead[#ahead + 2] = turn(lane, shard.now), lane
@@ -168,7 +179,7 @@ function inspect.ready(shard, pool, members)
     end
   end
   in_chunks('ZADD', index, ahead)
-  for to, scored in pairs(turns) do in_chunks('ZADD', to, scored) end
+  enter(turns)
   in_chunks('ZREM', index, moved)
   in_chunks('ZREM', index, empty)
   return #ahead + #moved + #empty > 0
@@ -216,13 +227,14 @@ function inspect.parked(shard, queue, members)
       asked[name] = true
     end
   end
-  local waits = #names > 0 and awaited(shard, queue, names) or {}
+  local waits, turns = #names > 0 and awaited(shard, queue, names) or {}, {}
   for _, parked in ipairs(free) do
     if not waits[parked.name] and found(shard, 'parked-lane', parked.lane) then
-      redis.call('ZADD', shard.root .. 'ready:' .. pool_of_lane(shard, parked.lane), turn(parked.lane, shard.now), parked.lane)
+      gather_turn(shard, turns, shard.root .. 'ready:' .. pool_of_lane(shard, parked.lane), parked.lane)
       empty[#empty + 1] = parked.lane
     end
   end
+  enter(turns)
   in_chunks('ZREM', key, empty)
   return #empty > 0
 end

@@ -4,19 +4,22 @@
  * None of them carries a message body, a Redis command or a token.
  */
 
-/** Why storage gave no usable answer. Only `refused` is final; after the others the script may or may not have run. */
-export type StorageFailure = 'unreachable' | 'refused' | 'garbled';
+/** Why storage gave no usable answer. Only `refused` is final; after the others the script may or may not have run. `slow`: not in time. */
+export type StorageFailure = 'unreachable' | 'slow' | 'refused' | 'garbled';
 
 export class StorageError extends Error {
   override readonly name = 'StorageError';
   readonly code: StorageFailure;
   /** What Redis said, reduced to a known phrase: its full text may quote the command and so a body. */
   readonly reason: string;
+  /** So long it asked to be left alone; 0: it did not. */
+  readonly afterMs: number;
 
-  constructor(code: StorageFailure, reason: string) {
+  constructor(code: StorageFailure, reason: string, afterMs = 0) {
     super(`storage ${code}: ${reason}`);
     this.code = code;
     this.reason = reason;
+    this.afterMs = afterMs;
   }
 }
 

@@ -42,6 +42,7 @@ const PROBLEMS = {
   source_closed: { status: 503, title: 'The source has no secret yet' },
   storage_garbled: { status: 503, title: 'Storage gave an answer that makes no sense' },
   storage_unreachable: { status: 503, title: 'Storage does not answer' },
+  storage_slow: { status: 503, title: 'Storage does not answer in time' },
   storage_refused: { status: 503, title: 'Storage refuses' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
 
@@ -66,7 +67,7 @@ export class Problem extends Error {
 }
 
 /** How soon it makes sense to send the same request again, s. A refusal lasts: quota, memory, a token. */
-const RETRY_AFTER = { unreachable: '1', garbled: '1', refused: '30' } satisfies Record<StorageFailure, string>;
+const RETRY_AFTER_S = { unreachable: 1, slow: 5, garbled: 1, refused: 30 } satisfies Record<StorageFailure, number>;
 
 /** What any error means to the caller. Unknown ones say nothing: their texts may hold what is nobody's business. */
 export function toProblem(error: unknown): Problem {
@@ -75,7 +76,8 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof UnknownTopic) return new Problem('unknown_topic');
   if (error instanceof RequestMismatch) return new Problem('idempotency_key_reused');
   if (error instanceof StorageError) {
-    return new Problem(`storage_${error.code}`, error.reason, undefined, { 'retry-after': RETRY_AFTER[error.code] });
+    const afterS = Math.max(RETRY_AFTER_S[error.code], Math.ceil(error.afterMs / 1_000));
+    return new Problem(`storage_${error.code}`, error.reason, undefined, { 'retry-after': String(afterS) });
   }
   if (error instanceof InvalidMessage) {
     const tooLarge = error.issues.some(({ code }) => code === 'too_large');

@@ -25,11 +25,19 @@ export interface RunnerOptions {
   repeatAfterMs?: readonly number[];
   /** Called before each HTTP request: whoever has a budget of requests counts here. */
   onRequest?: (() => void) | undefined;
-  /** No repetition begins where its wait would take what is left. */
+  /** No repetition begins where its wait would take what is left. Not given: somebody waits for the answer. */
   msLeft?: (() => number) | undefined;
 }
 
+/**
+ * After no usable answer, and after none in time. A service that holds back who asks too much of it runs each of those requests in
+ * the end, and bills it: whoever repeats soon makes it slower, so these waits are long, and a caller who waits has one of them.
+ */
 const REPEAT_AFTER_MS = [50, 250, 1_000] as const;
+const REPEAT_SLOW_AFTER_MS = [1_000, 5_000, 15_000] as const;
+const SLOW_REPEATS_OF_REQUESTS = 1;
+/** A request is answered rather than that it waits longer: its caller is told when to come back. */
+const MOST_WAIT_OF_REQUESTS_MS = 2_000;
 /** For what is under way in the network when the last repetition has been given up. */
 const ON_THE_WAY_MS = 10_000;
 const LEAST_RECOGNISED_MS = 60_000;
@@ -39,14 +47,14 @@ const LEAST_RECOGNISED_MS = 60_000;
  * a new call. Each try is two requests where storage does not know the script, and each of these may take the whole timeout.
  */
 export function recognisedMsFor(timeoutMs: number): number {
-  const waits = REPEAT_AFTER_MS.reduce((sum, ms) => sum + 1.5 * ms, 0);
-  const tries = REPEAT_AFTER_MS.length + 1;
+  const waits = REPEAT_SLOW_AFTER_MS.reduce((sum, ms) => sum + 1.5 * ms, 0);
+  const tries = REPEAT_SLOW_AFTER_MS.length + 1;
   return Math.max(LEAST_RECOGNISED_MS, 2 * tries * timeoutMs + waits + ON_THE_WAY_MS);
 }
 
 const digests = new Map<string, Promise<string>>();
 
-export function scriptRunner({ send, repeatAfterMs = REPEAT_AFTER_MS, onRequest, msLeft }: RunnerOptions): Runner {
+export function scriptRunner({ send, repeatAfterMs, onRequest, msLeft }: RunnerOptions): Runner {
   const request: Send = (command) => {
     onRequest?.();
     return send(command);
@@ -62,15 +70,23 @@ export function scriptRunner({ send, repeatAfterMs = REPEAT_AFTER_MS, onRequest,
     }
   }
 
+  /** @returns ms; undefined where it is not repeated */
+  function waitAfter({ code, afterMs }: StorageError, tries: number): number | undefined {
+    if (code === 'refused') return undefined;
+    const wait = (repeatAfterMs ?? (code === 'slow' ? REPEAT_SLOW_AFTER_MS : REPEAT_AFTER_MS))[tries];
+    const isOver = code === 'slow' && tries >= SLOW_REPEATS_OF_REQUESTS;
+    if (!msLeft && (isOver || afterMs > MOST_WAIT_OF_REQUESTS_MS)) return undefined;
+    return wait === undefined ? undefined : Math.max(wait, afterMs);
+  }
+
   return {
     async run(script, keys, args) {
       for (let tries = 0; ; tries++) {
         try {
           return { reply: await once(script, keys, args), repeated: tries > 0 };
         } catch (error) {
-          const wait = repeatAfterMs[tries];
-          if (wait === undefined || !(error instanceof StorageError) || error.code === 'refused') throw error;
-          if (msLeft && msLeft() < 2 * wait) throw error;
+          const wait = error instanceof StorageError ? waitAfter(error, tries) : undefined;
+          if (wait === undefined || (msLeft && msLeft() < 2 * wait)) throw error;
           await new Promise((resolve) => setTimeout(resolve, wait * (1 + Math.random() / 2)));
         }
       }

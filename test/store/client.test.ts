@@ -1,6 +1,5 @@
 // The way to Redis: what is sent again and what is not, and that no error carries a body.
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { Redis } from 'ioredis';
@@ -26,6 +25,11 @@ const message = {
   json: JSON.stringify({ body: SECRET }),
 };
 const fail = (error: unknown): Error => error as Error;
+
+interface Expected {
+  code: StorageError['code'];
+  reason: string | RegExp;
+}
 
 describe('the runner', () => {
   const script = { name: 'test', source: 'return 1' };
@@ -60,7 +64,7 @@ describe('the runner', () => {
     vi.useFakeTimers();
     const random = vi.spyOn(Math, 'random').mockReturnValue(0.4);
     try {
-      const { sent, send } = sending(...Array(3).fill(new StorageError('unreachable', 'timeout')));
+      const { sent, send } = sending(...Array(3).fill(new StorageError('unreachable', 'no answer')));
       const run = scriptRunner({ send }).run(script, [], []);
       for (const [repetition, waitMs] of [60, 300, 1_200].entries()) {
         await vi.advanceTimersByTimeAsync(waitMs - 1);
@@ -75,9 +79,52 @@ describe('the runner', () => {
     }
   });
 
+  test('U6 after none in time waits longer, and as long as a caller waits once only', async () => {
+    vi.useFakeTimers();
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0);
+    try {
+      const slow = sending(...Array(9).fill(new StorageError('slow', 'timeout')));
+      const run = scriptRunner({ send: slow.send }).run(script, [], []).catch(fail);
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect([slow.sent.length, await run]).toMatchObject([2, { code: 'slow' }]);
+      const drained = sending(...Array(9).fill(new StorageError('slow', 'timeout')));
+      const draining = scriptRunner({ send: drained.send, msLeft: () => 60_000 })
+        .run(script, [], [])
+        .catch(fail);
+      for (const [repetition, waitMs] of [1_000, 5_000, 15_000].entries()) {
+        await vi.advanceTimersByTimeAsync(waitMs - 1);
+        expect([waitMs, drained.sent.length]).toEqual([waitMs, 1 + repetition]);
+        await vi.advanceTimersByTimeAsync(1);
+        expect([waitMs, drained.sent.length]).toEqual([waitMs, 2 + repetition]);
+      }
+      expect(await draining).toMatchObject({ code: 'slow' });
+    } finally {
+      random.mockRestore();
+      vi.useRealTimers();
+    }
+  });
+
+  test('U3 waits as long as it is asked to, where nobody waits for it, and else tells its caller', async () => {
+    vi.useFakeTimers();
+    try {
+      const asked = new StorageError('unreachable', 'HTTP 429', 5_000);
+      const told = sending(asked);
+      await expect(scriptRunner({ send: told.send }).run(script, [], [])).rejects.toBe(asked);
+      expect(told.sent).toHaveLength(1);
+      const { sent, send } = sending(asked);
+      const run = scriptRunner({ send, msLeft: () => 60_000 }).run(script, [], []);
+      await vi.advanceTimersByTimeAsync(4_999);
+      expect(sent).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(2_501);
+      expect(await run).toMatchObject({ reply: 'enough' });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('gives up after its last repetition', async () => {
-    const { sent, runner } = sending(...Array(9).fill(new StorageError('unreachable', 'timeout')));
-    await expect(runner.run(script, [], [])).rejects.toThrow('storage unreachable: timeout');
+    const { sent, runner } = sending(...Array(9).fill(new StorageError('unreachable', 'no answer')));
+    await expect(runner.run(script, [], [])).rejects.toThrow('storage unreachable: no answer');
     expect(sent).toHaveLength(4);
   });
 
@@ -115,9 +162,9 @@ describe.each([
   test.each<[string, Fault, string]>([
     ['a connection that breaks', { kind: 'reset' }, 'unreachable'],
     ['a reply that never comes', { kind: 'drop-reply' }, 'unreachable'],
-    ['no answer in time', { kind: 'delay-before', ms: 1_600 }, 'unreachable'],
-    ['503 with a page', { kind: 'status-before', status: 503 }, 'garbled'],
-    ['429 with a page', { kind: 'status-after', status: 429 }, 'garbled'],
+    ['no answer in time', { kind: 'delay-before', ms: 1_600 }, 'slow'],
+    ['503 with a page', { kind: 'status-before', status: 503 }, 'unreachable'],
+    ['429 with a page', { kind: 'status-after', status: 429 }, 'unreachable'],
     ['half an answer', { kind: 'truncate' }, 'unreachable'],
   ])('LR5 with %s leaves the client once, and its error holds nothing of it', async (_, kind, code) => {
     fault = kind;
@@ -151,6 +198,40 @@ describe.each([
     const error = fail(await request(redises.emulator.url).catch(fail));
     expect(error).toMatchObject({ code: 'refused', reason });
     expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain(SECRET);
+  });
+
+  test.each<[number, string, Partial<Expected>]>([
+    [500, '{"error":"ERR internal error"}', { code: 'unreachable', reason: 'HTTP 500' }],
+    [502, '{"error":"ERR no"}', { code: 'unreachable', reason: 'HTTP 502' }],
+    [503, '{"error":"SRH: Unable to connect to the Redis server."}', { code: 'unreachable', reason: 'HTTP 503' }],
+    [504, '{"error":"NOSCRIPT"}', { code: 'unreachable', reason: 'HTTP 504' }],
+    [530, '<html>error code: 1016</html>', { code: 'unreachable', reason: 'HTTP 530' }],
+    [429, '{"error":"ERR max requests per second exceeded"}', { code: 'unreachable', reason: 'HTTP 429' }],
+    [404, '{"error":"database not found"}', { code: 'refused', reason: 'HTTP 404' }],
+    [404, '<html></html>', { code: 'refused', reason: 'HTTP 404' }],
+    [403, '<html>error code: 1003</html>', { code: 'refused', reason: 'HTTP 403' }],
+    [302, '', { code: 'refused', reason: 'HTTP 302' }],
+    [400, '{"error":"ERR NOSCRIPT No matching script. Please use EVAL."}', { code: 'refused', reason: 'NOSCRIPT' }],
+    [400, '{"error":"LOADING Redis is loading"}', { code: 'unreachable', reason: 'LOADING' }],
+    [200, '{"error":"ERR max requests limit exceeded. Limit: 1"}', { code: 'refused', reason: /max requests limit/ }],
+    [200, '{}', { code: 'garbled' }],
+  ])('U3 of status %i counts before its text: %s', async (status, text, { code, reason = /./ }) => {
+    const server = await serve((_, response) => response.writeHead(status).end(text));
+    const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
+    await server.close();
+    expect(error).toMatchObject({ code, reason: expect.stringMatching(reason) });
+  });
+
+  test.each([
+    ['7', 7_000],
+    ['86400', 15_000],
+    ['Sun, 06 Nov 1994 08:49:37 GMT', 0],
+    ['-1', 0],
+  ])('U3 that is asked to come back after %s does so, within bounds', async (after, afterMs) => {
+    const server = await serve((_, response) => response.writeHead(429, { 'retry-after': after }).end('{}'));
+    const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
+    await server.close();
+    expect(error).toMatchObject({ code: 'unreachable', afterMs });
   });
 
   test.each(['null', '[', ''])('an answer that is no object of JSON leaves it open what ran: %s', async (body) => {
@@ -191,7 +272,7 @@ describe.each([
     const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
     const error = fail(await connect({ url, token: 't', timeoutMs: () => 100 })(['PING']).catch(fail));
     silent.close();
-    expect(error).toMatchObject({ code: 'unreachable', reason: 'timeout' });
+    expect(error).toMatchObject({ code: 'slow', reason: 'timeout' });
   });
 
   test('goes to the path of the address, with or without a slash at its end', async () => {
@@ -321,14 +402,4 @@ describe.skipIf(!present)('a real Redis', () => {
     ).rejects.toThrow('NOPERM');
     await limited.close();
   });
-});
-
-test('the HTTP client is the one that the package sends through itself', () => {
-  const [, file] =
-    /^import \{[^}]*\bHttpClient\b[^}]*\} from "\.\/(.+)"/m.exec(
-      readFileSync('node_modules/@upstash/redis/cloudflare.mjs', 'utf8'),
-    ) ?? [];
-  expect(readFileSync('src/store/connect-fetch.ts', 'utf8'), 'after an upgrade: this file').toContain(
-    `@upstash/redis/${file}'`,
-  );
 });

@@ -15,11 +15,11 @@ describe('storage that fails', () => {
 
   test.each<[string, Fault, string]>([
     ['does not answer', { kind: 'reset' }, 'storage_unreachable'],
-    ['answers with a page', { kind: 'status-before', status: 503 }, 'storage_garbled'],
+    ['answers with a page', { kind: 'status-before', status: 503 }, 'storage_unreachable'],
   ])(
     'where it %s: 503 and when to come back, nothing is stored, and the repeat is taken once',
     async (_, kind, code) => {
-      const headers = { 'idempotency-key': code };
+      const headers = { 'idempotency-key': kind.kind };
       fault = kind;
       const refused = await deployed().call(one, { body: good, headers });
       fault = undefined;

@@ -56,6 +56,7 @@ export const MEANINGS = {
   },
   storage_garbled: { status: 503, means: 'Storage gave an answer that makes no sense. The write may have happened.' },
   storage_unreachable: { status: 503, means: 'Storage does not answer. The write may have happened.' },
+  storage_slow: { status: 503, means: 'Storage does not answer in time. The write may have happened.' },
   storage_refused: { status: 503, means: 'Storage refuses: quota, memory, or a token that may not write.' },
 } as const satisfies Record<ProblemCode, Meaning>;
 
@@ -98,7 +99,7 @@ export const PROBLEM_HEADERS: Record<number, string[]> = {
 };
 
 const OF_EVERY_CALL: ProblemCode[] = ['misconfigured', 'internal'];
-export const OF_STORAGE: ProblemCode[] = ['storage_unreachable', 'storage_garbled', 'storage_refused'];
+export const OF_STORAGE: ProblemCode[] = ['storage_unreachable', 'storage_slow', 'storage_garbled', 'storage_refused'];
 const OF_TOKENS: ProblemCode[] = ['unauthorized', 'forbidden', 'cross_site', 'rate_limited'];
 
 /** What a call can be refused with: what every call can, what every call with a token can, and its own. */

@@ -16,7 +16,7 @@ import {
   type Settlement,
   type Store,
 } from '../../src/store/store.ts';
-import { redisServerPresent, startRedisCluster, startRedisServer } from './redis-server.ts';
+import { FRONT, redisServerPresent, startFrontedServer, startRedisCluster, startRedisServer } from './redis-server.ts';
 import { readShard, type Shard, violations } from './shard.ts';
 
 export interface Redises {
@@ -38,7 +38,7 @@ export const startEmbedded: Start = async (options) => {
 };
 
 export const startServer: Start = async (options) => {
-  const server = await startRedisServer();
+  const server = FRONT === undefined ? await startRedisServer() : await startFrontedServer(FRONT);
   return start({ url: server.url, close: server.stop }, new Redis(server.url), options);
 };
 
@@ -71,11 +71,13 @@ async function start(
 }
 
 /** Which kinds of Redis there are here. What is missing is printed once, by whoever runs the suite. */
-const kinds: { name: string; start: Start; present: boolean }[] = [
+const KINDS: { name: string; start: Start; present: boolean }[] = [
   { name: 'the embedded Redis', start: startEmbedded, present: true },
   { name: 'redis-server', start: startServer, present: redisServerPresent() },
   { name: 'a Redis Cluster of three masters', start: startCluster, present: redisServerPresent() },
 ];
+/** With something in front of the server that is what is tried, and nothing else. */
+const kinds = FRONT === undefined ? KINDS : KINDS.filter(({ name }) => name === 'redis-server');
 
 /** Of each kind a file has one: a cluster takes seconds to start, and each test has a shard of its own. */
 const running = new Map<string, Promise<Redises>>();

@@ -60,6 +60,32 @@ export async function startRedisServer(args: string[] = []): Promise<RedisServer
   return { url: `redis://${HOST}:${port}`, port, pid: child.pid as number, stop };
 }
 
+/**
+ * What SLUICE_REDIS_FRONT names stands between the tests and each Redis that they start: a program that takes the address to
+ * listen at and that of the Redis, such as one whose scripts run on another Lua (test/gopher).
+ */
+export const FRONT = process.env.SLUICE_REDIS_FRONT;
+
+export async function startFrontedServer(front: string): Promise<RedisServer> {
+  const server = await startRedisServer();
+  const port = await freePort();
+  const child = spawn(front, [`${HOST}:${port}`, `${HOST}:${server.port}`], { stdio: 'ignore' });
+  const endWithUs = () => void child.kill('SIGKILL');
+  process.once('exit', endWithUs);
+  const stop = async () => {
+    process.off('exit', endWithUs);
+    await end(child);
+    await server.stop();
+  };
+  try {
+    await until(`${front} on port ${port}`, async () => (await ask(port, 'PING')).startsWith('+PONG'), child);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: `redis://${HOST}:${port}`, port, pid: child.pid as number, stop };
+}
+
 export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
   const stop = async () => void (await Promise.all(nodes.map((node) => node.stop())));

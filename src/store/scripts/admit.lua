@@ -77,14 +77,14 @@ do
     local first = intake.known[run.key]
     local id = first and first.id or holder_of(intake, run.key)
     intake.held[run.key] = id ~= '' and id or nil -- whose it was before this call
-    if id == '' then return nil end
-    if run.mode == 'drop' then return id, 'duplicate' end
+    if id == '' then return nil, nil, nil end
+    if run.mode == 'drop' then return id, 'duplicate', nil end
     first = first or stored_first(shard, intake, id)
     local waits = first.state == 'delayed' or (first.state == 'ready' and run.mode == 'replace')
     -- One that keeps the slot of its group while it waits cannot change to another.
     local leaves = first.slot and run.mode == 'debounce' and string.sub(first.lane, 3) ~= string.sub(run.lane, 3)
     if waits and not leaves then return id, 'replaced', first end
-    return nil -- it is being worked on with what it was: the new one counts
+    return nil, nil, nil -- it is being worked on with what it was: the new one counts
   end
 
   -- What follows on a new message; the last of its request to say so counts.

@@ -25,10 +25,12 @@ for step = last - tonumber(ARGV[4]) + 1, last do
   end
 end
 
+-- By text: with a number of that size some tables are as long as it is.
 local by_step, answer = {}, {}
 local function add(step, text)
-  by_step[step] = by_step[step] or {}
-  add_to(by_step[step], text)
+  local name = digits(step)
+  by_step[name] = by_step[name] or {}
+  add_to(by_step[name], text)
 end
 
 local waiting = unfolded(ARGV[1], KEYS[1])
@@ -50,7 +52,7 @@ for place, figures in pairs(waiting) do
   if step > last - tonumber(ARGV[4]) and (asked[queue] or asked['*']) then add(step, spelled(figures)) end
 end
 for step, figures in pairs(by_step) do
-  answer[#answer + 1] = digits(step)
+  answer[#answer + 1] = step
   answer[#answer + 1] = spelled(figures)
 end
 local swept = redis.pcall('HGET', ARGV[1] .. 'stats:totals', '!')

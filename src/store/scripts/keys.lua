@@ -42,8 +42,9 @@ do -- a script has room for 200 locals: those in here are this chunk's own
   -- The names on a page of the shard's keys, sorted, and the cursor of the next page. A cursor that storage does not take, as it
   -- may be another's by now, begins again.
   function names_from(shard, cursor, count)
-    local page = redis.pcall('SCAN', cursor, 'MATCH', shard.root .. '*', 'COUNT', count)
-    if page.err then page = redis.call('SCAN', '0', 'MATCH', shard.root .. '*', 'COUNT', count) end
+    local ours = string.gsub(shard.root, '[{}]', '\\%0') .. '*' -- to some globs bare braces are alternatives
+    local page = redis.pcall('SCAN', cursor, 'MATCH', ours, 'COUNT', count)
+    if page.err then page = redis.call('SCAN', '0', 'MATCH', ours, 'COUNT', count) end
     local names = {}
     for i, key in ipairs(page[2]) do names[i] = string.sub(key, #shard.root + 1) end
     table.sort(names)
@@ -63,7 +64,8 @@ do -- a script has room for 200 locals: those in here are this chunk's own
   function sweep_key(shard, kind, rest)
     local at, parts = '0', PARTS
     repeat
-      at, parts = inspect_key(shard, kind, rest, at), parts - 1
+      at = inspect_key(shard, kind, rest, at)
+      parts = parts - 1
     until not at or parts == 0 or kind ~= 'lane'
   end
 end

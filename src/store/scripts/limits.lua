@@ -108,7 +108,7 @@ local function weight_of(policy, lane)
   for _, before in ipairs({ ' w=', ',' }) do
     if not name_end then _, name_end = string.find(policy.words, before .. group .. ':', 1, true) end
   end
-  return name_end and tonumber(string.match(policy.words, '^%d+', name_end + 1)) or 1
+  return name_end and tonumber(string.match(policy.words, '^%d+', name_end + 1) or '1') or 1
 end
 
 -- Reads the counts that are not known yet.

@@ -136,19 +136,20 @@ func run(redis *connection, script *lua.FunctionProto, words []string) reply {
 	state.SetGlobal("redis", library(state, redis))
 	state.Push(&lua.LFunction{Env: state.Env, Proto: script})
 	if err := state.PCall(0, 1, nil); err != nil {
-		return failure("ERR " + messageOf(err))
+		return failure(messageOf(err))
 	}
 	return fromLua(state.Get(-1))
 }
 
+// What a command said goes on as it is, with its code.
 func messageOf(err error) string {
 	if failed, ok := err.(*lua.ApiError); ok {
 		if table, ok := failed.Object.(*lua.LTable); ok {
-			return strings.TrimPrefix(table.RawGetString("err").String(), "ERR ")
+			return table.RawGetString("err").String()
 		}
-		return failed.Object.String()
+		return "ERR " + failed.Object.String()
 	}
-	return err.Error()
+	return "ERR " + err.Error()
 }
 
 func listOf(state *lua.LState, words []string) *lua.LTable {

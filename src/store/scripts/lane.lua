@@ -34,9 +34,14 @@ local function move_to(moves, pool, lane, side)
   return move
 end
 
-local function gather(moves, pool, lane, side, entry)
-  local entries = move_to(moves, pool, lane, side).entries
-  entries[#entries + 1] = entry
+-- `held` is the slot of its group, where it keeps that until it is in its lane: see put_off.
+local function gather(moves, pool, lane, side, entry, held)
+  local move = move_to(moves, pool, lane, side)
+  move.entries[#move.entries + 1] = entry
+  if held then
+    move.held = move.held or {}
+    move.held[entry] = held
+  end
 end
 
 local put_all
@@ -75,16 +80,20 @@ local function push(shard, move)
   return was_empty
 end
 
--- What a lane does not take waits in timers, and is tried again: its key has a wrong type, or is full. `shard.put_off` has the
--- members that this wrote.
+-- What a lane does not take waits in timers, and is tried again: its key has a wrong type, or is full. One that keeps the slot of
+-- its group keeps it meanwhile, so that none of its group goes before it. `shard.put_off` has the members that this wrote.
 local function put_off(shard, move)
   shard.put_off = shard.put_off or {}
   for i = move.pushed + 1, #move.entries do
     local member = delayed(move.pool, move.lane, move.entries[i])
+    local held = move.held and move.held[move.entries[i]]
+    if held then member = 'h' .. string.sub(member, 2) end
     redis.call('ZADD', shard.timers, instant(shard.now + PUT_OFF_MS + (i - move.pushed - 1) * STEP), member)
     shard.put_off[member] = true
+    if held then held.stays = true end
     undo_by(function()
       shard.put_off[member] = nil
+      if held then held.stays = nil end
       if not (shard.due and shard.due[member]) then redis.pcall('ZREM', shard.timers, member) end -- it was there before
     end)
   end

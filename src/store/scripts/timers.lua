@@ -23,7 +23,8 @@ local function lapse(shard, firing, item, envelope)
     firing.failures[#firing.failures + 1] = failure(entry, shard.now, 'lapsed', 'its consumer let the lease expire')
     if attempt_of(entry) < header.attempts then
       local lapses = firing.lapses[#firing.lapses]
-      lapses[#lapses + 1] = { pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry) }
+      local held = slot and (slot.mode == 'o' or slot.mode == 'b') and slot
+      lapses[#lapses + 1] = { pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry), held }
       firing.lapsed[#firing.lapsed + 1] = queue_of(header.lane)
     else
       slot = bury_with(firing.buried, header, entry, slot)
@@ -71,9 +72,10 @@ local function plan_timer(shard, firing, member, limit)
   local schedule = string.match(member, '^s (%S+)$')
   if entry then
     pool = pool_of(shard, queue_of(lane), pool)
-    if kind == 'h' then firing.slots[#firing.slots + 1] = { pool = pool, lane = lane, mode = 'w' } end
-    if kind == 'h' or attempt_of(entry) > 1 then
-      firing.again[#firing.again + 1] = { pool, lane, entry }
+    local held = kind == 'h' and { pool = pool, lane = lane, mode = 'w' } or nil
+    if held then firing.slots[#firing.slots + 1] = held end
+    if held or attempt_of(entry) > 1 then
+      firing.again[#firing.again + 1] = { pool, lane, entry, held }
     else
       gather(firing.firsts, pool, lane, 'LPUSH', entry)
     end
@@ -95,9 +97,12 @@ end
 local function put_fired(shard, firing)
   local heads, returns = {}, {}
   for i = #firing.lapses, 1, -1 do
-    for _, lapsed in ipairs(firing.lapses[i]) do gather(returns, lapsed[1], lapsed[2], 'RPUSH', lapsed[3]) end
+    for _, lapsed in ipairs(firing.lapses[i]) do gather(returns, lapsed[1], lapsed[2], 'RPUSH', lapsed[3], lapsed[4]) end
   end
-  for i = #firing.again, 1, -1 do gather(heads, firing.again[i][1], firing.again[i][2], 'RPUSH', firing.again[i][3]) end
+  for i = #firing.again, 1, -1 do
+    local again = firing.again[i]
+    gather(heads, again[1], again[2], 'RPUSH', again[3], again[4])
+  end
   for _, ended in ipairs(firing.ended) do end_dead(shard, firing.intake, firing.garbage, ended[1], ended[2]) end
   bury(shard, firing.buried)
   put_all(shard, firing.firsts)
@@ -115,7 +120,9 @@ local function remove_fired(shard, firing, fired)
   end
   in_chunks('ZREM', shard.timers, done)
   in_chunks('UNLINK', nil, firing.garbage)
-  for _, slot in ipairs(firing.slots) do free(shard, slot) end
+  for _, slot in ipairs(firing.slots) do
+    if not slot.stays then free(shard, slot) elseif slot.mode ~= 'w' then free(shard, of_queue(slot)) end
+  end
   for _, queue in ipairs(firing.lapsed) do counted(queue, 'lapsed') end
   count_buried(shard, firing.buried)
   remove_replaced(shard, firing.intake)

@@ -337,6 +337,21 @@ describe('limits', () => {
     const later = [leased(LEASE_MS, 'y', '1.b'), delivered('1.b'), acked('y', '1.b'), lapse('x', '1.a')];
     expect(faultsIn([...two, leased(0, 'x', '1.a'), ...later, ...handled('z', '2.a')], 1)).toEqual({});
   });
+
+  test('what a lease held before its time was over counts no more where it begins anew, and what it takes then does', () => {
+    const anew = [leased(LEASE_MS + 1, 'x', '1.b'), delivered('1.b'), acked('x', '1.b'), lapse('x', '1.a')];
+    expect(faultsIn([...two, leased(0, 'x', '1.a'), ...anew, ...handled('z', '2.a')], 1)).toEqual({});
+    const more = [
+      leased(LEASE_MS + 1, 'x', '1.b'),
+      leased(LEASE_MS + 2, 'y', '1.c'),
+      delivered('1.b'),
+      delivered('1.c'),
+    ];
+    const ends = [acked('x', '1.b'), acked('y', '1.c'), lapse('x', '1.a'), ...handled('z', '2.a')];
+    expect(faultsIn([...enqueued('a', 'b', 'c'), leased(0, 'x', '1.a'), ...more, ...ends], 1)).toEqual({
+      overLimit: ['c'],
+    });
+  });
 });
 
 describe('ordered groups', () => {

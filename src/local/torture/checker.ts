@@ -105,7 +105,7 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
     },
 
     leased({ lease, entries, at, leaseMs }) {
-      limits.extended(lease, at + leaseMs);
+      limits.extended(lease, at, leaseMs);
       for (const entry of entries) {
         leasings.leased(entry, lease, at);
         limits.leased(entry, queueOf(entry), lease, at);

@@ -247,7 +247,7 @@ export function openEngine(
   return {
     config,
     queues,
-    sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix, recognisedMs })),
+    sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix, recognisedMs }), env as object),
     enqueue: (drafts, name, origin = {}) =>
       tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
         enqueueDrafts(store, queues, drafts, { ...name, wake: wakeOf(drafts, origin.wakes) }, traceparent),

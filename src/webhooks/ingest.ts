@@ -10,7 +10,7 @@ import { parseRaw, toRaw } from '../raw.ts';
 import { deliveryKey, keptHeaders } from './delivery.ts';
 import { type Reply, subscription } from './handshake.ts';
 import type { Arrived } from './scheme.ts';
-import { readSecrets } from './secrets.ts';
+import { type Settings, settingsOf, tokensOf } from './settings.ts';
 import type { AnySource, Target } from './source.ts';
 import { placeOf, verify } from './verify.ts';
 
@@ -19,7 +19,7 @@ export const REASONS = [
   'signature', // missing, misspelt or wrong
   'timestamp', // signed, but too long ago or in the future
   'token', // of a subscription
-  'closed', // no secret is set, or no URL where it is signed
+  'closed', // no secret is set, or one that cannot be used, or no URL where it is signed
   'too_large',
   'encoding', // the body is compressed
   'schema', // of a pulled queue: nobody would check the body by it later
@@ -72,8 +72,9 @@ export async function ingest(
     parsed ??= { body: parseRaw(raw) };
     return parsed.body;
   };
-  const arrived = { headers, bytes, body, url: urlOf(source, env), search, nowMs };
-  const { secret, id } = await proved(source, arrived, env);
+  const settings = settingsOf(source, env, nowMs);
+  const arrived = { headers, bytes, body, url: settings.url, search, nowMs };
+  const { secret, id } = await proved(source, arrived, settings);
   const greeting = await source.handshake?.(body(), secret);
   if (greeting) return { taken: 'handshakes', reply: greeting, receipts: [], wake: false };
   const kept = keptHeaders(source, headers);
@@ -104,7 +105,7 @@ export async function subscribe(
   search: string,
   { env, nowMs }: Pick<Ingest, 'env' | 'nowMs'>,
 ): Promise<Reply> {
-  const tokens = readSecrets(setting(env, source.verifyToken), nowMs);
+  const tokens = tokensOf(source, env, nowMs);
   if (tokens.length === 0) throw new Rejected('closed');
   const reply = await subscription(new URLSearchParams(search), async (token) => (await placeOf(token, tokens)) >= 0);
   if (!reply) throw new Rejected('token');
@@ -121,10 +122,12 @@ export function reasonOf(error: unknown): Reason | undefined {
 }
 
 /** @throws Rejected */
-async function proved(source: AnySource, arrived: Arrived, env: object): Promise<{ secret: string; id?: string }> {
-  const secrets = readSecrets(setting(env, source.secret), arrived.nowMs);
-  const isUnset = (source.secret !== undefined && secrets.length === 0) || (source.url !== '' && arrived.url === '');
-  if (isUnset) throw new Rejected('closed');
+async function proved(
+  source: AnySource,
+  arrived: Arrived,
+  { closed, secrets }: Settings,
+): Promise<{ secret: string; id?: string }> {
+  if (closed) throw new Rejected('closed');
   const verdict = await verify(source.schemes, arrived, secrets);
   if ('reason' in verdict) throw new Rejected(verdict.reason);
   return verdict;
@@ -151,12 +154,4 @@ function routed({ route }: AnySource, payload: unknown, headers: Record<string, 
   } catch (error) {
     throw new Rejected('route', error instanceof Error ? error.name : typeof error);
   }
-}
-
-const setting = (env: object, name: string | undefined): unknown =>
-  name ? (env as Record<string, unknown>)[name] : undefined;
-
-/** As it was defined, or as the binding of that name says. */
-function urlOf({ url }: AnySource, env: object): string {
-  return url === '' || URL.canParse(url) ? url : String(setting(env, url) ?? '');
 }

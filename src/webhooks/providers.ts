@@ -37,7 +37,7 @@ const standard = (family: string, rest: Partial<SignatureScheme>): SignatureSche
 });
 
 /** https://github.com/standard-webhooks/standard-webhooks; a public key must not serve as a shared secret, so both are marked. */
-const SHARED = { mark: 'v1,', keyPrefix: 'whsec_' };
+const SHARED = { mark: 'v1,', keyPrefix: 'whsec_', keyBytes: [24, 64] } as const;
 const PUBLIC = { mark: 'v1a,', keyPrefix: 'whpk_', algorithm: 'Ed25519' } as const;
 
 export const PROVIDERS = {

@@ -16,6 +16,8 @@ export interface SignatureScheme {
   key?: 'text' | 'hex' | 'base64';
   /** What secrets of this scheme begin with; it is taken off. Others are not for it. */
   keyPrefix?: string;
+  /** The least and the most bytes of a key: with another the source is closed. Default: any that is not empty; 32 with Ed25519. */
+  keyBytes?: readonly [number, number];
   /** What is signed: text with `{id}`, `{time}`, `{url}` and `{body}`. Default `{body}`. `twilio`: as that provider does. */
   content?: string;
   /** The header with the id that is signed. */

@@ -5,6 +5,7 @@
 import { logError, nameOfError } from '../log.ts';
 import type { Tallies } from '../store/tallies.ts';
 import { REASONS, type Reason, type Taken } from './ingest.ts';
+import { settingsOf } from './settings.ts';
 import type { AnySource } from './source.ts';
 
 export interface SourceReport {
@@ -12,6 +13,10 @@ export interface SourceReport {
   provider: string;
   /** Where all of it goes; left out where a function decides. */
   queue?: string;
+  /** It takes events: its secret is set, and its scheme can use it. */
+  open: boolean;
+  /** Why it is closed. */
+  reason?: string;
   accepted: number;
   duplicates: number;
   /** Verified events that the route wants nowhere. */
@@ -32,7 +37,7 @@ export interface Sources {
 /** One command in this time, and from each isolate. */
 const EVERY_MS = 3_000;
 
-export function openSources(sources: ReadonlyMap<string, AnySource>, tallies: Tallies): Sources {
+export function openSources(sources: ReadonlyMap<string, AnySource>, tallies: Tallies, env: object): Sources {
   let pending = new Map<string, number>();
   let nextAt = 0;
 
@@ -68,18 +73,22 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, tallies: Ta
       await write();
       const counts = await tallies.read();
       return [...sources.values()].map((source) =>
-        reportOf(source, (what) => counts.get(`${source.name} ${what}`) ?? 0),
+        reportOf(source, env, (what) => counts.get(`${source.name} ${what}`) ?? 0),
       );
     },
   };
 }
 
-function reportOf({ name, provider, route }: AnySource, count: (what: Taken | Reason) => number): SourceReport {
+function reportOf(source: AnySource, env: object, count: (what: Taken | Reason) => number): SourceReport {
+  const { name, provider, route } = source;
+  const { closed } = settingsOf(source, env, Date.now());
   const rejected = REASONS.map((reason) => [reason, count(reason)] as const).filter(([, times]) => times > 0);
   return {
     source: name,
     provider,
     ...(typeof route === 'function' ? {} : { queue: route.name }),
+    open: closed === undefined,
+    ...(closed === undefined ? {} : { reason: closed }),
     accepted: count('accepted'),
     duplicates: count('duplicates'),
     ignored: count('ignored'),

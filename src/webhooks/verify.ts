@@ -129,6 +129,15 @@ function givenIn(scheme: SignatureScheme, headers: Headers): Given | undefined {
 const after = (items: string[], mark: string) =>
   items.filter((item) => item.startsWith(mark)).map((item) => item.slice(mark.length));
 
+/** Whether somebody who has this secret can prove it by this scheme, and nobody by guessing. */
+export function canUse(scheme: Scheme, secret: string): boolean {
+  if (typeof scheme === 'function') return true;
+  if (!('signature' in scheme)) return !scheme.base64 || secret.includes(':');
+  const { length = 0 } = keyOf(scheme, secret) ?? {};
+  const [least, most] = scheme.algorithm === 'Ed25519' ? [32, 32] : (scheme.keyBytes ?? [1, length]);
+  return length >= least && length <= most;
+}
+
 /** @returns undefined where the secret is not one of this scheme */
 function keyOf({ key = 'text', keyPrefix = '' }: SignatureScheme, secret: string): Bytes | undefined {
   if (!secret.startsWith(keyPrefix)) return undefined;

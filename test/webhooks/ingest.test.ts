@@ -8,7 +8,7 @@ import type { Fault, FaultRequest } from '../../src/local/emulator/faults.ts';
 import { type Raw, rawBytes } from '../../src/message.ts';
 import { deploy, eventually } from '../support/worker.ts';
 import { SENDERS, signAsDiscord } from './senders.ts';
-import { bindingOf, NAMES } from './worker.ts';
+import { bindingOf, NAMES, UNUSABLE } from './worker.ts';
 
 const embedded = await startEmbeddedRedis();
 const redis = new Redis(embedded.url);
@@ -26,6 +26,7 @@ const deployed = deploy({
   emulator: { faults: (asked) => fault(asked) },
   env: {
     ...Object.fromEntries(Object.keys(NAMES).map((name) => [bindingOf(name), SENDERS[name]?.secret ?? ''])),
+    ...Object.fromEntries(Object.entries(UNUSABLE).map(([name, { secret }]) => [bindingOf(name), secret])),
     // Several at once: a new one, the one in use, and one whose time is over.
     [bindingOf('github')]: JSON.stringify([
       'the next one',
@@ -86,6 +87,8 @@ const look = async (id = '') =>
 
 interface Report {
   source: string;
+  open: boolean;
+  reason?: string;
   accepted: number;
   duplicates: number;
   ignored: number;
@@ -459,6 +462,25 @@ describe('a source', () => {
     for (const source of ['unset', 'nowhere']) {
       const closed = await hook(source, sent);
       expect([closed.status, codeOf(closed), closed.headers.get('retry-after')]).toEqual([503, 'source_closed', '60']);
+    }
+  });
+
+  test.each(Object.keys(UNUSABLE))('whose secret its scheme cannot use is closed: %s', async (name) => {
+    const closed = await hook(name, await SENDERS['standard-webhooks']?.sign(++deliveries, nowS()));
+    expect([closed.status, codeOf(closed), closed.headers.get('retry-after')]).toEqual([503, 'source_closed', '60']);
+    const reason = `the binding ${bindingOf(name)} holds a secret that its scheme cannot use`;
+    expect(await counts(name)).toMatchObject({ open: false, reason, rejected: { closed: 1 } });
+  });
+
+  test('says whether it is open, and what is missing where it is not', async () => {
+    expect(await counts('unset')).toMatchObject({
+      open: false,
+      reason: 'the binding NOBODY_SETS_THIS holds no secret',
+    });
+    expect(await counts('nowhere')).toMatchObject({ open: false, reason: 'the binding NOBODY_SETS_THIS holds no URL' });
+    for (const name of [...Object.keys(NAMES), 'open', 'own']) {
+      const { open, reason } = await counts(name);
+      expect([name, open, reason]).toEqual([name, true, undefined]);
     }
   });
 

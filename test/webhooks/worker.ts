@@ -51,9 +51,21 @@ export const NAMES = {
 /** The binding of a source's secret. */
 export const bindingOf = (name: string) => `SECRET_${name.toUpperCase().replaceAll('-', '_')}`;
 
+/** Secrets that their schemes cannot use. */
+export const UNUSABLE = {
+  'one-byte': { provider: 'standard-webhooks', secret: 'whsec_QQ==' },
+  'too-long': { provider: 'gitlab', secret: `whsec_${btoa('x'.repeat(65))}` },
+  'no-prefix': { provider: 'standard-webhooks', secret: btoa('a secret of thirty-two bytes, so') },
+  'short-public-key': { provider: 'discord', secret: 'ab'.repeat(31) },
+  'no-hex': { provider: 'discord', secret: 'Z'.repeat(64) },
+  'no-password': { provider: 'basic', secret: 'user' },
+  'one-of-two': { provider: 'gitlab', secret: `whsec_${btoa('a secret of thirty-two bytes, so')},whsec_QQ==` },
+} as const satisfies Record<string, { provider: ProviderName; secret: string }>;
+
 const sources = [
   ...Object.entries(NAMES).map(([name, provider]) => simple(name, provider, bindingOf(name))),
   simple('unset', 'github', 'NOBODY_SETS_THIS'),
+  ...Object.entries(UNUSABLE).map(([name, { provider }]) => simple(name, provider, bindingOf(name))),
   defineSource('nowhere', { provider: 'square', secret: 'SECRET_ACME', url: 'NOBODY_SETS_THIS', route: events }),
   defineSource('open', { provider: 'none', route: events, headers: ['X-Kept'], maxBytes: 100_000 }),
   defineSource('strict', { provider: 'none', route: strict }),

@@ -286,6 +286,8 @@ const SourceReport = z.object({
   source: z.string(),
   provider: z.string(),
   queue: z.optional(z.string()),
+  open: z.boolean(),
+  reason: z.optional(z.string()),
   accepted: count,
   duplicates: count,
   ignored: count,

@@ -211,6 +211,8 @@ describe(answers.Raw, {
 });
 describe(answers.SourceReport, {
   queue: 'Where all of it goes. Left out where the source decides event by event.',
+  open: 'It takes events: its secret is set, and its scheme can use it.',
+  reason: 'Why it is closed. It names bindings, and nothing of what is in them.',
   accepted: 'Requests whose events were stored.',
   duplicates: 'Redeliveries, answered like the first and not stored again.',
   ignored: 'Verified events that are wanted nowhere.',

@@ -1,5 +1,6 @@
 /** The edge function that takes webhooks in: anybody may call, each source proves who it is. Operators see the counts. */
 import type { Context } from 'hono';
+import { InvalidMessage } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, permit } from '../src/http/auth.ts';
 import { Problem, type ProblemCode } from '../src/http/problem.ts';
@@ -7,29 +8,18 @@ import { limitRate } from '../src/http/rate-limit.ts';
 import { logError } from '../src/log.ts';
 import { wakeDrain } from '../src/sluice.ts';
 import type { Reply } from '../src/webhooks/handshake.ts';
-import {
-  type Ingested,
-  ingest,
-  type Reason,
-  Rejected,
-  reasonOf,
-  subscribe,
-  type Taken,
-} from '../src/webhooks/ingest.ts';
+import { type Ingested, ingest, type Taken } from '../src/webhooks/ingest.ts';
 import { readBytes } from '../src/webhooks/read-bytes.ts';
+import { type Reason, Rejected, reasonOf } from '../src/webhooks/rejected.ts';
 import type { AnySource } from '../src/webhooks/source.ts';
 
 export const webhooks: EdgeFunction = (app) => {
-  app.get('/hooks/:source', async (c) => {
+  app.on(['GET', 'OPTIONS', 'POST'], '/hooks/:source', async (c) => {
     const source = await named(c);
-    if (!source.subscribes) throw new Problem('method_not_allowed', undefined, undefined, { allow: 'POST' });
-    const reply = await counted(c, source, () => subscribe(source, searchOf(c), { env: c.env, nowMs: Date.now() }));
-    count(c, source, 'handshakes');
-    return answer(c, reply);
-  });
-
-  app.post('/hooks/:source', async (c) => {
-    const source = await named(c);
+    const { methods } = source;
+    if (!methods.includes(c.req.method)) {
+      throw new Problem('method_not_allowed', undefined, undefined, { allow: methods.join(', ') });
+    }
     const { taken, reply, receipts, wake } = await counted(c, source, () => take(c, source));
     count(c, source, taken);
     if (wake) wakeDrain(c.var.engine, c.executionCtx);
@@ -56,10 +46,14 @@ async function named(c: Context<SluiceEnv>): Promise<AnySource> {
 async function take(c: Context<SluiceEnv>, source: AnySource): Promise<Ingested> {
   if (!/^(?:identity)?$/i.test(c.req.header('content-encoding') ?? '')) throw new Rejected('encoding');
   if (Number(c.req.header('content-length') ?? 0) > source.maxBytes) throw new Rejected('too_large');
-  const bytes = await readBytes(c.req.raw.body, source.maxBytes);
+  const bytes = await readBytes(c.req.raw.body, source.maxBytes).catch(() => {
+    throw new Rejected('aborted');
+  });
   if (!bytes) throw new Rejected('too_large');
   const { queues, enqueue } = c.var.engine;
-  const arrived = { headers: c.req.raw.headers, bytes, search: searchOf(c) };
+  const { method, url, raw } = c.req;
+  const query = url.indexOf('?'); // as it came: parsed, it is written anew
+  const arrived = { method, headers: raw.headers, bytes, search: query < 0 ? '' : url.slice(query) };
   const taking = ingest(source, arrived, { env: c.env, queues, enqueue, nowMs: Date.now() });
   c.executionCtx.waitUntil(taking.catch(() => {})); // a sender that hangs up does not stop the write
   return taking;
@@ -72,6 +66,7 @@ const PROBLEM_OF = {
   token: 'forbidden',
   closed: 'source_closed',
   too_large: 'too_large',
+  aborted: 'incomplete_body',
   encoding: 'unsupported_encoding',
   schema: undefined,
   route: 'internal',
@@ -91,22 +86,29 @@ async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => 
     const reason = reasonOf(error);
     if (!reason) throw error;
     count(c, source, reason);
-    if (reason === 'route') logError('route failed', { source: source.name, error: causeOf(error) });
+    if (reason === 'route') {
+      logError('route failed', { source: source.name, error: causeOf(error) });
+      if (error instanceof InvalidMessage)
+        throw new Problem('invalid_route', undefined, error.issues, HEADERS_OF.closed);
+    }
     const code = PROBLEM_OF[reason];
     throw code ? new Problem(code, undefined, undefined, HEADERS_OF[reason]) : error;
   }
 }
 
-/** Of a message that its route made wrong there is no cause. */
-const causeOf = (error: unknown) => (error instanceof Error && error.cause ? String(error.cause) : 'invalid message');
+/** Of a message that its route made wrong the options, and nothing below them: names there may be the payload's. */
+function causeOf(error: unknown): string {
+  if (error instanceof InvalidMessage)
+    return error.issues.map(({ field, code }) => `${field.split('.')[0]}: ${code}`).join();
+  return error instanceof Error ? String(error.cause) : '';
+}
 
 function count(c: Context<SluiceEnv>, source: AnySource, what: Taken | Reason): void {
   c.var.engine.sources.count(source, what, (writing) => c.executionCtx.waitUntil(writing));
 }
 
-function answer(c: Context<SluiceEnv>, { status, type = 'text/plain;charset=UTF-8', body = '' }: Reply): Response {
+function answer(c: Context<SluiceEnv>, { status, type = 'text/plain;charset=UTF-8', body = '', headers = {} }: Reply) {
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
   c.header('x-content-type-options', 'nosniff'); // a challenge is what somebody else wrote
   return status === 204 ? c.body(null, status) : c.body(body, status, { 'content-type': type });
 }
-
-const searchOf = (c: Context<SluiceEnv>) => new URL(c.req.url).search;

@@ -32,7 +32,7 @@ export { defineSchedule, type Schedule, type ScheduleOptions } from './schedule/
 export type { CatchUp } from './schedule/slots.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
 export type { Published, PublishOptions } from './topics.ts';
-export type { Reply } from './webhooks/handshake.ts';
+export type { Asked, Handshake, HandshakeFunction, HandshakeRule, Reply } from './webhooks/handshake.ts';
 export type { Arrived, CustomVerify, SecretScheme, SignatureScheme, SignedTime } from './webhooks/scheme.ts';
 export {
   type AnySource,

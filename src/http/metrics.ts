@@ -6,7 +6,7 @@
 import { boundMs, type Figures, type Histogram, LAST_BUCKET, OUTCOMES } from '../figures.ts';
 import type { QueueReport } from '../operator.ts';
 import type { Breaker } from '../store/operations.ts';
-import { REASONS } from '../webhooks/ingest.ts';
+import { REASONS } from '../webhooks/rejected.ts';
 import type { SourceReport } from '../webhooks/tally.ts';
 
 export interface Measurements {

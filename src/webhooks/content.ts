@@ -32,13 +32,17 @@ function joined(parts: Bytes[]): Bytes {
 
 /**
  * The URL, with and without its port, and behind it the fields of a form; any other body stands in the URL by its digest.
+ * Runtimes write an apostrophe of the query as %27 whichever came, so both are tried: they are the same parameters.
  * https://www.twilio.com/docs/usage/webhooks/webhooks-security
  */
 async function twilioContents({ headers, bytes, url, search }: Arrived): Promise<Bytes[]> {
   if (!URL.canParse(url)) return [];
   const { protocol, hostname, port, pathname } = new URL(url);
   const ports = ['', `:${port || (protocol === 'https:' ? 443 : 80)}`];
-  const urls = ports.map((suffix) => `${protocol}//${hostname}${suffix}${pathname}${search}`);
+  const queries = new Set([search, search.replaceAll('%27', "'")]);
+  const urls = ports.flatMap((suffix) =>
+    Array.from(queries, (query) => `${protocol}//${hostname}${suffix}${pathname}${query}`),
+  );
   if (isForm(headers.get('content-type') ?? '')) {
     const fields = twilioFields(new TextDecoder().decode(bytes));
     return urls.map((text) => utf8(text + fields));

@@ -1,6 +1,6 @@
 /** Deliveries: by what a source's request is known when it comes again, and which of its headers are kept. */
 import { shortDigest } from '../digest.ts';
-import { fieldOf } from './field.ts';
+import { valueAt } from './field.ts';
 import type { Arrived } from './scheme.ts';
 import type { AnySource } from './source.ts';
 
@@ -16,11 +16,8 @@ export async function deliveryKey(source: AnySource, arrived: Arrived, signedId:
 }
 
 /** A signed id goes before one that anybody could change, unless the source says where to look. */
-function idOf({ ids }: AnySource, { headers, body }: Arrived, signedId: string | undefined): string | undefined {
-  const found = (ids ?? []).map((place) =>
-    place.startsWith('.') ? fieldOf(body(), place.slice(1)) : headers.get(place),
-  );
-  const texts = ids === undefined ? [signedId] : found;
+function idOf({ ids }: AnySource, arrived: Arrived, signedId: string | undefined): string | undefined {
+  const texts = ids === undefined ? [signedId] : ids.map((place) => valueAt(place, arrived));
   return texts.find((id): id is string => typeof id === 'string' && id !== '' && id.length <= MAX_ID_LENGTH);
 }
 

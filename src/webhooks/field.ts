@@ -1,4 +1,12 @@
-/** Fields of bodies that nobody has checked. */
+/** Places of requests, and fields of bodies that nobody has checked. */
+import type { Arrived } from './scheme.ts';
+
+/** @param place a header, `?a parameter` of the query, or `.a.field` of the body */
+export function valueAt(place: string, { headers, search, body }: Arrived): unknown {
+  if (place.startsWith('.')) return fieldOf(body(), place.slice(1));
+  const text = place.startsWith('?') ? new URLSearchParams(search).get(place.slice(1)) : headers.get(place);
+  return text ?? undefined;
+}
 
 /** @param path names with dots between them; only a body's own fields are found */
 export function fieldOf(body: unknown, path: string): unknown {

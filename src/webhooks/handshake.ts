@@ -1,6 +1,10 @@
-/** Handshakes: what a provider asks before it sends events. Answered at once; nothing is enqueued. */
+/** Handshakes: what a provider asks before it sends events, as data. Answered at once; nothing is enqueued. */
 import { toHex, utf8 } from '../bytes.ts';
-import { fieldOf } from './field.ts';
+import { valueAt } from './field.ts';
+import { Rejected, thrown } from './rejected.ts';
+import type { Arrived } from './scheme.ts';
+import type { Settings } from './settings.ts';
+import { placeOf } from './verify.ts';
 
 /** An answer of fixed text. */
 export interface Reply {
@@ -9,43 +13,120 @@ export interface Reply {
   type?: string;
   /** A 204 has none. */
   body?: string;
+  headers?: Record<string, string>;
 }
 
-/** A challenge is text of a kilobyte at most: what is sent back must not be a page. */
-const MAX_CHALLENGE = 1_024;
+/** What the sender gave, and by which method. */
+export interface Asked extends Arrived {
+  method: string;
+}
 
-const challenge = (value: unknown): Reply | undefined =>
-  typeof value === 'string' && value !== '' && value.length <= MAX_CHALLENGE ? { status: 200, body: value } : undefined;
+export const METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST'] as const;
 
-const json = (value: object): Reply => ({ status: 200, type: 'application/json', body: JSON.stringify(value) });
+/** Which requests ask. Places are headers, `?parameters` of the query, and `.fields` of the body. */
+interface Question {
+  /** Default POST. */
+  method?: (typeof METHODS)[number];
+  /** A POST that is answered without a proof, and while the source is closed. The others never have one, and always are. */
+  unsigned?: true;
+  /** What stands at each of these places; undefined: nothing. */
+  when?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Where a token stands that must be one of those in the binding `verifyToken`. */
+  token?: string;
+}
 
-/** What a request asks that is signed. @returns undefined where it is an event */
-export type Handshake = (body: unknown, secret: string) => Promise<Reply | undefined> | Reply | undefined;
+/** An answer by rule: `{echo}` and `{hmac}` stand for what is asked, in `text`, in all texts of `json`, and in `headers`. */
+export interface HandshakeRule extends Question {
+  /** The place of what is sent back. Without such a text, of at most 1,024 visible characters, nothing was asked. */
+  echo?: string;
+  /** How `{hmac}` is written: the HMAC-SHA-256 of `{echo}` with the secret. That must be one word then. */
+  hmac?: 'hex' | 'base64';
+  /** Default 200. */
+  status?: Reply['status'];
+  text?: string;
+  json?: Readonly<Record<string, unknown>>;
+  headers?: Readonly<Record<string, string>>;
+}
 
-export const slackChallenge: Handshake = (body) =>
-  fieldOf(body, 'type') === 'url_verification' ? challenge(fieldOf(body, 'challenge')) : undefined;
+/** An answer by your own code. */
+export interface HandshakeFunction extends Question {
+  /**
+   * It must be quick, because the sender waits.
+   * @param secret the one that matched; before the proof the first that holds, or ''
+   * @returns undefined where nothing was asked
+   */
+  answer: (asked: Asked, secret: string) => Promise<Reply | undefined> | Reply | undefined;
+}
 
-/** Interactions ask with type 1; webhook events with type 0, and with type 1 they are events. */
-export const discordPing: Handshake = (body) => {
-  if (fieldOf(body, 'event') !== undefined) return undefined;
-  const type = fieldOf(body, 'type');
-  if (type === 1) return json({ type: 1 });
-  return type === 0 ? { status: 204 } : undefined;
-};
+export type Handshake = HandshakeRule | HandshakeFunction;
 
-export const zoomChallenge: Handshake = async (body, secret) => {
-  if (fieldOf(body, 'event') !== 'endpoint.url_validation') return undefined;
-  const plainToken = fieldOf(body, 'payload.plainToken');
-  if (!challenge(plainToken)) return undefined;
-  const key = await crypto.subtle.importKey('raw', utf8(secret), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  return json({ plainToken, encryptedToken: toHex(await crypto.subtle.sign('HMAC', key, utf8(String(plainToken)))) });
-};
+/** What is sent back must not be a page, nor break a header. */
+const CHALLENGE = /^[\x20-\x7e]{1,1024}$/;
+/** Under the secret that signs events: whoever may choose the text must not get an event signed. */
+const WORD = /^[\w+/=.~-]{1,1024}$/;
 
-/** Meta's subscription, by GET and not signed: the token in it must be ours. @returns undefined where it is not */
-export async function subscription(
-  query: URLSearchParams,
-  isOurs: (token: string) => Promise<boolean>,
+/**
+ * @param proved the secret that matched; undefined before the proof, when only those that need none are asked
+ * @returns the first answer that there is
+ * @throws Rejected
+ */
+export async function greet(
+  rules: readonly Handshake[],
+  asked: Asked,
+  { secrets, closed, tokens }: Settings,
+  proved?: string,
 ): Promise<Reply | undefined> {
-  if (query.get('hub.mode') !== 'subscribe' || !(await isOurs(query.get('hub.verify_token') ?? ''))) return undefined;
-  return challenge(query.get('hub.challenge'));
+  for (const rule of rules) {
+    const needsProof = asked.method === 'POST' && !rule.unsigned;
+    if (needsProof !== (proved !== undefined) || !isAsked(rule, asked)) continue;
+    if (rule.token) await mustBeOneOf(tokens(), valueAt(rule.token, asked));
+    const secret = proved || (closed ? '' : secrets[0]) || '';
+    const reply = await ('answer' in rule ? answerOf(rule, asked, secret) : replyOf(rule, asked, secret));
+    if (reply) return reply;
+  }
+  return undefined;
+}
+
+function isAsked({ method = 'POST', when = {} }: Question, asked: Asked): boolean {
+  return method === asked.method && Object.entries(when).every(([place, value]) => valueAt(place, asked) === value);
+}
+
+/** @throws Rejected */
+async function mustBeOneOf(tokens: string[], given: unknown): Promise<void> {
+  if (tokens.length === 0) throw new Rejected('closed');
+  if ((await placeOf(typeof given === 'string' ? given : '', tokens)) < 0) throw new Rejected('token');
+}
+
+async function answerOf({ answer }: HandshakeFunction, asked: Asked, secret: string): Promise<Reply | undefined> {
+  try {
+    return await answer(asked, secret);
+  } catch (error) {
+    throw thrown(error);
+  }
+}
+
+async function replyOf(rule: HandshakeRule, asked: Asked, secret: string): Promise<Reply | undefined> {
+  const { echo: place, hmac: form, status = 200, text = '', json, headers = {} } = rule;
+  const echo = place === undefined ? '' : valueAt(place, asked);
+  const isFit = typeof echo === 'string' && (place === undefined || (form ? WORD : CHALLENGE).test(echo));
+  if (!isFit) return undefined;
+  const values = { echo, hmac: form ? await hmacOf(echo, secret, form) : '' };
+  const fill = (template: string) =>
+    template.replace(/\{(echo|hmac)\}/g, (_, name: keyof typeof values) => values[name]);
+  const filled = Object.entries(headers).map(([name, value]) => [name, fill(value)]);
+  const body = json
+    ? {
+        type: 'application/json',
+        body: JSON.stringify(json, (_, value) => (typeof value === 'string' ? fill(value) : value)),
+      }
+    : { body: fill(text) };
+  return { status, headers: Object.fromEntries(filled), ...body };
+}
+
+/** @throws Rejected where there is no secret */
+async function hmacOf(text: string, secret: string, form: 'hex' | 'base64'): Promise<string> {
+  if (secret === '') throw new Rejected('closed');
+  const key = await crypto.subtle.importKey('raw', utf8(secret), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  const mac = await crypto.subtle.sign('HMAC', key, utf8(text));
+  return form === 'hex' ? toHex(mac) : btoa(String.fromCharCode(...new Uint8Array(mac)));
 }

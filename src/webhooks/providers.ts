@@ -2,7 +2,7 @@
  * Providers: what each signs, how its deliveries are told apart, and what it expects to hear. One table; its facts are from
  * the providers' own pages, which docs/webhooks.md names.
  */
-import { discordPing, type Handshake, type Reply, slackChallenge, zoomChallenge } from './handshake.ts';
+import type { HandshakeRule, Reply } from './handshake.ts';
 import type { Scheme, SignatureScheme } from './scheme.ts';
 
 export interface Provider {
@@ -17,9 +17,7 @@ export interface Provider {
   windowH?: number;
   /** Headers that are kept with the message. */
   keep?: readonly string[];
-  handshake?: Handshake;
-  /** It asks by GET too, with a token of its own. */
-  subscribes?: true;
+  handshakes?: readonly HandshakeRule[];
   reply?: Reply;
 }
 
@@ -76,12 +74,14 @@ export const PROVIDERS = {
     ],
     ids: ['.event_id', '.trigger_id'],
     keep: ['x-slack-retry-num', 'x-slack-retry-reason'],
-    handshake: slackChallenge,
+    handshakes: [{ when: { '.type': 'url_verification' }, echo: '.challenge', text: '{echo}' }],
   },
   shopify: {
     schemes: ['x-shopify-hmac-sha256', 'shopify-hmac-sha256'].map((signature) => ({ signature, encoding: 'base64' })),
     ids: ['x-shopify-webhook-id', 'shopify-webhook-id'],
-    keep: ['x-shopify-topic', 'x-shopify-shop-domain', 'x-shopify-webhook-id', 'x-shopify-event-id'],
+    keep: ['x-shopify', 'shopify'].flatMap((family) =>
+      ['topic', 'shop-domain', 'webhook-id', 'event-id'].map((name) => `${family}-${name}`),
+    ),
   },
   twilio: {
     schemes: [{ signature: 'x-twilio-signature', algorithm: 'SHA-1', encoding: 'base64', content: 'twilio' }],
@@ -100,12 +100,17 @@ export const PROVIDERS = {
       },
     ],
     ids: ['.id'],
-    handshake: discordPing,
+    // Interactions ask with type 1; webhook events with type 0, and with type 1 they are events.
+    handshakes: [
+      { when: { '.type': 1, '.event': undefined }, json: { type: 1 } },
+      { when: { '.type': 0, '.event': undefined }, status: 204 },
+    ],
     reply: { status: 204 },
   },
   linear: {
-    schemes: [{ signature: 'linear-signature', time: { body: 'webhookTimestamp', unit: 'ms', toleranceS: 60 } }],
-    ids: ['linear-delivery'],
+    // It sends again for seven hours, and signs the instant of its first try: that long none may come by another name.
+    schemes: [{ signature: 'linear-signature', time: { body: 'webhookTimestamp', unit: 'ms', toleranceS: 28_800 } }],
+    ids: [], // its header with the id is not signed
     keep: ['linear-event', 'linear-delivery'],
   },
   gitlab: {
@@ -146,12 +151,27 @@ export const PROVIDERS = {
     ],
     ids: ['x-zm-trackingid'],
     keep: ['x-zm-trackingid'],
-    handshake: zoomChallenge,
+    handshakes: [
+      {
+        when: { '.event': 'endpoint.url_validation' },
+        echo: '.payload.plainToken',
+        hmac: 'hex',
+        json: { plainToken: '{echo}', encryptedToken: '{hmac}' },
+      },
+    ],
   },
   meta: {
     schemes: [{ signature: 'x-hub-signature-256', mark: 'sha256=' }],
     windowH: 7 * DAYS,
-    subscribes: true,
+    handshakes: [
+      {
+        method: 'GET',
+        when: { '?hub.mode': 'subscribe' },
+        token: '?hub.verify_token',
+        echo: '?hub.challenge',
+        text: '{echo}',
+      },
+    ],
   },
   bearer: { schemes: [{ header: 'authorization', prefix: 'Bearer ' }] },
   basic: { schemes: [{ header: 'authorization', prefix: 'Basic ', base64: true }] },

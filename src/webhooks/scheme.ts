@@ -32,15 +32,15 @@ export interface SignedTime {
   item?: string;
   /** A field of the body, which the signature covers. */
   body?: string;
-  /** Default s. */
-  unit?: 'ms';
+  /** Default s. `iso`: text such as `2026-11-20T12:00:00.123456Z`. */
+  unit?: 'ms' | 'iso';
   toleranceS: number;
 }
 
 /** The secret itself, in a header. */
 export interface SecretScheme {
   header: string;
-  /** What stands before it, such as `Bearer `. */
+  /** What stands before it, such as `Bearer `, in large or small letters. */
   prefix?: string;
   /** The header holds it in base64: `user:password` of Basic. */
   base64?: true;

@@ -3,7 +3,7 @@ import { type Duration, toMs } from '../duration.ts';
 import { MAX_MESSAGE_BYTES, QUEUE_NAME } from '../message.ts';
 import type { MessageOptions } from '../message-options.ts';
 import type { AnyQueue } from '../queue.ts';
-import type { Handshake, Reply } from './handshake.ts';
+import { type Handshake, METHODS, type Reply } from './handshake.ts';
 import { PROVIDERS, type Provider, type ProviderName } from './providers.ts';
 import type { Scheme } from './scheme.ts';
 
@@ -32,12 +32,19 @@ export interface SourceOptions<Payload = unknown> {
   route: AnyQueue | Route<Payload>;
   /** The URL as the sender knows it, or the binding that holds it. Needed where the URL is signed: Square, Twilio. */
   url?: string;
-  /** The binding that holds the token of Meta's subscription. */
+  /** The binding that holds the token of a subscription: Meta's, or that of a handshake of yours. */
   verifyToken?: string;
+  /** What the provider asks before it sends events; the first rule that fits answers. Those of the table have their own. */
+  handshake?: Handshake | readonly Handshake[];
+  /** How far from now a signed instant may be, both ways. Default: the provider's. A delivery is known at least as long. */
+  tolerance?: Duration;
   dedup?: {
-    /** Where the id of a delivery stands: headers, or `.a.field` of the body; the first that is there. Empty: the body is its id. */
+    /**
+     * Where the id of a delivery stands: headers, `?parameters` of the query, or `.a.field` of the body; the first that is there.
+     * Empty: the body is its id.
+     */
     ids?: readonly string[];
-    /** How long a delivery is known. Default: the provider's, or a day. */
+    /** How long a delivery is known. Default: the provider's, or a day. 0: each request is a delivery of its own. */
     window?: Duration;
   };
   /** More headers to keep with the message. */
@@ -63,8 +70,9 @@ export interface Source<Payload = unknown> {
   readonly windowMs: number;
   readonly keep: readonly string[];
   readonly maxBytes: number;
-  readonly handshake: Handshake | undefined;
-  readonly subscribes: boolean;
+  readonly handshakes: readonly Handshake[];
+  /** Of its requests: POST, and those by which it asks. */
+  readonly methods: readonly string[];
   readonly reply: Reply;
 }
 
@@ -82,7 +90,7 @@ const HOUR_MS = 3_600_000;
  * @throws RangeError that names the bad setting
  */
 export function defineSource<Payload = unknown>(name: string, options: SourceOptions<Payload>): Source<Payload> {
-  const bad = (what: string) => new RangeError(`source ${JSON.stringify(name)}: ${what}`);
+  const bad = badSource(name);
   if (!QUEUE_NAME.test(name))
     throw new RangeError(`a source's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
   const { provider, secret, route, url = '', verifyToken, dedup, maxBytes = MAX_MESSAGE_BYTES } = options;
@@ -91,28 +99,77 @@ export function defineSource<Payload = unknown>(name: string, options: SourceOpt
   if (known.schemes.length > 0 && !secret && typeof provider !== 'function')
     throw bad('it needs the binding of its secret');
   if (known.schemes.some(signsUrl) && url === '') throw bad('it needs its url, which is signed');
-  if (known.subscribes && !verifyToken) throw bad('it needs the binding of its verifyToken');
   if (!(maxBytes >= 1 && maxBytes <= MAX_MESSAGE_BYTES)) throw bad(`maxBytes must be from 1 to ${MAX_MESSAGE_BYTES}`);
-  const keep = checkedHeaders(known, options.headers ?? [], bad);
+  if (typeof route !== 'function' && route.destination && route.destination.url === undefined)
+    throw bad(
+      `queue ${route.name} has no url of its own: route must be a function that gives each event a destination`,
+    );
+  const handshakes = checkedHandshakes(known, options, bad);
   return Object.freeze({
     name,
     provider: typeof provider === 'string' ? provider : kindOf(provider),
-    schemes: known.schemes,
+    ...checkedTimes(name, known, options),
     secret,
     route,
     url,
     verifyToken,
     ids: dedup?.ids ?? known.ids,
-    windowMs:
-      dedup?.window === undefined
-        ? (known.windowH ?? 24) * HOUR_MS
-        : toMs(dedup.window, `dedup.window of source ${name}`),
-    keep,
+    keep: checkedHeaders(known, options.headers ?? [], bad),
     maxBytes,
-    handshake: known.handshake,
-    subscribes: known.subscribes ?? false,
+    handshakes,
+    methods: [...new Set([...handshakes.map(({ method = 'POST' }) => method), 'POST'])],
     reply: options.reply ?? known.reply ?? STORED,
   });
+}
+
+const badSource = (name: string) => (what: string) => new RangeError(`source ${JSON.stringify(name)}: ${what}`);
+type Bad = ReturnType<typeof badSource>;
+
+/** @throws RangeError where a request could be sent again when it is no longer known, but still fresh */
+function checkedTimes(
+  name: string,
+  { schemes, windowH = 24 }: Provider,
+  { dedup: { window = windowH * HOUR_MS } = {}, tolerance }: SourceOptions<never>,
+) {
+  const bad = badSource(name);
+  const windowMs = toMs(window, `dedup.window of source ${name}`);
+  const timed =
+    tolerance === undefined ? schemes : withTolerance(schemes, toMs(tolerance, `tolerance of source ${name}`));
+  if (tolerance !== undefined && !timed.some((scheme) => toleranceMsOf(scheme) >= 1_000))
+    throw bad('tolerance is for signatures with an instant, and a second or more');
+  const longestMs = Math.max(0, ...timed.map(toleranceMsOf));
+  // 0 is said on purpose: then nothing is known again.
+  if (windowMs > 0 && windowMs < longestMs)
+    throw bad(
+      `dedup.window must be at least the tolerance, ${longestMs / 1_000} s: so long a request could be sent again`,
+    );
+  return { schemes: timed, windowMs };
+}
+
+const toleranceMsOf = (scheme: Scheme) => ('time' in scheme ? (scheme.time?.toleranceS ?? 0) * 1_000 : 0);
+
+function withTolerance(schemes: readonly Scheme[], ms: number): Scheme[] {
+  return schemes.map((scheme) =>
+    'time' in scheme && scheme.time ? { ...scheme, time: { ...scheme.time, toleranceS: ms / 1_000 } } : scheme,
+  );
+}
+
+function checkedHandshakes(
+  { handshakes = [] }: Provider,
+  { handshake = [], secret, verifyToken }: SourceOptions<never>,
+  bad: Bad,
+): Handshake[] {
+  const rules = [...handshakes, ...[handshake].flat()];
+  for (const rule of rules) {
+    if (!METHODS.includes(rule.method ?? 'POST')) throw bad(`handshake.method must be one of ${METHODS.join(', ')}`);
+    if (rule.token && !verifyToken) throw bad('it needs the binding of its verifyToken');
+    if ('answer' in rule) continue;
+    if (rule.hmac && !secret) throw bad('handshake.hmac needs the binding of its secret');
+    const names = Object.keys(rule.headers ?? {});
+    if (!names.every((header) => HEADER.test(header.toLowerCase())))
+      throw bad(`handshake.headers must be names of headers; got ${names}`);
+  }
+  return rules;
 }
 
 function providerOf(provider: ProviderName | Scheme): Provider | undefined {
@@ -121,7 +178,7 @@ function providerOf(provider: ProviderName | Scheme): Provider | undefined {
 }
 
 /** Names of headers to keep, in small letters. None of them may prove who somebody is. */
-function checkedHeaders({ schemes, keep = [] }: Provider, more: readonly string[], bad: (what: string) => RangeError) {
+function checkedHeaders({ schemes, keep = [] }: Provider, more: readonly string[], bad: Bad) {
   const headers = ['user-agent', ...keep, ...more].map((header) => header.toLowerCase());
   const proofs = schemes.flatMap(headersOfProof);
   for (const header of headers) {

@@ -4,7 +4,8 @@
  */
 import { logError, nameOfError } from '../log.ts';
 import type { Tallies } from '../store/tallies.ts';
-import { REASONS, type Reason, type Taken } from './ingest.ts';
+import type { Taken } from './ingest.ts';
+import { REASONS, type Reason } from './rejected.ts';
 import { settingsOf } from './settings.ts';
 import type { AnySource } from './source.ts';
 

@@ -6,7 +6,7 @@
 import { fromBase64, fromHex, utf8 } from '../bytes.ts';
 import { signedContents } from './content.ts';
 import { fieldOf } from './field.ts';
-import type { Arrived, CustomVerify, Scheme, SecretScheme, SignatureScheme } from './scheme.ts';
+import type { Arrived, CustomVerify, Scheme, SecretScheme, SignatureScheme, SignedTime } from './scheme.ts';
 
 type Bytes = Uint8Array;
 
@@ -61,10 +61,13 @@ async function verifySecret(
   { headers }: Arrived,
   secrets: readonly string[],
 ): Promise<Verdict> {
-  const form = (secret: string) => prefix + (base64 ? btoa(String.fromCharCode(...utf8(secret))) : secret);
-  const place = await placeOf(headers.get(header) ?? '', secrets.map(form));
+  const form = (secret: string) => (base64 ? btoa(String.fromCharCode(...utf8(secret))) : secret);
+  const given = headers.get(header) ?? '';
+  const place = await placeOf(given.slice(prefix.length), secrets.map(form));
   const secret = secrets[place];
-  return secret === undefined ? WRONG : { secret };
+  // The name of an authentication scheme is one in any case (RFC 9110, 11.1).
+  const isMarked = given.slice(0, prefix.length).toLowerCase() === prefix.toLowerCase();
+  return secret === undefined || !isMarked ? WRONG : { secret };
 }
 
 /** @returns where among these texts the given one stands, or -1 */
@@ -121,7 +124,8 @@ function givenIn(scheme: SignatureScheme, headers: Headers): Given | undefined {
     : time?.item
       ? after(items, time.item)
       : [];
-  const isTimed = time === undefined || time.body !== undefined || (/^\d{1,15}$/.test(at) && others.length === 0);
+  const form = time?.unit === 'iso' ? ISO : /^\d{1,15}$/;
+  const isTimed = time === undefined || time.body !== undefined || (form.test(at) && others.length === 0);
   const isNamed = !scheme.id || /^[^.,\s]{1,256}$/.test(id); // a dot would shift the parts that are signed
   return signatures.length > 0 && isTimed && isNamed ? { signatures, id, time: at } : undefined;
 }
@@ -171,9 +175,17 @@ async function isSigned(
   return false;
 }
 
+/** With its offset, so that it is one instant. */
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
 function isFresh({ time }: SignatureScheme, given: string, { body, nowMs }: Arrived): boolean {
   if (!time) return true;
-  const at = time.body ? fieldOf(body(), time.body) : Number(given);
-  const atMs = typeof at === 'number' ? at * (time.unit === 'ms' ? 1 : 1_000) : Number.NaN;
-  return Math.abs(nowMs - atMs) <= time.toleranceS * 1_000;
+  const at = time.body ? fieldOf(body(), time.body) : time.unit === 'iso' ? given : Number(given);
+  return Math.abs(nowMs - msOf(at, time)) <= time.toleranceS * 1_000;
+}
+
+/** @returns NaN where it is no instant of that form: it is never fresh */
+function msOf(at: unknown, { unit }: SignedTime): number {
+  if (unit === 'iso') return typeof at === 'string' && ISO.test(at) ? Date.parse(at) : Number.NaN;
+  return typeof at === 'number' ? at * (unit === 'ms' ? 1 : 1_000) : Number.NaN;
 }

@@ -1,5 +1,7 @@
 // Webhooks through a bundle as it is deployed: what is stored, once and byte by byte, and what each sender hears.
 import { createHmac } from 'node:crypto';
+import { request } from 'node:http';
+import { connect } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildBundle } from '../../src/local/bundle.ts';
@@ -153,8 +155,8 @@ describe.each(Object.keys(NAMES))('a delivery of %s', (name) => {
     expect(await redis.dbsize()).toBeLessThanOrEqual(before + 2); // the counts, and the token under which they came
   });
 
-  test('is refused when it is an hour old, where an instant is signed', async () => {
-    const { headers, body } = (await sender?.sign(++deliveries, nowS() - 3_600)) ?? { headers: {}, body: '' };
+  test('is refused when it is nine hours old, where an instant is signed', async () => {
+    const { headers, body } = (await sender?.sign(++deliveries, nowS() - 32_400)) ?? { headers: {}, body: '' };
     const isTimed = headers['webhook-id'] || JSON.stringify(headers).match(/timestamp|t=|ts=/) || name === 'linear';
     const { rejected: before } = await counts(name);
     expect((await hook(name, { headers, body })).status).toBe(isTimed ? 401 : 200);
@@ -219,6 +221,31 @@ describe('a redelivery', () => {
       expect([none, (await send(none)).duplicate]).toEqual([none, true]);
       expect([none, (await send(none, { other: 1 })).duplicate]).toEqual([none, false]);
     }
+  });
+
+  test('of Linear, seven hours after the first try whose time it carries, is stored once, by whatever id it comes', async () => {
+    const sent = (await SENDERS.linear?.sign(++deliveries, nowS() - 25_300)) ?? { headers: {}, body: '' };
+    const first = await hook('linear', sent);
+    const again = await hook('linear', { ...sent, headers: { ...sent.headers, 'linear-delivery': 'captured' } });
+    expect([first.status, first.duplicate, again.status, again.duplicate]).toEqual([200, false, 200, true]);
+    expect(again.ids).toEqual(first.ids);
+  });
+
+  test('is waited for as long as a source says', async () => {
+    const send = async (source: string, agoS: number) =>
+      (await hook(source, await SENDERS.slack?.sign(++deliveries, nowS() - agoS))).status;
+    expect([await send('patient', 7_000), await send('slack', 7_000), await send('patient', 7_300)]).toEqual([
+      200, 401, 401,
+    ]);
+  });
+
+  test('with a window of 0 is a delivery of its own, though its body is the same', async () => {
+    const heard = [await hook('every', { body: '"on"' }), await hook('every', { body: '"on"' })];
+    expect(heard.map(({ status, duplicate }) => [status, duplicate])).toEqual([
+      [200, false],
+      [200, false],
+    ]);
+    expect(new Set(heard.flatMap(({ ids }) => ids)).size).toBe(2);
   });
 
   test('of the same id from another source is no duplicate', async () => {
@@ -293,6 +320,25 @@ describe('the body', () => {
     }
   });
 
+  test.each([
+    ['with its length stated', 'content-length: 1000', '{"half":'],
+    ['in chunks', 'transfer-encoding: chunked', '8\r\n{"half":\r\n'],
+  ])('that breaks off, %s, is counted, and is no error of ours', async (_, framing, half) => {
+    const { rejected: before } = await counts('open');
+    const keys = await redis.keys('{sluice}:m:*');
+    const { hostname, port } = new URL(deployed().worker.url);
+    const socket = connect(Number(port), hostname);
+    const head = ['POST /hooks/open HTTP/1.1', `host: ${hostname}`, 'content-type: application/json', framing];
+    await new Promise<void>((resolve) => socket.write(`${head.join('\r\n')}\r\n\r\n${half}`, () => resolve()));
+    socket.destroy();
+    await eventually('it is counted', async () => {
+      const { rejected } = await counts('open');
+      return (rejected.aborted ?? 0) === (before.aborted ?? 0) + 1;
+    });
+    expect(await redis.keys('{sluice}:m:*')).toEqual(keys);
+    expect(deployed().logs.join()).not.toContain('request failed');
+  });
+
   test('that is compressed is refused: it was not signed so', async () => {
     const gzip = await hook('open', { headers: { 'content-encoding': 'gzip' }, body: '{}' });
     expect([gzip.status, codeOf(gzip)]).toEqual([415, 'unsupported_encoding']);
@@ -320,6 +366,19 @@ test('of the headers only what is asked for is kept, and never what proves who s
   expect((await look(ids[0])).headers).toEqual({ 'user-agent': 'sender/1', 'x-kept': 'yes', 'sluice-source': 'open' });
   const long = await hook('open', { headers: { ...headers, 'x-kept': 'x'.repeat(4_097) }, body: '"long"' });
   expect((await look(long.ids[0])).headers).toEqual({ 'user-agent': 'sender/1', 'sluice-source': 'open' });
+});
+
+test("Shopify's headers are kept, of either family", async () => {
+  for (const family of ['x-shopify', 'shopify']) {
+    const body = JSON.stringify({ n: ++deliveries });
+    const names = ['topic', 'shop-domain', 'webhook-id', 'event-id'].map((name) => `${family}-${name}`);
+    const hmac = createHmac('sha256', SENDERS.shopify?.secret ?? '')
+      .update(body)
+      .digest('base64');
+    const kept = Object.fromEntries(names.map((name) => [name, `${name}-${deliveries}`]));
+    const { ids } = await hook('shopify', { body, headers: { ...kept, [`${family}-hmac-sha256`]: hmac } });
+    expect((await look(ids[0])).headers).toMatchObject(kept);
+  }
 });
 
 describe("the queue's schema", () => {
@@ -366,6 +425,13 @@ describe('a route', () => {
     });
   });
 
+  test('with a priority that there is not: the sender sees which option it is, and so does the log', async () => {
+    const heard = await routed(['wrong']);
+    expect(heard.headers.get('retry-after')).toBe('60');
+    expect(JSON.parse(heard.text).errors).toMatchObject([{ field: 'priority', code: 'invalid' }]);
+    expect(deployed().logs.join()).toContain('"source":"routed","error":"priority: invalid"');
+  });
+
   test('to nobody: answered like the others, counted, not stored', async () => {
     const before = await counts('routed');
     const heard = await routed([]);
@@ -373,15 +439,16 @@ describe('a route', () => {
     expect((await counts('routed')).ignored).toBe(before.ignored + 1);
   });
 
+  const FAILED = [500, 'internal'];
   test.each([
-    ['that throws', ['throw']],
-    ['to a queue that is not here', ['ada', 'elsewhere']],
-    ['with a priority that there is not', ['wrong']],
-    ['that reads what is not there', 7],
-  ])('%s: 500, so that the sender comes again; nothing is stored, and no payload is logged', async (_, to) => {
+    ['that throws', ['throw'], FAILED],
+    ['to a queue that is not here', ['ada', 'elsewhere'], FAILED],
+    ['with a priority that there is not', ['wrong'], [503, 'invalid_route']],
+    ['that reads what is not there', 7, FAILED],
+  ])('%s: the sender comes again; nothing is stored, and no payload is logged', async (_, to, expected) => {
     const before = [(await redis.keys('{sluice}:m:*')).length, (await counts('routed')).rejected.route ?? 0];
     const heard = await routed(to);
-    expect([heard.status, codeOf(heard)]).toEqual([500, 'internal']);
+    expect([heard.status, codeOf(heard)]).toEqual(expected);
     const after = [(await redis.keys('{sluice}:m:*')).length, (await counts('routed')).rejected.route];
     expect(after).toEqual([before[0], (before[1] ?? 0) + 1]);
     expect(deployed().logs.join()).toContain('"event":"route failed","source":"routed"');
@@ -485,10 +552,11 @@ describe('a source', () => {
   });
 
   test('takes POST, and GET only where its provider asks so', async () => {
-    const get = await hook('github', { method: 'GET' });
-    expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
-    const put = await hook('github', { method: 'PUT', body: '{}' });
-    expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, POST']);
+    for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+      const asked = await hook('github', { method });
+      expect([method, asked.status, asked.headers.get('allow')]).toEqual([method, 405, 'POST']);
+    }
+    expect((await hook('github', { method: 'PUT', body: '{}' })).status).toBe(405);
   });
 
   test("rotates: the new secret and the old one hold, one whose time is over does not, nor another source's", async () => {
@@ -513,6 +581,17 @@ describe('a source', () => {
     expect((await send('shopify', 'x-shopify-hmac-sha256', shopify)).status).toBe(200);
   });
 
+  test.each(['bearer', 'basic'])('of tokens: %s is the name of its scheme in any case', async (name) => {
+    const { headers } = (await SENDERS[name]?.sign(0, 0)) ?? { headers: {} as Record<string, string> };
+    const [scheme = '', token] = (headers.authorization ?? '').split(' ');
+    for (const spelt of [scheme.toLowerCase(), scheme.toUpperCase()]) {
+      const sent = { headers: { authorization: `${spelt} ${token}` }, body: `"${++deliveries}"` };
+      expect([spelt, (await hook(name, sent)).status]).toEqual([spelt, 200]);
+    }
+    const other = { headers: { authorization: `Digest ${token}` }, body: '{}' };
+    expect((await hook(name, other)).status).toBe(401);
+  });
+
   test('of your own: a signature over what you say, or a function', async () => {
     const v1 = createHmac('sha512', 'acme').update('https://hooks.example.com/acme|{"a":1}').digest('base64');
     expect((await hook('acme', { headers: { 'x-acme': `v1=${v1}` }, body: '{"a":1}' })).status).toBe(200);
@@ -523,6 +602,29 @@ describe('a source', () => {
     );
     expect((await hook('own', { body: '{}' })).status).toBe(401);
   });
+});
+
+test("Twilio's signature covers the query as it sent it, with an apostrophe or its escape", async () => {
+  for (const query of ["?name=O'Brien", '?name=O%27Brien', "?a=%C3%A4%20b&name='x'"]) {
+    const body = `MessageSid=SM${++deliveries}`;
+    const content = `https://hooks.example.com/hooks/twilio${query}MessageSidSM${deliveries}`;
+    const signature = createHmac('sha1', SENDERS.twilio?.secret ?? '')
+      .update(content)
+      .digest('base64');
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': signature };
+    // fetch would escape it.
+    const { hostname, port } = new URL(deployed().worker.url);
+    const path = `/hooks/twilio${query}`;
+    const status = await new Promise((resolve, reject) => {
+      const sent = request({ hostname, port, path, method: 'POST', headers }, (answer) => {
+        resolve(answer.statusCode);
+        answer.resume();
+      });
+      sent.on('error', reject);
+      sent.end(body);
+    });
+    expect([query, status]).toEqual([query, 200]);
+  }
 });
 
 describe('storage', () => {

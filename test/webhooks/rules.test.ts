@@ -51,8 +51,32 @@ describe('a definition', () => {
     ['to keep the signature', 'a', { headers: ['X-Hub-Signature-256'] }, /signature/],
     ['to keep what is no header', 'a', { headers: ['a b'] }, /a b/],
     ['a window that is none', 'a', { dedup: { window: 'soon' } }, /dedup.window/],
+    ['a window below the tolerance', 'a', { provider: 'stripe', dedup: { window: 299_999 } }, /dedup.window .* 300 s/],
+    ['a tolerance above the window', 'a', { provider: 'stripe', tolerance: '4d' }, /dedup.window .* 345600 s/],
+    ['a tolerance that is none', 'a', { provider: 'stripe', tolerance: 'long' }, /tolerance/],
+    ['a tolerance of nothing', 'a', { provider: 'stripe', tolerance: 0 }, /tolerance/],
+    ['a tolerance where no instant is signed', 'a', { tolerance: '5m' }, /tolerance/],
+    ['a method that asks nothing', 'a', { handshake: { method: 'PUT' as 'GET' } }, /handshake.method/],
+    ['a token without its binding', 'a', { handshake: { token: '?token' } }, /verifyToken/],
+    ['an HMAC without a secret', 'a', { provider: 'none', secret: '', handshake: { hmac: 'hex' } }, /handshake.hmac/],
+    ['an answer that no header can be', 'a', { handshake: { headers: { 'a b': '' } } }, /handshake.headers/],
+    [
+      'a queue that needs a destination of each message',
+      'a',
+      { route: defineQueue('out', { destination: true }) },
+      /destination/,
+    ],
   ])('refuses %s, and says so', (_, name, options, said) => {
     expect(() => defineSource(name, { ...github, ...options } as SourceOptions)).toThrow(said);
+  });
+
+  test('knows a delivery at least as long as it is fresh, unless it is told to know none', () => {
+    const source = (options: Partial<SourceOptions>) =>
+      defineSource('a', { ...github, provider: 'stripe', ...options } as SourceOptions);
+    expect(source({ dedup: { window: '5m' } }).windowMs).toBe(300_000);
+    expect(source({ dedup: { window: 0 } }).windowMs).toBe(0);
+    const { schemes, windowMs } = source({ tolerance: '2d' });
+    expect([schemes, windowMs]).toMatchObject([[{ time: { toleranceS: 172_800 } }], 259_200_000]);
   });
 
   test('is refused by a deployment where its name is taken, or its queue is not there', () => {

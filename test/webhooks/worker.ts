@@ -81,6 +81,8 @@ const sources = [
       }),
     reply: { status: 202, type: 'application/json', body: '{"thanks":true}' },
   }),
+  defineSource('every', { provider: 'none', route: events, dedup: { window: 0 } }),
+  defineSource('patient', { provider: 'slack', secret: bindingOf('slack'), route: events, tolerance: '2h' }),
   defineSource('own', {
     provider: ({ headers }) => (headers.get('x-pass') === 'yes' ? { id: headers.get('x-id') ?? '' } : false),
     route: events,

@@ -31,6 +31,7 @@ const OPEN = [
   'getReference',
   'takeWebhook',
   'confirmWebhook',
+  'permitWebhook',
   'signIn',
   'signOut',
 ];

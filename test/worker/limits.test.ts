@@ -85,6 +85,7 @@ const routes: { method: string; path: string; body?: unknown }[] = [
   { method: 'DELETE', path: '/v1/rings/{ring}' },
   { method: 'POST', path: '/hooks/{source}' },
   { method: 'GET', path: '/hooks/{source}' },
+  { method: 'OPTIONS', path: '/hooks/{source}' },
   { method: 'GET', path: '/v1/sources' },
   { method: 'GET', path: '/v1/queues/{queue}/dead/causes' },
   { method: 'GET', path: '/v1/leases' },

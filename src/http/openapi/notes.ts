@@ -217,7 +217,7 @@ describe(answers.SourceReport, {
   duplicates: 'Redeliveries, answered like the first and not stored again.',
   ignored: 'Verified events that are wanted nowhere.',
   handshakes: "Providers' questions that were answered.",
-  rejected: 'By reason: signature, timestamp, token, closed, too_large, encoding, schema, route, storage.',
+  rejected: 'By reason: signature, timestamp, token, closed, too_large, aborted, encoding, schema, route, storage.',
 });
 describe(answers.Received, {
   lease: 'Settle under this name.',

@@ -17,7 +17,10 @@ export const MEANINGS = {
   },
   invalid_idempotency_key: { status: 400, means: 'The key is not 1 to 255 visible ASCII characters.' },
   unauthorized: { status: 401, means: 'No token, or none that is known here. With no tokens configured: always.' },
-  forbidden: { status: 403, means: 'The token lacks the scope, or is not for this queue.' },
+  forbidden: {
+    status: 403,
+    means: 'The token lacks the scope, or is not for this queue. Of a source: its question is none that is answered.',
+  },
   cross_site: {
     status: 403,
     means: 'By cookie: the request did not come from a page of this origin, or its content type is not JSON.',
@@ -52,7 +55,11 @@ export const MEANINGS = {
   internal: { status: 500, means: "Something went wrong; the Worker's log says more." },
   source_closed: {
     status: 503,
-    means: 'The source has no secret that holds: its binding is not set, or cannot be read.',
+    means: 'The source has no secret that holds: its binding is not set, or cannot be read or used.',
+  },
+  invalid_route: {
+    status: 503,
+    means: 'The route of the source makes a message that its queue does not take; `errors` names the fields.',
   },
   storage_garbled: { status: 503, means: 'Storage gave an answer that makes no sense. The write may have happened.' },
   storage_unreachable: { status: 503, means: 'Storage does not answer. The write may have happened.' },

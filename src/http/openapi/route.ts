@@ -17,7 +17,7 @@ export interface Answered {
 }
 
 export interface Route {
-  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  method: 'get' | 'options' | 'post' | 'put' | 'patch' | 'delete';
   /** With `{parameters}` of PATH_PARAMETERS. */
   path: string;
   operationId: string;

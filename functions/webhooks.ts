@@ -73,10 +73,13 @@ const PROBLEM_OF = {
   storage: undefined,
 } as const satisfies Record<Reason, ProblemCode | undefined>;
 
+/** What an operator has to mend takes a while. */
+const LATER = { 'retry-after': '60' };
+
 const HEADERS_OF: Partial<Record<Reason, Record<string, string>>> = {
   signature: { 'www-authenticate': 'Signature' },
   timestamp: { 'www-authenticate': 'Signature' },
-  closed: { 'retry-after': '60' },
+  closed: LATER,
 };
 
 async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => Promise<T>): Promise<T> {
@@ -89,7 +92,7 @@ async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => 
     if (reason === 'route') {
       logError('route failed', { source: source.name, error: causeOf(error) });
       if (error instanceof InvalidMessage)
-        throw new Problem('invalid_route', undefined, error.issues, HEADERS_OF.closed);
+        throw new Problem('invalid_route', undefined, error.issues, LATER);
     }
     const code = PROBLEM_OF[reason];
     throw code ? new Problem(code, undefined, undefined, HEADERS_OF[reason]) : error;

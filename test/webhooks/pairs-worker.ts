@@ -1,0 +1,29 @@
+// A Worker with a queue of each kind, and sources that reach each of them: as their queue, by a function, and several at once.
+import { operate } from '../../functions/operate.ts';
+import { receive } from '../../functions/receive.ts';
+import { webhooks } from '../../functions/webhooks.ts';
+import { type AnyQueue, createSluice, defineQueue, defineSource, type Target } from '../../src/index.ts';
+import { QUEUES, RELAY } from './pairs-queues.ts';
+
+const targets = Object.values(QUEUES).map(([queue, options]: [AnyQueue, Omit<Target, 'queue'>?]): Target => {
+  return { queue, ...options };
+});
+
+const github = (name: string, route: AnyQueue | (() => Target | Target[])) =>
+  defineSource(name, { provider: 'github', secret: 'GITHUB_WEBHOOK_SECRET', route });
+
+export default createSluice({
+  queues: targets.map(({ queue }) => queue),
+  sources: [
+    // What a route has to name it cannot be without.
+    ...targets.flatMap(({ queue, ...rest }) => (rest.destination ? [] : [github(`all-${queue.name}`, queue)])),
+    ...targets.map((target) => github(`by-${target.queue.name}`, () => target)),
+    github('everywhere', () => targets),
+    github('hurried', () => [{ queue: QUEUES.pull[0] }, { queue: QUEUES.ordered[0], priority: 0 }]),
+    github('lost', () => [{ queue: QUEUES.pull[0] }, { queue: QUEUES.named[0] }]),
+    github('redirected', () => ({ queue: QUEUES.relay[0], destination: `${RELAY}/elsewhere` })),
+    // Another definition of the same name: the deployment's is meant.
+    github('namesake', () => ({ queue: defineQueue('relay', { kind: 'pull' }) })),
+  ],
+  functions: [operate, receive, webhooks],
+});

@@ -91,8 +91,7 @@ async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => 
     count(c, source, reason);
     if (reason === 'route') {
       logError('route failed', { source: source.name, error: causeOf(error) });
-      if (error instanceof InvalidMessage)
-        throw new Problem('invalid_route', undefined, error.issues, LATER);
+      if (error instanceof InvalidMessage) throw new Problem('invalid_route', undefined, error.issues, LATER);
     }
     const code = PROBLEM_OF[reason];
     throw code ? new Problem(code, undefined, undefined, HEADERS_OF[reason]) : error;

@@ -3,7 +3,6 @@ import { toHex, utf8 } from '../bytes.ts';
 import { valueAt } from './field.ts';
 import { Rejected, thrown } from './rejected.ts';
 import type { Arrived } from './scheme.ts';
-import type { Settings } from './settings.ts';
 import { placeOf } from './verify.ts';
 
 /** An answer of fixed text. */
@@ -60,6 +59,16 @@ export interface HandshakeFunction extends Question {
 
 export type Handshake = HandshakeRule | HandshakeFunction;
 
+/** What the Worker's bindings give for an answer. */
+export interface Keys {
+  /** Those that hold now. */
+  secrets: string[];
+  /** Of which a subscription must have one. */
+  tokens: () => string[];
+  /** Why the source takes nothing, for an operator: it names bindings, and nothing of what is in them. */
+  closed?: string;
+}
+
 /** What is sent back must not be a page, nor break a header. */
 const CHALLENGE = /^[\x20-\x7e]{1,1024}$/;
 /** Under the secret that signs events: whoever may choose the text must not get an event signed. */
@@ -73,7 +82,7 @@ const WORD = /^[\w+/=.~-]{1,1024}$/;
 export async function greet(
   rules: readonly Handshake[],
   asked: Asked,
-  { secrets, closed, tokens }: Settings,
+  { secrets, closed, tokens }: Keys,
   proved?: string,
 ): Promise<Reply | undefined> {
   for (const rule of rules) {
@@ -107,20 +116,17 @@ async function answerOf({ answer }: HandshakeFunction, asked: Asked, secret: str
 
 async function replyOf(rule: HandshakeRule, asked: Asked, secret: string): Promise<Reply | undefined> {
   const { echo: place, hmac: form, status = 200, text = '', json, headers = {} } = rule;
-  const echo = place === undefined ? '' : valueAt(place, asked);
-  const isFit = typeof echo === 'string' && (place === undefined || (form ? WORD : CHALLENGE).test(echo));
-  if (!isFit) return undefined;
+  const echo = place ? valueAt(place, asked) : '';
+  if (typeof echo !== 'string' || (place && !(form ? WORD : CHALLENGE).test(echo))) return undefined;
   const values = { echo, hmac: form ? await hmacOf(echo, secret, form) : '' };
   const fill = (template: string) =>
     template.replace(/\{(echo|hmac)\}/g, (_, name: keyof typeof values) => values[name]);
-  const filled = Object.entries(headers).map(([name, value]) => [name, fill(value)]);
-  const body = json
-    ? {
-        type: 'application/json',
-        body: JSON.stringify(json, (_, value) => (typeof value === 'string' ? fill(value) : value)),
-      }
-    : { body: fill(text) };
-  return { status, headers: Object.fromEntries(filled), ...body };
+  const filled = (_: string, value: unknown) => (typeof value === 'string' ? fill(value) : value);
+  return {
+    status,
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, fill(value)])),
+    ...(json ? { type: 'application/json', body: JSON.stringify(json, filled) } : { body: fill(text) }),
+  };
 }
 
 /** @throws Rejected where there is no secret */

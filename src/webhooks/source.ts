@@ -101,9 +101,7 @@ export function defineSource<Payload = unknown>(name: string, options: SourceOpt
   if (known.schemes.some(signsUrl) && url === '') throw bad('it needs its url, which is signed');
   if (!(maxBytes >= 1 && maxBytes <= MAX_MESSAGE_BYTES)) throw bad(`maxBytes must be from 1 to ${MAX_MESSAGE_BYTES}`);
   if (typeof route !== 'function' && route.destination && route.destination.url === undefined)
-    throw bad(
-      `queue ${route.name} has no url of its own: route must be a function that gives each event a destination`,
-    );
+    throw bad(`queue ${route.name} has no url: route must be a function that gives each event a destination`);
   const handshakes = checkedHandshakes(known, options, bad);
   return Object.freeze({
     name,
@@ -133,25 +131,19 @@ function checkedTimes(
 ) {
   const bad = badSource(name);
   const windowMs = toMs(window, `dedup.window of source ${name}`);
-  const timed =
-    tolerance === undefined ? schemes : withTolerance(schemes, toMs(tolerance, `tolerance of source ${name}`));
-  if (tolerance !== undefined && !timed.some((scheme) => toleranceMsOf(scheme) >= 1_000))
-    throw bad('tolerance is for signatures with an instant, and a second or more');
-  const longestMs = Math.max(0, ...timed.map(toleranceMsOf));
+  const toleranceS = tolerance === undefined ? undefined : toMs(tolerance, `tolerance of source ${name}`) / 1_000;
+  const tolerant = schemes.map((scheme) => withTolerance(scheme, toleranceS));
+  const longestS = Math.max(0, ...tolerant.map((scheme) => ('time' in scheme && scheme.time?.toleranceS) || 0));
+  if (toleranceS !== undefined && longestS < 1) throw bad('tolerance is for signed instants, and at least 1 s');
   // 0 is said on purpose: then nothing is known again.
-  if (windowMs > 0 && windowMs < longestMs)
-    throw bad(
-      `dedup.window must be at least the tolerance, ${longestMs / 1_000} s: so long a request could be sent again`,
-    );
-  return { schemes: timed, windowMs };
+  if (windowMs > 0 && windowMs < longestS * 1_000)
+    throw bad(`dedup.window must be at least the tolerance, ${longestS} s`);
+  return { schemes: tolerant, windowMs };
 }
 
-const toleranceMsOf = (scheme: Scheme) => ('time' in scheme ? (scheme.time?.toleranceS ?? 0) * 1_000 : 0);
-
-function withTolerance(schemes: readonly Scheme[], ms: number): Scheme[] {
-  return schemes.map((scheme) =>
-    'time' in scheme && scheme.time ? { ...scheme, time: { ...scheme.time, toleranceS: ms / 1_000 } } : scheme,
-  );
+function withTolerance(scheme: Scheme, toleranceS: number | undefined): Scheme {
+  if (toleranceS === undefined || !('time' in scheme && scheme.time)) return scheme;
+  return { ...scheme, time: { ...scheme.time, toleranceS } };
 }
 
 function checkedHandshakes(
@@ -161,13 +153,12 @@ function checkedHandshakes(
 ): Handshake[] {
   const rules = [...handshakes, ...[handshake].flat()];
   for (const rule of rules) {
-    if (!METHODS.includes(rule.method ?? 'POST')) throw bad(`handshake.method must be one of ${METHODS.join(', ')}`);
+    if (!METHODS.includes(rule.method ?? 'POST')) throw bad(`handshake.method must be of ${METHODS}`);
     if (rule.token && !verifyToken) throw bad('it needs the binding of its verifyToken');
     if ('answer' in rule) continue;
     if (rule.hmac && !secret) throw bad('handshake.hmac needs the binding of its secret');
-    const names = Object.keys(rule.headers ?? {});
-    if (!names.every((header) => HEADER.test(header.toLowerCase())))
-      throw bad(`handshake.headers must be names of headers; got ${names}`);
+    const names = Object.keys(rule.headers ?? {}).map((name) => name.toLowerCase());
+    if (!names.every((name) => HEADER.test(name))) throw bad(`handshake.headers are none: ${names}`);
   }
   return rules;
 }

@@ -18,9 +18,20 @@ export type Method = (typeof METHODS)[number];
 const MAX_HEADERS = 32;
 const HEADER_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 const HEADER_VALUE = /^[\x20-\x7e]{0,4096}$/;
-/** What belongs to the connection, to the platform or to Sluice. */
-const OURS =
-  /^(host|content-length|content-encoding|transfer-encoding|connection|te|trailer|upgrade|expect|keep-alive|proxy-.*|cookie|cf-.*|x-forwarded-.*|x-real-ip|accept-encoding|webhook-.*|svix-.*|sluice-attempt)$/i;
+/** What a receiver, or a proxy before it, takes from its own side only: a caller who set it could pass for somebody else. */
+const OURS = new RegExp(
+  `^(${[
+    // the connection, and the proxies on it
+    'host|content-(length|encoding)|transfer-encoding|connection|te|trailer|upgrade|expect|keep-alive|http2-settings',
+    'accept-encoding|early-data|via|max-forwards|cdn-loop|proxy-.*|cf-.*',
+    // for whom it is forwarded
+    '.*forwarded.*|x-envoy-.*|.*(client|real|remote|originating|connecting|connection|socket)-?(ip|addr)',
+    // another method, host or path than those that were judged
+    'x-http-method.*|x-method-override|x-original-.*|x-rewrite-.*|x-host',
+    'cookie2?|webhook-.*|svix-.*|sluice-attempt',
+  ].join('|')})$`,
+  'i',
+);
 
 /** Whether callers may have this header sent. */
 export function isSendable(name: string, value: string): boolean {
@@ -29,7 +40,7 @@ export function isSendable(name: string, value: string): boolean {
 
 const Headers = headersBy(z.string(), z.string()).check(
   z.refine((headers) => Object.entries(headers).every(([name, value]) => isSendable(name, value)), {
-    message: 'must be headers that a delivery may have: no connection, forwarding, cookie or webhook headers',
+    message: 'must be headers that a delivery may have: nothing of the connection, of forwarding, cookies or webhooks',
   }),
   z.refine((headers) => Object.keys(headers).length <= MAX_HEADERS, { message: `must be at most ${MAX_HEADERS}` }),
 );
@@ -40,7 +51,7 @@ export const DestinationFields = z.strictObject({
   url: z.string().check(z.maxLength(MAX_URL_LENGTH)),
   /** Default POST. */
   method: z.optional(z.enum(METHODS)),
-  /** Sent with the delivery, over those of the queue. */
+  /** Sent with the delivery, over those that the queue has for its origin. */
   headers: z.optional(Headers),
   /** No answer within it is a failure. At most the queue's timeout, which is the default. */
   timeout: z.optional(duration(1)),
@@ -69,7 +80,10 @@ export interface DestinationOptions {
   url?: string;
   /** Default POST. */
   method?: Method;
+  /** Sent to `url`, or to the origins of `headersFor`. */
   headers?: Record<string, string>;
+  /** Where messages name their destinations: origins, such as `https://api.example.com`, that get the queue's `headers`. Others do not. */
+  headersFor?: string[];
   /**
    * Bindings of the Worker that hold the signing secrets (`whsec_…`, several between blanks), the newest first: each signs.
    * With names to them each message says whose it wants: receivers who share a secret could forge for each other. Left out:
@@ -88,6 +102,8 @@ export interface DestinationPolicy {
   readonly url: string | undefined;
   readonly method: Method;
   readonly headers: Readonly<Record<string, string>>;
+  /** The origins that get them, besides `url`. */
+  readonly headersFor: readonly string[];
   readonly secrets: string[] | Readonly<Record<string, string[]>>;
   /** Which addresses it may have. A deployment sets its own. */
   readonly rules: AddressRules;
@@ -115,7 +131,22 @@ export function definePolicy(options: DestinationOptions | true, setting: string
   if (url !== undefined && !Array.isArray(secrets)) {
     throw new RangeError(`${setting}.secrets must be a list where the queue has its own url`);
   }
-  return Object.freeze({ url, method, headers, secrets, rules: PUBLIC_ONLY });
+  const headersFor = originsOf(options === true ? {} : options, setting);
+  return Object.freeze({ url, method, headers, headersFor, secrets, rules: PUBLIC_ONLY });
+}
+
+/** Whoever may enqueue names any URL: what a queue keeps in its headers goes only where its definition says. */
+function originsOf({ url, headers = {}, headersFor }: DestinationOptions, setting: string): string[] {
+  if (url !== undefined && headersFor) throw new RangeError(`${setting}.headersFor is for queues without a url`);
+  if (url === undefined && Object.keys(headers).length > 0 && !headersFor?.length) {
+    throw new RangeError(`${setting}.headers would go nowhere: say where to in headersFor, a list of origins`);
+  }
+  return Array.from(headersFor ?? [], (text) => {
+    const { origin, href } = URL.canParse(text) ? new URL(text) : { origin: '', href: '' };
+    // Also http: where the deployment's rules let a message go there.
+    if (/^https?:[^*]+$/.test(origin) && href === `${origin}/`) return origin;
+    throw new RangeError(`${setting}.headersFor must be origins such as https://api.example.com`);
+  });
 }
 
 /** The names of the bindings whose secrets sign, or undefined where the message had to name known ones and did not. */

@@ -5,7 +5,7 @@ import { BadSettings, Refusal, RetryLater } from '../errors.ts';
 import { type Message, rawBytes } from '../message.ts';
 import type { AnyQueue, Handler } from '../queue.ts';
 import { type AddressRules, judgeUrl } from './address.ts';
-import { describeAnswer, type Health, healthSign, verdictOf } from './answer.ts';
+import { describeAnswer, type Health, healthSign, spreadAfterMs, verdictOf } from './answer.ts';
 import { type DestinationPolicy, isSendable, type StoredDestination, secretsFor } from './destination.ts';
 import { keysIn, signatureOf } from './sign.ts';
 
@@ -52,7 +52,8 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
     const { url = policy.url, timeoutMs, secret } = message.destination ?? {};
     const judged = judgeUrl(url, policy.rules); // again: the rules may have changed since the message came in
     if ('fault' in judged) throw new Refusal(`the destination's url ${judged.fault}`);
-    const request = await requestFor(message, policy, keysFrom(env, secretsFor(policy, secret)));
+    const keys = keysFrom(env, secretsFor(policy, secret));
+    const request = await requestFor(message, policy, judged.url, keys);
     const within = timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const startedAt = Date.now();
     const response = await fetch(judged.url, { ...request, redirect: 'manual', signal: within }).catch((error) => {
@@ -71,9 +72,8 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
     if (verdict.outcome === 'dead') throw signed(new Refusal(text), sign);
     if (verdict.afterMs === undefined) throw signed(new Undelivered(text), sign);
     // Not earlier than asked, not earlier than its own backoff, and not in one moment with all the others.
-    const jitter = 1 + Math.random() / 10;
     const ownMs = backoff.waitMs(message.attempt, Math.random());
-    throw signed(new RetryLater(Math.ceil(Math.max(ownMs, verdict.afterMs * jitter)), text), sign);
+    throw signed(new RetryLater(Math.ceil(Math.max(ownMs, spreadAfterMs(verdict.afterMs, Math.random()))), text), sign);
   };
 }
 
@@ -87,16 +87,16 @@ function keysFrom(env: unknown, names: string[] | undefined): Uint8Array[] {
   });
 }
 
-async function requestFor(message: Outgoing, policy: DestinationPolicy, keys: Uint8Array[]) {
+async function requestFor(message: Outgoing, policy: DestinationPolicy, url: URL, keys: Uint8Array[]) {
   const { id, attempt, destination } = message;
   const { type, bytes: body } = contentOf(message);
   const timestamp = Math.floor(Date.now() / 1_000);
-  const own = Object.entries(message.headers).filter(([name, value]) => isSendable(name, value));
-  const headers = new Headers(own);
-  headers.set('content-type', type);
-  headers.set('user-agent', 'Sluice');
-  for (const set of [policy.headers, destination?.headers ?? {}]) {
-    for (const [name, value] of Object.entries(set)) headers.set(name, value);
+  const headers = new Headers();
+  const ofQueue = !destination || policy.headersFor.includes(url.origin) ? policy.headers : {};
+  const named = { 'content-type': type, 'user-agent': 'Sluice' };
+  for (const set of [message.headers, named, ofQueue, destination?.headers ?? {}]) {
+    // What was stored may be older than the rules, and messages carry what is not for destinations.
+    for (const [name, value] of Object.entries(set)) if (isSendable(name, value)) headers.set(name, value);
   }
   headers.set('webhook-id', id);
   headers.set('webhook-timestamp', String(timestamp));

@@ -100,6 +100,44 @@ onEachRedis(
       for (const id of ids) bench().alive.delete(id);
     });
 
+    test("a queue's own headers go to the origins it lists, and to no other that a message names", async () => {
+      const listed = defineQueue('out', {
+        destination: { headers: { 'x-queue-key': 'of the queue' }, headersFor: [good.url] },
+      });
+      const engine = engineOn(bench(), [listed]);
+      const headers = { 'x-own': 'of the message' };
+      const { port } = new URL(good.url);
+      const ids = await enqueue(bench(), engine, 'out', [
+        { destination: `${good.url}/listed`, headers },
+        { destination: { url: `${good.url}/listed`, headers: { 'X-Queue-Key': 'of its destination' } }, headers },
+        { destination: `${hanging.url}/other`, headers },
+        { destination: `http://localhost:${port}/other`, headers }, // another origin, though the same server
+      ]);
+      await engine.drain(2_000);
+      const seen = new Map([...good.arrived, ...hanging.arrived].map(({ id, headers }) => [id, headers]));
+      expect(ids.map((id) => [seen.get(id)?.['x-queue-key'], seen.get(id)?.['x-own']])).toEqual([
+        ['of the queue', 'of the message'],
+        ['of its destination', 'of the message'],
+        [undefined, 'of the message'],
+        [undefined, 'of the message'],
+      ]);
+      for (const id of ids) bench().alive.delete(id);
+    });
+
+    test('what a destination must not have sent is left out too where it was stored before that was refused', async () => {
+      const engine = engineOn(bench(), [out]);
+      const destination = { url: `${good.url}/stored`, headers: { 'x-own': 'a' } };
+      const [id = ''] = await enqueue(bench(), engine, 'out', [{ destination }]);
+      const key = `{${bench().prefix}}:m:${id}`;
+      const { raw } = bench().redises;
+      await raw.set(key, String(await raw.get(key)).replace('"x-own":"a"', '"x-own":"a","x-client-ip":"10.0.0.1"'));
+      await engine.drain(2_000);
+      const arrived = good.arrived.find((one) => one.id === id);
+      expect(arrived?.headers).toMatchObject({ 'x-own': 'a' });
+      expect(arrived?.headers).not.toHaveProperty('x-client-ip');
+      bench().alive.delete(id);
+    });
+
     test('one that fails again and again is left alone, says so, and gets all that waited when it works again', async () => {
       const breaker = { failures: 3, open: 300 };
       const tried = defineQueue('tried', { destination: { breaker }, attempts: 50, backoff: constant(1) });

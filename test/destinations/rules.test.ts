@@ -4,7 +4,7 @@ import { Webhook as Standard } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
 import { describe, expect, test } from 'vitest';
 import { steps } from '../../src/backoff.ts';
-import { describeAnswer, healthSign, retryAfterMs, verdictOf } from '../../src/destinations/answer.ts';
+import { describeAnswer, healthSign, retryAfterMs, spreadAfterMs, verdictOf } from '../../src/destinations/answer.ts';
 import {
   chooseDestination,
   Destination,
@@ -89,9 +89,19 @@ describe('what an answer means', () => {
   test('429 and 503 may say when, by seconds or by a date, and no more than an hour', () => {
     expect(asked(429, '30')).toEqual({ outcome: 'retry', afterMs: 30_000 });
     expect(asked(503, 'Fri, 20 Nov 2026 12:00:30 GMT')).toEqual({ outcome: 'retry', afterMs: 30_000 });
-    expect(asked(429, '999999999')).toEqual({ outcome: 'retry', afterMs: 3_600_000 });
     expect(asked(503, 'Fri, 20 Nov 2099 12:00:30 GMT')).toEqual({ outcome: 'retry', afterMs: 3_600_000 });
     expect(asked(500, '30')).toEqual({ outcome: 'retry' });
+  });
+
+  test.each([9, 10, 13, 16, 400])('a Retry-After of %i digits asks for the hour, as any that is longer', (digits) => {
+    expect(asked(429, '9'.repeat(digits))).toEqual({ outcome: 'retry', afterMs: 3_600_000 });
+  });
+
+  test('what all are asked for is spread by up to a tenth, and the hour holds for what comes of it', () => {
+    const spread = (afterMs: number, random: number) => spreadAfterMs(afterMs, random);
+    expect([spread(30_000, 0), spread(30_000, 0.5)]).toEqual([30_000, 31_500]);
+    for (const afterMs of [3_300_000, 3_500_000, 3_600_000])
+      for (const random of [0, 0.5, 0.999]) expect(spread(afterMs, random)).toBeLessThanOrEqual(3_600_000);
   });
 
   test.each([
@@ -103,7 +113,7 @@ describe('what an answer means', () => {
     '1e3',
     '0x10',
     'soon',
-    '9999999999999',
+    '000',
     'Fri, 20 Nov 2026 11:59:59 GMT',
     '2027-01-01',
     'Fri, 99 Nov 2026 12:00:30 GMT',
@@ -130,44 +140,43 @@ describe('what an answer means', () => {
 
 describe('headers', () => {
   test.each([
-    'host',
-    'Content-Length',
-    'content-encoding',
-    'transfer-encoding',
-    'connection',
-    'te',
-    'trailer',
-    'upgrade',
-    'expect',
-    'keep-alive',
-    'proxy-authorization',
-    'cookie',
-    'cf-connecting-ip',
-    'x-forwarded-for',
-    'X-Real-IP',
-    'accept-encoding',
-    'webhook-id',
-    'Webhook-Signature',
-    'svix-id',
-    'sluice-attempt',
-    '',
-    ' a',
-    'a b',
-    'a:b',
-    'a\r\nb',
-    'é',
-    '-a',
-    '_a',
-    'x'.repeat(129),
-  ])('%j is not for callers', (name) => expect(isSendable(name, 'x')).toBe(false));
+    [
+      'the connection',
+      'host Content-Length content-encoding transfer-encoding connection te trailer upgrade expect keep-alive http2-settings accept-encoding',
+    ],
+    ['proxies', 'proxy-authorization Proxy-Connection via max-forwards cdn-loop early-data'],
+    [
+      'who forwards, and for whom',
+      'forwarded X-Forwarded x-forwarded-for X-Forwarded-Host x-forwarded-proto x-forwarded-client-cert x-original-forwarded-for fly-forwarded-port x-vercel-forwarded-for',
+    ],
+    [
+      'who the client is',
+      'X-Real-IP true-client-ip x-client-ip x-cluster-client-ip fastly-client-ip fly-client-ip do-connecting-ip x-azure-clientip x-azure-socketip x-remote-ip x-remote-addr x-originating-ip incap-client-ip wl-proxy-client-ip x-nf-client-connection-ip x-envoy-external-address x-envoy-internal cf-connecting-ip CF-Ray cf-worker',
+    ],
+    [
+      'another method, host or path',
+      'x-http-method x-http-method-override x-method-override x-original-url X-Original-Host x-original-method x-rewrite-url x-host',
+    ],
+    ['sessions', 'cookie cookie2'],
+    ['signatures and attempts', 'webhook-id Webhook-Signature webhook-delivery svix-id sluice-attempt'],
+  ])('that tell of %s are not for callers', (_, names) => {
+    const sendable = names.split(' ').filter((name) => isSendable(name, 'x'));
+    expect(sendable).toEqual([]);
+  });
+
+  test.each(['', ' a', 'a b', 'a:b', 'a\r\nb', 'é', '-a', '_a', 'x'.repeat(129)])('%j is not a name', (name) => {
+    expect(isSendable(name, 'x')).toBe(false);
+  });
 
   test.each(['a\r\nb: c', 'a\nb', '\0', 'é', '\x7f', 'x'.repeat(4_097)])('a value of %j is none', (value) => {
     expect(isSendable('x-a', value)).toBe(false);
   });
 
   test('others are', () => {
-    for (const name of ['authorization', 'x-api-key', 'X_Y', 'content-type', 'traceparent'])
-      expect(isSendable(name, 'a b')).toBe(true);
+    const names =
+      'authorization x-api-key X_Y content-type user-agent traceparent idempotency-key date digest signature ' +
+      'x-github-event x-shopify-topic x-request-id x-client-id sluice-topic sluice-event x-tip x-descriptor-ip-range';
+    expect(names.split(' ').filter((name) => !isSendable(name, 'a b'))).toEqual([]);
   });
 });
 
@@ -213,6 +222,28 @@ describe('destinations of queues and messages', () => {
     expect(await groupOf({ url: 'https://example.com/a?b' }, 128)).toBe('https://example.com');
     const long = `https://${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.com/`;
     expect((await groupOf({ url: long }, 128)).length).toBeLessThan(128);
+  });
+
+  test.each([
+    ['nowhere to send them', { headers: { 'x-key': 'k' } }],
+    ['no list', { headers: { 'x-key': 'k' }, headersFor: 'https://api.example.com' }],
+    ['a list of none', { headers: { 'x-key': 'k' }, headersFor: [] }],
+    ['a list beside an url of its own', { url: URL_, headers: { 'x-key': 'k' }, headersFor: ['https://example.com'] }],
+    ['a host', { headers: { 'x-key': 'k' }, headersFor: ['api.example.com'] }],
+    ['a path', { headers: { 'x-key': 'k' }, headersFor: ['https://api.example.com/hooks'] }],
+    ['a query', { headers: { 'x-key': 'k' }, headersFor: ['https://api.example.com?a'] }],
+    ['a password', { headers: { 'x-key': 'k' }, headersFor: ['https://a:b@api.example.com'] }],
+    ['all below a name', { headers: { 'x-key': 'k' }, headersFor: ['https://*.example.com'] }],
+    ['no origin', { headers: { 'x-key': 'k' }, headersFor: ['data:,x'] }],
+    ['one good, one bad', { headers: { 'x-key': 'k' }, headersFor: ['https://a.example.com', 'ftp://b.example.com'] }],
+  ])("a queue's headers with %s are refused at its definition", (_, options) => {
+    expect(() => defineQueue('a', { destination: options as { url: string } })).toThrow(/destination of queue "a"/);
+  });
+
+  test('they are for origins, however these are written', () => {
+    const origins = ['https://API.example.com', 'https://b.example.com:443/', 'https://c.example.com:8443'];
+    const { headersFor } = definePolicy({ headers: { 'x-key': 'k' }, headersFor: origins }, 'destination');
+    expect(headersFor).toEqual(['https://api.example.com', 'https://b.example.com', 'https://c.example.com:8443']);
   });
 
   test('a queue with both a handler and a destination, or a policy that makes no sense, is refused', () => {

@@ -97,7 +97,8 @@ describe(NewMessageOfBatch, { ...OF_OPTIONS, destination: DESTINATION, queue: 'T
 describe(DestinationFields, {
   url: 'https and public, unless the deployment says otherwise.',
   method: 'Default: POST.',
-  headers: "Sent over the queue's. Connection, forwarding, cookie and webhook headers are refused.",
+  headers:
+    'Sent over those that the queue has for this origin. Connection, forwarding, client-address, method-override, cookie and webhook headers are refused.',
   timeout: "No answer within it is a failure. At most the queue's, which is the default.",
   secret: "Which of the queue's named secrets sign.",
 });

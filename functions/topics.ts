@@ -32,6 +32,13 @@ export const topics: EdgeFunction = (app) => {
     return c.json(shown(subscribed));
   });
 
+  app.post('/v1/topics/:topic/subscriptions/:subscription/enable', allow('operate'), async (c) => {
+    const permitted = (queue: string) => permit(c.var.token, queue);
+    const enabled = await c.var.engine.topics.enable(named(c, 'topic'), named(c, 'subscription'), permitted);
+    if (!enabled) throw new Problem('unknown_subscription');
+    return c.json(shown(enabled));
+  });
+
   app.delete('/v1/topics/:topic/subscriptions/:subscription', allow('operate'), async (c) => {
     const removed = await c.var.engine.topics.unsubscribe(named(c, 'topic'), named(c, 'subscription'));
     return c.json({ removed });

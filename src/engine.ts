@@ -5,6 +5,7 @@ import { type Config, readConfig } from './config.ts';
 import { type Receive, type Received, receive, type Settle, type Settled, settle } from './consumer.ts';
 import type { AddressRules } from './destinations/address.ts';
 import { withSenders } from './destinations/send.ts';
+import { openDisabling } from './disabling.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import type { DrainOptions, DrainReport } from './drain/drain.ts';
 import { type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from './drain/life.ts';
@@ -195,9 +196,14 @@ export function openEngine(
       },
       Date.now,
     );
+  const disablingWithin = ({ msLeft, afford }: Budget) => {
+    const runner = scriptRunner({ send: sendWithin(msLeft), repeatAfterMs: [] });
+    return openDisabling(openTopicStore({ runner, prefix }), queues, afford);
+  };
   const cronBudget = () => budgetFor(lifeOf(config.SLUICE_DRAIN_MS, timeoutsMs));
-  const drainOnce = (budget: Budget, pollMs: number, trace: DrainOptions['trace']) =>
-    drain({
+  const drainOnce = (budget: Budget, pollMs: number, trace: DrainOptions['trace']) => {
+    const disabling = disablingWithin(budget);
+    return drain({
       store: storeFor(budget),
       pool: DRAINED,
       queues,
@@ -221,13 +227,16 @@ export function openEngine(
       },
       onRefused: ({ message }) => logError(`drain: ${message}`),
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
-      onFailure: ({ queue, id, attempt, maxAttempts }, { outcome, failure }) => {
+      onFailure: (message, { outcome, failure, disables }) => {
+        const { queue, id, attempt, maxAttempts } = message;
         const fields = { queue, id, attempt, maxAttempts, kind: failure?.kind ?? '' };
         if (outcome === 'dead' || attempt >= maxAttempts) logError('message dead', fields);
         else logWarning('delivery failed', fields);
+        if (disables !== undefined) disabling.note(message, disables);
       },
       trace,
-    });
+    }).finally(disabling.ended);
+  };
   const drainWithin = (budget: Budget, pollMs = 0) => {
     unattended = false;
     return tracedDrain(batchOf?.(), (trace) => drainOnce(budget, pollMs, trace));

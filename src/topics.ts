@@ -39,7 +39,18 @@ export const Publication = z.strictObject({
 
 export type PublishOptions = Omit<MessageOptions, 'destination'>;
 
-export type Subscribed = { id: string } & Subscription;
+/** As its JSON is stored: with why and since when nothing is published to it, where its receiver wants no more. */
+export type StoredSubscription = Subscription & {
+  /** `at` in epoch ms, by the clock of the Worker that met the answer. */
+  disabled?: { at: number; reason: string };
+};
+
+export type Subscribed = { id: string } & StoredSubscription;
+
+/** Headers of each message: from where it comes. */
+export const TOPIC_HEADER = 'sluice-topic';
+export const SUBSCRIPTION_HEADER = 'sluice-subscription';
+const TYPE_HEADER = 'sluice-event';
 
 /** What the publisher gets for each message. */
 export type Published = Receipt & { subscription: string };
@@ -49,8 +60,10 @@ export interface Topics {
   list(): Promise<{ topic: string; subscriptions: number }[]>;
   /** @throws StorageError, UnknownTopic */
   get(topic: string): Promise<Subscribed[]>;
-  /** Adds it or changes it. @returns undefined where there are too many. @throws InvalidMessage, StorageError */
+  /** Adds it or changes it, and enables it. @returns undefined where there are too many. @throws InvalidMessage, StorageError */
   subscribe(topic: string, id: string, wanted: unknown): Promise<Subscribed | undefined>;
+  /** @returns undefined where there is none. @throws StorageError; whatever `permit` throws of its queue */
+  enable(topic: string, id: string, permit: (queue: string) => void): Promise<Subscribed | undefined>;
   /** One, or all of them. @returns how many went. @throws StorageError */
   unsubscribe(topic: string, id?: string): Promise<number>;
   /**
@@ -95,9 +108,24 @@ export function openTopics(options: TopicsOptions): Topics {
       const { subscription, json } = checked(wanted, queues);
       return (await topics.subscribe(topic, id, json)) ? { id, ...subscription } : undefined;
     },
+    enable: (topic, id, permit) => enable(topics, topic, id, permit),
     unsubscribe: (topic, id) => topics.unsubscribe(topic, id),
     publish: (...publication) => publish(options, ...publication),
   };
+}
+
+async function enable(
+  topics: TopicStore,
+  topic: string,
+  id: string,
+  permit: (queue: string) => void,
+): Promise<Subscribed | undefined> {
+  const read = (await topics.read(topic)).subscriptions.get(id);
+  if (read === undefined) return undefined;
+  const { disabled, ...subscription } = JSON.parse(read) as StoredSubscription;
+  permit(subscription.queue);
+  const isEnabled = !disabled || (await topics.subscribe(topic, id, JSON.stringify(subscription), read));
+  return isEnabled ? { id, ...subscription } : enable(topics, topic, id, permit); // another has changed it meanwhile
 }
 
 async function publish(
@@ -112,7 +140,9 @@ async function publish(
     return { receipts: replayed(applied, shared), wake: wakes && applied.wake, repeated: true };
   }
   if (subscriptions.size === 0) throw new UnknownTopic(topic);
-  const matching = subscribed(subscriptions).filter(({ events }) => events.some((event) => matches(event, type)));
+  const matching = subscribed(subscriptions).filter(
+    ({ events, disabled }) => !disabled && events.some((event) => matches(event, type)),
+  );
   for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(shared)]) permit(queue);
   if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
   const drafts = await Promise.all(matching.map((one) => draftFor(topic, type, body, shared, one, queues)));
@@ -157,7 +187,7 @@ function checked(wanted: unknown, queues: Queues) {
 /** In the order of their ids: the same on every server. */
 function subscribed(stored: Map<string, string>): Subscribed[] {
   const byId = [...stored].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return byId.map(([id, json]) => ({ id, ...(JSON.parse(json) as Subscription) }));
+  return byId.map(([id, json]) => ({ id, ...(JSON.parse(json) as StoredSubscription) }));
 }
 
 /** @param pattern a type, or the beginning of types with `*` behind it */
@@ -178,7 +208,7 @@ async function draftFor(
     body,
     options: {
       ...options,
-      headers: { ...headers, 'sluice-topic': topic, 'sluice-event': type },
+      headers: { ...headers, [TOPIC_HEADER]: topic, [SUBSCRIPTION_HEADER]: id, [TYPE_HEADER]: type },
       ...(destination === undefined ? {} : { destination }),
       // A key is known within its queue, and two subscriptions may share one: each has a key of its own.
       ...(dedup ? { dedup: { ...dedup, key: await shortDigest(`${topic}\n${id}\n${dedup.key}`) } } : {}),

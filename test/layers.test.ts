@@ -40,6 +40,7 @@ const LAYERS = [
     'src/inspector.ts',
     'src/audit.ts',
     'src/topics.ts',
+    'src/disabling.ts',
     'src/drain/',
     'src/schedule/',
     'src/webhooks/',

@@ -401,6 +401,7 @@ describe('the deployed bundle', () => {
         body: { queue: 'webhook.out', destination: { url: 'https://example.com', headers: { 'x-a': 'b' } } },
       }),
     ],
+    ['enableSubscription', 'one', SUBSCRIBED_FIRST],
     ['listTopics', 'all', SUBSCRIBED_FIRST],
     ['getTopic', 'one', SUBSCRIBED_FIRST],
     [
@@ -465,6 +466,7 @@ describe('the deployed bundle', () => {
     ['publish', 'unknown_topic', { params: { topic: 'nowhere' }, body: { type: 'a', body: 1 } }],
     ['publish', 'invalid_message', { params: { topic: 'a' }, body: { type: 'a b', body: 1 } }],
     ['listTopics', 'unauthorized', { token: null }],
+    ['enableSubscription', 'unknown_subscription', { params: { topic: 'nowhere', subscription: 'a' } }],
     ['unsubscribe', 'unknown_topic', { params: { topic: '-', subscription: 'a' } }],
     ['removeTopic', 'unknown_topic', { params: { topic: '-' } }],
     ['takeWebhook', 'unknown_source', { ...NO_SOURCE, body: {} }],

@@ -14,17 +14,23 @@ class Undelivered extends Error {
   override readonly name = 'Undelivered';
 }
 
-/** What a delivery that failed says of its destination goes with the error: see healthIn. */
-const signs = new WeakMap<object, Health>();
+/** What a delivery that failed says of its destination, besides what it means for the message. */
+interface Sign {
+  health?: Health | undefined;
+  /** It wants no more at all, in the words in which it said so. */
+  disables?: string | undefined;
+}
 
-function signed<Kind extends Error>(error: Kind, sign: Health | undefined): Kind {
-  if (sign) signs.set(error, sign);
+/** It goes with the error: see signIn. */
+const signs = new WeakMap<object, Sign>();
+
+function signed<Kind extends Error>(error: Kind, health: Health | undefined, disables?: string): Kind {
+  signs.set(error, disables === undefined ? { health } : { health, disables });
   return error;
 }
 
-/** What a delivery to a destination says of it. @param error what it threw; undefined: it was taken */
-export function healthIn(error: unknown): Health | undefined {
-  if (error === undefined) return 'good';
+/** @param error what a delivery to a destination threw */
+export function signIn(error: unknown): Sign | undefined {
   return typeof error === 'object' && error !== null ? signs.get(error) : undefined;
 }
 
@@ -68,12 +74,15 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
       return { status: response.status, ms: Date.now() - startedAt };
     }
     const text = describeAnswer(response, await beginningOf(response));
-    const sign = healthSign(response.status);
-    if (verdict.outcome === 'dead') throw signed(new Refusal(text), sign);
-    if (verdict.afterMs === undefined) throw signed(new Undelivered(text), sign);
+    const health = healthSign(response.status);
+    if (verdict.outcome === 'dead') throw signed(new Refusal(text), health, verdict.disables);
+    if (verdict.afterMs === undefined) throw signed(new Undelivered(text), health);
     // Not earlier than asked, not earlier than its own backoff, and not in one moment with all the others.
     const ownMs = backoff.waitMs(message.attempt, Math.random());
-    throw signed(new RetryLater(Math.ceil(Math.max(ownMs, spreadAfterMs(verdict.afterMs, Math.random()))), text), sign);
+    throw signed(
+      new RetryLater(Math.ceil(Math.max(ownMs, spreadAfterMs(verdict.afterMs, Math.random()))), text),
+      health,
+    );
   };
 }
 

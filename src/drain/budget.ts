@@ -23,6 +23,8 @@ export interface Budget {
    * budget is closed, because what is less urgent and smaller must not go before it.
    */
   admit(requests: number): boolean;
+  /** Counts requests that are for no delivery, and that can be left undone. False where they do not fit. */
+  afford(requests: number): boolean;
   /**
    * How many deliveries may still fit, with enough left to settle what is held.
    * @param atHand the subrequests that each message may make that was taken and waits
@@ -62,6 +64,11 @@ export function openBudget(limits: Limits, clock: () => number): Budget {
       messages += 1;
       requests += count;
       return true;
+    },
+    afford: (count) => {
+      const fits = count <= requestsLeft();
+      if (fits) requests += count;
+      return fits;
     },
     deliveriesLeft: (atHand = []) => {
       const left = requestsLeft() - atHand.reduce((sum, count) => sum + count, 0);

@@ -1,6 +1,6 @@
 /** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { healthIn } from '../destinations/send.ts';
+import { signIn } from '../destinations/send.ts';
 import { YEAR_MS } from '../duration.ts';
 import { Refusal, RetryLater } from '../errors.ts';
 import { toJson } from '../json.ts';
@@ -86,13 +86,13 @@ function acked({ entry, queue, readAtAck }: Delivery, result: unknown, chained: 
   const settlement: Settlement = { entry, outcome: 'ack' };
   if (chained.length > 0) settlement.chained = chained;
   if (readAtAck) settlement.result = resultText(result);
-  if (queue.destination) settlement.health = healthIn(undefined);
+  if (queue.destination) settlement.health = 'good';
   return settlement;
 }
 
 function notDone({ entry, message, queue }: Delivery, error: unknown, random: () => number): Settlement {
   const settlement = failed(entry, message.attempt, queue, error, random);
-  return queue.destination ? { ...settlement, health: healthIn(error) } : settlement;
+  return queue.destination ? { ...settlement, ...signIn(error) } : settlement;
 }
 
 /** The most that is kept of what a handler returned. */

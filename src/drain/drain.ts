@@ -1,6 +1,6 @@
 /** A drain as its callers see it: what it is given, and what it reports. */
 import type { StorageError } from '../errors.ts';
-import type { Message } from '../message.ts';
+import type { Message, Opened } from '../message.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
@@ -31,7 +31,7 @@ export interface DrainOptions {
    */
   onLeft?: ((timeoutMs: number, inMs: number) => void) | undefined;
   /** Told of each delivery that did not end well. */
-  onFailure?: ((message: Message, settlement: Settlement) => void) | undefined;
+  onFailure?: ((message: Opened['message'], settlement: Settlement) => void) | undefined;
   /** Begins the span of a delivery, where traces are exported. */
   trace?: ((message: Message) => OpenSpan) | undefined;
   /** Jitter, in [0, 1). */

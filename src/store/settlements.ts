@@ -19,6 +19,8 @@ export interface Settlement {
   failure?: { kind: FailureKind; text: string };
   /** What the delivery says of its destination: whether it works. */
   health?: 'good' | 'bad' | undefined;
+  /** The destination wants no more at all, in its words. Not for storage. */
+  disables?: string | undefined;
   /** Only for an ack: messages that are enqueued with it, or not at all. */
   chained?: NewMessage[];
   /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */

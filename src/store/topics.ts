@@ -22,8 +22,11 @@ export interface TopicStore {
   topics(): Promise<Map<string, number>>;
   /** Subscription to its JSON; and what is known of the request of that name. @throws StorageError */
   read(topic: string, token?: string): Promise<{ subscriptions: Map<string, string>; applied?: Applied }>;
-  /** @returns false where there are too many, and nothing was changed. @throws StorageError */
-  subscribe(topic: string, id: string, json: string): Promise<boolean>;
+  /**
+   * @param read only where this stands there
+   * @returns false where there are too many, or another stands there, and nothing was changed. @throws StorageError
+   */
+  subscribe(topic: string, id: string, json: string, read?: string): Promise<boolean>;
   /** One, or all of them. @returns how many went. @throws StorageError */
   unsubscribe(topic: string, id?: string): Promise<number>;
 }
@@ -41,10 +44,10 @@ export function openTopicStore({ runner, prefix }: Pick<StoreOptions, 'runner' |
       const subscriptions = new Map(pairs(strings(fields)));
       return { subscriptions, ...(stored === '' ? {} : { applied: appliedIn(String(stored), wake === '1') }) };
     },
-    async subscribe(topic, id, json) {
+    async subscribe(topic, id, json, read) {
       const limits = [MAX_SUBSCRIPTIONS, MAX_TOPICS].map(String);
-      const script = [keys.topic(topic), keys.topics];
-      return (await runner.run(scripts.subscribe, script, [topic, id, json, ...limits])).reply === 'subscribed';
+      const args = [topic, id, json, ...limits, ...(read === undefined ? [] : [read])];
+      return (await runner.run(scripts.subscribe, [keys.topic(topic), keys.topics], args)).reply === 'subscribed';
     },
     async unsubscribe(topic, id = '') {
       return Number((await runner.run(scripts.unsubscribe, [keys.topic(topic), keys.topics], [topic, id])).reply);

@@ -86,6 +86,19 @@ describe('what an answer means', () => {
     expect(verdictOf(answer(400, { 'webhook-delivery': 'later' }), NOW).outcome).toBe('retry');
   });
 
+  test.each([
+    [410, {}, 'HTTP 410'],
+    [410, { 'webhook-delivery': 'abort-message' }, 'HTTP 410'],
+    [400, { 'webhook-delivery': 'disable' }, 'webhook-delivery: disable'],
+    [503, { 'webhook-delivery': 'disable' }, 'webhook-delivery: disable'],
+    [400, { 'webhook-delivery': 'abort-message' }, undefined],
+    [404, {}, undefined],
+    [200, { 'webhook-delivery': 'disable' }, undefined],
+  ])('%i with %j wants no more at all: %s', (status, headers, disables) => {
+    const verdict = verdictOf(answer(status, headers as Record<string, string>), NOW);
+    expect('disables' in verdict ? verdict.disables : undefined).toBe(disables);
+  });
+
   test('429 and 503 may say when, by seconds or by a date, and no more than an hour', () => {
     expect(asked(429, '30')).toEqual({ outcome: 'retry', afterMs: 30_000 });
     expect(asked(503, 'Fri, 20 Nov 2026 12:00:30 GMT')).toEqual({ outcome: 'retry', afterMs: 30_000 });

@@ -92,8 +92,10 @@ test('a budget counts what fits, and is closed by the first delivery that does n
   expect(budget.admit(9)).toBe(true);
   budget.onRequest();
   expect(budget.deliveriesLeft()).toBe(3);
-  expect(budget.admit(7)).toBe(false);
+  expect([budget.afford(7), budget.isClosing()]).toEqual([false, false]); // what can be left undone closes nothing
+  expect([budget.afford(2), budget.deliveriesLeft()]).toEqual([true, 2]);
+  expect(budget.admit(5)).toBe(false);
   expect(budget.isClosing()).toBe(true);
   expect(budget.admit(1)).toBe(false);
-  expect(budget.used()).toEqual({ requests: 10, messages: 1, ms: 0 });
+  expect(budget.used()).toEqual({ requests: 12, messages: 1, ms: 0 });
 });

@@ -1,11 +1,16 @@
 // Topics: a publication becomes one message for each matching subscription, all or none, however often it is repeated.
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { StoredDestination } from '../../src/destinations/destination.ts';
+import { openDisabling } from '../../src/disabling.ts';
 import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
+import type { Opened } from '../../src/message.ts';
 import { defineQueue } from '../../src/queue.ts';
+import type { Runner } from '../../src/store/script.ts';
 import { COMMON_WAKE } from '../../src/store/store.ts';
 import { openTopicStore } from '../../src/store/topics.ts';
 import { matches, openTopics, type Topics } from '../../src/topics.ts';
 import { Bench, onEachRedis, startEmbedded } from '../support/bench.ts';
+import { dyingRunner, losingRunner } from '../support/schedules.ts';
 
 const queues = new Map(
   [
@@ -141,9 +146,181 @@ onEachRedis('topics', (bench) => {
     for (const envelope of Object.values(envelopes)) {
       expect(JSON.parse(envelope.slice(envelope.indexOf('\n')))).toMatchObject({
         body: { n: 7 },
-        headers: { a: 'b', 'sluice-topic': 'invoices', 'sluice-event': 'invoice.paid' },
+        headers: {
+          a: 'b',
+          'sluice-topic': 'invoices',
+          'sluice-event': 'invoice.paid',
+          'sluice-subscription': expect.stringMatching(/^(books|more|partner)$/),
+        },
       });
     }
+  });
+
+  describe('a subscription whose receiver wants no more', () => {
+    const HOOK = 'https://partner.example.com/hook';
+    const partner = { queue: 'out', destination: HOOK, events: ['*'] };
+    const EVENT = { type: 'a', body: 1 };
+    const plenty = () => true;
+    const SENT = { queue: 'out', destination: { url: HOOK }, topic: 'invoices', subscription: 'partner' };
+
+    interface Sent {
+      queue: string;
+      destination?: StoredDestination | undefined;
+      topic?: string;
+      subscription?: string;
+    }
+
+    /** A message of the topic was answered 410. */
+    async function gone(
+      { queue, destination, topic, subscription }: Sent = SENT,
+      { afford = plenty, runner = bench().runner() } = {},
+    ) {
+      const disabling = openDisabling(openTopicStore({ runner, prefix: bench().prefix }), queues, afford);
+      const headers = { 'sluice-topic': topic, 'sluice-subscription': subscription };
+      const message = { queue, headers, ...(destination && { destination }) } as unknown as Opened['message'];
+      for (let i = 0; i < 3; i++) disabling.note(message, 'HTTP 410');
+      await disabling.ended();
+    }
+
+    const stateOf = async (topics: Topics, id = 'partner') =>
+      (await topics.get('invoices')).find((one) => one.id === id)?.disabled;
+
+    let warned: string[];
+    beforeEach(() => {
+      warned = [];
+      vi.spyOn(console, 'warn').mockImplementation((line) => void warned.push(line));
+    });
+    afterEach(() => vi.restoreAllMocks());
+
+    test('is disabled, which is said once; nothing is published to it until it is enabled, or put anew', async () => {
+      const topics = topicsOn(bench());
+      await topics.subscribe('invoices', 'partner', partner);
+      await topics.subscribe('invoices', 'books', { queue: 'ledger' });
+      const before = Date.now();
+      for (let i = 0; i < 2; i++) await gone();
+      const disabled = await stateOf(topics);
+      expect(disabled).toEqual({ at: expect.any(Number), reason: 'HTTP 410' });
+      expect(disabled?.at).toBeGreaterThanOrEqual(before);
+      const said = { topic: 'invoices', subscription: 'partner', queue: 'out', reason: 'HTTP 410' };
+      expect(warned.map((line) => JSON.parse(line))).toEqual([
+        { level: 'warn', event: 'subscription disabled', ...said },
+      ]);
+      const names = async () =>
+        (await publish(bench(), topics, EVENT)).receipts.map(({ subscription }) => subscription);
+      expect(await names()).toEqual(['books']);
+      for (let i = 0; i < 2; i++)
+        expect(await topics.enable('invoices', 'partner', everything)).toEqual({ id: 'partner', ...partner });
+      expect([await stateOf(topics), await names()]).toEqual([undefined, ['books', 'partner']]);
+      await gone();
+      expect(await names()).toEqual(['books']);
+      await topics.subscribe('invoices', 'partner', partner);
+      expect(await names()).toEqual(['books', 'partner']);
+      expect(await topics.list()).toEqual([{ topic: 'invoices', subscriptions: 2 }]);
+    });
+
+    test('where all are, publishing goes to nobody, and is no error', async () => {
+      const topics = topicsOn(bench());
+      await topics.subscribe('invoices', 'partner', partner);
+      await gone();
+      expect(await publish(bench(), topics, EVENT, name('t'))).toEqual({ receipts: [], wake: false, repeated: false });
+    });
+
+    test.each<[string, Sent, object]>([
+      ['was put anew with another URL', SENT, { ...partner, destination: 'https://new.example.com/hook' }],
+      [
+        'was put anew with other headers',
+        SENT,
+        { ...partner, destination: { url: HOOK, headers: { 'x-key': 'new' } } },
+      ],
+      ['was put anew for another queue', SENT, { queue: 'ledger' }],
+      ['has another name', { ...SENT, subscription: 'other' }, partner],
+      ['is in another topic', { ...SENT, topic: 'others' }, partner],
+      ['is named by what is no name', { ...SENT, subscription: 'a}:b' }, partner],
+      ['was published before messages said from where', { ...SENT, topic: undefined as never }, partner],
+      [
+        'is not what a message elsewhere says of itself',
+        { ...SENT, destination: { url: 'https://evil.example.com/' } },
+        partner,
+      ],
+    ])('one that %s stays as it is', async (_, sent, stands) => {
+      const topics = topicsOn(bench());
+      await topics.subscribe('invoices', 'partner', stands);
+      await gone(sent);
+      expect([await stateOf(topics), warned]).toEqual([undefined, []]);
+    });
+
+    test('one that is put anew between the look and the write stays as it is', async () => {
+      const topics = topicsOn(bench());
+      await topics.subscribe('invoices', 'partner', partner);
+      const plain = bench().runner();
+      const runner: Runner = {
+        async run(...call) {
+          const answer = await plain.run(...call);
+          if (call[0].name === 'topic') await topics.subscribe('invoices', 'partner', { ...partner, events: ['b'] });
+          return answer;
+        },
+      };
+      await gone(SENT, { runner });
+      expect([await stateOf(topics), warned]).toEqual([undefined, []]);
+      expect(await topics.get('invoices')).toEqual([{ id: 'partner', ...partner, events: ['b'] }]);
+    });
+
+    test('one that is gone by then does not come back', async () => {
+      const topics = topicsOn(bench());
+      await topics.subscribe('invoices', 'partner', partner);
+      const plain = bench().runner();
+      const runner: Runner = {
+        async run(...call) {
+          const answer = await plain.run(...call);
+          if (call[0].name === 'topic') await topics.unsubscribe('invoices', 'partner');
+          return answer;
+        },
+      };
+      await gone(SENT, { runner });
+      await expect(topics.get('invoices')).rejects.toThrow(UnknownTopic);
+      expect(await topics.list()).toEqual([]);
+    });
+
+    test('what a budget has no room for is not begun, and the next answer does it; once for all of a drain', async () => {
+      const topics = topicsOn(bench());
+      await topics.subscribe('invoices', 'partner', partner);
+      await gone(SENT, { afford: () => false });
+      expect(await stateOf(topics)).toBeUndefined();
+      const afford = vi.fn(() => true);
+      const { requests } = await bench().cost(() => gone(SENT, { afford }));
+      expect(afford.mock.calls).toEqual([[4]]);
+      expect(requests).toBeLessThanOrEqual(4);
+      expect(await stateOf(topics)).toBeDefined();
+    });
+
+    test.each(['before', 'after'] as const)('a drain that dies %s each step leaves it to the next', async (when) => {
+      const topics = topicsOn(bench());
+      await topics.subscribe('invoices', 'partner', partner);
+      for (const step of [1, 2]) {
+        await topics.subscribe('invoices', 'partner', partner);
+        await gone(SENT, { runner: dyingRunner(bench().runner(), step, when) });
+        await gone();
+        expect(await stateOf(topics)).toEqual({ at: expect.any(Number), reason: 'HTTP 410' });
+      }
+      await topics.enable('invoices', 'partner', everything);
+      await gone(SENT, { runner: losingRunner(bench().runner()) }); // each call is made twice
+      expect([warned.length > 0, await stateOf(topics)]).toEqual([
+        true,
+        { at: expect.any(Number), reason: 'HTTP 410' },
+      ]);
+    });
+
+    test('enabling asks for the queue, and finds nothing where there is nothing', async () => {
+      const topics = topicsOn(bench());
+      expect(await topics.enable('invoices', 'partner', everything)).toBeUndefined();
+      await topics.subscribe('invoices', 'partner', partner);
+      await gone();
+      const notOut = (queue: string) => {
+        throw new Error(`not ${queue}`);
+      };
+      await expect(topics.enable('invoices', 'partner', notOut)).rejects.toThrow('not out');
+      expect(await stateOf(topics)).toBeDefined();
+    });
   });
 
   test('nobody subscribed is an error, nobody interested is not', async () => {

@@ -72,6 +72,83 @@ test('one publication reaches two receivers and a queue, each with its own retri
   expect(good.arrived).toHaveLength(1);
 });
 
+test.each([
+  ['410', 'fail=410', 'HTTP 410'],
+  ['a marked answer', 'fail=500&webhook-delivery=disable', 'webhook-delivery: disable'],
+])('a receiver that answers %s is left alone, alone, until its subscription is enabled', async (_, query, reason) => {
+  const [good, bad] = receivers as [Receiver, Receiver];
+  const topic = `left-${query.length}`;
+  const path = `/${topic}`;
+  const subscription = {
+    queue: 'webhook.out',
+    destination: { url: `${bad.url}${path}?${query}`, headers: { 'x-key': 'very-secret' } },
+  };
+  await put(`${topic}/subscriptions/bad`, subscription);
+  await put(`${topic}/subscriptions/good`, { queue: 'webhook.out', destination: `${good.url}${path}` });
+  const subscribed = async () => {
+    const answer = await deployed().call(at(topic), { method: 'GET', ...as(ROOT) });
+    const { subscriptions } = (await answer.json()) as { subscriptions: { id: string; disabled?: object }[] };
+    return new Map(subscriptions.map(({ id, disabled }) => [id, disabled]));
+  };
+  const published = async () => {
+    const answer = await publish(topic, { type: 'a', body: 1 });
+    const { messages } = (await answer.json()) as { messages: { id: string; subscription: string }[] };
+    return [answer.status, ...messages.map(({ subscription: to }) => to)];
+  };
+  const disabledOnes = () =>
+    deployed().logs.filter((line) => line.includes('subscription disabled') && line.includes(topic));
+
+  expect(await published()).toEqual([202, 'bad', 'good']);
+  await eventually('it is disabled', async () => (await subscribed()).get('bad') !== undefined);
+  expect([...(await subscribed())]).toEqual([
+    ['bad', { at: expect.any(Number), reason }],
+    ['good', undefined],
+  ]);
+  expect(await published()).toEqual([202, 'good']);
+  await eventually('the other gets both', () => good.arrived.filter((one) => one.path === path).length === 2);
+  expect(bad.arrived.filter((one) => one.path.startsWith(path))).toHaveLength(1);
+
+  const enabled = await deployed().call(at(`${topic}/subscriptions/bad/enable`), as(ROOT));
+  expect([enabled.status, await enabled.json()]).toEqual([
+    200,
+    {
+      ...subscription,
+      id: 'bad',
+      events: ['*'],
+      destination: { ...subscription.destination, headers: { 'x-key': '***' } },
+    },
+  ]);
+  expect(await published()).toEqual([202, 'bad', 'good']);
+  await eventually('it is disabled again', async () => (await subscribed()).get('bad') !== undefined);
+  const second = bad.arrived.filter((one) => one.path.startsWith(path))[1];
+  expect(second?.headers).toMatchObject({
+    'x-key': 'very-secret',
+    'sluice-topic': topic,
+    'sluice-subscription': 'bad',
+  });
+
+  await eventually('it was said each time', () => disabledOnes().length === 2);
+  for (const line of disabledOnes()) {
+    expect(line).toContain(JSON.stringify({ topic, subscription: 'bad', queue: 'webhook.out', reason }).slice(1, -1));
+    expect(line).not.toMatch(/127\.0\.0\.1|very-secret/);
+  }
+});
+
+test('what is not there cannot be enabled', async () => {
+  await put('there/subscriptions/a', { queue: 'reports' });
+  const enable = (rest: string, token = ROOT) => deployed().call(at(rest), { token });
+  const codes = [
+    await enable('there/subscriptions/b/enable'),
+    await enable('nowhere/subscriptions/a/enable'),
+    await enable('there/subscriptions/a/enable', 'only-topic'),
+  ].map(async (answer) => [answer.status, ((await answer.json()) as { code: string }).code]);
+  expect(await Promise.all(codes)).toEqual([
+    [404, 'unknown_subscription'],
+    [404, 'unknown_subscription'],
+    [403, 'forbidden'],
+  ]);
+});
+
 test('a token publishes where its patterns fit the topic and every queue concerned', async () => {
   const statuses = async (...answers: Promise<Response>[]) => (await Promise.all(answers)).map(({ status }) => status);
   const books = { queue: 'reports', events: ['a'] };

@@ -165,6 +165,7 @@ const Subscribed = z.object({
   queue: z.string(),
   destination: z.optional(DestinationFields),
   events: z.array(z.string()),
+  disabled: z.optional(z.object({ at: instant, reason: z.string() })),
 });
 const Topic = z.object({ topic: z.string(), subscriptions: z.array(Subscribed) });
 

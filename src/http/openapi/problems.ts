@@ -31,6 +31,7 @@ export const MEANINGS = {
   unknown_message: { status: 404, means: 'There is no such message: it was never here, or it is done.' },
   unknown_ring: { status: 404, means: 'There is no such ring: it has no items, or no ring can have this name.' },
   unknown_topic: { status: 404, means: 'Nobody is subscribed to this topic, or it is no name of one.' },
+  unknown_subscription: { status: 404, means: 'The topic has no subscription of this name.' },
   too_many: { status: 409, means: 'A topic has at most 100 subscriptions, a deployment 1,000 topics.' },
   method_not_allowed: { status: 405, means: '`Allow` says which methods the path takes.' },
   not_pulled: { status: 409, means: 'The queue has a handler of its own, and takes no other consumers.' },

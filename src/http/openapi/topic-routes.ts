@@ -33,7 +33,7 @@ export const TOPICS: Route[] = [
     answers: [
       {
         status: 202,
-        description: 'A receipt for each message; none where no subscription matches.',
+        description: 'A receipt for each message; none where no subscription matches, or those that do are disabled.',
         schema: answers.Published,
         headers: ['Idempotent-Replayed'],
         example: { messages: [RECEIPT] },
@@ -61,7 +61,8 @@ export const TOPICS: Route[] = [
     answers: [
       {
         status: 200,
-        description: 'The topic. Of headers only the names are shown.',
+        description:
+          'The topic. Of headers only the names are shown. `disabled` tells since when, and for which answer of its receiver, a subscription gets nothing.',
         schema: answers.Topic,
         example: { topic: 'invoices', subscriptions: [SUBSCRIBED] },
       },
@@ -86,10 +87,25 @@ export const TOPICS: Route[] = [
     tag: 'topics',
     scope: 'operate',
     summary: 'Add a subscription, or change it',
-    description: 'At most 100 in a topic. The token has to be for the topic and for the queue.',
+    description:
+      'At most 100 in a topic. The token has to be for the topic and for the queue. One that was disabled is enabled.',
     body: { schema: Subscription, example: SUBSCRIPTION },
     answers: [{ status: 200, description: 'It holds.', schema: answers.Subscribed, example: SUBSCRIBED }],
     problems: [...OF_BODIES, 'unknown_topic', 'too_many'],
+  },
+  {
+    method: 'post',
+    path: '/v1/topics/{topic}/subscriptions/{subscription}/enable',
+    operationId: 'enableSubscription',
+    tag: 'topics',
+    scope: 'operate',
+    summary: 'Enable a subscription',
+    description:
+      'One whose receiver answered 410, or `webhook-delivery: disable`, is disabled: it gets nothing that is published. The token has to be for the topic and for the queue.',
+    answers: [
+      { status: 200, description: 'It gets what is published.', schema: answers.Subscribed, example: SUBSCRIBED },
+    ],
+    problems: ['unknown_topic', 'unknown_subscription'],
   },
   {
     method: 'delete',

@@ -1,4 +1,4 @@
--- subscribe: adds a subscription to a topic, or changes it.
+-- subscribe: adds a subscription to a topic, or changes it; where asked for, only one that is as it was read.
 --
 -- KEYS[1]  hash  topic:<topic>  subscription → JSON
 -- KEYS[2]  hash  topics         topic → how many subscriptions it has
@@ -7,10 +7,15 @@
 -- ARGV[3]  JSON of it
 -- ARGV[4]  the most subscriptions of a topic
 -- ARGV[5]  the most topics
--- Returns  'subscribed', or 'full' where nothing was changed
+-- ARGV[6]  optional: JSON of it, as it was read
+-- Returns  'subscribed'; 'full', or 'changed' since it was read, where nothing was changed
 -- Replay   the same answer, and the same state
 -- Cost     6 commands
 
+if ARGV[6] then
+  local stands = redis.call('HGET', KEYS[1], ARGV[2])
+  if stands ~= ARGV[6] and stands ~= ARGV[3] then return 'changed' end -- as ARGV[3] says: this very call was made before
+end
 local count = redis.call('HLEN', KEYS[1])
 local known = redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1
 local topics = redis.call('HLEN', KEYS[2])

@@ -6,7 +6,7 @@ import { FLOATING, type Waits } from './floating.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
 import { logError, nameOfError } from './log.ts';
 import type { MessageOptions } from './message-options.ts';
-import type { Enqueued, Receipt } from './producer.ts';
+import { type Enqueued, queuesNamed, type Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { type Ring, ringOf } from './ring.ts';
 import { checkRuntime } from './runtime.ts';
@@ -109,8 +109,10 @@ function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQu
   if (new Set(schedules.map(({ id }) => id)).size < schedules.length) {
     throw new RangeError('two schedules have the same id');
   }
-  for (const { id, queue } of schedules) {
-    if (!queues.has(queue)) throw new RangeError(`schedule ${id}: there is no queue ${queue} here`);
+  for (const { id, queue, message } of schedules) {
+    for (const name of [queue, ...queuesNamed(message.options)]) {
+      if (!queues.has(name)) throw new RangeError(`schedule ${id}: there is no queue ${name} here`);
+    }
   }
 }
 

@@ -2,13 +2,15 @@
 
 import * as z from 'zod/mini';
 import { utf8 } from '../bytes.ts';
+import { chooseDestination } from '../destinations/destination.ts';
 import { parseDuration } from '../duration.ts';
 import { duration } from '../duration-schema.ts';
+import type { Issue } from '../errors.ts';
 import { issuesOf } from '../issues.ts';
 import { MAX_DEPTH, toJson } from '../json.ts';
 import { QUEUE_NAME } from '../message.ts';
 import { MessageOptions } from '../message-options.ts';
-import type { Queue } from '../queue.ts';
+import type { AnyQueue, Queue } from '../queue.ts';
 import { type CatchUp, slotsOf, type Timing } from './slots.ts';
 
 /** A schedule's id: as a queue's name it is safe in a key, a URL and a log. */
@@ -89,16 +91,47 @@ export type ScheduleOptions<Input> = When &
 /**
  * A message that comes again and again: at the times of a cron expression, or every so often.
  * @param id letters, digits, dot, dash and underscore; it names the schedule in storage and in the API
- * @throws RangeError that names each bad setting
+ * @throws RangeError that names each bad setting, of the schedule or of the message for its queue
  */
 export function defineSchedule<Input>(id: string, options: ScheduleOptions<Input>): Schedule {
   if (!SCHEDULE_ID.test(id))
     throw new RangeError(`a schedule's id must match ${SCHEDULE_ID}; got ${JSON.stringify(id)}`);
   const { queue, ...rest } = options;
   const parsed = ScheduleRequest.safeParse({ ...rest, queue: queue.name });
-  if (parsed.success) return Object.freeze({ id, ...definitionOf(parsed.data) });
-  const faults = issuesOf(parsed.error, '').map(({ field, message }) => `${field} ${message}`);
+  const issues = parsed.success ? misfitsOf(queue, parsed.data) : issuesOf(parsed.error, '');
+  if (parsed.success && issues.length === 0) return Object.freeze({ id, ...definitionOf(parsed.data) });
+  const faults = issues.map(({ field, message }) => `${field} ${message}`);
   throw new RangeError(`schedule ${JSON.stringify(id)}: ${faults.join('; ')}`);
+}
+
+/** Settings decide where a deployment's messages may go: code may say any address that some deployment takes. */
+const ANYWHERE = { hosts: [], local: true };
+
+/** What its queue would refuse of each message, as far as code can tell by itself: the rest is told when a slot comes. */
+function misfitsOf(queue: AnyQueue, { destination, priority, body }: z.output<typeof ScheduleRequest>): Issue[] {
+  const policy = queue.destination && { ...queue.destination, rules: ANYWHERE };
+  const { issue } = chooseDestination(policy, destination, '');
+  const misfits = misfitsOfBody(queue, body);
+  if (issue) misfits.push(issue);
+  if (queue.ordered && priority !== undefined) {
+    misfits.push({ field: 'priority', code: 'ordered', message: 'is that of its queue: the queue is ordered' });
+  }
+  return misfits;
+}
+
+/** A schema that has to be waited for, or that cannot be asked while a Worker starts, is asked when a slot comes. */
+function misfitsOfBody({ schema }: AnyQueue, body: unknown): Issue[] {
+  try {
+    const checked = schema?.['~standard'].validate(body);
+    if (checked instanceof Promise) checked.catch(() => {});
+    const { issues = [] } = checked && 'issues' in checked ? checked : {};
+    return Array.from(issues, ({ path = [], message }) => {
+      const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
+      return { field: ['body', ...steps].join('.'), code: 'schema', message };
+    });
+  } catch {
+    return [];
+  }
 }
 
 export function definitionOf(request: z.output<typeof ScheduleRequest>): Definition {

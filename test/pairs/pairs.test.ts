@@ -246,7 +246,7 @@ describe('what does not fit is refused where it is defined, and the field is nam
       createSluice({ queues: Object.values(queues), schedules: [schedule] });
     };
     expect(deployment).toThrow(RangeError);
-    expect(deployment).toThrow(new RegExp(`unfit.*(${field.replace('.', '\\.')} |no queue nowhere)`));
+    expect(deployment).toThrow(new RegExp(`unfit.*(${field.replace('.', '\\.')}|no queue nowhere)`));
   });
 
   test('but for what only the settings of a deployment know', () => {

@@ -2,7 +2,6 @@
  * Disabling: a receiver that wants no more gets no more. Its subscription stays, says since when and why, and is enabled again by
  * whoever operates the topic.
  */
-
 import type { Queues } from './complete.ts';
 import { chooseDestination } from './destinations/destination.ts';
 import { logWarning } from './log.ts';
@@ -14,7 +13,7 @@ import { type StoredSubscription, SUBSCRIPTION_HEADER, TOPIC_HEADER } from './to
 const REQUESTS = 4;
 
 export interface Disabling {
-  /** A message was answered so: its subscription is disabled, while the caller goes on. */
+  /** A message was answered so: its subscription is disabled, once in a drain, while the caller goes on. */
   note(message: Opened['message'], reason: string): void;
   /** Whatever was noted has ended. */
   ended(): Promise<void>;
@@ -28,14 +27,14 @@ export function openDisabling(topics: TopicStore, queues: Queues, afford: (reque
   const noted = new Map<string, Promise<void>>();
   return {
     note(message, reason) {
-      const { [TOPIC_HEADER]: topic = '', [SUBSCRIPTION_HEADER]: subscription = '' } = message.headers;
-      // Headers may be anybody's.
-      if (!QUEUE_NAME.test(topic) || !QUEUE_NAME.test(subscription)) return;
-      const name = `${topic} ${subscription} ${JSON.stringify(message.destination)}`;
+      const { [TOPIC_HEADER]: topic = '', [SUBSCRIPTION_HEADER]: id = '' } = message.headers;
+      if (!QUEUE_NAME.test(topic) || !QUEUE_NAME.test(id)) return; // headers may be anybody's
+      const name = `${topic} ${id} ${JSON.stringify(message.destination)}`;
       if (noted.has(name) || !afford(REQUESTS)) return;
+      const disabling = disable(topics, topic, id, reason, (stands) => isFrom(stands, message, queues));
       noted.set(
         name,
-        disable({ topics, queues, topic, subscription, reason }, message).catch(() => {}),
+        disabling.catch(() => {}),
       );
     },
     async ended() {
@@ -44,26 +43,25 @@ export function openDisabling(topics: TopicStore, queues: Queues, afford: (reque
   };
 }
 
-interface Wanted {
-  topics: TopicStore;
-  queues: Queues;
-  topic: string;
-  subscription: string;
-  reason: string;
-}
-
-/** Not one that was put anew since the message was published: what stands there has to be what the message was sent to. */
 async function disable(
-  { topics, queues, topic, subscription, reason }: Wanted,
-  { queue, destination }: Opened['message'],
+  topics: TopicStore,
+  topic: string,
+  id: string,
+  reason: string,
+  isMeant: (stands: StoredSubscription) => boolean,
 ): Promise<void> {
-  const read = (await topics.read(topic)).subscriptions.get(subscription);
+  const read = (await topics.read(topic)).subscriptions.get(id);
   if (read === undefined) return;
   const stands = JSON.parse(read) as StoredSubscription;
-  if (stands.disabled || stands.queue !== queue) return;
-  const chosen = chooseDestination(queues.get(queue)?.destination, stands.destination, '');
-  if (JSON.stringify(chosen.destination) !== JSON.stringify(destination)) return;
+  if (stands.disabled || !isMeant(stands)) return;
   const disabled = { ...stands, disabled: { at: Date.now(), reason } };
-  const isDone = await topics.subscribe(topic, subscription, JSON.stringify(disabled), read);
-  if (isDone) logWarning('subscription disabled', { topic, subscription, queue, reason });
+  const isDone = await topics.subscribe(topic, id, JSON.stringify(disabled), read);
+  if (isDone) logWarning('subscription disabled', { topic, subscription: id, queue: stands.queue, reason });
+}
+
+/** The subscription may have been put anew since the message was published: the answer was of where that was sent to. */
+function isFrom(stands: StoredSubscription, { queue, destination }: Opened['message'], queues: Queues): boolean {
+  const chosen = chooseDestination(queues.get(queue)?.destination, stands.destination, '');
+  const isThere = JSON.stringify(chosen.destination) === JSON.stringify(destination);
+  return stands.queue === queue && !chosen.issue && isThere;
 }

@@ -17,6 +17,7 @@ const queues = new Map(
     defineQueue('ledger', { kind: 'pull' }),
     defineQueue('mail', { handler: () => {} }),
     defineQueue('out', { destination: true }),
+    defineQueue('fixed', { destination: { url: 'https://fixed.example.com/' } }),
     defineQueue('numbers', {
       kind: 'pull',
       schema: {
@@ -216,6 +217,13 @@ onEachRedis('topics', (bench) => {
       await topics.subscribe('invoices', 'partner', partner);
       expect(await names()).toEqual(['books', 'partner']);
       expect(await topics.list()).toEqual([{ topic: 'invoices', subscriptions: 2 }]);
+    });
+
+    test('is disabled too where its queue has the URL', async () => {
+      const topics = topicsOn(bench());
+      await topics.subscribe('invoices', 'partner', { queue: 'fixed' });
+      await gone({ ...SENT, queue: 'fixed', destination: undefined });
+      expect(await stateOf(topics)).toMatchObject({ reason: 'HTTP 410' });
     });
 
     test('where all are, publishing goes to nobody, and is no error', async () => {

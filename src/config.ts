@@ -40,6 +40,12 @@ const Tokens = z.pipe(
 const whole = (least: number, most: number, standard: number) =>
   z._default(z.coerce.number().check(z.int(), z.minimum(least), z.maximum(most)), standard);
 
+const yesOrNo = (standard: 'true' | 'false') =>
+  z.pipe(
+    z._default(z.enum(['true', 'false']), standard),
+    z.transform((value) => value === 'true'),
+  );
+
 const Hosts = z.pipe(
   z.string(),
   z.transform((text, context): HostRule[] => {
@@ -84,10 +90,11 @@ const Settings = z.object({
   /** Where deliveries may go: hosts, or `*.` and what is above them, with a port where it is not 443. None: any public address. */
   SLUICE_DESTINATION_HOSTS: z._default(Hosts, []),
   /** `true`: deliveries may go to http and private addresses. For this machine only. */
-  SLUICE_DESTINATION_LOCAL: z.pipe(
-    z._default(z.enum(['true', 'false']), 'false'),
-    z.transform((value) => value === 'true'),
-  ),
+  SLUICE_DESTINATION_LOCAL: yesOrNo('false'),
+  /** Whether the first frames of a handler's error are kept with its message. */
+  SLUICE_FAILURE_STACKS: yesOrNo('true'),
+  /** `true`: what handlers throw is printed in the log, text and stack, whatever it holds. For this machine only. */
+  SLUICE_LOG_ERRORS: yesOrNo('false'),
   /** Where traces go, over OTLP/HTTP as JSON: `/v1/traces` is added. Without it there are none. */
   SLUICE_OTLP_ENDPOINT: z.optional(z.url({ protocol: /^https?$/ })),
   /** `name=value,…`, percent-encoded: for an endpoint that wants a key. */

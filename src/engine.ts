@@ -13,7 +13,7 @@ import { drain } from './drain/pump.ts';
 import { BadSettings, StorageError } from './errors.ts';
 import { type Inspector, openInspector } from './inspector.ts';
 import { definitionsOf } from './limits.ts';
-import { logError, logWarning } from './log.ts';
+import { logError, logWarning, printFailure } from './log.ts';
 import { DRAINED, parseGroupName } from './message.ts';
 import { type Operator, openOperator } from './operator.ts';
 import { type Enqueued, enqueueDrafts, type RequestName } from './producer.ts';
@@ -232,8 +232,10 @@ export function openEngine(
         const fields = { queue, id, attempt, maxAttempts, kind: failure?.kind ?? '' };
         if (outcome === 'dead' || attempt >= maxAttempts) logError('message dead', fields);
         else logWarning('delivery failed', fields);
+        if (config.SLUICE_LOG_ERRORS && failure) printFailure(failure);
         if (disables !== undefined) disabling.note(message, disables);
       },
+      keepsStacks: config.SLUICE_FAILURE_STACKS,
       trace,
     }).finally(disabling.ended);
   };

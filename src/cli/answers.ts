@@ -37,6 +37,8 @@ export interface Failure {
   at: number;
   kind: string;
   text: string;
+  /** Where a handler's error was thrown: frames, a line each. */
+  stack?: string;
 }
 
 export interface MessageReport {

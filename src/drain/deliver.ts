@@ -9,6 +9,7 @@ import type { AnyQueue } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
 import { type Chain, openChain, type Prepare } from './chain.ts';
 import { type LazyController, openContext } from './context.ts';
+import { describe, framesOf } from './thrown.ts';
 
 /** A message out of a lease, ready to be handled. */
 export interface Delivery extends Omit<Opened, 'dueAt'> {
@@ -120,7 +121,10 @@ function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown,
   const text = describe(error);
   if (isA(error, Refusal)) return { entry, outcome: 'dead', failure: { kind: 'refused', text } };
   const asked = isA(error, RetryLater) ? error.delayMs : undefined;
-  return retry(entry, isWait(asked) ? asked : waitMs(queue, attempt, random), 'failed', text);
+  const settlement = retry(entry, isWait(asked) ? asked : waitMs(queue, attempt, random), 'failed', text);
+  // What is thrown on purpose says why, and a destination's answer comes from elsewhere: neither asks for a line of code.
+  if (settlement.failure && !queue.destination && !isA(error, RetryLater)) settlement.failure.stack = framesOf(error);
+  return settlement;
 }
 
 /** A thrown Proxy may throw again when it is asked what it is. */
@@ -157,13 +161,4 @@ function waitMs({ backoff }: AnyQueue, attempt: number, random: () => number): n
 
 function retry(entry: string, delayMs: number, kind: FailureKind, text: string): Settlement {
   return { entry, outcome: 'retry', delayMs, failure: { kind, text } };
-}
-
-/** Anything can be thrown, also what cannot be turned into text. */
-function describe(error: unknown): string {
-  try {
-    return error instanceof Error ? `${error.name}: ${error.message}` : `threw ${typeof error}: ${String(error)}`;
-  } catch {
-    return `threw ${typeof error}`;
-  }
 }

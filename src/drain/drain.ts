@@ -30,6 +30,8 @@ export interface DrainOptions {
    * known), and in how many ms it is due. Nobody was woken for it.
    */
   onLeft?: ((timeoutMs: number, inMs: number) => void) | undefined;
+  /** Whether the stacks of what handlers throw are kept with their messages. Default: yes. */
+  keepsStacks?: boolean | undefined;
   /** Told of each delivery that did not end well. */
   onFailure?: ((message: Opened['message'], settlement: Settlement) => void) | undefined;
   /** Begins the span of a delivery, where traces are exported. */

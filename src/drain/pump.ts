@@ -181,7 +181,10 @@ class Pump {
     const settlement = aborted ? cutOff(running.delivery) : outcome;
     settlement.measured = this.#measure(running);
     running.span?.end(settlement.failure?.kind);
-    if (settlement.failure) this.#options.onFailure?.(running.delivery.message, settlement);
+    if (settlement.failure) {
+      this.#options.onFailure?.(running.delivery.message, settlement);
+      if (this.#options.keepsStacks === false) settlement.failure.stack = undefined;
+    }
     this.#settle(settlement);
     this.#finished += 1;
   }

@@ -2,12 +2,14 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 export interface Bundle {
   mainModule: string;
   modules: Record<string, { type: 'esm' | 'text'; contents: string }>;
+  /** Of the main module, with the paths of its sources from here. */
+  sourceMap?: string;
 }
 
 /** Keeps wrangler offline and quiet. */
@@ -21,21 +23,30 @@ const QUIET = {
 
 /**
  * @param main another Worker than the deployed one, with the same settings
+ * @param options.named left as it is written, so that stacks have the names of functions
  * @throws Error with wrangler's output where the Worker does not build
  */
-export async function buildBundle(main?: string): Promise<Bundle> {
+export async function buildBundle(main?: string, { named = false } = {}): Promise<Bundle> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
+  const mainModule = `${basename(main ?? 'worker.ts', '.ts')}.js`;
   try {
-    await wrangler('deploy', ...(main ? [main] : []), '--dry-run', '--outdir', folder);
+    const options = ['--dry-run', '--outdir', folder, ...(named ? ['--minify=false'] : [])];
+    await wrangler('deploy', ...(main ? [main] : []), ...options);
     const modules: Bundle['modules'] = {};
     for (const name of await readdir(folder)) {
       const type = name.endsWith('.js') ? 'esm' : name.endsWith('.lua') ? 'text' : undefined;
       if (type) modules[name] = { type, contents: await readFile(join(folder, name), 'utf8') };
     }
-    return { mainModule: `${basename(main ?? 'worker.ts', '.ts')}.js`, modules };
+    return { mainModule, modules, sourceMap: await sourceMapIn(folder, mainModule) };
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+async function sourceMapIn(folder: string, mainModule: string): Promise<string> {
+  const map = JSON.parse(await readFile(join(folder, `${mainModule}.map`), 'utf8'));
+  const sources = map.sources.map((source: string) => relative('', resolve(map.sourceRoot ?? folder, source)));
+  return JSON.stringify({ ...map, sources, sourceRoot: undefined });
 }
 
 /** What the platform counts: all modules together, compressed. KiB. */

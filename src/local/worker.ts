@@ -1,12 +1,16 @@
 /** The deployed bundle in workerd, on this machine. */
-import { Miniflare, NoOpLog } from 'miniflare';
+import { Miniflare, type MiniflareOptions, NoOpLog } from 'miniflare';
 import { ASSETS } from './assets/build.ts';
 import type { Bundle } from './bundle.ts';
+import { loadError } from './load-error.ts';
+import { positionsIn } from './positions.ts';
 
 export interface LocalWorker {
   url: string;
   /** Runs the Worker's cron handler once and waits for it. @throws Error where the handler threw */
   tick(): Promise<void>;
+  /** Puts other code in its place, on the same port: what runs in it is cut off. @throws LoadError; then the old one goes on */
+  replace(bundle: Bundle): Promise<void>;
   /** Ends workerd by SIGKILL, whatever it is doing. */
   kill(): Promise<void>;
 }
@@ -31,22 +35,52 @@ export interface LocalWorkerOptions {
 const COMPATIBILITY_DATE = '2026-10-20';
 const COMPATIBILITY_FLAGS = ['global_fetch_strictly_public'];
 
-export async function startWorker({ bundle, env, port = 0, rateLimit, log }: LocalWorkerOptions): Promise<LocalWorker> {
-  const miniflare = new Miniflare({
+/** @throws LoadError where its code throws as it is loaded: a definition is wrong */
+export async function startWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
+  const miniflare = new Miniflare(settingsFor(options));
+  const started = async ({ bundle }: LocalWorkerOptions) => {
+    try {
+      return await miniflare.ready;
+    } catch (error) {
+      await miniflare.dispose().catch(() => {});
+      throw loadError(error, bundle);
+    }
+  };
+  const url = (await started(options)).origin;
+  return {
+    url,
+    async tick() {
+      const worker = await miniflare.getWorker();
+      const { outcome } = await worker.scheduled({ cron: '* * * * *', scheduledTime: new Date() });
+      if (outcome !== 'ok') throw new Error(`the cron handler ended with "${outcome}"`);
+    },
+    async replace(bundle) {
+      const next = { ...options, bundle };
+      await (await startWorker({ ...next, port: 0, log: () => {} })).kill(); // one that does not start replaces nothing
+      await miniflare.setOptions(settingsFor({ ...next, port: Number(new URL(url).port) }));
+      await started(next);
+    },
+    kill: () => miniflare.dispose(), // Miniflare ends workerd by SIGKILL
+  };
+}
+
+function settingsFor({ bundle, env, port = 0, rateLimit, log }: LocalWorkerOptions): MiniflareOptions {
+  const readable = positionsIn(bundle);
+  return {
     host: '127.0.0.1',
     port,
     cf: false,
     logRequests: false,
     log: new NoOpLog(),
     unsafeTriggerHandlers: true,
-    ...(log ? { handleStructuredLogs: ({ message }: { message: string }) => log(message) } : {}),
+    ...(log ? { handleStructuredLogs: ({ message }: { message: string }) => log(readable(message)) } : {}),
     workers: [
       {
         config: {
           name: 'sluice',
           compatibilityDate: COMPATIBILITY_DATE,
           compatibilityFlags: COMPATIBILITY_FLAGS,
-          manifest: { mainModule: bundle.mainModule, modulesRoot: process.cwd(), modules: bundle.modules },
+          manifest: { mainModule: bundle.mainModule, modulesRoot: '/', modules: bundle.modules },
           assets: { directory: ASSETS, hasUserWorker: true },
           env: {
             ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
@@ -55,15 +89,5 @@ export async function startWorker({ bundle, env, port = 0, rateLimit, log }: Loc
         },
       },
     ],
-  });
-  const url = (await miniflare.ready).origin;
-  return {
-    url,
-    async tick() {
-      const worker = await miniflare.getWorker();
-      const { outcome } = await worker.scheduled({ cron: '* * * * *', scheduledTime: new Date() });
-      if (outcome !== 'ok') throw new Error(`the cron handler ended with "${outcome}"`);
-    },
-    kill: () => miniflare.dispose(), // Miniflare ends workerd by SIGKILL
   };
 }

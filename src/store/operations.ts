@@ -38,6 +38,8 @@ export interface Failure {
   at: number;
   kind: string;
   text: string;
+  /** Where a handler's error was thrown: its first frames, a line each. */
+  stack?: string;
 }
 
 export interface Counts {
@@ -279,6 +281,8 @@ function storedOf([entry = '', at = '', envelope = '', failures = '']: string[])
 const msOf = (score: string | undefined) => Math.floor(Number(score));
 
 function failureOf(line: string): Failure {
-  const [, attempt, at, kind = '', text = ''] = /^(\d+) (\d+) (\S+) (.*)$/.exec(line) ?? [];
-  return { attempt: Number(attempt), at: Number(at), kind, text };
+  const [, attempt, at, kind = '', kept = ''] = /^(\d+) (\d+) (\S+) (.*)$/.exec(line) ?? [];
+  const [text = '', ...frames] = kept.split('\t');
+  const stack = frames.length > 0 ? { stack: frames.join('\n') } : {};
+  return { attempt: Number(attempt), at: Number(at), kind, text, ...stack };
 }

@@ -16,7 +16,7 @@ export interface Settlement {
   outcome: Outcome;
   /** For retry and release. */
   delayMs?: number;
-  failure?: { kind: FailureKind; text: string };
+  failure?: { kind: FailureKind; text: string; stack?: string | undefined };
   /** What the delivery says of its destination: whether it works. */
   health?: 'good' | 'bad' | undefined;
   /** The destination wants no more at all, in its words. Not for storage. */
@@ -31,8 +31,9 @@ export interface Settlement {
 
 export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lapsed' | 'missing' | 'expired';
 
-/** The most of an error's text that is kept. */
+/** The most of an error's text that is kept, and of its stack. */
 const FAILURE_TEXT = 500;
+const STACK_TEXT = 500;
 
 const WORDS = { good: '+', bad: '-' };
 
@@ -97,6 +98,7 @@ function isLike(a: Settlement, b: Settlement): boolean {
     a.result === b.result &&
     a.failure?.kind === b.failure?.kind &&
     a.failure?.text === b.failure?.text &&
+    a.failure?.stack === b.failure?.stack &&
     a.measured?.queue === b.measured?.queue
   );
 }
@@ -106,13 +108,26 @@ function runArgs(run: Settlement[]): string[] {
   const word = health ? outcome + WORDS[health] : outcome;
   const words =
     result === undefined
-      ? [word, String(delayMs), failure?.kind ?? '-', failure ? failureText(failure.text) : '']
+      ? [word, String(delayMs), failure?.kind ?? '-', failure ? failureText(failure) : '']
       : [word, '0', 'read', result];
   const measured = run.flatMap((settlement) => settlement.measured ?? []);
   return [...words, measuredText(measured), String(run.length), ...run.map(({ entry }) => entry)];
 }
 
-const failureText = (text: string) => text.replace(/\s+/g, ' ').slice(0, FAILURE_TEXT).toWellFormed();
+/** What is kept of a failure: one line of storage, the text and then the frames of the stack, a tab before each. */
+function failureText({ text, stack }: NonNullable<Settlement['failure']>): string {
+  const kept = folded(text).slice(0, FAILURE_TEXT);
+  return (stack ? `${kept}\t${wholeFrames(stack)}` : kept).toWellFormed();
+}
+
+/** The first frames, as many as there is room for. */
+function wholeFrames(stack: string): string {
+  const frames = stack.split('\n').map(folded).join('\t');
+  return frames.length <= STACK_TEXT ? frames : frames.slice(0, STACK_TEXT).replace(/\t[^\t]*$/, '');
+}
+
+/** Leaves no tab and no end of a line. */
+const folded = (text: string) => text.trim().replace(/\s+/g, ' ');
 
 /** Behind the settlements: the place of one, how many arguments, and the runs that come with it. */
 function chainedArgs({ chained = [] }: Settlement, index: number): string[] {

@@ -131,7 +131,13 @@ const NewSession = z.object({ ...session, expiresAt: instant });
 
 const NoSession = z.object({});
 
-const Failure = z.object({ attempt, at: instant, kind: z.string(), text: z.string() });
+const Failure = z.object({
+  attempt,
+  at: instant,
+  kind: z.string(),
+  text: z.string(),
+  stack: z.optional(z.string()),
+});
 
 const MessageReport = z.object({
   id: z.string(),

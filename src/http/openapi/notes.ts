@@ -276,6 +276,7 @@ describe(answers.MessageReport, {
   result: 'What its handler returned, or its consumer gave with the ack.',
   failures: 'Deliveries that did not end well.',
 });
+describe(answers.Failure, { stack: 'Of what a handler threw: its first frames, a line each.' });
 describe(answers.MessagePage, {
   cursor: 'There is more: ask again with it. A page may be short and still not be the last.',
 });

@@ -7,6 +7,7 @@ const AFTERWARDS = [
   'test/commands.test.ts',
   'test/crash/*.test.ts',
   'test/dashboard/*.test.ts',
+  'test/dev.test.ts',
   'test/drain/*.test.ts',
   'test/regressions/drain.test.ts',
   'test/storage/clocks.test.ts',

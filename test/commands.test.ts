@@ -2,19 +2,35 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
+import { buildBundle } from '../src/local/bundle.ts';
+import { tickAt } from '../src/local/cron.ts';
 import { tokensSetting } from '../src/local/stack.ts';
 import { startEmbedded } from './support/bench.ts';
 import { eventually } from './support/worker.ts';
 
 const children: ChildProcess[] = [];
-afterEach(() => {
+const folders: string[] = [];
+afterEach(async () => {
   for (const child of children.splice(0)) child.kill();
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
+/** Of its own: a developer may have one running here. */
+async function dataFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-data-'));
+  folders.push(folder);
+  return folder;
+}
+
 /** Runs on the Node of these tests, as npm scripts do. */
-function start(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env } });
+function start(args: string[], env: Record<string, string> = {}, cwd = '.') {
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, cwd });
   children.push(child);
   const output = { out: '', err: '' };
   child.stdout.on('data', (chunk) => (output.out += chunk));
@@ -29,6 +45,12 @@ const script = (file: string, ...args: string[]) => [
   `src/local/${file}`,
   ...args,
 ];
+
+/** For one that is started elsewhere. */
+const absolute = (file: string, ...args: string[]) => {
+  const [flag = '', loader = '', path = ''] = script(file);
+  return [flag, pathToFileURL(loader).href, resolve(path), ...args];
+};
 
 describe('npm run demo', () => {
   test('does the main job with a crash in the middle, loses nothing, and says so in one line', async () => {
@@ -77,7 +99,7 @@ describe('npm run demo -- --scenario monitor', () => {
 describe('npm run dev', () => {
   test('prints where it is, takes a message, and ends when told to', async () => {
     const { child, output, ended } = start(
-      script('dev.ts', '--json', '--port', '0', '--var', 'GITHUB_WEBHOOK_SECRET:a:b'),
+      script('dev.ts', '--json', '--port', '0', '--data', await dataFolder(), '--var', 'GITHUB_WEBHOOK_SECRET:a:b'),
     );
     await eventually('it is ready', () => output.out.includes('\n'), 20_000);
     const { url, redisUrl, redisToken, token } = JSON.parse(output.out);
@@ -105,7 +127,9 @@ test('npm run dev: a binding that cannot be read is not shown, because it may be
 
 describe('npm run dev -- --demo', () => {
   test('keeps messages coming, some of which fail, and says where the dashboard is', async () => {
-    const { child, output, ended } = start(script('dev.ts', '--json', '--port', '0', '--demo'));
+    const { child, output, ended } = start(
+      script('dev.ts', '--json', '--port', '0', '--data', await dataFolder(), '--demo'),
+    );
     await eventually('it is ready', () => output.out.includes('\n'), 20_000);
     const { url, dashboard, token } = JSON.parse(output.out);
     expect(await (await fetch(dashboard)).text()).toContain('<title>Sluice</title>');
@@ -155,6 +179,40 @@ describe('wrangler dev', () => {
   }, 40_000);
 });
 
+describe('npm run emulator', () => {
+  test('writes what wrangler dev needs to work on this machine, and leaves what is there alone', async () => {
+    const cwd = await dataFolder();
+    const emulator = () => start(absolute('emulator-command.ts', '--port', '0'), {}, cwd);
+    const { output, child, ended } = emulator();
+    await eventually('it is ready', () => output.out.includes('Ctrl-C ends it'), 20_000);
+    const written = await readFile(join(cwd, '.dev.vars'), 'utf8');
+    const [, url] = /Upstash REST API at (\S+),/.exec(output.out) ?? [];
+    const vars = Object.fromEntries(
+      written
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/=(.*)/s)),
+    );
+    expect(vars).toMatchObject({
+      UPSTASH_REDIS_REST_URL: url,
+      SLUICE_DESTINATION_LOCAL: 'true',
+      SLUICE_LOG_ERRORS: 'true',
+      WEBHOOK_OUT_SECRETS: expect.stringMatching(/^whsec_/),
+    });
+    child.kill('SIGTERM');
+    await ended;
+    const again = emulator();
+    await eventually('it is ready again', () => again.output.out.includes('Ctrl-C ends it'), 20_000);
+    expect(await readFile(join(cwd, '.dev.vars'), 'utf8')).toBe(written);
+  }, 50_000);
+
+  test('a tick that finds no wrangler dev says so, and when it is tried again', async () => {
+    await expect(tickAt('http://127.0.0.1:1')()).rejects.toThrow(
+      'nothing answers at http://127.0.0.1:1 yet: is wrangler dev up? It is tried again with the next minute',
+    );
+  });
+});
+
 describe('npm run token', () => {
   const TOKENS = [
     'token-command.ts',
@@ -182,8 +240,28 @@ describe('npm run token', () => {
   });
 });
 
+describe('npm run positions', () => {
+  test('says which lines a stack of a deployment means', async () => {
+    const { modules } = await buildBundle();
+    const thrown = 'two queues have the same name'; // once in the code
+    const [line = 0, column = 0] = placeOf(modules['worker.js']?.contents ?? '', thrown);
+    const { child, output, ended } = start(script('positions-command.ts'));
+    child.stdin?.end(`at a (worker.js:${line}:${column})\nat b (elsewhere.js:1:1)\n`);
+    expect(await ended).toBe(0);
+    const source = readFileSync('src/sluice.ts', 'utf8');
+    const [inSource] = placeOf(source, thrown);
+    expect(output.out).toMatch(new RegExp(`^at a \\(src/sluice\\.ts:${inSource}:\\d+\\)\nat b \\(elsewhere\\.js:1:1\\)\n$`));
+  });
+
+  /** Line and column, from 1. */
+  function placeOf(text: string, part: string): [number, number] {
+    const before = text.slice(0, text.indexOf(part)).split('\n');
+    return [before.length, (before.at(-1)?.length ?? 0) + 1];
+  }
+});
+
 describe('--help', () => {
-  test.each(['demo/demo.ts', 'dev.ts', 'emulator-command.ts', 'token-command.ts'])(
+  test.each(['demo/demo.ts', 'dev.ts', 'emulator-command.ts', 'token-command.ts', 'positions-command.ts'])(
     '%s says what it does and ends',
     async (file) => {
       const { output, ended } = start(script(file, '--help'));

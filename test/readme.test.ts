@@ -89,7 +89,7 @@ describe('with the queue of the README in place of ours', () => {
 
   test.skipIf(!curlPresent).each(commands)('%s', async (command) => {
     const script = `${command.replaceAll(HOST, url)} --silent --show-error --max-time 20 --write-out '\\n%{http_code}'`;
-    const said = await bash(script, { TOKEN: stack?.token });
+    const said = await bash(script, { TOKEN: stack?.token, SLUICE_TOKEN: stack?.token });
     const [answer = '', status] = said.split(/\n(?=\d{3}$)/);
     expect([answer, Number(status)]).toEqual([expect.stringMatching(/^\{.*"id"/), 202]);
   });

@@ -20,7 +20,8 @@ export async function runCommand<T extends Options>(
   }
 }
 
-function sentence(error: unknown): string {
+/** What went wrong, for a person. */
+export function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

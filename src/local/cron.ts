@@ -21,3 +21,13 @@ export function startTicker(tick: () => Promise<void>, report: (error: unknown) 
   arm();
   return { stop: () => clearTimeout(timer) };
 }
+
+/** Fires the cron handler of a Worker in wrangler dev. */
+export function tickAt(url: string): () => Promise<void> {
+  return async () => {
+    const answer = await fetch(new URL('/cdn-cgi/local/scheduled?cron=*+*+*+*+*', url)).catch(() => {
+      throw new Error(`nothing answers at ${url} yet: is wrangler dev up? It is tried again with the next minute`);
+    });
+    if (!answer.ok) throw new Error(`the Worker answered ${answer.status}`);
+  };
+}

@@ -1,10 +1,10 @@
 /** `npm run emulator`: only Redis and its REST API, at the address that wrangler.toml names, for `npx wrangler dev`. */
 import { existsSync, writeFileSync } from 'node:fs';
-import { portOf, runCommand } from './command.ts';
-import { startTicker } from './cron.ts';
+import { portOf, runCommand, sentence } from './command.ts';
+import { startTicker, tickAt } from './cron.ts';
 import { startEmulator } from './emulator/server.ts';
 import { startRedis } from './redis.ts';
-import { tokensSetting } from './stack.ts';
+import { newSigningSecret, tokensSetting } from './stack.ts';
 
 const HELP = `Usage: npm run emulator [-- options]
 
@@ -15,8 +15,8 @@ Starts Redis and the Upstash REST API in front of it. Then, in another terminal:
   --cron URL    fire the cron handler of the Worker at this URL every minute, such as http://localhost:8787
   --help        this text
 
-Where there is no .dev.vars it writes one, which wrangler dev reads: this address, and "local" as the API's token.
-Where there is one it must name this address.
+Where there is no .dev.vars it writes one, which wrangler dev reads: this address, "local" as the API's
+token, deliveries to this machine, errors in the terminal. Where there is one it must name this address.
 `;
 
 /** Known to everybody: it opens nothing but an emulator on this machine. */
@@ -42,7 +42,7 @@ await runCommand(HELP, OPTIONS, async (flags) => {
     console.log(`wrote .dev.vars; the API's bearer token is "${LOCAL_TOKEN}"`);
   }
   const ticker = flags.cron
-    ? startTicker(tickAt(flags.cron), (error) => console.error(`cron: ${String(error)}`))
+    ? startTicker(tickAt(flags.cron), (error) => console.error(`cron: ${sentence(error)}`))
     : undefined;
   const stop = async () => {
     ticker?.stop();
@@ -59,16 +59,11 @@ function devVars(url: string): string {
     UPSTASH_REDIS_REST_URL: url, // whatever wrangler.toml says: that may be a real database by now
     UPSTASH_REDIS_REST_TOKEN: LOCAL_TOKEN,
     SLUICE_TOKENS: `'${tokensSetting(LOCAL_TOKEN)}'`,
+    SLUICE_DESTINATION_LOCAL: 'true', // receivers are on this machine too
+    SLUICE_LOG_ERRORS: 'true',
+    WEBHOOK_OUT_SECRETS: newSigningSecret(), // of the example queue webhook.out
   };
   return Object.entries(vars)
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
-}
-
-/** The address at which wrangler dev fires a cron handler. */
-function tickAt(url: string): () => Promise<void> {
-  return async () => {
-    const answer = await fetch(new URL('/cdn-cgi/local/scheduled?cron=*+*+*+*+*', url));
-    if (!answer.ok) throw new Error(`the Worker answered ${answer.status}`);
-  };
 }

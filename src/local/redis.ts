@@ -21,11 +21,13 @@ export interface LocalRedis {
  * @throws RangeError where it is no such URL
  * @param wanted undefined: embedded; 'auto': a redis-server on the PATH, else embedded; else a redis:// or
  * redis+cluster:// URL, whose data is left alone
+ * @param folder where the data of one that is started here is kept from run to run; left out, it ends with it
  */
-export async function startRedis(wanted: string | undefined): Promise<LocalRedis> {
+export async function startRedis(wanted: string | undefined, folder?: string): Promise<LocalRedis> {
   if (wanted && wanted !== 'auto') return { name: 'your', url: checkedUrl(wanted), close: async () => {} };
-  const server = wanted === 'auto' ? await startRedisServer() : undefined;
-  return server ?? { name: 'embedded', ...(await startEmbeddedRedis()) };
+  const server = wanted === 'auto' ? await startRedisServer(folder) : undefined;
+  const file = folder === undefined ? undefined : join(folder, 'embedded');
+  return server ?? { name: 'embedded', ...(await startEmbeddedRedis({ file })) };
 }
 
 function checkedUrl(url: string): string {
@@ -35,19 +37,34 @@ function checkedUrl(url: string): string {
   );
 }
 
+/** A server ends when its standard input does, and so with this process, however that ends: the next one needs its files. */
+const WHILE_WE_LIVE = 'command -v redis-server >/dev/null || exit 1; redis-server "$@" & cat >/dev/null; kill $!; wait';
+
 /** @returns undefined where there is no redis-server */
-async function startRedisServer(): Promise<LocalRedis | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
+async function startRedisServer(kept: string | undefined): Promise<LocalRedis | undefined> {
+  const folder = kept ?? (await mkdtemp(join(tmpdir(), 'sluice-redis-')));
   const port = await freePort();
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-  const child = spawn('redis-server', args, { stdio: 'ignore' });
+  const appendOnly = kept === undefined ? 'no' : 'yes';
+  const args = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    appendOnly,
+    '--dir',
+    folder,
+  ];
+  const child = spawn('sh', ['-c', WHILE_WE_LIVE, 'sh', ...args], { stdio: ['pipe', 'ignore', 'ignore'] });
   const ended = new Promise<void>((resolve) => {
     child.once('error', () => resolve());
     child.once('exit', () => resolve());
   });
   const kill = () => {
-    child.kill();
-    rmSync(folder, { recursive: true, force: true });
+    child.stdin.destroy();
+    if (kept === undefined) rmSync(folder, { recursive: true, force: true });
   };
   process.once('exit', kill); // Miniflare ends this process at a signal without waiting for anybody
   const close = async () => {

@@ -21,6 +21,10 @@ export interface Stack {
 export interface StackOptions {
   /** See startRedis. */
   redis?: string | undefined;
+  /** See startRedis: where its data is kept. */
+  data?: string | undefined;
+  /** The bearer token; left out, a new one. */
+  token?: string | undefined;
   /** More bindings. */
   env?: Record<string, string>;
   emulator?: Partial<EmulatorOptions>;
@@ -31,21 +35,21 @@ export interface StackOptions {
 
 export async function startStack({
   redis: wanted,
+  data,
+  token = newSecret(),
   env = {},
   emulator: options,
   log,
   bundle,
   rateLimit,
 }: StackOptions): Promise<Stack> {
-  const [redis, built] = await Promise.all([startRedis(wanted), bundle ?? buildBundle()]);
-  const secret = () => randomBytes(24).toString('base64url');
+  const [redis, built] = await Promise.all([startRedis(wanted, data), bundle ?? buildBundle()]);
   const emulator = await startEmulator({
     url: redis.url,
-    token: secret(),
+    token: newSecret(),
     commandsProcessed: redis.commandsProcessed,
     ...options,
   });
-  const token = secret();
   const bindings = {
     UPSTASH_REDIS_REST_URL: emulator.url,
     UPSTASH_REDIS_REST_TOKEN: emulator.token,
@@ -78,6 +82,11 @@ export async function startStack({
     },
   };
 }
+
+export const newSecret = () => randomBytes(24).toString('base64url');
+
+/** Of deliveries, as WEBHOOK_OUT_SECRETS takes it. */
+export const newSigningSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
 
 /** SLUICE_TOKENS for one token with every scope. */
 export function tokensSetting(token: string): string {

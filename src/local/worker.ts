@@ -28,7 +28,7 @@ export interface LocalWorkerOptions {
   /** The binding RATE_LIMITER: so many calls of each key in so many seconds. */
   rateLimit?: RateLimit | undefined;
   /** Lines that the Worker logs. Default: to this process' stdout and stderr. */
-  log?: ((line: string) => void) | undefined;
+  log?: ((line: string) => unknown) | undefined;
 }
 
 // As in wrangler.toml: a test compares.
@@ -36,17 +36,16 @@ const COMPATIBILITY_DATE = '2026-10-20';
 const COMPATIBILITY_FLAGS = ['global_fetch_strictly_public'];
 
 /** @throws LoadError where its code throws as it is loaded: a definition is wrong */
-export async function startWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
+export async function startWorker(given: LocalWorkerOptions): Promise<LocalWorker> {
+  let isUp = false; // what is logged before is the error that is thrown here
+  const { log } = given;
+  const options = log ? { ...given, log: (line: string) => isUp && log(line) } : given;
   const miniflare = new Miniflare(settingsFor(options));
-  const started = async ({ bundle }: LocalWorkerOptions) => {
-    try {
-      return await miniflare.ready;
-    } catch (error) {
-      await miniflare.dispose().catch(() => {});
-      throw loadError(error, bundle);
-    }
-  };
-  const url = (await started(options)).origin;
+  const { origin: url } = await miniflare.ready.catch(async (error: unknown) => {
+    await miniflare.dispose().catch(() => {});
+    throw loadError(error, given.bundle);
+  });
+  isUp = true;
   return {
     url,
     async tick() {
@@ -58,7 +57,6 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
       const next = { ...options, bundle };
       await (await startWorker({ ...next, port: 0, log: () => {} })).kill(); // one that does not start replaces nothing
       await miniflare.setOptions(settingsFor({ ...next, port: Number(new URL(url).port) }));
-      await started(next);
     },
     kill: () => miniflare.dispose(), // Miniflare ends workerd by SIGKILL
   };

@@ -6,6 +6,7 @@
  */
 import { createRedisServer } from 'js-redis-server';
 import { isFree } from './commands.ts';
+import { keepSnapshots } from './snapshots.ts';
 
 export interface EmbeddedRedis {
   url: string;
@@ -17,16 +18,28 @@ export interface EmbeddedRedis {
 export interface EmbeddedRedisOptions {
   port?: number;
   cluster?: { masters: number };
+  /** Where its data is kept from one run to the next; no cluster's. */
+  file?: string | undefined;
 }
 
-export async function startEmbeddedRedis({ port = 0, cluster }: EmbeddedRedisOptions = {}): Promise<EmbeddedRedis> {
-  return cluster ? startCluster(cluster.masters, port) : startSingle(port);
+export async function startEmbeddedRedis({
+  port = 0,
+  cluster,
+  file,
+}: EmbeddedRedisOptions = {}): Promise<EmbeddedRedis> {
+  return cluster ? startCluster(cluster.masters, port) : startSingle(port, file);
 }
 
-async function startSingle(port: number): Promise<EmbeddedRedis> {
+async function startSingle(port: number, file: string | undefined): Promise<EmbeddedRedis> {
   const server = await createRedisServer({ port });
+  const [database] = server.state.databases;
+  const snapshots = file !== undefined && database ? keepSnapshots(database, file) : undefined;
   const commandsProcessed = countCommands([server.state.monitorFeed]);
-  return { url: `redis://${server.host}:${server.port}`, commandsProcessed, close: () => server.close() };
+  const close = async () => {
+    snapshots?.close();
+    await server.close();
+  };
+  return { url: `redis://${server.host}:${server.port}`, commandsProcessed, close };
 }
 
 async function startCluster(masters: number, basePort: number): Promise<EmbeddedRedis> {

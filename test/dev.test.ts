@@ -1,0 +1,176 @@
+// `npm run dev` of a developer who edits, errs and restarts: in a copy of this project, as a process.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { redisServerPresent } from './support/redis-server.ts';
+import { eventually } from './support/worker.ts';
+
+const real = redisServerPresent();
+if (!real) console.warn('skipped: data kept by a redis-server: there is none on the PATH');
+
+let folder: string;
+const app = (name: string) => join(folder, 'functions/app', name);
+let child: ChildProcess | undefined;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-dev-'));
+  for (const name of ['functions', 'src', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
+    await cp(name, join(folder, name), { recursive: true });
+  }
+  await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
+});
+afterEach(async () => {
+  child?.kill('SIGKILL');
+  await cp('functions', join(folder, 'functions'), { recursive: true });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Dev {
+  url: string;
+  token: string;
+  said(): string;
+  end(signal: NodeJS.Signals): Promise<void>;
+  call<Answer>(method: string, path: string, body?: object): Promise<Answer>;
+}
+
+function spawnDev(...args: string[]) {
+  const command = ['--import', './src/local/lua-loader.ts', 'src/local/dev.ts', '--json', ...args];
+  const started = spawn(process.execPath, command, { cwd: folder, env: { ...process.env, NO_COLOR: '1' } });
+  child = started;
+  const output = { out: '', err: '' };
+  started.stdout.on('data', (chunk) => (output.out += chunk));
+  started.stderr.on('data', (chunk) => (output.err += chunk));
+  const ended = new Promise<number | null>((resolve) => started.once('exit', resolve));
+  return { started, output, ended };
+}
+
+async function dev(...args: string[]): Promise<Dev> {
+  const { started, output, ended } = spawnDev('--port', String(await freePort()), ...args);
+  const ready = () => output.out.includes('\n');
+  await eventually('it is ready, or has ended', () => ready() || started.exitCode !== null, 25_000);
+  if (!ready()) throw new Error(output.err);
+  const { url, token } = JSON.parse(output.out) as { url: string; token: string };
+  return {
+    url,
+    token,
+    said: () => output.err,
+    async end(signal) {
+      started.kill(signal);
+      await ended;
+    },
+    async call(method, path, body) {
+      const init = { method, headers: { authorization: `Bearer ${token}` } };
+      const answer = await fetch(url + path, body ? { ...init, body: JSON.stringify(body) } : init);
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+      return await answer.json();
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const later = { body: { to: 'ada@example.com', article: 'later' }, delay: '1d' };
+const MAIL = '/v1/queues/notification.email';
+const enqueue = async ({ call }: Dev, message: object) =>
+  (await call<{ id: string }>('POST', `${MAIL}/messages`, message)).id;
+const delayedIn = async ({ call }: Dev) => {
+  const path = `${MAIL}/messages?state=delayed`;
+  return (await call<{ messages: { id: string }[] }>('GET', path)).messages.map(({ id }) => id);
+};
+
+/** In one of the files that are kept. */
+async function isOnDisk(text: string): Promise<boolean> {
+  const kept = join(folder, '.wrangler/sluice/redis');
+  const files = (await readdir(kept, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const contents = await Promise.all(files.map((file) => readFile(join(file.parentPath, file.name))));
+  return contents.some((content) => content.includes(text));
+}
+
+describe('a file that is saved', () => {
+  test('runs in a new Worker, with the same data, token and address; one that is wrong leaves the old one at work', async () => {
+    const running = await dev();
+    const kept = await enqueue(running, later);
+    const outbox = await readFile(app('outbox.ts'), 'utf8');
+    await writeFile(app('outbox.ts'), outbox.replace('console.log(`', 'console.log(`edited, '));
+    await eventually('it has reloaded', () => running.said().includes('reloaded in'));
+    const id = await enqueue(running, { body: { to: 'ada@example.com', article: 'now' } });
+    await eventually('the new code ran', () => running.said().includes(`edited, notification.email: ${id}`));
+    expect(await delayedIn(running)).toEqual([kept]);
+
+    await writeFile(app('outbox.ts'), 'export const = 1;');
+    await eventually('the error is shown', () => /functions\/app\/outbox\.ts:1:13/.test(running.said()));
+    expect(await delayedIn(running)).toEqual([kept]);
+    await writeFile(app('outbox.ts'), outbox);
+    await eventually('it has reloaded again', () => running.said().split('reloaded in').length === 3);
+
+    const queues = await readFile(app('queues.ts'), 'utf8');
+    await writeFile(app('queues.ts'), queues.replace('  notificationEmail,\n', ''));
+    await eventually(
+      'it says what is wrong',
+      () => running.said().split('the Worker from before goes on').length === 3,
+    );
+    expect(running.said()).toContain(
+      'error: schedule weekly-digest: there is no queue notification.email here (functions/app/schedules.ts)\n',
+    );
+    expect(await delayedIn(running)).toEqual([kept]);
+    await writeFile(app('queues.ts'), queues);
+    await running.end('SIGTERM');
+  }, 90_000);
+});
+
+describe('a definition that is wrong', () => {
+  test('ends it with one sentence and its place, and no other word', async () => {
+    const mail = await readFile(app('mail.ts'), 'utf8');
+    await writeFile(app('mail.ts'), mail.replace(/priority: 0/, 'priority: 12'));
+    const { output, ended } = spawnDev('--port', '0');
+    expect(await ended).toBe(1);
+    await writeFile(app('mail.ts'), mail);
+    expect(output.err).toMatch(
+      /^error: priority of queue "confirmation\.email" must be a whole number from 0 to 9; got 12 \(functions\/app\/mail\.ts:\d+:\d+\)\n$/,
+    );
+    expect(output.out).toBe('');
+  }, 40_000);
+});
+
+describe.each([
+  ['the embedded Redis', []],
+  ...(real ? [['a redis-server', ['--redis', 'auto']] as [string, string[]]] : []),
+])('restarted, on %s', (_, args) => {
+  test.each(['SIGTERM', 'SIGKILL'] as const)(
+    'by %s: token and messages are those of before',
+    async (signal) => {
+      const first = await dev('--fresh', ...args);
+      const id = await enqueue(first, later);
+      if (signal === 'SIGKILL') await eventually('it is on the disk', () => isOnDisk(id), 5_000);
+      await first.end(signal);
+      const second = await dev(...args);
+      expect(second.token).toBe(first.token);
+      expect(await delayedIn(second)).toEqual([id]);
+      expect(second.said()).toMatch(/^kept \d+ keys from the last run/m);
+      await second.end('SIGTERM');
+    },
+    90_000,
+  );
+
+  test('with --fresh it begins anew', async () => {
+    const first = await dev(...args);
+    await enqueue(first, later);
+    await first.end('SIGTERM');
+    const second = await dev('--fresh', ...args);
+    expect(second.token).not.toBe(first.token);
+    expect(await delayedIn(second)).toEqual([]);
+    expect(second.said()).not.toContain('from the last run');
+    const { mode } = await stat(join(folder, '.wrangler/sluice/token'));
+    expect((mode & 0o777).toString(8)).toBe('600');
+    await second.end('SIGTERM');
+  }, 90_000);
+});

@@ -22,6 +22,8 @@ export interface QueueReport {
   /** Epoch ms. */
   oldestReadyAt?: number;
   paused: boolean;
+  /** Bindings that should hold the secrets of its destination, and do not. */
+  missingSecrets?: string[];
   /** In force, whoever set them. */
   limits?: Limits;
   /** What operators set over the queue's definition. */
@@ -50,6 +52,11 @@ export interface MessageReport {
   attempt?: number;
   maxAttempts?: number;
   body?: unknown;
+  /** The URL that it names, and how it is sent there where it says so. */
+  destination?: string;
+  method?: string;
+  /** The exact bytes of a webhook: as text where they are UTF-8. */
+  raw?: { type: string; text?: string; base64?: string };
   headers?: Record<string, string>;
   enqueuedAt?: number;
   /** Due, end of its lease, dead since, or done at: epoch ms. */
@@ -106,6 +113,14 @@ export interface Stats {
   total: Figures;
   /** When a sweep last ran, epoch ms. On an idle system it is noted every ten minutes. */
   lastSweepAt?: number;
+}
+
+export interface SourceReport {
+  source: string;
+  /** Whether it takes events. */
+  open?: boolean;
+  /** Why it does not. */
+  reason?: string;
 }
 
 export interface DestinationPage {

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { type Client, type Outgoing, SluiceError } from '../client/index.ts';
 import { Failure, textOf, UsageError } from './failure.ts';
 import { decoded, jsonOf } from './json.ts';
+import { pageIn, withoutReport } from './listed.ts';
 import { type Progress, startProgress } from './progress.ts';
 
 export interface Lines {
@@ -72,22 +73,26 @@ function show(progress: Progress, { enqueued, duplicates }: EnqueuedLines, share
 }
 
 async function* batches({ file, size, defaults }: Lines): AsyncGenerator<{ batch: Numbered[]; bytes: number }> {
-  let batch: Numbered[] = [];
-  let bytes = 0;
+  let gathered: { batch: Numbered[]; bytes: number } = { batch: [], bytes: 0 };
+  const takeGathered = () => {
+    const taken = gathered;
+    gathered = { batch: [], bytes: 0 };
+    return taken;
+  };
   let line = 0;
   for await (const text of linesOf(file)) {
     line += 1;
     if (text.trim() === '') continue;
-    const length = text.length + 1;
-    if (batch.length === size || (batch.length > 0 && bytes + length > MAX_BYTES)) {
-      yield { batch, bytes };
-      batch = [];
-      bytes = 0;
+    const messages = readLine(text, line, defaults);
+    const length = (text.length + 1) / messages.length; // of each, where a line has a page of them: about
+    for (const message of messages) {
+      if (gathered.batch.length > 0 && gathered.bytes + length > MAX_BYTES) yield takeGathered();
+      gathered.batch.push({ line, message });
+      gathered.bytes += length;
+      if (gathered.batch.length === size) yield takeGathered();
     }
-    batch.push({ line, message: readLine(text, line, defaults) });
-    bytes += length;
   }
-  if (batch.length > 0) yield { batch, bytes };
+  if (gathered.batch.length > 0) yield gathered;
 }
 
 /** Each character is a byte: some that UTF-8 writes with several bytes would end a line here, and in JSON they do not. */
@@ -111,14 +116,18 @@ function sizeOf(file: string | undefined): number | undefined {
   }
 }
 
-/** The line itself is not shown: it is somebody's data. */
-function readLine(text: string, line: number, defaults: object): Outgoing {
+/** The messages of a line: one, or a page of them as lists are printed. The line itself is not shown: it is somebody's data. */
+function readLine(text: string, line: number, defaults: object): Outgoing[] {
   const what = `line ${line}`;
   const fields = jsonOf(decoded(Buffer.from(text, 'latin1'), what), what);
+  return (pageIn(fields) ?? [fields]).map((message) => messageOf(message, what, defaults));
+}
+
+function messageOf(fields: unknown, what: string, defaults: object): Outgoing {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields) || !('body' in fields)) {
     throw new UsageError(`${what} is not a message: an object with a "body"`);
   }
-  const { queue, body, ...options } = { ...defaults, ...fields } as Record<string, unknown>;
+  const { queue, body, ...options } = { ...defaults, ...withoutReport(fields) } as Record<string, unknown>;
   if (typeof queue !== 'string') throw new UsageError(`${what} names no queue, and neither does the command`);
   return { queue, body, options } as Outgoing;
 }

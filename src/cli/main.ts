@@ -11,7 +11,7 @@ export async function main(args: string[]): Promise<void> {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = error.code === 'commander.helpDisplayed' ? EXIT.ok : EXIT.usage; // it has said what is wrong
+      process.exitCode = ['commander.helpDisplayed', 'commander.version'].includes(error.code) ? EXIT.ok : EXIT.usage; // it has said what is wrong
       return;
     }
     process.stderr.write(`${describeError(error, program.opts<{ json?: true }>().json === true)}\n`);

@@ -1,6 +1,17 @@
 /** Reading the values of options: a bad one is wrong usage, told before anything is sent. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../duration.ts';
+
+/** An option with a default that --help shows in words. */
+export function withDefault<Value>(
+  flags: string,
+  description: string,
+  read: (text: string) => Value,
+  standard: Value,
+  words: string,
+): Option {
+  return new Option(flags, description).argParser(read).default(standard, words);
+}
 
 /** @returns a reader of whole numbers */
 export function whole(least: number, most: number): (text: string) => number {

@@ -1,11 +1,10 @@
 /** Output: values for machines, text for people, on stdout; everything else goes to stderr. */
 import { styleText } from 'node:util';
-import type { Paint } from './table.ts';
+import type { Paint, Screen } from './table.ts';
 import { visible } from './visible.ts';
 
-export interface Output {
+export interface Output extends Readonly<Screen> {
   readonly isJson: boolean;
-  readonly paint: Paint;
   /** The result: one JSON value, or the text. */
   show(value: unknown, text: () => string): void;
   /** One of a stream: a line of JSON, or of text. @returns when it was taken, so that it can be acknowledged after that */
@@ -22,6 +21,7 @@ export function openOutput(isJson: boolean): Output {
   return {
     isJson,
     paint: paintFor(process.stdout.isTTY === true, process.env),
+    width: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
     show: (value, text) => void process.stdout.write(write(value, text)),
     emit: (value, text) =>
       new Promise((resolve, reject) => {

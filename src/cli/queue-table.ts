@@ -1,11 +1,11 @@
 /** Queues for people: a table of them, or one in detail. Pure. */
 import { type QueueReport, readyOf } from './answers.ts';
-import { type Cell, listOf, type Paint, tableOf } from './table.ts';
+import { type Cell, listOf, type Paint, type Screen, tableOf } from './table.ts';
 import { ageOf, instantOf, lengthOf } from './time.ts';
 
 const HEADINGS = ['queue', 'kind', 'ready', 'delayed', 'leased', 'dead', 'oldest', 'state'];
 
-export function queueTable(queues: QueueReport[], now: number, paint: Paint): string {
+export function queueTable(queues: QueueReport[], now: number, screen: Screen): string {
   const rows = queues.map((report) => [
     report.queue,
     report.kind,
@@ -16,7 +16,7 @@ export function queueTable(queues: QueueReport[], now: number, paint: Paint): st
     oldest(report, now),
     stateOf(report),
   ]);
-  return tableOf(HEADINGS, rows, paint);
+  return tableOf(HEADINGS, rows, screen);
 }
 
 export function queueDetail(report: QueueReport, now: number, paint: Paint): string {

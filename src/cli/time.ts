@@ -30,3 +30,9 @@ export function ageOf(at: number | undefined, now: number): string | undefined {
 export function instantOf(at: number | undefined): string | undefined {
   return at === undefined ? undefined : new Date(at).toISOString().replace('.000Z', 'Z');
 }
+
+/** @param at epoch ms, where there is one */
+export function fromNow(at: number | undefined, now: number): string | undefined {
+  if (at === undefined) return undefined;
+  return at > now ? `in ${lengthOf(at - now)}` : `${lengthOf(now - at)} ago`;
+}

@@ -11,15 +11,17 @@ import {
   judgeDestinations,
   judgeQueues,
   judgeScopes,
+  judgeSources,
   uncountedOf,
 } from '../../src/cli/doctor/rules.ts';
+import { messageDetail, messageTable } from '../../src/cli/message-table.ts';
 import { paintFor } from '../../src/cli/output.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { barOf } from '../../src/cli/progress.ts';
 import { queueDetail, queueTable } from '../../src/cli/queue-table.ts';
 import { isLoopback } from '../../src/cli/settings.ts';
 import { tableOf } from '../../src/cli/table.ts';
-import { lengthOf } from '../../src/cli/time.ts';
+import { fromNow, lengthOf } from '../../src/cli/time.ts';
 import { runCli } from '../support/cli.ts';
 import { AT_MOST, bash } from '../support/shell.ts';
 
@@ -33,6 +35,7 @@ function leaves(command: Command, words: string[] = ['sluice']): { name: string;
 
 const commands = leaves(program);
 const plain = (_: string, text: string) => text;
+const SCREEN = { paint: plain, width: Number.POSITIVE_INFINITY };
 
 describe('--help and docs/cli.md', () => {
   const docs = readFileSync('docs/cli.md', 'utf8');
@@ -47,6 +50,19 @@ describe('--help and docs/cli.md', () => {
       expect(option.description, `${name} ${option.long}`).not.toBe('');
       expect(docs.includes(`\`${option.long}`), `docs/cli.md lacks ${option.long} of ${name}`).toBe(true);
     }
+  });
+
+  test('defaults stand there in words', () => {
+    for (const { command, name } of commands) {
+      let help = '';
+      command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+      expect(help, name).not.toMatch(/default: (null|\[|\d{5,})/);
+    }
+  });
+
+  test('--version is that of the package', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(await runCli(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
   });
 
   test('the docs name no command that there is not', () => {
@@ -157,12 +173,85 @@ describe('rules', () => {
       ['b', '1000+', undefined],
     ];
     const paint = (_: string, text: string) => `<${text}>`;
-    expect(tableOf(['name', 'count', 'state'], rows, paint).split('\n')).toEqual([
+    expect(tableOf(['name', 'count', 'state'], rows, { paint, width: Number.POSITIVE_INFINITY }).split('\n')).toEqual([
       '<name>        <count>  <state>',
       'a\\u001b[2J      5  <on>',
       'b           1000+',
     ]);
-    expect(tableOf(['name', 'count'], [], plain)).toBe('name  count');
+    expect(tableOf(['name', 'count'], [], SCREEN)).toBe('name  count');
+  });
+
+  test.each([80, 100, 200])(
+    'a table fits a screen of %d columns: names stay whole, long texts end in an ellipsis',
+    (width) => {
+      const dead = (n: number) => ({
+        id: `0VcNH3LPUCjnld8Zzqr${n}`,
+        state: 'dead',
+        priority: 1,
+        group: 'https://partner.example.com',
+        attempt: 5,
+        enqueuedAt: 0,
+        at: 60_000,
+        failures: [
+          { attempt: 5, at: 60_000, kind: 'failed', text: `the invoices report has no pages ${'at all '.repeat(30)}` },
+        ],
+      });
+      const lines = messageTable([dead(1), dead(2)], 'dead', 120_000, { paint: plain, width }).split('\n');
+      expect(lines).toHaveLength(3);
+      for (const line of lines.slice(1)) {
+        expect(line).toHaveLength(width);
+        expect(line).toMatch(/^0VcNH3LPUCjnld8Zzqr\d .* 2m +1m ago +failed: .*…$/);
+      }
+    },
+  );
+
+  test('a table that is narrow stays so, and one for a file has whole texts, a row to a line', () => {
+    const rows = [['a', 'x'.repeat(300)]];
+    expect(tableOf(['name', 'body'], [['a', 'x']], { paint: plain, width: 200 })).toBe('name  body\na     x');
+    expect(tableOf(['name', 'body'], rows, SCREEN).split('\n')[1]).toBe(`a     ${'x'.repeat(300)}`);
+    const [heading, row] = tableOf(['name', 'body'], rows, { paint: plain, width: 5 }).split('\n');
+    expect([heading, row]).toEqual(['name  body', `a     ${'x'.repeat(7)}…`]);
+  });
+
+  test('instants as far from now', () => {
+    expect([fromNow(undefined, 0), fromNow(90_000, 0), fromNow(0, 90_000)]).toEqual([
+      undefined,
+      'in 1m30s',
+      '1m30s ago',
+    ]);
+  });
+
+  test('one message: where it goes, the bytes that came in, and where its handler failed', () => {
+    const message = {
+      id: 'a',
+      state: 'dead',
+      destination: 'https://partner.example.com/hook',
+      method: 'PUT',
+      body: { n: 1 },
+      failures: [{ attempt: 1, at: 0, kind: 'failed', text: 'Error: x', stack: 'at a (b.ts:1:2)\nat c (d.ts:3:4)' }],
+    };
+    const shown = (raw: { type: string; text?: string; base64?: string }) =>
+      messageDetail({ ...message, raw }, 0, plain)
+        .split('\n')
+        .map((line) => line.trim());
+    expect(shown({ type: 'text/xml', text: '<a/>\n' })).toEqual(
+      expect.arrayContaining([
+        'destination   PUT https://partner.example.com/hook',
+        'raw text/xml  <a/>\\u000a',
+        'attempt 1     1970-01-01T00:00:00Z  failed  Error: x',
+        'at a (b.ts:1:2)',
+        'at c (d.ts:3:4)',
+      ]),
+    );
+    expect(shown({ type: 'image/png', base64: 'iVBORw0K' })).toContain('raw image/png  6 bytes, in base64: iVBORw0K');
+  });
+
+  test('sources: a closed one is doubtful, and one that does not say counts as open', () => {
+    const [ok, ...others] = judgeSources([{ source: 'a', open: true }, { source: 'b' }]);
+    expect([ok?.status, others]).toEqual(['ok', []]);
+    expect(judgeSources([{ source: 'a', open: false, reason: 'no secret' }, { source: 'b' }])).toMatchObject([
+      { status: 'warn', found: 'a is closed, and answers 503 to every webhook: no secret' },
+    ]);
   });
 
   test('lengths in two units, as the API takes them', () => {
@@ -236,6 +325,7 @@ describe('rules', () => {
     expect(checks({ oldestReadyAt: now - 60_000 })).toEqual(['queues ok']);
     expect(checks({ oldestReadyAt: now - 600_000, dead: 3 })).toEqual(['backlog warn', 'dead warn']);
     expect(checks({ oldestReadyAt: now - 600_000, paused: true })).toEqual(['paused warn']);
+    expect(checks({ missingSecrets: ['A', 'B'] })).toEqual(['secrets warn', 'secrets warn']);
     expect(checks({ kind: 'unknown', oldestReadyAt: now - 600_000, ready: { 5: 1 } })).toEqual(['unknown warn']);
     const told = (report: object) =>
       judgeQueues([{ ...queue, oldestReadyAt: now - 600_000, ...report }], now)[0]?.found;
@@ -260,7 +350,7 @@ describe('rules', () => {
         { ...counts, queue: 'old', kind: 'unknown', complete: true, oldestComplete: true },
       ],
       60_001,
-      plain,
+      SCREEN,
     ).split('\n');
     expect(seen?.split(/ {2,}/)).toEqual(['a', 'pulled', '2+', '0+', '1+', '0', '1m+', 'open']);
     expect(old?.split(/ {2,}/).slice(-2)).toEqual(['1m', 'not in the code']);

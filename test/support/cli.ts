@@ -42,9 +42,13 @@ export function runCli(args: string[], { input = '', env = {}, interruptAt }: Cl
 export const terminalPresent =
   spawnSync('script', ['-qec', 'true', '/dev/null'], { ...AT_MOST, env: BARE }).status === 0;
 
+/** Of the terminal that is lent. */
+export const COLUMNS = 90;
+
 /** On a terminal, where somebody types once they are asked. Its output is stdout and stderr in one. */
 export function runOnTerminal(args: string[], typed: string, env: Record<string, string>): Promise<Ended> {
-  const command = [process.execPath, 'src/cli/sluice.js', ...args].map((word) => `'${word}'`).join(' ');
+  const sluice = [process.execPath, 'src/cli/sluice.js', ...args].map((word) => `'${word}'`).join(' ');
+  const command = `stty columns ${COLUMNS}; ${sluice}`;
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     env: { ...BARE, TERM: 'xterm', ...env },
     ...AT_MOST,

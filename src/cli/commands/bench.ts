@@ -7,7 +7,7 @@ import { measure } from '../bench/measure.ts';
 import { type Connection, connect } from '../connection.ts';
 import { Failure, UsageError } from '../failure.ts';
 import { jsonOf } from '../json.ts';
-import { duration, examples, whole } from '../options.ts';
+import { duration, examples, whole, withDefault } from '../options.ts';
 import { isLoopback } from '../settings.ts';
 import { listOf, type Paint } from '../table.ts';
 
@@ -28,7 +28,7 @@ export function addBench(program: Command): void {
     .option('--count <n>', 'messages', whole(1, 100_000), 1_000)
     .option('--batch <n>', 'messages in one request', whole(1, 1_000), 100)
     .option('--body <json>', 'what the queue takes', '{}')
-    .option('--timeout <duration>', 'give up after it', duration, 60_000)
+    .addOption(withDefault('--timeout <duration>', 'give up after it', duration, 60_000, '1m'))
     .option('--yes', 'also where the deployment is not on this machine')
     .addHelpText('after', examples('sluice bench --queue reports', 'sluice bench --queue reports --count 10000 --json'))
     .action(async (flags: Flags) => {

@@ -4,7 +4,7 @@ import { type Purged, type QueueReport, readyOf } from '../answers.ts';
 import { path } from '../api.ts';
 import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
-import { examples, someOf } from '../options.ts';
+import { examples, someOf, withDefault } from '../options.ts';
 import { purgeAll } from '../purge.ts';
 
 const PURGED = ['ready', 'delayed', 'dead'] as const;
@@ -34,7 +34,15 @@ function addPurge(program: Command): void {
     .command('purge')
     .description('delete the messages of a queue; those at work stay; asks first')
     .argument('<queue>', 'its name')
-    .option('--state <states>', `some of ${PURGED.join(',')}`, someOf(PURGED), ['ready', 'delayed'])
+    .addOption(
+      withDefault(
+        '--state <states>',
+        `some of ${PURGED.join(',')}`,
+        someOf(PURGED),
+        ['ready', 'delayed'],
+        'ready,delayed',
+      ),
+    )
     .option(...YES)
     .addHelpText('after', examples('sluice purge reports', 'sluice purge reports --state ready,delayed,dead --yes'))
     .action(async (queue: string, { state: states, ...flags }: { state: PurgedState[]; yes?: true }) => {

@@ -31,7 +31,7 @@ function addList(dead: Command): void {
     .action(async (queue: string, { limit }: { limit: number }) => {
       const { api, out } = connect(command);
       const messages = await browse(api, queue, 'dead', limit);
-      out.show({ messages }, () => messageTable(messages, 'dead', Date.now(), out.paint));
+      out.show({ messages }, () => messageTable(messages, 'dead', Date.now(), out));
     });
 }
 

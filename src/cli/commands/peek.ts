@@ -17,6 +17,6 @@ export function addPeek(program: Command): void {
     .action(async (queue: string, { state, limit }: { state: State; limit: number }) => {
       const { api, out } = connect(command);
       const messages = await browse(api, queue, state, limit);
-      out.show({ messages }, () => messageTable(messages, state, Date.now(), out.paint));
+      out.show({ messages }, () => messageTable(messages, state, Date.now(), out));
     });
 }

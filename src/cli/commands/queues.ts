@@ -20,7 +20,7 @@ export function addQueues(program: Command): void {
       const { api, out } = connect(command);
       if (queue === undefined) {
         const queues = await allQueues(api);
-        out.show({ queues }, () => queueTable(queues, Date.now(), out.paint));
+        out.show({ queues }, () => queueTable(queues, Date.now(), out));
       } else {
         const report = await api.get<QueueReport>(path`/v1/queues/${queue}`);
         out.show(report, () => queueDetail(report, Date.now(), out.paint));

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { ReceivedMessage, Settlement } from '../../client/index.ts';
 import { type Connection, connect } from '../connection.ts';
 import { UsageError } from '../failure.ts';
-import { duration, examples, whole } from '../options.ts';
+import { duration, examples, whole, withDefault } from '../options.ts';
 import type { Output } from '../output.ts';
 import { untilStopped } from '../poll.ts';
 import { visible } from '../visible.ts';
@@ -13,7 +13,7 @@ interface Flags {
   visibility: number;
   ack?: true;
   follow?: true;
-  count: number;
+  count?: number;
 }
 
 export function addReceive(program: Command): void {
@@ -23,9 +23,17 @@ export function addReceive(program: Command): void {
     .argument('<queues...>', 'their names; the first comes first')
     .option('--ack', 'they are done once they are printed; without it they are given back untouched')
     .option('--follow', 'stay and go on receiving, until it is stopped; takes --ack')
-    .option('--count <n>', 'with --follow: end after so many', whole(1, 1_000_000_000), Number.POSITIVE_INFINITY)
+    .option('--count <n>', 'with --follow: end after so many', whole(1, 1_000_000_000))
     .option('--max <n>', 'the most at once', whole(1, 100), 10)
-    .option('--visibility <duration>', 'how soon others get them where this command dies', duration, 30_000)
+    .addOption(
+      withDefault(
+        '--visibility <duration>',
+        'how soon others get them where this command dies',
+        duration,
+        30_000,
+        '30s',
+      ),
+    )
     .addHelpText(
       'after',
       examples(
@@ -62,7 +70,7 @@ async function once({ client, out }: Connection, queues: string[], { max, visibi
 }
 
 async function follow({ client, out }: Connection, queues: string[], flags: Flags): Promise<void> {
-  const { max, visibility, count } = flags;
+  const { max, visibility, count = Number.POSITIVE_INFINITY } = flags;
   const enough = new AbortController();
   let received = 0;
   const handler = async (message: ReceivedMessage) => {

@@ -19,7 +19,7 @@ export function addRings(program: Command): void {
       const { api, out } = connect(list);
       const found = await collect<RingReport>(api, '/v1/rings', { field: 'rings' });
       const rows = found.map(({ ring, length }) => [ring, length]);
-      out.show({ rings: found }, () => tableOf(['ring', 'length'], rows, out.paint));
+      out.show({ rings: found }, () => tableOf(['ring', 'length'], rows, out));
     });
   addShow(rings);
   addItems(rings);

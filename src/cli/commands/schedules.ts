@@ -6,8 +6,8 @@ import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
 import { examples } from '../options.ts';
 import { collect } from '../pages.ts';
-import { type Paint, tableOf } from '../table.ts';
-import { instantOf, lengthOf } from '../time.ts';
+import { type Screen, tableOf } from '../table.ts';
+import { fromNow, lengthOf } from '../time.ts';
 
 export function addSchedules(program: Command): void {
   const schedules = program.command('schedules').description('recurring messages');
@@ -18,7 +18,7 @@ export function addSchedules(program: Command): void {
     .action(async () => {
       const { api, out } = connect(list);
       const found = await collect<ScheduleReport>(api, '/v1/schedules', { field: 'schedules' });
-      out.show({ schedules: found }, () => scheduleTable(found, out.paint));
+      out.show({ schedules: found }, () => scheduleTable(found, Date.now(), out));
     });
   addVerb(schedules, 'run', 'fire one now, besides its times', 'fired');
   addVerb(schedules, 'pause', 'one fires no more', 'paused');
@@ -54,13 +54,13 @@ function addDelete(schedules: Command): void {
     });
 }
 
-function scheduleTable(schedules: ScheduleReport[], paint: Paint): string {
+function scheduleTable(schedules: ScheduleReport[], now: number, screen: Screen): string {
   const rows = schedules.map(({ id, state, queue, cron, everyMs, tz, next = [] }) => [
     id,
     state === 'paused' ? ({ text: state, style: 'yellow' } as const) : state,
     queue,
     cron === undefined ? `every ${lengthOf(everyMs ?? 0)}` : [cron, tz].filter(Boolean).join(' '),
-    instantOf(next[0]),
+    fromNow(next[0], now),
   ]);
-  return tableOf(['schedule', 'state', 'queue', 'when', 'next'], rows, paint);
+  return tableOf(['schedule', 'state', 'queue', 'when', 'next'], rows, screen);
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { allQueues } from '../browse.ts';
 import { type Change, changesOf, type Snapshot } from '../changes.ts';
 import { connect } from '../connection.ts';
-import { examples, interval, whole } from '../options.ts';
+import { examples, interval, whole, withDefault } from '../options.ts';
 import { looks, untilStopped } from '../poll.ts';
 import { statsOf } from '../stats.ts';
 import { lengthOf } from '../time.ts';
@@ -14,13 +14,13 @@ export function addTail(program: Command): void {
     .command('tail')
     .description('what changes in the queues, line by line until it is stopped')
     .option('--queue <queue>', 'only this one')
-    .option('--interval <duration>', 'between two looks', interval, 2_000)
-    .option('--count <n>', 'end after so many looks', whole(1, 1_000_000), Number.POSITIVE_INFINITY)
+    .addOption(withDefault('--interval <duration>', 'between two looks', interval, 2_000, '2s'))
+    .option('--count <n>', 'end after so many looks', whole(1, 1_000_000))
     .addHelpText(
       'after',
       examples('sluice tail', 'sluice tail --queue reports --interval 500ms', 'sluice tail --json | jq .change'),
     )
-    .action(async ({ queue, interval: intervalMs, count }: { queue?: string; interval: number; count: number }) => {
+    .action(async ({ queue, interval: intervalMs, count }: { queue?: string; interval: number; count?: number }) => {
       const { api, out } = connect(command);
       const between = queue === undefined ? 'shows in "ended" only' : 'does not show';
       out.say(`looking every ${lengthOf(intervalMs)}; what comes and goes between two looks ${between}`);
@@ -34,7 +34,11 @@ export function addTail(program: Command): void {
         };
       };
       let before: Snapshot | undefined;
-      for await (const now of looks(look, { intervalMs, count, signal: untilStopped() })) {
+      for await (const now of looks(look, {
+        intervalMs,
+        count: count ?? Number.POSITIVE_INFINITY,
+        signal: untilStopped(),
+      })) {
         for (const change of before ? changesOf(before, now) : []) await out.emit(change, () => lineOf(change));
         before = now;
       }

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { type QueueReport, readyOf, type Stats } from '../answers.ts';
 import { allQueues } from '../browse.ts';
 import { connect } from '../connection.ts';
-import { examples, interval, whole } from '../options.ts';
+import { examples, interval, whole, withDefault } from '../options.ts';
 import { looks, untilStopped } from '../poll.ts';
 import { queueTable } from '../queue-table.ts';
 import { statsOf } from '../stats.ts';
-import type { Paint } from '../table.ts';
+import type { Screen } from '../table.ts';
 import { lengthOf } from '../time.ts';
 
 interface Seen {
@@ -23,10 +23,10 @@ export function addTop(program: Command): void {
   const command = program
     .command('top')
     .description('the queues with most to do first, refreshing in place until it is stopped')
-    .option('--interval <duration>', 'between two looks', interval, 2_000)
-    .option('--count <n>', 'end after so many looks', whole(1, 1_000_000), Number.POSITIVE_INFINITY)
+    .addOption(withDefault('--interval <duration>', 'between two looks', interval, 2_000, '2s'))
+    .option('--count <n>', 'end after so many looks', whole(1, 1_000_000))
     .addHelpText('after', examples('sluice top', 'sluice top --interval 10s', 'sluice top --count 1 --json'))
-    .action(async ({ interval: intervalMs, count }: { interval: number; count: number }) => {
+    .action(async ({ interval: intervalMs, count }: { interval: number; count?: number }) => {
       const { api, out } = connect(command);
       const look = async (): Promise<Seen> => ({
         at: Date.now(),
@@ -34,17 +34,21 @@ export function addTop(program: Command): void {
         lastHour: (await statsOf(api))?.total,
       });
       const heading = `${api.url}, every ${lengthOf(intervalMs)}`;
-      for await (const seen of looks(look, { intervalMs, count, signal: untilStopped() })) {
-        await out.emit(seen, () => screen(seen, heading, out.paint));
+      for await (const seen of looks(look, {
+        intervalMs,
+        count: count ?? Number.POSITIVE_INFINITY,
+        signal: untilStopped(),
+      })) {
+        await out.emit(seen, () => pageOf(seen, heading, out));
       }
     });
 }
 
-function screen({ at, queues, lastHour }: Seen, heading: string, paint: Paint): string {
+function pageOf({ at, queues, lastHour }: Seen, heading: string, screen: Screen): string {
   const shown = queues.slice(0, roomFor(queues.length));
   const hidden = queues.length - shown.length;
   const more = hidden > 0 ? [`and ${hidden} more with less to do`] : [];
-  const lines = [paint('dim', `${heading}  ${new Date(at).toISOString()}`), queueTable(shown, at, paint)];
+  const lines = [screen.paint('dim', `${heading}  ${new Date(at).toISOString()}`), queueTable(shown, at, screen)];
   return `${process.stdout.isTTY ? HOME : ''}${[...lines, ...more, ...hourOf(lastHour)].join('\n')}`;
 }
 

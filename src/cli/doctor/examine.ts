@@ -1,6 +1,6 @@
 /** The examination: one look after the other, each of which may end in several findings. None changes anything but a repair. */
 import { SluiceError } from '../../client/index.ts';
-import type { DestinationPage, Findings, Health, MessageReport, QueueReport, Stats } from '../answers.ts';
+import type { DestinationPage, Findings, Health, MessageReport, QueueReport, SourceReport, Stats } from '../answers.ts';
 import { path } from '../api.ts';
 import { isLoopback } from '../settings.ts';
 import { type Finding, finding } from './finding.ts';
@@ -10,6 +10,7 @@ import {
   judgeDestinations,
   judgeQueues,
   judgeScopes,
+  judgeSources,
   type Signs,
   uncountedOf,
 } from './rules.ts';
@@ -63,6 +64,8 @@ async function* examineWithToken(site: Site, health: Seen, audited: Audited): As
   const queues = await allQueues(site, operate.body as QueuePage);
   yield judgeCron(await signsOf(site, queues, stats?.body), now);
   yield* judgeQueues(queues, now);
+  const sources = await site.see('GET', '/v1/sources');
+  if (sources.status === 200) yield* judgeSources((sources.body as { sources: SourceReport[] }).sources);
   const failing = await site.see('GET', '/v1/destinations'); // its first page: who is down is rarely more
   if (failing.status === 200) yield judgeDestinations((failing.body as DestinationPage).destinations);
   yield* audit(site, audited);

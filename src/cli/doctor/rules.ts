@@ -1,5 +1,5 @@
 /** What is well, doubtful or wrong about what was seen. Pure. */
-import { type DestinationPage, type QueueReport, readyOf, type Stats } from '../answers.ts';
+import { type DestinationPage, type QueueReport, readyOf, type SourceReport, type Stats } from '../answers.ts';
 import { lengthOf } from '../time.ts';
 import { type Finding, finding } from './finding.ts';
 
@@ -43,7 +43,10 @@ export function judgeCron({ hasFigures, lastSweepAt, uncountedAt, overdueAt }: S
     return finding('cron', status, `what a sweep has to do has waited ${lengthOf(waitsMs)}`, TRIGGER);
   }
   if (!hasFigures) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
-  if (lastSweepAt === undefined) return finding('cron', 'warn', 'no sweep has run yet', TRIGGER);
+  if (lastSweepAt === undefined) {
+    const found = 'no sweep has run yet; the first comes with the first full minute of a deployment';
+    return finding('cron', 'warn', found, `look again in two minutes; if it stands then: ${TRIGGER}`);
+  }
   const quietMs = now - lastSweepAt;
   if (quietMs <= NOTED_MS + SWEEP_WARN_MS) return finding('cron', 'ok', `swept ${lengthOf(quietMs)} ago`);
   const found = `swept ${lengthOf(quietMs)} ago; a cron that runs leaves a sign every ten minutes`;
@@ -60,6 +63,7 @@ export function uncountedOf(points: Stats['points'], lastSweepAt: number): numbe
 export function judgeQueues(queues: QueueReport[], now: number): Finding[] {
   const findings = queues.flatMap((report) => [
     ...judgeUnknown(report),
+    ...judgeSecrets(report),
     ...judgePause(report),
     ...judgeBacklog(report, now),
     ...judgeDead(report),
@@ -77,6 +81,14 @@ function judgeUnknown({ queue, kind, ...report }: QueueReport): Finding[] {
   const { delayed, leased, dead } = report;
   const found = `${queue} is not in the code of this deployment, and holds ${readyOf({ queue, kind, ...report }) + delayed + leased + dead} messages`;
   return [finding('unknown', 'warn', found, `deploy it again, or sluice purge ${queue} --state ready,delayed,dead`)];
+}
+
+/** Its messages wait, and lose no attempt. */
+function judgeSecrets({ queue, missingSecrets = [] }: QueueReport): Finding[] {
+  return missingSecrets.map((name) => {
+    const found = `${queue} delivers nothing: ${name} holds no signing secret (whsec_ and base64 of 24 to 64 bytes)`;
+    return finding('secrets', 'warn', found, `npx wrangler secret put ${name}`);
+  });
 }
 
 function judgePause({ queue, paused, ...report }: QueueReport): Finding[] {
@@ -124,6 +136,17 @@ export function judgeDestinations(destinations: DestinationPage['destinations'])
   const names = down.map(({ queue, group, failures }) => `${group ?? queue} (${failures} failures)`);
   const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? `, and ${names.length - 5} more` : '');
   return finding('outgoing', 'warn', `left alone: ${shown}`, 'are they up? The errors stand with their messages');
+}
+
+/** What came in to one that is closed was refused; those of an older deployment do not say whether they are. */
+export function judgeSources(sources: SourceReport[]): Finding[] {
+  const closed = sources.filter(({ open = true }) => !open);
+  if (closed.length === 0) return [finding('sources', 'ok', `${sources.length} sources, all open`)];
+  return closed.map(({ source, reason }) => {
+    const why = reason === undefined ? '' : `: ${reason}`;
+    const todo = 'set the secret that its definition names (npx wrangler secret put NAME), or take it out of the code';
+    return finding('sources', 'warn', `${source} is closed, and answers 503 to every webhook${why}`, todo);
+  });
 }
 
 /** @param answers what the server said to a request of each scope that changes nothing */

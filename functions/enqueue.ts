@@ -5,7 +5,7 @@ import { InvalidMessage, type Issue } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, permit } from '../src/http/auth.ts';
 import { isObject, limitBody, readObject, requestName } from '../src/http/body.ts';
-import { Problem } from '../src/http/problem.ts';
+import { unknown } from '../src/http/problem.ts';
 import { queuesNamed, type Receipt } from '../src/producer.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
@@ -13,7 +13,7 @@ export const enqueue: EdgeFunction = (app) => {
   app.post('/v1/queues/:queue/messages', allow('enqueue'), limitBody, async (c) => {
     permit(c.var.token, c.req.param('queue'));
     const queue = c.var.engine.queues.get(c.req.param('queue'));
-    if (!queue) throw new Problem('unknown_queue');
+    if (!queue) throw unknown('unknown_queue', c.req.param('queue'));
     const { body, ...options } = await readObject(c);
     const [receipt] = await accept(c, [{ queue, body, options, at: '' }]);
     return c.json(receipt, receipt?.duplicate ? 200 : 202);

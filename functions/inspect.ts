@@ -3,7 +3,7 @@ import type { EdgeFunction } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { readQuery } from '../src/http/body.ts';
 import { LeasesPage, QueuesPage } from '../src/http/inspect-schema.ts';
-import { Problem } from '../src/http/problem.ts';
+import { unknown } from '../src/http/problem.ts';
 import { QUEUE_NAME } from '../src/message.ts';
 import type { AnyQueue } from '../src/queue.ts';
 
@@ -27,7 +27,7 @@ export const inspect: EdgeFunction = (app) => {
   app.get('/v1/queues/:queue/dead/causes', allow('operate'), async (c) => {
     const name = c.req.param('queue');
     permit(c.var.token, name);
-    if (!QUEUE_NAME.test(name) || !(await c.var.engine.inspector.named(name))) throw new Problem('unknown_queue');
+    if (!QUEUE_NAME.test(name) || !(await c.var.engine.inspector.named(name))) throw unknown('unknown_queue', name);
     return c.json(await c.var.engine.inspector.causes(name));
   });
 

@@ -4,7 +4,7 @@ import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
 import { Audit, Destinations, Id, Override, Page, Purge, Redrive } from '../src/http/operate-schema.ts';
-import { Problem } from '../src/http/problem.ts';
+import { unknown } from '../src/http/problem.ts';
 import { DRAINED, QUEUE_NAME } from '../src/message.ts';
 import type { NamedQueue, Overrides } from '../src/operator.ts';
 import type { AnyQueue } from '../src/queue.ts';
@@ -22,7 +22,7 @@ export const operate: EdgeFunction = (app) => {
 
   app.get('/v1/messages/:id', allow('operate'), async (c) => {
     const message = await c.var.engine.operator.message(knownId(c));
-    if (message.state === 'gone') throw new Problem('unknown_message');
+    if (message.state === 'gone') throw unknown('unknown_message', message.id);
     permit(c.var.token, message.queue ?? ANY_QUEUE);
     return c.json(message);
   });
@@ -30,10 +30,10 @@ export const operate: EdgeFunction = (app) => {
   app.delete('/v1/messages/:id', allow('operate'), async (c) => {
     const { operator } = c.var.engine;
     const { state, queue } = await operator.message(knownId(c));
-    if (state === 'gone') throw new Problem('unknown_message');
+    if (state === 'gone') throw unknown('unknown_message', knownId(c));
     permit(c.var.token, queue ?? ANY_QUEUE);
     const was = await operator.cancel(knownId(c));
-    if (was === 'gone') throw new Problem('unknown_message');
+    if (was === 'gone') throw unknown('unknown_message', knownId(c));
     return c.json({ id: knownId(c), was });
   });
 
@@ -90,12 +90,12 @@ async function named(c: Context<SluiceEnv>): Promise<AnyQueue | NamedQueue> {
   const name = c.req.param('queue') ?? '';
   permit(c.var.token, name);
   const queue = QUEUE_NAME.test(name) ? await c.var.engine.inspector.named(name) : undefined;
-  if (!queue) throw new Problem('unknown_queue');
+  if (!queue) throw unknown('unknown_queue', name);
   return queue;
 }
 
 function knownId(c: Context<SluiceEnv>): string {
   const id = Id.safeParse(c.req.param('id'));
-  if (!id.success) throw new Problem('unknown_message');
+  if (!id.success) throw unknown('unknown_message', c.req.param('id'));
   return id.data;
 }

@@ -5,7 +5,7 @@ import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, permit } from '../src/http/auth.ts';
 import { limitBody, readValid } from '../src/http/body.ts';
 import { nameLease, queuesOfLease } from '../src/http/lease-name.ts';
-import { Problem } from '../src/http/problem.ts';
+import { Problem, unknown } from '../src/http/problem.ts';
 import { ReceiveRequest, SettleRequest } from '../src/http/receive-schema.ts';
 import { wakeDrain } from '../src/sluice.ts';
 
@@ -51,7 +51,7 @@ function pulled(c: Context<SluiceEnv>, names: string[]): string[] {
   for (const name of names) {
     permit(c.var.token, name);
     const queue = c.var.engine.queues.get(name);
-    if (!queue) throw new Problem('unknown_queue', `There is no queue ${name} here`);
+    if (!queue) throw unknown('unknown_queue', name);
     if (queue.handler) throw new Problem('not_pulled', `The Worker's own handler drains ${name}`);
   }
   return names;

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
-import { Problem } from '../src/http/problem.ts';
+import { Problem, unknown } from '../src/http/problem.ts';
 import { Items, RingListQuery, RingName, RingPageQuery, Rotate } from '../src/http/ring-schema.ts';
 
 export const rings: EdgeFunction = (app) => {
@@ -17,7 +17,7 @@ export const rings: EdgeFunction = (app) => {
     const ring = named(c);
     const { limit, cursor } = readQuery(c, RingPageQuery);
     const page = await c.var.engine.rings.page(ring, limit, cursor);
-    if (page.length === 0) throw new Problem('unknown_ring');
+    if (page.length === 0) throw unknown('unknown_ring', ring);
     return c.json({ ring, ...page });
   });
 

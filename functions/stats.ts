@@ -3,7 +3,7 @@ import type { EdgeFunction } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { readQuery } from '../src/http/body.ts';
 import { metricsText } from '../src/http/metrics.ts';
-import { Problem } from '../src/http/problem.ts';
+import { unknown } from '../src/http/problem.ts';
 import { StatsQuery } from '../src/http/stats-schema.ts';
 
 /** All queues together, those included that this deployment no longer has; and messages whose queue nobody knows. */
@@ -15,7 +15,7 @@ export const stats: EdgeFunction = (app) => {
     const { engine, token } = c.var;
     const { range, queue } = readQuery(c, StatsQuery);
     if (queue !== undefined) permit(token, queue);
-    if (queue !== undefined && !(await engine.inspector.named(queue))) throw new Problem('unknown_queue');
+    if (queue !== undefined && !(await engine.inspector.named(queue))) throw unknown('unknown_queue', queue);
     const permitted = [...engine.queues.keys()].filter((name) => isPermitted(token, name));
     const all = isPermitted(token, ANY_QUEUE) ? [ALL] : permitted;
     return c.json(await engine.stats.report(range, queue === undefined ? all : [queue]));

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readObject, requestName } from '../src/http/body.ts';
-import { Problem } from '../src/http/problem.ts';
+import { Problem, unknown } from '../src/http/problem.ts';
 import { QUEUE_NAME } from '../src/message.ts';
 import { wakeDrain } from '../src/sluice.ts';
 import type { Subscribed } from '../src/topics.ts';
@@ -60,7 +60,7 @@ export const topics: EdgeFunction = (app) => {
 function named(c: Context<SluiceEnv>, parameter: 'topic' | 'subscription'): string {
   const name = c.req.param(parameter) ?? '';
   if (parameter === 'topic') permit(c.var.token, name);
-  if (!QUEUE_NAME.test(name)) throw new Problem('unknown_topic');
+  if (!QUEUE_NAME.test(name)) throw unknown('unknown_topic', name);
   return name;
 }
 

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { InvalidMessage } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, permit } from '../src/http/auth.ts';
-import { Problem, type ProblemCode } from '../src/http/problem.ts';
+import { Problem, type ProblemCode, unknown } from '../src/http/problem.ts';
 import { limitRate } from '../src/http/rate-limit.ts';
 import { logError } from '../src/log.ts';
 import { wakeDrain } from '../src/sluice.ts';
@@ -37,7 +37,7 @@ export const webhooks: EdgeFunction = (app) => {
 /** @throws Problem unknown_source, rate_limited */
 async function named(c: Context<SluiceEnv>): Promise<AnySource> {
   const source = c.var.engine.sources.get(c.req.param('source') ?? '');
-  if (!source) throw new Problem('unknown_source');
+  if (!source) throw unknown('unknown_source', c.req.param('source'));
   const caller = c.req.header('cf-connecting-ip') ?? ''; // so that whoever forges does not use up what the sender may
   await limitRate(c.env, { name: `hooks/${source.name}/${caller}` }, `The source "${source.name}"`);
   return source;

@@ -118,7 +118,7 @@ export function openEngine(
 ): Engine {
   const config = readConfig(env);
   const addresses: AddressRules = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
-  const queues = withSenders(defined, addresses);
+  const queues = withSenders(defined, addresses, env);
   const delivered = [...queues.values()].filter(({ handler }) => handler !== undefined);
   const requests = delivered.map((queue) => queue.requests);
   const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);

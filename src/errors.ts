@@ -86,3 +86,8 @@ export class Refusal extends Error {
 export class BadSettings extends Error {
   override readonly name = 'BadSettings';
 }
+
+/** A delivery cannot be signed as it should be. It is no attempt: a deployment that has the secret can make it. */
+export class MissingSecret extends Error {
+  override readonly name = 'MissingSecret';
+}

@@ -19,7 +19,7 @@ export function logWarning(event: string, fields: LogFields = {}): void {
 /** What may be told of an unknown error: its text may hold anything. */
 export const nameOfError = (error: unknown): string => (error instanceof Error ? error.name : typeof error);
 
-/** What a handler threw, for a developer's terminal: it may hold anything. */
+/** What a handler or a schema threw, for a developer's terminal: it may hold anything. */
 export function printFailure({ text, stack }: { text: string; stack?: string | undefined }): void {
   // biome-ignore lint/suspicious/noConsole: as above
   console.error(stack ? `${text}\n${stack}` : text);

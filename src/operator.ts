@@ -17,6 +17,8 @@ export interface QueueReport extends Omit<Counts, 'limits'>, Partial<Defined> {
   limits: ReturnType<typeof limitsIn>;
   /** What operators set. */
   overrides: ReturnType<typeof limitsIn>;
+  /** Bindings that should hold the secrets of its destination, and do not: nothing is sent without them. */
+  missingSecrets?: readonly string[];
 }
 
 /** What stands in a queue's definition. */
@@ -37,8 +39,9 @@ export interface Overrides {
 /** A message as operators see it. The body is there where it can be read. */
 export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> {
   id: string;
-  /** The URL it is delivered to, if it names one. */
+  /** The URL it is delivered to, if it names one, and how where it says so. */
   destination?: string;
+  method?: string | undefined;
   /** `done`: acked, and its result is kept. */
   state: State | 'done' | 'cancelled' | 'unseen' | 'gone';
   /** What is stored of it is damaged, or nested too deep to be written: it is not shown. */
@@ -146,10 +149,11 @@ export function openOperator(operations: Operations, mostSteps: number, clock: (
 export function reportOfQueue(queue: AnyQueue | NamedQueue, { limits, ...counts }: Counts): QueueReport {
   const overrides = limitsIn(limits);
   if (!('policy' in queue)) return { queue: queue.name, kind: 'unknown', limits: overrides, overrides, ...counts };
-  const { name, pool, priority, attempts, timeoutMs, ordered, policy } = queue;
+  const { name, pool, priority, attempts, timeoutMs, ordered, policy, destination } = queue;
+  const lacks = destination?.missingSecrets?.length ? { missingSecrets: destination.missingSecrets } : {};
   const kind = pool === DRAINED ? 'drained' : 'pulled';
   const inForce = { ...limitsIn(policy), ...overrides };
-  return { queue: name, kind, priority, attempts, timeoutMs, ordered, limits: inForce, overrides, ...counts };
+  return { queue: name, kind, priority, attempts, timeoutMs, ordered, limits: inForce, overrides, ...lacks, ...counts };
 }
 
 /** With the blank before it that storage wants. */
@@ -169,7 +173,7 @@ function reportOf(state: MessageReport['state'], { entry, at, envelope, failures
   const report: MessageReport = { id, state, attempt, failures, ...(at === undefined ? {} : { at }) };
   try {
     const { destination, ...message } = openEnvelope(entry, envelope).message;
-    return { ...message, ...(destination && { destination: destination.url }), ...report };
+    return { ...message, ...(destination && { destination: destination.url, method: destination.method }), ...report };
   } catch {
     // What the store knows of it is all there is.
     return envelope === '' ? report : { ...report, unreadable: true };

@@ -250,7 +250,9 @@ describe('npm run positions', () => {
     expect(await ended).toBe(0);
     const source = readFileSync('src/sluice.ts', 'utf8');
     const [inSource] = placeOf(source, thrown);
-    expect(output.out).toMatch(new RegExp(`^at a \\(src/sluice\\.ts:${inSource}:\\d+\\)\nat b \\(elsewhere\\.js:1:1\\)\n$`));
+    expect(output.out).toMatch(
+      new RegExp(`^at a \\(src/sluice\\.ts:${inSource}:\\d+\\)\nat b \\(elsewhere\\.js:1:1\\)\n$`),
+    );
   });
 
   /** Line and column, from 1. */

@@ -8,8 +8,8 @@ export function visible(text: string): string {
   return text.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** The beginning of it, with an ellipsis where something is left out. */
+/** The beginning of it, with an ellipsis where something is left out. @param most UTF-16 units: about the columns of a terminal */
 export function shortened(text: string, most: number): string {
-  const chars = [...text];
-  return chars.length <= most ? text : `${chars.slice(0, most - 1).join('')}…`;
+  if (text.length <= most) return text;
+  return `${text.slice(0, most - 1).replace(/[\uD800-\uDBFF]$/, '')}…`; // no half of a character
 }

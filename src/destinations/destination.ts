@@ -107,6 +107,8 @@ export interface DestinationPolicy {
   readonly secrets: string[] | Readonly<Record<string, string[]>>;
   /** Which addresses it may have. A deployment sets its own. */
   readonly rules: AddressRules;
+  /** The names of bindings in which a deployment has no secret, where it should. */
+  readonly missingSecrets?: readonly string[];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
 import type { Backoff } from '../backoff.ts';
 import { utf8 } from '../bytes.ts';
-import { BadSettings, Refusal, RetryLater } from '../errors.ts';
+import { BadSettings, MissingSecret, Refusal, RetryLater } from '../errors.ts';
 import { type Message, rawBytes } from '../message.ts';
 import type { AnyQueue, Handler } from '../queue.ts';
 import { type AddressRules, judgeUrl } from './address.ts';
@@ -40,13 +40,20 @@ type Outgoing = Message & { destination?: StoredDestination };
  * The queues, those with a destination with a handler that delivers there.
  * @throws BadSettings where the rules refuse a queue's own url
  */
-export function withSenders(queues: ReadonlyMap<string, AnyQueue>, rules: AddressRules): Map<string, AnyQueue> {
+export function withSenders(
+  queues: ReadonlyMap<string, AnyQueue>,
+  rules: AddressRules,
+  env: unknown = {},
+): Map<string, AnyQueue> {
   const equipped = [...queues].map(([name, queue]): [string, AnyQueue] => {
     const { destination: policy, backoff } = queue;
     if (!policy) return [name, queue];
     const judged = policy.url === undefined ? undefined : judgeUrl(policy.url, rules);
     if (judged && 'fault' in judged) throw new BadSettings(`queue ${name}: its destination's url ${judged.fault}`);
-    const destination = { ...policy, rules };
+    const missingSecrets = Object.values(policy.secrets)
+      .flat()
+      .filter((secret) => !keysOf(env, secret));
+    const destination = { ...policy, rules, missingSecrets };
     return [name, Object.freeze({ ...queue, destination, handler: sender(destination, backoff) })];
   });
   return new Map(equipped);
@@ -86,12 +93,14 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
   };
 }
 
-/** @throws Undelivered where a secret is missing or none: nothing is sent unsigned that should be signed */
+const keysOf = (env: unknown, name: string) => keysIn((env as Record<string, unknown>)[name]);
+
+/** @throws MissingSecret where one is missing or none: nothing is sent unsigned that should be signed */
 function keysFrom(env: unknown, names: string[] | undefined): Uint8Array[] {
-  if (!names) throw new Undelivered("the queue has no such secret as the message's destination names");
+  if (!names) throw new MissingSecret("the queue has no such secret as the message's destination names");
   return names.flatMap((name) => {
-    const keys = keysIn((env as Record<string, unknown>)[name]);
-    if (!keys) throw new Undelivered(`the binding ${name} holds no secret: whsec_ and base64 of 24 to 64 bytes`);
+    const keys = keysOf(env, name);
+    if (!keys) throw new MissingSecret(`the binding ${name} holds no secret: whsec_ and base64 of 24 to 64 bytes`);
     return keys;
   });
 }

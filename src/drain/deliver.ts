@@ -2,8 +2,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { signIn } from '../destinations/send.ts';
 import { YEAR_MS } from '../duration.ts';
-import { Refusal, RetryLater } from '../errors.ts';
+import { MissingSecret, Refusal, RetryLater } from '../errors.ts';
 import { toJson } from '../json.ts';
+import { logError } from '../log.ts';
 import { headerOf, type NewMessage, type Opened, openEnvelope } from '../message.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
@@ -19,9 +20,12 @@ export interface Delivery extends Omit<Opened, 'dueAt'> {
   dueAt: number | undefined;
 }
 
-/** How long a message waits whose queue this deployment does not know: a newer or older one may. As long as it has waited. */
-const UNKNOWN_LEAST_MS = 2_000;
-const UNKNOWN_MOST_MS = 15 * 60_000;
+/**
+ * How long a message waits whose queue this deployment does not know, or has no secret for: a newer or older one may. As long as
+ * it has waited.
+ */
+const OTHERS_LEAST_MS = 2_000;
+const OTHERS_MOST_MS = 15 * 60_000;
 /** The wait where a queue's own backoff throws, or gives what is no wait. */
 const FALLBACK_WAIT_MS = 60_000;
 
@@ -37,7 +41,8 @@ export function openDelivery(
   try {
     const header = headerOf(envelope);
     const queue = queues.get(header.queue);
-    if (!queue?.handler) return { entry, outcome: 'release', delayMs: unknownWaitMs(header.enqueuedAt + clockAheadMs) };
+    if (!queue?.handler)
+      return { entry, outcome: 'release', delayMs: waitForOthersMs(header.enqueuedAt + clockAheadMs) };
     const { message, readAtAck, dueAt } = openEnvelope(entry, envelope, header);
     const first = entry.startsWith('1.'); // of later ones the envelope does not tell when they were due
     return { entry, message, readAtAck, queue, dueAt: first ? dueAt + clockAheadMs : undefined };
@@ -46,7 +51,7 @@ export function openDelivery(
   }
 }
 
-const unknownWaitMs = (since: number) => Math.min(UNKNOWN_MOST_MS, Math.max(UNKNOWN_LEAST_MS, Date.now() - since));
+const waitForOthersMs = (since: number) => Math.min(OTHERS_MOST_MS, Math.max(OTHERS_LEAST_MS, Date.now() - since));
 
 /**
  * Runs the handler to its end, at once where there is nothing to wait for: promises cost more than all else that a message
@@ -92,6 +97,10 @@ function acked({ entry, queue, readAtAck }: Delivery, result: unknown, chained: 
 }
 
 function notDone({ entry, message, queue }: Delivery, error: unknown, random: () => number): Settlement {
+  if (isA(error, MissingSecret)) {
+    logError('delivery held back', { queue: queue.name, id: message.id, reason: error.message });
+    return { entry, outcome: 'release', delayMs: waitForOthersMs(message.enqueuedAt) };
+  }
   const settlement = failed(entry, message.attempt, queue, error, random);
   return queue.destination ? { ...settlement, ...signIn(error) } : settlement;
 }

@@ -2,8 +2,9 @@
 import type { Handler } from 'hono';
 import { Hono } from 'hono/tiny';
 import type { Token } from '../config.ts';
+import { describe, framesOf } from '../drain/thrown.ts';
 import type { Engine } from '../engine.ts';
-import { logError, nameOfError } from '../log.ts';
+import { logError, nameOfError, printFailure } from '../log.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';
 
 /** What a request carries along. */
@@ -33,8 +34,10 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object) => 
     const problem = toProblem(error);
     if (problem.code === 'misconfigured') logError('bad settings', { settings: error.message });
     // The text of an unknown error may hold anything, bodies too: its name has to do. A problem was logged where it is known.
-    if (problem.code === 'internal' && problem !== error)
+    if (problem.code === 'internal' && problem !== error) {
       logError('request failed', { method: c.req.method, route: c.req.routePath, error: nameOfError(error) });
+      if (c.var.engine?.config.SLUICE_LOG_ERRORS) printFailure({ text: describe(error), stack: framesOf(error) });
+    }
     return answerProblem(c, problem);
   });
   app.notFound((c) => {

@@ -58,11 +58,17 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The body, checked. @throws Problem invalid_json; InvalidMessage that names each field */
+/** The body, checked; none at all where no field has to be there. @throws Problem invalid_json; InvalidMessage that names each field */
 export async function readValid<Schema extends z.ZodMiniType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
-  const parsed = schema.safeParse(await readObject(c));
+  const parsed = schema.safeParse(await readObject(c).catch((error) => nothing(c, schema, error)));
   if (parsed.success) return parsed.data;
   throw new InvalidMessage(issuesOf(parsed.error, ''));
+}
+
+/** Where no body came and none is needed. @throws the error that reading it gave */
+async function nothing(c: Context, schema: z.ZodMiniType, error: unknown): Promise<object> {
+  if ((await c.req.text()) === '' && schema.safeParse({}).success) return {};
+  throw error;
 }
 
 /** The query, checked. @throws InvalidMessage that names each field */

@@ -33,7 +33,7 @@ export const Id = z.string().check(z.regex(/^[\w-]{1,64}$/));
 
 export const Redrive = z.union([
   z.strictObject({ ids: z.array(Id).check(z.minLength(1), z.maxLength(1_000)) }),
-  z.strictObject({ limit: z.int().check(z.minimum(1), z.maximum(1_000)) }),
+  z.strictObject({ limit: z._default(z.int().check(z.minimum(1), z.maximum(1_000)), 1_000) }),
 ]);
 
 /** What an operator may set for a queue over its definition: at least one of them. */

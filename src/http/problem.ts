@@ -68,6 +68,14 @@ export class Problem extends Error {
   }
 }
 
+/** A name that a caller asked for is shown where it has nothing but what names are made of. */
+const SHOWN = /^[\w.-]{1,64}$/;
+
+/** There is nothing of this name. */
+export function unknown(code: ProblemCode & `unknown_${string}`, name = ''): Problem {
+  return new Problem(code, SHOWN.test(name) ? `${PROBLEMS[code].title} (${name})` : undefined);
+}
+
 /** How soon it makes sense to send the same request again, s. A refusal lasts: quota, memory, a token. */
 const RETRY_AFTER_S = { unreachable: 1, slow: 5, garbled: 1, refused: 30 } satisfies Record<StorageFailure, number>;
 
@@ -75,7 +83,7 @@ const RETRY_AFTER_S = { unreachable: 1, slow: 5, garbled: 1, refused: 30 } satis
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof BadSettings) return new Problem('misconfigured');
-  if (error instanceof UnknownTopic) return new Problem('unknown_topic');
+  if (error instanceof UnknownTopic) return unknown('unknown_topic', error.message);
   if (error instanceof RequestMismatch) return new Problem('idempotency_key_reused');
   if (error instanceof StorageError) {
     const afterS = Math.max(RETRY_AFTER_S[error.code], Math.ceil(error.afterMs / 1_000));

@@ -2,7 +2,7 @@
 import type { Bundle } from './bundle.ts';
 import { positionsIn } from './positions.ts';
 
-export class LoadError extends Error {
+class LoadError extends Error {
   override readonly name = 'LoadError';
 }
 

@@ -211,6 +211,8 @@ describe('rules', () => {
     expect(tableOf(['name', 'body'], rows, SCREEN).split('\n')[1]).toBe(`a     ${'x'.repeat(300)}`);
     const [heading, row] = tableOf(['name', 'body'], rows, { paint: plain, width: 5 }).split('\n');
     expect([heading, row]).toEqual(['name  body', `a     ${'x'.repeat(7)}…`]);
+    const faces = tableOf(['name', 'body'], [['a', '🙂'.repeat(9)]], { paint: plain, width: 14 }).split('\n')[1];
+    expect(faces).toBe(`a     ${'🙂'.repeat(3)}…`);
   });
 
   test('instants as far from now', () => {

@@ -75,16 +75,27 @@ onEachRedis(
     test.each([
       ['is not there', {}],
       ['is no secret', { A: 'hunter2', B: secret }],
-    ])('nothing is sent unsigned where a secret %s', async (_, bindings) => {
-      const signed = defineQueue('out', { destination: { secrets: ['A', 'B'] }, attempts: 1 });
-      const engine = engineOn(bench(), [signed], { ...LOCAL, ...bindings });
-      const [id = ''] = await enqueue(bench(), engine, 'out', [{ destination: `${good.url}/unsigned` }]);
-      await engine.drain(2_000);
-      const { state, failures } = await engine.operator.message(id);
-      expect([state, failures[0]?.text]).toEqual(['dead', expect.stringContaining('the binding A holds no secret')]);
-      expect(failures[0]?.text).not.toContain('hunter2');
-      expect(good.arrived.filter(({ path }) => path === '/unsigned')).toEqual([]);
-    });
+    ])(
+      'where a secret %s nothing is sent unsigned, and no attempt is lost: it goes once there is one',
+      async (_, bindings) => {
+        const signed = defineQueue('out', { destination: { secrets: ['A', 'B'] }, attempts: 1 });
+        const engine = engineOn(bench(), [signed], { ...LOCAL, ...bindings });
+        const [id = ''] = await enqueue(bench(), engine, 'out', [{ destination: `${good.url}/unsigned` }]);
+        await engine.drain(1_000);
+        expect(await engine.operator.message(id)).toMatchObject({ state: 'delayed', attempt: 1, failures: [] });
+        const missing = Object.keys({ A: '', B: '' }).filter((name) => name === 'A' || !(name in bindings));
+        expect(await engine.inspector.queues([...engine.queues.values()])).toMatchObject([{ missingSecrets: missing }]);
+        expect(good.arrived.filter(({ path }) => path === '/unsigned')).toEqual([]);
+
+        const mended = engineOn(bench(), [signed], { ...LOCAL, A: secret, B: secret });
+        expect((await mended.inspector.queues([...mended.queues.values()]))[0]).not.toHaveProperty('missingSecrets');
+        await mended.drain(5_000); // it sleeps until the message is due
+        expect(good.arrived.filter(({ path }) => path === '/unsigned')).toMatchObject([
+          { id, attempt: 1, verified: true },
+        ]);
+        bench().alive.delete(id);
+      },
+    );
 
     test('each of a queue with named secrets is signed by its own', async () => {
       const named = defineQueue('out', { destination: { secrets: { ours: ['A'], theirs: ['B'] } } });

@@ -31,6 +31,16 @@ const queues = [
   failing('text', () => {
     throw 'just a text';
   }),
+  defineQueue('unchecked', {
+    kind: 'pull',
+    schema: {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (body) => ({ value: customerOf(body as Order) }),
+      },
+    },
+  }),
   failing('refusing', () => {
     throw refuse('no such customer');
   }),

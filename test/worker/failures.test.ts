@@ -88,6 +88,11 @@ describe('the log', () => {
     const printed = () => forDevelopers().logs.find((line) => line.startsWith('TypeError: Cannot read'));
     await eventually('it is printed', () => printed() !== undefined);
     expect(printed()?.split('\n')[1]).toMatch(/^\s*at customerOf \(test\/support\/failing\.ts:12:\d+\)$/);
+    const unchecked = await forDevelopers().call('/v1/queues/unchecked/messages', { body: { body: {} } });
+    expect([unchecked.status, (await unchecked.text()).includes('customer')]).toEqual([500, false]);
+    await eventually('what a schema threw too', () =>
+      forDevelopers().logs.some((line) => /^TypeError: Cannot read.*\n +at customerOf .*\n +at .*validate/.test(line)),
+    );
     await failureIn(forDevelopers(), 'refusing');
     await eventually('a refusal too', () => forDevelopers().logs.includes('Refusal: no such customer'));
   });

@@ -220,7 +220,16 @@ const refused: [string, string, string, unknown, string, number, string, string[
     'invalid_message',
     ['state', 'limit', 'x'],
   ],
-  ['neither ids nor a limit', 'POST', '/v1/queues/reports/dead/redrive', {}, 'all', 422, 'invalid_message', ['ids']],
+  [
+    'a limit of nothing',
+    'POST',
+    '/v1/queues/reports/dead/redrive',
+    { limit: 0 },
+    'all',
+    422,
+    'invalid_message',
+    ['limit'],
+  ],
   [
     'states that there are not',
     'POST',

@@ -1,4 +1,5 @@
 /** The OpenAPI document of the API: made from the route table and the very schemas that validate. Pure. */
+import * as z from 'zod/mini';
 import type { ProblemCode } from '../problem.ts';
 import type { Answer, OpenApi, Operation, Parameter, Reference } from './document.ts';
 import { MEANINGS, PROBLEM_HEADERS, problemsOf } from './problems.ts';
@@ -78,7 +79,14 @@ function operationOf(route: Route): Operation {
     ...(description ? { description } : {}),
     security: scope ? [{ bearer: [scope] }] : [],
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body ? { requestBody: { required: true, content: json(schemaOf(body.schema), body.example) } } : {}),
+    ...(body
+      ? {
+          requestBody: {
+            required: !z.core.safeParse(body.schema, {}).success,
+            content: json(schemaOf(body.schema), body.example),
+          },
+        }
+      : {}),
     responses: Object.fromEntries([...answers, ...refusals]),
   };
 }

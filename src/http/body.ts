@@ -67,7 +67,8 @@ export async function readValid<Schema extends z.ZodMiniType>(c: Context, schema
 
 /** Where no body came and none is needed. @throws the error that reading it gave */
 async function nothing(c: Context, schema: z.ZodMiniType, error: unknown): Promise<object> {
-  if ((await c.req.text()) === '' && schema.safeParse({}).success) return {};
+  const isUnread = error instanceof Problem && error.code === 'invalid_json';
+  if (isUnread && (await c.req.text()) === '' && schema.safeParse({}).success) return {};
   throw error;
 }
 

@@ -122,12 +122,15 @@ function failureText({ text, stack }: NonNullable<Settlement['failure']>): strin
 
 /** The first frames, as many as there is room for. */
 function wholeFrames(stack: string): string {
-  const frames = stack.split('\n').map(folded).join('\t');
+  const frames = stack
+    .split('\n')
+    .map((frame) => folded(frame.trim()))
+    .join('\t');
   return frames.length <= STACK_TEXT ? frames : frames.slice(0, STACK_TEXT).replace(/\t[^\t]*$/, '');
 }
 
 /** Leaves no tab and no end of a line. */
-const folded = (text: string) => text.trim().replace(/\s+/g, ' ');
+const folded = (text: string) => text.replace(/\s+/g, ' ');
 
 /** Behind the settlements: the place of one, how many arguments, and the runs that come with it. */
 function chainedArgs({ chained = [] }: Settlement, index: number): string[] {

@@ -13,7 +13,7 @@ if (!real) console.warn('skipped: data kept by a redis-server: there is none on 
 
 let folder: string;
 const app = (name: string) => join(folder, 'functions/app', name);
-let child: ChildProcess | undefined;
+const started: ChildProcess[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice-dev-'));
@@ -23,7 +23,13 @@ beforeAll(async () => {
   await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
 });
 afterEach(async () => {
-  child?.kill('SIGKILL');
+  for (const { pid = 0 } of started.splice(0)) {
+    try {
+      process.kill(-pid, 'SIGKILL'); // with what it has started, where that outlived it
+    } catch {
+      // all of them have ended
+    }
+  }
   await cp('functions', join(folder, 'functions'), { recursive: true });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -38,19 +44,20 @@ interface Dev {
 
 function spawnDev(...args: string[]) {
   const command = ['--import', './src/local/lua-loader.ts', 'src/local/dev.ts', '--json', ...args];
-  const started = spawn(process.execPath, command, { cwd: folder, env: { ...process.env, NO_COLOR: '1' } });
-  child = started;
+  const env = { ...process.env, NO_COLOR: '1' };
+  const child = spawn(process.execPath, command, { cwd: folder, env, detached: true }); // a group of its own
+  started.push(child);
   const output = { out: '', err: '' };
-  started.stdout.on('data', (chunk) => (output.out += chunk));
-  started.stderr.on('data', (chunk) => (output.err += chunk));
-  const ended = new Promise<number | null>((resolve) => started.once('exit', resolve));
-  return { started, output, ended };
+  child.stdout.on('data', (chunk) => (output.out += chunk));
+  child.stderr.on('data', (chunk) => (output.err += chunk));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  return { child, output, ended };
 }
 
 async function dev(...args: string[]): Promise<Dev> {
-  const { started, output, ended } = spawnDev('--port', String(await freePort()), ...args);
+  const { child, output, ended } = spawnDev('--port', String(await freePort()), ...args);
   const ready = () => output.out.includes('\n');
-  await eventually('it is ready, or has ended', () => ready() || started.exitCode !== null, 25_000);
+  await eventually('it is ready, or has ended', () => ready() || child.exitCode !== null, 25_000);
   if (!ready()) throw new Error(output.err);
   const { url, token } = JSON.parse(output.out) as { url: string; token: string };
   return {
@@ -58,7 +65,7 @@ async function dev(...args: string[]): Promise<Dev> {
     token,
     said: () => output.err,
     async end(signal) {
-      started.kill(signal);
+      child.kill(signal);
       await ended;
     },
     async call(method, path, body) {

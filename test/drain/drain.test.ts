@@ -108,9 +108,9 @@ onEachRedis('a drain', (bench) => {
       () => {
         throw new TypeError('no luck');
       },
-      /^\d \d+ failed TypeError: no luck$/,
+      /^\d \d+ failed TypeError: no luck(\tat [^\t]+)+$/,
     ],
-    ['rejects', () => Promise.reject(new Error('later')), /failed Error: later$/],
+    ['rejects', () => Promise.reject(new Error('later')), /failed Error: later(\tat [^\t]+)+$/],
     [
       'throws a text',
       () => {
@@ -141,7 +141,7 @@ onEachRedis('a drain', (bench) => {
       () => {
         throw new Error('a\nb'.repeat(10_000));
       },
-      /^\d \d+ failed Error: a ba b.{1,500}$/,
+      /^\d \d+ failed Error: a ba b[^\t]{1,500}(\tat [^\t]+)+$/,
     ],
     ['times out', () => new Promise(() => {}), /timeout not done after 40 ms$/],
     [

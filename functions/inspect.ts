@@ -5,23 +5,28 @@ import { readQuery } from '../src/http/body.ts';
 import { LeasesPage, QueuesPage } from '../src/http/inspect-schema.ts';
 import { unknown } from '../src/http/problem.ts';
 import { QUEUE_NAME } from '../src/message.ts';
+import type { QueueReport } from '../src/operator.ts';
 import type { AnyQueue } from '../src/queue.ts';
+import type { Stats } from '../src/stats.ts';
 
 export const inspect: EdgeFunction = (app) => {
   app.get('/v1/queues', allow('operate'), async (c) => {
     const { engine, token } = c.var;
-    const { limit, cursor, search } = readQuery(c, QueuesPage);
+    const { limit, cursor, search, recent } = readQuery(c, QueuesPage);
+    const told = (reports: QueueReport[]) => (recent === 'true' ? withRecent(engine.stats, reports) : reports);
     const isWanted = (name: string) => isPermitted(token, name) && name.includes(search);
     const all = [...engine.queues.values()].filter(({ name }) => isWanted(name));
     const page = pageOf(all, cursor, limit);
     const queues = await engine.inspector.queues(page);
-    if (page.length === limit && page.at(-1) !== all.at(-1)) return c.json({ queues, cursor: page.at(-1)?.name });
+    if (page.length === limit && page.at(-1) !== all.at(-1)) {
+      return c.json({ queues: await told(queues), cursor: page.at(-1)?.name });
+    }
     // Behind those of the deployment come those that only storage knows.
     const begun = cursor !== '' && !engine.queues.has(cursor) ? cursor : '';
     const unknown = (await engine.inspector.unknown()).filter(({ queue }) => isWanted(queue) && queue > begun);
     const shown = [...queues, ...unknown.slice(0, limit - queues.length)];
     const rest = shown.length < queues.length + unknown.length ? { cursor: shown.at(-1)?.queue ?? cursor } : {};
-    return c.json({ queues: shown, ...rest });
+    return c.json({ queues: await told(shown), ...rest });
   });
 
   app.get('/v1/queues/:queue/dead/causes', allow('operate'), async (c) => {
@@ -37,6 +42,11 @@ export const inspect: EdgeFunction = (app) => {
     return c.json(await c.var.engine.inspector.leases(limit, cursor));
   });
 };
+
+async function withRecent(stats: Stats, reports: QueueReport[]): Promise<QueueReport[]> {
+  const recent = await stats.recent(reports.map(({ queue }) => queue));
+  return reports.map((report, i) => ({ ...report, recent: recent[i] }));
+}
 
 /** What comes behind the queue that the cursor names; nothing where there is no such queue. */
 function pageOf(queues: AnyQueue[], cursor: string, limit: number): AnyQueue[] {

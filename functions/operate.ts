@@ -24,7 +24,8 @@ export const operate: EdgeFunction = (app) => {
     const message = await c.var.engine.operator.message(knownId(c));
     if (message.state === 'gone') throw unknown('unknown_message', message.id);
     permit(c.var.token, message.queue ?? ANY_QUEUE);
-    return c.json(message);
+    const { url: destination, method } = c.var.engine.queues.get(message.queue ?? '')?.destination ?? {};
+    return c.json({ destination, method, ...message });
   });
 
   app.delete('/v1/messages/:id', allow('operate'), async (c) => {

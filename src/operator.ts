@@ -39,9 +39,9 @@ export interface Overrides {
 /** A message as operators see it. The body is there where it can be read. */
 export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> {
   id: string;
-  /** The URL it is delivered to, if it names one, and how where it says so. */
+  /** The URL it is delivered to, if it names one, and the method if it names that. */
   destination?: string;
-  method?: string | undefined;
+  method?: string;
   /** `done`: acked, and its result is kept. */
   state: State | 'done' | 'cancelled' | 'unseen' | 'gone';
   /** What is stored of it is damaged, or nested too deep to be written: it is not shown. */
@@ -173,7 +173,8 @@ function reportOf(state: MessageReport['state'], { entry, at, envelope, failures
   const report: MessageReport = { id, state, attempt, failures, ...(at === undefined ? {} : { at }) };
   try {
     const { destination, ...message } = openEnvelope(entry, envelope).message;
-    return { ...message, ...(destination && { destination: destination.url, method: destination.method }), ...report };
+    const { url, method } = destination ?? {};
+    return { ...message, ...(url && { destination: url }), ...(method && { method }), ...report };
   } catch {
     // What the store knows of it is all there is.
     return envelope === '' ? report : { ...report, unreadable: true };

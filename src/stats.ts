@@ -26,6 +26,8 @@ export interface StatsReport {
 export interface Stats {
   /** @param queues '*' is all of them. @throws StorageError */
   report(range: Range, queues: string[]): Promise<StatsReport>;
+  /** Of each queue over the last ten minutes that are over, in their order. @throws StorageError */
+  recent(queues: string[]): Promise<StatsFigures[]>;
   /** Since ever: only ever growing. @throws StorageError */
   totals(queues: string[]): Promise<{ sweptAt?: number; figures: Map<string, Figures> }>;
 }
@@ -35,6 +37,7 @@ const RANGES = {
   '1h': { tier: 1, stepMs: MINUTE_MS, count: 60 },
   '24h': { tier: 2, stepMs: 10 * MINUTE_MS, count: 144 },
 } as const;
+const RECENT = { tier: 1, count: 10 } as const;
 
 export function statsOf(stored: StoredStats): Stats {
   return {
@@ -53,6 +56,10 @@ export function statsOf(stored: StoredStats): Stats {
         points: each.map(({ at, figures }) => ({ at, ...told(figures) })),
         total: told(sumOf(each.map(({ figures }) => figures))),
       };
+    },
+    async recent(queues) {
+      const texts = await stored.recent(queues, RECENT);
+      return queues.map((queue) => told(parseFigures(texts.get(queue) ?? '')));
     },
     async totals(queues) {
       const { texts, ...rest } = await stored.totals(queues);

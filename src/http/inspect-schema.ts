@@ -10,6 +10,8 @@ export const QueuesPage = z.strictObject({
   cursor: z._default(z.string().check(z.regex(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/)), ''),
   /** A part of the name. */
   search: z._default(z.string().check(z.regex(/^[A-Za-z0-9_.-]{0,64}$/)), ''),
+  /** With figures of the last minutes. */
+  recent: z._default(z.enum(['true', 'false']), 'false'),
 });
 
 export const LeasesPage = z.strictObject({

@@ -3,7 +3,7 @@ import { keysOf } from './keys.ts';
 import { scripts } from './scripts.ts';
 import { list, pairs, type StoreOptions, strings } from './store.ts';
 
-/** A step's length, and the tier of fold.lua that has it: 1 is kept minute by minute, 2 by ten minutes, both for a day. */
+/** How many steps, and the tier of fold.lua that has them: 1 is kept minute by minute, 2 by ten minutes, both for a day. */
 export interface Steps {
   tier: 1 | 2;
   count: number;
@@ -12,6 +12,8 @@ export interface Steps {
 export interface StoredStats {
   /** Folds what waits, so that they are up to date. @param queues '*' is all of them together. @throws StorageError */
   steps(queues: string[], steps: Steps): Promise<{ now: number; sweptAt?: number; steps: Map<number, string> }>;
+  /** Of the last steps that are over, by queue where anything happened. @throws StorageError */
+  recent(queues: string[], steps: Steps): Promise<Map<string, string>>;
   /** Since ever, a text for each queue; '' where nothing happened. @throws StorageError */
   totals(queues: string[]): Promise<{ sweptAt?: number; texts: string[] }>;
 }
@@ -19,13 +21,17 @@ export interface StoredStats {
 export function openStats({ runner, prefix, clock }: StoreOptions): StoredStats {
   const { root, stats } = keysOf(prefix);
   const now = () => (clock ? String(clock()) : '');
+  const figures = async (by: 'step' | 'queue', queues: string[], { tier, count }: Steps) => {
+    const args = [root, now(), String(tier), String(count), by, ...queues];
+    const [at, swept, found] = list((await runner.run(scripts.figures, [stats], args)).reply);
+    return { now: Number(at), ...sweptAt(swept), texts: pairs(strings(found)) };
+  };
   return {
-    async steps(queues, { tier, count }) {
-      const args = [root, now(), String(tier), String(count), ...queues];
-      const [at, swept, found] = list((await runner.run(scripts.figures, [stats], args)).reply);
-      const steps = new Map(pairs(strings(found)).map(([step, text]) => [Number(step), text]));
-      return { now: Number(at), ...sweptAt(swept), steps };
+    async steps(queues, wanted) {
+      const { texts, ...rest } = await figures('step', queues, wanted);
+      return { ...rest, steps: new Map(texts.map(([step, text]) => [Number(step), text])) };
     },
+    recent: async (queues, wanted) => new Map((await figures('queue', queues, wanted)).texts),
     async totals(queues) {
       const { reply } = await runner.run(scripts.totals, [stats], [root, ...queues]);
       const [swept, ...texts] = strings(reply);

@@ -137,6 +137,33 @@ onEachRedis('stats', (bench) => {
     expect(await totalOf(b, 'mail')).toMatchObject({ acked: 2 });
   });
 
+  test('what is recent is told by queue, of minutes that are over, folded or not', async () => {
+    const b = bench();
+    b.now = Math.ceil(b.now / MINUTE_MS) * MINUTE_MS - 1;
+    const recent = async (count = 10) => {
+      const texts = await statsOn(b).recent(['mail', 'news', 'idle'], { tier: 1, count });
+      return ['mail', 'news', 'idle'].map((queue) => parseFigures(texts.get(queue) ?? '').acked);
+    };
+    await work(b, 2, 'ack');
+    await b.enqueue(b.message('news', 1));
+    const [entry = ''] = await b.take(1);
+    await b.exchange({ settlements: [{ entry, outcome: 'ack', measured: { queue: 'news', runMs: 1 } }] });
+    expect(await recent()).toEqual([0, 0, 0]); // the minute is not over
+    b.now += 1;
+    await work(b, 3, 'ack');
+    for (const _ of ['waiting', 'folded']) {
+      expect(await recent()).toEqual([2, 1, 0]);
+      await b.store.sweep('*');
+    }
+    b.now += MINUTE_MS;
+    expect([await recent(), await recent(1)]).toEqual([
+      [5, 1, 0],
+      [3, 0, 0],
+    ]);
+    b.now += 9 * MINUTE_MS;
+    expect(await recent()).toEqual([3, 0, 0]);
+  });
+
   test('sweeps and readers at once count each line once', async () => {
     const b = bench();
     for (let n = 0; n < 40; n++) await work(b, 1, 'ack');

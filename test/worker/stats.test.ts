@@ -81,6 +81,27 @@ describe('after a known load', () => {
     expect(all.runMs.p99).toBeGreaterThanOrEqual(all.runMs.p50 ?? Number.NaN);
   });
 
+  test('the list of queues has what became of messages lately, where it is asked for, for one request more', async () => {
+    const { emulator } = deployed().stack;
+    const listed = async (query: string) => {
+      const before = emulator.requests();
+      const { queues } = await call<{ queues: { queue: string; recent?: object }[] }>('GET', `/v1/queues${query}`);
+      return { requests: emulator.requests() - before, queues };
+    };
+    await eventually('it is one request more, beside those of drains', async () => {
+      const { requests } = await listed('?recent=true');
+      return requests - (await listed('')).requests === 1;
+    });
+    const without = await listed('');
+    const { queues } = await listed('?recent=true');
+    expect(without.queues.some(({ recent }) => recent)).toBe(false);
+    const none = { p50: null, p95: null, p99: null };
+    for (const { recent } of queues)
+      expect(recent).toMatchObject({ acked: expect.any(Number) as number, waitMs: expect.any(Object) as object });
+    const idle = { acked: 0, retried: 0, dead: 0, released: 0, lapsed: 0, discarded: 0, waitMs: none, runMs: none };
+    expect(queues.find(({ queue }) => queue === 'monitor.alert')?.recent).toEqual(idle);
+  });
+
   test('a token for some queues sees the sum of those', async () => {
     expect((await stats('', 'reporter')).total).toMatchObject({ acked: 2, dead: 1 });
     const names = [...parse((await scrape('reporter')).text).keys()];

@@ -71,6 +71,19 @@ const limitsInForce = {
 
 const LimitsInForce = z.object({ ...limitsInForce, group: z.optional(z.object(limitsInForce)) });
 
+const percentile = z.nullable(count);
+const percentiles = z.object({ p50: percentile, p95: percentile, p99: percentile });
+const StatsFigures = z.object({
+  acked: count,
+  retried: count,
+  dead: count,
+  released: count,
+  lapsed: count,
+  discarded: count,
+  waitMs: percentiles,
+  runMs: percentiles,
+});
+
 const QueueReport = z.object({
   queue: z.string(),
   kind: status('drained', 'pulled', 'unknown'),
@@ -89,6 +102,7 @@ const QueueReport = z.object({
   paused: z.boolean(),
   complete: z.boolean(),
   oldestComplete: z.boolean(),
+  recent: z.optional(StatsFigures),
 });
 
 const QueueReports = z.object({ queues: z.array(QueueReport), cursor: z.optional(z.string()) });
@@ -233,18 +247,6 @@ const SchedulePage = z.object({ schedules: z.array(ScheduleReport), cursor: z.op
 
 const Removed = z.object({ id: z.string(), removed: z.literal(true) });
 
-const percentile = z.nullable(count);
-const percentiles = z.object({ p50: percentile, p95: percentile, p99: percentile });
-const StatsFigures = z.object({
-  acked: count,
-  retried: count,
-  dead: count,
-  released: count,
-  lapsed: count,
-  discarded: count,
-  waitMs: percentiles,
-  runMs: percentiles,
-});
 const StatsPoint = z.extend(StatsFigures, { at: instant });
 const StatsReport = z.object({
   now: instant,

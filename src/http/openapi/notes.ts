@@ -238,11 +238,13 @@ describe(answers.QueueReport, {
   complete:
     'false: there is more than was counted. Beyond 4,000 lanes, 1,000 timers or 2,000 messages in leases it stops looking.',
   oldestComplete: 'false: a ready message may be older. Beyond 10 lanes it does not look.',
+  recent: 'Over the last ten minutes that are over, where `recent=true` asks for it.',
 });
 describe(QueuesPage, {
   limit: 'The most queues of a page.',
   cursor: 'Where the last page ended.',
   search: 'Only queues with this in their names.',
+  recent: 'Each with what became of its messages in the last ten minutes.',
 });
 describe(LeasesPage, { limit: 'The most leases of a page.', cursor: 'Where the last page ended.' });
 describe(answers.LeaseReport, {
@@ -269,7 +271,8 @@ describe(answers.Cause, {
 describe(answers.NewSession, { expiresAt: 'Then it ends, epoch ms.' });
 describe(SignIn, { token: 'One with the scope `operate`.' });
 describe(answers.MessageReport, {
-  destination: 'The URL it is delivered to, if it names one itself.',
+  destination: 'The URL it is delivered to: its own, or that of its queue. In lists only its own.',
+  method: 'How it is sent there. In lists only where it names one itself.',
   state: '`done`: acked, and kept for its retention. `unseen`: ready or leased, in a lane too long to tell.',
   body: 'There where it can be read.',
   at: 'Due, end of its lease, dead since, or done at: epoch ms.',

@@ -17,6 +17,7 @@ import { Sources } from './pages/sources.tsx';
 import { Work } from './pages/work.tsx';
 import { Confirmations } from './parts/confirm.tsx';
 import { act, Notices } from './parts/notice.tsx';
+import { rangeOf } from './parts/range.tsx';
 import { Empty, Loading } from './parts/states.tsx';
 import { parseRoute, type Route } from './route.ts';
 import type { Session } from './types.ts';
@@ -59,8 +60,8 @@ export function App() {
 }
 
 function Page({ parts: [page = '', name = ''], query }: Route) {
-  if (page === '') return <Overview range={query.range === '24h' ? '24h' : '1h'} />;
-  if (page === 'queues') return name ? <QueuePage key={name} queue={name} shown={query.state} /> : <Queues />;
+  if (page === '') return <Overview range={rangeOf(query.range)} />;
+  if (page === 'queues') return name ? <QueuePage key={name} queue={name} query={query} /> : <Queues />;
   if (page === 'messages') return <MessagePage key={name} id={name} />;
   if (page === 'dead') return name ? <DeadOfQueue key={name} queue={name} by={query.by} /> : <Dead />;
   if (page === 'schedules') return <Schedules />;

@@ -31,10 +31,25 @@ export function relative(at: number | undefined, now: number): string {
   return ms < 0 ? `${duration(-ms)} ago` : `in ${duration(ms)}`;
 }
 
-/** Date and time of the reader's zone. */
-export function instant(at: number | undefined): string {
+const INSTANT: Intl.DateTimeFormatOptions = {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  timeZoneName: 'short',
+};
+
+/** Date and time, and of which zone: the reader's, or one that is named. */
+export function instant(at: number | undefined, timeZone?: string): string {
   if (at === undefined) return '–';
-  return new Date(at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+  const date = new Date(at);
+  try {
+    return date.toLocaleString('en-GB', timeZone === undefined ? INSTANT : { ...INSTANT, timeZone });
+  } catch {
+    return date.toLocaleString('en-GB', { ...INSTANT, timeZone: 'UTC' }); // a zone that this browser does not know
+  }
 }
 
 export function sum(values: Iterable<number>): number {

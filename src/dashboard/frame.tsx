@@ -9,7 +9,7 @@ const PLACES: [page: string, name: string][] = [
   ['', 'Overview'],
   ['queues', 'Queues'],
   ['dead', 'Dead letters'],
-  ['work', 'At work'],
+  ['work', 'Leases'],
   ['schedules', 'Schedules'],
   ['rings', 'Rings'],
   ['sources', 'Webhook sources'],

@@ -27,11 +27,10 @@ export function totalDepth(queues: QueueReport[]): Record<State, number> {
 }
 
 export function queuesPage(
-  query: { limit: number; cursor?: string; search?: string },
+  query: { limit: number; cursor?: string; search?: string; recent?: 'true' },
   signal?: AbortSignal,
 ): Promise<QueueReports> {
-  const { limit, cursor = '', search = '' } = query;
-  return get(`/v1/queues?${new URLSearchParams({ limit: String(limit), cursor, search })}`, signal);
+  return get(`/v1/queues?${new URLSearchParams({ ...query, limit: String(query.limit) })}`, signal);
 }
 
 export async function allQueues(signal?: AbortSignal): Promise<QueueReport[]> {

@@ -251,7 +251,7 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
       await api('DELETE', `/v1/messages/${leased}`);
     });
 
-    test('a message: body as text, pretty or raw, headers, attempts; cancel', async () => {
+    test('a message: body as text, pretty or on one line, headers, attempts; cancel', async () => {
       const evil = { html: '<script>document.title = "owned"</script><img src=x onerror="document.title=1">' };
       const [id = ''] = await enqueue([{ body: evil, headers: { 'x-tenant': '<b>acme</b>' }, delay: '1h' }]);
       await open('#/');
@@ -259,7 +259,7 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
       await page.press('#message-id', 'Enter');
       await sees('<b>acme</b>');
       expect(JSON.parse((await page.textContent('pre')) ?? '')).toEqual(evil);
-      await press('Raw');
+      await press('One line');
       expect(await page.textContent('pre')).toBe(JSON.stringify(evil));
       expect(await page.locator('main script, main img, main b:text("acme")').count()).toBe(0);
       expect(await page.title()).toBe('Sluice');

@@ -35,7 +35,7 @@ const AT_ONCE = 6;
 
 export async function deleteLetters(ids: string[]): Promise<boolean> {
   const title = ids.length === 1 ? 'Delete this dead letter?' : `Delete ${count(ids.length)} dead letters?`;
-  if (!(await confirmed(title, 'They go for good.', 'Delete'))) return false;
+  if (!(await confirmed(title, 'This cannot be undone.', 'Delete'))) return false;
   return act(async () => {
     const left = [...ids];
     await Promise.all(Array.from({ length: AT_ONCE }, () => deleteAll(left)));

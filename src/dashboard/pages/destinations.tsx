@@ -1,4 +1,4 @@
-/** HTTP destinations: which of them are let alone because they fail. */
+/** HTTP destinations: which of them fail, and whether they get messages meanwhile. */
 import { get } from '../api.ts';
 import { count, relative } from '../format.ts';
 import { useLive } from '../live.ts';
@@ -8,9 +8,9 @@ import { linkTo } from '../route.ts';
 import type { Destination, DestinationPage } from '../types.ts';
 
 const MEANS: Record<Destination['state'], string> = {
-  closed: 'it gets its messages',
-  open: 'it is let alone',
-  probing: 'one message tries whether it is back',
+  closed: 'it has failed, and still gets its messages',
+  open: 'nothing is sent to it',
+  probing: 'one message at a time is tried',
 };
 
 export function Destinations() {

@@ -1,6 +1,7 @@
 /** Health: whether storage can be trusted, and what the audit finds. */
 import { useState } from 'hono/jsx/dom';
 import { get } from '../api.ts';
+import { isCronRunning } from '../cron.ts';
 import { count, relative } from '../format.ts';
 import { useLive } from '../live.ts';
 import { confirmed } from '../parts/confirm.tsx';
@@ -38,15 +39,12 @@ export function HealthPage() {
   );
 }
 
-/** Cron comes each minute, and a sweep that finds nothing to do is noted every ten: longer than this, and it does not run. */
-const SWEPT_MS = 12.5 * 60_000;
-
 /** Told by the statistics, where the deployment has them. */
 function Cron() {
   const { data } = useLive('cron', (signal) => get<Stats>('/v1/stats?range=1h', signal), 10_000);
   if (!data) return null;
   const { now, lastSweepAt } = data;
-  const runs = lastSweepAt !== undefined && now - lastSweepAt < SWEPT_MS;
+  const runs = isCronRunning(data);
   return (
     <section class="card">
       <h2>

@@ -8,7 +8,8 @@ import { StateBadge } from '../parts/depth.tsx';
 import { act } from '../parts/notice.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-import type { MessageReport } from '../types.ts';
+import type { MessageReport, MessagePage as Page } from '../types.ts';
+import { RawBody } from './raw-body.tsx';
 
 export function MessagePage({ id }: { id: string }) {
   const live = useLive(`message ${id}`, async (signal) => {
@@ -48,6 +49,7 @@ function Message({ message, onChanged }: { message: MessageReport; onChanged(): 
       <Actions message={message} onChanged={onChanged} />
       <Facts message={message} />
       <Body title="Body" value={message.body} />
+      {message.raw ? <RawBody id={message.id} raw={message.raw} /> : null}
       {message.result === undefined ? null : <Body title="Result" value={message.result} />}
       <Headers headers={message.headers ?? {}} />
       <Attempts message={message} />
@@ -91,14 +93,19 @@ function Actions({ message: { id, queue, state }, onChanged }: { message: Messag
   );
 }
 
+/** How often the end of a lease is looked for: it is a page of messages each time. */
+const LEASE_MS = 10_000;
 const AT: Record<string, string> = { delayed: 'Due', leased: 'Lease ends', dead: 'Dead since', done: 'Done' };
 
 function Facts({ message }: { message: MessageReport }) {
-  const { queue, priority, group, attempt, maxAttempts, enqueuedAt, at, state } = message;
+  const { queue, priority, group, attempt, maxAttempts, enqueuedAt, state, method, destination } = message;
+  const leaseEnd = useLeaseEnd(message);
+  const at = message.at ?? leaseEnd;
   const facts: [string, string | undefined][] = [
     ['Queue', queue],
     ['Priority', priority?.toString()],
     ['Group', group],
+    ['Destination', destination === undefined ? undefined : `${method ?? ''} ${destination}`],
     ['Attempt', attempt === undefined ? undefined : `${attempt}${maxAttempts ? ` of ${maxAttempts}` : ''}`],
     ['Enqueued', enqueuedAt === undefined ? undefined : `${instant(enqueuedAt)}, ${relative(enqueuedAt, Date.now())}`],
     [AT[state] ?? 'At', at === undefined ? undefined : `${instant(at)}, ${relative(at, Date.now())}`],
@@ -118,25 +125,40 @@ function Facts({ message }: { message: MessageReport }) {
   );
 }
 
+/** A lease is not told with its message: its end stands in the first page of what is leased of its queue, if it is on that. */
+function useLeaseEnd({ id, queue, state }: MessageReport): number | undefined {
+  const { data } = useLive(
+    `lease of ${state} ${id}`,
+    async (signal) => {
+      if (state !== 'leased' || queue === undefined) return undefined;
+      const query = new URLSearchParams({ state, limit: '100' });
+      const { messages } = await get<Page>(path`/v1/queues/${queue}/messages?` + query, signal);
+      return messages.find((message) => message.id === id)?.at;
+    },
+    LEASE_MS,
+  );
+  return data;
+}
+
 function ended({ state, enqueuedAt, at }: MessageReport): string | undefined {
   if (state !== 'dead' && state !== 'done') return undefined;
   return enqueuedAt === undefined || at === undefined ? undefined : duration(at - enqueuedAt);
 }
 
 function Body({ title, value }: { title: string; value: unknown }) {
-  const [raw, setRaw] = useState(false);
+  const [oneLine, setOneLine] = useState(false);
   return (
     <section class="card">
       <div class="title">
         <h2>{title}</h2>
-        <button type="button" class="quiet" aria-pressed={raw} onClick={() => setRaw(!raw)}>
-          {raw ? 'Pretty' : 'Raw'}
+        <button type="button" class="quiet" aria-pressed={oneLine} onClick={() => setOneLine(!oneLine)}>
+          {oneLine ? 'Pretty' : 'One line'}
         </button>
       </div>
       {value === undefined ? (
         <p class="dim">It cannot be read.</p>
       ) : (
-        <pre tabindex={0}>{raw ? JSON.stringify(value) : pretty(value)}</pre>
+        <pre tabindex={0}>{oneLine ? JSON.stringify(value) : pretty(value)}</pre>
       )}
     </section>
   );
@@ -161,12 +183,18 @@ function Headers({ headers }: { headers: Record<string, string> }) {
 }
 
 function Attempts({ message: { failures, enqueuedAt } }: { message: MessageReport }) {
+  const gone = (failures[0]?.attempt ?? 1) - 1;
   return (
     <section class="card">
       <h2>Attempts that failed</h2>
       {failures.length === 0 ? <p class="dim">None so far.</p> : null}
+      {gone > 0 ? (
+        <p class="dim">
+          {gone === 1 ? 'Attempt 1 is' : `Attempts 1 to ${gone} are`} no longer kept: only the last five failures are.
+        </p>
+      ) : null}
       <ol class="history">
-        {failures.map(({ attempt, at, kind, text }, i) => (
+        {failures.map(({ attempt, at, kind, text, stack }, i) => (
           <li key={`${attempt} ${at}`}>
             <b>
               Attempt {attempt} <span class={`badge ${kind}`}>{kind}</span>
@@ -176,6 +204,12 @@ function Attempts({ message: { failures, enqueuedAt } }: { message: MessageRepor
               {i === 0 ? 'the enqueue' : 'the one before'}
             </span>
             <code>{text}</code>
+            {stack ? (
+              <details>
+                <summary>Stack</summary>
+                <pre tabindex={0}>{stack}</pre>
+              </details>
+            ) : null}
           </li>
         ))}
       </ol>

@@ -3,14 +3,17 @@ import { useMemo, useRef, useState } from 'hono/jsx/dom';
 import { get } from '../api.ts';
 import { count, duration } from '../format.ts';
 import { type Live, useLive } from '../live.ts';
+import { COUNTS } from '../measures.ts';
 import { DepthBar } from '../parts/depth.tsx';
-import { type Line, Plot } from '../parts/plot.tsx';
+import { Plot } from '../parts/plot.tsx';
+import { type Range, RangeChoice } from '../parts/range.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
+import { ratesOf, StatsPlot, timesOf } from '../parts/stats-plot.tsx';
 import { allQueues, depthOf, everyMsFor, leastOf, oldestOf, readyOf, totalDepth } from '../queues.ts';
 import { linkTo } from '../route.ts';
-import { type Figures, type Percentiles, type QueueReport, STATES, type State, type Stats } from '../types.ts';
-
-type Range = '1h' | '24h';
+import { finishedOf } from '../steps.ts';
+import { type Percentiles, type QueueReport, STATES, type State, type Stats } from '../types.ts';
+import { Attention } from './attention.tsx';
 
 export function Overview({ range }: { range: Range }) {
   const [everyMs, setEveryMs] = useState(everyMsFor(0));
@@ -28,15 +31,9 @@ export function Overview({ range }: { range: Range }) {
     <>
       <div class="title">
         <h1>Overview</h1>
-        <fieldset class="choice">
-          <legend class="hidden">Time shown</legend>
-          {(['1h', '24h'] as const).map((choice) => (
-            <a key={choice} href={linkTo([], { range: choice })} aria-current={choice === range ? 'true' : undefined}>
-              {choice === '1h' ? '1 hour' : '24 hours'}
-            </a>
-          ))}
-        </fieldset>
+        <RangeChoice page={[]} range={range} />
       </div>
+      <Attention queues={queues.data} stats={stats.data} />
       <Loaded of={queues} show={(all) => <Depth queues={all} />} />
       <Loaded of={stats} part="statistics" show={(figures) => <Totals stats={figures} />} />
       <div class="plots">
@@ -80,33 +77,17 @@ function Depth({ queues }: { queues: QueueReport[] }) {
   );
 }
 
-const line = (
-  stats: Stats,
-  label: string,
-  tone: string,
-  pick: (point: Figures) => number | null | undefined,
-): Line => ({
-  label,
-  tone,
-  values: stats.points.map((point) => pick(point) ?? null),
-});
-
-const percentiles = (stats: Stats, of: 'waitMs' | 'runMs'): Line[] => [
-  line(stats, 'p50', 'calm', (point) => point[of]?.p50),
-  line(stats, 'p95', 'warm', (point) => point[of]?.p95),
-  line(stats, 'p99', 'hot', (point) => point[of]?.p99),
-];
-
-function Totals({ stats: { total, points, stepMs } }: { stats: Stats }) {
-  const perMinute = stepMs / 60_000;
+function Totals({ stats }: { stats: Stats }) {
+  const { total, stepMs } = stats;
   const settled = total.acked + total.retried + total.dead;
-  const last = points.at(-1);
+  const last = finishedOf(stats).at(-1)?.acked;
+  const step = stepMs === 60_000 ? 'minute' : duration(stepMs);
   return (
     <section class="tiles" aria-label="Throughput and times">
       <div class="tile">
         <span>acked</span>
         <b data-figure="acked">{count(total.acked)}</b>
-        <small>{last ? `${count(Math.round(last.acked / perMinute))} a minute now` : ''}</small>
+        <small>{last === undefined ? '' : `${count(last)} in the last full ${step}`}</small>
       </div>
       <div class="tile">
         <span>failed deliveries</span>
@@ -120,37 +101,11 @@ function Totals({ stats: { total, points, stepMs } }: { stats: Stats }) {
 }
 
 function Plots({ stats }: { stats: Stats }) {
-  const times = stats.points.map(({ at }) => at);
-  const rate = (pick: (point: Figures) => number) => (point: Figures) => (pick(point) * 60_000) / stats.stepMs;
   return (
     <>
-      <Plot
-        title="Deliveries a minute"
-        times={times}
-        show={(value) => count(Number(value.toFixed(1)))}
-        lines={[
-          line(
-            stats,
-            'acked',
-            'calm',
-            rate(({ acked }) => acked),
-          ),
-          line(
-            stats,
-            'retried',
-            'warm',
-            rate(({ retried }) => retried),
-          ),
-          line(
-            stats,
-            'dead',
-            'hot',
-            rate(({ dead }) => dead),
-          ),
-        ]}
-      />
-      <Plot title="Wait" times={times} show={duration} lines={percentiles(stats, 'waitMs')} />
-      <Plot title="Run" times={times} show={duration} lines={percentiles(stats, 'runMs')} />
+      <StatsPlot title="Deliveries a minute" stats={stats} of={ratesOf('acked', 'retried', 'dead')} />
+      <StatsPlot title="Wait" stats={stats} of={timesOf('waitMs', 'p50', 'p95', 'p99')} />
+      <StatsPlot title="Run" stats={stats} of={timesOf('runMs', 'p50', 'p95', 'p99')} />
     </>
   );
 }
@@ -185,12 +140,9 @@ function DepthPlot({ queues: { data } }: { queues: Live<QueueReport[]> }) {
   );
   if (!data) return null;
   return (
-    <Plot
-      title="Depth since this page was opened"
-      times={times}
-      lines={lines}
-      show={(value) => count(Math.round(value))}
-    />
+    <Plot title="Depth since this page was opened" times={times} lines={lines} measure={COUNTS}>
+      <strong>All queues are empty</strong>
+    </Plot>
   );
 }
 

@@ -21,7 +21,7 @@ async function purge(queue: string, states: Exclude<State, 'leased'>[]): Promise
 export async function confirmPurge(queue: string, states: Exclude<State, 'leased'>[], what: string): Promise<boolean> {
   const sure = await confirmed(
     `Purge ${queue}?`,
-    `${what} goes for good. Leased messages stay with their consumers.`,
+    `${what} is deleted. This cannot be undone. Leased messages stay with their consumers.`,
     'Purge',
   );
   if (!sure) return false;
@@ -38,7 +38,7 @@ export function QueueActions({ queue: { queue, paused }, onChanged }: { queue: Q
     onChanged();
   };
   const empty = async () => {
-    if (await confirmPurge(queue, ['ready', 'delayed'], 'All that is ready or delayed')) onChanged();
+    if (await confirmPurge(queue, ['ready', 'delayed'], 'Every message that is ready or delayed')) onChanged();
   };
   return (
     <>

@@ -1,10 +1,11 @@
-/** One queue: its figures per priority, what it allows, and its messages in each state. */
+/** One queue: how it goes, its figures per priority, what it allows, and its messages in each state. */
 import { get, path } from '../api.ts';
 import { count, duration, instant, relative } from '../format.ts';
 import { useLive } from '../live.ts';
 import { messagesPage } from '../messages.ts';
 import { StateBadge } from '../parts/depth.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
+import { type Range, RangeChoice, rangeOf } from '../parts/range.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { depthOf, leastOf, oldestOf } from '../queues.ts';
 import { linkTo } from '../route.ts';
@@ -12,9 +13,11 @@ import { type QueueReport, STATES, type State } from '../types.ts';
 import { MessageTable } from './message-table.tsx';
 import { QueueActions } from './queue-actions.tsx';
 import { LimitsEditor } from './queue-limits.tsx';
+import { QueuePlots } from './queue-plots.tsx';
 
-export function QueuePage({ queue, shown }: { queue: string; shown: string | undefined }) {
-  const state: State = STATES.find((one) => one === shown) ?? 'ready';
+export function QueuePage({ queue, query }: { queue: string; query: Record<string, string> }) {
+  const state: State = STATES.find((one) => one === query.state) ?? 'ready';
+  const range = rangeOf(query.range);
   const live = useLive(`queue ${queue}`, (signal) => get<QueueReport>(path`/v1/queues/${queue}`, signal));
   return (
     <>
@@ -31,10 +34,12 @@ export function QueuePage({ queue, shown }: { queue: string; shown: string | und
                 {report.kind === 'unknown' ? <span class="badge failed">not in the code</span> : null}
               </h1>
               <div class="actions">
+                <RangeChoice page={['queues', queue]} query={{ state }} range={range} />
                 <QueueActions queue={report} onChanged={live.reload} />
               </div>
             </div>
-            <Tabs report={report} state={state} />
+            <Tabs report={report} state={state} range={range} />
+            <QueuePlots report={report} range={range} />
             <Policy report={report} onChanged={live.reload} />
           </>
         )}
@@ -44,7 +49,7 @@ export function QueuePage({ queue, shown }: { queue: string; shown: string | und
   );
 }
 
-function Tabs({ report, state }: { report: QueueReport; state: State }) {
+function Tabs({ report, state, range }: { report: QueueReport; state: State; range: Range }) {
   const depth = depthOf(report);
   return (
     <nav class="tiles" aria-label="Messages by state">
@@ -52,7 +57,7 @@ function Tabs({ report, state }: { report: QueueReport; state: State }) {
         <a
           key={one}
           class={`tile ${one}`}
-          href={linkTo(['queues', report.queue], { state: one })}
+          href={linkTo(['queues', report.queue], { state: one, range })}
           aria-current={one === state ? 'true' : undefined}
         >
           <span>{one}</span>
@@ -124,8 +129,8 @@ function Policy({ report, onChanged }: { report: QueueReport; onChanged(): void 
 }
 
 const KINDS: Record<QueueReport['kind'], string> = {
-  drained: 'drained by the Worker',
-  pulled: 'pulled by consumers',
+  drained: 'push: delivered by the Worker',
+  pulled: 'pull: received by consumers',
   unknown: 'not in the code of this deployment: nobody gets what it holds',
 };
 

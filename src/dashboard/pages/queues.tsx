@@ -1,7 +1,8 @@
 /** The queues, page by page: what is in them, how old it is, and what they allow. */
 import { useState } from 'hono/jsx/dom';
-import { count } from '../format.ts';
+import { count, duration } from '../format.ts';
 import { useLive } from '../live.ts';
+import { COUNTS } from '../measures.ts';
 import { DepthBar } from '../parts/depth.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
@@ -16,7 +17,9 @@ export function Queues() {
   const [search, setSearch] = useState('');
   const pages = usePages(search);
   const { cursor } = pages;
-  const live = useLive(`queues ${search} ${cursor}`, (signal) => queuesPage({ limit: ROWS, cursor, search }, signal));
+  const live = useLive(`queues ${search} ${cursor}`, (signal) =>
+    queuesPage({ limit: ROWS, cursor, search, recent: 'true' }, signal),
+  );
   return (
     <>
       <div class="title">
@@ -51,6 +54,11 @@ export function Queues() {
   );
 }
 
+const KINDS = { drained: 'push', pulled: 'pull' };
+
+const RECENT_MINUTES = 10;
+const RECENT = `In the last ${RECENT_MINUTES} minutes that are over`;
+
 function QueueTable({ queues, onChanged }: { queues: QueueReport[]; onChanged(): void }) {
   return (
     <div class="card table compact">
@@ -58,7 +66,6 @@ function QueueTable({ queues, onChanged }: { queues: QueueReport[]; onChanged():
         <thead>
           <tr>
             <th scope="col">Queue</th>
-            <th scope="col">Depth</th>
             <th scope="col" class="number">
               Ready
             </th>
@@ -73,6 +80,18 @@ function QueueTable({ queues, onChanged }: { queues: QueueReport[]; onChanged():
             </th>
             <th scope="col" class="number">
               Oldest
+            </th>
+            <th scope="col" class="number" title={RECENT}>
+              Acked/min
+            </th>
+            <th scope="col" class="number" title={RECENT}>
+              Failed
+            </th>
+            <th scope="col" class="number" title={RECENT}>
+              Wait p95
+            </th>
+            <th scope="col" class="number" title={RECENT}>
+              Run p95
             </th>
             <th scope="col">
               <span class="hidden">Actions</span>
@@ -99,12 +118,12 @@ function QueueRow({ queue, onChanged }: { queue: QueueReport; onChanged(): void 
         {paused ? <span class="badge paused">paused</span> : null}
         {kind === 'unknown' ? <span class="badge failed">not in the code</span> : null}
         <small>
-          {kind === 'unknown' ? 'nobody gets what it holds' : `${kind}, priority ${priority}, ${attempts} attempts`}
+          {kind === 'unknown'
+            ? 'nobody gets what it holds'
+            : `${KINDS[kind]}, priority ${priority}, ${attempts} attempts`}
         </small>
-      </th>
-      <td data-label="Depth">
         <DepthBar depth={depthOf(queue)} />
-      </td>
+      </th>
       <td data-label="Ready" class="number">
         {least}
         {count(readyOf(queue))}
@@ -123,9 +142,33 @@ function QueueRow({ queue, onChanged }: { queue: QueueReport; onChanged(): void 
       <td data-label="Oldest" class="number">
         {oldestOf(queue)}
       </td>
+      <Recent of={queue.recent} />
       <td class="actions">
         <QueueActions queue={queue} onChanged={onChanged} />
       </td>
     </tr>
+  );
+}
+
+/** How it went lately. */
+function Recent({ of }: { of: QueueReport['recent'] }) {
+  const { acked = 0, retried = 0, dead = 0, waitMs, runMs } = of ?? {};
+  const failed = retried + dead;
+  const part = failed > 0 ? `${((100 * failed) / (acked + failed)).toFixed(1)} %` : '0';
+  return (
+    <>
+      <td data-label="Acked/min" class="number">
+        {COUNTS.show(acked / RECENT_MINUTES)}
+      </td>
+      <td data-label="Failed" class="number">
+        {part}
+      </td>
+      <td data-label="Wait p95" class="number">
+        {duration(waitMs?.p95)}
+      </td>
+      <td data-label="Run p95" class="number">
+        {duration(runMs?.p95)}
+      </td>
+    </>
   );
 }

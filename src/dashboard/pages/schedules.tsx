@@ -33,7 +33,7 @@ export function Schedules() {
 }
 
 function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged(): void }) {
-  const { id, state, queue, lastAt, lastError } = schedule;
+  const { id, state, queue, lastAt, lastError, tz } = schedule;
   const send = (verb: 'run' | 'pause' | 'resume', done: string) => async () => {
     await act(async () => {
       await call('POST', path`/v1/schedules/${id}/` + verb);
@@ -50,8 +50,12 @@ function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged()
         <p>
           <code>{ruleOf(schedule)}</code> into <a href={linkTo(['queues', queue])}>{queue}</a>
         </p>
-        <p class="dim">{nextOf(schedule)}</p>
-        <p class="dim">{lastAt === undefined ? 'It has not run yet.' : `Last: ${relative(lastAt, Date.now())}`}</p>
+        <Next schedule={schedule} />
+        <p class="dim">
+          {lastAt === undefined
+            ? 'It has not run yet.'
+            : `Last: ${instant(lastAt, tz)}, ${relative(lastAt, Date.now())}`}
+        </p>
         {lastError ? <p class="error">{lastError}</p> : null}
       </div>
       <div class="actions">
@@ -72,9 +76,20 @@ function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged()
   );
 }
 
-function nextOf({ state, next }: Schedule): string {
-  if (state === 'paused') return 'It comes again when it is resumed.';
-  return next.length > 0 ? `Next: ${next.map((at) => instant(at)).join(' · ')}` : 'It does not come again.';
+/** In the schedule's own zone; a period has none, and is shown in the reader's. */
+function Next({ schedule: { state, next, tz } }: { schedule: Schedule }) {
+  if (state === 'paused') return <p class="dim">It comes again when it is resumed.</p>;
+  if (next.length === 0) return <p class="dim">It does not come again.</p>;
+  return (
+    <dl class="next">
+      <dt>Next</dt>
+      {next.map((at) => (
+        <dd key={at}>
+          {instant(at, tz)} <span class="dim">{relative(at, Date.now())}</span>
+        </dd>
+      ))}
+    </dl>
+  );
 }
 
 function ruleOf({ cron, everyMs, tz }: Schedule): string {

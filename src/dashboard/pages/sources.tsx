@@ -1,4 +1,4 @@
-/** Webhook sources: what came in, and what was turned away for which reason. */
+/** Webhook sources: which of them are closed, what came in, and what was turned away for which reason. */
 import { get } from '../api.ts';
 import { count, sum } from '../format.ts';
 import { useLive } from '../live.ts';
@@ -44,11 +44,13 @@ function SourceTable({ sources }: { sources: Source[] }) {
           </tr>
         </thead>
         <tbody>
-          {sources.map(({ source, provider, accepted, duplicates, ignored, rejected }) => (
+          {sources.map(({ source, provider, open, reason, accepted, duplicates, ignored, rejected }) => (
             <tr key={source}>
               <th scope="row">
                 {source}
+                {open ? null : <span class="badge failed">closed</span>}
                 <small>{provider}</small>
+                {open ? null : <Closed reason={reason} />}
               </th>
               <td data-label="Accepted" class="number">
                 {count(accepted)}
@@ -76,5 +78,13 @@ function SourceTable({ sources }: { sources: Source[] }) {
         </tbody>
       </table>
     </div>
+  );
+}
+
+function Closed({ reason = 'it has no secret that can be used' }: { reason: string | undefined }) {
+  return (
+    <small class="error">
+      {reason}: senders get 503 until it is set with <code>npx wrangler secret put</code>
+    </small>
   );
 }

@@ -1,4 +1,4 @@
-/** At work: who holds messages now, until when, and whether drains run. */
+/** Leases: who holds messages now, until when, and whether drains run. */
 import { call, get } from '../api.ts';
 import { count, relative } from '../format.ts';
 import { useLive } from '../live.ts';
@@ -25,7 +25,7 @@ export function Work() {
   return (
     <>
       <div class="title">
-        <h1>At work</h1>
+        <h1>Leases</h1>
         <button type="button" onClick={sweep}>
           Sweep now
         </button>
@@ -61,9 +61,9 @@ function Drains({ page: { now, awake, sleepsUntil, leases } }: { page: LeasePage
         <b>{count(leases.length - held.length)}</b>
       </div>
       <div class="tile">
-        <span>asked to drain</span>
+        <span>a drain runs</span>
         <b>{awake ? 'yes' : 'no'}</b>
-        <small>in the last 5 s</small>
+        <small>or was asked for in the last 5 s</small>
       </div>
       <div class="tile">
         <span>sleeping drain wakes</span>
@@ -99,9 +99,9 @@ function Leases({ page: { now, leases } }: { page: LeasePage }) {
                 {count(held)}
               </td>
               <td data-label="Of">
-                {Object.keys(queues).map((queue) => (
+                {Object.entries(queues).map(([queue, some]) => (
                   <a key={queue} class="list" href={linkTo(['queues', queue], { state: 'leased' })}>
-                    {queue}
+                    {queue} ({count(some)})
                   </a>
                 ))}
               </td>

@@ -1,7 +1,9 @@
 /** A plot over time by uPlot. It is drawn on a canvas, so a table of its last values stands in for it where it is not seen. */
+import type { Child } from 'hono/jsx';
 import { useRef } from 'hono/jsx/dom';
 import uPlot from 'uplot';
 import { useEffect } from '../effect.ts';
+import type { Measure } from '../measures.ts';
 import 'uplot/dist/uPlot.min.css';
 
 export interface Line {
@@ -16,21 +18,22 @@ interface PlotProps {
   /** Epoch ms. */
   times: number[];
   lines: Line[];
-  /** A value as people read it. */
-  show(value: number): string;
+  measure: Measure;
+  /** px */
+  height?: number;
+  /** What stands there instead where there is nothing to draw. */
+  children: Child;
 }
 
-const HEIGHT = 190;
-
-export function Plot({ title, times, lines, show }: PlotProps) {
+export function Plot({ title, times, lines, measure, height = 190, children }: PlotProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const shape = lines.map(({ label }) => label).join('\n');
   useEffect(() => {
     const element = place.current as HTMLDivElement;
-    const made = new uPlot(optionsFor(element, lines, show), dataOf(times, lines), element);
+    const made = new uPlot(optionsFor(element, lines, measure, height), dataOf(times, lines), element);
     plot.current = made;
-    const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
     resized.observe(element);
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const redraw = () => made.redraw(false);
@@ -44,26 +47,29 @@ export function Plot({ title, times, lines, show }: PlotProps) {
     };
   }, [shape]);
   useEffect(() => plot.current?.setData(dataOf(times, lines)), [times, lines]);
+  const isEmpty = lines.every(({ values }) => values.every(measure.isNone));
   return (
-    <figure class="card plot">
+    <figure class={`card plot ${isEmpty ? 'nothing' : ''}`}>
       <figcaption>
         <h2>{title}</h2>
         <ul class="legend">
           {lines.map(({ label, tone, values }) => (
             <li key={label}>
               <i class={`dot ${tone}`} aria-hidden="true" />
-              {label} <b>{lastOf(values, show)}</b>
+              {label} <b>{lastOf(values, measure)}</b>
             </li>
           ))}
         </ul>
       </figcaption>
       <div ref={place} aria-hidden="true" />
+      {isEmpty ? <div class="state">{children}</div> : null}
     </figure>
   );
 }
 
-function lastOf(values: (number | null)[], show: (value: number) => string): string {
-  const last = values.findLast((value) => value !== null);
+/** Of the last step, as are those of the other lines: an older one would pass for the present. */
+function lastOf(values: (number | null)[], { show }: Measure): string {
+  const last = values.at(-1);
   return last === undefined || last === null ? '–' : show(last);
 }
 
@@ -80,6 +86,15 @@ function clock(at: number, step: number): string {
   return new Date(at * 1_000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', ...seconds });
 }
 
+/** Points without neighbours: no line leads to them. */
+function lonelyIn(values: ArrayLike<number | null | undefined> = []): number[] {
+  const isThere = (i: number) => (values[i] ?? null) !== null;
+  return Array.from(values, (_, i) => i).filter((i) => isThere(i) && !isThere(i - 1) && !isThere(i + 1));
+}
+
+/** The least that the axis of time spans, s: a plot that has just begun is not stretched. */
+const LEAST_SPAN = 60;
+
 /** The colour that a class has here and now: it follows the theme. */
 function colourOf(element: HTMLElement, tone: string): string {
   const probe = document.createElement('i');
@@ -90,7 +105,7 @@ function colourOf(element: HTMLElement, tone: string): string {
   return color;
 }
 
-function optionsFor(element: HTMLElement, lines: Line[], show: (value: number) => string): uPlot.Options {
+function optionsFor(element: HTMLElement, lines: Line[], measure: Measure, height: number): uPlot.Options {
   const axis: uPlot.Axis = {
     stroke: () => colourOf(element, 'tone-axis'),
     grid: { stroke: () => colourOf(element, 'tone-grid'), width: 1 },
@@ -99,10 +114,13 @@ function optionsFor(element: HTMLElement, lines: Line[], show: (value: number) =
   };
   return {
     width: Math.max(element.clientWidth, 200),
-    height: HEIGHT,
+    height,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
-    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] } },
+    scales: {
+      x: { range: (_, from, to) => [from, Math.max(to, from + LEAST_SPAN)] },
+      y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] },
+    },
     axes: [
       {
         ...axis,
@@ -111,7 +129,7 @@ function optionsFor(element: HTMLElement, lines: Line[], show: (value: number) =
         incrs: STEPS,
         values: (_, ticks, __, ___, step) => ticks.map((at) => clock(at, step)),
       },
-      { ...axis, size: 62, values: (_, ticks) => ticks.map(show) },
+      { ...axis, size: 62, incrs: measure.steps, values: (_, ticks) => ticks.map(measure.show) },
     ],
     series: [
       {},
@@ -120,7 +138,12 @@ function optionsFor(element: HTMLElement, lines: Line[], show: (value: number) =
           label,
           stroke: () => colourOf(element, `tone-${tone}`),
           width: 2,
-          points: { show: false },
+          points: {
+            show: false,
+            size: 5,
+            fill: () => colourOf(element, `tone-${tone}`),
+            filter: (plot, i) => lonelyIn(plot.data[i]),
+          },
         }),
       ),
     ],

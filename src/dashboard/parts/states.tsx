@@ -34,7 +34,7 @@ export function Loaded<T>({ of: { data, error, reload }, part, show }: LoadedPro
   }
   const failed = error ? (
     <div class="state failed" role="alert">
-      <strong>{data === undefined ? 'This could not be loaded' : 'This is not fresh'}</strong>
+      <strong>{data === undefined ? 'This could not be loaded' : 'This may be out of date'}</strong>
       <p>{error.message}</p>
       <button type="button" onClick={reload}>
         Try again

@@ -1,0 +1,55 @@
+/** A plot of what became of messages, step by step: how many, or how long they took. */
+import { duration } from '../format.ts';
+import { COUNTS, DURATIONS, type Measure } from '../measures.ts';
+import { finishedOf } from '../steps.ts';
+import type { Figures, Percentiles, Stats } from '../types.ts';
+import { Plot } from './plot.tsx';
+
+interface Drawn {
+  measure: Measure;
+  lines: { label: string; tone: string; pick(figures: Figures, stepMs: number): number | null }[];
+}
+
+type Outcome = 'acked' | 'retried' | 'dead' | 'lapsed';
+const OUTCOME_TONES: Record<Outcome, string> = { acked: 'calm', retried: 'warm', dead: 'hot', lapsed: 'leased' };
+
+/** How many a minute ended so. */
+export const ratesOf = (...outcomes: Outcome[]): Drawn => ({
+  measure: COUNTS,
+  lines: outcomes.map((outcome) => ({
+    label: outcome,
+    tone: OUTCOME_TONES[outcome],
+    pick: (figures, stepMs) => (figures[outcome] * 60_000) / stepMs,
+  })),
+});
+
+type Rank = keyof Percentiles;
+const RANK_TONES: Record<Rank, string> = { p50: 'calm', p95: 'warm', p99: 'hot' };
+
+export const timesOf = (what: 'waitMs' | 'runMs', ...ranks: Rank[]): Drawn => ({
+  measure: DURATIONS,
+  lines: ranks.map((rank) => ({ label: rank, tone: RANK_TONES[rank], pick: (figures) => figures[what][rank] })),
+});
+
+interface StatsPlotProps {
+  title: string;
+  stats: Stats;
+  of: Drawn;
+  /** Why there can be no data. */
+  never?: string | undefined;
+  height?: number;
+}
+
+export function StatsPlot({ title, stats, of: { measure, lines }, never, height = 190 }: StatsPlotProps) {
+  const points = finishedOf(stats);
+  const drawn = lines.map(({ pick, ...line }) => ({
+    ...line,
+    values: points.map((point) => pick(point, stats.stepMs)),
+  }));
+  return (
+    <Plot title={title} times={points.map(({ at }) => at)} lines={drawn} measure={measure} height={height}>
+      <strong>No data yet</strong>
+      <p>{never ?? `A step of ${duration(stats.stepMs)} is drawn when it is over.`}</p>
+    </Plot>
+  );
+}

@@ -1,6 +1,5 @@
 // The dashboard in a real browser on the deployed bundle: who gets in, what each page shows, and what each action does to the store.
 import { createHash, createHmac } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
@@ -9,6 +8,7 @@ import { connect } from '../../src/store/client.ts';
 import { scriptRunner } from '../../src/store/script.ts';
 import { openStore } from '../../src/store/store.ts';
 import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
+import { faultsSeen } from '../support/dashboard.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -25,7 +25,6 @@ const deployed = deploy({
   },
 });
 const browser = openBrowser();
-const axe = await readFile('node_modules/axe-core/axe.min.js', 'utf8');
 
 const url = (path = '') => `${deployed().worker.url}/${path}`;
 
@@ -104,12 +103,6 @@ async function sendWebhook(secret: string): Promise<void> {
   };
   await deployed().call('/hooks/github', { raw, headers, token: null });
 }
-
-/** Runs in the page: what axe finds there. */
-const SERIOUS = `axe.run().then(({ violations }) =>
-  violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => id + ': ' + nodes[0].html))`;
 
 describe.skipIf(!browserPresent)('the dashboard', () => {
   let page: Page;
@@ -458,11 +451,7 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
           await open(`#/${hash}`);
           await page.waitForSelector('main h1');
           await page.waitForSelector('.spinner', { state: 'detached' });
-          await page.evaluate(axe);
-          const violations = (await page.evaluate(SERIOUS)) as string[];
-          found.push(...violations.map((violation) => `${hash} ${violation}`));
-          const wider = Number(await page.evaluate('document.documentElement.scrollWidth - innerWidth'));
-          if (wider > 0) found.push(`${hash} is ${wider} px too wide`);
+          found.push(...(await faultsSeen(page)).map((fault) => `${hash} ${fault}`));
         }
         await page.setViewportSize({ width: 1_280, height: 800 });
         expect(found).toEqual([]);

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
-import { signedIn } from '../support/dashboard.ts';
+import { faultsSeen, signedIn } from '../support/dashboard.ts';
 import { deploy } from '../support/worker.ts';
 
 const SECRET = 'known';
@@ -53,6 +53,18 @@ describe.skipIf(!browserPresent)('details', () => {
     faults = faultsOf(page);
   }, 60_000);
 
+  /** In both themes, wide and on a phone. */
+  async function looksWell(seen: Page): Promise<void> {
+    for (const [colorScheme, width] of [
+      ['dark', 390],
+      ['light', 1_440],
+    ] as const) {
+      await seen.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await seen.setViewportSize({ width, height: 900 });
+      expect([colorScheme, ...(await faultsSeen(seen))]).toEqual([colorScheme]);
+    }
+  }
+
   const open = (hash: string) => page.goto(`${deployed().worker.url}/#/${hash}`);
   const sees = (text: string) => page.waitForSelector(`main :text("${text}")`);
   const fact = (name: string) => page.locator(`.facts div:has(dt:text-is("${name}")) dd`).innerText();
@@ -88,6 +100,7 @@ describe.skipIf(!browserPresent)('details', () => {
       section.getByRole('button', { name: 'Download' }).click(),
     ]);
     expect(new Uint8Array(await readFile(await saved.path()))).toEqual(new Uint8Array(bytes));
+    await looksWell(page);
   });
 
   test('of seven attempts the last five are kept, and the page says so', async () => {
@@ -126,6 +139,7 @@ describe.skipIf(!browserPresent)('details', () => {
     expect(await page.isVisible('text=at a (a.ts:1)')).toBe(false);
     await page.click('summary:text("Stack")');
     expect(await page.isVisible('text=at a (a.ts:1)')).toBe(true);
+    await looksWell(page);
     await page.unrouteAll();
     await api('DELETE', `/v1/messages/${id}`);
   });
@@ -153,6 +167,7 @@ describe.skipIf(!browserPresent)('details', () => {
     expect(next).toMatch(/^\d+ \w{3} \d{4}, 02:15:00 GMT-[45] in (\d+ h|\d+ min|\d+ s)/);
     for (const time of later) expect(time).toMatch(/, 02:15:00 GMT-[45] in /);
     for (const time of await times('often')) expect(time).toMatch(/ GMT\+9 in /);
+    await looksWell(page);
   });
 
   test('a closed source says so, and what to do', async () => {
@@ -162,6 +177,7 @@ describe.skipIf(!browserPresent)('details', () => {
     await row.locator('.badge:text-is("closed")').waitFor();
     expect(await row.innerText()).toContain('GITHUB_WEBHOOK_SECRET');
     expect(await row.innerText()).toContain('npx wrangler secret put');
+    await looksWell(other);
     await open('sources');
     await sees('github');
     expect(await page.locator('.badge:text-is("closed")').count()).toBe(0);
@@ -175,13 +191,10 @@ describe.skipIf(!browserPresent)('details', () => {
     await open('');
     const links = page.locator('.attention a');
     await page.waitForSelector('.attention :text("1 dead letter")');
-    expect(await links.allInnerTexts()).toEqual([
-      'Cron is late: nothing has swept lately',
-      '2 queues paused',
-      '1 dead letter',
-    ]);
+    expect(await links.allInnerTexts()).toEqual(['No sweep has run yet', '2 queues paused', '1 dead letter']);
+    await looksWell(page);
     await deployed().worker.tick();
-    await page.waitForSelector('.attention :text("Cron is late")', { state: 'detached' });
+    await page.waitForSelector('.attention :text("No sweep")', { state: 'detached' });
     await api('POST', '/v1/queues/reports/purge', { states: ['dead'] });
     for (const queue of ['github.activity', 'webhook.out']) {
       await api('POST', `/v1/queues/${queue}/purge`, {});

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { groupCauses } from '../../src/causes.ts';
-import { duration, pretty, preview, relative } from '../../src/dashboard/format.ts';
+import { duration, instant, pretty, preview, relative } from '../../src/dashboard/format.ts';
 import { linkTo, parseRoute } from '../../src/dashboard/route.ts';
 
 describe('figures', () => {
@@ -29,6 +29,15 @@ describe('figures', () => {
       '1 min 30 s ago',
       'in 1 min 30 s',
       'now',
+      '–',
+    ]);
+  });
+
+  test('an instant says its zone, and one whose zone is not known here is in UTC', () => {
+    const noon = Date.UTC(2026, 6, 1, 12);
+    expect([instant(noon, 'Europe/Berlin'), instant(noon, 'Mars/Olympus'), instant(undefined)]).toEqual([
+      '1 Jul 2026, 14:00:00 CEST',
+      '1 Jul 2026, 12:00:00 UTC',
       '–',
     ]);
   });

@@ -1,7 +1,7 @@
 /** What needs an operator now, each with the page that says more. */
 import { get } from '../api.ts';
 import { isCronRunning } from '../cron.ts';
-import { count, sum } from '../format.ts';
+import { count, relative, sum } from '../format.ts';
 import { useLive } from '../live.ts';
 import type { DestinationPage, QueueReport, Source, Stats } from '../types.ts';
 
@@ -22,7 +22,7 @@ export function Attention({ queues = [], stats }: Seen) {
   const unknown = queues.filter(({ kind }) => kind === 'unknown').length;
   const dead = sum(queues.map((queue) => queue.dead));
   const found = [
-    stats && !isCronRunning(stats) ? ['health', 'Cron is late: nothing has swept lately'] : [],
+    stats && !isCronRunning(stats) ? ['health', cronText(stats)] : [],
     down > 0 ? ['destinations', `${things(down, 'destination')} failing: the breaker is open`] : [],
     closed > 0 ? ['sources', `${things(closed, 'webhook source')} closed: a secret is missing or cannot be used`] : [],
     unknown > 0 ? ['health', `${things(unknown, 'queue')} not in the code`] : [],
@@ -41,5 +41,8 @@ export function Attention({ queues = [], stats }: Seen) {
     </section>
   );
 }
+
+const cronText = ({ lastSweepAt, now }: Stats) =>
+  lastSweepAt === undefined ? 'No sweep has run yet' : `Cron is late: the last sweep was ${relative(lastSweepAt, now)}`;
 
 const things = (number: number, name: string) => `${count(number)} ${name}${number === 1 ? '' : 's'}`;

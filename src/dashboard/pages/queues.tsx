@@ -83,15 +83,11 @@ function QueueTable({ queues, onChanged }: { queues: QueueReport[]; onChanged():
             </th>
             <th scope="col" class="number" title={RECENT}>
               Acked/min
-            </th>
-            <th scope="col" class="number" title={RECENT}>
-              Failed
+              <small>failed</small>
             </th>
             <th scope="col" class="number" title={RECENT}>
               Wait p95
-            </th>
-            <th scope="col" class="number" title={RECENT}>
-              Run p95
+              <small>run p95</small>
             </th>
             <th scope="col">
               <span class="hidden">Actions</span>
@@ -154,20 +150,16 @@ function QueueRow({ queue, onChanged }: { queue: QueueReport; onChanged(): void 
 function Recent({ of }: { of: QueueReport['recent'] }) {
   const { acked = 0, retried = 0, dead = 0, waitMs, runMs } = of ?? {};
   const failed = retried + dead;
-  const part = failed > 0 ? `${((100 * failed) / (acked + failed)).toFixed(1)} %` : '0';
+  const part = failed > 0 ? `${((100 * failed) / (acked + failed)).toFixed(1)} %` : 'none';
   return (
     <>
-      <td data-label="Acked/min" class="number">
+      <td data-label="Acked/min" class="number recent">
         {COUNTS.show(acked / RECENT_MINUTES)}
+        <small>{part} failed</small>
       </td>
-      <td data-label="Failed" class="number">
-        {part}
-      </td>
-      <td data-label="Wait p95" class="number">
+      <td data-label="Wait p95" class="number recent">
         {duration(waitMs?.p95)}
-      </td>
-      <td data-label="Run p95" class="number">
-        {duration(runMs?.p95)}
+        <small>run {duration(runMs?.p95)}</small>
       </td>
     </>
   );

@@ -84,7 +84,8 @@ function SourceTable({ sources }: { sources: Source[] }) {
 function Closed({ reason = 'it has no secret that can be used' }: { reason: string | undefined }) {
   return (
     <small class="error">
-      {reason}: senders get 503 until it is set with <code>npx wrangler secret put</code>
+      {reason.slice(0, 1).toUpperCase() + reason.slice(1)}. Senders get 503 until it is set:{' '}
+      <code>npx wrangler secret put</code>
     </small>
   );
 }

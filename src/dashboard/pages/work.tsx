@@ -1,6 +1,6 @@
 /** Leases: who holds messages now, until when, and whether drains run. */
 import { call, get } from '../api.ts';
-import { count, relative } from '../format.ts';
+import { count, relative, sum } from '../format.ts';
 import { useLive } from '../live.ts';
 import { act } from '../parts/notice.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
@@ -61,9 +61,9 @@ function Drains({ page: { now, awake, sleepsUntil, leases } }: { page: LeasePage
         <b>{count(leases.length - held.length)}</b>
       </div>
       <div class="tile">
-        <span>a drain runs</span>
+        <span>drain requested</span>
         <b>{awake ? 'yes' : 'no'}</b>
-        <small>or was asked for in the last 5 s</small>
+        <small>in the last 5 s</small>
       </div>
       <div class="tile">
         <span>sleeping drain wakes</span>
@@ -84,7 +84,7 @@ function Leases({ page: { now, leases } }: { page: LeasePage }) {
             <th scope="col" class="number">
               Messages
             </th>
-            <th scope="col">Of</th>
+            <th scope="col">Of queue</th>
             <th scope="col">Expires</th>
           </tr>
         </thead>
@@ -98,12 +98,8 @@ function Leases({ page: { now, leases } }: { page: LeasePage }) {
               <td data-label="Messages" class="number">
                 {count(held)}
               </td>
-              <td data-label="Of">
-                {Object.entries(queues).map(([queue, some]) => (
-                  <a key={queue} class="list" href={linkTo(['queues', queue], { state: 'leased' })}>
-                    {queue} ({count(some)})
-                  </a>
-                ))}
+              <td data-label="Of queue">
+                <Held queues={queues} held={held} />
               </td>
               <td data-label="Expires">{relative(expiresAt, now)}</td>
             </tr>
@@ -111,5 +107,19 @@ function Leases({ page: { now, leases } }: { page: LeasePage }) {
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** What a lease holds is not listed by itself: it is among what is leased of its queues. Counts are of the 20 newest. */
+function Held({ queues, held }: Pick<LeasePage['leases'][number], 'queues' | 'held'>) {
+  const isAll = sum(Object.values(queues)) === held;
+  return (
+    <>
+      {Object.entries(queues).map(([queue, some]) => (
+        <a key={queue} class="list" href={linkTo(['queues', queue], { state: 'leased' })}>
+          {isAll ? `${queue} (${count(some)})` : queue}
+        </a>
+      ))}
+    </>
   );
 }

@@ -86,6 +86,9 @@ function clock(at: number, step: number): string {
   return new Date(at * 1_000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', ...seconds });
 }
 
+/** What marks take on the left, px: as much as the longest needs. */
+const widthOf = (marks: string[] | null) => 12 + 7 * Math.max(2, ...(marks ?? []).map((mark) => mark.length));
+
 /** Points without neighbours: no line leads to them. */
 function lonelyIn(values: ArrayLike<number | null | undefined> = []): number[] {
   const isThere = (i: number) => (values[i] ?? null) !== null;
@@ -116,6 +119,7 @@ function optionsFor(element: HTMLElement, lines: Line[], measure: Measure, heigh
     width: Math.max(element.clientWidth, 200),
     height,
     legend: { show: false },
+    padding: [10, 14, 0, 0],
     cursor: { y: false, drag: { x: false, y: false } },
     scales: {
       x: { range: (_, from, to) => [from, Math.max(to, from + LEAST_SPAN)] },
@@ -125,11 +129,16 @@ function optionsFor(element: HTMLElement, lines: Line[], measure: Measure, heigh
       {
         ...axis,
         space: 70,
-        size: 30,
+        size: 24,
         incrs: STEPS,
         values: (_, ticks, __, ___, step) => ticks.map((at) => clock(at, step)),
       },
-      { ...axis, size: 62, incrs: measure.steps, values: (_, ticks) => ticks.map(measure.show) },
+      {
+        ...axis,
+        size: (_, marks) => widthOf(marks),
+        incrs: measure.steps,
+        values: (_, ticks) => ticks.map(measure.show),
+      },
     ],
     series: [
       {},

@@ -48,7 +48,7 @@ export function StatsPlot({ title, stats, of: { measure, lines }, never, height 
   }));
   return (
     <Plot title={title} times={points.map(({ at }) => at)} lines={drawn} measure={measure} height={height}>
-      <strong>No data yet</strong>
+      <strong>{never ? 'Not measured' : 'No data yet'}</strong>
       <p>{never ?? `A step of ${duration(stats.stepMs)} is drawn when it is over.`}</p>
     </Plot>
   );

@@ -75,7 +75,7 @@ export function MessageTable({ messages, when, at, selected, onSelect }: Message
               </td>
               <td data-label={when}>{at(message)}</td>
               <td data-label="Body" class="body">
-                <code>{preview(message.body)}</code>
+                <code>{message.unreadable ? 'cannot be read' : preview(message.body)}</code>
                 {message.failures.length > 0 ? <small class="error">{lastOf(message)}</small> : null}
               </td>
             </tr>

@@ -48,7 +48,13 @@ function Message({ message, onChanged }: { message: MessageReport; onChanged(): 
     <>
       <Actions message={message} onChanged={onChanged} />
       <Facts message={message} />
-      <Body title="Body" value={message.body} />
+      {message.unreadable ? (
+        <p class="card">
+          What is stored of this message cannot be read: it is damaged, or nested too deep to be shown.
+        </p>
+      ) : (
+        <Body title="Body" value={message.body} />
+      )}
       {message.raw ? <RawBody id={message.id} raw={message.raw} /> : null}
       {message.result === undefined ? null : <Body title="Result" value={message.result} />}
       <Headers headers={message.headers ?? {}} />

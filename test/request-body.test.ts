@@ -11,7 +11,7 @@ const echo: EdgeFunction = (app) => {
     throw new Error('a fault of ours');
   });
 };
-const app = createApp([echo], () => ({}) as Engine);
+const app = createApp([echo], () => ({ config: {} }) as Engine);
 
 /** A body in chunks, that ends in an error where one is given. */
 async function post(path: string, chunks: string[], headers: Record<string, string>, error?: Error) {

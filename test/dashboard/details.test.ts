@@ -1,6 +1,7 @@
 // What operators look for on single pages: where a message goes, its exact bytes, its failures, its lease; zones; what is closed.
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { Redis } from '@upstash/redis';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
@@ -68,6 +69,26 @@ describe.skipIf(!browserPresent)('details', () => {
   const open = (hash: string) => page.goto(`${deployed().worker.url}/#/${hash}`);
   const sees = (text: string) => page.waitForSelector(`main :text("${text}")`);
   const fact = (name: string) => page.locator(`.facts div:has(dt:text-is("${name}")) dd`).innerText();
+
+  test('a message that cannot be read says so, on its page and in the list of its queue', async () => {
+    const [before, odd, behind] = [
+      await enqueue({ body: 'before' }),
+      await enqueue({ body: 'odd' }),
+      await enqueue({ body: 'behind' }),
+    ];
+    const { url, token } = deployed().stack.emulator;
+    const redis = new Redis({ url, token, automaticDeserialization: false });
+    const [key = ''] = await redis.keys(`*m:${odd}`);
+    const envelope = (await redis.get<string>(key)) ?? '';
+    await redis.set(key, envelope.replace(/\n.*$/s, `\n{"body":${'['.repeat(5_100)}${']'.repeat(5_100)}}`));
+    await open(`messages/${odd}`);
+    await sees('cannot be read');
+    await open('queues/reports');
+    await sees('cannot be read');
+    const list = await page.innerText('main');
+    for (const text of [before, odd, behind, '"before"', '"behind"']) expect(list).toContain(text);
+    for (const id of [before, odd, behind]) await api('DELETE', `/v1/messages/${id}`);
+  });
 
   test('a message shows where it goes and how, and no header of its destination', async () => {
     const headers = { authorization: 'Bearer hidden-away' };

@@ -42,7 +42,7 @@ export default defineConfig({
       },
       {
         plugins: [luaAsText],
-        test: { ...common, name: 'afterwards', include: AFTERWARDS, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: { ...common, name: 'afterwards', include: AFTERWARDS, maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -5,7 +5,12 @@
 import process from 'node:process';
 import { createClient } from '../src/client/index.ts';
 
-const client = createClient({ url: process.env.SLUICE_URL ?? '', token: process.env.SLUICE_TOKEN ?? '' });
+const { SLUICE_URL: url, SLUICE_TOKEN: token } = process.env;
+if (!url || !token) {
+  process.stderr.write('set SLUICE_URL and SLUICE_TOKEN\n');
+  process.exit(2);
+}
+const client = createClient({ url, token });
 const stopping = new AbortController();
 process.once('SIGTERM', () => stopping.abort());
 

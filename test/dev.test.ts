@@ -1,6 +1,6 @@
 // `npm run dev` of a developer who edits, errs and restarts: in a copy of this project, as a process.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,6 +109,16 @@ describe('a file that is saved', () => {
     const outbox = await readFile(app('outbox.ts'), 'utf8');
     await writeFile(app('outbox.ts'), outbox.replace('console.log(`', 'console.log(`edited, '));
     await eventually('it has reloaded', () => running.said().includes('reloaded in'));
+    for (const [i, text] of ['once', 'twice', 'more'].entries()) {
+      await writeFile(app('outbox.new'), outbox.replace('console.log(`', `console.log(\`${text}, `));
+      await rename(app('outbox.new'), app('outbox.ts')); // as many editors save
+      await eventually(`it has reloaded ${text}`, () => running.said().split('reloaded in').length === i + 3);
+    }
+    await writeFile(app('outbox.ts'), outbox.replace('console.log(`', 'console.log(`edited, '));
+    await eventually(
+      'it has reloaded what was written in place',
+      () => running.said().split('reloaded in').length === 6,
+    );
     const id = await enqueue(running, { body: { to: 'ada@example.com', article: 'now' } });
     await eventually('the new code ran', () => running.said().includes(`edited, notification.email: ${id}`));
     expect(await delayedIn(running)).toEqual([kept]);
@@ -117,7 +127,7 @@ describe('a file that is saved', () => {
     await eventually('the error is shown', () => /functions\/app\/outbox\.ts:1:13/.test(running.said()));
     expect(await delayedIn(running)).toEqual([kept]);
     await writeFile(app('outbox.ts'), outbox);
-    await eventually('it has reloaded again', () => running.said().split('reloaded in').length === 3);
+    await eventually('it has reloaded again', () => running.said().split('reloaded in').length === 7);
 
     const queues = await readFile(app('queues.ts'), 'utf8');
     await writeFile(app('queues.ts'), queues.replace('  notificationEmail,\n', ''));

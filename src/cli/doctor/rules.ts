@@ -87,7 +87,12 @@ function judgeUnknown({ queue, kind, ...report }: QueueReport): Finding[] {
 function judgeSecrets({ queue, missingSecrets = [] }: QueueReport): Finding[] {
   return missingSecrets.map((name) => {
     const found = `${queue} delivers nothing: ${name} holds no signing secret (whsec_ and base64 of 24 to 64 bytes)`;
-    return finding('secrets', 'warn', found, `npx wrangler secret put ${name}`);
+    return finding(
+      'secrets',
+      'warn',
+      found,
+      `npx wrangler secret put ${name}, or in development npm run dev -- --var ${name}:whsec_…`,
+    );
   });
 }
 

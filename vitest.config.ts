@@ -28,6 +28,7 @@ const common = { testTimeout: 30_000, hookTimeout: 30_000, maxConcurrency: 20 };
 export default defineConfig({
   test: {
     reporters: ['default'],
+    globalSetup: 'test/support/run-folder.ts',
     projects: [
       {
         plugins: [luaAsText],

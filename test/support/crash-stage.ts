@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Redis } from 'ioredis';
-import { type Bundle, buildBundle } from '../../src/local/bundle.ts';
+import type { Bundle } from '../../src/local/bundle.ts';
 import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
 import type { Fault } from '../../src/local/emulator/faults.ts';
 import { type Emulator, startEmulator } from '../../src/local/emulator/server.ts';
@@ -16,6 +16,7 @@ import { laneOf, type Priority } from '../../src/message.ts';
 import { connect } from '../../src/store/client.ts';
 import { scriptRunner } from '../../src/store/script.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { builtOnce } from './built-once.ts';
 import { redisServerPresent, startRedisServer } from './redis-server.ts';
 import { readShard, type Shard, violations } from './shard.ts';
 import { eventually } from './worker.ts';
@@ -86,7 +87,7 @@ export async function openStage(): Promise<Stage> {
       if (story) story.executed += 1;
     },
   });
-  const bundle = await buildBundle();
+  const bundle = await builtOnce();
   const world = await startWorld((prefix) => stories.get(prefix));
   const workers: LocalWorker[] = [];
   return {

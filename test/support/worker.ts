@@ -4,6 +4,7 @@ import { type Outbox, startOutbox } from '../../src/local/demo/outbox.ts';
 import type { EmulatorOptions } from '../../src/local/emulator/server.ts';
 import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
 import type { LocalWorker } from '../../src/local/worker.ts';
+import { builtOnce } from './built-once.ts';
 
 export interface Deployed {
   stack: Stack;
@@ -30,7 +31,8 @@ export function deploy(options: StackOptions & { emulator?: Partial<EmulatorOpti
     const logs: string[] = [];
     const outbox = await startOutbox(() => false);
     const env = { OUTBOX_URL: outbox.url, ...options.env };
-    const stack = await startStack({ ...options, env, log: (line) => logs.push(line) });
+    const bundle = options.bundle ?? (await builtOnce());
+    const stack = await startStack({ ...options, bundle, env, log: (line) => logs.push(line) });
     const worker = await stack.startWorker();
     deployed = { stack, worker, outbox, logs, call: (path, init) => call(worker, stack, path, init) };
   }, 60_000);

@@ -1,0 +1,17 @@
+// A folder for the run of all test files, in which they share what is dear to make.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    runFolder: string;
+  }
+}
+
+export default async function setUp({ provide }: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-run-'));
+  provide('runFolder', folder);
+  return () => rm(folder, { recursive: true, force: true });
+}

@@ -34,6 +34,8 @@ local function met(shard, queue, pool)
   if queue and queue ~= NO_QUEUE and not shard.pools[queue] then shard.strangers[queue] = shard.strangers[queue] or pool end
 end
 
+do -- a script has room for 200 locals: those in here are this chunk's own
+
 -- Which of the lanes in a part of an index have entries.
 local function lanes_there(shard, members)
   local lanes, keys, there = {}, {}, {}
@@ -328,4 +330,6 @@ inspect['then'] = function(shard, id)
   if redis.call('EXISTS', shard.root .. 'm:' .. id) == 0 and found(shard, 'followers-without-message', id) then
     redis.call('UNLINK', shard.root .. 'then:' .. id)
   end
+end
+
 end

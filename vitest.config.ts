@@ -37,7 +37,7 @@ export default defineConfig({
           name: 'together',
           include: ['test/**/*.test.ts'],
           exclude: AFTERWARDS,
-          maxWorkers: 2, // files wait more than they compute, and on two cores Vitest takes them one by one
+          maxWorkers: 3, // files wait a good part of their time, and on two cores Vitest takes them one by one
           sequence: { groupOrder: 0 },
         },
       },

@@ -4,7 +4,7 @@ import { type Chosen, chooseDestination, groupOf } from './destinations/destinat
 import { shortDigest } from './digest.ts';
 import { parseDuration } from './duration.ts';
 import type { Issue } from './errors.ts';
-import { issuesOf } from './issues.ts';
+import { issuesOf, issuesOfBody } from './issues.ts';
 import {
   DRAINED,
   laneOf,
@@ -193,8 +193,5 @@ async function badBody({ queue, body, raw, at }: Draft): Promise<Issue[]> {
   // What a sender elsewhere signed is not refused by our schema: its handler's check makes it a dead letter, bytes and all.
   if (body === undefined || (raw && queue?.pool === DRAINED)) return [];
   const { issues = [] } = (await queue?.schema?.['~standard'].validate(body)) ?? {};
-  return issues.map(({ path = [], message }) => {
-    const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
-    return { field: [`${at}body`, ...steps].join('.'), code: 'schema', message };
-  });
+  return issuesOfBody(issues, at);
 }

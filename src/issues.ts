@@ -1,4 +1,5 @@
 /** Issues: what a schema finds wrong, in our words and with the place in the caller's request. Pure. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type * as z from 'zod/mini';
 import type { Issue } from './errors.ts';
 
@@ -20,3 +21,11 @@ const ownCode = (issue: object) => (issue as { params?: { code?: string } }).par
 /** A form that was meant: it is right as a whole, and wrong in a field. "Invalid input" would not say in which. */
 const isInside = (issues: z.core.$ZodIssue[]) =>
   issues.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys');
+
+/** The same of a queue's schema, whatever library made it. @param at where its body stands in the request */
+export function issuesOfBody(found: readonly StandardSchemaV1.Issue[], at: string): Issue[] {
+  return found.map(({ path = [], message }) => {
+    const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
+    return { field: [`${at}body`, ...steps].join('.'), code: 'schema', message };
+  });
+}

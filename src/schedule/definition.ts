@@ -6,7 +6,7 @@ import { chooseDestination } from '../destinations/destination.ts';
 import { parseDuration } from '../duration.ts';
 import { duration } from '../duration-schema.ts';
 import type { Issue } from '../errors.ts';
-import { issuesOf } from '../issues.ts';
+import { issuesOf, issuesOfBody } from '../issues.ts';
 import { MAX_DEPTH, toJson } from '../json.ts';
 import { QUEUE_NAME } from '../message.ts';
 import { MessageOptions } from '../message-options.ts';
@@ -125,10 +125,7 @@ function misfitsOfBody({ schema }: AnyQueue, body: unknown): Issue[] {
     const checked = schema?.['~standard'].validate(body);
     if (checked instanceof Promise) checked.catch(() => {});
     const { issues = [] } = checked && 'issues' in checked ? checked : {};
-    return Array.from(issues, ({ path = [], message }) => {
-      const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
-      return { field: ['body', ...steps].join('.'), code: 'schema', message };
-    });
+    return issuesOfBody(issues, '');
   } catch {
     return [];
   }

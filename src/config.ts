@@ -103,9 +103,14 @@ const Settings = z.object({
 
 export type Config = Readonly<z.infer<typeof Settings>>;
 
-/** @throws BadSettings that names each of them */
+/**
+ * The database may be named as Vercel names it: KV_REST_API_URL and KV_REST_API_TOKEN.
+ * @throws BadSettings that names each of them
+ */
 export function readConfig(env: unknown): Config {
-  const read = Settings.safeParse(env);
+  const { KV_REST_API_URL: url, KV_REST_API_TOKEN: token } = env as Record<string, unknown>;
+  const named = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token };
+  const read = Settings.safeParse({ ...named, ...(env as object) });
   if (read.success) return Object.freeze(read.data);
   const faults = read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   throw new BadSettings(faults.join('; '));

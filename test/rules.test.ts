@@ -141,6 +141,15 @@ describe('settings', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  test('the database may be named as Vercel names it; its own name goes before', () => {
+    const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, ...others } = least;
+    const named = { ...others, KV_REST_API_URL: url, KV_REST_API_TOKEN: token };
+    expect(readConfig(named)).toMatchObject({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token });
+    const both = { ...named, UPSTASH_REDIS_REST_URL: 'https://own.example.com', UPSTASH_REDIS_REST_TOKEN: 'own' };
+    expect(readConfig(both)).toMatchObject({ UPSTASH_REDIS_REST_URL: 'https://own.example.com' });
+    expect(() => readConfig(others)).toThrow(/UPSTASH_REDIS_REST_URL.*UPSTASH_REDIS_REST_TOKEN/);
+  });
+
   test('each bad one is named, and no value is shown', () => {
     const bad = {
       ...least,

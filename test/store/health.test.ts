@@ -38,6 +38,29 @@ describe.skipIf(!present)('health', () => {
     expect(health).toEqual({ status: 'unsafe', warnings: [expect.stringContaining('eviction is on')] });
   });
 
+  test('U4 memory that is nearly full is told before it is, and full memory is refused by name, though deletes go on', async () => {
+    const used = Number(/used_memory:(\d+)/.exec(await raw.info('memory'))?.[1]);
+    await raw.config('SET', 'maxmemory', String(Math.floor(used * 1.15)));
+    const nearly = await check()();
+    await raw.config('SET', 'maxmemory', String(Math.floor(used / 2)));
+    const full = await check()().catch((thrown: unknown) => thrown);
+    const deleted = await raw.unlink('nothing');
+    await raw.config('SET', 'maxmemory', '0');
+    expect(nearly).toEqual({
+      status: 'unsafe',
+      warnings: [expect.stringMatching(/^memory is (8[0-9]|9[0-9]) % full/)],
+    });
+    expect(full).toMatchObject({ code: 'refused', reason: 'OOM' });
+    expect(deleted).toBe(0);
+  });
+
+  test('U4 says where eviction is turned off at Upstash, whose settings nobody can set by a command', async () => {
+    const send = async ([name]: string[]) =>
+      name === 'INFO' ? 'upstash_version:1\r\nmaxmemory_policy:optimistic-volatile\r\n' : 'OK';
+    const { warnings } = await healthCheck(send, 'shard')();
+    expect(warnings).toEqual([expect.stringMatching(/eviction is on.*console, Configuration, Eviction/)]);
+  });
+
   test('a read-only token is refused by name', async () => {
     await expect(check('ro')()).rejects.toMatchObject({ code: 'refused', reason: 'NOPERM' });
   });

@@ -691,7 +691,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
     `(dead|parked):(${queue}|-)`,
     `req:${id}`,
     `ring:${queue}`,
-    'timers|failures|awake|sleeper|config|rings|schedules',
+    'timers|failures|awake|sleeper|config|rings|schedules|health',
     'stats(:(hour|day):\\d+|:totals)?',
   ];
   const known = new RegExp(`^\\{sluice\\}:(${kinds.join('|')})$`);

@@ -216,7 +216,8 @@ describe.each([
     [200, '{"error":"ERR max requests limit exceeded. Limit: 1"}', { code: 'refused', reason: /max requests limit/ }],
     [200, '{}', { code: 'garbled' }],
   ])('U3 of status %i counts before its text: %s', async (status, text, { code, reason = /./ }) => {
-    const server = await serve((_, response) => response.writeHead(status).end(text));
+    const headers = status === 302 ? { location: '/elsewhere' } : {}; // where the token has nothing to do
+    const server = await serve((_, response) => response.writeHead(status, headers).end(text));
     const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
     await server.close();
     expect(error).toMatchObject({ code, reason: expect.stringMatching(reason) });

@@ -149,6 +149,11 @@ local function rate_key(shard, name, per)
   return shard.root .. 'rate:' .. digits(per) .. ':' .. name
 end
 
+-- Whether a message keeps the slot of its group between its attempts, so that none of the group goes before it.
+local function keeps_group(slot)
+  return slot and (slot.mode == 'o' or slot.mode == 'b')
+end
+
 -- Of the slot of an entry that waits outside of its lease: what is free, because it keeps that of its group alone.
 local function of_queue(slot)
   return { pool = slot.pool, lane = slot.lane, mode = 'q' }

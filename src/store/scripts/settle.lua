@@ -73,7 +73,7 @@ end
 -- Something waits before it comes again: with its slot where its group has to wait with it. Returns the slot that is free then.
 local function wait_later(shard, plan, header, entry, slot, delay)
   local member = delayed(header.pool, header.lane, entry)
-  local holds = slot and (slot.mode == 'o' or slot.mode == 'b')
+  local holds = keeps_group(slot)
   plan.later[#plan.later + 1] = instant(due_at(shard, plan.intake, { delay = delay }))
   plan.later[#plan.later + 1] = holds and string.gsub(member, '^m', 'h') or member
   return holds and of_queue(slot) or slot

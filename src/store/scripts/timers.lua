@@ -23,7 +23,7 @@ local function lapse(shard, firing, item, envelope)
     firing.failures[#firing.failures + 1] = failure(entry, shard.now, 'lapsed', 'its consumer let the lease expire')
     if attempt_of(entry) < header.attempts then
       local lapses = firing.lapses[#firing.lapses]
-      local held = slot and (slot.mode == 'o' or slot.mode == 'b') and slot
+      local held = keeps_group(slot) and slot
       lapses[#lapses + 1] = { pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry), held }
       firing.lapsed[#firing.lapsed + 1] = queue_of(header.lane)
     else

@@ -4,7 +4,7 @@ import { type Chosen, chooseDestination, groupOf } from './destinations/destinat
 import { shortDigest } from './digest.ts';
 import { parseDuration } from './duration.ts';
 import type { Issue } from './errors.ts';
-import { issuesOf, issuesOfBody } from './issues.ts';
+import { issuesOf, issuesOfBody, ofOrdered } from './issues.ts';
 import {
   DRAINED,
   laneOf,
@@ -131,7 +131,7 @@ function conclude({ queue, at }: Draft, read: Read): Completed {
   if (chosen.issue) issues.push(chosen.issue);
   if (written.issue) issues.push(written.issue);
   if (queue?.ordered && options.priority !== undefined) {
-    issues.push({ field: `${at}priority`, code: 'ordered', message: 'is that of its queue: the queue is ordered' });
+    issues.push(ofOrdered(at));
   }
   if (issues.length > 0 || !queue || written.json === undefined) return { issues };
   return { message: messageOf(queue, read, written.json) };

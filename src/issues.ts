@@ -29,3 +29,10 @@ export function issuesOfBody(found: readonly StandardSchemaV1.Issue[], at: strin
     return { field: [`${at}body`, ...steps].join('.'), code: 'schema', message };
   });
 }
+
+/** A priority that the queue does not leave to its messages. */
+export const ofOrdered = (at: string): Issue => ({
+  field: `${at}priority`,
+  code: 'ordered',
+  message: 'is that of its queue: the queue is ordered',
+});

@@ -6,7 +6,7 @@ import { chooseDestination } from '../destinations/destination.ts';
 import { parseDuration } from '../duration.ts';
 import { duration } from '../duration-schema.ts';
 import type { Issue } from '../errors.ts';
-import { issuesOf, issuesOfBody } from '../issues.ts';
+import { issuesOf, issuesOfBody, ofOrdered } from '../issues.ts';
 import { MAX_DEPTH, toJson } from '../json.ts';
 import { QUEUE_NAME } from '../message.ts';
 import { MessageOptions } from '../message-options.ts';
@@ -114,7 +114,7 @@ function misfitsOf(queue: AnyQueue, { destination, priority, body }: z.output<ty
   const misfits = misfitsOfBody(queue, body);
   if (issue) misfits.push(issue);
   if (queue.ordered && priority !== undefined) {
-    misfits.push({ field: 'priority', code: 'ordered', message: 'is that of its queue: the queue is ordered' });
+    misfits.push(ofOrdered(''));
   }
   return misfits;
 }

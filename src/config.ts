@@ -1,80 +1,69 @@
-/** Settings: read once from the Worker's bindings, checked, frozen. Types, defaults and docs/configuration come from this schema. */
-
-import * as z from 'zod/mini'; // a third of zod's size in the bundle
-import en from 'zod/v4/locales/en.js';
+/** Settings: read once from the Worker's bindings, checked, frozen. Types, defaults and docs/configuration come from this table. */
 import { type HostRule, readHosts } from './destinations/address.ts';
-import { BadSettings } from './errors.ts';
+import { isText, must, readEach } from './setting.ts';
+import { readPlainToken, readTokens } from './token-settings.ts';
 
-z.config(en()); // the small form has no messages of its own
+export type { Scope, Token } from './token-settings.ts';
 
-/** What a bearer token may do. */
-const SCOPES = ['enqueue', 'receive', 'operate'] as const;
-export type Scope = (typeof SCOPES)[number];
+/** Reads a binding, which is undefined where it is not set. @throws BadSettings */
+type Read<Value> = (given: unknown, name: string, env: Record<string, unknown>) => Value;
 
-const Token = z.strictObject({
-  /** For logs, and to tell rotating tokens apart. */
-  name: z.string().check(z.regex(/^[A-Za-z0-9_.-]{1,64}$/)),
-  /** SHA-256 of the token, in hex: the token itself is never configured. */
-  sha256: z.string().check(z.regex(/^[0-9a-fA-F]{64}$/), z.toLowerCase()),
-  scopes: z.array(z.enum(SCOPES)).check(z.minLength(1)),
-  /** Queues it may touch: names, or beginnings of names with `*` behind them. */
-  queues: z._default(z.array(z.string().check(z.regex(/^[A-Za-z0-9_.-]{0,64}\*?$/))).check(z.minLength(1)), ['*']),
-});
-export type Token = z.infer<typeof Token>;
+const whole =
+  (least: number, most: number, standard: number): Read<number> =>
+  (given = standard, name) => {
+    const number = typeof given === 'string' ? Number(given) : given;
+    must(Number.isInteger(number), name, 'a whole number');
+    must(least <= (number as number) && (number as number) <= most, name, `from ${least} to ${most}`);
+    return number as number;
+  };
 
-const Tokens = z.pipe(
-  z.pipe(
-    z.string(),
-    z.transform((text, context) => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        context.issues.push({ code: 'custom', message: 'must be a JSON array', input: text });
-        return z.NEVER;
-      }
-    }),
-  ),
-  z.array(Token),
-);
+const text =
+  (pattern: RegExp, rule: string, standard?: string): Read<string> =>
+  (given = standard, name) => {
+    must(isText(pattern)(given), name, rule);
+    return given as string;
+  };
 
-const whole = (least: number, most: number, standard: number) =>
-  z._default(z.coerce.number().check(z.int(), z.minimum(least), z.maximum(most)), standard);
+const yesOrNo =
+  (standard: 'true' | 'false'): Read<boolean> =>
+  (given = standard, name) => {
+    must(given === 'true' || given === 'false', name, '"true" or "false"');
+    return given === 'true';
+  };
 
-const yesOrNo = (standard: 'true' | 'false') =>
-  z.pipe(
-    z._default(z.enum(['true', 'false']), standard),
-    z.transform((value) => value === 'true'),
-  );
+const url: Read<string> = (given, name) => {
+  must(isText(/^https?:/i)(given) && URL.canParse(given as string), name, 'an http or https URL');
+  return given as string;
+};
 
-const Hosts = z.pipe(
-  z.string(),
-  z.transform((text, context): HostRule[] => {
-    const hosts = readHosts(text);
-    if (hosts) return hosts;
-    context.issues.push({
-      code: 'custom',
-      message: 'must be hosts such as api.example.com or *.example.com:8443',
-      input: text,
-    });
-    return z.NEVER;
-  }),
-);
+const orNone =
+  <Value>(read: Read<Value>): Read<Value | undefined> =>
+  (given, name, env) =>
+    given === undefined ? undefined : read(given, name, env);
 
-const Settings = z.object({
-  UPSTASH_REDIS_REST_URL: z.url({ protocol: /^https?$/ }),
-  UPSTASH_REDIS_REST_TOKEN: z.string().check(z.minLength(1)),
-  /** JSON: `[{"name", "sha256", "scopes", "queues"?}]`. Without it the API is closed. */
-  SLUICE_TOKENS: z._default(Tokens, []),
+const hosts: Read<readonly HostRule[]> = (given = '', name) => {
+  const read = typeof given === 'string' ? readHosts(given) : undefined;
+  must(read !== undefined, name, 'hosts such as api.example.com or *.example.com:8443');
+  return read;
+};
+
+const SETTINGS = {
+  UPSTASH_REDIS_REST_URL: url,
+  UPSTASH_REDIS_REST_TOKEN: text(/./, 'the token of the database'),
+  /** One token as its caller has it, with every scope: http/tokens.ts makes its digest. */
+  SLUICE_TOKEN: readPlainToken,
+  /** JSON: `[{"name", "sha256", "scopes", "queues"?}]`, and those of `SLUICE_TOKEN_<NAME>`. Without any the API is closed. */
+  SLUICE_TOKENS: (given: unknown, _name: string, env: Record<string, unknown>) => readTokens(given, env),
   /** What the keys in Redis begin with. */
-  SLUICE_PREFIX: z._default(z.string().check(z.regex(/^[A-Za-z0-9_.-]{1,64}$/)), 'sluice'),
+  SLUICE_PREFIX: text(/^[\w.-]{1,64}$/, '1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-"', 'sluice'),
   /** One Redis request takes no longer, ms. */
   SLUICE_REDIS_TIMEOUT_MS: whole(100, 60_000, 3_000),
   /** How long a crashed drain's messages stay away, ms. */
   SLUICE_LEASE_MS: whole(1_000, 43_200_000, 30_000),
   /** Wall time of a drain started by cron, ms. */
   SLUICE_DRAIN_MS: whole(1_000, 840_000, 55_000),
-  /** Subrequests of one drain. Workers Free allows 50 in an invocation. */
-  SLUICE_DRAIN_REQUESTS: whole(15, 9_000, 45),
+  /** Subrequests of one drain. Workers Free allows 50 in an invocation, Workers Paid 10,000 and as many as `limits.subrequests` says. */
+  SLUICE_DRAIN_REQUESTS: whole(15, 10_000_000, 45),
   /** Messages of one drain. */
   SLUICE_DRAIN_MESSAGES: whole(1, 10_000_000, 1_000_000),
   /** Handlers at once. Of six connections one is kept for storage. */
@@ -88,7 +77,7 @@ const Settings = z.object({
   /** Days that a dead letter is kept. */
   SLUICE_DEAD_DAYS: whole(1, 3_650, 30),
   /** Where deliveries may go: hosts, or `*.` and what is above them, with a port where it is not 443. None: any public address. */
-  SLUICE_DESTINATION_HOSTS: z._default(Hosts, []),
+  SLUICE_DESTINATION_HOSTS: hosts,
   /** `true`: deliveries may go to http and private addresses. For this machine only. */
   SLUICE_DESTINATION_LOCAL: yesOrNo('false'),
   /** Whether the first frames of a handler's error are kept with its message. */
@@ -96,22 +85,20 @@ const Settings = z.object({
   /** `true`: what handlers throw is printed in the log, text and stack, whatever it holds. For this machine only. */
   SLUICE_LOG_ERRORS: yesOrNo('false'),
   /** Where traces go, over OTLP/HTTP as JSON: `/v1/traces` is added. Without it there are none. */
-  SLUICE_OTLP_ENDPOINT: z.optional(z.url({ protocol: /^https?$/ })),
+  SLUICE_OTLP_ENDPOINT: orNone(url),
   /** `name=value,…`, percent-encoded: for an endpoint that wants a key. */
-  SLUICE_OTLP_HEADERS: z._default(z.string(), ''),
-});
+  SLUICE_OTLP_HEADERS: text(/^/, 'text', ''),
+};
 
-export type Config = Readonly<z.infer<typeof Settings>>;
+export type Config = Readonly<{ [Name in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[Name]> }>;
 
 /**
  * The database may be named as Vercel names it: KV_REST_API_URL and KV_REST_API_TOKEN.
  * @throws BadSettings that names each of them
  */
 export function readConfig(env: unknown): Config {
-  const { KV_REST_API_URL: url, KV_REST_API_TOKEN: token } = env as Record<string, unknown>;
-  const named = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token };
-  const read = Settings.safeParse({ ...named, ...(env as object) });
-  if (read.success) return Object.freeze(read.data);
-  const faults = read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new BadSettings(faults.join('; '));
+  const { KV_REST_API_URL: url, KV_REST_API_TOKEN: token, ...bindings } = env as Record<string, unknown>;
+  const given: Record<string, unknown> = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, ...bindings };
+  const read = readEach(Object.entries(SETTINGS), ([name, read]) => [name, read(given[name], name, given)] as const);
+  return Object.freeze(Object.fromEntries(read)) as Config;
 }

@@ -26,6 +26,8 @@ const LAYERS = [
     'src/queue.ts',
     'src/ring.ts',
     'src/config.ts',
+    'src/setting.ts',
+    'src/token-settings.ts',
     'src/log.ts',
     'src/floating.ts',
     'src/runtime.ts',

@@ -161,6 +161,23 @@ describe('settings', () => {
     expect(() => readConfig(bad)).not.toThrow(/secret/);
   });
 
+  test.each([
+    ['SLUICE_DRAIN_REQUESTS', ['15', 10_000, '10000000'], ['14', '10000001', '45.5', 'many', '', true, null]],
+    ['SLUICE_POLL_MS', ['0', 60_000], ['-1', '60001', '1s']],
+    ['SLUICE_PREFIX', ['a', 'A-z_0.9'], ['', 'a}b', 'ä', 'a'.repeat(65), 7]],
+    ['SLUICE_LOG_ERRORS', ['true', 'false'], ['', 'yes', 'TRUE']],
+    [
+      'SLUICE_OTLP_ENDPOINT',
+      ['https://otlp.example/x', 'http://[::1]:4318'],
+      ['', 'otlp.example', 'ftp://x', 'https://'],
+    ],
+    ['SLUICE_DESTINATION_HOSTS', ['', 'a.example, *.b.example:8443'], ['https://a.example', 7]],
+  ])('%s takes %j, and not %j', (name, good, bad) => {
+    for (const value of good) expect(() => readConfig({ ...least, [name]: value })).not.toThrow();
+    for (const value of bad)
+      expect(() => readConfig({ ...least, [name]: value })).toThrow(new RegExp(`^${name}: must be `));
+  });
+
   test('a prefix that could leave its hash tag is refused', () => {
     expect(() => keysOf('a}b')).toThrow(RangeError);
     expect(keysOf('a-b.c_1').root).toBe('{a-b.c_1}:');

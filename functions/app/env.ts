@@ -2,6 +2,7 @@
 export interface Env {
   UPSTASH_REDIS_REST_URL: string;
   UPSTASH_REDIS_REST_TOKEN: string;
+  SLUICE_TOKEN?: string;
   SLUICE_TOKENS?: string;
   /** What signs deliveries of `webhook.out`: `whsec_…`, while they are exchanged two with a blank between, the new one first. */
   WEBHOOK_OUT_SECRETS?: string;

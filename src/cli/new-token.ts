@@ -3,7 +3,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readConfig } from '../config.ts';
 
 export interface TokenFlags {
-  name: string;
+  /** Left out, a new one: two tokens of one name are refused. */
+  name?: string;
   /** With commas between, as on the command line. */
   scopes: string;
   queues: string;
@@ -11,7 +12,7 @@ export interface TokenFlags {
 
 export interface NewToken {
   token: string;
-  /** Of the list in SLUICE_TOKENS: the digest only. */
+  /** Of the list in SLUICE_TOKENS, or a binding of its own: the digest only. */
   entry: { name: string; sha256: string; scopes: string[]; queues: string[] };
 }
 
@@ -19,7 +20,12 @@ export interface NewToken {
 export function newToken({ name, scopes, queues }: TokenFlags): NewToken {
   const token = randomBytes(32).toString('base64url');
   const sha256 = createHash('sha256').update(token).digest('hex');
-  const entry = { name, sha256, scopes: scopes.split(','), queues: queues.split(',') };
+  const entry = {
+    name: name ?? `token-${sha256.slice(0, 6)}`,
+    sha256,
+    scopes: scopes.split(','),
+    queues: queues.split(','),
+  };
   readConfig({
     UPSTASH_REDIS_REST_URL: 'http://127.0.0.1',
     UPSTASH_REDIS_REST_TOKEN: '-',
@@ -29,15 +35,14 @@ export function newToken({ name, scopes, queues }: TokenFlags): NewToken {
 }
 
 export function explainToken({ token, entry }: NewToken): string {
+  const binding = `SLUICE_TOKEN_${entry.name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
   return `The token, for the caller; it is shown only now:
 
   ${token}
 
-For the Worker, one entry of the list in SLUICE_TOKENS. If it is the first:
+For the Worker, a secret of its own, beside those of other tokens:
 
-  echo '${JSON.stringify([entry])}' | npx wrangler secret put SLUICE_TOKENS
+  echo '${JSON.stringify(entry)}' | npx wrangler secret put ${binding}
 
-Otherwise put this into the list that you have, and store the whole list:
-
-  ${JSON.stringify(entry)}`;
+It may also be an entry of the list in SLUICE_TOKENS. To take it back: npx wrangler secret delete ${binding}`;
 }

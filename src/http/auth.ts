@@ -1,5 +1,5 @@
 /**
- * Who may call: bearer tokens with scopes, or a session that one has begun. Only SHA-256 digests are configured; with none
+ * Who may call: bearer tokens with scopes, or a session that one has begun. They are known by their SHA-256 digests; with none
  * configured all is closed.
  */
 import type { Context } from 'hono';
@@ -11,6 +11,7 @@ import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 import { limitRate } from './rate-limit.ts';
 import { refuseOtherSites, sessionOf } from './session.ts';
+import { tokensOf } from './tokens.ts';
 
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 
@@ -26,7 +27,7 @@ export function allow(scope: Scope) {
 
 /** The configured token that this text is. @throws Problem where there is none, or it lacks the scope */
 export async function allowed(c: Context<SluiceEnv>, given: string, scope: Scope): Promise<Token> {
-  const token = await matching(given, c.var.engine.config.SLUICE_TOKENS);
+  const token = await matching(given, await tokensOf(c.var.engine.config));
   if (!token) return refuse(c, 'The token is not known here');
   return limited(c, token, scope);
 }

@@ -11,6 +11,7 @@ import type { Config, Token } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import { newToken } from '../message.ts';
 import { Problem } from './problem.ts';
+import { tokensOf } from './tokens.ts';
 
 const LASTS_MS = 12 * 60 * 60 * 1_000;
 /** When it ends, its id, and the signature of both. */
@@ -44,7 +45,7 @@ export async function sessionOf(c: Context, config: Config): Promise<{ id: strin
   const [, named = '', expiresAt = '0', id = '', given = ''] = COOKIE.exec(getCookie(c, nameOf(c)) ?? '') ?? [];
   if (Number(expiresAt) <= Date.now()) return undefined;
   let match: Token | undefined;
-  for (const token of config.SLUICE_TOKENS) {
+  for (const token of await tokensOf(config)) {
     if (await timingSafeEqual(given, await signature(config, token, named))) match ??= token;
   }
   return match && { id, token: match };

@@ -6,17 +6,17 @@ const HELP = `Usage: npm run token [-- options]
 
 Makes a bearer token. Whoever calls the API gets the token; the Worker gets only its SHA-256.
 
-  --name NAME      for logs, and to tell tokens apart (default "token")
+  --name NAME      for logs, and to tell tokens apart (default: a new one)
   --scopes LIST    enqueue, receive, operate (default "enqueue")
   --queues LIST    names, or beginnings with * behind them (default "*": all)
   --json           print {"token", "entry"}
   --help           this text
 
-To rotate: add the new entry to the list in SLUICE_TOKENS, move the callers, take the old entry out.
+To rotate: store the new one beside the old one, move the callers, take the old one out.
 `;
 
 const OPTIONS = {
-  name: { type: 'string', default: 'token' },
+  name: { type: 'string' },
   scopes: { type: 'string', default: 'enqueue' },
   queues: { type: 'string', default: '*' },
   json: { type: 'boolean' },

@@ -6,12 +6,15 @@ import { deploy } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const SCOPES = ['enqueue', 'receive', 'operate'];
+const PLAIN = 'correct-horse-battery-staple-2026';
 const deployed = deploy({
   env: {
     SLUICE_TOKENS: JSON.stringify([
       ...SCOPES.map((scope) => ({ name: scope, sha256: sha256(scope), scopes: [scope] })),
       { name: 'elsewhere', sha256: sha256('elsewhere'), scopes: SCOPES, queues: ['elsewhere.*'] },
     ]),
+    SLUICE_TOKEN: PLAIN,
+    SLUICE_TOKEN_LOOK: JSON.stringify({ sha256: sha256('looker'), scopes: ['operate'] }),
   },
 });
 
@@ -71,6 +74,10 @@ async function call(path: string, method: string, token: string | null) {
   const isJson = answer.headers.get('content-type')?.includes('json');
   return [answer.status, isJson ? ((await answer.json()) as { code: string }).code : undefined];
 }
+
+test.each([PLAIN, 'looker'])('%s, from a binding of its own, opens it', async (token) => {
+  expect((await deployed().call('/v1/queues', { method: 'GET', token })).status).toBe(200);
+});
 
 test('the document names every route that there is to close', () => {
   expect(routes.length).toBeGreaterThanOrEqual(18);

@@ -162,7 +162,7 @@ export function judgeScopes(answers: Record<string, { status: number; code: stri
       'token',
       'fail',
       'it is not known here',
-      'take one whose digest is in SLUICE_TOKENS; `sluice token` makes one',
+      'take one that the deployment has (SLUICE_TOKEN…); `sluice token` makes one',
     );
   }
   const has = entries.filter(([, { status }]) => status === 200 || status === 422).map(([scope]) => scope);

@@ -1,0 +1,82 @@
+/** Tokens as settings hold them: a list, and bindings of one token each, because a secret cannot be read back and added to. */
+import { isText, must, readEach } from './setting.ts';
+
+/** What a bearer token may do. */
+const SCOPES = ['enqueue', 'receive', 'operate'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface Token {
+  /** For logs, and to tell rotating tokens apart. */
+  name: string;
+  /** SHA-256 of the token, in hex. */
+  sha256: string;
+  scopes: Scope[];
+  /** Queues it may touch: names, or beginnings of names with `*` behind them. */
+  queues: string[];
+}
+
+/** The setting that is one token as its caller has it. */
+const PLAIN = 'SLUICE_TOKEN';
+const LIST = 'SLUICE_TOKENS';
+/** What bindings of one token begin with. */
+const ONE = 'SLUICE_TOKEN_';
+
+const isListOf = (isItem: (value: unknown) => boolean) => (value: unknown) =>
+  Array.isArray(value) && value.length > 0 && value.every(isItem);
+
+const FIELDS: Record<keyof Token, [holds: (value: unknown) => boolean, rule: string]> = {
+  name: [isText(/^[\w.-]{1,64}$/), '1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-"'],
+  sha256: [isText(/^[0-9a-f]{64}$/i), '64 hex digits'],
+  scopes: [isListOf((scope) => SCOPES.includes(scope as Scope)), `a list of ${SCOPES.join(', ')}`],
+  queues: [isListOf(isText(/^[\w.-]{0,64}\*?$/)), 'a list of names, or beginnings with "*" behind them'],
+};
+
+/**
+ * @param list the setting SLUICE_TOKENS
+ * @throws BadSettings
+ */
+export function readTokens(list: unknown, env: Record<string, unknown>): readonly Token[] {
+  const entries = list === undefined ? [] : parsed(list, LIST, 'a JSON array');
+  must(Array.isArray(entries), LIST, 'a JSON array');
+  const listed = entries.map((entry: unknown, index) => ({ at: `${LIST}.${index}`, entry, name: undefined }));
+  const single = Object.keys(env)
+    .filter((binding) => binding.startsWith(ONE))
+    .map((at) => ({ at, entry: env[at], name: at.slice(ONE.length) }));
+  const seen = new Set(env[PLAIN] === undefined ? [] : [PLAIN]);
+  return readEach([...listed, ...single], ({ at, entry, name }) => {
+    const token = tokenOf(parsed(entry, at, 'a JSON object'), at, name);
+    must(!seen.has(token.name) && !seen.has(token.sha256), at, 'one token: another has its name or its digest');
+    seen.add(token.name).add(token.sha256);
+    return token;
+  });
+}
+
+/** The one token as its caller has it. @throws BadSettings */
+export function readPlainToken(value: unknown, setting: string): string | undefined {
+  const isLong = isText(/^[!-~]{32,}$/);
+  must(value === undefined || isLong(value), setting, '32 or more characters, none of them a blank');
+  return value as string | undefined;
+}
+
+/** Its entry, as the list would have it. */
+export const plainToken = (sha256: string): Token => ({ name: PLAIN, sha256, scopes: [...SCOPES], queues: ['*'] });
+
+function parsed(value: unknown, at: string, rule: string): unknown {
+  if (typeof value !== 'string') return value; // a variable may be JSON by itself
+  try {
+    return JSON.parse(value);
+  } catch {
+    must(false, at, rule);
+  }
+}
+
+function tokenOf(entry: unknown, at: string, name: string | undefined): Token {
+  must(typeof entry === 'object' && entry !== null && !Array.isArray(entry), at, 'a JSON object');
+  const token = { name, queues: ['*'], ...entry } as Token;
+  const isKnown = Object.keys(token).every((field) => Object.hasOwn(FIELDS, field));
+  must(isKnown, at, `an object of ${Object.keys(FIELDS).join(', ')} only`);
+  readEach(Object.entries(FIELDS), ([field, [holds, rule]]) =>
+    must(holds(token[field as keyof Token]), `${at}.${field}`, rule),
+  );
+  return { ...token, sha256: token.sha256.toLowerCase() };
+}

@@ -1,0 +1,126 @@
+// Tokens in settings: a list, a binding for each, and one as its caller has it; together they are who may call.
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../src/config.ts';
+import type { Engine } from '../src/engine.ts';
+import { createApp } from '../src/http/app.ts';
+import { allow } from '../src/http/auth.ts';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const DATABASE = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: 'redis' };
+const PLAIN = 'correct-horse-battery-staple-2026';
+const entry = (token: string, more: object = {}) => ({ sha256: sha256(token), scopes: ['receive'], ...more });
+const read = (settings: object) => readConfig({ ...DATABASE, ...settings });
+
+/** @returns the name by which the caller is known, or the status of the refusal */
+async function callerOf(settings: object, token: string): Promise<string | number> {
+  const config = read(settings);
+  const app = createApp([(routes) => routes.get('/who', allow('receive'), (c) => c.text(c.var.token.name))], () => {
+    return { config } as Engine;
+  });
+  const answer = await app.request('/who', { headers: { authorization: `Bearer ${token}` } }, {});
+  return answer.status === 200 ? answer.text() : answer.status;
+}
+
+describe('tokens', () => {
+  const settings = {
+    SLUICE_TOKENS: JSON.stringify([entry('listed', { name: 'ada' })]),
+    SLUICE_TOKEN_CI: JSON.stringify(entry('single')),
+    SLUICE_TOKEN_OPS: JSON.stringify(entry('named', { name: 'ops-2026' })),
+    SLUICE_TOKEN_VAR: entry('variable'), // as wrangler.toml may hold it: a digest is no secret
+    SLUICE_TOKEN: PLAIN,
+  };
+
+  test.each([
+    ['listed', 'ada'],
+    ['single', 'CI'],
+    ['named', 'ops-2026'],
+    ['variable', 'VAR'],
+    [PLAIN, 'SLUICE_TOKEN'],
+    [PLAIN.slice(1), 401],
+    [sha256(PLAIN), 401],
+    ['eve', 401],
+  ])('%s is %s', async (token, caller) => expect(await callerOf(settings, token)).toBe(caller));
+
+  test('the plain one has every scope and every queue', async () => {
+    const config = read({ SLUICE_TOKEN: PLAIN });
+    const tokens: unknown[] = [];
+    const app = createApp(
+      [(routes) => routes.get('/who', allow('operate'), (c) => c.json(tokens.push(c.var.token)))],
+      () => {
+        return { config } as Engine;
+      },
+    );
+    for (const _ of ['hashed', 'remembered'])
+      await app.request('/who', { headers: { authorization: `Bearer ${PLAIN}` } }, {});
+    const token = {
+      name: 'SLUICE_TOKEN',
+      sha256: sha256(PLAIN),
+      scopes: ['enqueue', 'receive', 'operate'],
+      queues: ['*'],
+    };
+    expect(tokens).toEqual([token, token]);
+  });
+
+  test('the plain one is refused where the list has its digest, too: which scopes it has would be a matter of luck', async () => {
+    expect(await callerOf({ ...settings, SLUICE_TOKEN_CI: JSON.stringify(entry(PLAIN)) }, 'listed')).toBe(500);
+  });
+});
+
+describe('bad tokens', () => {
+  test.each([
+    [
+      'shorter than 32',
+      { SLUICE_TOKEN: 'correct-horse-battery-staple-26' },
+      /^SLUICE_TOKEN: must be 32 or more characters/,
+    ],
+    ['with a blank', { SLUICE_TOKEN: `${PLAIN} ` }, /^SLUICE_TOKEN: must/],
+    ['no JSON', { SLUICE_TOKENS: 'hunter2' }, /^SLUICE_TOKENS: must be a JSON array$/],
+    ['no list', { SLUICE_TOKENS: JSON.stringify(entry('a')) }, /^SLUICE_TOKENS: must be a JSON array$/],
+    ['no object', { SLUICE_TOKENS: '["hunter2"]' }, /^SLUICE_TOKENS\.0: must be a JSON object$/],
+    ['no JSON of its own', { SLUICE_TOKEN_CI: 'hunter2' }, /^SLUICE_TOKEN_CI: must be a JSON object$/],
+    [
+      'a list of its own',
+      { SLUICE_TOKEN_CI: JSON.stringify([entry('a')]) },
+      /^SLUICE_TOKEN_CI: must be a JSON object$/,
+    ],
+    ['without a name', { SLUICE_TOKENS: JSON.stringify([entry('a')]) }, /^SLUICE_TOKENS\.0\.name: must/],
+    [
+      'the token in place of its digest',
+      { SLUICE_TOKEN_A: '{"sha256":"hunter2"}' },
+      /sha256: must.*SLUICE_TOKEN_A\.scopes: must/,
+    ],
+    [
+      'an unknown scope',
+      { SLUICE_TOKEN_A: entry('a', { scopes: ['root'] }) },
+      /^SLUICE_TOKEN_A\.scopes: must be a list of enqueue, /,
+    ],
+    ['no scope', { SLUICE_TOKEN_A: entry('a', { scopes: [] }) }, /^SLUICE_TOKEN_A\.scopes: must/],
+    ['no queue', { SLUICE_TOKEN_A: entry('a', { queues: [] }) }, /^SLUICE_TOKEN_A\.queues: must/],
+    ['a star within', { SLUICE_TOKEN_A: entry('a', { queues: ['a*b'] }) }, /^SLUICE_TOKEN_A\.queues: must/],
+    [
+      'a field too many',
+      { SLUICE_TOKEN_A: entry('a', { hunter2: 1 }) },
+      /^SLUICE_TOKEN_A: must be an object of name, /,
+    ],
+    [
+      'a name twice',
+      { SLUICE_TOKEN_A: entry('a'), SLUICE_TOKEN_B: entry('b', { name: 'A' }) },
+      /^SLUICE_TOKEN_B: must be one token/,
+    ],
+    [
+      'the name of the plain one',
+      { SLUICE_TOKEN: PLAIN, SLUICE_TOKEN_B: entry('b', { name: 'SLUICE_TOKEN' }) },
+      /^SLUICE_TOKEN_B: must/,
+    ],
+    [
+      'a digest twice, however it is spelled',
+      { SLUICE_TOKEN_A: entry('a'), SLUICE_TOKEN_B: { ...entry('a'), sha256: sha256('a').toUpperCase() } },
+      /^SLUICE_TOKEN_B: must be one token/,
+    ],
+    ['each of them', { SLUICE_TOKEN_A: 'hunter2', SLUICE_TOKEN_B: 'hunter2' }, /SLUICE_TOKEN_A: .*; SLUICE_TOKEN_B: /],
+  ])('%s', (_, settings, fault) => {
+    expect(() => read(settings)).toThrow(fault);
+    expect(() => read(settings)).not.toThrow(/hunter2/);
+  });
+});

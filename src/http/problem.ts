@@ -82,7 +82,7 @@ const RETRY_AFTER_S = { unreachable: 1, slow: 5, garbled: 1, refused: 30 } satis
 /** What any error means to the caller. Unknown ones say nothing: their texts may hold what is nobody's business. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof BadSettings) return new Problem('misconfigured');
+  if (error instanceof BadSettings) return new Problem('misconfigured', namesIn(error.message));
   if (error instanceof UnknownTopic) return unknown('unknown_topic', error.message);
   if (error instanceof RequestMismatch) return new Problem('idempotency_key_reused');
   if (error instanceof StorageError) {
@@ -94,6 +94,12 @@ export function toProblem(error: unknown): Problem {
     return new Problem(tooLarge ? 'too_large' : 'invalid_message', undefined, error.issues, {}, error.more);
   }
   return new Problem('internal');
+}
+
+/** Which settings, for whoever has no log open: what is wrong with them is for the log. */
+function namesIn(message: string): string {
+  const names = new Set(message.match(/\b[A-Z]+_[A-Z_]+\b/g));
+  return `Missing or wrong: ${[...names].join(', ')}; the log of the Worker says how`;
 }
 
 export function answerProblem(c: Context, problem: Problem): Response {

@@ -24,6 +24,9 @@ export interface Answer {
 
 /** The service answers each request with one, and a replica that is asked with it waits until it has seen as much. */
 const SYNC_TOKEN = 'upstash-sync-token';
+/** A host of one machine, or an address: what no deployed Worker reaches. Cloudflare answers with its errors 1003 and 1016. */
+const LOCAL = /^https?:\/\/(?:localhost|[\d.]+|\[.*)(?::|\/|$)/i;
+const LOCAL_SAYS = [403, 530];
 /** Nobody waits longer because an answer asks for it. */
 const MOST_RETRY_AFTER_MS = 15_000;
 
@@ -35,17 +38,18 @@ export function connectBy(post: Post, { url, token, timeoutMs }: Connection): Se
     const headers = { 'content-type': 'application/json', authorization, [SYNC_TOKEN]: syncToken };
     const answer = await post(address, { headers, body: JSON.stringify(command), timeoutMs: timeoutMs() });
     if (answer.status < 300) syncToken = String(answer.header(SYNC_TOKEN) ?? '');
-    return resultOf(answer);
+    return resultOf(answer, LOCAL_SAYS.includes(answer.status) && LOCAL.test(address));
   };
 }
 
 /** @returns the command's result. @throws StorageError */
-function resultOf({ status, header, text }: Answer): unknown {
+function resultOf({ status, header, text }: Answer, isLocal: boolean): unknown {
+  const said = `HTTP ${status}${isLocal ? ': UPSTASH_REDIS_REST_URL is local, or an address; a Worker reaches neither' : ''}`;
   // After these the command may have run, whatever is said of it, and the same call may fare better later.
-  if (status === 429 || status >= 500) throw new StorageError('unreachable', `HTTP ${status}`, askedMs(header));
+  if (status === 429 || status >= 500) throw new StorageError('unreachable', said, askedMs(header));
   const answer = parse(text);
   if (typeof answer?.error === 'string') throw refusalOf(answer.error, status <= 400 ? 'error' : `HTTP ${status}`);
-  if (status >= 300) throw new StorageError('refused', `HTTP ${status}`);
+  if (status >= 300) throw new StorageError('refused', said);
   if (!answer || !('result' in answer)) throw new StorageError('garbled', 'the answer holds no result');
   return answer.result;
 }

@@ -1,4 +1,7 @@
 // The command line against the deployed bundle: each command once well and once wrong, by exit code, stdout and stderr.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { newToken } from '../../src/cli/new-token.ts';
 import { type CliOptions, COLUMNS, runCli, runOnTerminal, terminalPresent } from '../support/cli.ts';
@@ -543,6 +546,21 @@ describe('doctor', () => {
     expect(unreachable).toMatchObject({ code: 1, out: expect.stringMatching(/^fail +reachable +unreachable: /m) });
     await api('/v1/queues/reports/resume', 'POST');
     await empty();
+  });
+
+  test('S10 repeats what a deployment says that cannot work, and how to store what is missing', async () => {
+    const detail = 'Missing or wrong: UPSTASH_REDIS_REST_URL; the log of the Worker says how';
+    const server = createServer((_, response) => {
+      response.writeHead(500, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify({ code: 'misconfigured', detail }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const told = await sluice(['doctor'], { env: { SLUICE_URL: `http://127.0.0.1:${port}` } });
+    server.close();
+    expect(told.code).toBe(1);
+    expect(told.out).toContain(`GET /health answered 500, misconfigured: ${detail}\n`);
+    expect(told.out).toMatch(/^ +npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE$/m);
   });
 });
 

@@ -224,6 +224,28 @@ describe.each([
   });
 
   test.each([
+    [403, 'error code: 1003', 'refused'],
+    [530, '<html>error code: 1016</html>', 'unreachable'],
+  ])(
+    'S10 that calls an address, where Cloudflare answers %i: it says which setting is wrong',
+    async (status, text, code) => {
+      const server = await serve((_, response) => response.writeHead(status).end(text));
+      const at = (url: string) => connect({ url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail);
+      const error = fail(await at(server.url));
+      await server.close();
+      const reason = `HTTP ${status}: UPSTASH_REDIS_REST_URL is local, or an address; a Worker reaches neither`;
+      expect(error).toMatchObject({ code, reason });
+    },
+  );
+
+  test('S10 that is refused by the service itself, wherever it is, says what the service says', async () => {
+    const server = await serve((_, response) => response.writeHead(403).end('{"error":"NOPERM no"}'));
+    const error = fail(await connect({ url: server.url, token: 't', timeoutMs: () => 1_000 })(['PING']).catch(fail));
+    await server.close();
+    expect(error).toMatchObject({ code: 'refused', reason: 'NOPERM' });
+  });
+
+  test.each([
     ['7', 7_000],
     ['86400', 15_000],
     ['Sun, 06 Nov 1994 08:49:37 GMT', 0],

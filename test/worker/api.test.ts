@@ -417,9 +417,15 @@ describe('a deployment without tokens', () => {
 describe('a deployment with bad settings', () => {
   const broken = deploy({ env: { SLUICE_BATCH: 'many', SLUICE_TOKENS: 'secret-but-no-json' } });
 
-  test('says so and no more, and names the settings in its log, without their values', async () => {
-    const answer = await broken().call(one, { body: good });
-    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([500, 'misconfigured']);
+  test('S10 names them, and no more; what is wrong with them is in its log, without their values', async () => {
+    const answer = await broken().call('/health', { method: 'GET' });
+    expect([answer.status, await answer.json()]).toEqual([
+      500,
+      expect.objectContaining({
+        code: 'misconfigured',
+        detail: 'Missing or wrong: SLUICE_TOKENS, SLUICE_BATCH; the log of the Worker says how',
+      }),
+    ]);
     await eventually('the log names both settings', () =>
       /SLUICE_TOKENS.*SLUICE_BATCH/s.test(broken().logs.join('\n')),
     );

@@ -93,11 +93,14 @@ function judgeUrl(url: string): Finding {
   return finding('url', isSafe ? 'ok' : 'warn', isSafe ? url : `${url} is not encrypted`, todo);
 }
 
-function* judgeHealth({ status, code, body, ms }: Seen): Generator<Finding> {
+function* judgeHealth({ status, code, detail, body, ms }: Seen): Generator<Finding> {
   const took = `in ${Math.round(ms)} ms`;
   if (status !== 200) {
-    const todo = 'is UPSTASH_REDIS_REST_URL right, and its token one that may write? The log of the Worker says more';
-    yield finding('health', 'fail', `GET /health answered ${status} ${code ?? ''}`.trim(), todo);
+    const todo =
+      code === 'misconfigured'
+        ? 'npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE'
+        : 'is UPSTASH_REDIS_REST_URL right, and its token one that may write? The log of the Worker says more';
+    yield finding('health', 'fail', `GET /health answered ${status}, ${detail}`, todo);
     return;
   }
   yield finding('reachable', 'ok', `it answered ${took}`);

@@ -1,11 +1,13 @@
 /** A deployment as the doctor sees it: answers as they come, refusals too, because those are what it looks for. */
-import { errorOf } from '../../client/error.ts';
+import { errorOf, type SluiceError } from '../../client/error.ts';
 import { send } from '../api.ts';
 
 export interface Seen {
   status: number;
   /** Of the problem, where it was one. */
   code: string | undefined;
+  /** What the problem says, where it was one. */
+  detail: string | undefined;
   body: unknown;
   /** The server's clock by the Date header, epoch ms, in whole seconds. */
   dateAt: number | undefined;
@@ -35,10 +37,12 @@ export function openSite(url: string, token: string | undefined): Site {
         const ms = performance.now() - startedAt;
         const date = Date.parse(answer.headers.get('date') ?? '');
         const content = answer.ok
-          ? { code: undefined, body: await answer.json() }
-          : { code: (await errorOf(answer)).code, body: undefined };
+          ? { code: undefined, detail: undefined, body: await answer.json() }
+          : { ...saidIn(await errorOf(answer)), body: undefined };
         return { status: answer.status, dateAt: Number.isNaN(date) ? undefined : date, ms, receivedAt, ...content };
       });
     },
   };
 }
+
+const saidIn = ({ code, message }: SluiceError) => ({ code, detail: message });

@@ -52,7 +52,10 @@ export const MEANINGS = {
       '`errors` names the first 20 fields; in a batch, such as `messages[3].delay`. `moreErrors` says how many more there are.',
   },
   idempotency_key_reused: { status: 422, means: 'The key was used for another request.' },
-  misconfigured: { status: 500, means: 'The settings of the deployment are wrong; its log names them.' },
+  misconfigured: {
+    status: 500,
+    means: 'Settings of the deployment are missing or wrong: `detail` names them, and its log says how.',
+  },
   internal: { status: 500, means: "Something went wrong; the Worker's log says more." },
   source_closed: {
     status: 503,

@@ -10,7 +10,7 @@ import { Redis } from '@upstash/redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Observation } from '../src/local/emulator/backend.ts';
 import { startEmbeddedRedis } from '../src/local/emulator/embedded.ts';
-import { type Fault, seededFaults } from '../src/local/emulator/faults.ts';
+import { type Fault, STATUSES, type Status, seededFaults } from '../src/local/emulator/faults.ts';
 import type { Refusal, ScriptCall } from '../src/local/emulator/refusals.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../src/local/emulator/server.ts';
 import { redisServerPresent, startRedisCluster, startRedisServer, until } from './support/redis-server.ts';
@@ -19,15 +19,14 @@ const TOKEN = 'full-token';
 const READ_ONLY = 'read-only-token';
 const BASE64 = { 'upstash-encoding': 'base64' };
 
-interface Store {
+interface Store extends Pick<EmulatorOptions, 'commandsProcessed' | 'bytesStored'> {
   url: string;
-  commandsProcessed?: () => number;
   stop(): Promise<void>;
 }
 
 const embedded = async (): Promise<Store> => {
   const redis = await startEmbeddedRedis();
-  return { url: redis.url, commandsProcessed: redis.commandsProcessed, stop: redis.close };
+  return { ...redis, stop: redis.close };
 };
 
 const embeddedCluster = async (): Promise<Store> => {
@@ -51,6 +50,7 @@ const open = (store: Store, options: Partial<EmulatorOptions> = {}): Promise<Emu
     token: TOKEN,
     readOnlyToken: READ_ONLY,
     commandsProcessed: store.commandsProcessed,
+    bytesStored: store.bytesStored,
     ...options,
   });
 
@@ -297,8 +297,51 @@ describe.each(stores)('on %s', (_name, start) => {
       });
     });
 
-    test.each(['SHUTDOWN', 'CONFIG', 'DEBUG', 'REPLICAOF', 'NOSUCH'])('%s is not available', async (name) => {
+    test.each([
+      ...[
+        'SHUTDOWN',
+        'DEBUG',
+        'REPLICAOF',
+        'NOSUCH',
+        'OBJECT',
+        'SORT',
+        'SORT_RO',
+        'LCS',
+        'LOLWUT',
+        'XSETID',
+        'SPUBLISH',
+      ],
+    ])('%s is not available', async (name) => {
       expect(await run(name, 'x')).toMatchObject({ status: 400, json: { error: NOT_AVAILABLE(name) } });
+    });
+
+    test.each([
+      ['MEMORY', 'STATS'],
+      ['FUNCTION', 'DUMP'],
+      ['FUNCTION', 'RESTORE', 'x'],
+      ['ACL', 'LIST'],
+      ['CONFIG', 'GET', 'maxmemory'],
+      ['CONFIG', 'SET', 'maxmemory', '1'],
+    ])('%s %s is not available, others of its kind are', async (...command) => {
+      const error = NOT_AVAILABLE(command.slice(0, 2).join(' '));
+      expect(await run(...command)).toMatchObject({ status: 400, json: { error } });
+    });
+
+    test('what the service has in part passes in part', async () => {
+      await run('SET', 'k', 'v'.repeat(1_000));
+      expect(await result('MEMORY', 'USAGE', 'k')).toBeGreaterThan(1_000);
+      expect(await result('MEMORY', 'USAGE', 'none')).toBe(null);
+      expect(await result('ACL', 'WHOAMI')).toBe('default');
+      expect(await result('CONFIG', 'GET', 'notify-keyspace-events')).toEqual(['notify-keyspace-events', '']);
+      expect(await result('COMMAND', 'COUNT')).toBeGreaterThan(100);
+    });
+
+    test('INFO has the sections of the service, and no others', async () => {
+      const sections = (info: unknown) => [...String(info).matchAll(/^# (.*)\r$/gm)].map(([, name]) => name);
+      expect(sections(await result('INFO'))).toEqual(expect.arrayContaining(['Server', 'Clients', 'Memory', 'Stats']));
+      expect(sections(await result('INFO'))).not.toContain('Replication');
+      expect(sections(await result('INFO', 'memory'))).toEqual(['Memory']);
+      expect(await result('INFO', 'commandstats')).toBe('');
     });
 
     test('reading a stream is refused only when it would block', async () => {
@@ -414,7 +457,7 @@ describe.each(stores)('on %s', (_name, start) => {
   describe('sizes', () => {
     let small: Emulator;
     beforeAll(async () => {
-      small = await open(store, { maxRequestBytes: 1_000 });
+      small = await open(store, { limits: { requestBytes: 1_000 } });
     });
     afterAll(() => small?.close());
     const TOO_LARGE = {
@@ -473,7 +516,7 @@ describe.each(stores)('on %s', (_name, start) => {
 
     test('lists cost their commands, free and refused ones nothing', async () => {
       expect(await cost('/pipeline', [['GET', 'k'], ['PING'], ['BLPOP', 'k', 0], ['INCR', 'n']])).toBe(2);
-      expect(await cost('/multi-exec', [['GET', 'k'], ['INCR', 'n'], ['PING']])).toBe(2);
+      expect(await cost('/multi-exec', [['GET', 'k'], ['INCR', 'n'], ['PING']])).toBe(2 + 2); // MULTI and EXEC
       expect(await cost('/', ['PING'])).toBe(0);
     });
 
@@ -508,12 +551,85 @@ describe.each(stores)('on %s', (_name, start) => {
       });
     });
 
+    const locked = (body: string) => `#!lua flags=allow-key-locking\n${body}`;
+    const DYNAMIC = (key: string) =>
+      `ERR Dynamic keys are not allowed in Lua scripts when 'allow-key-locking' flag is set. Key was: ${key}`;
+
+    test.each<[string, string]>([
+      ["redis.call('GET', ARGV[1])", 'other'],
+      ["redis.call('SET', KEYS[1] .. 'x', '1')", 'kx'],
+      ["redis.call('MGET', KEYS[1], KEYS[2], 'c')", 'c'],
+      ["redis.call('MSET', KEYS[1], 'b', 'd', 'e')", 'd'],
+      ["redis.call('RENAME', KEYS[1], 'e')", 'e'],
+      ["redis.call('LMPOP', 2, KEYS[1], 'f', 'LEFT')", 'f'],
+      ["redis.call('ZUNIONSTORE', KEYS[1], 2, KEYS[2], 'g')", 'g'],
+      ["redis.call('ZUNIONSTORE', 'h', 1, KEYS[1])", 'h'],
+      ["redis.call('BITOP', 'AND', KEYS[1], 'i')", 'i'],
+      ["redis.call('XREAD', 'COUNT', '1', 'STREAMS', KEYS[1], 'j', '0', '0')", 'j'],
+      ["redis.call('zadd', 'z', 1, 'm')", 'z'],
+    ])('%s touches a key that is not declared: refused', async (call, key) => {
+      const script = locked(`return ${call}`);
+      expect(await run('EVAL', script, 2, 'k', 'l', 'other')).toMatchObject({
+        status: 400,
+        json: { error: expect.stringContaining(DYNAMIC(key)) },
+      });
+      const again = createHash('sha1').update(script).digest('hex');
+      expect(await run('EVALSHA', again, 2, 'k', 'l', 'other')).toMatchObject({
+        json: { error: expect.stringContaining(DYNAMIC(key)) },
+      });
+    });
+
+    test('declared keys may be touched by every command, and commands without a key called', async () => {
+      const calls = `redis.call('RPUSH', KEYS[1], 'a') redis.call('LMPOP', 1, KEYS[1], 'LEFT') redis.call('TIME') redis.call('PING')
+        redis.call('MSET', KEYS[1], 'x', KEYS[2], 'y') redis.call('BITOP', 'AND', KEYS[2], KEYS[1]) redis.call('DEL', KEYS[1], KEYS[2])
+        redis.call('ZADD', KEYS[1], 1, 'm') return redis.call('ZUNIONSTORE', KEYS[2], 1, KEYS[1])`;
+      expect(await result('EVAL', locked(calls), 2, 'k', 'l')).toBe(1);
+    });
+
+    test('the whole database may not be touched', async () => {
+      expect(await run('EVAL', locked("return redis.call('FLUSHDB')"), 1, 'k')).toMatchObject({ status: 400 });
+    });
+
+    test.each(["\n#!lua flags=allow-key-locking\nreturn redis.call('GET', 'x')"])(
+      'is nothing but a wrong line elsewhere: %j',
+      async (script) => {
+        const { json } = await run('EVAL', script.replace('#!', '--#!'), 0);
+        expect(json).toEqual({ result: null });
+      },
+    );
+
     test('does not outlive a flush of the scripts', async () => {
       await run('SCRIPT', 'LOAD', flagged);
       await run('SCRIPT', 'FLUSH');
       expect((await run('EVALSHA', digest, 1, 'k', 'd')).json).toEqual({
         error: 'NOSCRIPT No matching script. Please use EVAL.',
       });
+    });
+  });
+
+  describe('inside scripts', () => {
+    const error = async (...command: unknown[]) => ((await run(...command)).json as { error: string }).error;
+
+    test.each(['OBJECT', 'sort', 'LCS', 'LOLWUT', 'XSETID', 'SPUBLISH', 'CLUSTER'])(
+      '%s is not available',
+      async (name) => {
+        const text = `return redis.call('${name}', 'x')`;
+        expect(await error('EVAL', text, 0)).toContain(NOT_AVAILABLE(name.toUpperCase()));
+        expect(await error('EVALSHA', createHash('sha1').update(text).digest('hex'), 0)).toContain(
+          NOT_AVAILABLE(name.toUpperCase()),
+        );
+        expect(await result('EVAL', `return redis.pcall("${name}", 'x').err`, 0)).toBe(
+          NOT_AVAILABLE(name.toUpperCase()),
+        );
+      },
+    );
+
+    test('other words in quotes do no harm', async () => {
+      expect(await result('EVAL', "return { 'move', redis.call('PING').ok, 'SORT' }", 0)).toEqual([
+        'move',
+        'PONG',
+        'SORT',
+      ]);
     });
   });
 
@@ -630,6 +746,17 @@ describe.each(stores)('on %s', (_name, start) => {
       expect(await attempt()).toMatchObject({ status, json: expect.stringMatching(/^<html>/) });
       expect(await executed()).toBe('1');
     });
+
+    test.each([500, 502, 503, 504, 429] as const)(
+      'a status of %i may come with JSON, and say when to come again',
+      async (status) => {
+        fault = { kind: 'status-after', status, error: 'ERR busy', retryAfterSeconds: 7 };
+        const answer = await attempt();
+        expect(answer).toMatchObject({ status, json: { error: 'ERR busy' } });
+        expect(answer.headers.get('retry-after')).toBe('7');
+        expect(await executed()).toBe('1');
+      },
+    );
 
     test.each(['delay-before', 'delay-after'] as const)('%s: right, but late, on its side of Redis', async (kind) => {
       fault = { kind, ms: 60 };
@@ -930,6 +1057,15 @@ describe('seeded faults', () => {
     );
     const expected = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((from) => [`${from} 1`, `${from} Infinity`]);
     expect([...kinds].toSorted()).toEqual(expected.toSorted());
+  });
+
+  test('answer in each of the forms that stand in front of a service', () => {
+    const { faults } = seededFaults({ seed: 4, rates: { 'status-before': 0.5, 'status-after': 0.5 } });
+    const drawn = Array.from({ length: 500 }, () => faults({ path: '/', commands: [] }) as Fault & Status);
+    const forms = new Set(
+      drawn.map(({ status, error, retryAfterSeconds }) => JSON.stringify([status, error, retryAfterSeconds])),
+    );
+    expect(forms.size).toBe(STATUSES.length);
   });
 
   test('come at their rates, and are counted', () => {

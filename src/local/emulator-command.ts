@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { portOf, runCommand, sentence } from './command.ts';
 import { startTicker, tickAt } from './cron.ts';
+import type { Limits } from './emulator/limits.ts';
 import { startEmulator } from './emulator/server.ts';
 import { startRedis } from './redis.ts';
 import { newSigningSecret, tokensSetting } from './stack.ts';
@@ -15,6 +16,15 @@ Starts Redis and the Upstash REST API in front of it. Then, in another terminal:
   --cron URL    fire the cron handler of the Worker at this URL every minute, such as http://localhost:8787
   --help        this text
 
+Limits of a plan of the service; without them there are none but that of a request:
+  --monthly-commands N      with the last one everything is refused, until the emulator is started again
+  --capacity-bytes N        of all data: growing writes are refused above it, in the middle of scripts too
+  --scripts-when-full HOW   begun (default), or refused: a full database begins no script
+  --record-bytes N          of one key's value
+  --key-bytes N             of one key's name
+  --request-bytes N         of one command, and of one result (default 10485760)
+  --commands-per-second N   what comes faster waits
+
 Where there is no .dev.vars it writes one, which wrangler dev reads: this address, "local" as the API's
 token, deliveries to this machine, errors in the terminal. Where there is one it must name this address.
 `;
@@ -26,17 +36,20 @@ const OPTIONS = {
   port: { type: 'string', default: '8079' },
   redis: { type: 'string' },
   cron: { type: 'string' },
+  'monthly-commands': { type: 'string' },
+  'capacity-bytes': { type: 'string' },
+  'scripts-when-full': { type: 'string' },
+  'record-bytes': { type: 'string' },
+  'key-bytes': { type: 'string' },
+  'request-bytes': { type: 'string' },
+  'commands-per-second': { type: 'string' },
 } as const;
 
 await runCommand(HELP, OPTIONS, async (flags) => {
+  const port = portOf(flags.port);
+  const limits = limitsIn(flags);
   const redis = await startRedis(flags.redis);
-  const { commandsProcessed } = redis;
-  const emulator = await startEmulator({
-    url: redis.url,
-    token: LOCAL_TOKEN,
-    port: portOf(flags.port),
-    commandsProcessed,
-  });
+  const emulator = await startEmulator({ ...redis, token: LOCAL_TOKEN, port, limits });
   if (!existsSync('.dev.vars')) {
     writeFileSync('.dev.vars', devVars(emulator.url));
     console.log(`wrote .dev.vars; the API's bearer token is "${LOCAL_TOKEN}"`);
@@ -53,6 +66,30 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   process.once('SIGTERM', stop);
   console.log(`Upstash REST API at ${emulator.url}, on ${redis.name} Redis, token "${LOCAL_TOKEN}". Ctrl-C ends it.`);
 });
+
+type Flags = Partial<Record<keyof typeof OPTIONS, string>>;
+
+/** @throws RangeError that names the option */
+function limitsIn(flags: Flags): Limits {
+  const number = (name: keyof Flags) => {
+    const text = flags[name];
+    if (text === undefined || /^[1-9]\d*$/.test(text)) return text === undefined ? undefined : Number(text);
+    throw new RangeError(`--${name} must be a whole number above 0; got ${JSON.stringify(text)}`);
+  };
+  const scriptsWhenFull = flags['scripts-when-full'];
+  if (scriptsWhenFull !== undefined && scriptsWhenFull !== 'begun' && scriptsWhenFull !== 'refused') {
+    throw new RangeError(`--scripts-when-full must be begun or refused; got ${JSON.stringify(scriptsWhenFull)}`);
+  }
+  return {
+    monthlyCommands: number('monthly-commands'),
+    capacityBytes: number('capacity-bytes'),
+    scriptsWhenFull,
+    recordBytes: number('record-bytes'),
+    keyBytes: number('key-bytes'),
+    requestBytes: number('request-bytes'),
+    commandsPerSecond: number('commands-per-second'),
+  };
+}
 
 function devVars(url: string): string {
   const vars = {

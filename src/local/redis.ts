@@ -14,6 +14,7 @@ export interface LocalRedis {
   url: string;
   /** Only where Redis itself keeps no count. */
   commandsProcessed?: () => number;
+  bytesStored?: () => number;
   close(): Promise<void>;
 }
 

@@ -48,6 +48,7 @@ export async function startStack({
     url: redis.url,
     token: newSecret(),
     commandsProcessed: redis.commandsProcessed,
+    bytesStored: redis.bytesStored,
     ...options,
   });
   const bindings = {

@@ -7,25 +7,27 @@
  * exactly as over a network.
  */
 import { Command } from 'ioredis';
-import { commandStats } from './billing.ts';
 import { openCluster } from './cluster.ts';
 import { BackendDown, type Connection, openSingle } from './connection.ts';
 import { inUtf8 } from './encoding.ts';
-import { createRefusals, type Prepared, type Refuse } from './refusals.ts';
 import type { Argument, Reply, Value } from './reply.ts';
+import { createScripts, type Prepared, type Rules } from './scripts.ts';
+import { type Usage, usageOf } from './usage.ts';
 
 export { BackendDown };
 
 export interface Backend {
   /**
    * In one write, in order. A command that fails is an `error` reply; only a missing Redis rejects.
-   * @param refuse what storage refuses inside the scripts among them
+   * @param rules of the scripts among them
    */
-  run(commands: Argument[][], refuse?: Refuse): Promise<Reply[]>;
+  run(commands: Argument[][], rules?: Rules): Promise<Reply[]>;
   /** MULTI .. EXEC. One `error` object when Redis discarded it whole. */
-  transaction(commands: Argument[][], refuse?: Refuse): Promise<Reply[] | { error: string }>;
-  /** Commands the service would have billed since this backend was opened, other clients' of this Redis included. */
-  billed(): Promise<number>;
+  transaction(commands: Argument[][], rules?: Rules): Promise<Reply[] | { error: string }>;
+  /** What is stored, and the commands since this backend was opened, other clients' of this Redis included. */
+  usage(): Promise<Usage>;
+  /** What one key takes; 0 where there is none. */
+  bytesOf(key: Argument): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -39,29 +41,34 @@ export interface Observation {
 }
 
 export interface BackendOptions {
-  /** How often the Redis has executed a billable command. Without it: its INFO commandstats. */
+  /** How often the Redis has executed a billable command, and how much it holds. Without them: what its INFO says. */
   commandsProcessed?: (() => number) | undefined;
+  bytesStored?: (() => number) | undefined;
   observe?: ((event: Observation) => void) | undefined;
 }
 
 export async function openBackend(url: string, options: BackendOptions = {}): Promise<Backend> {
-  const connection = url.startsWith('redis+cluster:') ? await openCluster(url) : await openSingle(url);
+  const isCluster = url.startsWith('redis+cluster:');
+  const connection = isCluster ? await openCluster(url) : await openSingle(url);
   const { observe } = options;
-  const refusals = createRefusals();
-  const prepare = (commands: Argument[][], refuse: Refuse | undefined) =>
-    commands.map((command): Call => ({ ...refusals.prepare(command, refuse), asked: command }));
-  const billed = await billedSince(connection, options.commandsProcessed);
+  const scripts = createScripts(!isCluster);
+  const prepare = (commands: Argument[][], rules: Rules) =>
+    commands.map((command): Call => ({ ...scripts.prepare(command, rules), asked: command }));
   return {
-    run: (commands, refuse) => {
+    run: (commands, rules = {}) => {
       const startedAt = observe ? Date.now() : 0;
-      const calls = prepare(commands, refuse);
+      const calls = prepare(commands, rules);
       const answers = connection.send(calls.map(({ command }) => raw(command)));
       return Promise.all(
         calls.map((call, i) => reply(answers[i] as Promise<unknown>).then(seen(observe, call, startedAt))),
       );
     },
-    transaction: (commands, refuse) => transaction(connection, prepare(commands, refuse), observe),
-    billed,
+    transaction: (commands, rules = {}) => transaction(connection, prepare(commands, rules), observe),
+    usage: await usageSince(connection, options),
+    bytesOf: async (key) => {
+      const [size] = connection.send([raw(['MEMORY', 'USAGE', key])]);
+      return Number((await size?.catch(() => 0)) ?? 0);
+    },
     close: async () => connection.close(),
   };
 }
@@ -130,23 +137,26 @@ function seen(observe: BackendOptions['observe'], { asked, read }: Call, started
   };
 }
 
-/** Counts from now on, and keeps counting when Redis restarts and its own counters begin again at nought. */
-async function billedSince(
+/** Counts commands from now on, and keeps counting when Redis restarts and its own counters begin again at nought. */
+async function usageSince(
   connection: Connection,
-  counter: (() => number) | undefined,
-): Promise<() => Promise<number>> {
-  const total = async () => (counter ? counter() : commandStats(connection.masters()).catch(down));
-  let before = await total();
+  { commandsProcessed, bytesStored }: BackendOptions,
+): Promise<() => Promise<Usage>> {
+  const look = async () =>
+    commandsProcessed
+      ? { commands: commandsProcessed(), bytes: bytesStored?.() ?? 0 }
+      : usageOf(connection.masters()).catch(down);
+  let before = (await look()).commands;
   let carried = 0;
   let last = before;
   return async () => {
-    const now = await total();
-    if (now < last) {
+    const { commands, bytes } = await look();
+    if (commands < last) {
       carried += last - before;
       before = 0;
     }
-    last = now;
-    return carried + now - before;
+    last = commands;
+    return { commands: carried + commands - before, bytes };
   };
 }
 

@@ -5,13 +5,17 @@
  * called by scripts too, and is counted instead.
  */
 import { createRedisServer } from 'js-redis-server';
+import { createRedisCommandExecutor, RedisServerState, Resp2Server } from 'js-redis-server/core';
 import { isFree } from './commands.ts';
+import { memoryCommand, watchBytes } from './embedded-memory.ts';
 import { keepSnapshots } from './snapshots.ts';
 
 export interface EmbeddedRedis {
   url: string;
-  /** Billable commands executed so far: give it to startEmulator. */
+  /** Billable commands executed so far: give it to startEmulator, and the next one. */
   commandsProcessed(): number;
+  /** How much its data takes; no cluster's. */
+  bytesStored?(): number;
   close(): Promise<void>;
 }
 
@@ -31,15 +35,19 @@ export async function startEmbeddedRedis({
 }
 
 async function startSingle(port: number, file: string | undefined): Promise<EmbeddedRedis> {
-  const server = await createRedisServer({ port });
-  const [database] = server.state.databases;
-  const snapshots = file !== undefined && database ? keepSnapshots(database, file) : undefined;
-  const commandsProcessed = countCommands([server.state.monitorFeed]);
+  const state = new RedisServerState();
+  const executor = createRedisCommandExecutor({ extraCommands: [memoryCommand] });
+  const server = new Resp2Server({ server: state, executor });
+  await server.listen(port);
+  const [database] = state.databases as [(typeof state.databases)[number]];
+  const bytesStored = watchBytes(database);
+  const snapshots = file === undefined ? undefined : keepSnapshots(database, file);
+  const commandsProcessed = countCommands([state.monitorFeed]);
   const close = async () => {
     snapshots?.close();
     await server.close();
   };
-  return { url: `redis://${server.host}:${server.port}`, commandsProcessed, close };
+  return { url: `redis://127.0.0.1:${server.getPort()}`, commandsProcessed, bytesStored, close };
 }
 
 async function startCluster(masters: number, basePort: number): Promise<EmbeddedRedis> {

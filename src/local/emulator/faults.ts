@@ -11,9 +11,17 @@ export type Fault =
   | { kind: 'reset' } // the socket ends, nothing was executed
   | { kind: 'truncate' } // executes, half of the body arrives
   | { kind: 'delay-before' | 'delay-after'; ms: number }
-  | { kind: 'status-before' | 'status-after'; status: 429 | 503 }
+  | ({ kind: 'status-before' | 'status-after' } & Status)
   | { kind: 'flush-scripts' } // the script cache is volatile at the service
   | ({ kind: 'refuse-inside' } & Refusal); // of the scripts of this request
+
+/** What stands in front answers with a page, or with JSON, where its text is what a client may take for a word of Redis. */
+export interface Status {
+  status: 429 | 500 | 502 | 503 | 504;
+  /** The text of a JSON answer. Default: a page. */
+  error?: string;
+  retryAfterSeconds?: number;
+}
 
 export type FaultKind = Fault['kind'];
 
@@ -77,13 +85,26 @@ function faultOf(kind: FaultKind, draw: number, delayMs: number): Fault {
       return { kind, ms: Math.ceil(draw * delayMs) };
     case 'status-before':
     case 'status-after':
-      return { kind, status: draw < 0.5 ? 429 : 503 };
+      return { kind, ...(STATUSES[Math.floor(draw * STATUSES.length)] as Status) };
     case 'refuse-inside':
       return { kind, ...refusalOf(draw) };
     default:
       return { kind };
   }
 }
+
+/** The texts of 429 and of the first 500 were seen at the service and at a proxy that speaks its protocol. */
+export const STATUSES: readonly Status[] = [
+  { status: 429 },
+  { status: 429, error: 'Too Many Requests' },
+  { status: 429, error: 'ERR max requests per second exceeded' },
+  { status: 429, error: 'ERR max requests per second exceeded', retryAfterSeconds: 1 },
+  { status: 500, error: 'SRH: Unable to connect to Redis' },
+  { status: 502 },
+  { status: 503 },
+  { status: 503, error: 'ERR service unavailable', retryAfterSeconds: 1 },
+  { status: 504, error: 'ERR upstream timeout' },
+];
 
 /** Writes of a script among which the first to be refused is drawn: most scripts make no more. */
 const WRITES = 8;

@@ -1,16 +1,17 @@
 /**
  * Carries out a fault on one response: some before Redis is asked, some after.
  */
-import type { ServerResponse } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend } from './backend.ts';
-import type { Fault } from './faults.ts';
+import type { Fault, Status } from './faults.ts';
 
 /** An answer as it goes over the wire; JSON unless it says otherwise. */
 export interface Page {
   status: number;
   body: string;
   type?: string;
+  headers?: Record<string, string>;
 }
 
 /** Before execution: 'gone' when there is nobody left to answer, a page to answer instead, or nothing to do. */
@@ -24,7 +25,7 @@ export async function prepare(
       response.socket?.resetAndDestroy();
       return 'gone';
     case 'status-before':
-      return proxyPage(fault.status);
+      return statusPage(fault);
     case 'delay-before':
       await pause(fault.ms);
       return undefined;
@@ -49,7 +50,7 @@ export async function deliver(
     case 'truncate':
       return sendHalf(response, answer);
     case 'status-after':
-      return send(proxyPage(fault.status));
+      return send(statusPage(fault));
     case 'delay-after':
       await pause(fault.ms);
       return send(answer);
@@ -65,8 +66,10 @@ function sendHalf(response: ServerResponse, { status, body }: Page): void {
   response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy());
 }
 
-/** What proxies in front of a service answer: no JSON, so a client that parses first trips over it. */
-function proxyPage(status: number): Page {
-  const reason = status === 429 ? 'Too Many Requests' : 'Service Unavailable';
-  return { status, type: 'text/html', body: `<html><body><h1>${status} ${reason}</h1></body></html>` };
+/** A client that looks for JSON first trips over the one form, and takes the other for an answer of Redis. */
+function statusPage({ status, error, retryAfterSeconds }: Status): Page {
+  const headers: Page['headers'] = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
+  if (error !== undefined) return { status, body: JSON.stringify({ error }), headers };
+  const body = `<html><body><h1>${status} ${STATUS_CODES[status]}</h1></body></html>`;
+  return { status, type: 'text/html', body, headers };
 }

@@ -12,24 +12,27 @@ import { BackendDown, type Observation, openBackend } from './backend.ts';
 import { mayWrite, nameOf, tooLarge } from './commands.ts';
 import { type Answer, execute, failure, type Means, type Work } from './execution.ts';
 import type { Faults } from './faults.ts';
+import { createGate, type Limits } from './limits.ts';
 import { deliver, type Page, prepare } from './mishap.ts';
 import type { Refuse } from './refusals.ts';
 import { accessOf, isList, readBody, type Target, type Tokens, targetOf, workIn } from './request.ts';
-import { createShebangs } from './shebang.ts';
+import type { Usage } from './usage.ts';
 
 export interface EmulatorOptions extends Tokens {
   /** redis://, rediss:// or redis+cluster://host:port,host:port */
   url: string;
   port?: number | undefined;
   host?: string | undefined;
-  /** How often Redis has executed a billable command, where INFO commandstats does not tell: the embedded one. */
+  /** How often Redis has executed a billable command, and how much it holds, where INFO does not tell: the embedded one. */
   commandsProcessed?: (() => number) | undefined;
+  bytesStored?: (() => number) | undefined;
   /** Told of each command in the order in which Redis executed them. */
   observe?: ((event: Observation) => void) | undefined;
   faults?: Faults | undefined;
   /** What storage refuses inside scripts: asked for each call of one. */
   refuse?: Refuse | undefined;
-  maxRequestBytes?: number | undefined;
+  /** Of a plan of the service. Default: of a request only. */
+  limits?: Limits | undefined;
 }
 
 export interface Emulator {
@@ -37,12 +40,14 @@ export interface Emulator {
   token: string;
   /** Commands the service would have billed so far. */
   billed(): Promise<number>;
+  /** The same, and what is stored. */
+  usage(): Promise<Usage>;
+  /** Changes the limits that are named, from the next request on. */
+  limit(changes: Limits): void;
   /** HTTP requests so far. */
   requests(): number;
   close(): Promise<void>;
 }
-
-const TEN_MIB = 10 * 1024 * 1024; // the service's limit for one command on its usual plans
 
 /** Idle connections stay open far longer than a client keeps them: else one is closed just as it is used again. */
 const KEEP_ALIVE_MS = 300_000;
@@ -60,10 +65,10 @@ const CORS = {
 };
 
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
-  const { url, token, port = 0, host = '127.0.0.1', commandsProcessed, observe } = options;
-  const backend = await openBackend(url, { commandsProcessed, observe });
-  const { refuse, maxRequestBytes = TEN_MIB } = options;
-  const means = { backend, shebangs: createShebangs(), maxRequestBytes, refuse };
+  const { url, token, port = 0, host = '127.0.0.1', refuse, limits = {} } = options;
+  const backend = await openBackend(url, options);
+  const gate = createGate(backend, limits);
+  const means = { backend, gate, refuse };
   const syncToken = createSyncToken();
   let requests = 0;
 
@@ -82,7 +87,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   return {
     url: `http://${host}:${address.port}`,
     token,
-    billed: backend.billed,
+    billed: async () => (await backend.usage()).commands,
+    usage: backend.usage,
+    limit: gate.change,
     requests: () => requests,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
@@ -120,11 +127,11 @@ async function handle(request: IncomingMessage, response: ServerResponse, servic
 async function readWork(request: IncomingMessage, service: Service): Promise<Work | Answer> {
   const target: Target = targetOf(request);
   const access = accessOf(request, target, service);
-  const { maxRequestBytes } = service.means;
+  const limit = service.means.gate.requestBytes();
   // A list has no limit of its own: each of its commands has.
-  const { body, bytes } = await readBody(request, target, isList(target) ? Number.POSITIVE_INFINITY : maxRequestBytes);
+  const { body, bytes } = await readBody(request, target, isList(target) ? Number.POSITIVE_INFINITY : limit);
   if (access === 'none') return failure(401, WRONG_TOKEN);
-  if (body === undefined) return failure(413, tooLarge(maxRequestBytes, bytes));
+  if (body === undefined) return failure(413, tooLarge(limit, bytes));
   try {
     return workIn(request, target, body, access === 'read');
   } catch (error) {
@@ -133,13 +140,15 @@ async function readWork(request: IncomingMessage, service: Service): Promise<Wor
   }
 }
 
-function send(response: ServerResponse, { status, body, type = 'application/json' }: Page, syncToken: string): void {
+function send(response: ServerResponse, page: Page, syncToken: string): void {
+  const { status, body, type = 'application/json', headers } = page;
   response
     .writeHead(status, {
       'content-type': type,
       'content-length': Buffer.byteLength(body),
       'access-control-allow-origin': '*',
       'upstash-sync-token': syncToken,
+      ...headers,
     })
     .end(body);
 }

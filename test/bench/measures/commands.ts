@@ -1,5 +1,5 @@
 /** Redis commands and HTTP requests per message, enqueue to acknowledgement, and how many of them a minute of nothing takes. */
-import { commandStats } from '../../../src/local/emulator/billing.ts';
+import { usageOf } from '../../../src/local/emulator/usage.ts';
 import { type Place, pause } from '../contender.ts';
 import type { Run } from '../run.ts';
 
@@ -69,9 +69,10 @@ export async function bytesEach(run: Run, { raw }: Place, messages: number): Pro
 }
 
 async function costOf({ raw, emulator }: Place, work: () => Promise<unknown>): Promise<Cost> {
-  const [commands, requests] = [await commandStats([raw]), await emulator.requests()];
+  const [commands, requests] = [(await usageOf([raw])).commands, await emulator.requests()];
   await work();
-  return { commands: (await commandStats([raw])) - commands, requests: (await emulator.requests()) - requests };
+  const used = (await usageOf([raw])).commands - commands;
+  return { commands: used, requests: (await emulator.requests()) - requests };
 }
 
 const per = (count: number, { commands, requests }: Cost): Cost => ({

@@ -32,8 +32,8 @@ export interface LocalWorkerOptions {
 }
 
 // As in wrangler.toml: a test compares.
-const COMPATIBILITY_DATE = '2026-10-20';
-const COMPATIBILITY_FLAGS = ['global_fetch_strictly_public'];
+export const COMPATIBILITY_DATE = '2026-10-20';
+export const COMPATIBILITY_FLAGS = ['global_fetch_strictly_public'];
 
 /** @throws LoadError where its code throws as it is loaded: a definition is wrong */
 export async function startWorker(given: LocalWorkerOptions): Promise<LocalWorker> {

@@ -1,0 +1,49 @@
+// The deployed bundle in the box, on an emulator, for a whole test file.
+import { afterAll, beforeAll } from 'vitest';
+import { type Outbox, startOutbox } from '../../src/local/demo/outbox.ts';
+import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
+import { builtOnce } from '../support/built-once.ts';
+import type { Call } from './caller.ts';
+import type { Limits } from './limits.ts';
+import { openPlatform, type Platform } from './platform.ts';
+
+export interface Boxed {
+  stack: Stack;
+  platform: Platform;
+  outbox: Outbox;
+  /** What the Worker logged. */
+  logs: string[];
+  /** A request with the stack's token and a body of JSON: a POST, unless it says otherwise. */
+  call(path: string, body?: unknown, init?: Call): Promise<Response>;
+}
+
+export function boxed(limits: Limits, options: StackOptions = {}): () => Boxed {
+  let box: Boxed;
+  beforeAll(async () => {
+    box = await openBox(limits, options);
+  }, 60_000);
+  afterAll(() => closeBox(box));
+  return () => box;
+}
+
+async function openBox(limits: Limits, options: StackOptions): Promise<Boxed> {
+  const logs: string[] = [];
+  const outbox = await startOutbox(() => false);
+  const bundle = options.bundle ?? (await builtOnce());
+  const env = { OUTBOX_URL: outbox.url, SLUICE_DRAIN_REQUESTS: '45', ...options.env };
+  const stack = await startStack({ ...options, bundle, env });
+  const log = (line: string) => logs.push(line);
+  const platform = await openPlatform({ ...limits, bundle, env: stack.env, log });
+  const authorization = `Bearer ${stack.token}`;
+  const call: Boxed['call'] = (path, body, init) => {
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    return platform.fetch(path, { method: 'POST', ...sent, ...init, headers: { authorization, ...init?.headers } });
+  };
+  return { stack, platform, outbox, logs, call };
+}
+
+async function closeBox({ platform, stack, outbox }: Boxed): Promise<void> {
+  await platform.close();
+  await stack.close();
+  await outbox.close();
+}

@@ -46,6 +46,7 @@ import settle from '#lua/settle.lua';
 import since from '#lua/since.lua';
 import slots from '#lua/slots.lua';
 import stats from '#lua/stats.lua';
+import strays from '#lua/strays.lua';
 import subscribe from '#lua/subscribe.lua';
 import sweep from '#lua/sweep.lua';
 import take from '#lua/take.lua';
@@ -65,7 +66,7 @@ export const scripts = {
   // biome-ignore format: a line for each script
   exchange: script('exchange', clock, entry, lane, lease, limits, breaker, stats, dead, locate, admit, due, timers, settle, take, wake, exchange),
   // biome-ignore format: a line for each script
-  sweep: script('sweep', clock, entry, lane, lease, foreign, there, since, limits, stats, fold, dead, locate, admit, due, timers, inspect, slots, keys, named, noted, age, sweep),
+  sweep: script('sweep', clock, entry, lane, lease, foreign, there, since, limits, stats, fold, dead, locate, admit, due, timers, inspect, slots, keys, named, strays, noted, age, sweep),
   // biome-ignore format: a line for each script
   audit: script('audit', clock, entry, lane, lease, foreign, there, since, limits, stats, dead, locate, admit, inspect, slots, keys, noted, audit),
   cancel: script('cancel', clock, entry, lane, lease, limits, locate, cancel),

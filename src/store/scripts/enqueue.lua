@@ -52,6 +52,9 @@ local refused = not intake.applied and attempt(function()
   error('repeated', 0)
 end)
 if intake.applied then return answered(intake.applied) end
-if refused then return redis.error_reply(refused) end
+if refused then
+  note_refusal(shard, refused)
+  return redis.error_reply(refused)
+end
 remove_replaced(shard, intake)
 return { 'enqueued', waking.ask(shard, looking, base, ARGV[6], ARGV[7], ARGV[8]), base, met }

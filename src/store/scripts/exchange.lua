@@ -270,6 +270,7 @@ if #outcome.pushed > 0 and #remaining == 0 and #garbage > 0 then -- the lease is
 end
 local refused = attempt(put_taken)
 if refused then leave_taken() else remove_taken() end
+if refused or settled.refused then note_refusal(shard, refused or settled.refused) end
 -- Where nothing was taken and lanes were left, those behind them are out of reach: asking again would find the same.
 unfinished = unfinished and not (shard.left and #fresh.entries == in_transit)
 -- What follows on a death of this call came too late to be taken, and a place in the lease may have become free: a drain looks again.

@@ -22,6 +22,14 @@ end
 -- How long something that cannot be moved now is put off, so that it never blocks what is due behind it.
 local PUT_OFF_MS = 60000
 
+-- Storage refused a write. When a look for messages in no list began last is forgotten, so that another begins soon: that is a
+-- delete, which is never refused. A key of a wrong type is no refusal.
+local function note_refusal(shard, refused)
+  if shard.was_refused or string.sub(refused, 1, 9) == 'WRONGTYPE' then return end
+  shard.was_refused = true
+  redis.pcall('HDEL', shard.root .. 'stats:totals', '&')
+end
+
 -- Entries on their way to lanes: gathered first, so that each lane costs one push.
 local function move_to(moves, pool, lane, side)
   local key = side .. pool .. ' ' .. lane
@@ -58,6 +66,7 @@ end
 -- What cannot be put may wait in timers where it has waited there, or its key has a wrong type until somebody mends that. Else it
 -- would be overtaken: whoever puts it is told instead.
 local function may_wait(shard, refused)
+  note_refusal(shard, refused)
   if not shard.due and string.sub(refused, 1, 9) ~= 'WRONGTYPE' then error(refused, 0) end
 end
 

@@ -1,5 +1,5 @@
 -- named: the keys that a sweep looks for by their names, because the deployment knows them: indexes, blocked lanes, what operators
--- set, and the counts of slots. None of them is there in an idle system, which one command tells.
+-- set, the counts of slots, and a look for strays that is under way. None of them is there in an idle system, which one command tells.
 --
 -- `round` counts the sweeps: where there is more than one of them looks at, each goes on with another part.
 
@@ -14,7 +14,7 @@ do -- a script has room for 200 locals: those in here are this chunk's own
     local queues, keys = {}, {}
     for queue in pairs(shard.pools) do queues[#queues + 1] = queue end
     table.sort(queues)
-    local most = CHUNK / 2 - 2
+    local most = CHUNK / 2 - 3
     for i = 0, math.min(#queues, most) - 1 do
       local queue = queues[(round * most + i) % #queues + 1]
       keys[#keys + 1] = shard.root .. 'parked:' .. queue
@@ -79,9 +79,10 @@ do -- a script has room for 200 locals: those in here are this chunk's own
     return #counts > 0
   end
 
-  -- `left` of these keys, the pool's index, the counts and what operators set are there. Returns whether the index is.
+  -- `left` of these keys, the pool's index, the counts, what operators set and one more are there. Returns whether the index is, and
+  -- whether that one may be.
   function look_by_name(shard, index, keys, left, round)
-    if left == 0 then return false end
+    if left == 0 then return false, false end
     local ready = look_into(shard, index, round)
     left = left - (ready and 1 or 0)
     if left > 0 and look_at_config(shard, round) then left = left - 1 end
@@ -89,8 +90,8 @@ do -- a script has room for 200 locals: those in here are this chunk's own
     local there = {}
     find_there(keys, 1, #keys, left, there)
     for i = 0, math.min(#there, NAMED) - 1 do
-      look_into(shard, string.sub(there[(round * NAMED + i) % #there + 1], #shard.root + 1), round)
+      if look_into(shard, string.sub(there[(round * NAMED + i) % #there + 1], #shard.root + 1), round) then left = left - 1 end
     end
-    return ready
+    return ready, left > 0
   end
 end

@@ -74,7 +74,10 @@ for _, answer in ipairs(answers) do
   if answer == 'gone' and not moved[root .. 'dead:-'] then look_among(root .. 'dead:-') end
 end
 local refused = attempt(put_all, shard, moves)
-if refused then return redis.error_reply(refused) end
+if refused then
+  note_refusal(shard, refused)
+  return redis.error_reply(refused)
+end
 for key, letters in pairs(moved) do in_chunks('ZREM', key, letters) end
 unpark_freed(shard)
 commit_limits(shard)

@@ -75,7 +75,10 @@ local function put_changes()
 end
 
 local refused = attempt(put_changes)
-if refused then return redis.error_reply(refused) end
+if refused then
+  note_refusal(shard, refused)
+  return redis.error_reply(refused)
+end
 remove_replaced(shard, intake)
 in_chunks('ZREM', KEYS[2], done)
 in_chunks('HDEL', KEYS[1], gone)

@@ -1,8 +1,12 @@
 -- slots: who has the slots of limits, and what leases hold, against what is counted and what is nowhere else.
 
--- Leases looked into, items in them, and pages of 1,000 timers looked at. With more nothing can be said of an envelope that is
+-- Pages of 1,000 timers looked at, leases looked into, and items in them. With more nothing can be said of an envelope that is
 -- nowhere else, nor of who has slots.
-local LEASES, ITEMS, PAGES = 1000, 50000, 20
+local PAGES = 20
+local check_counts, held_ids
+do -- a script has room for 200 locals: those in here are this chunk's own
+
+local LEASES, ITEMS = 1000, 50000
 
 local function note_slot(slots, slot)
   if not slot then return end
@@ -57,7 +61,7 @@ local function holding_queues(shard, stored)
 end
 
 -- The counts of slots, as HGETALL gives them, against those who have them.
-local function check_counts(shard, counts, pages)
+function check_counts(shard, counts, pages)
   local ids, slots = held_now(shard, pages)
   local stored, complete = {}, ids ~= nil
   for i = 1, #counts, 2 do stored[counts[i]] = tonumber(counts[i + 1]) end
@@ -86,11 +90,15 @@ function inspect.inflight(shard)
   check_counts(shard, redis.call('HGETALL', shard.root .. 'inflight'), PAGES)
 end
 
--- A message whose list vanished (evicted, removed by hand): it is delivered again, an attempt after the last it may have had. What
--- leases hold is read once for each call, for many envelopes.
-function inspect.m(shard, id)
+-- What leases hold, read once for each call, for many envelopes; false where that is too much to look at.
+function held_ids(shard)
   if shard.leased == nil then shard.leased = held_now(shard, PAGES) or false end
-  if not shard.leased then shard.incomplete.envelopes = true end
+  return shard.leased
+end
+
+-- A message whose list vanished (evicted, removed by hand): it is delivered again, an attempt after the last it may have had.
+function inspect.m(shard, id)
+  if not held_ids(shard) then shard.incomplete.envelopes = true end
   if not shard.leased or shard.leased[id] then return end
   local place = locate(shard, id)
   if place.state ~= 'leased' or not found(shard, 'envelope-without-entry', id) then return end
@@ -114,4 +122,6 @@ function inspect.m(shard, id)
   in_chunks('UNLINK', nil, garbage)
   count_buried(shard, buried)
   remove_replaced(shard, intake)
+end
+
 end

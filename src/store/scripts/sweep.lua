@@ -1,5 +1,5 @@
 -- sweep: the repair pass. It fires due timers, and so gives back what expired leases hold, inspects a page of keys and those whose
--- names it knows, and folds the figures that exchanges left.
+-- names it knows, looks for messages in no list now and then, and folds the figures that exchanges left.
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
@@ -18,7 +18,8 @@
 --           {id, record, …} of schedules that the caller has to fire, '1' if there is more to fold, next round}
 -- Replay   fires what is due by then; nothing is moved, and no figure counted, twice
 -- Cost     5 commands when nothing is due, 1 more where that is noted, for each 100 queues, and 1 where it asks where it stood; 8
---          to 10 more where there are figures to fold. Of keys known by name that are there: 2 for an index, 5 for blocked lanes of
+--          to 10 more where there are figures to fold. Once in 60 sweeps 1 more, and a look for strays that begins then is
+--          some 25 a step beside them. Of keys known by name that are there: 2 for an index, 5 for blocked lanes of
 --          a queue, 3 for what operators set, 2 and one for each lease for the counts of slots; once in 60 sweeps 1 for each queue,
 --          for what it keeps no longer
 
@@ -47,9 +48,10 @@ local function sweep_page()
 end
 if inspects then sweep_page() end
 
--- About once an hour: what a queue keeps no longer.
+-- About once an hour: what a queue keeps no longer, and whether it is time to look for strays.
 local KEEPING = 60
-for queue in pairs(inspects and round % KEEPING == KEEPING - 1 and shard.pools or {}) do
+local hourly = inspects and round % KEEPING == KEEPING - 1
+for queue in pairs(hourly and shard.pools or {}) do
   local count = discard_old(shard, queue)
   if count > 0 then found(shard, 'letters-discarded', queue) end
 end
@@ -57,22 +59,23 @@ push_tally(KEYS[4], shard.now)
 
 -- One command asks for all keys that are known by name; which of them is there shows when there is anything at all.
 local named = inspects and named_keys(shard, round) or {}
-local asked = inspects and { KEYS[3], KEYS[4], root .. 'config', root .. 'inflight', unpack(named) } or { KEYS[3], KEYS[4] }
+local also = { KEYS[3], KEYS[4], root .. 'config', root .. 'inflight', root .. 'strays', unpack(named) }
+local asked = inspects and also or { KEYS[3], KEYS[4] }
 local left = redis.call('EXISTS', unpack(asked))
 local lines = left > 0 and waiting_lines(KEYS[4])
 if lines then left = left - 1 end
-local ready = left > 0
+local ready, noted, folded = left > 0, {}, 0
 if inspects then
-  local before = #shard.findings
-  ready = look_by_name(shard, string.sub(KEYS[3], #root + 1), named, left, round) or #shard.findings > before
+  local before, under_way = #shard.findings, false
+  ready, under_way = look_by_name(shard, string.sub(KEYS[3], #root + 1), named, left, round)
+  if look_for_strays(shard, under_way, hourly) then noted = { '&', digits(shard.now) } end
+  ready = ready or #shard.findings > before
 end
 
-local noted, folded = {}, 0
-if inspects and (lines or notes) then noted = { '!', digits(shard.now), '@', cursor .. ' ' .. digits(round + 1) } end
-if not inspects and lines then noted = { '!', digits(shard.now) } end
-for queue, pool in pairs(inspects and notes and shard.pools or {}) do
-  noted[#noted + 1], noted[#noted + 2] = '?' .. queue, pool
-end
+local function note(field, value) noted[#noted + 1], noted[#noted + 2] = field, value end
+if lines or (inspects and notes) then note('!', digits(shard.now)) end
+if inspects and (lines or notes) then note('@', cursor .. ' ' .. digits(round + 1)) end
+for queue, pool in pairs(inspects and notes and shard.pools or {}) do note('?' .. queue, pool) end
 for _, field in ipairs(unremembered(shard)) do noted[#noted + 1] = field end
 if lines then folded, noted = fold(root, KEYS[4], lines, noted) end
 write_noted(root, noted)

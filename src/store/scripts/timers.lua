@@ -194,8 +194,10 @@ function fire(shard, limit, own)
     shard.due[member] = true
     if member ~= own then plan_timer(shard, firing, member, limit) end
   end
-  if #firing.done > 0 and attempt(put_fired, shard, firing) then
+  local refused = #firing.done > 0 and attempt(put_fired, shard, firing)
+  if refused then
     shard.put_off = nil
+    note_refusal(shard, refused)
     fire_singly(shard, due, fired, limit)
   elseif #firing.done > 0 then
     remove_fired(shard, firing, fired)

@@ -32,7 +32,7 @@ import { openScheduleStore } from './store/schedules.ts';
 import { recognisedMsFor, scriptRunner } from './store/script.ts';
 import { openSessions, type Sessions } from './store/sessions.ts';
 import { openStats } from './store/stats.ts';
-import { ANYBODYS, openStore, type Store } from './store/store.ts';
+import { ANYBODYS, openStore, type Store, type SweepAnswer } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
 import { openTopicStore } from './store/topics.ts';
 import { type Origin, tracedDrain, tracedEnqueue } from './telemetry/traced.ts';
@@ -92,8 +92,8 @@ const OWN_REQUESTS = 12;
 const LEAST_TIMEOUT_MS = 100;
 
 /**
- * So often an idle sweep leaves its instant, for whoever asks whether cron runs: each time would be a sixth command. One
- * that folds figures leaves it anyway. A tick comes each minute, so 9.5 minutes are every tenth.
+ * So often an idle sweep leaves its instant, for whoever asks whether cron runs: each time would be a command more. One that
+ * folds figures leaves it anyway. A tick comes each minute, so 9.5 minutes are every tenth. noted.lua knows it too.
  */
 const NOTE_EVERY_MS = 570_000;
 
@@ -172,13 +172,13 @@ export function openEngine(
   const inspector = openInspector(operations, queues);
   /** Where the next sweep goes on inspecting: that of a new isolate where the last that was noted stood, whoever made it. */
   let place = { cursor: ANYBODYS, round: 0 };
-  /** When this isolate last had a sweep remembered, by its own clock. */
+  /** When a sweep was last remembered, by the clock of this isolate. */
   let notedAt = Number.NEGATIVE_INFINITY;
-  const sweepWithin = async (budget: Budget) => {
+  const sweepWithin = async (budget: Budget, follow?: (swept: SweepAnswer) => Promise<boolean>) => {
     const now = Date.now();
     const note = now - notedAt >= NOTE_EVERY_MS;
-    const swept = await sweepAll(storeFor(budget), budget, place, note);
-    if (note) notedAt = now;
+    const swept = await sweepAll(storeFor(budget), budget, { ...place, note }, follow);
+    if (note) notedAt = now - swept.notedMsAgo;
     place = swept.place;
     if (swept.ready) noteWork();
     return swept;
@@ -305,8 +305,8 @@ export function openEngine(
     sweep: async () => (await sweepWithin(cronBudget())).report,
     async tick() {
       const budget = cronBudget();
-      await register(storesFor(budget).schedules);
-      const { report, ready, nextInMs } = await sweepWithin(budget);
+      const follow = (swept: SweepAnswer) => register(storesFor(budget).schedules, swept);
+      const { report, ready, nextInMs } = await sweepWithin(budget, follow);
       const polls = config.SLUICE_POLL_MS; // only drains of cron poll: there is about one at a time
       if (!ready && nextInMs > budget.msToSleep() && polls === 0) return { sweep: report };
       return { sweep: report, drain: await drainWithin(budget, polls).catch(unlooked) };
@@ -315,12 +315,19 @@ export function openEngine(
   };
 }
 
-async function sweepAll(store: Store, budget: Budget, from: { cursor: string; round: number }, note: boolean) {
+/** @param follow what is done when nothing more is due; where it did something another step is */
+async function sweepAll(
+  store: Store,
+  budget: Budget,
+  from: { cursor: string; round: number; note: boolean },
+  follow = async (_swept: SweepAnswer) => false,
+) {
   const report: SweepReport = { fired: 0, requeued: 0, dead: 0, repaired: 0 };
-  let place = from;
-  for (let first = true; ; first = false) {
-    const swept = await store.sweep(DRAINED, first ? { ...from, note } : { round: place.round });
-    if (first) place = { cursor: swept.cursor, round: swept.round };
+  const first = await store.sweep(DRAINED, from);
+  const { cursor, round } = first;
+  const kept = { report, place: { cursor, round }, notedMsAgo: first.now - first.notedAt };
+  let followed = false;
+  for (let swept = first; ; swept = await store.sweep(DRAINED, { round })) {
     report.fired += swept.fired;
     report.requeued += swept.requeued;
     report.dead += swept.dead;
@@ -328,9 +335,11 @@ async function sweepAll(store: Store, budget: Budget, from: { cursor: string; ro
     for (const { finding, name } of swept.findings) logError('sweep repaired', { finding, name });
     const nextInMs = swept.nextDue === undefined ? Number.POSITIVE_INFINITY : swept.nextDue - swept.now;
     const fired = swept.fired > 0 && nextInMs <= 0;
-    const again = fired || swept.schedules || swept.unfolded; // what was fired may be ready, or due soon again
-    if (!again || budget.isClosing()) {
-      return { report, ready: swept.ready, nextInMs, place };
+    let again = fired || swept.schedules !== undefined || swept.unfolded === true; // what was fired may be ready, or due soon again
+    if (!again && !followed) {
+      again = await follow({ ...first, ...swept });
+      followed = true;
     }
+    if (!again || budget.isClosing()) return { ...kept, ready: swept.ready, nextInMs };
   }
 }

@@ -28,6 +28,8 @@ export interface Keys {
   session(id: string): string;
   /** What became of messages, until it is folded. */
   stats: string;
+  /** What became of messages since ever, and what sweeps note. */
+  totals: string;
   /** An enqueue request that was applied. */
   request(token: string): string;
   /** The lanes with work of one pool. */
@@ -55,6 +57,7 @@ export function keysOf(prefix: string): Keys {
     schedules: `${root}schedules`,
     session: (id) => `${root}session:${id}`,
     stats: `${root}stats`,
+    totals: `${root}stats:totals`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
     ring: (name) => `${root}ring:${name}`,

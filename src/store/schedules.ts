@@ -25,8 +25,15 @@ export interface Change {
 export type Changed = 'done' | 'changed' | 'full';
 
 export interface ScheduleStore {
-  /** At most 50. One that is not there has the record ''. @throws StorageError */
-  recall(schedules: { id: string; revision?: string }[]): Promise<{ now: number; schedules: StoredSchedule[] }>;
+  /**
+   * At most 50. One that is not there has the record ''.
+   * @param version noted as registered last where all are as the caller knows them
+   * @throws StorageError
+   */
+  recall(
+    schedules: { id: string; revision?: string }[],
+    version?: string,
+  ): Promise<{ now: number; schedules: StoredSchedule[] }>;
   /** At most 50 changes, each by itself. `wakes`: the caller would start a drain. @throws StorageError */
   change(changes: Change[], wakes?: boolean): Promise<{ statuses: Changed[]; wake: boolean }>;
   /** About so many; the cursor '0' begins and ends. @throws StorageError */
@@ -40,9 +47,9 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
   const keys = keysOf(prefix);
   const head = () => [keys.root, clock ? String(clock()) : ''];
   return {
-    async recall(known) {
-      const args = [...head(), ...known.flatMap(({ id, revision = '' }) => [id, revision])];
-      const [now, found] = list((await runner.run(scripts.recall, [keys.schedules], args)).reply);
+    async recall(known, version = '') {
+      const args = [...head(), version, ...known.flatMap(({ id, revision = '' }) => [id, revision])];
+      const [now, found] = list((await runner.run(scripts.recall, [keys.schedules, keys.totals], args)).reply);
       return { now: Number(now), schedules: schedulesIn(found) };
     },
     async change(changes, wakes = false) {

@@ -114,6 +114,10 @@ export interface SweepAnswer {
   schedules?: StoredSchedule[];
   /** There are more figures to fold. */
   unfolded?: true;
+  /** Which schedules of code were registered: `<when> <version> …`, the last one first. Not there where nobody looked. */
+  registered?: string;
+  /** When a sweep was noted last, epoch ms; 0 where that is not known. */
+  notedAt: number;
 }
 
 /** A schedule as it is stored; due.lua says how. */
@@ -150,7 +154,7 @@ export interface SweepStep {
   cursor?: string;
   /** Which part it looks at of what is too long to be looked at whole. */
   round?: number;
-  /** That it ran, where it stood and which queues there are is remembered, though it folds no figures: a command more. */
+  /** That it ran, where it stood and which queues there are is remembered, though it folds no figures: one or two commands more. */
   note?: boolean;
 }
 
@@ -179,6 +183,8 @@ export interface StoreOptions {
 }
 
 export const RECOGNISED_MS = 60_000;
+/** As due.lua has it: whoever was given a schedule that is due has so long to fire it. */
+export const HANDED_OUT_MS = 5_000;
 const AWAKE_MS = 5_000; // a wake that was lost costs this much; a standing backlog wakes one more drain as often
 /** Where the queues are not known: a woken drain can sleep so long, and then deliver to one that has no timeout of its own. */
 export const COMMON_WAKE: Wake = { withinMs: 12_000, needsMs: DEFAULT_TIMEOUT_MS };
@@ -203,7 +209,8 @@ export function openStore(options: StoreOptions): Store {
         [keys.timers, keys.failures, keys.ready(pool), keys.stats],
         args,
       );
-      const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, unfolded, nextRound] = list(reply);
+      const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, unfolded, ...kept] = list(reply);
+      const [nextRound, registered, notedAt] = kept;
       return {
         now: Number(now),
         ...due(Number(nextDue)),
@@ -216,6 +223,8 @@ export function openStore(options: StoreOptions): Store {
         findings: findingsIn(found),
         ...dueSchedules(schedules),
         ...(unfolded === '1' ? { unfolded: true as const } : {}),
+        ...(registered === '-' ? {} : { registered: String(registered) }),
+        notedAt: Number(notedAt),
       };
     },
     async audit(cursor, repair, deep = false) {

@@ -272,6 +272,39 @@ onEachRedis('schedules', (bench) => {
       ]);
     });
 
+    test('that storage has lost are registered again: all of them with the next tick, one of them within the hour', async () => {
+      const { raw } = bench().redises;
+      const daily = defineSchedule('daily', { cron: '0 0 * * *', queue: work, body: 1 });
+      const worker = workerOn(bench(), { queues, schedules: [hourly('a'), daily] });
+      const isRegistered = async () => (await worker.operate.get('daily', allow)) !== 'unknown';
+      await worker.tick();
+      await worker.tick();
+      await raw.del(`${bench().root}schedules`);
+      await worker.tick();
+      expect(await isRegistered()).toBe(true);
+      await worker.tick();
+      await raw.hdel(`${bench().root}schedules`, 'daily');
+      const lostAt = bench().now;
+      for (; !(await isRegistered()) && bench().now <= lostAt + HOUR; bench().now += MINUTE) await worker.tick();
+      expect(bench().now).toBeLessThanOrEqual(lostAt + HOUR);
+      await firedOn(bench());
+    });
+
+    test('of a version that comes back are its own again, five minutes after those of the other', async () => {
+      const earlier = workerOn(bench(), { queues, schedules: [hourly('earlier')] });
+      const bad = workerOn(bench(), { queues, schedules: [hourly('bad')] });
+      const body = async () => (await earlier.operate.draft('hourly', allow)) as { body: unknown };
+      for (const worker of [earlier, earlier, bad, bad]) await worker.tick();
+      expect(await body()).toMatchObject({ body: 'bad' });
+      bench().now += 5 * MINUTE - 1;
+      await earlier.tick();
+      expect(await body()).toMatchObject({ body: 'bad' });
+      bench().now += 1;
+      await earlier.tick();
+      expect(await body()).toMatchObject({ body: 'earlier' });
+      await firedOn(bench());
+    });
+
     test('that the code has no more are not fired, and go when they are 15 minutes overdue', async () => {
       await workerOn(bench(), { queues, schedules: [hourly('a')] }).tick();
       const next = workerOn(bench(), { queues });

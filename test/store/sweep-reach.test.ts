@@ -66,6 +66,7 @@ onEachRedis('a sweep', (bench) => {
       '?mail': '*',
       '?chat': 'chat',
     });
+    await fill(b, 1_000); // more than is on one page
     await newEngine(b).sweep();
     expect(await b.redises.raw.hget(`${b.root}stats:totals`, '@')).toMatch(/^\d+ 2$/);
   });

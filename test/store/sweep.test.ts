@@ -14,6 +14,7 @@ onEachRedis('sweeping', (bench) => {
       cursor: '',
       round: 0,
       findings: [],
+      notedAt: 0,
     });
     await b.enqueue(b.message('mail', 1), b.message('mail', 2, { delayMs: 700 }));
     expect(await b.store.sweep('*')).toMatchObject({ nextDue: b.now + 700, fired: 0, ready: true });

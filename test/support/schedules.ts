@@ -8,7 +8,7 @@ import { openSchedules, type Schedules } from '../../src/schedule/operate.ts';
 import { registrar } from '../../src/schedule/register.ts';
 import { openScheduleStore, type ScheduleStore } from '../../src/store/schedules.ts';
 import type { Runner } from '../../src/store/script.ts';
-import { openStore, type Store } from '../../src/store/store.ts';
+import { ANYBODYS, openStore, type Store, type SweepAnswer } from '../../src/store/store.ts';
 import type { Bench } from './bench.ts';
 
 export interface TestWorker {
@@ -17,7 +17,7 @@ export interface TestWorker {
   /** Hands out what is due, and fires nothing. */
   plain: Store;
   operate: Schedules;
-  /** As a cron tick: registers what the code has, then sweeps until nothing is due. */
+  /** As a cron tick of a new isolate: sweeps until nothing is due, and registers what the code has. */
   tick(): Promise<void>;
 }
 
@@ -39,16 +39,21 @@ export function workerOn(bench: Bench, options: TestWorkerOptions): TestWorker {
   const store = openScheduleStore(storage);
   const plain = openStore(storage);
   const firing = firingStore(plain, store, known);
-  const register = registrar(schedules, known);
   return {
     known,
     store,
     plain,
     operate: openSchedules(store, known),
     async tick() {
-      await register(store);
-      let swept = await firing.sweep(DRAINED);
-      while (swept.schedules || swept.fired > 0) swept = await firing.sweep(DRAINED);
+      const register = registrar(schedules, known);
+      const first = await firing.sweep(DRAINED, { cursor: ANYBODYS });
+      const sweepAfter = async (earlier: SweepAnswer) => {
+        let swept = earlier;
+        while (swept.schedules || swept.fired > 0) swept = await firing.sweep(DRAINED);
+        return swept;
+      };
+      const swept = await sweepAfter(first);
+      if (await register(store, { ...first, ...swept })) await sweepAfter(await firing.sweep(DRAINED));
     },
   };
 }

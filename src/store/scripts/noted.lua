@@ -1,11 +1,28 @@
 -- noted: what sweeps leave in the hash of totals, beside the figures: when one ran ('!'), where the next of a new isolate goes on
--- ('@', '<cursor> <round>'), and which queues there ever were ('?<queue>' → its pool). No queue has such a name.
+-- ('@', '<cursor> <round>'), which queues there ever were ('?<queue>' → its pool), and which versions of the schedules in code were
+-- registered ('=', as recall.lua writes it). No queue has such a name.
 
--- Where the last sweep that was noted stood: the cursor of its next page, and its round.
-local function place_noted(root)
-  local place = redis.pcall('HGET', root .. 'stats:totals', '@')
-  local cursor, round = string.match(type(place) == 'string' and place or '', '^(%d+) (%d+)$')
-  return cursor or '0', tonumber(round or '0')
+-- What the last sweep that was noted left, where that is asked for, and the round of the sweep behind this one: each minute is one, also
+-- where none was noted in it. `is_old`: it is time for another note; `is_hourly`: for what is done once an hour, such as to look
+-- whether all is registered.
+local function last_noted(shard, cursor, round, asks)
+  local last, rounds = { at = 0, cursor = cursor, registered = '-', in_new_isolate = cursor == '?' }, 1
+  local OLD_MS, HOUR = 570000, 60 -- a tick comes each minute, so that is every tenth
+  if asks then
+    local fields = redis.pcall('HMGET', shard.root .. 'stats:totals', '!', '@', '=')
+    if fields.err then fields = {} end
+    last.at, last.registered = tonumber(fields[1] or '0') or 0, fields[3] or ''
+    if last.in_new_isolate then
+      local place, number = string.match(fields[2] or '', '^(%d+) (%d+)$')
+      last.cursor, round = place or '0', tonumber(number or '0')
+      if last.at > 0 then rounds = math.max(1, math.min(HOUR, math.floor((shard.now - last.at) / MINUTE_MS))) end
+    end
+  end
+  last.round, last.next_round = round, round + rounds
+  last.is_old = asks and shard.now - last.at >= OLD_MS
+  last.is_hourly = cursor ~= '' and math.floor(last.next_round / HOUR) > math.floor(round / HOUR)
+  if last.is_hourly then last.registered = '' end
+  return last
 end
 
 -- Of queues that only storage knows, those that are not remembered yet: as fields of the hash, with their pools.

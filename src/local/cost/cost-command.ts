@@ -1,6 +1,7 @@
 /** The command that estimates: `npm run cost`. */
 import { runCommand } from '../command.ts';
-import { estimate, MONTH_S, type Usage } from './estimate.ts';
+import { DAYS, type Estimate, estimate, MONTH_S, mostFree, type Usage } from './estimate.ts';
+import { drainers } from './platform.ts';
 
 const HELP = `Usage: npm run cost -- [options]
 
@@ -11,6 +12,7 @@ Estimates what a deployment costs a month, from measured counts of Redis command
   --batch N          messages of one enqueue request, 1 to 1000 (1)
   --bytes N          of one body (260)
   --round-trip N     from the Worker to Redis and back, ms (6)
+  --cron N           minutes between two ticks of cron, as in wrangler.toml (1)
   --json             print one object with the figures as the last line
   --help             this text
 `;
@@ -21,6 +23,7 @@ const OPTIONS = {
   batch: { type: 'string', default: '1' },
   bytes: { type: 'string', default: '260' },
   'round-trip': { type: 'string', default: '6' },
+  cron: { type: 'string', default: '1' },
   json: { type: 'boolean' },
 } as const;
 
@@ -42,6 +45,7 @@ interface Flags {
   batch: string;
   bytes: string;
   'round-trip': string;
+  cron: string;
   json?: boolean | undefined;
 }
 
@@ -53,26 +57,36 @@ async function main(flags: Flags): Promise<void> {
     batch: Math.floor(countOf('--batch', flags.batch, 1, 1_000)),
     bytes: countOf('--bytes', flags.bytes, 0, 262_144),
     roundTripMs: countOf('--round-trip', flags['round-trip'], 0.1, 10_000),
+    cronMinutes: countOf('--cron', flags.cron, 1, 1_440),
   };
   const found = estimate(usage);
-  const money = (dollars: number) => `$${dollars.toFixed(2)}`;
-  const { upstashFixed: fixed } = found;
-  const lines = [
-    `${messages.toLocaleString('en-US')} messages a month at ${usage.perSecond.toPrecision(2)} a second, ${usage.batch} in a request`,
-    '',
-    `commands per message        ${found.commandsPerMessage.toFixed(2)} (and ${found.roundTripsPerMessage.toFixed(2)} HTTP requests to Redis)`,
-    `commands a month            ${Math.round(found.commands).toLocaleString('en-US')}, ${found.idleCommands.toLocaleString('en-US')} of them cron`,
-    `bandwidth of Redis          about ${found.bandwidthGb.toFixed(1)} GB`,
-    '',
-    `Upstash, pay as you go      ${money(found.upstashPayAsYouGo)}`,
-    `Upstash, fixed plan         ${fixed ? `${money(fixed.price)} (${fixed.name})` : 'none fits'}`,
-    `Workers requests            ${money(found.workers)}, beside either; CPU time not included`,
-    '',
-    `instead, QStash             ${money(found.qstash)}`,
-    `instead, Cloudflare Queues  ${money(found.cloudflareQueues)}, with the paid plan of Workers in it`,
-  ];
-  console.log(lines.join('\n'));
-  if (flags.json) console.log(JSON.stringify({ usage, ...found }));
+  const freeMessages = mostFree(usage);
+  console.log(reportOf(usage, found, freeMessages));
+  if (flags.json) console.log(JSON.stringify({ usage, ...found, freeMessages }));
+}
+
+const whole = (count: number) => Math.floor(count).toLocaleString('en-US');
+const money = (dollars: number) => `$${dollars.toFixed(2)}`;
+
+function reportOf({ messages, perSecond, batch }: Usage, found: Estimate, freeMessages: number): string {
+  const { upstashFixed: fixed, logs } = found;
+  const drainer = drainers(1, DAYS);
+  return `${whole(messages)} messages a month at ${perSecond.toPrecision(2)} a second, ${batch} in a request
+
+commands per message        ${found.commandsPerMessage.toFixed(2)} (and ${found.roundTripsPerMessage.toFixed(2)} HTTP requests to Redis)
+commands a month            ${whole(found.commands)}, ${whole(found.idleCommands)} of them cron
+the free database ends      at ${whole(freeMessages)} messages a month, ${whole(freeMessages / DAYS)} a day; then it refuses everything
+bandwidth of Redis          about ${found.bandwidthGb.toFixed(1)} GB
+
+Upstash, pay as you go      ${money(found.upstashPayAsYouGo)}
+Upstash, fixed plan         ${fixed ? `${money(fixed.price)} (${fixed.name})` : 'none fits'}
+Workers requests            ${money(found.workers)}, beside either; CPU time not included
+Workers Logs                ${logs.price === undefined ? 'free' : money(logs.price)} for about ${logs.gb.toFixed(1)} GB, where each request is logged
+a Durable Object drainer    ${money(drainer.price)} beside Workers Paid, at work all month (${whole(drainer.gbSeconds)} GB-s)
+
+instead, QStash             ${money(found.qstash)}
+instead, Cloudflare Queues  ${money(found.cloudflareQueues)}, with the paid plan of Workers in it where it is needed
+instead, Vercel Queues      ${money(found.vercelQueues)}, beside a plan of Vercel`;
 }
 
 await runCommand(HELP, OPTIONS, main);

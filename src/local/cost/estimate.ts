@@ -1,12 +1,16 @@
 /** What a deployment costs a month, from the commands of a message and published prices. Pure. */
 import { COUNTS, type Pattern, perMessage } from './commands.ts';
-import { CLOUDFLARE_QUEUES, QSTASH, UPSTASH, WORKERS } from './prices.ts';
+import { cloudflareQueues, qstash, vercelQueues } from './instead.ts';
+import { type Logs, logs, workers } from './platform.ts';
+import { UPSTASH } from './prices.ts';
 
 export interface Usage extends Pattern {
   /** A month. */
   messages: number;
   /** Of one body. */
   bytes: number;
+  /** Between two ticks of cron. */
+  cronMinutes: number;
 }
 
 export interface Estimate {
@@ -21,26 +25,29 @@ export interface Estimate {
   upstashPayAsYouGo: number;
   upstashFixed: { name: string; price: number } | undefined;
   workers: number;
+  logs: Logs;
   qstash: number;
   cloudflareQueues: number;
+  vercelQueues: number;
 }
 
-const DAYS = 30;
+export const DAYS = 30;
 export const MONTH_S = DAYS * 86_400;
-const TICKS = MONTH_S / 60;
 
 /** A body goes to Redis once and comes back once; around it stand keys, tokens and HTTP headers. */
 const WIRE_BYTES = 900;
 
 export function estimate(usage: Usage): Estimate {
-  const { messages, bytes, batch, perSecond } = usage;
+  const { messages, bytes, batch, perSecond, cronMinutes } = usage;
   const each = perMessage(usage);
-  const idleCommands = TICKS * COUNTS.idleTick;
-  // Minutes with traffic, where messages come at random instants: the sweep folds the figures of each.
-  const busyMinutes = TICKS * (1 - Math.exp((-60 * Math.min(perSecond, messages / MONTH_S)) / batch));
-  const commands = messages * each.commands + idleCommands + busyMinutes * COUNTS.fold;
+  const ticks = MONTH_S / 60 / cronMinutes;
+  const idleCommands = ticks * COUNTS.idleTick;
+  // Ticks after traffic, where messages come at random instants: the sweep folds the figures of each.
+  const busy = ticks * (1 - Math.exp((-60 * cronMinutes * Math.min(perSecond, messages / MONTH_S)) / batch));
+  const commands = messages * each.commands + idleCommands + busy * COUNTS.fold;
   const bandwidthGb = (messages * (2 * bytes + WIRE_BYTES * Math.min(1, each.roundTrips))) / 1e9;
-  const requests = messages / batch + TICKS;
+  const requests = messages / batch + ticks;
+  const perDay = messages / DAYS;
   return {
     commandsPerMessage: each.commands,
     roundTripsPerMessage: each.roundTrips,
@@ -49,36 +56,39 @@ export function estimate(usage: Usage): Estimate {
     bandwidthGb,
     upstashPayAsYouGo: payAsYouGo(commands, bandwidthGb),
     upstashFixed: fixedPlan(bandwidthGb, perSecond * each.commands),
-    workers: workers(requests),
-    qstash: qstash(messages),
-    cloudflareQueues: queues(messages, bytes),
+    workers: workers(requests, DAYS),
+    logs: logs(requests, DAYS),
+    qstash: qstash(perDay, DAYS),
+    cloudflareQueues: cloudflareQueues(perDay, DAYS, bytes),
+    vercelQueues: vercelQueues(perDay, DAYS, bytes),
   };
 }
 
+/**
+ * @param usage but how many: they are spread evenly over the month
+ * @returns so many messages a month the free database bears; with the next one it refuses everything until the month ends
+ */
+export function mostFree(usage: Omit<Usage, 'messages' | 'perSecond'>): number {
+  const isFree = (messages: number) => isWithinFree(estimate({ ...usage, messages, perSecond: messages / MONTH_S }));
+  let [bears, ends] = [0, UPSTASH.free.commands * 100]; // no message takes a hundredth of a command
+  while (ends - bears > 1) {
+    const between = Math.floor((bears + ends) / 2);
+    if (isFree(between)) bears = between;
+    else ends = between;
+  }
+  return bears;
+}
+
+const isWithinFree = ({ commands, bandwidthGb }: Pick<Estimate, 'commands' | 'bandwidthGb'>) =>
+  commands <= UPSTASH.free.commands && bandwidthGb <= UPSTASH.free.bandwidthGb;
+
 /** What the free database serves is free: one needs no other then. */
 function payAsYouGo(commands: number, bandwidthGb: number): number {
-  if (commands <= UPSTASH.free.commands && bandwidthGb <= UPSTASH.free.bandwidthGb) return 0;
+  if (isWithinFree({ commands, bandwidthGb })) return 0;
   return commands * UPSTASH.perCommand + Math.max(0, bandwidthGb - UPSTASH.freeBandwidthGb) * UPSTASH.perGb;
 }
 
 function fixedPlan(bandwidthGb: number, commandsPerSecond: number): Estimate['upstashFixed'] {
   if (commandsPerSecond > UPSTASH.commandsPerSecond) return undefined; // it would be slowed down
   return UPSTASH.fixed.find((plan) => plan.bandwidthGb >= bandwidthGb);
-}
-
-function workers(requests: number): number {
-  if (requests <= WORKERS.free * DAYS) return 0;
-  return WORKERS.price + Math.max(0, requests - WORKERS.included) * WORKERS.perRequest;
-}
-
-function qstash(messages: number): number {
-  const perDay = messages / DAYS;
-  if (perDay <= QSTASH.freePerDay) return 0;
-  const fixed = QSTASH.fixed.find((plan) => plan.perDay >= perDay);
-  return Math.min(messages * QSTASH.perMessage, fixed?.price ?? Number.POSITIVE_INFINITY);
-}
-
-function queues(messages: number, bytes: number): number {
-  const operations = messages * CLOUDFLARE_QUEUES.operations * Math.ceil(Math.max(1, bytes) / 64_000);
-  return WORKERS.price + Math.max(0, operations - CLOUDFLARE_QUEUES.included) * CLOUDFLARE_QUEUES.perOperation;
 }

@@ -3,7 +3,10 @@
  *
  * Upstash Redis: https://upstash.com/docs/redis/overall/billing (the table of all plans).
  * QStash: https://upstash.com/pricing/qstash; Workers: https://developers.cloudflare.com/workers/platform/pricing/;
- * Cloudflare Queues: https://developers.cloudflare.com/queues/platform/pricing/.
+ * Cloudflare Queues: https://developers.cloudflare.com/queues/platform/pricing/;
+ * Durable Objects: https://developers.cloudflare.com/durable-objects/platform/pricing/;
+ * logs: https://developers.cloudflare.com/workers/observability/logs/workers-logs/ (from December 2026);
+ * Vercel Queues: https://vercel.com/docs/queues/pricing.
  */
 export const UPSTASH = {
   free: { commands: 500_000, bandwidthGb: 10 },
@@ -21,7 +24,7 @@ export const UPSTASH = {
   commandsPerSecond: 10_000,
 } as const;
 
-/** By messages; what is delivered to an HTTP endpoint, retries included. */
+/** By messages; what is delivered to an HTTP endpoint. Each attempt is billed. */
 export const QSTASH = {
   freePerDay: 1_000,
   perMessage: 1 / 100_000,
@@ -31,8 +34,42 @@ export const QSTASH = {
   ],
 } as const;
 
-/** An operation is each 64 KB written, read or deleted: three for a message. Only on the paid plan of Workers. */
-export const CLOUDFLARE_QUEUES = { operations: 3, included: 1_000_000, perOperation: 0.4 / 1_000_000 } as const;
+/** An operation is each 64 KB written, read or deleted: three for a message. Free with Workers Free, where messages stay 24 hours. */
+export const CLOUDFLARE_QUEUES = {
+  operations: 3,
+  bytes: 64_000,
+  freePerDay: 10_000,
+  included: 1_000_000,
+  perOperation: 0.4 / 1_000_000,
+} as const;
+
+/** An operation is each 4 KiB sent, received or deleted; twice as much for a send with an idempotency key. Messages stay 24 hours. */
+export const VERCEL_QUEUES = {
+  operations: 3,
+  bytes: 4_096,
+  included: 1_000_000,
+  perOperation: 0.6 / 1_000_000,
+} as const;
 
 /** The paid plan. CPU time beyond what it includes is not estimated. */
 export const WORKERS = { free: 100_000, price: 5, included: 10_000_000, perRequest: 0.3 / 1_000_000 } as const;
+
+/** Workers Logs, kept for 7 days. On Workers Free nothing more is kept on a day beyond `freeGbPerDay`. */
+export const LOGS = {
+  freeGbPerDay: 0.5,
+  includedGb: 50,
+  perGb: 0.25,
+  keptDays: 7,
+  includedGbMonths: 12,
+  perGbMonth: 0.1,
+  /** Of the record of one request: estimated, Cloudflare does not say. */
+  recordBytes: 3_000,
+} as const;
+
+/** By wall-clock time of an object at work, which counts as 128 MB. */
+export const DURABLE_OBJECTS = {
+  gb: 0.128,
+  includedGbSeconds: 400_000,
+  perGbSecond: 12.5 / 1_000_000,
+  freePerDay: 13_000,
+} as const;

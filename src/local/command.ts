@@ -9,6 +9,7 @@ export async function runCommand<T extends Options>(
   help: string,
   options: T,
   main: (flags: Flags<T>) => Promise<void>,
+  failed = 1,
 ): Promise<void> {
   try {
     const { values } = parseArgs({ options: { ...options, help: { type: 'boolean' } } });
@@ -16,7 +17,7 @@ export async function runCommand<T extends Options>(
     else await main(values as Flags<T>);
   } catch (error) {
     console.error(`error: ${sentence(error)}`);
-    process.exit(1); // what was started ends with this process
+    process.exit(failed); // what was started ends with this process
   }
 }
 

@@ -66,8 +66,10 @@ const SETTINGS = {
   SLUICE_DRAIN_REQUESTS: whole(15, 10_000_000, 45),
   /** Messages of one drain. */
   SLUICE_DRAIN_MESSAGES: whole(1, 10_000_000, 1_000_000),
-  /** Handlers at once. Of six connections one is kept for storage. */
+  /** Handlers at once, those that make no subrequests included. */
   SLUICE_CONCURRENCY: whole(1, 1_000, 5),
+  /** Of a drain, for its handlers: they start only where their subrequests find one. Workers have six, of which one is storage's. */
+  SLUICE_CONNECTIONS: whole(1, 1_000, 5),
   /** An idle drain looks again at this interval, ms, until its time is over. 0: it ends, and new work wakes another. */
   SLUICE_POLL_MS: whole(0, 60_000, 0),
   /** Messages that one exchange takes at most. */

@@ -122,13 +122,16 @@ export function openEngine(
   const delivered = [...queues.values()].filter(({ handler }) => handler !== undefined);
   const requests = delivered.map((queue) => queue.requests);
   const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);
+  const most = Math.max(0, ...requests);
+  const fewest = Math.min(most, ...requests);
+  /** Where each handler needs connections, no more than find theirs. */
+  const atOnce = Math.min(config.SLUICE_CONCURRENCY, Math.max(1, Math.floor(config.SLUICE_CONNECTIONS / fewest)));
   const woken = wokenLife(config.SLUICE_DRAIN_MS, timeoutsMs);
   const slow = delivered.find(({ timeoutMs }) => timeoutMs > MOST_TIMEOUT_MS);
   if (slow) {
     const reason = `the timeout of queue "${slow.name}" (${slow.timeoutMs} ms) is more than any drain lives`;
     throw new BadSettings(`SLUICE_DRAIN_MS: ${reason}, which is ${MOST_TIMEOUT_MS} ms`);
   }
-  const most = Math.max(0, ...requests);
   if (most > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
     throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "requests" (${most}) leaves a drain too few`);
   }
@@ -191,7 +194,7 @@ export function openEngine(
       {
         ...life,
         requests: config.SLUICE_DRAIN_REQUESTS - (batchOf ? 1 : 0), // one is the export's
-        requestsPerDelivery: Math.min(most, ...requests),
+        requestsPerDelivery: fewest,
         messages: config.SLUICE_DRAIN_MESSAGES,
       },
       Date.now,
@@ -209,7 +212,8 @@ export function openEngine(
       queues,
       env,
       budget,
-      concurrency: config.SLUICE_CONCURRENCY,
+      concurrency: atOnce,
+      connections: most === 0 ? Number.POSITIVE_INFINITY : config.SLUICE_CONNECTIONS, // none is needed
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
       pollMs,

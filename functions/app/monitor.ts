@@ -11,7 +11,7 @@ import { record } from './outbox.ts';
 
 const SITES = 'monitor.sites';
 const DOWN = 'monitor.down';
-/** Of the six connections that a Worker may have waiting one is storage's. */
+/** Of the six connections that an invocation may have waiting one is storage's: a check has the others for itself. */
 const AT_ONCE = 5;
 
 const Check = z.object({

@@ -14,6 +14,8 @@ export interface DrainOptions {
   budget: Budget;
   /** Handlers at once. */
   concurrency: number;
+  /** For the subrequests of all of them: see connections.ts. */
+  connections: number;
   /** The most messages one exchange takes. */
   batch: number;
   leaseMs: number;

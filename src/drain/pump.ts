@@ -13,6 +13,7 @@ import { prepare } from '../producer.ts';
 import type { ExchangeAnswer, Settlement } from '../store/store.ts';
 import { passedOn } from '../telemetry/trace-context.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
+import { type Connections, openConnections } from './connections.ts';
 import { LazyController } from './context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
 import type { DrainEnd, DrainOptions, DrainReport } from './drain.ts';
@@ -59,6 +60,7 @@ class Pump {
   readonly #options: DrainOptions;
   readonly #clock: () => number;
   readonly #random: () => number;
+  readonly #connections: Connections;
   readonly #report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
 
   #lease = newToken();
@@ -86,7 +88,8 @@ class Pump {
   #putOff = false;
   /** Local time at which the next timer is due. */
   #nextDueAt: number | undefined;
-  #ahead: number;
+  /** Messages that the handlers end in AHEAD_MS. */
+  #paced = 0;
   /** Deliveries that ended since the last exchange. */
   #finished = 0;
   #storageFailures = 0;
@@ -98,7 +101,7 @@ class Pump {
     this.#options = options;
     this.#clock = options.clock ?? Date.now;
     this.#random = options.random ?? Math.random;
-    this.#ahead = options.concurrency * 2;
+    this.#connections = openConnections(options.connections);
     this.#report = { delivered: 0, acked: 0, retried: 0, dead: 0, released: 0, stale: 0, gone: 0, leasesLost: 0 };
   }
 
@@ -127,11 +130,14 @@ class Pump {
   /** Starts what waits, the most urgent first, as far as there is room. Not what another may hold by now. */
   #start(): void {
     const { budget, concurrency } = this.#options;
-    for (let next = this.#waiting[0]; next && this.#running.length < concurrency; next = this.#waiting[0]) {
+    while (this.#running.length < concurrency) {
+      const place = this.#connections.next(this.#waiting);
+      const next = this.#waiting[place];
+      if (!next) return;
       const now = this.#clock();
       const isLate = next.queue.timeoutMs > budget.msForHandler(now);
       if (now >= this.#leasedUntil || budget.isClosing(now) || !(isLate || budget.admit(next.queue.requests))) return;
-      this.#waiting.shift();
+      this.#waiting.splice(place, 1);
       if (isLate) this.#settle({ entry: next.entry, outcome: 'release' });
       else this.#begin(next, now);
     }
@@ -154,6 +160,7 @@ class Pump {
     const running: Running = { delivery, controller, startedAt, deadline, span, settled: false };
     this.#report.delivered += 1;
     this.#running.push(running);
+    this.#connections.start(delivery);
     const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
     const given = { env, traceparent, controller };
     const prepared = (draft: Draft) => prepare(queues, draft, traceparent);
@@ -177,6 +184,7 @@ class Pump {
   #end(running: Running, outcome: Settlement): void {
     running.settled = true;
     this.#running.splice(this.#running.indexOf(running), 1); // mostly the first, or alone
+    this.#connections.end(running.delivery);
     const aborted = running.controller.aborted && outcome.outcome !== 'ack';
     const settlement = aborted ? cutOff(running.delivery) : outcome;
     settlement.measured = this.#measure(running);
@@ -236,9 +244,9 @@ class Pump {
     return this.#outcomes.length > 0 ? Math.min(heartbeat, this.#firstOutcomeAt + LINGER_MS) : heartbeat;
   }
 
-  /** When it has been too busy to look for so long that it has to say so. */
+  /** When it has been too busy to look for so long that it has to say so: no handler is free, or no connection. */
   #stuckAt(): number {
-    const stuck = this.#outcomes.length === 0 && this.#running.length >= this.#options.concurrency;
+    const stuck = this.#outcomes.length === 0 && !this.#isFree();
     return stuck && !this.#drained && !this.#gaveWay ? this.#lastExchangeAt + STUCK_MS : Number.POSITIVE_INFINITY;
   }
 
@@ -264,7 +272,7 @@ class Pump {
     if (budget.isClosing()) return 0;
     const held = this.#running.length + this.#waiting.length;
     const affordable = budget.deliveriesLeft(this.#waiting.map(({ queue }) => queue.requests));
-    return Math.max(0, Math.min(batch, this.#ahead - held, affordable));
+    return Math.max(0, Math.min(batch, this.#ahead() - held, affordable));
   }
 
   async #exchange(): Promise<void> {
@@ -355,13 +363,21 @@ class Pump {
     this.#options.onLeft?.(this.#left ?? 0, dueAt - now);
   }
 
-  /** Follows the pace of the handlers: fast ones get full batches, slow ones hold few messages back from others. */
+  /**
+   * How many messages it may hold: fast handlers get full batches, slow ones hold few back from others. More run at once than
+   * there are connections only where those do that need none: so many at first, and twice as many as do each time.
+   */
+  #ahead(): number {
+    const { concurrency, connections, batch } = this.#options;
+    const atOnce = Math.min(concurrency, Math.max(connections, 2 * this.#running.length));
+    return Math.min(batch, Math.max(atOnce, this.#paced)) + atOnce;
+  }
+
+  /** Follows the pace of the handlers. */
   #adapt(): void {
     const now = this.#clock();
     const pace = this.#finished / Math.max(1, now - this.#lastExchangeAt);
-    const { concurrency, batch } = this.#options;
-    if (this.#finished > 0)
-      this.#ahead = Math.min(batch, Math.max(concurrency, Math.ceil(pace * AHEAD_MS))) + concurrency;
+    if (this.#finished > 0) this.#paced = Math.ceil(pace * AHEAD_MS);
     this.#finished = 0;
     this.#lastExchangeAt = now;
   }
@@ -382,6 +398,7 @@ class Pump {
     this.#report.leasesLost += 1;
     for (const running of this.#running) {
       running.settled = true;
+      this.#connections.end(running.delivery);
       running.span?.end('lapsed');
       running.controller.abort(new DOMException('the lease of this message was lost', 'AbortError'));
     }

@@ -33,6 +33,7 @@ function start(
     env: { greeting: 'hello' },
     budget: openBudget({ ...PLENTY, ...limits }, Date.now),
     concurrency: 5,
+    connections: 5,
     batch: 100,
     leaseMs: 30_000,
     ...options,
@@ -241,7 +242,7 @@ onEachRedis('a drain', (bench) => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       now -= 1;
     };
-    await start(b, [queue(handler)], { concurrency: 7 });
+    await start(b, [queue(handler)], { concurrency: 7, connections: 7 });
     acked(b, ids);
     expect(most).toBe(7);
   });

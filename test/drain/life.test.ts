@@ -66,7 +66,17 @@ function drainFor(b: Bench, queues: AnyQueue[], life: Life, rest: { concurrency?
   const store = b.openStore(undefined, b.prefix, [], policiesOf(queues));
   const left: number[] = [];
   const onLeft = (timeoutMs: number) => void left.push(timeoutMs);
-  const options = { store, pool: '*', queues: byName, env: {}, budget, concurrency: 5, batch: 100, leaseMs: 30 * S };
+  const options = {
+    store,
+    pool: '*',
+    queues: byName,
+    env: {},
+    budget,
+    concurrency: 5,
+    connections: 5,
+    batch: 100,
+    leaseMs: 30 * S,
+  };
   return drain({ ...options, onLeft, ...rest }).then((report) => ({ ...report, left }));
 }
 

@@ -4,9 +4,11 @@ import { currentInvocation } from './invocation.ts';
 export interface Connections {
   open: number;
   queue: (() => void)[];
+  /** How many have been in the queue. */
+  queued: number;
 }
 
-export const newConnections = (): Connections => ({ open: 0, queue: [] });
+export const newConnections = (): Connections => ({ open: 0, queue: [], queued: 0 });
 
 export function queueConnections(most: number, next: typeof fetch): typeof fetch {
   return async (input, init) => {
@@ -27,6 +29,7 @@ async function turn(connections: Connections, most: number, signal: AbortSignal 
   if (connections.open >= most) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     connections.queue.push(resolve);
+    connections.queued += 1;
     signal?.addEventListener('abort', () => {
       const place = connections.queue.indexOf(resolve);
       if (place >= 0) connections.queue.splice(place, 1);

@@ -50,9 +50,9 @@ async function tell(what: string, request: Request, answered: Promise<unknown>, 
   const left = new Promise((resolve) => request.signal.addEventListener('abort', resolve));
   await Promise.race([answered.catch(() => {}), left]);
   await allOf(invocation);
-  const { subrequests, refused } = invocation;
-  const told: Told = { platform: 'invocation', id: request.headers.get(ID), what, subrequests, refused };
-  console.log(JSON.stringify(told));
+  const { subrequests, refused, connections } = invocation;
+  const counted = { subrequests, refused, queued: connections.queued };
+  console.log(JSON.stringify({ platform: 'invocation', id: request.headers.get(ID), what, ...counted } satisfies Told));
 }
 
 async function tick(worker: Worker, env: object, context: ExecutionContext): Promise<Response> {

@@ -119,6 +119,8 @@ describe('in one isolate', () => {
     for (const name of held.keys()) answer(name);
     expect(await ends).toEqual(Array.from({ length: 8 }, (_, i) => (i === 6 ? 'TimeoutError' : 'answered')));
     expect([seen.includes('/hold/6'), held.size]).toEqual([false, 0]);
+    await eventually('it is over', () => platform.invocations.at(-1)?.what === 'GET /connections');
+    expect(platform.invocations.at(-1)?.queued).toBe(2);
   });
 
   test('clock: it stands still while code runs, and goes on with a timer, an answer and a body', async () => {

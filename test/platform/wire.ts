@@ -19,4 +19,6 @@ export interface Told {
   subrequests: number;
   /** Those that the platform did not allow. */
   refused: number;
+  /** Those that had to wait for a connection. */
+  queued: number;
 }

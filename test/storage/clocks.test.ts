@@ -62,7 +62,17 @@ onEachRedis(
           Date.now,
         );
         const queues = new Map([['mail', defineQueue('mail', { handler })]]);
-        await drain({ store, pool: '*', queues, env: {}, budget, concurrency: 1, batch: 10, leaseMs: LEASE_MS });
+        await drain({
+          store,
+          pool: '*',
+          queues,
+          env: {},
+          budget,
+          concurrency: 1,
+          connections: 1,
+          batch: 10,
+          leaseMs: LEASE_MS,
+        });
         expect(seen).toEqual([ids[1], ids[2], ...rest]);
         expect(delayedAt - enqueuedAt).toBeGreaterThan(350); // the answer to its enqueue took a moment itself
         const settlements = [{ entry: `1.${ids[0]}`, outcome: 'ack' as const }];
@@ -87,7 +97,18 @@ onEachRedis(
           { ...lifeOf(4_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
           clock,
         );
-        return drain({ store, pool: '*', queues, env: {}, budget, clock, concurrency: 2, batch: 5, leaseMs: 5_000 });
+        return drain({
+          store,
+          pool: '*',
+          queues,
+          env: {},
+          budget,
+          clock,
+          concurrency: 2,
+          connections: 2,
+          batch: 5,
+          leaseMs: 5_000,
+        });
       };
       await Promise.all([drainBy(-TEN_MINUTES), drainBy(0), drainBy(TEN_MINUTES)]);
       expect(seen.toSorted()).toEqual(ids.toSorted());

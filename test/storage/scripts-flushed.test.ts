@@ -55,7 +55,16 @@ onEachRedis(
           return store.exchange(request);
         },
       };
-      const options = { store: flushing, pool: '*', env: {}, budget, concurrency: 2, batch: 5, leaseMs: 10_000 };
+      const options = {
+        store: flushing,
+        pool: '*',
+        env: {},
+        budget,
+        concurrency: 2,
+        connections: 2,
+        batch: 5,
+        leaseMs: 10_000,
+      };
       const report = await drain({ ...options, queues: new Map([['mail', queue]]) });
       expect(seen).toEqual(ids);
       expect(report).toMatchObject({ acked: 40, stale: 0, gone: 0 });

@@ -81,6 +81,7 @@ async function main(settings: Settings): Promise<void> {
       SLUICE_LEASE_MS: String(LEASE_MS),
       SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler: drains live on for some, and others begin meanwhile
       SLUICE_CONCURRENCY: '40',
+      SLUICE_CONNECTIONS: '40', // this machine has more than six
     },
     emulator: {
       faults: (request) => (faulty ? seeded.faults(request) : undefined),

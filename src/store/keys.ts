@@ -1,6 +1,6 @@
 /**
  * Every key of a shard, and nothing else makes one. All share one hash tag, so that a script stays in one slot of a Redis
- * Cluster. The scripts derive lanes, leases and envelopes from the root.
+ * Cluster. The scripts derive from the root what their callers cannot know.
  */
 export interface Keys {
   /** What each key begins with. */
@@ -34,6 +34,17 @@ export interface Keys {
   request(token: string): string;
   /** The lanes with work of one pool. */
   ready(pool: string): string;
+  /** The envelope of a message. */
+  message(id: string): string;
+  lane(lane: string): string;
+  lease(lease: string): string;
+  dead(queue: string): string;
+  /** The first message with a dedup key. */
+  dedup(queue: string, digest: string): string;
+  /** What follows on a message. */
+  followers(id: string): string;
+  /** What is kept of an acked message. */
+  result(id: string): string;
   ring(name: string): string;
 }
 
@@ -60,6 +71,13 @@ export function keysOf(prefix: string): Keys {
     totals: `${root}stats:totals`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
+    message: (id) => `${root}m:${id}`,
+    lane: (lane) => `${root}lane:${lane}`,
+    lease: (lease) => `${root}lease:${lease}`,
+    dead: (queue) => `${root}dead:${queue}`,
+    dedup: (queue, digest) => `${root}dedup:${queue}:${digest}`,
+    followers: (id) => `${root}then:${id}`,
+    result: (id) => `${root}result:${id}`,
     ring: (name) => `${root}ring:${name}`,
   };
 }

@@ -151,6 +151,8 @@ export interface Operations {
 }
 
 const PURGE_STEP = 1_000;
+/** Among the dead letters under this name are those that their own queue could not keep. */
+const NOBODYS = '-';
 /** Of a page's envelopes: hosted Redis refuses replies of 10 MB. */
 const PAGE_BYTES = 4_000_000;
 
@@ -167,7 +169,7 @@ export function openOperations({
   const run = async (script: Script, names: string[], args: string[]) =>
     (await runner.run(script, names, [...head, ...args])).reply;
   const configure = async (queue: string, pool: string, settings: string[]) => {
-    await run(scripts.configure, [keys.config], [queue, pool, ...settings]);
+    await run(scripts.configure, [keys.config, keys.ready(pool)], [queue, pool, ...settings]);
   };
   const countAll = async (queues: string[]): Promise<Counts[]> => {
     if (queues.length === 0) return [];
@@ -176,7 +178,8 @@ export function openOperations({
   };
   return {
     async cancel(id) {
-      const [was, work] = strings(await run(scripts.cancel, [keys.timers, keys.failures], [id]));
+      const names = [keys.timers, keys.failures, keys.message(id), keys.followers(id)];
+      const [was, work] = strings(await run(scripts.cancel, names, [id]));
       if (work === '1') onWork?.();
       return was as Cancelled;
     },
@@ -184,11 +187,14 @@ export function openOperations({
     resume: (queue, pool) => configure(queue, pool, ['0', '-', '-']),
     limit: (queue, pool, { concurrency = '-', rate = '-' }) => configure(queue, pool, ['', concurrency, rate]),
     async redrive(queue, ids, pool = '') {
-      const reply = await run(scripts.redrive, [keys.timers, keys.failures], [now(), queue, pool, ...ids]);
+      const dead = [queue, NOBODYS].map(keys.dead);
+      const names = [keys.timers, keys.failures, ...dead, ...ids.map(keys.message)];
+      const reply = await run(scripts.redrive, names, [now(), queue, pool, ...ids]);
       return strings(reply) as Redriven[];
     },
     async look(id) {
-      const reply = strings(await run(scripts.look, [keys.timers, keys.failures], [id]));
+      const names = [keys.timers, keys.failures, keys.message(id), keys.result(id)];
+      const reply = strings(await run(scripts.look, names, [id]));
       const [state, entry, at, envelope, failures, result] = reply as [State, ...string[]];
       const [, queue = '', attempt, acked, json] = /^(\S+) (\d+) (\d+) (.*)$/s.exec(result ?? '') ?? [];
       const kept = json === undefined ? {} : { result: { queue, attempt: Number(attempt), at: Number(acked), json } };
@@ -213,7 +219,7 @@ export function openOperations({
       };
     },
     async causes(queue, limit) {
-      const [dead, fields] = list(await run(scripts.causes, [keys.failures], [queue, String(limit)]));
+      const [dead, fields] = list(await run(scripts.causes, [keys.failures, keys.dead(queue)], [queue, String(limit)]));
       const flat = strings(fields);
       const causes = Array.from({ length: flat.length / 3 }, (_, i): Cause => {
         const [id = '', at, line = ''] = flat.slice(3 * i, 3 * i + 3);

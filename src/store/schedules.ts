@@ -1,5 +1,6 @@
 /** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
-import { newToken, type Unnamed } from '../message.ts';
+import { idsOf, newToken, type Unnamed } from '../message.ts';
+import { keysOfMessages } from './declared.ts';
 import { keysOf } from './keys.ts';
 import { requestRuns } from './runs.ts';
 import { scripts } from './scripts.ts';
@@ -55,8 +56,12 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
     async change(changes, wakes = false) {
       const names = [keys.schedules, keys.timers, keys.failures, keys.awake, keys.sleeper];
       const limits = [...wakeArgs(wakes && COMMON_WAKE), String(MOST_SCHEDULES)];
-      const args = [...head(), newToken(), ...limits, ...changes.flatMap(changeArgs)];
-      const [, wake, statuses] = list((await runner.run(scripts.reschedule, names, args)).reply);
+      const written = changes.map((change) => ({ change, base: newToken() }));
+      const args = [...head(), newToken(), ...limits, ...written.flatMap(changeArgs)];
+      const declared = written.flatMap(({ change: { messages }, base }) =>
+        keysOfMessages(keys, messages, idsOf(base, messages.length)),
+      );
+      const [, wake, statuses] = list((await runner.run(scripts.reschedule, names.concat(declared), args)).reply);
       return { statuses: strings(statuses) as Changed[], wake: wake === '1' };
     },
     async page(cursor, count) {
@@ -67,7 +72,9 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
   };
 }
 
-function changeArgs({ id, expected, header, error, lines, due, messages }: Change): string[] {
-  const runs = requestRuns(messages, newToken());
+/** @param base of the ids of its messages */
+function changeArgs({ change, base }: { change: Change; base: string }): string[] {
+  const { id, expected, header, error, lines, due, messages } = change;
+  const runs = requestRuns(messages, base);
   return [id, expected, header, error, lines, due === undefined ? '' : String(due), String(runs.length), ...runs];
 }

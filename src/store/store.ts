@@ -3,6 +3,7 @@ import { YEAR_MS } from '../duration.ts';
 import { RequestMismatch, StorageError } from '../errors.ts';
 import { DEFAULT_TIMEOUT_MS } from '../limits.ts';
 import { idsOf, newToken, type Unnamed } from '../message.ts';
+import { keysOfMessages, keysOfSettlements } from './declared.ts';
 import { type Keys, keysOf } from './keys.ts';
 import { refusalOf } from './refusal.ts';
 import { requestRuns } from './runs.ts';
@@ -248,7 +249,8 @@ function enqueue(
   const { wake = COMMON_WAKE } = request;
   const base = newToken();
   const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
-  const run = runner.run(scripts.enqueue, script, [
+  const declared = keysOfMessages(keys, messages, idsOf(base, messages.length));
+  const run = runner.run(scripts.enqueue, script.concat(declared), [
     ...head,
     note ? base + NOTE + note : base,
     fingerprint,
@@ -307,11 +309,10 @@ async function exchange(
     ...pools,
     ...written.args,
   ];
-  const { reply, repeated } = await runner.run(
-    scripts.exchange,
-    [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy],
-    args,
-  );
+  const script = [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy];
+  const declared = [keys.lease(lease), ...pools.map(keys.ready), ...keysOfSettlements(keys, settlements)];
+  if (claim !== '') declared.push(keys.request(claim));
+  const { reply, repeated } = await runner.run(scripts.exchange, script.concat(declared), args);
   const answer = list(reply);
   if (answer[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
   const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake, left, refused] =

@@ -18,6 +18,7 @@ import {
 } from '../../src/store/store.ts';
 import { FRONT, redisServerPresent, startFrontedServer, startRedisCluster, startRedisServer } from './redis-server.ts';
 import { readShard, type Shard, violations } from './shard.ts';
+import { checkingRunner } from './touched.ts';
 
 export interface Redises {
   emulator: Emulator;
@@ -151,6 +152,8 @@ export class Bench {
   now = 1_800_000_000_000;
   readonly alive = new Set<string>();
   readonly unordered = new Set<string>();
+  /** Keys that scripts touched though neither their callers declared them nor their cards. */
+  readonly undeclared = new Set<string>();
   readonly redises: Redises;
   store: Store;
 
@@ -169,11 +172,16 @@ export class Bench {
     this.store = this.openStore(() => this.now, this.prefix, [], policiesOf(queues));
   }
 
-  operations(): Operations {
-    return openOperations({ runner: this.runner(), prefix: this.prefix, clock: () => this.now });
+  operations(runner = this.runner()): Operations {
+    return openOperations({ runner, prefix: this.prefix, clock: () => this.now });
   }
 
+  /** Checks what the cards of the scripts say of their keys. */
   runner(): Runner {
+    return checkingRunner(this.plainRunner(), (undeclared) => this.undeclared.add(undeclared));
+  }
+
+  plainRunner(): Runner {
     const send = connect({ url: this.redises.emulator.url, token: 'local', timeoutMs: () => 5_000 });
     return scriptRunner({ send });
   }
@@ -222,7 +230,7 @@ export class Bench {
   }
 
   async violations(): Promise<string[]> {
-    return violations(await this.shard(), this);
+    return [...this.undeclared, ...violations(await this.shard(), this)];
   }
 
   /** What `work` costs: billed commands and HTTP requests. */

@@ -3,6 +3,8 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
 -- KEYS[3]  list  stats
+-- Beyond   config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, m:<id>,
+--          parked:<queue>, ready:<pool>, schedules, stats:totals, then:<id>
 -- ARGV[1]  root      what every key of the shard begins with
 -- ARGV[2]  clock     '' or epoch ms, in tests
 -- ARGV[3]  cursor    '0' begins; '<page> <key> <from>' goes on in the middle of a page

@@ -1,6 +1,7 @@
 -- breakers: the destinations that failed last, a page of them.
 --
 -- KEYS[1]  hash  breakers
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  clock   '' or epoch ms, in tests
 -- ARGV[2]  cursor  '0' begins
 -- Returns  {now, next cursor, '0' at the end, {name, '<failures in a row> <openings> <open until>', …}}

@@ -2,6 +2,9 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
+-- KEYS[…]  what its caller knows of the others: m:<id>, then:<id>
+-- Beyond   dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, parked:<queue>, ready:<pool>,
+--          rate:<period>:<name>
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2]  id
 -- Returns  {where it was, '1' if that made work ready for a drain}: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a

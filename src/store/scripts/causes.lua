@@ -1,6 +1,8 @@
 -- causes: why the newest dead letters of a queue died: the last failure of each.
 --
 -- KEYS[1]  hash   failures
+-- KEYS[2]  zset   dead:<queue>
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  queue
 -- ARGV[3]  limit  of dead letters looked at
@@ -8,7 +10,7 @@
 -- Replay   reads only
 -- Cost     3 commands and 1 for each 200 dead letters looked at
 
-local key, ids, since, answer = ARGV[1] .. 'dead:' .. ARGV[2], {}, {}, {}
+local key, ids, since, answer = KEYS[2], {}, {}, {}
 local letters = redis.call('ZRANGE', key, '-' .. ARGV[3], '-1', 'WITHSCORES')
 for i = 1, #letters, 2 do
   local entry = read_item(letters[i]).entry

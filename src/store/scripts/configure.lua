@@ -1,7 +1,9 @@
 -- configure: what operators set for a queue over its definition: whether it is paused, and its limits. Lanes of a paused queue
 -- leave the index when an exchange meets them; what waits comes back when that or a limit changes.
 --
--- KEYS[1]  hash  config  queue → '<paused, resuming or open> <pool>[ c=<in flight>][ r=<n>/<ms>]'
+-- KEYS[1]  hash  config        queue → '<paused, resuming or open> <pool>[ c=<in flight>][ r=<n>/<ms>]'
+-- KEYS[2]  zset  ready:<pool>  its index
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  queue
 -- ARGV[3]  pool
@@ -20,6 +22,6 @@ local wanted = kept(ARGV[5], ' c=%d+') .. kept(ARGV[6], ' r=%d+/%d+')
 if paused == (state == 'paused') and wanted == limits then return '0' end
 
 -- The mark first: alone it makes exchanges look, and goes again.
-redis.call('ZADD', ARGV[1] .. 'ready:' .. ARGV[3], '-1', RESTRICTED)
+redis.call('ZADD', KEYS[2], '-1', RESTRICTED)
 redis.call('HSET', KEYS[1], ARGV[2], (paused and 'paused ' or 'resuming ') .. ARGV[3] .. wanted)
 return '1'

@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  config
+-- Beyond   dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, parked:<queue>, ready:<pool>
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2…] queues, 200 at most
 -- Returns  for each queue {{priority, ready, …}, delayed, leased, dead, oldest ready (epoch ms) or '', config or '', '1' if

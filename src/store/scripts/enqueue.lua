@@ -5,6 +5,8 @@
 -- KEYS[3]  string  awake        somebody is draining, or was just asked to; its value is the base of who asked
 -- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[5]  hash    failures
+-- KEYS[…]  what its caller knows of the others: m:<id>, lane:<lane>, ready:<pool>, dedup:<queue>:<digest>, then:<id> of these
+-- Beyond   dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, then:<id>, stats:totals
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  base         of the ids that follow. Not the token: that comes again after its time, and an id never may

@@ -1,6 +1,7 @@
 -- figures: what became of messages, step by step up to now or queue by queue. What waits to be folded counts.
 --
 -- KEYS[1]  list  stats
+-- Beyond   stats:<step>
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  clock  '' or epoch ms, in tests
 -- ARGV[3]  tier   1: steps of a minute, 2: of ten

@@ -3,6 +3,7 @@
 -- KEYS[1]  zset    timers
 -- KEYS[2]  string  awake
 -- KEYS[3]  string  sleeper
+-- Beyond   lease:<lease>, m:<id>
 -- ARGV[1]  root    what every key of the shard begins with
 -- ARGV[2]  clock   '' or epoch ms, in tests
 -- ARGV[3]  limit   of leases on the page

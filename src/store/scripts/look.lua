@@ -2,6 +2,8 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
+-- KEYS[…]  what its caller knows of the others: m:<id>, result:<id>
+-- Beyond   dead:<queue>, lane:<lane>
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2]  id
 -- Returns  {state, entry, due or dead since (epoch ms) or '', envelope, failures, result}: see locate for the states. Where a

@@ -1,6 +1,7 @@
 -- names: the queues that storage knows, whether the deployment has them or not.
 --
 -- KEYS[1]  hash  config
+-- Beyond   dead:<queue>, parked:<queue>, ready:<pool>, stats:totals
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[…]  queues asked for besides: they are among the answers where anything of them is there
 -- Returns  {queue, pool, …}

@@ -2,6 +2,8 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
+-- Beyond   dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, m:<id>, parked:<queue>, ready:<pool>, then:<id>,
+--          rate:<period>:<name>
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  queue
 -- ARGV[3]  limit  of messages in this call

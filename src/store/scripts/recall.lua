@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  hash  schedules
 -- KEYS[2]  hash  stats:totals
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  root     what every key of the shard begins with
 -- ARGV[2]  clock    '' or epoch ms, in tests
 -- ARGV[3]  version  of the caller's schedules, to be noted as registered last where all of these are as it knows them; '' notes nothing

@@ -3,6 +3,8 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
+-- KEYS[…]  what its caller knows of the others: dead:<queue>, dead:-, m:<id> of these
+-- Beyond   inflight, lane:<lane>, parked:<queue>, ready:<pool>, stats:totals, rate:<period>:<name>
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  clock  '' or epoch ms, in tests
 -- ARGV[3]  queue

@@ -6,6 +6,8 @@
 -- KEYS[3]  hash    failures
 -- KEYS[4]  string  awake        somebody is draining, or was just asked to
 -- KEYS[5]  string  sleeper      the drain that sleeps, as wake.lua reads it
+-- KEYS[…]  what its caller knows of the others: those of the messages, as of an enqueue
+-- Beyond   dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, then:<id>, stats:totals
 -- ARGV[1]  root     what every key of the shard begins with
 -- ARGV[2]  clock    '' or epoch ms, in tests
 -- ARGV[3]  token    of this call: the value of `awake` where the caller should start a drain

@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  list  ring   the next item stands right
 -- KEYS[2]  zset  rings  names of rings that have items, score 0
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  name
 -- ARGV[2]  most items that the ring may have
 -- ARGV[3…] items, 1 to 1,000

@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  list  ring
 -- KEYS[2]  zset  rings  names of rings that have items, score 0
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  name
 -- Returns  how many items it had
 -- Replay   '0'

@@ -1,6 +1,7 @@
 -- ring-list: a page of the rings that there are, by name.
 --
 -- KEYS[1]  zset  rings  names of rings that have items, score 0
+-- Beyond   ring:<name>
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  from   '-' begins, or '(<the last name of the page before>'
 -- ARGV[3]  limit  of names on the page

@@ -1,6 +1,7 @@
 -- ring-page: a page of a ring's items; nothing moves.
 --
 -- KEYS[1]  list  ring   the next item stands right
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  from  rank of the page's last item, counted from the right: -1 is the next to come
 -- ARGV[2]  to    rank of its first item
 -- Returns  {length, {item, …}}, the next to come last

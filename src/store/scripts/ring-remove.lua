@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  list  ring
 -- KEYS[2]  zset  rings  names of rings that have items, score 0
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  name
 -- ARGV[2…] items, 1 to 25: each is looked for in the whole ring
 -- Returns  {removed, length}

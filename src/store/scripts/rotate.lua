@@ -1,6 +1,7 @@
 -- rotate: the next items of a ring, which go to its end: RPOPLPUSH on one key, so many times at once.
 --
 -- KEYS[1]  list  ring   the next item stands right
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  count        1 to 1,000
 -- Returns  {item, …} in their turn, none twice: a shorter ring gives all it has, none gives {}
 -- Replay   gives the items behind: those of a lost answer come again with their next turn

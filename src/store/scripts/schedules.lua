@@ -1,6 +1,7 @@
 -- schedules: a page of all schedules, in no order, without their messages.
 --
 -- KEYS[1]  hash  schedules
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  root    what every key of the shard begins with
 -- ARGV[2]  clock   '' or epoch ms, in tests
 -- ARGV[3]  cursor  '0' begins

@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  hash  topic:<topic>  subscription → JSON
 -- KEYS[2]  hash  topics         topic → how many subscriptions it has
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  topic
 -- ARGV[2]  id of the subscription
 -- ARGV[3]  JSON of it

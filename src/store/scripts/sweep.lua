@@ -5,6 +5,8 @@
 -- KEYS[2]  hash  failures
 -- KEYS[3]  zset  ready:<pool>  whether a drain has work
 -- KEYS[4]  list  stats
+-- Beyond   config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, m:<id>,
+--          parked:<queue>, rate:<period>:<name>, ready:<pool>, schedules, stats:totals, strays, then:<id>
 -- ARGV[1]  root     what every key of the shard begins with
 -- ARGV[2]  clock    '' or epoch ms, in tests
 -- ARGV[3]  limit    of timers and entries in this call; the caller repeats while anything was fired

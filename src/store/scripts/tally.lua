@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  string  req:<token>  the additions, once applied
 -- KEYS[2]  hash    sources      '<source> <what>' to how many
+-- Beyond   nothing: all its keys are declared
 -- ARGV[1]  ms      how long a replay is recognised
 -- ARGV[2…] (field, count) each; none: it reads
 -- Returns  'added' | 'repeated', or the hash, flat

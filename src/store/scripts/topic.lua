@@ -4,6 +4,7 @@
 -- KEYS[1]  hash    topic:<topic>  subscription → JSON. Or `topics`, to list them: topic → how many subscriptions
 -- KEYS[2]  string  req:<token>    optional: the request, once applied
 -- KEYS[3]  string  awake          with KEYS[2]
+-- Beyond   nothing: all its keys are declared
 -- Returns  {{field, value, …}, what is stored of the request or '', '1' if its caller should start a drain}
 -- Replay   reads only
 -- Cost     2 commands, 3 or 4 with a request

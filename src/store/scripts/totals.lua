@@ -1,6 +1,7 @@
 -- totals: what became of messages since ever, queue by queue. What waits to be folded counts.
 --
 -- KEYS[1]  list  stats
+-- Beyond   stats:totals
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[…]  queues, '-' for messages whose envelope was gone
 -- Returns  {the last sweep that folded (epoch ms) or '', figures or '' of each queue, …}

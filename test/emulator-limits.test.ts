@@ -99,6 +99,13 @@ describe.each(backings)('limits on %s', (_name, start) => {
     });
   });
 
+  test('a command with too few arguments is told so, whatever is limited', async () => {
+    emulator.limit({ keyBytes: 100 });
+    for (const command of [['GET'], ['XREAD']]) {
+      expect(await run(...command)).toEqual(refused(/^ERR wrong number of arguments for '\w+' command/));
+    }
+  });
+
   describe('capacity', () => {
     const FULL =
       /^ERR DB capacity quota exceeded\. Threshold: \d+ bytes, Usage: \d+ bytes\. See https:\/\/upstash\.com\/docs\/\S+ for details/;

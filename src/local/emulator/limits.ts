@@ -110,7 +110,8 @@ function refusalOf(command: Argument[], limits: Limits, usage: Usage): string | 
 }
 
 function keysOf(command: Argument[]): Argument[] {
-  return new Command(nameOf(command), command.slice(1)).getKeys() as Argument[];
+  const keys = new Command(nameOf(command), command.slice(1)).getKeys() as (Argument | undefined)[];
+  return keys.filter((key) => key !== undefined); // none stands where there are too few arguments, as Redis will say
 }
 
 function insideOf(limits: Limits, { bytes }: Usage): ScriptLimits {

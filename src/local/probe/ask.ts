@@ -101,7 +101,9 @@ function createTraces({ send }: Database): Traces {
       [keys, commands] = [new Set(), []];
       for (let from = 0; from < names.length; from += REMOVED_AT_ONCE) {
         const some = names.slice(from, from + REMOVED_AT_ONCE);
-        if (await fails(['UNLINK', ...some])) for (const name of some) keys.add(name);
+        if (!(await fails(['UNLINK', ...some]))) continue;
+        // One that is refused must not keep the others.
+        for (const name of some) if (await fails(['UNLINK', name])) keys.add(name);
       }
       for (const command of undoing) if (await fails(command)) commands.push(command);
     },

@@ -50,12 +50,12 @@ export const DEAR: readonly Question[] = [
     commands: 6,
     bytes: 20 * MIB,
     ask: async ({ key, post, run }) => {
-      const read = async (bytes: number) => {
-        await run(`redis.call('SET', KEYS[1], string.rep('x', ARGV[1]))`, [key('text')], [Math.floor(bytes)]);
-        return post(JSON.stringify(['GET', key('text')]));
+      const read = async (name: string, bytes: number) => {
+        await run(`redis.call('SET', KEYS[1], string.rep('x', ARGV[1]))`, [key(name)], [Math.floor(bytes)]);
+        return post(JSON.stringify(['GET', key(name)]));
       };
-      const below = await read(9.9 * MIB);
-      const above = await read(10.1 * MIB);
+      const below = await read('below', 9.9 * MIB);
+      const above = await read('above', 10.1 * MIB);
       return { below: below.status, above: above.status, text: told(above) };
     },
   },

@@ -289,9 +289,11 @@ const CHEAP: readonly Question[] = [
     matters: 'Sluice’s are far shorter: what it refuses itself comes first.',
     commands: 3,
     bytes: 3 * 66_000,
-    ask: async ({ key, send }) => {
+    ask: async ({ key, send, undo }) => {
       const long = 'x'.repeat(KEY_LIMIT + 1);
-      const tooLong = await send(['SET', key(long), 1]);
+      const name = `${key('')}${long}`; // to be removed only where it was taken: a removal would be refused as well
+      const tooLong = await send(['SET', name, 1]);
+      if (tooLong.error === undefined) undo(['UNLINK', name]);
       return {
         key: told(tooLong),
         ...limitIn(tooLong),

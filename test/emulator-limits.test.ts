@@ -9,6 +9,7 @@ import type { Limits } from '../src/local/emulator/limits.ts';
 import { createPace } from '../src/local/emulator/pace.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../src/local/emulator/server.ts';
 import { connect } from '../src/store/client.ts';
+import { expectedForm } from './support/expected.ts';
 import { redisServerPresent, startRedisServer } from './support/redis-server.ts';
 
 const TOKEN = 'local';
@@ -66,8 +67,7 @@ describe.each(backings)('limits on %s', (_name, start) => {
   const refused = (error: RegExp) => ({ status: 400, json: { error: expect.stringMatching(error) } });
 
   describe('commands of the month', () => {
-    const USED_UP =
-      /^ERR max requests limit exceeded\. Limit: \d+, Usage: \d+\. See https:\/\/upstash\.com\/docs\/\S+ for details$/;
+    const USED_UP = expectedForm('month-used-up.text');
 
     test('with the last everything is refused, reads and deletes too, and all goes on when there are more', async () => {
       await run('SET', 'k', 'v');
@@ -107,8 +107,7 @@ describe.each(backings)('limits on %s', (_name, start) => {
   });
 
   describe('capacity', () => {
-    const FULL =
-      /^ERR DB capacity quota exceeded\. Threshold: \d+ bytes, Usage: \d+ bytes\. See https:\/\/upstash\.com\/docs\/\S+ for details/;
+    const FULL = expectedForm('database-full.text');
 
     async function fill(): Promise<void> {
       await raw.mset('old', 'x'.repeat(300_000), 'k', 'v');

@@ -13,6 +13,7 @@ import { startEmbeddedRedis } from '../src/local/emulator/embedded.ts';
 import { type Fault, STATUSES, type Status, seededFaults } from '../src/local/emulator/faults.ts';
 import type { Refusal, ScriptCall } from '../src/local/emulator/refusals.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../src/local/emulator/server.ts';
+import { expectedFor, expectedForm, expectedOf } from './support/expected.ts';
 import { redisServerPresent, startRedisCluster, startRedisServer, until } from './support/redis-server.ts';
 
 const TOKEN = 'full-token';
@@ -75,9 +76,11 @@ async function read(response: Response) {
   return { status: response.status, json, headers: response.headers };
 }
 
-const NOT_AVAILABLE = (name: string) =>
-  `ERR Command is not available: '${name}'. See https://upstash.com/docs/redis/overall/rediscompatibility for details`;
-const NOT_OVER_REST = (name: string) => `ERR Command "${name}" is not allowed in REST or it has a special context path`;
+const NOT_AVAILABLE = (name: string) => expectedFor('refused-commands.unknown', 'NOSUCH', name);
+const NOT_OVER_REST = (name: string) => expectedFor('refused-commands.connection', 'MULTI', name);
+const WRONG_ARITY = (name: string) => expectedFor('errors.arity', 'get', name);
+const WRONG_TYPE = expectedOf('errors.wrongType');
+const UNKNOWN_SCRIPT = expectedOf('noscript.text');
 
 describe.each(stores)('on %s', (_name, start) => {
   let store: Store;
@@ -106,15 +109,16 @@ describe.each(stores)('on %s', (_name, start) => {
 
   describe('a body the service would not take is refused in its words', () => {
     test.each([
-      ['an empty body', '', 'EOF'],
-      ['an object', { get: 'k' }, 'expected JSON array'],
-      ['a string', '"GET"', 'expected JSON array'],
-      ['no JSON', 'GET k', 'expected JSON array'],
-      ['no command', [], 'ERR empty command'],
-      ['a null argument', ['SET', 'k', null], 'ERR null args are not supported'],
-      ['an array as an argument', ['SET', 'k', ['v']], 'ERR unsupported arg type: "[": json.Delim'],
-      ['a list of commands', [['GET', 'k']], 'ERR unsupported arg type: "[": json.Delim'],
-    ])('%s', async (_case, body, error) => {
+      ['an empty body', '', 'bodies.empty'],
+      ['an object', { get: 'k' }, 'bodies.noArray'],
+      ['a string', '"GET"', 'bodies.noArray'],
+      ['no JSON', 'GET k', 'bodies.noJson'],
+      ['no command', [], 'bodies.noCommand'],
+      ['a null argument', ['SET', 'k', null], 'bodies.nullArgument'],
+      ['an array as an argument', ['SET', 'k', ['v']], 'bodies.nested'],
+      ['a list of commands', [['GET', 'k']], 'bodies.nested'],
+    ])('%s', async (_case, body, name) => {
+      const error = expectedOf(name);
       expect(await post(emulator, '/', body)).toMatchObject({ status: 400, json: { error } });
     });
 
@@ -131,7 +135,7 @@ describe.each(stores)('on %s', (_name, start) => {
   });
 
   describe('who may do what', () => {
-    const WRONG = { error: expect.stringMatching(/^WRONGPASS invalid or missing auth token\./) };
+    const WRONG = { error: expectedOf('errors.token') };
     const as = (authorization: string, body: unknown, path = '/') => post(emulator, path, body, { authorization });
 
     test('a missing or wrong token is answered 401', async () => {
@@ -159,7 +163,7 @@ describe.each(stores)('on %s', (_name, start) => {
       ['EVALSHA', 'f00', '0'],
     ])('the read-only token may not %s', async (...command) => {
       const name = command[0]?.toLowerCase();
-      const error = `NOPERM this user has no permissions to run the '${name}' command or its subcommand`;
+      const error = expectedFor('read-only-token.text', 'evalsha', String(name));
       expect(await as(`Bearer ${READ_ONLY}`, command)).toMatchObject({ status: 400, json: { error } });
     });
 
@@ -208,7 +212,7 @@ describe.each(stores)('on %s', (_name, start) => {
     test('an empty body adds nothing', async () => {
       expect(await call(emulator, 'POST', '/set/k', '')).toMatchObject({
         status: 400,
-        json: { error: "ERR wrong number of arguments for 'set' command" },
+        json: { error: WRONG_ARITY('set') },
       });
     });
 
@@ -258,7 +262,7 @@ describe.each(stores)('on %s', (_name, start) => {
       expect(await encoded('GET', 'none')).toBe(null);
       expect(await encoded('EVAL', "return {7, false, 'x'}", 0)).toEqual([7, null, b64('x')]);
       expect((await post(emulator, '/', ['LPUSH', 'n', 'x'], BASE64)).json).toEqual({
-        error: 'WRONGTYPE Operation against a key holding the wrong kind of value',
+        error: WRONG_TYPE,
       });
     });
 
@@ -356,9 +360,9 @@ describe.each(stores)('on %s', (_name, start) => {
     test('other errors have the words of the service', async () => {
       const error = async (...command: unknown[]) => ((await run(...command)).json as { error: string }).error;
       await run('SET', 'k', 'text');
-      expect(await error('GET')).toBe("ERR wrong number of arguments for 'get' command");
-      expect(await error('INCR', 'k')).toBe('ERR value is not an int or out of range');
-      expect(await error('EVALSHA', 'f'.repeat(40), 0)).toBe('NOSCRIPT No matching script. Please use EVAL.');
+      expect(await error('GET')).toBe(WRONG_ARITY('get'));
+      expect(await error('INCR', 'k')).toBe(expectedOf('errors.integer'));
+      expect(await error('EVALSHA', 'f'.repeat(40), 0)).toBe(UNKNOWN_SCRIPT);
     });
   });
 
@@ -369,7 +373,7 @@ describe.each(stores)('on %s', (_name, start) => {
         status: 200,
         json: [
           { result: 'OK' },
-          { error: 'WRONGTYPE Operation against a key holding the wrong kind of value' },
+          { error: WRONG_TYPE },
           { error: NOT_OVER_REST('BLPOP') },
           { error: NOT_AVAILABLE('NOSUCH') },
           { result: 'v' },
@@ -378,7 +382,10 @@ describe.each(stores)('on %s', (_name, start) => {
     });
 
     test('is refused whole when it is malformed, and runs nothing', async () => {
-      expect(await post(emulator, '/pipeline', '')).toMatchObject({ status: 400, json: { error: 'EOF' } });
+      expect(await post(emulator, '/pipeline', '')).toMatchObject({
+        status: 400,
+        json: { error: expectedOf('bodies.empty') },
+      });
       expect(await post(emulator, '/pipeline', ['SET', 'k', 'v'])).toMatchObject({ status: 400 });
       expect(
         await post(emulator, '/pipeline', [
@@ -400,19 +407,14 @@ describe.each(stores)('on %s', (_name, start) => {
       ];
       expect(await post(emulator, '/multi-exec', commands, BASE64)).toMatchObject({
         status: 200,
-        json: [
-          { result: 'OK' },
-          { error: 'WRONGTYPE Operation against a key holding the wrong kind of value' },
-          { result: 2 },
-          { result: [btoa('vw')] },
-        ],
+        json: [{ result: 'OK' }, { error: WRONG_TYPE }, { result: 2 }, { result: [btoa('vw')] }],
       });
     });
 
     test.each([
       ['a refused command', ['BLPOP', 'k', '0'], NOT_OVER_REST('BLPOP')],
       ['an unknown command', ['NOSUCH', 'k'], NOT_AVAILABLE('NOSUCH')],
-      ['too few arguments', ['GET'], "ERR wrong number of arguments for 'get' command"],
+      ['too few arguments', ['GET'], WRONG_ARITY('get')],
     ])('is discarded whole for %s: one object, not 2xx, nothing has run', async (_case, command, error) => {
       const answer = await post(emulator, '/multi-exec', [['SET', 'k', 'v'], command]);
       expect(answer).toMatchObject({ status: 400, json: { error } });
@@ -460,9 +462,7 @@ describe.each(stores)('on %s', (_name, start) => {
       small = await open(store, { limits: { requestBytes: 1_000 } });
     });
     afterAll(() => small?.close());
-    const TOO_LARGE = {
-      error: expect.stringMatching(/^ERR max request size exceeded\. Limit: 1000 bytes, Actual: \d+/),
-    };
+    const TOO_LARGE = { error: expect.stringMatching(expectedForm('request-size.text', 1_000)) };
 
     test('a request above the limit is answered 413 and does not run', async () => {
       const big = ['SET', 'k', 'x'.repeat(2_000)];
@@ -552,8 +552,7 @@ describe.each(stores)('on %s', (_name, start) => {
     });
 
     const locked = (body: string) => `#!lua flags=allow-key-locking\n${body}`;
-    const DYNAMIC = (key: string) =>
-      `ERR Dynamic keys are not allowed in Lua scripts when 'allow-key-locking' flag is set. Key was: ${key}`;
+    const DYNAMIC = (key: string) => expectedFor('key-locking.otherTag', '<key>', key);
 
     test.each<[string, string]>([
       ["redis.call('GET', ARGV[1])", 'other'],
@@ -602,7 +601,7 @@ describe.each(stores)('on %s', (_name, start) => {
       await run('SCRIPT', 'LOAD', flagged);
       await run('SCRIPT', 'FLUSH');
       expect((await run('EVALSHA', digest, 1, 'k', 'd')).json).toEqual({
-        error: 'NOSCRIPT No matching script. Please use EVAL.',
+        error: UNKNOWN_SCRIPT,
       });
     });
   });
@@ -905,7 +904,7 @@ describe.each(stores)('refusals inside scripts, on %s', (_name, start) => {
       local inside, again = pcall(function() return redis.call(${write}) end)
       local told = redis.pcall(${write})
       return { tostring(ok), type(caught), kind(caught), tostring(inside), kind(again), type(told), kind(told) }`;
-    const wrong = 'WRONGTYPE Operation against a key holding the wrong kind of value';
+    const wrong = String(WRONG_TYPE);
     await run(`redis.call('SET', 'text', '1')`);
     const { result: others } = await run(heard(`'RPUSH', 'text', '1'`));
     refusing({ times: Number.POSITIVE_INFINITY, error: wrong });
@@ -957,7 +956,7 @@ describe.each(stores)('refusals inside scripts, on %s', (_name, start) => {
     refusing({});
     const byDigest = () => post(emulator, '/', ['EVALSHA', digest.toUpperCase(), 0, 'v']);
     await post(emulator, '/', ['SCRIPT', 'FLUSH']);
-    expect((await byDigest()).json).toEqual({ error: 'NOSCRIPT No matching script. Please use EVAL.' });
+    expect((await byDigest()).json).toEqual({ error: UNKNOWN_SCRIPT });
     await post(emulator, '/', ['SCRIPT', 'LOAD', PCALLS]);
     await byDigest();
     const before = await loaded();

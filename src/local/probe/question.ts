@@ -47,7 +47,7 @@ export function plain(text: string): string {
     .slice(0, MOST_PLAIN)
     .replace(/\{?probe-[0-9a-f]+\}?(:[\w-]*)?/g, '<key>')
     .replace(/\b[0-9a-f]{40}\b/g, '<digest>')
-    .replace(/(Limit|Actual): \d+/g, '$1: <n>')
+    .replace(/(Limit|Actual|Threshold|Usage): \d+/g, '$1: <n>')
     .replace(/ script: <digest>, on @user_script:\d+\.$/, ''); // Redis says it behind any error of a call
 }
 

@@ -99,7 +99,7 @@ function* judgeHealth({ status, code, detail, body, ms }: Seen): Generator<Findi
     const todo =
       code === 'misconfigured'
         ? 'npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE'
-        : 'is UPSTASH_REDIS_REST_URL right, and its token one that may write? The log of the Worker says more';
+        : 'is UPSTASH_REDIS_REST_URL (or KV_REST_API_URL) right, and its token one that may write? The log of the Worker says more';
     yield finding('health', 'fail', `GET /health answered ${status}, ${detail}`, todo);
     return;
   }

@@ -1,0 +1,44 @@
+// A database that is named as Vercel names it, KV_REST_API_URL and KV_REST_API_TOKEN, and nothing else: whoever needs it finds it.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { drain } from '../functions/drain.ts';
+import { enqueue } from '../functions/enqueue.ts';
+import { health } from '../functions/health.ts';
+import { inspect } from '../functions/inspect.ts';
+import { session } from '../functions/session.ts';
+import { createSluice, defineQueue } from '../src/index.ts';
+import { tokensSetting } from '../src/local/stack.ts';
+import { type Redises, startEmbedded } from './support/bench.ts';
+
+const TOKEN = 'local';
+let redises: Redises;
+beforeAll(async () => {
+  redises = await startEmbedded();
+});
+afterAll(() => redises?.stop());
+
+test('requests, cron, code and a session', async () => {
+  const handled: unknown[] = [];
+  const jobs = defineQueue('jobs', { handler: ({ body }) => void handled.push(body) });
+  const sluice = createSluice({ queues: [jobs], functions: [enqueue, inspect, health, drain, session] });
+  const { url, token } = redises.emulator;
+  const env = { KV_REST_API_URL: url, KV_REST_API_TOKEN: token, SLUICE_TOKENS: tokensSetting(TOKEN) };
+  const ask = (path: string, init: RequestInit = {}) =>
+    sluice.fetch(new Request(`https://sluice.example${path}`, init), env);
+  const known = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+
+  expect((await ask('/health')).status).toBe(200);
+  const posted = await ask('/v1/queues/jobs/messages', {
+    method: 'POST',
+    headers: known,
+    body: '{"body":"over HTTP"}',
+  });
+  expect(posted.status).toBe(202);
+  await sluice.producer(env).enqueue(jobs, 'from code');
+  await sluice.scheduled(undefined, env);
+  expect(handled.sort()).toEqual(['from code', 'over HTTP']);
+
+  const page = { 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' };
+  const signed = await ask('/session', { method: 'POST', headers: page, body: JSON.stringify({ token: TOKEN }) });
+  const cookie = signed.headers.get('set-cookie')?.split(';')[0] ?? '';
+  expect((await ask('/v1/queues', { headers: { cookie } })).status).toBe(200);
+});

@@ -17,7 +17,12 @@ export interface Boxed {
   call(path: string, body?: unknown, init?: Call): Promise<Response>;
 }
 
-export function boxed(limits: Limits, options: StackOptions = {}): () => Boxed {
+interface BoxOptions extends StackOptions {
+  /** Whether a first delivery is refused by the outbox. */
+  fails?: (id: string) => boolean;
+}
+
+export function boxed(limits: Limits, options: BoxOptions = {}): () => Boxed {
   let box: Boxed;
   beforeAll(async () => {
     box = await openBox(limits, options);
@@ -26,9 +31,9 @@ export function boxed(limits: Limits, options: StackOptions = {}): () => Boxed {
   return () => box;
 }
 
-async function openBox(limits: Limits, options: StackOptions): Promise<Boxed> {
+async function openBox(limits: Limits, { fails = () => false, ...options }: BoxOptions): Promise<Boxed> {
   const logs: string[] = [];
-  const outbox = await startOutbox(() => false);
+  const outbox = await startOutbox(fails);
   const bundle = options.bundle ?? (await builtOnce());
   const env = { OUTBOX_URL: outbox.url, SLUICE_DRAIN_REQUESTS: '45', ...options.env };
   const stack = await startStack({ ...options, bundle, env });

@@ -16,7 +16,7 @@ import { GITHUB_SECRET, githubSender } from './github.ts';
 import { type Inversions, watchInversions } from './inversions.ts';
 import { removeKeys } from './keys.ts';
 import { monitorScenario } from './monitor.ts';
-import { type Outbox, startOutbox } from './outbox.ts';
+import { type Outbox, oneInFifty, startOutbox } from './outbox.ts';
 import { confirmation, notifications } from './payloads.ts';
 import { type HttpProducer, httpProducer, type Posted } from './producer.ts';
 import { startProgress } from './progress.ts';
@@ -204,11 +204,6 @@ function summaryOf(figures: Figures): string {
     `per message: ${figures.commandsPerMessage} billed Redis commands, ${figures.roundTripsPerMessage} round trips (a lone one takes 26 and 3, full batches 0.25 and 0.03)`,
     `on an idle system a message reached the outbox after ${figures.wakeP50Ms} ms (p50), ${figures.wakeP99Ms} ms (p99)`,
   ].join('\n');
-}
-
-/** A share of first deliveries that the outbox does not take. */
-function oneInFifty(id: string): boolean {
-  return [...id].reduce((sum, char) => sum + char.charCodeAt(0), 0) % 50 === 0;
 }
 
 const perMessage = (count: number, messages: number) => Math.round((count / messages) * 1_000) / 1_000;

@@ -36,7 +36,8 @@ interface Delivery {
   signature: string;
 }
 
-export function githubSender(): GithubSender {
+/** @param most of the 329 deliveries */
+export function githubSender(most = Number.POSITIVE_INFINITY): GithubSender {
   const path = createRequire(import.meta.url).resolve('@octokit/webhooks-examples');
   const events = JSON.parse(readFileSync(path, 'utf8')) as { name: string; examples: unknown[] }[];
   const deliveries = events.flatMap(({ name, examples }) => examples.map((payload) => deliveryOf(name, payload)));
@@ -44,7 +45,7 @@ export function githubSender(): GithubSender {
     async sendAll(url, onAccepted) {
       const heard: Heard = { accepted: 0, duplicates: 0, refused: 0, fooled: 0, repeats: 0 };
       const send = (delivery: Delivery) => sendOnce(url, delivery, () => heard.repeats++);
-      const work = deliveries.entries();
+      const work = deliveries.slice(0, most).entries();
       const worker = async () => {
         for (const [i, delivery] of work) {
           const answers = [await send(delivery)];

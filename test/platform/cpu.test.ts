@@ -1,0 +1,60 @@
+// CPU on Workers Free: a backlog of 200 is delivered by cold ticks that have 30 ms each, and nothing twice.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openEngine } from '../../src/engine.ts';
+import { defineQueue } from '../../src/index.ts';
+import { type Outbox, startOutbox } from '../../src/local/demo/outbox.ts';
+import { type Stack, startStack } from '../../src/local/stack.ts';
+import { builtOnce } from '../support/built-once.ts';
+import { FREE } from './limits.ts';
+import { openPlatform } from './platform.ts';
+
+const MESSAGES = 200;
+const CPU_MS = 30;
+/** Of a tick with a full drain, about. */
+const FETCHES = 45;
+const EMPTY = `export default { async scheduled(_, { OUTBOX_URL }) {
+  for (let i = 0; i < ${FETCHES}; i++) await (await fetch(OUTBOX_URL, { method: 'POST', body: '{}' })).text();
+} };`;
+
+let stack: Stack;
+let outbox: Outbox;
+beforeAll(async () => {
+  outbox = await startOutbox(() => false);
+  const env = { OUTBOX_URL: outbox.url, SLUICE_DRAIN_REQUESTS: '45' };
+  stack = await startStack({ bundle: await builtOnce(), env });
+}, 60_000);
+afterAll(async () => {
+  await stack.close();
+  await outbox.close();
+});
+
+/** What a Worker uses that does nothing but so many fetches, at most: that is the box's, and not the Worker's. */
+async function ofTheBox(): Promise<number> {
+  const bundle = { mainModule: 'worker.js', modules: { 'worker.js': { type: 'esm' as const, contents: EMPTY } } };
+  const box = await openPlatform({ ...FREE, bundle, env: stack.env, cpuMs: 10_000 });
+  for (let i = 0; i < 4; i++) await box.tick();
+  await box.close();
+  outbox.deliveries.length = 0;
+  return Math.max(...box.invocations.map(({ cpuMs = 0 }) => cpuMs));
+}
+
+/** Without any Worker, so that none drains. */
+async function enqueue(): Promise<void> {
+  const queue = defineQueue('github.activity', { kind: 'push', priority: 7 });
+  const engine = openEngine(stack.env, new Map([[queue.name, queue]]));
+  const drafts = Array.from({ length: MESSAGES }, (_, i) => ({ queue, body: { i }, options: {}, at: '' }));
+  await engine.enqueue(drafts, undefined, { wakes: false });
+}
+
+test(`${MESSAGES} messages and cold ticks of ${CPU_MS} ms of CPU: all are delivered, each once`, async () => {
+  const boxMs = await ofTheBox();
+  await enqueue();
+  const platform = await openPlatform({ ...FREE, bundle: await builtOnce(), env: stack.env, cpuMs: boxMs + CPU_MS });
+  for (let i = 0; i < 8 && outbox.deliveries.length < MESSAGES; i++) await platform.tick().catch(() => {});
+  await platform.close();
+  const used = platform.invocations.map(({ cpuMs = 0 }) => Math.round(cpuMs - boxMs));
+  console.log(`the box itself: up to ${Math.round(boxMs)} ms; ticks beyond that: ${used.join(', ')} ms`);
+  expect(platform.killed()).toBe(0);
+  const delivered = outbox.deliveries.map(({ body }) => (body as { i: number }).i);
+  expect(delivered.toSorted((a, b) => a - b)).toEqual(Array.from({ length: MESSAGES }, (_, i) => i));
+});

@@ -1,0 +1,51 @@
+// The demo's load on Workers Free, where no isolate stays warm: nothing is lost, and nothing comes twice, for nobody is killed here.
+import { expect, test } from 'vitest';
+import { startTicker } from '../../src/local/cron.ts';
+import { GITHUB_SECRET, githubSender } from '../../src/local/demo/github.ts';
+import { watchInversions } from '../../src/local/demo/inversions.ts';
+import { oneInFifty } from '../../src/local/demo/outbox.ts';
+import { confirmation, notifications } from '../../src/local/demo/payloads.ts';
+import { httpProducer, type Posted } from '../../src/local/demo/producer.ts';
+import { figuresOf } from '../../src/local/demo/report.ts';
+import { whatHappened } from '../../src/local/observe.ts';
+import { eventually } from '../support/worker.ts';
+import { boxed } from './deployed.ts';
+import { FREE } from './limits.ts';
+
+/** Of the demo's 329, 1,000 and 20. */
+const [WEBHOOKS, READERS, SIGN_UPS] = [30, 100, 3];
+const NOTHING_AMISS = { redelivered: 0, dead: 0, lost: 0 };
+
+const inversions = watchInversions();
+const box = boxed(FREE, {
+  fails: oneInFifty,
+  env: { GITHUB_WEBHOOK_SECRET: GITHUB_SECRET, SLUICE_DRAIN_MS: '10000' },
+  emulator: {
+    observe: (observation) => {
+      const event = whatHappened(observation);
+      if (event) inversions.see(event);
+    },
+  },
+});
+
+test('webhooks, a newsletter and sign-ups meanwhile: each message is delivered once', async () => {
+  const { platform, outbox, stack } = box();
+  const ticker = startTicker(platform.tick, () => {}, 1_000);
+  const producer = httpProducer(() => platform.url, stack.token);
+  const posted: Posted[] = [];
+  const sending = githubSender(WEBHOOKS).sendAll(
+    () => platform.url,
+    (message) => posted.push(message),
+  );
+  posted.push(...(await producer.postAll(notifications(READERS))));
+  for (let i = 0; i < SIGN_UPS; i++) posted.push(await producer.post(confirmation(i)));
+  const heard = await sending;
+  const arrived = () => new Set(outbox.deliveries.map(({ id }) => id)).size;
+  await eventually('all have arrived', () => arrived() >= posted.length && inversions.held() === 0);
+  ticker.stop();
+  const figures = figuresOf(posted, outbox.deliveries, new Set());
+  expect(Object.values(figures)).toMatchObject(Object.keys(figures).map(() => NOTHING_AMISS));
+  expect(posted.length).toBe(WEBHOOKS + READERS + SIGN_UPS);
+  expect([heard.fooled, heard.repeats, producer.repeats(), inversions.count()]).toEqual([0, 0, 0, 0]);
+  expect(platform.invocations.filter(({ refused }) => refused > 0)).toEqual([]);
+});

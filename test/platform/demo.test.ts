@@ -13,7 +13,7 @@ import { boxed } from './deployed.ts';
 import { FREE } from './limits.ts';
 
 /** Of the demo's 329, 1,000 and 20. */
-const [WEBHOOKS, READERS, SIGN_UPS] = [30, 100, 3];
+const [WEBHOOKS, READERS, SIGN_UPS] = [20, 100, 2];
 const NOTHING_AMISS = { redelivered: 0, dead: 0, lost: 0 };
 
 const inversions = watchInversions();

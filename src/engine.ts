@@ -7,11 +7,13 @@ import type { AddressRules } from './destinations/address.ts';
 import { withSenders } from './destinations/send.ts';
 import { openDisabling } from './disabling.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
-import type { DrainOptions, DrainReport } from './drain/drain.ts';
-import { type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from './drain/life.ts';
+import type { Attention, DrainOptions, DrainReport, Unsettled } from './drain/drain.ts';
+import { ASKED_MS, type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from './drain/life.ts';
+import { parcelOf } from './drain/parcel.ts';
 import { drain } from './drain/pump.ts';
 import { BadSettings, StorageError } from './errors.ts';
-import { type Inspector, openInspector } from './inspector.ts';
+import { MOST_REQUESTS as INSPECTING, type Inspector, openInspector } from './inspector.ts';
+import { Invocation } from './invocation.ts';
 import { definitionsOf } from './limits.ts';
 import { logError, logWarning, printFailure } from './log.ts';
 import { DRAINED, parseGroupName } from './message.ts';
@@ -24,7 +26,7 @@ import { consumeFiring, firingStore } from './schedule/firing-store.ts';
 import { openSchedules, type Schedules } from './schedule/operate.ts';
 import { registrar } from './schedule/register.ts';
 import { type Stats, statsOf } from './stats.ts';
-import { connect } from './store/client.ts';
+import { connect, type Send } from './store/client.ts';
 import { type Health, healthCheck } from './store/health.ts';
 import { openOperations } from './store/operations.ts';
 import { openRings } from './store/rings.ts';
@@ -35,6 +37,7 @@ import { openStats } from './store/stats.ts';
 import { ANYBODYS, openStore, type Store, type SweepAnswer } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
 import { openTopicStore } from './store/topics.ts';
+import { isOutOfSubrequests } from './subrequests.ts';
 import { type Origin, tracedDrain, tracedEnqueue } from './telemetry/traced.ts';
 import { openTracing } from './telemetry/tracing.ts';
 import { openTopics, type Topics } from './topics.ts';
@@ -52,6 +55,8 @@ export interface SweepReport {
 }
 
 export interface Engine {
+  /** The same for what happens under an invocation: its requests are counted there, and its drains share what they leave. */
+  under(invocation: Invocation): Engine;
   readonly config: Config;
   readonly queues: ReadonlyMap<string, AnyQueue>;
   /** Who sends webhooks. */
@@ -74,14 +79,23 @@ export interface Engine {
   audit(request: AuditRequest): Promise<AuditReport>;
   /** Takes messages until none is ready or the time is over, and sees them to their end. @throws StorageError */
   drain(timeMs: number): Promise<DrainReport>;
-  /** What a request wakes behind its answer: it ends before the platform ends it. @throws StorageError */
-  drainWoken(): Promise<DrainReport>;
+  /**
+   * What a request wakes behind its answer: it ends before the platform ends it. Where one is at work under this invocation, that
+   * looks again instead.
+   * @returns undefined where none began
+   * @throws StorageError
+   */
+  drainWoken(): Promise<DrainReport | undefined>;
   /** Whether work is left, or became ready, that nobody was woken for. Told once: whoever asks has to start a drain. */
   claimsDrain(): boolean;
   /** Fires everything that is due. @throws StorageError */
   sweep(): Promise<SweepReport>;
-  /** What a cron tick does: sweep, and drain if there is work or will be soon. @throws StorageError */
-  tick(): Promise<{ sweep: SweepReport; drain?: DrainReport }>;
+  /**
+   * What a cron tick does: sweep, and drain if there is work or will be soon.
+   * @param asked by a request, which waits for it: it ends in time for that
+   * @throws StorageError
+   */
+  tick(asked?: 'asked'): Promise<{ sweep: SweepReport; drain?: DrainReport }>;
   /** Whether storage can be trusted. @throws StorageError where it does not answer or may not be written */
   health(): Promise<Health>;
 }
@@ -149,30 +163,62 @@ export function openEngine(
   });
   const all = [...queues.values()];
   const recognisedMs = recognisedMsFor(config.SLUICE_REDIS_TIMEOUT_MS);
-  const store = openStore({ runner: scriptRunner({ send }), prefix, queues: all, policies, recognisedMs });
   const known = { queues, ids: new Set(schedules.map(({ id }) => id)) };
-  const storesFor = ({ onRequest, msLeft }: Budget) => {
-    const runner = scriptRunner({ send: sendWithin(msLeft), onRequest, msLeft });
-    return {
-      store: openStore({ runner, prefix, queues: all, policies, recognisedMs }),
-      schedules: openScheduleStore({ runner, prefix }),
-    };
-  };
-  const storeFor = (budget: Budget) => {
-    const within = storesFor(budget);
-    return firingStore(within.store, within.schedules, known);
-  };
-  const scheduleStore = openScheduleStore({ runner: scriptRunner({ send }), prefix });
-  const consuming = <Answer>(consume: (store: Store) => Promise<Answer>) =>
-    consumeFiring(store, scheduleStore, known, consume);
-  const register = registrar(schedules, known);
   /** Work is left, or became ready, and nobody was woken for it. */
   let unattended = false;
   const noteWork = () => {
     unattended = true;
   };
-  const operations = openOperations({ runner: scriptRunner({ send }), prefix, onWork: noteWork });
-  const inspector = openInspector(operations, queues);
+  const tellSpent = ({ requests: counted }: Invocation, names: string[] = []) => {
+    noteWork();
+    const allowed = config.SLUICE_DRAIN_REQUESTS;
+    const told = names.map((name) => `${name} (requests: ${queues.get(name)?.requests})`).join(', ');
+    const advice =
+      counted < allowed
+        ? 'set "requests" of these queues to what a delivery makes, and SLUICE_DRAIN_REQUESTS lower by what other code makes'
+        : 'set SLUICE_DRAIN_REQUESTS lower, or the limit of the platform higher';
+    logError('subrequests used up', { counted, allowed, queues: told, advice });
+  };
+  /** Where no drain looks itself whether the platform refuses. */
+  const noticing =
+    (invocation: Invocation, sending: Send): Send =>
+    async (command) => {
+      try {
+        return await sending(command);
+      } catch (error) {
+        if (isOutOfSubrequests(error) && !invocation.isSpent) {
+          invocation.isSpent = true;
+          tellSpent(invocation);
+        }
+        throw error;
+      }
+    };
+  const storesFor = ({ onRequest, msLeft }: Budget, sending: Send) => {
+    const runner = scriptRunner({ send: sending, onRequest, msLeft });
+    return {
+      store: openStore({ runner, prefix, queues: all, policies, recognisedMs }),
+      schedules: openScheduleStore({ runner, prefix }),
+    };
+  };
+  const noticedStores = (budget: Budget) => storesFor(budget, noticing(budget.invocation, sendWithin(budget.msLeft)));
+  const firing = (stores: ReturnType<typeof storesFor>) => firingStore(stores.store, stores.schedules, known);
+  const register = registrar(schedules, known);
+  /** What drains could not settle any more. */
+  const unsettled: Unsettled[] = [];
+  /** Before anything else: the leases are running out. */
+  const settleKept = async (store: Store) => {
+    for (let kept = unsettled.shift(); kept; kept = unsettled.shift()) {
+      const settlements = parcelOf(kept.settlements);
+      try {
+        await store.exchange({ lease: kept.lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
+      } catch (error) {
+        if (error instanceof StorageError && error.code !== 'refused') unsettled.unshift(kept);
+        throw error;
+      }
+      const rest = kept.settlements.slice(settlements.length);
+      if (rest.length > 0) unsettled.unshift({ ...kept, settlements: rest });
+    }
+  };
   /** Where the next sweep goes on inspecting: that of a new isolate where the last that was noted stood, whoever made it. */
   let place = { cursor: ANYBODYS, round: 0 };
   /** When a sweep was last remembered, by the clock of this isolate. */
@@ -180,7 +226,9 @@ export function openEngine(
   const sweepWithin = async (budget: Budget, follow?: (swept: SweepAnswer) => Promise<boolean>) => {
     const now = Date.now();
     const note = now - notedAt >= NOTE_EVERY_MS;
-    const swept = await sweepAll(storeFor(budget), budget, { ...place, note }, follow);
+    const store = firing(noticedStores(budget));
+    await settleKept(store);
+    const swept = await sweepAll(store, budget, { ...place, note }, follow);
     if (note) notedAt = now - swept.notedMsAgo;
     place = swept.place;
     if (swept.ready) noteWork();
@@ -189,25 +237,35 @@ export function openEngine(
   const { SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_OTLP_HEADERS: headers } = config;
   /** Of the spans of one drain or enqueue; undefined where traces are off. */
   const batchOf = endpoint === undefined ? undefined : openTracing({ endpoint, headers });
-  const budgetFor = (life: Life) =>
+  const budgetFor = (
+    life: Life,
+    invocation: Invocation,
+    { reserved = 0, start }: { reserved?: number; start?: number } = {},
+  ) =>
     openBudget(
       {
         ...life,
-        requests: config.SLUICE_DRAIN_REQUESTS - (batchOf ? 1 : 0), // one is the export's
+        requests: config.SLUICE_DRAIN_REQUESTS - (batchOf ? 1 : 0) - reserved, // one is the export's
         requestsPerDelivery: fewest,
         messages: config.SLUICE_DRAIN_MESSAGES,
       },
       Date.now,
+      invocation,
+      start,
     );
+  const cronBudget = (invocation: Invocation) => budgetFor(lifeOf(config.SLUICE_DRAIN_MS, timeoutsMs), invocation);
+  const askedLife = wokenLife(config.SLUICE_DRAIN_MS, timeoutsMs, ASKED_MS);
   const disablingWithin = ({ msLeft, afford }: Budget) => {
     const runner = scriptRunner({ send: sendWithin(msLeft), repeatAfterMs: [] });
     return openDisabling(openTopicStore({ runner, prefix }), queues, afford);
   };
-  const cronBudget = () => budgetFor(lifeOf(config.SLUICE_DRAIN_MS, timeoutsMs));
-  const drainOnce = (budget: Budget, pollMs: number, trace: DrainOptions['trace']) => {
+  const drainOnce = async (budget: Budget, attention: Attention, pollMs: number, trace: DrainOptions['trace']) => {
     const disabling = disablingWithin(budget);
+    const store = firing(storesFor(budget, sendWithin(budget.msLeft)));
+    await settleKept(store);
     return drain({
-      store: storeFor(budget),
+      store,
+      attention,
       pool: DRAINED,
       queues,
       env,
@@ -230,6 +288,8 @@ export function openEngine(
         }
       },
       onRefused: ({ message }) => logError(`drain: ${message}`),
+      onSpent: (names) => tellSpent(budget.invocation, names),
+      onUnsettled: (kept) => unsettled.push(kept),
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
       onFailure: (message, { outcome, failure, disables }) => {
         const { queue, id, attempt, maxAttempts } = message;
@@ -243,14 +303,54 @@ export function openEngine(
       trace,
     }).finally(disabling.ended);
   };
-  const drainWithin = (budget: Budget, pollMs = 0) => {
+  const drainWithin = (budget: Budget, attention: Attention, pollMs = 0) => {
     unattended = false;
-    return tracedDrain(batchOf?.(), (trace) => drainOnce(budget, pollMs, trace));
+    return tracedDrain(batchOf?.(), (trace) => drainOnce(budget, attention, pollMs, trace));
+  };
+  /** The drain at work under an invocation. */
+  const attended = new WeakMap<Invocation, Attention>();
+  const attending = async <Result>(
+    invocation: Invocation,
+    work: (attention: Attention, of: Invocation) => Promise<Result>,
+  ) => {
+    const attention: Attention = { asked: false };
+    attended.set(invocation, attention);
+    try {
+      return await work(attention, invocation);
+    } finally {
+      attended.delete(invocation);
+      if (attention.asked) noteWork();
+    }
   };
   /** The end of a drain that storage did not answer. */
   const unlooked = (error: unknown): never => {
     noteWork();
     throw error;
+  };
+  /** One drain after the other, as long as somebody asks and there is time: they share what the invocation may use. */
+  const drainUnder = async (invocation: Invocation, attention: Attention): Promise<DrainReport | undefined> => {
+    const start = Date.now();
+    for (;;) {
+      const budget = budgetFor(woken, invocation, { start });
+      let report: DrainReport | undefined;
+      try {
+        if (!budget.isClosing()) report = await drainWithin(budget, attention);
+      } catch (error) {
+        const isAway = error instanceof StorageError && error.code !== 'refused' && error.code !== 'subrequests';
+        // Told only now that nobody has looked: while it tries, the next requests need not.
+        if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) return unlooked(error);
+        await sleep(STORAGE_WAIT_MS);
+        continue;
+      }
+      // What was left to its caller it may use when that has ended.
+      const waitMs = report?.ended === 'idle' ? 0 : invocation.callerEndsIn(Date.now());
+      const goesOn = waitMs > 0 || (report && attention.asked);
+      if (!goesOn || invocation.isSpent || budget.msToClosing() <= waitMs) {
+        if (!report) noteWork();
+        return report;
+      }
+      if (waitMs > 0) await sleep(waitMs);
+    }
   };
   /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
   const wakeOf = (drafts: Draft[], wakes = true) => {
@@ -259,63 +359,121 @@ export function openEngine(
     return wakes && wakeFor(woken, queuesOf);
   };
 
-  return {
-    config,
-    queues,
-    sources: openSources(sources, openTallies({ runner: scriptRunner({ send }), prefix, recognisedMs }), env as object),
-    enqueue: (drafts, name, origin = {}) =>
-      tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
-        enqueueDrafts(store, queues, drafts, { ...name, wake: wakeOf(drafts, origin.wakes) }, traceparent),
-      ),
-    receive: (request) => consuming((firing) => receive(firing, request)),
-    settle: (request) => consuming((firing) => settle(firing, request)),
-    schedules: openSchedules(scheduleStore, known),
-    operator: openOperator(operations, config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS),
-    inspector,
-    rings: openRings({ runner: scriptRunner({ send }), prefix }),
-    topics: openTopics({
-      topics: openTopicStore({ runner: scriptRunner({ send }), prefix }),
-      store,
+  const counting = openSources(
+    sources,
+    openTallies({ runner: scriptRunner({ send }), prefix, recognisedMs }),
+    env as object,
+  );
+  const health = healthCheck(send, prefix);
+  const claimsDrain = () => {
+    const claims = unattended;
+    unattended = false;
+    return claims;
+  };
+
+  /** @param shared by all that is asked of this engine; without one, each drain has an invocation of its own */
+  const under = (shared?: Invocation): Engine => {
+    const invocation = () => shared ?? new Invocation();
+    const runner = shared
+      ? scriptRunner({
+          send: noticing(shared, send),
+          onRequest: () => {
+            shared.requests += 1;
+          },
+        })
+      : scriptRunner({ send });
+    const store = lazily(() => openStore({ runner, prefix, queues: all, policies, recognisedMs }));
+    const scheduleStore = lazily(() => openScheduleStore({ runner, prefix }));
+    const operations = lazily(() => openOperations({ runner, prefix, onWork: noteWork }));
+    const inspector = lazily(() => openInspector(operations(), queues));
+    const operator = lazily(() =>
+      openOperator(operations(), config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (shared?.requests ?? 0)),
+    );
+    const topics = lazily(() =>
+      openTopics({ topics: openTopicStore({ runner, prefix }), store: store(), queues, wakeOf }),
+    );
+    const rings = lazily(() => openRings({ runner, prefix }));
+    const stats = lazily(() => statsOf(openStats({ runner, prefix })));
+    const schedulesOf = lazily(() => openSchedules(scheduleStore(), known));
+    const sessions = lazily(() => openSessions(send, prefix));
+    const consuming = <Answer>(consume: (store: Store) => Promise<Answer>) =>
+      consumeFiring(store(), scheduleStore(), known, consume);
+    return {
+      under,
+      config,
       queues,
-      wakeOf,
-    }),
-    stats: statsOf(openStats({ runner: scriptRunner({ send }), prefix })),
-    sessions: openSessions(send, prefix),
-    async audit(request) {
-      const budget = budgetFor(lifeOf(AUDIT_MS, []));
-      const report = await auditWithin(budget, storesFor(budget).store, inspector, request);
-      if (request.repair && report.findings.length > 0) noteWork(); // what was mended may be ready
-      return report;
-    },
-    drain: (timeMs) => drainWithin(budgetFor(lifeOf(timeMs, timeoutsMs))),
-    async drainWoken() {
-      const budget = budgetFor(woken);
-      for (;;) {
-        try {
-          return await drainWithin(budget);
-        } catch (error) {
-          const isAway = error instanceof StorageError && error.code !== 'refused';
-          // Told only now that nobody has looked: while it tries, the next requests need not.
-          if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) return unlooked(error);
-          await new Promise((resolve) => setTimeout(resolve, STORAGE_WAIT_MS));
-        }
-      }
-    },
-    claimsDrain() {
-      const claims = unattended;
-      unattended = false;
-      return claims;
-    },
-    sweep: async () => (await sweepWithin(cronBudget())).report,
-    async tick() {
-      const budget = cronBudget();
-      const follow = (swept: SweepAnswer) => register(storesFor(budget).schedules, swept);
-      const { report, ready, nextInMs } = await sweepWithin(budget, follow);
-      const polls = config.SLUICE_POLL_MS; // only drains of cron poll: there is about one at a time
-      if (!ready && nextInMs > budget.msToSleep() && polls === 0) return { sweep: report };
-      return { sweep: report, drain: await drainWithin(budget, polls).catch(unlooked) };
-    },
-    health: healthCheck(send, prefix),
+      sources: counting,
+      enqueue(drafts, name, origin = {}) {
+        if (shared && batchOf) shared.requests += 1; // the export of its span
+        return tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
+          enqueueDrafts(store(), queues, drafts, { ...name, wake: wakeOf(drafts, origin.wakes) }, traceparent),
+        );
+      },
+      receive: (request) => consuming((consumed) => receive(consumed, request)),
+      settle: (request) => consuming((consumed) => settle(consumed, request)),
+      get schedules() {
+        return schedulesOf();
+      },
+      get operator() {
+        return operator();
+      },
+      get inspector() {
+        return inspector();
+      },
+      get rings() {
+        return rings();
+      },
+      get topics() {
+        return topics();
+      },
+      get stats() {
+        return stats();
+      },
+      get sessions() {
+        return sessions();
+      },
+      async audit(request) {
+        const budget = budgetFor(lifeOf(AUDIT_MS, []), invocation(), { reserved: INSPECTING });
+        const report = await auditWithin(budget, noticedStores(budget).store, inspector(), request);
+        if (request.repair && report.findings.length > 0) noteWork(); // what was mended may be ready
+        return report;
+      },
+      drain: (timeMs) =>
+        attending(invocation(), (attention, of) => drainWithin(budgetFor(lifeOf(timeMs, timeoutsMs), of), attention)),
+      async drainWoken() {
+        const of = invocation();
+        const atWork = attended.get(of);
+        if (!atWork) return attending(of, (attention) => drainUnder(of, attention));
+        atWork.asked = true;
+        atWork.look?.();
+        return undefined;
+      },
+      claimsDrain,
+      sweep: async () => (await sweepWithin(cronBudget(invocation()))).report,
+      async tick(asked) {
+        const of = invocation();
+        const budget = asked ? budgetFor(askedLife, of) : cronBudget(of);
+        const follow = (swept: SweepAnswer) => register(noticedStores(budget).schedules, swept);
+        const { report, ready, nextInMs } = await sweepWithin(budget, follow);
+        const polls = config.SLUICE_POLL_MS; // only drains of cron poll: there is about one at a time
+        if (!ready && nextInMs > budget.msToSleep() && polls === 0) return { sweep: report };
+        const drained = attending(of, (attention) => drainWithin(budget, attention, polls));
+        return { sweep: report, drain: await drained.catch(unlooked) };
+      },
+      health,
+    };
+  };
+  return under();
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Most requests need one or two of what an engine has. */
+function lazily<Made>(make: () => Made): () => Made {
+  let made: Made | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 

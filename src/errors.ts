@@ -4,8 +4,11 @@
  * None of them carries a message body, a Redis command or a token.
  */
 
-/** Why storage gave no usable answer. Only `refused` is final; after the others the script may or may not have run. `slow`: not in time. */
-export type StorageFailure = 'unreachable' | 'slow' | 'refused' | 'garbled';
+/**
+ * Why storage gave no usable answer. `refused` is final; after the others the script may or may not have run. `slow`: not in time.
+ * `subrequests`: the platform lets this invocation make no more, and storage was not asked.
+ */
+export type StorageFailure = 'unreachable' | 'slow' | 'refused' | 'garbled' | 'subrequests';
 
 export class StorageError extends Error {
   override readonly name = 'StorageError';

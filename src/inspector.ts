@@ -55,6 +55,8 @@ const COUNTED = 200;
 /** Queues that only storage knows and that are looked into, whether they hold anything or not. */
 const UNKNOWN = 2_000;
 const LETTERS = 1_000;
+/** Requests to storage of `unknown`, the most that a call makes. */
+export const MOST_REQUESTS = 1 + UNKNOWN / COUNTED;
 /** Of some 500 destinations each: more than these fail only where the network itself does. */
 const BREAKER_PAGES = 4;
 

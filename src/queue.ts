@@ -72,7 +72,7 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   retention?: Duration;
   /** How messages with a dedup key are treated that do not say so themselves. */
   dedup?: DedupPolicy;
-  /** Subrequests that one delivery may make; a drain's budget counts them. Default 1. */
+  /** Subrequests that one delivery may make, at most: a drain's budget counts them, and the platform refuses all where they are more. Default 1. */
   requests?: number;
   /**
    * Messages go to an HTTP endpoint instead of a handler. `true`: each names its own, and is in the group of its origin.

@@ -4,6 +4,7 @@ import { type Engine, openEngine } from './engine.ts';
 import { StorageError } from './errors.ts';
 import { FLOATING, type Waits } from './floating.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
+import { type Invocation, invocationOf } from './invocation.ts';
 import { logError, nameOfError } from './log.ts';
 import type { MessageOptions } from './message-options.ts';
 import { type Enqueued, queuesNamed, type Receipt } from './producer.ts';
@@ -89,18 +90,21 @@ export function createSluice<Env extends object>({
   }
   checkSchedules(schedules, byName);
   const engines = remembered((env) => openEngine(env, byName, { sources: bySource, schedules }));
-  const app = createApp(functions, engines.of);
+  const app = createApp(functions, (env, context) => engines.of(env).under(invocationOf(context)));
   return {
     async fetch(request, env, context = FLOATING) {
       const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used
       const engine = engines.known(env); // none where the settings are bad
-      if (engine?.claimsDrain()) wakeDrain(engine, context); // for what a drain has left, or this request made ready
+      if (engine?.claimsDrain()) wakeDrain(engine.under(invocationOf(context)), context); // for what a drain has left, or this request made ready
       return response;
     },
-    async scheduled(_controller, env) {
-      await engines.of(env).tick(); // awaited: what it throws shows up as a failed cron event
+    async scheduled(_controller, env, context) {
+      await engines.of(env).under(invocationOf(context)).tick(); // awaited: what it throws shows up as a failed cron event
     },
-    producer: (env, context) => producerOf(engines.of(env), context),
+    producer(env, context) {
+      const invocation = invocationOf(context);
+      return producerOf(engines.of(env).under(invocation), context, invocation);
+    },
     ring: (env, name) => ringOf(engines.of(env).rings, name),
   };
 }
@@ -118,7 +122,7 @@ function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQu
 
 const NO_OPTIONS = {};
 
-function producerOf(engine: Engine, context: Waits | undefined): Producer {
+function producerOf(engine: Engine, context: Waits | undefined, invocation: Invocation): Producer {
   const store = (messages: BatchMessage[], many: boolean) => {
     const drafts = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
       queue,
@@ -126,10 +130,12 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
       options,
       at: many ? `messages[${i}].` : '',
     }));
+    invocation.noteCaller(1, Date.now());
     const waitUntil = (exported: Promise<unknown>) => context?.waitUntil(exported);
     return stored(engine.enqueue(drafts, undefined, { waitUntil, wakes: context !== undefined }));
   };
   const wakeIf = (wake: boolean) => {
+    invocation.noteCaller(0, Date.now());
     if (context && (wake || engine.claimsDrain())) wakeDrain(engine, context);
   };
   const stored = async (enqueuing: Promise<Enqueued>) => {
@@ -143,6 +149,7 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
       const permitted = () => {}; // code of the deployment may reach every queue
       const publication = { ...options, type, body };
       const { topics } = engine;
+      invocation.noteCaller(2, Date.now()); // it reads the subscriptions first
       const { receipts, wake } = await topics.publish(topic, publication, permitted, undefined, context !== undefined);
       wakeIf(wake);
       return receipts;
@@ -154,7 +161,10 @@ function producerOf(engine: Engine, context: Waits | undefined): Producer {
   };
 }
 
-/** Starts a drain behind the answer. Its failure is told to the log only: the messages are stored, and cron drains them. */
+/**
+ * Starts a drain behind the answer, or has the one look again that is at work there. Its failure is told to the log only: the messages
+ * are stored, and cron drains them.
+ */
 export function wakeDrain(engine: Engine, context: Waits): void {
   const drained = engine.drainWoken().catch((error: unknown) => {
     logError('woken drain failed', { reason: error instanceof StorageError ? error.message : nameOfError(error) });

@@ -30,6 +30,8 @@ const LAYERS = [
     'src/token-settings.ts',
     'src/log.ts',
     'src/floating.ts',
+    'src/invocation.ts',
+    'src/subrequests.ts',
     'src/runtime.ts',
     'src/figures.ts',
   ],

@@ -4,6 +4,7 @@ import { utf8 } from '../bytes.ts';
 import { BadSettings, MissingSecret, Refusal, RetryLater } from '../errors.ts';
 import { type Message, rawBytes } from '../message.ts';
 import type { AnyQueue, Handler } from '../queue.ts';
+import { isOutOfSubrequests } from '../subrequests.ts';
 import { type AddressRules, judgeUrl } from './address.ts';
 import { describeAnswer, type Health, healthSign, spreadAfterMs, verdictOf } from './answer.ts';
 import { type DestinationPolicy, isSendable, type StoredDestination, secretsFor } from './destination.ts';
@@ -70,6 +71,7 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
     const within = timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const startedAt = Date.now();
     const response = await fetch(judged.url, { ...request, redirect: 'manual', signal: within }).catch((error) => {
+      if (isOutOfSubrequests(error)) throw error; // it says nothing of the destination
       const [why, end] = within.aborted
         ? [`timeout: no answer within ${timeoutMs} ms`, 'timeout' as const]
         : [`no answer: ${error}`, 'network' as const];

@@ -1,21 +1,23 @@
 /**
  * Budget: what one drain may use. The platform ends an invocation that uses more, and nothing local enforces it, so the
- * drain counts for itself.
+ * drain counts for itself, together with what else happens under its invocation.
  *
  * Pure but for the clock it is given.
  */
+import { Invocation } from '../invocation.ts';
 import { AWAKENING_MS, type Life, RESERVED_MS } from './life.ts';
 
 export interface Limits extends Life {
-  /** Subrequests, those of handlers included. */
+  /** Subrequests of the invocation, those of handlers included. */
   requests: number;
   /** The fewest subrequests that a queue here gives a delivery: no more messages are taken than could fit by it. */
   requestsPerDelivery: number;
-  /** Messages started. */
+  /** Messages started under the invocation. */
   messages: number;
 }
 
 export interface Budget {
+  readonly invocation: Invocation;
   /** Counts one request to storage. */
   onRequest(): void;
   /**
@@ -40,43 +42,54 @@ export interface Budget {
   msForHandler(now?: number): number;
   /** No handler runs any more: what settles their outcomes has as long as a drain that ran none. */
   finish(): void;
+  /** Of this drain. */
   used(): { requests: number; messages: number; ms: number };
 }
 
 /** One exchange to settle, one to release, and one repetition of each. */
 const RESERVED_REQUESTS = 4;
 
-export function openBudget(limits: Limits, clock: () => number): Budget {
-  const start = clock();
+/** @param start when its time began */
+export function openBudget(
+  limits: Limits,
+  clock: () => number,
+  invocation: Invocation = new Invocation(),
+  start: number = clock(),
+): Budget {
   const closingAt = start + limits.takesMs;
   let endAt = start + limits.livesMs;
   let requests = 0;
   let messages = 0;
   let closed = false;
-  const requestsLeft = () => limits.requests - requests - RESERVED_REQUESTS;
+  const requestsLeft = () =>
+    limits.requests - invocation.requests - invocation.leftToCaller(limits.requests, clock) - RESERVED_REQUESTS;
+  const count = (more: number) => {
+    requests += more;
+    invocation.requests += more;
+  };
   const budget: Budget = {
-    onRequest: () => {
-      requests += 1;
-    },
-    admit: (count) => {
-      closed ||= count > requestsLeft() || messages >= limits.messages;
+    invocation,
+    onRequest: () => count(1),
+    admit: (promised) => {
+      closed ||= invocation.isSpent || promised > requestsLeft() || invocation.deliveries >= limits.messages;
       if (closed) return false;
       messages += 1;
-      requests += count;
+      invocation.deliveries += 1;
+      count(promised);
       return true;
     },
-    afford: (count) => {
-      const fits = count <= requestsLeft();
-      if (fits) requests += count;
+    afford: (wanted) => {
+      const fits = wanted <= requestsLeft();
+      if (fits) count(wanted);
       return fits;
     },
     deliveriesLeft: (atHand = []) => {
-      const left = requestsLeft() - atHand.reduce((sum, count) => sum + count, 0);
+      const left = requestsLeft() - atHand.reduce((sum, promised) => sum + promised, 0);
       if (left <= 0) return 0;
       const fit = Math.floor(left / limits.requestsPerDelivery); // Infinity where handlers make none
-      return Math.max(0, Math.min(fit, limits.messages - messages - atHand.length));
+      return Math.max(0, Math.min(fit, limits.messages - invocation.deliveries - atHand.length));
     },
-    isClosing: (now = clock()) => closed || now >= closingAt || budget.deliveriesLeft() === 0,
+    isClosing: (now = clock()) => closed || invocation.isSpent || now >= closingAt || budget.deliveriesLeft() === 0,
     msLeft: () => endAt - clock(),
     msToClosing: () => closingAt - clock(),
     msToSleep: () => Math.max(0, closingAt - clock() - AWAKENING_MS),

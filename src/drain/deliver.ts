@@ -8,6 +8,7 @@ import { logError } from '../log.ts';
 import { headerOf, type NewMessage, type Opened, openEnvelope } from '../message.ts';
 import type { AnyQueue } from '../queue.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
+import { isOutOfSubrequests } from '../subrequests.ts';
 import { type Chain, openChain, type Prepare } from './chain.ts';
 import { type LazyController, openContext } from './context.ts';
 import { describe, framesOf } from './thrown.ts';
@@ -107,6 +108,7 @@ function notDone({ entry, message, queue }: Delivery, error: unknown, random: ()
     return { entry, outcome: 'release', delayMs: waitForOthersMs(message.enqueuedAt) };
   }
   const settlement = failed(entry, message.attempt, queue, error, random);
+  if (isOutOfSubrequests(error)) return { ...settlement, outOfSubrequests: true };
   return queue.destination ? { ...settlement, ...signIn(error) } : settlement;
 }
 

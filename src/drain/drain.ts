@@ -6,6 +6,20 @@ import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.t
 import type { OpenSpan } from '../telemetry/tracing.ts';
 import type { Budget } from './budget.ts';
 
+/** How a drain is told that there is something new for it. */
+export interface Attention {
+  /** Since it looked last. */
+  asked: boolean;
+  /** Has it look; set by the drain. */
+  look?: () => void;
+}
+
+/** What a drain has handled and cannot settle. */
+export interface Unsettled {
+  lease: string;
+  settlements: Settlement[];
+}
+
 export interface DrainOptions {
   store: Store;
   pool: string;
@@ -19,6 +33,7 @@ export interface DrainOptions {
   /** The most messages one exchange takes. */
   batch: number;
   leaseMs: number;
+  attention?: Attention | undefined;
   /** With nothing to do it looks again after so long, until its budget is over. 0: it ends. */
   pollMs?: number;
   /** Local clock, only for waiting: epoch ms. */
@@ -27,6 +42,10 @@ export interface DrainOptions {
   onTripped?: ((tripped: ExchangeAnswer['tripped']) => void) | undefined;
   /** Told where storage answers and takes a part of what it is given only. */
   onRefused?: ((refusal: StorageError) => void) | undefined;
+  /** Told where the platform refuses a subrequest, with the queues whose messages it has handled since it settled last. */
+  onSpent?: ((queues: string[]) => void) | undefined;
+  /** Told of what the platform lets it not settle. */
+  onUnsettled?: ((unsettled: Unsettled) => void) | undefined;
   /**
    * Told of work that this drain leaves, being busy or at its end, by the shortest timeout of its queues in ms (0 where that is not
    * known), and in how many ms it is due. Nobody was woken for it.
@@ -42,7 +61,8 @@ export interface DrainOptions {
   random?: (() => number) | undefined;
 }
 
-export type DrainEnd = 'idle' | 'budget' | 'storage';
+/** `subrequests`: the platform refused one. */
+export type DrainEnd = 'idle' | 'budget' | 'storage' | 'subrequests';
 
 export interface DrainReport extends Record<Exclude<Status, 'refused'>, number> {
   delivered: number;

@@ -28,6 +28,8 @@ const MOST_CLOSING_MS = 10_000;
 
 /** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
 const WOKEN_MS = 28_000;
+/** One that a request waits for: pingers hang up after 30 s, and then the platform ends what they began 30 s later at the latest. */
+export const ASKED_MS = 25_000;
 /** Every drain: an invocation by cron is ended after 15 minutes, and sweeps first. */
 const MOST_LIFE_MS = 14.5 * 60_000;
 /** The longest timeout of a queue. */
@@ -46,11 +48,11 @@ export function lifeOf(timeMs: number, timeoutsMs: readonly number[]): Life {
   return { takesMs, livesMs: Math.max(timeMs, Math.min(MOST_LIFE_MS, endsMs)), settlesMs };
 }
 
-/** One that a request woke: it takes what it can end in time. */
-export function wokenLife(timeMs: number, timeoutsMs: readonly number[]): Life {
-  const { takesMs, settlesMs } = lifeOf(Math.min(WOKEN_MS, timeMs), timeoutsMs);
-  const shortestMs = Math.min(WOKEN_MS, ...timeoutsMs);
-  return { takesMs: Math.min(takesMs, WOKEN_MS - RESERVED_MS - shortestMs), livesMs: WOKEN_MS, settlesMs };
+/** One that a request woke: it takes what it can end in time. @param livesMs after so long it has to have ended */
+export function wokenLife(timeMs: number, timeoutsMs: readonly number[], livesMs: number = WOKEN_MS): Life {
+  const { takesMs, settlesMs } = lifeOf(Math.min(livesMs, timeMs), timeoutsMs);
+  const shortestMs = Math.min(livesMs, ...timeoutsMs);
+  return { takesMs: Math.min(takesMs, livesMs - RESERVED_MS - shortestMs), livesMs, settlesMs };
 }
 
 /**

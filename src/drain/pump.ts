@@ -16,7 +16,7 @@ import type { OpenSpan } from '../telemetry/tracing.ts';
 import { type Connections, openConnections } from './connections.ts';
 import { LazyController } from './context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
-import type { DrainEnd, DrainOptions, DrainReport } from './drain.ts';
+import type { Attention, DrainEnd, DrainOptions, DrainReport } from './drain.ts';
 import { RESERVED_MS, UNDER_WAY_MS } from './life.ts';
 import { parcelOf } from './parcel.ts';
 
@@ -27,6 +27,8 @@ interface Running {
   startedAt: number;
   deadline: number;
   span: OpenSpan | undefined;
+  /** Nothing of its invocation was handled before it. */
+  isFirst: boolean;
   settled: boolean;
 }
 
@@ -58,6 +60,7 @@ export function drain(options: DrainOptions): Promise<DrainReport> {
 
 class Pump {
   readonly #options: DrainOptions;
+  readonly #attention: Attention;
   readonly #clock: () => number;
   readonly #random: () => number;
   readonly #connections: Connections;
@@ -99,6 +102,8 @@ class Pump {
 
   constructor(options: DrainOptions) {
     this.#options = options;
+    this.#attention = options.attention ?? { asked: false };
+    this.#attention.look = () => this.#look();
     this.#clock = options.clock ?? Date.now;
     this.#random = options.random ?? Math.random;
     this.#connections = openConnections(options.connections);
@@ -125,6 +130,14 @@ class Pump {
     this.#tellLeft();
     const { requests, ms } = this.#options.budget.used();
     return { ...this.#report, requests, ms, ended };
+  }
+
+  /** There is something new, and nobody else was woken for it: it looks, or says once more that it is busy. */
+  #look(): void {
+    this.#attention.asked = true;
+    this.#drained = false;
+    this.#gaveWay = false;
+    this.#notify?.();
   }
 
   /** Starts what waits, the most urgent first, as far as there is room. Not what another may hold by now. */
@@ -157,7 +170,8 @@ class Pump {
     const controller = new LazyController();
     const deadline = startedAt + delivery.queue.timeoutMs;
     const span = this.#options.trace?.(delivery.message);
-    const running: Running = { delivery, controller, startedAt, deadline, span, settled: false };
+    const isFirst = this.#options.budget.invocation.deliveries === 1;
+    const running: Running = { delivery, controller, startedAt, deadline, span, isFirst, settled: false };
     this.#report.delivered += 1;
     this.#running.push(running);
     this.#connections.start(delivery);
@@ -186,7 +200,7 @@ class Pump {
     this.#running.splice(this.#running.indexOf(running), 1); // mostly the first, or alone
     this.#connections.end(running.delivery);
     const aborted = running.controller.aborted && outcome.outcome !== 'ack';
-    const settlement = aborted ? cutOff(running.delivery) : outcome;
+    const settlement = aborted ? cutOff(running.delivery) : this.#judged(running, outcome);
     settlement.measured = this.#measure(running);
     running.span?.end(settlement.failure?.kind);
     if (settlement.failure) {
@@ -195,6 +209,26 @@ class Pump {
     }
     this.#settle(settlement);
     this.#finished += 1;
+  }
+
+  /**
+   * Where the platform refused a subrequest, others may have used them up: it goes back uncounted. Not what had all there are to
+   * itself at its start and sent some of them, or it would come again for ever.
+   */
+  #judged({ delivery: { entry, queue }, isFirst }: Running, outcome: Settlement): Settlement {
+    if (!outcome.outOfSubrequests) return outcome;
+    this.#stopSpending(queue.name);
+    return isFirst && !queue.destination ? outcome : { entry, outcome: 'release' };
+  }
+
+  /** Nothing more is started, and storage is not asked any more: it would be refused. */
+  #stopSpending(queue?: string): void {
+    const { budget, onSpent } = this.#options;
+    if (budget.invocation.isSpent) return;
+    budget.invocation.isSpent = true;
+    const running = this.#running.map(({ delivery }) => delivery.queue.name);
+    const handled = this.#outcomes.map(({ measured }) => measured?.queue);
+    onSpent?.([...new Set([queue, ...running, ...handled])].filter((name) => name !== undefined));
   }
 
   #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measured {
@@ -282,6 +316,7 @@ class Pump {
     const sentAt = this.#clock();
     const drain = this.#situation(sentAt);
     const want = drain.busy ? 0 : this.#want();
+    this.#attention.asked = false;
     // Storage may hang, and a handler's time must end all the same.
     const watch = this.#running.length > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
     let answer: ExchangeAnswer;
@@ -338,7 +373,8 @@ class Pump {
       } else this.#waiting.push(delivery);
     }
     this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
-    if (want > 0) this.#drained = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
+    const isAll = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
+    if (want > 0) this.#drained = isAll && !this.#attention.asked;
     if (answer.schedules) this.#drained = false; // their messages are ready by now, and their next slot may be near
     const pollMs = this.#options.pollMs || Number.POSITIVE_INFINITY;
     const dueMs = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : answer.nextDue - answer.now + ROUNDING_MS;
@@ -410,7 +446,9 @@ class Pump {
 
   /** Storage is away: what is held stays held, and is settled when it comes back before the lease is over. */
   async #survive(error: unknown): Promise<void> {
-    if (!(error instanceof StorageError) || this.#isIdle()) throw error;
+    if (!(error instanceof StorageError)) throw error;
+    if (error.code === 'subrequests') return this.#stopSpending(); // it never left
+    if (this.#isIdle()) throw error;
     this.#inTransit = true;
     this.#lastExchangeAt = this.#clock();
     await this.#waitForStorage();
@@ -429,9 +467,11 @@ class Pump {
    */
   async #close(): Promise<DrainEnd> {
     const { budget, leaseMs } = this.#options;
+    const { invocation } = budget;
     this.#giveBack();
     while (this.#running.length > 0 && budget.msLeft() > RESERVED_MS) {
-      const heartbeatIn = this.#lastExchangeAt + leaseMs / 3 - this.#clock();
+      const beatAt = invocation.isSpent ? Number.POSITIVE_INFINITY : this.#lastExchangeAt + leaseMs / 3;
+      const heartbeatIn = beatAt - this.#clock();
       if (heartbeatIn <= 0) await this.#exchange();
       else await this.#wait(Math.min(heartbeatIn, budget.msLeft() - RESERVED_MS));
       this.#giveBack();
@@ -442,11 +482,14 @@ class Pump {
     if (stillRunning.length > 0) await this.#wait(GRACE_MS);
     for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
     budget.finish();
-    do {
-      if (this.#outcomes.length > 0 || this.#inTransit) await this.#exchange();
+    while (!invocation.isSpent && (this.#outcomes.length > 0 || this.#inTransit)) {
+      await this.#exchange();
       this.#giveBack(); // what an exchange still brought was in transit
-    } while ((this.#outcomes.length > 0 || this.#inTransit) && budget.msLeft() > 0);
-    return this.#outcomes.length > 0 ? 'storage' : 'budget';
+      if (budget.msLeft() <= 0) break;
+    }
+    if (!invocation.isSpent) return this.#outcomes.length > 0 ? 'storage' : 'budget';
+    if (this.#outcomes.length > 0) this.#options.onUnsettled?.({ lease: this.#lease, settlements: this.#outcomes });
+    return 'subrequests';
   }
 
   #giveBack(): void {

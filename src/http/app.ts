@@ -4,6 +4,7 @@ import { Hono } from 'hono/tiny';
 import type { Token } from '../config.ts';
 import { describe, framesOf } from '../drain/thrown.ts';
 import type { Engine } from '../engine.ts';
+import type { Waits } from '../floating.ts';
 import { logError, nameOfError, printFailure } from '../log.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';
 
@@ -22,10 +23,10 @@ export type App = Hono<SluiceEnv>;
 /** An edge function adds its routes. */
 export type EdgeFunction = (app: App) => void;
 
-export function createApp(functions: EdgeFunction[], engineOf: (env: object) => Engine): App {
+export function createApp(functions: EdgeFunction[], engineOf: (env: object, context: Waits) => Engine): App {
   const app: App = new Hono<SluiceEnv>();
   app.use(async (c, next) => {
-    c.set('engine', engineOf(c.env));
+    c.set('engine', engineOf(c.env, c.executionCtx));
     if (c.req.path.endsWith('/')) throw new Problem('not_found'); // the router would take it for the path without
     await next();
   });

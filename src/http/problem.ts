@@ -46,6 +46,7 @@ const PROBLEMS = {
   storage_unreachable: { status: 503, title: 'Storage does not answer' },
   storage_slow: { status: 503, title: 'Storage does not answer in time' },
   storage_refused: { status: 503, title: 'Storage refuses' },
+  storage_subrequests: { status: 503, title: 'The platform lets this request make no more of its own' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -77,7 +78,10 @@ export function unknown(code: ProblemCode & `unknown_${string}`, name = ''): Pro
 }
 
 /** How soon it makes sense to send the same request again, s. A refusal lasts: quota, memory, a token. */
-const RETRY_AFTER_S = { unreachable: 1, slow: 5, garbled: 1, refused: 30 } satisfies Record<StorageFailure, number>;
+const RETRY_AFTER_S = { unreachable: 1, slow: 5, garbled: 1, refused: 30, subrequests: 1 } satisfies Record<
+  StorageFailure,
+  number
+>;
 
 /** What any error means to the caller. Unknown ones say nothing: their texts may hold what is nobody's business. */
 export function toProblem(error: unknown): Problem {

@@ -1,5 +1,6 @@
 /** What an error of Redis, or of the service in front of it, means for the caller. Pure. */
 import { StorageError } from '../errors.ts';
+import { isOutOfSubrequests } from '../subrequests.ts';
 
 // What helps an operator. Nothing else of their texts is kept: the rest may quote the command, and so bodies.
 const REFUSALS =
@@ -15,6 +16,7 @@ export function refusalOf(said: string, otherwise = 'error'): StorageError {
 
 /** @param error what a request threw that got no answer */
 export function unanswered(error: unknown): StorageError {
+  if (isOutOfSubrequests(error)) return new StorageError('subrequests', 'this invocation may make no more');
   const late = error instanceof Error && error.name === 'TimeoutError';
   return late ? new StorageError('slow', 'timeout') : new StorageError('unreachable', 'no answer');
 }

@@ -14,7 +14,7 @@ export interface Script {
 export interface Runner {
   /**
    * @returns the script's reply, and whether an earlier try of this call may have run too
-   * @throws StorageError after the last try, or at once where storage refused
+   * @throws StorageError after the last try, or at once where storage, or the platform, refused
    */
   run(script: Script, keys: string[], args: string[]): Promise<{ reply: unknown; repeated: boolean }>;
 }
@@ -72,7 +72,7 @@ export function scriptRunner({ send, repeatAfterMs, onRequest, msLeft }: RunnerO
 
   /** @returns ms; undefined where it is not repeated */
   function waitAfter({ code, afterMs }: StorageError, tries: number): number | undefined {
-    if (code === 'refused') return undefined;
+    if (code === 'refused' || code === 'subrequests') return undefined;
     const wait = (repeatAfterMs ?? (code === 'slow' ? REPEAT_SLOW_AFTER_MS : REPEAT_AFTER_MS))[tries];
     const isOver = code === 'slow' && tries >= SLOW_REPEATS_OF_REQUESTS;
     if (!msLeft && (isOver || afterMs > MOST_WAIT_OF_REQUESTS_MS)) return undefined;

@@ -21,6 +21,8 @@ export interface Settlement {
   health?: 'good' | 'bad' | undefined;
   /** The destination wants no more at all, in its words. Not for storage. */
   disables?: string | undefined;
+  /** The platform refused a subrequest of its handler. Not for storage. */
+  outOfSubrequests?: true;
   /** Only for an ack: messages that are enqueued with it, or not at all. */
   chained?: NewMessage[];
   /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */

@@ -73,6 +73,7 @@ function countingContext(given: ExecutionContext, { behind }: Invocation): Execu
     },
     passThroughOnException: () => given.passThroughOnException(),
     props: given.props,
+    constructor: given.constructor, // by which it is known as a context of one invocation
   } as ExecutionContext;
 }
 

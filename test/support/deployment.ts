@@ -4,6 +4,7 @@ import { enqueue } from '../../functions/enqueue.ts';
 import { operate } from '../../functions/operate.ts';
 import { receive } from '../../functions/receive.ts';
 import { sweep } from '../../functions/sweep.ts';
+import type { Waits } from '../../src/floating.ts';
 import { type AnyQueue, createSluice, type Sluice } from '../../src/index.ts';
 import { tokensSetting } from '../../src/local/stack.ts';
 import type { Bench } from './bench.ts';
@@ -13,8 +14,8 @@ const TOKEN = 'local';
 export interface Deployment {
   sluice: Sluice<object>;
   env: object;
-  /** What requests keep alive behind their answers. */
-  context: ExecutionContext;
+  /** That of another invocation each time it is read: what requests keep alive behind their answers. */
+  readonly context: Waits;
   /** How often a request has kept something alive: each wake of a drain does. */
   kept(): number;
   /** All of that has ended. */
@@ -22,6 +23,17 @@ export interface Deployment {
   call<Answer = unknown>(method: string, path: string, body?: unknown): Promise<Answer>;
   /** On the books as alive. @returns the ids */
   enqueue(queue: string, messages: object[]): Promise<string[]>;
+}
+
+/** The platform's class has this name, and each invocation one of its own. */
+class ExecutionContext {
+  readonly #kept: Promise<unknown>[];
+  constructor(kept: Promise<unknown>[]) {
+    this.#kept = kept;
+  }
+  waitUntil(promise: Promise<unknown>): void {
+    this.#kept.push(promise);
+  }
 }
 
 export function deploymentOn(b: Bench, queues: AnyQueue[], settings: Record<string, number> = {}): Deployment {
@@ -34,21 +46,23 @@ export function deploymentOn(b: Bench, queues: AnyQueue[], settings: Record<stri
   };
   const sluice = createSluice({ queues, functions: [enqueue, receive, operate, drain, sweep] });
   const kept: Promise<unknown>[] = [];
-  const context = { waitUntil: (promise: Promise<unknown>) => void kept.push(promise) } as ExecutionContext;
+  const newContext = (): Waits => new ExecutionContext(kept);
   const call = async <Answer>(method: string, path: string, body?: unknown): Promise<Answer> => {
     const init = { method, headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' } };
     const request = new Request(`https://sluice.example${path}`, {
       ...init,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const response = await sluice.fetch(request, env, context);
+    const response = await sluice.fetch(request, env, newContext());
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as Answer;
   };
   return {
     sluice,
     env,
-    context,
+    get context() {
+      return newContext();
+    },
     kept: () => kept.length,
     async settled() {
       for (let known = -1; known < kept.length; ) {

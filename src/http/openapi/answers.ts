@@ -269,7 +269,7 @@ const DrainReport = z.object({
   leasesLost: count,
   requests: count,
   ms: count,
-  ended: status('idle', 'budget', 'storage'),
+  ended: status('idle', 'budget', 'storage', 'subrequests'),
 });
 
 const TickReport = z.object({ sweep: SweepReport, drain: z.optional(DrainReport) });

@@ -69,6 +69,10 @@ export const MEANINGS = {
   storage_unreachable: { status: 503, means: 'Storage does not answer. The write may have happened.' },
   storage_slow: { status: 503, means: 'Storage does not answer in time. The write may have happened.' },
   storage_refused: { status: 503, means: 'Storage refuses: quota, memory, or a token that may not write.' },
+  storage_subrequests: {
+    status: 503,
+    means: "The platform's limit of subrequests was reached before storage was asked; the Worker's log says more.",
+  },
 } as const satisfies Record<ProblemCode, Meaning>;
 
 export const CODES = Object.keys(MEANINGS) as ProblemCode[];
@@ -110,7 +114,13 @@ export const PROBLEM_HEADERS: Record<number, string[]> = {
 };
 
 const OF_EVERY_CALL: ProblemCode[] = ['misconfigured', 'internal'];
-export const OF_STORAGE: ProblemCode[] = ['storage_unreachable', 'storage_slow', 'storage_garbled', 'storage_refused'];
+export const OF_STORAGE: ProblemCode[] = [
+  'storage_unreachable',
+  'storage_slow',
+  'storage_garbled',
+  'storage_refused',
+  'storage_subrequests',
+];
 const OF_TOKENS: ProblemCode[] = ['unauthorized', 'forbidden', 'cross_site', 'rate_limited'];
 
 /** What a call can be refused with: what every call can, what every call with a token can, and its own. */

@@ -1,0 +1,103 @@
+// What happens under one invocation: one drain, which looks again for whoever would wake another, and one count of subrequests.
+import { expect, test } from 'vitest';
+import { openBudget } from '../../src/drain/budget.ts';
+import { lifeOf } from '../../src/drain/life.ts';
+import { defineQueue } from '../../src/index.ts';
+import { Invocation, invocationOf } from '../../src/invocation.ts';
+import { acked } from '../regressions/engines.ts';
+import { onEachRedis } from '../support/bench.ts';
+import { deploymentOn } from '../support/deployment.ts';
+import { eventually } from '../support/worker.ts';
+
+const SOON_MS = 1_500; // less than the drain sleeps, or its handlers work
+
+onEachRedis(
+  'a second wake of an invocation',
+  (bench) => {
+    test('has the drain look that sleeps for a timer', async () => {
+      const b = bench();
+      const seen: unknown[] = [];
+      const queue = defineQueue('jobs', { requests: 0, handler: ({ body }) => void seen.push(body) });
+      const deployed = deploymentOn(b, [queue]);
+      const producer = deployed.sluice.producer(deployed.env, deployed.context);
+      b.alive.add((await producer.enqueue(queue, 'later', { delay: '2s' })).id);
+      await eventually('it sleeps', async () => (await b.redises.raw.exists(`${b.root}sleeper`)) === 1);
+      for (const id of b.alive) b.unordered.add(id);
+      const { id } = await producer.enqueue(queue, 'now');
+      b.alive.add(id);
+      await eventually('it looks', () => seen.includes('now'), SOON_MS);
+      await deployed.settled();
+      expect(seen).toEqual(['now', 'later']);
+      acked(b, [...b.alive]);
+    });
+
+    test('has the drain say once more that it is busy: what came is taken by one that another request wakes', async () => {
+      const b = bench();
+      const seen: string[] = [];
+      const { promise, resolve: release } = Promise.withResolvers<void>();
+      const queue = defineQueue('jobs', {
+        requests: 0,
+        handler: async ({ id, body }) => {
+          seen.push(id);
+          if (body === 'slow') await promise;
+        },
+      });
+      const deployed = deploymentOn(b, [queue], { SLUICE_CONCURRENCY: 1 });
+      const producer = deployed.sluice.producer(deployed.env, deployed.context);
+      const enqueue = async (body: string, priority: 0 | 5 = 5) => {
+        const { id } = await producer.enqueue(queue, body, { priority });
+        b.alive.add(id);
+        return id;
+      };
+      await enqueue('slow');
+      await eventually('it is busy', () => seen.length === 1);
+      await enqueue('slow');
+      await eventually('it says so', async () => (await b.redises.raw.exists(`${b.root}awake`)) === 0, SOON_MS);
+      const urgent = await enqueue('urgent', 0);
+      await eventually(
+        'another takes it',
+        async () => {
+          await deployed.call('GET', '/v1/queues/jobs');
+          return seen.includes(urgent);
+        },
+        SOON_MS,
+      );
+      release();
+      await deployed.settled();
+      acked(b, seen);
+    });
+  },
+  ['redis-server'],
+);
+
+test('an invocation is that of its context, where the platform makes one for each; others may be kept', () => {
+  class ExecutionContext {
+    waitUntil(): void {}
+  }
+  const context = new ExecutionContext();
+  expect(invocationOf(context)).toBe(invocationOf(context));
+  expect(invocationOf(new ExecutionContext())).not.toBe(invocationOf(context));
+  const own = { waitUntil: () => {} };
+  expect(invocationOf(own)).not.toBe(invocationOf(own));
+  expect(invocationOf()).not.toBe(invocationOf());
+});
+
+test('budgets of one invocation share what it may use, and leave some to code that enqueues until that has ended', () => {
+  let now = 0;
+  const invocation = new Invocation();
+  const limits = { ...lifeOf(10_000, [15_000]), requests: 45, requestsPerDelivery: 1, messages: 100 };
+  const open = () => openBudget(limits, () => now, invocation);
+  const [first, second] = [open(), open()];
+  expect(first.admit(10)).toBe(true);
+  expect([first.deliveriesLeft(), second.deliveriesLeft()]).toEqual([31, 31]);
+  expect([first.used().requests, second.used().requests]).toEqual([10, 0]);
+  invocation.noteCaller(1, now);
+  invocation.requests += 1;
+  expect(second.deliveriesLeft()).toBe(1); // 45 less 11 used less 4 of its own less 29 of the caller
+  now = 999;
+  expect(second.deliveriesLeft()).toBe(1);
+  now = 1_000;
+  expect(second.deliveriesLeft()).toBe(30);
+  invocation.isSpent = true;
+  expect([first.isClosing(), second.admit(0)]).toEqual([true, false]);
+});

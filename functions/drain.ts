@@ -1,10 +1,18 @@
 /** The edge function that drains on demand: for a pinger outside the platform, and for operators. */
 import type { EdgeFunction } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, permit } from '../src/http/auth.ts';
+import { readQuery } from '../src/http/body.ts';
+import { Drain } from '../src/http/operate-schema.ts';
+import { outliving } from '../src/http/outliving.ts';
 
 export const drain: EdgeFunction = (app) => {
-  app.post('/v1/drain', allow('operate'), async (c) => {
+  // Some pingers can only GET.
+  app.on(['GET', 'POST'], '/v1/drain', allow('operate'), async (c) => {
     permit(c.var.token, ANY_QUEUE);
-    return c.json(await c.var.engine.tick());
+    const { wait } = readQuery(c, Drain);
+    const ticking = c.var.engine.tick('asked');
+    if (wait === 'true') return c.json(await outliving(c, ticking));
+    c.executionCtx.waitUntil(ticking); // its failure is one of the Worker
+    return c.json({}, 202);
   });
 };

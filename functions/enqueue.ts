@@ -5,6 +5,7 @@ import { InvalidMessage, type Issue } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, permit } from '../src/http/auth.ts';
 import { isObject, limitBody, readObject, requestName } from '../src/http/body.ts';
+import { outliving } from '../src/http/outliving.ts';
 import { unknown } from '../src/http/problem.ts';
 import { queuesNamed, type Receipt } from '../src/producer.ts';
 import { wakeDrain } from '../src/sluice.ts';
@@ -33,8 +34,7 @@ async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]
     traceparent: c.req.header('traceparent'),
     waitUntil: (exported) => c.executionCtx.waitUntil(exported),
   });
-  c.executionCtx.waitUntil(storing.catch(() => {})); // a caller that hangs up does not stop the write
-  const { receipts, wake, repeated } = await storing;
+  const { receipts, wake, repeated } = await outliving(c, storing);
   if (wake) wakeDrain(engine, c.executionCtx);
   if (repeated) c.header('Idempotent-Replayed', 'true');
   return receipts;

@@ -1,9 +1,11 @@
 /** The edge function for operators: look at queues and messages, cancel, pause, purge, redrive, audit. */
 import type { Context } from 'hono';
+import type * as z from 'zod/mini';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid } from '../src/http/body.ts';
 import { Audit, Destinations, Id, Override, Page, Purge, Redrive } from '../src/http/operate-schema.ts';
+import { outliving } from '../src/http/outliving.ts';
 import { unknown } from '../src/http/problem.ts';
 import { DRAINED, QUEUE_NAME } from '../src/message.ts';
 import type { NamedQueue, Overrides } from '../src/operator.ts';
@@ -50,18 +52,16 @@ export const operate: EdgeFunction = (app) => {
   app.post('/v1/queues/:queue/purge', allow('operate'), limitBody, async (c) => {
     const queue = await named(c);
     const { states, cursor } = await readValid(c, Purge);
-    return c.json(await c.var.engine.operator.purge(queue, states, cursor));
+    return c.json(await outliving(c, c.var.engine.operator.purge(queue, states, cursor)));
   });
 
   app.post('/v1/queues/:queue/dead/redrive', allow('operate'), limitBody, async (c) => {
-    const messages = await c.var.engine.operator.redrive(await named(c), await readValid(c, Redrive));
-    const isReady = messages.some(({ status }) => status === 'redriven');
-    if (isReady) wakeDrain(c.var.engine, c.executionCtx);
-    return c.json({ messages });
+    const queue = await named(c);
+    return c.json({ messages: await outliving(c, redrive(c, queue, await readValid(c, Redrive))) });
   });
 
   app.delete('/v1/queues/:queue/dead', allow('operate'), async (c) => {
-    return c.json(await c.var.engine.operator.purge(await named(c), ['dead']));
+    return c.json(await outliving(c, c.var.engine.operator.purge(await named(c), ['dead'])));
   });
 
   app.get('/v1/destinations', allow('operate'), async (c) => {
@@ -74,14 +74,25 @@ export const operate: EdgeFunction = (app) => {
   app.get('/v1/audit', allow('operate'), async (c) => {
     permit(c.var.token, ANY_QUEUE);
     const { repair, deep, cursor } = readQuery(c, Audit);
-    return c.json(await c.var.engine.audit({ repair: repair === 'true', deep: deep === 'true', cursor }));
+    const auditing = c.var.engine.audit({ repair: repair === 'true', deep: deep === 'true', cursor });
+    return c.json(await outliving(c, auditing));
   });
 };
+
+async function redrive(
+  { var: { engine }, executionCtx }: Context<SluiceEnv>,
+  queue: NamedQueue,
+  which: z.infer<typeof Redrive>,
+) {
+  const messages = await engine.operator.redrive(queue, which);
+  if (messages.some(({ status }) => status === 'redriven')) wakeDrain(engine, executionCtx);
+  return messages;
+}
 
 async function override(c: Context<SluiceEnv>, overrides: Overrides): Promise<Response> {
   const { engine } = c.var;
   const queue = await named(c);
-  await engine.operator.override(queue, overrides);
+  await outliving(c, engine.operator.override(queue, overrides)); // it may take two steps
   if (!overrides.paused && queue.pool === DRAINED) wakeDrain(engine, c.executionCtx); // what waited for it may go
   return c.json({ queue: queue.name, ...overrides });
 }

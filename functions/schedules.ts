@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readQuery, readValid, requestName } from '../src/http/body.ts';
+import { outliving } from '../src/http/outliving.ts';
 import { Problem, type ProblemCode, unknown } from '../src/http/problem.ts';
 import { SchedulesPage } from '../src/http/schedule-schema.ts';
 import { definitionOf, SCHEDULE_ID, ScheduleRequest } from '../src/schedule/definition.ts';
@@ -32,7 +33,7 @@ export const schedules: EdgeFunction = (app) => {
   app.post('/v1/schedules/:schedule/run', allow('operate'), async (c) => {
     const { engine } = c.var;
     const draft = found(c, await engine.schedules.draft(idOf(c), permitting(c)));
-    const { receipts, wake, repeated } = await engine.enqueue([draft], await requestName(c));
+    const { receipts, wake, repeated } = await outliving(c, engine.enqueue([draft], await requestName(c)));
     if (wake) wakeDrain(engine, c.executionCtx);
     if (repeated) c.header('Idempotent-Replayed', 'true');
     return c.json(receipts[0], receipts[0]?.duplicate ? 200 : 202);

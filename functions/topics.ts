@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { allow, isPermitted, permit } from '../src/http/auth.ts';
 import { limitBody, readObject, requestName } from '../src/http/body.ts';
+import { outliving } from '../src/http/outliving.ts';
 import { Problem, unknown } from '../src/http/problem.ts';
 import { QUEUE_NAME } from '../src/message.ts';
 import { wakeDrain } from '../src/sluice.ts';
@@ -48,8 +49,7 @@ export const topics: EdgeFunction = (app) => {
     const { engine, token } = c.var;
     const permitted = (queue: string) => permit(token, queue);
     const publishing = engine.topics.publish(named(c, 'topic'), await readObject(c), permitted, await requestName(c));
-    c.executionCtx.waitUntil(publishing.catch(() => {})); // a caller that hangs up does not stop the write
-    const { receipts, wake, repeated } = await publishing;
+    const { receipts, wake, repeated } = await outliving(c, publishing);
     if (wake) wakeDrain(engine, c.executionCtx);
     if (repeated) c.header('Idempotent-Replayed', 'true');
     return c.json({ messages: receipts }, 202);

@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { InvalidMessage } from '../src/errors.ts';
 import type { EdgeFunction, SluiceEnv } from '../src/http/app.ts';
 import { ANY_QUEUE, allow, permit } from '../src/http/auth.ts';
+import { outliving } from '../src/http/outliving.ts';
 import { Problem, type ProblemCode, unknown } from '../src/http/problem.ts';
 import { limitRate } from '../src/http/rate-limit.ts';
 import { logError } from '../src/log.ts';
@@ -55,8 +56,7 @@ async function take(c: Context<SluiceEnv>, source: AnySource): Promise<Ingested>
   const query = url.indexOf('?'); // as it came: parsed, it is written anew
   const arrived = { method, headers: raw.headers, bytes, search: query < 0 ? '' : url.slice(query) };
   const taking = ingest(source, arrived, { env: c.env, queues, enqueue, nowMs: Date.now() });
-  c.executionCtx.waitUntil(taking.catch(() => {})); // a sender that hangs up does not stop the write
-  return taking;
+  return outliving(c, taking);
 }
 
 /** A code for each reason; undefined: the error itself becomes the answer. */

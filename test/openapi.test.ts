@@ -391,6 +391,7 @@ describe('the deployed bundle', () => {
         return {};
       },
     ],
+    ['getDrain', 'behind its answer', () => ({ query: '?wait=false' })],
     ['sweep', 'by hand', () => ({})],
     ['subscribe', 'a queue', SUBSCRIBED],
     [
@@ -512,6 +513,7 @@ describe('the deployed bundle', () => {
     ['deleteSchedule', 'unknown_schedule', NO_SCHEDULE],
     ['deleteSchedule', 'schedule_of_code', { params: OF_CODE }],
     ['drain', 'unauthorized', { token: null }],
+    ['getDrain', 'invalid_message', { query: '?wait=1' }],
     ['sweep', 'unauthorized', { token: null }],
     ['getStats', 'unknown_queue', { query: '?queue=nowhere' }],
     ['getStats', 'invalid_message', { query: '?range=2h' }],

@@ -59,6 +59,7 @@ export const Purge = z.strictObject({
   cursor: z._default(z.string().check(z.regex(PURGE_CURSOR)), '0'),
 });
 const flag = z._default(z.enum(['true', 'false']), 'false');
+export const Drain = z.strictObject({ wait: z._default(z.enum(['true', 'false']), 'true') });
 export const Destinations = z.strictObject({ cursor: z._default(z.string().check(z.regex(SCAN_CURSOR)), '0') });
 export const Audit = z
   .strictObject({

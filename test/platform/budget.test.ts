@@ -173,3 +173,26 @@ describe('S7 what operators ask for is answered in part rather than refused', ()
     await over(2);
   });
 });
+
+describe('S5 what is asked for outlives its caller', () => {
+  test('a drain: its handlers end, and their messages are settled', async () => {
+    const [id] = await put(1, 'slow');
+    const caller = new AbortController();
+    const called = box()
+      .call('/v1/drain', undefined, { signal: caller.signal })
+      .catch(() => 'gone');
+    await eventually('the handler is at work', () => told(1).length === 1);
+    caller.abort();
+    expect(await called).toBe('gone');
+    await eventually('it ends', () => told(2).includes(id ?? ''), 3_000);
+    await eventually('it is settled', async () => (await queue('slow')).leased === 0, 3_000);
+  });
+
+  test.each(['GET', 'POST'])('%s with wait=false is answered at once', async (method) => {
+    const [id] = await put(1, 'slow');
+    const { status } = await box().call('/v1/drain?wait=false', undefined, { method });
+    expect([status, told(2)]).toEqual([202, []]);
+    await eventually('it is delivered all the same', () => told(2).includes(id ?? ''));
+    await over(1);
+  });
+});

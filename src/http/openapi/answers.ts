@@ -272,6 +272,8 @@ const DrainReport = z.object({
   ended: status('idle', 'budget', 'storage', 'subrequests'),
 });
 
+const Begun = z.object({});
+
 const TickReport = z.object({ sweep: SweepReport, drain: z.optional(DrainReport) });
 
 const RingLength = z.object({ ring: z.string(), length: count });
@@ -356,6 +358,7 @@ export const answers = {
   StatsReport,
   SweepReport,
   DrainReport,
+  Begun,
   TickReport,
   RingLength,
   RingList,

@@ -1,5 +1,5 @@
 /** The routes for operators, for the document. */
-import { Audit, Destinations, Override, Page, Purge, Redrive } from '../operate-schema.ts';
+import { Audit, Destinations, Drain, Override, Page, Purge, Redrive } from '../operate-schema.ts';
 import { answers } from './answers.ts';
 import { OF_BODIES, type Route, type Schema } from './route.ts';
 
@@ -9,6 +9,23 @@ export const operating = (
 ): Route => {
   const { answer: schema, says: description, ...rest } = route;
   return { ...rest, tag: 'operate', scope: 'operate', answers: [{ status: 200, description, schema }] };
+};
+
+const DRAIN: Route = {
+  method: 'post',
+  path: '/v1/drain',
+  operationId: 'drain',
+  tag: 'operate',
+  scope: 'operate',
+  summary: 'Do what a cron tick does',
+  description:
+    'It takes messages for up to `SLUICE_DRAIN_MS`, and answers when their handlers have ended: after 25 s at the latest. Messages of queues with a longer timeout are left to cron.',
+  query: Drain,
+  answers: [
+    { status: 200, description: 'What was done.', schema: answers.TickReport },
+    { status: 202, description: 'With `wait=false`: it goes on behind this answer.', schema: answers.Begun },
+  ],
+  problems: ['invalid_message'],
 };
 
 export const OPERATE: Route[] = [
@@ -65,7 +82,8 @@ export const OPERATE: Route[] = [
     path: '/v1/queues/{queue}/purge',
     operationId: 'purgeQueue',
     summary: 'Remove what waits in a queue',
-    description: 'Leased messages stay with their consumers.',
+    description:
+      'Leased messages stay with their consumers. `more`: it has used what one invocation may; call again with the `cursor`.',
     body: { schema: Purge, example: { states: ['ready', 'delayed'] } },
     answer: answers.Purged,
     says: 'How many went.',
@@ -86,6 +104,7 @@ export const OPERATE: Route[] = [
     path: '/v1/queues/{queue}/dead',
     operationId: 'purgeDead',
     summary: 'Remove the dead letters of a queue',
+    description: '`more`: it has used what one invocation may; call again.',
     answer: answers.Purged,
     says: 'How many went.',
     problems: ['unknown_queue'],
@@ -123,22 +142,15 @@ export const OPERATE: Route[] = [
     path: '/v1/audit',
     operationId: 'audit',
     summary: 'Look for what breaks an invariant',
-    description: 'It looks for some seconds: go on while there is a cursor.',
+    description:
+      'It looks for some seconds, and at as much as the subrequests of one invocation allow: go on while there is a cursor.',
     query: Audit,
     answer: answers.Findings,
     says: 'What was found.',
     problems: ['invalid_message'],
   }),
-  operating({
-    method: 'post',
-    path: '/v1/drain',
-    operationId: 'drain',
-    summary: 'Do what a cron tick does',
-    description: 'It takes messages for up to `SLUICE_DRAIN_MS`, and answers when their handlers have ended.',
-    answer: answers.TickReport,
-    says: 'What was done.',
-    problems: [],
-  }),
+  DRAIN,
+  { ...DRAIN, method: 'get', operationId: 'getDrain', summary: 'The same, for pingers that can only GET' },
   operating({
     method: 'post',
     path: '/v1/sweep',

@@ -9,6 +9,7 @@ import { logError, nameOfError } from './log.ts';
 import type { MessageOptions } from './message-options.ts';
 import { type Enqueued, queuesNamed, type Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
+import { rehearse } from './rehearsal.ts';
 import { type Ring, ringOf } from './ring.ts';
 import { checkRuntime } from './runtime.ts';
 import type { Schedule } from './schedule/definition.ts';
@@ -89,8 +90,10 @@ export function createSluice<Env extends object>({
       throw new RangeError(`the queue of source ${name} is not here`);
   }
   checkSchedules(schedules, byName);
-  const engines = remembered((env) => openEngine(env, byName, { sources: bySource, schedules }));
+  const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules });
+  const engines = remembered(open);
   const app = createApp(functions, (env, context) => engines.of(env).under(invocationOf(context)));
+  rehearse(queues, { open: engines.of, fetch: app.fetch });
   return {
     async fetch(request, env, context = FLOATING) {
       const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used

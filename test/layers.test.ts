@@ -51,7 +51,7 @@ const LAYERS = [
     'src/stats.ts',
     'src/telemetry/',
   ],
-  ['src/engine.ts', 'src/client/'],
+  ['src/engine.ts', 'src/rehearsal.ts', 'src/client/'],
   ['src/http/'],
   ['src/sluice.ts', 'src/index.ts'],
   ['functions/', 'src/cli/'],

@@ -34,6 +34,8 @@ export interface DrainOptions {
   batch: number;
   leaseMs: number;
   attention?: Attention | undefined;
+  /** The name of its lease; left out, a new one. */
+  lease?: string;
   /** With nothing to do it looks again after so long, until its budget is over. 0: it ends. */
   pollMs?: number;
   /** Local clock, only for waiting: epoch ms. */

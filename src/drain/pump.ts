@@ -66,7 +66,7 @@ class Pump {
   readonly #connections: Connections;
   readonly #report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
 
-  #lease = newToken();
+  #lease: string;
   #waiting: Delivery[] = [];
   /**
    * No Map: V8 makes one that shrinks with each batch anew, each refers to the next, and one that got old keeps all later
@@ -102,6 +102,7 @@ class Pump {
 
   constructor(options: DrainOptions) {
     this.#options = options;
+    this.#lease = options.lease ?? newToken();
     this.#attention = options.attention ?? { asked: false };
     this.#attention.look = () => this.#look();
     this.#clock = options.clock ?? Date.now;

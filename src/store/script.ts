@@ -52,7 +52,8 @@ export function recognisedMsFor(timeoutMs: number): number {
   return Math.max(LEAST_RECOGNISED_MS, 2 * tries * timeoutMs + waits + ON_THE_WAY_MS);
 }
 
-const digests = new Map<string, Promise<string>>();
+/** Values: a promise of a request that the platform ended would never come true, for the later requests of its isolate neither. */
+const digests = new Map<string, string>();
 
 export function scriptRunner({ send, repeatAfterMs, onRequest, msLeft }: RunnerOptions): Runner {
   const request: Send = (command) => {
@@ -95,11 +96,10 @@ export function scriptRunner({ send, repeatAfterMs, onRequest, msLeft }: RunnerO
 }
 
 /** SHA-1 of the text, in hex, as EVALSHA wants it. */
-function digestOf(source: string): Promise<string> {
-  let digest = digests.get(source);
-  if (!digest) {
-    digest = crypto.subtle.digest('SHA-1', utf8(source)).then(toHex);
-    digests.set(source, digest);
-  }
+async function digestOf(source: string): Promise<string> {
+  const known = digests.get(source);
+  if (known !== undefined) return known;
+  const digest = toHex(await crypto.subtle.digest('SHA-1', utf8(source)));
+  digests.set(source, digest);
   return digest;
 }

@@ -1,0 +1,66 @@
+/**
+ * Rehearsal: what the first request or tick of an isolate runs is run while the Worker is loaded, with no storage and no caller.
+ * Code is compiled when it runs first, and that is most of what such a request costs: of its CPU time Workers Free has 10 ms,
+ * and loading has a second of its own. `npm run check:cpu` measures it.
+ *
+ * While a Worker is loaded there are no timers, no chance, no network and no answers: an act ends there, unheard.
+ */
+import { openBudget } from './drain/budget.ts';
+import { lifeOf } from './drain/life.ts';
+import { drain } from './drain/pump.ts';
+import { DRAINED } from './message.ts';
+import { enqueueDrafts } from './producer.ts';
+import { type AnyQueue, defineQueue } from './queue.ts';
+import { type Runner, scriptRunner } from './store/script.ts';
+import { scripts } from './store/scripts.ts';
+import { ANYBODYS, openStore } from './store/store.ts';
+
+/** What a Worker is: an engine for its bindings, and what answers requests. */
+interface Worker {
+  open(env: object): unknown;
+  fetch(request: Request, env: object): unknown;
+}
+
+/** One message is done at once, and for the other a drain has to wait. */
+const queue = defineQueue('rehearsal', { handler: ({ id }) => (id === 'first' ? undefined : Promise.resolve()) });
+const queues = new Map<string, AnyQueue>([[queue.name, queue]]);
+
+/** What storage would say, script by script. */
+const exchanged = (id: string, statuses: string) => {
+  const envelope = '5:rehearsal * 5 0 0\n{"body":{},"headers":{}}';
+  return ['0', '', '0', statuses, `1.${id}`, [envelope], '0', [], [], [], '0', '', ''];
+};
+const repliesOf = (): Record<string, unknown[][]> => ({
+  exchange: [exchanged('first', ''), exchanged('second', 'acked')],
+  sweep: [['0', '', '0', '0', '0', '0', '0', [], [], '0', '1', '-', '0']],
+});
+const NOTHING = ['0', '', '0', 'acked', '', [], '0', [], [], [], '0', '', ''];
+
+/** It makes the digests of scripts, as any other does. */
+function runnerOfNone(): Runner {
+  const replies = repliesOf();
+  const runner = (reply: unknown) => scriptRunner({ send: async () => reply });
+  return { run: (script, ...call) => runner(replies[script.name]?.shift() ?? NOTHING).run(script, ...call) };
+}
+
+/** Settings of no deployment, and a path of no route, which shows when all were gone through. */
+const NOWHERE = { UPSTASH_REDIS_REST_URL: 'http://localhost', UPSTASH_REDIS_REST_TOKEN: '-', SLUICE_TOKENS: [] };
+const requestFor = (method: string) => ({ method, url: 'http://localhost/-/', headers: new Headers() }) as Request;
+
+const unheard = (act: () => unknown) => void (async () => act())().catch(() => {});
+
+export function rehearse(deployed: Iterable<AnyQueue>, { open, fetch }: Worker): void {
+  const runner = runnerOfNone();
+  const store = openStore({ runner, prefix: queue.name, queues: [queue] });
+  const life = { ...lifeOf(1_000, []), requests: 9, requestsPerDelivery: 1, messages: 9 };
+  const means = { env: {}, budget: openBudget(life, Date.now), concurrency: 2, connections: 2, batch: 1, leaseMs: 1_000 };
+  unheard(() => {
+    open(NOWHERE); // throws where these settings do not do for the queues: then no request is needed
+    for (const method of ['GET', 'POST']) unheard(() => fetch(requestFor(method), NOWHERE));
+  });
+  unheard(() => store.sweep(DRAINED, { cursor: ANYBODYS, note: true }));
+  unheard(() => enqueueDrafts(store, queues, [{ queue, body: {}, options: {}, at: '' }]));
+  unheard(() => runner.run(scripts.enqueue, [], []));
+  unheard(() => drain({ store, pool: DRAINED, queues, ...means, lease: queue.name }));
+  for (const { schema } of deployed) unheard(() => schema?.['~standard'].validate({}));
+}

@@ -1,0 +1,54 @@
+// What a Worker does while it is loaded: it is heard of by nobody, and what is wrong with it stops nothing.
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { expect, test, vi } from 'vitest';
+import { createSluice, defineQueue } from '../src/index.ts';
+import { scripts } from '../src/store/scripts.ts';
+
+const schemaBy = (validate: (body: unknown) => never): StandardSchemaV1 => ({
+  '~standard': { version: 1, vendor: 'test', validate },
+});
+
+/** Everything that had no timer to wait for is over. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test('it asks no storage, says nothing, and makes the digests that a first tick, enqueue and drain need', async () => {
+  const [fetched, log, digest] = [
+    vi.spyOn(globalThis, 'fetch'),
+    vi.spyOn(console, 'log'),
+    vi.spyOn(crypto.subtle, 'digest'),
+  ];
+  const error = vi.spyOn(console, 'error');
+  createSluice({ queues: [defineQueue('mail', { handler: () => {} })] });
+  await settled();
+  expect([fetched, log, error].map(({ mock }) => mock.calls.length)).toEqual([0, 0, 0]);
+  const texts = digest.mock.calls.map(([, bytes]) => new TextDecoder().decode(bytes as Uint8Array));
+  expect(texts).toEqual(
+    expect.arrayContaining([scripts.sweep.source, scripts.enqueue.source, scripts.exchange.source]),
+  );
+});
+
+test('schemas are asked once about nothing, and may throw, or reject', async () => {
+  const asked: unknown[] = [];
+  const refusals = [
+    (body: unknown): never => {
+      asked.push(body);
+      throw new Error('no');
+    },
+    (body: unknown): never => {
+      asked.push(body);
+      return Promise.reject(new Error('no')) as never;
+    },
+  ];
+  createSluice({
+    queues: refusals.map((validate, i) => defineQueue(`q${i}`, { schema: schemaBy(validate), kind: 'pull' })),
+  });
+  await settled();
+  expect(asked).toEqual([{}, {}]);
+});
+
+test('queues for which the usual budget is too small are no matter', async () => {
+  const error = vi.spyOn(console, 'error');
+  createSluice({ queues: [defineQueue('wide', { requests: 1_000, handler: () => {} })] });
+  await settled();
+  expect(error).not.toHaveBeenCalled();
+});

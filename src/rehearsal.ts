@@ -53,7 +53,14 @@ export function rehearse(deployed: Iterable<AnyQueue>, { open, fetch }: Worker):
   const runner = runnerOfNone();
   const store = openStore({ runner, prefix: queue.name, queues: [queue] });
   const life = { ...lifeOf(1_000, []), requests: 9, requestsPerDelivery: 1, messages: 9 };
-  const means = { env: {}, budget: openBudget(life, Date.now), concurrency: 2, connections: 2, batch: 1, leaseMs: 1_000 };
+  const means = {
+    env: {},
+    budget: openBudget(life, Date.now),
+    concurrency: 2,
+    connections: 2,
+    batch: 1,
+    leaseMs: 1_000,
+  };
   unheard(() => {
     open(NOWHERE); // throws where these settings do not do for the queues: then no request is needed
     for (const method of ['GET', 'POST']) unheard(() => fetch(requestFor(method), NOWHERE));

@@ -140,7 +140,3 @@ test('local runs use the compatibility date and flags of the deployment', async 
   expect(flags).not.toBe('');
   expect(local).toContain(`COMPATIBILITY_FLAGS = ${flags.replaceAll('"', "'")}`);
 });
-
-test('S3 versions of before have no addresses of their own, on which tokens go on that were taken out', async () => {
-  expect(await readFile('wrangler.toml', 'utf8')).toMatch(/^preview_urls = false$/m);
-});

@@ -40,9 +40,10 @@ export function explainToken({ token, entry }: NewToken): string {
 
   ${token}
 
-For the Worker, a secret of its own, beside those of other tokens:
+For the Worker, its digest, as a secret of its own beside those of other tokens:
 
   echo '${JSON.stringify(entry)}' | npx wrangler secret put ${binding}
 
-It may also be an entry of the list in SLUICE_TOKENS. To take it back: npx wrangler secret delete ${binding}`;
+To take it back: npx wrangler secret delete ${binding}
+The first token of a deployment may be stored as it is, with every scope: SLUICE_TOKEN=… in .prod.vars.`;
 }

@@ -13,6 +13,7 @@ import { limitRate } from './rate-limit.ts';
 import { refuseOtherSites, sessionOf } from './session.ts';
 import { tokensOf } from './tokens.ts';
 
+const CLOSED = 'This deployment has no token yet: its API is closed';
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 
 /** Lets a request pass whose token has the scope, and names the caller for what follows. */
@@ -45,7 +46,8 @@ async function allowedSession(c: Context<SluiceEnv>, scope: Scope): Promise<Toke
 async function refuse(c: Context<SluiceEnv>, detail?: string): Promise<never> {
   const address = c.req.header('cf-connecting-ip') ?? '';
   await limitRate(c.env, { name: `unknown/${address}` }, 'This address');
-  throw new Problem('unauthorized', detail, undefined, CHALLENGE);
+  const isClosed = (await tokensOf(c.var.engine.config)).length === 0;
+  throw new Problem('unauthorized', isClosed ? CLOSED : detail, undefined, CHALLENGE);
 }
 
 async function limited(c: Context<SluiceEnv>, token: Token, scope: Scope): Promise<Token> {

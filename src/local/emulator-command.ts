@@ -1,17 +1,17 @@
-/** `npm run emulator`: only Redis and its REST API, at the address that wrangler.toml names, for `npx wrangler dev`. */
-import { existsSync, writeFileSync } from 'node:fs';
+/** `npm run emulator`: only Redis and its REST API, for `npx wrangler dev`, which finds it by the .dev.vars that is written here. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { portOf, runCommand, sentence } from './command.ts';
 import { startTicker, tickAt } from './cron.ts';
 import type { Limits } from './emulator/limits.ts';
 import { startEmulator } from './emulator/server.ts';
 import { startRedis } from './redis.ts';
-import { newSigningSecret, tokensSetting } from './stack.ts';
+import { newSecret, newSigningSecret } from './stack.ts';
 
 const HELP = `Usage: npm run emulator [-- options]
 
 Starts Redis and the Upstash REST API in front of it. Then, in another terminal: npx wrangler dev
 
-  --port N      port of the REST API (default 8079, as in wrangler.toml)
+  --port N      port of the REST API (default 8079)
   --redis URL   a real Redis instead of the embedded one; "auto" looks for a redis-server on the PATH
   --cron URL    fire the cron handler of the Worker at this URL every minute, such as http://localhost:8787
   --help        this text
@@ -25,12 +25,14 @@ Limits of a plan of the service; without them there are none but that of a reque
   --request-bytes N         of one command, and of one result (default 10485760)
   --commands-per-second N   what comes faster waits
 
-Where there is no .dev.vars it writes one, which wrangler dev reads: this address, "local" as the API's
-token, deliveries to this machine, errors in the terminal. Where there is one it must name this address.
+Where there is no .dev.vars it writes one, which wrangler dev reads: this address, a token for the API,
+deliveries to this machine, errors in the terminal. Where there is one it must name this address. Of what
+it holds wrangler dev takes what wrangler.toml names under [secrets] or [vars].
 `;
 
-/** Known to everybody: it opens nothing but an emulator on this machine. */
+/** Of the emulator. Known to everybody: it opens nothing but what is on this machine. */
 const LOCAL_TOKEN = 'local';
+const VARS = '.dev.vars';
 
 const OPTIONS = {
   port: { type: 'string', default: '8079' },
@@ -50,10 +52,13 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   const limits = limitsIn(flags);
   const redis = await startRedis(flags.redis);
   const emulator = await startEmulator({ ...redis, token: LOCAL_TOKEN, port, limits });
-  if (!existsSync('.dev.vars')) {
-    writeFileSync('.dev.vars', devVars(emulator.url));
-    console.log(`wrote .dev.vars; the API's bearer token is "${LOCAL_TOKEN}"`);
+  if (!existsSync(VARS)) {
+    writeFileSync(VARS, devVars(emulator.url));
+    console.log(`wrote ${VARS}`);
   }
+  const token = /^SLUICE_TOKEN=(.*)$/m.exec(readFileSync(VARS, 'utf8'))?.[1];
+  if (token) console.log(`The API's bearer token: ${token}`);
+  else console.error(`${VARS} has no SLUICE_TOKEN: the API is closed. Without the file, a new one is written.`);
   const ticker = flags.cron
     ? startTicker(tickAt(flags.cron), (error) => console.error(`cron: ${sentence(error)}`))
     : undefined;
@@ -93,9 +98,9 @@ function limitsIn(flags: Flags): Limits {
 
 function devVars(url: string): string {
   const vars = {
-    UPSTASH_REDIS_REST_URL: url, // whatever wrangler.toml says: that may be a real database by now
+    UPSTASH_REDIS_REST_URL: url,
     UPSTASH_REDIS_REST_TOKEN: LOCAL_TOKEN,
-    SLUICE_TOKENS: `'${tokensSetting(LOCAL_TOKEN)}'`,
+    SLUICE_TOKEN: newSecret(),
     SLUICE_DESTINATION_LOCAL: 'true', // receivers are on this machine too
     SLUICE_LOG_ERRORS: 'true',
     WEBHOOK_OUT_SECRETS: newSigningSecret(), // of the example queue webhook.out

@@ -408,14 +408,19 @@ describe('what it refuses', () => {
 describe('a deployment without tokens', () => {
   const closed = deploy({ env: { SLUICE_TOKENS: '[]' } });
 
-  test('is closed', async () => {
-    const answer = await closed().call(one, { body: good });
-    expect(answer.status).toBe(401);
+  test.each(['any', null])('is closed, and says that none is stored, to token %s', async (token) => {
+    const answer = await closed().call(one, { body: good, token });
+    expect([answer.status, await answer.json()]).toEqual([
+      401,
+      expect.objectContaining({ detail: 'This deployment has no token yet: its API is closed' }),
+    ]);
   });
 });
 
 describe('a deployment with bad settings', () => {
-  const broken = deploy({ env: { SLUICE_BATCH: 'many', SLUICE_TOKENS: 'secret-but-no-json' } });
+  const broken = deploy({
+    env: { SLUICE_BATCH: 'many', SLUICE_TOKENS: 'secret-but-no-json', SLUICE_TOKEN: 'secret-but-short' },
+  });
 
   test('S10 names them, and no more; what is wrong with them is in its log, without their values', async () => {
     const answer = await broken().call('/health', { method: 'GET' });
@@ -423,12 +428,12 @@ describe('a deployment with bad settings', () => {
       500,
       expect.objectContaining({
         code: 'misconfigured',
-        detail: 'Missing or wrong: SLUICE_TOKENS, SLUICE_BATCH; the log of the Worker says how',
+        detail: 'Missing or wrong: SLUICE_TOKEN, SLUICE_TOKENS, SLUICE_BATCH; the log of the Worker says how',
       }),
     ]);
     await eventually('the log names both settings', () =>
       /SLUICE_TOKENS.*SLUICE_BATCH/s.test(broken().logs.join('\n')),
     );
-    expect(broken().logs.join('\n')).not.toContain('secret-but-no-json');
+    expect(broken().logs.join('\n')).not.toContain('secret-but');
   });
 });

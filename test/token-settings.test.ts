@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../src/config.ts';
 import type { Engine } from '../src/engine.ts';
+import { FLOATING } from '../src/floating.ts';
 import { createApp } from '../src/http/app.ts';
 import { allow } from '../src/http/auth.ts';
 
@@ -18,7 +19,12 @@ async function callerOf(settings: object, token: string): Promise<string | numbe
   const app = createApp([(routes) => routes.get('/who', allow('receive'), (c) => c.text(c.var.token.name))], () => {
     return { config } as Engine;
   });
-  const answer = await app.request('/who', { headers: { authorization: `Bearer ${token}` } }, {});
+  const answer = await app.request(
+    '/who',
+    { headers: { authorization: `Bearer ${token}` } },
+    {},
+    FLOATING as ExecutionContext,
+  );
   return answer.status === 200 ? answer.text() : answer.status;
 }
 

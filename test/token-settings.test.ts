@@ -58,7 +58,7 @@ describe('tokens', () => {
       },
     );
     for (const _ of ['hashed', 'remembered'])
-      await app.request('/who', { headers: { authorization: `Bearer ${PLAIN}` } }, {});
+      await app.request('/who', { headers: { authorization: `Bearer ${PLAIN}` } }, {}, FLOATING as ExecutionContext);
     const token = {
       name: 'SLUICE_TOKEN',
       sha256: sha256(PLAIN),

@@ -109,12 +109,12 @@ export const STATUSES: readonly Status[] = [
 /** Writes of a script among which the first to be refused is drawn: most scripts make no more. */
 const WRITES = 8;
 
-/** One write alone, as where one record is full, or all from there on, as where the database is. */
+/** One write alone, as where one record is full, or all from there on, as where the database is. The texts are not those of limits. */
 function refusalOf(draw: number): Refusal {
   const place = Math.floor(draw * 2 * WRITES);
   const from = 1 + (place >> 1);
   return place % 2 === 0
-    ? { from }
+    ? { from, error: 'ERR max single record size exceeded, once' }
     : { from, times: Number.POSITIVE_INFINITY, error: 'ERR DB capacity quota exceeded' };
 }
 

@@ -47,6 +47,8 @@ export interface Gate {
   /** Those that are named change, from the next request on. */
   change(changes: Limits): void;
   requestBytes(): number;
+  /** What limits have done so far, but for refusals inside scripts. */
+  met(): { refused: number; delayed: number };
   /** After as long as the request has to wait; undefined where nothing is limited. */
   admit(commands: Argument[][]): Promise<Admission | undefined>;
 }
@@ -56,11 +58,13 @@ const TEN_MIB = 10 * 1024 * 1024; // the service's limit for one command on its 
 export function createGate(backend: Backend, given: Limits): Gate {
   let limits = given;
   let pace = paceOf(given);
+  const met = { refused: 0, delayed: 0 };
 
   async function usageWhenDue(): Promise<Usage> {
     const usage = await backend.usage();
     const waitMs = pace?.waitMs(usage.commands, performance.now()) ?? 0;
     if (waitMs === 0) return usage;
+    met.delayed += 1;
     await pause(waitMs);
     return backend.usage();
   }
@@ -80,6 +84,7 @@ export function createGate(backend: Backend, given: Limits): Gate {
       limits = { ...limits, ...changes };
       if ('commandsPerSecond' in changes) pace = paceOf(limits);
     },
+    met: () => ({ ...met }),
     requestBytes: () => limits.requestBytes ?? TEN_MIB,
     async admit(commands) {
       const { requestBytes: _, ...others } = limits;
@@ -88,6 +93,7 @@ export function createGate(backend: Backend, given: Limits): Gate {
       const refused = await Promise.all(
         commands.map(async (command) => refusalOf(command, limits, usage) ?? (await recordRefusal(command))),
       );
+      met.refused += refused.filter((error) => error !== undefined).length;
       return { refused, inside: insideOf(limits, usage), usage };
     },
   };

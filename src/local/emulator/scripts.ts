@@ -107,19 +107,21 @@ const asItIs = (command: Argument[]): Prepared => ({ command, read: (reply) => r
 function scriptOf(text: string): Script {
   const plain = withoutFlag(text);
   const behind = guarded(plain);
-  const isLocked = plain !== text;
-  return { text, isLocked, isGuarded: isLocked || namesOthers(text), behind, digest: sha1(behind) };
+  const isLocked = plain !== text && text.startsWith('#!');
+  return { text, isLocked, isGuarded: plain !== text || namesOthers(text), behind, digest: sha1(behind) };
 }
 
-/** The line is emptied, not removed, so that line numbers in errors stay. On another line the flag is a comment. */
+/**
+ * The line is emptied, not removed, so that line numbers in errors stay. Behind an empty line it is no first line: the service takes
+ * such a script, and locks everything.
+ */
 function withoutFlag(text: string): string {
-  if (!text.startsWith('#!lua')) return text;
-  const end = text.indexOf('\n');
-  const line = end < 0 ? text : text.slice(0, end);
-  if (!line.includes('allow-key-locking')) return text;
-  const flags = (/flags=(\S*)/.exec(line)?.[1] ?? '').split(',').filter((flag) => flag !== 'allow-key-locking');
-  const kept = flags.join(',') === '' ? '' : `#!lua flags=${flags.join(',')}`;
-  return end < 0 ? kept : kept + text.slice(end);
+  return text.replace(/^(\s*\n)?#!lua([^\n]*)/, (line, before = '', rest: string) => {
+    const flags = (/flags=(\S*)/.exec(rest)?.[1] ?? '').split(',');
+    const others = flags.filter((flag) => flag !== 'allow-key-locking');
+    if (others.length === flags.length) return line;
+    return before + (others.length === 0 ? '' : `#!lua flags=${others.join(',')}`);
+  });
 }
 
 function argumentsOf([, , count, ...rest]: Argument[]): { keys: string[]; args: string[] } {

@@ -44,6 +44,8 @@ export interface Emulator {
   usage(): Promise<Usage>;
   /** Changes the limits that are named, from the next request on. */
   limit(changes: Limits): void;
+  /** Commands that limits have refused, but for those inside scripts, and requests that had to wait. */
+  met(): { refused: number; delayed: number };
   /** HTTP requests so far. */
   requests(): number;
   close(): Promise<void>;
@@ -90,6 +92,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     billed: async () => (await backend.usage()).commands,
     usage: backend.usage,
     limit: gate.change,
+    met: gate.met,
     requests: () => requests,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));

@@ -66,6 +66,7 @@ async function exchange(
       return await store.exchange(request);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
+      await sleep(IDLE_MS);
     }
   }
   return undefined;

@@ -7,17 +7,20 @@ interface Mix {
   delayMs: number;
   /** See lives.ts. */
   killEveryMs: number;
+  /** See quotas.ts. */
+  hasQuotas: boolean;
 }
 
 /** After which every client in a run counts a request to storage as unanswered. */
 export const STORAGE_TIMEOUT_MS = 600;
 
 export const MIXES = {
-  none: { rates: {}, delayMs: 0, killEveryMs: Number.POSITIVE_INFINITY },
+  none: { rates: {}, delayMs: 0, killEveryMs: Number.POSITIVE_INFINITY, hasQuotas: false },
   light: {
     rates: { 'drop-reply': 0.02, reset: 0.01, 'delay-after': 0.01, 'flush-scripts': 0.001 },
     delayMs: 100,
     killEveryMs: 10_000,
+    hasQuotas: true,
   },
   heavy: {
     rates: {
@@ -33,6 +36,7 @@ export const MIXES = {
     },
     delayMs: 4_000,
     killEveryMs: 3_000,
+    hasQuotas: true,
   },
 } satisfies Record<string, Mix>;
 

@@ -2,6 +2,7 @@
 import type { Finding } from '../../store/store.ts';
 import { FAULTS, type FaultName, type Verdict } from './checker.ts';
 import type { Event } from './history.ts';
+import type { QuotaFigures, QuotaName } from './quotas.ts';
 
 export interface Run {
   seed: number;
@@ -10,6 +11,9 @@ export interface Run {
   faultsInjected: Record<string, number>;
   auditFindings: Finding[];
   leftovers: string[];
+  quotas: Record<QuotaName, QuotaFigures>;
+  /** How often work did not go on when a quota was lifted. */
+  stalled: number;
   seconds: number;
   /** From the first enqueue until everything was delivered. */
   messagesPerSecond: number;
@@ -34,12 +38,12 @@ export function figuresOf({ seed, verdict, faultsInjected, ...run }: Run) {
     ...run,
     leftovers: run.leftovers.length,
     auditFindings: run.auditFindings.length,
-    passed: isSound && run.leftovers.length === 0 && run.auditFindings.length === 0,
+    passed: isSound && run.leftovers.length === 0 && run.auditFindings.length === 0 && run.stalled === 0,
   };
 }
 
 export function tableOf(figures: TortureFigures): string {
-  const { redelivered, faultKinds } = figures;
+  const { redelivered, faultKinds, quotas } = figures;
   const rows: [string, string | number][] = [
     ['enqueued', figures.enqueued],
     ['acknowledged', figures.acknowledged],
@@ -49,11 +53,17 @@ export function tableOf(figures: TortureFigures): string {
     ['cancelled', figures.cancelled],
     ...Object.entries(redelivered).map(([cause, count]): [string, number] => [`redelivered: ${cause}`, count]),
     ...Object.entries(faultKinds).map(([kind, count]): [string, number] => [`fault: ${kind}`, count]),
+    ...Object.entries(quotas).flatMap(([name, { filled, met, longestMs }]): [string, number][] => [
+      [`quota: ${name}, filled`, filled],
+      [`quota: ${name}, refused or held back`, met],
+      [`quota: ${name}, longest until work went on, ms`, longestMs],
+    ]),
     ['kills of the Worker', figures.kills],
     ['messages per second', figures.messagesPerSecond],
     ...Object.keys(FAULTS).map((name): [string, number] => [name, figures[name as FaultName]]),
     ['audit findings', figures.auditFindings],
     ['leftovers', figures.leftovers],
+    ['stalled after a quota', figures.stalled],
   ];
   const width = (column: 0 | 1) => Math.max(...rows.map((row) => String(row[column]).length));
   const widths = [width(0), width(1)] as const;

@@ -4,7 +4,8 @@ import { MIXES, type MixName } from './mixes.ts';
 
 const HELP = `Usage: npm run torture [-- options]
 
-Enqueues and delivers under faults, then judges the history. Exits 0 if nothing was lost and every duplicate has a cause.
+Enqueues and delivers under faults and quotas that fill up and are lifted, then judges the history. Exits 0 if nothing was lost, every
+duplicate has a cause, and work went on by itself.
 
   --seconds N    how long faults and producers go on (default 30; with --messages alone, 900 at most)
   --messages M   or until so many messages were enqueued

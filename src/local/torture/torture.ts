@@ -26,6 +26,7 @@ import { seenIn } from './observed.ts';
 import { operate, resumeAll } from './operators.ts';
 import { startTortureOutbox } from './outbox.ts';
 import { overHttp, produce, throughStore } from './producers.ts';
+import { type Quotas, watchQuotas } from './quotas.ts';
 import { chanceFor } from './random.ts';
 import { auditAll, bringForward, isEmpty, recount, removeKeys } from './recount.ts';
 import { figuresOf, type Run, tableOf, verdictOf } from './report.ts';
@@ -52,6 +53,7 @@ interface Stage extends Settings {
   root: string;
   openStore: (options?: StoreOptions) => Store;
   operations: Operations;
+  quotas: Quotas;
   stopFaults: () => void;
 }
 
@@ -72,7 +74,12 @@ async function main(settings: Settings): Promise<void> {
   const { rates, delayMs } = MIXES[settings.mix];
   const seeded = seededFaults({ seed: settings.seed, rates, delayMs });
   let faulty = false;
-  const stack = await startStack({
+  const quotas = watchQuotas({
+    emulator: () => stack.emulator,
+    chance: chanceFor(settings.seed, 'quotas'),
+    progress: () => [outbox.deliveries(), book.acked()],
+  });
+  const stack: Stack = await startStack({
     redis: settings.redis === 'embedded' ? undefined : settings.redis,
     env: {
       OUTBOX_URL: outbox.url,
@@ -86,6 +93,7 @@ async function main(settings: Settings): Promise<void> {
     emulator: {
       faults: (request) => (faulty ? seeded.faults(request) : undefined),
       observe: (observation) => {
+        quotas.see(observation);
         const seen = seenIn(observation);
         if (seen) book.see(seen);
         else recordOperation(history, observation);
@@ -104,7 +112,7 @@ async function main(settings: Settings): Promise<void> {
   const operations = openOperations({ runner: scriptRunner({ send }), prefix });
   try {
     faulty = true;
-    const stage = { ...settings, stack, history, book, redisClient, root, openStore: open, operations };
+    const stage = { ...settings, stack, history, book, redisClient, root, openStore: open, operations, quotas };
     const run = await torture({ ...stage, stopFaults: () => (faulty = false) });
     const report = { ...run, faultsInjected: seeded.counts };
     const figures = figuresOf(report);
@@ -150,11 +158,14 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
   const sweeping = sweepAtOnce([stage.openStore(), stage.openStore({ version: 1 })], () => phase === 'over');
   const { operations } = stage;
   const operating = operate({ operations, history, chance: chance('operator'), isOver: () => phase !== 'faults' });
+  const { hasQuotas } = MIXES[stage.mix];
+  const filling = hasQuotas ? stage.quotas.run(() => phase !== 'faults') : undefined;
   await produceAll(stage, lives.url);
 
   progress.say('the faults stop, and what is left is drained');
   stage.stopFaults();
   phase = 'draining';
+  await filling;
   await lives.stop();
   await operating;
   await until(async () => {
@@ -185,6 +196,8 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
     leftovers,
     seconds: Math.round(seconds),
     messagesPerSecond,
+    quotas: stage.quotas.figures(),
+    stalled: stage.quotas.stalled(),
     redis: stack.redis,
   };
 }

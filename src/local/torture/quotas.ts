@@ -49,7 +49,7 @@ export interface QuotaOptions {
 
 /** The first of each comes early and is short, so that a short run meets them; later ones outlast leases and drains. */
 const FIRST = { pauseMs: 300, heldMs: 700 };
-const LATER = { pauseMs: 3_000, heldMs: 5_000 };
+const LATER = { pauseMs: 5_000, heldMs: 5_000 };
 const LEAST_HELD_MS = 300;
 /** For so long it is waited for one that is not reached. */
 const REACHED_WITHIN_MS = 1_500;

@@ -76,6 +76,8 @@ const SETTINGS = {
   SLUICE_BATCH: whole(1, 500, 100),
   /** Dead letters that each queue keeps: of more, the oldest go, and are counted. */
   SLUICE_DEAD_LETTERS: whole(1_000, 10_000_000, 100_000),
+  /** Commands of the database's plan in a month, for the warning at 80 %. 0: they are not watched. */
+  SLUICE_MONTHLY_COMMANDS: whole(0, 1_000_000_000_000, 0),
   /** Days that a dead letter is kept. */
   SLUICE_DEAD_DAYS: whole(1, 3_650, 30),
   /** Where deliveries may go: hosts, or `*.` and what is above them, with a port where it is not 443. None: any public address. */

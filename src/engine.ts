@@ -364,7 +364,7 @@ export function openEngine(
     openTallies({ runner: scriptRunner({ send }), prefix, recognisedMs }),
     env as object,
   );
-  const health = healthCheck(send, prefix);
+  const health = healthCheck(send, prefix, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS });
   const claimsDrain = () => {
     const claims = unattended;
     unattended = false;

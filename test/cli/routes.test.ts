@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type CliOptions, runCli } from '../support/cli.ts';
 
-/** `METHOD path` to the answers, one after the other; the last one stays. A number is a status, a text no JSON. */
+const PROBLEM = { 'content-type': 'application/problem+json' };
+
+/** `METHOD path` to the answers, one after the other; the last one stays. A number is a status, a text no JSON, what has a detail a problem. */
 let answers: Record<string, (object | number | string)[]>;
 let requests: { call: string; body: unknown; token: string | undefined }[];
 let server: Server;
@@ -18,10 +20,11 @@ beforeAll(async () => {
     requests.push({ call, body: text === '' ? undefined : JSON.parse(text), token: request.headers.authorization });
     const left = answers[call] ?? [404];
     const answer = left.length > 1 ? left.shift() : left[0];
+    if (typeof answer === 'object' && 'detail' in answer) response.writeHead(503, PROBLEM);
     if (typeof answer === 'object') return response.end(JSON.stringify(answer));
     if (typeof answer === 'string') return response.end(answer);
     const code = answer === 404 ? 'not_found' : 'storage_unreachable';
-    response.writeHead(answer ?? 500, { 'content-type': 'application/problem+json' });
+    response.writeHead(answer ?? 500, PROBLEM);
     return response.end(JSON.stringify({ title: 'There is nothing at this path', code }));
   }).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -145,6 +148,16 @@ test('a server that is no Sluice, or sends it elsewhere, is told apart from one 
     err: expect.stringMatching(/^error: garbled: .*\n {2}is the URL that of a Sluice/),
   });
   expect(examined).toMatchObject({ code: 1, out: expect.stringMatching(/^fail +reachable +garbled: /m) });
+});
+
+test('the doctor says in plain words what storage refuses', async () => {
+  const detail = "max requests limit exceeded: the month's commands are used up: take a larger plan";
+  answers = { 'GET /health': [{ code: 'storage_refused', title: 'Storage refuses', detail }] };
+  const { code, out } = await sluice(['doctor']);
+  expect(code).toBe(1);
+  expect(out).toMatch(
+    /^fail +health +GET \/health answered 503 storage_refused: max requests .* take a larger plan\n/m,
+  );
 });
 
 test('the doctor reads the clock and the last sweep where the deployment tells them', async () => {

@@ -107,7 +107,7 @@ function* judgeHealth({ status, code, detail, body, ms }: Seen): Generator<Findi
   const { warnings = [] } = body as Partial<Health>;
   if (warnings.length === 0) yield finding('storage', 'ok', 'it answers, may be written, and evicts nothing');
   for (const warning of warnings)
-    yield finding('storage', 'fail', warning, 'change it at the database, before it loses messages');
+    yield finding('storage', 'fail', warning, 'change it at the database, before it loses or refuses messages');
 }
 
 /** Who has no token gets nothing. */

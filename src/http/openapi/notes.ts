@@ -328,7 +328,10 @@ describe(answers.RingList, {
 });
 describe(answers.RingAdded, { added: 'How many were not in the ring before.' });
 describe(answers.RingRemoved, { removed: 'How many were in the ring.' });
-describe(answers.Health, { status: 'unsafe: eviction is on.', warnings: 'What to change, a sentence each.' });
+describe(answers.Health, {
+  status: 'unsafe: eviction is on, or memory or the commands of the month run out.',
+  warnings: 'What to change, a sentence each.',
+});
 describe(ProblemAnswer, {
   type: '`urn:sluice:problem:` and the code.',
   code: 'Stable: decide by it.',

@@ -9,6 +9,7 @@ const AFTERWARDS = [
   'test/dashboard/*.test.ts',
   'test/dev.test.ts',
   'test/drain/*.test.ts',
+  'test/platform/cpu.test.ts',
   'test/regressions/drain.test.ts',
   'test/storage/clocks.test.ts',
   'test/torture.test.ts',

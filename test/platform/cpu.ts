@@ -11,7 +11,7 @@ import { Worker } from 'node:worker_threads';
 export interface CpuGuard {
   /** From now on the process may use so much more, ms. */
   watch(ms: number): void;
-  /** @returns what it has used since, ms */
+  /** @returns what it has used since, ms: more than it might where it is killed at this very moment */
   unwatch(): number;
   /** Resolves when it was killed. */
   killed: Promise<undefined>;
@@ -54,4 +54,11 @@ export function guardCpu(pid: number): CpuGuard {
   };
 }
 
-const usedNs = (file: string) => Number(readFileSync(file, 'utf8').split(' ')[0]);
+/** Of a process that is gone, more than any may. */
+function usedNs(file: string): number {
+  try {
+    return Number(readFileSync(file, 'utf8').split(' ')[0]);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -114,5 +114,6 @@ async function guarded(
   cpu.watch(cpuMs);
   call(url + path, { ...init, headers }).then(answered.resolve, answered.reject);
   const told = await Promise.race([over(id), cpu.killed]);
-  return told && { ...told, cpuMs: cpu.unwatch() };
+  const usedMs = cpu.unwatch();
+  return told && usedMs <= cpuMs ? { ...told, cpuMs: usedMs } : undefined;
 }

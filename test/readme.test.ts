@@ -46,6 +46,10 @@ test('the README has one queue to copy and the curl commands to go with it', () 
   for (const command of commands) expect(command).toContain(HOST);
 });
 
+test('the README is short', () => {
+  expect(README.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
+});
+
 describe('with the queue of the README in place of ours', () => {
   let folder: string;
   let stack: Stack | undefined;

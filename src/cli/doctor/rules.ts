@@ -11,7 +11,7 @@ const SWEEP_FAIL_MS = 600_000;
 /** A sweep that finds nothing to do is noted so often. */
 const NOTED_MS = 600_000;
 const TRIGGER =
-  'is there a cron trigger ("* * * * *" in wrangler.toml)? `POST /v1/sweep` and `POST /v1/drain` do its work by hand';
+  'is there a cron trigger ("* * * * *" in wrangler.toml; a new one takes up to 15 minutes to spread)? `POST /v1/sweep` and `POST /v1/drain` do its work by hand';
 const MINUTE_MS = 60_000;
 const BACKLOG_WARN_MS = 5 * MINUTE_MS;
 
@@ -91,7 +91,7 @@ function judgeSecrets({ queue, missingSecrets = [] }: QueueReport): Finding[] {
       'secrets',
       'warn',
       found,
-      `npx wrangler secret put ${name}, or in development npm run dev -- --var ${name}:whsec_…`,
+      `npx wrangler secret put ${name}, or in development npm run dev -- --var ${name}:whsec_…, or in .dev.vars and under [secrets] in wrangler.toml`,
     );
   });
 }

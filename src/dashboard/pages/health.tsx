@@ -51,7 +51,12 @@ function Cron() {
         Cron <span class={`badge ${runs ? 'ok' : 'failed'}`}>{runs ? 'running' : 'late'}</span>
       </h2>
       <p>{lastSweepAt === undefined ? 'No sweep has run yet.' : `The last sweep was ${relative(lastSweepAt, now)}.`}</p>
-      {runs ? null : <p>It sweeps and drains each minute where wrangler.toml has the trigger "* * * * *".</p>}
+      {runs ? null : (
+        <p>
+          It sweeps and drains each minute where wrangler.toml has the trigger "* * * * *". A new one takes up to 15
+          minutes to spread.
+        </p>
+      )}
     </section>
   );
 }

@@ -10,7 +10,7 @@
 -- KEYS[…]  what its caller knows of the others: its lease, the indexes of its pools, the claim, m:<id> and result:<id> of what it
 --          settles, and of what comes with that as an enqueue
 -- Beyond   breakers, dead:<queue>, damaged:<key>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, m:<id>,
---          parked:<queue>, rate:<period>:<name>, ready:<pool>, stats:totals, then:<id>
+--          parked:<queue>, rate:<period>:<name>, ready:<pool>, schedules, stats:totals, then:<id>
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  lease        the consumer's own name for it

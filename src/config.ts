@@ -80,7 +80,7 @@ const SETTINGS = {
   SLUICE_MONTHLY_COMMANDS: whole(0, 1_000_000_000_000, 0),
   /** Days that a dead letter is kept. */
   SLUICE_DEAD_DAYS: whole(1, 3_650, 30),
-  /** Where deliveries may go: hosts, or `*.` and what is above them, with a port where it is not 443. None: any public address. */
+  /** Where deliveries may go: hosts, or `*.` and what is above them, with a port where it is not 443. None: any public name. */
   SLUICE_DESTINATION_HOSTS: hosts,
   /** `true`: deliveries may go to http and private addresses. For this machine only. */
   SLUICE_DESTINATION_LOCAL: yesOrNo('false'),

@@ -93,10 +93,7 @@ export function createSluice<Env extends object>({
   const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules });
   const engines = remembered(open);
   const app = createApp(functions, (env, context) => engines.of(env).under(invocationOf(context)));
-  rehearse(queues, {
-    open: engines.of,
-    fetch: (request, env) => app.fetch(request, env, FLOATING as ExecutionContext),
-  });
+  rehearse(queues, { open: engines.of, app });
   return {
     async fetch(request, env, context = FLOATING) {
       const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used

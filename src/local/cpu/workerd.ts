@@ -22,8 +22,15 @@ const BINARY: string = createRequire(import.meta.resolve('miniflare'))('workerd'
 /** Where it tells the port. */
 const CONTROL_FD = 3;
 
-/** @returns when it listens: the Worker is loaded then, and has served nothing yet */
-export async function startWorkerd({ mainModule, modules }: Bundle, env: Record<string, string>): Promise<Workerd> {
+/**
+ * @param output a file for what it prints, left out: here
+ * @returns when it listens: the Worker is loaded then, and has served nothing yet
+ */
+export async function startWorkerd(
+  { mainModule, modules }: Bundle,
+  env: Record<string, string>,
+  output: number | 'inherit' = 'inherit',
+): Promise<Workerd> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-cpu-'));
   try {
     const names = [mainModule, ...Object.keys(modules).filter((name) => name !== mainModule)];
@@ -31,7 +38,7 @@ export async function startWorkerd({ mainModule, modules }: Bundle, env: Record<
     const parts = names.map((name) => ({ name, kind: modules[name]?.type === 'esm' ? 'esModule' : 'text' }));
     await writeFile(join(folder, 'config.capnp'), configOf(parts, env));
     const child = spawn(BINARY, ['serve', `--control-fd=${CONTROL_FD}`, join(folder, 'config.capnp')], {
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      stdio: ['ignore', output, output, 'pipe'],
     });
     const port = await portIn(child.stdio[CONTROL_FD] as Readable);
     return {

@@ -64,7 +64,8 @@ export function guardArguments(asked: Asked = NOTHING_ASKED, limits: ScriptLimit
   ];
 }
 
-const luaNumber = (value: number) => (Number.isFinite(value) ? String(value) : '1e300');
+/** With a point in it: gopher-lua takes no other text with an exponent for a number. */
+const luaNumber = (value: number) => (Number.isFinite(value) ? String(value) : '1.0e300');
 
 /** All but `*` stands for itself. */
 function luaPattern(form: string): string {

@@ -65,7 +65,7 @@ local function guard(real, keys, argv, words)
     for _, arg in ipairs(args) do bytes = bytes + #arg end
     for _, key in ipairs(grown) do
       if #key > longest then return too_long .. #key .. ' bytes' end
-      local size = most < 1e300 and real.pcall('MEMORY', 'USAGE', key)
+      local size = most < 2 ^ 53 - 1 and real.pcall('MEMORY', 'USAGE', key)
       if bytes + (type(size) == 'number' and size or 0) > most then return too_large end
     end
     free = free - bytes

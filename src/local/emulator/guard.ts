@@ -64,8 +64,8 @@ export function guardArguments(asked: Asked = NOTHING_ASKED, limits: ScriptLimit
   ];
 }
 
-/** With a point in it: gopher-lua takes no other text with an exponent for a number. */
-const luaNumber = (value: number) => (Number.isFinite(value) ? String(value) : '1.0e300');
+/** Without an exponent: not every Lua reads one. */
+const luaNumber = (value: number) => String(Math.min(value, Number.MAX_SAFE_INTEGER));
 
 /** All but `*` stands for itself. */
 function luaPattern(form: string): string {

@@ -51,7 +51,7 @@ export const DEAR: readonly Question[] = [
     bytes: 20 * MIB,
     ask: async ({ key, post, run }) => {
       const read = async (name: string, bytes: number) => {
-        await run(`redis.call('SET', KEYS[1], string.rep('x', ARGV[1]))`, [key(name)], [Math.floor(bytes)]);
+        await run(`redis.call('SET', KEYS[1], string.rep('x', tonumber(ARGV[1])))`, [key(name)], [Math.floor(bytes)]);
         return post(JSON.stringify(['GET', key(name)]));
       };
       const below = await read('below', 9.9 * MIB);
@@ -131,7 +131,7 @@ function busy(seconds: number): Question {
 /** It is there by then, and has most of its time before it. */
 const HEAD_START_MS = 200;
 
-const COMPUTING = `for i = 1, ARGV[1] do end return 'ended'`;
+const COMPUTING = `for i = 1, tonumber(ARGV[1]) do end return 'ended'`;
 
 /** How often a loop goes round in so long: by trying, because scripts need not have a clock that goes on. @returns the text of an error where it is refused */
 async function turnsOf(ms: number, send: Probe['send']): Promise<number | string> {

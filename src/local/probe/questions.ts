@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { scripts } from '../../store/scripts.ts';
-import type { Parts } from './answers.ts';
+import type { Json, Parts } from './answers.ts';
 import { DEAR } from './dear-questions.ts';
 import { fieldOf, sectionsOf } from './info.ts';
 import { COMMANDS } from './lua.ts';
@@ -26,11 +26,13 @@ const CHEAP: readonly Question[] = [
   },
   {
     name: 'lua-numbers',
-    asks: 'how are numbers written?',
-    matters: 'Sluice formats each number that it computed, and relies on neither.',
-    commands: 4,
+    asks: 'how are numbers written, and read?',
+    matters:
+      'Sluice formats each number that it computed. It reads scores: one with an exponent would be none on gopher-lua.',
+    commands: 5,
     ask: async ({ key, run }) => ({
       tostring: await run('return tostring(1e15)'),
+      exponent: await run(`return tostring(tonumber('1e3'))`),
       argument: await run(`redis.call('SET', KEYS[1], 3.7) return redis.call('GET', KEYS[1])`, [key('n')]),
     }),
   },
@@ -47,7 +49,7 @@ const CHEAP: readonly Question[] = [
     matters: 'Sluice passes 200 at a time.',
     commands: 2,
     ask: async ({ run }) => {
-      const unpacked = 'local t = {} for i = 1, ARGV[1] do t[i] = i end return select("#", unpack(t))';
+      const unpacked = 'local t = {} for i = 1, tonumber(ARGV[1]) do t[i] = i end return select("#", unpack(t))';
       return { 200: await run(unpacked, [], [200]), 4000: await run(unpacked, [], [4_000]) };
     },
   },
@@ -57,7 +59,7 @@ const CHEAP: readonly Question[] = [
     matters: 'Sluice joins 1,000 at most.',
     commands: 2,
     ask: async ({ run }) => {
-      const joined = `local t = {} for i = 1, ARGV[1] do t[i] = 'x' end return #table.concat(t)`;
+      const joined = `local t = {} for i = 1, tonumber(ARGV[1]) do t[i] = 'x' end return #table.concat(t)`;
       return { 1000: await run(joined, [], [1_000]), 5000: await run(joined, [], [5_000]) };
     },
   },
@@ -125,11 +127,11 @@ const CHEAP: readonly Question[] = [
     matters: "The index of lanes has such scores: a rounded one changes a lane's turn.",
     commands: 3,
     ask: async ({ key, run }) => {
-      const text = await run(
-        `redis.call('ZADD', KEYS[1], '10696049115004928', 'm') return redis.call('ZSCORE', KEYS[1], 'm')`,
-        [key('set')],
-      );
-      return { text, isExact: Number(text) === 10_696_049_115_004_928 };
+      const read = `redis.call('ZADD', KEYS[1], '10696049115004928', 'm') local score = redis.call('ZSCORE', KEYS[1], 'm')`;
+      const [text, isRead] = (await run(`${read} return { score, tostring(tonumber(score) == 10696049115004928) }`, [
+        key('set'),
+      ])) as [Json, Json];
+      return { text, isExact: Number(text) === 10_696_049_115_004_928, isRead };
     },
   },
   {
@@ -243,7 +245,7 @@ const CHEAP: readonly Question[] = [
         declared: await run(flag + writes, [declared], [declared]),
         sameTag: await run(flag + writes, [declared], [same]),
         otherTag: await run(flag + writes, [declared], [other]),
-        notFirst: await run(`-- \n${flag.replace('#!', '-- #!')}${writes}`, [declared], [other]),
+        notFirst: await run(`\n${flag}${writes}`, [declared], [other]),
       };
     },
   },

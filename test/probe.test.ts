@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../src/local/emulator/faults.ts';
 import { type Answers, compare, EXPECTED, readAnswers } from '../src/local/probe/answers.ts';
 import { askAll } from '../src/local/probe/ask.ts';
-import { openDatabase } from '../src/local/probe/database.ts';
+import { type Database, openDatabase } from '../src/local/probe/database.ts';
 import { COMMANDS } from '../src/local/probe/lua.ts';
+import type { Question } from '../src/local/probe/question.ts';
 import { QUESTIONS } from '../src/local/probe/questions.ts';
 import { costOf } from '../src/local/probe/report.ts';
 import { type Redises, startEmbedded, startServer } from './support/bench.ts';
@@ -158,6 +159,33 @@ describe('a question that fails', () => {
     fault = { kind: 'reset' };
     expect((await ask())['noscript.failed']?.answer).toMatch(/^no answer: fetch failed: /);
   });
+});
+
+test('a key whose removal is refused keeps no other, and is told', async () => {
+  const there = new Set<string>();
+  const database: Database = {
+    async send([name, ...keys]) {
+      const reply = { status: 200, type: 'application/json', text: '', syncToken: undefined, ms: 0 };
+      if (name === 'UNLINK' && keys.some((key) => String(key).endsWith(':held'))) return { ...reply, error: 'ERR no' };
+      for (const key of keys) there[name === 'UNLINK' ? 'delete' : 'add'](String(key));
+      return { ...reply, result: 1 };
+    },
+    post: () => Promise.reject(new Error('not asked')),
+    bytes: () => 0,
+  };
+  const question: Question = {
+    name: 'q',
+    asks: '',
+    matters: '',
+    commands: 1,
+    ask: async ({ key, keyElsewhere, send }) => {
+      await send(['SET', key('held'), keyElsewhere('free')]);
+      return {};
+    },
+  };
+  const { left } = await askAll({ database, questions: [question], signal: new AbortController().signal });
+  expect(left).toEqual([expect.stringMatching(/^\{probe-[0-9a-f]{12}\}:held$/)]);
+  expect([...there]).toEqual(left);
 });
 
 test('it asks for each command and option that the scripts use', () => {

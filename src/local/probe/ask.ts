@@ -9,8 +9,6 @@ export interface Asking {
   questions: readonly Question[];
   /** Ends it before the next request; what was written is removed all the same. */
   signal: AbortSignal;
-  /** Told before each question. */
-  onQuestion?: ((question: Question) => void) | undefined;
 }
 
 export interface Asked {
@@ -22,27 +20,24 @@ export interface Asked {
 /** Of keys in one UNLINK. */
 const REMOVED_AT_ONCE = 100;
 
-export async function askAll({ database, questions, signal, onQuestion }: Asking): Promise<Asked> {
+export async function askAll({ database, questions, signal }: Asking): Promise<Asked> {
   const name = `probe-${randomBytes(6).toString('hex')}`;
   const traces = createTraces(database);
   const date = new Date().toISOString().slice(0, 10);
   const answers: Answers = {};
-  try {
-    for (const question of questions) {
-      if (signal.aborted) break;
-      onQuestion?.(question);
-      const parts = await partsOf(question, createProbe(name, database, traces, signal));
-      for (const [part, answer] of Object.entries(parts)) {
-        answers[`${question.name}.${part}`] = { answer, source: 'measured', date, from: 'npm run probe' };
-      }
-      await traces.remove();
+  for (const question of questions) {
+    if (signal.aborted) break;
+    const parts = await partsOf(question, createProbe(name, database, traces, signal));
+    for (const [part, answer] of Object.entries(parts)) {
+      answers[`${question.name}.${part}`] = { answer, source: 'measured', date, from: 'npm run probe' };
     }
-  } finally {
     await traces.remove();
   }
+  await traces.remove();
   return { answers, left: traces.left() };
 }
 
+/** Never throws: what was written has to be removed. */
 async function partsOf(question: Question, probe: Probe): Promise<Parts> {
   try {
     return await question.ask(probe);

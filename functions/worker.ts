@@ -1,4 +1,5 @@
 /** The deployed Worker: this deployment's queues, its sources and the edge functions it serves. */
+import { drainerOf } from '../src/cloudflare.ts';
 import { createSluice } from '../src/index.ts';
 import type { Env } from './app/env.ts';
 import { queues } from './app/queues.ts';
@@ -18,7 +19,7 @@ import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
 import { webhooks } from './webhooks.ts';
 
-export default createSluice<Env>({
+const sluice = createSluice<Env>({
   queues,
   sources,
   schedules: appSchedules,
@@ -37,4 +38,9 @@ export default createSluice<Env>({
     health,
     session,
   ],
-}) satisfies ExportedHandler<Env>;
+});
+
+export default sluice satisfies ExportedHandler<Env>;
+
+/** Drains where it is bound as DRAINER: wrangler.toml says how. */
+export const SluiceDrainer = drainerOf(sluice);

@@ -70,6 +70,8 @@ const SETTINGS = {
   SLUICE_CONCURRENCY: whole(1, 1_000, 5),
   /** Of a drain, for its handlers: they start only where their subrequests find one. Workers have six, of which one is storage's. */
   SLUICE_CONNECTIONS: whole(1, 1_000, 5),
+  /** Durable Objects that drain, where the binding DRAINER is there: the next one takes what the one before is too busy for. */
+  SLUICE_DRAINERS: whole(1, 10, 2),
   /** An idle drain looks again at this interval, ms, until its time is over. 0: it ends, and new work wakes another. */
   SLUICE_POLL_MS: whole(0, 60_000, 0),
   /** Messages that one exchange takes at most. */

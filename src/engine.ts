@@ -8,7 +8,9 @@ import { withSenders } from './destinations/send.ts';
 import { openDisabling } from './disabling.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
 import type { Attention, DrainOptions, DrainReport, Unsettled } from './drain/drain.ts';
-import { ASKED_MS, type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from './drain/life.ts';
+import type { Round, Watch } from './drain/drainer.ts';
+import { type Drainers, drainersOf } from './drain/drainers.ts';
+import { ASKED_MS, alarmLife, type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from './drain/life.ts';
 import { parcelOf } from './drain/parcel.ts';
 import { drain } from './drain/pump.ts';
 import { BadSettings, StorageError } from './errors.ts';
@@ -86,8 +88,16 @@ export interface Engine {
    * @throws StorageError
    */
   drainWoken(): Promise<DrainReport | undefined>;
+  /** Wakes a drainer that is bound, for now or for this instant, epoch ms; without one it is `drainWoken`. @throws StorageError */
+  wake(dueAt?: number): Promise<void>;
+  /** What the alarm of a drainer runs: it takes as much as a drain of cron. @throws StorageError */
+  drainAlarmed(watch: Watch): Promise<Round>;
+  /** Where some are bound. */
+  readonly drainers: Drainers | undefined;
   /** Whether work is left, or became ready, that nobody was woken for. Told once: whoever asks has to start a drain. */
   claimsDrain(): boolean;
+  /** When something is due that a drainer has to be told of, epoch ms; Infinity: nothing is. Told once. */
+  claimsDue(): number;
   /** Fires everything that is due. @throws StorageError */
   sweep(): Promise<SweepReport>;
   /**
@@ -116,6 +126,9 @@ const DAY_MS = 86_400_000;
 /** Storage was away when a woken drain began: it tries again so much later, as long as its own time lasts. */
 const STORAGE_WAIT_MS = 1_000;
 
+/** Cron tells a drainer of what is due so soon: before that another tick would not. */
+const TOLD_MS = 120_000;
+
 /** An audit answers after so long at the latest, with a cursor where there is more: whoever asked for it still waits. */
 const AUDIT_MS = 12_000;
 
@@ -141,6 +154,10 @@ export function openEngine(
   /** Where each handler needs connections, no more than find theirs. */
   const atOnce = Math.min(config.SLUICE_CONCURRENCY, Math.max(1, Math.floor(config.SLUICE_CONNECTIONS / fewest)));
   const woken = wokenLife(config.SLUICE_DRAIN_MS, timeoutsMs);
+  const alarmed = alarmLife(config.SLUICE_DRAIN_MS, timeoutsMs);
+  const drainers = drainersOf(env as object, config.SLUICE_DRAINERS);
+  /** Of a drain that is woken now. */
+  const fresh = drainers ? alarmed : woken;
   const slow = delivered.find(({ timeoutMs }) => timeoutMs > MOST_TIMEOUT_MS);
   if (slow) {
     const reason = `the timeout of queue "${slow.name}" (${slow.timeoutMs} ms) is more than any drain lives`;
@@ -168,6 +185,22 @@ export function openEngine(
   let unattended = false;
   const noteWork = () => {
     unattended = true;
+  };
+  const claimsDrain = () => {
+    const claims = unattended;
+    unattended = false;
+    return claims;
+  };
+  /** When something is due that no drainer was told of. */
+  let dueAt = Number.POSITIVE_INFINITY;
+  const noteDue = <Answer extends { dueInMs?: number }>(answer: Answer): Answer => {
+    if (drainers && answer.dueInMs !== undefined) dueAt = Math.min(dueAt, Date.now() + answer.dueInMs);
+    return answer;
+  };
+  const claimsDue = () => {
+    const claimed = dueAt;
+    dueAt = Number.POSITIVE_INFINITY;
+    return claimed;
   };
   const tellSpent = ({ requests: counted }: Invocation, names: string[] = []) => {
     noteWork();
@@ -259,7 +292,12 @@ export function openEngine(
     const runner = scriptRunner({ send: sendWithin(msLeft), repeatAfterMs: [] });
     return openDisabling(openTopicStore({ runner, prefix }), queues, afford);
   };
-  const drainOnce = async (budget: Budget, attention: Attention, pollMs: number, trace: DrainOptions['trace']) => {
+  /** What a drain of this life cannot take is for cron's. */
+  const leftFor = (life: Life) => (timeoutMs: number, inMs: number) => {
+    const wake = wakeFor(life, [timeoutMs]);
+    if (wake && inMs <= wake.withinMs) noteWork();
+  };
+  const drainOnce = async (budget: Budget, attention: Attention, more: Partial<DrainOptions>) => {
     const disabling = disablingWithin(budget);
     const store = firing(storesFor(budget, sendWithin(budget.msLeft)));
     await settleKept(store);
@@ -274,11 +312,8 @@ export function openEngine(
       connections: most === 0 ? Number.POSITIVE_INFINITY : config.SLUICE_CONNECTIONS, // none is needed
       batch: config.SLUICE_BATCH,
       leaseMs: config.SLUICE_LEASE_MS,
-      pollMs,
-      onLeft: (timeoutMs, inMs) => {
-        const wake = wakeFor(woken, [timeoutMs]);
-        if (wake && inMs <= wake.withinMs) noteWork(); // what a fresh drain cannot take is for cron's
-      },
+      onLeft: leftFor(fresh),
+      onDue: (dueInMs) => noteDue({ dueInMs }),
       onTripped: (tripped) => {
         for (const { name, openUntil } of tripped) {
           const { queue, group = '' } = parseGroupName(name);
@@ -300,20 +335,20 @@ export function openEngine(
         if (disables !== undefined) disabling.note(message, disables);
       },
       keepsStacks: config.SLUICE_FAILURE_STACKS,
-      trace,
+      ...more,
     }).finally(disabling.ended);
   };
-  const drainWithin = (budget: Budget, attention: Attention, pollMs = 0) => {
+  const drainWithin = (budget: Budget, attention: Attention, more: Partial<DrainOptions> = {}) => {
     unattended = false;
-    return tracedDrain(batchOf?.(), (trace) => drainOnce(budget, attention, pollMs, trace));
+    return tracedDrain(batchOf?.(), (trace) => drainOnce(budget, attention, { ...more, trace }));
   };
   /** The drain at work under an invocation. */
   const attended = new WeakMap<Invocation, Attention>();
   const attending = async <Result>(
     invocation: Invocation,
     work: (attention: Attention, of: Invocation) => Promise<Result>,
+    attention: Attention = { asked: false },
   ) => {
-    const attention: Attention = { asked: false };
     attended.set(invocation, attention);
     try {
       return await work(attention, invocation);
@@ -334,7 +369,7 @@ export function openEngine(
       const budget = budgetFor(woken, invocation, { start });
       let report: DrainReport | undefined;
       try {
-        if (!budget.isClosing()) report = await drainWithin(budget, attention);
+        if (!budget.isClosing()) report = await drainWithin(budget, attention, { onLeft: leftFor(woken) });
       } catch (error) {
         const isAway = error instanceof StorageError && error.code !== 'refused' && error.code !== 'subrequests';
         // Told only now that nobody has looked: while it tries, the next requests need not.
@@ -352,11 +387,25 @@ export function openEngine(
       if (waitMs > 0) await sleep(waitMs);
     }
   };
+  /** @returns whether one looks then: whatever is noted for later it finds by itself */
+  const wakeDrainer = async (at: number, invocation?: Invocation): Promise<boolean> => {
+    if (!drainers) return false;
+    if (at <= Date.now()) unattended = false;
+    if (at <= dueAt) dueAt = Number.POSITIVE_INFINITY;
+    if (invocation) invocation.requests += 1;
+    return drainers.wake(at);
+  };
+  /** What a drain has left, or put off, is for a drainer. */
+  const handOn = async () => {
+    const isLeft = claimsDrain();
+    const at = isLeft ? Date.now() : claimsDue();
+    if (at < Number.POSITIVE_INFINITY && !(await wakeDrainer(at)) && isLeft) noteWork();
+  };
   /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
   const wakeOf = (drafts: Draft[], wakes = true) => {
     const queuesOf = drafts.flatMap(({ queue }) => (queue?.pool === DRAINED ? [queue.timeoutMs] : []));
     if (!wakes && queuesOf.length > 0) noteWork();
-    return wakes && wakeFor(woken, queuesOf);
+    return wakes && wakeFor(fresh, queuesOf);
   };
 
   const counting = openSources(
@@ -365,11 +414,6 @@ export function openEngine(
     env as object,
   );
   const health = healthCheck(send, prefix, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS });
-  const claimsDrain = () => {
-    const claims = unattended;
-    unattended = false;
-    return claims;
-  };
 
   /** @param shared by all that is asked of this engine; without one, each drain has an invocation of its own */
   const under = (shared?: Invocation): Engine => {
@@ -389,13 +433,25 @@ export function openEngine(
     const operator = lazily(() =>
       openOperator(operations(), config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (shared?.requests ?? 0)),
     );
-    const topics = lazily(() =>
-      openTopics({ topics: openTopicStore({ runner, prefix }), store: store(), queues, wakeOf }),
-    );
+    const topics = lazily(() => {
+      const opened = openTopics({ topics: openTopicStore({ runner, prefix }), store: store(), queues, wakeOf });
+      return {
+        ...opened,
+        publish: async (...all: Parameters<Topics['publish']>) => noteDue(await opened.publish(...all)),
+      };
+    });
     const rings = lazily(() => openRings({ runner, prefix }));
     const stats = lazily(() => statsOf(openStats({ runner, prefix })));
     const schedulesOf = lazily(() => openSchedules(scheduleStore(), known));
     const sessions = lazily(() => openSessions(send, prefix));
+    const drainWoken = async () => {
+      const of = invocation();
+      const atWork = attended.get(of);
+      if (!atWork) return attending(of, (attention) => drainUnder(of, attention));
+      atWork.asked = true;
+      atWork.look?.();
+      return undefined;
+    };
     const consuming = <Answer>(consume: (store: Store) => Promise<Answer>) =>
       consumeFiring(store(), scheduleStore(), known, consume);
     return {
@@ -403,11 +459,12 @@ export function openEngine(
       config,
       queues,
       sources: counting,
-      enqueue(drafts, name, origin = {}) {
+      async enqueue(drafts, name, origin = {}) {
         if (shared && batchOf) shared.requests += 1; // the export of its span
-        return tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
+        const enqueuing = tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
           enqueueDrafts(store(), queues, drafts, { ...name, wake: wakeOf(drafts, origin.wakes) }, traceparent),
         );
+        return noteDue(await enqueuing);
       },
       receive: (request) => consuming((consumed) => receive(consumed, request)),
       settle: (request) => consuming((consumed) => settle(consumed, request)),
@@ -440,15 +497,23 @@ export function openEngine(
       },
       drain: (timeMs) =>
         attending(invocation(), (attention, of) => drainWithin(budgetFor(lifeOf(timeMs, timeoutsMs), of), attention)),
-      async drainWoken() {
-        const of = invocation();
-        const atWork = attended.get(of);
-        if (!atWork) return attending(of, (attention) => drainUnder(of, attention));
-        atWork.asked = true;
-        atWork.look?.();
-        return undefined;
+      drainWoken,
+      async wake(at = Date.now()) {
+        if (await wakeDrainer(at, shared)) return;
+        const isFar = at - Date.now() > woken.takesMs; // cron's is the drain for that
+        if (!isFar) await drainWoken();
       },
+      async drainAlarmed({ attention: asked, onBusy }) {
+        const alarm = (attention: Attention, of: Invocation) =>
+          drainWithin(budgetFor(alarmed, of), attention, { onBusy });
+        const { delivered, ended } = await attending(invocation(), alarm, asked);
+        const isStored = ended !== 'storage';
+        const dueInMs = claimsDue() - Date.now();
+        return { isFruitful: delivered > 0 && isStored, againInMs: claimsDrain() || !isStored ? 0 : dueInMs };
+      },
+      drainers,
       claimsDrain,
+      claimsDue,
       sweep: async () => (await sweepWithin(cronBudget(invocation()))).report,
       async tick(asked) {
         const of = invocation();
@@ -456,9 +521,14 @@ export function openEngine(
         const follow = (swept: SweepAnswer) => register(noticedStores(budget).schedules, swept);
         const { report, ready, nextInMs } = await sweepWithin(budget, follow);
         const polls = config.SLUICE_POLL_MS; // only drains of cron poll: there is about one at a time
-        if (!ready && nextInMs > budget.msToSleep() && polls === 0) return { sweep: report };
-        const drained = attending(of, (attention) => drainWithin(budget, attention, polls));
-        return { sweep: report, drain: await drained.catch(unlooked) };
+        if (!ready && polls === 0) {
+          if (nextInMs <= TOLD_MS && (await wakeDrainer(Date.now() + nextInMs, of))) return { sweep: report };
+          if (nextInMs > budget.msToSleep()) return { sweep: report };
+        }
+        const drained = attending(of, (attention) => drainWithin(budget, attention, { pollMs: polls }));
+        const drainReport = await drained.catch(unlooked);
+        await handOn();
+        return { sweep: report, drain: drainReport };
       },
       health,
     };

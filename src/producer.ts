@@ -1,7 +1,7 @@
 /** Enqueueing: whole requests, of which all messages are stored or none. */
 import { complete, type Draft, type Queues } from './complete.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
-import { type NewMessage, newToken, type Unnamed } from './message.ts';
+import { DRAINED, type NewMessage, newToken, type Unnamed } from './message.ts';
 import { areOver } from './message-json.ts';
 import type { EnqueueAnswer, Store, Wake } from './store/store.ts';
 
@@ -28,6 +28,8 @@ export interface Enqueued {
   wake: boolean;
   /** The request had been applied before. */
   repeated: boolean;
+  /** In so many ms the first delayed message of a drained queue is due. */
+  dueInMs?: number;
 }
 
 /** Names a request, so that sending it again enqueues nothing twice. */
@@ -73,20 +75,31 @@ export async function enqueueDrafts(
     queue: drafts[index]?.queue?.name ?? '',
     dueAt: delayMs > 0 ? Number.POSITIVE_INFINITY : notBefore,
   }));
-  return receiptsFor(places, store.enqueue({ messages, ...request }));
+  return receiptsFor(places, store.enqueue({ messages, ...request }), dueInMs(drafts, messages));
+}
+
+function dueInMs(drafts: Draft[], messages: Unnamed[]): { dueInMs?: number } {
+  let soonest = Number.POSITIVE_INFINITY;
+  messages.forEach(({ delayMs, notBefore = 0 }, index) => {
+    if (delayMs === 0 && notBefore === 0) return;
+    const inMs = Math.max(delayMs, notBefore - Date.now());
+    if (inMs > 0 && drafts[index]?.queue?.pool === DRAINED) soonest = Math.min(soonest, inMs);
+  });
+  return soonest < Number.POSITIVE_INFINITY ? { dueInMs: soonest } : {};
 }
 
 /** Apart, so that drafts and messages are garbage while their request is under way: collecting it costs by what is still held. */
 async function receiptsFor(
   places: { queue: string; dueAt: number }[],
   answer: Promise<EnqueueAnswer>,
+  due: { dueInMs?: number },
 ): Promise<Enqueued> {
   const { ids, wake, repeated, met } = await answer;
   const now = Date.now();
   const receipts = places.map(({ queue, dueAt }, index) =>
     receiptOf(queue, ids[index] as string, dueAt > now, met.get(index)),
   );
-  return { receipts, wake, repeated };
+  return { receipts, wake, repeated, ...due };
 }
 
 /** @param first the message that it met under its dedup key */

@@ -1,13 +1,16 @@
 /** createSluice: queues and edge functions become a Worker. */
 
+import type { Draft } from './complete.ts';
+import { type Alarms, Drainer } from './drain/drainer.ts';
 import { type Engine, openEngine } from './engine.ts';
-import { StorageError } from './errors.ts';
+import { InvalidMessage, type Issue, StorageError } from './errors.ts';
 import { FLOATING, type Waits } from './floating.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
+import { isObject } from './http/body.ts';
 import { type Invocation, invocationOf } from './invocation.ts';
 import { logError, nameOfError } from './log.ts';
 import type { MessageOptions } from './message-options.ts';
-import { type Enqueued, queuesNamed, type Receipt } from './producer.ts';
+import { queuesNamed, type Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { rehearse } from './rehearsal.ts';
 import { type Ring, ringOf } from './ring.ts';
@@ -32,6 +35,26 @@ export interface BatchMessage<Input = unknown> {
   queue: Queue<Input, any, any>;
   body: Input;
   options?: MessageOptions;
+}
+
+/** A message of a batch that names its queue: beside its options, as in the HTTP API. */
+export interface NamedMessage extends MessageOptions {
+  queue: string;
+  body: unknown;
+}
+
+/** Enqueueing for whoever has no more of the queues than their names. */
+export interface NamedProducer {
+  /** @throws InvalidMessage, StorageError */
+  enqueue(queue: string, body: unknown, options?: MessageOptions): Promise<Receipt>;
+  /** 1 to 1000 messages, all or none, in one request. @throws InvalidMessage, StorageError */
+  enqueueMany(messages: NamedMessage[]): Promise<Receipt[]>;
+}
+
+/** Of a Durable Object that drains. */
+export interface DrainerState {
+  storage: Alarms;
+  id: { equals(other: never): boolean };
 }
 
 /** Enqueueing from code in the Worker: other handlers, other routes, Durable Objects. */
@@ -65,6 +88,10 @@ export interface Sluice<Env extends object> {
    * it wakes no drain: one at work takes the message, or one that the next request wakes, or cron's.
    */
   producer(env: Env, context?: Waits): Producer;
+  /** The same by names, for callers that do not share this code: what they send is judged as by the HTTP API. */
+  named(env: Env, context?: Waits): NamedProducer;
+  /** What a Durable Object does that is bound as DRAINER: `drainerOf` makes a class of it. */
+  drainer(env: Env, state: DrainerState): Drainer;
   /** A circular list of this deployment: `sluice.ring(env, 'sites').rotate(10)`. @throws RangeError where no ring can have this name */
   ring(env: Env, name: string): Ring;
 }
@@ -98,16 +125,15 @@ export function createSluice<Env extends object>({
     async fetch(request, env, context = FLOATING) {
       const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used
       const engine = engines.known(env); // none where the settings are bad
-      if (engine?.claimsDrain()) wakeDrain(engine.under(invocationOf(context)), context); // for what a drain has left, or this request made ready
+      if (engine) wakeClaimed(engine.under(invocationOf(context)), context);
       return response;
     },
     async scheduled(_controller, env, context) {
       await engines.of(env).under(invocationOf(context)).tick(); // awaited: what it throws shows up as a failed cron event
     },
-    producer(env, context) {
-      const invocation = invocationOf(context);
-      return producerOf(engines.of(env).under(invocation), context, invocation);
-    },
+    producer: (env, context) => producerOf(callerOf(engines.of(env), context)),
+    named: (env, context) => namedProducerOf(callerOf(engines.of(env), context)),
+    drainer: (env, { storage, id }) => drainerFor(engines.of(env), storage, id),
     ring: (env, name) => ringOf(engines.of(env).rings, name),
   };
 }
@@ -124,8 +150,22 @@ function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQu
 }
 
 const NO_OPTIONS = {};
+const NO_LIST: Issue = { field: 'messages', code: 'invalid', message: 'must be a list of messages' };
 
-function producerOf(engine: Engine, context: Waits | undefined, invocation: Invocation): Producer {
+/** Code in the Worker, or in another, that enqueues. */
+interface Caller {
+  /** Under its invocation. */
+  engine: Engine;
+  context: Waits | undefined;
+  invocation: Invocation;
+}
+
+function callerOf(engine: Engine, context: Waits | undefined): Caller {
+  const invocation = invocationOf(context);
+  return { engine: engine.under(invocation), context, invocation };
+}
+
+function producerOf(caller: Caller): Producer {
   const store = (messages: BatchMessage[], many: boolean) => {
     const drafts = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
       queue,
@@ -133,28 +173,18 @@ function producerOf(engine: Engine, context: Waits | undefined, invocation: Invo
       options,
       at: many ? `messages[${i}].` : '',
     }));
-    invocation.noteCaller(1, Date.now());
-    const waitUntil = (exported: Promise<unknown>) => context?.waitUntil(exported);
-    return stored(engine.enqueue(drafts, undefined, { waitUntil, wakes: context !== undefined }));
-  };
-  const wakeIf = (wake: boolean) => {
-    invocation.noteCaller(0, Date.now());
-    if (context && (wake || engine.claimsDrain())) wakeDrain(engine, context);
-  };
-  const stored = async (enqueuing: Promise<Enqueued>) => {
-    const { receipts, wake } = await enqueuing;
-    wakeIf(wake);
-    return receipts;
+    return storeFor(caller, drafts);
   };
   return {
     enqueueMany: (messages) => store(messages, true),
     async publish(topic, type, body, options) {
+      const { engine, context, invocation } = caller;
       const permitted = () => {}; // code of the deployment may reach every queue
       const publication = { ...options, type, body };
-      const { topics } = engine;
       invocation.noteCaller(2, Date.now()); // it reads the subscriptions first
-      const { receipts, wake } = await topics.publish(topic, publication, permitted, undefined, context !== undefined);
-      wakeIf(wake);
+      const published = engine.topics.publish(topic, publication, permitted, undefined, context !== undefined);
+      const { receipts, wake } = await published;
+      wakeIf(caller, wake);
       return receipts;
     },
     async enqueue(queue, body, options) {
@@ -164,12 +194,57 @@ function producerOf(engine: Engine, context: Waits | undefined, invocation: Invo
   };
 }
 
+function namedProducerOf(caller: Caller): NamedProducer {
+  const { queues } = caller.engine;
+  return {
+    async enqueue(name, body, options = NO_OPTIONS) {
+      const [receipt] = await storeFor(caller, [{ queue: queues.get(name), body, options, at: '' }]);
+      return receipt as Receipt;
+    },
+    async enqueueMany(messages: unknown) {
+      if (!Array.isArray(messages)) throw new InvalidMessage([NO_LIST]);
+      const drafts = messages.map((message: unknown, i) => {
+        const { queue, body, ...options } = (isObject(message) ? message : NO_OPTIONS) as NamedMessage;
+        return { queue: queues.get(queue), body, options, at: `messages[${i}].` };
+      });
+      return storeFor(caller, drafts);
+    },
+  };
+}
+
+async function storeFor(caller: Caller, drafts: Draft[]): Promise<Receipt[]> {
+  const { engine, context, invocation } = caller;
+  const waitUntil = (exported: Promise<unknown>) => context?.waitUntil(exported);
+  invocation.noteCaller(1, Date.now());
+  const { receipts, wake } = await engine.enqueue(drafts, undefined, { waitUntil, wakes: context !== undefined });
+  wakeIf(caller, wake);
+  return receipts;
+}
+
+function wakeIf({ engine, context, invocation }: Caller, wake: boolean): void {
+  invocation.noteCaller(0, Date.now());
+  if (!context) return;
+  if (wake) wakeDrain(engine, context);
+  wakeClaimed(engine, context);
+}
+
+/** For what a drain has left, or this request made ready, or is due later where a drainer has to be told. */
+function wakeClaimed(engine: Engine, context: Waits): void {
+  if (engine.claimsDrain()) wakeDrain(engine, context);
+  const dueAt = engine.claimsDue();
+  if (dueAt < Number.POSITIVE_INFINITY) wakeDrain(engine, context, dueAt);
+}
+
+function drainerFor(engine: Engine, alarms: Alarms, id: DrainerState['id']): Drainer {
+  return new Drainer({ alarms, drain: engine.drainAlarmed, next: engine.drainers?.behind(id) });
+}
+
 /**
- * Starts a drain behind the answer, or has the one look again that is at work there. Its failure is told to the log only: the messages
- * are stored, and cron drains them.
+ * Starts a drain behind the answer, or has the one look again that is at work there; a drainer does both where it is bound. Its failure
+ * is told to the log only: the messages are stored, and cron drains them.
  */
-export function wakeDrain(engine: Engine, context: Waits): void {
-  const drained = engine.drainWoken().catch((error: unknown) => {
+export function wakeDrain(engine: Engine, context: Waits, dueAt?: number): void {
+  const drained = engine.wake(dueAt).catch((error: unknown) => {
     logError('woken drain failed', { reason: error instanceof StorageError ? error.message : nameOfError(error) });
   });
   context.waitUntil(drained);

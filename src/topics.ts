@@ -11,7 +11,7 @@ import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from './err
 import { issuesOf } from './issues.ts';
 import { QUEUE_NAME } from './message.ts';
 import { MessageOptions } from './message-options.ts';
-import { enqueueDrafts, queuesNamed, type Receipt, type RequestName, receiptOf } from './producer.ts';
+import { type Enqueued, enqueueDrafts, queuesNamed, type Receipt, type RequestName, receiptOf } from './producer.ts';
 import type { Store, Wake } from './store/store.ts';
 import type { Applied, TopicStore } from './store/topics.ts';
 
@@ -78,7 +78,7 @@ export interface Topics {
     permit: (queue: string) => void,
     name?: RequestName,
     wakes?: boolean,
-  ): Promise<{ receipts: Published[]; wake: boolean; repeated: boolean }>;
+  ): Promise<Omit<Enqueued, 'receipts'> & { receipts: Published[] }>;
 }
 
 export interface TopicsOptions {

@@ -53,7 +53,7 @@ const LAYERS = [
   ],
   ['src/engine.ts', 'src/client/'],
   ['src/http/'],
-  ['src/rehearsal.ts', 'src/sluice.ts', 'src/index.ts'],
+  ['src/rehearsal.ts', 'src/sluice.ts', 'src/index.ts', 'src/cloudflare.ts'],
   ['functions/', 'src/cli/'],
   ['src/dashboard/'], // it runs in browsers: of the rest it has types only
 ];

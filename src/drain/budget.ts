@@ -56,6 +56,7 @@ export function openBudget(
   invocation: Invocation = new Invocation(),
   start: number = clock(),
 ): Budget {
+  const { sleepsMs = Number.POSITIVE_INFINITY } = limits;
   const closingAt = start + limits.takesMs;
   let endAt = start + limits.livesMs;
   let requests = 0;
@@ -92,7 +93,7 @@ export function openBudget(
     isClosing: (now = clock()) => closed || invocation.isSpent || now >= closingAt || budget.deliveriesLeft() === 0,
     msLeft: () => endAt - clock(),
     msToClosing: () => closingAt - clock(),
-    msToSleep: () => Math.max(0, closingAt - clock() - AWAKENING_MS),
+    msToSleep: () => Math.max(0, Math.min(sleepsMs, closingAt - clock() - AWAKENING_MS)),
     msForHandler: (now = clock()) => start + limits.livesMs - RESERVED_MS - now,
     finish: () => {
       endAt = Math.min(endAt, clock() + limits.settlesMs);

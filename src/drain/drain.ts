@@ -10,8 +10,8 @@ import type { Budget } from './budget.ts';
 export interface Attention {
   /** Since it looked last. */
   asked: boolean;
-  /** Has it look; set by the drain. */
-  look?: () => void;
+  /** Has it look; set by the drain. That answers false where it does not at once: all its handlers are busy, or it is at its end. */
+  look?: () => boolean;
 }
 
 /** What a drain has handled and cannot settle. */
@@ -53,6 +53,10 @@ export interface DrainOptions {
    * known), and in how many ms it is due. Nobody was woken for it.
    */
   onLeft?: ((timeoutMs: number, inMs: number) => void) | undefined;
+  /** Told instead of work that it leaves being busy, and takes itself when a handler is free. */
+  onBusy?: (() => void) | undefined;
+  /** Told at its end in how many ms the next timer is due that it knows of. */
+  onDue?: ((inMs: number) => void) | undefined;
   /** Whether the stacks of what handlers throw are kept with their messages. Default: yes. */
   keepsStacks?: boolean | undefined;
   /** Told of each delivery that did not end well. */

@@ -13,6 +13,8 @@ export interface Life {
   livesMs: number;
   /** When its last handler has ended it tries for so long to settle what it holds. */
   settlesMs: number;
+  /** It sleeps no longer than that for what is due later. Left out: as long as it takes messages. */
+  sleepsMs?: number;
 }
 
 /** Kept at the end of a life for the last exchange, and for handlers that were told to end. */
@@ -48,6 +50,12 @@ export function lifeOf(timeMs: number, timeoutsMs: readonly number[]): Life {
   return { takesMs, livesMs: Math.max(timeMs, Math.min(MOST_LIFE_MS, endsMs)), settlesMs };
 }
 
+/** One that an alarm began: it takes what one by cron takes, and does not sleep, because another alarm can be set. */
+export const alarmLife = (timeMs: number, timeoutsMs: readonly number[]): Life => ({
+  ...lifeOf(timeMs, timeoutsMs),
+  sleepsMs: 0,
+});
+
 /** One that a request woke: it takes what it can end in time. @param livesMs after so long it has to have ended */
 export function wokenLife(timeMs: number, timeoutsMs: readonly number[], livesMs: number = WOKEN_MS): Life {
   const { takesMs, settlesMs } = lifeOf(Math.min(livesMs, timeMs), timeoutsMs);
@@ -63,5 +71,6 @@ export function wakeFor(woken: Life, timeoutsMs: readonly number[]): Wake | fals
   const lateMs = (timeoutMs: number) => Math.min(woken.takesMs, woken.livesMs - RESERVED_MS - timeoutMs) - AWAKENING_MS;
   const takenMs = timeoutsMs.filter((timeoutMs) => lateMs(timeoutMs) >= 0);
   if (takenMs.length === 0) return false;
-  return { withinMs: lateMs(Math.min(...takenMs)), needsMs: Math.max(...takenMs) };
+  const { sleepsMs = Number.POSITIVE_INFINITY } = woken;
+  return { withinMs: Math.min(sleepsMs, lateMs(Math.min(...takenMs))), needsMs: Math.max(...takenMs) };
 }

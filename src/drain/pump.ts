@@ -17,7 +17,7 @@ import { type Connections, openConnections } from './connections.ts';
 import { LazyController } from './context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from './deliver.ts';
 import type { Attention, DrainEnd, DrainOptions, DrainReport } from './drain.ts';
-import { RESERVED_MS, UNDER_WAY_MS } from './life.ts';
+import { AWAKENING_MS, RESERVED_MS, UNDER_WAY_MS } from './life.ts';
 import { parcelOf } from './parcel.ts';
 
 /** A delivery whose handler was called and has not answered. */
@@ -82,6 +82,7 @@ class Pump {
   #inTransit = false;
   /** The last exchange brought less than wanted: new work wakes another drain. */
   #drained = false;
+  #hasEnded = false;
   /** It has said that it is busy: new work may wake another drain. */
   #gaveWay = false;
   /** Work that it leaves to others, by the shortest timeout of its queues; 0 where that is not known. */
@@ -128,17 +129,25 @@ class Pump {
       } else await this.#wait(this.#options.budget.msToClosing());
       this.#expireHandlers();
     }
+    this.#hasEnded = true;
     this.#tellLeft();
+    if (this.#nextDueAt !== undefined) this.#options.onDue?.(this.#nextDueAt - this.#clock());
     const { requests, ms } = this.#options.budget.used();
     return { ...this.#report, requests, ms, ended };
   }
 
-  /** There is something new, and nobody else was woken for it: it looks, or says once more that it is busy. */
-  #look(): void {
+  /**
+   * There is something new, and nobody else was woken for it: it looks, or says once more that it is busy.
+   * @returns whether it looks now; where all its handlers are busy it looks when one is free
+   */
+  #look(): boolean {
     this.#attention.asked = true;
+    if (this.#hasEnded || this.#options.budget.isClosing()) return false;
     this.#drained = false;
+    if (this.#options.onBusy && !this.#isFree()) return false; // whoever asked asks another
     this.#gaveWay = false;
     this.#notify?.();
+    return true;
   }
 
   /** Starts what waits, the most urgent first, as far as there is room. Not what another may hold by now. */
@@ -257,10 +266,11 @@ class Pump {
     return this.#running.length === 0 && this.#waiting.length === 0 && this.#outcomes.length === 0;
   }
 
-  /** Nothing is held, but a timer is due before the budget ends. */
+  /** Nothing is held, but a timer is due before the budget ends, and as soon as it may sleep. */
   #canSleep(): boolean {
     const { budget } = this.#options;
-    return this.#nextDueAt !== undefined && this.#nextDueAt - this.#clock() < budget.msToClosing();
+    const inMs = (this.#nextDueAt ?? Number.POSITIVE_INFINITY) - this.#clock();
+    return inMs < budget.msToClosing() && inMs <= budget.msToSleep() + AWAKENING_MS;
   }
 
   #isExchangeDue(): boolean {
@@ -387,7 +397,8 @@ class Pump {
   #noteLeft({ left }: ExchangeAnswer, want: number, { ending, busy }: { ending: boolean; busy: boolean }): void {
     if (want > 0 || busy) this.#gaveWay = busy;
     if (want > 0 || ending) this.#left = want > 0 && !this.#drained ? 0 : left;
-    if (busy && left !== undefined) this.#options.onLeft?.(left, 0);
+    const { onBusy, onLeft } = this.#options;
+    if (busy && left !== undefined) onBusy ? onBusy() : onLeft?.(left, 0);
     else if (ending) this.#tellLeft();
   }
 

@@ -31,6 +31,9 @@ export interface StackOptions {
   log?: (line: string) => void;
   bundle?: Bundle;
   rateLimit?: RateLimit;
+  /** See LocalWorkerOptions, as the next. */
+  drainer?: boolean | undefined;
+  alarms?: string | undefined;
 }
 
 export async function startStack({
@@ -42,6 +45,8 @@ export async function startStack({
   log,
   bundle,
   rateLimit,
+  drainer,
+  alarms,
 }: StackOptions): Promise<Stack> {
   const [redis, built] = await Promise.all([startRedis(wanted, data), bundle ?? buildBundle()]);
   const emulator = await startEmulator({
@@ -70,6 +75,8 @@ export async function startStack({
         bundle: built,
         env: bindings,
         rateLimit,
+        drainer,
+        alarms,
         log,
         ...(port === undefined ? {} : { port }),
       });

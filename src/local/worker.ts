@@ -27,6 +27,10 @@ export interface LocalWorkerOptions {
   port?: number;
   /** The binding RATE_LIMITER: so many calls of each key in so many seconds. */
   rateLimit?: RateLimit | undefined;
+  /** The binding DRAINER. */
+  drainer?: boolean | undefined;
+  /** Where its alarms are kept. Default: they end with the Worker. */
+  alarms?: string | undefined;
   /** Lines that the Worker logs. Default: to this process' stdout and stderr. */
   log?: ((line: string) => unknown) | undefined;
 }
@@ -34,6 +38,8 @@ export interface LocalWorkerOptions {
 // As in wrangler.toml: a test compares.
 export const COMPATIBILITY_DATE = '2026-10-20';
 export const COMPATIBILITY_FLAGS = ['global_fetch_strictly_public'];
+const NAME = 'sluice';
+const DRAINER = 'SluiceDrainer';
 
 /** @throws LoadError where its code throws as it is loaded: a definition is wrong */
 export async function startWorker(given: LocalWorkerOptions): Promise<LocalWorker> {
@@ -62,7 +68,7 @@ export async function startWorker(given: LocalWorkerOptions): Promise<LocalWorke
   };
 }
 
-function settingsFor({ bundle, env, port = 0, rateLimit, log }: LocalWorkerOptions): MiniflareOptions {
+function settingsFor({ bundle, env, port = 0, rateLimit, drainer, alarms, log }: LocalWorkerOptions): MiniflareOptions {
   const readable = positionsIn(bundle);
   return {
     host: '127.0.0.1',
@@ -71,17 +77,20 @@ function settingsFor({ bundle, env, port = 0, rateLimit, log }: LocalWorkerOptio
     logRequests: false,
     log: new NoOpLog(),
     unsafeTriggerHandlers: true,
+    ...(alarms === undefined ? {} : { resourcePersistencePath: alarms }),
     ...(log ? { handleStructuredLogs: ({ message }: { message: string }) => log(readable(message)) } : {}),
     workers: [
       {
         config: {
-          name: 'sluice',
+          name: NAME,
           compatibilityDate: COMPATIBILITY_DATE,
           compatibilityFlags: COMPATIBILITY_FLAGS,
           manifest: { mainModule: bundle.mainModule, modulesRoot: '/', modules: bundle.modules },
+          ...(drainer ? { exports: { [DRAINER]: { type: 'durable-object', storage: 'sqlite' } } } : {}),
           assets: { directory: ASSETS, hasUserWorker: true },
           env: {
             ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
+            ...(drainer ? { DRAINER: { type: 'durable-object', worker: NAME, exportName: DRAINER } } : {}),
             ...(rateLimit ? { RATE_LIMITER: { type: 'rate-limit', namespace: '1001', simple: rateLimit } } : {}),
           },
         },

@@ -36,7 +36,7 @@ class ExecutionContext {
   }
 }
 
-export function deploymentOn(b: Bench, queues: AnyQueue[], settings: Record<string, number> = {}): Deployment {
+export function deploymentOn(b: Bench, queues: AnyQueue[], settings: Record<string, unknown> = {}): Deployment {
   const env = {
     UPSTASH_REDIS_REST_URL: b.redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: b.redises.emulator.token,

@@ -1,0 +1,127 @@
+/**
+ * A drainer: what a Durable Object does that drains. Whoever has work for it sets its alarm, which outlives them and the object;
+ * the alarm runs one drain, and sets the next for what is left or due.
+ *
+ * The platform may run an alarm twice, and repeats one that throws, six times at most. Nothing but the alarm is stored: all
+ * else is in Redis.
+ */
+import { StorageError } from '../errors.ts';
+import { logError } from '../log.ts';
+import type { Attention } from './drain.ts';
+import type { Drainers } from './drainers.ts';
+
+/** Of the object's storage. */
+export interface Alarms {
+  getAlarm(): Promise<number | null>;
+  setAlarm(at: number): Promise<void>;
+}
+
+/** What one drain came to. */
+export interface Round {
+  /** Something was delivered and settled. */
+  isFruitful: boolean;
+  /** In so many ms there is something to do again; Infinity: nothing is known. */
+  againInMs: number;
+}
+
+/** What a drain tells whoever set it going. */
+export interface Watch {
+  attention: Attention;
+  /** All its handlers are busy, and work is left. */
+  onBusy(): void;
+}
+
+export interface DrainerOptions {
+  alarms: Alarms;
+  /** @throws StorageError where storage does not answer */
+  drain(watch: Watch): Promise<Round>;
+  /** Who takes what this one is too busy for. */
+  next?: Drainers | undefined;
+}
+
+/** Where nothing came of a round, and another is wanted at once: twice as long after each. */
+const LEAST_WAIT_MS = 500;
+const MOST_WAIT_MS = 60_000;
+
+/** An alarm that should have run so long ago waits to be repeated. */
+const LATE_MS = 1_000;
+
+export class Drainer {
+  readonly #options: DrainerOptions;
+  #isRunning = false;
+  /** Of the drain that runs. */
+  #attention: Attention | undefined;
+  /** When somebody wants another drain after this one. */
+  #wantedAt = Number.POSITIVE_INFINITY;
+  /** Rounds in a row of which nothing came, and after which another was wanted at once. */
+  #fruitless = 0;
+
+  constructor(options: DrainerOptions) {
+    this.#options = options;
+  }
+
+  /** @param at when there is work, epoch ms @returns whether this one looks then, or another does that it has asked */
+  async wake(at = Date.now()): Promise<boolean> {
+    if (this.#isRunning) {
+      // One that has just begun has its first look still before it.
+      if (this.#attention?.look?.() ?? true) return true;
+      if (await this.#options.next?.wake(at)) return true;
+      if (this.#isRunning) {
+        this.#wantedAt = Math.min(this.#wantedAt, at); // an alarm that is not over comes again where the object dies
+        return false;
+      }
+    }
+    await this.#arm(at);
+    return true;
+  }
+
+  /** @throws what is no fault of storage: the platform shows it, and repeats the alarm */
+  async alarm(): Promise<void> {
+    if (this.#isRunning) {
+      await this.wake();
+      return;
+    }
+    this.#isRunning = true;
+    this.#wantedAt = Number.POSITIVE_INFINITY;
+    let againAt: number;
+    try {
+      againAt = (await this.#round()) + Date.now();
+    } finally {
+      this.#attention = undefined;
+      this.#isRunning = false;
+    }
+    const at = Math.min(againAt, this.#wantedAt);
+    if (Number.isFinite(at)) await this.#arm(at);
+  }
+
+  /** @returns in how many ms another is wanted */
+  async #round(): Promise<number> {
+    let leastMs = 0;
+    this.#attention = { asked: false };
+    try {
+      const { isFruitful, againInMs } = await this.#options.drain({
+        attention: this.#attention,
+        onBusy: () => void this.#options.next?.wake(Date.now()),
+      });
+      if (isFruitful || againInMs >= LEAST_WAIT_MS) {
+        this.#fruitless = 0;
+        return againInMs;
+      }
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      logError('drainer waits for storage', { reason: error.message });
+      leastMs = error.afterMs;
+    }
+    this.#fruitless += 1;
+    return Math.max(leastMs, Math.min(MOST_WAIT_MS, LEAST_WAIT_MS * 2 ** (this.#fruitless - 1)));
+  }
+
+  /** The earliest alarm counts: whatever runs then knows what is due later. */
+  async #arm(at: number): Promise<void> {
+    const { alarms } = this.#options;
+    const set = (await alarms.getAlarm()) ?? Number.POSITIVE_INFINITY;
+    const now = Date.now();
+    if (at < set) await alarms.setAlarm(at);
+    else if (set < now - LATE_MS) await alarms.setAlarm(now); // it threw, and the platform takes its time to repeat it
+  }
+}

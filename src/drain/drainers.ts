@@ -1,0 +1,51 @@
+/** Drainers: the Durable Objects that drain, as whoever wakes them sees them. */
+import { logWarning, nameOfError } from '../log.ts';
+
+/** A drainer, by RPC. */
+interface Stub {
+  wake(at: number): Promise<boolean>;
+}
+
+/** Of the binding DRAINER: as much of a DurableObjectNamespace as is used here. */
+interface Namespace {
+  getByName(name: string): unknown;
+  idFromName(name: string): unknown;
+}
+
+/** Tells one object from others. */
+interface ObjectId {
+  equals(other: never): boolean;
+}
+
+export interface Drainers {
+  /**
+   * Asks the first of them to look at this instant, epoch ms, and it the next where it is too busy for that: one subrequest.
+   * @returns false where none of them does: the caller has to look by itself
+   */
+  wake(at: number): Promise<boolean>;
+  /** Those behind one of them. */
+  behind(id: ObjectId): Drainers | undefined;
+}
+
+const nameOf = (place: number) => `drainer-${place}`;
+
+/** @returns undefined where none is bound, or behind the last */
+export function drainersOf(env: object, count: number, first = 0): Drainers | undefined {
+  const { DRAINER: namespace } = env as { DRAINER?: Namespace };
+  if (!namespace || first >= count) return undefined;
+  return {
+    async wake(at) {
+      try {
+        return await (namespace.getByName(nameOf(first)) as Stub).wake(at);
+      } catch (error) {
+        logWarning('drainer not woken', { drainer: nameOf(first), error: nameOfError(error) });
+        return false;
+      }
+    },
+    behind(id) {
+      const places = Array.from({ length: count }, (_, place) => place);
+      const own = places.find((place) => id.equals(namespace.idFromName(nameOf(place)) as never));
+      return drainersOf(env, count, (own ?? count) + 1);
+    },
+  };
+}

@@ -1,5 +1,5 @@
 /** The deployed Worker: this deployment's queues, its sources and the edge functions it serves. */
-import { drainerOf } from '../src/cloudflare.ts';
+import { drainerOf, queuesOf } from '../src/cloudflare.ts';
 import { createSluice } from '../src/index.ts';
 import type { Env } from './app/env.ts';
 import { queues } from './app/queues.ts';
@@ -44,3 +44,6 @@ export default sluice satisfies ExportedHandler<Env>;
 
 /** Drains where it is bound as DRAINER: wrangler.toml says how. */
 export const SluiceDrainer = drainerOf(sluice);
+
+/** For other Workers, by a service binding: docs/api.md. */
+export const SluiceQueues = queuesOf(sluice);

@@ -1,6 +1,10 @@
-/** What else a Worker on Cloudflare may export: a Durable Object that drains. */
-import { DurableObject } from 'cloudflare:workers';
-import type { Sluice } from './sluice.ts';
+/** What else a Worker on Cloudflare may export: a Durable Object that drains, and an entrypoint for other Workers. */
+import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers';
+import { toProblem } from './http/problem.ts';
+import { logError, nameOfError } from './log.ts';
+import type { MessageOptions } from './message-options.ts';
+import type { Receipt } from './producer.ts';
+import type { NamedMessage, Sluice } from './sluice.ts';
 
 /** `export const SluiceDrainer = drainerOf(sluice)`: used where it is bound as DRAINER. */
 export function drainerOf<Env extends object>(sluice: Sluice<Env>) {
@@ -15,4 +19,40 @@ export function drainerOf<Env extends object>(sluice: Sluice<Env>) {
       return this.#drainer.alarm();
     }
   };
+}
+
+/** `export const SluiceQueues = queuesOf(sluice)`: other Workers bind it as a service, and need no token. */
+export function queuesOf<Env extends object>(sluice: Sluice<Env>) {
+  return class SluiceQueues extends WorkerEntrypoint<Env> {
+    /** @throws Error: see remoteError */
+    enqueue(queue: string, body: unknown, options?: MessageOptions): Promise<Receipt> {
+      return crossing(async () => sluice.named(this.env, this.ctx).enqueue(queue, body, options));
+    }
+
+    /** 1 to 1000 messages, all or none, in one request. @throws Error: see remoteError */
+    enqueueMany(messages: NamedMessage[]): Promise<Receipt[]> {
+      return crossing(async () => sluice.named(this.env, this.ctx).enqueueMany(messages));
+    }
+  };
+}
+
+async function crossing<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await call();
+  } catch (error) {
+    throw remoteError(error);
+  }
+}
+
+/**
+ * An error for another Worker: all of it is in its text, because nothing else crosses for sure.
+ * `code` and `issues` are those of a problem of the HTTP API.
+ */
+function remoteError(error: unknown): Error {
+  const { code, message, issues } = toProblem(error);
+  if (code === 'misconfigured') logError('bad settings', { settings: (error as Error).message });
+  if (code === 'internal') logError('call of another Worker failed', { error: nameOfError(error) });
+  const said = issues?.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
+  const remote = new Error(`${code}: ${said ?? message}`);
+  return Object.assign(remote, { name: 'SluiceError', code, ...(issues ? { issues } : {}) });
 }

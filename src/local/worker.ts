@@ -68,7 +68,16 @@ export async function startWorker(given: LocalWorkerOptions): Promise<LocalWorke
   };
 }
 
-function settingsFor({ bundle, env, port = 0, rateLimit, drainer, alarms, log }: LocalWorkerOptions): MiniflareOptions {
+/** What Miniflare is given. */
+export function settingsFor({
+  bundle,
+  env,
+  port = 0,
+  rateLimit,
+  drainer,
+  alarms,
+  log,
+}: LocalWorkerOptions): MiniflareOptions {
   const readable = positionsIn(bundle);
   return {
     host: '127.0.0.1',

@@ -104,7 +104,7 @@ async function isOnDisk(text: string): Promise<boolean> {
 
 describe('a file that is saved', () => {
   test('runs in a new Worker, with the same data, token and address; one that is wrong leaves the old one at work', async () => {
-    const running = await dev();
+    const running = await dev('--drainer');
     const kept = await enqueue(running, later);
     const outbox = await readFile(app('outbox.ts'), 'utf8');
     await writeFile(app('outbox.ts'), outbox.replace('console.log(`', 'console.log(`edited, '));

@@ -31,8 +31,8 @@ const nameOf = (place: number) => `drainer-${place}`;
 
 /** @returns undefined where none is bound, or behind the last */
 export function drainersOf(env: object, count: number, first = 0): Drainers | undefined {
-  const { DRAINER: namespace } = env as { DRAINER?: Namespace };
-  if (!namespace || first >= count) return undefined;
+  const { DRAINER: namespace } = env as { DRAINER?: Namespace | string };
+  if (typeof namespace !== 'object' || first >= count) return undefined; // a process may have a variable of this name
   return {
     async wake(at) {
       try {

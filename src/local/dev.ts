@@ -23,6 +23,7 @@ names of its functions, and anew when a file of it is saved. Its token and its d
   --fresh       begin anew: another token, no data (that of a Redis by URL is left alone)
   --demo        keep a believable load running: several queues, failures, dead letters, delayed messages,
                 schedules, rings, webhooks in and out, a receiver that is down; its data is not kept
+  --drainer     bind DRAINER, so that Durable Objects drain
   --json        print one line of JSON when ready: {"url", "redisUrl", "redisToken", "token", "dashboard"}
   --help        this text
 `;
@@ -34,6 +35,7 @@ const OPTIONS = {
   data: { type: 'string', default: '.wrangler/sluice' },
   fresh: { type: 'boolean' },
   demo: { type: 'boolean' },
+  drainer: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const;
 
@@ -57,6 +59,7 @@ await runCommand(HELP, OPTIONS, async (flags) => {
     token: await kept.secret('token', newSecret),
     env,
     bundle: await buildBundle(undefined, { named: true }),
+    drainer: flags.drainer,
     log: (line) => console.error(line),
   });
   const isTheirs = flags.redis !== undefined && flags.redis !== 'auto';

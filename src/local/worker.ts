@@ -61,7 +61,7 @@ export async function startWorker(given: LocalWorkerOptions): Promise<LocalWorke
     },
     async replace(bundle) {
       const next = { ...options, bundle };
-      await (await startWorker({ ...next, port: 0, log: () => {} })).kill(); // one that does not start replaces nothing
+      await (await startWorker({ ...next, port: 0, alarms: undefined, log: () => {} })).kill(); // one that does not start replaces nothing
       await miniflare.setOptions(settingsFor({ ...next, port: Number(new URL(url).port) }));
     },
     kill: () => miniflare.dispose(), // Miniflare ends workerd by SIGKILL

@@ -13,6 +13,7 @@ duplicate has a cause, and work went on by itself.
   --faults MIX   none, light or heavy (default heavy)
   --redis WHICH  auto (default: a redis-server on the PATH, else embedded), embedded, or a redis:// URL, where the
                  run's keys are removed at the end
+  --drainer      Durable Objects drain, which end with their Worker, alarms and all
   --json         print one object with the figures as the last line
   --help         this text
 `;
@@ -25,6 +26,7 @@ export interface Settings {
   seed: number;
   mix: MixName;
   redis: string;
+  drainer: boolean;
   asJson: boolean;
 }
 
@@ -47,6 +49,7 @@ function readFlags(args: string[]) {
       seed: { type: 'string' },
       faults: { type: 'string', default: 'heavy' },
       redis: { type: 'string', default: 'auto' },
+      drainer: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -54,7 +57,7 @@ function readFlags(args: string[]) {
   return values;
 }
 
-function settingsOf({ seconds, messages, seed, faults, redis, json }: ReturnType<typeof readFlags>): Settings {
+function settingsOf({ seconds, messages, seed, faults, redis, drainer, json }: ReturnType<typeof readFlags>): Settings {
   if (!Object.hasOwn(MIXES, faults)) throw new RangeError(`--faults must be one of ${Object.keys(MIXES).join(', ')}`);
   return {
     seconds: positive(seconds ?? (messages ? LONGEST_S : 30), '--seconds'),
@@ -62,6 +65,7 @@ function settingsOf({ seconds, messages, seed, faults, redis, json }: ReturnType
     seed: seed ? positive(seed, '--seed') : 1 + Math.floor(Math.random() * 0xffff_ffff),
     mix: faults as MixName,
     redis,
+    drainer,
     asJson: json,
   };
 }

@@ -81,6 +81,7 @@ async function main(settings: Settings): Promise<void> {
   });
   const stack: Stack = await startStack({
     redis: settings.redis === 'embedded' ? undefined : settings.redis,
+    drainer: settings.drainer,
     env: {
       OUTBOX_URL: outbox.url,
       SLUICE_PREFIX: prefix,

@@ -1,5 +1,6 @@
 /** What else a Worker on Cloudflare may export: a Durable Object that drains, and an entrypoint for other Workers. */
 import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers';
+import type { Waits } from './floating.ts';
 import { toProblem } from './http/problem.ts';
 import { logError, nameOfError } from './log.ts';
 import type { MessageOptions } from './message-options.ts';
@@ -26,19 +27,21 @@ export function queuesOf<Env extends object>(sluice: Sluice<Env>) {
   return class SluiceQueues extends WorkerEntrypoint<Env> {
     /** @throws Error: see remoteError */
     enqueue(queue: string, body: unknown, options?: MessageOptions): Promise<Receipt> {
-      return crossing(async () => sluice.named(this.env, this.ctx).enqueue(queue, body, options));
+      return crossing(this.ctx, async () => sluice.named(this.env, this.ctx).enqueue(queue, body, options));
     }
 
     /** 1 to 1000 messages, all or none, in one request. @throws Error: see remoteError */
     enqueueMany(messages: NamedMessage[]): Promise<Receipt[]> {
-      return crossing(async () => sluice.named(this.env, this.ctx).enqueueMany(messages));
+      return crossing(this.ctx, async () => sluice.named(this.env, this.ctx).enqueueMany(messages));
     }
   };
 }
 
-async function crossing<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+async function crossing<Answer>(context: Waits, call: () => Promise<Answer>): Promise<Answer> {
+  const calling = call();
+  context.waitUntil(calling.catch(() => {})); // a caller that goes away does not stop the write
   try {
-    return await call();
+    return await calling;
   } catch (error) {
     throw remoteError(error);
   }

@@ -43,9 +43,9 @@ describe('where DRAINER is bound', () => {
     const before = { requests: emulator.requests(), commands: await emulator.billed() };
     const [id = ''] = await enqueue(deployed(), [{}]);
     await deployed().outbox.arrival(id);
-    await eventually('it is settled', () => emulator.requests() === before.requests + 3);
-    expect((await emulator.billed()) - before.commands).toBe(26);
+    await eventually('it is settled', async () => (await emulator.billed()) >= before.commands + 26);
     await eventually('no alarm is to come: there is nothing to do', () => armed().length === 0);
+    expect([emulator.requests() - before.requests, (await emulator.billed()) - before.commands]).toEqual([3, 26]);
   });
 
   test('a delayed message is delivered within a second of its time, though another is due later', async () => {

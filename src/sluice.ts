@@ -223,14 +223,15 @@ async function storeFor(caller: Caller, drafts: Draft[]): Promise<Receipt[]> {
 
 function wakeIf({ engine, context, invocation }: Caller, wake: boolean): void {
   invocation.noteCaller(0, Date.now());
-  if (!context) return;
-  if (wake) wakeDrain(engine, context);
-  wakeClaimed(engine, context);
+  if (context) wakeClaimed(engine, context, wake);
 }
 
-/** For what a drain has left, or this request made ready, or is due later where a drainer has to be told. */
-function wakeClaimed(engine: Engine, context: Waits): void {
-  if (engine.claimsDrain()) wakeDrain(engine, context);
+/**
+ * For what a drain has left, or this request made ready, or is due later where a drainer has to be told.
+ * @param wake whether this caller wakes in any case: its drain may be the one that left something, so that stays noted for the next
+ */
+function wakeClaimed(engine: Engine, context: Waits, wake = false): void {
+  if (wake || engine.claimsDrain()) wakeDrain(engine, context);
   const dueAt = engine.claimsDue();
   if (dueAt < Number.POSITIVE_INFINITY) wakeDrain(engine, context, dueAt);
 }

@@ -142,9 +142,9 @@ class Pump {
    */
   #look(): boolean {
     this.#attention.asked = true;
-    if (this.#hasEnded || this.#options.budget.isClosing()) return false;
+    if (this.#hasEnded) return false;
     this.#drained = false;
-    if (this.#options.onBusy && !this.#isFree()) return false; // whoever asked asks another
+    if (this.#options.onBusy && (this.#options.budget.isClosing() || !this.#isFree())) return false; // whoever asked asks another
     this.#gaveWay = false;
     this.#notify?.();
     return true;

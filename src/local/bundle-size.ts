@@ -2,7 +2,7 @@
 import { pageKiB } from './assets/size.ts';
 import { buildBundle, gzipKiB } from './bundle.ts';
 
-const MOST_KIB = 121;
+const MOST_KIB = 130;
 /** 150 KB. */
 const MOST_PAGE_KIB = 146;
 

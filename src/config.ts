@@ -99,12 +99,19 @@ const SETTINGS = {
 export type Config = Readonly<{ [Name in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[Name]> }>;
 
 /**
- * The database may be named as Vercel names it: KV_REST_API_URL and KV_REST_API_TOKEN.
- * @throws BadSettings that names each of them
+ * The database may be named as Vercel names it: KV_REST_API_URL and KV_REST_API_TOKEN. Both are of one naming: where only a part of
+ * the first is there, a token of another database would not do.
  */
+function databaseIn(env: Record<string, unknown>): object {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, KV_REST_API_URL, KV_REST_API_TOKEN } = env;
+  if (url || token || !(KV_REST_API_URL && KV_REST_API_TOKEN)) return {};
+  return { UPSTASH_REDIS_REST_URL: KV_REST_API_URL, UPSTASH_REDIS_REST_TOKEN: KV_REST_API_TOKEN };
+}
+
+/** @throws BadSettings that names each of them */
 export function readConfig(env: unknown): Config {
-  const { KV_REST_API_URL: url, KV_REST_API_TOKEN: token, ...bindings } = env as Record<string, unknown>;
-  const given: Record<string, unknown> = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, ...bindings };
+  const bindings = env as Record<string, unknown>;
+  const given: Record<string, unknown> = { ...bindings, ...databaseIn(bindings) };
   const read = readEach(Object.entries(SETTINGS), ([name, read]) => [name, read(given[name], name, given)] as const);
   return Object.freeze(Object.fromEntries(read)) as Config;
 }

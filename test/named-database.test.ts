@@ -5,6 +5,7 @@ import { enqueue } from '../functions/enqueue.ts';
 import { health } from '../functions/health.ts';
 import { inspect } from '../functions/inspect.ts';
 import { session } from '../functions/session.ts';
+import { readConfig } from '../src/config.ts';
 import { createSluice, defineQueue } from '../src/index.ts';
 import { tokensSetting } from '../src/local/stack.ts';
 import { type Redises, startEmbedded } from './support/bench.ts';
@@ -41,4 +42,28 @@ test('requests, cron, code and a session', async () => {
   const signed = await ask('/session', { method: 'POST', headers: page, body: JSON.stringify({ token: TOKEN }) });
   const cookie = signed.headers.get('set-cookie')?.split(';')[0] ?? '';
   expect((await ask('/v1/queues', { headers: { cookie } })).status).toBe(200);
+});
+
+const KV = { KV_REST_API_URL: 'https://kv.example', KV_REST_API_TOKEN: 'kv' };
+const UPSTASH = { UPSTASH_REDIS_REST_URL: 'https://upstash.example', UPSTASH_REDIS_REST_TOKEN: 'upstash' };
+
+test.each<[string, object, string, string]>([
+  ['these names alone', KV, 'https://kv.example', 'kv'],
+  [
+    'the others are empty',
+    { ...KV, UPSTASH_REDIS_REST_URL: '', UPSTASH_REDIS_REST_TOKEN: '' },
+    'https://kv.example',
+    'kv',
+  ],
+  ['both', { ...KV, ...UPSTASH }, 'https://upstash.example', 'upstash'],
+])('%s: the address and the token are of one naming', (_, env, url, token) => {
+  const config = readConfig(env);
+  expect([config.UPSTASH_REDIS_REST_URL, config.UPSTASH_REDIS_REST_TOKEN]).toEqual([url, token]);
+});
+
+test.each([
+  ['UPSTASH_REDIS_REST_TOKEN', { ...KV, UPSTASH_REDIS_REST_URL: UPSTASH.UPSTASH_REDIS_REST_URL }],
+  ['UPSTASH_REDIS_REST_URL', { ...KV, UPSTASH_REDIS_REST_TOKEN: UPSTASH.UPSTASH_REDIS_REST_TOKEN }],
+])('%s is missing where only the other of its naming is there', (missing, env) => {
+  expect(() => readConfig(env)).toThrow(missing);
 });

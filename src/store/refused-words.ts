@@ -12,8 +12,8 @@ const usedUp = (what: string, until: string) =>
   'What was accepted before is kept, and goes on by itself then. Take a larger plan to go on now.';
 
 const FULL =
-  'the database is full: what is new is refused until there is room, and deliveries go on. ' +
-  'Purge dead letters or queues that nobody needs, or take a larger database.';
+  'the database is full: what is new is refused until there is room. Purge dead letters or queues that nobody needs, or take a ' +
+  'larger database. Some services refuse every script then, purges and deliveries too: there only a larger plan helps.';
 
 /** By the phrase to which a refusal was reduced: refusal.ts has them. */
 const WORDS: [phrase: RegExp, words: (now: number) => string][] = [

@@ -2,18 +2,14 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { webhooks } from '../functions/webhooks.ts';
-import type { Engine } from '../src/engine.ts';
-import { createApp } from '../src/http/app.ts';
 import { allow } from '../src/http/auth.ts';
 import { defineQueue, defineSource } from '../src/index.ts';
+import { appOf } from './support/app.ts';
 
 const sha256 = createHash('sha256').update('known').digest('hex');
 const engine = { config: { SLUICE_TOKENS: [{ name: 'ci', sha256, scopes: ['operate'], queues: ['*'] }] } };
 const open = defineSource('open', { provider: 'none', route: defineQueue('q', { kind: 'pull' }) });
-const app = createApp(
-  [(routes) => routes.get('/x', allow('operate'), (c) => c.text('in'))],
-  () => engine as unknown as Engine,
-);
+const app = appOf([(routes) => routes.get('/x', allow('operate'), (c) => c.text('in'))], engine);
 
 /** A binding that lets so many calls of each key through. */
 function limiterOf(most: number) {
@@ -47,11 +43,10 @@ test('unknown tokens are counted by the address, so that whoever guesses does no
 test('webhooks are counted by source and sender, so that a forger does not use up what the sender may', async () => {
   const { asked, env } = limiterOf(1);
   const sources = { get: (name: string) => (name === 'open' ? open : undefined), count: () => {} };
-  const hooks = createApp([webhooks], () => ({ ...engine, sources, queues: new Map() }) as unknown as Engine);
-  const context = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} } as unknown as ExecutionContext;
+  const hooks = appOf([webhooks], { ...engine, sources, queues: new Map() });
   const send = (from: string, source = 'open') => {
     const headers = { 'cf-connecting-ip': from, 'content-encoding': 'gzip' };
-    return hooks.request(`/hooks/${source}`, { method: 'POST', headers }, env, context);
+    return hooks.request(`/hooks/${source}`, { method: 'POST', headers }, env);
   };
   const statuses = [await send('192.0.2.1'), await send('192.0.2.1'), await send('192.0.2.1', 'nobody')];
   expect(statuses.map(({ status }) => status)).toEqual([415, 429, 404]);

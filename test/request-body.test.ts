@@ -1,8 +1,8 @@
 // Reading request bodies: what a caller breaks off, or sends too much of, is no fault of the deployment and none that it logs.
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { Engine } from '../src/engine.ts';
-import { createApp, type EdgeFunction } from '../src/http/app.ts';
+import type { EdgeFunction } from '../src/http/app.ts';
 import { limitBodyTo, readObject } from '../src/http/body.ts';
+import { appOf } from './support/app.ts';
 
 const echo: EdgeFunction = (app) => {
   app.post('/echo', limitBodyTo(100), async (c) => c.json(await readObject(c)));
@@ -11,7 +11,7 @@ const echo: EdgeFunction = (app) => {
     throw new Error('a fault of ours');
   });
 };
-const app = createApp([echo], () => ({ config: {} }) as Engine);
+const app = appOf([echo], { config: {} });
 
 /** A body in chunks, that ends in an error where one is given. */
 async function post(path: string, chunks: string[], headers: Record<string, string>, error?: Error) {

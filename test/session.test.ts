@@ -3,10 +3,9 @@ import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { session } from '../functions/session.ts';
 import { readConfig, type Token } from '../src/config.ts';
-import type { Engine } from '../src/engine.ts';
-import { createApp } from '../src/http/app.ts';
 import { allow } from '../src/http/auth.ts';
 import type { Sessions } from '../src/store/sessions.ts';
+import { appOf } from './support/app.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const token = (name: string, scopes: Token['scopes'] = ['operate'], queues = ['*']) => ({
@@ -32,8 +31,7 @@ function deploymentOf(tokens: Token[], redisToken = 'redis') {
     end: async (id) => void ended.add(id),
     hasEnded: async (id) => ended.has(id),
   };
-  const app = createApp([session, calls], () => ({ config, sessions }) as Engine);
-  return { request: async (url: string, init: RequestInit) => app.request(url, init, {}) };
+  return appOf([session, calls], { config, sessions });
 }
 
 type App = ReturnType<typeof deploymentOf>;

@@ -2,10 +2,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../src/config.ts';
-import type { Engine } from '../src/engine.ts';
-import { FLOATING } from '../src/floating.ts';
-import { createApp } from '../src/http/app.ts';
 import { allow } from '../src/http/auth.ts';
+import { appOf } from './support/app.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const DATABASE = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: 'redis' };
@@ -16,15 +14,8 @@ const read = (settings: object) => readConfig({ ...DATABASE, ...settings });
 /** @returns the name by which the caller is known, or the status of the refusal */
 async function callerOf(settings: object, token: string): Promise<string | number> {
   const config = read(settings);
-  const app = createApp([(routes) => routes.get('/who', allow('receive'), (c) => c.text(c.var.token.name))], () => {
-    return { config } as Engine;
-  });
-  const answer = await app.request(
-    '/who',
-    { headers: { authorization: `Bearer ${token}` } },
-    {},
-    FLOATING as ExecutionContext,
-  );
+  const app = appOf([(routes) => routes.get('/who', allow('receive'), (c) => c.text(c.var.token.name))], { config });
+  const answer = await app.request('/who', { headers: { authorization: `Bearer ${token}` } });
   return answer.status === 200 ? answer.text() : answer.status;
 }
 
@@ -51,14 +42,11 @@ describe('tokens', () => {
   test('the plain one has every scope and every queue', async () => {
     const config = read({ SLUICE_TOKEN: PLAIN });
     const tokens: unknown[] = [];
-    const app = createApp(
-      [(routes) => routes.get('/who', allow('operate'), (c) => c.json(tokens.push(c.var.token)))],
-      () => {
-        return { config } as Engine;
-      },
-    );
+    const app = appOf([(routes) => routes.get('/who', allow('operate'), (c) => c.json(tokens.push(c.var.token)))], {
+      config,
+    });
     for (const _ of ['hashed', 'remembered'])
-      await app.request('/who', { headers: { authorization: `Bearer ${PLAIN}` } }, {}, FLOATING as ExecutionContext);
+      await app.request('/who', { headers: { authorization: `Bearer ${PLAIN}` } });
     const token = {
       name: 'SLUICE_TOKEN',
       sha256: sha256(PLAIN),

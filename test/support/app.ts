@@ -1,0 +1,13 @@
+// An application without a Worker around it: requests come with a context, as each does there.
+import type { Engine } from '../../src/engine.ts';
+import { FLOATING } from '../../src/floating.ts';
+import { createApp, type EdgeFunction } from '../../src/http/app.ts';
+
+/** @param engine as much of one as these functions ask */
+export function appOf(functions: EdgeFunction[], engine: object) {
+  const app = createApp(functions, () => engine as Engine);
+  return {
+    request: async (path: string, init: RequestInit = {}, env: object = {}) =>
+      app.request(path, init, env, FLOATING as ExecutionContext),
+  };
+}

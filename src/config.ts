@@ -1,5 +1,6 @@
 /** Settings: read once from the Worker's bindings, checked, frozen. Types, defaults and docs/configuration come from this table. */
 import { type HostRule, readHosts } from './destinations/address.ts';
+import { countsConnections } from './runtime.ts';
 import { isText, must, readEach } from './setting.ts';
 import { readPlainToken, readTokens } from './token-settings.ts';
 
@@ -16,6 +17,9 @@ const whole =
     must(least <= (number as number) && (number as number) <= most, name, `from ${least} to ${most}`);
     return number as number;
   };
+
+/** Workers have six, of which one is storage's; nobody else counts them. */
+const connections: Read<number> = (...given) => whole(1, 1_000, countsConnections() ? 5 : 1_000)(...given);
 
 const text =
   (pattern: RegExp, rule: string, standard?: string): Read<string> =>
@@ -62,14 +66,14 @@ const SETTINGS = {
   SLUICE_LEASE_MS: whole(1_000, 43_200_000, 30_000),
   /** Wall time of a drain started by cron, ms. */
   SLUICE_DRAIN_MS: whole(1_000, 840_000, 55_000),
-  /** Subrequests of one drain. Workers Free allows 50 in an invocation, Workers Paid 10,000 and as many as `limits.subrequests` says. */
+  /** Subrequests of one invocation. Workers Free allows 50, Workers Paid 10,000 and as many as `limits.subrequests` says. */
   SLUICE_DRAIN_REQUESTS: whole(15, 10_000_000, 45),
-  /** Messages of one drain. */
+  /** Messages of the drains of one invocation. */
   SLUICE_DRAIN_MESSAGES: whole(1, 10_000_000, 1_000_000),
   /** Handlers at once, those that make no subrequests included. */
   SLUICE_CONCURRENCY: whole(1, 1_000, 5),
-  /** Of a drain, for its handlers: they start only where their subrequests find one. Workers have six, of which one is storage's. */
-  SLUICE_CONNECTIONS: whole(1, 1_000, 5),
+  /** Of a drain, for its handlers: they start only where their subrequests find one. */
+  SLUICE_CONNECTIONS: connections,
   /** Durable Objects that drain, where the binding DRAINER is there: the next one takes what the one before is too busy for. */
   SLUICE_DRAINERS: whole(1, 10, 2),
   /** An idle drain looks again at this interval, ms, until its time is over. 0: it ends, and new work wakes another. */

@@ -1,6 +1,12 @@
-/** What Sluice needs of the runtime and older ones lack: missed at the start, not in the middle of a request. */
+/** What Sluice needs of the runtime, and has of it. */
 
-/** By what is there, not by a version: Workers, Bun and Deno have it too. @throws Error */
+/** What older ones lack is missed at the start, not in the middle of a request. By what is there, not by a version: Workers, Bun and Deno have it too. @throws Error */
 export function checkRuntime(): void {
   if (!Promise.withResolvers || !Map.groupBy) throw new Error('Sluice needs Node 22 or later');
+}
+
+/** Whether connections of an invocation are counted here: Workers let six wait for their headers. */
+export function countsConnections(): boolean {
+  const { navigator } = globalThis as { navigator?: { userAgent?: string } };
+  return navigator?.userAgent === 'Cloudflare-Workers';
 }

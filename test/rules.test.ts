@@ -1,6 +1,6 @@
 // Rules without I/O: durations, backoff, ids, lanes.
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { constant, exponential } from '../src/backoff.ts';
 import { readConfig } from '../src/config.ts';
 import { parseDuration, YEAR_MS } from '../src/duration.ts';
@@ -141,13 +141,11 @@ describe('settings', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  test('the database may be named as Vercel names it; its own name goes before', () => {
-    const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, ...others } = least;
-    const named = { ...others, KV_REST_API_URL: url, KV_REST_API_TOKEN: token };
-    expect(readConfig(named)).toMatchObject({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token });
-    const both = { ...named, UPSTASH_REDIS_REST_URL: 'https://own.example.com', UPSTASH_REDIS_REST_TOKEN: 'own' };
-    expect(readConfig(both)).toMatchObject({ UPSTASH_REDIS_REST_URL: 'https://own.example.com' });
-    expect(() => readConfig(others)).toThrow(/UPSTASH_REDIS_REST_URL.*UPSTASH_REDIS_REST_TOKEN/);
+  test('connections are counted where the platform does: in Workers, of whose six deliveries have five', () => {
+    expect(readConfig(least).SLUICE_CONNECTIONS).toBe(1_000);
+    vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' });
+    expect(readConfig(least).SLUICE_CONNECTIONS).toBe(5);
+    vi.unstubAllGlobals();
   });
 
   test('each bad one is named, and no value is shown', () => {

@@ -39,7 +39,6 @@ onEachRedis('a drain of large bodies', (bench) => {
     const engine = engineOn(b, [work(({ id }) => void seen.push(id))], {
       SLUICE_DRAIN_MESSAGES: 25,
       SLUICE_CONCURRENCY: 30,
-      SLUICE_CONNECTIONS: 30,
     });
     expect(await engine.drain(20_000)).toMatchObject({ delivered: 25, acked: 25, ended: 'budget' });
     acked(b, seen);
@@ -56,7 +55,7 @@ onEachRedis('a drain of large bodies', (bench) => {
       seen.push(id);
       await pause(600);
     };
-    await engineOn(b, [work(handler)], { SLUICE_CONCURRENCY: 30, SLUICE_CONNECTIONS: 30 }).drain(1_500);
+    await engineOn(b, [work(handler)], { SLUICE_CONCURRENCY: 30 }).drain(1_500);
     const { dead, leases, lanes, envelopes } = await b.shard();
     acked(
       b,
@@ -125,8 +124,7 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
         await pause(100 + (stepMs * handled++) / (concurrency === 5 ? 10 : 1));
         done.push(id);
       };
-      const settings = { SLUICE_CONCURRENCY: concurrency, SLUICE_CONNECTIONS: concurrency };
-      const engine = engineOn(b, [work(handler)], settings);
+      const engine = engineOn(b, [work(handler)], { SLUICE_CONCURRENCY: concurrency });
       const before = b.redises.emulator.requests();
       const report = await engine.drain(20_000);
       const exchanges = b.redises.emulator.requests() - before;

@@ -25,6 +25,8 @@ export interface Budget {
    * budget is closed, because what is less urgent and smaller must not go before it.
    */
   admit(requests: number): boolean;
+  /** From now on it is closing. */
+  close(): void;
   /** Counts requests that are for no delivery, and that can be left undone. False where they do not fit. */
   afford(requests: number): boolean;
   /**
@@ -78,6 +80,9 @@ export function openBudget(
       invocation.deliveries += 1;
       count(promised);
       return true;
+    },
+    close: () => {
+      closed = true;
     },
     afford: (wanted) => {
       const fits = wanted <= requestsLeft();

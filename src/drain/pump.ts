@@ -480,6 +480,7 @@ class Pump {
   async #close(): Promise<DrainEnd> {
     const { budget, leaseMs } = this.#options;
     const { invocation } = budget;
+    budget.close(); // what is left to code that enqueues may be free before this has ended
     this.#giveBack();
     while (this.#running.length > 0 && budget.msLeft() > RESERVED_MS) {
       const beatAt = invocation.isSpent ? Number.POSITIVE_INFINITY : this.#lastExchangeAt + leaseMs / 3;

@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
+import { drain } from '../../src/drain/pump.ts';
 import { defineQueue } from '../../src/index.ts';
 import { Invocation, invocationOf } from '../../src/invocation.ts';
-import { acked } from '../regressions/engines.ts';
+import { acked, enqueueNow, pause } from '../regressions/engines.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { deploymentOn } from '../support/deployment.ts';
 import { eventually } from '../support/worker.ts';
@@ -65,6 +66,34 @@ onEachRedis(
       release();
       await deployed.settled();
       acked(b, seen);
+    });
+
+    test('is not needed where a drain ends because code may go on to enqueue: when that has ended it takes nothing more all the same', async () => {
+      const b = bench();
+      const { ids } = await enqueueNow(b, b.message('jobs', 1), b.message('jobs', 2));
+      const invocation = new Invocation();
+      const queue = defineQueue('jobs', {
+        requests: 6, // beside what is left to the caller there is room for one
+        handler: async () => {
+          await eventually('the caller has ended', () => invocation.callerEndsIn(Date.now()) === 0);
+          await pause(50);
+        },
+      });
+      const limits = { ...lifeOf(20_000, [15_000]), requests: 42, requestsPerDelivery: 6, messages: 100 };
+      invocation.noteCaller(1, Date.now());
+      const report = await drain({
+        store: b.openStore(),
+        pool: '*',
+        queues: new Map([['jobs', queue]]),
+        env: {},
+        budget: openBudget(limits, Date.now, invocation),
+        concurrency: 5,
+        connections: 20,
+        batch: 100,
+        leaseMs: 30_000,
+      });
+      expect(report).toMatchObject({ delivered: 1, acked: 1, released: 0, ended: 'budget' });
+      acked(b, ids.slice(0, 1));
     });
   },
   ['redis-server'],

@@ -366,6 +366,7 @@ export function openEngine(
   const drainUnder = async (invocation: Invocation, attention: Attention): Promise<DrainReport | undefined> => {
     const start = Date.now();
     for (;;) {
+      const begunAt = Date.now();
       const budget = budgetFor(woken, invocation, { start });
       let report: DrainReport | undefined;
       try {
@@ -378,8 +379,9 @@ export function openEngine(
         continue;
       }
       // What was left to its caller it may use when that has ended.
+      const isLeft = report?.ended === 'budget' && invocation.callerEndsIn(begunAt) > 0;
       const waitMs = report?.ended === 'idle' ? 0 : invocation.callerEndsIn(Date.now());
-      const goesOn = waitMs > 0 || (report && attention.asked);
+      const goesOn = waitMs > 0 || isLeft || (report && attention.asked);
       if (!goesOn || invocation.isSpent || budget.msToClosing() <= waitMs) {
         if (!report) noteWork();
         return report;

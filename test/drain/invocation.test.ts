@@ -95,6 +95,24 @@ onEachRedis(
       expect(report).toMatchObject({ delivered: 1, acked: 1, released: 0, ended: 'budget' });
       acked(b, ids.slice(0, 1));
     });
+
+    test('of which its drain left some to code that enqueues: it goes on with them, also where its handlers end later than that', async () => {
+      const b = bench();
+      const seen: string[] = [];
+      const queue = defineQueue('jobs', {
+        requests: 6, // beside what is left to the caller there is room for one
+        handler: async ({ id }) => {
+          seen.push(id);
+          await pause(1_200);
+        },
+      });
+      const deployed = deploymentOn(b, [queue], { SLUICE_CONNECTIONS: 20 });
+      const producer = deployed.sluice.producer(deployed.env, deployed.context);
+      for (const body of [1, 2]) b.alive.add((await producer.enqueue(queue, body)).id);
+      await deployed.settled();
+      expect(seen).toHaveLength(2);
+      acked(b, seen);
+    });
   },
   ['redis-server'],
 );

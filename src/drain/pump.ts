@@ -327,7 +327,7 @@ class Pump {
     const sentAt = this.#clock();
     const drain = this.#situation(sentAt);
     const want = drain.busy ? 0 : this.#want();
-    this.#attention.asked = false;
+    if (want > 0) this.#attention.asked = false;
     // Storage may hang, and a handler's time must end all the same.
     const watch = this.#running.length > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
     let answer: ExchangeAnswer;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { constant } from '../../src/backoff.ts';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
-import type { DrainOptions } from '../../src/drain/drain.ts';
+import type { Attention, DrainOptions } from '../../src/drain/drain.ts';
 import { lifeOf } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/pump.ts';
 import {
@@ -18,6 +18,7 @@ import {
 import { policiesOf } from '../../src/limits.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
+import { eventually } from '../support/worker.ts';
 
 const PLENTY: Limits = { ...lifeOf(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000_000 };
 
@@ -66,6 +67,21 @@ function counted(store: Store) {
 }
 
 onEachRedis('a drain', (bench) => {
+  test('that is asked to look when it is at its end leaves that asked: settling is no look', async () => {
+    const b = bench();
+    const ids = await enqueue(b, 1);
+    const { promise, resolve: release } = Promise.withResolvers<void>();
+    const attention: Attention = { asked: false };
+    const budget = openBudget({ ...PLENTY, messages: 1 }, Date.now);
+    const handled = start(b, [queue(() => promise)], { attention, budget });
+    await eventually('it takes nothing more', () => budget.isClosing());
+    attention.look?.();
+    release();
+    expect(await handled).toMatchObject({ acked: 1, ended: 'budget' });
+    expect(attention.asked).toBe(true);
+    acked(b, ids);
+  });
+
   test('handles every message once, the most urgent first and each lane in order, and leaves nothing', async () => {
     const b = bench();
     const low = await enqueue(b, 150, { priority: 5 });

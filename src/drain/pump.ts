@@ -223,22 +223,23 @@ class Pump {
 
   /**
    * Where the platform refused a subrequest, others may have used them up: it goes back uncounted. Not what had all there are to
-   * itself at its start and sent some of them, or it would come again for ever.
+   * itself at its start and sent some of them, or it would come again for ever. Nothing more is started; whether it was this platform
+   * that refused shows when the drain settles, for what a handler throws may be the words of another Worker.
    */
   #judged({ delivery: { entry, queue }, isFirst }: Running, outcome: Settlement): Settlement {
     if (!outcome.outOfSubrequests) return outcome;
-    this.#stopSpending(queue.name);
+    this.#options.budget.close();
     return isFirst && !queue.destination ? outcome : { entry, outcome: 'release' };
   }
 
   /** Nothing more is started, and storage is not asked any more: it would be refused. */
-  #stopSpending(queue?: string): void {
+  #stopSpending(): void {
     const { budget, onSpent } = this.#options;
     if (budget.invocation.isSpent) return;
     budget.invocation.isSpent = true;
     const running = this.#running.map(({ delivery }) => delivery.queue.name);
     const handled = this.#outcomes.map(({ measured }) => measured?.queue);
-    onSpent?.([...new Set([queue, ...running, ...handled])].filter((name) => name !== undefined));
+    onSpent?.([...new Set([...running, ...handled])].filter((name) => name !== undefined));
   }
 
   #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measured {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { constant } from '../../src/backoff.ts';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
-import type { Attention, DrainOptions } from '../../src/drain/drain.ts';
+import type { Attention, DrainOptions, Unsettled } from '../../src/drain/drain.ts';
 import { lifeOf } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/pump.ts';
 import {
@@ -80,6 +80,19 @@ onEachRedis('a drain', (bench) => {
     expect(await handled).toMatchObject({ acked: 1, ended: 'budget' });
     expect(attention.asked).toBe(true);
     acked(b, ids);
+  });
+
+  test('settles what is done where a handler only says that the platform refuses subrequests, of another Worker perhaps', async () => {
+    const b = bench();
+    const ids = await enqueue(b, 3);
+    const other = queue(async ({ body }) => {
+      if (body === 1) throw new Error('Too many subrequests.');
+    });
+    const unsettled: Unsettled[] = [];
+    const report = await start(b, [other], { concurrency: 1, onUnsettled: (kept) => unsettled.push(kept) });
+    expect([report.acked, report.released, report.delivered, unsettled]).toEqual([1, 1, 2, []]);
+    acked(b, ids.slice(0, 1));
+    expect((await b.shard()).leases).toEqual({});
   });
 
   test('handles every message once, the most urgent first and each lane in order, and leaves nothing', async () => {

@@ -108,8 +108,9 @@ function notDone({ entry, message, queue }: Delivery, error: unknown, random: ()
     return { entry, outcome: 'release', delayMs: waitForOthersMs(message.enqueuedAt) };
   }
   const settlement = failed(entry, message.attempt, queue, error, random);
-  if (isOutOfSubrequests(error)) return { ...settlement, outOfSubrequests: true };
-  return queue.destination ? { ...settlement, ...signIn(error) } : settlement;
+  const sign = queue.destination && signIn(error);
+  if (!sign && isOutOfSubrequests(error)) return { ...settlement, outOfSubrequests: true }; // with one it is the receiver's answer
+  return { ...settlement, ...sign };
 }
 
 /** The most that is kept of what a handler returned. */

@@ -1,5 +1,7 @@
 // Destinations in whole engines: rules that change, secrets that are missing, and one that hangs beside one that does not.
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { constant } from '../../src/backoff.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
@@ -109,6 +111,25 @@ onEachRedis(
       const verified = new Map(good.arrived.map((arrived) => [arrived.id, arrived.verified]));
       expect(ids.map((id) => verified.get(id))).toEqual([true, false]);
       for (const id of ids) bench().alive.delete(id);
+    });
+
+    test("a receiver's own trouble with subrequests is an answer as any other: it counts, and stops nobody else's deliveries", async () => {
+      const troubled = createServer((_, response) => void response.writeHead(500).end('Error: Too many subrequests.'));
+      await new Promise<void>((resolve) => troubled.listen(0, '127.0.0.1', resolve));
+      const { port } = troubled.address() as AddressInfo;
+      const engine = engineOn(bench(), [out]);
+      const destinations = [`http://127.0.0.1:${port}/`, `${good.url}/other`];
+      const [id = '', other = ''] = await enqueue(
+        bench(),
+        engine,
+        'out',
+        destinations.map((destination) => ({ destination })),
+      );
+      expect(await engine.drain(2_000)).toMatchObject({ acked: 1, retried: 1, dead: 1, ended: 'idle' });
+      bench().alive.delete(other);
+      const { state, failures } = await engine.operator.message(id);
+      expect([state, failures.length]).toEqual(['dead', 2]);
+      await new Promise((resolve) => troubled.close(resolve));
     });
 
     test("a queue's own headers go to the origins it lists, and to no other that a message names", async () => {

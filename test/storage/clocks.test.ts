@@ -4,6 +4,7 @@ import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/pump.ts';
 import { defineQueue } from '../../src/index.ts';
+import { ANYBODYS } from '../../src/store/store.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { deliverAll } from '../support/settling.ts';
 
@@ -160,6 +161,21 @@ onEachRedis(
       ]);
       await deliverAll(b);
       expect(b.alive).toEqual(new Set());
+    });
+
+    test('TI2 Redis clock is a day ahead for a while: sweeps of new isolates go on with their rounds, and with what is done once an hour', async () => {
+      const b = bench();
+      const sweep = () => b.store.sweep('*', { cursor: ANYBODYS, note: true });
+      const now = b.now;
+      b.now += 86_400_000;
+      await sweep();
+      b.now = now;
+      const rounds: number[] = [];
+      for (let minute = 0; minute < 70; minute += 1) {
+        rounds.push((await sweep()).round);
+        b.now += 60_000;
+      }
+      expect([rounds.at(-1), rounds.filter((round) => round < 60).length]).toEqual([71, 58]);
     });
 
     test('TI2 Redis clock steps an hour ahead: what is held goes out once more with a lapse on record, and late acks change nothing', async () => {

@@ -19,7 +19,7 @@ local function last_noted(shard, cursor, round, asks)
     end
   end
   last.round, last.next_round = round, round + rounds
-  last.is_old = asks and shard.now - last.at >= OLD_MS
+  last.is_old = asks and math.abs(shard.now - last.at) >= OLD_MS -- a clock may have been ahead
   last.is_hourly = cursor ~= '' and math.floor(last.next_round / HOUR) > math.floor(round / HOUR)
   if last.is_hourly then last.registered = '' end
   return last

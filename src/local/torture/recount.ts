@@ -14,7 +14,7 @@ export interface Recount {
  * What the store keeps besides messages: requests it would recognise, who is awake, and figures, which their own time removes;
  * and the schedules of the Worker's own app, whose next slot is no leftover.
  */
-const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules']);
+const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules', 'strays']);
 /** Longer than any delay, retry or lease of a run. */
 const LONGEST_WAIT_MS = 10_000;
 const isSlot = (timer: string) => timer.startsWith('s ');

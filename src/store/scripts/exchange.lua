@@ -104,19 +104,21 @@ keep(lease_key, held, remaining, garbage)
 commit_breakers(shard)
 
 -- A lease with less in it than its consumer holds was swept: what it holds is another's. It must begin a new one.
-if holds < 0 then holds = #remaining else holds = holds + settled.stuck end
-local lost = #remaining < holds
+local others = settled.others
+if holds < 0 then holds = #others end
+local lost = #others < holds
 
--- Newer entries stand left. What stands above those the caller knows was taken and never reached it. A consumer elsewhere gets
--- no more of it than it wants: it may have no room.
-local fresh, cancelled, above = new_taken(), {}, lost and 0 or #remaining - holds
+-- Newer entries stand left. What stands above those the caller knows was taken and never reached it; what it names it knows, wherever
+-- that stands: a call that is repeated may have given back and taken it anew. A consumer elsewhere gets no more of it than it
+-- wants: it may have no room.
+local fresh, cancelled, above = new_taken(), {}, lost and 0 or #others - holds
 local in_transit = ARGV[8] == '0' and math.min(above, want) or above
 for i = above, above - in_transit + 1, -1 do
   local place = #fresh.entries + 1
-  fresh.entries[place], fresh.slots[place], fresh.raws[place] = remaining[i].entry, remaining[i].slot, remaining[i].raw
+  fresh.entries[place], fresh.slots[place], fresh.raws[place] = others[i].entry, others[i].slot, others[i].raw
 end
-for i = above + 1, lost and 0 or #remaining do
-  if remaining[i].cancelled then cancelled[#cancelled + 1] = remaining[i].entry end
+for i = above + 1, lost and 0 or #others do
+  if others[i].cancelled then cancelled[#cancelled + 1] = others[i].entry end
 end
 
 -- What becomes of what was taken: answered as far as it fits, left where it was, or at its end. The first `again` of the answered

@@ -177,15 +177,16 @@ local function settle_held(shard, settled, list, args, in_lease)
     end
     return
   end
-  settled.statuses[list[1].place], in_lease[list[1].item.raw] = 'refused', true
-  settled.stuck, settled.refused = settled.stuck + 1, refused
+  settled.statuses[list[1].place], in_lease[list[1].item.raw] = 'refused', 'refused'
+  settled.refused = refused
 end
 
 -- Applies runs of settlements to `raws`, what the lease holds from its left end. `chained` has what comes with an ack, by the
 -- place of the settlement: where the arguments of its runs begin and end. Returns { statuses = (of each), remaining = (the
--- items that stay), garbage = (keys to remove), soonest = (when the first of what has to wait is due), stuck = (how many storage refused), refused = (why) }.
+-- items that stay), others = (of these, those that were not to be settled), garbage = (keys to remove), soonest = (when the first of
+-- what has to wait is due), refused = (why storage refused some) }.
 function settle(shard, raws, runs, chained, args)
-  local settled = { statuses = {}, garbage = {}, cleared = {}, remaining = {}, soonest = math.huge, stuck = 0 }
+  local settled = { statuses = {}, garbage = {}, cleared = {}, remaining = {}, others = {}, soonest = math.huge }
   local in_lease, rest, held, place_of = {}, {}, {}, {}
   for i = 1, #raws do in_lease[raws[i]] = true end
   for _, run in ipairs(runs) do drop_acked(shard, settled, run, args, in_lease, chained, rest) end
@@ -203,7 +204,11 @@ function settle(shard, raws, runs, chained, args)
   count_measured(runs)
   try_in_chunks('HDEL', shard.failures, settled.cleared) -- a key of a wrong type costs the texts, not the messages
   for i = 1, next(in_lease) and #raws or 0 do
-    if in_lease[raws[i]] then settled.remaining[#settled.remaining + 1] = read_item(raws[i]) end
+    if in_lease[raws[i]] then
+      local item = read_item(raws[i])
+      settled.remaining[#settled.remaining + 1] = item
+      if in_lease[raws[i]] ~= 'refused' then settled.others[#settled.others + 1] = item end
+    end
   end
   return settled
 end

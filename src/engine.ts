@@ -36,7 +36,7 @@ import { openScheduleStore } from './store/schedules.ts';
 import { recognisedMsFor, scriptRunner } from './store/script.ts';
 import { openSessions, type Sessions } from './store/sessions.ts';
 import { openStats } from './store/stats.ts';
-import { ANYBODYS, openStore, type Store, type SweepAnswer } from './store/store.ts';
+import { ANYBODYS, openStore, type Settlement, type Store, type SweepAnswer } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
 import { openTopicStore } from './store/topics.ts';
 import { isOutOfSubrequests } from './subrequests.ts';
@@ -238,18 +238,22 @@ export function openEngine(
   const register = registrar(schedules, known);
   /** What drains could not settle any more. */
   const unsettled: Unsettled[] = [];
-  /** Before anything else: the leases are running out. */
+  /** Before anything else: the leases are running out. What storage refuses of it waits for the next time. */
   const settleKept = async (store: Store) => {
     for (let kept = unsettled.shift(); kept; kept = unsettled.shift()) {
       const settlements = parcelOf(kept.settlements);
+      const exchange = { lease: kept.lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements };
+      let refused: Settlement[];
       try {
-        await store.exchange({ lease: kept.lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
+        const { statuses } = await store.exchange(exchange);
+        refused = settlements.filter((_, index) => statuses[index] === 'refused');
       } catch (error) {
         if (error instanceof StorageError && error.code !== 'refused') unsettled.unshift(kept);
         throw error;
       }
-      const rest = kept.settlements.slice(settlements.length);
+      const rest = [...refused, ...kept.settlements.slice(settlements.length)];
       if (rest.length > 0) unsettled.unshift({ ...kept, settlements: rest });
+      if (refused.length > 0) return;
     }
   };
   /** Where the next sweep goes on inspecting: that of a new isolate where the last that was noted stood, whoever made it. */

@@ -1,0 +1,57 @@
+// What a drain handled and could not settle, because the platform let it ask for nothing more: its isolate settles that first.
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { StorageError } from '../../src/errors.ts';
+import { defineQueue } from '../../src/index.ts';
+import type { Fault } from '../../src/local/emulator/faults.ts';
+import type { Connection, Send } from '../../src/store/client.ts';
+import { acked, engineOn, enqueueNow } from '../regressions/engines.ts';
+import { Bench, type Redises, startServer } from '../support/bench.ts';
+
+/** Of this process: the platform refuses whatever it asks of storage. */
+const platform = vi.hoisted(() => ({ refuses: false }));
+vi.mock('../../src/store/client.ts', async (original) => {
+  const { connect } = await original<{ connect(connection: Connection): Send }>();
+  return {
+    connect(connection: Connection): Send {
+      const send = connect(connection);
+      return async (command) => {
+        if (platform.refuses) throw new StorageError('subrequests', 'this invocation may make no more');
+        return send(command);
+      };
+    },
+  };
+});
+
+let redises: Redises;
+let fault: Fault | undefined;
+beforeAll(async () => {
+  redises = await startServer({ faults: () => fault });
+}, 60_000);
+afterAll(() => redises.stop());
+
+test('is settled by the next drain, and where storage refuses a part by the one after it: no handler runs twice', async () => {
+  const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const b = new Bench(redises);
+  const seen: string[] = [];
+  const next = defineQueue('next', { kind: 'pull' });
+  const jobs = defineQueue('jobs', {
+    async handler({ id }, { enqueue }) {
+      seen.push(id);
+      await enqueue(next, id);
+      platform.refuses = true;
+    },
+  });
+  const engine = engineOn(b, [jobs, next], { SLUICE_LEASE_MS: 60_000 });
+  const { ids } = await enqueueNow(b, b.message('jobs', 1));
+  expect(await engine.drain(5_000)).toMatchObject({ delivered: 1, acked: 0, ended: 'subrequests' });
+  platform.refuses = false;
+  fault = { kind: 'refuse-inside', from: 1, times: Number.POSITIVE_INFINITY };
+  await engine.drain(1_000).catch(() => {});
+  expect(Object.keys((await b.shard()).leases)).toHaveLength(1); // storage is full
+  fault = undefined;
+  await engine.drain(1_000);
+  const { leases, lanes } = await b.shard();
+  expect([leases, Object.values(lanes).flat().length, seen]).toEqual([{}, 1, ids]);
+  acked(b, ids);
+  error.mockRestore();
+});

@@ -53,7 +53,7 @@ const hosts: Read<readonly HostRule[]> = (given = '', name) => {
 
 const SETTINGS = {
   UPSTASH_REDIS_REST_URL: url,
-  UPSTASH_REDIS_REST_TOKEN: text(/./, 'the token of the database'),
+  UPSTASH_REDIS_REST_TOKEN: text(/^[!-~]+$/, 'the token of the database, none of it a blank'),
   /** One token as its caller has it, with every scope: http/tokens.ts makes its digest. */
   SLUICE_TOKEN: readPlainToken,
   /** JSON: `[{"name", "sha256", "scopes", "queues"?}]`, and those of `SLUICE_TOKEN_<NAME>`. Without any the API is closed. */

@@ -160,6 +160,7 @@ describe('settings', () => {
   });
 
   test.each([
+    ['UPSTASH_REDIS_REST_TOKEN', ['AX-1_a==', 't'], ['', 'a b', 't\n', 7]],
     ['SLUICE_DRAIN_REQUESTS', ['15', 10_000, '10000000'], ['14', '10000001', '45.5', 'many', '', true, null]],
     ['SLUICE_POLL_MS', ['0', 60_000], ['-1', '60001', '1s']],
     ['SLUICE_PREFIX', ['a', 'A-z_0.9'], ['', 'a}b', 'ä', 'a'.repeat(65), 7]],

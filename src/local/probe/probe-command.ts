@@ -84,13 +84,19 @@ function chosen({ only, all }: Flags): Question[] {
   return QUESTIONS.filter(({ name }) => names.includes(name));
 }
 
-/** An empty variable is none. @throws where there is no database, or it does not answer to this token */
+/**
+ * An empty variable is none, and URL and token have one naming, as in config.ts.
+ * @throws where there is no database, or it does not answer to this token
+ */
 async function reached(flags: Flags): Promise<{ database: Database; host: string }> {
   const { env } = process;
-  const url = flags.url ?? (env.UPSTASH_REDIS_REST_URL || env.KV_REST_API_URL);
-  const token = flags.token ?? (env.UPSTASH_REDIS_REST_TOKEN || env.KV_REST_API_TOKEN);
+  const upstash = [env.UPSTASH_REDIS_REST_URL, env.UPSTASH_REDIS_REST_TOKEN];
+  const named = upstash.some(Boolean) ? upstash : [env.KV_REST_API_URL, env.KV_REST_API_TOKEN];
+  const [url, token] = [flags.url ?? named[0], flags.token ?? named[1]];
   if (!url || !token)
-    throw new RangeError('no database: give --url and --token, or set UPSTASH_REDIS_REST_URL and _TOKEN');
+    throw new RangeError(
+      'no database: give --url and --token, or set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN',
+    );
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new RangeError('--url must begin with https:// or http://');
   const database = openDatabase(url, token);

@@ -102,7 +102,7 @@ export function toProblem(error: unknown): Problem {
 
 /** Which settings, for whoever has no log open: what is wrong with them is for the log. */
 function namesIn(message: string): string {
-  const names = new Set(message.match(/\b[A-Z]+_\w+/g));
+  const names = new Set(message.match(/^queue [\w.-]+|\b[A-Z]+_\w+/g)); // a queue has settings of its own, such as its url
   return `Missing or wrong: ${[...names].join(', ')}; the log of the Worker says how`;
 }
 

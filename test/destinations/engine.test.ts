@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { health } from '../../functions/health.ts';
 import { constant } from '../../src/backoff.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
@@ -205,7 +206,14 @@ onEachRedis(
       bench().alive.delete(id);
       const arrived = good.arrived.find(({ path }) => path === '/fixed');
       expect(arrived).toMatchObject({ id, verified: true, body: '0', headers: { 'x-a': 'b' } });
-      expect(() => engineOn(bench(), [fixed], { A: secret })).toThrow(BadSettings);
+      const refused = { A: secret };
+      expect(() => engineOn(bench(), [fixed], refused)).toThrow(BadSettings);
+      const { fetch } = createSluice({ queues: [fixed], functions: [health] });
+      const answer = await fetch(new Request('https://sluice.example/health'), envOf(bench(), refused));
+      expect(await answer.json()).toMatchObject({
+        code: 'misconfigured',
+        detail: expect.stringMatching(/^Missing or wrong: queue fixed;/),
+      });
     });
 
     test('a destination that hangs does not slow the others', async () => {

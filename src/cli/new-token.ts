@@ -1,6 +1,7 @@
 /** A new token for the API: what its caller gets, what the Worker gets, and what goes where. */
 import { createHash, randomBytes } from 'node:crypto';
 import { readConfig } from '../config.ts';
+import { BadSettings } from '../errors.ts';
 
 export interface TokenFlags {
   /** Left out, a new one: two tokens of one name are refused. */
@@ -21,17 +22,24 @@ export function newToken({ name, scopes, queues }: TokenFlags): NewToken {
   const token = randomBytes(32).toString('base64url');
   const sha256 = createHash('sha256').update(token).digest('hex');
   const entry = {
-    name: name ?? `token-${sha256.slice(0, 6)}`,
+    name: name ?? `caller-${sha256.slice(0, 6)}`,
     sha256,
     scopes: scopes.split(','),
     queues: queues.split(','),
   };
-  readConfig({
-    UPSTASH_REDIS_REST_URL: 'http://127.0.0.1',
-    UPSTASH_REDIS_REST_TOKEN: '-',
-    SLUICE_TOKENS: JSON.stringify([entry]),
-  });
+  judge(entry);
   return { token, entry };
+}
+
+/** @throws BadSettings that names the option */
+function judge(entry: NewToken['entry']): void {
+  const tokens = { SLUICE_TOKENS: JSON.stringify([entry]) };
+  try {
+    readConfig({ UPSTASH_REDIS_REST_URL: 'http://127.0.0.1', UPSTASH_REDIS_REST_TOKEN: '-', ...tokens });
+  } catch (error) {
+    if (!(error instanceof BadSettings)) throw error;
+    throw new BadSettings(error.message.replaceAll('SLUICE_TOKENS.0.', '--'));
+  }
 }
 
 export function explainToken({ token, entry }: NewToken): string {

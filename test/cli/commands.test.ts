@@ -560,7 +560,9 @@ describe('doctor', () => {
     server.close();
     expect(told.code).toBe(1);
     expect(told.out).toContain(`GET /health answered 500, misconfigured: ${detail}\n`);
-    expect(told.out).toMatch(/^ +npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE$/m);
+    expect(told.out).toMatch(
+      /^ +npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE; what is no secret .* wrangler\.toml$/m,
+    );
   });
 });
 

@@ -21,6 +21,16 @@ const MOST_LOOKED_INTO = 10;
 /** Steps of the Date header. */
 const DATE_STEP_MS = 1_000;
 
+/** Where storage was not reached, or not understood. */
+const IS_IT_RIGHT =
+  'is UPSTASH_REDIS_REST_URL (or KV_REST_API_URL) right, and its token one that may write? The log of the Worker says more';
+/** By the code of the problem. */
+const TODO: Record<string, string> = {
+  misconfigured:
+    'npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE; what is no secret stands in wrangler.toml',
+  storage_refused: 'do what it says; docs/operations.md, "When it is red", and the console of the database say more',
+};
+
 /** What the audit is to do. */
 interface Audited {
   repair: boolean;
@@ -96,11 +106,7 @@ function judgeUrl(url: string): Finding {
 function* judgeHealth({ status, code, detail, body, ms }: Seen): Generator<Finding> {
   const took = `in ${Math.round(ms)} ms`;
   if (status !== 200) {
-    const todo =
-      code === 'misconfigured'
-        ? 'npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE'
-        : 'is UPSTASH_REDIS_REST_URL (or KV_REST_API_URL) right, and its token one that may write? The log of the Worker says more';
-    yield finding('health', 'fail', `GET /health answered ${status}, ${detail}`, todo);
+    yield finding('health', 'fail', `GET /health answered ${status}, ${detail}`, TODO[code ?? ''] ?? IS_IT_RIGHT);
     return;
   }
   yield finding('reachable', 'ok', `it answered ${took}`);

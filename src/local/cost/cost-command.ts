@@ -71,10 +71,11 @@ const money = (dollars: number) => `$${dollars.toFixed(2)}`;
 function reportOf({ messages, perSecond, batch }: Usage, found: Estimate, freeMessages: number): string {
   const { upstashFixed: fixed, logs } = found;
   const drainer = drainers(1, DAYS);
+  const cron = found.commands - messages * found.commandsPerMessage; // idle ticks, and what ticks after traffic take more
   return `${whole(messages)} messages a month at ${perSecond.toPrecision(2)} a second, ${batch} in a request
 
 commands per message        ${found.commandsPerMessage.toFixed(2)} (and ${found.roundTripsPerMessage.toFixed(2)} HTTP requests to Redis)
-commands a month            ${whole(found.commands)}, ${whole(found.idleCommands)} of them cron
+commands a month            ${whole(found.commands)}, ${whole(cron)} of them cron (with no message ${whole(found.idleCommands)})
 the free database ends      at ${whole(freeMessages)} messages a month, ${whole(freeMessages / DAYS)} a day; then it refuses everything
 bandwidth of Redis          about ${found.bandwidthGb.toFixed(1)} GB
 

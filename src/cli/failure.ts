@@ -23,6 +23,8 @@ const HINTS: Record<string, string> = {
   unknown_message: 'acked messages are kept only where they have a retention',
   not_pulled: 'only queues without a handler can be received from',
   rate_limited: 'wait, or use another token',
+  storage_refused: '`sluice doctor` says what has ended, until when, and what to do',
+  storage_unreachable: '`sluice doctor` says what to look at',
   unreachable: 'is the URL right, and is it running?',
   garbled: 'is the URL that of a Sluice?',
   timeout: 'it may have happened all the same: look before you repeat it',

@@ -540,7 +540,9 @@ describe('doctor', () => {
     expect(troubled.out).toMatch(/^warn +dead +reports has 1 dead letter\n +sluice dead list reports$/m);
     expect(stranger).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/^fail +token +it is not known here\n +\S/m),
+      out: expect.stringMatching(
+        /^fail +token +it is not known here \(unauthorized: .*\)\n +\S[\s\S]*^skip +queues +it answered 401$/m,
+      ),
     });
     expect(nobody).toMatchObject({ code: 1, out: expect.stringMatching(/^fail +token +none was given/m) });
     expect(unreachable).toMatchObject({ code: 1, out: expect.stringMatching(/^fail +reachable +unreachable: /m) });

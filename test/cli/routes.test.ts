@@ -156,7 +156,7 @@ test('the doctor says in plain words what storage refuses', async () => {
   const { code, out } = await sluice(['doctor']);
   expect(code).toBe(1);
   expect(out).toMatch(
-    /^fail +health +GET \/health answered 503, storage_refused: max requests .* take a larger plan\n/m,
+    /^fail +health +GET \/health answered 503, storage_refused: max requests .* take a larger plan\n +do what it says/m,
   );
 });
 

@@ -23,7 +23,7 @@ const DATE_STEP_MS = 1_000;
 
 /** Where storage was not reached, or not understood. */
 const IS_IT_RIGHT =
-  'is UPSTASH_REDIS_REST_URL (or KV_REST_API_URL) right, and its token one that may write? The log of the Worker says more';
+  'is UPSTASH_REDIS_REST_URL (or KV_REST_API_URL) right, and is the database up? Its console says more';
 /** By the code of the problem. */
 const TODO: Record<string, string> = {
   misconfigured:
@@ -66,7 +66,8 @@ async function* examineWithToken(site: Site, health: Seen, audited: Audited): As
   const stats = seen?.status === 200 ? (seen as Seen & { body: Stats }) : undefined;
   yield clock(health, stats);
   if (operate.status !== 200) {
-    yield finding('queues', 'skip', 'the token lacks the scope operate');
+    const why = operate.code === 'forbidden' ? 'the token lacks the scope operate' : `it answered ${operate.status}`;
+    yield finding('queues', 'skip', why);
     return;
   }
   const lag = stats ? stats.body.now - stats.receivedAt : 0;

@@ -155,13 +155,16 @@ export function judgeSources(sources: SourceReport[]): Finding[] {
 }
 
 /** @param answers what the server said to a request of each scope that changes nothing */
-export function judgeScopes(answers: Record<string, { status: number; code: string | undefined }>): Finding {
+export function judgeScopes(
+  answers: Record<string, { status: number; code: string | undefined; detail?: string | undefined }>,
+): Finding {
   const entries = Object.entries(answers);
-  if (entries.some(([, { code }]) => code === 'unauthorized')) {
+  const stranger = entries.find(([, { code }]) => code === 'unauthorized');
+  if (stranger) {
     return finding(
       'token',
       'fail',
-      'it is not known here',
+      `it is not known here (${stranger[1].detail})`, // where the deployment has none at all, it says so
       'take one that the deployment has (SLUICE_TOKEN…); `sluice token` makes one',
     );
   }

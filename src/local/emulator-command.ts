@@ -16,7 +16,8 @@ Starts Redis and the Upstash REST API in front of it. Then, in another terminal:
   --cron URL    fire the cron handler of the Worker at this URL every minute, such as http://localhost:8787
   --help        this text
 
-Limits of a plan of the service; without them there are none but that of a request:
+Limits of a plan of the service; without them there are none but that of a request, and INFO of the embedded Redis counts
+neither commands nor bytes, so that SLUICE_MONTHLY_COMMANDS warns of nothing:
   --monthly-commands N      with the last one everything is refused, until the emulator is started again
   --capacity-bytes N        of all data: growing writes are refused above it, in the middle of scripts too
   --scripts-when-full HOW   begun (default), or refused: a full database begins no script

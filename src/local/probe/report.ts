@@ -37,7 +37,7 @@ export function summaryOf(rows: Compared[]): string {
   const parts = [
     `${number('same')} as expected`,
     `${number('differs')} differ`,
-    `${number('new')} of which nobody said what to expect`,
+    `${number('new')} new, of which nobody said what to expect`,
   ];
   if (number('open') > 0) parts.push(`${number('open')} not answered`);
   return parts.join(', ');

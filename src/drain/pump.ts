@@ -74,6 +74,8 @@ class Pump {
    */
   #running: Running[] = [];
   #outcomes: Settlement[] = [];
+  /** Those of them whose handlers say that the platform refuses subrequests. Until storage has been asked nothing is started. */
+  #doubtful: { running: Running; settlement: Settlement }[] = [];
   #firstOutcomeAt = 0;
   #lastExchangeAt = 0;
   /** Until then, by the local clock, what is held is surely held. */
@@ -153,7 +155,7 @@ class Pump {
   /** Starts what waits, the most urgent first, as far as there is room. Not what another may hold by now. */
   #start(): void {
     const { budget, concurrency } = this.#options;
-    while (this.#running.length < concurrency) {
+    while (this.#running.length < concurrency && this.#doubtful.length === 0) {
       const place = this.#connections.next(this.#waiting);
       const next = this.#waiting[place];
       if (!next) return;
@@ -210,30 +212,45 @@ class Pump {
     this.#running.splice(this.#running.indexOf(running), 1); // mostly the first, or alone
     this.#connections.end(running.delivery);
     const aborted = running.controller.aborted && outcome.outcome !== 'ack';
-    const settlement = aborted ? cutOff(running.delivery) : this.#judged(running, outcome);
+    const settlement = aborted ? cutOff(running.delivery) : outcome;
     settlement.measured = this.#measure(running);
     running.span?.end(settlement.failure?.kind);
-    if (settlement.failure) {
-      this.#options.onFailure?.(running.delivery.message, settlement);
-      if (this.#options.keepsStacks === false) settlement.failure.stack = undefined;
-    }
+    if (settlement.outOfSubrequests) this.#doubtful.push({ running, settlement });
+    else this.#tellFailure(running, settlement);
+    if (settlement.failure && this.#options.keepsStacks === false) settlement.failure.stack = undefined;
     this.#settle(settlement);
     this.#finished += 1;
   }
 
+  #tellFailure({ delivery }: Running, settlement: Settlement): void {
+    if (settlement.failure) this.#options.onFailure?.(delivery.message, settlement);
+  }
+
+  /** Storage was asked since, so the platform refuses nothing: the words were perhaps those of another Worker, and these have failed. */
+  #endDoubts(count: number): void {
+    for (const { running, settlement } of this.#doubtful.splice(0, count)) this.#tellFailure(running, settlement);
+  }
+
   /**
-   * Where the platform refused a subrequest, others may have used them up: it goes back uncounted. Not what had all there are to
-   * itself at its start and sent some of them, or it would come again for ever. Nothing more is started; whether it was this platform
-   * that refused shows when the drain settles, for what a handler throws may be the words of another Worker.
+   * The platform refuses. What met that goes back uncounted, for others may have used the subrequests up. Not what had all there are
+   * to itself at its start and sent some of them, or it would come again for ever.
    */
-  #judged({ delivery: { entry, queue }, isFirst }: Running, outcome: Settlement): Settlement {
-    if (!outcome.outOfSubrequests) return outcome;
-    this.#options.budget.close();
-    return isFirst && !queue.destination ? outcome : { entry, outcome: 'release' };
+  #confirmDoubts(): void {
+    for (const { running, settlement } of this.#doubtful.splice(0)) {
+      const { entry, measured } = settlement;
+      if (running.isFirst && !running.delivery.queue.destination) this.#tellFailure(running, settlement);
+      else
+        this.#outcomes[this.#outcomes.indexOf(settlement)] = {
+          entry,
+          outcome: 'release',
+          ...(measured && { measured }),
+        };
+    }
   }
 
   /** Nothing more is started, and storage is not asked any more: it would be refused. */
   #stopSpending(): void {
+    this.#confirmDoubts();
     const { budget, onSpent } = this.#options;
     if (budget.invocation.isSpent) return;
     budget.invocation.isSpent = true;
@@ -281,7 +298,7 @@ class Pump {
     const room = this.#isFree() && (!this.#drained || this.#lookAt() <= now);
     const full = this.#outcomes.length >= this.#options.batch;
     const due = now >= Math.min(this.#exchangeAt(), this.#stuckAt());
-    return nothingElse || full || (room && this.#want() > 0) || due;
+    return nothingElse || full || (room && this.#want() > 0) || due || this.#doubtful.length > 0;
   }
 
   /** When outcomes have lingered long enough, or the lease wants to be extended. */
@@ -327,7 +344,8 @@ class Pump {
     const held = this.#running.length + this.#waiting.length + this.#outcomes.length - settlements.length;
     const sentAt = this.#clock();
     const drain = this.#situation(sentAt);
-    const want = drain.busy ? 0 : this.#want();
+    const doubts = this.#doubtful.length;
+    const want = drain.busy || doubts > 0 ? 0 : this.#want();
     if (want > 0) this.#attention.asked = false;
     // Storage may hang, and a handler's time must end all the same.
     const watch = this.#running.length > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
@@ -339,6 +357,7 @@ class Pump {
     } finally {
       clearInterval(watch);
     }
+    this.#endDoubts(doubts);
     if (!answer.refused) this.#leasedUntil = sentAt + leaseMs;
     this.#inTransit = answer.unseen;
     // What storage refused is still held, and settled again.
@@ -454,6 +473,7 @@ class Pump {
     this.#running = [];
     this.#waiting = [];
     this.#outcomes = [];
+    this.#doubtful = [];
     this.#lease = newToken();
   }
 

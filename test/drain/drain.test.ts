@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { constant } from '../../src/backoff.ts';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
-import type { Attention, DrainOptions, Unsettled } from '../../src/drain/drain.ts';
+import type { Attention, DrainOptions } from '../../src/drain/drain.ts';
 import { lifeOf } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/pump.ts';
 import {
@@ -82,17 +82,18 @@ onEachRedis('a drain', (bench) => {
     acked(b, ids);
   });
 
-  test('settles what is done where a handler only says that the platform refuses subrequests, of another Worker perhaps', async () => {
+  test('goes on where a handler only says that the platform refuses subrequests, of another Worker perhaps: that one has failed', async () => {
     const b = bench();
-    const ids = await enqueue(b, 3);
-    const other = queue(async ({ body }) => {
-      if (body === 1) throw new Error('Too many subrequests.');
+    const ids = await enqueue(b, 4);
+    const failed: string[] = [];
+    const other = queue(async ({ body, attempt }) => {
+      if (body === 1 && attempt === 1) throw new Error('Too many subrequests.');
     });
-    const unsettled: Unsettled[] = [];
-    const report = await start(b, [other], { concurrency: 1, onUnsettled: (kept) => unsettled.push(kept) });
-    expect([report.acked, report.released, report.delivered, unsettled]).toEqual([1, 1, 2, []]);
-    acked(b, ids.slice(0, 1));
-    expect((await b.shard()).leases).toEqual({});
+    const onFailure: DrainOptions['onFailure'] = ({ id }) => void failed.push(id);
+    const report = await start(b, [other], { concurrency: 1, onFailure });
+    expect(report).toMatchObject({ delivered: 5, acked: 4, retried: 1, released: 0, ended: 'idle' });
+    expect(failed).toEqual([ids[1]]);
+    acked(b, ids);
   });
 
   test('handles every message once, the most urgent first and each lane in order, and leaves nothing', async () => {

@@ -1,6 +1,6 @@
 /** Settings: read once from the Worker's bindings, checked, frozen. Types, defaults and docs/configuration come from this table. */
 import { type HostRule, readHosts } from './destinations/address.ts';
-import { countsConnections } from './runtime.ts';
+import { isWorkers } from './runtime.ts';
 import { isText, must, readEach } from './setting.ts';
 import { readPlainToken, readTokens } from './token-settings.ts';
 
@@ -19,7 +19,7 @@ const whole =
   };
 
 /** Workers have six, of which one is storage's; nobody else counts them. */
-const connections: Read<number> = (...given) => whole(1, 1_000, countsConnections() ? 5 : 1_000)(...given);
+const connections: Read<number> = (...given) => whole(1, 1_000, isWorkers() ? 5 : 1_000)(...given);
 
 const text =
   (pattern: RegExp, rule: string, standard?: string): Read<string> =>

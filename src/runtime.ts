@@ -5,8 +5,8 @@ export function checkRuntime(): void {
   if (!Promise.withResolvers || !Map.groupBy) throw new Error('Sluice needs Node 22 or later');
 }
 
-/** Whether connections of an invocation are counted here: Workers let six wait for their headers. */
-export function countsConnections(): boolean {
+/** Where connections of an invocation are counted, and its CPU time is. */
+export function isWorkers(): boolean {
   const { navigator } = globalThis as { navigator?: { userAgent?: string } };
   return navigator?.userAgent === 'Cloudflare-Workers';
 }

@@ -14,7 +14,7 @@ import { queuesNamed, type Receipt } from './producer.ts';
 import type { AnyQueue, Queue } from './queue.ts';
 import { rehearse } from './rehearsal.ts';
 import { type Ring, ringOf } from './ring.ts';
-import { checkRuntime } from './runtime.ts';
+import { checkRuntime, isWorkers } from './runtime.ts';
 import type { Schedule } from './schedule/definition.ts';
 import type { Published, PublishOptions } from './topics.ts';
 import type { AnySource } from './webhooks/source.ts';
@@ -120,7 +120,7 @@ export function createSluice<Env extends object>({
   const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules });
   const engines = remembered(open);
   const app = createApp(functions, (env, context) => engines.of(env).under(invocationOf(context)));
-  rehearse(queues, { open: engines.of, app });
+  if (isWorkers()) rehearse(queues, { open: engines.of, app }); // elsewhere a process is loaded once, and nobody counts
   return {
     async fetch(request, env, context = FLOATING) {
       const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used

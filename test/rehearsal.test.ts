@@ -2,7 +2,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { expect, inject, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { createSluice, defineQueue } from '../src/index.ts';
 import { startWorkerd } from '../src/local/cpu/workerd.ts';
 import { scripts } from '../src/store/scripts.ts';
@@ -11,6 +11,9 @@ import { builtOnce } from './support/built-once.ts';
 const schemaBy = (validate: (body: unknown) => never): StandardSchemaV1 => ({
   '~standard': { version: 1, vendor: 'test', validate },
 });
+
+beforeEach(() => vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' }));
+afterEach(() => vi.unstubAllGlobals());
 
 /** Everything that had no timer to wait for is over. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -69,4 +72,12 @@ test('queues for which the usual budget is too small are no matter', async () =>
   createSluice({ queues: [defineQueue('wide', { requests: 1_000, handler: () => {} })] });
   await settled();
   expect(error).not.toHaveBeenCalled();
+});
+
+test('elsewhere there is none: nobody counts the time of a first request', async () => {
+  vi.unstubAllGlobals();
+  const validate = vi.fn(() => ({ value: {} }) as never);
+  createSluice({ queues: [defineQueue('mail', { handler: () => {}, schema: schemaBy(validate) })] });
+  await settled();
+  expect(validate).not.toHaveBeenCalled();
 });

@@ -1,5 +1,6 @@
 // Tests: .lua files import as text, as they do in the bundle.
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What measures its own pace, or waits for processes: when the others, which keep both cores busy, are done. */
 const AFTERWARDS = [
@@ -16,6 +17,36 @@ const AFTERWARDS = [
   'test/worker/recovery.test.ts',
 ];
 
+/** Those that take longest, in that order: one that began last would run when all others are done. */
+const LONGEST = [
+  'test/crash/kill.test.ts',
+  'test/dev.test.ts',
+  'test/drain/life.test.ts',
+  'test/storage/refused-inside.test.ts',
+  'test/commands.test.ts',
+  'test/crash/refused.test.ts',
+  'test/storage/wrong-type.test.ts',
+  'test/regressions/drain.test.ts',
+  'test/crash/drains.test.ts',
+  'test/storage/refused-kinds.test.ts',
+  'test/flow/limits.test.ts',
+  'test/model/model.test.ts',
+  'test/unknown-queues.test.ts',
+  'test/dashboard/dashboard.test.ts',
+  'test/torture.test.ts',
+  'test/schedule/fire.test.ts',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const found = LONGEST.findIndex((name) => moduleId.endsWith(name));
+      return found < 0 ? LONGEST.length : found;
+    };
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+  }
+}
+
 const luaAsText = {
   name: 'lua-as-text',
   enforce: 'pre' as const,
@@ -30,6 +61,7 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     globalSetup: 'test/support/run-folder.ts',
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         plugins: [luaAsText],

@@ -94,6 +94,8 @@ export interface Engine {
   drainAlarmed(watch: Watch): Promise<Round>;
   /** Where some are bound. */
   readonly drainers: Drainers | undefined;
+  /** Whether one of the two below has something to tell. */
+  hasClaims(): boolean;
   /** Whether work is left, or became ready, that nobody was woken for. Told once: whoever asks has to start a drain. */
   claimsDrain(): boolean;
   /** When something is due that a drainer has to be told of, epoch ms; Infinity: nothing is. Told once. */
@@ -518,6 +520,7 @@ export function openEngine(
         return { isFruitful: delivered > 0 && isStored, againInMs: claimsDrain() || !isStored ? 0 : dueInMs };
       },
       drainers,
+      hasClaims: () => unattended || dueAt < Number.POSITIVE_INFINITY,
       claimsDrain,
       claimsDue,
       sweep: async () => (await sweepWithin(cronBudget(invocation()))).report,

@@ -125,7 +125,7 @@ export function createSluice<Env extends object>({
     async fetch(request, env, context = FLOATING) {
       const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used
       const engine = engines.known(env); // none where the settings are bad
-      if (engine) wakeClaimed(engine.under(invocationOf(context)), context);
+      if (engine?.hasClaims()) wakeClaimed(engine.under(invocationOf(context)), context);
       return response;
     },
     async scheduled(_controller, env, context) {

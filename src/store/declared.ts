@@ -9,10 +9,15 @@ import type { Settlement } from './settlements.ts';
 /** @param ids of these messages, in their order */
 export function keysOfMessages(keys: Keys, messages: readonly Unnamed[], ids: readonly string[]): string[] {
   const found = new Set<string>();
-  for (const [i, { lane, pool, delayMs, dedup, follows }] of messages.entries()) {
+  let before = ''; // most of a batch are for one lane
+  for (let i = 0; i < messages.length; i++) {
+    const { lane, pool, delayMs, dedup, follows } = messages[i] as Unnamed;
     const id = ids[i] as string;
     found.add(keys.message(id));
-    if (delayMs === 0) found.add(keys.lane(lane)).add(keys.ready(pool));
+    if (delayMs === 0 && lane !== before) {
+      found.add(keys.lane(lane)).add(keys.ready(pool));
+      before = lane;
+    }
     if (dedup) found.add(keys.dedup(parseLane(lane).queue, dedup.digest));
     if (follows) found.add(keys.followers(id));
   }
@@ -20,14 +25,15 @@ export function keysOfMessages(keys: Keys, messages: readonly Unnamed[], ids: re
 }
 
 export function keysOfSettlements(keys: Keys, settlements: readonly Settlement[]): string[] {
-  return settlements.flatMap(({ entry, chained = [], result }) => {
+  const found: string[] = [];
+  for (const { entry, chained, result } of settlements) {
     const id = entry.slice(entry.indexOf('.') + 1);
-    const kept = result === undefined ? [] : [keys.result(id)];
-    const after = keysOfMessages(
-      keys,
-      chained,
-      chained.map((message) => message.id),
-    );
-    return [keys.message(id), ...kept, ...after];
-  });
+    found.push(keys.message(id));
+    if (result !== undefined) found.push(keys.result(id));
+    if (chained) {
+      const ids = chained.map((message) => message.id);
+      found.push(...keysOfMessages(keys, chained, ids));
+    }
+  }
+  return found;
 }

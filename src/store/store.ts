@@ -197,14 +197,14 @@ const AUDIT_KEYS = 200;
 export function openStore(options: StoreOptions): Store {
   const { runner, prefix, clock, queues = [], policies = '', recognisedMs = RECOGNISED_MS } = options;
   const keys = keysOf(prefix);
-  const pools = [...queues].map(({ name, pool }) => `\n${name} ${pool}`).join('');
+  const poolsOf = () => [...queues].map(({ name, pool }) => `\n${name} ${pool}`).join(''); // for sweeps and audits alone
   const head = () => [keys.root, clock ? String(clock()) : ''];
   return {
     enqueue: (request) => enqueue(runner, keys, head(), request, recognisedMs),
     exchange: (request) => exchange(runner, keys, head(), policies, request),
     async sweep(pool, { limit = SWEEP_FIRES, cursor = '', round = 0, note = false } = {}) {
       const step = [String(limit), cursor, String(AUDIT_KEYS), policies, note ? '1' : '', String(round)];
-      const args = [...head(), ...step, pools];
+      const args = [...head(), ...step, poolsOf()];
       const { reply } = await runner.run(
         scripts.sweep,
         [keys.timers, keys.failures, keys.ready(pool), keys.stats],
@@ -230,7 +230,7 @@ export function openStore(options: StoreOptions): Store {
     },
     async audit(cursor, repair, deep = false) {
       const flag = (set: boolean) => (set ? '1' : '0');
-      const args = [...head(), cursor, String(AUDIT_KEYS), flag(repair), flag(deep), policies, pools];
+      const args = [...head(), cursor, String(AUDIT_KEYS), flag(repair), flag(deep), policies, poolsOf()];
       const { reply } = await runner.run(scripts.audit, [keys.timers, keys.failures, keys.stats], args);
       const [next, found, incomplete] = list(reply);
       return { cursor: String(next), findings: findingsIn(found), incomplete: strings(incomplete) as Unjudged[] };

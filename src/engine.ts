@@ -7,11 +7,11 @@ import type { AddressRules } from './destinations/address.ts';
 import { withSenders } from './destinations/send.ts';
 import { openDisabling } from './disabling.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
-import type { Attention, DrainOptions, DrainReport, Unsettled } from './drain/drain.ts';
+import type { Attention, DrainOptions, DrainReport } from './drain/drain.ts';
 import type { Round, Watch } from './drain/drainer.ts';
 import { type Drainers, drainersOf } from './drain/drainers.ts';
+import { openKeptOutcomes } from './drain/kept.ts';
 import { ASKED_MS, alarmLife, type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from './drain/life.ts';
-import { parcelOf } from './drain/parcel.ts';
 import { drain } from './drain/pump.ts';
 import { BadSettings, StorageError } from './errors.ts';
 import { MOST_REQUESTS as INSPECTING, type Inspector, openInspector } from './inspector.ts';
@@ -36,7 +36,7 @@ import { openScheduleStore } from './store/schedules.ts';
 import { recognisedMsFor, scriptRunner } from './store/script.ts';
 import { openSessions, type Sessions } from './store/sessions.ts';
 import { openStats } from './store/stats.ts';
-import { ANYBODYS, openStore, type Settlement, type Store, type SweepAnswer } from './store/store.ts';
+import { ANYBODYS, openStore, type Store, type SweepAnswer } from './store/store.ts';
 import { openTallies } from './store/tallies.ts';
 import { openTopicStore } from './store/topics.ts';
 import { isOutOfSubrequests } from './subrequests.ts';
@@ -238,26 +238,7 @@ export function openEngine(
   const noticedStores = (budget: Budget) => storesFor(budget, noticing(budget.invocation, sendWithin(budget.msLeft)));
   const firing = (stores: ReturnType<typeof storesFor>) => firingStore(stores.store, stores.schedules, known);
   const register = registrar(schedules, known);
-  /** What drains could not settle any more. */
-  const unsettled: Unsettled[] = [];
-  /** Before anything else: the leases are running out. What storage refuses of it waits for the next time. */
-  const settleKept = async (store: Store) => {
-    for (let kept = unsettled.shift(); kept; kept = unsettled.shift()) {
-      const settlements = parcelOf(kept.settlements);
-      const exchange = { lease: kept.lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements };
-      let refused: Settlement[];
-      try {
-        const { statuses } = await store.exchange(exchange);
-        refused = settlements.filter((_, index) => statuses[index] === 'refused');
-      } catch (error) {
-        if (error instanceof StorageError && error.code !== 'refused') unsettled.unshift(kept);
-        throw error;
-      }
-      const rest = [...refused, ...kept.settlements.slice(settlements.length)];
-      if (rest.length > 0) unsettled.unshift({ ...kept, settlements: rest });
-      if (refused.length > 0) return;
-    }
-  };
+  const kept = openKeptOutcomes();
   /** Where the next sweep goes on inspecting: that of a new isolate where the last that was noted stood, whoever made it. */
   let place = { cursor: ANYBODYS, round: 0 };
   /** When a sweep was last remembered, by the clock of this isolate. */
@@ -266,7 +247,7 @@ export function openEngine(
     const now = Date.now();
     const note = now - notedAt >= NOTE_EVERY_MS;
     const store = firing(noticedStores(budget));
-    await settleKept(store);
+    await kept.settle(store);
     const swept = await sweepAll(store, budget, { ...place, note }, follow);
     if (note) notedAt = now - swept.notedMsAgo;
     place = swept.place;
@@ -306,7 +287,7 @@ export function openEngine(
   const drainOnce = async (budget: Budget, attention: Attention, more: Partial<DrainOptions>) => {
     const disabling = disablingWithin(budget);
     const store = firing(storesFor(budget, sendWithin(budget.msLeft)));
-    await settleKept(store);
+    await kept.settle(store);
     return drain({
       store,
       attention,
@@ -330,7 +311,7 @@ export function openEngine(
       },
       onRefused: ({ message }) => logError(`drain: ${message}`),
       onSpent: (names) => tellSpent(budget.invocation, names),
-      onUnsettled: (kept) => unsettled.push(kept),
+      onUnsettled: kept.keep,
       // The kind only: the text of a handler's error may hold anything. It is kept with the message.
       onFailure: (message, { outcome, failure, disables }) => {
         const { queue, id, attempt, maxAttempts } = message;
@@ -404,10 +385,10 @@ export function openEngine(
     return drainers.wake(at);
   };
   /** What a drain has left, or put off, is for a drainer. */
-  const handOn = async () => {
+  const handOn = async (invocation: Invocation) => {
     const isLeft = claimsDrain();
     const at = isLeft ? Date.now() : claimsDue();
-    if (at < Number.POSITIVE_INFINITY && !(await wakeDrainer(at)) && isLeft) noteWork();
+    if (at < Number.POSITIVE_INFINITY && !(await wakeDrainer(at, invocation)) && isLeft) noteWork();
   };
   /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
   const wakeOf = (drafts: Draft[], wakes = true) => {
@@ -536,7 +517,7 @@ export function openEngine(
         }
         const drained = attending(of, (attention) => drainWithin(budget, attention, { pollMs: polls }));
         const drainReport = await drained.catch(unlooked);
-        await handOn();
+        await handOn(of);
         return { sweep: report, drain: drainReport };
       },
       health,

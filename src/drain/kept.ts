@@ -1,0 +1,39 @@
+/** Kept outcomes: what drains of this isolate have handled and the platform did not let them settle. */
+import { StorageError } from '../errors.ts';
+import type { Settlement, Store } from '../store/store.ts';
+import type { Unsettled } from './drain.ts';
+import { parcelOf } from './parcel.ts';
+
+export interface KeptOutcomes {
+  keep(unsettled: Unsettled): void;
+  /** Before anything else, for the leases are running out. What storage refuses of it waits for the next time. @throws StorageError */
+  settle(store: Store): Promise<void>;
+}
+
+export function openKeptOutcomes(): KeptOutcomes {
+  const waiting: Unsettled[] = [];
+  return {
+    keep: (unsettled) => void waiting.push(unsettled),
+    async settle(store) {
+      for (let kept = waiting.shift(); kept; kept = waiting.shift()) {
+        const settlements = parcelOf(kept.settlements);
+        let refused: Settlement[];
+        try {
+          refused = await settleAll(store, kept.lease, settlements);
+        } catch (error) {
+          if (error instanceof StorageError && error.code !== 'refused') waiting.unshift(kept);
+          throw error;
+        }
+        const rest = [...refused, ...kept.settlements.slice(settlements.length)];
+        if (rest.length > 0) waiting.unshift({ ...kept, settlements: rest });
+        if (refused.length > 0) return;
+      }
+    },
+  };
+}
+
+/** @returns those that storage refused */
+async function settleAll(store: Store, lease: string, settlements: Settlement[]): Promise<Settlement[]> {
+  const { statuses } = await store.exchange({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
+  return settlements.filter((_, index) => statuses[index] === 'refused');
+}

@@ -1,23 +1,23 @@
 /** The deployed Worker: this deployment's queues, its sources and the edge functions it serves. */
-import { drainerOf, queuesOf } from '../src/cloudflare.ts';
+import { drainerOf, queuesOf } from '../src/adapters/cloudflare.ts';
+import { drain } from '../src/http/v1/drain.ts';
+import { enqueue } from '../src/http/v1/enqueue.ts';
+import { health } from '../src/http/v1/health.ts';
+import { inspect } from '../src/http/v1/inspect.ts';
+import { operate } from '../src/http/v1/operate.ts';
+import { receive } from '../src/http/v1/receive.ts';
+import { rings } from '../src/http/v1/rings.ts';
+import { schedules } from '../src/http/v1/schedules.ts';
+import { session } from '../src/http/v1/session.ts';
+import { stats } from '../src/http/v1/stats.ts';
+import { sweep } from '../src/http/v1/sweep.ts';
+import { topics } from '../src/http/v1/topics.ts';
+import { webhooks } from '../src/http/v1/webhooks.ts';
 import { createSluice } from '../src/index.ts';
-import type { Env } from './app/env.ts';
-import { queues } from './app/queues.ts';
-import { schedules as appSchedules } from './app/schedules.ts';
-import { sources } from './app/sources.ts';
-import { drain } from './drain.ts';
-import { enqueue } from './enqueue.ts';
-import { health } from './health.ts';
-import { inspect } from './inspect.ts';
-import { operate } from './operate.ts';
-import { receive } from './receive.ts';
-import { rings } from './rings.ts';
-import { schedules } from './schedules.ts';
-import { session } from './session.ts';
-import { stats } from './stats.ts';
-import { sweep } from './sweep.ts';
-import { topics } from './topics.ts';
-import { webhooks } from './webhooks.ts';
+import type { Env } from './env.ts';
+import { queues } from './queues/index.ts';
+import { schedules as appSchedules } from './schedules.ts';
+import { sources } from './sources.ts';
 
 const sluice = createSluice<Env>({
   queues,

@@ -1,10 +1,9 @@
 /** The public API of Sluice. */
-import { type Duration, toMs } from './duration.ts';
-import { Refusal, RetryLater } from './errors.ts';
 
-export { type Backoff, constant, exponential, steps } from './backoff.ts';
-export type { Destination, DestinationOptions } from './destinations/destination.ts';
-export type { Duration } from './duration.ts';
+import { Refusal, RetryLater } from './errors.ts';
+import { type Duration, toMs } from './formats/duration.ts';
+
+export type { Receipt } from './broker/producer.ts';
 export {
   InvalidMessage,
   type Issue,
@@ -14,11 +13,13 @@ export {
   StorageError,
   UnknownTopic,
 } from './errors.ts';
+export type { Duration } from './formats/duration.ts';
 export type { EdgeFunction } from './http/app.ts';
-export type { LimitOptions, Limits, Rate } from './limits.ts';
-export { type Message, type Priority, type Raw, rawBytes } from './message.ts';
-export type { MessageOptions } from './message-options.ts';
-export type { Receipt } from './producer.ts';
+export type { Destination, DestinationOptions } from './message/destination.ts';
+export { type Message, type Priority, type Raw, rawBytes } from './message/message.ts';
+export type { MessageOptions } from './message/options.ts';
+export { type Backoff, constant, exponential, steps } from './queue/backoff.ts';
+export type { LimitOptions, Limits, Rate } from './queue/limits.ts';
 export {
   type AnyQueue,
   defineQueue,
@@ -26,12 +27,12 @@ export {
   type HandlerContext,
   type Queue,
   type QueueOptions,
-} from './queue.ts';
-export type { Ring, RingAdded, RingPage } from './ring.ts';
-export { defineSchedule, type Schedule, type ScheduleOptions } from './schedule/definition.ts';
-export type { CatchUp } from './schedule/slots.ts';
+} from './queue/queue.ts';
+export type { Ring, RingAdded, RingPage } from './rings/ring.ts';
+export { defineSchedule, type Schedule, type ScheduleOptions } from './schedules/definition.ts';
+export type { CatchUp } from './schedules/occurrences.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
-export type { Published, PublishOptions } from './topics.ts';
+export type { Published, PublishOptions } from './topics/topics.ts';
 export type { Asked, Handshake, HandshakeFunction, HandshakeRule, Reply } from './webhooks/handshake.ts';
 export type { Arrived, CustomVerify, SecretScheme, SignatureScheme, SignedTime } from './webhooks/scheme.ts';
 export {

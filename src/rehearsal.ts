@@ -5,15 +5,16 @@
  *
  * While a Worker is loaded there are no timers, no chance, no network and no answers: an act ends there, unheard.
  */
+
+import { enqueueDrafts } from './broker/producer.ts';
 import { openBudget } from './drain/budget.ts';
 import { lifeOf } from './drain/life.ts';
-import { drain } from './drain/pump.ts';
-import { FLOATING } from './floating.ts';
+import { drain } from './drain/loop.ts';
 import type { App } from './http/app.ts';
-import { DRAINED } from './message.ts';
-import { enqueueDrafts } from './producer.ts';
-import { type AnyQueue, defineQueue } from './queue.ts';
-import { type Runner, scriptRunner } from './store/script.ts';
+import { DRAINED } from './message/message.ts';
+import { type AnyQueue, defineQueue } from './queue/queue.ts';
+import { type Runner, scriptRunner } from './redis/runner.ts';
+import { FLOATING } from './runtime/wait-until.ts';
 import { scripts } from './store/scripts.ts';
 import { ANYBODYS, openStore } from './store/store.ts';
 

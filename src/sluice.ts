@@ -1,22 +1,22 @@
 /** createSluice: queues and edge functions become a Worker. */
 
-import type { Draft } from './complete.ts';
+import { queuesNamed, type Receipt } from './broker/producer.ts';
+import type { Draft } from './broker/validate.ts';
 import { type Alarms, Drainer } from './drain/drainer.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { InvalidMessage, type Issue, StorageError } from './errors.ts';
-import { FLOATING, type Waits } from './floating.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
 import { isObject } from './http/body.ts';
-import { type Invocation, invocationOf } from './invocation.ts';
 import { logError, nameOfError } from './log.ts';
-import type { MessageOptions } from './message-options.ts';
-import { queuesNamed, type Receipt } from './producer.ts';
-import type { AnyQueue, Queue } from './queue.ts';
+import type { MessageOptions } from './message/options.ts';
+import type { AnyQueue, Queue } from './queue/queue.ts';
 import { rehearse } from './rehearsal.ts';
-import { type Ring, ringOf } from './ring.ts';
-import { checkRuntime, isWorkers } from './runtime.ts';
-import type { Schedule } from './schedule/definition.ts';
-import type { Published, PublishOptions } from './topics.ts';
+import { type Ring, ringOf } from './rings/ring.ts';
+import { type Invocation, invocationOf } from './runtime/invocation.ts';
+import { checkRuntime, isWorkers } from './runtime/runtime.ts';
+import { FLOATING, type Waits } from './runtime/wait-until.ts';
+import type { Schedule } from './schedules/definition.ts';
+import type { Published, PublishOptions } from './topics/topics.ts';
 import type { AnySource } from './webhooks/source.ts';
 
 export interface SluiceOptions {

@@ -1,10 +1,10 @@
 // The checker of the torture runs: small histories that must pass, and such as must fail, each for its own reason.
 import { describe, expect, test } from 'vitest';
-import { type FaultName, judge } from '../src/local/torture/checker.ts';
-import { type Happening, type SettledEntry, startHistory } from '../src/local/torture/history.ts';
-import { keepLeaseBook } from '../src/local/torture/lease-book.ts';
-import type { Exchanged } from '../src/local/torture/observed.ts';
 import type { Outcome, Status } from '../src/store/store.ts';
+import { type FaultName, judge } from './chaos/checker.ts';
+import { type Happening, type SettledEntry, startHistory } from './chaos/history.ts';
+import { keepLeaseBook } from './chaos/lease-book.ts';
+import type { Exchanged } from './chaos/observed.ts';
 
 const LEASE_MS = 1_000;
 const LANE = '5:invoices';

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import { buildBundle } from '../src/local/bundle.ts';
-import { tickAt } from '../src/local/cron.ts';
+import { buildBundle } from '../src/dev/bundle.ts';
+import { tickAt } from '../src/dev/cron.ts';
 import { eventually } from './support/worker.ts';
 
 const children: ChildProcess[] = [];
@@ -46,12 +46,7 @@ function start(args: string[], env: Record<string, string> = {}, cwd = '.') {
   return { child, output, ended };
 }
 
-const script = (file: string, ...args: string[]) => [
-  '--import',
-  './src/local/lua-loader.ts',
-  `src/local/${file}`,
-  ...args,
-];
+const script = (file: string, ...args: string[]) => ['--import', './scripts/lua-loader.ts', file, ...args];
 
 /** For one that is started elsewhere. */
 const absolute = (file: string, ...args: string[]) => {
@@ -61,7 +56,7 @@ const absolute = (file: string, ...args: string[]) => {
 
 describe('npm run demo', () => {
   test('does the main job with a crash in the middle, loses nothing, and says so in one line', async () => {
-    const { output, ended } = start(script('demo/demo.ts', '--json'));
+    const { output, ended } = start(script('examples/demo/demo.ts', '--json'));
     expect([await ended, output.err.match(/error/i)]).toEqual([0, null]);
     const figures = JSON.parse(output.out.trim().split('\n').at(-1) ?? '');
     expect(figures).toMatchObject({
@@ -87,7 +82,7 @@ describe('npm run demo', () => {
 
 describe('npm run demo -- --scenario monitor', () => {
   test('several Workers check each site once in each turn and alert each outage once, and it says so in one line', async () => {
-    const { output, ended } = start(script('demo/demo.ts', '--scenario', 'monitor', '--json'));
+    const { output, ended } = start(script('examples/demo/demo.ts', '--scenario', 'monitor', '--json'));
     expect([await ended, output.err.match(/error/i)]).toEqual([0, null]);
     const figures = JSON.parse(output.out.trim().split('\n').at(-1) ?? '');
     expect(figures).toMatchObject({ turns: 6, checks: 180, missed: 0, repeated: 0, misjudged: 0, wronglyAlerted: 0 });
@@ -97,7 +92,7 @@ describe('npm run demo -- --scenario monitor', () => {
   }, 60_000);
 
   test('a scenario that there is not is refused', async () => {
-    const { output, ended } = start(script('demo/demo.ts', '--scenario', 'mall'));
+    const { output, ended } = start(script('examples/demo/demo.ts', '--scenario', 'mall'));
     expect([await ended, output.out]).toEqual([1, '']);
     expect(output.err).toMatch(/^error: --scenario must be one of main, monitor/);
   });
@@ -106,7 +101,16 @@ describe('npm run demo -- --scenario monitor', () => {
 describe('npm run dev', () => {
   test('prints where it is, takes a message, and ends when told to', async () => {
     const { child, output, ended } = start(
-      script('dev.ts', '--json', '--port', '0', '--data', await dataFolder(), '--var', 'GITHUB_WEBHOOK_SECRET:a:b'),
+      script(
+        'scripts/dev.ts',
+        '--json',
+        '--port',
+        '0',
+        '--data',
+        await dataFolder(),
+        '--var',
+        'GITHUB_WEBHOOK_SECRET:a:b',
+      ),
     );
     await eventually('it is ready', () => output.out.includes('\n'), 20_000);
     const { url, redisUrl, redisToken, token } = JSON.parse(output.out);
@@ -128,14 +132,14 @@ describe('npm run dev', () => {
 });
 
 test('npm run dev: a binding that cannot be read is not shown, because it may be a secret', async () => {
-  const { output, ended } = start(script('dev.ts', '--port', '0', '--var', 'hunter2'));
+  const { output, ended } = start(script('scripts/dev.ts', '--port', '0', '--var', 'hunter2'));
   expect([await ended, output.err]).toEqual([1, 'error: --var must be NAME:value\n']);
 });
 
 describe('npm run dev -- --demo', () => {
   test('keeps messages coming, some of which fail, and says where the dashboard is', async () => {
     const { child, output, ended } = start(
-      script('dev.ts', '--json', '--port', '0', '--data', await dataFolder(), '--demo'),
+      script('scripts/dev.ts', '--json', '--port', '0', '--data', await dataFolder(), '--demo'),
     );
     await eventually('it is ready', () => output.out.includes('\n'), 20_000);
     const { url, dashboard, token } = JSON.parse(output.out);
@@ -155,7 +159,7 @@ describe('npm run dev -- --demo', () => {
 describe('npm run emulator', () => {
   test('writes what wrangler dev needs, which reads that and works on this machine, offline', async () => {
     const cwd = await deployable();
-    const emulator = () => start(absolute('emulator-command.ts', '--port', '0'), {}, cwd);
+    const emulator = () => start(absolute('src/dev/emulator-command.ts', '--port', '0'), {}, cwd);
     const first = emulator();
     await eventually('it is ready', () => first.output.out.includes('Ctrl-C ends it'), 20_000);
     const written = await readFile(join(cwd, '.dev.vars'), 'utf8');
@@ -199,7 +203,7 @@ describe('npm run emulator', () => {
 
 describe('npm run token', () => {
   const TOKENS = [
-    'token-command.ts',
+    'scripts/token-command.ts',
     '--json',
     '--name',
     'ci',
@@ -218,7 +222,7 @@ describe('npm run token', () => {
   });
 
   test('refuses a scope that there is not', async () => {
-    const { output, ended } = start(script('token-command.ts', '--scopes', 'root'));
+    const { output, ended } = start(script('scripts/token-command.ts', '--scopes', 'root'));
     expect([await ended, output.out]).toEqual([1, '']);
     expect(output.err).toBe('error: --scopes: must be a list of enqueue, receive, operate\n');
   });
@@ -229,7 +233,7 @@ describe('npm run positions', () => {
     const { modules } = await buildBundle();
     const thrown = 'two queues have the same name'; // once in the code
     const [line = 0, column = 0] = placeOf(modules['worker.js']?.contents ?? '', thrown);
-    const { child, output, ended } = start(script('positions-command.ts'));
+    const { child, output, ended } = start(script('src/dev/positions-command.ts'));
     child.stdin?.end(`at a (worker.js:${line}:${column})\nat b (elsewhere.js:1:1)\n`);
     expect(await ended).toBe(0);
     const source = readFileSync('src/sluice.ts', 'utf8');
@@ -247,17 +251,20 @@ describe('npm run positions', () => {
 });
 
 describe('--help', () => {
-  test.each(['demo/demo.ts', 'dev.ts', 'emulator-command.ts', 'token-command.ts', 'positions-command.ts'])(
-    '%s says what it does and ends',
-    async (file) => {
-      const { output, ended } = start(script(file, '--help'));
-      expect(await ended).toBe(0);
-      expect(output.out).toMatch(/^Usage: npm run \w+ \[-- options\]/);
-    },
-  );
+  test.each([
+    'examples/demo/demo.ts',
+    'scripts/dev.ts',
+    'src/dev/emulator-command.ts',
+    'scripts/token-command.ts',
+    'src/dev/positions-command.ts',
+  ])('%s says what it does and ends', async (file) => {
+    const { output, ended } = start(script(file, '--help'));
+    expect(await ended).toBe(0);
+    expect(output.out).toMatch(/^Usage: npm run \w+ \[-- options\]/);
+  });
 
   test('an unknown option is refused', async () => {
-    const { output, ended } = start(script('dev.ts', '--prot', '1'));
+    const { output, ended } = start(script('scripts/dev.ts', '--prot', '1'));
     expect(await ended).not.toBe(0);
     expect(output.err).toContain('--prot');
   });

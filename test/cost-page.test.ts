@@ -1,10 +1,10 @@
 // docs/cost.md cannot age: each of its figures is computed here from the counts and prices, and no other stands there.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ASIDE, COUNTS, enqueueOf, leastPerMessage, perMessage } from '../src/local/cost/commands.ts';
-import { DAYS, estimate, MONTH_S, mostFree } from '../src/local/cost/estimate.ts';
-import { cloudflareQueues, qstash, vercelQueues } from '../src/local/cost/instead.ts';
-import { drainers } from '../src/local/cost/platform.ts';
+import { ASIDE, COUNTS, enqueueOf, leastPerMessage, perMessage } from '../scripts/cost/commands.ts';
+import { DAYS, estimate, MONTH_S, mostFree } from '../scripts/cost/estimate.ts';
+import { cloudflareQueues, qstash, vercelQueues } from '../scripts/cost/instead.ts';
+import { drainers } from '../scripts/cost/platform.ts';
 import {
   CLOUDFLARE_QUEUES,
   DURABLE_OBJECTS,
@@ -13,7 +13,7 @@ import {
   UPSTASH,
   VERCEL_QUEUES,
   WORKERS,
-} from '../src/local/cost/prices.ts';
+} from '../scripts/cost/prices.ts';
 
 const flowing = (text: string) => text.replaceAll(/\s+/g, ' ');
 const [body = ''] = readFileSync('docs/cost.md', 'utf8').split('## Where prices come from');

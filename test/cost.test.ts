@@ -1,8 +1,8 @@
 // What Sluice costs: billed Redis commands and round trips, counted in the emulator. Exact enough to notice one more.
 import { expect, test } from 'vitest';
+import { ASIDE, COUNTS } from '../scripts/cost/commands.ts';
 import { type Engine, openEngine } from '../src/engine.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../src/index.ts';
-import { ASIDE, COUNTS } from '../src/local/cost/commands.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
 function engineOn(bench: Bench, handled: string[], every?: string): Engine {

@@ -50,7 +50,7 @@ describe('a deploy from an empty clone', () => {
   beforeAll(async () => {
     api = await startCloudflareApi();
     folder = await mkdtemp(join(tmpdir(), 'sluice-deployment-'));
-    for (const name of ['package.json', 'tsconfig.json', 'functions', 'src'])
+    for (const name of ['package.json', 'tsconfig.json', 'functions', 'scripts', 'src'])
       await cp(name, join(folder, name), { recursive: true });
     await symlink(resolve('node_modules'), join(folder, 'node_modules'));
   });

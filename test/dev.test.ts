@@ -43,7 +43,7 @@ interface Dev {
 }
 
 function spawnDev(...args: string[]) {
-  const command = ['--import', './src/local/lua-loader.ts', 'src/local/dev.ts', '--json', ...args];
+  const command = ['--import', './scripts/lua-loader.ts', 'scripts/dev.ts', '--json', ...args];
   const env = { ...process.env, NO_COLOR: '1' };
   const child = spawn(process.execPath, command, { cwd: folder, env, detached: true }); // a group of its own
   started.push(child);
@@ -136,7 +136,7 @@ describe('a file that is saved', () => {
       () => running.said().split('the Worker from before goes on').length === 3,
     );
     expect(running.said()).toContain(
-      'error: schedule weekly-digest: there is no queue notification.email here (functions/app/schedules.ts)\n',
+      'error: schedule weekly-digest: there is no queue notification.email here (functions/schedules.ts)\n',
     );
     expect(await delayedIn(running)).toEqual([kept]);
     await writeFile(app('queues.ts'), queues);

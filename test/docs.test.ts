@@ -2,8 +2,8 @@
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../src/config.ts';
-import { keysOf } from '../src/store/keys.ts';
+import { readConfig } from '../src/config/config.ts';
+import { keysOf } from '../src/redis/keys.ts';
 import { scripts } from '../src/store/scripts.ts';
 
 const read = (path: string) => readFileSync(path, 'utf8');
@@ -19,7 +19,7 @@ describe('docs/configuration.md', () => {
   const given = { UPSTASH_REDIS_REST_URL: 'https://x.example', UPSTASH_REDIS_REST_TOKEN: 'x' };
 
   test('has every setting, and no other', () => {
-    const settings = [...read('src/config.ts').matchAll(/^ {2}((?:SLUICE|UPSTASH)_[A-Z_]+):/gm)].map(
+    const settings = [...read('src/config/config.ts').matchAll(/^ {2}((?:SLUICE|UPSTASH)_[A-Z_]+):/gm)].map(
       ([, name]) => name,
     );
     expect([...rows.keys()].toSorted()).toEqual(settings.toSorted());

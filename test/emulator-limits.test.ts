@@ -4,11 +4,11 @@
  */
 import { Redis as Raw } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startEmbeddedRedis } from '../src/local/emulator/embedded.ts';
-import type { Limits } from '../src/local/emulator/limits.ts';
-import { createPace } from '../src/local/emulator/pace.ts';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../src/local/emulator/server.ts';
-import { connect } from '../src/store/client.ts';
+import { startEmbeddedRedis } from '../src/dev/emulator/embedded.ts';
+import type { Limits } from '../src/dev/emulator/limits.ts';
+import { createPace } from '../src/dev/emulator/pace.ts';
+import { type Emulator, type EmulatorOptions, startEmulator } from '../src/dev/emulator/server.ts';
+import { connect } from '../src/redis/connect.ts';
 import { expectedForm } from './support/expected.ts';
 import { redisServerPresent, startRedisServer } from './support/redis-server.ts';
 

@@ -8,11 +8,11 @@ import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { Redis } from '@upstash/redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Observation } from '../src/local/emulator/backend.ts';
-import { startEmbeddedRedis } from '../src/local/emulator/embedded.ts';
-import { type Fault, STATUSES, type Status, seededFaults } from '../src/local/emulator/faults.ts';
-import type { Refusal, ScriptCall } from '../src/local/emulator/refusals.ts';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../src/local/emulator/server.ts';
+import type { Observation } from '../src/dev/emulator/backend.ts';
+import { startEmbeddedRedis } from '../src/dev/emulator/embedded.ts';
+import { type Fault, STATUSES, type Status, seededFaults } from '../src/dev/emulator/faults.ts';
+import type { Refusal, ScriptCall } from '../src/dev/emulator/refusals.ts';
+import { type Emulator, type EmulatorOptions, startEmulator } from '../src/dev/emulator/server.ts';
 import { expectedFor, expectedForm, expectedOf } from './support/expected.ts';
 import { redisServerPresent, startRedisCluster, startRedisServer, until } from './support/redis-server.ts';
 

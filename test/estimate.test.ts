@@ -1,8 +1,8 @@
 // The estimate of costs says what the emulator bills: arrival patterns are played step by step, by no clock.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { COUNTS, perMessage } from '../src/local/cost/commands.ts';
-import { estimate, MONTH_S, mostFree } from '../src/local/cost/estimate.ts';
+import { COUNTS, perMessage } from '../scripts/cost/commands.ts';
+import { estimate, MONTH_S, mostFree } from '../scripts/cost/estimate.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 import { AT_MOST } from './support/shell.ts';
 
@@ -134,7 +134,7 @@ describe('the estimate', () => {
 
 describe('npm run cost', () => {
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, ['src/local/cost/cost-command.ts', ...args], { ...AT_MOST, encoding: 'utf8' });
+    spawnSync(process.execPath, ['scripts/cost/cost-command.ts', ...args], { ...AT_MOST, encoding: 'utf8' });
 
   test('prints the estimate, and one object as its last line', () => {
     const { status, stdout } = run('--messages', '10k', '--rate', '5/s', '--json');

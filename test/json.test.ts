@@ -1,7 +1,7 @@
 // Which numbers arrive as they were sent: judged by whole numbers without bounds, and by what doubles are written as.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { inexactPlace, readJson, toJson } from '../src/json.ts';
+import { inexactPlace, readJson, toJson } from '../src/formats/json.ts';
 
 describe('a number', () => {
   test('that a runtime wrote is exact, whatever double it is', () => {

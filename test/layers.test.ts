@@ -1,94 +1,153 @@
-// The direction of imports: a lower layer never imports a higher one, and nothing local reaches the deployed bundle.
+// The house: a folder's place says what it may import, folders never import each other in a circle, and nothing local is deployed.
 import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-/** From the bottom up. A file belongs to the longest prefix that fits; files of one layer may import each other. */
-const LAYERS = [
-  [
-    'src/destinations/',
-    'src/duration.ts',
-    'src/duration-schema.ts',
-    'src/backoff.ts',
-    'src/bytes.ts',
-    'src/causes.ts',
-    'src/errors.ts',
-    'src/issues.ts',
-    'src/json.ts',
-    'src/headers-schema.ts',
-    'src/limits.ts',
-    'src/message.ts',
-    'src/message-options.ts',
-    'src/message-json.ts',
-    'src/raw.ts',
-    'src/digest.ts',
-    'src/queue.ts',
-    'src/ring.ts',
-    'src/config.ts',
-    'src/setting.ts',
-    'src/token-settings.ts',
-    'src/log.ts',
-    'src/floating.ts',
-    'src/invocation.ts',
-    'src/subrequests.ts',
-    'src/runtime.ts',
-    'src/figures.ts',
-  ],
-  ['src/store/'],
-  [
-    'src/complete.ts',
-    'src/producer.ts',
-    'src/consumer.ts',
-    'src/operator.ts',
-    'src/inspector.ts',
-    'src/audit.ts',
-    'src/topics.ts',
-    'src/disabling.ts',
-    'src/drain/',
-    'src/schedule/',
-    'src/webhooks/',
-    'src/stats.ts',
-    'src/telemetry/',
-  ],
-  ['src/engine.ts', 'src/client/'],
-  ['src/http/'],
-  ['src/rehearsal.ts', 'src/sluice.ts', 'src/index.ts', 'src/cloudflare.ts'],
-  ['functions/', 'src/cli/'],
-  ['src/dashboard/'], // it runs in browsers: of the rest it has types only
+/** From the bottom up. A folder imports itself and what stands below it; those of one line are peers, and do not know each other. */
+const LAYERS: string[][] = [
+  ['errors', 'log'],
+  ['formats'],
+  ['runtime'],
+  ['message'],
+  ['queue'],
+  ['config'],
+  ['redis'],
+  ['store'],
+  ['broker'],
+  ['delivery'],
+  ['schedules', 'topics', 'rings', 'stats', 'webhooks'],
+  ['drain'],
+  ['telemetry'],
+  ['engine'],
+  ['http'],
+  ['rehearsal'],
+  ['sluice'],
+  ['index', 'adapters'],
+  ['functions'],
 ];
-/** What the command line is made of besides itself: it knows the HTTP API and nothing behind it. */
-const CLI_USES = ['src/client/', 'src/duration.ts', 'src/errors.ts', 'src/config.ts', 'src/json.ts'];
+/** Loose files of a layer that are one thing in two files. */
+const NEIGHBOURS = ['errors', 'log'];
+/** What is not part of a Worker, with what it may import besides itself. */
+const BESIDE: Record<string, string[]> = {
+  client: ['errors', 'formats'],
+  cli: ['errors', 'formats', 'client', 'config'],
+  dashboard: ['client', 'http', 'formats', 'message'], // types only, and what is pure
+  dev: [...LAYERS.flat()],
+  examples: [...LAYERS.flat(), 'client', 'dev'],
+  scripts: [...LAYERS.flat(), 'client', 'cli', 'dashboard', 'dev', 'examples'],
+};
+/** Imports that stand against the rule today: each is taken out with the change that mends it. */
+const DEBTS: string[] = [
+  'src/broker/audit.ts > drain',
+  'src/drain/drain.ts > telemetry',
+  'src/drain/loop.ts > telemetry',
+  'src/http/v1/enqueue.ts > sluice',
+  'src/http/v1/operate.ts > sluice',
+  'src/http/v1/receive.ts > sluice',
+  'src/http/v1/schedules.ts > sluice',
+  'src/http/v1/topics.ts > sluice',
+  'src/http/v1/webhooks.ts > sluice',
+  'src/engine.ts > http',
+  'src/dev/worker.ts > scripts',
+  'src/client/client.ts > broker',
+  'src/client/client.ts > message',
+  'src/client/outgoing.ts > message',
+  'src/client/queue-ref.ts > queue',
+  'src/client/wire.ts > message',
+];
 
-const layerOf = (file: string) => LAYERS.findIndex((layer) => layer.some((part) => file.startsWith(part)));
-const files = globSync(['src/**/*.{ts,tsx}', 'functions/**/*.ts'], { exclude: ['**/*.d.ts'] });
+/** The parts of src/, and the other folders. */
+function folderOf(file: string): string {
+  const [top = '', second = ''] = file.split('/');
+  return top === 'src' ? second.replace(/\.ts$/, '') : top;
+}
 
+const rank = (folder: string) => LAYERS.findIndex((layer) => layer.includes(folder));
+
+/** @returns whether a file of this folder may import one of that */
+function isAllowed(from: string, to: string): boolean {
+  if (from === to) return true;
+  const besides = BESIDE[from];
+  if (besides) return besides.includes(to);
+  if (rank(to) < 0) return false; // tools, or a folder without a place
+  return rank(to) < rank(from) || (NEIGHBOURS.includes(from) && NEIGHBOURS.includes(to));
+}
+
+const files = globSync(['{src,functions,scripts,examples}/**/*.{ts,tsx}'], { exclude: ['**/*.d.ts'] });
+const IMPORTS: Record<string, string | Record<string, string>> = JSON.parse(
+  readFileSync('package.json', 'utf8'),
+).imports;
+
+/** Each way that a specifier of package.json may lead. */
+function pathsOf(specifier: string): string[] {
+  const entry = Object.entries(IMPORTS).find(([name]) =>
+    name.endsWith('*') ? specifier.startsWith(name.slice(0, -1)) : specifier === name,
+  );
+  if (!entry) return [`unknown/${specifier}`];
+  const [name, to] = entry;
+  const rest = specifier.slice(name.length - 1);
+  const paths = typeof to === 'string' ? [to] : Object.values(to);
+  return paths.map((path) => normalize(path.replace('*', rest))).filter((path) => !path.startsWith('dist/'));
+}
+
+const STATEMENT = /^(?:import|export)[^'"]*from '([^']+)'|^import '([^']+)'|import\('([^']+)'\)/gm;
+
+/** @returns the files that a file imports, by relative paths and by `#…`; packages are left out */
 function importsOf(file: string, source: string): string[] {
-  const found = source.matchAll(/^(?:import|export)[^'"]*from '(\.[^']+)'|^import '(\.[^']+)'|import\('(\.[^']+)'\)/gm);
-  return [...found].map(([, from, bare, dynamic]) => normalize(join(dirname(file), from ?? bare ?? dynamic ?? '')));
+  const specifiers = [...source.matchAll(STATEMENT)].map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '');
+  return specifiers.flatMap((specifier) => {
+    if (specifier.startsWith('#')) return pathsOf(specifier);
+    return specifier.startsWith('.') ? [normalize(join(dirname(file), specifier))] : [];
+  });
 }
 
-/** @returns what is wrong with this import, if anything */
-function fault(file: string, imported: string): string | undefined {
-  if (file.startsWith('src/local/'))
-    return imported.startsWith('functions/') ? 'local code imports the deployment' : undefined;
-  if (file.startsWith('src/cli/'))
-    return ['src/cli/', ...CLI_USES].some((part) => imported.startsWith(part))
-      ? undefined
-      : 'the command line reaches behind the HTTP API';
-  if (imported.startsWith('src/cli/')) return 'the command line in the deployed bundle';
-  if (imported.startsWith('src/local/')) return 'local code in the deployed bundle';
-  if (layerOf(imported) > layerOf(file)) return 'a lower layer imports a higher one';
-  return undefined;
+const graph = new Map(files.map((file) => [file, importsOf(file, readFileSync(file, 'utf8'))]));
+
+/** What a file imports though it may not. */
+function faultsOf(file: string, imported: string[]): string[] {
+  const from = folderOf(file);
+  return imported.flatMap((path) => {
+    if (path.includes('node_modules/')) return [`${file} > ${path}`];
+    return isAllowed(from, folderOf(path)) ? [] : [`${file} > ${folderOf(path)}`];
+  });
 }
 
-describe('imports', () => {
-  test.each(files)('%s', (file) => {
-    const imports = importsOf(file, readFileSync(file, 'utf8'));
-    const faults = imports.map((imported) => [imported, fault(file, imported)]).filter(([, wrong]) => wrong);
-    expect(faults).toEqual([]);
-    if (!file.startsWith('src/local/'))
-      expect(layerOf(file), `${file} has no layer: name one in LAYERS`).toBeGreaterThanOrEqual(0);
+function circles(graph: Map<string, Iterable<string>>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (node: string, path: string[]) => {
+    if (path.includes(node)) found.push([...path.slice(path.indexOf(node)), node].join(' > '));
+    if (done.has(node) || path.includes(node)) return;
+    for (const next of graph.get(node) ?? []) visit(next, [...path, node]);
+    done.add(node);
+  };
+  for (const node of graph.keys()) visit(node, []);
+  return found;
+}
+
+/** The same graph, of folders: what one file of a folder imports, the folder does. */
+function byFolder(graph: Map<string, string[]>): Map<string, Set<string>> {
+  const folders = new Map<string, Set<string>>();
+  for (const [file, imported] of graph) {
+    const from = folderOf(file);
+    const to = folders.get(from) ?? new Set();
+    for (const path of imported) if (folderOf(path) !== from) to.add(folderOf(path));
+    folders.set(from, to);
+  }
+  return folders;
+}
+
+describe('the house', () => {
+  test('each folder has a place', () => {
+    const placed = [...LAYERS.flat(), ...Object.keys(BESIDE)];
+    expect([...new Set(files.map(folderOf))].filter((folder) => !placed.includes(folder))).toEqual([]);
+    expect(globSync('src/*.ts').length, 'loose files').toBeLessThanOrEqual(8);
+  });
+
+  test('nothing imports upward, but for the debts that are listed, and each of those is still owed', () => {
+    const faults = [...new Set([...graph].flatMap(([file, imported]) => faultsOf(file, imported)))];
+    expect(faults.toSorted()).toEqual(DEBTS.toSorted());
   });
 
   test('the rule itself sees what is wrong', () => {
@@ -96,45 +155,39 @@ describe('imports', () => {
       'src/drain/b.ts',
       'src/store/c.ts',
     ]);
-    expect(fault('src/store/a.ts', 'src/drain/b.ts')).toBeDefined();
-    expect(fault('src/index.ts', 'src/local/dev.ts')).toBeDefined();
-    expect(fault('src/http/a.ts', 'functions/b.ts')).toBeDefined();
-    expect(fault('src/cli/a.ts', 'src/store/b.ts')).toBeDefined();
-    expect(fault('functions/a.ts', 'src/cli/b.ts')).toBeDefined();
-    expect(fault('src/drain/a.ts', 'src/store/b.ts')).toBeUndefined();
+    expect(importsOf('src/redis/a.ts', "import { connect } from '#connect';")).toContain('src/redis/undici.ts');
+    const fault = (file: string, imported: string) => faultsOf(file, [imported]);
+    expect(fault('src/store/a.ts', 'src/drain/b.ts')).toEqual(['src/store/a.ts > drain']);
+    expect(fault('src/topics/a.ts', 'src/rings/b.ts')).toEqual(['src/topics/a.ts > rings']);
+    expect(fault('src/index.ts', 'src/dev/dev.ts')).toEqual(['src/index.ts > dev']);
+    expect(fault('src/http/a.ts', 'functions/b.ts')).toEqual(['src/http/a.ts > functions']);
+    expect(fault('src/cli/a.ts', 'src/store/b.ts')).toEqual(['src/cli/a.ts > store']);
+    expect(fault('functions/a.ts', 'src/cli/b.ts')).toEqual(['functions/a.ts > cli']);
+    expect(fault('src/redis/a.ts', 'node_modules/x/y.js')).toEqual(['src/redis/a.ts > node_modules/x/y.js']);
+    expect(fault('src/drain/a.ts', 'src/store/b.ts')).toEqual([]);
+    const circle = new Map([
+      ['a', ['b']],
+      ['b', ['c']],
+      ['c', ['a']],
+    ]);
+    expect(circles(circle)).toEqual(['a > b > c > a']);
   });
 
   test('no file imports itself in a circle', () => {
-    const graph = new Map(files.map((file) => [file, importsOf(file, readFileSync(file, 'utf8'))]));
     expect(circles(graph)).toEqual([]);
-    expect(
-      circles(
-        new Map([
-          ['a', ['b']],
-          ['b', ['c']],
-          ['c', ['a']],
-        ]),
-      ),
-    ).toEqual(['a > b > c > a']);
+  });
+
+  test('no folder imports itself in a circle, but for the debts', () => {
+    const owed = new Map(
+      [...graph].map(([file, paths]) => [file, paths.filter((path) => !DEBTS.includes(`${file} > ${folderOf(path)}`))]),
+    );
+    expect(circles(byFolder(owed))).toEqual([]);
   });
 });
 
-function circles(graph: Map<string, string[]>): string[] {
-  const found: string[] = [];
-  const done = new Set<string>();
-  const visit = (file: string, path: string[]) => {
-    if (path.includes(file)) found.push([...path.slice(path.indexOf(file)), file].join(' > '));
-    if (done.has(file) || path.includes(file)) return;
-    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
-    done.add(file);
-  };
-  for (const file of graph.keys()) visit(file, []);
-  return found;
-}
-
 test('local runs use the compatibility date and flags of the deployment', async () => {
   const [, deployed] = /^compatibility_date = "(.+)"$/m.exec(await readFile('wrangler.toml', 'utf8')) ?? [];
-  const local = await readFile('src/local/worker.ts', 'utf8');
+  const local = await readFile('src/dev/worker.ts', 'utf8');
   expect(local).toContain(`COMPATIBILITY_DATE = '${deployed}'`);
   const [, flags = ''] = /^compatibility_flags = (.+)$/m.exec(await readFile('wrangler.toml', 'utf8')) ?? [];
   expect(flags).not.toBe('');

@@ -1,7 +1,7 @@
 // Leases over HTTP: which token may use one, and under which Idempotency-Key one begins.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { receive } from '../functions/receive.ts';
+import { receive } from '../src/http/v1/receive.ts';
 import { createSluice, defineQueue } from '../src/index.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 

@@ -1,13 +1,13 @@
 // A database that is named as Vercel names it, KV_REST_API_URL and KV_REST_API_TOKEN, and nothing else: whoever needs it finds it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drain } from '../functions/drain.ts';
-import { enqueue } from '../functions/enqueue.ts';
-import { health } from '../functions/health.ts';
-import { inspect } from '../functions/inspect.ts';
-import { session } from '../functions/session.ts';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config/config.ts';
+import { tokensSetting } from '../src/dev/stack.ts';
+import { drain } from '../src/http/v1/drain.ts';
+import { enqueue } from '../src/http/v1/enqueue.ts';
+import { health } from '../src/http/v1/health.ts';
+import { inspect } from '../src/http/v1/inspect.ts';
+import { session } from '../src/http/v1/session.ts';
 import { createSluice, defineQueue } from '../src/index.ts';
-import { tokensSetting } from '../src/local/stack.ts';
 import { type Redises, startEmbedded } from './support/bench.ts';
 
 const TOKEN = 'local';

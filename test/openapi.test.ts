@@ -10,7 +10,7 @@ import type { Context } from 'hono';
 import { generateApi } from 'swagger-typescript-api';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
-import { parseDuration } from '../src/duration.ts';
+import { parseDuration } from '../src/formats/duration.ts';
 import { createApp, type EdgeFunction } from '../src/http/app.ts';
 import { buildDocument } from '../src/http/openapi/build.ts';
 import type { Answer, JsonSchema, OpenApi } from '../src/http/openapi/document.ts';

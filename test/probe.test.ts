@@ -6,14 +6,14 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Fault } from '../src/local/emulator/faults.ts';
-import { type Answers, compare, EXPECTED, readAnswers } from '../src/local/probe/answers.ts';
-import { askAll } from '../src/local/probe/ask.ts';
-import { type Database, openDatabase } from '../src/local/probe/database.ts';
-import { COMMANDS } from '../src/local/probe/lua.ts';
-import type { Question } from '../src/local/probe/question.ts';
-import { QUESTIONS } from '../src/local/probe/questions.ts';
-import { costOf } from '../src/local/probe/report.ts';
+import { type Answers, compare, EXPECTED, readAnswers } from '../scripts/probe/answers.ts';
+import { askAll } from '../scripts/probe/ask.ts';
+import { type Database, openDatabase } from '../scripts/probe/database.ts';
+import { COMMANDS } from '../scripts/probe/lua.ts';
+import type { Question } from '../scripts/probe/question.ts';
+import { QUESTIONS } from '../scripts/probe/questions.ts';
+import { costOf } from '../scripts/probe/report.ts';
+import type { Fault } from '../src/dev/emulator/faults.ts';
 import { type Redises, startEmbedded, startServer } from './support/bench.ts';
 import { FRONT, redisServerPresent } from './support/redis-server.ts';
 
@@ -253,7 +253,7 @@ describe('npm run probe', () => {
   });
 
   function start(args: string[], env: Record<string, string> = {}) {
-    const file = ['--import', './src/local/lua-loader.ts', 'src/local/probe/probe-command.ts', ...args];
+    const file = ['--import', './scripts/lua-loader.ts', 'scripts/probe/probe-command.ts', ...args];
     const none = {
       UPSTASH_REDIS_REST_URL: '',
       UPSTASH_REDIS_REST_TOKEN: '',

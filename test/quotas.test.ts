@@ -1,8 +1,8 @@
 // The quotas of torture: each is filled and lifted in turn, and work that does not go on is told.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Limits } from '../src/local/emulator/limits.ts';
-import { watchQuotas } from '../src/local/torture/quotas.ts';
-import { chanceFor } from '../src/local/torture/random.ts';
+import type { Limits } from '../src/dev/emulator/limits.ts';
+import { watchQuotas } from './chaos/quotas.ts';
+import { chanceFor } from './chaos/random.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());

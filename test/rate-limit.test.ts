@@ -1,8 +1,8 @@
 // The rate limit per token: asked only where the deployment has the binding. In workerd: worker/session.test.ts.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { webhooks } from '../functions/webhooks.ts';
 import { allow } from '../src/http/auth.ts';
+import { webhooks } from '../src/http/v1/webhooks.ts';
 import { defineQueue, defineSource } from '../src/index.ts';
 import { appOf } from './support/app.ts';
 

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Bundle } from '../src/local/bundle.ts';
-import { type Stack, startStack } from '../src/local/stack.ts';
+import type { Bundle } from '../src/dev/bundle.ts';
+import { type Stack, startStack } from '../src/dev/stack.ts';
 import { bash } from './support/shell.ts';
 import { eventually } from './support/worker.ts';
 
@@ -41,7 +41,7 @@ const queues = blocks('ts').filter((block) => block.includes('defineQueue('));
 
 test('the README has one queue to copy and the curl commands to go with it', () => {
   expect(queues).toHaveLength(1);
-  expect(README).toContain('`functions/app/queues.ts` becomes:');
+  expect(README).toContain('`functions/queues/index.ts` becomes:');
   expect(commands.length).toBeGreaterThanOrEqual(2);
   for (const command of commands) expect(command).toContain(HOST);
 });
@@ -62,7 +62,7 @@ describe('with the queue of the README in place of ours', () => {
       await cp(name, join(folder, name), { recursive: true });
     }
     await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
-    await writeFile(join(folder, 'functions/app/queues.ts'), queues[0] ?? '');
+    await writeFile(join(folder, 'functions/queues/index.ts'), queues[0] ?? '');
   });
   afterAll(async () => {
     await stack?.close();

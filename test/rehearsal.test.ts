@@ -3,8 +3,8 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
+import { startWorkerd } from '../scripts/cpu/workerd.ts';
 import { createSluice, defineQueue } from '../src/index.ts';
-import { startWorkerd } from '../src/local/cpu/workerd.ts';
 import { scripts } from '../src/store/scripts.ts';
 import { builtOnce } from './support/built-once.ts';
 

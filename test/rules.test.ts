@@ -1,11 +1,11 @@
 // Rules without I/O: durations, backoff, ids, lanes.
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { constant, exponential } from '../src/backoff.ts';
-import { readConfig } from '../src/config.ts';
-import { parseDuration, YEAR_MS } from '../src/duration.ts';
-import { idsOf, laneOf, newToken, openEnvelope, type Priority, parseEntry, parseLane } from '../src/message.ts';
-import { keysOf } from '../src/store/keys.ts';
+import { readConfig } from '../src/config/config.ts';
+import { parseDuration, YEAR_MS } from '../src/formats/duration.ts';
+import { idsOf, laneOf, newToken, openEnvelope, type Priority, parseEntry, parseLane } from '../src/message/message.ts';
+import { constant, exponential } from '../src/queue/backoff.ts';
+import { keysOf } from '../src/redis/keys.ts';
 
 describe('durations', () => {
   test.each([

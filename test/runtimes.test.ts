@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tokensSetting } from '../src/dev/stack.ts';
 import { createSluice } from '../src/index.ts';
-import { tokensSetting } from '../src/local/stack.ts';
 import { type Redises, startEmbedded } from './support/bench.ts';
 import type { Seen } from './support/service.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..');
 const SERVICE = 'test/support/service.ts';
-const LOADER = './src/local/lua-loader.ts';
+const LOADER = './scripts/lua-loader.ts';
 const installed = (name: string) => join(ROOT, 'node_modules/.bin', name);
 const versionOf = (command: string) => spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout?.split('\n')[0];
 

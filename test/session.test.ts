@@ -1,10 +1,10 @@
 // A browser's session: what its cookie is worth, until when, for whom, and from where it may be used.
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { session } from '../functions/session.ts';
-import { readConfig, type Token } from '../src/config.ts';
+import { readConfig, type Token } from '../src/config/config.ts';
 import { allow } from '../src/http/auth.ts';
-import type { Sessions } from '../src/store/sessions.ts';
+import type { Sessions } from '../src/http/session-store.ts';
+import { session } from '../src/http/v1/session.ts';
 import { appOf } from './support/app.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type Engine, openEngine } from '../src/engine.ts';
 import { defineQueue, type HandlerContext } from '../src/index.ts';
-import type { Message } from '../src/message.ts';
+import type { Message } from '../src/message/message.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';

@@ -1,7 +1,7 @@
 // Tokens in settings: a list, a binding for each, and one as its caller has it; together they are who may call.
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config/config.ts';
 import { allow } from '../src/http/auth.ts';
 import { appOf } from './support/app.ts';
 

@@ -1,6 +1,6 @@
 // The judge of the monitor scenario is judged: whatever a turn or an alert can be wrong in shows in its figures.
 import { expect, test } from 'vitest';
-import { figuresOfTurns, isSound, type Turn, tableOfSites } from '../src/local/demo/turns.ts';
+import { figuresOfTurns, isSound, type Turn, tableOfSites } from '../examples/demo/turns.ts';
 
 const SITES = new Map([
   ['a:', 'site a'],

@@ -1,12 +1,12 @@
 // Queues that left the code: operators see what they still hold, and can do everything with it. Two deployments on one shard.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { enqueue } from '../functions/enqueue.ts';
-import { inspect } from '../functions/inspect.ts';
-import { operate } from '../functions/operate.ts';
-import { receive } from '../functions/receive.ts';
-import { stats } from '../functions/stats.ts';
-import { sweep } from '../functions/sweep.ts';
+import { enqueue } from '../src/http/v1/enqueue.ts';
+import { inspect } from '../src/http/v1/inspect.ts';
+import { operate } from '../src/http/v1/operate.ts';
+import { receive } from '../src/http/v1/receive.ts';
+import { stats } from '../src/http/v1/stats.ts';
+import { sweep } from '../src/http/v1/sweep.ts';
 import { type AnyQueue, createSluice, defineQueue } from '../src/index.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 

@@ -2,7 +2,7 @@
  * JSON that people give: as it stands, or refused. The refusal does not quote it, since it may be somebody's data; and commander,
  * which quotes what the reader of an option refuses, is not told.
  */
-import { inexactPlace, MAX_DEPTH, toJson } from '../json.ts';
+import { inexactPlace, MAX_DEPTH, toJson } from '../formats/json.ts';
 import { UsageError } from './failure.ts';
 
 /** @throws UsageError where it is not UTF-8 */

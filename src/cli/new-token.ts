@@ -1,6 +1,6 @@
 /** A new token for the API: what its caller gets, what the Worker gets, and what goes where. */
 import { createHash, randomBytes } from 'node:crypto';
-import { readConfig } from '../config.ts';
+import { readConfig } from '../config/config.ts';
 import { BadSettings } from '../errors.ts';
 
 export interface TokenFlags {

@@ -1,6 +1,6 @@
 /** Reading the values of options: a bad one is wrong usage, told before anything is sent. */
 import { InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../duration.ts';
+import { parseDuration } from '../formats/duration.ts';
 
 /** An option with a default that --help shows in words. */
 export function withDefault<Value>(

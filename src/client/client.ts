@@ -1,6 +1,7 @@
 /** createClient: enqueue, receive and consume over HTTP. */
-import type { MessageOptions } from '../message-options.ts';
-import type { Receipt } from '../producer.ts';
+
+import type { Receipt } from '../broker/producer.ts';
+import type { MessageOptions } from '../message/options.ts';
 import { type ConsumeHandler, type ConsumeOptions, consume } from './consume.ts';
 import { type Lease, type ReceiveOptions, receive } from './lease.ts';
 import { type Outgoing, toWire } from './outgoing.ts';

@@ -4,7 +4,7 @@
  * One exchange is in flight at a time, and handlers run meanwhile. An exchange that fails is made again until it is answered:
  * the lease keeps what it settles. Waiting ends early when a handler ends or the signal is aborted.
  */
-import type { Duration } from '../duration.ts';
+import type { Duration } from '../formats/duration.ts';
 import { type ConsumeHandler, deliver } from './delivery.ts';
 import { toMs } from './duration.ts';
 import { isTemporary } from './error.ts';

@@ -1,5 +1,5 @@
 /** Durations in ms, for the client's own timers. The server is the judge of their form. */
-import type { Duration } from '../duration.ts';
+import type { Duration } from '../formats/duration.ts';
 
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

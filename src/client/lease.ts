@@ -6,7 +6,7 @@
  * neither count as held nor be forgotten. One that was refused for good has not happened, and is taken out again: it would
  * have every later call refused.
  */
-import type { Duration } from '../duration.ts';
+import type { Duration } from '../formats/duration.ts';
 import { isTemporary } from './error.ts';
 import { nameOf, type QueueRef } from './queue-ref.ts';
 import type { Transport } from './transport.ts';

@@ -1,5 +1,5 @@
 /** Outgoing messages: what a caller hands over, in the form of the API. */
-import type { MessageOptions } from '../message-options.ts';
+import type { MessageOptions } from '../message/options.ts';
 import { type BodyOf, nameOf, type QueueRef } from './queue-ref.ts';
 
 /** One message of a batch. */

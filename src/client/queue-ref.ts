@@ -1,5 +1,5 @@
 /** How callers name a queue: by its definition, which types its bodies, or by its name alone. */
-import type { Queue } from '../queue.ts';
+import type { Queue } from '../queue/queue.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what the handler gets is no concern of those who send and receive JSON
 type Defined<Input> = Queue<Input, any, any>;

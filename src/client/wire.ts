@@ -1,6 +1,6 @@
 /** What the HTTP API says and is told about leases: docs/api.md in types. */
-import type { Duration } from '../duration.ts';
-import type { Message } from '../message.ts';
+import type { Duration } from '../formats/duration.ts';
+import type { Message } from '../message/message.ts';
 
 /** A message as a consumer elsewhere gets it. After a release the next consumer gets the same attempt, after a redrive the first. */
 export type ReceivedMessage<Body = unknown> = Omit<Message<Body>, 'maxAttempts'>;

@@ -4,7 +4,7 @@
  *
  * Pure but for the clock it is given.
  */
-import { Invocation } from '../invocation.ts';
+import { Invocation } from '../runtime/invocation.ts';
 import { AWAKENING_MS, type Life, RESERVED_MS } from './life.ts';
 
 export interface Limits extends Life {

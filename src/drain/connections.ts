@@ -4,7 +4,7 @@
  *
  * Pure. A handler counts as many as it may make subrequests: whether it makes them one after the other is not known.
  */
-import type { Delivery } from './deliver.ts';
+import type { Delivery } from '../delivery/deliver.ts';
 
 export interface Connections {
   /** The place of the next that may start; -1 where all have to wait. */

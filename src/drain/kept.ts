@@ -1,8 +1,8 @@
 /** Kept outcomes: what drains of this isolate have handled and the platform did not let them settle. */
 import { StorageError } from '../errors.ts';
 import type { Settlement, Store } from '../store/store.ts';
+import { parcelOf } from './batch.ts';
 import type { Unsettled } from './drain.ts';
-import { parcelOf } from './parcel.ts';
 
 export interface KeptOutcomes {
   keep(unsettled: Unsettled): void;

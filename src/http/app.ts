@@ -1,11 +1,11 @@
 /** The HTTP application: edge functions under one set of rules for errors, methods and settings. */
 import type { Handler } from 'hono';
 import { Hono } from 'hono/tiny';
-import type { Token } from '../config.ts';
-import { describe, framesOf } from '../drain/thrown.ts';
+import type { Token } from '../config/config.ts';
+import { describe, framesOf } from '../delivery/thrown.ts';
 import type { Engine } from '../engine.ts';
-import type { Waits } from '../floating.ts';
 import { logError, nameOfError, printFailure } from '../log.ts';
+import type { Waits } from '../runtime/wait-until.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';
 
 /** What a request carries along. */

@@ -6,7 +6,7 @@ import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { timingSafeEqual } from 'hono/utils/buffer';
 import { sha256 } from 'hono/utils/crypto';
-import type { Scope, Token } from '../config.ts';
+import type { Scope, Token } from '../config/config.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 import { limitRate } from './rate-limit.ts';

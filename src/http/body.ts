@@ -2,11 +2,11 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type * as z from 'zod/mini';
-import { shortDigest } from '../digest.ts';
+import { MAX_REQUEST_BYTES, type RequestName } from '../broker/producer.ts';
 import { InvalidMessage } from '../errors.ts';
-import { issuesOf } from '../issues.ts';
-import { inexactPlace } from '../json.ts';
-import { MAX_REQUEST_BYTES, type RequestName } from '../producer.ts';
+import { shortDigest } from '../formats/digest.ts';
+import { issuesOf } from '../formats/issues.ts';
+import { inexactPlace } from '../formats/json.ts';
 import type { SluiceEnv } from './app.ts';
 import { Problem } from './problem.ts';
 

@@ -3,8 +3,8 @@
  * so whoever settles under it must be let into these, and under a name with other queues there is no such lease.
  */
 import type { Context } from 'hono';
-import { shortDigest } from '../digest.ts';
-import { newToken } from '../message.ts';
+import { shortDigest } from '../formats/digest.ts';
+import { newToken } from '../message/message.ts';
 import type { SluiceEnv } from './app.ts';
 import { idempotencyKey } from './body.ts';
 

@@ -3,11 +3,12 @@
  *
  * Counters are sums since ever, so that they never fall; of the histograms' buckets every second is told, an octave each.
  */
-import { boundMs, type Figures, type Histogram, LAST_BUCKET, OUTCOMES } from '../figures.ts';
-import type { QueueReport } from '../operator.ts';
-import type { Breaker } from '../store/operations.ts';
+
+import type { QueueReport } from '../broker/admin.ts';
+import { boundMs, type Figures, type Histogram, LAST_BUCKET, OUTCOMES } from '../formats/histogram.ts';
+import type { Breaker } from '../store/admin.ts';
+import type { SourceReport } from '../webhooks/counters.ts';
 import { REASONS } from '../webhooks/rejected.ts';
-import type { SourceReport } from '../webhooks/tally.ts';
 
 export interface Measurements {
   /** Epoch ms. */

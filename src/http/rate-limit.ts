@@ -2,7 +2,7 @@
  * How often one token may call, or one address without any: an option, for deployments that give the Worker a
  * rate-limiting binding. Without one nothing is limited, and nothing is asked.
  */
-import type { Token } from '../config.ts';
+import type { Token } from '../config/config.ts';
 import { Problem } from './problem.ts';
 
 /** What of the binding is used: https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit/ */

@@ -6,10 +6,10 @@
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { timingSafeEqual } from 'hono/utils/buffer';
-import { toBase64Url, utf8 } from '../bytes.ts';
-import type { Config, Token } from '../config.ts';
+import type { Config, Token } from '../config/config.ts';
 import type { Engine } from '../engine.ts';
-import { newToken } from '../message.ts';
+import { toBase64Url, utf8 } from '../formats/bytes.ts';
+import { newToken } from '../message/message.ts';
 import { Problem } from './problem.ts';
 import { tokensOf } from './tokens.ts';
 

@@ -1,8 +1,8 @@
 /** Every token that is configured, by its digest. Hashing is asynchronous and reading settings is not: so the plain one comes here. */
 import { sha256 } from 'hono/utils/crypto';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
+import { plainToken, type Token } from '../config/tokens.ts';
 import { BadSettings } from '../errors.ts';
-import { plainToken, type Token } from '../token-settings.ts';
 
 /** Of each deployment in this isolate. */
 const known = new WeakMap<Config, readonly Token[]>();

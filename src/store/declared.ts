@@ -2,9 +2,9 @@
  * The keys that a call is going to touch, as far as its caller knows them. They go behind those that its script knows by their
  * places, and no script reads them there: they are for storage that fetches, locks or allows keys by what is declared.
  */
-import { parseLane, type Unnamed } from '../message.ts';
-import type { Keys } from './keys.ts';
-import type { Settlement } from './settlements.ts';
+import { parseLane, type Unnamed } from '../message/message.ts';
+import type { Keys } from '../redis/keys.ts';
+import type { Settlement } from './encode-settlements.ts';
 
 /** @param ids of these messages, in their order */
 export function keysOfMessages(keys: Keys, messages: readonly Unnamed[], ids: readonly string[]): string[] {

@@ -57,7 +57,7 @@ import topic from '#lua/topic.lua';
 import totals from '#lua/totals.lua';
 import unsubscribe from '#lua/unsubscribe.lua';
 import wake from '#lua/wake.lua';
-import type { Script } from './script.ts';
+import type { Script } from '../redis/runner.ts';
 
 const script = (name: string, ...chunks: string[]): Script => ({ name, source: chunks.join('\n') });
 

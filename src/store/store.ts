@@ -1,17 +1,18 @@
 /** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
-import { YEAR_MS } from '../duration.ts';
-import { RequestMismatch, StorageError } from '../errors.ts';
-import { DEFAULT_TIMEOUT_MS } from '../limits.ts';
-import { idsOf, newToken, type Unnamed } from '../message.ts';
-import { keysOfMessages, keysOfSettlements } from './declared.ts';
-import { type Keys, keysOf } from './keys.ts';
-import { refusalOf } from './refusal.ts';
-import { requestRuns } from './runs.ts';
-import type { Runner } from './script.ts';
-import { scripts } from './scripts.ts';
-import { type Settlement, type Status, writeSettlements } from './settlements.ts';
 
-export type { FailureKind, Outcome, Settlement, Status } from './settlements.ts';
+import { RequestMismatch, StorageError } from '../errors.ts';
+import { YEAR_MS } from '../formats/duration.ts';
+import { idsOf, newToken, type Unnamed } from '../message/message.ts';
+import { DEFAULT_TIMEOUT_MS } from '../queue/limits.ts';
+import { type Keys, keysOf } from '../redis/keys.ts';
+import { refusalOf } from '../redis/refusal.ts';
+import type { Runner } from '../redis/runner.ts';
+import { keysOfMessages, keysOfSettlements } from './declared.ts';
+import { type Settlement, type Status, writeSettlements } from './encode-settlements.ts';
+import { scripts } from './scripts.ts';
+import { requestRuns } from './segments.ts';
+
+export type { FailureKind, Outcome, Settlement, Status } from './encode-settlements.ts';
 
 export interface EnqueueRequest {
   messages: Unnamed[];

@@ -1,5 +1,5 @@
 /** OTLP: spans as OpenTelemetry's protocol has them in JSON. Pure; it writes attributes, never a body or an error's text. */
-import type { TraceContext } from './trace-context.ts';
+import type { TraceContext } from '../message/trace-context.ts';
 
 export interface Span {
   context: TraceContext;

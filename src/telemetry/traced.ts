@@ -1,10 +1,11 @@
 /** Enqueues and drains with their spans: collected on the way, sent when the work is done. Without a batch nothing is added. */
-import type { Draft } from '../complete.ts';
+
+import type { Enqueued } from '../broker/producer.ts';
+import type { Draft } from '../broker/validate.ts';
 import type { DrainReport } from '../drain/drain.ts';
 import { nameOfError } from '../log.ts';
-import type { Message } from '../message.ts';
-import type { Enqueued } from '../producer.ts';
-import { passedOn } from './trace-context.ts';
+import type { Message } from '../message/message.ts';
+import { passedOn } from '../message/trace-context.ts';
 import type { OpenSpan, SpanBatch } from './tracing.ts';
 
 /** Where an enqueue comes from. */

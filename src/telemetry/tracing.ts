@@ -3,9 +3,9 @@
  * enqueue. Off without an endpoint. Whatever happens to an export, the work goes on.
  */
 import { logWarning } from '../log.ts';
-import type { Message } from '../message.ts';
+import type { Message } from '../message/message.ts';
+import { parseTraceparent, spanBelow, traceparentOf } from '../message/trace-context.ts';
 import { encodeSpans, type Span } from './otlp.ts';
-import { parseTraceparent, spanBelow, traceparentOf } from './trace-context.ts';
 
 /** One piece of work that is under way. */
 export interface OpenSpan {

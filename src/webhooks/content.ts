@@ -1,6 +1,6 @@
 /** Signed content: the bytes that a signature covers. Built from parts, so that the body is never decoded. */
-import { toHex, utf8 } from '../bytes.ts';
-import { isForm } from '../raw.ts';
+import { toHex, utf8 } from '../formats/bytes.ts';
+import { isForm } from '../message/raw.ts';
 import type { Arrived } from './scheme.ts';
 
 type Bytes = Uint8Array;

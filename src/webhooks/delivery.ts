@@ -1,5 +1,5 @@
 /** Deliveries: by what a source's request is known when it comes again, and which of its headers are kept. */
-import { shortDigest } from '../digest.ts';
+import { shortDigest } from '../formats/digest.ts';
 import { valueAt } from './field.ts';
 import type { Arrived } from './scheme.ts';
 import type { AnySource } from './source.ts';

@@ -1,5 +1,5 @@
 /** Handshakes: what a provider asks before it sends events, as data. Answered at once; nothing is enqueued. */
-import { toHex, utf8 } from '../bytes.ts';
+import { toHex, utf8 } from '../formats/bytes.ts';
 import { valueAt } from './field.ts';
 import { Rejected, thrown } from './rejected.ts';
 import type { Arrived } from './scheme.ts';

@@ -2,10 +2,11 @@
  * Ingest: a webhook becomes messages. Verify over the raw bytes, answer handshakes, then dedup and enqueue in one step of
  * storage. Nothing is promised to the sender before that is done.
  */
-import type { Draft } from '../complete.ts';
-import type { Enqueued, Receipt } from '../producer.ts';
-import type { AnyQueue } from '../queue.ts';
-import { parseRaw, toRaw } from '../raw.ts';
+
+import type { Enqueued, Receipt } from '../broker/producer.ts';
+import type { Draft } from '../broker/validate.ts';
+import { parseRaw, toRaw } from '../message/raw.ts';
+import type { AnyQueue } from '../queue/queue.ts';
 import { deliveryKey, keptHeaders } from './delivery.ts';
 import { type Asked, greet, type Reply } from './handshake.ts';
 import { Rejected, thrown } from './rejected.ts';

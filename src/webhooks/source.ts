@@ -1,8 +1,8 @@
 /** Sources: who sends webhooks, how that is proved, and which queue each event goes to. Checked when they are defined. */
-import { type Duration, toMs } from '../duration.ts';
-import { MAX_MESSAGE_BYTES, QUEUE_NAME } from '../message.ts';
-import type { MessageOptions } from '../message-options.ts';
-import type { AnyQueue } from '../queue.ts';
+import { type Duration, toMs } from '../formats/duration.ts';
+import { MAX_MESSAGE_BYTES, QUEUE_NAME } from '../message/message.ts';
+import type { MessageOptions } from '../message/options.ts';
+import type { AnyQueue } from '../queue/queue.ts';
 import { type Handshake, METHODS, type Reply } from './handshake.ts';
 import { PROVIDERS, type Provider, type ProviderName } from './providers.ts';
 import type { Scheme } from './scheme.ts';

@@ -7,12 +7,12 @@
  */
 import { loadavg } from 'node:os';
 import { Redis } from 'ioredis';
-import { type Bundle, buildBundle } from '../../src/local/bundle.ts';
-import { percentile } from '../../src/local/demo/report.ts';
-import { startStack } from '../../src/local/stack.ts';
-import { laneOf } from '../../src/message.ts';
-import { connect } from '../../src/store/client.ts';
-import { scriptRunner } from '../../src/store/script.ts';
+import { percentile } from '../../examples/demo/report.ts';
+import { type Bundle, buildBundle } from '../../src/dev/bundle.ts';
+import { startStack } from '../../src/dev/stack.ts';
+import { laneOf } from '../../src/message/message.ts';
+import { connect } from '../../src/redis/connect.ts';
+import { scriptRunner } from '../../src/redis/runner.ts';
 import { openStore } from '../../src/store/store.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 

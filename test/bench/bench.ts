@@ -2,8 +2,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { runCommand } from '../../src/local/command.ts';
-import { startProgress } from '../../src/local/demo/progress.ts';
+import { startProgress } from '../../examples/demo/progress.ts';
+import { runCommand } from '../../src/dev/command.ts';
 import { compareBacklogs } from './backlog.ts';
 import type { Machine, Results } from './figures.ts';
 import { measureGrowth } from './growth.ts';

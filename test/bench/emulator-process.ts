@@ -1,5 +1,5 @@
 /** The emulator in a process of its own, as a server would be: `emulator-process.ts <redis url>`. It ends with its parent. */
-import { startEmulator } from '../../src/local/emulator/server.ts';
+import { startEmulator } from '../../src/dev/emulator/server.ts';
 
 const emulator = await startEmulator({ url: process.argv[2] ?? '', token: 'bench' });
 process.send?.({ url: emulator.url });

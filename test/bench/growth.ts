@@ -1,9 +1,9 @@
 /** Does Sluice get slower as there is more of something? Drains and single enqueues at each size; the slope is the result. */
 import { openEngine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
-import { DRAINED, laneOf, type Unnamed } from '../../src/message.ts';
-import { connect } from '../../src/store/client.ts';
-import { scriptRunner } from '../../src/store/script.ts';
+import { DRAINED, laneOf, type Unnamed } from '../../src/message/message.ts';
+import { connect } from '../../src/redis/connect.ts';
+import { scriptRunner } from '../../src/redis/runner.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import type { Place } from './contender.ts';
 import { jsonOf, SETTINGS } from './contenders/sluice-settings.ts';

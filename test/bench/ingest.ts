@@ -5,11 +5,11 @@
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
-import { buildBundle } from '../../src/local/bundle.ts';
-import { runCommand } from '../../src/local/command.ts';
-import { startProgress } from '../../src/local/demo/progress.ts';
-import { percentile } from '../../src/local/demo/report.ts';
-import { startStack } from '../../src/local/stack.ts';
+import { startProgress } from '../../examples/demo/progress.ts';
+import { percentile } from '../../examples/demo/report.ts';
+import { buildBundle } from '../../src/dev/bundle.ts';
+import { runCommand } from '../../src/dev/command.ts';
+import { startStack } from '../../src/dev/stack.ts';
 
 const HELP = `Usage: npm run bench:ingest [-- options]
 

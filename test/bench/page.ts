@@ -1,5 +1,5 @@
 /** docs/benchmarks.md and its plots, made anew from all results there are. The prose says what is measured; figures are data. */
-import { estimate, MONTH_S } from '../../src/local/cost/estimate.ts';
+import { estimate, MONTH_S } from '../../scripts/cost/estimate.ts';
 import type { GrowthLine, PeerFigures, Results } from './figures.ts';
 import { bars, lines } from './plot.ts';
 import { commandTable, demandTable, enqueueTable, growthTable, machineText, speedTable } from './tables.ts';

@@ -1,7 +1,8 @@
 /** The Worker that is measured: the edge functions of the deployed one, with a queue whose handler does nothing but be seen. */
-import { drain } from '../../functions/drain.ts';
-import { enqueue } from '../../functions/enqueue.ts';
+
 import type { EdgeFunction } from '../../src/http/app.ts';
+import { drain } from '../../src/http/v1/drain.ts';
+import { enqueue } from '../../src/http/v1/enqueue.ts';
 import { createSluice, defineQueue, type HandlerContext } from '../../src/index.ts';
 
 interface Env {

@@ -1,7 +1,7 @@
 // Enqueueing through the client: repeats, what they cost and what they never do.
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createClient, SluiceError } from '../../src/client/index.ts';
-import type { Fault } from '../../src/local/emulator/faults.ts';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { deploy } from '../support/worker.ts';
 import { type Harm, startProxy } from './proxy.ts';
 

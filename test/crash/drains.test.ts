@@ -1,7 +1,7 @@
 // Drains that overlap, Workers that are replaced under load, storage that comes and goes: no hand is needed, nothing is lost.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Fault } from '../../src/local/emulator/faults.ts';
-import type { LocalWorker } from '../../src/local/worker.ts';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
+import type { LocalWorker } from '../../src/dev/worker.ts';
 import { openStage, type Stage, type Story } from '../support/crash-stage.ts';
 import { eventually } from '../support/worker.ts';
 

@@ -1,7 +1,7 @@
 // A Worker that dies between any two of its calls to storage: nothing is lost, and only what it held comes again.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Fault } from '../../src/local/emulator/faults.ts';
-import type { LocalWorker } from '../../src/local/worker.ts';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
+import type { LocalWorker } from '../../src/dev/worker.ts';
 import { openStage, type Stage, type Story } from '../support/crash-stage.ts';
 import { idOf } from '../support/settling.ts';
 import { eventually } from '../support/worker.ts';

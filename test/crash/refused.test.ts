@@ -1,6 +1,6 @@
 // Storage that refuses in the middle of a script, at each storage call of a Worker: nothing is lost, and nothing needs a hand.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Fault } from '../../src/local/emulator/faults.ts';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { openStage, type Stage, type Story } from '../support/crash-stage.ts';
 import { eventually } from '../support/worker.ts';
 

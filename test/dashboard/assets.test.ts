@@ -2,8 +2,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ASSETS, buildAssets } from '../../src/local/assets/build.ts';
-import { pageKiB } from '../../src/local/assets/size.ts';
+import { ASSETS, buildAssets } from '../../scripts/assets/build.ts';
+import { pageKiB } from '../../scripts/assets/size.ts';
 import { deploy } from '../support/worker.ts';
 
 const deployed = deploy();

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildBundle } from '../../src/local/bundle.ts';
+import { buildBundle } from '../../src/dev/bundle.ts';
 import { browserPresent, openBrowser } from '../support/browser.ts';
 import { redisServerPresent, startRedisServer } from '../support/redis-server.ts';
 import { deploy } from '../support/worker.ts';

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { COUNTS, DURATIONS } from '../../src/dashboard/measures.ts';
-import type { StatsFigures, StatsReport } from '../../src/stats.ts';
+import type { StatsFigures, StatsReport } from '../../src/stats/stats.ts';
 import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
 import { signedIn } from '../support/dashboard.ts';
 import { deploy, eventually } from '../support/worker.ts';

@@ -1,7 +1,7 @@
 // The dashboard's own rules: how figures are read, where one is, and what died of the same.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { groupCauses } from '../../src/causes.ts';
+import { groupCauses } from '../../src/broker/failure-groups.ts';
 import { duration, instant, pretty, preview, relative } from '../../src/dashboard/format.ts';
 import { linkTo, parseRoute } from '../../src/dashboard/route.ts';
 

@@ -1,7 +1,7 @@
 // Addresses: which URLs a delivery may go to, in every spelling that a URL parser takes.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type AddressRules, judgeUrl, PUBLIC_ONLY, readHosts } from '../../src/destinations/address.ts';
+import { type AddressRules, judgeUrl, PUBLIC_ONLY, readHosts } from '../../src/formats/address.ts';
 
 const isTaken = (url: unknown, rules: AddressRules = PUBLIC_ONLY) => 'url' in judgeUrl(url, rules);
 const only = (hosts: string, local = false): AddressRules => ({ hosts: readHosts(hosts) ?? [], local });

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { health } from '../../functions/health.ts';
-import { constant } from '../../src/backoff.ts';
+import { type Receiver, startReceiver } from '../../examples/demo/receiver.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
+import { health } from '../../src/http/v1/health.ts';
 import { createSluice } from '../../src/index.ts';
-import { type Receiver, startReceiver } from '../../src/local/demo/receiver.ts';
-import { type AnyQueue, defineQueue } from '../../src/queue.ts';
+import { constant } from '../../src/queue/backoff.ts';
+import { type AnyQueue, defineQueue } from '../../src/queue/queue.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 

@@ -3,17 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { Webhook as Standard } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
 import { describe, expect, test } from 'vitest';
-import { steps } from '../../src/backoff.ts';
-import { describeAnswer, healthSign, retryAfterMs, spreadAfterMs, verdictOf } from '../../src/destinations/answer.ts';
-import {
-  chooseDestination,
-  Destination,
-  definePolicy,
-  groupOf,
-  isSendable,
-} from '../../src/destinations/destination.ts';
-import { keysIn, signatureOf } from '../../src/destinations/sign.ts';
-import { defineQueue } from '../../src/queue.ts';
+import { describeAnswer, healthSign, retryAfterMs, spreadAfterMs, verdictOf } from '../../src/delivery/response.ts';
+import { keysIn, signatureOf } from '../../src/delivery/signature.ts';
+import { chooseDestination, Destination, definePolicy, groupOf, isSendable } from '../../src/message/destination.ts';
+import { steps } from '../../src/queue/backoff.ts';
+import { defineQueue } from '../../src/queue/queue.ts';
 
 const secret = () => `whsec_${randomBytes(32).toString('base64')}`;
 

@@ -1,10 +1,10 @@
 // What a handler enqueues is stored with the ack of its message, once, or not at all: whatever storage and the handler do.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import * as z from 'zod';
-import { constant } from '../../src/backoff.ts';
-import { openChain } from '../../src/drain/chain.ts';
+import { openChain } from '../../src/delivery/transaction.ts';
+import type { FaultKind } from '../../src/dev/emulator/faults.ts';
 import { defineQueue, type Handler, type HandlerContext, refuse } from '../../src/index.ts';
-import type { FaultKind } from '../../src/local/emulator/faults.ts';
+import { constant } from '../../src/queue/backoff.ts';
 import { acked, engineOn, enqueueNow, pause, unhandledRejectionsOf } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';

@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
-import { drain } from '../../src/drain/pump.ts';
+import { drain } from '../../src/drain/loop.ts';
 import { defineQueue, type Priority } from '../../src/index.ts';
-import { policiesOf } from '../../src/limits.ts';
+import { policiesOf } from '../../src/queue/limits.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 

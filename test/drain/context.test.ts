@@ -1,6 +1,6 @@
 // A handler's signal is made when it is first read, and none the later for it.
 import { expect, test } from 'vitest';
-import { LazyController, openContext } from '../../src/drain/context.ts';
+import { LazyController, openContext } from '../../src/delivery/context.ts';
 
 const given = {
   env: { greeting: 'hello' },

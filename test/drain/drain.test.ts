@@ -1,11 +1,10 @@
 // What a drain promises its handlers and its messages, whatever handlers do.
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { constant } from '../../src/backoff.ts';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
 import type { Attention, DrainOptions } from '../../src/drain/drain.ts';
 import { lifeOf } from '../../src/drain/life.ts';
-import { drain } from '../../src/drain/pump.ts';
+import { drain } from '../../src/drain/loop.ts';
 import {
   type AnyQueue,
   defineQueue,
@@ -15,7 +14,8 @@ import {
   refuse,
   retryIn,
 } from '../../src/index.ts';
-import { policiesOf } from '../../src/limits.ts';
+import { constant } from '../../src/queue/backoff.ts';
+import { policiesOf } from '../../src/queue/limits.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';

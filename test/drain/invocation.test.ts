@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
-import { drain } from '../../src/drain/pump.ts';
+import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
-import { Invocation, invocationOf } from '../../src/invocation.ts';
+import { Invocation, invocationOf } from '../../src/runtime/invocation.ts';
 import { acked, enqueueNow, pause } from '../regressions/engines.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { deploymentOn } from '../support/deployment.ts';

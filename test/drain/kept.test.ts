@@ -1,15 +1,15 @@
 // What a drain handled and could not settle, because the platform let it ask for nothing more: its isolate settles that first.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { StorageError } from '../../src/errors.ts';
 import { defineQueue } from '../../src/index.ts';
-import type { Fault } from '../../src/local/emulator/faults.ts';
-import type { Connection, Send } from '../../src/store/client.ts';
+import type { Connection, Send } from '../../src/redis/send.ts';
 import { acked, engineOn, enqueueNow } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 
 /** Of this process: the platform refuses whatever it asks of storage. */
 const platform = vi.hoisted(() => ({ refuses: false }));
-vi.mock('../../src/store/client.ts', async (original) => {
+vi.mock('../../src/redis/connect.ts', async (original) => {
   const { connect } = await original<{ connect(connection: Connection): Send }>();
   return {
     connect(connection: Connection): Send {

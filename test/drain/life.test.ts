@@ -2,14 +2,14 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { withSenders } from '../../src/destinations/send.ts';
+import { withSenders } from '../../src/delivery/http.ts';
 import { openBudget } from '../../src/drain/budget.ts';
 import { type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from '../../src/drain/life.ts';
-import { drain } from '../../src/drain/pump.ts';
+import { drain } from '../../src/drain/loop.ts';
 import { openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
 import { type AnyQueue, defineQueue, type QueueOptions } from '../../src/index.ts';
-import { policiesOf } from '../../src/limits.ts';
+import { policiesOf } from '../../src/queue/limits.ts';
 import type { Store } from '../../src/store/store.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';

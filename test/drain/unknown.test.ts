@@ -1,6 +1,6 @@
 // How long a message waits whose queue this deployment does not know: by how long it has waited, by whatever clock.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { openDelivery } from '../../src/drain/deliver.ts';
+import { openDelivery } from '../../src/delivery/deliver.ts';
 
 const NOW = 1_800_000_000_000; // here; the server's clock is behind it by `ahead`
 

@@ -1,9 +1,9 @@
 // Nothing waits for cron where somebody could work: whole deployments, of which no tick is ever called.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { constant, defineQueue, type QueueOptions } from '../../src/index.ts';
-import type { Fault } from '../../src/local/emulator/faults.ts';
-import { newToken } from '../../src/message.ts';
-import { openScheduleStore } from '../../src/store/schedules.ts';
+import { newToken } from '../../src/message/message.ts';
+import { openScheduleStore } from '../../src/schedules/store.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { Bench, onEachRedis, type Redises, startServer } from '../support/bench.ts';
 import { deploymentOn } from '../support/deployment.ts';

@@ -1,8 +1,8 @@
 // What flow control costs: billed commands of the exchanges that take and settle, beside those of a queue without any.
 import { expect, test } from 'vitest';
-import type { Rate } from '../../src/limits.ts';
-import { defineQueue, type QueueOptions } from '../../src/queue.ts';
-import type { Operations } from '../../src/store/operations.ts';
+import type { Rate } from '../../src/queue/limits.ts';
+import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
+import type { Operations } from '../../src/store/admin.ts';
 import type { Settlement } from '../../src/store/store.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 

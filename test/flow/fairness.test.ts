@@ -1,9 +1,9 @@
 // Fairness and bounded waiting, in simulated time: handlers that take a known time, and waits counted to the millisecond.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chanceFor } from '../../src/local/torture/random.ts';
-import type { Priority, Unnamed } from '../../src/message.ts';
-import { defineQueue } from '../../src/queue.ts';
+import type { Priority, Unnamed } from '../../src/message/message.ts';
+import { defineQueue } from '../../src/queue/queue.ts';
 import type { Settlement } from '../../src/store/store.ts';
+import { chanceFor } from '../chaos/random.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';
 

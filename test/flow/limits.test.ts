@@ -1,8 +1,8 @@
 // Limits under crashes, late acks and sweeps, and order under failures: thousands of messages, judged on what Redis holds.
 import { expect, test } from 'vitest';
-import { chanceFor } from '../../src/local/torture/random.ts';
-import { defineQueue } from '../../src/queue.ts';
+import { defineQueue } from '../../src/queue/queue.ts';
 import type { Settlement } from '../../src/store/store.ts';
+import { chanceFor } from '../chaos/random.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const idOf = (entry: string) => entry.slice(entry.indexOf('.') + 1);

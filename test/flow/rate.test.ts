@@ -1,7 +1,7 @@
 // A rate, and polling, by the real clock: whole engines on a real Redis, judged by the server's time of what was taken.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Exchanged, whatHappened } from '../../src/dev/observe.ts';
 import { defineQueue } from '../../src/index.ts';
-import { type Exchanged, whatHappened } from '../../src/local/observe.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';

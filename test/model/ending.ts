@@ -1,6 +1,6 @@
 // The end of a run: what operators set is taken back, time passes, and everything comes out by its own events alone.
 import { expect } from 'vitest';
-import { DRAINED, parseEntry } from '../../src/message.ts';
+import { DRAINED, parseEntry } from '../../src/message/message.ts';
 import type { Shard } from '../support/shard.ts';
 import { purge, redrive, type Side, type World } from './calls.ts';
 import { type Deployment, POOLS, QUEUES } from './deployments.ts';

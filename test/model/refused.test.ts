@@ -4,9 +4,9 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Refusal } from '../../src/dev/emulator/refusals.ts';
 import { StorageError } from '../../src/errors.ts';
-import type { Refusal } from '../../src/local/emulator/refusals.ts';
-import { newToken, type Priority } from '../../src/message.ts';
+import { newToken, type Priority } from '../../src/message/message.ts';
 import type { Outcome, Settlement } from '../../src/store/store.ts';
 import { onEachRedis, type Redises } from '../support/bench.ts';
 import { accountFor, adopt, comeToRest, refusing, type Scene, setScene, violationsIn } from '../support/refusing.ts';

@@ -1,7 +1,7 @@
 // Schedules in a run: each has one slot at a time, which makes one message, however often it is handed out.
 import { expect } from 'vitest';
-import { type Change, openScheduleStore, type ScheduleStore } from '../../src/store/schedules.ts';
-import type { Runner } from '../../src/store/script.ts';
+import type { Runner } from '../../src/redis/runner.ts';
+import { type Change, openScheduleStore, type ScheduleStore } from '../../src/schedules/store.ts';
 import type { StoredSchedule } from '../../src/store/store.ts';
 import type { Bench } from '../support/bench.ts';
 

@@ -1,5 +1,5 @@
 // The scripts with small constants: with a few messages they meet the end of every page, chunk and bound.
-import type { Runner, Script } from '../../src/store/script.ts';
+import type { Runner, Script } from '../../src/redis/runner.ts';
 import { scripts } from '../../src/store/scripts.ts';
 
 export interface Sizes {

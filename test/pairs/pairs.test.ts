@@ -1,9 +1,9 @@
 // Parts that meet: schedules, of the code and of the API, and topics, each with each kind of queue, through the bundle in workerd.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { type Receiver, startReceiver } from '../../examples/demo/receiver.ts';
+import { type Bundle, buildBundle } from '../../src/dev/bundle.ts';
 import { createSluice, defineQueue, defineSchedule } from '../../src/index.ts';
-import { type Bundle, buildBundle } from '../../src/local/bundle.ts';
-import { type Receiver, startReceiver } from '../../src/local/demo/receiver.ts';
 import { deploy, eventually } from '../support/worker.ts';
 import { isOnce, isPulled, KINDS, optionsOf, RECEIVER } from './kinds.ts';
 

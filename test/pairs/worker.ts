@@ -1,10 +1,10 @@
 // A Worker with a queue of each kind, and a schedule in code for each: what goes in has to come out at the receiver, or by receive.
-import { enqueue } from '../../functions/enqueue.ts';
-import { inspect } from '../../functions/inspect.ts';
-import { operate } from '../../functions/operate.ts';
-import { receive } from '../../functions/receive.ts';
-import { schedules } from '../../functions/schedules.ts';
-import { topics } from '../../functions/topics.ts';
+import { enqueue } from '../../src/http/v1/enqueue.ts';
+import { inspect } from '../../src/http/v1/inspect.ts';
+import { operate } from '../../src/http/v1/operate.ts';
+import { receive } from '../../src/http/v1/receive.ts';
+import { schedules } from '../../src/http/v1/schedules.ts';
+import { topics } from '../../src/http/v1/topics.ts';
 import { createSluice, defineSchedule } from '../../src/index.ts';
 import { kinds, optionsOf } from './kinds.ts';
 

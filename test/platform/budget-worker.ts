@@ -1,9 +1,9 @@
 // A Worker whose own code enqueues, beside the API: its queues make as many subrequests as they say, or more.
-import { drain } from '../../functions/drain.ts';
-import { enqueue } from '../../functions/enqueue.ts';
-import { operate } from '../../functions/operate.ts';
-import { receive } from '../../functions/receive.ts';
-import { sweep } from '../../functions/sweep.ts';
+import { drain } from '../../src/http/v1/drain.ts';
+import { enqueue } from '../../src/http/v1/enqueue.ts';
+import { operate } from '../../src/http/v1/operate.ts';
+import { receive } from '../../src/http/v1/receive.ts';
+import { sweep } from '../../src/http/v1/sweep.ts';
 import { createSluice, defineQueue, type Message } from '../../src/index.ts';
 
 interface Env {

@@ -1,6 +1,6 @@
 // Six connections: no delivery starts that would wait for one while its time runs.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { DELIVERY_ENV } from '../../src/local/demo/deliveries.ts';
+import { DELIVERY_ENV } from '../../examples/demo/deliveries.ts';
 import { eventually } from '../support/worker.ts';
 import { boxed } from './deployed.ts';
 import { type SlowReceiver, startSlowReceiver } from './slow-receiver.ts';

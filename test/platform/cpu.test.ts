@@ -1,9 +1,9 @@
 // CPU on Workers Free: a backlog of 200 is delivered by cold ticks that have 30 ms each, and nothing twice.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Outbox, startOutbox } from '../../examples/demo/outbox.ts';
+import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { openEngine } from '../../src/engine.ts';
 import { defineQueue } from '../../src/index.ts';
-import { type Outbox, startOutbox } from '../../src/local/demo/outbox.ts';
-import { type Stack, startStack } from '../../src/local/stack.ts';
 import { builtOnce } from '../support/built-once.ts';
 import { FREE } from './limits.ts';
 import { openPlatform } from './platform.ts';

@@ -1,13 +1,13 @@
 // The demo's load on Workers Free, where no isolate stays warm: nothing is lost, and nothing comes twice, for nobody is killed here.
 import { expect, test } from 'vitest';
-import { startTicker } from '../../src/local/cron.ts';
-import { GITHUB_SECRET, githubSender } from '../../src/local/demo/github.ts';
-import { watchInversions } from '../../src/local/demo/inversions.ts';
-import { oneInFifty } from '../../src/local/demo/outbox.ts';
-import { confirmation, notifications } from '../../src/local/demo/payloads.ts';
-import { httpProducer, type Posted } from '../../src/local/demo/producer.ts';
-import { figuresOf } from '../../src/local/demo/report.ts';
-import { whatHappened } from '../../src/local/observe.ts';
+import { GITHUB_SECRET, githubSender } from '../../examples/demo/github.ts';
+import { watchInversions } from '../../examples/demo/inversions.ts';
+import { oneInFifty } from '../../examples/demo/outbox.ts';
+import { confirmation, notifications } from '../../examples/demo/payloads.ts';
+import { httpProducer, type Posted } from '../../examples/demo/producer.ts';
+import { figuresOf } from '../../examples/demo/report.ts';
+import { startTicker } from '../../src/dev/cron.ts';
+import { whatHappened } from '../../src/dev/observe.ts';
 import { eventually } from '../support/worker.ts';
 import { boxed } from './deployed.ts';
 import { FREE } from './limits.ts';

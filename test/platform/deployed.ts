@@ -1,7 +1,7 @@
 // The deployed bundle in the box, on an emulator, for a whole test file.
 import { afterAll, beforeAll } from 'vitest';
-import { type Outbox, startOutbox } from '../../src/local/demo/outbox.ts';
-import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
+import { type Outbox, startOutbox } from '../../examples/demo/outbox.ts';
+import { type Stack, type StackOptions, startStack } from '../../src/dev/stack.ts';
 import { builtOnce } from '../support/built-once.ts';
 import type { Call } from './caller.ts';
 import type { Limits } from './limits.ts';

@@ -5,7 +5,7 @@
  * loaded before it.
  */
 import { randomUUID } from 'node:crypto';
-import type { Bundle } from '../../src/local/bundle.ts';
+import type { Bundle } from '../../src/dev/bundle.ts';
 import { type Call, call } from './caller.ts';
 import type { CpuGuard } from './cpu.ts';
 import { openEnds } from './ends.ts';

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { Response as Answer, Miniflare, NoOpLog } from 'miniflare';
-import type { Bundle } from '../../src/local/bundle.ts';
-import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from '../../src/local/worker.ts';
+import type { Bundle } from '../../src/dev/bundle.ts';
+import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from '../../src/dev/worker.ts';
 import { type CpuGuard, guardCpu } from './cpu.ts';
 import type { Limits } from './limits.ts';
 

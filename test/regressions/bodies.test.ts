@@ -1,8 +1,8 @@
 // Bodies that code can hand over and JSON cannot carry: each is refused by name, and nothing is stored.
 import { expect, test } from 'vitest';
-import type { Draft } from '../../src/complete.ts';
+import { enqueueDrafts } from '../../src/broker/producer.ts';
+import type { Draft } from '../../src/broker/validate.ts';
 import { defineQueue, InvalidMessage } from '../../src/index.ts';
-import { enqueueDrafts } from '../../src/producer.ts';
 import { onEachRedis } from '../support/bench.ts';
 
 const cycle: Record<string, unknown> = {};

@@ -1,10 +1,10 @@
 // Defects that a review found in drains, each as the test that would have found it: whole engines, by the real clock.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
 import type { DrainReport } from '../../src/drain/drain.ts';
 import { openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
 import { type Backoff, constant, defineQueue, type QueueOptions, RetryLater } from '../../src/index.ts';
-import type { Fault } from '../../src/local/emulator/faults.ts';
 import { Bench, onEachRedis, onEachRedisAtOnce, type Redises, startEmbedded } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 import { acked, engineOn, enqueueLarge, enqueueNow, pause, unhandledRejectionsOf } from './engines.ts';

@@ -1,7 +1,7 @@
 // Limits, order and chains: what once lost a message, passed a limit, stranded a lane or looped.
 import { expect, test } from 'vitest';
-import type { StoredDedup } from '../../src/message.ts';
-import { defineQueue, type QueueOptions } from '../../src/queue.ts';
+import type { StoredDedup } from '../../src/message/message.ts';
+import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
 import type { Settlement } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 

@@ -1,6 +1,6 @@
 // What two deployments by turns have shown of exchanges, each as the shortest story in which it happens.
 import { expect, test } from 'vitest';
-import { policiesOf } from '../../src/limits.ts';
+import { policiesOf } from '../../src/queue/limits.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { REAL, sizedRunner } from '../model/small.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';

@@ -3,9 +3,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import * as z from 'zod/mini';
 import { defineQueue, defineSchedule } from '../../src/index.ts';
-import { type Definition, definitionOf, ScheduleRequest } from '../../src/schedule/definition.ts';
-import { fireSchedules } from '../../src/schedule/fire.ts';
-import type { ScheduleReport } from '../../src/schedule/operate.ts';
+import type { ScheduleReport } from '../../src/schedules/admin.ts';
+import { type Definition, definitionOf, ScheduleRequest } from '../../src/schedules/definition.ts';
+import { fireSchedules } from '../../src/schedules/fire.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { allow, dyingRunner, firedOn, Killed, losingRunner, type TestWorker, workerOn } from '../support/schedules.ts';
 

@@ -1,7 +1,7 @@
 // When a schedule is due, and what is fired of it by somebody who looks late, spelled out. zones.test.ts has the rules for all zones.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type CatchUp, GRACE_MS, type Next, slotsDue, slotsOf, type Timing } from '../../src/schedule/slots.ts';
+import { type CatchUp, GRACE_MS, type Next, slotsDue, slotsOf, type Timing } from '../../src/schedules/occurrences.ts';
 
 const HOUR = 3_600_000;
 const at = (text: string) => Date.parse(text);

@@ -1,10 +1,10 @@
 // A thousand schedules over weeks in which clocks change, fired by five Workers that die and lose answers: each slot once.
 import { describe, expect, test } from 'vitest';
 import { defineQueue, defineSchedule } from '../../src/index.ts';
-import { type Chance, chanceFor } from '../../src/local/torture/random.ts';
-import type { Schedule } from '../../src/schedule/definition.ts';
-import { registerSchedules, writeSchedules } from '../../src/schedule/register.ts';
-import type { Runner } from '../../src/store/script.ts';
+import type { Runner } from '../../src/redis/runner.ts';
+import type { Schedule } from '../../src/schedules/definition.ts';
+import { registerSchedules, writeSchedules } from '../../src/schedules/register.ts';
+import { type Chance, chanceFor } from '../chaos/random.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { minutesOf, slotsAmong } from '../support/cron-oracle.ts';
 import { type Fired, firedOn, Killed, workerOn } from '../support/schedules.ts';

@@ -1,7 +1,7 @@
 // Cron in every zone that changes its clocks, around each change: what docs/scheduling.md promises, against an oracle of its own.
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { slotsOf } from '../../src/schedule/slots.ts';
+import { slotsOf } from '../../src/schedules/occurrences.ts';
 import { clockOf, type Minute, minutesOf, slotsAmong } from '../support/cron-oracle.ts';
 
 const MINUTE = 60_000;

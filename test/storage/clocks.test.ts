@@ -2,7 +2,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
-import { drain } from '../../src/drain/pump.ts';
+import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
 import { ANYBODYS } from '../../src/store/store.ts';
 import { onEachRedis } from '../support/bench.ts';

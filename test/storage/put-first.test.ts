@@ -1,10 +1,10 @@
 // Repairs and figures where storage refuses a write in the middle: what moves stands in its new place before it leaves the old one.
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import { startEmulator } from '../../src/local/emulator/server.ts';
-import { connect } from '../../src/store/client.ts';
-import { scriptRunner } from '../../src/store/script.ts';
-import { openStats } from '../../src/store/stats.ts';
+import { startEmulator } from '../../src/dev/emulator/server.ts';
+import { connect } from '../../src/redis/connect.ts';
+import { scriptRunner } from '../../src/redis/runner.ts';
+import { openStats } from '../../src/stats/store.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 

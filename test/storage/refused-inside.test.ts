@@ -3,7 +3,7 @@
  * is lost, what failed has changed nothing or can be repeated, and when writes are taken again everything comes out by itself.
  */
 import { expect, test } from 'vitest';
-import type { Refusal } from '../../src/local/emulator/refusals.ts';
+import type { Refusal } from '../../src/dev/emulator/refusals.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { scenarios } from '../support/refused-calls.ts';
 import { tryAll, type Undisturbed } from '../support/refusing.ts';

@@ -3,7 +3,7 @@
  * that look at each command, and services that look at each record.
  */
 import { expect, test } from 'vitest';
-import type { Refusal } from '../../src/local/emulator/refusals.ts';
+import type { Refusal } from '../../src/dev/emulator/refusals.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { scenarios } from '../support/refused-calls.ts';
 import { tryAll, type Undisturbed } from '../support/refusing.ts';

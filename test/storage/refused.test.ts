@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
-import { drain } from '../../src/drain/pump.ts';
+import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
 import { Bench, type Redises } from '../support/bench.ts';
 import { type ControlledRedis, redisesOn, startControlledRedis } from '../support/redis-control.ts';

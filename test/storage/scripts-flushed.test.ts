@@ -1,10 +1,10 @@
 // A script cache that is emptied at any moment: one effect, one more request.
 import { expect, test } from 'vitest';
+import { startEmulator } from '../../src/dev/emulator/server.ts';
 import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
-import { drain } from '../../src/drain/pump.ts';
+import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
-import { startEmulator } from '../../src/local/emulator/server.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 import { deliverAll } from '../support/settling.ts';
 

@@ -1,12 +1,12 @@
 // What the cards of the scripts say of the keys that they touch. Whether it is true is checked at each call of the store's tests: see touched.ts.
 import { expect, test } from 'vitest';
-import { openRings } from '../../src/store/rings.ts';
-import { openScheduleStore } from '../../src/store/schedules.ts';
-import type { Runner } from '../../src/store/script.ts';
+import type { Runner } from '../../src/redis/runner.ts';
+import { openRings } from '../../src/rings/store.ts';
+import { openScheduleStore } from '../../src/schedules/store.ts';
 import { scripts } from '../../src/store/scripts.ts';
 import { openStore } from '../../src/store/store.ts';
-import { openTallies } from '../../src/store/tallies.ts';
-import { openTopicStore } from '../../src/store/topics.ts';
+import { openTopicStore } from '../../src/topics/store.ts';
+import { openTallies } from '../../src/webhooks/counters-store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { beyond, checkingRunner } from '../support/touched.ts';
 

@@ -1,8 +1,8 @@
 // Dead letters are kept in number and for a time: of more the oldest go, for good, and are counted.
 import { expect, test } from 'vitest';
-import { parseFigures } from '../../src/figures.ts';
-import { definitionsOf, type Keeps } from '../../src/limits.ts';
-import { openStats } from '../../src/store/stats.ts';
+import { parseFigures } from '../../src/formats/histogram.ts';
+import { definitionsOf, type Keeps } from '../../src/queue/limits.ts';
+import { openStats } from '../../src/stats/store.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { idOf } from '../support/settling.ts';

@@ -1,7 +1,7 @@
 // Dedup keys and kept results: what a second message with the same key becomes, and that no key outlives its reason.
 import { expect, test } from 'vitest';
-import type { StoredDedup, Unnamed } from '../../src/message.ts';
-import { defineQueue } from '../../src/queue.ts';
+import type { StoredDedup, Unnamed } from '../../src/message/message.ts';
+import { defineQueue } from '../../src/queue/queue.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 
 const HERE = ['the embedded Redis', 'redis-server'];

@@ -1,6 +1,6 @@
 // What a deployment changes strands nothing: a queue that becomes push or pull, one that is not known, another priority of an ordered one.
 import { expect, test } from 'vitest';
-import { definitionsOf } from '../../src/limits.ts';
+import { definitionsOf } from '../../src/queue/limits.ts';
 import { openStore, type Settlement } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { idOf } from '../support/settling.ts';

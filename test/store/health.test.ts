@@ -1,10 +1,11 @@
 // What health tells: storage that answers and still cannot be trusted.
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Emulator, startEmulator } from '../../src/dev/emulator/server.ts';
 import { StorageError } from '../../src/errors.ts';
-import { type Emulator, startEmulator } from '../../src/local/emulator/server.ts';
-import { connect, type Send } from '../../src/store/client.ts';
-import { healthCheck } from '../../src/store/health.ts';
+import { connect } from '../../src/redis/connect.ts';
+import { healthCheck } from '../../src/redis/health.ts';
+import type { Send } from '../../src/redis/send.ts';
 import { type RedisServer, redisServerPresent, startRedisServer } from '../support/redis-server.ts';
 
 const present = redisServerPresent();

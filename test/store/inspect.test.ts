@@ -1,6 +1,6 @@
 // What operators see of many queues at once, of leases and of causes: what is there, each thing once.
 import { expect, test } from 'vitest';
-import { openInspector } from '../../src/inspector.ts';
+import { openInspector } from '../../src/broker/inspector.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 onEachRedis('looking over many queues', (bench) => {

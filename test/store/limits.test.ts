@@ -1,6 +1,6 @@
 // Limits of queues and groups: what may be in flight and in a period; lanes over a limit are parked and come back by themselves.
 import { expect, test } from 'vitest';
-import { defineQueue, type QueueOptions } from '../../src/queue.ts';
+import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
 import type { Outcome } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 

@@ -1,10 +1,10 @@
 // What one request names twice is done once: whoever makes a list of ids may have an id in it twice.
 import { expect, test } from 'vitest';
-import { receive, settle } from '../../src/consumer.ts';
-import { openOperator } from '../../src/operator.ts';
-import { defineQueue } from '../../src/queue.ts';
-import { openRings } from '../../src/store/rings.ts';
-import { openScheduleStore } from '../../src/store/schedules.ts';
+import { openOperator } from '../../src/broker/admin.ts';
+import { receive, settle } from '../../src/broker/consumer.ts';
+import { defineQueue } from '../../src/queue/queue.ts';
+import { openRings } from '../../src/rings/store.ts';
+import { openScheduleStore } from '../../src/schedules/store.ts';
 import type { Outcome } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 

@@ -2,12 +2,12 @@
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type FaultKind, seededFaults } from '../../src/local/emulator/faults.ts';
-import { startEmulator } from '../../src/local/emulator/server.ts';
-import { isRingItem, MAX_RING_ITEMS, ringOf } from '../../src/ring.ts';
-import { connect } from '../../src/store/client.ts';
-import { openRings } from '../../src/store/rings.ts';
-import { scriptRunner } from '../../src/store/script.ts';
+import { type FaultKind, seededFaults } from '../../src/dev/emulator/faults.ts';
+import { startEmulator } from '../../src/dev/emulator/server.ts';
+import { connect } from '../../src/redis/connect.ts';
+import { scriptRunner } from '../../src/redis/runner.ts';
+import { isRingItem, MAX_RING_ITEMS, ringOf } from '../../src/rings/ring.ts';
+import { openRings } from '../../src/rings/store.ts';
 import { type Bench, onEachRedis, type Redises, startEmbedded, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';
 

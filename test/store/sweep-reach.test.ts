@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { openEngine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
-import { policiesOf } from '../../src/limits.ts';
+import { policiesOf } from '../../src/queue/limits.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 

@@ -1,9 +1,9 @@
 // Tallies of sources: what is added adds up, once for each call however often it is sent, on each Redis.
 import { expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
-import { keysOf } from '../../src/store/keys.ts';
+import { keysOf } from '../../src/redis/keys.ts';
 import { scripts } from '../../src/store/scripts.ts';
-import { openTallies } from '../../src/store/tallies.ts';
+import { openTallies } from '../../src/webhooks/counters-store.ts';
 import { onEachRedis } from '../support/bench.ts';
 
 onEachRedis('tallies', (bench) => {

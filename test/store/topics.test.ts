@@ -1,14 +1,14 @@
 // Topics: a publication becomes one message for each matching subscription, all or none, however often it is repeated.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { StoredDestination } from '../../src/destinations/destination.ts';
-import { openDisabling } from '../../src/disabling.ts';
 import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
-import type { Opened } from '../../src/message.ts';
-import { defineQueue } from '../../src/queue.ts';
-import type { Runner } from '../../src/store/script.ts';
+import type { StoredDestination } from '../../src/message/destination.ts';
+import type { Opened } from '../../src/message/message.ts';
+import { defineQueue } from '../../src/queue/queue.ts';
+import type { Runner } from '../../src/redis/runner.ts';
 import { COMMON_WAKE } from '../../src/store/store.ts';
-import { openTopicStore } from '../../src/store/topics.ts';
-import { matches, openTopics, type Topics } from '../../src/topics.ts';
+import { openDisabling } from '../../src/topics/disabling.ts';
+import { openTopicStore } from '../../src/topics/store.ts';
+import { matches, openTopics, type Topics } from '../../src/topics/topics.ts';
 import { Bench, onEachRedis, startEmbedded } from '../support/bench.ts';
 import { dyingRunner, losingRunner } from '../support/schedules.ts';
 

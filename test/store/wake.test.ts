@@ -1,9 +1,9 @@
 // Who is asked to start a drain: nothing that is ready, or due soon, waits for a tick while somebody could be asked.
 import { expect, test } from 'vitest';
-import type { StoredDedup, Unnamed } from '../../src/message.ts';
-import { openScheduleStore } from '../../src/store/schedules.ts';
+import type { StoredDedup, Unnamed } from '../../src/message/message.ts';
+import { openScheduleStore } from '../../src/schedules/store.ts';
 import type { ExchangeRequest, Settlement } from '../../src/store/store.ts';
-import { openTopicStore } from '../../src/store/topics.ts';
+import { openTopicStore } from '../../src/topics/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const S = 1_000;

@@ -1,14 +1,14 @@
 // One suite on every Redis that is present: the embedded one, a real server, and a cluster, each behind the emulator.
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
-import { policiesOf } from '../../src/limits.ts';
-import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
-import type { Refuse } from '../../src/local/emulator/refusals.ts';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/local/emulator/server.ts';
-import { laneOf, type Priority, type Unnamed } from '../../src/message.ts';
-import { connect } from '../../src/store/client.ts';
-import { type Operations, openOperations } from '../../src/store/operations.ts';
-import { type Runner, scriptRunner } from '../../src/store/script.ts';
+import { startEmbeddedRedis } from '../../src/dev/emulator/embedded.ts';
+import type { Refuse } from '../../src/dev/emulator/refusals.ts';
+import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/dev/emulator/server.ts';
+import { laneOf, type Priority, type Unnamed } from '../../src/message/message.ts';
+import { policiesOf } from '../../src/queue/limits.ts';
+import { connect } from '../../src/redis/connect.ts';
+import { type Runner, scriptRunner } from '../../src/redis/runner.ts';
+import { type Operations, openOperations } from '../../src/store/admin.ts';
 import {
   type ExchangeAnswer,
   type ExchangeRequest,

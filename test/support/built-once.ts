@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject, vi } from 'vitest';
-import { type Bundle, buildBundle } from '../../src/local/bundle.ts';
+import { type Bundle, buildBundle } from '../../src/dev/bundle.ts';
 
 /** On a busy machine; usually it takes four seconds. */
 const BUILT_MS = 55_000;

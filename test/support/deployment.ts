@@ -1,12 +1,13 @@
 // A deployment in this process, on the shard of a bench, as its platform calls it: requests, with what runs behind their answers.
-import { drain } from '../../functions/drain.ts';
-import { enqueue } from '../../functions/enqueue.ts';
-import { operate } from '../../functions/operate.ts';
-import { receive } from '../../functions/receive.ts';
-import { sweep } from '../../functions/sweep.ts';
-import type { Waits } from '../../src/floating.ts';
+
+import { tokensSetting } from '../../src/dev/stack.ts';
+import { drain } from '../../src/http/v1/drain.ts';
+import { enqueue } from '../../src/http/v1/enqueue.ts';
+import { operate } from '../../src/http/v1/operate.ts';
+import { receive } from '../../src/http/v1/receive.ts';
+import { sweep } from '../../src/http/v1/sweep.ts';
 import { type AnyQueue, createSluice, type Sluice } from '../../src/index.ts';
-import { tokensSetting } from '../../src/local/stack.ts';
+import type { Waits } from '../../src/runtime/wait-until.ts';
 import type { Bench } from './bench.ts';
 
 const TOKEN = 'local';

@@ -1,5 +1,5 @@
-// What the service is expected to say (src/local/probe/expected.json), for tests that have the emulator say it.
-import { EXPECTED, readAnswers } from '../../src/local/probe/answers.ts';
+// What the service is expected to say (scripts/probe/expected.json), for tests that have the emulator say it.
+import { EXPECTED, readAnswers } from '../../scripts/probe/answers.ts';
 
 const { answers, unasked } = readAnswers(EXPECTED);
 

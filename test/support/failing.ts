@@ -1,8 +1,8 @@
 // A Worker whose handlers fail in each way that there is.
 
-import { enqueue } from '../../functions/enqueue.ts';
-import { inspect } from '../../functions/inspect.ts';
-import { operate } from '../../functions/operate.ts';
+import { enqueue } from '../../src/http/v1/enqueue.ts';
+import { inspect } from '../../src/http/v1/inspect.ts';
+import { operate } from '../../src/http/v1/operate.ts';
 import { createSluice, defineQueue, refuse, retryIn } from '../../src/index.ts';
 
 interface Order {

@@ -11,7 +11,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { startEmulator } from '../../src/local/emulator/server.ts';
+import { startEmulator } from '../../src/dev/emulator/server.ts';
 import type { Redises } from './bench.ts';
 import { until } from './redis-server.ts';
 

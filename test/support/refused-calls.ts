@@ -1,9 +1,9 @@
 // The calls that write, each in a scenario of its own: what storage refuses inside them, the tests of refused writes try out.
-import type { StoredDedup, Unnamed } from '../../src/message.ts';
-import { openRings } from '../../src/store/rings.ts';
-import { type Change, openScheduleStore } from '../../src/store/schedules.ts';
-import { openTallies } from '../../src/store/tallies.ts';
-import { openTopicStore } from '../../src/store/topics.ts';
+import type { StoredDedup, Unnamed } from '../../src/message/message.ts';
+import { openRings } from '../../src/rings/store.ts';
+import { type Change, openScheduleStore } from '../../src/schedules/store.ts';
+import { openTopicStore } from '../../src/topics/store.ts';
+import { openTallies } from '../../src/webhooks/counters-store.ts';
 import type { Bench } from './bench.ts';
 import { type Answer, adopt, enqueues, exchanges, type Scenario, type Scene } from './refusing.ts';
 import { idOf } from './settling.ts';

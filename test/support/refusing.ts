@@ -4,9 +4,9 @@
  */
 import { Cluster } from 'ioredis';
 import { expect } from 'vitest';
+import type { Refusal } from '../../src/dev/emulator/refusals.ts';
 import { StorageError } from '../../src/errors.ts';
-import type { Refusal } from '../../src/local/emulator/refusals.ts';
-import type { Unnamed } from '../../src/message.ts';
+import type { Unnamed } from '../../src/message/message.ts';
 import type { EnqueueRequest, ExchangeRequest, Settlement } from '../../src/store/store.ts';
 import { Bench, type Redises } from './bench.ts';
 import { auditAll, deliverAll, idOf } from './settling.ts';

@@ -1,13 +1,13 @@
 // Workers that fire schedules on the shard of a bench, by its clock, and what they made.
 import type { AnyQueue } from '../../src/index.ts';
-import { DRAINED } from '../../src/message.ts';
-import type { Schedule } from '../../src/schedule/definition.ts';
-import type { Known } from '../../src/schedule/fire.ts';
-import { firingStore } from '../../src/schedule/firing-store.ts';
-import { openSchedules, type Schedules } from '../../src/schedule/operate.ts';
-import { registrar } from '../../src/schedule/register.ts';
-import { openScheduleStore, type ScheduleStore } from '../../src/store/schedules.ts';
-import type { Runner } from '../../src/store/script.ts';
+import { DRAINED } from '../../src/message/message.ts';
+import type { Runner } from '../../src/redis/runner.ts';
+import { openSchedules, type Schedules } from '../../src/schedules/admin.ts';
+import type { Schedule } from '../../src/schedules/definition.ts';
+import type { Known } from '../../src/schedules/fire.ts';
+import { firingStore } from '../../src/schedules/firing-store.ts';
+import { registrar } from '../../src/schedules/register.ts';
+import { openScheduleStore, type ScheduleStore } from '../../src/schedules/store.ts';
 import { ANYBODYS, openStore, type Store, type SweepAnswer } from '../../src/store/store.ts';
 import type { Bench } from './bench.ts';
 

@@ -1,10 +1,10 @@
 // A service on Sluice where no platform keeps work alive behind an answer. Node, Bun and Deno run this very file; it prints what it saw.
 import process from 'node:process';
-import { drain } from '../../functions/drain.ts';
-import { enqueue } from '../../functions/enqueue.ts';
-import { operate } from '../../functions/operate.ts';
-import { topics } from '../../functions/topics.ts';
-import { webhooks } from '../../functions/webhooks.ts';
+import { drain } from '../../src/http/v1/drain.ts';
+import { enqueue } from '../../src/http/v1/enqueue.ts';
+import { operate } from '../../src/http/v1/operate.ts';
+import { topics } from '../../src/http/v1/topics.ts';
+import { webhooks } from '../../src/http/v1/webhooks.ts';
 import { createSluice, defineQueue, defineSource, type EdgeFunction } from '../../src/index.ts';
 
 /** What the service reports, as JSON on a line of its own. */

@@ -6,7 +6,7 @@
  * stay. No command is added.
  */
 import { readFileSync } from 'node:fs';
-import type { Runner, Script } from '../../src/store/script.ts';
+import type { Runner, Script } from '../../src/redis/runner.ts';
 
 const PROLOGUE = `
 local redis, touched = (function(real)

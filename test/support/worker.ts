@@ -1,9 +1,9 @@
 // The deployed bundle in workerd, on an emulator, for a whole test file.
 import { afterAll, beforeAll } from 'vitest';
-import { type Outbox, startOutbox } from '../../src/local/demo/outbox.ts';
-import type { EmulatorOptions } from '../../src/local/emulator/server.ts';
-import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
-import type { LocalWorker } from '../../src/local/worker.ts';
+import { type Outbox, startOutbox } from '../../examples/demo/outbox.ts';
+import type { EmulatorOptions } from '../../src/dev/emulator/server.ts';
+import { type Stack, type StackOptions, startStack } from '../../src/dev/stack.ts';
+import type { LocalWorker } from '../../src/dev/worker.ts';
 import { builtOnce } from './built-once.ts';
 
 export interface Deployed {

@@ -1,6 +1,6 @@
 // A Worker with a source for each way in which providers ask before they send. Okta, X and Twitch stand so in docs/webhooks.md.
-import { operate } from '../../functions/operate.ts';
-import { webhooks } from '../../functions/webhooks.ts';
+import { operate } from '../../src/http/v1/operate.ts';
+import { webhooks } from '../../src/http/v1/webhooks.ts';
 import { createSluice, defineQueue, defineSource, type Handshake, type SourceOptions } from '../../src/index.ts';
 
 const events = defineQueue('events', { kind: 'pull' });

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { buildBundle } from '../../src/local/bundle.ts';
+import { buildBundle } from '../../src/dev/bundle.ts';
 import { deploy } from '../support/worker.ts';
 
 const SECRET = 'a secret';

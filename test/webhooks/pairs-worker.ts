@@ -1,7 +1,7 @@
 // A Worker with a queue of each kind, and sources that reach each of them: as their queue, by a function, and several at once.
-import { operate } from '../../functions/operate.ts';
-import { receive } from '../../functions/receive.ts';
-import { webhooks } from '../../functions/webhooks.ts';
+import { operate } from '../../src/http/v1/operate.ts';
+import { receive } from '../../src/http/v1/receive.ts';
+import { webhooks } from '../../src/http/v1/webhooks.ts';
 import { type AnyQueue, createSluice, defineQueue, defineSource, type Target } from '../../src/index.ts';
 import { QUEUES, RELAY } from './pairs-queues.ts';
 

@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect, test } from 'vitest';
-import { buildBundle } from '../../src/local/bundle.ts';
-import type { Raw } from '../../src/message.ts';
+import { buildBundle } from '../../src/dev/bundle.ts';
+import type { Raw } from '../../src/message/message.ts';
 import { deploy, eventually } from '../support/worker.ts';
 import { QUEUES, RELAY } from './pairs-queues.ts';
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createSluice, defineQueue, defineSource, type SourceOptions } from '../../src/index.ts';
-import { parseRaw, rawBytes, toRaw } from '../../src/raw.ts';
+import { parseRaw, rawBytes, toRaw } from '../../src/message/raw.ts';
 import { readSecrets } from '../../src/webhooks/secrets.ts';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z');

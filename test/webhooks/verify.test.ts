@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseRaw, toRaw } from '../../src/raw.ts';
+import { parseRaw, toRaw } from '../../src/message/raw.ts';
 import { PROVIDERS, type ProviderName } from '../../src/webhooks/providers.ts';
 import type { Scheme, SignatureScheme } from '../../src/webhooks/scheme.ts';
 import { verify } from '../../src/webhooks/verify.ts';

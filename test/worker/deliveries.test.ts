@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Receiver, startReceiver } from '../../src/local/demo/receiver.ts';
-import type { MessageReport } from '../../src/operator.ts';
+import { type Receiver, startReceiver } from '../../examples/demo/receiver.ts';
+import type { MessageReport } from '../../src/broker/admin.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
 const secret = () => `whsec_${randomBytes(32).toString('base64')}`;

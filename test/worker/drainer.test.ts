@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
-import { heldBy } from '../../src/inspector.ts';
-import type { Fault } from '../../src/local/emulator/faults.ts';
+import { heldBy } from '../../src/broker/inspector.ts';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { type Deployed, deploy, eventually } from '../support/worker.ts';
 
 const QUEUE = 'github.activity';

@@ -1,7 +1,7 @@
 // What a handler throws: kept with its message with the place, printed for a developer, and in no log of a deployment. Through a
 // bundle in workerd.
 import { describe, expect, test } from 'vitest';
-import { buildBundle } from '../../src/local/bundle.ts';
+import { buildBundle } from '../../src/dev/bundle.ts';
 import { type Deployed, deploy, eventually } from '../support/worker.ts';
 
 const bundle = await buildBundle('test/support/failing.ts', { named: true });

@@ -2,8 +2,8 @@
 import { request } from 'node:http';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startEmbeddedRedis } from '../../src/dev/emulator/embedded.ts';
 import { limitRate } from '../../src/http/rate-limit.ts';
-import { startEmbeddedRedis } from '../../src/local/emulator/embedded.ts';
 import { readShard } from '../support/shard.ts';
 import { deploy } from '../support/worker.ts';
 

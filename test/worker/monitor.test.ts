@@ -1,6 +1,6 @@
 // The monitor of the example deployment: an outage is told once, however often it is seen and whoever dies on the way.
 import { afterAll, expect, test } from 'vitest';
-import { type Site, type SiteState, startSite } from '../../src/local/demo/sites.ts';
+import { type Site, type SiteState, startSite } from '../../examples/demo/sites.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
 const deployed = deploy();

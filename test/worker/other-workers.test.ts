@@ -1,10 +1,10 @@
 // Producers in other Workers: the entrypoint of the deployed bundle, bound as a service.
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Outbox, startOutbox } from '../../src/local/demo/outbox.ts';
-import type { Fault } from '../../src/local/emulator/faults.ts';
-import { type Stack, startStack } from '../../src/local/stack.ts';
-import { settingsFor } from '../../src/local/worker.ts';
+import { type Outbox, startOutbox } from '../../examples/demo/outbox.ts';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
+import { type Stack, startStack } from '../../src/dev/stack.ts';
+import { settingsFor } from '../../src/dev/worker.ts';
 import { builtOnce } from '../support/built-once.ts';
 
 /** Calls what it is told to, and answers what came of it. */

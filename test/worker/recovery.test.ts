@@ -1,6 +1,6 @@
 // Storage away or refusing, and a Worker that dies: what callers are told, and that work goes on by itself.
 import { describe, expect, test } from 'vitest';
-import type { Fault } from '../../src/local/emulator/faults.ts';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
 const one = '/v1/queues/confirmation.email/messages';

@@ -4,7 +4,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { StatsReport } from '../../src/stats.ts';
+import type { StatsReport } from '../../src/stats/stats.ts';
 import { AT_MOST } from '../support/shell.ts';
 import { deploy, eventually } from '../support/worker.ts';
 

@@ -1,8 +1,8 @@
 // Topics through the deployed bundle: from a publication to queues and to receivers elsewhere.
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Receiver, startReceiver } from '../../src/local/demo/receiver.ts';
-import { tokensSetting } from '../../src/local/stack.ts';
+import { type Receiver, startReceiver } from '../../examples/demo/receiver.ts';
+import { tokensSetting } from '../../src/dev/stack.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

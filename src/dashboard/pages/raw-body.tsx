@@ -1,5 +1,5 @@
 /** The exact bytes of a body, as they came in and are passed on: shown where they are text, and to be saved. */
-import { rawBytes } from '../../raw.ts';
+import { rawBytes } from '../../message/raw.ts';
 import { count } from '../format.ts';
 import type { MessageReport } from '../types.ts';
 

@@ -1,6 +1,6 @@
 /** What the API answers, as schemas: the document is made from them, and a test holds every real answer against them. */
 import * as z from 'zod/mini';
-import { DestinationFields } from '../../destinations/destination.ts';
+import { DestinationFields } from '../../message/destination.ts';
 
 const count = z.int().check(z.minimum(0));
 const instant = z.int().check(z.minimum(0));

@@ -1,5 +1,5 @@
 /** The routes for overviews, for the document. */
-import { LeasesPage, QueuesPage } from '../inspect-schema.ts';
+import { LeasesPage, QueuesPage } from '../v1/inspect-schema.ts';
 import { answers } from './answers.ts';
 import { operating } from './operate-routes.ts';
 import type { Route } from './route.ts';

@@ -1,5 +1,5 @@
 /** The routes for operators, for the document. */
-import { Audit, Destinations, Drain, Override, Page, Purge, Redrive } from '../operate-schema.ts';
+import { Audit, Destinations, Drain, Override, Page, Purge, Redrive } from '../v1/operate-schema.ts';
 import { answers } from './answers.ts';
 import { OF_BODIES, type Route, type Schema } from './route.ts';
 

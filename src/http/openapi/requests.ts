@@ -1,11 +1,11 @@
 /** What callers send, for the document: the schemas that validate, put together as a request carries them. */
 import * as z from 'zod/mini';
-import { QUEUE_NAME } from '../../message.ts';
-import { MessageOptions } from '../../message-options.ts';
-import { SCHEDULE_ID } from '../../schedule/definition.ts';
+import { QUEUE_NAME } from '../../message/message.ts';
+import { MessageOptions } from '../../message/options.ts';
+import { SCHEDULE_ID } from '../../schedules/definition.ts';
 import { LEASE_NAME } from '../lease-name.ts';
-import { Id } from '../operate-schema.ts';
-import { RingName } from '../ring-schema.ts';
+import { Id } from '../v1/operate-schema.ts';
+import { RingName } from '../v1/ring-schema.ts';
 
 /** As the producer counts them: a test sends one more to the deployed bundle. */
 const MAX_BATCH = 1_000;

@@ -1,6 +1,6 @@
 /** The routes of rings, for the document. */
 import type { ProblemCode } from '../problem.ts';
-import { Items, RingListQuery, RingPageQuery, Rotate } from '../ring-schema.ts';
+import { Items, RingListQuery, RingPageQuery, Rotate } from '../v1/ring-schema.ts';
 import { answers } from './answers.ts';
 import { OF_BODIES, type Route } from './route.ts';
 

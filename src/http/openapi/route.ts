@@ -1,6 +1,6 @@
 /** What the document needs to know of a route. */
 import type * as z from 'zod/mini';
-import type { Scope } from '../../config.ts';
+import type { Scope } from '../../config/config.ts';
 import type { ProblemCode } from '../problem.ts';
 
 export type Schema = z.core.$ZodType;

@@ -1,5 +1,5 @@
 /** Every route of the API for its document: who may call it, what it takes, what it answers and refuses. A test compares with the app. */
-import { ReceiveRequest, SettleRequest } from '../receive-schema.ts';
+import { ReceiveRequest, SettleRequest } from '../v1/receive-schema.ts';
 import { answers } from './answers.ts';
 import { INSPECT } from './inspect-routes.ts';
 import { OPERATE } from './operate-routes.ts';

@@ -1,8 +1,8 @@
 /** The routes of schedules, for the document. */
 
-import { ScheduleRequest } from '../../schedule/definition.ts';
+import { ScheduleRequest } from '../../schedules/definition.ts';
 import type { ProblemCode } from '../problem.ts';
-import { SchedulesPage } from '../schedule-schema.ts';
+import { SchedulesPage } from '../v1/schedule-schema.ts';
 import { answers } from './answers.ts';
 import { OF_BODIES, type Route } from './route.ts';
 

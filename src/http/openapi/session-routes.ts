@@ -1,5 +1,5 @@
 /** The routes of a browser's session, for the document. */
-import { SignIn } from '../session-schema.ts';
+import { SignIn } from '../v1/session-schema.ts';
 import { answers } from './answers.ts';
 import { OF_STORAGE } from './problems.ts';
 import { OF_BODIES, type Route } from './route.ts';

@@ -1,5 +1,5 @@
 /** The routes for figures, for the document. */
-import { StatsQuery } from '../stats-schema.ts';
+import { StatsQuery } from '../v1/stats-schema.ts';
 import { answers } from './answers.ts';
 import type { Route } from './route.ts';
 

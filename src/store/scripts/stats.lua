@@ -1,7 +1,7 @@
 -- stats: what became of messages in this call, counted by queue, and how it gets into the figures that are kept.
 
 -- A queue's figures as text: '<name>=<number> …'. Names are acked, retried, dead, released and lapsed; w<bucket> and
--- r<bucket> count waits and runs, `wait` and `run` are their sums in ms. src/figures.ts is the other half of this.
+-- r<bucket> count waits and runs, `wait` and `run` are their sums in ms. src/formats/histogram.ts is the other half of this.
 
 -- Queue to what became of its messages in this call: numbers by name, and at 1 what consumers measured, as text.
 local tally = {}

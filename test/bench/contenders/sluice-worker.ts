@@ -1,9 +1,9 @@
 /** Sluice through its Worker, bundled as for deployment, in workerd. */
 import { join } from 'node:path';
-import { buildBundle } from '../../../src/local/bundle.ts';
-import { tokensSetting } from '../../../src/local/stack.ts';
-import { startWorker } from '../../../src/local/worker.ts';
-import { keysOf } from '../../../src/store/keys.ts';
+import { buildBundle } from '../../../src/dev/bundle.ts';
+import { tokensSetting } from '../../../src/dev/stack.ts';
+import { startWorker } from '../../../src/dev/worker.ts';
+import { keysOf } from '../../../src/redis/keys.ts';
 import { type Contender, FAST } from '../contender.ts';
 import { openOutbox, PLAIN, readAfter, readAlong } from '../outbox.ts';
 import { PREFIX, QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';

@@ -1,5 +1,5 @@
 /** Redis commands and HTTP requests per message, enqueue to acknowledgement, and how many of them a minute of nothing takes. */
-import { usageOf } from '../../../src/local/emulator/usage.ts';
+import { usageOf } from '../../../src/dev/emulator/usage.ts';
 import { type Place, pause } from '../contender.ts';
 import type { Run } from '../run.ts';
 

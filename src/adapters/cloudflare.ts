@@ -1,0 +1,61 @@
+/** What else a Worker on Cloudflare may export: a Durable Object that drains, and an entrypoint for other Workers. */
+import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers';
+import type { Receipt } from '../broker/producer.ts';
+import { toProblem } from '../http/problem.ts';
+import { logError, nameOfError } from '../log.ts';
+import type { MessageOptions } from '../message/options.ts';
+import type { Waits } from '../runtime/wait-until.ts';
+import type { NamedMessage, Sluice } from '../sluice.ts';
+
+/** `export const SluiceDrainer = drainerOf(sluice)`: used where it is bound as DRAINER. */
+export function drainerOf<Env extends object>(sluice: Sluice<Env>) {
+  return class SluiceDrainer extends DurableObject<Env> {
+    readonly #drainer = sluice.drainer(this.env, this.ctx);
+
+    wake(at: number): Promise<boolean> {
+      return this.#drainer.wake(at);
+    }
+
+    override alarm(): Promise<void> {
+      return this.#drainer.alarm();
+    }
+  };
+}
+
+/** `export const SluiceQueues = queuesOf(sluice)`: other Workers bind it as a service, and need no token. */
+export function queuesOf<Env extends object>(sluice: Sluice<Env>) {
+  return class SluiceQueues extends WorkerEntrypoint<Env> {
+    /** @throws Error: see remoteError */
+    enqueue(queue: string, body: unknown, options?: MessageOptions): Promise<Receipt> {
+      return crossing(this.ctx, async () => sluice.named(this.env, this.ctx).enqueue(queue, body, options));
+    }
+
+    /** 1 to 1000 messages, all or none, in one request. @throws Error: see remoteError */
+    enqueueMany(messages: NamedMessage[]): Promise<Receipt[]> {
+      return crossing(this.ctx, async () => sluice.named(this.env, this.ctx).enqueueMany(messages));
+    }
+  };
+}
+
+async function crossing<Answer>(context: Waits, call: () => Promise<Answer>): Promise<Answer> {
+  const calling = call();
+  context.waitUntil(calling.catch(() => {})); // a caller that goes away does not stop the write
+  try {
+    return await calling;
+  } catch (error) {
+    throw remoteError(error);
+  }
+}
+
+/**
+ * An error for another Worker: all of it is in its text, because nothing else crosses for sure.
+ * `code` and `issues` are those of a problem of the HTTP API.
+ */
+function remoteError(error: unknown): Error {
+  const { code, message, issues } = toProblem(error);
+  if (code === 'misconfigured') logError('bad settings', { settings: (error as Error).message });
+  if (code === 'internal') logError('call of another Worker failed', { error: nameOfError(error) });
+  const said = issues?.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
+  const remote = new Error(`${code}: ${said ?? message}`);
+  return Object.assign(remote, { name: 'SluiceError', code, ...(issues ? { issues } : {}) });
+}

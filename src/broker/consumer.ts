@@ -1,0 +1,113 @@
+/** Consuming from elsewhere: what receive and settle ask of the store. The lease is the consumer's; nothing is kept here. */
+import { type Message, openEnvelope, parseEntry } from '../message/message.ts';
+import { DEFAULT_BACKOFF } from '../queue/queue.ts';
+import type { ExchangeAnswer, Outcome, Settlement, Status, Store } from '../store/store.ts';
+
+export interface Receive {
+  lease: string;
+  /** The name under which it begins, where the caller has given one: no other lease may. */
+  claim?: string | undefined;
+  /** Pulled queues, in the order in which they are emptied. */
+  queues: string[];
+  max: number;
+  visibilityMs: number;
+}
+
+export interface Received {
+  /** When the messages come back to others, epoch ms. */
+  expiresAt: number;
+  messages: Omit<Message, 'maxAttempts'>[];
+  /** Nothing is ready: the next timer is due in so many ms. */
+  nextInMs?: number;
+  /** There is more for this call than it brought: it comes with the next. */
+  more?: true;
+}
+
+export interface Settle {
+  lease: string;
+  settlements: {
+    id: string;
+    attempt?: number | undefined;
+    outcome: Outcome;
+    delay?: number | undefined;
+    error?: string | undefined;
+    result?: unknown;
+  }[];
+  extendMs?: number | undefined;
+  more?: { queues: string[]; max: number; holding: number };
+}
+
+export interface Settled extends Partial<Received> {
+  settled: { id: string; status: Status }[];
+  /** The lease was swept: its messages are others' now, and the caller has to begin a new one. */
+  lost?: true;
+  /** Messages of this lease that were cancelled while the caller held them. */
+  cancelled?: string[];
+}
+
+/** A lease that is only settled keeps its expiry; one that takes more lasts this long again. */
+const MORE_VISIBILITY_MS = 30_000;
+
+/** @throws StorageError; RequestMismatch where another lease has begun under the claim */
+export async function receive(store: Store, { lease, claim, queues, max, visibilityMs }: Receive): Promise<Received> {
+  const ask = { lease, claim, leaseMs: visibilityMs, held: 0, want: max, pools: distinct(queues), settlements: [] };
+  let answer = await store.exchange(ask);
+  if (answer.schedules && answer.taken.length === 0) answer = await store.exchange(ask); // their messages are there by now
+  if (answer.refused) throw answer.refused;
+  return received(store, lease, answer, visibilityMs);
+}
+
+/** @throws StorageError, also where storage refused a part: what it did settle is `gone` when that is repeated */
+export async function settle(store: Store, { lease, settlements, extendMs, more }: Settle): Promise<Settled> {
+  const leaseMs = extendMs ?? (more ? MORE_VISIBILITY_MS : 0);
+  const answer = await store.exchange({
+    lease,
+    leaseMs,
+    held: more?.holding ?? -1,
+    want: more?.max ?? 0,
+    pools: distinct(more?.queues ?? []),
+    settlements: settlements.map(settlementOf),
+  });
+  if (answer.refused) throw answer.refused;
+  const settled = settlements.map(({ id }, i) => ({ id, status: answer.statuses[i] as Status }));
+  if (answer.lost) return { settled, lost: true };
+  const cancelled = answer.cancelled.map((entry) => parseEntry(entry).id);
+  const outcome = { settled, ...(cancelled.length > 0 ? { cancelled } : {}) };
+  if (more) return { ...outcome, ...(await received(store, lease, answer, leaseMs)) };
+  return leaseMs > 0 ? { ...outcome, expiresAt: answer.now + leaseMs } : outcome;
+}
+
+/** A queue that is named twice would be looked into twice, and nothing more found. */
+const distinct = (queues: string[]) => [...new Set(queues)];
+
+function settlementOf({ id, attempt = 0, outcome, delay, error, result }: Settle['settlements'][0]): Settlement {
+  const backoffMs = outcome === 'retry' ? DEFAULT_BACKOFF.waitMs(Math.max(1, attempt), Math.random()) : 0;
+  return {
+    entry: `${attempt}.${id}`,
+    outcome,
+    delayMs: delay ?? backoffMs,
+    // From elsewhere it is not known whether a result is kept or a dedup key goes: storage looks.
+    ...(outcome === 'ack' ? { result: JSON.stringify(result ?? null) } : {}),
+    ...(outcome === 'retry' || outcome === 'dead' ? { failure: { kind: 'failed', text: error ?? '' } } : {}),
+  };
+}
+
+async function received(store: Store, lease: string, answer: ExchangeAnswer, leaseMs: number): Promise<Received> {
+  const messages: Received['messages'] = [];
+  const unreadable: Settlement[] = [];
+  for (const { entry, envelope } of answer.taken) {
+    try {
+      const { maxAttempts: _, destination: __, ...message } = openEnvelope(entry, envelope).message;
+      messages.push(message);
+    } catch {
+      const failure = { kind: 'unreadable' as const, text: 'its stored form cannot be read' };
+      unreadable.push({ entry, outcome: 'dead', failure });
+    }
+  }
+  if (unreadable.length > 0) {
+    await store.exchange({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements: unreadable });
+  }
+  const nextInMs = messages.length === 0 && answer.nextDue ? Math.max(0, answer.nextDue - answer.now) : undefined;
+  const more = answer.unseen ? { more: true as const } : {};
+  return { expiresAt: answer.now + leaseMs, messages, ...(nextInMs === undefined ? {} : { nextInMs }), ...more };
+}

@@ -1,0 +1,123 @@
+/** Inspecting: what operators see of many queues at once, of leases, and of why messages died. Every call is bounded. */
+
+import type { AnyQueue } from '../queue/queue.ts';
+import type { Breaker, Operations } from '../store/admin.ts';
+import { type NamedQueue, type QueueReport, reportOfQueue } from './admin.ts';
+import { type CauseGroup, groupCauses } from './failure-groups.ts';
+
+export interface LeaseReport {
+  lease: string;
+  /** A drain of the Worker, or a consumer elsewhere. */
+  kind: 'drain' | 'consumer';
+  /** Epoch ms. */
+  expiresAt: number;
+  /** Messages it holds. */
+  held: number;
+  /** Of the 20 newest it holds: how many of which queue. */
+  queues: Record<string, number>;
+}
+
+export interface LeasePage {
+  /** By the server's clock, epoch ms. */
+  now: number;
+  leases: LeaseReport[];
+  cursor?: string;
+  /** Whether a drain is at work or was just asked for. */
+  awake: boolean;
+  /** Until when the one idle drain sleeps, epoch ms. */
+  sleepsUntil?: number;
+}
+
+export interface CauseReport {
+  /** Dead letters of the queue. */
+  dead: number;
+  /** How many of them, the newest, were looked at. */
+  looked: number;
+  causes: CauseGroup[];
+}
+
+export interface Inspector {
+  /** In their order. So many at once as a page has: 1,000. @throws StorageError */
+  queues(queues: AnyQueue[]): Promise<QueueReport[]>;
+  /** Queues that hold messages and that only storage knows, as they left the code; sorted by name. @throws StorageError */
+  unknown(): Promise<QueueReport[]>;
+  /** A queue of this deployment, or one that storage has something of. @throws StorageError */
+  named(queue: string): Promise<AnyQueue | NamedQueue | undefined>;
+  /** How many destinations of the queues that deliver to some failed last, by the state of their breakers. @throws StorageError */
+  breakers(queues: AnyQueue[]): Promise<Map<string, Record<Breaker['state'], number>>>;
+  /** Those that hold messages now, the next to expire first. @throws StorageError */
+  leases(limit: number, cursor: string): Promise<LeasePage>;
+  /** Why the newest thousand dead letters died. @throws StorageError */
+  causes(queue: string): Promise<CauseReport>;
+}
+
+/** Queues that one script counts: a thousand are five requests, side by side. */
+const COUNTED = 200;
+/** Queues that only storage knows and that are looked into, whether they hold anything or not. */
+const UNKNOWN = 2_000;
+const LETTERS = 1_000;
+/** Requests to storage of `unknown`, the most that a call makes. */
+export const MOST_REQUESTS = 1 + UNKNOWN / COUNTED;
+/** Of some 500 destinations each: more than these fail only where the network itself does. */
+const BREAKER_PAGES = 4;
+
+export function openInspector(operations: Operations, known: ReadonlyMap<string, AnyQueue> = new Map()): Inspector {
+  const reports = async (queues: (AnyQueue | NamedQueue)[]) => {
+    const names = queues.map(({ name }) => name);
+    const steps: string[][] = [];
+    for (let from = 0; from < names.length; from += COUNTED) steps.push(names.slice(from, from + COUNTED));
+    const counts = (await Promise.all(steps.map((step) => operations.countAll(step)))).flat();
+    return counts.map((count, i) => reportOfQueue(queues[i] as NamedQueue, count));
+  };
+  return {
+    queues: reports,
+    async unknown() {
+      const names = (await operations.names()).filter(({ name }) => !known.has(name));
+      const unknown = await reports(names.toSorted((a, b) => (a.name < b.name ? -1 : 1)).slice(0, UNKNOWN));
+      return unknown.filter((report) => heldBy(report) > 0);
+    },
+    async named(queue) {
+      return known.get(queue) ?? (await operations.names([queue])).find(({ name }) => name === queue);
+    },
+    async breakers(queues) {
+      const delivering = queues.filter(({ destination }) => destination);
+      const counts = new Map(delivering.map(({ name }) => [name, { open: 0, probing: 0, closed: 0 }]));
+      let cursor = delivering.length > 0 ? '0' : '';
+      for (let page = 0; cursor !== '' && page < BREAKER_PAGES; page++) {
+        const { breakers, cursor: next } = await operations.breakers(cursor);
+        for (const { queue, state } of breakers) {
+          const count = counts.get(queue);
+          if (count) count[state]++;
+        }
+        cursor = next === '0' ? '' : next;
+      }
+      return counts;
+    },
+    async leases(limit, cursor) {
+      const { cursor: next, leases, ...rest } = await operations.leases(limit, cursor);
+      const reports = leases.map(({ newest, ...lease }): LeaseReport => {
+        const kind = newest.some(([pool]) => pool === '*') ? 'drain' : 'consumer';
+        return { ...lease, kind, queues: countsOf(newest.map(([, lane]) => queueOf(lane))) };
+      });
+      return { ...rest, leases: reports, ...(next === '' ? {} : { cursor: next }) };
+    },
+    async causes(queue) {
+      const { dead, causes } = await operations.causes(queue, LETTERS);
+      return { dead, looked: causes.length, causes: groupCauses(causes) };
+    },
+  };
+}
+
+/** Messages that were counted, in whatever state. */
+export function heldBy({ ready, delayed, leased, dead }: QueueReport): number {
+  return Object.values(ready).reduce((sum, count) => sum + count, delayed + leased + dead);
+}
+
+/** `<priority>:<queue>` or `<priority>:<queue>/<group>`. */
+const queueOf = (lane: string): string => lane.slice(2).split('/', 1)[0] ?? '';
+
+function countsOf(names: string[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return Object.fromEntries(counts);
+}

@@ -1,0 +1,135 @@
+/** Enqueueing: whole requests, of which all messages are stored or none. */
+
+import { InvalidMessage, type Issue } from '../errors.ts';
+import { areOver } from '../message/json.ts';
+import { DRAINED, type NewMessage, newToken, type Unnamed } from '../message/message.ts';
+import type { EnqueueAnswer, Store, Wake } from '../store/store.ts';
+import { complete, type Draft, type Queues } from './validate.ts';
+
+/** The most messages one request may carry. */
+export const MAX_BATCH = 1_000;
+
+/** The most bytes one request may carry: quoted on its way to storage it doubles at worst, and 10 MB are refused there. */
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+
+/** What the caller of an enqueue gets for each message. */
+export interface Receipt {
+  id: string;
+  queue: string;
+  state: 'ready' | 'delayed' | 'duplicate';
+  /** Its dedup key was taken: the id is that of the first message, and this one was not enqueued. */
+  duplicate: boolean;
+  /** The first message waits still, and has this body now. */
+  replaced?: true;
+}
+
+export interface Enqueued {
+  receipts: Receipt[];
+  /** The caller should start a drain. */
+  wake: boolean;
+  /** The request had been applied before. */
+  repeated: boolean;
+  /** In so many ms the first delayed message of a drained queue is due. */
+  dueInMs?: number;
+}
+
+/** Names a request, so that sending it again enqueues nothing twice. */
+export interface RequestName {
+  token: string;
+  fingerprint: string;
+  recognisedMs: number;
+  /** Remembered with it: text without blanks. */
+  note?: string;
+}
+
+/**
+ * All of them or none.
+ * @param traceparent goes with each message that has none of its own
+ * @param request its name, where it has one, and what it has to know of the drain that it would wake
+ * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
+ */
+export async function enqueueDrafts(
+  store: Store,
+  queues: Queues,
+  drafts: Draft[],
+  request: Partial<RequestName> & { wake?: Wake | false } = {},
+  traceparent?: string,
+): Promise<Enqueued> {
+  if (drafts.length < 1 || drafts.length > MAX_BATCH) {
+    const message = `must hold 1 to ${MAX_BATCH} messages`;
+    throw new InvalidMessage([{ field: 'messages', code: 'size', message }]);
+  }
+  const messages: Unnamed[] = [];
+  const issues: Issue[] = [];
+  for (const draft of drafts) {
+    const completed = complete(draft, queues, traceparent);
+    const result = completed instanceof Promise ? await completed : completed;
+    if ('message' in result) messages.push(result.message);
+    else for (const issue of result.issues) issues.push(issue); // there may be more of them than a call takes arguments
+  }
+  if (areOver(messages, MAX_REQUEST_BYTES)) {
+    const message = `must take at most ${MAX_REQUEST_BYTES} bytes together`;
+    issues.push({ field: 'messages', code: 'too_large', message });
+  }
+  if (issues.length > 0) throw new InvalidMessage(issues);
+  const places = messages.map(({ delayMs, notBefore = 0 }, index) => ({
+    queue: drafts[index]?.queue?.name ?? '',
+    dueAt: delayMs > 0 ? Number.POSITIVE_INFINITY : notBefore,
+  }));
+  return receiptsFor(places, store.enqueue({ messages, ...request }), dueInMs(drafts, messages));
+}
+
+function dueInMs(drafts: Draft[], messages: Unnamed[]): { dueInMs?: number } {
+  let soonest = Number.POSITIVE_INFINITY;
+  messages.forEach(({ delayMs, notBefore = 0 }, index) => {
+    if (delayMs === 0 && notBefore === 0) return;
+    const inMs = Math.max(delayMs, notBefore - Date.now());
+    if (inMs > 0 && drafts[index]?.queue?.pool === DRAINED) soonest = Math.min(soonest, inMs);
+  });
+  return soonest < Number.POSITIVE_INFINITY ? { dueInMs: soonest } : {};
+}
+
+/** Apart, so that drafts and messages are garbage while their request is under way: collecting it costs by what is still held. */
+async function receiptsFor(
+  places: { queue: string; dueAt: number }[],
+  answer: Promise<EnqueueAnswer>,
+  due: { dueInMs?: number },
+): Promise<Enqueued> {
+  const { ids, wake, repeated, met } = await answer;
+  const now = Date.now();
+  const receipts = places.map(({ queue, dueAt }, index) =>
+    receiptOf(queue, ids[index] as string, dueAt > now, met.get(index)),
+  );
+  return { receipts, wake, repeated, ...due };
+}
+
+/** @param first the message that it met under its dedup key */
+export function receiptOf(
+  queue: string,
+  id: string,
+  isLater: boolean,
+  first: { id: string; what: 'duplicate' | 'replaced' } | undefined,
+): Receipt {
+  if (!first) return { id, queue, state: isLater ? 'delayed' : 'ready', duplicate: false };
+  const replaced = first.what === 'replaced' ? { replaced: true as const } : {};
+  return { id: first.id, queue, state: 'duplicate', duplicate: true, ...replaced };
+}
+
+/**
+ * A message that is enqueued with the ack of another: it has its id already.
+ * @throws InvalidMessage
+ */
+export async function prepare(queues: Queues, draft: Draft, traceparent?: string): Promise<NewMessage> {
+  const result = await complete(draft, queues, traceparent);
+  if ('issues' in result) throw new InvalidMessage(result.issues);
+  return { id: newToken(), ...result.message };
+}
+
+/** The queues that a message and those that follow on it name: whoever enqueues it must be let into each. */
+export function queuesNamed(options: unknown): string[] {
+  const { onSuccess, onDeath } = (options ?? {}) as Record<string, unknown>;
+  return [onSuccess, onDeath].flat().flatMap((next) => {
+    const { queue } = (next ?? {}) as { queue?: unknown };
+    return typeof queue === 'string' ? [queue] : [];
+  });
+}

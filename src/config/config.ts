@@ -1,0 +1,121 @@
+/** Settings: read once from the Worker's bindings, checked, frozen. Types, defaults and docs/configuration come from this table. */
+import { type HostRule, readHosts } from '../formats/address.ts';
+import { isWorkers } from '../runtime/runtime.ts';
+import { isText, must, readEach } from './setting.ts';
+import { readPlainToken, readTokens } from './tokens.ts';
+
+export type { Scope, Token } from './tokens.ts';
+
+/** Reads a binding, which is undefined where it is not set. @throws BadSettings */
+type Read<Value> = (given: unknown, name: string, env: Record<string, unknown>) => Value;
+
+const whole =
+  (least: number, most: number, standard: number): Read<number> =>
+  (given = standard, name) => {
+    const number = typeof given === 'string' ? Number(given) : given;
+    must(Number.isInteger(number), name, 'a whole number');
+    must(least <= (number as number) && (number as number) <= most, name, `from ${least} to ${most}`);
+    return number as number;
+  };
+
+/** Workers have six, of which one is storage's; nobody else counts them. */
+const connections: Read<number> = (...given) => whole(1, 1_000, isWorkers() ? 5 : 1_000)(...given);
+
+const text =
+  (pattern: RegExp, rule: string, standard?: string): Read<string> =>
+  (given = standard, name) => {
+    must(isText(pattern)(given), name, rule);
+    return given as string;
+  };
+
+const yesOrNo =
+  (standard: 'true' | 'false'): Read<boolean> =>
+  (given = standard, name) => {
+    must(given === 'true' || given === 'false', name, '"true" or "false"');
+    return given === 'true';
+  };
+
+const url: Read<string> = (given, name) => {
+  must(isText(/^https?:/i)(given) && URL.canParse(given as string), name, 'an http or https URL');
+  return given as string;
+};
+
+const orNone =
+  <Value>(read: Read<Value>): Read<Value | undefined> =>
+  (given, name, env) =>
+    given === undefined ? undefined : read(given, name, env);
+
+const hosts: Read<readonly HostRule[]> = (given = '', name) => {
+  const read = typeof given === 'string' ? readHosts(given) : undefined;
+  must(read !== undefined, name, 'hosts such as api.example.com or *.example.com:8443');
+  return read;
+};
+
+const SETTINGS = {
+  UPSTASH_REDIS_REST_URL: url,
+  UPSTASH_REDIS_REST_TOKEN: text(/^[!-~]+$/, 'the token of the database, none of it a blank'),
+  /** One token as its caller has it, with every scope: http/tokens.ts makes its digest. */
+  SLUICE_TOKEN: readPlainToken,
+  /** JSON: `[{"name", "sha256", "scopes", "queues"?}]`, and those of `SLUICE_TOKEN_<NAME>`. Without any the API is closed. */
+  SLUICE_TOKENS: (given: unknown, _name: string, env: Record<string, unknown>) => readTokens(given, env),
+  /** What the keys in Redis begin with. */
+  SLUICE_PREFIX: text(/^[\w.-]{1,64}$/, '1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-"', 'sluice'),
+  /** One Redis request takes no longer, ms. */
+  SLUICE_REDIS_TIMEOUT_MS: whole(100, 60_000, 3_000),
+  /** How long a crashed drain's messages stay away, ms. */
+  SLUICE_LEASE_MS: whole(1_000, 43_200_000, 30_000),
+  /** Wall time of a drain started by cron, ms. */
+  SLUICE_DRAIN_MS: whole(1_000, 840_000, 55_000),
+  /** Subrequests of one invocation. Workers Free allows 50, Workers Paid 10,000 and as many as `limits.subrequests` says. */
+  SLUICE_DRAIN_REQUESTS: whole(15, 10_000_000, 45),
+  /** Messages of the drains of one invocation. */
+  SLUICE_DRAIN_MESSAGES: whole(1, 10_000_000, 1_000_000),
+  /** Handlers at once, those that make no subrequests included. */
+  SLUICE_CONCURRENCY: whole(1, 1_000, 5),
+  /** Of a drain, for its handlers: they start only where their subrequests find one. */
+  SLUICE_CONNECTIONS: connections,
+  /** Durable Objects that drain, where the binding DRAINER is there: the next one takes what the one before is too busy for. */
+  SLUICE_DRAINERS: whole(1, 10, 2),
+  /** An idle drain looks again at this interval, ms, until its time is over. 0: it ends, and new work wakes another. */
+  SLUICE_POLL_MS: whole(0, 60_000, 0),
+  /** Messages that one exchange takes at most. */
+  SLUICE_BATCH: whole(1, 500, 100),
+  /** Dead letters that each queue keeps: of more, the oldest go, and are counted. */
+  SLUICE_DEAD_LETTERS: whole(1_000, 10_000_000, 100_000),
+  /** Commands of the database's plan in a month, for the warning at 80 %. 0: they are not watched. */
+  SLUICE_MONTHLY_COMMANDS: whole(0, 1_000_000_000_000, 0),
+  /** Days that a dead letter is kept. */
+  SLUICE_DEAD_DAYS: whole(1, 3_650, 30),
+  /** Where deliveries may go: hosts, or `*.` and what is above them, with a port where it is not 443. None: any public name. */
+  SLUICE_DESTINATION_HOSTS: hosts,
+  /** `true`: deliveries may go to http and private addresses. For this machine only. */
+  SLUICE_DESTINATION_LOCAL: yesOrNo('false'),
+  /** Whether the first frames of a handler's error are kept with its message. */
+  SLUICE_FAILURE_STACKS: yesOrNo('true'),
+  /** `true`: what handlers throw is printed in the log, text and stack, whatever it holds. For this machine only. */
+  SLUICE_LOG_ERRORS: yesOrNo('false'),
+  /** Where traces go, over OTLP/HTTP as JSON: `/v1/traces` is added. Without it there are none. */
+  SLUICE_OTLP_ENDPOINT: orNone(url),
+  /** `name=value,…`, percent-encoded: for an endpoint that wants a key. */
+  SLUICE_OTLP_HEADERS: text(/^/, 'text', ''),
+};
+
+export type Config = Readonly<{ [Name in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[Name]> }>;
+
+/**
+ * The database may be named as Vercel names it: KV_REST_API_URL and KV_REST_API_TOKEN. Both are of one naming: where only a part of
+ * the first is there, a token of another database would not do.
+ */
+function databaseIn(env: Record<string, unknown>): object {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, KV_REST_API_URL, KV_REST_API_TOKEN } = env;
+  if (url || token || !(KV_REST_API_URL && KV_REST_API_TOKEN)) return {};
+  return { UPSTASH_REDIS_REST_URL: KV_REST_API_URL, UPSTASH_REDIS_REST_TOKEN: KV_REST_API_TOKEN };
+}
+
+/** @throws BadSettings that names each of them */
+export function readConfig(env: unknown): Config {
+  const bindings = env as Record<string, unknown>;
+  const given: Record<string, unknown> = { ...bindings, ...databaseIn(bindings) };
+  const read = readEach(Object.entries(SETTINGS), ([name, read]) => [name, read(given[name], name, given)] as const);
+  return Object.freeze(Object.fromEntries(read)) as Config;
+}

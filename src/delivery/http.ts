@@ -1,0 +1,162 @@
+/** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
+
+import { BadSettings, MissingSecret, Refusal, RetryLater } from '../errors.ts';
+import { type AddressRules, judgeUrl } from '../formats/address.ts';
+import { utf8 } from '../formats/bytes.ts';
+import { type DestinationPolicy, isSendable, type StoredDestination, secretsFor } from '../message/destination.ts';
+import { type Message, rawBytes } from '../message/message.ts';
+import type { Backoff } from '../queue/backoff.ts';
+import type { AnyQueue, Handler } from '../queue/queue.ts';
+import { isOutOfSubrequests } from '../runtime/subrequests.ts';
+import { describeAnswer, type Health, healthSign, spreadAfterMs, verdictOf } from './response.ts';
+import { keysIn, signatureOf } from './signature.ts';
+
+/** A destination did not take the message. The text is kept with it and holds the beginning of the answer: never for a log. */
+class Undelivered extends Error {
+  override readonly name = 'Undelivered';
+}
+
+/** What a delivery that failed says of its destination, besides what it means for the message. */
+interface Sign {
+  health?: Health | undefined;
+  /** It wants no more at all, in the words in which it said so. */
+  disables?: string | undefined;
+}
+
+/** It goes with the error: see signIn. */
+const signs = new WeakMap<object, Sign>();
+
+function signed<Kind extends Error>(error: Kind, health: Health | undefined, disables?: string): Kind {
+  signs.set(error, disables === undefined ? { health } : { health, disables });
+  return error;
+}
+
+/** @param error what a delivery to a destination threw */
+export function signIn(error: unknown): Sign | undefined {
+  return typeof error === 'object' && error !== null ? signs.get(error) : undefined;
+}
+
+type Outgoing = Message & { destination?: StoredDestination };
+
+/**
+ * The queues, those with a destination with a handler that delivers there.
+ * @throws BadSettings where the rules refuse a queue's own url
+ */
+export function withSenders(
+  queues: ReadonlyMap<string, AnyQueue>,
+  rules: AddressRules,
+  env: unknown = {},
+): Map<string, AnyQueue> {
+  const equipped = [...queues].map(([name, queue]): [string, AnyQueue] => {
+    const { destination: policy, backoff } = queue;
+    if (!policy) return [name, queue];
+    const judged = policy.url === undefined ? undefined : judgeUrl(policy.url, rules);
+    if (judged && 'fault' in judged) throw new BadSettings(`queue ${name}: its destination's url ${judged.fault}`);
+    const missingSecrets = Object.values(policy.secrets)
+      .flat()
+      .filter((secret) => !keysOf(env, secret));
+    const destination = { ...policy, rules, missingSecrets };
+    return [name, Object.freeze({ ...queue, destination, handler: sender(destination, backoff) })];
+  });
+  return new Map(equipped);
+}
+
+/** @returns a handler that ends with `{ status, ms }` where the destination took the message */
+function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
+  return async (message: Outgoing, { env, signal }) => {
+    const { url = policy.url, timeoutMs, secret } = message.destination ?? {};
+    const judged = judgeUrl(url, policy.rules); // again: the rules may have changed since the message came in
+    if ('fault' in judged) throw new Refusal(`the destination's url ${judged.fault}`);
+    const keys = keysFrom(env, secretsFor(policy, secret));
+    const request = await requestFor(message, policy, judged.url, keys);
+    const within = timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const startedAt = Date.now();
+    const response = await fetch(judged.url, { ...request, redirect: 'manual', signal: within }).catch((error) => {
+      if (isOutOfSubrequests(error)) throw error; // it says nothing of the destination
+      const [why, end] = within.aborted
+        ? [`timeout: no answer within ${timeoutMs} ms`, 'timeout' as const]
+        : [`no answer: ${error}`, 'network' as const];
+      throw signed(new Undelivered(why), healthSign(end));
+    });
+    const verdict = verdictOf(response, Date.now());
+    if (verdict.outcome === 'done') {
+      await response.body?.cancel().catch(() => {});
+      return { status: response.status, ms: Date.now() - startedAt };
+    }
+    const text = describeAnswer(response, await beginningOf(response));
+    const health = healthSign(response.status);
+    if (verdict.outcome === 'dead') throw signed(new Refusal(text), health, verdict.disables);
+    if (verdict.afterMs === undefined) throw signed(new Undelivered(text), health);
+    // Not earlier than asked, not earlier than its own backoff, and not in one moment with all the others.
+    const ownMs = backoff.waitMs(message.attempt, Math.random());
+    throw signed(
+      new RetryLater(Math.ceil(Math.max(ownMs, spreadAfterMs(verdict.afterMs, Math.random()))), text),
+      health,
+    );
+  };
+}
+
+const keysOf = (env: unknown, name: string) => keysIn((env as Record<string, unknown>)[name]);
+
+/** @throws MissingSecret where one is missing or none: nothing is sent unsigned that should be signed */
+function keysFrom(env: unknown, names: string[] | undefined): Uint8Array[] {
+  if (!names) throw new MissingSecret("the queue has no such secret as the message's destination names");
+  return names.flatMap((name) => {
+    const keys = keysOf(env, name);
+    if (!keys) throw new MissingSecret(`the binding ${name} holds no secret: whsec_ and base64 of 24 to 64 bytes`);
+    return keys;
+  });
+}
+
+async function requestFor(message: Outgoing, policy: DestinationPolicy, url: URL, keys: Uint8Array[]) {
+  const { id, attempt, destination } = message;
+  const { type, bytes: body } = contentOf(message);
+  const timestamp = Math.floor(Date.now() / 1_000);
+  const headers = new Headers();
+  const ofQueue = !destination || policy.headersFor.includes(url.origin) ? policy.headers : {};
+  const named = { 'content-type': type, 'user-agent': 'Sluice' };
+  for (const set of [message.headers, named, ofQueue, destination?.headers ?? {}]) {
+    // What was stored may be older than the rules, and messages carry what is not for destinations.
+    for (const [name, value] of Object.entries(set)) if (isSendable(name, value)) headers.set(name, value);
+  }
+  headers.set('webhook-id', id);
+  headers.set('webhook-timestamp', String(timestamp));
+  if (keys.length > 0) headers.set('webhook-signature', await signatureOf({ id, timestamp, body }, keys));
+  headers.set('sluice-attempt', String(attempt));
+  return { method: destination?.method ?? policy.method, headers, body };
+}
+
+/** What is sent: the same bytes on every attempt. */
+function contentOf({ body, raw }: Message): { type: string; bytes: Uint8Array } {
+  if (raw) return { type: raw.type, bytes: rawBytes(raw) }; // a webhook goes on as it came in
+  return { type: 'application/json', bytes: utf8(JSON.stringify(body)) };
+}
+
+/** The most that is read of an answer. */
+const READ_BYTES = 4_096;
+/** A slow body is not waited for any longer: the status has said what counts. */
+const READ_MS = 1_000;
+
+/** The beginning of the body, as far as it comes in time; the rest is not taken. */
+async function beginningOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  if (!reader) return '';
+  const decoder = new TextDecoder();
+  const stop = () => void reader.cancel().catch(() => {});
+  const timer = setTimeout(stop, READ_MS);
+  let text = '';
+  try {
+    for (let bytes = 0; bytes < READ_BYTES; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value.subarray(0, READ_BYTES - bytes), { stream: true });
+      bytes += value.length;
+    }
+  } catch {
+    // it broke off: what there is has to do
+  } finally {
+    clearTimeout(timer);
+    stop();
+  }
+  return text;
+}

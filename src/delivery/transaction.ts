@@ -1,0 +1,54 @@
+/** Chain: what a handler enqueues waits here for the handler's ack, and is stored in the same step or not at all. */
+
+import { MAX_BATCH, MAX_REQUEST_BYTES } from '../broker/producer.ts';
+import type { Draft } from '../broker/validate.ts';
+import { utf8 } from '../formats/bytes.ts';
+import { logWarning } from '../log.ts';
+import { jsonOf } from '../message/json.ts';
+import type { NewMessage } from '../message/message.ts';
+import type { HandlerContext } from '../queue/queue.ts';
+
+/** Checks a message and gives it its id. @throws InvalidMessage */
+export type Prepare = (draft: Draft) => Promise<NewMessage>;
+
+export interface Chain {
+  enqueue: HandlerContext['enqueue'];
+  /** The handler has ended: from now on it can enqueue nothing. @returns what it did, wrong messages as rejections */
+  close(): readonly Promise<NewMessage>[];
+}
+
+export function openChain(prepare: Prepare): Chain {
+  const messages: Promise<NewMessage>[] = [];
+  let bytes = 0;
+  let closed = false;
+
+  const add = async (draft: Draft, place: number): Promise<NewMessage> => {
+    if (place >= MAX_BATCH) throw new RangeError(`a handler may enqueue ${MAX_BATCH} messages`);
+    const message = await prepare(draft);
+    bytes += utf8(jsonOf([message])).length;
+    if (bytes > MAX_REQUEST_BYTES) throw new RangeError(`a handler may enqueue ${MAX_REQUEST_BYTES} bytes`);
+    return message;
+  };
+
+  return {
+    enqueue(queue, body, options = {}) {
+      if (closed) return tooLate(queue.name);
+      const adding = add({ queue, body, options, at: '' }, messages.length);
+      messages.push(adding);
+      const receipt = adding.then(({ id }) => ({ id, queue: queue.name }));
+      receipt.catch(() => {}); // whoever does not wait for it is told by the end of the delivery
+      return receipt;
+    },
+    close() {
+      closed = true;
+      return messages;
+    },
+  };
+}
+
+/** Told to whoever waits for it, and to the log: often nobody does any more, and the process must go on. */
+function tooLate(queue: string): Promise<never> {
+  const receipt = Promise.reject(new Error('the handler has ended: what it enqueues now would not be stored'));
+  receipt.catch(() => logWarning('enqueued too late', { queue }));
+  return receipt;
+}

@@ -1,0 +1,28 @@
+/** Parcel: the outcomes that go with one exchange. Pure. */
+
+import { MAX_REQUEST_BYTES } from '../broker/producer.ts';
+import { utf8 } from '../formats/bytes.ts';
+import { jsonOf } from '../message/json.ts';
+import type { Settlement } from '../store/store.ts';
+
+/** The most settlements one exchange carries. */
+const MAX_SETTLEMENTS = 1_000;
+
+/**
+ * The first of them, as far as what handlers returned and enqueued fits in one request: storage refuses larger ones. One
+ * alone always fits, because a handler may enqueue no more.
+ */
+export function parcelOf(outcomes: readonly Settlement[]): Settlement[] {
+  let bytes = 0;
+  const most = Math.min(outcomes.length, MAX_SETTLEMENTS);
+  for (let count = 0; count < most; count++) {
+    bytes += bytesOf(outcomes[count] as Settlement);
+    if (bytes > MAX_REQUEST_BYTES && count > 0) return outcomes.slice(0, count);
+  }
+  return outcomes.slice(0, most);
+}
+
+function bytesOf({ result = '', chained }: Settlement): number {
+  if (result === '' && !chained) return 0;
+  return utf8(result + jsonOf(chained ?? [])).length;
+}

@@ -1,0 +1,186 @@
+/**
+ * Queues: a name with a policy, and, for a drained one, the handler its messages go to.
+ *
+ * Pure. A queue with a handler or a destination is drained by the Worker itself; one without is pulled by consumers elsewhere.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { type Duration, toMs } from '../formats/duration.ts';
+import { breakerWords, type DestinationOptions, type DestinationPolicy, definePolicy } from '../message/destination.ts';
+import { DRAINED, type Message, type Priority, QUEUE_NAME } from '../message/message.ts';
+import type { MessageOptions } from '../message/options.ts';
+import { type Backoff, exponential, steps } from './backoff.ts';
+import { DEFAULT_TIMEOUT_MS, type LimitOptions, policyOf } from './limits.ts';
+
+/** What a handler gets besides its message. */
+export interface HandlerContext<Env = unknown> {
+  /** The Worker's bindings. */
+  env: Env;
+  /** Aborted when the queue's timeout is over, the message was cancelled, the lease was lost, or the drain has to end. */
+  signal: AbortSignal;
+  /**
+   * Enqueues with the ack of this message: in the same step, or not at all where the handler fails or its lease is lost.
+   * @throws InvalidMessage; RangeError beyond 1,000 messages or 4 MiB
+   */
+  enqueue<Input>(
+    // biome-ignore lint/suspicious/noExplicitAny: the producer does not care what the handler gets
+    queue: Queue<Input, any, any>,
+    body: Input,
+    options?: MessageOptions,
+  ): Promise<{ id: string; queue: string }>;
+  /** W3C trace context to pass on, where the message has one or traces are exported. */
+  traceparent?: string | undefined;
+}
+
+export type Handler<Body, Env = unknown> = (
+  message: Message<Body>,
+  context: HandlerContext<Env>,
+) => Promise<unknown> | unknown;
+
+export type DedupMode = 'drop' | 'replace' | 'throttle' | 'debounce';
+
+export interface DedupPolicy {
+  /** How long a key is known after its first message. Default 5 minutes. */
+  window?: Duration;
+  /**
+   * 'drop' the new message (default), or 'replace' the body of the first while it waits; 'throttle' lets one through in each
+   * window; 'debounce' waits until no more came for a window, and delivers the last.
+   */
+  mode?: DedupMode;
+  /** Forget the key when its message is acked or dead. Default: only after the window. */
+  release?: boolean;
+}
+
+export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> extends LimitOptions {
+  /** 0 to 9, 0 first; a message may carry its own. Default 5. */
+  priority?: Priority;
+  /** Any Standard Schema. Bodies are checked when they come in, and again when they go to the handler. */
+  schema?: Schema;
+  /** Deliveries, crashes included, after which a message becomes a dead letter. Default 5; 10 with a destination. */
+  attempts?: number;
+  /** Wait between attempts. Default: 2 s doubling to 10 minutes; with a destination 5 s, 5 min, 30 min, then hours, 3 days in all. */
+  backoff?: Backoff;
+  /** A delivery that takes longer is aborted and counts as failed; a drain that lives shorter does not begin it. Default 15 s. */
+  timeout?: Duration;
+  /** A message not delivered within it for the first time becomes a dead letter. Default: none. */
+  ttl?: Duration;
+  /** How long the outcome and what the handler returned are kept, to be asked for. Default: not at all. */
+  retention?: Duration;
+  /** How messages with a dedup key are treated that do not say so themselves. */
+  dedup?: DedupPolicy;
+  /** Subrequests that one delivery may make, at most: a drain's budget counts them, and the platform refuses all where they are more. Default 1. */
+  requests?: number;
+  /**
+   * Messages go to an HTTP endpoint instead of a handler. `true`: each names its own, and is in the group of its origin.
+   * Without `limits` each destination has two deliveries at once.
+   */
+  destination?: DestinationOptions | true;
+  /**
+   * Who works on its messages: 'push' for a handler or a destination of a deployment, 'pull' for consumers elsewhere, who receive
+   * them. Has to be said where neither a handler nor a destination is given: 'push' then means that another deployment has it.
+   */
+  kind?: 'push' | 'pull';
+  handler?: Handler<StandardSchemaV1.InferOutput<Schema>, Env>;
+}
+
+/** A checked definition. The type parameters carry what the schema takes in and gives out. */
+export interface Queue<Input = unknown, Output = Input, Env = unknown> {
+  readonly name: string;
+  readonly pool: string;
+  readonly priority: Priority;
+  readonly schema: StandardSchemaV1<Input, Output> | undefined;
+  readonly attempts: number;
+  readonly backoff: Backoff;
+  readonly timeoutMs: number;
+  readonly ttlMs: number;
+  readonly retentionMs: number;
+  readonly dedup: Required<Omit<DedupPolicy, 'window'>> & { windowMs: number };
+  readonly requests: number;
+  readonly ordered: boolean;
+  /** Limits, order and fairness, in the words of the scripts; '' where it has none. */
+  readonly policy: string;
+  readonly destination: DestinationPolicy | undefined;
+  readonly handler: Handler<Output, Env> | undefined;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a list of queues mixes bodies, and each handler is the judge of its own
+export type AnyQueue = Queue<any, any, any>;
+
+/** Of queues that name none, and of consumers elsewhere that name no delay. */
+export const DEFAULT_BACKOFF = exponential({ base: '2s', max: '10m' });
+
+/** Of deliveries over HTTP: what is down for a weekend still gets them. The schedule of Standard Webhooks. */
+const WEBHOOK_BACKOFF = steps('5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h');
+
+/** @throws RangeError that names the bad setting. */
+export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown>(
+  name: string,
+  options: QueueOptions<Schema, Env> = {},
+): Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>, Env> {
+  const setting = (key: string) => `${key} of queue ${JSON.stringify(name)}`;
+  if (!QUEUE_NAME.test(name))
+    throw new RangeError(`a queue's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
+  const { schema, handler, destination } = options;
+  if (handler && destination) throw new RangeError(`queue ${name} has a handler and a destination: it can have one`);
+  const { backoff = destination ? WEBHOOK_BACKOFF : DEFAULT_BACKOFF, attempts = destination ? 10 : 5 } = options;
+  return Object.freeze({
+    name,
+    pool: kindOf(name, options) === 'push' ? DRAINED : name,
+    priority: whole(options.priority ?? 5, 0, 9, setting('priority')) as Priority,
+    schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
+    attempts: whole(attempts, 1, 1_000, setting('attempts')),
+    backoff,
+    timeoutMs: toMs(options.timeout ?? DEFAULT_TIMEOUT_MS, setting('timeout')),
+    ttlMs: toMs(options.ttl ?? 0, setting('ttl')),
+    retentionMs: toMs(options.retention ?? 0, setting('retention')),
+    dedup: Object.freeze({
+      windowMs: toMs(options.dedup?.window ?? '5m', setting('dedup.window')),
+      mode: options.dedup?.mode ?? 'drop',
+      release: options.dedup?.release ?? false,
+    }),
+    requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
+    destination: destination && definePolicy(destination, setting('destination')),
+    ordered: Boolean(options.ordered),
+    policy: [
+      policyWords(options, destination, `queue ${JSON.stringify(name)}`),
+      ...(options.ordered ? [`p=${options.priority ?? 5}`] : []),
+    ].join(' '),
+    handler,
+  });
+}
+
+/** It is part of the definition, so that a program which only enqueues and one that handles agree. */
+function kindOf(
+  name: string,
+  { kind, handler, destination }: Pick<QueueOptions, 'kind' | 'destination'> & { handler?: unknown },
+) {
+  const works = handler || destination;
+  if (kind === undefined && !works) {
+    throw new RangeError(
+      `kind of queue ${name} is missing: it has no handler and no destination. Say 'pull' where consumers receive its ` +
+        `messages, 'push' where another deployment has its handler`,
+    );
+  }
+  if (kind === 'pull' && works)
+    throw new RangeError(`queue ${name} is for pull: it cannot have a handler or a destination`);
+  return works ? 'push' : kind;
+}
+
+function policyWords(options: LimitOptions, destination: DestinationOptions | true | undefined, of: string): string {
+  if (!destination) return policyOf(options, of);
+  const limits = policyOf(withFewAtOnce(options, destination), of);
+  return [limits, ...breakerWords(destination, `destination of ${of}`)].filter((words) => words !== '').join(' ');
+}
+
+/** A destination that hangs must not hold every handler: unless the queue says otherwise each has two at a time. */
+function withFewAtOnce(limits: LimitOptions, destination: DestinationOptions | true): LimitOptions {
+  if (limits.limits || limits.ordered) return limits;
+  const few = { concurrency: 2 };
+  return { ...limits, limits: destination !== true && destination.url !== undefined ? few : { group: few } };
+}
+
+function whole(value: number, least: number, most: number, setting: string): number {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${setting} must be a whole number from ${least} to ${most}; got ${value}`);
+  }
+  return value;
+}

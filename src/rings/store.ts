@@ -1,0 +1,47 @@
+/** Rings in the store: each call is a script, or a few, that a repeat cannot harm. */
+
+import { keysOf } from '../redis/keys.ts';
+import { scripts } from '../store/scripts.ts';
+import { list, pairs, type StoreOptions, strings } from '../store/store.ts';
+import { MAX_RING_ITEMS, type Rings } from './ring.ts';
+
+/** Items that one script removes: each is looked for in the whole ring, which in the largest one takes up to 1 ms. */
+const REMOVE_STEP = 25;
+
+export function openRings({ runner, prefix }: Pick<StoreOptions, 'runner' | 'prefix'>): Rings {
+  const keys = keysOf(prefix);
+  const reply = async (...call: Parameters<typeof runner.run>) => (await runner.run(...call)).reply;
+  return {
+    rotate: async (ring, count) => strings(await reply(scripts.rotate, [keys.ring(ring)], [String(count)])),
+    async add(ring, items) {
+      const args = [ring, String(MAX_RING_ITEMS), ...items];
+      const [added, length] = strings(await reply(scripts.ringAdd, [keys.ring(ring), keys.rings], args));
+      return added === 'full' ? 'full' : { added: Number(added), length: Number(length) };
+    },
+    async remove(ring, items) {
+      const left = { removed: 0, length: 0 };
+      for (let from = 0; from < items.length; from += REMOVE_STEP) {
+        const args = [ring, ...items.slice(from, from + REMOVE_STEP)];
+        const [removed, length] = strings(await reply(scripts.ringRemove, [keys.ring(ring), keys.rings], args));
+        left.removed += Number(removed);
+        left.length = Number(length);
+      }
+      return left;
+    },
+    async page(ring, limit, cursor) {
+      const skip = Number(cursor); // '' is 0
+      const args = [String(-skip - limit), String(-skip - 1)];
+      const [total, items] = list(await reply(scripts.ringPage, [keys.ring(ring)], args));
+      const length = Number(total);
+      const more = skip + limit < length ? { cursor: String(skip + limit) } : {};
+      return { length, items: strings(items).toReversed(), ...more };
+    },
+    async list(limit, cursor) {
+      const args = [keys.root, cursor === '' ? '-' : `(${cursor}`, String(limit)];
+      const [last, found] = list(await reply(scripts.ringList, [keys.rings], args));
+      const rings = pairs(strings(found)).map(([ring, length]) => ({ ring, length: Number(length) }));
+      return { rings, ...(last === '' ? {} : { cursor: String(last) }) };
+    },
+    drop: async (ring) => Number(await reply(scripts.ringDrop, [keys.ring(ring), keys.rings], [ring])),
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * Firing: what is done to schedules that somebody met when their slot had come.
+ *
+ * Nothing here may stop the next slot: what is wrong with one is kept with its schedule and told to the log. Whoever dies
+ * on the way leaves the schedule to the next who looks, some seconds later.
+ */
+import { complete, type Draft, type Queues } from '../broker/validate.ts';
+import { StorageError } from '../errors.ts';
+import { logError } from '../log.ts';
+import { jsonOf } from '../message/json.ts';
+import type { Unnamed } from '../message/message.ts';
+import type { StoredSchedule } from '../store/store.ts';
+import { slotsDue, slotsOf } from './occurrences.ts';
+import { headerOf, readRecord, type ScheduleRecord, writeHeader } from './record.ts';
+import type { Change, ScheduleStore } from './store.ts';
+
+/** What this deployment knows. */
+export interface Known {
+  queues: Queues;
+  /** Ids of the schedules in its code. */
+  ids: ReadonlySet<string>;
+}
+
+/** While a deployment rolls out, two versions run: what one does not know is left to the other for so long. */
+const ROLLING_MS = 15 * 60_000;
+
+/** Of one schedule in one request: a second apart, these are all that are on time. The rest is due again at once. */
+const MOST_SLOTS = 250;
+/** Characters of JSON that the messages of one schedule take in one request, and those of all: 3 bytes each at worst. */
+const SCHEDULE_LENGTH = 512 * 1024;
+const REQUEST_LENGTH = 1024 * 1024;
+
+/** Headers of each message: its schedule's id, and the slot in epoch ms. */
+export const ID_HEADER = 'sluice-schedule';
+const SLOT_HEADER = 'sluice-slot';
+
+/**
+ * Fires those that are due. Another may have done so: then nothing happens.
+ * @param now the server's time
+ * @param wakes the caller would start a drain
+ * @returns whether it should
+ */
+export async function fireSchedules(
+  store: ScheduleStore,
+  known: Known,
+  due: StoredSchedule[],
+  now: number,
+  wakes = false,
+): Promise<boolean> {
+  let wake = false;
+  let changes: Change[] = [];
+  let length = 0;
+  const send = async () => {
+    if (changes.length > 0) wake = (await store.change(changes, wakes)).wake || wake;
+    changes = [];
+    length = 0;
+  };
+  try {
+    for (const stored of due) {
+      const change = await changeOf(stored, known, now);
+      if (!change) continue;
+      const size = jsonOf(change.messages).length;
+      if (length + size > REQUEST_LENGTH) await send();
+      changes.push(change);
+      length += size;
+    }
+    await send();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    logError(`schedules: ${error.message}`);
+    wake = wakes; // it may have been stored
+  }
+  return wake;
+}
+
+/** @returns undefined where it is left to another version */
+async function changeOf(stored: StoredSchedule, known: Known, now: number): Promise<Change | undefined> {
+  const { id } = stored;
+  try {
+    const record = readRecord(stored.record);
+    const { header: expected, queue, due } = record;
+    const rolling = now - due < ROLLING_MS;
+    if (record.origin === 'code' && !known.ids.has(id)) {
+      if (rolling) return undefined;
+      logError(`schedule ${id}: removed, the code has it no more`);
+      return { id, expected, header: '', error: '', lines: '', due: undefined, messages: [] };
+    }
+    if (rolling && record.error === '' && !known.queues.has(queue)) return undefined;
+    const { slots, next } = dueOf(record, now);
+    const { messages, error } = await messagesOf(id, record, slots, known.queues);
+    if (error !== '') logError(`schedule ${id}: ${error}`);
+    const lastAt = (messages.length > 0 && slots.at(-1)) || record.lastAt;
+    return {
+      id,
+      expected,
+      header: writeHeader({ ...record, due: next, lastAt }),
+      error,
+      lines: '',
+      due: next,
+      messages,
+    };
+  } catch {
+    return stopped(stored);
+  }
+}
+
+/** What cannot be read makes no message and has no next slot: an operator has to put it again. */
+function stopped({ id, record }: StoredSchedule): Change {
+  const expected = headerOf(record);
+  const error = 'its stored form cannot be read';
+  logError(`schedule ${id}: paused, ${error}`);
+  return {
+    id,
+    expected,
+    header: expected.replace(/^\d+ active/, '0 paused'),
+    error,
+    lines: '',
+    due: undefined,
+    messages: [],
+  };
+}
+
+function dueOf({ timing, due, catchUp, message }: ScheduleRecord, now: number) {
+  const fit = Math.floor(SCHEDULE_LENGTH / JSON.stringify(message).length);
+  return slotsDue(slotsOf(timing), { due, now, catchUp, most: Math.max(1, Math.min(MOST_SLOTS, fit)) });
+}
+
+/** A message for each slot. What is wrong is said by field and code only: the words of a schema may quote the body. */
+async function messagesOf(
+  id: string,
+  { message, queue }: ScheduleRecord,
+  slots: number[],
+  queues: Queues,
+): Promise<{ messages: Unnamed[]; error: string }> {
+  const { body, options } = message ?? { body: undefined, options: {} };
+  const messages: Unnamed[] = [];
+  for (const slot of slots) {
+    const headers = { ...(options.headers as object), [ID_HEADER]: id, [SLOT_HEADER]: String(slot) };
+    const made = await completed({ queue: queues.get(queue), body, options: { ...options, headers }, at: '' }, queues);
+    if ('error' in made) return { messages: [], error: made.error };
+    messages.push(made.message);
+  }
+  return { messages, error: '' };
+}
+
+async function completed(draft: Draft, queues: Queues): Promise<{ message: Unnamed } | { error: string }> {
+  try {
+    const made = await complete(draft, queues);
+    if ('message' in made) return made;
+    return { error: made.issues.map(({ field, code }) => `${field}: ${code}`).join('; ') };
+  } catch {
+    return { error: 'body: its schema failed' }; // a schema is code of the deployment
+  }
+}

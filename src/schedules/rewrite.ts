@@ -1,0 +1,30 @@
+/** Rewriting: what becomes of a stored schedule when its definition is given anew. Pure. */
+
+import type { Next } from './occurrences.ts';
+import { type ScheduleRecord, type Written, writeHeader } from './record.ts';
+import type { Change } from './store.ts';
+
+/** A definition, written, and its slots. */
+export interface Rewriting extends Written {
+  id: string;
+  next: Next;
+}
+
+/**
+ * The first slot is the next one from now. A stored slot is kept where the timing stays, so that deployments more often
+ * than the interval do not put it off for ever; and where it has come and is not fired yet, so that it is not lost.
+ * @param existing undefined where there is none, or none that can be read
+ * @param expected the header as it was read
+ */
+export function rewriteOf(
+  { id, origin, when, lines, revision, next }: Rewriting,
+  existing: ScheduleRecord | undefined,
+  expected: string,
+  now: number,
+): Change {
+  const { state = 'active', lastAt = 0 } = existing ?? {};
+  const kept = existing && (existing.when === when || existing.due <= now);
+  const due = state === 'paused' ? 0 : kept ? existing.due : next(now);
+  const header = writeHeader({ due, state, origin, revision, lastAt });
+  return { id, expected, header, error: '', lines, due: due === 0 ? undefined : due, messages: [] };
+}

@@ -1,0 +1,88 @@
+/** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
+import { idsOf, newToken, type Unnamed } from '../message/message.ts';
+import { keysOf } from '../redis/keys.ts';
+import { keysOfMessages } from '../store/declared.ts';
+import { scripts } from '../store/scripts.ts';
+import { requestRuns } from '../store/segments.ts';
+import {
+  COMMON_WAKE,
+  list,
+  type StoredSchedule,
+  type StoreOptions,
+  schedulesIn,
+  strings,
+  wakeArgs,
+} from '../store/store.ts';
+
+/** What is done to one schedule, if it still is as it was read. */
+export interface Change {
+  id: string;
+  /** The header as it was read; '' where there was none. */
+  expected: string;
+  /** '' removes it. */
+  header: string;
+  /** Of its last slot; '' where that went well. */
+  error: string;
+  /** What stands behind the error; '' leaves it as it is stored. */
+  lines: string;
+  /** When it is to be fired next, epoch ms. */
+  due: number | undefined;
+  /** What its slots make. */
+  messages: Unnamed[];
+}
+
+export type Changed = 'done' | 'changed' | 'full';
+
+export interface ScheduleStore {
+  /**
+   * At most 50. One that is not there has the record ''.
+   * @param version noted as registered last where all are as the caller knows them
+   * @throws StorageError
+   */
+  recall(
+    schedules: { id: string; revision?: string }[],
+    version?: string,
+  ): Promise<{ now: number; schedules: StoredSchedule[] }>;
+  /** At most 50 changes, each by itself. `wakes`: the caller would start a drain. @throws StorageError */
+  change(changes: Change[], wakes?: boolean): Promise<{ statuses: Changed[]; wake: boolean }>;
+  /** About so many; the cursor '0' begins and ends. @throws StorageError */
+  page(cursor: string, count: number): Promise<{ now: number; cursor: string; schedules: StoredSchedule[] }>;
+}
+
+/** A schedule more is refused. */
+const MOST_SCHEDULES = 10_000;
+
+export function openScheduleStore({ runner, prefix, clock }: StoreOptions): ScheduleStore {
+  const keys = keysOf(prefix);
+  const head = () => [keys.root, clock ? String(clock()) : ''];
+  return {
+    async recall(known, version = '') {
+      const args = [...head(), version, ...known.flatMap(({ id, revision = '' }) => [id, revision])];
+      const [now, found] = list((await runner.run(scripts.recall, [keys.schedules, keys.totals], args)).reply);
+      return { now: Number(now), schedules: schedulesIn(found) };
+    },
+    async change(changes, wakes = false) {
+      const names = [keys.schedules, keys.timers, keys.failures, keys.awake, keys.sleeper];
+      const limits = [...wakeArgs(wakes && COMMON_WAKE), String(MOST_SCHEDULES)];
+      const written = changes.map((change) => ({ change, base: newToken() }));
+      const args = [...head(), newToken(), ...limits, ...written.flatMap(changeArgs)];
+      const declared = written.flatMap(({ change: { messages }, base }) =>
+        keysOfMessages(keys, messages, idsOf(base, messages.length)),
+      );
+      const [, wake, statuses] = list((await runner.run(scripts.reschedule, names.concat(declared), args)).reply);
+      return { statuses: strings(statuses) as Changed[], wake: wake === '1' };
+    },
+    async page(cursor, count) {
+      const args = [...head(), cursor, String(count)];
+      const [now, next, found] = list((await runner.run(scripts.schedules, [keys.schedules], args)).reply);
+      return { now: Number(now), cursor: String(next), schedules: schedulesIn(found) };
+    },
+  };
+}
+
+/** @param base of the ids of its messages */
+function changeArgs({ change, base }: { change: Change; base: string }): string[] {
+  const { id, expected, header, error, lines, due, messages } = change;
+  const runs = requestRuns(messages, base);
+  return [id, expected, header, error, lines, due === undefined ? '' : String(due), String(runs.length), ...runs];
+}

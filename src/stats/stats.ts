@@ -1,0 +1,80 @@
+/** Stats for operators: what became of messages over the last hour or day, and since ever for whoever scrapes. */
+import {
+  type Figures,
+  type OutcomeName,
+  type Percentiles,
+  parseFigures,
+  percentilesOf,
+  sumOf,
+} from '../formats/histogram.ts';
+import type { StoredStats } from './store.ts';
+
+export type Range = '1h' | '24h';
+
+/** What happened in one step, or in all of them. */
+export interface StatsFigures extends Record<OutcomeName, number> {
+  /** From due to the start of the handler, at first deliveries; null where none was measured. */
+  waitMs: Percentiles;
+  /** Handler time; null where none was measured: consumers elsewhere report outcomes only. */
+  runMs: Percentiles;
+}
+
+export interface StatsReport {
+  /** Epoch ms, by the server's clock. */
+  now: number;
+  stepMs: number;
+  /** The last sweep that found figures to fold, or one of an idle system, which is noted every ten minutes. */
+  lastSweepAt?: number;
+  /** Each step, the present one last; `at` is its beginning. */
+  points: (StatsFigures & { at: number })[];
+  total: StatsFigures;
+}
+
+export interface Stats {
+  /** @param queues '*' is all of them. @throws StorageError */
+  report(range: Range, queues: string[]): Promise<StatsReport>;
+  /** Of each queue over the last ten minutes that are over, in their order. @throws StorageError */
+  recent(queues: string[]): Promise<StatsFigures[]>;
+  /** Since ever: only ever growing. @throws StorageError */
+  totals(queues: string[]): Promise<{ sweptAt?: number; figures: Map<string, Figures> }>;
+}
+
+const MINUTE_MS = 60_000;
+const RANGES = {
+  '1h': { tier: 1, stepMs: MINUTE_MS, count: 60 },
+  '24h': { tier: 2, stepMs: 10 * MINUTE_MS, count: 144 },
+} as const;
+const RECENT = { tier: 1, count: 10 } as const;
+
+export function statsOf(stored: StoredStats): Stats {
+  return {
+    async report(range, queues) {
+      const { stepMs, ...wanted } = RANGES[range];
+      const { now, sweptAt, steps } = await stored.steps(queues, wanted);
+      const last = Math.floor(now / stepMs);
+      const each = Array.from({ length: wanted.count }, (_, i) => {
+        const step = last - wanted.count + 1 + i;
+        return { at: step * stepMs, figures: parseFigures(steps.get(step) ?? '') };
+      });
+      return {
+        now,
+        stepMs,
+        ...(sweptAt === undefined ? {} : { lastSweepAt: sweptAt }),
+        points: each.map(({ at, figures }) => ({ at, ...told(figures) })),
+        total: told(sumOf(each.map(({ figures }) => figures))),
+      };
+    },
+    async recent(queues) {
+      const texts = await stored.recent(queues, RECENT);
+      return queues.map((queue) => told(parseFigures(texts.get(queue) ?? '')));
+    },
+    async totals(queues) {
+      const { texts, ...rest } = await stored.totals(queues);
+      return { ...rest, figures: new Map(queues.map((queue, i) => [queue, parseFigures(texts[i] ?? '')])) };
+    },
+  };
+}
+
+function told({ wait, run, ...outcomes }: Figures): StatsFigures {
+  return { ...outcomes, waitMs: percentilesOf(wait), runMs: percentilesOf(run) };
+}

@@ -1,0 +1,43 @@
+/** Stats in the store: what the scripts counted, step by step or since ever. */
+import { keysOf } from '../redis/keys.ts';
+import { scripts } from '../store/scripts.ts';
+import { list, pairs, type StoreOptions, strings } from '../store/store.ts';
+
+/** How many steps, and the tier of fold.lua that has them: 1 is kept minute by minute, 2 by ten minutes, both for a day. */
+export interface Steps {
+  tier: 1 | 2;
+  count: number;
+}
+
+export interface StoredStats {
+  /** Folds what waits, so that they are up to date. @param queues '*' is all of them together. @throws StorageError */
+  steps(queues: string[], steps: Steps): Promise<{ now: number; sweptAt?: number; steps: Map<number, string> }>;
+  /** Of the last steps that are over, by queue where anything happened. @throws StorageError */
+  recent(queues: string[], steps: Steps): Promise<Map<string, string>>;
+  /** Since ever, a text for each queue; '' where nothing happened. @throws StorageError */
+  totals(queues: string[]): Promise<{ sweptAt?: number; texts: string[] }>;
+}
+
+export function openStats({ runner, prefix, clock }: StoreOptions): StoredStats {
+  const { root, stats } = keysOf(prefix);
+  const now = () => (clock ? String(clock()) : '');
+  const figures = async (by: 'step' | 'queue', queues: string[], { tier, count }: Steps) => {
+    const args = [root, now(), String(tier), String(count), by, ...queues];
+    const [at, swept, found] = list((await runner.run(scripts.figures, [stats], args)).reply);
+    return { now: Number(at), ...sweptAt(swept), texts: pairs(strings(found)) };
+  };
+  return {
+    async steps(queues, wanted) {
+      const { texts, ...rest } = await figures('step', queues, wanted);
+      return { ...rest, steps: new Map(texts.map(([step, text]) => [Number(step), text])) };
+    },
+    recent: async (queues, wanted) => new Map((await figures('queue', queues, wanted)).texts),
+    async totals(queues) {
+      const { reply } = await runner.run(scripts.totals, [stats], [root, ...queues]);
+      const [swept, ...texts] = strings(reply);
+      return { ...sweptAt(swept), texts };
+    },
+  };
+}
+
+const sweptAt = (text: unknown) => (text === '' ? {} : { sweptAt: Number(text) });

@@ -1,0 +1,142 @@
+/** Settlements on their way out, as settle.lua reads them. Pure. */
+import { type Measured, measuredText } from '../formats/histogram.ts';
+import type { NewMessage } from '../message/message.ts';
+import { runsOf } from './segments.ts';
+
+export type Outcome = 'ack' | 'retry' | 'dead' | 'release';
+
+/**
+ * What became of a message: stale where its lease was lost and it lives on elsewhere, gone where it no longer exists, refused
+ * where storage took none of it: the message is held as before, and may be settled again.
+ */
+export type Status = 'acked' | 'retried' | 'dead' | 'released' | 'stale' | 'gone' | 'refused';
+
+export interface Settlement {
+  entry: string;
+  outcome: Outcome;
+  /** For retry and release. */
+  delayMs?: number;
+  failure?: { kind: FailureKind; text: string; stack?: string | undefined };
+  /** What the delivery says of its destination: whether it works. */
+  health?: 'good' | 'bad' | undefined;
+  /** The destination wants no more at all, in its words. Not for storage. */
+  disables?: string | undefined;
+  /** The platform refused a subrequest of its handler. Not for storage. */
+  outOfSubrequests?: true;
+  /** Only for an ack: messages that are enqueued with it, or not at all. */
+  chained?: NewMessage[];
+  /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */
+  result?: string;
+  /** Where its handler was called. */
+  measured?: Measured;
+}
+
+export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lapsed' | 'missing' | 'expired';
+
+/** The most of an error's text that is kept, and of its stack. */
+const FAILURE_TEXT = 500;
+const STACK_TEXT = 500;
+
+const WORDS = { good: '+', bad: '-' };
+
+export interface WrittenSettlements {
+  runs: number;
+  args: string[];
+  /** Statuses come in the order written, which is not the caller's. */
+  inOrder(statuses: Status[]): Status[];
+}
+
+/** Those alike share their words: a batch that went well is a run for each queue, and an argument for each entry. */
+export function writeSettlements(settlements: readonly Settlement[]): WrittenSettlements {
+  const runs = runsAlike(settlements);
+  const order = runs.flat();
+  const written = order.map((place) => settlements[place] as Settlement);
+  return {
+    runs: runs.length,
+    args: [
+      ...runs.flatMap((places) => runArgs(places.map((place) => settlements[place] as Settlement))),
+      ...written.flatMap(chainedArgs),
+    ],
+    inOrder(statuses) {
+      const ordered: Status[] = [];
+      for (const [index, place] of order.entries()) ordered[place] = statuses[index] as Status;
+      return ordered;
+    },
+  };
+}
+
+/** Places of those alike. Acks of one queue are a run, wherever they stand; others share with the one before them. */
+function runsAlike(settlements: readonly Settlement[]): number[][] {
+  const runs: number[][] = [];
+  const acks = new Map<string, number[]>();
+  let last: { settlement: Settlement; run: number[] } | undefined;
+  for (const [place, settlement] of settlements.entries()) {
+    const name = nameOf(settlement);
+    const alike = name === undefined ? last && isLike(last.settlement, settlement) && last.run : acks.get(name);
+    if (alike) {
+      alike.push(place);
+      continue;
+    }
+    const run = [place];
+    runs.push(run);
+    if (name === undefined) last = { settlement, run };
+    else acks.set(name, run);
+  }
+  return runs;
+}
+
+/** Of the run that an ack belongs to; undefined for what is more than an ack. */
+function nameOf({ outcome, result, health, measured }: Settlement): string | undefined {
+  if (outcome !== 'ack' || result !== undefined) return undefined;
+  const queue = measured?.queue ?? '';
+  return health ? `${health} ${queue}` : queue; // as it is where that will do: a text for each ack would have to be hashed
+}
+
+function isLike(a: Settlement, b: Settlement): boolean {
+  return (
+    a.outcome === b.outcome &&
+    a.health === b.health &&
+    a.delayMs === b.delayMs &&
+    a.result === b.result &&
+    a.failure?.kind === b.failure?.kind &&
+    a.failure?.text === b.failure?.text &&
+    a.failure?.stack === b.failure?.stack &&
+    a.measured?.queue === b.measured?.queue
+  );
+}
+
+function runArgs(run: Settlement[]): string[] {
+  const { outcome, health, delayMs = 0, failure, result } = run[0] as Settlement;
+  const word = health ? outcome + WORDS[health] : outcome;
+  const words =
+    result === undefined
+      ? [word, String(delayMs), failure?.kind ?? '-', failure ? failureText(failure) : '']
+      : [word, '0', 'read', result];
+  const measured = run.flatMap((settlement) => settlement.measured ?? []);
+  return [...words, measuredText(measured), String(run.length), ...run.map(({ entry }) => entry)];
+}
+
+/** What is kept of a failure: one line of storage, the text and then the frames of the stack, a tab before each. */
+function failureText({ text, stack }: NonNullable<Settlement['failure']>): string {
+  const kept = folded(text).slice(0, FAILURE_TEXT);
+  return (stack ? `${kept}\t${wholeFrames(stack)}` : kept).toWellFormed();
+}
+
+/** The first frames, as many as there is room for. */
+function wholeFrames(stack: string): string {
+  const frames = stack
+    .split('\n')
+    .map((frame) => folded(frame.trim()))
+    .join('\t');
+  return frames.length <= STACK_TEXT ? frames : frames.slice(0, STACK_TEXT).replace(/\t[^\t]*$/, '');
+}
+
+/** Leaves no tab and no end of a line. */
+const folded = (text: string) => text.replace(/\s+/g, ' ');
+
+/** Behind the settlements: the place of one, how many arguments, and the runs that come with it. */
+function chainedArgs({ chained = [] }: Settlement, index: number): string[] {
+  if (chained.length === 0) return [];
+  const runs = chained.flatMap((message) => runsOf([message], message.id));
+  return [String(index + 1), String(runs.length), ...runs];
+}

@@ -1,0 +1,64 @@
+/** Topics in the store: who is subscribed to what. Each call is bounded and safe to repeat. */
+import { StorageError } from '../errors.ts';
+import { keysOf } from '../redis/keys.ts';
+import { scripts } from '../store/scripts.ts';
+import { type EnqueueAnswer, list, metIn, openBase, pairs, type StoreOptions, strings } from '../store/store.ts';
+
+/** The most subscriptions of a topic: a publication becomes as many messages. */
+const MAX_SUBSCRIPTIONS = 100;
+const MAX_TOPICS = 1_000;
+
+/** A publication that was applied before: what its first answer said. */
+export interface Applied {
+  fingerprint: string;
+  note: string;
+  wake: boolean;
+  /** The ids of its messages, and what their dedup keys met. @param count how many there were */
+  open(count: number): Pick<EnqueueAnswer, 'ids' | 'met'>;
+}
+
+export interface TopicStore {
+  /** Topic to how many subscriptions it has. @throws StorageError */
+  topics(): Promise<Map<string, number>>;
+  /** Subscription to its JSON; and what is known of the request of that name. @throws StorageError */
+  read(topic: string, token?: string): Promise<{ subscriptions: Map<string, string>; applied?: Applied }>;
+  /**
+   * @param read only where this stands there
+   * @returns false where there are too many, or another stands there, and nothing was changed. @throws StorageError
+   */
+  subscribe(topic: string, id: string, json: string, read?: string): Promise<boolean>;
+  /** One, or all of them. @returns how many went. @throws StorageError */
+  unsubscribe(topic: string, id?: string): Promise<number>;
+}
+
+export function openTopicStore({ runner, prefix }: Pick<StoreOptions, 'runner' | 'prefix'>): TopicStore {
+  const keys = keysOf(prefix);
+  return {
+    async topics() {
+      const [fields] = list((await runner.run(scripts.topic, [keys.topics], [])).reply);
+      return new Map(pairs(strings(fields)).map(([topic, count]) => [topic, Number(count)]));
+    },
+    async read(topic, token) {
+      const request = token === undefined ? [] : [keys.request(token), keys.awake];
+      const [fields, stored, wake] = list((await runner.run(scripts.topic, [keys.topic(topic), ...request], [])).reply);
+      const subscriptions = new Map(pairs(strings(fields)));
+      return { subscriptions, ...(stored === '' ? {} : { applied: appliedIn(String(stored), wake === '1') }) };
+    },
+    async subscribe(topic, id, json, read) {
+      const limits = [MAX_SUBSCRIPTIONS, MAX_TOPICS].map(String);
+      const args = [topic, id, json, ...limits, ...(read === undefined ? [] : [read])];
+      return (await runner.run(scripts.subscribe, [keys.topic(topic), keys.topics], args)).reply === 'subscribed';
+    },
+    async unsubscribe(topic, id = '') {
+      return Number((await runner.run(scripts.unsubscribe, [keys.topic(topic), keys.topics], [topic, id])).reply);
+    },
+  };
+}
+
+/** @param stored as enqueue.lua writes it: `<fingerprint> <base> <met>` */
+function appliedIn(stored: string, wake: boolean): Applied {
+  const [, fingerprint, base = '', met = ''] = /^(\S+) (\S+) ?(.*)$/.exec(stored) ?? [];
+  if (fingerprint === undefined) throw new StorageError('garbled', 'a request is not as it was written');
+  const { note } = openBase(base, 0);
+  return { fingerprint, note, wake, open: (count) => ({ ids: openBase(base, count).ids, met: metIn(met) }) };
+}

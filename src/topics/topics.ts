@@ -1,0 +1,240 @@
+/**
+ * Topics: one publication becomes a message for each subscription that matches its type, all or none, each with its own
+ * retries and its own dead letter.
+ */
+import * as z from 'zod/mini';
+import {
+  type Enqueued,
+  enqueueDrafts,
+  queuesNamed,
+  type Receipt,
+  type RequestName,
+  receiptOf,
+} from '../broker/producer.ts';
+import type { Draft, Queues } from '../broker/validate.ts';
+import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from '../errors.ts';
+import { shortDigest } from '../formats/digest.ts';
+import { parseDuration } from '../formats/duration.ts';
+import { issuesOf } from '../formats/issues.ts';
+import { chooseDestination, Destination } from '../message/destination.ts';
+import { QUEUE_NAME } from '../message/message.ts';
+import { MessageOptions } from '../message/options.ts';
+import type { Store, Wake } from '../store/store.ts';
+import type { Applied, TopicStore } from './store.ts';
+
+/** A type, or the beginning of types with `*` behind it. */
+const PATTERN = /^[A-Za-z0-9_.:/-]{0,128}\*?$/;
+const TYPE = /^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$/;
+
+/** Who gets what. */
+export const Subscription = z.strictObject({
+  queue: z.string().check(z.regex(QUEUE_NAME)),
+  /** For queues whose messages name their destinations. */
+  destination: z.optional(Destination),
+  /** Types: `invoice.paid`, `invoice.*`, `*`. */
+  events: z._default(z.array(z.string().check(z.regex(PATTERN))).check(z.minLength(1), z.maxLength(50)), ['*']),
+});
+export type Subscription = z.infer<typeof Subscription>;
+
+/** A type and a body, and options that hold for each of the messages. */
+const { destination: _, ...optionsForAll } = MessageOptions.shape;
+export const Publication = z.strictObject({
+  ...optionsForAll,
+  type: z.string().check(z.regex(TYPE)),
+  body: z.unknown(),
+});
+
+export type PublishOptions = Omit<MessageOptions, 'destination'>;
+
+/** As its JSON is stored: with why and since when nothing is published to it, where its receiver wants no more. */
+export type StoredSubscription = Subscription & {
+  /** `at` in epoch ms, by the clock of the Worker that met the answer. */
+  disabled?: { at: number; reason: string };
+};
+
+export type Subscribed = { id: string } & StoredSubscription;
+
+/** Headers of each message: from where it comes. */
+export const TOPIC_HEADER = 'sluice-topic';
+export const SUBSCRIPTION_HEADER = 'sluice-subscription';
+const TYPE_HEADER = 'sluice-event';
+
+/** What the publisher gets for each message. */
+export type Published = Receipt & { subscription: string };
+
+export interface Topics {
+  /** @throws StorageError */
+  list(): Promise<{ topic: string; subscriptions: number }[]>;
+  /** @throws StorageError, UnknownTopic */
+  get(topic: string): Promise<Subscribed[]>;
+  /** Adds it or changes it, and enables it. @returns undefined where there are too many. @throws InvalidMessage, StorageError */
+  subscribe(topic: string, id: string, wanted: unknown): Promise<Subscribed | undefined>;
+  /** @returns undefined where there is none. @throws StorageError; whatever `permit` throws of its queue */
+  enable(topic: string, id: string, permit: (queue: string) => void): Promise<Subscribed | undefined>;
+  /** One, or all of them. @returns how many went. @throws StorageError */
+  unsubscribe(topic: string, id?: string): Promise<number>;
+  /**
+   * @param publication judged by `Publication`
+   * @param permit throws where the caller may not reach a queue: then nothing is published
+   * @param wakes whether the caller can start a drain; it can where that is left out
+   * @throws InvalidMessage, StorageError, RequestMismatch, UnknownTopic
+   */
+  publish(
+    topic: string,
+    publication: unknown,
+    permit: (queue: string) => void,
+    name?: RequestName,
+    wakes?: boolean,
+  ): Promise<Omit<Enqueued, 'receipts'> & { receipts: Published[] }>;
+}
+
+export interface TopicsOptions {
+  topics: TopicStore;
+  store: Store;
+  queues: Queues;
+  /** What an enqueue of these has to know of the drain that it would wake. */
+  wakeOf(drafts: Draft[], wakes: boolean): Wake | false;
+}
+
+/** The most bytes of one subscription. */
+const MAX_SUBSCRIPTION_LENGTH = 16_384;
+
+export function openTopics(options: TopicsOptions): Topics {
+  const { topics, queues } = options;
+  return {
+    async list() {
+      const known = [...(await topics.topics())].toSorted(([a], [b]) => (a < b ? -1 : 1));
+      return known.map(([topic, subscriptions]) => ({ topic, subscriptions }));
+    },
+    async get(topic) {
+      const { subscriptions } = await topics.read(topic);
+      if (subscriptions.size === 0) throw new UnknownTopic(topic);
+      return subscribed(subscriptions);
+    },
+    async subscribe(topic, id, wanted) {
+      const { subscription, json } = checked(wanted, queues);
+      return (await topics.subscribe(topic, id, json)) ? { id, ...subscription } : undefined;
+    },
+    enable: (topic, id, permit) => enable(topics, topic, id, permit),
+    unsubscribe: (topic, id) => topics.unsubscribe(topic, id),
+    publish: (...publication) => publish(options, ...publication),
+  };
+}
+
+async function enable(
+  topics: TopicStore,
+  topic: string,
+  id: string,
+  permit: (queue: string) => void,
+): Promise<Subscribed | undefined> {
+  const read = (await topics.read(topic)).subscriptions.get(id);
+  if (read === undefined) return undefined;
+  const { disabled, ...subscription } = JSON.parse(read) as StoredSubscription;
+  permit(subscription.queue);
+  const isEnabled = !disabled || (await topics.subscribe(topic, id, JSON.stringify(subscription), read));
+  return isEnabled ? { id, ...subscription } : enable(topics, topic, id, permit); // another has changed it meanwhile
+}
+
+async function publish(
+  options: TopicsOptions,
+  ...[topic, publication, permit, name, wakes = true]: Parameters<Topics['publish']>
+): ReturnType<Topics['publish']> {
+  const { topics, store, queues, wakeOf } = options;
+  const { type, body, ...shared } = published(publication);
+  const { subscriptions, applied } = await topics.read(topic, name?.token);
+  if (applied) {
+    if (applied.fingerprint !== name?.fingerprint) throw new RequestMismatch('this key was used for another request');
+    return { receipts: replayed(applied, shared), wake: wakes && applied.wake, repeated: true };
+  }
+  if (subscriptions.size === 0) throw new UnknownTopic(topic);
+  const matching = subscribed(subscriptions).filter(
+    ({ events, disabled }) => !disabled && events.some((event) => matches(event, type)),
+  );
+  for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(shared)]) permit(queue);
+  if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
+  const drafts = await Promise.all(matching.map((one) => draftFor(topic, type, body, shared, one, queues)));
+  const named = name && { ...name, note: noteOf(matching) };
+  const answer = await enqueueDrafts(store, queues, drafts, { ...named, wake: wakeOf(drafts, wakes) });
+  if (name && answer.repeated) {
+    // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
+    return publish(options, topic, publication, permit, name, wakes);
+  }
+  const receipts = answer.receipts.map((receipt, i) => ({ ...receipt, subscription: matching[i]?.id ?? '' }));
+  return { ...answer, receipts };
+}
+
+/** @throws InvalidMessage */
+function published(publication: unknown): z.infer<typeof Publication> {
+  const { data, error } = Publication.safeParse(publication);
+  if (!data) throw new InvalidMessage(issuesOf(error, ''));
+  if (data.body === undefined) throw new InvalidMessage([{ field: 'body', code: 'required', message: 'is required' }]);
+  return data;
+}
+
+/** @throws InvalidMessage */
+function checked(wanted: unknown, queues: Queues) {
+  const parsed = Subscription.safeParse(wanted);
+  if (parsed.error) throw new InvalidMessage(issuesOf(parsed.error, ''));
+  const subscription = parsed.data;
+  const queue = queues.get(subscription.queue);
+  const issues: Issue[] = [];
+  if (!queue) issues.push({ field: 'queue', code: 'unknown_queue', message: 'is no queue of this deployment' });
+  else {
+    const chosen = chooseDestination(queue.destination, subscription.destination, '');
+    if (chosen.issue) issues.push(chosen.issue);
+  }
+  const json = JSON.stringify(subscription);
+  if (json.length > MAX_SUBSCRIPTION_LENGTH) {
+    issues.push({ field: '', code: 'too_large', message: `must take at most ${MAX_SUBSCRIPTION_LENGTH} characters` });
+  }
+  if (issues.length > 0) throw new InvalidMessage(issues);
+  return { subscription, json };
+}
+
+/** In the order of their ids: the same on every server. */
+function subscribed(stored: Map<string, string>): Subscribed[] {
+  const byId = [...stored].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return byId.map(([id, json]) => ({ id, ...(JSON.parse(json) as StoredSubscription) }));
+}
+
+/** @param pattern a type, or the beginning of types with `*` behind it */
+export function matches(pattern: string, type: string): boolean {
+  return pattern.endsWith('*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern;
+}
+
+async function draftFor(
+  topic: string,
+  type: string,
+  body: unknown,
+  { dedup, headers, ...options }: PublishOptions,
+  { id, queue, destination }: Subscribed,
+  queues: Queues,
+): Promise<Draft> {
+  return {
+    queue: queues.get(queue),
+    body,
+    options: {
+      ...options,
+      headers: { ...headers, [TOPIC_HEADER]: topic, [SUBSCRIPTION_HEADER]: id, [TYPE_HEADER]: type },
+      ...(destination === undefined ? {} : { destination }),
+      // A key is known within its queue, and two subscriptions may share one: each has a key of its own.
+      ...(dedup ? { dedup: { ...dedup, key: await shortDigest(`${topic}\n${id}\n${dedup.key}`) } } : {}),
+    },
+    at: `subscriptions.${id}.`,
+  };
+}
+
+const noteOf = (subscriptions: Subscribed[]) => subscriptions.map(({ id, queue }) => `${id}:${queue}`).join(',');
+
+/** The first answer again, whoever is subscribed by now. */
+function replayed({ note, open }: Applied, options: PublishOptions): Published[] {
+  const places = note.split(',').map((place) => place.split(':'));
+  const { ids, met } = open(places.length);
+  return places.map(([subscription = '', queue = ''], index) => {
+    return { ...receiptOf(queue, ids[index] ?? '', isLater(options), met.get(index)), subscription };
+  });
+}
+
+function isLater({ delay = 0, notBefore = 0 }: PublishOptions): boolean {
+  return (parseDuration(delay) ?? 0) > 0 || new Date(notBefore).getTime() > Date.now();
+}

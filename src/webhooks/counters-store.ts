@@ -1,0 +1,34 @@
+/** Tallies: how often something happened at a source, as the store keeps it. */
+import { newToken } from '../message/message.ts';
+import { keysOf } from '../redis/keys.ts';
+import { scripts } from '../store/scripts.ts';
+import { pairs, RECOGNISED_MS, type StoreOptions, strings } from '../store/store.ts';
+
+export interface Tallies {
+  /** Adds to each; a repetition of the same call counts nothing twice. @throws StorageError */
+  add(counts: ReadonlyMap<string, number>): Promise<void>;
+  /** @throws StorageError */
+  read(): Promise<Map<string, number>>;
+}
+
+/** `unpack` takes twice as many in the script. */
+const MAX_FIELDS = 100;
+
+type Options = Pick<StoreOptions, 'runner' | 'prefix' | 'recognisedMs'>;
+
+export function openTallies({ runner, prefix, recognisedMs = RECOGNISED_MS }: Options): Tallies {
+  const keys = keysOf(prefix);
+  const run = async (args: string[]) => {
+    const names = [keys.request(newToken()), keys.sources];
+    return (await runner.run(scripts.tally, names, [String(recognisedMs), ...args])).reply;
+  };
+  return {
+    async add(counts) {
+      const fields = [...counts];
+      for (let at = 0; at < fields.length; at += MAX_FIELDS) {
+        await run(fields.slice(at, at + MAX_FIELDS).flatMap(([field, count]) => [field, String(count)]));
+      }
+    },
+    read: async () => new Map(pairs(strings(await run([]))).map(([field, count]) => [field, Number(count)])),
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * The lease book: from what the exchanges answered, which entries stand in which lease, and which leases lapsed.
+ *
+ * No answer says that a lease lapsed. It shows in the next attempt of what it held being given out, or in what it held
+ * missing from an answer that would have it. The book records with each lapse when the lease was last extended, so that the
+ * checker can tell an expired lease from one that was broken. A request that ran late, after its own repeat, says it holds
+ * what it does not hold any more: its answer proves nothing, and what it leaves open is not taken for extended.
+ */
+import { parseEntry } from '../../src/message/message.ts';
+import type { History } from './history.ts';
+import type { Exchanged, Seen } from './observed.ts';
+
+export interface LeaseBook {
+  see(seen: Seen): void;
+  /** Messages in leases now, those of dead consumers included. */
+  held(): number;
+  /** Messages stored and not settled for good. Those that lapsed for the last time stay in this count. */
+  open(): number;
+  stored(): number;
+  acked(): number;
+}
+
+interface Extension {
+  extendedAt: number;
+  leaseMs: number;
+}
+
+interface Lease extends Extension {
+  entries: Set<string>;
+}
+
+interface Holder {
+  entry: string;
+  lease: string;
+  /** The last extension that is certain, where later ones are not. */
+  certain?: Extension;
+}
+
+export function keepLeaseBook(history: History): LeaseBook {
+  const leases = new Map<string, Lease>();
+  const holders = new Map<string, Holder>();
+  let stored = 0;
+  let acked = 0;
+  let dead = 0;
+
+  /** Whether the book has this entry in this lease. */
+  function has(entry: string, name: string): boolean {
+    const holder = holders.get(parseEntry(entry).id);
+    return holder?.entry === entry && holder.lease === name;
+  }
+
+  function remove(entry: string, name: string): void {
+    if (has(entry, name)) holders.delete(parseEntry(entry).id);
+    const entries = leases.get(name)?.entries;
+    entries?.delete(entry);
+    if (entries?.size === 0) leases.delete(name);
+  }
+
+  /** These entries, all of one lease and last extended together, came out of it. */
+  function lapse(name: string, entries: string[], at: number): void {
+    const [first] = entries;
+    const extension = first && (holders.get(parseEntry(first).id)?.certain ?? leases.get(name));
+    if (!extension) return;
+    const { extendedAt, leaseMs } = extension;
+    history.record({ what: 'lapse', lease: name, entries, at, extendedAt, leaseMs });
+    for (const entry of entries) remove(entry, name);
+  }
+
+  /** They may have been in the lease when it was extended, or not. */
+  function doubt(name: string, { extendedAt, leaseMs, entries }: Lease, doubtful: string[]): void {
+    for (const entry of doubtful) {
+      holders.set(parseEntry(entry).id, { entry, lease: name, certain: { extendedAt, leaseMs } });
+      entries.delete(entry);
+    }
+  }
+
+  /** What came with acks was asked for and answered in one: it is there, or was never begun. */
+  function chain({ chained, at }: Exchanged): void {
+    if (chained.length === 0) return;
+    const request = history.begin(chained.map(({ key }) => key));
+    history.record({ what: 'stored', messages: chained, at });
+    history.record({ what: 'ok', request, ids: chained.map(({ id }) => id) });
+    stored += chained.length;
+  }
+
+  function settle({ lease: name, settlements, at }: Exchanged): void {
+    if (settlements.length === 0) return;
+    history.record({ what: 'settled', lease: name, settlements, at });
+    const returned: string[] = [];
+    for (const { entry, status } of settlements) {
+      if (status === 'refused') continue; // it stays where it is
+      if (status === 'stale' && has(entry, name)) returned.push(entry);
+      else remove(entry, name);
+      if (status === 'acked') acked += 1;
+      if (status === 'dead') dead += 1;
+    }
+    for (const entry of returned) lapse(name, [entry], at);
+  }
+
+  /** What the answer does not name is what the caller holds, or was swept, or the request ran late. */
+  function findSwept({ lease: name, held: besides, settlements, lost, unseen, taken, at }: Exchanged): void {
+    const lease = leases.get(name);
+    if (!lease) return;
+    const held = besides + settlements.filter(({ status }) => status === 'refused').length;
+    const named = new Set(taken); // what was in transit comes again with each answer, unless that has to be continued
+    const unnamed = [...lease.entries].filter((entry) => !named.has(entry));
+    if (!lost && !unseen && held === 0) lapse(name, unnamed, at);
+    else if (lost || unseen || unnamed.length !== held) doubt(name, lease, unnamed);
+  }
+
+  /** Where storage refused a part and nothing was taken, nobody can tell whether the lease was extended. */
+  function take({ lease: name, leaseMs, taken, at, refused }: Exchanged): void {
+    const fresh = taken.filter((entry) => !has(entry, name));
+    for (const entry of fresh) {
+      const holder = holders.get(parseEntry(entry).id);
+      if (holder && holder.entry !== entry) lapse(holder.lease, [holder.entry], at);
+      else if (holder) remove(holder.entry, holder.lease);
+    }
+    const known = leases.get(name);
+    if (refused && fresh.length === 0) return;
+    const lease = { extendedAt: at, leaseMs, entries: known?.entries ?? new Set<string>() };
+    for (const entry of taken) {
+      holders.set(parseEntry(entry).id, { entry, lease: name });
+      lease.entries.add(entry);
+    }
+    leases.set(name, lease);
+    if (lease.entries.size === 0) leases.delete(name);
+    else history.record({ what: 'leased', lease: name, entries: fresh, at, leaseMs });
+  }
+
+  return {
+    see(seen) {
+      if (seen.what === 'stored') {
+        stored += seen.messages.length;
+        return history.record(seen);
+      }
+      chain(seen);
+      settle(seen);
+      findSwept(seen);
+      take(seen);
+    },
+    held: () => holders.size,
+    open: () => stored - acked - dead,
+    stored: () => stored,
+    acked: () => acked,
+  };
+}

@@ -1,0 +1,34 @@
+/** What the checker needs of what the scripts did: the keys in the bodies, and which retries were cut off by a drain's end. */
+
+import type { Observation } from '../../src/dev/emulator/backend.ts';
+import { type Enqueued, type Exchanged as Happened, whatHappened } from '../../src/dev/observe.ts';
+import { parseLane } from '../../src/message/message.ts';
+import type { SettledEntry, StoredMessage } from './history.ts';
+import { keyIn } from './messages.ts';
+
+export type Exchanged = Omit<Happened, 'settlements' | 'chained'> & {
+  settlements: SettledEntry[];
+  /** Stored with the acks among them. */
+  chained: StoredMessage[];
+};
+
+export type Seen = Exchanged | { what: 'stored'; messages: StoredMessage[]; at: number };
+
+/** @returns undefined for what changes nothing of interest */
+export function seenIn(observation: Observation): Seen | undefined {
+  const happened = whatHappened(observation);
+  if (happened?.what === 'enqueued') {
+    return { what: 'stored', messages: happened.messages.map(withKey), at: happened.at };
+  }
+  if (!happened) return undefined;
+  const settlements = happened.settlements.map(({ text, ...settled }) => ({
+    ...settled,
+    cutOff: settled.outcome === 'retry' && text.startsWith('its drain had to end'),
+  }));
+  return { ...happened, settlements, chained: happened.chained.map(withKey) };
+}
+
+function withKey({ id, lane, delayMs, json }: Enqueued['messages'][number]): StoredMessage {
+  const { body } = JSON.parse(json) as { body: unknown };
+  return { id, key: keyIn(parseLane(lane).queue, body), lane, delayMs };
+}

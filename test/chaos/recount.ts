@@ -1,0 +1,100 @@
+/** The recount: what the shard still holds when all is over. Nothing but dead letters may be left, and all of these whole. */
+import type { Redis } from '@upstash/redis';
+import { parseEntry } from '../../src/message/message.ts';
+import type { Finding, Store } from '../../src/store/store.ts';
+
+export interface Recount {
+  /** Ids of dead letters. */
+  dead: string[];
+  /** A sentence for each thing that should not be there. */
+  leftovers: string[];
+}
+
+/**
+ * What the store keeps besides messages: requests it would recognise, who is awake, and figures, which their own time removes;
+ * and the schedules of the Worker's own app, whose next slot is no leftover.
+ */
+const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules', 'strays']);
+/** Longer than any delay, retry or lease of a run. */
+const LONGEST_WAIT_MS = 10_000;
+const isSlot = (timer: string) => timer.startsWith('s ');
+
+export async function recount(redis: Redis, root: string): Promise<Recount> {
+  const keys = await keysOf(redis, root);
+  const dead = await deadLetters(redis, root, keys);
+  const leftovers: string[] = [];
+  for (const key of keys) {
+    const [kind = '', name = ''] = split(key);
+    if (kind === 'm' && !dead.has(name)) leftovers.push(`the envelope of ${name}`);
+    else if (kind === 'ready')
+      leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
+    else if (['lane', 'lease', 'parked'].includes(kind)) leftovers.push(key);
+    else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) leftovers.push(key);
+  }
+  for (const timer of await timersOf(redis, root)) leftovers.push(`timer ${timer}`);
+  for (const id of await redis.hkeys(`${root}failures`)) if (!dead.has(id)) leftovers.push(`the failures of ${id}`);
+  const envelopes = new Set(keys.filter((key) => key.startsWith('m:')).map((key) => key.slice(2)));
+  for (const id of dead) if (!envelopes.has(id)) leftovers.push(`dead letter ${id} without its envelope`);
+  return { dead: [...dead], leftovers };
+}
+
+async function timersOf(redis: Redis, root: string): Promise<string[]> {
+  return (await redis.zrange<string[]>(`${root}timers`, 0, -1)).filter((timer) => !isSlot(timer));
+}
+
+/** Without the mark that the next exchange takes away where a queue was resumed. */
+async function lanesIn(redis: Redis, index: string): Promise<string[]> {
+  return (await redis.zrange<string[]>(index, 0, -1)).filter((lane) => lane !== '!');
+}
+
+/** What storage refused to move was put off for a minute. In a run nothing else waits as long, and nobody wants to. */
+export async function bringForward(redis: Redis, root: string): Promise<void> {
+  const now = Date.now();
+  const late = await redis.zrange<string[]>(`${root}timers`, now + LONGEST_WAIT_MS, '+inf', { byScore: true });
+  for (const member of late.filter((timer) => !isSlot(timer))) {
+    await redis.zadd(`${root}timers`, { xx: true }, { score: now, member });
+  }
+}
+
+/** Whether anything waits, is delayed or is leased. */
+export async function isEmpty(redis: Redis, root: string): Promise<boolean> {
+  const [timers, ...lists] = await Promise.all([
+    timersOf(redis, root),
+    ...['lane', 'lease'].map((kind) => redis.keys(`${root}${kind}:*`).then(({ length }) => length)),
+  ]);
+  return timers.length === 0 && lists.every((count) => count === 0);
+}
+
+/** The store's own audit, from end to end. */
+export async function auditAll(store: Store): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  let cursor = '0';
+  do {
+    const step = await store.audit(cursor, false);
+    findings.push(...step.findings);
+    cursor = step.cursor;
+  } while (cursor !== '0');
+  return findings;
+}
+
+export async function removeKeys(redis: Redis, root: string): Promise<void> {
+  const keys = (await keysOf(redis, root)).map((key) => root + key);
+  for (let from = 0; from < keys.length; from += 1_000) await redis.unlink(...keys.slice(from, from + 1_000));
+}
+
+async function deadLetters(redis: Redis, root: string, keys: string[]): Promise<Set<string>> {
+  const dead = new Set<string>();
+  for (const key of keys.filter((name) => name.startsWith('dead:'))) {
+    for (const entry of await redis.zrange<string[]>(root + key, 0, -1)) dead.add(parseEntry(entry).id);
+  }
+  return dead;
+}
+
+async function keysOf(redis: Redis, root: string): Promise<string[]> {
+  return (await redis.keys(`${root}*`)).map((key) => key.slice(root.length));
+}
+
+function split(key: string): [kind: string, name: string] {
+  const colon = key.indexOf(':');
+  return colon < 0 ? [key, ''] : [key.slice(0, colon), key.slice(colon + 1)];
+}

@@ -1,0 +1,273 @@
+/**
+ * `npm run torture`: producers, consumers and sweeps on a Redis that loses its answers, while the Worker is killed again
+ * and again. Then all faults stop, everything is drained, and the history is judged.
+ */
+import { Redis } from '@upstash/redis';
+import { startProgress } from '../../examples/demo/progress.ts';
+import { startTicker } from '../../src/dev/cron.ts';
+import type { Observation } from '../../src/dev/emulator/backend.ts';
+import { seededFaults } from '../../src/dev/emulator/faults.ts';
+import { whatWasOperated } from '../../src/dev/observe.ts';
+import { type Stack, startStack } from '../../src/dev/stack.ts';
+import { StorageError } from '../../src/errors.ts';
+import { DRAINED } from '../../src/message/message.ts';
+import { connect } from '../../src/redis/connect.ts';
+import { scriptRunner } from '../../src/redis/runner.ts';
+import type { Send } from '../../src/redis/send.ts';
+import { type Operations, openOperations } from '../../src/store/admin.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import { judge } from './checker.ts';
+import { consume } from './consumer.ts';
+import { type History, startHistory } from './history.ts';
+import { keepLeaseBook, type LeaseBook } from './lease-book.ts';
+import { beginLives } from './lives.ts';
+import { LIMIT, LIMITED, ORDERED, planMessages, VERSIONS } from './messages.ts';
+import { MIXES, STORAGE_TIMEOUT_MS } from './mixes.ts';
+import { seenIn } from './observed.ts';
+import { operate, resumeAll } from './operators.ts';
+import { startTortureOutbox } from './outbox.ts';
+import { overHttp, produce, throughStore } from './producers.ts';
+import { type Quotas, watchQuotas } from './quotas.ts';
+import { chanceFor } from './random.ts';
+import { auditAll, bringForward, isEmpty, recount, removeKeys } from './recount.ts';
+import { figuresOf, type Run, tableOf, verdictOf } from './report.ts';
+import { readSettings, type Settings } from './settings.ts';
+
+const HTTP_PRODUCERS = 4;
+const STORE_PRODUCERS = 3;
+const CONSUMERS = 3;
+/** Producers at the store give up a call soon, so that many must ask again what became of it. */
+const HASTY = [20];
+const LEASE_MS = 2_500;
+const TICK_MS = 1_000;
+const SWEEPS_AT_ONCE = 5;
+/** Producers wait while more is under way: a backlog that only grows would be drained long after the faults have ended. */
+const MOST_OPEN = 8_000;
+const DRAIN_WITHIN_MS = 90_000;
+
+/** Everything a run is made of. */
+interface Stage extends Settings {
+  stack: Stack;
+  history: History;
+  book: LeaseBook;
+  redisClient: Redis;
+  root: string;
+  openStore: (options?: StoreOptions) => Store;
+  operations: Operations;
+  quotas: Quotas;
+  stopFaults: () => void;
+}
+
+interface StoreOptions {
+  /** Each call is repeated so often before it counts as unanswered. */
+  repeatAfterMs?: number[];
+  /** Told of each request without an answer. */
+  onUnanswered?: () => void;
+  /** Of the deployment: its policies. */
+  version?: 0 | 1;
+}
+
+async function main(settings: Settings): Promise<void> {
+  const history = startHistory();
+  const book = keepLeaseBook(history);
+  const outbox = await startTortureOutbox(history);
+  const prefix = `torture-${process.pid}-${Date.now()}`;
+  const { rates, delayMs } = MIXES[settings.mix];
+  const seeded = seededFaults({ seed: settings.seed, rates, delayMs });
+  let faulty = false;
+  const quotas = watchQuotas({
+    emulator: () => stack.emulator,
+    chance: chanceFor(settings.seed, 'quotas'),
+    progress: () => [outbox.deliveries(), book.acked()],
+  });
+  const stack: Stack = await startStack({
+    redis: settings.redis === 'embedded' ? undefined : settings.redis,
+    drainer: settings.drainer,
+    env: {
+      OUTBOX_URL: outbox.url,
+      SLUICE_PREFIX: prefix,
+      SLUICE_REDIS_TIMEOUT_MS: String(STORAGE_TIMEOUT_MS),
+      SLUICE_LEASE_MS: String(LEASE_MS),
+      SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler: drains live on for some, and others begin meanwhile
+      SLUICE_CONCURRENCY: '40',
+      SLUICE_CONNECTIONS: '40', // this machine has more than six
+    },
+    emulator: {
+      faults: (request) => (faulty ? seeded.faults(request) : undefined),
+      observe: (observation) => {
+        quotas.see(observation);
+        const seen = seenIn(observation);
+        if (seen) book.see(seen);
+        else recordOperation(history, observation);
+      },
+    },
+    log: () => {}, // a killed Worker complains
+  });
+  const { emulator } = stack;
+  const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => STORAGE_TIMEOUT_MS });
+  const redisClient = new Redis({ url: emulator.url, token: emulator.token });
+  const root = `{${prefix}}:`;
+  const open = ({ onUnanswered, version = 0, ...options }: StoreOptions = {}) => {
+    const runner = scriptRunner({ send: onUnanswered ? watched(send, onUnanswered) : send, ...options });
+    return openStore({ runner, prefix, policies: VERSIONS[version] });
+  };
+  const operations = openOperations({ runner: scriptRunner({ send }), prefix });
+  try {
+    faulty = true;
+    const stage = { ...settings, stack, history, book, redisClient, root, openStore: open, operations, quotas };
+    const run = await torture({ ...stage, stopFaults: () => (faulty = false) });
+    const report = { ...run, faultsInjected: seeded.counts };
+    const figures = figuresOf(report);
+    console.log(`\n${tableOf(figures)}\n\n${verdictOf(figures, report, history.events)}`);
+    if (settings.asJson) console.log(JSON.stringify(figures));
+    process.exitCode = figures.passed ? 0 : 1;
+  } finally {
+    faulty = false;
+    await removeKeys(redisClient, root);
+    await stack.close();
+    await outbox.close();
+  }
+}
+
+async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
+  const { stack, history, book, seed, redisClient, root } = stage;
+  const { killEveryMs } = MIXES[stage.mix];
+  const chance = (name: string) => chanceFor(seed, name);
+  const start = () => stack.startWorker();
+  const lives = await beginLives({ start, history, chance: chance('lives'), everyMs: killEveryMs });
+  const ticker = startTicker(
+    () => lives.tick(),
+    () => {}, // a tick that a kill cut off
+    TICK_MS,
+  );
+  const progress = startProgress(() => {
+    return `stored ${book.stored()}, acked ${book.acked()}, in leases ${book.held()}, kills ${lives.kills()}`;
+  });
+  progress.say(`seed ${seed}, faults ${stage.mix}, Redis: ${stack.redis}`);
+
+  const started = performance.now();
+  let phase: 'faults' | 'draining' | 'over' = 'faults';
+  const consumers = Array.from({ length: CONSUMERS }, (_, i) =>
+    consume({
+      store: stage.openStore({ version: i % 2 === 0 ? 0 : 1 }),
+      history,
+      chance: chance(`consumer ${i}`),
+      leaseMs: LEASE_MS,
+      isOver: () => phase === 'over',
+      isGood: () => phase !== 'faults' || stage.mix === 'none',
+    }),
+  );
+  const sweeping = sweepAtOnce([stage.openStore(), stage.openStore({ version: 1 })], () => phase === 'over');
+  const { operations } = stage;
+  const operating = operate({ operations, history, chance: chance('operator'), isOver: () => phase !== 'faults' });
+  const { hasQuotas } = MIXES[stage.mix];
+  const filling = hasQuotas ? stage.quotas.run(() => phase !== 'faults') : undefined;
+  await produceAll(stage, lives.url);
+
+  progress.say('the faults stop, and what is left is drained');
+  stage.stopFaults();
+  phase = 'draining';
+  await filling;
+  await lives.stop();
+  await operating;
+  await until(async () => {
+    await resumeAll(operations); // again and again: a pause may be on its way still
+    await bringForward(redisClient, root);
+    return isEmpty(redisClient, root);
+  });
+  const seconds = (performance.now() - started) / 1_000;
+  phase = 'over';
+  await Promise.all([...consumers, sweeping]);
+  ticker.stop();
+
+  progress.say('two sweeps, the audit, and the recount');
+  const store = stage.openStore();
+  await store.sweep(DRAINED);
+  await store.sweep(DRAINED);
+  const auditFindings = await auditAll(store);
+  const { dead, leftovers } = await recount(redisClient, root);
+  for (const id of dead) history.record({ what: 'outcome', id, outcome: 'dead' });
+  progress.stop();
+  const isOrdered = (queue: string) => queue === ORDERED;
+  const verdict = judge(history.events, { limitOf: (queue) => (queue === LIMITED ? LIMIT : undefined), isOrdered });
+  const messagesPerSecond = Math.round(verdict.delivered / seconds);
+  return {
+    seed,
+    verdict,
+    auditFindings,
+    leftovers,
+    seconds: Math.round(seconds),
+    messagesPerSecond,
+    quotas: stage.quotas.figures(),
+    stalled: stage.quotas.stalled(),
+    redis: stack.redis,
+  };
+}
+
+/** All producers, until the time is over or enough was begun. */
+async function produceAll({ seed, seconds, messages, stack, history, book, openStore }: Stage, url: () => string) {
+  const end = performance.now() + seconds * 1_000;
+  const planned = chanceFor(seed, 'messages');
+  const plan = planMessages(planned);
+  let begun = 0;
+  const mayGoOn = () => {
+    if (performance.now() > end || begun >= messages) return 'no';
+    return book.open() > MOST_OPEN ? 'later' : 'yes';
+  };
+  const producer = (name: string, send: Parameters<typeof produce>[0]['send'], pulledShare: number) => {
+    const chance = chanceFor(seed, name);
+    const next = () => {
+      begun += 1;
+      return plan(chance.happens(pulledShare));
+    };
+    return produce({ send, plan: next, history, chance, mayGoOn });
+  };
+  const { token } = stack;
+  const openHasty = (onUnanswered: () => void) => openStore({ repeatAfterMs: HASTY, onUnanswered });
+  await Promise.all([
+    ...Array.from({ length: HTTP_PRODUCERS }, (_, i) => producer(`http ${i}`, overHttp(url, token), 0)),
+    ...Array.from({ length: STORE_PRODUCERS }, (_, i) => producer(`store ${i}`, throughStore(openHasty), 0.8)),
+  ]);
+}
+
+/** Where storage refuses it has answered: of anything else nobody knows whether it ran. */
+function watched(send: Send, onUnanswered: () => void): Send {
+  return (command) =>
+    send(command).catch((error: unknown) => {
+      if (!(error instanceof StorageError && error.code === 'refused')) onUnanswered();
+      throw error;
+    });
+}
+
+/** Sweeps of many at once, again and again, as from pingers that know nothing of each other. */
+async function sweepAtOnce(versions: Store[], isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    await Promise.allSettled(
+      Array.from({ length: SWEEPS_AT_ONCE }, (_, i) => versions[i % versions.length]?.sweep(DRAINED)),
+    );
+    await sleep(TICK_MS / 2);
+  }
+}
+
+/** What operators did, when Redis did it. */
+function recordOperation(history: History, observation: Observation): void {
+  const operated = whatWasOperated(observation);
+  if (operated?.what === 'cancelled') history.record({ what: 'outcome', id: operated.id, outcome: 'cancelled' });
+  else if (operated?.what === 'redriven') {
+    for (const id of operated.ids) history.record({ what: 'outcome', id, outcome: 'redriven' });
+  } else if (operated) history.record(operated);
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Waits for it, but not for ever: what is still there then shows as left over. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + DRAIN_WITHIN_MS;
+  while (!(await holds()) && performance.now() < end) await sleep(200);
+}
+
+const settings = readSettings(process.argv.slice(2));
+if ('say' in settings) {
+  (settings.exitCode === 0 ? console.log : console.error)(settings.say);
+  process.exitCode = settings.exitCode;
+} else await main(settings);

@@ -29,7 +29,7 @@ async function dataFolder(): Promise<string> {
 /** What wrangler needs of this project, in a folder of its own. */
 async function deployable(): Promise<string> {
   const folder = await dataFolder();
-  for (const name of ['wrangler.toml', 'package.json', 'functions', 'src', 'dist', 'node_modules']) {
+  for (const name of ['wrangler.toml', 'package.json', 'functions', 'src', 'scripts', 'dist', 'node_modules']) {
     await symlink(resolve(name), join(folder, name));
   }
   return folder;

@@ -12,12 +12,12 @@ const real = redisServerPresent();
 if (!real) console.warn('skipped: data kept by a redis-server: there is none on the PATH');
 
 let folder: string;
-const app = (name: string) => join(folder, 'functions/app', name);
+const app = (name: string) => join(folder, 'functions/queues', name);
 const started: ChildProcess[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice-dev-'));
-  for (const name of ['functions', 'src', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
+  for (const name of ['functions', 'src', 'scripts', 'examples', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
     await cp(name, join(folder, name), { recursive: true });
   }
   await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
@@ -124,13 +124,13 @@ describe('a file that is saved', () => {
     expect(await delayedIn(running)).toEqual([kept]);
 
     await writeFile(app('outbox.ts'), 'export const = 1;');
-    await eventually('the error is shown', () => /functions\/app\/outbox\.ts:1:13/.test(running.said()));
+    await eventually('the error is shown', () => /functions\/queues\/outbox\.ts:1:13/.test(running.said()));
     expect(await delayedIn(running)).toEqual([kept]);
     await writeFile(app('outbox.ts'), outbox);
     await eventually('it has reloaded again', () => running.said().split('reloaded in').length === 7);
 
-    const queues = await readFile(app('queues.ts'), 'utf8');
-    await writeFile(app('queues.ts'), queues.replace('  notificationEmail,\n', ''));
+    const queues = await readFile(app('index.ts'), 'utf8');
+    await writeFile(app('index.ts'), queues.replace('  notificationEmail,\n', ''));
     await eventually(
       'it says what is wrong',
       () => running.said().split('the Worker from before goes on').length === 3,
@@ -139,7 +139,7 @@ describe('a file that is saved', () => {
       'error: schedule weekly-digest: there is no queue notification.email here (functions/schedules.ts)\n',
     );
     expect(await delayedIn(running)).toEqual([kept]);
-    await writeFile(app('queues.ts'), queues);
+    await writeFile(app('index.ts'), queues);
     await running.end('SIGTERM');
   }, 90_000);
 });
@@ -152,7 +152,7 @@ describe('a definition that is wrong', () => {
     expect(await ended).toBe(1);
     await writeFile(app('mail.ts'), mail);
     expect(output.err).toMatch(
-      /^error: priority of queue "confirmation\.email" must be a whole number from 0 to 9; got 12 \(functions\/app\/mail\.ts:\d+:\d+\)\n$/,
+      /^error: priority of queue "confirmation\.email" must be a whole number from 0 to 9; got 12 \(functions\/queues\/mail\.ts:\d+:\d+\)\n$/,
     );
     expect(output.out).toBe('');
   }, 40_000);

@@ -34,7 +34,7 @@ describe('the document', () => {
   });
 
   test('has every route of the app, and no other', async () => {
-    const files = globSync('functions/*.ts').filter((file) => !file.endsWith('worker.ts'));
+    const files = globSync('src/http/v1/*.ts').filter((file) => !file.endsWith('-schema.ts'));
     const modules = await Promise.all(files.map((file) => import(pathToFileURL(file).href)));
     const functions = modules.flatMap((module) => Object.values(module as Record<string, EdgeFunction>));
     const app = createApp(functions, () => {
@@ -44,7 +44,7 @@ describe('the document', () => {
     const registered = new Set(routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`));
     expect(calls.toSorted()).toEqual([...registered].toSorted());
     const worker = await readFile('functions/worker.ts', 'utf8');
-    for (const file of files) expect(worker).toContain(`from './${file.slice('functions/'.length)}'`);
+    for (const file of files) expect(worker).toContain(`from '../${file}'`);
   });
 
   test('names each operation once, and lets nobody in without a token but where that is meant', () => {

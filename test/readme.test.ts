@@ -58,7 +58,7 @@ describe('with the queue of the README in place of ours', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'sluice-readme-'));
-    for (const name of ['functions', 'src', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
+    for (const name of ['functions', 'src', 'scripts', 'examples', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
       await cp(name, join(folder, name), { recursive: true });
     }
     await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));

@@ -31,10 +31,12 @@ function messageIn(line: string): string {
  */
 function placeOf(sentence: string, frames: string[], { sourceMap = '{}' }: Bundle): string | undefined {
   const { sources = [], sourcesContent = [] } = JSON.parse(sourceMap);
-  const own = frames.map((frame) => frame.split(' ')[0]).find((at) => at && !/^(src|node_modules)\//.test(at));
-  if (own && !/^functions\/worker\.ts/.test(own)) return own;
+  const isOwn = (path: string) => !/^(src|node_modules)\//.test(path);
+  const isMain = (path: string) => /^functions\/worker\.ts/.test(path);
+  const own = frames.map((frame) => frame.split(' ')[0]).find((at) => at && isOwn(at));
+  if (own && !isMain(own)) return own;
   const words = (sentence.match(/[\w.-]+/g) ?? []).map((word) => `'${word}'`);
   const fileWith = (word: string) =>
-    sources.find((path: string, i: number) => path.startsWith('functions/app/') && sourcesContent[i]?.includes(word));
+    sources.find((path: string, i: number) => isOwn(path) && !isMain(path) && sourcesContent[i]?.includes(word));
   return words.map(fileWith).find((file) => file !== undefined) ?? own;
 }

@@ -18,7 +18,7 @@ import { drain } from './drain/loop.ts';
 import { BadSettings, StorageError } from './errors.ts';
 import type { AddressRules } from './formats/address.ts';
 import { openSessions, type Sessions } from './http/session-store.ts';
-import { logError, logWarning, printFailure } from './log.ts';
+import { logError, logWarning, nameOfError, printFailure } from './log.ts';
 import { DRAINED, parseGroupName } from './message/message.ts';
 import { definitionsOf } from './queue/limits.ts';
 import type { AnyQueue } from './queue/queue.ts';
@@ -30,6 +30,7 @@ import type { Rings } from './rings/ring.ts';
 import { openRings } from './rings/store.ts';
 import { Invocation } from './runtime/invocation.ts';
 import { isOutOfSubrequests } from './runtime/subrequests.ts';
+import { FLOATING, type Waits } from './runtime/wait-until.ts';
 import { openSchedules, type Schedules } from './schedules/admin.ts';
 import type { Schedule } from './schedules/definition.ts';
 import { consumeFiring, firingStore } from './schedules/firing-store.ts';
@@ -59,18 +60,23 @@ export interface SweepReport {
 }
 
 export interface Engine {
-  /** The same for what happens under an invocation: its requests are counted there, and its drains share what they leave. */
-  under(invocation: Invocation): Engine;
+  /** The same as one caller has it: see Caller. What a caller makes ready wakes a drain by itself, where it can keep one alive. */
+  under(caller: Caller): Engine;
   readonly config: Config;
   readonly queues: ReadonlyMap<string, AnyQueue>;
   /** Who sends webhooks. */
   readonly sources: Sources;
+  /**
+   * Sees to it that this ends though the answer is sent, or the caller hangs up: the platform cancels all else then. Where no platform
+   * keeps anything alive it just goes on.
+   */
+  keepAlive(work: Promise<unknown>): void;
   /** @throws InvalidMessage, StorageError, RequestMismatch */
   enqueue(drafts: Draft[], name?: RequestName, origin?: Origin): Promise<Enqueued>;
-  /** @returns with `wake` where the caller should start a drain. @throws StorageError */
-  receive(request: Receive): Promise<Received & { wake?: true }>;
-  /** @returns with `wake` where the caller should start a drain. @throws StorageError */
-  settle(request: Settle): Promise<Settled & { wake?: true }>;
+  /** @throws StorageError */
+  receive(request: Receive): Promise<Received>;
+  /** @throws StorageError */
+  settle(request: Settle): Promise<Settled>;
   readonly operator: Operator;
   readonly inspector: Inspector;
   readonly rings: Rings;
@@ -90,13 +96,13 @@ export interface Engine {
    * @throws StorageError
    */
   drainWoken(): Promise<DrainReport | undefined>;
-  /** Wakes a drainer that is bound, for now or for this instant, epoch ms; without one it is `drainWoken`. @throws StorageError */
-  wake(dueAt?: number): Promise<void>;
+  /** Starts a drain for what nobody was woken for, if there is anything, and tells a drainer of what is due. */
+  attendClaims(): void;
   /** What the alarm of a drainer runs: it takes as much as a drain of cron. @throws StorageError */
   drainAlarmed(watch: Watch): Promise<Round>;
   /** Where some are bound. */
   readonly drainers: Drainers | undefined;
-  /** Whether one of the two below has something to tell. */
+  /** Whether `attendClaims` would do something. */
   hasClaims(): boolean;
   /** Whether work is left, or became ready, that nobody was woken for. Told once: whoever asks has to start a drain. */
   claimsDrain(): boolean;
@@ -112,6 +118,16 @@ export interface Engine {
   tick(asked?: 'asked'): Promise<{ sweep: SweepReport; drain?: DrainReport }>;
   /** Whether storage can be trusted. @throws StorageError where it does not answer or may not be written */
   health(): Promise<Health>;
+}
+
+/** Who asks something of the engine: a request, a tick, or code of the Worker. */
+export interface Caller {
+  /** Its requests are counted there, and its drains share what they leave. */
+  invocation: Invocation;
+  /** What keeps work alive behind its answer. Without one it wakes no drain, which would end with it: others do. */
+  context?: Waits | undefined;
+  /** It is code of the Worker: it may go on to enqueue, and drains leave it some requests for that. */
+  isCode?: boolean;
 }
 
 /** What a drain needs for itself: sweep, exchanges, and scripts that storage has to be told again. */
@@ -393,7 +409,7 @@ export function openEngine(
     if (at < Number.POSITIVE_INFINITY && !(await wakeDrainer(at, invocation)) && isLeft) noteWork();
   };
   /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
-  const wakeOf = (drafts: Draft[], wakes = true) => {
+  const wakeOf = (drafts: Draft[], wakes: boolean) => {
     const queuesOf = drafts.flatMap(({ queue }) => (queue?.pool === DRAINED ? [queue.timeoutMs] : []));
     if (!wakes && queuesOf.length > 0) noteWork();
     return wakes && wakeFor(fresh, queuesOf);
@@ -406,9 +422,11 @@ export function openEngine(
   );
   const health = healthCheck(send, prefix, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS });
 
-  /** @param shared by all that is asked of this engine; without one, each drain has an invocation of its own */
-  const under = (shared?: Invocation): Engine => {
+  /** @param caller without one each drain has an invocation of its own, and whoever asks starts them by itself */
+  const under = (caller?: Caller): Engine => {
+    const { invocation: shared, context, isCode = false } = caller ?? {};
     const invocation = () => shared ?? new Invocation();
+    const wakes = !caller || context !== undefined;
     const runner = shared
       ? scriptRunner({
           send: noticing(shared, send),
@@ -421,14 +439,32 @@ export function openEngine(
     const scheduleStore = lazily(() => openScheduleStore({ runner, prefix }));
     const operations = lazily(() => openOperations({ runner, prefix, onWork: noteWork }));
     const inspector = lazily(() => openInspector(operations(), queues));
-    const operator = lazily(() =>
-      openOperator(operations(), config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (shared?.requests ?? 0)),
-    );
-    const topics = lazily(() => {
-      const opened = openTopics({ topics: openTopicStore({ runner, prefix }), store: store(), queues, wakeOf });
+    const operator = lazily((): Operator => {
+      const opened = openOperator(operations(), config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (shared?.requests ?? 0));
       return {
         ...opened,
-        publish: async (...all: Parameters<Topics['publish']>) => noteDue(await opened.publish(...all)),
+        async override(queue, overrides) {
+          await opened.override(queue, overrides);
+          if (!overrides.paused && queue.pool === DRAINED) attend(true); // what waited for it may go
+        },
+        async redrive(...which) {
+          const messages = await opened.redrive(...which);
+          attend(messages.some(({ status }) => status === 'redriven'));
+          return messages;
+        },
+      };
+    });
+    const topics = lazily(() => {
+      const opened = openTopics({
+        topics: openTopicStore({ runner, prefix }),
+        store: store(),
+        queues,
+        wakeOf: (drafts) => wakeOf(drafts, wakes),
+        wakes,
+      });
+      return {
+        ...opened,
+        publish: (...all: Parameters<Topics['publish']>) => waking(2, () => opened.publish(...all)), // it reads the subscriptions first
       };
     });
     const rings = lazily(() => openRings({ runner, prefix }));
@@ -443,8 +479,46 @@ export function openEngine(
       atWork.look?.();
       return undefined;
     };
-    const consuming = <Answer>(consume: (store: Store) => Promise<Answer>) =>
-      consumeFiring(store(), scheduleStore(), known, consume);
+    /** Wakes a drainer that is bound, for now or for this instant, epoch ms; without one it drains here. */
+    const startDrain = async (at: number) => {
+      if (await wakeDrainer(at, shared)) return;
+      const isFar = at - Date.now() > woken.takesMs; // cron's is the drain for that
+      if (!isFar) await drainWoken();
+    };
+    /** Its failure is told to the log only: the messages are stored, and cron drains them. */
+    const wakeDrain = (at: number) =>
+      context?.waitUntil(
+        startDrain(at).catch((error: unknown) => {
+          const reason = error instanceof StorageError ? error.message : nameOfError(error);
+          logError('woken drain failed', { reason });
+        }),
+      );
+    /**
+     * For what a drain has left, or this caller made ready, or is due later where a drainer has to be told.
+     * @param wake whether a drain is wanted in any case: it may be the one that left something, so that stays noted for the next
+     */
+    const attend = (wake: boolean) => {
+      if (!context) return;
+      if (wake || claimsDrain()) wakeDrain(Date.now());
+      const at = claimsDue();
+      if (at < Number.POSITIVE_INFINITY) wakeDrain(at);
+    };
+    /** @param requests to storage that code of the Worker makes by it */
+    const waking = async <Answer extends { wake: boolean; dueInMs?: number }>(
+      requests: number,
+      work: () => Promise<Answer>,
+    ) => {
+      if (isCode) shared?.noteCaller(requests, Date.now());
+      const answer = noteDue(await work());
+      if (isCode) shared?.noteCaller(0, Date.now());
+      attend(answer.wake);
+      return answer;
+    };
+    const consuming = async <Answer>(consume: (store: Store) => Promise<Answer>) => {
+      const { wake = false, ...answer } = await consumeFiring(store(), scheduleStore(), known, consume);
+      attend(wake);
+      return answer as Answer;
+    };
     return {
       under,
       config,
@@ -452,11 +526,12 @@ export function openEngine(
       sources: counting,
       async enqueue(drafts, name, origin = {}) {
         if (shared && batchOf) shared.requests += 1; // the export of its span
-        const enqueuing = tracedEnqueue(batchOf?.(), drafts, origin, (traceparent) =>
-          enqueueDrafts(store(), queues, drafts, { ...name, wake: wakeOf(drafts, origin.wakes) }, traceparent),
-        );
-        return noteDue(await enqueuing);
+        const storing = (traceparent?: string) =>
+          enqueueDrafts(store(), queues, drafts, { ...name, wake: wakeOf(drafts, wakes) }, traceparent);
+        const exporting = { ...origin, waitUntil: (exported: Promise<unknown>) => context?.waitUntil(exported) };
+        return waking(1, () => tracedEnqueue(batchOf?.(), drafts, exporting, storing));
       },
+      keepAlive: (work) => (context ?? FLOATING).waitUntil(work),
       receive: (request) => consuming((consumed) => receive(consumed, request)),
       settle: (request) => consuming((consumed) => settle(consumed, request)),
       get schedules() {
@@ -489,11 +564,7 @@ export function openEngine(
       drain: (timeMs) =>
         attending(invocation(), (attention, of) => drainWithin(budgetFor(lifeOf(timeMs, timeoutsMs), of), attention)),
       drainWoken,
-      async wake(at = Date.now()) {
-        if (await wakeDrainer(at, shared)) return;
-        const isFar = at - Date.now() > woken.takesMs; // cron's is the drain for that
-        if (!isFar) await drainWoken();
-      },
+      attendClaims: () => attend(false),
       async drainAlarmed({ attention: asked, onBusy }) {
         const alarm = (attention: Attention, of: Invocation) =>
           drainWithin(budgetFor(alarmed, of), attention, { onBusy });

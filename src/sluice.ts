@@ -3,16 +3,15 @@
 import { queuesNamed, type Receipt } from './broker/producer.ts';
 import type { Draft } from './broker/validate.ts';
 import { type Alarms, Drainer } from './drain/drainer.ts';
-import { type Engine, openEngine } from './engine.ts';
-import { InvalidMessage, type Issue, StorageError } from './errors.ts';
+import { type Caller, type Engine, openEngine } from './engine.ts';
+import { InvalidMessage, type Issue } from './errors.ts';
 import { createApp, type EdgeFunction } from './http/app.ts';
 import { isObject } from './http/body.ts';
-import { logError, nameOfError } from './log.ts';
 import type { MessageOptions } from './message/options.ts';
 import type { AnyQueue, Queue } from './queue/queue.ts';
 import { rehearse } from './rehearsal.ts';
 import { type Ring, ringOf } from './rings/ring.ts';
-import { type Invocation, invocationOf } from './runtime/invocation.ts';
+import { invocationOf } from './runtime/invocation.ts';
 import { checkRuntime, isWorkers } from './runtime/runtime.ts';
 import { FLOATING, type Waits } from './runtime/wait-until.ts';
 import type { Schedule } from './schedules/definition.ts';
@@ -119,20 +118,20 @@ export function createSluice<Env extends object>({
   checkSchedules(schedules, byName);
   const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules });
   const engines = remembered(open);
-  const app = createApp(functions, (env, context) => engines.of(env).under(invocationOf(context)));
+  const app = createApp(functions, (env, context) => engines.of(env).under(callerOf(context)));
   if (isWorkers()) rehearse(queues, { open: engines.of, app }); // elsewhere a process is loaded once, and nobody counts
   return {
     async fetch(request, env, context = FLOATING) {
       const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used
       const engine = engines.known(env); // none where the settings are bad
-      if (engine?.hasClaims()) wakeClaimed(engine.under(invocationOf(context)), context);
+      if (engine?.hasClaims()) engine.under(callerOf(context)).attendClaims();
       return response;
     },
     async scheduled(_controller, env, context) {
-      await engines.of(env).under(invocationOf(context)).tick(); // awaited: what it throws shows up as a failed cron event
+      await engines.of(env).under(callerOf(context)).tick(); // awaited: what it throws shows up as a failed cron event
     },
-    producer: (env, context) => producerOf(callerOf(engines.of(env), context)),
-    named: (env, context) => namedProducerOf(callerOf(engines.of(env), context)),
+    producer: (env, context) => producerOf(engines.of(env).under({ ...callerOf(context), isCode: true })),
+    named: (env, context) => namedProducerOf(engines.of(env).under({ ...callerOf(context), isCode: true })),
     drainer: (env, { storage, id }) => drainerFor(engines.of(env), storage, id),
     ring: (env, name) => ringOf(engines.of(env).rings, name),
   };
@@ -152,20 +151,9 @@ function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQu
 const NO_OPTIONS = {};
 const NO_LIST: Issue = { field: 'messages', code: 'invalid', message: 'must be a list of messages' };
 
-/** Code in the Worker, or in another, that enqueues. */
-interface Caller {
-  /** Under its invocation. */
-  engine: Engine;
-  context: Waits | undefined;
-  invocation: Invocation;
-}
+const callerOf = (context?: Waits): Caller => ({ invocation: invocationOf(context), context });
 
-function callerOf(engine: Engine, context: Waits | undefined): Caller {
-  const invocation = invocationOf(context);
-  return { engine: engine.under(invocation), context, invocation };
-}
-
-function producerOf(caller: Caller): Producer {
+function producerOf(engine: Engine): Producer {
   const store = (messages: BatchMessage[], many: boolean) => {
     const drafts = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
       queue,
@@ -173,19 +161,13 @@ function producerOf(caller: Caller): Producer {
       options,
       at: many ? `messages[${i}].` : '',
     }));
-    return storeFor(caller, drafts);
+    return storeFor(engine, drafts);
   };
   return {
     enqueueMany: (messages) => store(messages, true),
     async publish(topic, type, body, options) {
-      const { engine, context, invocation } = caller;
       const permitted = () => {}; // code of the deployment may reach every queue
-      const publication = { ...options, type, body };
-      invocation.noteCaller(2, Date.now()); // it reads the subscriptions first
-      const published = engine.topics.publish(topic, publication, permitted, undefined, context !== undefined);
-      const { receipts, wake } = await published;
-      wakeIf(caller, wake);
-      return receipts;
+      return (await engine.topics.publish(topic, { ...options, type, body }, permitted)).receipts;
     },
     async enqueue(queue, body, options) {
       const [receipt] = await store([{ queue, body, ...(options ? { options } : {}) }], false);
@@ -194,11 +176,11 @@ function producerOf(caller: Caller): Producer {
   };
 }
 
-function namedProducerOf(caller: Caller): NamedProducer {
-  const { queues } = caller.engine;
+function namedProducerOf(engine: Engine): NamedProducer {
+  const { queues } = engine;
   return {
     async enqueue(name, body, options = NO_OPTIONS) {
-      const [receipt] = await storeFor(caller, [{ queue: queues.get(name), body, options, at: '' }]);
+      const [receipt] = await storeFor(engine, [{ queue: queues.get(name), body, options, at: '' }]);
       return receipt as Receipt;
     },
     async enqueueMany(messages: unknown) {
@@ -207,48 +189,17 @@ function namedProducerOf(caller: Caller): NamedProducer {
         const { queue, body, ...options } = (isObject(message) ? message : NO_OPTIONS) as NamedMessage;
         return { queue: queues.get(queue), body, options, at: `messages[${i}].` };
       });
-      return storeFor(caller, drafts);
+      return storeFor(engine, drafts);
     },
   };
 }
 
-async function storeFor(caller: Caller, drafts: Draft[]): Promise<Receipt[]> {
-  const { engine, context, invocation } = caller;
-  const waitUntil = (exported: Promise<unknown>) => context?.waitUntil(exported);
-  invocation.noteCaller(1, Date.now());
-  const { receipts, wake } = await engine.enqueue(drafts, undefined, { waitUntil, wakes: context !== undefined });
-  wakeIf(caller, wake);
-  return receipts;
-}
-
-function wakeIf({ engine, context, invocation }: Caller, wake: boolean): void {
-  invocation.noteCaller(0, Date.now());
-  if (context) wakeClaimed(engine, context, wake);
-}
-
-/**
- * For what a drain has left, or this request made ready, or is due later where a drainer has to be told.
- * @param wake whether this caller wakes in any case: its drain may be the one that left something, so that stays noted for the next
- */
-function wakeClaimed(engine: Engine, context: Waits, wake = false): void {
-  if (wake || engine.claimsDrain()) wakeDrain(engine, context);
-  const dueAt = engine.claimsDue();
-  if (dueAt < Number.POSITIVE_INFINITY) wakeDrain(engine, context, dueAt);
+async function storeFor(engine: Engine, drafts: Draft[]): Promise<Receipt[]> {
+  return (await engine.enqueue(drafts)).receipts;
 }
 
 function drainerFor(engine: Engine, alarms: Alarms, id: DrainerState['id']): Drainer {
   return new Drainer({ alarms, drain: engine.drainAlarmed, next: engine.drainers?.behind(id) });
-}
-
-/**
- * Starts a drain behind the answer, or has the one look again that is at work there; a drainer does both where it is bound. Its failure
- * is told to the log only: the messages are stored, and cron drains them.
- */
-export function wakeDrain(engine: Engine, context: Waits, dueAt?: number): void {
-  const drained = engine.wake(dueAt).catch((error: unknown) => {
-    logError('woken drain failed', { reason: error instanceof StorageError ? error.message : nameOfError(error) });
-  });
-  context.waitUntil(drained);
 }
 
 /** Bindings are the same object for as long as the isolate lives; settings are read once for each. */

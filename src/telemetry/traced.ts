@@ -12,17 +12,16 @@ import type { OpenSpan, SpanBatch } from './tracing.ts';
 export interface Origin {
   /** The W3C trace context of the caller; what is none is ignored. */
   traceparent?: string | undefined;
-  /** Keeps the export of its span alive behind the answer. */
-  waitUntil?: ((exported: Promise<unknown>) => void) | undefined;
-  /** Whether the caller can start a drain; it can where that is left out. Who cannot must not be asked to in place of others. */
-  wakes?: boolean | undefined;
 }
 
-/** @param enqueue is given what its messages carry: the trace of the caller, or below it that of this enqueue */
+/**
+ * @param waitUntil keeps the export of its span alive behind the answer
+ * @param enqueue is given what its messages carry: the trace of the caller, or below it that of this enqueue
+ */
 export async function tracedEnqueue(
   spans: SpanBatch | undefined,
   drafts: Draft[],
-  { traceparent, waitUntil }: Origin,
+  { traceparent, waitUntil }: Origin & { waitUntil(exported: Promise<unknown>): void },
   enqueue: (traceparent: string | undefined) => Promise<Enqueued>,
 ): Promise<Enqueued> {
   if (!spans) return enqueue(passedOn(traceparent));
@@ -37,7 +36,7 @@ export async function tracedEnqueue(
     span.end(nameOfError(error));
     throw error;
   } finally {
-    waitUntil?.(spans.flush());
+    waitUntil(spans.flush());
   }
 }
 

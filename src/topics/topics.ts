@@ -76,7 +76,6 @@ export interface Topics {
   /**
    * @param publication judged by `Publication`
    * @param permit throws where the caller may not reach a queue: then nothing is published
-   * @param wakes whether the caller can start a drain; it can where that is left out
    * @throws InvalidMessage, StorageError, RequestMismatch, UnknownTopic
    */
   publish(
@@ -84,7 +83,6 @@ export interface Topics {
     publication: unknown,
     permit: (queue: string) => void,
     name?: RequestName,
-    wakes?: boolean,
   ): Promise<Omit<Enqueued, 'receipts'> & { receipts: Published[] }>;
 }
 
@@ -93,7 +91,9 @@ export interface TopicsOptions {
   store: Store;
   queues: Queues;
   /** What an enqueue of these has to know of the drain that it would wake. */
-  wakeOf(drafts: Draft[], wakes: boolean): Wake | false;
+  wakeOf(drafts: Draft[]): Wake | false;
+  /** Whether the caller can start a drain. */
+  wakes: boolean;
 }
 
 /** The most bytes of one subscription. */
@@ -137,9 +137,9 @@ async function enable(
 
 async function publish(
   options: TopicsOptions,
-  ...[topic, publication, permit, name, wakes = true]: Parameters<Topics['publish']>
+  ...[topic, publication, permit, name]: Parameters<Topics['publish']>
 ): ReturnType<Topics['publish']> {
-  const { topics, store, queues, wakeOf } = options;
+  const { topics, store, queues, wakeOf, wakes } = options;
   const { type, body, ...shared } = published(publication);
   const { subscriptions, applied } = await topics.read(topic, name?.token);
   if (applied) {
@@ -154,10 +154,10 @@ async function publish(
   if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
   const drafts = await Promise.all(matching.map((one) => draftFor(topic, type, body, shared, one, queues)));
   const named = name && { ...name, note: noteOf(matching) };
-  const answer = await enqueueDrafts(store, queues, drafts, { ...named, wake: wakeOf(drafts, wakes) });
+  const answer = await enqueueDrafts(store, queues, drafts, { ...named, wake: wakeOf(drafts) });
   if (name && answer.repeated) {
     // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
-    return publish(options, topic, publication, permit, name, wakes);
+    return publish(options, topic, publication, permit, name);
   }
   const receipts = answer.receipts.map((receipt, i) => ({ ...receipt, subscription: matching[i]?.id ?? '' }));
   return { ...answer, receipts };

@@ -22,8 +22,6 @@ export interface Ingested {
   taken: Taken;
   reply: Reply;
   receipts: Receipt[];
-  /** The caller should start a drain. */
-  wake: boolean;
 }
 
 export interface Ingest {
@@ -59,9 +57,9 @@ export async function ingest(
   const kept = keptHeaders(source, headers);
   const targets = targetsOf(source, body(), kept, queues);
   const { reply } = source;
-  if (targets.length === 0) return { taken: 'ignored', reply, receipts: [], wake: false };
+  if (targets.length === 0) return { taken: 'ignored', reply, receipts: [] };
   const dedup = await dedupOf(source, arrived, id);
-  const { receipts, wake } = await enqueue(
+  const { receipts } = await enqueue(
     targets.map(({ queue, ...options }, place) => ({
       queue,
       body: body(),
@@ -70,10 +68,10 @@ export async function ingest(
       at: '',
     })),
   );
-  return { taken: receipts.every(({ duplicate }) => duplicate) ? 'duplicates' : 'accepted', reply, receipts, wake };
+  return { taken: receipts.every(({ duplicate }) => duplicate) ? 'duplicates' : 'accepted', reply, receipts };
 }
 
-const greeted = (reply: Reply): Ingested => ({ taken: 'handshakes', reply, receipts: [], wake: false });
+const greeted = (reply: Reply): Ingested => ({ taken: 'handshakes', reply, receipts: [] });
 
 /** By what each message of a delivery is known when that comes again; by nothing where the source does not want it. */
 async function dedupOf(source: AnySource, arrived: Arrived, id: string | undefined) {

@@ -4,6 +4,7 @@ import { type Outbox, startOutbox } from '../../examples/demo/outbox.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { openEngine } from '../../src/engine.ts';
 import { defineQueue } from '../../src/index.ts';
+import { Invocation } from '../../src/runtime/invocation.ts';
 import { builtOnce } from '../support/built-once.ts';
 import { FREE } from './limits.ts';
 import { openPlatform } from './platform.ts';
@@ -42,9 +43,9 @@ async function ofTheBox(): Promise<number> {
 /** Without any Worker, so that none drains. */
 async function enqueue(env: object): Promise<void> {
   const queue = defineQueue('github.activity', { kind: 'push', priority: 7 });
-  const engine = openEngine(env, new Map([[queue.name, queue]]));
+  const engine = openEngine(env, new Map([[queue.name, queue]])).under({ invocation: new Invocation() });
   const drafts = Array.from({ length: MESSAGES }, (_, i) => ({ queue, body: { i }, options: {}, at: '' }));
-  await engine.enqueue(drafts, undefined, { wakes: false });
+  await engine.enqueue(drafts);
 }
 
 // What else the machine does at the moment, to the caches say, is in the figures: it may try again.

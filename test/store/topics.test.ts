@@ -35,7 +35,7 @@ const name = (token: string, fingerprint = 'f') => ({ token, fingerprint, recogn
 
 function topicsOn(bench: Bench): Topics {
   const topics = openTopicStore({ runner: bench.runner(), prefix: bench.prefix });
-  return openTopics({ topics, store: bench.store, queues, wakeOf: () => COMMON_WAKE });
+  return openTopics({ topics, store: bench.store, queues, wakeOf: () => COMMON_WAKE, wakes: true });
 }
 
 /** Publishes, and tells the bench what lives now. */

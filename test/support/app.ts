@@ -5,7 +5,7 @@ import { FLOATING } from '../../src/runtime/wait-until.ts';
 
 /** @param engine as much of one as these functions ask */
 export function appOf(functions: EdgeFunction[], engine: object) {
-  const app = createApp(functions, () => engine as Engine);
+  const app = createApp(functions, () => ({ keepAlive: FLOATING.waitUntil, ...engine }) as Engine);
   return {
     request: async (path: string, init: RequestInit = {}, env: object = {}) =>
       app.request(path, init, env, FLOATING as ExecutionContext),

@@ -12,7 +12,7 @@ export const drain: EdgeFunction = (app) => {
     const { wait } = readQuery(c, Drain);
     const ticking = c.var.engine.tick('asked');
     if (wait === 'true') return c.json(await outliving(c, ticking));
-    c.executionCtx.waitUntil(ticking); // its failure is one of the Worker
+    c.var.engine.keepAlive(ticking); // its failure is one of the Worker
     return c.json({}, 202);
   });
 };

@@ -3,7 +3,6 @@ import type { Context } from 'hono';
 import { queuesNamed, type Receipt } from '../../broker/producer.ts';
 import type { Draft } from '../../broker/validate.ts';
 import { InvalidMessage, type Issue } from '../../errors.ts';
-import { wakeDrain } from '../../sluice.ts';
 import type { EdgeFunction, SluiceEnv } from '../app.ts';
 import { allow, permit } from '../auth.ts';
 import { isObject, limitBody, readObject, requestName } from '../body.ts';
@@ -32,10 +31,8 @@ async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]
   for (const queue of drafts.flatMap(({ options }) => queuesNamed(options))) permit(token, queue);
   const storing = engine.enqueue(drafts, await requestName(c), {
     traceparent: c.req.header('traceparent'),
-    waitUntil: (exported) => c.executionCtx.waitUntil(exported),
   });
-  const { receipts, wake, repeated } = await outliving(c, storing);
-  if (wake) wakeDrain(engine, c.executionCtx);
+  const { receipts, repeated } = await outliving(c, storing);
   if (repeated) c.header('Idempotent-Replayed', 'true');
   return receipts;
 }

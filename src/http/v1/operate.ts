@@ -1,10 +1,8 @@
 /** The edge function for operators: look at queues and messages, cancel, pause, purge, redrive, audit. */
 import type { Context } from 'hono';
-import type * as z from 'zod/mini';
 import type { NamedQueue, Overrides } from '../../broker/admin.ts';
-import { DRAINED, QUEUE_NAME } from '../../message/message.ts';
+import { QUEUE_NAME } from '../../message/message.ts';
 import type { AnyQueue } from '../../queue/queue.ts';
-import { wakeDrain } from '../../sluice.ts';
 import type { EdgeFunction, SluiceEnv } from '../app.ts';
 import { ANY_QUEUE, allow, isPermitted, permit } from '../auth.ts';
 import { limitBody, readQuery, readValid } from '../body.ts';
@@ -57,7 +55,7 @@ export const operate: EdgeFunction = (app) => {
 
   app.post('/v1/queues/:queue/dead/redrive', allow('operate'), limitBody, async (c) => {
     const queue = await named(c);
-    return c.json({ messages: await outliving(c, redrive(c, queue, await readValid(c, Redrive))) });
+    return c.json({ messages: await outliving(c, c.var.engine.operator.redrive(queue, await readValid(c, Redrive))) });
   });
 
   app.delete('/v1/queues/:queue/dead', allow('operate'), async (c) => {
@@ -79,21 +77,9 @@ export const operate: EdgeFunction = (app) => {
   });
 };
 
-async function redrive(
-  { var: { engine }, executionCtx }: Context<SluiceEnv>,
-  queue: NamedQueue,
-  which: z.infer<typeof Redrive>,
-) {
-  const messages = await engine.operator.redrive(queue, which);
-  if (messages.some(({ status }) => status === 'redriven')) wakeDrain(engine, executionCtx);
-  return messages;
-}
-
 async function override(c: Context<SluiceEnv>, overrides: Overrides): Promise<Response> {
-  const { engine } = c.var;
   const queue = await named(c);
-  await outliving(c, engine.operator.override(queue, overrides)); // it may take two steps
-  if (!overrides.paused && queue.pool === DRAINED) wakeDrain(engine, c.executionCtx); // what waited for it may go
+  await outliving(c, c.var.engine.operator.override(queue, overrides)); // it may take two steps
   return c.json({ queue: queue.name, ...overrides });
 }
 

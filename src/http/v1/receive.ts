@@ -1,7 +1,6 @@
 /** The edge function for consumers elsewhere: receive messages of pulled queues, and settle them, one round trip each. */
 import type { Context } from 'hono';
 import { InvalidMessage } from '../../errors.ts';
-import { wakeDrain } from '../../sluice.ts';
 import type { EdgeFunction, SluiceEnv } from '../app.ts';
 import { allow, permit } from '../auth.ts';
 import { limitBody, readValid } from '../body.ts';
@@ -13,8 +12,7 @@ export const receive: EdgeFunction = (app) => {
   app.post('/v1/receive', allow('receive'), limitBody, async (c) => {
     const { queues, max, visibility } = await readValid(c, ReceiveRequest);
     const name = await nameLease(c, pulled(c, queues));
-    const { wake, ...received } = await c.var.engine.receive({ ...name, queues, max, visibilityMs: visibility });
-    if (wake) wakeDrain(c.var.engine, c.executionCtx);
+    const received = await c.var.engine.receive({ ...name, queues, max, visibilityMs: visibility });
     if (received.messages.length === 0 && received.nextInMs !== undefined) {
       c.header('Retry-After', String(Math.ceil(received.nextInMs / 1_000)));
     }
@@ -28,13 +26,12 @@ export const receive: EdgeFunction = (app) => {
     for (const queue of queues) permit(c.var.token, queue);
     const { settle, extend, receive: more } = await readValid(c, SettleRequest);
     if (more) checkWithin(queues, pulled(c, more.queues));
-    const { wake, ...settled } = await c.var.engine.settle({
+    const settled = await c.var.engine.settle({
       lease,
       settlements: settle,
       extendMs: extend,
       ...(more ? { more } : {}),
     });
-    if (wake) wakeDrain(c.var.engine, c.executionCtx);
     return c.json(settled);
   });
 };

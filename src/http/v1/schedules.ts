@@ -2,7 +2,6 @@
 import type { Context } from 'hono';
 import type { Refused } from '../../schedules/admin.ts';
 import { definitionOf, SCHEDULE_ID, ScheduleRequest } from '../../schedules/definition.ts';
-import { wakeDrain } from '../../sluice.ts';
 import type { EdgeFunction, SluiceEnv } from '../app.ts';
 import { allow, isPermitted, permit } from '../auth.ts';
 import { limitBody, readQuery, readValid, requestName } from '../body.ts';
@@ -33,8 +32,7 @@ export const schedules: EdgeFunction = (app) => {
   app.post('/v1/schedules/:schedule/run', allow('operate'), async (c) => {
     const { engine } = c.var;
     const draft = found(c, await engine.schedules.draft(idOf(c), permitting(c)));
-    const { receipts, wake, repeated } = await outliving(c, engine.enqueue([draft], await requestName(c)));
-    if (wake) wakeDrain(engine, c.executionCtx);
+    const { receipts, repeated } = await outliving(c, engine.enqueue([draft], await requestName(c)));
     if (repeated) c.header('Idempotent-Replayed', 'true');
     return c.json(receipts[0], receipts[0]?.duplicate ? 200 : 202);
   });

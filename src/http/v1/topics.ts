@@ -1,7 +1,6 @@
 /** The edge function for topics: who is subscribed to what, and publishing to all of them. */
 import type { Context } from 'hono';
 import { QUEUE_NAME } from '../../message/message.ts';
-import { wakeDrain } from '../../sluice.ts';
 import type { Subscribed } from '../../topics/topics.ts';
 import type { EdgeFunction, SluiceEnv } from '../app.ts';
 import { allow, isPermitted, permit } from '../auth.ts';
@@ -49,8 +48,7 @@ export const topics: EdgeFunction = (app) => {
     const { engine, token } = c.var;
     const permitted = (queue: string) => permit(token, queue);
     const publishing = engine.topics.publish(named(c, 'topic'), await readObject(c), permitted, await requestName(c));
-    const { receipts, wake, repeated } = await outliving(c, publishing);
-    if (wake) wakeDrain(engine, c.executionCtx);
+    const { receipts, repeated } = await outliving(c, publishing);
     if (repeated) c.header('Idempotent-Replayed', 'true');
     return c.json({ messages: receipts }, 202);
   });

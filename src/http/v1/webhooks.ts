@@ -2,7 +2,6 @@
 import type { Context } from 'hono';
 import { InvalidMessage } from '../../errors.ts';
 import { logError } from '../../log.ts';
-import { wakeDrain } from '../../sluice.ts';
 import type { Reply } from '../../webhooks/handshake.ts';
 import { type Ingested, ingest, type Taken } from '../../webhooks/ingest.ts';
 import { readBytes } from '../../webhooks/read-bytes.ts';
@@ -21,9 +20,8 @@ export const webhooks: EdgeFunction = (app) => {
     if (!methods.includes(c.req.method)) {
       throw new Problem('method_not_allowed', undefined, undefined, { allow: methods.join(', ') });
     }
-    const { taken, reply, receipts, wake } = await counted(c, source, () => take(c, source));
+    const { taken, reply, receipts } = await counted(c, source, () => take(c, source));
     count(c, source, taken);
-    if (wake) wakeDrain(c.var.engine, c.executionCtx);
     if (taken === 'duplicates') c.header('Idempotent-Replayed', 'true');
     if (receipts.length > 0) c.header('Sluice-Messages', receipts.map(({ queue, id }) => `${queue}/${id}`).join(', '));
     return answer(c, reply);
@@ -106,7 +104,8 @@ function causeOf(error: unknown): string {
 }
 
 function count(c: Context<SluiceEnv>, source: AnySource, what: Taken | Reason): void {
-  c.var.engine.sources.count(source, what, (writing) => c.executionCtx.waitUntil(writing));
+  const { engine } = c.var;
+  engine.sources.count(source, what, engine.keepAlive);
 }
 
 function answer(c: Context<SluiceEnv>, { status, type = 'text/plain;charset=UTF-8', body = '', headers = {} }: Reply) {

@@ -69,18 +69,18 @@ export class UnknownTopic extends Error {
   override readonly name = 'UnknownTopic';
 }
 
-/** Thrown by a handler: try again, after this delay instead of the queue's backoff. */
+/** Thrown by a handler, in a Worker or of a consumer elsewhere: try again, after this delay instead of the queue's backoff. */
 export class RetryLater extends Error {
   override readonly name = 'RetryLater';
   readonly delayMs: number;
 
-  constructor(delayMs: number, reason: string) {
+  constructor(delayMs: number, reason = 'the handler asked for a later try') {
     super(reason);
     this.delayMs = delayMs;
   }
 }
 
-/** Thrown by a handler: do not try again, make it a dead letter now. */
+/** Thrown by a handler, in a Worker or of a consumer elsewhere: do not try again, make it a dead letter now. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 }

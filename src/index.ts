@@ -46,7 +46,7 @@ export {
 } from './webhooks/source.ts';
 
 /** `throw retryIn('5m', 'rate limited')` in a handler: try again after this delay instead of the queue's backoff. */
-export function retryIn(delay: Duration, reason = 'the handler asked for a later try'): RetryLater {
+export function retryIn(delay: Duration, reason?: string): RetryLater {
   return new RetryLater(toMs(delay, 'delay'), reason);
 }
 

@@ -4,9 +4,8 @@
  * One exchange is in flight at a time, and handlers run meanwhile. An exchange that fails is made again until it is answered:
  * the lease keeps what it settles. Waiting ends early when a handler ends or the signal is aborted.
  */
-import type { Duration } from '../formats/duration.ts';
+import { type Duration, parseDuration } from '../formats/duration.ts';
 import { type ConsumeHandler, deliver } from './delivery.ts';
-import { toMs } from './duration.ts';
 import { isTemporary } from './error.ts';
 import { type Lease, receive } from './lease.ts';
 import { nameOf, type QueueRef } from './queue-ref.ts';
@@ -100,7 +99,7 @@ class Consumption<Body> {
     this.#handler = handler;
     const defaults = { visibility: '30s', idleMs: { least: 1_000, most: 30_000 }, graceMs: 10_000 };
     this.#options = { ...defaults, ...options, signal, concurrency, max: Math.max(concurrency, max) };
-    this.#visibilityMs = toMs(this.#options.visibility);
+    this.#visibilityMs = parseDuration(this.#options.visibility) ?? 0; // the server is the judge of its form
     this.#places = new Map(queues.map((queue, place) => [nameOf(queue), place]));
     this.#idleMs = this.#options.idleMs.least;
   }

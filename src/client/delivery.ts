@@ -1,4 +1,7 @@
 /** Delivery: one message to the handler, and what its end means for the message. Knows nothing of leases or time. */
+import { Refusal, RetryLater } from '../errors.ts';
+import { isDelay } from '../formats/duration.ts';
+import { describe, isA, KEPT_LENGTH } from '../formats/thrown.ts';
 import type { ReceivedMessage, Settlement } from './wire.ts';
 
 export type ConsumeHandler<Body = unknown> = (
@@ -6,10 +9,6 @@ export type ConsumeHandler<Body = unknown> = (
   /** `signal` is aborted when the message was cancelled, the lease was lost, or the consumer's grace is over. */
   context: { signal: AbortSignal },
 ) => unknown;
-
-/** Of the API: a longer text is cut, a longer delay is no delay. */
-const MAX_ERROR_LENGTH = 500;
-const YEAR_MS = 365 * 86_400_000;
 
 export interface Delivered {
   settlement: Settlement;
@@ -28,31 +27,9 @@ export async function deliver<Body>(
     await handler(message, { signal });
     return { settlement: { id, attempt, outcome: 'ack' } };
   } catch (error) {
-    const text = describe(error);
-    const { name, delayMs } = traits(error);
-    if (name === 'Refusal') return { error, settlement: { id, attempt, outcome: 'dead', error: text } };
-    const isWait = name === 'RetryLater' && typeof delayMs === 'number' && delayMs >= 0 && delayMs <= YEAR_MS;
-    const delay = isWait ? { delay: delayMs } : {};
+    const text = describe(error).slice(0, KEPT_LENGTH);
+    if (isA(error, Refusal)) return { error, settlement: { id, attempt, outcome: 'dead', error: text } };
+    const delay = isA(error, RetryLater) && isDelay(error.delayMs) ? { delay: error.delayMs } : {};
     return { error, settlement: { id, attempt, outcome: 'retry', error: text, ...delay } };
-  }
-}
-
-/** A thrown Proxy may throw again when it is looked at. */
-function traits(error: unknown): { name?: unknown; delayMs?: unknown } {
-  try {
-    const { name, delayMs } = error as { name?: unknown; delayMs?: unknown };
-    return { name, delayMs };
-  } catch {
-    return {};
-  }
-}
-
-/** Anything can be thrown, also what cannot be turned into text. */
-function describe(error: unknown): string {
-  try {
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${typeof error}: ${String(error)}`;
-    return text.slice(0, MAX_ERROR_LENGTH);
-  } catch {
-    return `threw ${typeof error}`;
   }
 }

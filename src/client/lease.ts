@@ -7,6 +7,7 @@
  * have every later call refused.
  */
 import type { Duration } from '../formats/duration.ts';
+import { KEPT_LENGTH } from '../formats/thrown.ts';
 import { isTemporary } from './error.ts';
 import { nameOf, type QueueRef } from './queue-ref.ts';
 import type { Transport } from './transport.ts';
@@ -32,7 +33,6 @@ type Last = (holding: number) => Omit<SettleRequest, 'settle'>;
 
 /** Of the API. */
 const MAX_SETTLEMENTS = 100;
-const MAX_ERROR_LENGTH = 500;
 
 export class Lease<Body = unknown> {
   /** Names the queues that it is for. Whoever knows it, and has a token for each of these, may settle. */
@@ -128,7 +128,7 @@ export class Lease<Body = unknown> {
   ): Promise<Status> {
     const settlement: Settlement = { id, attempt, outcome };
     if (delay !== undefined) settlement.delay = delay;
-    if (error !== undefined) settlement.error = error.slice(0, MAX_ERROR_LENGTH);
+    if (error !== undefined) settlement.error = error.slice(0, KEPT_LENGTH);
     const settled = await this.settle([settlement]);
     return settled.at(-1)?.status ?? 'stale';
   }

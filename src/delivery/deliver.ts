@@ -1,8 +1,9 @@
 /** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MissingSecret, Refusal, RetryLater } from '../errors.ts';
-import { YEAR_MS } from '../formats/duration.ts';
+import { isDelay } from '../formats/duration.ts';
 import { toJson } from '../formats/json.ts';
+import { describe, framesOf, isA } from '../formats/thrown.ts';
 import { logError } from '../log.ts';
 import { headerOf, type NewMessage, type Opened, openEnvelope } from '../message/message.ts';
 import type { AnyQueue } from '../queue/queue.ts';
@@ -10,7 +11,6 @@ import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 import type { FailureKind, Settlement } from '../store/store.ts';
 import { type LazyController, openContext } from './context.ts';
 import { signIn } from './http.ts';
-import { describe, framesOf } from './thrown.ts';
 import { type Chain, openChain, type Prepare } from './transaction.ts';
 
 /** A message out of a lease, ready to be handled. */
@@ -138,22 +138,11 @@ function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown,
   const text = describe(error);
   if (isA(error, Refusal)) return { entry, outcome: 'dead', failure: { kind: 'refused', text } };
   const asked = isA(error, RetryLater) ? error.delayMs : undefined;
-  const settlement = retry(entry, isWait(asked) ? asked : waitMs(queue, attempt, random), 'failed', text);
+  const settlement = retry(entry, isDelay(asked) ? asked : waitMs(queue, attempt, random), 'failed', text);
   // What is thrown on purpose says why, and a destination's answer comes from elsewhere: neither asks for a line of code.
   if (settlement.failure && !queue.destination && !isA(error, RetryLater)) settlement.failure.stack = framesOf(error);
   return settlement;
 }
-
-/** A thrown Proxy may throw again when it is asked what it is. */
-function isA<Kind extends Error>(error: unknown, kind: abstract new (...args: never[]) => Kind): error is Kind {
-  try {
-    return error instanceof kind;
-  } catch {
-    return false;
-  }
-}
-
-const isWait = (wait: unknown): wait is number => typeof wait === 'number' && wait >= 0 && wait <= YEAR_MS;
 
 export function timedOut({ entry, message, queue }: Delivery, random: () => number): Settlement {
   const delayMs = waitMs(queue, message.attempt, random);
@@ -170,7 +159,7 @@ export function cutOff({ entry }: Delivery): Settlement {
 function waitMs({ backoff }: AnyQueue, attempt: number, random: () => number): number {
   try {
     const wait = backoff.waitMs(attempt, random());
-    return isWait(wait) ? wait : FALLBACK_WAIT_MS;
+    return isDelay(wait) ? wait : FALLBACK_WAIT_MS;
   } catch {
     return FALLBACK_WAIT_MS;
   }

@@ -2,8 +2,8 @@
 import type { Handler } from 'hono';
 import { Hono } from 'hono/tiny';
 import type { Token } from '../config/config.ts';
-import { describe, framesOf } from '../delivery/thrown.ts';
 import type { Engine } from '../engine.ts';
+import { describe, framesOf } from '../formats/thrown.ts';
 import { logError, nameOfError, printFailure } from '../log.ts';
 import type { Waits } from '../runtime/wait-until.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';

@@ -1,5 +1,6 @@
 /** Settlements on their way out, as settle.lua reads them. Pure. */
 import { type Measured, measuredText } from '../formats/histogram.ts';
+import { KEPT_LENGTH } from '../formats/thrown.ts';
 import type { NewMessage } from '../message/message.ts';
 import { runsOf } from './segments.ts';
 
@@ -33,8 +34,7 @@ export interface Settlement {
 
 export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lapsed' | 'missing' | 'expired';
 
-/** The most of an error's text that is kept, and of its stack. */
-const FAILURE_TEXT = 500;
+/** The most of an error's stack that is kept. */
 const STACK_TEXT = 500;
 
 const WORDS = { good: '+', bad: '-' };
@@ -118,7 +118,7 @@ function runArgs(run: Settlement[]): string[] {
 
 /** What is kept of a failure: one line of storage, the text and then the frames of the stack, a tab before each. */
 function failureText({ text, stack }: NonNullable<Settlement['failure']>): string {
-  const kept = folded(text).slice(0, FAILURE_TEXT);
+  const kept = folded(text).slice(0, KEPT_LENGTH);
   return (stack ? `${kept}\t${wholeFrames(stack)}` : kept).toWellFormed();
 }
 

@@ -1,9 +1,8 @@
-// The client can be copied out: at run time it needs its own files and what every runtime with fetch has.
+// The client stands alone: at run time it needs its own files, the errors, the formats, and what every runtime with fetch has.
 import { globSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
+import { dirname, join, normalize } from 'node:path';
 import { expect, test } from 'vitest';
-
-const files = globSync('src/client/*.ts');
 
 /** Where its imports lead, without those of types. */
 function importsOf(source: string): string[] {
@@ -11,10 +10,26 @@ function importsOf(source: string): string[] {
   return [...js.matchAll(/(?:from|import) *\(? *'([^']+)'/g)].map(([, from]) => from ?? '');
 }
 
-test.each(files)('%s imports nothing but its neighbours', (file) => {
-  const source = readFileSync(file, 'utf8');
-  expect(importsOf(source).filter((from) => !/^\.\/[a-z-]+\.ts$/.test(from))).toEqual([]);
-  expect(source).not.toMatch(/\b(process|Buffer|require)\b[.(]/);
+/** All that these files need at run time; packages by their names. */
+function reachedFrom(files: string[]): Set<string> {
+  const reached = new Set(files);
+  for (const file of reached) {
+    if (!file.endsWith('.ts')) continue;
+    for (const from of importsOf(readFileSync(file, 'utf8'))) {
+      reached.add(from.startsWith('.') ? normalize(join(dirname(file), from)) : from);
+    }
+  }
+  return reached;
+}
+
+const reached = [...reachedFrom(globSync('src/client/**/*.ts'))];
+
+test('it reaches no package, and nothing of the library but the errors and the formats', () => {
+  expect(reached.filter((path) => !/^src\/(client|formats)\/[a-z/-]+\.ts$|^src\/errors\.ts$/.test(path))).toEqual([]);
+});
+
+test.each(reached)('%s uses nothing of one runtime', (file) => {
+  expect(readFileSync(file, 'utf8')).not.toMatch(/\b(process|Buffer|require)\b[.(]/);
 });
 
 test('the rule itself sees what is wrong', () => {

@@ -1,6 +1,6 @@
 /** What the document says about schemas that they do not say themselves: names, descriptions, and forms behind refinements. */
 import * as z from 'zod/mini';
-import { YEAR_MS } from '../../formats/duration.ts';
+import { DURATION_TEXT, YEAR_MS } from '../../formats/duration.ts';
 import { DestinationFields } from '../../message/destination.ts';
 import { MessageOptions } from '../../message/options.ts';
 import { ScheduleRequest } from '../../schedules/definition.ts';
@@ -24,10 +24,6 @@ export const forms = new Map<z.core.$ZodType, object>();
 
 /** What the fields of an object mean. By object and field: one schema serves several fields. */
 export const meanings = new Map<z.core.$ZodType, Record<string, string>>();
-
-/** As parseDuration reads text; a test compares. */
-export const DURATION_TEXT =
-  '^(?=.)(\\d+(\\.\\d+)?d)?(\\d+(\\.\\d+)?h)?(\\d+(\\.\\d+)?m(?!s))?(\\d+(\\.\\d+)?s)?(\\d+ms)?$';
 
 /** Numbers and texts side by side: no value is both, so exactly one fits. */
 function duration(schema: z.core.$ZodType, leastMs: number, mostMs: number, standard?: string): void {

@@ -1,4 +1,16 @@
-/** What a handler threw, as text. Anything can be thrown, also what cannot be turned into text: none of these throws. Pure. */
+/** What a handler threw: what it is, and as text. Anything can be thrown, also what throws when it is looked at: none of these throws. Pure. */
+
+/** So many characters of its text are kept with a message. */
+export const KEPT_LENGTH = 500;
+
+/** A thrown Proxy may throw again when it is asked what it is. */
+export function isA<Kind extends Error>(error: unknown, kind: abstract new (...args: never[]) => Kind): error is Kind {
+  try {
+    return error instanceof kind;
+  } catch {
+    return false;
+  }
+}
 
 export function describe(error: unknown): string {
   try {

@@ -19,7 +19,7 @@ import { BadSettings, StorageError } from './errors.ts';
 import type { AddressRules } from './formats/address.ts';
 import { openSessions, type Sessions } from './http/session-store.ts';
 import { logError, logWarning, nameOfError, printFailure } from './log.ts';
-import { DRAINED, parseGroupName } from './message/message.ts';
+import { DRAINED, parseGroupName } from './message/lane.ts';
 import { definitionsOf } from './queue/limits.ts';
 import type { AnyQueue } from './queue/queue.ts';
 import { connect } from './redis/connect.ts';

@@ -11,7 +11,7 @@ import { openBudget } from './drain/budget.ts';
 import { lifeOf } from './drain/life.ts';
 import { drain } from './drain/loop.ts';
 import type { App } from './http/app.ts';
-import { DRAINED } from './message/message.ts';
+import { DRAINED } from './message/lane.ts';
 import { type AnyQueue, defineQueue } from './queue/queue.ts';
 import { type Runner, scriptRunner } from './redis/runner.ts';
 import { FLOATING } from './runtime/wait-until.ts';

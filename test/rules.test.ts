@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
 import { parseDuration, YEAR_MS } from '../src/formats/duration.ts';
-import { idsOf, laneOf, newToken, openEnvelope, type Priority, parseEntry, parseLane } from '../src/message/message.ts';
+import { openEnvelope } from '../src/message/envelope.ts';
+import { idsOf, newToken, parseEntry } from '../src/message/ids.ts';
+import { laneOf, parseLane } from '../src/message/lane.ts';
+import type { Priority } from '../src/message/message.ts';
 import { constant, exponential } from '../src/queue/backoff.ts';
 import { keysOf } from '../src/redis/keys.ts';
 

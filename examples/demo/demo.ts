@@ -10,7 +10,7 @@ import { runCommand } from '../../src/dev/command.ts';
 import { startTicker } from '../../src/dev/cron.ts';
 import { whatHappened } from '../../src/dev/observe.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
-import { parseEntry } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
 import { DELIVERY_ENV, deliverOut, deliverySummary } from './deliveries.ts';
 import { GITHUB_SECRET, githubSender } from './github.ts';
 import { type Inversions, watchInversions } from './inversions.ts';

@@ -6,7 +6,8 @@
  */
 
 import type { Enqueued, Exchanged } from '../../src/dev/observe.ts';
-import { parseEntry, parseLane } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
+import { parseLane } from '../../src/message/lane.ts';
 
 export interface Inversions {
   see(event: Enqueued | Exchanged): void;

@@ -1,7 +1,10 @@
 /** Operating: what operators ask of queues and messages, over the store's operations. Every call is bounded. */
 
 import { readJson } from '../formats/json.ts';
-import { DRAINED, type Message, openEnvelope, parseEntry } from '../message/message.ts';
+import { openEnvelope } from '../message/envelope.ts';
+import { parseEntry } from '../message/ids.ts';
+import { DRAINED } from '../message/lane.ts';
+import type { Message } from '../message/message.ts';
 import { type Limits, limitsIn, type Rate, wordsOf } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { Breaker, Cancelled, Counts, Failure, Operations, Redriven, State, Stored } from '../store/admin.ts';

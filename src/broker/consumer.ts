@@ -1,5 +1,8 @@
 /** Consuming from elsewhere: what receive and settle ask of the store. The lease is the consumer's; nothing is kept here. */
-import { type Message, openEnvelope, parseEntry } from '../message/message.ts';
+
+import { openEnvelope } from '../message/envelope.ts';
+import { parseEntry } from '../message/ids.ts';
+import type { Message } from '../message/message.ts';
 import { DEFAULT_BACKOFF } from '../queue/queue.ts';
 import type { ExchangeAnswer, Outcome, Settlement, Status, Store } from '../store/store.ts';
 

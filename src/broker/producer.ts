@@ -1,8 +1,10 @@
 /** Enqueueing: whole requests, of which all messages are stored or none. */
 
 import { InvalidMessage, type Issue } from '../errors.ts';
+import { newToken } from '../message/ids.ts';
 import { areOver } from '../message/json.ts';
-import { DRAINED, type NewMessage, newToken, type Unnamed } from '../message/message.ts';
+import { DRAINED } from '../message/lane.ts';
+import type { NewMessage, Unnamed } from '../message/message.ts';
 import type { EnqueueAnswer, Store, Wake } from '../store/store.ts';
 import { complete, type Draft, type Queues } from './validate.ts';
 

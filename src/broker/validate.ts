@@ -5,18 +5,12 @@ import { shortDigest } from '../formats/digest.ts';
 import { parseDuration } from '../formats/duration.ts';
 import { issuesOf, issuesOfBody, ofOrdered } from '../formats/issues.ts';
 import { type Chosen, chooseDestination, groupOf } from '../message/destination.ts';
+import type { StoredMessage } from '../message/envelope.ts';
 import { type Written, writeJson } from '../message/json.ts';
-import {
-  DRAINED,
-  laneOf,
-  MAX_GROUP_LENGTH,
-  type Priority,
-  type Raw,
-  type StoredDedup,
-  type StoredMessage,
-  type Unnamed,
-} from '../message/message.ts';
+import { DRAINED, laneOf } from '../message/lane.ts';
+import { MAX_GROUP_LENGTH, type Priority, type StoredDedup, type Unnamed } from '../message/message.ts';
 import { type CheckedOptions, isBare, parseInstant, readOptions } from '../message/options.ts';
+import type { Raw } from '../message/raw.ts';
 import { TRACEPARENT_BYTES } from '../message/trace-context.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 

@@ -1,6 +1,7 @@
 /** A drain as its callers see it: what it is given, and what it reports. */
 import type { StorageError } from '../errors.ts';
-import type { Message, Opened } from '../message/message.ts';
+import type { Opened } from '../message/envelope.ts';
+import type { Message } from '../message/message.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';

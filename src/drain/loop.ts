@@ -12,7 +12,7 @@ import { LazyController } from '../delivery/context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from '../delivery/deliver.ts';
 import { StorageError } from '../errors.ts';
 import type { Measured } from '../formats/histogram.ts';
-import { newToken } from '../message/message.ts';
+import { newToken } from '../message/ids.ts';
 import { passedOn } from '../message/trace-context.ts';
 import type { ExchangeAnswer, Settlement } from '../store/store.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';

@@ -4,7 +4,7 @@
  */
 import type { Context } from 'hono';
 import { shortDigest } from '../formats/digest.ts';
-import { newToken } from '../message/message.ts';
+import { newToken } from '../message/ids.ts';
 import type { SluiceEnv } from './app.ts';
 import { idempotencyKey } from './body.ts';
 

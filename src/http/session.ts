@@ -9,7 +9,7 @@ import { timingSafeEqual } from 'hono/utils/buffer';
 import type { Config, Token } from '../config/config.ts';
 import type { Engine } from '../engine.ts';
 import { toBase64Url, utf8 } from '../formats/bytes.ts';
-import { newToken } from '../message/message.ts';
+import { newToken } from '../message/ids.ts';
 import { Problem } from './problem.ts';
 import { tokensOf } from './tokens.ts';
 

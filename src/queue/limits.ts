@@ -4,7 +4,7 @@
  * Pure. The scripts keep them; limits.lua reads the words that are written here.
  */
 import { type Duration, toMs } from '../formats/duration.ts';
-import { DRAINED } from '../message/message.ts';
+import { DRAINED } from '../message/lane.ts';
 
 export interface Rate {
   /** Messages. */

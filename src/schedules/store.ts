@@ -1,5 +1,6 @@
 /** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
-import { idsOf, newToken, type Unnamed } from '../message/message.ts';
+import { idsOf, newToken } from '../message/ids.ts';
+import type { Unnamed } from '../message/message.ts';
 import { keysOf } from '../redis/keys.ts';
 import { keysOfMessages } from '../store/declared.ts';
 import { scripts } from '../store/scripts.ts';

@@ -1,5 +1,5 @@
 /** Operations: what an operator does to messages and queues in the store. Each call is bounded and safe to repeat. */
-import { parseGroupName } from '../message/message.ts';
+import { parseGroupName } from '../message/lane.ts';
 import { type Keys, keysOf } from '../redis/keys.ts';
 import type { Script } from '../redis/runner.ts';
 import { scripts } from './scripts.ts';

@@ -2,7 +2,8 @@
 
 import { RequestMismatch, StorageError } from '../errors.ts';
 import { YEAR_MS } from '../formats/duration.ts';
-import { idsOf, newToken, type Unnamed } from '../message/message.ts';
+import { idsOf, newToken } from '../message/ids.ts';
+import type { Unnamed } from '../message/message.ts';
 import { DEFAULT_TIMEOUT_MS } from '../queue/limits.ts';
 import { type Keys, keysOf } from '../redis/keys.ts';
 import { refusalOf } from '../redis/refusal.ts';

@@ -1,5 +1,5 @@
 /** Tallies: how often something happened at a source, as the store keeps it. */
-import { newToken } from '../message/message.ts';
+import { newToken } from '../message/ids.ts';
 import { keysOf } from '../redis/keys.ts';
 import { scripts } from '../store/scripts.ts';
 import { pairs, RECOGNISED_MS, type StoreOptions, strings } from '../store/store.ts';

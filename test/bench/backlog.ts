@@ -10,7 +10,7 @@ import { Redis } from 'ioredis';
 import { percentile } from '../../examples/demo/report.ts';
 import { type Bundle, buildBundle } from '../../src/dev/bundle.ts';
 import { startStack } from '../../src/dev/stack.ts';
-import { laneOf } from '../../src/message/message.ts';
+import { laneOf } from '../../src/message/lane.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import { openStore } from '../../src/store/store.ts';

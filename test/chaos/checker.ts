@@ -4,7 +4,8 @@
  * Pure, and one pass: a hundred thousand messages take about a second. The history must be finished: all faults stopped,
  * everything drained, so that what is still under way counts as lost or unfinished.
  */
-import { parseEntry, parseLane } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
+import { parseLane } from '../../src/message/lane.ts';
 import { watchGroupOrder } from './group-order.ts';
 import type { Event } from './history.ts';
 import { watchLaneOrder } from './lane-order.ts';

@@ -3,7 +3,8 @@
  * and then settles all the same, forgets everything as after a crash, or keeps part of what it holds for later.
  */
 import { StorageError } from '../../src/errors.ts';
-import { newToken, openEnvelope } from '../../src/message/message.ts';
+import { openEnvelope } from '../../src/message/envelope.ts';
+import { newToken } from '../../src/message/ids.ts';
 import type { ExchangeAnswer, Settlement, Store } from '../../src/store/store.ts';
 import type { History } from './history.ts';
 import { fateOf, keyIn, PULLED_QUEUES, planChained } from './messages.ts';

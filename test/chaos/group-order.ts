@@ -3,7 +3,8 @@
  *
  * Pure. A group's messages share a lane here, and none is delayed. One that was redriven comes out of turn.
  */
-import { parseEntry, parseLane } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
+import { parseLane } from '../../src/message/lane.ts';
 import type { StoredMessage } from './history.ts';
 
 export interface GroupOrder {

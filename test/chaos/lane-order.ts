@@ -5,7 +5,7 @@
  * consumers side by side decide among themselves. Counted are first deliveries: redelivered messages go to the head, and
  * when a delayed one came to its lane only the store knows.
  */
-import { parseEntry } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
 import type { StoredMessage } from './history.ts';
 
 export interface LaneOrder {

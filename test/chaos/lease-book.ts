@@ -6,7 +6,7 @@
  * checker can tell an expired lease from one that was broken. A request that ran late, after its own repeat, says it holds
  * what it does not hold any more: its answer proves nothing, and what it leaves open is not taken for extended.
  */
-import { parseEntry } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
 import type { History } from './history.ts';
 import type { Exchanged, Seen } from './observed.ts';
 

@@ -4,7 +4,7 @@
  * Pure. A message is given out once; each further time needs a cause that came before it, and a settlement counts only
  * from the consumer that holds the message.
  */
-import { parseEntry } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
 import type { SettledEntry } from './history.ts';
 
 /** Why a message was given out again. */

@@ -4,7 +4,7 @@
  * Pure. A lease whose time is over counts no more: from then on the store may give back what it held at any moment. What it held
  * before does not count either where it begins anew: a call that is repeated for long enough does that under the old name.
  */
-import { parseEntry } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
 
 /** How many messages of a queue may be out at once; undefined: as many as like. */
 export type LimitOf = (queue: string) => number | undefined;

@@ -2,7 +2,7 @@
 
 import type { Observation } from '../../src/dev/emulator/backend.ts';
 import { type Enqueued, type Exchanged as Happened, whatHappened } from '../../src/dev/observe.ts';
-import { parseLane } from '../../src/message/message.ts';
+import { parseLane } from '../../src/message/lane.ts';
 import type { SettledEntry, StoredMessage } from './history.ts';
 import { keyIn } from './messages.ts';
 

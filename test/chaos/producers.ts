@@ -4,7 +4,7 @@
  * One that gives up does not know what became of its request; the checker allows either.
  */
 import { StorageError } from '../../src/errors.ts';
-import { newToken } from '../../src/message/message.ts';
+import { newToken } from '../../src/message/ids.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { History } from './history.ts';
 import { type Planned, requestOf, unnamedOf } from './messages.ts';

@@ -1,6 +1,6 @@
 /** The recount: what the shard still holds when all is over. Nothing but dead letters may be left, and all of these whole. */
 import type { Redis } from '@upstash/redis';
-import { parseEntry } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
 import type { Finding, Store } from '../../src/store/store.ts';
 
 export interface Recount {

@@ -10,7 +10,7 @@ import { seededFaults } from '../../src/dev/emulator/faults.ts';
 import { whatWasOperated } from '../../src/dev/observe.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { StorageError } from '../../src/errors.ts';
-import { DRAINED } from '../../src/message/message.ts';
+import { DRAINED } from '../../src/message/lane.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import type { Send } from '../../src/redis/send.ts';

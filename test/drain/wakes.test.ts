@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { constant, defineQueue, type QueueOptions } from '../../src/index.ts';
-import { newToken } from '../../src/message/message.ts';
+import { newToken } from '../../src/message/ids.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { Bench, onEachRedis, type Redises, startServer } from '../support/bench.ts';

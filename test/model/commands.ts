@@ -1,7 +1,9 @@
 // The commands that fast-check strings together: each does one thing to the store and to the model, and compares.
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { laneOf, newToken, type Priority, parseEntry } from '../../src/message/message.ts';
+import { newToken, parseEntry } from '../../src/message/ids.ts';
+import { laneOf } from '../../src/message/lane.ts';
+import type { Priority } from '../../src/message/message.ts';
 import type { EnqueueRequest, ExchangeRequest, Outcome, Settlement } from '../../src/store/store.ts';
 import type { Bench } from '../support/bench.ts';
 import type { Shard } from '../support/shard.ts';

@@ -1,6 +1,7 @@
 // The end of a run: what operators set is taken back, time passes, and everything comes out by its own events alone.
 import { expect } from 'vitest';
-import { DRAINED, parseEntry } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
+import { DRAINED } from '../../src/message/lane.ts';
 import type { Shard } from '../support/shard.ts';
 import { purge, redrive, type Side, type World } from './calls.ts';
 import { type Deployment, POOLS, QUEUES } from './deployments.ts';

@@ -1,5 +1,5 @@
 // The model's limits: who has a slot, what a period has given, and what may be taken. Pure, and told by who holds what alone.
-import { parseLane } from '../../src/message/message.ts';
+import { parseLane } from '../../src/message/lane.ts';
 
 export interface Limited {
   now: number;

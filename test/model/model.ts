@@ -1,5 +1,5 @@
 // The reference model: what the store promises, in plain lists and maps. Pure; it knows neither Redis nor scripts.
-import { parseEntry } from '../../src/message/message.ts';
+import { parseEntry } from '../../src/message/ids.ts';
 import type { Redriven } from '../../src/store/admin.ts';
 import type { ExchangeRequest, Settlement, Status } from '../../src/store/store.ts';
 import * as limits from './limits.ts';

@@ -1,7 +1,7 @@
 // What a consumer names in a call that storage refuses it knows: it is not given to it once more, whatever was lost, or refused, before.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { newToken } from '../../src/message/message.ts';
+import { newToken } from '../../src/message/ids.ts';
 import type { Settlement } from '../../src/store/store.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 

@@ -1,6 +1,6 @@
 // Sweeping where there is a lot: bounded steps, and whoever comes with something urgent does not wait for them.
 import { expect, test } from 'vitest';
-import { laneOf } from '../../src/message/message.ts';
+import { laneOf } from '../../src/message/lane.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 import { deliverAll } from '../support/settling.ts';
 

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
 import type { StoredDestination } from '../../src/message/destination.ts';
-import type { Opened } from '../../src/message/message.ts';
+import type { Opened } from '../../src/message/envelope.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { COMMON_WAKE } from '../../src/store/store.ts';

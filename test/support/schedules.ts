@@ -1,6 +1,6 @@
 // Workers that fire schedules on the shard of a bench, by its clock, and what they made.
 import type { AnyQueue } from '../../src/index.ts';
-import { DRAINED } from '../../src/message/message.ts';
+import { DRAINED } from '../../src/message/lane.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { openSchedules, type Schedules } from '../../src/schedules/admin.ts';
 import type { Schedule } from '../../src/schedules/definition.ts';

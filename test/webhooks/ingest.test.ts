@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { buildBundle } from '../../src/dev/bundle.ts';
 import { startEmbeddedRedis } from '../../src/dev/emulator/embedded.ts';
 import type { Fault, FaultRequest } from '../../src/dev/emulator/faults.ts';
-import { type Raw, rawBytes } from '../../src/message/message.ts';
+import { type Raw, rawBytes } from '../../src/message/raw.ts';
 import { deploy, eventually } from '../support/worker.ts';
 import { SENDERS, signAsDiscord } from './senders.ts';
 import { bindingOf, NAMES, UNUSABLE } from './worker.ts';

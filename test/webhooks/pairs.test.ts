@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildBundle } from '../../src/dev/bundle.ts';
-import type { Raw } from '../../src/message/message.ts';
+import type { Raw } from '../../src/message/raw.ts';
 import { deploy, eventually } from '../support/worker.ts';
 import { QUEUES, RELAY } from './pairs-queues.ts';
 

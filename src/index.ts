@@ -15,11 +15,12 @@ export {
 } from './errors.ts';
 export type { Duration } from './formats/duration.ts';
 export type { EdgeFunction } from './http/app.ts';
-export type { Destination, DestinationOptions } from './message/destination.ts';
+export type { Destination } from './message/destination.ts';
 export type { Message, Priority } from './message/message.ts';
 export type { MessageOptions } from './message/options.ts';
 export { type Raw, rawBytes } from './message/raw.ts';
 export { type Backoff, constant, exponential, steps } from './queue/backoff.ts';
+export type { DestinationOptions } from './queue/destination.ts';
 export type { LimitOptions, Limits, Rate } from './queue/limits.ts';
 export {
   type AnyQueue,

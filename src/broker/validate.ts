@@ -4,7 +4,7 @@ import type { Issue } from '../errors.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { parseDuration } from '../formats/duration.ts';
 import { issuesOf, issuesOfBody, ofOrdered } from '../formats/issues.ts';
-import { type Chosen, chooseDestination, groupOf } from '../message/destination.ts';
+import { groupOf } from '../message/destination.ts';
 import type { StoredMessage } from '../message/envelope.ts';
 import { type Written, writeJson } from '../message/json.ts';
 import { DRAINED, laneOf } from '../message/lane.ts';
@@ -12,6 +12,7 @@ import { MAX_GROUP_LENGTH, type Priority, type StoredDedup, type Unnamed } from 
 import { type CheckedOptions, isBare, parseInstant, readOptions } from '../message/options.ts';
 import type { Raw } from '../message/raw.ts';
 import { TRACEPARENT_BYTES } from '../message/trace-context.ts';
+import { type Chosen, chooseDestination } from '../queue/destination.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 
 export type Queues = ReadonlyMap<string, AnyQueue>;

@@ -3,10 +3,11 @@
 import { BadSettings, MissingSecret, Refusal, RetryLater } from '../errors.ts';
 import { type AddressRules, judgeUrl } from '../formats/address.ts';
 import { utf8 } from '../formats/bytes.ts';
-import { type DestinationPolicy, isSendable, type StoredDestination, secretsFor } from '../message/destination.ts';
+import { isSendable, type StoredDestination } from '../message/destination.ts';
 import type { Message } from '../message/message.ts';
 import { rawBytes } from '../message/raw.ts';
 import type { Backoff } from '../queue/backoff.ts';
+import { type DestinationPolicy, secretsFor } from '../queue/destination.ts';
 import type { AnyQueue, Handler } from '../queue/queue.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 import { describeAnswer, type Health, healthSign, spreadAfterMs, verdictOf } from './response.ts';

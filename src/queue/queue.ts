@@ -5,11 +5,11 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Duration, toMs } from '../formats/duration.ts';
-import { breakerWords, type DestinationOptions, type DestinationPolicy, definePolicy } from '../message/destination.ts';
 import { DRAINED } from '../message/lane.ts';
 import { type Message, type Priority, QUEUE_NAME } from '../message/message.ts';
 import type { MessageOptions } from '../message/options.ts';
 import { type Backoff, exponential, steps } from './backoff.ts';
+import { breakerWords, type DestinationOptions, type DestinationPolicy, definePolicy } from './destination.ts';
 import { DEFAULT_TIMEOUT_MS, type LimitOptions, policyOf } from './limits.ts';
 
 /** What a handler gets besides its message. */

@@ -7,9 +7,9 @@ import { parseDuration } from '../formats/duration.ts';
 import { duration } from '../formats/duration-schema.ts';
 import { issuesOf, issuesOfBody, ofOrdered } from '../formats/issues.ts';
 import { MAX_DEPTH, toJson } from '../formats/json.ts';
-import { chooseDestination } from '../message/destination.ts';
 import { QUEUE_NAME } from '../message/message.ts';
 import { MessageOptions } from '../message/options.ts';
+import { chooseDestination } from '../queue/destination.ts';
 import type { AnyQueue, Queue } from '../queue/queue.ts';
 import { type CatchUp, slotsOf, type Timing } from './occurrences.ts';
 

@@ -4,9 +4,9 @@
  */
 import type { Queues } from '../broker/validate.ts';
 import { logWarning } from '../log.ts';
-import { chooseDestination } from '../message/destination.ts';
 import type { Opened } from '../message/envelope.ts';
 import { QUEUE_NAME } from '../message/message.ts';
+import { chooseDestination } from '../queue/destination.ts';
 import type { TopicStore } from './store.ts';
 import { type StoredSubscription, SUBSCRIPTION_HEADER, TOPIC_HEADER } from './topics.ts';
 

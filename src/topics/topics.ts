@@ -16,9 +16,10 @@ import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from '../er
 import { shortDigest } from '../formats/digest.ts';
 import { parseDuration } from '../formats/duration.ts';
 import { issuesOf } from '../formats/issues.ts';
-import { chooseDestination, Destination } from '../message/destination.ts';
+import { Destination } from '../message/destination.ts';
 import { QUEUE_NAME } from '../message/message.ts';
 import { MessageOptions } from '../message/options.ts';
+import { chooseDestination } from '../queue/destination.ts';
 import type { Store, Wake } from '../store/store.ts';
 import type { Applied, TopicStore } from './store.ts';
 

@@ -5,8 +5,9 @@ import { Webhook as Svix } from 'svix';
 import { describe, expect, test } from 'vitest';
 import { describeAnswer, healthSign, retryAfterMs, spreadAfterMs, verdictOf } from '../../src/delivery/response.ts';
 import { keysIn, signatureOf } from '../../src/delivery/signature.ts';
-import { chooseDestination, Destination, definePolicy, groupOf, isSendable } from '../../src/message/destination.ts';
+import { Destination, groupOf, isSendable } from '../../src/message/destination.ts';
 import { steps } from '../../src/queue/backoff.ts';
+import { chooseDestination, definePolicy } from '../../src/queue/destination.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 
 const secret = () => `whsec_${randomBytes(32).toString('base64')}`;

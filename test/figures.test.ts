@@ -1,17 +1,11 @@
 // The rules of figures and traces: buckets, percentiles, trace context. Pure.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  boundMs,
-  bucketOf,
-  LAST_BUCKET,
-  measuredText,
-  parseFigures,
-  percentilesOf,
-  sumOf,
-} from '../src/formats/histogram.ts';
+import { boundMs, bucketOf, LAST_BUCKET, percentilesOf } from '../src/formats/histogram.ts';
 import { metricsText } from '../src/http/metrics.ts';
 import { parseTraceparent, spanBelow, traceparentOf } from '../src/message/trace-context.ts';
+import { parseFigures, sumOf } from '../src/stats/counters.ts';
+import { measuredText } from '../src/store/measured.ts';
 import { encodeSpans } from '../src/telemetry/otlp.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,23 +1,4 @@
-/**
- * Figures: what became of messages, in numbers, and how long they waited and ran, in histograms.
- *
- * Pure. The scripts add the same texts up: stats.lua and fold.lua are the other half of this file.
- */
-
-/**
- * How a delivery ended: as it was settled, or `lapsed` where its consumer let the lease expire and it comes again. `discarded` are
- * dead letters that were too many, or too old, to be kept.
- */
-export const OUTCOMES = ['acked', 'retried', 'dead', 'released', 'lapsed', 'discarded'] as const;
-export type OutcomeName = (typeof OUTCOMES)[number];
-
-/** What a consumer measured of one delivery. */
-export interface Measured {
-  queue: string;
-  /** From when it was due to the start of its handler; only known at a first delivery. */
-  waitMs?: number | undefined;
-  runMs: number;
-}
+/** Histograms of durations: counts by bucket, and the percentiles that they tell. Pure. */
 
 /** Durations by bucket, and their sum. */
 export interface Histogram {
@@ -25,11 +6,6 @@ export interface Histogram {
   counts: number[];
   count: number;
   sumMs: number;
-}
-
-export interface Figures extends Record<OutcomeName, number> {
-  wait: Histogram;
-  run: Histogram;
 }
 
 /** Two buckets to an octave, from 1 ms to a day. What is longer has the last one. */
@@ -46,68 +22,11 @@ export function boundMs(bucket: number): number {
   return bucket === LAST_BUCKET ? Number.POSITIVE_INFINITY : 2 ** (bucket / PER_OCTAVE);
 }
 
-/** Deliveries of one queue as stats.lua keeps them: `<queue> <name>=<number> …`; '' for nothing. */
-export function measuredText(all: readonly Measured[]): string {
-  const [first] = all;
-  if (!first) return '';
-  const waits = all.map(({ waitMs }) => waitMs);
-  const runs = all.map(({ runMs }) => runMs);
-  return first.queue + durationWords('w', 'wait', waits) + durationWords('r', 'run', runs);
-}
+export const emptyHistogram = (): Histogram => ({ counts: [], count: 0, sumMs: 0 });
 
-function durationWords(kind: 'w' | 'r', sum: 'wait' | 'run', durations: (number | undefined)[]): string {
-  const counts: number[] = [];
-  let sumMs = 0;
-  for (const duration of durations) {
-    if (duration === undefined) continue;
-    const ms = Math.max(0, Math.round(duration)); // clocks may disagree
-    const bucket = bucketOf(ms);
-    counts[bucket] = (counts[bucket] ?? 0) + 1;
-    sumMs += ms;
-  }
-  let words = '';
-  counts.forEach((count, bucket) => {
-    words += ` ${kind}${bucket}=${count}`;
-  });
-  return words && `${words} ${sum}=${sumMs}`;
-}
-
-/** @param text `<name>=<number> …`, as the scripts keep it; '' is nothing */
-export function parseFigures(text: string): Figures {
-  const figures = noFigures();
-  for (const [, name = '', number] of text.matchAll(/(\w+)=(\d+)/g)) {
-    const count = Number(number);
-    const [, kind, bucket] = /^([wr])(\d+)$/.exec(name) ?? [];
-    if (kind) addBucket(kind === 'w' ? figures.wait : figures.run, Math.min(LAST_BUCKET, Number(bucket)), count);
-    else if (name === 'wait' || name === 'run') figures[name].sumMs += count;
-    else if (isOutcome(name)) figures[name] += count;
-  }
-  return figures;
-}
-
-const isOutcome = (name: string): name is OutcomeName => OUTCOMES.some((outcome) => outcome === name);
-
-function noFigures(): Figures {
-  const none = (): Histogram => ({ counts: [], count: 0, sumMs: 0 });
-  return { acked: 0, retried: 0, dead: 0, released: 0, lapsed: 0, discarded: 0, wait: none(), run: none() };
-}
-
-function addBucket(histogram: Histogram, bucket: number, count: number): void {
+export function addToBucket(histogram: Histogram, bucket: number, count: number): void {
   histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + count;
   histogram.count += count;
-}
-
-/** All of them together. */
-export function sumOf(all: Figures[]): Figures {
-  const sum = noFigures();
-  for (const figures of all) {
-    for (const outcome of OUTCOMES) sum[outcome] += figures[outcome];
-    for (const kind of ['wait', 'run'] as const) {
-      for (const [bucket, count = 0] of figures[kind].counts.entries()) addBucket(sum[kind], bucket, count);
-      sum[kind].sumMs += figures[kind].sumMs;
-    }
-  }
-  return sum;
 }
 
 export interface Percentiles {

@@ -5,7 +5,8 @@
  */
 
 import type { QueueReport } from '../broker/admin.ts';
-import { boundMs, type Figures, type Histogram, LAST_BUCKET, OUTCOMES } from '../formats/histogram.ts';
+import { boundMs, type Histogram, LAST_BUCKET } from '../formats/histogram.ts';
+import { type Figures, OUTCOMES } from '../stats/counters.ts';
 import type { Breaker } from '../store/admin.ts';
 import type { SourceReport } from '../webhooks/counters.ts';
 import { REASONS } from '../webhooks/rejected.ts';

@@ -1,12 +1,7 @@
 /** Stats for operators: what became of messages over the last hour or day, and since ever for whoever scrapes. */
-import {
-  type Figures,
-  type OutcomeName,
-  type Percentiles,
-  parseFigures,
-  percentilesOf,
-  sumOf,
-} from '../formats/histogram.ts';
+
+import { type Percentiles, percentilesOf } from '../formats/histogram.ts';
+import { type Figures, type OutcomeName, parseFigures, sumOf } from './counters.ts';
 import type { StoredStats } from './store.ts';
 
 export type Range = '1h' | '24h';

@@ -1,7 +1,7 @@
 /** Settlements on their way out, as settle.lua reads them. Pure. */
-import { type Measured, measuredText } from '../formats/histogram.ts';
 import { KEPT_LENGTH } from '../formats/thrown.ts';
 import type { NewMessage } from '../message/message.ts';
+import { type Measured, measuredText } from './measured.ts';
 import { runsOf } from './segments.ts';
 
 export type Outcome = 'ack' | 'retry' | 'dead' | 'release';

@@ -1,7 +1,7 @@
 // Dead letters are kept in number and for a time: of more the oldest go, for good, and are counted.
 import { expect, test } from 'vitest';
-import { parseFigures } from '../../src/formats/histogram.ts';
 import { definitionsOf, type Keeps } from '../../src/queue/limits.ts';
+import { parseFigures } from '../../src/stats/counters.ts';
 import { openStats } from '../../src/stats/store.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';

@@ -1,6 +1,6 @@
 // What the figures promise: each settled delivery counted once, by what became of it, and kept for a day.
 import { expect, test } from 'vitest';
-import { parseFigures } from '../../src/formats/histogram.ts';
+import { parseFigures } from '../../src/stats/counters.ts';
 import { openStats } from '../../src/stats/store.ts';
 import type { Settlement } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';

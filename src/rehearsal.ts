@@ -16,7 +16,8 @@ import { type AnyQueue, defineQueue } from './queue/queue.ts';
 import { type Runner, scriptRunner } from './redis/runner.ts';
 import { FLOATING } from './runtime/wait-until.ts';
 import { scripts } from './store/scripts.ts';
-import { ANYBODYS, openStore } from './store/store.ts';
+import { openStore } from './store/store.ts';
+import { ANYBODYS } from './store/sweep.ts';
 
 /** What a Worker is: an engine for its bindings, and what answers requests. */
 interface Worker {

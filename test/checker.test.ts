@@ -1,6 +1,6 @@
 // The checker of the torture runs: small histories that must pass, and such as must fail, each for its own reason.
 import { describe, expect, test } from 'vitest';
-import type { Outcome, Status } from '../src/store/store.ts';
+import type { Outcome, Status } from '../src/store/encode-settlements.ts';
 import { type FaultName, judge } from './chaos/checker.ts';
 import { type Happening, type SettledEntry, startHistory } from './chaos/history.ts';
 import { keepLeaseBook } from './chaos/lease-book.ts';

@@ -1,6 +1,7 @@
 /** Auditing: all keys against the invariants, page by page, within what one invocation may use; a cursor goes on with the rest. */
 import type { Budget } from '../drain/budget.ts';
-import type { Finding, Store, Unjudged } from '../store/store.ts';
+import type { Finding, Unjudged } from '../store/audit.ts';
+import type { Store } from '../store/store.ts';
 import { heldBy, type Inspector } from './inspector.ts';
 
 export interface AuditRequest {

@@ -4,7 +4,9 @@ import { openEnvelope } from '../message/envelope.ts';
 import { parseEntry } from '../message/ids.ts';
 import type { Message } from '../message/message.ts';
 import { DEFAULT_BACKOFF } from '../queue/queue.ts';
-import type { ExchangeAnswer, Outcome, Settlement, Status, Store } from '../store/store.ts';
+import type { Outcome, Settlement, Status } from '../store/encode-settlements.ts';
+import type { Store } from '../store/store.ts';
+import type { ExchangeAnswer } from '../store/sync.ts';
 
 export interface Receive {
   lease: string;

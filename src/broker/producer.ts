@@ -5,7 +5,9 @@ import { newToken } from '../message/ids.ts';
 import { areOver } from '../message/json.ts';
 import { DRAINED } from '../message/lane.ts';
 import type { NewMessage, Unnamed } from '../message/message.ts';
-import type { EnqueueAnswer, Store, Wake } from '../store/store.ts';
+import type { EnqueueAnswer } from '../store/enqueue.ts';
+import type { Store } from '../store/store.ts';
+import type { Wake } from '../store/wake.ts';
 import { complete, type Draft, type Queues } from './validate.ts';
 
 /** The most messages one request may carry. */

@@ -9,7 +9,7 @@ import { headerOf, type Opened, openEnvelope } from '../message/envelope.ts';
 import type { NewMessage } from '../message/message.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
-import type { FailureKind, Settlement } from '../store/store.ts';
+import type { FailureKind, Settlement } from '../store/encode-settlements.ts';
 import { type LazyController, openContext } from './context.ts';
 import { signIn } from './http.ts';
 import { type Chain, openChain, type Prepare } from './transaction.ts';

@@ -3,8 +3,8 @@
  * the emulator. It knows the ARGV of enqueue.lua, exchange.lua and of what operators do; nothing else outside the store does.
  */
 import { createHash } from 'node:crypto';
+import type { Outcome, Status } from '../store/encode-settlements.ts';
 import { scripts } from '../store/scripts.ts';
-import type { Outcome, Status } from '../store/store.ts';
 import type { Observation } from './emulator/backend.ts';
 import { withoutComments } from './lua.ts';
 

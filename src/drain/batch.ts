@@ -3,7 +3,7 @@
 import { MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import { utf8 } from '../formats/bytes.ts';
 import { jsonOf } from '../message/json.ts';
-import type { Settlement } from '../store/store.ts';
+import type { Settlement } from '../store/encode-settlements.ts';
 
 /** The most settlements one exchange carries. */
 const MAX_SETTLEMENTS = 1_000;

@@ -3,7 +3,9 @@ import type { StorageError } from '../errors.ts';
 import type { Opened } from '../message/envelope.ts';
 import type { Message } from '../message/message.ts';
 import type { AnyQueue } from '../queue/queue.ts';
-import type { ExchangeAnswer, Settlement, Status, Store } from '../store/store.ts';
+import type { Settlement, Status } from '../store/encode-settlements.ts';
+import type { Store } from '../store/store.ts';
+import type { ExchangeAnswer } from '../store/sync.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
 import type { Budget } from './budget.ts';
 

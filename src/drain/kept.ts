@@ -1,6 +1,7 @@
 /** Kept outcomes: what drains of this isolate have handled and the platform did not let them settle. */
 import { StorageError } from '../errors.ts';
-import type { Settlement, Store } from '../store/store.ts';
+import type { Settlement } from '../store/encode-settlements.ts';
+import type { Store } from '../store/store.ts';
 import { parcelOf } from './batch.ts';
 import type { Unsettled } from './drain.ts';
 

@@ -4,7 +4,7 @@
  * Pure. A delivery starts only where its drain lives for the whole of its queue's timeout: what is cut off half-way is work
  * that is done again.
  */
-import type { Wake } from '../store/store.ts';
+import type { Wake } from '../store/wake.ts';
 
 export interface Life {
   /** From its start on it takes and starts messages for so long. */

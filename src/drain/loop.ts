@@ -13,8 +13,9 @@ import { cutOff, type Delivery, deliver, openDelivery, timedOut } from '../deliv
 import { StorageError } from '../errors.ts';
 import { newToken } from '../message/ids.ts';
 import { passedOn } from '../message/trace-context.ts';
+import type { Settlement } from '../store/encode-settlements.ts';
 import type { Measured } from '../store/measured.ts';
-import type { ExchangeAnswer, Settlement } from '../store/store.ts';
+import type { ExchangeAnswer } from '../store/sync.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
 import { parcelOf } from './batch.ts';
 import { type Connections, openConnections } from './connections.ts';

@@ -1,8 +1,9 @@
 /** Rings in the store: each call is a script, or a few, that a repeat cannot harm. */
 
 import { keysOf } from '../redis/keys.ts';
+import { list, pairs, strings } from '../redis/reply.ts';
 import { scripts } from '../store/scripts.ts';
-import { list, pairs, type StoreOptions, strings } from '../store/store.ts';
+import type { StoreOptions } from '../store/store.ts';
 import { MAX_RING_ITEMS, type Rings } from './ring.ts';
 
 /** Items that one script removes: each is looked for in the whole ring, which in the largest one takes up to 1 ms. */

@@ -9,7 +9,7 @@ import { StorageError } from '../errors.ts';
 import { logError } from '../log.ts';
 import { jsonOf } from '../message/json.ts';
 import type { Unnamed } from '../message/message.ts';
-import type { StoredSchedule } from '../store/store.ts';
+import type { StoredSchedule } from '../store/due.ts';
 import { slotsDue, slotsOf } from './occurrences.ts';
 import { headerOf, readRecord, type ScheduleRecord, writeHeader } from './record.ts';
 import type { Change, ScheduleStore } from './store.ts';

@@ -1,6 +1,7 @@
 /** A store that fires schedules: whoever exchanges or sweeps through it makes the messages of slots that have come. */
 
-import type { Store, StoredSchedule } from '../store/store.ts';
+import type { StoredSchedule } from '../store/due.ts';
+import type { Store } from '../store/store.ts';
 import { fireSchedules, type Known } from './fire.ts';
 import type { ScheduleStore } from './store.ts';
 

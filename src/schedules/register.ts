@@ -3,7 +3,8 @@
 import { StorageError } from '../errors.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { logError } from '../log.ts';
-import { HANDED_OUT_MS, type StoredSchedule, type SweepAnswer } from '../store/store.ts';
+import { HANDED_OUT_MS, type StoredSchedule } from '../store/due.ts';
+import type { SweepAnswer } from '../store/sweep.ts';
 import type { Schedule } from './definition.ts';
 import { fireSchedules, type Known } from './fire.ts';
 import { slotsOf } from './occurrences.ts';

@@ -2,18 +2,13 @@
 import { idsOf, newToken } from '../message/ids.ts';
 import type { Unnamed } from '../message/message.ts';
 import { keysOf } from '../redis/keys.ts';
+import { list, strings } from '../redis/reply.ts';
 import { keysOfMessages } from '../store/declared.ts';
+import { type StoredSchedule, schedulesIn } from '../store/due.ts';
+import { requestRuns } from '../store/encode-messages.ts';
 import { scripts } from '../store/scripts.ts';
-import { requestRuns } from '../store/segments.ts';
-import {
-  COMMON_WAKE,
-  list,
-  type StoredSchedule,
-  type StoreOptions,
-  schedulesIn,
-  strings,
-  wakeArgs,
-} from '../store/store.ts';
+import type { StoreOptions } from '../store/store.ts';
+import { COMMON_WAKE, wakeArgs } from '../store/wake.ts';
 
 /** What is done to one schedule, if it still is as it was read. */
 export interface Change {

@@ -1,7 +1,8 @@
 /** Stats in the store: what the scripts counted, step by step or since ever. */
 import { keysOf } from '../redis/keys.ts';
+import { list, pairs, strings } from '../redis/reply.ts';
 import { scripts } from '../store/scripts.ts';
-import { list, pairs, type StoreOptions, strings } from '../store/store.ts';
+import type { StoreOptions } from '../store/store.ts';
 
 /** How many steps, and the tier of fold.lua that has them: 1 is kept minute by minute, 2 by ten minutes, both for a day. */
 export interface Steps {

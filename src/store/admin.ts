@@ -1,9 +1,10 @@
 /** Operations: what an operator does to messages and queues in the store. Each call is bounded and safe to repeat. */
 import { parseGroupName } from '../message/lane.ts';
 import { type Keys, keysOf } from '../redis/keys.ts';
+import { list, pairs, strings } from '../redis/reply.ts';
 import type { Script } from '../redis/runner.ts';
 import { scripts } from './scripts.ts';
-import { list, pairs, type StoreOptions, strings } from './store.ts';
+import type { StoreOptions } from './store.ts';
 
 /** Where a cancelled message was. `unseen`: ready or leased, in a lane too long to tell. */
 export type Cancelled = 'ready' | 'delayed' | 'dead' | 'leased' | 'unseen' | 'gone';

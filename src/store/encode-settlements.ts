@@ -1,8 +1,8 @@
 /** Settlements on their way out, as settle.lua reads them. Pure. */
 import { KEPT_LENGTH } from '../formats/thrown.ts';
 import type { NewMessage } from '../message/message.ts';
+import { runsOf } from './encode-messages.ts';
 import { type Measured, measuredText } from './measured.ts';
-import { runsOf } from './segments.ts';
 
 export type Outcome = 'ack' | 'retry' | 'dead' | 'release';
 

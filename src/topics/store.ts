@@ -1,8 +1,10 @@
 /** Topics in the store: who is subscribed to what. Each call is bounded and safe to repeat. */
 import { StorageError } from '../errors.ts';
 import { keysOf } from '../redis/keys.ts';
+import { list, pairs, strings } from '../redis/reply.ts';
+import { type EnqueueAnswer, metIn, openBase } from '../store/enqueue.ts';
 import { scripts } from '../store/scripts.ts';
-import { type EnqueueAnswer, list, metIn, openBase, pairs, type StoreOptions, strings } from '../store/store.ts';
+import type { StoreOptions } from '../store/store.ts';
 
 /** The most subscriptions of a topic: a publication becomes as many messages. */
 const MAX_SUBSCRIPTIONS = 100;

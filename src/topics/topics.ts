@@ -20,7 +20,8 @@ import { Destination } from '../message/destination.ts';
 import { QUEUE_NAME } from '../message/message.ts';
 import { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
-import type { Store, Wake } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import type { Wake } from '../store/wake.ts';
 import type { Applied, TopicStore } from './store.ts';
 
 /** A type, or the beginning of types with `*` behind it. */

@@ -1,8 +1,10 @@
 /** Tallies: how often something happened at a source, as the store keeps it. */
 import { newToken } from '../message/ids.ts';
 import { keysOf } from '../redis/keys.ts';
+import { pairs, strings } from '../redis/reply.ts';
+import { RECOGNISED_MS } from '../store/enqueue.ts';
 import { scripts } from '../store/scripts.ts';
-import { pairs, RECOGNISED_MS, type StoreOptions, strings } from '../store/store.ts';
+import type { StoreOptions } from '../store/store.ts';
 
 export interface Tallies {
   /** Adds to each; a repetition of the same call counts nothing twice. @throws StorageError */

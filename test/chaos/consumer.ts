@@ -5,7 +5,9 @@
 import { StorageError } from '../../src/errors.ts';
 import { openEnvelope } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
-import type { ExchangeAnswer, Settlement, Store } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { ExchangeAnswer } from '../../src/store/sync.ts';
 import type { History } from './history.ts';
 import { fateOf, keyIn, PULLED_QUEUES, planChained } from './messages.ts';
 import type { Chance } from './random.ts';

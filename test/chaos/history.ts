@@ -3,7 +3,7 @@
  *
  * It only records. What it means is for checker.ts to judge, so that a history written by hand is judged like a real one.
  */
-import type { Outcome, Status } from '../../src/store/store.ts';
+import type { Outcome, Status } from '../../src/store/encode-settlements.ts';
 
 /** An enqueue request, as its producer saw it. The keys tell bodies apart: each stands in one message of the run. */
 type Requested =

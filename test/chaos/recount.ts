@@ -1,7 +1,8 @@
 /** The recount: what the shard still holds when all is over. Nothing but dead letters may be left, and all of these whole. */
 import type { Redis } from '@upstash/redis';
 import { parseEntry } from '../../src/message/ids.ts';
-import type { Finding, Store } from '../../src/store/store.ts';
+import type { Finding } from '../../src/store/audit.ts';
+import type { Store } from '../../src/store/store.ts';
 
 export interface Recount {
   /** Ids of dead letters. */

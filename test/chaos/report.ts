@@ -1,5 +1,5 @@
 /** The report of a torture run: its figures, the verdict in words, and the object for machines. Pure. */
-import type { Finding } from '../../src/store/store.ts';
+import type { Finding } from '../../src/store/audit.ts';
 import { FAULTS, type FaultName, type Verdict } from './checker.ts';
 import type { Event } from './history.ts';
 import type { QuotaFigures, QuotaName } from './quotas.ts';

@@ -1,6 +1,7 @@
 // Consumers that come back after their lease lapsed, and sweeps that meet them: every order of the calls.
 import { describe, expect, test } from 'vitest';
-import type { ExchangeAnswer, Outcome } from '../../src/store/store.ts';
+import type { Outcome } from '../../src/store/encode-settlements.ts';
+import type { ExchangeAnswer } from '../../src/store/sync.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 import { deliverAll, idOf } from '../support/settling.ts';
 

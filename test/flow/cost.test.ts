@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Rate } from '../../src/queue/limits.ts';
 import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
 import type { Operations } from '../../src/store/admin.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 
 interface Cost {

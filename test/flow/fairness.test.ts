@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Priority, Unnamed } from '../../src/message/message.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { chanceFor } from '../chaos/random.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';

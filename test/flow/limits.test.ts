@@ -1,7 +1,7 @@
 // Limits under crashes, late acks and sweeps, and order under failures: thousands of messages, judged on what Redis holds.
 import { expect, test } from 'vitest';
 import { defineQueue } from '../../src/queue/queue.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { chanceFor } from '../chaos/random.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 

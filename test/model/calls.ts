@@ -6,17 +6,11 @@ import { parseEntry } from '../../src/message/ids.ts';
 import type { Unnamed } from '../../src/message/message.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { type Operations, openOperations, type State } from '../../src/store/admin.ts';
-import {
-  type EnqueueAnswer,
-  type EnqueueRequest,
-  type ExchangeAnswer,
-  type ExchangeRequest,
-  type Outcome,
-  openStore,
-  type Settlement,
-  type Store,
-  type StoredSchedule,
-} from '../../src/store/store.ts';
+import type { StoredSchedule } from '../../src/store/due.ts';
+import type { Outcome, Settlement } from '../../src/store/encode-settlements.ts';
+import type { EnqueueAnswer, EnqueueRequest } from '../../src/store/enqueue.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import type { ExchangeAnswer, ExchangeRequest } from '../../src/store/sync.ts';
 import type { Bench } from '../support/bench.ts';
 import { type Shard, violations } from '../support/shard.ts';
 import {

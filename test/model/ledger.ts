@@ -1,7 +1,7 @@
 // What callers know of their messages, and what must hold whatever the store decides: each message is somewhere until it was
 // acked, cancelled or purged, is given out to one at a time, and dies only of a cause. It predicts no order and no turn.
 import { parseEntry } from '../../src/message/ids.ts';
-import type { Status } from '../../src/store/store.ts';
+import type { Status } from '../../src/store/encode-settlements.ts';
 import type { Shard } from '../support/shard.ts';
 
 export interface Follower {

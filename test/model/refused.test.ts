@@ -8,7 +8,7 @@ import type { Refusal } from '../../src/dev/emulator/refusals.ts';
 import { StorageError } from '../../src/errors.ts';
 import { newToken } from '../../src/message/ids.ts';
 import type { Priority } from '../../src/message/message.ts';
-import type { Outcome, Settlement } from '../../src/store/store.ts';
+import type { Outcome, Settlement } from '../../src/store/encode-settlements.ts';
 import { onEachRedis, type Redises } from '../support/bench.ts';
 import { accountFor, adopt, comeToRest, refusing, type Scene, setScene, violationsIn } from '../support/refusing.ts';
 import { idOf } from '../support/settling.ts';

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { Runner } from '../../src/redis/runner.ts';
 import { type Change, openScheduleStore, type ScheduleStore } from '../../src/schedules/store.ts';
-import type { StoredSchedule } from '../../src/store/store.ts';
+import type { StoredSchedule } from '../../src/store/due.ts';
 import type { Bench } from '../support/bench.ts';
 
 const headerOf = (record: string) => record.slice(0, Math.max(0, record.indexOf('\n')));

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { StoredDedup } from '../../src/message/message.ts';
 import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const queue = (options: QueueOptions, name = 'mail') => defineQueue(name, { ...options, handler: () => {} });

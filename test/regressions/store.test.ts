@@ -1,7 +1,7 @@
 // Defects that a review found in the scripts, each as the test that would have found it.
 import { Cluster } from 'ioredis';
 import { expect, test } from 'vitest';
-import type { ExchangeAnswer } from '../../src/store/store.ts';
+import type { ExchangeAnswer } from '../../src/store/sync.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 

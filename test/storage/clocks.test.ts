@@ -4,7 +4,7 @@ import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
-import { ANYBODYS } from '../../src/store/store.ts';
+import { ANYBODYS } from '../../src/store/sweep.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { deliverAll } from '../support/settling.ts';
 

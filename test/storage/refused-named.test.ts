@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { newToken } from '../../src/message/ids.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 
 const failure = { kind: 'failed', text: 'x' } as const;

@@ -1,6 +1,6 @@
 // A script that fails half-way, because one of its keys has a wrong type: nothing has changed, or what has is harmless.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { Bench, type Redises } from '../support/bench.ts';
 import { type ControlledRedis, redisesOn, startControlledRedis } from '../support/redis-control.ts';
 import { redisServerPresent } from '../support/redis-server.ts';

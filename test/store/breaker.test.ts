@@ -1,6 +1,6 @@
 // A destination that fails again and again is left alone for a while, then tried with one message; the others go on.
 import { expect, test } from 'vitest';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const OPEN_MS = 30_000;

@@ -12,7 +12,8 @@ import { connect as connectByFetch } from '../../src/redis/fetch.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import type { Send } from '../../src/redis/send.ts';
 import { connect as connectFromNode } from '../../src/redis/undici.ts';
-import { openStore, type Settlement, type Store } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
 import { type Redises, startEmbedded } from '../support/bench.ts';
 import { type RedisServer, redisServerPresent, startRedisServer } from '../support/redis-server.ts';
 

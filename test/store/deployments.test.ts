@@ -1,7 +1,8 @@
 // What a deployment changes strands nothing: a queue that becomes push or pull, one that is not known, another priority of an ordered one.
 import { expect, test } from 'vitest';
 import { definitionsOf } from '../../src/queue/limits.ts';
-import { openStore, type Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
+import { openStore } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { idOf } from '../support/settling.ts';
 

@@ -1,7 +1,7 @@
 // What an exchange promises: urgent first, turns between peers, one owner per entry, and nothing twice on replay.
 import { expect, test } from 'vitest';
 import { defineQueue } from '../../src/queue/queue.ts';
-import type { ExchangeRequest } from '../../src/store/store.ts';
+import type { ExchangeRequest } from '../../src/store/sync.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { emptyShard } from '../support/shard.ts';
 

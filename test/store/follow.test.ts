@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { newToken } from '../../src/message/ids.ts';
 import type { NewMessage, StoredDedup, Unnamed } from '../../src/message/message.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const bodies = async (b: Bench, want = 9, lease = 'z') => {

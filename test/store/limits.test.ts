@@ -1,7 +1,7 @@
 // Limits of queues and groups: what may be in flight and in a period; lanes over a limit are parked and come back by themselves.
 import { expect, test } from 'vitest';
 import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
-import type { Outcome } from '../../src/store/store.ts';
+import type { Outcome } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const queue = (options: QueueOptions, name = 'mail') => defineQueue(name, { ...options, handler: () => {} });

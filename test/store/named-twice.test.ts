@@ -5,7 +5,7 @@ import { receive, settle } from '../../src/broker/consumer.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import { openRings } from '../../src/rings/store.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
-import type { Outcome } from '../../src/store/store.ts';
+import type { Outcome } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 async function deadLetter(b: Bench): Promise<string> {

@@ -1,7 +1,7 @@
 // Order is the order of arrival, also among messages that share the instant at which they are due, come again or died.
 import { expect, test } from 'vitest';
 import { newToken } from '../../src/message/ids.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { idOf } from '../support/settling.ts';
 

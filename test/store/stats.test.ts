@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { parseFigures } from '../../src/stats/counters.ts';
 import { openStats } from '../../src/stats/store.ts';
-import type { Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,7 +1,8 @@
 // Messages that are in no list: a sweep looks for them by itself, a page at a time, and never takes for one what is in a list.
 import { expect, test } from 'vitest';
 import { policiesOf } from '../../src/queue/limits.ts';
-import { ANYBODYS, openStore, type Store } from '../../src/store/store.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import { ANYBODYS } from '../../src/store/sweep.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { auditAll, deliverAll, sweepAll } from '../support/settling.ts';
 

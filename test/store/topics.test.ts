@@ -5,7 +5,7 @@ import type { StoredDestination } from '../../src/message/destination.ts';
 import type { Opened } from '../../src/message/envelope.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import type { Runner } from '../../src/redis/runner.ts';
-import { COMMON_WAKE } from '../../src/store/store.ts';
+import { COMMON_WAKE } from '../../src/store/wake.ts';
 import { openDisabling } from '../../src/topics/disabling.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
 import { matches, openTopics, type Topics } from '../../src/topics/topics.ts';

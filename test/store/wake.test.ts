@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import type { StoredDedup, Unnamed } from '../../src/message/message.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
-import type { ExchangeRequest, Settlement } from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
+import type { ExchangeRequest } from '../../src/store/sync.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 

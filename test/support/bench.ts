@@ -10,13 +10,9 @@ import { policiesOf } from '../../src/queue/limits.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { type Runner, scriptRunner } from '../../src/redis/runner.ts';
 import { type Operations, openOperations } from '../../src/store/admin.ts';
-import {
-  type ExchangeAnswer,
-  type ExchangeRequest,
-  openStore,
-  type Settlement,
-  type Store,
-} from '../../src/store/store.ts';
+import type { Settlement } from '../../src/store/encode-settlements.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import type { ExchangeAnswer, ExchangeRequest } from '../../src/store/sync.ts';
 import { FRONT, redisServerPresent, startFrontedServer, startRedisCluster, startRedisServer } from './redis-server.ts';
 import { readShard, type Shard, violations } from './shard.ts';
 import { checkingRunner } from './touched.ts';

@@ -8,7 +8,8 @@ import type { Known } from '../../src/schedules/fire.ts';
 import { firingStore } from '../../src/schedules/firing-store.ts';
 import { registrar } from '../../src/schedules/register.ts';
 import { openScheduleStore, type ScheduleStore } from '../../src/schedules/store.ts';
-import { ANYBODYS, openStore, type Store, type SweepAnswer } from '../../src/store/store.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import { ANYBODYS, type SweepAnswer } from '../../src/store/sweep.ts';
 import type { Bench } from './bench.ts';
 
 export interface TestWorker {

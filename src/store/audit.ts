@@ -1,0 +1,48 @@
+/** Auditing: keys against the invariants, a bounded number at a time. */
+import type { Keys } from '../redis/keys.ts';
+import { list, pairs, strings } from '../redis/reply.ts';
+import type { Runner } from '../redis/runner.ts';
+import { scripts } from './scripts.ts';
+
+export interface Finding {
+  finding: string;
+  name: string;
+  /** What a queue that only storage knows holds. */
+  messages?: number;
+}
+
+/** What an audit could not judge, because too much is at work: the counts of slots, or envelopes that are in no list. */
+export type Unjudged = 'counts' | 'envelopes';
+
+export interface AuditPage {
+  cursor: string;
+  findings: Finding[];
+  incomplete: Unjudged[];
+}
+
+/** What is known of the deployment, in the form that the scripts take. */
+export interface Deployment {
+  policies: string;
+  /** Each queue with its pool. */
+  pools: string;
+}
+
+/** Keys of one step. */
+export const AUDIT_KEYS = 200;
+
+export async function audit(
+  runner: Runner,
+  keys: Keys,
+  head: string[],
+  { policies, pools }: Deployment,
+  { cursor, repair, deep }: { cursor: string; repair: boolean; deep: boolean },
+): Promise<AuditPage> {
+  const flag = (set: boolean) => (set ? '1' : '0');
+  const args = [...head, cursor, String(AUDIT_KEYS), flag(repair), flag(deep), policies, pools];
+  const { reply } = await runner.run(scripts.audit, [keys.timers, keys.failures, keys.stats], args);
+  const [next, found, incomplete] = list(reply);
+  return { cursor: String(next), findings: findingsIn(found), incomplete: strings(incomplete) as Unjudged[] };
+}
+
+export const findingsIn = (found: unknown): Finding[] =>
+  pairs(strings(found)).map(([finding, name]) => ({ finding, name }));

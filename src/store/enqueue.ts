@@ -1,0 +1,82 @@
+/** Enqueueing: the messages of a request, all or none, once however often it is sent. */
+import { RequestMismatch } from '../errors.ts';
+import { idsOf, newToken } from '../message/ids.ts';
+import type { Unnamed } from '../message/message.ts';
+import type { Keys } from '../redis/keys.ts';
+import { strings } from '../redis/reply.ts';
+import type { Runner } from '../redis/runner.ts';
+import { keysOfMessages } from './declared.ts';
+import { requestRuns } from './encode-messages.ts';
+import { scripts } from './scripts.ts';
+import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
+
+export interface EnqueueRequest {
+  messages: Unnamed[];
+  /** Names the request: a replay with the same token enqueues nothing twice. A fresh one if left out. */
+  token?: string | undefined;
+  /** Tells requests with the same token apart. */
+  fingerprint?: string | undefined;
+  /** How long a replay is recognised. Default: as long as our own repetitions go on. */
+  recognisedMs?: number | undefined;
+  /** Remembered with the request, and answered to its replays: text without blanks. */
+  note?: string | undefined;
+  /** Of the drain that the caller would start; false: it cannot start one, and leaves that to others. */
+  wake?: Wake | false | undefined;
+}
+
+export interface EnqueueAnswer {
+  ids: string[];
+  /** It had been applied before, by an earlier try or another caller with the same token. */
+  repeated: boolean;
+  /** The caller should start a drain: nobody is draining. */
+  wake: boolean;
+  /** Place in the request to what became of a message whose dedup key was taken. */
+  met: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
+}
+
+export const RECOGNISED_MS = 60_000;
+
+export function enqueue(
+  runner: Runner,
+  keys: Keys,
+  head: string[],
+  request: EnqueueRequest,
+  ownMs: number,
+): Promise<EnqueueAnswer> {
+  const { messages, token = newToken(), fingerprint = '-', recognisedMs = ownMs, note } = request;
+  const { wake = COMMON_WAKE } = request;
+  const base = newToken();
+  const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
+  const declared = keysOfMessages(keys, messages, idsOf(base, messages.length));
+  const run = runner.run(scripts.enqueue, script.concat(declared), [
+    ...head,
+    note ? base + NOTE + note : base,
+    fingerprint,
+    String(recognisedMs),
+    ...wakeArgs(wake),
+    ...requestRuns(messages, base),
+  ]);
+  return enqueued(run, base, messages.length);
+}
+
+async function enqueued(run: ReturnType<Runner['run']>, base: string, count: number): Promise<EnqueueAnswer> {
+  const { reply } = await run;
+  const [status, wake, applied = base, met = ''] = strings(reply);
+  if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
+  return { ids: openBase(applied, count).ids, repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
+}
+
+/** Behind the base of a request's ids its note is kept: no token has this character. */
+const NOTE = '~';
+
+export function openBase(applied: string, count: number): { ids: string[]; note: string } {
+  const [base = '', note = ''] = applied.split(NOTE);
+  return { ids: idsOf(base, count), note };
+}
+
+export function metIn(text: string): EnqueueAnswer['met'] {
+  const words = text === '' ? [] : text.split(' ').map((word) => word.split('='));
+  return new Map(
+    words.map(([place, id = '', what]) => [Number(place) - 1, { id, what: what as 'duplicate' | 'replaced' }]),
+  );
+}

@@ -1,0 +1,76 @@
+/** Sweeping: timers that are due, leases that expired, and a look at some of the keys, in one bounded step. */
+import type { Keys } from '../redis/keys.ts';
+import { list } from '../redis/reply.ts';
+import type { Runner } from '../redis/runner.ts';
+import { AUDIT_KEYS, type Deployment, type Finding, findingsIn } from './audit.ts';
+import { due, dueSchedules, type StoredSchedule } from './due.ts';
+import { scripts } from './scripts.ts';
+
+export interface SweepAnswer {
+  now: number;
+  nextDue?: number;
+  /** Timers fired; the caller repeats while it is more than 0. */
+  fired: number;
+  /** Entries that expired leases gave back to their lanes. */
+  requeued: number;
+  dead: number;
+  /** Lanes of the pool have work. */
+  ready: boolean;
+  /** Where to go on inspecting. */
+  cursor: string;
+  /** Which part of what is long is next. */
+  round: number;
+  findings: Finding[];
+  /** There where slots have come. */
+  schedules?: StoredSchedule[];
+  /** There are more figures to fold. */
+  unfolded?: true;
+  /** Which schedules of code were registered: `<when> <version> …`, the last one first. Not there where nobody looked. */
+  registered?: string;
+  /** When a sweep was noted last, epoch ms; 0 where that is not known. */
+  notedAt: number;
+}
+
+export interface SweepStep {
+  limit?: number;
+  /** Which keys it inspects: '0' begins, '' inspects none; ANYBODYS goes on where the last noted sweep of anybody stood. */
+  cursor?: string;
+  /** Which part it looks at of what is too long to be looked at whole. */
+  round?: number;
+  /** That it ran, where it stood and which queues there are is remembered, though it folds no figures: one or two commands more. */
+  note?: boolean;
+}
+
+export const ANYBODYS = '?';
+
+const SWEEP_FIRES = 250; // some 5 ms of the server's time
+
+export async function sweep(
+  runner: Runner,
+  keys: Keys,
+  head: string[],
+  { policies, pools }: Deployment,
+  pool: string,
+  { limit = SWEEP_FIRES, cursor = '', round = 0, note = false }: SweepStep,
+): Promise<SweepAnswer> {
+  const step = [String(limit), cursor, String(AUDIT_KEYS), policies, note ? '1' : '', String(round)];
+  const args = [...head, ...step, pools];
+  const { reply } = await runner.run(scripts.sweep, [keys.timers, keys.failures, keys.ready(pool), keys.stats], args);
+  const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, unfolded, ...kept] = list(reply);
+  const [nextRound, registered, notedAt] = kept;
+  return {
+    now: Number(now),
+    ...due(Number(nextDue)),
+    fired: Number(fired),
+    requeued: Number(requeued),
+    dead: Number(dead),
+    ready: ready === '1',
+    cursor: String(next),
+    round: Number(nextRound),
+    findings: findingsIn(found),
+    ...dueSchedules(schedules),
+    ...(unfolded === '1' ? { unfolded: true as const } : {}),
+    ...(registered === '-' ? {} : { registered: String(registered) }),
+    notedAt: Number(notedAt),
+  };
+}

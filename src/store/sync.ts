@@ -1,0 +1,127 @@
+/** Syncing: what a consumer settles, how long its lease lasts, and what it takes, in one call. */
+import { RequestMismatch, StorageError } from '../errors.ts';
+import { YEAR_MS } from '../formats/duration.ts';
+import type { Keys } from '../redis/keys.ts';
+import { refusalOf } from '../redis/refusal.ts';
+import { list, pairs, strings } from '../redis/reply.ts';
+import type { Runner } from '../redis/runner.ts';
+import { keysOfSettlements } from './declared.ts';
+import { due, dueSchedules, type StoredSchedule } from './due.ts';
+import { type Settlement, type Status, writeSettlements } from './encode-settlements.ts';
+import { scripts } from './scripts.ts';
+import { AWAKE_MS, COMMON_WAKE } from './wake.ts';
+
+export interface ExchangeRequest {
+  lease: string;
+  leaseMs: number;
+  /** How many entries the caller holds besides those it settles here. */
+  held: number;
+  want: number;
+  pools: string[];
+  settlements: Settlement[];
+  /** No other lease may begin under this name as long as this one lasts. */
+  claim?: string | undefined;
+  /** Only for a drain. */
+  drain?: {
+    /** It takes nothing after this: from now on new work must wake another. */
+    ending: boolean;
+    /** All its handlers are busy, and it does not look until one is free: new work should wake another meanwhile. */
+    busy?: boolean;
+    /** How long it could sleep for the next timer. */
+    sleepMs: number;
+    /** How long a handler may run that it starts now: what may take longer is left to others. */
+    lifeMs?: number;
+  };
+}
+
+export interface ExchangeAnswer {
+  /** Server time, epoch ms. */
+  now: number;
+  /** When to look again, epoch ms: the next timer, unless another drain sleeps for it. */
+  nextDue?: number;
+  /** The lease was swept: what the caller holds is another's, and it must go on with a new lease. */
+  lost: boolean;
+  /** One for each settlement, in order. */
+  statuses: Status[];
+  taken: { entry: string; envelope: string }[];
+  /** There is more for this call than fitted in its answer: it comes with the next. */
+  unseen: boolean;
+  /** Entries the caller holds whose messages were cancelled meanwhile. */
+  cancelled: string[];
+  /** Breakers that opened, until an instant in epoch ms, or closed. */
+  tripped: { name: string; openUntil?: number }[];
+  /** The caller, which is no drain, should start one: what it made ready or due is for drains, and nobody is draining. */
+  wake: boolean;
+  /** Work is left that this drain does not take: the shortest timeout of its queues, ms; 0 where that is not known. */
+  left?: number;
+  /** An earlier try may have run: a `gone` may be its own doing. */
+  repeated: boolean;
+  /** Why storage took a part of it only: what is `refused`, the extension of the lease, or what would have been taken. */
+  refused?: StorageError;
+  /** There where slots have come. */
+  schedules?: StoredSchedule[];
+}
+
+const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
+const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due; the sweep takes more
+
+export async function exchange(
+  runner: Runner,
+  keys: Keys,
+  head: string[],
+  policies: string,
+  request: ExchangeRequest,
+): Promise<ExchangeAnswer> {
+  const { lease, leaseMs, held, want, pools, settlements, claim = '', drain } = request;
+  const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
+  const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
+  const written = writeSettlements(settlements);
+  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, sleepMs, EXCHANGE_FIRES, pools.length, written.runs];
+  const args = [
+    ...head,
+    lease,
+    ...limits.map((limit) => String(Math.floor(limit))),
+    policies,
+    String(Math.floor(lifeMs)),
+    claim,
+    ...pools,
+    ...written.args,
+  ];
+  const script = [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy];
+  const declared = [keys.lease(lease), ...pools.map(keys.ready), ...keysOfSettlements(keys, settlements)];
+  if (claim !== '') declared.push(keys.request(claim));
+  const { reply, repeated } = await runner.run(scripts.exchange, script.concat(declared), args);
+  const answer = list(reply);
+  if (answer[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
+  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake, left, refused] =
+    answer;
+  return {
+    now: Number(now),
+    ...due(Number(nextDue)),
+    lost: lost === '1',
+    statuses: written.inOrder(words(statuses) as Status[]),
+    taken: takenIn(words(entries), strings(envelopes)),
+    unseen: unseen === '1',
+    cancelled: strings(cancelled),
+    tripped: pairs(strings(tripped)).map(([name, until]) => ({
+      name,
+      ...(until === '0' ? {} : { openUntil: Number(until) }),
+    })),
+    // The answer to an earlier try may have been lost, and its word with it: a drain too many costs six commands.
+    wake: wake === '1' || (repeated && !drain),
+    ...(left === '' ? {} : { left: Number(left) }),
+    repeated,
+    ...(refused === '' ? {} : { refused: refusalOf(String(refused)) }),
+    ...dueSchedules(schedules),
+  };
+}
+
+/** None of them is empty. */
+function words(text: unknown): string[] {
+  return text === '' ? [] : String(text).split(' ');
+}
+
+function takenIn(entries: string[], envelopes: string[]): ExchangeAnswer['taken'] {
+  if (entries.length !== envelopes.length) throw new StorageError('garbled', 'entries without envelopes');
+  return entries.map((entry, i) => ({ entry, envelope: envelopes[i] as string }));
+}

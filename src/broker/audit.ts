@@ -26,9 +26,6 @@ export interface AuditReport {
  */
 const PASSES = ['shallow', 'deep'];
 
-/** `<pass> <cursor of the store>`, of which audit.lua says more. */
-export const AUDIT_CURSOR = /^(shallow|deep) \d{1,20}( .{1,1400} \d{1,20})?$/s;
-
 /** @throws StorageError */
 export async function auditWithin(
   budget: Budget,

@@ -2,7 +2,7 @@
  * Topics: one publication becomes a message for each subscription that matches its type, all or none, each with its own
  * retries and its own dead letter.
  */
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
 import {
   type Enqueued,
   enqueueDrafts,
@@ -16,35 +16,12 @@ import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from '../er
 import { shortDigest } from '../formats/digest.ts';
 import { parseDuration } from '../formats/duration.ts';
 import { issuesOf } from '../formats/issues.ts';
-import { Destination } from '../message/destination.ts';
-import { QUEUE_NAME } from '../message/message.ts';
-import { MessageOptions } from '../message/options.ts';
+import type { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
 import type { Store } from '../store/store.ts';
 import type { Wake } from '../store/wake.ts';
+import { Publication, Subscription } from './schema.ts';
 import type { Applied, TopicStore } from './store.ts';
-
-/** A type, or the beginning of types with `*` behind it. */
-const PATTERN = /^[A-Za-z0-9_.:/-]{0,128}\*?$/;
-const TYPE = /^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$/;
-
-/** Who gets what. */
-export const Subscription = z.strictObject({
-  queue: z.string().check(z.regex(QUEUE_NAME)),
-  /** For queues whose messages name their destinations. */
-  destination: z.optional(Destination),
-  /** Types: `invoice.paid`, `invoice.*`, `*`. */
-  events: z._default(z.array(z.string().check(z.regex(PATTERN))).check(z.minLength(1), z.maxLength(50)), ['*']),
-});
-export type Subscription = z.infer<typeof Subscription>;
-
-/** A type and a body, and options that hold for each of the messages. */
-const { destination: _, ...optionsForAll } = MessageOptions.shape;
-export const Publication = z.strictObject({
-  ...optionsForAll,
-  type: z.string().check(z.regex(TYPE)),
-  body: z.unknown(),
-});
 
 export type PublishOptions = Omit<MessageOptions, 'destination'>;
 

@@ -4,7 +4,7 @@ import { DURATION_TEXT, YEAR_MS } from '../../formats/duration.ts';
 import { DestinationFields } from '../../message/destination.ts';
 import { MessageOptions } from '../../message/options.ts';
 import { ScheduleRequest } from '../../schedules/definition.ts';
-import { Publication, Subscription } from '../../topics/topics.ts';
+import { Publication, Subscription } from '../../topics/schema.ts';
 import { LeasesPage, QueuesPage } from '../v1/inspect-schema.ts';
 import { Audit, Destinations, Override, Page, Purge, Redrive } from '../v1/operate-schema.ts';
 import { ReceiveRequest, SettleRequest } from '../v1/receive-schema.ts';

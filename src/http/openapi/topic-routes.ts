@@ -1,5 +1,5 @@
 /** The routes of topics, for the document. */
-import { Publication, Subscription } from '../../topics/topics.ts';
+import { Publication, Subscription } from '../../topics/schema.ts';
 import { answers } from './answers.ts';
 import { OF_BODIES, type Route } from './route.ts';
 

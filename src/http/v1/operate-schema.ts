@@ -1,6 +1,5 @@
 /** What operators may ask: the schemas of the operate function's queries and bodies. */
 import * as z from 'zod/mini';
-import { AUDIT_CURSOR } from '../../broker/audit.ts';
 import { milliseconds } from '../../formats/duration-schema.ts';
 import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../../queue/limits.ts';
 
@@ -14,6 +13,8 @@ const CURSORS = {
 };
 /** As purge.lua makes it. */
 const PURGE_CURSOR = /^(0|(-|[1-3]:\d{1,20}) (-|\d{1,20}))$/;
+/** As audit.ts makes it: `<pass> <cursor of the store>`, of which audit.lua says more. */
+const AUDIT_CURSOR = /^(shallow|deep) \d{1,20}( .{1,1400} \d{1,20})?$/s;
 /** Redis' own, of a scan. */
 const SCAN_CURSOR = /^\d{1,20}$/;
 

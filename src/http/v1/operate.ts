@@ -1,7 +1,6 @@
 /** The edge function for operators: look at queues and messages, cancel, pause, purge, redrive, audit. */
 import type { Context } from 'hono';
 import type { NamedQueue, Overrides } from '../../broker/admin.ts';
-import { DRAINED } from '../../message/lane.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import type { AnyQueue } from '../../queue/queue.ts';
 import type { EdgeFunction, SluiceEnv } from '../app.ts';

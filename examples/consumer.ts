@@ -3,7 +3,7 @@
 //   SLUICE_URL=http://127.0.0.1:8787 SLUICE_TOKEN=… node examples/consumer.ts
 //   (deno run --allow-net --allow-env examples/consumer.ts, bun examples/consumer.ts)
 import process from 'node:process';
-import { createClient } from '../src/client/index.ts';
+import { createClient } from 'sluice/client';
 
 const { SLUICE_URL: url, SLUICE_TOKEN: token } = process.env;
 if (!url || !token) {

@@ -1,5 +1,5 @@
 /** This deployment's schedules: messages that come again and again. docs/scheduling.md says how. */
-import { defineSchedule } from '../src/index.ts';
+import { defineSchedule } from 'sluice';
 import { notificationEmail } from './queues/mail.ts';
 
 const weeklyDigest = defineSchedule('weekly-digest', {

@@ -1,5 +1,5 @@
 /** This deployment's sources: who sends webhooks to `/hooks/<name>`, and which queue each event goes to. */
-import { defineSource } from '../src/index.ts';
+import { defineSource } from 'sluice';
 import { githubActivity, githubReview, githubSecurity } from './queues/github.ts';
 
 const SECURITY = /alert|advisory|deploy_key|^branch_protection|^member|^org_block/;

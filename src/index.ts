@@ -14,7 +14,7 @@ export {
   UnknownTopic,
 } from './errors.ts';
 export type { Duration } from './formats/duration.ts';
-export type { EdgeFunction } from './http/app.ts';
+export type { EdgeFunction } from './http/route.ts';
 export type { Destination } from './message/destination.ts';
 export type { Message, Priority } from './message/message.ts';
 export type { MessageOptions } from './message/options.ts';

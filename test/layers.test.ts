@@ -69,9 +69,10 @@ function isAllowed(from: string, to: string): boolean {
 }
 
 const files = globSync(['{src,functions,scripts,examples}/**/*.{ts,tsx}'], { exclude: ['**/*.d.ts'] });
-const IMPORTS: Record<string, string | Record<string, string>> = JSON.parse(
+type Ways = Record<string, string | Record<string, string>>;
+const { imports: IMPORTS, exports: DOORS }: { imports: Ways; exports: Record<string, string> } = JSON.parse(
   readFileSync('package.json', 'utf8'),
-).imports;
+);
 
 /** Each way that a specifier of package.json may lead. */
 function pathsOf(specifier: string): string[] {
@@ -87,11 +88,12 @@ function pathsOf(specifier: string): string[] {
 
 const STATEMENT = /^(?:import|export)[^'"]*from '([^']+)'|^import '([^']+)'|import\('([^']+)'\)/gm;
 
-/** @returns the files that a file imports, by relative paths and by `#…`; packages are left out */
+/** @returns the files that a file imports, by relative paths, by `#…`, and through the doors of this package; others are left out */
 function importsOf(file: string, source: string): string[] {
   const specifiers = [...source.matchAll(STATEMENT)].map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '');
   return specifiers.flatMap((specifier) => {
     if (specifier.startsWith('#')) return pathsOf(specifier);
+    if (/^sluice(\/|$)/.test(specifier)) return [normalize(DOORS[`.${specifier.slice('sluice'.length)}`] ?? specifier)];
     return specifier.startsWith('.') ? [normalize(join(dirname(file), specifier))] : [];
   });
 }
@@ -177,6 +179,15 @@ describe('the house', () => {
     );
     expect(circles(byFolder(owed))).toEqual([]);
   });
+});
+
+test('what a user writes imports its own files, packages, and this one through its doors', () => {
+  for (const file of globSync('functions/**/*.ts')) {
+    for (const [, from = ''] of readFileSync(file, 'utf8').matchAll(/from '([^']+)'/g)) {
+      if (from.startsWith('.')) expect(normalize(join(dirname(file), from)), file).toMatch(/^functions\//);
+      else if (/^sluice\b/.test(from)) expect(Object.keys(DOORS), file).toContain(`.${from.slice('sluice'.length)}`);
+    }
+  }
 });
 
 test('local runs use the compatibility date and flags of the deployment', async () => {

@@ -1,7 +1,7 @@
 // Leases over HTTP: which token may use one, and under which Idempotency-Key one begins.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { receive } from '../src/http/v1/receive.ts';
+import { leases } from '../src/http/functions.ts';
 import { createSluice, defineQueue } from '../src/index.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
@@ -15,7 +15,7 @@ const TOKENS = JSON.stringify([
 ]);
 const sluice = createSluice({
   queues: ['letters.a', 'letters.b', 'numbers'].map((name) => defineQueue(name, { kind: 'pull' })),
-  functions: [receive],
+  functions: [leases],
 });
 
 interface Answer {

@@ -2,11 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
 import { tokensSetting } from '../src/dev/stack.ts';
-import { drain } from '../src/http/v1/drain.ts';
-import { enqueue } from '../src/http/v1/enqueue.ts';
-import { health } from '../src/http/v1/health.ts';
-import { inspect } from '../src/http/v1/inspect.ts';
-import { session } from '../src/http/v1/session.ts';
+import { api } from '../src/http/functions.ts';
 import { createSluice, defineQueue } from '../src/index.ts';
 import { type Redises, startEmbedded } from './support/bench.ts';
 
@@ -20,7 +16,7 @@ afterAll(() => redises?.stop());
 test('requests, cron, code and a session', async () => {
   const handled: unknown[] = [];
   const jobs = defineQueue('jobs', { handler: ({ body }) => void handled.push(body) });
-  const sluice = createSluice({ queues: [jobs], functions: [enqueue, inspect, health, drain, session] });
+  const sluice = createSluice({ queues: [jobs], functions: api });
   const { url, token } = redises.emulator;
   const env = { KV_REST_API_URL: url, KV_REST_API_TOKEN: token, SLUICE_TOKENS: tokensSetting(TOKEN) };
   const ask = (path: string, init: RequestInit = {}) =>

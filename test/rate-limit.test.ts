@@ -1,15 +1,16 @@
 // The rate limit per token: asked only where the deployment has the binding. In workerd: worker/session.test.ts.
+
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { allow } from '../src/http/auth.ts';
-import { webhooks } from '../src/http/v1/webhooks.ts';
+import { hooks as webhooks } from '../src/http/functions.ts';
+import { route } from '../src/http/route.ts';
 import { defineQueue, defineSource } from '../src/index.ts';
 import { appOf } from './support/app.ts';
 
 const sha256 = createHash('sha256').update('known').digest('hex');
 const engine = { config: { SLUICE_TOKENS: [{ name: 'ci', sha256, scopes: ['operate'], queues: ['*'] }] } };
 const open = defineSource('open', { provider: 'none', route: defineQueue('q', { kind: 'pull' }) });
-const app = appOf([(routes) => routes.get('/x', allow('operate'), (c) => c.text('in'))], engine);
+const app = appOf([route('GET /x', { scope: 'operate' }, (c) => c.text('in'))], engine);
 
 /** A binding that lets so many calls of each key through. */
 function limiterOf(most: number) {

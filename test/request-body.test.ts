@@ -1,16 +1,15 @@
 // Reading request bodies: what a caller breaks off, or sends too much of, is no fault of the deployment and none that it logs.
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { EdgeFunction } from '../src/http/app.ts';
-import { limitBodyTo, readObject } from '../src/http/body.ts';
+import { route } from '../src/http/route.ts';
 import { appOf } from './support/app.ts';
 
-const echo: EdgeFunction = (app) => {
-  app.post('/echo', limitBodyTo(100), async (c) => c.json(await readObject(c)));
-  app.post('/broken', limitBodyTo(100), async (c) => {
-    await readObject(c);
+const echo = [
+  route('POST /echo', { body: true, maxBytes: 100 }, (_, { object }) => object()),
+  route('POST /broken', { body: true, maxBytes: 100 }, async (_, { object }) => {
+    await object();
     throw new Error('a fault of ours');
-  });
-};
+  }),
+];
 const app = appOf([echo], { config: {} });
 
 /** A body in chunks, that ends in an error where one is given. */

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readConfig, type Token } from '../src/config/config.ts';
-import { allow } from '../src/http/auth.ts';
+import { session } from '../src/http/functions.ts';
+import { route } from '../src/http/route.ts';
 import type { Sessions } from '../src/http/session-store.ts';
-import { session } from '../src/http/v1/session.ts';
 import { appOf } from './support/app.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -22,10 +22,10 @@ function deploymentOf(tokens: Token[], redisToken = 'redis') {
     UPSTASH_REDIS_REST_TOKEN: redisToken,
     SLUICE_TOKENS: JSON.stringify(tokens),
   });
-  const calls: typeof session = (app) => {
-    app.get('/look', allow('operate'), (c) => c.text(c.var.token.name));
-    app.delete('/change', allow('operate'), (c) => c.text(c.var.token.name));
-  };
+  const calls = [
+    route('GET /look', { scope: 'operate' }, (c) => c.text(c.var.token.name)),
+    route('DELETE /change', { scope: 'operate' }, (c) => c.text(c.var.token.name)),
+  ];
   const ended = new Set<string>();
   const sessions: Sessions = {
     end: async (id) => void ended.add(id),

@@ -1,8 +1,9 @@
 // Tokens in settings: a list, a binding for each, and one as its caller has it; together they are who may call.
+
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
-import { allow } from '../src/http/auth.ts';
+import { route } from '../src/http/route.ts';
 import { appOf } from './support/app.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -14,7 +15,7 @@ const read = (settings: object) => readConfig({ ...DATABASE, ...settings });
 /** @returns the name by which the caller is known, or the status of the refusal */
 async function callerOf(settings: object, token: string): Promise<string | number> {
   const config = read(settings);
-  const app = appOf([(routes) => routes.get('/who', allow('receive'), (c) => c.text(c.var.token.name))], { config });
+  const app = appOf([route('GET /who', { scope: 'receive' }, (c) => c.text(c.var.token.name))], { config });
   const answer = await app.request('/who', { headers: { authorization: `Bearer ${token}` } });
   return answer.status === 200 ? answer.text() : answer.status;
 }
@@ -42,7 +43,7 @@ describe('tokens', () => {
   test('the plain one has every scope and every queue', async () => {
     const config = read({ SLUICE_TOKEN: PLAIN });
     const tokens: unknown[] = [];
-    const app = appOf([(routes) => routes.get('/who', allow('operate'), (c) => c.json(tokens.push(c.var.token)))], {
+    const app = appOf([route('GET /who', { scope: 'operate' }, (c) => c.json(tokens.push(c.var.token)))], {
       config,
     });
     for (const _ of ['hashed', 'remembered'])

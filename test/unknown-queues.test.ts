@@ -1,12 +1,7 @@
 // Queues that left the code: operators see what they still hold, and can do everything with it. Two deployments on one shard.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { enqueue } from '../src/http/v1/enqueue.ts';
-import { inspect } from '../src/http/v1/inspect.ts';
-import { operate } from '../src/http/v1/operate.ts';
-import { receive } from '../src/http/v1/receive.ts';
-import { stats } from '../src/http/v1/stats.ts';
-import { sweep } from '../src/http/v1/sweep.ts';
+import { api } from '../src/http/functions.ts';
 import { type AnyQueue, createSluice, defineQueue } from '../src/index.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
@@ -25,7 +20,7 @@ type Call = (method: string, path: string, body?: unknown, token?: string) => Pr
 
 /** One version of the code. */
 function deploy(b: Bench, ...queues: AnyQueue[]): Call {
-  const sluice = createSluice<object>({ queues, functions: [enqueue, receive, operate, inspect, stats, sweep] });
+  const sluice = createSluice<object>({ queues, functions: api });
   const env = {
     UPSTASH_REDIS_REST_URL: b.redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: b.redises.emulator.token,

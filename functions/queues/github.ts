@@ -1,5 +1,5 @@
 /** Events of a forge on three queues: what touches security first, what people wait for next, the rest when there is time. */
-import { defineQueue, type HandlerContext, type Priority } from '../../src/index.ts';
+import { defineQueue, type HandlerContext, type Priority } from 'sluice';
 import type { Env } from '../env.ts';
 import { record } from './outbox.ts';
 

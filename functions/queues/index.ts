@@ -1,6 +1,6 @@
 /** This deployment's queues: the file to edit first. A queue with a handler is drained by the Worker. */
 
-import { defineQueue } from '../../src/index.ts';
+import { defineQueue } from 'sluice';
 import { githubActivity, githubReview, githubSecurity } from './github.ts';
 import { confirmationEmail, notificationEmail } from './mail.ts';
 import { monitorAlert, monitorCheck } from './monitor.ts';

@@ -1,6 +1,7 @@
 /** The classic case: somebody who signs up waits for the confirmation, a thousand subscribers do not wait for the newsletter. */
+
+import { defineQueue, exponential, type HandlerContext } from 'sluice';
 import * as z from 'zod/mini'; // zod itself serves as well, and adds 14 KB to the Worker
-import { defineQueue, exponential, type HandlerContext } from '../../src/index.ts';
 import type { Env } from '../env.ts';
 import { record } from './outbox.ts';
 

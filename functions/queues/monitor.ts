@@ -4,8 +4,9 @@
  * Any number of Workers may check at once: each rotation gives other sites. A second ring holds what is down, as
  * `<since> <site>`. That names the outage and is the dedup key of its alert: however often it is seen, it is told once.
  */
+
+import { createSluice, defineQueue, type HandlerContext, type Ring } from 'sluice';
 import * as z from 'zod/mini';
-import { createSluice, defineQueue, type HandlerContext, type Ring } from '../../src/index.ts';
 import type { Env } from '../env.ts';
 import { record } from './outbox.ts';
 

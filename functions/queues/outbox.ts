@@ -1,5 +1,5 @@
 /** What the example handlers do instead of sending mail: they record each message at OUTBOX_URL, or in the log. */
-import { type Message, retryIn } from '../../src/index.ts';
+import { type Message, retryIn } from 'sluice';
 import type { Env } from '../env.ts';
 
 /** @throws where the outbox does not take it, so that the message is tried again */

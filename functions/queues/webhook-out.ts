@@ -1,5 +1,5 @@
 /** Webhooks to others: each message names the URL it is delivered to, and all are signed. */
-import { defineQueue, exponential } from '../../src/index.ts';
+import { defineQueue, exponential } from 'sluice';
 
 export const webhookOut = defineQueue('webhook.out', {
   priority: 8,

@@ -21,7 +21,7 @@ export interface QueueReport extends Omit<Counts, 'limits'>, Partial<Defined> {
   /** What operators set. */
   overrides: ReturnType<typeof limitsIn>;
   /** Bindings that should hold the secrets of its destination, and do not: nothing is sent without them. */
-  missingSecrets?: readonly string[];
+  missingSecrets?: string[];
 }
 
 /** What stands in a queue's definition. */
@@ -46,7 +46,7 @@ export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> 
   destination?: string;
   method?: string;
   /** `done`: acked, and its result is kept. */
-  state: State | 'done' | 'cancelled' | 'unseen' | 'gone';
+  state: State | 'done' | 'cancelled' | 'unseen';
   /** What is stored of it is damaged, or nested too deep to be written: it is not shown. */
   unreadable?: true;
   /** What its handler returned, or its consumer gave with the ack. */
@@ -55,6 +55,13 @@ export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> 
   /** Due, end of its lease, dead since, or done at: epoch ms. */
   at?: number;
   failures: Failure[];
+}
+
+/** There is no such message, or it is done and nothing of it is kept. */
+export interface Gone {
+  id: string;
+  state: 'gone';
+  failures: [];
 }
 
 export interface Operator {
@@ -68,7 +75,7 @@ export interface Operator {
     cursor: string,
   ): Promise<{ messages: MessageReport[]; cursor?: string }>;
   /** @throws StorageError */
-  message(id: string): Promise<MessageReport>;
+  message(id: string): Promise<MessageReport | Gone>;
   /** Destinations that failed last, a page of them; the cursor '0' begins. @throws StorageError */
   destinations(cursor: string): Promise<{ destinations: Breaker[]; cursor?: string }>;
   /** @throws StorageError */
@@ -110,7 +117,8 @@ export function openOperator(operations: Operations, mostSteps: number, clock: (
         const { queue, attempt, at, json } = result;
         return { id, state: 'done', queue, attempt, at, ...readable(json), failures: [] };
       }
-      return state === 'gone' || state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
+      if (state === 'gone') return { id, state, failures: [] };
+      return state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
     },
     async destinations(from) {
       const { breakers, cursor } = await operations.breakers(from);
@@ -153,7 +161,7 @@ export function reportOfQueue(queue: AnyQueue | NamedQueue, { limits, ...counts 
   const overrides = limitsIn(limits);
   if (!('policy' in queue)) return { queue: queue.name, kind: 'unknown', limits: overrides, overrides, ...counts };
   const { name, pool, priority, attempts, timeoutMs, ordered, policy, destination } = queue;
-  const lacks = destination?.missingSecrets?.length ? { missingSecrets: destination.missingSecrets } : {};
+  const lacks = destination?.missingSecrets?.length ? { missingSecrets: [...destination.missingSecrets] } : {};
   const kind = pool === DRAINED ? 'drained' : 'pulled';
   const inForce = { ...limitsIn(policy), ...overrides };
   return { queue: name, kind, priority, attempts, timeoutMs, ordered, limits: inForce, overrides, ...lacks, ...counts };

@@ -43,7 +43,7 @@ export interface Settle {
 }
 
 export interface Settled extends Partial<Received> {
-  settled: { id: string; status: Status }[];
+  settled: { id: string; status: Exclude<Status, 'refused'> }[];
   /** The lease was swept: its messages are others' now, and the caller has to begin a new one. */
   lost?: true;
   /** Messages of this lease that were cancelled while the caller held them. */
@@ -74,7 +74,7 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
     settlements: settlements.map(settlementOf),
   });
   if (answer.refused) throw answer.refused;
-  const settled = settlements.map(({ id }, i) => ({ id, status: answer.statuses[i] as Status }));
+  const settled = settlements.map(({ id }, i) => ({ id, status: answer.statuses[i] as Exclude<Status, 'refused'> }));
   if (answer.lost) return { settled, lost: true };
   const cancelled = answer.cancelled.map((entry) => parseEntry(entry).id);
   const outcome = { settled, ...(cancelled.length > 0 ? { cancelled } : {}) };

@@ -17,12 +17,21 @@ export const MAX_BATCH = 1_000;
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
 /** What the caller of an enqueue gets for each message. */
-export interface Receipt {
+export type Receipt = Stored | Duplicate;
+
+interface Stored {
   id: string;
   queue: string;
-  state: 'ready' | 'delayed' | 'duplicate';
-  /** Its dedup key was taken: the id is that of the first message, and this one was not enqueued. */
-  duplicate: boolean;
+  state: 'ready' | 'delayed';
+  duplicate: false;
+}
+
+/** Its dedup key was taken: the id is that of the first message, and this one was not enqueued. */
+interface Duplicate {
+  id: string;
+  queue: string;
+  state: 'duplicate';
+  duplicate: true;
   /** The first message waits still, and has this body now. */
   replaced?: true;
 }

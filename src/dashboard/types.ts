@@ -1,8 +1,5 @@
 /** What the API answers, as the page sees it: the types of the schemas that the API's own tests hold against real answers. */
-import type * as z from 'zod/mini';
-import type { answers } from '../http/openapi/answers.ts';
-
-type Answer<Name extends keyof typeof answers> = z.output<(typeof answers)[Name]>;
+import type { Wire as Answer } from '../http/v1/wire.ts';
 
 export type QueueReport = Answer<'QueueReport'>;
 export type QueueReports = Answer<'QueueReports'>;

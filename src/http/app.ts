@@ -1,27 +1,18 @@
 /** The HTTP application: edge functions under one set of rules for errors, methods and settings. */
 import type { Handler } from 'hono';
 import { Hono } from 'hono/tiny';
-import type { Token } from '../config/config.ts';
+import { MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import type { Engine } from '../engine.ts';
 import { describe, framesOf } from '../formats/thrown.ts';
 import { logError, nameOfError, printFailure } from '../log.ts';
 import type { Waits } from '../runtime/wait-until.ts';
+import { letIn } from './auth.ts';
+import { limitBodyTo, readObject, readQuery, readValid } from './body.ts';
+import type { SluiceEnv } from './context.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';
-
-/** What a request carries along. */
-export interface SluiceEnv {
-  Bindings: object;
-  Variables: {
-    engine: Engine;
-    /** The token that was let in. */
-    token: Token;
-  };
-}
+import type { EdgeFunction, Route, Schema } from './route.ts';
 
 export type App = Hono<SluiceEnv>;
-
-/** An edge function adds its routes. */
-export type EdgeFunction = (app: App) => void;
 
 export function createApp(functions: EdgeFunction[], engineOf: (env: object, context: Waits) => Engine): App {
   const app: App = new Hono<SluiceEnv>();
@@ -30,7 +21,7 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object, con
     if (c.req.path.endsWith('/')) throw new Problem('not_found'); // the router would take it for the path without
     await next();
   });
-  for (const add of functions) add(app);
+  for (const route of functions.flat()) serve(app, route);
   app.onError((error, c) => {
     const problem = toProblem(error);
     if (problem.code === 'misconfigured') logError('bad settings', { settings: error.message });
@@ -47,6 +38,21 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object, con
     return answerProblem(c, new Problem('method_not_allowed', undefined, undefined, { allow: methods.join(', ') }));
   });
   return app;
+}
+
+/** Before a route's own checks come those of the token, and of the size of the body. */
+function serve(app: App, { method, path, scope, query, body, maxBytes = MAX_REQUEST_BYTES, answer }: Route): void {
+  const limitBody = limitBodyTo(maxBytes);
+  app.on(method, [path], async (c) => {
+    if (scope) await letIn(c, scope);
+    if (body) await limitBody(c);
+    const answered = await answer(c, {
+      query: () => readQuery(c, query as Schema),
+      body: () => readValid(c, body as Schema),
+      object: () => readObject(c),
+    });
+    return answered instanceof Response ? answered : c.json(answered);
+  });
 }
 
 function methodsAt(app: App, path: string): string[] {

@@ -3,11 +3,10 @@
  * configured all is closed.
  */
 import type { Context } from 'hono';
-import { createMiddleware } from 'hono/factory';
 import { timingSafeEqual } from 'hono/utils/buffer';
 import { sha256 } from 'hono/utils/crypto';
 import type { Scope, Token } from '../config/config.ts';
-import type { SluiceEnv } from './app.ts';
+import type { SluiceEnv } from './context.ts';
 import { Problem } from './problem.ts';
 import { limitRate } from './rate-limit.ts';
 import { refuseOtherSites, sessionOf } from './session.ts';
@@ -16,14 +15,10 @@ import { tokensOf } from './tokens.ts';
 const CLOSED = 'This deployment has no token yet: its API is closed';
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 
-/** Lets a request pass whose token has the scope, and names the caller for what follows. */
-export function allow(scope: Scope) {
-  return createMiddleware<SluiceEnv>(async (c, next) => {
-    const given = /^Bearer ([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-    const token = given ? await allowed(c, given, scope) : await allowedSession(c, scope);
-    c.set('token', token);
-    await next();
-  });
+/** Names the caller for what follows. @throws Problem where no token came that has the scope */
+export async function letIn(c: Context<SluiceEnv>, scope: Scope): Promise<void> {
+  const given = /^Bearer ([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+  c.set('token', given ? await allowed(c, given, scope) : await allowedSession(c, scope));
 }
 
 /** The configured token that this text is. @throws Problem where there is none, or it lacks the scope */

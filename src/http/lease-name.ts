@@ -5,8 +5,8 @@
 import type { Context } from 'hono';
 import { shortDigest } from '../formats/digest.ts';
 import { newToken } from '../message/ids.ts';
-import type { SluiceEnv } from './app.ts';
 import { idempotencyKey } from './body.ts';
+import type { SluiceEnv } from './context.ts';
 
 /** No queue has this character in its name, and no URL has to encode it. */
 const BETWEEN = '~';

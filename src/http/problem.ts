@@ -11,7 +11,8 @@ import {
   UnknownTopic,
 } from '../errors.ts';
 
-const PROBLEMS = {
+/** Each with the status and the title of its answer. What it means, in more words, is in problem.doc.ts. */
+export const PROBLEMS = {
   incomplete_body: { status: 400, title: 'The body ended before it was whole' },
   invalid_json: { status: 400, title: 'The body is not JSON' },
   invalid_signature: { status: 401, title: 'The signature is missing, wrong, or too old' },

@@ -1,8 +1,7 @@
 /** The Worker that is measured: the edge functions of the deployed one, with a queue whose handler does nothing but be seen. */
 
-import type { EdgeFunction } from '../../src/http/app.ts';
-import { drain } from '../../src/http/v1/drain.ts';
-import { enqueue } from '../../src/http/v1/enqueue.ts';
+import { drain, messages } from '../../src/http/functions.ts';
+import { route } from '../../src/http/route.ts';
 import { createSluice, defineQueue, type HandlerContext } from '../../src/index.ts';
 
 interface Env {
@@ -20,12 +19,12 @@ const work = defineQueue('work', {
   },
 });
 
-const witness: EdgeFunction = (app) => {
-  app.get('/bench/seen', (c) => c.json(seen.slice(Number(c.req.query('from')))));
-  app.post('/bench/reset', (c) => {
+const witness = [
+  route('GET /bench/seen', {}, (c) => seen.slice(Number(c.req.query('from')))),
+  route('POST /bench/reset', {}, (c) => {
     seen = [];
     return c.body(null, 204);
-  });
-};
+  }),
+];
 
-export default createSluice<Env>({ queues: [work], functions: [enqueue, drain, witness] });
+export default createSluice<Env>({ queues: [work], functions: [messages, drain, witness] });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Receiver, startReceiver } from '../../examples/demo/receiver.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
-import { health } from '../../src/http/v1/health.ts';
+import { health } from '../../src/http/functions.ts';
 import { createSluice } from '../../src/index.ts';
 import { constant } from '../../src/queue/backoff.ts';
 import { type AnyQueue, defineQueue } from '../../src/queue/queue.ts';

@@ -1,9 +1,5 @@
 // A Worker whose own code enqueues, beside the API: its queues make as many subrequests as they say, or more.
-import { drain } from '../../src/http/v1/drain.ts';
-import { enqueue } from '../../src/http/v1/enqueue.ts';
-import { operate } from '../../src/http/v1/operate.ts';
-import { receive } from '../../src/http/v1/receive.ts';
-import { sweep } from '../../src/http/v1/sweep.ts';
+import { api } from '../../src/http/functions.ts';
 import { createSluice, defineQueue, type Message } from '../../src/index.ts';
 
 interface Env {
@@ -31,7 +27,7 @@ const queues = {
 
 const sluice = createSluice<Env>({
   queues: Object.values(queues),
-  functions: [enqueue, receive, operate, drain, sweep],
+  functions: api,
 });
 
 export default {

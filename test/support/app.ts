@@ -1,6 +1,7 @@
 // An application without a Worker around it: requests come with a context, as each does there.
 import type { Engine } from '../../src/engine.ts';
-import { createApp, type EdgeFunction } from '../../src/http/app.ts';
+import { createApp } from '../../src/http/app.ts';
+import type { EdgeFunction } from '../../src/http/route.ts';
 import { FLOATING } from '../../src/runtime/wait-until.ts';
 
 /** @param engine as much of one as these functions ask */

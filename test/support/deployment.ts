@@ -1,11 +1,7 @@
 // A deployment in this process, on the shard of a bench, as its platform calls it: requests, with what runs behind their answers.
 
 import { tokensSetting } from '../../src/dev/stack.ts';
-import { drain } from '../../src/http/v1/drain.ts';
-import { enqueue } from '../../src/http/v1/enqueue.ts';
-import { operate } from '../../src/http/v1/operate.ts';
-import { receive } from '../../src/http/v1/receive.ts';
-import { sweep } from '../../src/http/v1/sweep.ts';
+import { api } from '../../src/http/functions.ts';
 import { type AnyQueue, createSluice, type Sluice } from '../../src/index.ts';
 import type { Waits } from '../../src/runtime/wait-until.ts';
 import type { Bench } from './bench.ts';
@@ -45,7 +41,7 @@ export function deploymentOn(b: Bench, queues: AnyQueue[], settings: Record<stri
     SLUICE_TOKENS: tokensSetting(TOKEN),
     ...settings,
   };
-  const sluice = createSluice({ queues, functions: [enqueue, receive, operate, drain, sweep] });
+  const sluice = createSluice({ queues, functions: api });
   const kept: Promise<unknown>[] = [];
   const newContext = (): Waits => new ExecutionContext(kept);
   const call = async <Answer>(method: string, path: string, body?: unknown): Promise<Answer> => {

@@ -1,8 +1,6 @@
 // A Worker whose handlers fail in each way that there is.
 
-import { enqueue } from '../../src/http/v1/enqueue.ts';
-import { inspect } from '../../src/http/v1/inspect.ts';
-import { operate } from '../../src/http/v1/operate.ts';
+import { api } from '../../src/http/functions.ts';
 import { createSluice, defineQueue, refuse, retryIn } from '../../src/index.ts';
 
 interface Order {
@@ -49,4 +47,4 @@ const queues = [
   }),
 ];
 
-export default createSluice({ queues, functions: [enqueue, operate, inspect] });
+export default createSluice({ queues, functions: api });

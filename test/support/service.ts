@@ -1,11 +1,9 @@
 // A service on Sluice where no platform keeps work alive behind an answer. Node, Bun and Deno run this very file; it prints what it saw.
+
 import process from 'node:process';
-import { drain } from '../../src/http/v1/drain.ts';
-import { enqueue } from '../../src/http/v1/enqueue.ts';
-import { operate } from '../../src/http/v1/operate.ts';
-import { topics } from '../../src/http/v1/topics.ts';
-import { webhooks } from '../../src/http/v1/webhooks.ts';
-import { createSluice, defineQueue, defineSource, type EdgeFunction } from '../../src/index.ts';
+import { api } from '../../src/http/functions.ts';
+import { route } from '../../src/http/route.ts';
+import { createSluice, defineQueue, defineSource } from '../../src/index.ts';
 
 /** What the service reports, as JSON on a line of its own. */
 export interface Seen {
@@ -30,17 +28,15 @@ const jobs = defineQueue('jobs', {
 const github = defineSource('github', { provider: 'github', secret: 'GITHUB_SECRET', route: jobs });
 
 /** A function of the user's that leaves a failure behind its answer. */
-const careless: EdgeFunction = (app) => {
-  app.post('/careless', (c) => {
-    c.executionCtx.waitUntil(Promise.reject(new RangeError('nobody may read this')));
-    return c.json({});
-  });
-};
+const careless = route('POST /careless', {}, (c) => {
+  c.executionCtx.waitUntil(Promise.reject(new RangeError('nobody may read this')));
+  return {};
+});
 
 const sluice = createSluice<NodeJS.ProcessEnv>({
   queues: [jobs],
   sources: [github],
-  functions: [enqueue, topics, operate, webhooks, drain, careless],
+  functions: [...api, careless],
 });
 
 async function ask(name: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<void> {

@@ -1,6 +1,5 @@
 // A Worker with a source for each way in which providers ask before they send. Okta, X and Twitch stand so in docs/webhooks.md.
-import { operate } from '../../src/http/v1/operate.ts';
-import { webhooks } from '../../src/http/v1/webhooks.ts';
+import { api } from '../../src/http/functions.ts';
 import { createSluice, defineQueue, defineSource, type Handshake, type SourceOptions } from '../../src/index.ts';
 
 const events = defineQueue('events', { kind: 'pull' });
@@ -99,4 +98,4 @@ const sources = [
   asking('plain', []),
 ];
 
-export default createSluice({ queues: [events], sources, functions: [operate, webhooks] });
+export default createSluice({ queues: [events], sources, functions: api });

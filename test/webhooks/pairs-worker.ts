@@ -1,7 +1,5 @@
 // A Worker with a queue of each kind, and sources that reach each of them: as their queue, by a function, and several at once.
-import { operate } from '../../src/http/v1/operate.ts';
-import { receive } from '../../src/http/v1/receive.ts';
-import { webhooks } from '../../src/http/v1/webhooks.ts';
+import { api } from '../../src/http/functions.ts';
 import { type AnyQueue, createSluice, defineQueue, defineSource, type Target } from '../../src/index.ts';
 import { QUEUES, RELAY } from './pairs-queues.ts';
 
@@ -25,5 +23,5 @@ export default createSluice({
     // Another definition of the same name: the deployment's is meant.
     github('namesake', () => ({ queue: defineQueue('relay', { kind: 'pull' }) })),
   ],
-  functions: [operate, receive, webhooks],
+  functions: api,
 });

@@ -1,9 +1,6 @@
 // A Worker with a source of each kind, on pulled queues: what comes in can be received, and no drain is woken.
 import * as z from 'zod/mini';
-import { enqueue } from '../../src/http/v1/enqueue.ts';
-import { operate } from '../../src/http/v1/operate.ts';
-import { receive } from '../../src/http/v1/receive.ts';
-import { webhooks } from '../../src/http/v1/webhooks.ts';
+import { api } from '../../src/http/functions.ts';
 import { createSluice, defineQueue, defineSource } from '../../src/index.ts';
 import type { ProviderName } from '../../src/webhooks/providers.ts';
 
@@ -99,5 +96,5 @@ const sources = [
 export default createSluice({
   queues: [events, strict, forgetful, handled],
   sources,
-  functions: [enqueue, receive, operate, webhooks],
+  functions: api,
 });

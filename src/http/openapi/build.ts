@@ -1,10 +1,11 @@
 /** The OpenAPI document of the API: made from the route table and the very schemas that validate. Pure. */
 import * as z from 'zod/mini';
-import type { ProblemCode } from '../problem.ts';
+import { MEANINGS } from '../problem.doc.ts';
+import { PROBLEMS, type ProblemCode } from '../problem.ts';
 import type { Answer, OpenApi, Operation, Parameter, Reference } from './document.ts';
-import { MEANINGS, PROBLEM_HEADERS, problemsOf } from './problems.ts';
-import { PATH_PARAMETERS } from './requests.ts';
-import { type Answered, type Route, TAGS } from './route.ts';
+import type { DocumentedRoute } from './documented.ts';
+import { type Answered, TAGS } from './operation.ts';
+import { PROBLEM_HEADERS, problemsOf } from './problems.ts';
 import { ROUTES } from './routes.ts';
 import { namedSchemas, schemaOf } from './schemas.ts';
 
@@ -59,7 +60,7 @@ export function buildDocument(version: string): OpenApi {
   };
 }
 
-function pathsOf(routes: Route[]): OpenApi['paths'] {
+function pathsOf(routes: DocumentedRoute[]): OpenApi['paths'] {
   const paths: OpenApi['paths'] = {};
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
@@ -67,7 +68,7 @@ function pathsOf(routes: Route[]): OpenApi['paths'] {
   return paths;
 }
 
-function operationOf(route: Route): Operation {
+function operationOf(route: DocumentedRoute): Operation {
   const { operationId, tag, scope, summary, description, body } = route;
   const parameters = parametersOf(route);
   const answers = route.answers.map((answer) => [answer.status, answerOf(answer)]);
@@ -91,10 +92,12 @@ function operationOf(route: Route): Operation {
   };
 }
 
-function parametersOf({ path, query, repeatable }: Route): (Parameter | Reference)[] {
-  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as keyof typeof PATH_PARAMETERS);
+function parametersOf({ path, params, query, repeatable }: DocumentedRoute): (Parameter | Reference)[] {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   const inPath = names.map((name): Parameter => {
-    const { schema, description } = PATH_PARAMETERS[name];
+    const parameter = params[name];
+    if (!parameter) throw new Error(`nothing says what {${name}} of ${path} is`);
+    const { schema, description } = parameter;
     return { name, in: 'path', required: true, description, schema: schemaOf(schema) };
   });
   const inQuery = Object.entries(query ? (schemaOf(query).properties ?? {}) : {}).map(
@@ -115,13 +118,13 @@ function answerOf({ description, schema, type = 'text/html', headers = [], examp
 }
 
 /** One answer for all problems of a status; routes with the same ones share it. */
-function refusalsOf({ scope, problems, file }: Route): { status: string; name: string; answer: Answer }[] {
+function refusalsOf({ scope, problems, file }: DocumentedRoute): { status: string; name: string; answer: Answer }[] {
   if (file) return [];
   const codes = problemsOf(scope, problems);
-  const byStatus = Map.groupBy(codes, (code) => MEANINGS[code].status);
+  const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
   return [...byStatus].map(([status, together]) => {
     const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
-    const description = together.map((code) => `\`${code}\`: ${MEANINGS[code].means}`).join(' ');
+    const description = together.map((code) => `\`${code}\`: ${MEANINGS[code]}`).join(' ');
     const answer = { description, ...headersOf(PROBLEM_HEADERS[status] ?? []), content };
     return { status: String(status), name: nameOf(together), answer };
   });

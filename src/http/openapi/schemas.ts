@@ -1,7 +1,7 @@
 /** Zod schemas as JSON Schema: what may come in, before defaults and conversions. */
 import * as z from 'zod/mini';
+import { components, forms, meanings, names } from './describe.ts';
 import type { JsonSchema } from './document.ts';
-import { COMPONENTS, forms, meanings, names } from './notes.ts';
 
 type Overridden = NonNullable<NonNullable<Parameters<typeof z.toJSONSchema>[1]>['override']>;
 
@@ -26,9 +26,7 @@ const OPTIONS = { io: 'input', metadata: names, override } as const;
 /** All named schemas, each once; they refer to each other. */
 export function namedSchemas(): Record<string, JsonSchema> {
   const { schemas } = z.toJSONSchema(names, { ...OPTIONS, uri: pointer });
-  return Object.fromEntries(
-    Object.entries(COMPONENTS).map(([id, schema]) => [id, explained(schema, schemas[id] as Generated)]),
-  );
+  return Object.fromEntries([...components].map(([id, schema]) => [id, explained(schema, schemas[id] as Generated)]));
 }
 
 /** One schema in its place: a reference where it has a name. */

@@ -1,56 +1,104 @@
-/** The edge function for rings: rotate one, add and remove items, look. */
+/** Rings: rotate one, add and remove items, look. */
 import type { Context } from 'hono';
-import type { EdgeFunction, SluiceEnv } from '../app.ts';
-import { allow, isPermitted, permit } from '../auth.ts';
-import { limitBody, readQuery, readValid } from '../body.ts';
+import * as z from 'zod/mini';
+import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_CURSOR, RING_NAME } from '../../rings/ring.ts';
+import { isPermitted, permit } from '../auth.ts';
+import type { SluiceEnv } from '../context.ts';
 import { Problem, unknown } from '../problem.ts';
-import { Items, RingListQuery, RingName, RingPageQuery, Rotate } from './ring-schema.ts';
+import { route } from '../route.ts';
+import type { Wire } from './wire.ts';
 
-export const rings: EdgeFunction = (app) => {
-  app.get('/v1/rings', allow('operate'), async (c) => {
-    const { limit, cursor } = readQuery(c, RingListQuery);
+export const params = { ring: RING_NAME };
+
+const Item = z.string().check(z.refine(isRingItem, { message: ITEM_RULE }));
+const Items = z.strictObject({ items: z.array(Item).check(z.minLength(1), z.maxLength(MAX_ITEMS_A_CALL)) });
+
+const Rotate = z.strictObject({
+  count: z._default(z.int().check(z.minimum(1), z.maximum(MAX_ITEMS_A_CALL)), 1),
+});
+
+const limit = (most: number) => z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(most)), 100);
+
+const ItemsPage = z.strictObject({
+  limit: limit(MAX_ITEMS_A_CALL),
+  cursor: z._default(z.string().check(z.regex(RING_CURSOR)), ''),
+});
+
+/** The cursor is a ring's name. */
+const RingsPage = z.strictObject({
+  limit: limit(100),
+  cursor: z._default(z.union([z.literal(''), z.string().check(z.regex(RING_NAME))]), ''),
+});
+
+export const listRings = route(
+  'GET /v1/rings',
+  { scope: 'operate', query: RingsPage },
+  async (c, { query }): Promise<Wire<'RingList'>> => {
+    const { limit, cursor } = query();
     const page = await c.var.engine.rings.list(limit, cursor);
-    return c.json({ ...page, rings: page.rings.filter(({ ring }) => isPermitted(c.var.token, ring)) });
-  });
+    return { ...page, rings: page.rings.filter(({ ring }) => isPermitted(c.var.token, ring)) };
+  },
+);
 
-  app.get('/v1/rings/:ring', allow('operate'), async (c) => {
+export const getRing = route(
+  'GET /v1/rings/:ring',
+  { scope: 'operate', query: ItemsPage },
+  async (c, { query }): Promise<Wire<'RingItems'>> => {
     const ring = named(c);
-    const { limit, cursor } = readQuery(c, RingPageQuery);
+    const { limit, cursor } = query();
     const page = await c.var.engine.rings.page(ring, limit, cursor);
     if (page.length === 0) throw unknown('unknown_ring', ring);
-    return c.json({ ring, ...page });
-  });
+    return { ring, ...page };
+  },
+);
 
-  app.put('/v1/rings/:ring/items', allow('operate'), limitBody, async (c) => {
+export const addToRing = route(
+  'PUT /v1/rings/:ring/items',
+  { scope: 'operate', body: Items },
+  async (c, { body }): Promise<Wire<'RingAdded'>> => {
     const ring = named(c);
-    const { items } = await readValid(c, Items);
+    const { items } = await body();
     const added = await c.var.engine.rings.add(ring, items);
     if (added === 'full') throw new Problem('ring_full');
-    return c.json({ ring, ...added });
-  });
+    return { ring, ...added };
+  },
+);
 
-  app.delete('/v1/rings/:ring/items', allow('operate'), limitBody, async (c) => {
+export const removeFromRing = route(
+  'DELETE /v1/rings/:ring/items',
+  { scope: 'operate', body: Items },
+  async (c, { body }): Promise<Wire<'RingRemoved'>> => {
     const ring = named(c);
-    const { items } = await readValid(c, Items);
-    return c.json({ ring, ...(await c.var.engine.rings.remove(ring, items)) });
-  });
+    const { items } = await body();
+    return { ring, ...(await c.var.engine.rings.remove(ring, items)) };
+  },
+);
 
-  app.post('/v1/rings/:ring/rotate', allow('receive'), limitBody, async (c) => {
+export const rotateRing = route(
+  'POST /v1/rings/:ring/rotate',
+  { scope: 'receive', body: Rotate },
+  async (c, { body }): Promise<Wire<'Rotated'>> => {
     const ring = named(c);
-    const { count } = await readValid(c, Rotate);
-    return c.json({ ring, items: await c.var.engine.rings.rotate(ring, count) });
-  });
+    const { count } = await body();
+    return { ring, items: await c.var.engine.rings.rotate(ring, count) };
+  },
+);
 
-  app.delete('/v1/rings/:ring', allow('operate'), async (c) => {
+export const dropRing = route(
+  'DELETE /v1/rings/:ring',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'RingRemoved'>> => {
     const ring = named(c);
-    return c.json({ ring, removed: await c.var.engine.rings.drop(ring), length: 0 });
-  });
-};
+    return { ring, removed: await c.var.engine.rings.drop(ring), length: 0 };
+  },
+);
+
+export const rings = [listRings, getRing, addToRing, removeFromRing, rotateRing, dropRing];
 
 /** The ring of the path, which the token has to be for: patterns of queues are patterns of rings too. */
 function named(c: Context<SluiceEnv>): string {
   const name = c.req.param('ring') ?? '';
   permit(c.var.token, name);
-  if (!RingName.safeParse(name).success) throw new Problem('unknown_ring', 'No ring can have this name');
+  if (!RING_NAME.test(name)) throw new Problem('unknown_ring', 'No ring can have this name');
   return name;
 }

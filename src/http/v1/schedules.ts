@@ -1,50 +1,94 @@
-/** The edge function for schedules: look, put, remove, run, pause, resume. */
+/** Schedules: look, put, remove, run, pause, resume. */
 import type { Context } from 'hono';
+import * as z from 'zod/mini';
+import type { Receipt } from '../../broker/producer.ts';
 import type { Refused } from '../../schedules/admin.ts';
 import { definitionOf, SCHEDULE_ID, ScheduleRequest } from '../../schedules/definition.ts';
-import type { EdgeFunction, SluiceEnv } from '../app.ts';
-import { allow, isPermitted, permit } from '../auth.ts';
-import { limitBody, readQuery, readValid, requestName } from '../body.ts';
+import { isPermitted, permit } from '../auth.ts';
+import { requestName } from '../body.ts';
+import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
+import { cursorOf, pageLimit } from '../page-query.ts';
 import { Problem, type ProblemCode, unknown } from '../problem.ts';
-import { SchedulesPage } from './schedule-schema.ts';
+import { route } from '../route.ts';
+import type { Wire } from './wire.ts';
 
-export const schedules: EdgeFunction = (app) => {
-  app.get('/v1/schedules', allow('operate'), async (c) => {
-    const { limit, cursor } = readQuery(c, SchedulesPage);
-    return c.json(await c.var.engine.schedules.list((queue) => isPermitted(c.var.token, queue), limit, cursor));
-  });
+export const params = { schedule: SCHEDULE_ID };
 
-  app.get('/v1/schedules/:schedule', allow('operate'), async (c) => {
-    return c.json(found(c, await c.var.engine.schedules.get(idOf(c), permitting(c))));
-  });
+const SchedulesPage = z.strictObject({
+  limit: pageLimit(100, 20),
+  /** As HSCAN makes them. */
+  cursor: cursorOf(/^\d{1,20}$/, '0'),
+});
 
-  app.put('/v1/schedules/:schedule', allow('operate'), limitBody, async (c) => {
-    const definition = definitionOf(await readValid(c, ScheduleRequest));
-    return c.json(found(c, await c.var.engine.schedules.put(idOf(c), definition, permitting(c))));
-  });
+export const listSchedules = route(
+  'GET /v1/schedules',
+  { scope: 'operate', query: SchedulesPage },
+  async (c, { query }): Promise<Wire<'SchedulePage'>> => {
+    const { limit, cursor } = query();
+    return c.var.engine.schedules.list((queue) => isPermitted(c.var.token, queue), limit, cursor);
+  },
+);
 
-  app.delete('/v1/schedules/:schedule', allow('operate'), async (c) => {
+export const getSchedule = route(
+  'GET /v1/schedules/:schedule',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.get(idOf(c), permitting(c))),
+);
+
+export const putSchedule = route(
+  'PUT /v1/schedules/:schedule',
+  { scope: 'operate', body: ScheduleRequest },
+  async (c, { body }): Promise<Wire<'ScheduleReport'>> => {
+    const definition = definitionOf(await body());
+    return found(c, await c.var.engine.schedules.put(idOf(c), definition, permitting(c)));
+  },
+);
+
+export const deleteSchedule = route(
+  'DELETE /v1/schedules/:schedule',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'Removed'>> => {
     found(c, await c.var.engine.schedules.remove(idOf(c), permitting(c)));
-    return c.json({ id: idOf(c), removed: true });
-  });
+    return { id: idOf(c), removed: true };
+  },
+);
 
-  app.post('/v1/schedules/:schedule/run', allow('operate'), async (c) => {
+export const runSchedule = route(
+  'POST /v1/schedules/:schedule/run',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'Receipt' | 'Duplicate'>> => {
     const { engine } = c.var;
     const draft = found(c, await engine.schedules.draft(idOf(c), permitting(c)));
     const { receipts, repeated } = await outliving(c, engine.enqueue([draft], await requestName(c)));
     if (repeated) c.header('Idempotent-Replayed', 'true');
-    return c.json(receipts[0], receipts[0]?.duplicate ? 200 : 202);
-  });
+    const [receipt] = receipts as [Receipt];
+    c.status(receipt.duplicate ? 200 : 202);
+    return receipt;
+  },
+);
 
-  app.post('/v1/schedules/:schedule/pause', allow('operate'), async (c) => {
-    return c.json(found(c, await c.var.engine.schedules.pause(idOf(c), permitting(c))));
-  });
+export const pauseSchedule = route(
+  'POST /v1/schedules/:schedule/pause',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.pause(idOf(c), permitting(c))),
+);
 
-  app.post('/v1/schedules/:schedule/resume', allow('operate'), async (c) => {
-    return c.json(found(c, await c.var.engine.schedules.resume(idOf(c), permitting(c))));
-  });
-};
+export const resumeSchedule = route(
+  'POST /v1/schedules/:schedule/resume',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.resume(idOf(c), permitting(c))),
+);
+
+export const schedules = [
+  listSchedules,
+  getSchedule,
+  putSchedule,
+  deleteSchedule,
+  runSchedule,
+  pauseSchedule,
+  resumeSchedule,
+];
 
 const PROBLEM_OF: Record<Exclude<Refused, 'unknown'>, ProblemCode> = {
   code: 'schedule_of_code',

@@ -1,30 +1,36 @@
-/** The edge function that signs a browser in: the dashboard's. Every other call takes its cookie in place of the token. */
-import type { EdgeFunction } from '../app.ts';
-import { allow, allowed } from '../auth.ts';
-import { limitBodyTo, readValid } from '../body.ts';
+/** The session of a browser: the dashboard's sign-in. Every other call takes its cookie in place of the token. */
+import * as z from 'zod/mini';
+import { allowed } from '../auth.ts';
+import { route } from '../route.ts';
 import { beginSession, endSession, refuseOtherSites } from '../session.ts';
-import { SignIn } from './session-schema.ts';
+import type { Wire } from './wire.ts';
 
-/** Anybody may call, and a token is short. */
-const MOST_BYTES = 4_096;
+const SignIn = z.strictObject({
+  /** Visible ASCII, as a bearer token is. */
+  token: z.string().check(z.regex(/^[\x21-\x7e]{1,512}$/)),
+});
 
-export const session: EdgeFunction = (app) => {
-  app.post('/session', limitBodyTo(MOST_BYTES), async (c) => {
+export const signIn = route(
+  'POST /session',
+  { body: SignIn, maxBytes: 4_096 }, // anybody may call, and a token is short
+  async (c, { body }): Promise<Wire<'NewSession'>> => {
     refuseOtherSites(c); // also here: nobody shall be signed in with somebody else's token
-    const given = await readValid(c, SignIn);
+    const given = await body();
     const token = await allowed(c, given.token, 'operate');
     const expiresAt = await beginSession(c, c.var.engine.config, token);
-    return c.json({ name: token.name, scopes: token.scopes, queues: token.queues, expiresAt });
-  });
+    return { name: token.name, scopes: token.scopes, queues: token.queues, expiresAt };
+  },
+);
 
-  app.get('/session', allow('operate'), (c) => {
-    const { name, scopes, queues } = c.var.token;
-    return c.json({ name, scopes, queues });
-  });
+export const getSession = route('GET /session', { scope: 'operate' }, (c): Wire<'Session'> => {
+  const { name, scopes, queues } = c.var.token;
+  return { name, scopes, queues };
+});
 
-  app.delete('/session', async (c) => {
-    refuseOtherSites(c);
-    await endSession(c, c.var.engine);
-    return c.json({});
-  });
-};
+export const signOut = route('DELETE /session', {}, async (c): Promise<Wire<'NoSession'>> => {
+  refuseOtherSites(c);
+  await endSession(c, c.var.engine);
+  return {};
+});
+
+export const session = [signIn, getSession, signOut];

@@ -1,58 +1,82 @@
-/** The edge function for topics: who is subscribed to what, and publishing to all of them. */
+/** Topics: who is subscribed to what, and publishing to all of them. */
 import type { Context } from 'hono';
 import { QUEUE_NAME } from '../../message/message.ts';
+import { Publication, Subscription } from '../../topics/schema.ts';
 import type { Subscribed } from '../../topics/topics.ts';
-import type { EdgeFunction, SluiceEnv } from '../app.ts';
-import { allow, isPermitted, permit } from '../auth.ts';
-import { limitBody, readObject, requestName } from '../body.ts';
+import { isPermitted, permit } from '../auth.ts';
+import { requestName } from '../body.ts';
+import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
 import { Problem, unknown } from '../problem.ts';
+import { route } from '../route.ts';
+import type { Wire } from './wire.ts';
 
-export const topics: EdgeFunction = (app) => {
-  app.get('/v1/topics', allow('operate'), async (c) => {
-    const known = await c.var.engine.topics.list();
-    return c.json({ topics: known.filter(({ topic }) => isPermitted(c.var.token, topic)) });
-  });
+export const params = { topic: QUEUE_NAME, subscription: QUEUE_NAME };
 
-  app.get('/v1/topics/:topic', allow('operate'), async (c) => {
+export const publish = route(
+  'POST /v1/topics/:topic/messages',
+  { scope: 'enqueue', body: Publication },
+  async (c, { object }): Promise<Wire<'Published'>> => {
+    const { engine, token } = c.var;
+    const permitted = (queue: string) => permit(token, queue);
+    const publishing = engine.topics.publish(named(c, 'topic'), await object(), permitted, await requestName(c));
+    const { receipts, repeated } = await outliving(c, publishing);
+    if (repeated) c.header('Idempotent-Replayed', 'true');
+    c.status(202);
+    return { messages: receipts };
+  },
+);
+
+export const listTopics = route('GET /v1/topics', { scope: 'operate' }, async (c): Promise<Wire<'Topics'>> => {
+  const known = await c.var.engine.topics.list();
+  return { topics: known.filter(({ topic }) => isPermitted(c.var.token, topic)) };
+});
+
+export const getTopic = route('GET /v1/topics/:topic', { scope: 'operate' }, async (c): Promise<Wire<'Topic'>> => {
+  const topic = named(c, 'topic');
+  return { topic, subscriptions: (await c.var.engine.topics.get(topic)).map(shown) };
+});
+
+export const removeTopic = route(
+  'DELETE /v1/topics/:topic',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'Unsubscribed'>> => ({ removed: await c.var.engine.topics.unsubscribe(named(c, 'topic')) }),
+);
+
+export const subscribe = route(
+  'PUT /v1/topics/:topic/subscriptions/:subscription',
+  { scope: 'operate', body: Subscription },
+  async (c, { object }): Promise<Wire<'Subscribed'>> => {
     const topic = named(c, 'topic');
-    return c.json({ topic, subscriptions: (await c.var.engine.topics.get(topic)).map(shown) });
-  });
-
-  app.delete('/v1/topics/:topic', allow('operate'), async (c) => {
-    return c.json({ removed: await c.var.engine.topics.unsubscribe(named(c, 'topic')) });
-  });
-
-  app.put('/v1/topics/:topic/subscriptions/:subscription', allow('operate'), limitBody, async (c) => {
-    const topic = named(c, 'topic');
-    const wanted = await readObject(c);
+    const wanted = await object();
     if (typeof wanted.queue === 'string') permit(c.var.token, wanted.queue);
     const subscribed = await c.var.engine.topics.subscribe(topic, named(c, 'subscription'), wanted);
     if (!subscribed) throw new Problem('too_many');
-    return c.json(shown(subscribed));
-  });
+    return shown(subscribed);
+  },
+);
 
-  app.post('/v1/topics/:topic/subscriptions/:subscription/enable', allow('operate'), async (c) => {
+export const enableSubscription = route(
+  'POST /v1/topics/:topic/subscriptions/:subscription/enable',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'Subscribed'>> => {
     const permitted = (queue: string) => permit(c.var.token, queue);
     const enabled = await c.var.engine.topics.enable(named(c, 'topic'), named(c, 'subscription'), permitted);
     if (!enabled) throw new Problem('unknown_subscription');
-    return c.json(shown(enabled));
-  });
+    return shown(enabled);
+  },
+);
 
-  app.delete('/v1/topics/:topic/subscriptions/:subscription', allow('operate'), async (c) => {
+export const unsubscribe = route(
+  'DELETE /v1/topics/:topic/subscriptions/:subscription',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'Unsubscribed'>> => {
     const removed = await c.var.engine.topics.unsubscribe(named(c, 'topic'), named(c, 'subscription'));
-    return c.json({ removed });
-  });
+    return { removed };
+  },
+);
 
-  app.post('/v1/topics/:topic/messages', allow('enqueue'), limitBody, async (c) => {
-    const { engine, token } = c.var;
-    const permitted = (queue: string) => permit(token, queue);
-    const publishing = engine.topics.publish(named(c, 'topic'), await readObject(c), permitted, await requestName(c));
-    const { receipts, repeated } = await outliving(c, publishing);
-    if (repeated) c.header('Idempotent-Replayed', 'true');
-    return c.json({ messages: receipts }, 202);
-  });
-};
+export const topics = [publish, listTopics, getTopic, removeTopic, subscribe, enableSubscription, unsubscribe];
 
 /** A name in the path. A token's patterns of queues hold for topics too: whoever publishes to one reaches its queues. */
 function named(c: Context<SluiceEnv>, parameter: 'topic' | 'subscription'): string {
@@ -63,7 +87,7 @@ function named(c: Context<SluiceEnv>, parameter: 'topic' | 'subscription'): stri
 }
 
 /** With the names of its headers only: their values may be secrets of the receiver. */
-function shown({ destination, ...rest }: Subscribed): object {
+function shown({ destination, ...rest }: Subscribed): Wire<'Subscribed'> {
   if (destination === undefined) return rest;
   const { headers, ...fields } = typeof destination === 'string' ? { url: destination } : destination;
   const names = Object.keys(headers ?? {}).map((name) => [name, '***']);

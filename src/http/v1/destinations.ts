@@ -1,0 +1,22 @@
+/** Destinations that failed last, with their circuit breakers. */
+import * as z from 'zod/mini';
+import { isPermitted } from '../auth.ts';
+import { cursorOf } from '../page-query.ts';
+import { route } from '../route.ts';
+import type { Wire } from './wire.ts';
+
+/** The cursor is Redis' own, of a scan. */
+const DestinationsPage = z.strictObject({ cursor: cursorOf(/^\d{1,20}$/, '0') });
+
+export const listDestinations = route(
+  'GET /v1/destinations',
+  { scope: 'operate', query: DestinationsPage },
+  async (c, { query }): Promise<Wire<'DestinationReports'>> => {
+    const { token, engine } = c.var;
+    const { destinations, cursor } = await engine.operator.destinations(query().cursor);
+    const permitted = destinations.filter(({ queue }) => isPermitted(token, queue));
+    return { destinations: permitted, ...(cursor === undefined ? {} : { cursor }) };
+  },
+);
+
+export const destinations = [listDestinations];

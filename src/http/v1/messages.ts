@@ -1,0 +1,143 @@
+/** Messages: enqueue one or a batch, list those of a queue, look at one, cancel it. */
+import type { Context } from 'hono';
+import * as z from 'zod/mini';
+import { queuesNamed, type Receipt } from '../../broker/producer.ts';
+import type { Draft } from '../../broker/validate.ts';
+import { InvalidMessage, type Issue } from '../../errors.ts';
+import { QUEUE_NAME } from '../../message/message.ts';
+import { ANY_QUEUE, permit } from '../auth.ts';
+import { isObject, requestName } from '../body.ts';
+import type { SluiceEnv } from '../context.ts';
+import { namedQueue } from '../named-queue.ts';
+import { outliving } from '../outliving.ts';
+import { pageLimit } from '../page-query.ts';
+import { unknown } from '../problem.ts';
+import { route } from '../route.ts';
+import type { Wire } from './wire.ts';
+
+const MESSAGE_ID = /^[\w-]{1,64}$/;
+
+export const params = { queue: QUEUE_NAME, id: MESSAGE_ID };
+
+/** As browse.lua makes them. The longest lane has 1,219 characters. */
+const RANK_CURSOR = /^\d{1,9}$/;
+const CURSORS = {
+  ready: /^[1-3]:\d{1,20} (-|\d:\S{1,1217}) \d{1,9}$/,
+  delayed: RANK_CURSOR,
+  leased: /^\d{1,9} \d{1,9}$/,
+  dead: RANK_CURSOR,
+};
+
+const MessagesPage = z
+  .strictObject({
+    state: z._default(z.enum(['ready', 'delayed', 'leased', 'dead']), 'ready'),
+    limit: pageLimit(100, 20),
+    cursor: z._default(z.string(), ''),
+  })
+  .check(
+    z.refine(({ state, cursor }) => cursor === '' || CURSORS[state].test(cursor), {
+      path: ['cursor'],
+      message: 'must be one that a page of the same state answered',
+    }),
+  );
+
+export const enqueue = route(
+  'POST /v1/queues/:queue/messages',
+  { scope: 'enqueue', body: true },
+  async (c, { object }): Promise<Wire<'Receipt' | 'Duplicate'>> => {
+    const name = c.req.param('queue');
+    permit(c.var.token, name);
+    const queue = c.var.engine.queues.get(name);
+    if (!queue) throw unknown('unknown_queue', name);
+    const { body, ...options } = await object();
+    const [receipt] = (await accept(c, [{ queue, body, options, at: '' }])) as [Receipt];
+    c.status(receipt.duplicate ? 200 : 202);
+    return receipt;
+  },
+);
+
+export const enqueueBatch = route(
+  'POST /v1/messages',
+  { scope: 'enqueue', body: true },
+  async (c, { object }): Promise<Wire<'Receipts'>> => {
+    const { messages, ...rest } = await object();
+    const drafts = readBatch(c, messages, Object.keys(rest));
+    const receipts = await accept(c, drafts);
+    c.status(202);
+    return { messages: receipts };
+  },
+);
+
+export const listMessages = route(
+  'GET /v1/queues/:queue/messages',
+  { scope: 'operate', query: MessagesPage },
+  async (c, { query }): Promise<Wire<'MessagePage'>> => {
+    const { state, limit, cursor } = query();
+    return c.var.engine.operator.messages(await namedQueue(c), state, limit, cursor);
+  },
+);
+
+export const getMessage = route(
+  'GET /v1/messages/:id',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'MessageReport'>> => {
+    const message = await c.var.engine.operator.message(knownId(c));
+    if (message.state === 'gone') throw unknown('unknown_message', message.id);
+    permit(c.var.token, message.queue ?? ANY_QUEUE);
+    const { url: destination, method } = c.var.engine.queues.get(message.queue ?? '')?.destination ?? {};
+    return { destination, method, ...message };
+  },
+);
+
+export const cancelMessage = route(
+  'DELETE /v1/messages/:id',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'Cancelled'>> => {
+    const { operator } = c.var.engine;
+    const id = knownId(c);
+    const message = await operator.message(id);
+    if (message.state === 'gone') throw unknown('unknown_message', id);
+    permit(c.var.token, message.queue ?? ANY_QUEUE);
+    const was = await operator.cancel(id);
+    if (was === 'gone') throw unknown('unknown_message', id);
+    return { id, was };
+  },
+);
+
+export const messages = [enqueue, enqueueBatch, listMessages, getMessage, cancelMessage];
+
+async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]> {
+  const { engine, token } = c.var;
+  for (const queue of drafts.flatMap(({ options }) => queuesNamed(options))) permit(token, queue);
+  const storing = engine.enqueue(drafts, await requestName(c), {
+    traceparent: c.req.header('traceparent'),
+  });
+  const { receipts, repeated } = await outliving(c, storing);
+  if (repeated) c.header('Idempotent-Replayed', 'true');
+  return receipts;
+}
+
+function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string[]): Draft[] {
+  const issues: Issue[] = otherFields.map((field) => ({
+    field,
+    code: 'unknown_field',
+    message: 'is not a field here',
+  }));
+  if (!Array.isArray(messages)) {
+    const code = messages === undefined ? 'required' : 'invalid';
+    issues.push({ field: 'messages', code, message: 'must be a list of messages' });
+  }
+  if (issues.length > 0) throw new InvalidMessage(issues);
+  return (messages as unknown[]).map((message, index) => {
+    const { queue: name, body, ...options } = isObject(message) ? message : {};
+    const queue = typeof name === 'string' ? c.var.engine.queues.get(name) : undefined;
+    if (queue) permit(c.var.token, queue.name);
+    return { queue, body, options, at: `messages[${index}].` };
+  });
+}
+
+function knownId(c: Context<SluiceEnv>): string {
+  const id = c.req.param('id') ?? '';
+  if (!MESSAGE_ID.test(id)) throw unknown('unknown_message', id);
+  return id;
+}

@@ -1,0 +1,26 @@
+/** Metrics: the figures of all queues for whoever scrapes. */
+import { ANY_QUEUE, isPermitted } from '../auth.ts';
+import { metricsText } from '../metrics.ts';
+import { route } from '../route.ts';
+
+/** Messages whose queue nobody knows. */
+const NO_QUEUE = '-';
+
+export const getMetrics = route('GET /metrics', { scope: 'operate' }, async (c) => {
+  const { engine, token } = c.var;
+  const permitted = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name));
+  const sees = isPermitted(token, ANY_QUEUE); // sources, and messages whose queue nobody knows, are nobody's
+  const unknown = (await engine.inspector.unknown()).filter(({ queue }) => isPermitted(token, queue));
+  const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
+  const [known, { figures: totals, ...rest }, breakers, sources] = await Promise.all([
+    engine.inspector.queues(permitted),
+    engine.stats.totals(sees ? [...names, NO_QUEUE] : names),
+    engine.inspector.breakers(permitted),
+    sees ? engine.sources.report() : [],
+  ]);
+  const queues = [...known, ...unknown];
+  const text = metricsText({ now: Date.now(), queues, totals, breakers, sources, ...rest });
+  return c.text(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+});
+
+export const metrics = [getMetrics];

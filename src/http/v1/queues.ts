@@ -1,0 +1,133 @@
+/** Queues: an overview of all, one with its counts, what operators set over its definition, and its purge. */
+import type { Context } from 'hono';
+import * as z from 'zod/mini';
+import type { QueueReport } from '../../broker/admin.ts';
+import { milliseconds } from '../../formats/duration-schema.ts';
+import { QUEUE_NAME } from '../../message/message.ts';
+import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../../queue/limits.ts';
+import type { AnyQueue } from '../../queue/queue.ts';
+import type { Stats } from '../../stats/stats.ts';
+import { isPermitted, permit } from '../auth.ts';
+import type { SluiceEnv } from '../context.ts';
+import { namedQueue } from '../named-queue.ts';
+import { outliving } from '../outliving.ts';
+import { cursorOf, flag, pageLimit } from '../page-query.ts';
+import { route } from '../route.ts';
+import type { Wire } from './wire.ts';
+
+export const params = { queue: QUEUE_NAME };
+
+const QueuesPage = z.strictObject({
+  limit: pageLimit(1_000, 100),
+  /** The name of the last queue of the page before. */
+  cursor: cursorOf(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/),
+  /** A part of the name. */
+  search: z._default(z.string().check(z.regex(/^[A-Za-z0-9_.-]{0,64}$/)), ''),
+  /** With figures of the last minutes. */
+  recent: flag(),
+});
+
+/** What an operator may set for a queue over its definition: at least one of them. */
+const Override = z
+  .strictObject({
+    paused: z.optional(z.boolean()),
+    /** null takes the operator's limit away: that of the definition counts again. */
+    concurrency: z.optional(z.nullable(z.int().check(z.minimum(1), z.maximum(1_000_000)))),
+    rate: z.optional(
+      z.nullable(
+        z.strictObject({
+          limit: z.int().check(z.minimum(1), z.maximum(1_000_000)),
+          per: milliseconds(LEAST_PERIOD_MS, MOST_PERIOD_MS, '100 ms to a day'),
+        }),
+      ),
+    ),
+  })
+  .check(
+    z.refine((set) => Object.keys(set).length > 0, { path: ['paused'], message: 'or concurrency or rate must be set' }),
+  );
+
+const Purge = z.strictObject({
+  states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
+  /** As purge.lua makes it. */
+  cursor: cursorOf(/^(0|(-|[1-3]:\d{1,20}) (-|\d{1,20}))$/, '0'),
+});
+
+export const listQueues = route(
+  'GET /v1/queues',
+  { scope: 'operate', query: QueuesPage },
+  async (c, { query }): Promise<Wire<'QueueReports'>> => {
+    const { engine, token } = c.var;
+    const { limit, cursor, search, recent } = query();
+    const told = (reports: QueueReport[]) => (recent === 'true' ? withRecent(engine.stats, reports) : reports);
+    const isWanted = (name: string) => isPermitted(token, name) && name.includes(search);
+    const all = [...engine.queues.values()].filter(({ name }) => isWanted(name));
+    const page = pageOf(all, cursor, limit);
+    const queues = await engine.inspector.queues(page);
+    if (page.length === limit && page.at(-1) !== all.at(-1)) {
+      return { queues: await told(queues), cursor: page.at(-1)?.name };
+    }
+    // Behind those of the deployment come those that only storage knows.
+    const begun = cursor !== '' && !engine.queues.has(cursor) ? cursor : '';
+    const unknown = (await engine.inspector.unknown()).filter(({ queue }) => isWanted(queue) && queue > begun);
+    const shown = [...queues, ...unknown.slice(0, limit - queues.length)];
+    const rest = shown.length < queues.length + unknown.length ? { cursor: shown.at(-1)?.queue ?? cursor } : {};
+    return { queues: await told(shown), ...rest };
+  },
+);
+
+export const getQueue = route(
+  'GET /v1/queues/:queue',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'QueueReport'>> => c.var.engine.operator.queue(await namedQueue(c)),
+);
+
+export const overrideQueue = route(
+  'PATCH /v1/queues/:queue',
+  { scope: 'operate', body: Override },
+  async (c, { body }): Promise<Wire<'Overridden'>> => {
+    permit(c.var.token, c.req.param('queue'));
+    return override(c, await body());
+  },
+);
+
+export const pauseQueue = route(
+  'POST /v1/queues/:queue/pause',
+  { scope: 'operate' },
+  (c): Promise<Wire<'Overridden'>> => override(c, { paused: true }),
+);
+
+export const resumeQueue = route(
+  'POST /v1/queues/:queue/resume',
+  { scope: 'operate' },
+  (c): Promise<Wire<'Overridden'>> => override(c, { paused: false }),
+);
+
+export const purgeQueue = route(
+  'POST /v1/queues/:queue/purge',
+  { scope: 'operate', body: Purge },
+  async (c, { body }): Promise<Wire<'Purged'>> => {
+    const queue = await namedQueue(c);
+    const { states, cursor } = await body();
+    return outliving(c, c.var.engine.operator.purge(queue, states, cursor));
+  },
+);
+
+export const queues = [listQueues, getQueue, overrideQueue, pauseQueue, resumeQueue, purgeQueue];
+
+async function withRecent(stats: Stats, reports: QueueReport[]): Promise<Wire<'QueueReport'>[]> {
+  const recent = await stats.recent(reports.map(({ queue }) => queue));
+  return reports.map((report, i) => ({ ...report, recent: recent[i] }));
+}
+
+/** What comes behind the queue that the cursor names; nothing where there is no such queue. */
+function pageOf(queues: AnyQueue[], cursor: string, limit: number): AnyQueue[] {
+  const at = queues.findIndex(({ name }) => name === cursor);
+  if (cursor !== '' && at === -1) return [];
+  return queues.slice(at + 1, at + 1 + limit);
+}
+
+async function override(c: Context<SluiceEnv>, overrides: z.output<typeof Override>): Promise<Wire<'Overridden'>> {
+  const queue = await namedQueue(c);
+  await outliving(c, c.var.engine.operator.override(queue, overrides)); // it may take two steps
+  return { queue: queue.name, ...overrides };
+}

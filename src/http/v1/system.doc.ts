@@ -1,0 +1,100 @@
+/** What the document says of what concerns the whole deployment. */
+import * as z from 'zod/mini';
+import { describe } from '../openapi/describe.ts';
+import { OF_STORAGE, type Operation, type Operations } from '../openapi/operation.ts';
+import { count } from '../openapi/primitives.ts';
+
+const Finding = z.object({ finding: z.string(), name: z.string(), messages: z.optional(count) });
+const Findings = z.object({
+  findings: z.array(Finding),
+  cursor: z.optional(z.string()),
+  incomplete: z.optional(z.array(z.enum(['counts', 'envelopes']))),
+});
+const SweepReport = z.object({ fired: count, requeued: count, dead: count, repaired: count });
+const DrainReport = z.object({
+  delivered: count,
+  acked: count,
+  retried: count,
+  dead: count,
+  released: count,
+  stale: count,
+  gone: count,
+  leasesLost: count,
+  requests: count,
+  ms: count,
+  ended: z.enum(['idle', 'budget', 'storage', 'subrequests']),
+});
+const Begun = z.object({});
+const TickReport = z.object({ sweep: SweepReport, drain: z.optional(DrainReport) });
+const Health = z.object({ status: z.enum(['ok', 'unsafe']), warnings: z.array(z.string()) });
+
+describe(Finding, {
+  name: 'Of the key, the lane, the message or the queue.',
+  messages: 'Of a queue that only storage knows: what it holds.',
+});
+describe(Findings, {
+  cursor: 'There is more to look at: ask again with it.',
+  incomplete:
+    'What could not be judged because too much is at work: the counts of slots, or messages that are in no list.',
+});
+describe(SweepReport, {
+  fired: 'Timers fired.',
+  requeued: 'Messages that expired leases gave back.',
+  repaired: 'What broke an invariant and was mended, or at least reported.',
+});
+describe(TickReport, { drain: 'Left out where nothing was ready.' });
+describe(Health, {
+  status: 'unsafe: eviction is on, or memory or the commands of the month run out.',
+  warnings: 'What to change, a sentence each.',
+});
+
+export const answers = { Finding, Findings, SweepReport, DrainReport, Begun, TickReport, Health };
+
+const DRAIN = {
+  tag: 'operate',
+  description:
+    'It takes messages for up to `SLUICE_DRAIN_MS`, and answers when their handlers have ended: after 25 s at the latest. Messages of queues with a longer timeout are left to cron.',
+  answers: [
+    { status: 200, description: 'What was done.', schema: TickReport },
+    { status: 202, description: 'With `wait=false`: it goes on behind this answer.', schema: Begun },
+  ],
+  problems: ['invalid_message'],
+} satisfies Omit<Operation, 'summary'>;
+
+export const operations = {
+  audit: {
+    tag: 'operate',
+    summary: 'Look for what breaks an invariant',
+    description:
+      'It looks for some seconds, and at as much as the subrequests of one invocation allow: go on while there is a cursor.',
+    query: {
+      repair: 'Mend what is found.',
+      deep: 'Look for the entry of each message too: about 10 commands each.',
+      cursor: 'Where the last call ended.',
+    },
+    answers: [{ status: 200, description: 'What was found.', schema: Findings }],
+    problems: ['invalid_message'],
+  },
+  postDrain: { ...DRAIN, operationId: 'drain', summary: 'Do what a cron tick does' },
+  getDrain: { ...DRAIN, summary: 'The same, for pingers that can only GET' },
+  sweep: {
+    tag: 'operate',
+    summary: 'Fire what is due, give back what expired leases hold',
+    answers: [{ status: 200, description: 'What was done.', schema: SweepReport }],
+    problems: [],
+  },
+  health: {
+    tag: 'service',
+    summary: 'Whether storage answers, may be written, and keeps what it is given',
+    description: 'Remembered for 10 s.',
+    answers: [
+      {
+        status: 200,
+        description: 'Storage answers.',
+        schema: Health,
+        example: { status: 'ok', warnings: [] },
+      },
+    ],
+    problems: OF_STORAGE,
+  },
+} satisfies Operations;

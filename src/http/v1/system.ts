@@ -1,0 +1,70 @@
+/** The deployment as a whole: drain or sweep it on demand, audit it, and ask whether its storage can be trusted. */
+import type { Context } from 'hono';
+import * as z from 'zod/mini';
+import { ANY_QUEUE, permit } from '../auth.ts';
+import type { SluiceEnv } from '../context.ts';
+import { outliving } from '../outliving.ts';
+import { flag } from '../page-query.ts';
+import { type Input, route } from '../route.ts';
+import type { Wire } from './wire.ts';
+
+/** As audit.ts makes it: `<pass> <cursor of the store>`, of which audit.lua says more. */
+const AUDIT_CURSOR = /^(shallow|deep) \d{1,20}( .{1,1400} \d{1,20})?$/s;
+
+const Drain = z.strictObject({ wait: flag('true') });
+
+const Audit = z
+  .strictObject({
+    repair: flag(),
+    deep: flag(),
+    cursor: z._default(z.string(), ''),
+  })
+  .check(
+    z.refine(
+      ({ deep, cursor }) =>
+        cursor === '' || (AUDIT_CURSOR.test(cursor) && (deep === 'true' || cursor.startsWith('shallow '))),
+      {
+        path: ['cursor'],
+        message: 'must be one that an audit of the same depth answered',
+      },
+    ),
+  );
+
+export const postDrain = route('POST /v1/drain', { scope: 'operate', query: Drain }, drainNow);
+
+/** Some pingers can only GET. */
+export const getDrain = route('GET /v1/drain', { scope: 'operate', query: Drain }, drainNow);
+
+export const drain = [postDrain, getDrain];
+
+export const sweep = route('POST /v1/sweep', { scope: 'operate' }, async (c): Promise<Wire<'SweepReport'>> => {
+  permit(c.var.token, ANY_QUEUE);
+  return outliving(c, c.var.engine.sweep());
+});
+
+export const audit = route(
+  'GET /v1/audit',
+  { scope: 'operate', query: Audit },
+  async (c, { query }): Promise<Wire<'Findings'>> => {
+    permit(c.var.token, ANY_QUEUE);
+    const { repair, deep, cursor } = query();
+    const auditing = c.var.engine.audit({ repair: repair === 'true', deep: deep === 'true', cursor });
+    return outliving(c, auditing);
+  },
+);
+
+/** Open to everybody. */
+export const health = route('GET /health', {}, (c): Promise<Wire<'Health'>> => c.var.engine.health());
+
+async function drainNow(
+  c: Context<SluiceEnv>,
+  { query }: Input<typeof Drain, never>,
+): Promise<Wire<'TickReport' | 'Begun'>> {
+  permit(c.var.token, ANY_QUEUE);
+  const { wait } = query();
+  const ticking = c.var.engine.tick('asked');
+  if (wait === 'true') return outliving(c, ticking);
+  c.var.engine.keepAlive(ticking); // its failure is one of the Worker
+  c.status(202);
+  return {};
+}

@@ -2,7 +2,7 @@
 
 import { BadSettings, MissingSecret, Refusal, RetryLater } from '../errors.ts';
 import { type AddressRules, judgeUrl } from '../formats/address.ts';
-import { utf8 } from '../formats/bytes.ts';
+import { type Bytes, utf8 } from '../formats/bytes.ts';
 import { isSendable, type StoredDestination } from '../message/destination.ts';
 import type { Message } from '../message/message.ts';
 import { rawBytes } from '../message/raw.ts';
@@ -101,7 +101,7 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
 const keysOf = (env: unknown, name: string) => keysIn((env as Record<string, unknown>)[name]);
 
 /** @throws MissingSecret where one is missing or none: nothing is sent unsigned that should be signed */
-function keysFrom(env: unknown, names: string[] | undefined): Uint8Array[] {
+function keysFrom(env: unknown, names: string[] | undefined): Bytes[] {
   if (!names) throw new MissingSecret("the queue has no such secret as the message's destination names");
   return names.flatMap((name) => {
     const keys = keysOf(env, name);
@@ -110,7 +110,7 @@ function keysFrom(env: unknown, names: string[] | undefined): Uint8Array[] {
   });
 }
 
-async function requestFor(message: Outgoing, policy: DestinationPolicy, url: URL, keys: Uint8Array[]) {
+async function requestFor(message: Outgoing, policy: DestinationPolicy, url: URL, keys: Bytes[]) {
   const { id, attempt, destination } = message;
   const { type, bytes: body } = contentOf(message);
   const timestamp = Math.floor(Date.now() / 1_000);
@@ -129,7 +129,7 @@ async function requestFor(message: Outgoing, policy: DestinationPolicy, url: URL
 }
 
 /** What is sent: the same bytes on every attempt. */
-function contentOf({ body, raw }: Message): { type: string; bytes: Uint8Array } {
+function contentOf({ body, raw }: Message): { type: string; bytes: Bytes } {
   if (raw) return { type: raw.type, bytes: rawBytes(raw) }; // a webhook goes on as it came in
   return { type: 'application/json', bytes: utf8(JSON.stringify(body)) };
 }

@@ -1,15 +1,16 @@
 /** Signatures of deliveries, after Standard Webhooks: `v1,` and the HMAC-SHA-256 of `<id>.<timestamp>.<body>` in base64. */
+import type { Bytes } from '../formats/bytes.ts';
 
 /** The signed id and time, and a signature for each secret in their order. */
 export interface Signed {
   id: string;
   /** Epoch s. */
   timestamp: number;
-  body: Uint8Array;
+  body: Bytes;
 }
 
 /** @param keys in the order in which receivers should meet them: the new one first. @returns the value of `webhook-signature` */
-export async function signatureOf({ id, timestamp, body }: Signed, keys: Uint8Array[]): Promise<string> {
+export async function signatureOf({ id, timestamp, body }: Signed, keys: Bytes[]): Promise<string> {
   const content = new Blob([`${id}.${timestamp}.`, body]);
   const bytes = await content.arrayBuffer();
   const items = keys.map(async (raw) => {
@@ -21,13 +22,13 @@ export async function signatureOf({ id, timestamp, body }: Signed, keys: Uint8Ar
 }
 
 /** The keys in a binding: `whsec_` and base64 of 24 to 64 bytes, several between blanks. @returns undefined where one is none */
-export function keysIn(binding: unknown): Uint8Array[] | undefined {
+export function keysIn(binding: unknown): Bytes[] | undefined {
   const secrets = typeof binding === 'string' ? binding.split(/\s+/).filter((secret) => secret !== '') : [];
   const keys = secrets.map(keyOf);
   return keys.length > 0 && keys.every((key) => key !== undefined) ? keys : undefined;
 }
 
-function keyOf(secret: string): Uint8Array | undefined {
+function keyOf(secret: string): Bytes | undefined {
   const [, base64] = /^whsec_((?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(secret) ?? [];
   if (base64 === undefined) return undefined;
   const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));

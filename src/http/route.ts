@@ -30,7 +30,8 @@ export interface Input<Query extends Schema, Body extends Schema> {
   object(): Promise<Record<string, unknown>>;
 }
 
-export interface Route<Answer = unknown> extends Takes<Schema, Schema> {
+export interface Route<Answer = unknown, Query extends Schema = Schema, Body extends Schema = Schema>
+  extends Takes<Query, Body> {
   readonly method: Method;
   readonly path: string;
   // biome-ignore lint/suspicious/noExplicitAny: each route knows its own; in a list of them only what they answer counts
@@ -50,7 +51,7 @@ export function route<
   pattern: Pattern,
   takes: Takes<Query, Body>,
   answer: (c: Context<SluiceEnv, Pattern>, input: Input<Query, Body>) => Answer | Promise<Answer>,
-): Route<Answer> {
+): Route<Answer, Query, Body> {
   const [method, path] = pattern.split(' ') as [Method, string];
   return { method, path, ...takes, answer };
 }

@@ -3,7 +3,7 @@
  *
  * Pure. Signatures and receivers further on need the bytes: JSON that was read and written again is other bytes.
  */
-import { utf8 } from '../formats/bytes.ts';
+import { type Bytes, utf8 } from '../formats/bytes.ts';
 import { readJson } from '../formats/json.ts';
 
 /** Exact bytes with their content type: as text where they are UTF-8 (a byte order mark stays), else in base64. */
@@ -30,7 +30,7 @@ export function toRaw(bytes: Uint8Array, type: string): Raw {
 }
 
 /** The bytes as they came. */
-export function rawBytes({ text, base64 = '' }: Raw): Uint8Array {
+export function rawBytes({ text, base64 = '' }: Raw): Bytes {
   if (text !== undefined) return utf8(text);
   return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 }

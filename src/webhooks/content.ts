@@ -1,9 +1,7 @@
 /** Signed content: the bytes that a signature covers. Built from parts, so that the body is never decoded. */
-import { toHex, utf8 } from '../formats/bytes.ts';
+import { type Bytes, toHex, utf8 } from '../formats/bytes.ts';
 import { isForm } from '../message/raw.ts';
 import type { Arrived } from './scheme.ts';
-
-type Bytes = Uint8Array;
 
 /** @returns what may have been signed: one content, or with Twilio's URLs two; none where a digest in the URL does not fit */
 export async function signedContents(

@@ -1,4 +1,5 @@
 /** Deliveries: by what a source's request is known when it comes again, and which of its headers are kept. */
+import type { Bytes } from '../formats/bytes.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { valueAt } from './field.ts';
 import type { Arrived } from './scheme.ts';
@@ -21,7 +22,7 @@ function idOf({ ids }: AnySource, arrived: Arrived, signedId: string | undefined
   return texts.find((id): id is string => typeof id === 'string' && id !== '' && id.length <= MAX_ID_LENGTH);
 }
 
-async function bodyDigest(bytes: Uint8Array): Promise<string> {
+async function bodyDigest(bytes: Bytes): Promise<string> {
   return `body ${String.fromCharCode(...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))}`;
 }
 

@@ -1,10 +1,8 @@
 /** Reading a body as bytes: counted while it comes, because a stated length need not be true. */
+import type { Bytes } from '../formats/bytes.ts';
 
 /** @returns undefined where there are more than `most`: the rest is not read */
-export async function readBytes(
-  body: ReadableStream<Uint8Array> | null,
-  most: number,
-): Promise<Uint8Array | undefined> {
+export async function readBytes(body: ReadableStream<Uint8Array> | null, most: number): Promise<Bytes | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body ?? []) {

@@ -1,4 +1,5 @@
 /** Schemes: how a sender proves who it is, as data. One verifier reads them all. */
+import type { Bytes } from '../formats/bytes.ts';
 
 /** A signature over parts of the request. */
 export interface SignatureScheme {
@@ -49,7 +50,7 @@ export interface SecretScheme {
 /** What the sender gave. */
 export interface Arrived {
   headers: Headers;
-  bytes: Uint8Array;
+  bytes: Bytes;
   /** The body, parsed. Asked for only when the signature holds, but for custom verification. */
   body: () => unknown;
   /** Where the sender thinks it sends to, as configured: never from the request. '' where none is. */

@@ -3,12 +3,10 @@
  *
  * The signature comes first and its age second, so that a `timestamp` counts what was truly signed, but too long ago.
  */
-import { fromBase64, fromHex, utf8 } from '../formats/bytes.ts';
+import { type Bytes, fromBase64, fromHex, utf8 } from '../formats/bytes.ts';
 import { signedContents } from './content.ts';
 import { fieldOf } from './field.ts';
 import type { Arrived, CustomVerify, Scheme, SecretScheme, SignatureScheme, SignedTime } from './scheme.ts';
-
-type Bytes = Uint8Array;
 
 export type Verdict =
   | {

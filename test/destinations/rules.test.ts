@@ -5,6 +5,7 @@ import { Webhook as Svix } from 'svix';
 import { describe, expect, test } from 'vitest';
 import { describeAnswer, healthSign, retryAfterMs, spreadAfterMs, verdictOf } from '../../src/delivery/response.ts';
 import { keysIn, signatureOf } from '../../src/delivery/signature.ts';
+import { utf8 } from '../../src/formats/bytes.ts';
 import { Destination, groupOf, isSendable } from '../../src/message/destination.ts';
 import { steps } from '../../src/queue/backoff.ts';
 import { chooseDestination, definePolicy } from '../../src/queue/destination.ts';
@@ -17,7 +18,7 @@ describe('signatures', () => {
   const id = '0NvMLqXb8wTkZ3cRy5Ua-12';
   const signed = async (body: string, secrets: string) => {
     const timestamp = Math.floor(Date.now() / 1_000);
-    const signature = await signatureOf({ id, timestamp, body: new TextEncoder().encode(body) }, keysIn(secrets) ?? []);
+    const signature = await signatureOf({ id, timestamp, body: utf8(body) }, keysIn(secrets) ?? []);
     return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signature };
   };
 

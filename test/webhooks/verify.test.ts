@@ -43,7 +43,14 @@ interface Request {
 
 async function verdict({ schemes, headers, bytes, secrets, url, search, nowS }: Request): Promise<string> {
   const body = () => parseRaw(toRaw(bytes, headers['content-type'] ?? ''));
-  const arrived = { headers: new Headers(headers), bytes, body, url, search, nowMs: nowS * 1_000 };
+  const arrived = {
+    headers: new Headers(headers),
+    bytes: Uint8Array.from(bytes),
+    body,
+    url,
+    search,
+    nowMs: nowS * 1_000,
+  };
   const given = await verify(schemes, arrived, secrets);
   return 'reason' in given ? given.reason : 'accept';
 }

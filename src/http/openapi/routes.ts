@@ -74,6 +74,6 @@ export const ROUTES: DocumentedRoute[] = [
   ...resource(stats, ofStats),
   ...resource(metrics, ofMetrics),
   ...resource(sources, ofSources),
-  ...resource(session, ofSession),
   ...FILES,
+  ...resource(session, ofSession),
 ];

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { boundMs, bucketOf, LAST_BUCKET, percentilesOf } from '../src/formats/histogram.ts';
-import { metricsText } from '../src/http/metrics.ts';
+import { metricsText } from '../src/http/prometheus.ts';
 import { parseTraceparent, spanBelow, traceparentOf } from '../src/message/trace-context.ts';
 import { parseFigures, sumOf } from '../src/stats/counters.ts';
 import { measuredText } from '../src/store/measured.ts';

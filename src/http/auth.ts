@@ -9,7 +9,7 @@ import type { Scope, Token } from '../config/config.ts';
 import type { SluiceEnv } from './context.ts';
 import { Problem } from './problem.ts';
 import { limitRate } from './rate-limit.ts';
-import { refuseOtherSites, sessionOf } from './session.ts';
+import { refuseOtherSites, sessionOf } from './session-cookie.ts';
 import { tokensOf } from './tokens.ts';
 
 const CLOSED = 'This deployment has no token yet: its API is closed';

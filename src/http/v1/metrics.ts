@@ -1,6 +1,6 @@
 /** Metrics: the figures of all queues for whoever scrapes. */
 import { ANY_QUEUE, isPermitted } from '../auth.ts';
-import { metricsText } from '../metrics.ts';
+import { metricsText } from '../prometheus.ts';
 import { route } from '../route.ts';
 
 /** Messages whose queue nobody knows. */

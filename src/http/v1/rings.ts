@@ -4,6 +4,7 @@ import * as z from 'zod/mini';
 import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_CURSOR, RING_NAME } from '../../rings/ring.ts';
 import { isPermitted, permit } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
+import { cursorOf, pageLimit } from '../page-query.ts';
 import { Problem, unknown } from '../problem.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
@@ -17,16 +18,14 @@ const Rotate = z.strictObject({
   count: z._default(z.int().check(z.minimum(1), z.maximum(MAX_ITEMS_A_CALL)), 1),
 });
 
-const limit = (most: number) => z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(most)), 100);
-
 const ItemsPage = z.strictObject({
-  limit: limit(MAX_ITEMS_A_CALL),
-  cursor: z._default(z.string().check(z.regex(RING_CURSOR)), ''),
+  limit: pageLimit(MAX_ITEMS_A_CALL, 100),
+  cursor: cursorOf(RING_CURSOR),
 });
 
 /** The cursor is a ring's name. */
 const RingsPage = z.strictObject({
-  limit: limit(100),
+  limit: pageLimit(100, 100),
   cursor: z._default(z.union([z.literal(''), z.string().check(z.regex(RING_NAME))]), ''),
 });
 

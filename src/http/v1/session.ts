@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import { allowed } from '../auth.ts';
 import { route } from '../route.ts';
-import { beginSession, endSession, refuseOtherSites } from '../session.ts';
+import { beginSession, endSession, refuseOtherSites } from '../session-cookie.ts';
 import type { Wire } from './wire.ts';
 
 const SignIn = z.strictObject({

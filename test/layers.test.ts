@@ -43,7 +43,6 @@ const DEBTS: string[] = [
   'src/drain/drain.ts > telemetry',
   'src/drain/loop.ts > telemetry',
   'src/engine.ts > http',
-  'src/dev/worker.ts > scripts',
   'src/client/client.ts > broker',
   'src/client/client.ts > message',
   'src/client/outgoing.ts > message',

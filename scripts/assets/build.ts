@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ASSETS } from '../../src/dev/assets.ts';
 import { buildDocument } from '../../src/http/openapi/build.ts';
 import { renderPage } from '../../src/http/openapi/page.ts';
 import { STYLE } from '../../src/http/openapi/style.ts';
@@ -14,9 +15,6 @@ import { buildDashboard } from './dashboard.ts';
 import { headerRules } from './headers.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-
-/** As wrangler.toml names it. */
-export const ASSETS = join(ROOT, 'dist/assets');
 
 /** What the files are made of, besides the document. */
 const SOURCES = ['src/dashboard/**/*', 'src/http/openapi/{page,style}.ts', 'scripts/assets/*.ts', 'package-lock.json'];

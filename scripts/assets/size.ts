@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { ASSETS } from './build.ts';
+import { ASSETS } from '../../src/dev/assets.ts';
 
 const LOADED = ['index.html', 'dashboard.js', 'dashboard.css', 'dashboard.svg'];
 

@@ -1,6 +1,6 @@
 /** The deployed bundle in workerd, on this machine. */
 import { Miniflare, type MiniflareOptions, NoOpLog } from 'miniflare';
-import { ASSETS } from '../../scripts/assets/build.ts';
+import { ASSETS } from './assets.ts';
 import type { Bundle } from './bundle.ts';
 import { loadError } from './load-error.ts';
 import { positionsIn } from './positions.ts';

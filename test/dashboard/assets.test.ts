@@ -2,8 +2,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ASSETS, buildAssets } from '../../scripts/assets/build.ts';
+import { buildAssets } from '../../scripts/assets/build.ts';
 import { pageKiB } from '../../scripts/assets/size.ts';
+import { ASSETS } from '../../src/dev/assets.ts';
 import { deploy } from '../support/worker.ts';
 
 const deployed = deploy();

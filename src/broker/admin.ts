@@ -7,7 +7,10 @@ import { DRAINED } from '../message/lane.ts';
 import type { Message } from '../message/message.ts';
 import { type Limits, limitsIn, type Rate, wordsOf } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
-import type { Breaker, Cancelled, Counts, Failure, Operations, Redriven, State, Stored } from '../store/admin.ts';
+import type { Operations } from '../store/admin.ts';
+import type { Cancelled, Redriven, State, Stored } from '../store/admin-messages.ts';
+import type { Breaker, Counts } from '../store/admin-queues.ts';
+import type { Failure } from '../store/failure.ts';
 
 /** What most calls need to know of a queue, and all that is known of one that only storage has: it left the code. */
 export type NamedQueue = Pick<AnyQueue, 'name' | 'pool'>;

@@ -1,7 +1,8 @@
 /** Inspecting: what operators see of many queues at once, of leases, and of why messages died. Every call is bounded. */
 
 import type { AnyQueue } from '../queue/queue.ts';
-import type { Breaker, Operations } from '../store/admin.ts';
+import type { Operations } from '../store/admin.ts';
+import type { Breaker } from '../store/admin-queues.ts';
 import { type NamedQueue, type QueueReport, reportOfQueue } from './admin.ts';
 import { type CauseGroup, groupCauses } from './failure-groups.ts';
 

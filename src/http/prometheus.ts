@@ -7,7 +7,7 @@
 import type { QueueReport } from '../broker/admin.ts';
 import { boundMs, type Histogram, LAST_BUCKET } from '../formats/histogram.ts';
 import { type Figures, OUTCOMES } from '../stats/counters.ts';
-import type { Breaker } from '../store/admin.ts';
+import type { Breaker } from '../store/admin-queues.ts';
 import type { SourceReport } from '../webhooks/counters.ts';
 import { REASONS } from '../webhooks/rejected.ts';
 

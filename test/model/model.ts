@@ -1,6 +1,6 @@
 // The reference model: what the store promises, in plain lists and maps. Pure; it knows neither Redis nor scripts.
 import { parseEntry } from '../../src/message/ids.ts';
-import type { Redriven } from '../../src/store/admin.ts';
+import type { Redriven } from '../../src/store/admin-messages.ts';
 import type { Settlement, Status } from '../../src/store/encode-settlements.ts';
 import type { ExchangeRequest } from '../../src/store/sync.ts';
 import * as limits from './limits.ts';

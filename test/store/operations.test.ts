@@ -1,6 +1,6 @@
 // What an operator may rely on: cancel says where the message was, pause lets nothing out, a redrive moves once.
 import { expect, test } from 'vitest';
-import type { State } from '../../src/store/admin.ts';
+import type { State } from '../../src/store/admin-messages.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 onEachRedis(

@@ -1,6 +1,6 @@
 // What operators are told: everything that is there, page by page, and where a bounded look ended, that it did.
 import { expect, test } from 'vitest';
-import type { State } from '../../src/store/admin.ts';
+import type { State } from '../../src/store/admin-messages.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const idOf = (entry: string) => entry.slice(entry.indexOf('.') + 1);

@@ -1,0 +1,111 @@
+/** What an operator does to messages: cancel, look, browse, redrive, purge. */
+import { list, strings } from '../redis/reply.ts';
+import type { AdminCall } from './admin-call.ts';
+import { type Failure, msOf, parseFailure } from './failure.ts';
+import { scripts } from './scripts.ts';
+
+/** Where a cancelled message was. `unseen`: ready or leased, in a lane too long to tell. */
+export type Cancelled = 'ready' | 'delayed' | 'dead' | 'leased' | 'unseen' | 'gone';
+
+export type Redriven = 'redriven' | 'gone' | 'missing';
+
+export type State = 'ready' | 'delayed' | 'leased' | 'dead';
+
+/** A message as it is stored. */
+export interface Stored {
+  entry: string;
+  /** Due, end of its lease, or dead since: epoch ms. */
+  at?: number;
+  envelope: string;
+  failures: Failure[];
+}
+
+/** What is kept of an acked message. */
+export interface Result {
+  queue: string;
+  attempt: number;
+  /** Epoch ms. */
+  at: number;
+  /** What its handler, or its consumer, gave. */
+  json: string;
+}
+
+export interface MessageAdmin {
+  /** A message is never given out again. @throws StorageError */
+  cancel(id: string): Promise<Cancelled>;
+  /**
+   * Dead letters back to their lanes: 1 to 200 ids.
+   * @param pool of the queue as it is defined now; left out, of each message as it was stored
+   * @throws StorageError
+   */
+  redrive(queue: string, ids: string[], pool?: string): Promise<Redriven[]>;
+  /** @throws StorageError */
+  look(id: string): Promise<{ state: State | 'cancelled' | 'unseen' | 'gone'; result?: Result } & Stored>;
+  /** One page; the cursor '' begins and ends. Without bodies it is never cut short by their size. @throws StorageError */
+  browse(
+    queue: string,
+    state: State,
+    limit: number,
+    cursor: string,
+    bodies?: boolean,
+  ): Promise<{ cursor: string; messages: Stored[] }>;
+  /** One bounded step; the cursor '0' begins. @throws StorageError */
+  purge(
+    queue: string,
+    states: Exclude<State, 'leased'>[],
+    cursor: string,
+  ): Promise<{ purged: number; cursor: string; more: boolean }>;
+}
+
+const PURGE_STEP = 1_000;
+/** Among the dead letters under this name are those that their own queue could not keep. */
+const NOBODYS = '-';
+/** Of a page's envelopes: hosted Redis refuses replies of 10 MB. */
+const PAGE_BYTES = 4_000_000;
+
+export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): MessageAdmin {
+  return {
+    async cancel(id) {
+      const names = [keys.timers, keys.failures, keys.message(id), keys.followers(id)];
+      const [was, work] = strings(await run(scripts.cancel, names, [id]));
+      if (work === '1') onWork?.();
+      return was as Cancelled;
+    },
+    async redrive(queue, ids, pool = '') {
+      const dead = [queue, NOBODYS].map(keys.dead);
+      const names = [keys.timers, keys.failures, ...dead, ...ids.map(keys.message)];
+      const reply = await run(scripts.redrive, names, [now(), queue, pool, ...ids]);
+      return strings(reply) as Redriven[];
+    },
+    async look(id) {
+      const names = [keys.timers, keys.failures, keys.message(id), keys.result(id)];
+      const reply = strings(await run(scripts.look, names, [id]));
+      const [state, entry, at, envelope, failures, result] = reply as [State, ...string[]];
+      const [, queue = '', attempt, acked, json] = /^(\S+) (\d+) (\d+) (.*)$/s.exec(result ?? '') ?? [];
+      const kept = json === undefined ? {} : { result: { queue, attempt: Number(attempt), at: Number(acked), json } };
+      return { state, ...storedOf([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
+    },
+    async browse(queue, state, limit, cursor, bodies = true) {
+      const args = [queue, state, String(limit), cursor, String(bodies ? PAGE_BYTES : 0)];
+      const [next, fields] = list(await run(scripts.browse, [keys.timers, keys.failures], args));
+      const flat = strings(fields);
+      const messages = Array.from({ length: flat.length / 4 }, (_, i) => storedOf(flat.slice(4 * i, 4 * i + 4)));
+      return { cursor: String(next), messages };
+    },
+    async purge(queue, states, cursor) {
+      const args = [queue, String(PURGE_STEP), states.join(' '), cursor];
+      const [purged, next, more, work] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
+      if (work === '1') onWork?.();
+      return { purged: Number(purged), cursor: String(next), more: more === '1' };
+    },
+  };
+}
+
+function storedOf([entry = '', at = '', envelope = '', failures = '']: string[]): Stored {
+  return {
+    entry,
+    ...(at === '' ? {} : { at: msOf(at) }),
+    envelope,
+    failures: failures === '' ? [] : failures.split('\n').map(parseFailure),
+  };
+}

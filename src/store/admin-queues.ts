@@ -1,0 +1,164 @@
+/** What an operator sees of queues, leases and destinations, and does to queues: pause, resume, limit. */
+import { parseGroupName } from '../message/lane.ts';
+import { list, pairs, strings } from '../redis/reply.ts';
+import type { AdminCall } from './admin-call.ts';
+import { msOf, parseFailure } from './failure.ts';
+import { scripts } from './scripts.ts';
+
+export interface Counts {
+  /** Priority to messages. */
+  ready: Record<string, number>;
+  delayed: number;
+  leased: number;
+  dead: number;
+  oldestReadyAt?: number;
+  paused: boolean;
+  /** What operators set over the queue's own limits, in the words of the scripts. */
+  limits: string;
+  /** Whether these are all: beyond 4,000 lanes, 1,000 timers, or 2,000 messages in leases it stops looking. */
+  complete: boolean;
+  /** Whether no ready message is older: beyond 10 lanes the others are not looked at. */
+  oldestComplete: boolean;
+}
+
+/** A destination that failed last. */
+export interface Breaker {
+  queue: string;
+  /** Left out where the breaker is that of the whole queue. */
+  group?: string;
+  /** 'open': nothing is sent; 'probing': one message at a time is tried; 'closed': it has failed, not often enough to open. */
+  state: 'open' | 'probing' | 'closed';
+  /** In a row. */
+  failures: number;
+  /** Epoch ms. */
+  until?: number;
+}
+
+/** What holds messages now. */
+export interface HeldLease {
+  lease: string;
+  /** Epoch ms. */
+  expiresAt: number;
+  held: number;
+  /** Of the newest it holds: pool and lane of each. */
+  newest: [pool: string, lane: string][];
+}
+
+export interface Leases {
+  /** The server's, epoch ms. */
+  now: number;
+  leases: HeldLease[];
+  cursor: string;
+  /** Somebody drains, or was just asked to. */
+  awake: boolean;
+  /** Until when the one idle drain sleeps, epoch ms. */
+  sleepsUntil?: number;
+}
+
+/** Why a dead letter died. */
+export interface Cause {
+  id: string;
+  /** Dead since, epoch ms. */
+  at: number;
+  kind: string;
+  text: string;
+}
+
+export interface QueueAdmin {
+  /** From the moment this is answered no message of the queue is given out. @throws StorageError */
+  pause(queue: string, pool: string): Promise<void>;
+  /** @throws StorageError */
+  resume(queue: string, pool: string): Promise<void>;
+  /**
+   * Limits over those of the queue's definition.
+   * @param limits the words of wordsOf with a blank before them; '' takes one away, left out it stays
+   * @throws StorageError
+   */
+  limit(queue: string, pool: string, limits: { concurrency?: string; rate?: string }): Promise<void>;
+  /** @throws StorageError */
+  count(queue: string): Promise<Counts>;
+  /** Up to 200 queues at once, in their order. @throws StorageError */
+  countAll(queues: string[]): Promise<Counts[]>;
+  /** The queues that storage knows, and those of the ones asked for that it has anything of. @throws StorageError */
+  names(asked?: string[]): Promise<{ name: string; pool: string }[]>;
+  /** One page; the cursor '' begins and ends. @throws StorageError */
+  leases(limit: number, cursor: string): Promise<Leases>;
+  /** Of the newest dead letters, and how many there are in all. @throws StorageError */
+  causes(queue: string, limit: number): Promise<{ dead: number; causes: Cause[] }>;
+  /** One page, the cursor '0' begins and ends it. @throws StorageError */
+  breakers(cursor: string): Promise<{ cursor: string; breakers: Breaker[] }>;
+}
+
+export function openQueueAdmin({ keys, runner, run, now }: AdminCall): QueueAdmin {
+  const configure = async (queue: string, pool: string, settings: string[]) => {
+    await run(scripts.configure, [keys.config, keys.ready(pool)], [queue, pool, ...settings]);
+  };
+  const countAll = async (queues: string[]): Promise<Counts[]> => {
+    if (queues.length === 0) return [];
+    const reply = list(await run(scripts.count, [keys.timers, keys.config], queues));
+    return reply.map((fields) => countsOf(list(fields)));
+  };
+  return {
+    pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),
+    resume: (queue, pool) => configure(queue, pool, ['0', '-', '-']),
+    limit: (queue, pool, { concurrency = '-', rate = '-' }) => configure(queue, pool, ['', concurrency, rate]),
+    count: async (queue) => (await countAll([queue]))[0] as Counts,
+    countAll,
+    async names(asked = []) {
+      return pairs(strings(await run(scripts.names, [keys.config], asked))).map(([name, pool]) => ({ name, pool }));
+    },
+    async leases(limit, cursor) {
+      const names = [keys.timers, keys.awake, keys.sleeper];
+      const reply = list(await run(scripts.leases, names, [now(), String(limit), cursor || '0']));
+      const [at, next, awake, sleeper, ...held] = reply;
+      const sleepsUntil = Number.parseInt(String(sleeper), 10);
+      return {
+        now: Number(at),
+        leases: held.map((fields) => leaseOf(list(fields))),
+        cursor: String(next),
+        awake: awake !== '',
+        ...(sleepsUntil > Number(at) ? { sleepsUntil } : {}),
+      };
+    },
+    async causes(queue, limit) {
+      const [dead, fields] = list(await run(scripts.causes, [keys.failures, keys.dead(queue)], [queue, String(limit)]));
+      const flat = strings(fields);
+      const causes = Array.from({ length: flat.length / 3 }, (_, i): Cause => {
+        const [id = '', at, line = ''] = flat.slice(3 * i, 3 * i + 3);
+        const { kind, text } = parseFailure(line);
+        return { id, at: msOf(at), kind, text };
+      });
+      return { dead: Number(dead), causes };
+    },
+    async breakers(cursor) {
+      const { reply } = await runner.run(scripts.breakers, [keys.breakers], [now(), cursor]);
+      const [at, next, fields] = list(reply);
+      return { cursor: String(next), breakers: pairs(strings(fields)).map((pair) => breakerOf(pair, Number(at))) };
+    },
+  };
+}
+
+function breakerOf([name, stored]: [string, string], now: number): Breaker {
+  const [failures, , until] = stored.split(' ').map(Number) as [number, number, number];
+  const state = until === 0 ? 'closed' : until > now ? 'open' : 'probing';
+  return { ...parseGroupName(name), state, failures, ...(until > 0 ? { until } : {}) };
+}
+
+function countsOf([ready, delayed, leased, dead, oldest, config, complete, isOldest]: unknown[]): Counts {
+  return {
+    ready: Object.fromEntries(pairs(strings(ready)).map(([priority, count]) => [priority, Number(count)])),
+    delayed: Number(delayed),
+    leased: Number(leased),
+    dead: Number(dead),
+    ...(oldest === '' ? {} : { oldestReadyAt: Number(oldest) }),
+    paused: String(config).startsWith('paused'),
+    limits: /^\S+ \S+(.*)$/.exec(String(config))?.[1] ?? '',
+    complete: complete === '1',
+    oldestComplete: isOldest === '1',
+  };
+}
+
+function leaseOf([lease, expiresAt, held, lanes]: unknown[]): HeldLease {
+  const newest = pairs(strings(lanes));
+  return { lease: String(lease), expiresAt: Number(expiresAt), held: Number(held), newest };
+}

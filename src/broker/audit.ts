@@ -1,5 +1,4 @@
 /** Auditing: all keys against the invariants, page by page, within what one invocation may use; a cursor goes on with the rest. */
-import type { Budget } from '../drain/budget.ts';
 import type { Finding, Unjudged } from '../store/audit.ts';
 import type { Store } from '../store/store.ts';
 import { heldBy, type Inspector } from './inspector.ts';
@@ -10,6 +9,12 @@ export interface AuditRequest {
   deep: boolean;
   /** As an audit of the same depth answered it; '' begins. */
   cursor: string;
+}
+
+/** What one invocation may use. */
+interface Budget {
+  /** Nothing more may begin. */
+  isClosing(): boolean;
 }
 
 export interface AuditReport {

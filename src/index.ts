@@ -21,15 +21,9 @@ export type { MessageOptions } from './message/options.ts';
 export { type Raw, rawBytes } from './message/raw.ts';
 export { type Backoff, constant, exponential, steps } from './queue/backoff.ts';
 export type { DestinationOptions } from './queue/destination.ts';
+export type { Handler, HandlerContext } from './queue/handler.ts';
 export type { LimitOptions, Limits, Rate } from './queue/limits.ts';
-export {
-  type AnyQueue,
-  defineQueue,
-  type Handler,
-  type HandlerContext,
-  type Queue,
-  type QueueOptions,
-} from './queue/queue.ts';
+export { type AnyQueue, defineQueue, type Queue, type QueueOptions } from './queue/queue.ts';
 export type { Ring, RingAdded, RingPage } from './rings/ring.ts';
 export { defineSchedule, type Schedule, type ScheduleOptions } from './schedules/definition.ts';
 export type { CatchUp } from './schedules/occurrences.ts';

@@ -12,6 +12,7 @@ import { MAX_GROUP_LENGTH, type Priority, type StoredDedup, type Unnamed } from 
 import { type CheckedOptions, isBare, parseInstant, readOptions } from '../message/options.ts';
 import type { Raw } from '../message/raw.ts';
 import { TRACEPARENT_BYTES } from '../message/trace-context.ts';
+import type { AnyContract } from '../queue/contract.ts';
 import { type Chosen, chooseDestination } from '../queue/destination.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 
@@ -19,7 +20,7 @@ export type Queues = ReadonlyMap<string, AnyQueue>;
 
 export interface Draft {
   /** undefined: the caller named none that is here. */
-  queue: AnyQueue | undefined;
+  queue: AnyContract | undefined;
   body: unknown;
   /** The bytes that the body was parsed from: they are stored instead of it. */
   raw?: Raw;
@@ -66,7 +67,7 @@ export function complete(draft: Draft, queues: Queues, traceparent?: string): Co
   return waits ? completeLater(draft, read, queues, traceparent) : conclude(draft, read);
 }
 
-const plainMessages = new WeakMap<AnyQueue, Unnamed>();
+const plainMessages = new WeakMap<AnyContract, Unnamed>();
 
 /** What all messages of a queue are that ask for nothing of their own; undefined where this one does, or its queue looks at each. */
 function plainOf({ queue, options }: Draft, queues: Queues): Unnamed | undefined {
@@ -79,7 +80,7 @@ function plainOf({ queue, options }: Draft, queues: Queues): Unnamed | undefined
   return plain;
 }
 
-const policyOf = (queue: AnyQueue, queues: Queues) => (queues.get(queue.name) ?? queue).destination;
+const policyOf = (queue: AnyContract, queues: Queues) => (queues.get(queue.name) ?? queue).destination;
 
 function readDraft(draft: Draft, queues: Queues, traceparent?: string): Read {
   const { queue, at } = draft;
@@ -134,7 +135,7 @@ function conclude({ queue, at }: Draft, read: Read): Completed {
 
 type Settings = Pick<Read, 'options' | 'delayMs'> & Partial<Read>;
 
-function messageOf(queue: AnyQueue, read: Settings, json: string): Unnamed {
+function messageOf(queue: AnyContract, read: Settings, json: string): Unnamed {
   const { options, delayMs, notBefore, dedup, followers, group } = read;
   return {
     lane: laneOf((options.priority as Priority | undefined) ?? queue.priority, queue.name, options.group ?? group),
@@ -174,7 +175,7 @@ async function followersOf(
   return followers;
 }
 
-function termsOf(queue: AnyQueue, dedup: NonNullable<CheckedOptions['dedup']>): Terms {
+function termsOf(queue: AnyContract, dedup: NonNullable<CheckedOptions['dedup']>): Terms {
   const { windowMs, release } = queue.dedup;
   const mode = dedup.mode ?? queue.dedup.mode;
   return {

@@ -1,5 +1,5 @@
 /** Context: what a handler gets besides its message. Its signal is made where it is first read. */
-import type { HandlerContext } from '../queue/queue.ts';
+import type { HandlerContext } from '../queue/handler.ts';
 
 /**
  * An AbortController whose signal nobody may ever read: in workerd both are native objects, 1 us of the 6 to 7 of processor

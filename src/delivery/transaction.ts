@@ -6,7 +6,7 @@ import { utf8 } from '../formats/bytes.ts';
 import { logWarning } from '../log.ts';
 import { jsonOf } from '../message/json.ts';
 import type { NewMessage } from '../message/message.ts';
-import type { HandlerContext } from '../queue/queue.ts';
+import type { HandlerContext } from '../queue/handler.ts';
 
 /** Checks a message and gives it its id. @throws InvalidMessage */
 export type Prepare = (draft: Draft) => Promise<NewMessage>;

@@ -6,50 +6,12 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Duration, toMs } from '../formats/duration.ts';
 import { DRAINED } from '../message/lane.ts';
-import { type Message, type Priority, QUEUE_NAME } from '../message/message.ts';
-import type { MessageOptions } from '../message/options.ts';
+import { type Priority, QUEUE_NAME } from '../message/message.ts';
 import { type Backoff, exponential, steps } from './backoff.ts';
-import { breakerWords, type DestinationOptions, type DestinationPolicy, definePolicy } from './destination.ts';
+import type { DedupPolicy, QueueContract } from './contract.ts';
+import { breakerWords, type DestinationOptions, definePolicy } from './destination.ts';
+import type { Handler } from './handler.ts';
 import { DEFAULT_TIMEOUT_MS, type LimitOptions, policyOf } from './limits.ts';
-
-/** What a handler gets besides its message. */
-export interface HandlerContext<Env = unknown> {
-  /** The Worker's bindings. */
-  env: Env;
-  /** Aborted when the queue's timeout is over, the message was cancelled, the lease was lost, or the drain has to end. */
-  signal: AbortSignal;
-  /**
-   * Enqueues with the ack of this message: in the same step, or not at all where the handler fails or its lease is lost.
-   * @throws InvalidMessage; RangeError beyond 1,000 messages or 4 MiB
-   */
-  enqueue<Input>(
-    // biome-ignore lint/suspicious/noExplicitAny: the producer does not care what the handler gets
-    queue: Queue<Input, any, any>,
-    body: Input,
-    options?: MessageOptions,
-  ): Promise<{ id: string; queue: string }>;
-  /** W3C trace context to pass on, where the message has one or traces are exported. */
-  traceparent?: string | undefined;
-}
-
-export type Handler<Body, Env = unknown> = (
-  message: Message<Body>,
-  context: HandlerContext<Env>,
-) => Promise<unknown> | unknown;
-
-export type DedupMode = 'drop' | 'replace' | 'throttle' | 'debounce';
-
-export interface DedupPolicy {
-  /** How long a key is known after its first message. Default 5 minutes. */
-  window?: Duration;
-  /**
-   * 'drop' the new message (default), or 'replace' the body of the first while it waits; 'throttle' lets one through in each
-   * window; 'debounce' waits until no more came for a window, and delivers the last.
-   */
-  mode?: DedupMode;
-  /** Forget the key when its message is acked or dead. Default: only after the window. */
-  release?: boolean;
-}
 
 export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> extends LimitOptions {
   /** 0 to 9, 0 first; a message may carry its own. Default 5. */
@@ -84,22 +46,11 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
 }
 
 /** A checked definition. The type parameters carry what the schema takes in and gives out. */
-export interface Queue<Input = unknown, Output = Input, Env = unknown> {
-  readonly name: string;
-  readonly pool: string;
-  readonly priority: Priority;
-  readonly schema: StandardSchemaV1<Input, Output> | undefined;
-  readonly attempts: number;
+export interface Queue<Input = unknown, Output = Input, Env = unknown> extends QueueContract<Input, Output> {
   readonly backoff: Backoff;
-  readonly timeoutMs: number;
-  readonly ttlMs: number;
-  readonly retentionMs: number;
-  readonly dedup: Required<Omit<DedupPolicy, 'window'>> & { windowMs: number };
   readonly requests: number;
-  readonly ordered: boolean;
   /** Limits, order and fairness, in the words of the scripts; '' where it has none. */
   readonly policy: string;
-  readonly destination: DestinationPolicy | undefined;
   readonly handler: Handler<Output, Env> | undefined;
 }
 

@@ -1,0 +1,29 @@
+/** Handlers: what is called with a message, and what it gets besides. Types only. */
+import type { Message } from '../message/message.ts';
+import type { MessageOptions } from '../message/options.ts';
+import type { QueueContract } from './contract.ts';
+
+/** What a handler gets besides its message. */
+export interface HandlerContext<Env = unknown> {
+  /** The Worker's bindings. */
+  env: Env;
+  /** Aborted when the queue's timeout is over, the message was cancelled, the lease was lost, or the drain has to end. */
+  signal: AbortSignal;
+  /**
+   * Enqueues with the ack of this message: in the same step, or not at all where the handler fails or its lease is lost.
+   * @throws InvalidMessage; RangeError beyond 1,000 messages or 4 MiB
+   */
+  enqueue<Input>(
+    // biome-ignore lint/suspicious/noExplicitAny: the producer does not care what the handler gets
+    queue: QueueContract<Input, any>,
+    body: Input,
+    options?: MessageOptions,
+  ): Promise<{ id: string; queue: string }>;
+  /** W3C trace context to pass on, where the message has one or traces are exported. */
+  traceparent?: string | undefined;
+}
+
+export type Handler<Body, Env = unknown> = (
+  message: Message<Body>,
+  context: HandlerContext<Env>,
+) => Promise<unknown> | unknown;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import type { Metafile } from 'esbuild';
 
 export interface Bundle {
   mainModule: string;
@@ -11,6 +11,14 @@ export interface Bundle {
   /** Of the main module, with the paths of its sources from here. */
   sourceMap?: string;
 }
+
+/** With what it was made of, as esbuild says it. */
+export interface Built extends Bundle {
+  metafile: Metafile;
+}
+
+/** As wrangler names it. */
+const METAFILE = 'bundle-meta.json';
 
 /** Keeps wrangler offline and quiet. */
 const QUIET = {
@@ -26,18 +34,19 @@ const QUIET = {
  * @param options.named left as it is written, so that stacks have the names of functions
  * @throws Error with wrangler's output where the Worker does not build
  */
-export async function buildBundle(main?: string, { named = false } = {}): Promise<Bundle> {
+export async function buildBundle(main?: string, { named = false } = {}): Promise<Built> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
   const mainModule = `${basename(main ?? 'worker.ts', '.ts')}.js`;
   try {
-    const options = ['--dry-run', '--outdir', folder, ...(named ? ['--minify=false'] : [])];
+    const options = ['--dry-run', '--outdir', folder, '--metafile', ...(named ? ['--minify=false'] : [])];
     await wrangler('deploy', ...(main ? [main] : []), ...options);
     const modules: Bundle['modules'] = {};
     for (const name of await readdir(folder)) {
       const type = name.endsWith('.js') ? 'esm' : name.endsWith('.lua') ? 'text' : undefined;
       if (type) modules[name] = { type, contents: await readFile(join(folder, name), 'utf8') };
     }
-    return { mainModule, modules, sourceMap: await sourceMapIn(folder, mainModule) };
+    const metafile = JSON.parse(await readFile(join(folder, METAFILE), 'utf8')) as Metafile;
+    return { mainModule, modules, sourceMap: await sourceMapIn(folder, mainModule), metafile };
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -47,12 +56,6 @@ async function sourceMapIn(folder: string, mainModule: string): Promise<string> 
   const map = JSON.parse(await readFile(join(folder, `${mainModule}.map`), 'utf8'));
   const sources = map.sources.map((source: string) => relative('', resolve(map.sourceRoot ?? folder, source)));
   return JSON.stringify({ ...map, sources, sourceRoot: undefined });
-}
-
-/** What the platform counts: all modules together, compressed. KiB. */
-export function gzipKiB({ modules }: Bundle): number {
-  const all = Object.values(modules).map(({ contents }) => contents);
-  return gzipSync(all.join('')).length / 1024;
 }
 
 function wrangler(...args: string[]): Promise<void> {

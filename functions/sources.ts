@@ -1,4 +1,5 @@
 /** This deployment's sources: who sends webhooks to `/hooks/<name>`, and which queue each event goes to. */
+import { github as provider } from 'sluice/providers';
 import { defineSource } from 'sluice';
 import { githubActivity, githubReview, githubSecurity } from './queues/github.ts';
 
@@ -6,7 +7,7 @@ const SECURITY = /alert|advisory|deploy_key|^branch_protection|^member|^org_bloc
 const REVIEW = /^pull_request|^issue|^discussion|^commit_comment|^check_|^deployment_review/;
 
 const github = defineSource('github', {
-  provider: 'github',
+  provider,
   secret: 'GITHUB_WEBHOOK_SECRET',
   route: ({ headers: { 'x-github-event': event = '' } }) => {
     if (SECURITY.test(event)) return { queue: githubSecurity };

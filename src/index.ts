@@ -30,6 +30,7 @@ export type { CatchUp } from './schedules/occurrences.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
 export type { Published, PublishOptions } from './topics/topics.ts';
 export type { Asked, Handshake, HandshakeFunction, HandshakeRule, Reply } from './webhooks/handshake.ts';
+export type { Provider } from './webhooks/providers.ts';
 export type { Arrived, CustomVerify, SecretScheme, SignatureScheme, SignedTime } from './webhooks/scheme.ts';
 export {
   type AnySource,

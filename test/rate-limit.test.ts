@@ -5,11 +5,12 @@ import { expect, test } from 'vitest';
 import { hooks as webhooks } from '../src/http/functions.ts';
 import { route } from '../src/http/route.ts';
 import { defineQueue, defineSource } from '../src/index.ts';
+import { none } from '../src/webhooks/providers.ts';
 import { appOf } from './support/app.ts';
 
 const sha256 = createHash('sha256').update('known').digest('hex');
 const engine = { config: { SLUICE_TOKENS: [{ name: 'ci', sha256, scopes: ['operate'], queues: ['*'] }] } };
-const open = defineSource('open', { provider: 'none', route: defineQueue('q', { kind: 'pull' }) });
+const open = defineSource('open', { provider: none, route: defineQueue('q', { kind: 'pull' }) });
 const app = appOf([route('GET /x', { scope: 'operate' }, (c) => c.text('in'))], engine);
 
 /** A binding that lets so many calls of each key through. */

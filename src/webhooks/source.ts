@@ -4,7 +4,7 @@ import { MAX_MESSAGE_BYTES, QUEUE_NAME } from '../message/message.ts';
 import type { MessageOptions } from '../message/options.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { type Handshake, METHODS, type Reply } from './handshake.ts';
-import { PROVIDERS, type Provider, type ProviderName } from './providers.ts';
+import type { Provider } from './providers.ts';
 import type { Scheme } from './scheme.ts';
 
 /** A verified event, for the function that routes it. */
@@ -24,8 +24,8 @@ export interface Target extends Omit<MessageOptions, 'dedup' | 'headers'> {
 export type Route<Payload> = (event: WebhookEvent<Payload>) => Target | readonly Target[] | undefined;
 
 export interface SourceOptions<Payload = unknown> {
-  /** One of the table, or how to verify: a signature over the body, a secret in a header, or your own function. */
-  provider: ProviderName | Scheme;
+  /** One of `sluice/providers`, or how to verify: a signature over the body, a secret in a header, or your own function. */
+  provider: Provider | Scheme;
   /** The binding that holds the secret, or several (docs/webhooks.md). Unset: the source is closed. Only `none` has none. */
   secret?: string;
   /** A queue for all of it, or a function that sees each event. It must be quick and do no I/O: the sender waits. */
@@ -34,7 +34,7 @@ export interface SourceOptions<Payload = unknown> {
   url?: string;
   /** The binding that holds the token of a subscription: Meta's, or that of a handshake of yours. */
   verifyToken?: string;
-  /** What the provider asks before it sends events; the first rule that fits answers. Those of the table have their own. */
+  /** What the provider asks before it sends events; the first rule that fits answers. Providers have their own. */
   handshake?: Handshake | readonly Handshake[];
   /** How far from now a signed instant may be, both ways. Default: the provider's. A delivery is known at least as long. */
   tolerance?: Duration;
@@ -58,7 +58,7 @@ export interface SourceOptions<Payload = unknown> {
 /** A checked definition. */
 export interface Source<Payload = unknown> {
   readonly name: string;
-  /** Of the table, or `signature`, `secret`, `custom`. */
+  /** Its name, or `signature`, `secret`, `custom`. */
   readonly provider: string;
   readonly schemes: readonly Scheme[];
   readonly secret: string | undefined;
@@ -94,9 +94,10 @@ export function defineSource<Payload = unknown>(name: string, options: SourceOpt
   if (!QUEUE_NAME.test(name))
     throw new RangeError(`a source's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
   const { provider, secret, route, url = '', verifyToken, dedup, maxBytes = MAX_MESSAGE_BYTES } = options;
-  const known = providerOf(provider);
-  if (!known) throw bad(`there is no provider ${JSON.stringify(provider)}`);
-  if (known.schemes.length > 0 && !secret && typeof provider !== 'function')
+  if (typeof provider === 'string')
+    throw bad(`there is no provider ${JSON.stringify(provider)}: import one by its name from sluice/providers`);
+  const known = toProvider(provider);
+  if (known.schemes.some((scheme) => typeof scheme !== 'function') && !secret)
     throw bad('it needs the binding of its secret');
   if (known.schemes.some(signsUrl) && url === '') throw bad('it needs its url, which is signed');
   if (!(maxBytes >= 1 && maxBytes <= MAX_MESSAGE_BYTES)) throw bad(`maxBytes must be from 1 to ${MAX_MESSAGE_BYTES}`);
@@ -105,7 +106,7 @@ export function defineSource<Payload = unknown>(name: string, options: SourceOpt
   const handshakes = checkedHandshakes(known, options, bad);
   return Object.freeze({
     name,
-    provider: typeof provider === 'string' ? provider : kindOf(provider),
+    provider: known.name,
     ...checkedTimes(name, known, options),
     secret,
     route,
@@ -163,9 +164,8 @@ function checkedHandshakes(
   return rules;
 }
 
-function providerOf(provider: ProviderName | Scheme): Provider | undefined {
-  if (typeof provider !== 'string') return { schemes: [provider] };
-  return Object.hasOwn(PROVIDERS, provider) ? PROVIDERS[provider] : undefined;
+function toProvider(provider: Provider | Scheme): Provider {
+  return 'schemes' in provider ? provider : { name: kindOf(provider), schemes: [provider] };
 }
 
 /** Names of headers to keep, in small letters. None of them may prove who somebody is. */

@@ -2,10 +2,11 @@
 import { expect, test } from 'vitest';
 import { openEngine } from '../../src/engine.ts';
 import { defineQueue, defineSource } from '../../src/index.ts';
+import { github } from '../../src/webhooks/providers.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const queue = defineQueue('mail', { kind: 'pull' });
-const source = defineSource('github', { provider: 'github', secret: 'SECRET', route: queue });
+const source = defineSource('github', { provider: github, secret: 'SECRET', route: queue });
 
 function engineOn(b: Bench, timeoutMs: number) {
   const env = {

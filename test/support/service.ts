@@ -4,6 +4,7 @@ import process from 'node:process';
 import { api } from '../../src/http/functions.ts';
 import { route } from '../../src/http/route.ts';
 import { createSluice, defineQueue, defineSource } from '../../src/index.ts';
+import * as providers from '../../src/webhooks/providers.ts';
 
 /** What the service reports, as JSON on a line of its own. */
 export interface Seen {
@@ -25,7 +26,7 @@ const jobs = defineQueue('jobs', {
     onHandled();
   },
 });
-const github = defineSource('github', { provider: 'github', secret: 'GITHUB_SECRET', route: jobs });
+const github = defineSource('github', { provider: providers.github, secret: 'GITHUB_SECRET', route: jobs });
 
 /** A function of the user's that leaves a failure behind its answer. */
 const careless = route('POST /careless', {}, (c) => {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createSluice, defineQueue, defineSource, type SourceOptions } from '../../src/index.ts';
 import { parseRaw, rawBytes, toRaw } from '../../src/message/raw.ts';
+import * as providers from '../../src/webhooks/providers.ts';
 import { readSecrets } from '../../src/webhooks/secrets.ts';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z');
@@ -36,29 +37,39 @@ test.each<[string, unknown, string[]]>([
 
 describe('a definition', () => {
   const queue = defineQueue('q', { kind: 'pull' });
-  const github: SourceOptions = { provider: 'github', secret: 'SECRET', route: queue };
+  const github: SourceOptions = { provider: providers.github, secret: 'SECRET', route: queue };
 
   test.each<[string, string, Partial<SourceOptions>, RegExp]>([
     ['a name that no URL should have', 'a/b', {}, /name must match/],
-    ['a provider that there is not', 'a', { provider: 'hooli' as 'github' }, /no provider "hooli"/],
-    ['a member of all objects', 'a', { provider: 'constructor' as 'github' }, /no provider/],
+    ['a provider that there is not', 'a', { provider: 'hooli' as never }, /no provider "hooli"/],
+    ['a member of all objects', 'a', { provider: 'constructor' as never }, /no provider/],
     ['no secret', 'a', { secret: '' }, /secret/],
-    ['a signed URL that is not known', 'a', { provider: 'square' }, /url/],
-    ['a subscription without its token', 'a', { provider: 'meta' }, /verifyToken/],
+    ['a signed URL that is not known', 'a', { provider: providers.square }, /url/],
+    ['a subscription without its token', 'a', { provider: providers.meta }, /verifyToken/],
     ['more bytes than a message may have', 'a', { maxBytes: 262_145 }, /maxBytes/],
     ['no bytes', 'a', { maxBytes: 0 }, /maxBytes/],
     ['to keep cookies', 'a', { headers: ['Cookie'] }, /cookie/],
     ['to keep the signature', 'a', { headers: ['X-Hub-Signature-256'] }, /signature/],
     ['to keep what is no header', 'a', { headers: ['a b'] }, /a b/],
     ['a window that is none', 'a', { dedup: { window: 'soon' } }, /dedup.window/],
-    ['a window below the tolerance', 'a', { provider: 'stripe', dedup: { window: 299_999 } }, /dedup.window .* 300 s/],
-    ['a tolerance above the window', 'a', { provider: 'stripe', tolerance: '4d' }, /dedup.window .* 345600 s/],
-    ['a tolerance that is none', 'a', { provider: 'stripe', tolerance: 'long' }, /tolerance/],
-    ['a tolerance of nothing', 'a', { provider: 'stripe', tolerance: 0 }, /tolerance/],
+    [
+      'a window below the tolerance',
+      'a',
+      { provider: providers.stripe, dedup: { window: 299_999 } },
+      /dedup.window .* 300 s/,
+    ],
+    ['a tolerance above the window', 'a', { provider: providers.stripe, tolerance: '4d' }, /dedup.window .* 345600 s/],
+    ['a tolerance that is none', 'a', { provider: providers.stripe, tolerance: 'long' }, /tolerance/],
+    ['a tolerance of nothing', 'a', { provider: providers.stripe, tolerance: 0 }, /tolerance/],
     ['a tolerance where no instant is signed', 'a', { tolerance: '5m' }, /tolerance/],
     ['a method that asks nothing', 'a', { handshake: { method: 'PUT' as 'GET' } }, /handshake.method/],
     ['a token without its binding', 'a', { handshake: { token: '?token' } }, /verifyToken/],
-    ['an HMAC without a secret', 'a', { provider: 'none', secret: '', handshake: { hmac: 'hex' } }, /handshake.hmac/],
+    [
+      'an HMAC without a secret',
+      'a',
+      { provider: providers.none, secret: '', handshake: { hmac: 'hex' } },
+      /handshake.hmac/,
+    ],
     ['an answer that no header can be', 'a', { handshake: { headers: { 'a b': '' } } }, /handshake.headers/],
     [
       'a queue that needs a destination of each message',
@@ -72,7 +83,7 @@ describe('a definition', () => {
 
   test('knows a delivery at least as long as it is fresh, unless it is told to know none', () => {
     const source = (options: Partial<SourceOptions>) =>
-      defineSource('a', { ...github, provider: 'stripe', ...options } as SourceOptions);
+      defineSource('a', { ...github, provider: providers.stripe, ...options } as SourceOptions);
     expect(source({ dedup: { window: '5m' } }).windowMs).toBe(300_000);
     expect(source({ dedup: { window: 0 } }).windowMs).toBe(0);
     const { schemes, windowMs } = source({ tolerance: '2d' });

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import { api } from '../../src/http/functions.ts';
 import { createSluice, defineQueue, defineSource } from '../../src/index.ts';
-import type { ProviderName } from '../../src/webhooks/providers.ts';
+import * as providers from '../../src/webhooks/providers.ts';
 
 const events = defineQueue('events', { kind: 'pull' });
 const strict = defineQueue('strict', { kind: 'pull', schema: z.object({ n: z.number() }) });
@@ -15,7 +15,7 @@ const handled = defineQueue('handled', {
 });
 const elsewhere = defineQueue('elsewhere', { kind: 'pull' });
 
-const simple = (name: string, provider: ProviderName, secret: string) =>
+const simple = (name: string, provider: providers.Provider, secret: string) =>
   defineSource(name, {
     provider,
     secret,
@@ -25,51 +25,56 @@ const simple = (name: string, provider: ProviderName, secret: string) =>
   });
 
 export const NAMES = {
-  'standard-webhooks': 'standard-webhooks',
-  svix: 'standard-webhooks',
-  'standard-webhooks-ed25519': 'standard-webhooks',
-  stripe: 'stripe',
-  github: 'github',
-  slack: 'slack',
-  shopify: 'shopify',
-  twilio: 'twilio',
-  discord: 'discord',
-  linear: 'linear',
-  gitlab: 'gitlab',
-  'gitlab-token': 'gitlab-token',
-  paddle: 'paddle',
-  square: 'square',
-  zoom: 'zoom',
-  meta: 'meta',
-  bearer: 'bearer',
-  basic: 'basic',
-} as const satisfies Record<string, ProviderName>;
+  'standard-webhooks': providers.standardWebhooks,
+  svix: providers.standardWebhooks,
+  'standard-webhooks-ed25519': providers.standardWebhooks,
+  stripe: providers.stripe,
+  github: providers.github,
+  slack: providers.slack,
+  shopify: providers.shopify,
+  twilio: providers.twilio,
+  discord: providers.discord,
+  linear: providers.linear,
+  gitlab: providers.gitlab,
+  'gitlab-token': providers.gitlabToken,
+  paddle: providers.paddle,
+  square: providers.square,
+  zoom: providers.zoom,
+  meta: providers.meta,
+  bearer: providers.bearer,
+  basic: providers.basic,
+} satisfies Record<string, providers.Provider>;
 
 /** The binding of a source's secret. */
 export const bindingOf = (name: string) => `SECRET_${name.toUpperCase().replaceAll('-', '_')}`;
 
 /** Secrets that their schemes cannot use. */
 export const UNUSABLE = {
-  'one-byte': { provider: 'standard-webhooks', secret: 'whsec_QQ==' },
-  'too-long': { provider: 'gitlab', secret: `whsec_${btoa('x'.repeat(65))}` },
-  'no-prefix': { provider: 'standard-webhooks', secret: btoa('a secret of thirty-two bytes, so') },
-  'short-public-key': { provider: 'discord', secret: 'ab'.repeat(31) },
-  'no-hex': { provider: 'discord', secret: 'Z'.repeat(64) },
-  'no-password': { provider: 'basic', secret: 'user' },
-  'one-of-two': { provider: 'gitlab', secret: `whsec_${btoa('a secret of thirty-two bytes, so')},whsec_QQ==` },
-} as const satisfies Record<string, { provider: ProviderName; secret: string }>;
+  'one-byte': { provider: providers.standardWebhooks, secret: 'whsec_QQ==' },
+  'too-long': { provider: providers.gitlab, secret: `whsec_${btoa('x'.repeat(65))}` },
+  'no-prefix': { provider: providers.standardWebhooks, secret: btoa('a secret of thirty-two bytes, so') },
+  'short-public-key': { provider: providers.discord, secret: 'ab'.repeat(31) },
+  'no-hex': { provider: providers.discord, secret: 'Z'.repeat(64) },
+  'no-password': { provider: providers.basic, secret: 'user' },
+  'one-of-two': { provider: providers.gitlab, secret: `whsec_${btoa('a secret of thirty-two bytes, so')},whsec_QQ==` },
+} satisfies Record<string, { provider: providers.Provider; secret: string }>;
 
 const sources = [
   ...Object.entries(NAMES).map(([name, provider]) => simple(name, provider, bindingOf(name))),
-  simple('unset', 'github', 'NOBODY_SETS_THIS'),
+  simple('unset', providers.github, 'NOBODY_SETS_THIS'),
   ...Object.entries(UNUSABLE).map(([name, { provider }]) => simple(name, provider, bindingOf(name))),
-  defineSource('nowhere', { provider: 'square', secret: 'SECRET_ACME', url: 'NOBODY_SETS_THIS', route: events }),
-  defineSource('open', { provider: 'none', route: events, headers: ['X-Kept'], maxBytes: 100_000 }),
-  defineSource('strict', { provider: 'none', route: strict }),
-  defineSource('handled', { provider: 'none', route: handled }),
-  defineSource('forgetful', { provider: 'none', route: forgetful, dedup: { ids: ['x-id'], window: '1h' } }),
+  defineSource('nowhere', {
+    provider: providers.square,
+    secret: 'SECRET_ACME',
+    url: 'NOBODY_SETS_THIS',
+    route: events,
+  }),
+  defineSource('open', { provider: providers.none, route: events, headers: ['X-Kept'], maxBytes: 100_000 }),
+  defineSource('strict', { provider: providers.none, route: strict }),
+  defineSource('handled', { provider: providers.none, route: handled }),
+  defineSource('forgetful', { provider: providers.none, route: forgetful, dedup: { ids: ['x-id'], window: '1h' } }),
   defineSource<{ to: string[] }>('routed', {
-    provider: 'none',
+    provider: providers.none,
     route: ({ payload: { to } }) =>
       to.map((name) => {
         if (name === 'throw') throw new Error('the payload must not be logged');
@@ -78,8 +83,8 @@ const sources = [
       }),
     reply: { status: 202, type: 'application/json', body: '{"thanks":true}' },
   }),
-  defineSource('every', { provider: 'none', route: events, dedup: { window: 0 } }),
-  defineSource('patient', { provider: 'slack', secret: bindingOf('slack'), route: events, tolerance: '2h' }),
+  defineSource('every', { provider: providers.none, route: events, dedup: { window: 0 } }),
+  defineSource('patient', { provider: providers.slack, secret: bindingOf('slack'), route: events, tolerance: '2h' }),
   defineSource('own', {
     provider: ({ headers }) => (headers.get('x-pass') === 'yes' ? { id: headers.get('x-id') ?? '' } : false),
     route: events,

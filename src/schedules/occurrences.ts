@@ -3,7 +3,7 @@
  *
  * Pure: instants come in, instants go out. What an expression means is croner's business, never ours.
  */
-import { Cron, CronDate, CronPattern } from 'croner';
+import { CronDate, CronPattern } from 'croner';
 
 /** When: by a cron expression of five fields in a time zone, or at whole multiples of an interval since the epoch. */
 export type Timing = { cron: string; tz: string } | { everyMs: number };
@@ -17,6 +17,7 @@ export type Next = (afterMs: number) => number;
 /** A slot later than this was missed. The cron tick comes each minute, and one of them may fail. */
 export const GRACE_MS = 120_000;
 
+const SECOND_MS = 1_000;
 /** Cron has a minute at least between slots. */
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -28,31 +29,50 @@ export function slotsOf(timing: Timing): Next {
   if ('everyMs' in timing) return (after) => (Math.floor(after / timing.everyMs) + 1) * timing.everyMs;
   // '?' would stand for the time at which it is read.
   if (timing.cron.includes('?')) throw new RangeError('"?" has no meaning here');
-  const { isFixedTime } = new CronPattern(timing.cron, timing.tz, { mode: '5-part' });
-  return isFixedTime ? fixedSlots(timing.cron, timing.tz) : runsOf(timing.cron, timing.tz);
+  const pattern = new CronPattern(timing.cron, timing.tz, FIVE_FIELDS);
+  const offsetAt = (instant: number) => shownAt(instant, timing.tz) - Math.floor(instant / SECOND_MS) * SECOND_MS;
+  return pattern.isFixedTime ? fixedSlots(pattern, offsetAt) : repeatedSlots(pattern, offsetAt);
 }
 
-function runsOf(expression: string, timezone: string): Next {
-  const cron = new Cron(expression, { timezone, mode: '5-part', paused: true });
+const FIVE_FIELDS = { mode: '5-part' } as const;
+const UTC = 0;
+
+/**
+ * Croner is asked for what a wall's clock shows, in times as if the wall were in UTC, where none is missing and none comes twice.
+ * Where clocks change is decided here: its `Cron` drops a fixed time that is missing where the gap ends on the next day, as in
+ * Nuuk, and is a third of the package.
+ */
+function nextShown(pattern: CronPattern, shown: number): number {
+  const next = new CronDate(new Date(shown), UTC).increment(pattern, FIVE_FIELDS, false);
+  if (!next) throw new RangeError('no slot ever comes');
+  return next.getTime();
+}
+
+/** The clock of a zone: what it shows at an instant, less that instant. */
+type Offset = (instant: number) => number;
+
+/** One minute of one hour: it comes once on each day that has it. */
+function fixedSlots(pattern: CronPattern, offsetAt: Offset): Next {
   return (after) => {
-    const next = cron.nextRun(new Date(after));
-    if (!next) throw new RangeError('no slot ever comes');
-    return next.getTime();
+    for (let shown = after + offsetAt(after); ; ) {
+      shown = nextShown(pattern, shown);
+      const slot = firstShown(shown, offsetAt);
+      if (slot > after) return slot; // or the clock was put back, and had shown it before
+    }
   };
 }
 
-/**
- * One minute of one hour. Croner drops it where it is missing and the gap ends on the next day, as in Nuuk, so it only says
- * what a wall's clock shows then: times as if the wall were in UTC, where none is missing.
- */
-function fixedSlots(expression: string, tz: string): Next {
-  const nextShown = runsOf(expression, 'UTC');
-  const offsetAt = (instant: number) => shownAt(instant, tz) - instant;
+/** Any other: it comes whenever the clock shows it. */
+function repeatedSlots(pattern: CronPattern, offsetAt: Offset): Next {
   return (after) => {
-    for (let shown = shownAt(after, tz); ; ) {
-      shown = nextShown(shown);
-      const slot = firstShown(shown, offsetAt);
-      if (slot > after) return slot; // or the clock was put back, and had shown it before
+    for (let from = (Math.floor(after / SECOND_MS) + 1) * SECOND_MS; ; ) {
+      const offset = offsetAt(from);
+      const end = from + DAY_MS;
+      const changes = offsetAt(end) !== offset;
+      const change = changes ? firstInstant(from, end, (instant) => offsetAt(instant) !== offset) : end;
+      const slot = nextShown(pattern, from - 1 + offset) - offset;
+      if (slot < change) return slot;
+      from = changes ? change : Math.max(end, slot - DAY_MS); // in between the clock shows none
     }
   };
 }
@@ -63,7 +83,7 @@ function shownAt(instant: number, tz: string): number {
 }
 
 /** When a clock first shows a time, or is past it for having jumped. */
-function firstShown(shown: number, offsetAt: (instant: number) => number): number {
+function firstShown(shown: number, offsetAt: Offset): number {
   const before = offsetAt(shown - DAY_MS);
   const after = offsetAt(shown + DAY_MS);
   const byOld = shown - before;
@@ -76,8 +96,8 @@ function firstShown(shown: number, offsetAt: (instant: number) => number): numbe
 /** By halving, to the second. @param holds from some instant on until `to` */
 function firstInstant(from: number, to: number, holds: (instant: number) => boolean): number {
   let [before, first] = [from, to];
-  while (first - before > 1_000) {
-    const middle = before + Math.floor((first - before) / 2_000) * 1_000;
+  while (first - before > SECOND_MS) {
+    const middle = before + Math.floor((first - before) / (2 * SECOND_MS)) * SECOND_MS;
     if (holds(middle)) first = middle;
     else before = middle;
   }

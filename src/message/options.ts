@@ -3,15 +3,14 @@ import * as z from 'zod/mini';
 import { YEAR_MS } from '../formats/duration.ts';
 import { duration } from '../formats/duration-schema.ts';
 import { headersBy } from '../formats/headers-schema.ts';
+import { IsoInstant } from '../formats/instant-schema.ts';
 import { Destination } from './destination.ts';
 import { MAX_GROUP_LENGTH } from './message.ts';
-
-const Instant = z.iso.datetime({ offset: true });
 
 /** @returns epoch ms of an instant given as such or as ISO 8601, or undefined. */
 export function parseInstant(value: number | string): number | undefined {
   const at = typeof value === 'number' ? value : Date.parse(value);
-  const stated = typeof value === 'number' || Instant.safeParse(value).success;
+  const stated = typeof value === 'number' || IsoInstant.safeParse(value).success;
   return stated && Number.isInteger(at) && at >= 0 && at <= Date.now() + YEAR_MS ? at : undefined;
 }
 

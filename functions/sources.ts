@@ -1,6 +1,7 @@
 /** This deployment's sources: who sends webhooks to `/hooks/<name>`, and which queue each event goes to. */
-import { github as provider } from 'sluice/providers';
+
 import { defineSource } from 'sluice';
+import { github as provider } from 'sluice/providers';
 import { githubActivity, githubReview, githubSecurity } from './queues/github.ts';
 
 const SECURITY = /alert|advisory|deploy_key|^branch_protection|^member|^org_block/;

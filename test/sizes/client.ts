@@ -1,4 +1,4 @@
 // What a program elsewhere puts in and consumes with.
-import { createClient } from '../../src/client/index.ts';
+import { createClient } from 'sluice/client';
 
 export const client = createClient({ url: 'https://sluice.example.com', token: '-' });

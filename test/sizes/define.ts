@@ -1,6 +1,6 @@
 // Definitions alone, as a program has them that only names its queues. The schema is by hand: any zod that is bundled is Sluice's.
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { defineQueue, exponential } from '../../src/index.ts';
+import { defineQueue, exponential } from 'sluice';
 
 const Mail: StandardSchemaV1<{ to: string }> = {
   '~standard': { version: 1, vendor: 'by hand', validate: (value) => ({ value: value as { to: string } }) },

@@ -31,7 +31,7 @@ const NEIGHBOURS = ['errors', 'log'];
 /** What is not part of a Worker, with what it may import besides itself. */
 const BESIDE: Record<string, string[]> = {
   client: ['errors', 'formats'],
-  cli: ['errors', 'formats', 'client', 'config'],
+  cli: ['errors', 'formats', 'client', 'config', 'message'], // of messages the words of their options, which are pure
   dashboard: ['client', 'http', 'formats', 'message'], // types only, and what is pure
   dev: [...LAYERS.flat()],
   examples: [...LAYERS.flat(), 'client', 'dev'],

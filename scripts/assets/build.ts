@@ -17,7 +17,13 @@ import { headerRules } from './headers.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 /** What the files are made of, besides the document. */
-const SOURCES = ['src/dashboard/**/*', 'src/http/openapi/{page,style}.ts', 'scripts/assets/*.ts', 'package-lock.json'];
+const SOURCES = [
+  'src/dashboard/**/*',
+  'src/message/options.doc.ts',
+  'src/http/openapi/{page,style}.ts',
+  'scripts/assets/*.ts',
+  'package-lock.json',
+];
 
 /** Says what the files were made of; the platform does not serve what begins with a dot and is named in .assetsignore. */
 const STAMP = '.stamp';

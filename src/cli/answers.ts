@@ -1,5 +1,7 @@
 /** What the HTTP API answers to operators: docs/api.md in types. What an older deployment may leave out is optional. */
 
+import type { CarriedOptions } from '../message/options.ts';
+
 export type State = 'ready' | 'delayed' | 'leased' | 'dead';
 
 export interface Limits {
@@ -43,12 +45,11 @@ export interface Failure {
   stack?: string;
 }
 
-export interface MessageReport {
+export interface MessageReport extends CarriedOptions {
   id: string;
   state: string;
   queue?: string;
   priority?: number;
-  group?: string;
   attempt?: number;
   maxAttempts?: number;
   body?: unknown;

@@ -1,4 +1,5 @@
 /** Messages for people: a table of them, or one in detail. Pure. */
+import { optionRows } from '../message/options.doc.ts';
 import type { Failure, MessageReport, State } from './answers.ts';
 import { type Cell, listOf, type Paint, type Screen, tableOf } from './table.ts';
 import { ageOf, fromNow, instantOf } from './time.ts';
@@ -28,8 +29,7 @@ export function messageDetail(message: MessageReport, now: number, paint: Paint)
     ['id', message.id],
     ['state', state === 'dead' ? { text: state, style: 'red' } : state],
     ['queue', message.queue],
-    ['priority', message.priority],
-    ['group', message.group],
+    ...optionRows<Cell>(message).map(([title, value]): [string, Cell] => [title.toLowerCase(), value]),
     ['attempt', maxAttempts === undefined ? attempt : `${attempt} of ${maxAttempts}`],
     ['enqueued', instantOf(enqueuedAt)],
     ['age', ageOf(enqueuedAt, now)],

@@ -5,7 +5,7 @@ import { duration } from '../formats/duration-schema.ts';
 import { headersBy } from '../formats/headers-schema.ts';
 import { IsoInstant } from '../formats/instant-schema.ts';
 import { Destination } from './destination.ts';
-import { MAX_GROUP_LENGTH } from './message.ts';
+import { MAX_GROUP_LENGTH, type Message } from './message.ts';
 
 /** @returns epoch ms of an instant given as such or as ISO 8601, or undefined. */
 export function parseInstant(value: number | string): number | undefined {
@@ -59,6 +59,15 @@ const options = {
     headersBy(z.string().check(z.minLength(1), z.maxLength(128)), z.string().check(z.maxLength(4_096))),
   ),
 };
+
+/**
+ * Those that go with a message to its consumer, and are shown with it, where it has them. What every message has, such as its
+ * priority, is said where a message is.
+ */
+export const carriedOptions = {
+  group: z.optional(z.string()),
+};
+export type CarriedOptions = Partial<Pick<Message, keyof typeof carriedOptions>>;
 
 /** A message that follows on another; nothing follows on it in turn. */
 const Follower = z.strictObject({ queue: z.string(), body: z.unknown(), ...options });

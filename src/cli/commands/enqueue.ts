@@ -6,10 +6,10 @@ import { connect } from '../connection.ts';
 import { enqueueLines } from '../enqueue-lines.ts';
 import { UsageError } from '../failure.ts';
 import { decoded, jsonOf } from '../json.ts';
-import { addMessageOptions, type MessageFlags, messageOptions } from '../message-options.ts';
+import { addMessageOptions, messageOptions } from '../message-options.ts';
 import { examples, whole } from '../options.ts';
 
-interface Flags extends MessageFlags {
+interface Flags {
   file?: string;
   text?: true;
   batch?: true;

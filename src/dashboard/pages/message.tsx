@@ -1,5 +1,6 @@
 /** One message: what it carries, where it is, and what became of each attempt. */
 import { useState } from 'hono/jsx/dom';
+import { optionRows } from '../../message/options.doc.ts';
 import { ApiError, call, get, path } from '../api.ts';
 import { duration, instant, pretty, relative } from '../format.ts';
 import { useLive } from '../live.ts';
@@ -104,13 +105,15 @@ const LEASE_MS = 10_000;
 const AT: Record<string, string> = { delayed: 'Due', leased: 'Lease ends', dead: 'Dead since', done: 'Done' };
 
 function Facts({ message }: { message: MessageReport }) {
-  const { queue, priority, group, attempt, maxAttempts, enqueuedAt, state, method, destination } = message;
+  const { queue, attempt, maxAttempts, enqueuedAt, state, method, destination } = message;
   const leaseEnd = useLeaseEnd(message);
   const at = message.at ?? leaseEnd;
   const facts: [string, string | undefined][] = [
     ['Queue', queue],
-    ['Priority', priority?.toString()],
-    ['Group', group],
+    ...optionRows<string | number>(message).map(([title, value]): [string, string | undefined] => [
+      title,
+      value?.toString(),
+    ]),
     ['Destination', destination === undefined ? undefined : `${method ?? ''} ${destination}`],
     ['Attempt', attempt === undefined ? undefined : `${attempt}${maxAttempts ? ` of ${maxAttempts}` : ''}`],
     ['Enqueued', enqueuedAt === undefined ? undefined : `${instant(enqueuedAt)}, ${relative(enqueuedAt, Date.now())}`],

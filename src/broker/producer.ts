@@ -1,10 +1,10 @@
 /** Enqueueing: whole requests, of which all messages are stored or none. */
 
 import { InvalidMessage, type Issue } from '../errors.ts';
+import type { NewMessage, Unnamed } from '../message/envelope.ts';
 import { newToken } from '../message/ids.ts';
 import { areOver } from '../message/json.ts';
 import { DRAINED } from '../message/lane.ts';
-import type { NewMessage, Unnamed } from '../message/message.ts';
 import type { EnqueueAnswer } from '../store/enqueue.ts';
 import type { Store } from '../store/store.ts';
 import type { Wake } from '../store/wake.ts';

@@ -4,8 +4,8 @@ import { MAX_BATCH, MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import type { Draft } from '../broker/validate.ts';
 import { utf8 } from '../formats/bytes.ts';
 import { logWarning } from '../log.ts';
+import type { NewMessage } from '../message/envelope.ts';
 import { jsonOf } from '../message/json.ts';
-import type { NewMessage } from '../message/message.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 
 /** Checks a message and gives it its id. @throws InvalidMessage */

@@ -1,5 +1,6 @@
 /**
- * The envelope in which a message is stored: a header line that the scripts read, and JSON that they do not.
+ * The envelope in which a message is stored: a header line that the scripts read, and JSON that they do not. And a message on its
+ * way in, which is both before they are put together.
  *
  * Pure. The scripts write and read the same header line: entry.lua is the other half of this file.
  */
@@ -28,6 +29,40 @@ export interface StoredMessage {
   destination?: StoredDestination | undefined;
   delayMs?: number | undefined;
   notBefore?: number | undefined;
+}
+
+/** A message on its way in, checked and complete. */
+export interface NewMessage {
+  id: string;
+  lane: string;
+  pool: string;
+  maxAttempts: number;
+  delayMs: number;
+  /** Epoch ms; whichever is later, this or the delay, holds. */
+  notBefore?: number | undefined;
+  /** 0: it never expires. */
+  ttlMs: number;
+  /** How long its result is kept; 0: not at all. */
+  retentionMs?: number;
+  dedup?: StoredDedup | undefined;
+  /** What follows when it is done or dead. */
+  follows?: { on: 'done' | 'dead'; message: Unnamed }[] | undefined;
+  /** The part of the envelope behind the header line. */
+  json: string;
+}
+
+/** A message on its way in that has no id yet: its place in a request gives it. */
+export type Unnamed = Omit<NewMessage, 'id'>;
+
+/** How one message is known as the duplicate of another. */
+export interface StoredDedup {
+  /** Of the key: keys are users' text, which no name in Redis holds. */
+  digest: string;
+  windowMs: number;
+  /** What becomes of a new message with the key of one that waits; 'debounce' waits for a quiet window, too. */
+  mode: 'drop' | 'replace' | 'debounce';
+  /** The key goes when the message is acked or dead, not only when its window is over. */
+  release: boolean;
 }
 
 /** The header line of an envelope. */

@@ -3,8 +3,8 @@
 import type { Issue } from '../errors.ts';
 import { utf8 } from '../formats/bytes.ts';
 import { MAX_DEPTH, toJson } from '../formats/json.ts';
-import type { StoredMessage } from './envelope.ts';
-import { MAX_MESSAGE_BYTES, type Unnamed } from './message.ts';
+import type { StoredMessage, Unnamed } from './envelope.ts';
+import { MAX_MESSAGE_BYTES } from './message.ts';
 
 /** One of them. */
 export interface Written {

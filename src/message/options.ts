@@ -5,7 +5,9 @@ import { duration } from '../formats/duration-schema.ts';
 import { headersBy } from '../formats/headers-schema.ts';
 import { IsoInstant } from '../formats/instant-schema.ts';
 import { Destination } from './destination.ts';
-import { MAX_GROUP_LENGTH, type Message } from './message.ts';
+
+/** The longest group name, in characters. */
+export const MAX_GROUP_LENGTH = 128;
 
 /** @returns epoch ms of an instant given as such or as ISO 8601, or undefined. */
 export function parseInstant(value: number | string): number | undefined {
@@ -65,9 +67,12 @@ const options = {
  * priority, is said where a message is.
  */
 export const carriedOptions = {
+  /** Messages of a group take turns with those of the others. */
   group: z.optional(z.string()),
 };
-export type CarriedOptions = Partial<Pick<Message, keyof typeof carriedOptions>>;
+export type CarriedOptions = {
+  [Name in keyof typeof carriedOptions]?: NonNullable<z.output<(typeof carriedOptions)[Name]>>;
+};
 
 /** A message that follows on another; nothing follows on it in turn. */
 const Follower = z.strictObject({ queue: z.string(), body: z.unknown(), ...options });

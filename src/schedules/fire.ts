@@ -7,8 +7,8 @@
 import { complete, type Draft, type Queues } from '../broker/validate.ts';
 import { StorageError } from '../errors.ts';
 import { logError } from '../log.ts';
+import type { Unnamed } from '../message/envelope.ts';
 import { jsonOf } from '../message/json.ts';
-import type { Unnamed } from '../message/message.ts';
 import type { StoredSchedule } from '../store/due.ts';
 import { slotsDue, slotsOf } from './occurrences.ts';
 import { headerOf, readRecord, type ScheduleRecord, writeHeader } from './record.ts';

@@ -1,6 +1,7 @@
 /** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
+
+import type { Unnamed } from '../message/envelope.ts';
 import { idsOf, newToken } from '../message/ids.ts';
-import type { Unnamed } from '../message/message.ts';
 import { keysOf } from '../redis/keys.ts';
 import { list, strings } from '../redis/reply.ts';
 import { keysOfMessages } from '../store/declared.ts';

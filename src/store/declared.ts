@@ -2,8 +2,9 @@
  * The keys that a call is going to touch, as far as its caller knows them. They go behind those that its script knows by their
  * places, and no script reads them there: they are for storage that fetches, locks or allows keys by what is declared.
  */
+
+import type { Unnamed } from '../message/envelope.ts';
 import { parseLane } from '../message/lane.ts';
-import type { Unnamed } from '../message/message.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Settlement } from './encode-settlements.ts';
 

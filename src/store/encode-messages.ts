@@ -1,5 +1,5 @@
 /** Messages on their way in, as admit.lua reads them. Pure. */
-import type { Unnamed } from '../message/message.ts';
+import type { Unnamed } from '../message/envelope.ts';
 
 /**
  * Consecutive messages with the same settings share one header: most batches are a single run.

@@ -1,6 +1,6 @@
 /** Settlements on their way out, as settle.lua reads them. Pure. */
 import { KEPT_LENGTH } from '../formats/thrown.ts';
-import type { NewMessage } from '../message/message.ts';
+import type { NewMessage } from '../message/envelope.ts';
 import { runsOf } from './encode-messages.ts';
 import { type Measured, measuredText } from './measured.ts';
 

@@ -1,7 +1,7 @@
 /** Enqueueing: the messages of a request, all or none, once however often it is sent. */
 import { RequestMismatch } from '../errors.ts';
+import type { Unnamed } from '../message/envelope.ts';
 import { idsOf, newToken } from '../message/ids.ts';
-import type { Unnamed } from '../message/message.ts';
 import type { Keys } from '../redis/keys.ts';
 import { strings } from '../redis/reply.ts';
 import type { Runner } from '../redis/runner.ts';

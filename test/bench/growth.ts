@@ -1,8 +1,8 @@
 /** Does Sluice get slower as there is more of something? Drains and single enqueues at each size; the slope is the result. */
 import { openEngine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
+import type { Unnamed } from '../../src/message/envelope.ts';
 import { DRAINED, laneOf } from '../../src/message/lane.ts';
-import type { Unnamed } from '../../src/message/message.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import { openStore, type Store } from '../../src/store/store.ts';

@@ -1,8 +1,9 @@
 /** The messages of a torture run: each with a key that stands in no other, and a body from which the key can be read back. */
 import { isDeepStrictEqual } from 'node:util';
+import type { NewMessage, Unnamed } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { laneOf } from '../../src/message/lane.ts';
-import type { NewMessage, Priority, Unnamed } from '../../src/message/message.ts';
+import type { Priority } from '../../src/message/message.ts';
 import { policiesOf } from '../../src/queue/limits.ts';
 import type { Chance } from './random.ts';
 

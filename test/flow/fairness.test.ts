@@ -1,6 +1,7 @@
 // Fairness and bounded waiting, in simulated time: handlers that take a known time, and waits counted to the millisecond.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Priority, Unnamed } from '../../src/message/message.ts';
+import type { Unnamed } from '../../src/message/envelope.ts';
+import type { Priority } from '../../src/message/message.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { chanceFor } from '../chaos/random.ts';

@@ -2,8 +2,8 @@
 // must hold whoever makes it, and a call whose answer was lost is made again by either.
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import type { Unnamed } from '../../src/message/envelope.ts';
 import { parseEntry } from '../../src/message/ids.ts';
-import type { Unnamed } from '../../src/message/message.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { type Operations, openOperations } from '../../src/store/admin.ts';
 import type { State } from '../../src/store/admin-messages.ts';

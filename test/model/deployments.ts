@@ -1,6 +1,7 @@
 // Deployments: two of them serve one shard by turns, and differ in whatever a definition can say of a queue.
 import fc from 'fast-check';
-import type { Priority, StoredDedup, Unnamed } from '../../src/message/message.ts';
+import type { StoredDedup, Unnamed } from '../../src/message/envelope.ts';
+import type { Priority } from '../../src/message/message.ts';
 import { policiesOf } from '../../src/queue/limits.ts';
 import type { Bench } from '../support/bench.ts';
 import { type Follower, followerJson } from './ledger.ts';

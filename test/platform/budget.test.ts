@@ -1,9 +1,9 @@
 // One budget for an invocation: what its own code enqueues, what operators ask for, and the drains behind, under the platform's limit.
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildBundle } from '../../src/dev/bundle.ts';
+import type { Unnamed } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { laneOf } from '../../src/message/lane.ts';
-import type { Unnamed } from '../../src/message/message.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import { openStore, type Store } from '../../src/store/store.ts';

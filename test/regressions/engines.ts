@@ -1,7 +1,7 @@
 // Whole engines on the shard of a bench, by the real clock, and what their handlers saw.
 import { type Engine, openEngine } from '../../src/engine.ts';
 import type { AnyQueue } from '../../src/index.ts';
-import type { Unnamed } from '../../src/message/message.ts';
+import type { Unnamed } from '../../src/message/envelope.ts';
 import type { Bench } from '../support/bench.ts';
 
 export function engineOn(bench: Bench, queues: AnyQueue[], settings: Record<string, number | string> = {}): Engine {

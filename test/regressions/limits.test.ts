@@ -1,6 +1,6 @@
 // Limits, order and chains: what once lost a message, passed a limit, stranded a lane or looped.
 import { expect, test } from 'vitest';
-import type { StoredDedup } from '../../src/message/message.ts';
+import type { StoredDedup } from '../../src/message/envelope.ts';
 import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';

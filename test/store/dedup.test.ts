@@ -1,6 +1,6 @@
 // Dedup keys and kept results: what a second message with the same key becomes, and that no key outlives its reason.
 import { expect, test } from 'vitest';
-import type { StoredDedup, Unnamed } from '../../src/message/message.ts';
+import type { StoredDedup, Unnamed } from '../../src/message/envelope.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 

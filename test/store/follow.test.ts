@@ -1,7 +1,7 @@
 // What comes with a message: what its handler enqueues with the ack, what follows on its end, and keys that wait for quiet.
 import { expect, test } from 'vitest';
+import type { NewMessage, StoredDedup, Unnamed } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
-import type { NewMessage, StoredDedup, Unnamed } from '../../src/message/message.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';

@@ -1,6 +1,6 @@
 // A time to live: a message that nobody got in time is a dead letter. Once it was given out, or redriven, it does not expire.
 import { expect, test } from 'vitest';
-import type { Unnamed } from '../../src/message/message.ts';
+import type { Unnamed } from '../../src/message/envelope.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 /** A message that lives for half a second. */

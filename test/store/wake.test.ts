@@ -1,6 +1,6 @@
 // Who is asked to start a drain: nothing that is ready, or due soon, waits for a tick while somebody could be asked.
 import { expect, test } from 'vitest';
-import type { StoredDedup, Unnamed } from '../../src/message/message.ts';
+import type { StoredDedup, Unnamed } from '../../src/message/envelope.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import type { ExchangeRequest } from '../../src/store/sync.ts';

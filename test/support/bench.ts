@@ -4,8 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vi
 import { startEmbeddedRedis } from '../../src/dev/emulator/embedded.ts';
 import type { Refuse } from '../../src/dev/emulator/refusals.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/dev/emulator/server.ts';
+import type { Unnamed } from '../../src/message/envelope.ts';
 import { laneOf } from '../../src/message/lane.ts';
-import type { Priority, Unnamed } from '../../src/message/message.ts';
+import type { Priority } from '../../src/message/message.ts';
 import { policiesOf } from '../../src/queue/limits.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { type Runner, scriptRunner } from '../../src/redis/runner.ts';

@@ -1,5 +1,5 @@
 // The calls that write, each in a scenario of its own: what storage refuses inside them, the tests of refused writes try out.
-import type { StoredDedup, Unnamed } from '../../src/message/message.ts';
+import type { StoredDedup, Unnamed } from '../../src/message/envelope.ts';
 import { openRings } from '../../src/rings/store.ts';
 import { type Change, openScheduleStore } from '../../src/schedules/store.ts';
 import { openTopicStore } from '../../src/topics/store.ts';

@@ -6,7 +6,7 @@ import { Cluster } from 'ioredis';
 import { expect } from 'vitest';
 import type { Refusal } from '../../src/dev/emulator/refusals.ts';
 import { StorageError } from '../../src/errors.ts';
-import type { Unnamed } from '../../src/message/message.ts';
+import type { Unnamed } from '../../src/message/envelope.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import type { EnqueueRequest } from '../../src/store/enqueue.ts';
 import type { ExchangeRequest } from '../../src/store/sync.ts';

@@ -1,21 +1,45 @@
 /** What the document says of the options of messages, wherever a request has them. */
+import * as z from 'zod/mini';
 import { YEAR_MS } from '../../formats/duration.ts';
 import { DestinationFields } from '../../message/destination.ts';
+import { OPTION_DOCS, type OptionDoc } from '../../message/options.doc.ts';
 import { MessageOptions } from '../../message/options.ts';
-import { describe, duration, nameSchemas } from './describe.ts';
+import { describe, describeFields, duration, type Note, nameSchemas } from './describe.ts';
 
 const Dedup = MessageOptions.shape.dedup.def.innerType;
 
+const { dedup: ofDedup, ...ofOthers } = OPTION_DOCS;
+
+const INSTANT = {
+  oneOf: [
+    { type: 'integer', minimum: 0, description: 'Epoch ms.' },
+    { type: 'string', format: 'date-time', description: 'ISO 8601 with a time zone.' },
+  ],
+};
+
+/** What a refinement hides of those that their flags read; the least duration that an option takes, its schema says. */
+function formsOf(shape: z.core.$ZodShape, docs: Record<string, OptionDoc>): Record<string, Note> {
+  const forms: Record<string, Note> = {};
+  for (const [name, { flag }] of Object.entries(docs)) {
+    if (flag.reader === 'instant') forms[name] = { form: INSTANT };
+    if (flag.reader !== 'duration') continue;
+    const isZeroFine = z.safeParse(shape[name] as z.core.$ZodType, 0).success;
+    forms[name] = { form: duration(isZeroFine ? 0 : 1, YEAR_MS) };
+  }
+  return forms;
+}
+
+function meaningsOf<Docs extends object>(
+  docs: Docs & Record<keyof Docs, { meaning: string }>,
+): Record<keyof Docs, string> {
+  const entries = Object.entries<{ meaning: string }>(docs).map(([name, { meaning }]) => [name, meaning]);
+  return Object.fromEntries(entries) as Record<keyof Docs, string>;
+}
+
 nameSchemas({ Dedup, Destination: DestinationFields });
-describe(Dedup, {
-  key: 'Known within the queue.',
-  window: {
-    means: "How long the key is known after its first message. Default: the queue's, or 5 minutes.",
-    form: duration(1, YEAR_MS),
-  },
-  mode: "`drop`: the new message is dropped. `replace`: the first gets its body while it waits; one that is at work is left, and the new one counts. Default: the queue's, or `drop`.",
-  release: "The key goes when its message is acked or dead, not only after the window. Default: the queue's, or false.",
-});
+describeFields(MessageOptions, MessageOptions.shape, formsOf(MessageOptions.shape, ofOthers));
+describeFields(Dedup, Dedup.shape, formsOf(Dedup.shape, ofDedup.fields));
+describe(Dedup, meaningsOf(ofDedup.fields));
 describe(DestinationFields, {
   url: 'https and public, unless the deployment says otherwise.',
   method: 'Default: POST.',
@@ -27,31 +51,6 @@ describe(DestinationFields, {
   },
   secret: "Which of the queue's named secrets sign.",
 });
-describe(MessageOptions, {
-  delay: { form: duration(0, YEAR_MS) },
-  ttl: { form: duration(1, YEAR_MS) },
-  retention: { form: duration(0, YEAR_MS) },
-  notBefore: {
-    form: {
-      oneOf: [
-        { type: 'integer', minimum: 0, description: 'Epoch ms.' },
-        { type: 'string', format: 'date-time', description: 'ISO 8601 with a time zone.' },
-      ],
-    },
-  },
-});
-
-export const OPTIONS = {
-  priority: "0 first. Default: the queue's.",
-  delay: 'Wait before the first delivery.',
-  notBefore: "No delivery before this instant, by the server's clock; at most a year from now.",
-  ttl: 'Delivered for the first time within this time after it became due, or a dead letter.',
-  group: 'A tenant, a customer, an entity: groups of one priority take turns.',
-  maxAttempts: "Deliveries after which it becomes a dead letter. Default: the queue's.",
-  retention:
-    "How long the outcome and the result are kept, to be asked for. Default: the queue's, which is not at all.",
-  dedup: 'The same key within the window is the same message.',
-  headers: 'Texts for whoever handles the message. Those that HTTP may have go to its destination.',
-};
-export const DESTINATION = 'Where it is delivered, for queues whose messages name that: a URL, or more than that.';
+/** What each means: of all that a request with options has. */
+export const OPTIONS = meaningsOf(OPTION_DOCS);
 export const BODY = "Any JSON; checked by the queue's schema.";

@@ -1,6 +1,7 @@
 /** What the document says of leases. */
 import * as z from 'zod/mini';
 import { YEAR_MS } from '../../formats/duration.ts';
+import { carriedOptions } from '../../message/options.ts';
 import { describe, duration } from '../openapi/describe.ts';
 import { OF_BODIES, type Operations } from '../openapi/operation.ts';
 import { count, instant, priority, texts } from '../openapi/primitives.ts';
@@ -16,7 +17,7 @@ const ReceivedMessage = z.object({
   id: z.string(),
   queue: z.string(),
   priority,
-  group: z.optional(z.string()),
+  ...carriedOptions,
   attempt: count,
   body: z.unknown(),
   raw: z.optional(Raw),

@@ -1,9 +1,9 @@
 /** What the document says of messages. */
 import * as z from 'zod/mini';
 import { QUEUE_NAME } from '../../message/message.ts';
-import { MessageOptions } from '../../message/options.ts';
+import { carriedOptions, MessageOptions } from '../../message/options.ts';
 import { describe } from '../openapi/describe.ts';
-import { BODY, DESTINATION, OPTIONS } from '../openapi/message-options.ts';
+import { BODY, OPTIONS } from '../openapi/message-options.ts';
 import { OF_BODIES, type Operations } from '../openapi/operation.ts';
 import { count, instant, priority, texts } from '../openapi/primitives.ts';
 
@@ -27,8 +27,8 @@ const Batch = z.strictObject({
   messages: z.array(NewMessageOfBatch).check(z.minLength(1), z.maxLength(MAX_BATCH)),
 });
 
-describe(NewMessage, { ...OPTIONS, destination: DESTINATION, body: BODY });
-describe(NewMessageOfBatch, { ...OPTIONS, destination: DESTINATION, queue: 'The queue it goes to.', body: BODY });
+describe(NewMessage, { ...OPTIONS, body: BODY });
+describe(NewMessageOfBatch, { ...OPTIONS, queue: 'The queue it goes to.', body: BODY });
 
 const Receipt = z.object({
   id: z.string(),
@@ -57,7 +57,7 @@ const MessageReport = z.object({
   state: z.enum(['ready', 'delayed', 'leased', 'dead', 'done', 'cancelled', 'unseen']),
   queue: z.optional(z.string()),
   priority: z.optional(priority),
-  group: z.optional(z.string()),
+  ...carriedOptions,
   attempt: z.optional(count),
   maxAttempts: z.optional(count),
   destination: z.optional(z.string()),

@@ -44,6 +44,8 @@ const RECEIPT = {
   subscription: 'partner',
 };
 
+const { destination: _, ...OF_PUBLICATIONS } = OPTIONS;
+
 export const operations = {
   publish: {
     tag: 'topics',
@@ -53,7 +55,7 @@ export const operations = {
     body: {
       name: 'Publication',
       fields: {
-        ...OPTIONS,
+        ...OF_PUBLICATIONS,
         type: 'Subscriptions choose by it; consumers find it in the header `sluice-event`.',
         body: 'Any JSON; checked by the schema of each queue.',
         dedup: 'The same key within the window is the same message, for each subscription.',

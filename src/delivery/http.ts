@@ -3,9 +3,10 @@
 import { BadSettings, MissingSecret, Refusal, RetryLater } from '../errors.ts';
 import { type AddressRules, judgeUrl } from '../formats/address.ts';
 import { type Bytes, utf8 } from '../formats/bytes.ts';
-import { isSendable, type StoredDestination } from '../message/destination.ts';
+import type { StoredDestination } from '../message/destination.ts';
 import type { Message } from '../message/message.ts';
 import { rawBytes } from '../message/raw.ts';
+import { isSendable } from '../message/sent-headers.ts';
 import type { Backoff } from '../queue/backoff.ts';
 import { type DestinationPolicy, secretsFor } from '../queue/destination.ts';
 import type { Handler } from '../queue/handler.ts';

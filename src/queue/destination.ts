@@ -2,7 +2,8 @@
 import type { Issue } from '../errors.ts';
 import { type AddressRules, judgeUrl, PUBLIC_ONLY } from '../formats/address.ts';
 import { type Duration, parseDuration, toMs, YEAR_MS } from '../formats/duration.ts';
-import { type Destination, METHODS, type Method, SentHeaders, type StoredDestination } from '../message/destination.ts';
+import type { Destination, StoredDestination } from '../message/destination.ts';
+import { areSendable, METHODS, type Method } from '../message/sent-headers.ts';
 
 /** What a queue fixes for its deliveries. */
 export interface DestinationOptions {
@@ -59,8 +60,7 @@ export function breakerWords(options: DestinationOptions | true, setting: string
 export function definePolicy(options: DestinationOptions | true, setting: string): DestinationPolicy {
   const { url, method = 'POST', headers = {}, secrets = [] } = options === true ? {} : options;
   if (!METHODS.includes(method)) throw new RangeError(`${setting}.method must be one of ${METHODS.join(', ')}`);
-  if (!SentHeaders.safeParse(headers).success)
-    throw new RangeError(`${setting}.headers must be headers that may be sent`);
+  if (!areSendable(headers)) throw new RangeError(`${setting}.headers must be headers that may be sent`);
   if (url !== undefined && !Array.isArray(secrets)) {
     throw new RangeError(`${setting}.secrets must be a list where the queue has its own url`);
   }

@@ -21,7 +21,7 @@ const Check = z.object({
   /** What has not answered by then is down. */
   timeoutMs: z._default(z.int().check(z.minimum(100), z.maximum(10_000)), 5_000),
 });
-const Alert = z.object({ site: z.string(), fault: z.string(), since: z.iso.datetime() });
+const Alert = z.object({ site: z.string(), fault: z.string(), since: z.string() });
 
 export const monitorAlert = defineQueue('monitor.alert', {
   priority: 0,

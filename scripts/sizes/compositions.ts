@@ -4,17 +4,22 @@ export interface Composition {
   name: string;
   /** Its file, from the root of the repository. */
   entry: string;
-  /** Compressed. */
-  mostKiB: number;
+  /** Compressed. Left out: it is measured, and not judged. */
+  mostKiB?: number;
   /** Built by wrangler, as it is deployed; the others by esbuild with wrangler's settings. */
   deployed?: true;
 }
 
-const small = (name: string, mostKiB: number): Composition => ({ name, entry: `test/sizes/${name}.ts`, mostKiB });
+const ofTests = (name: string, mostKiB?: number): Composition => ({
+  name,
+  entry: `test/sizes/${name}.ts`,
+  ...(mostKiB === undefined ? {} : { mostKiB }),
+});
 
 export const compositions: Composition[] = [
   { name: 'all of v1', entry: 'functions/worker.ts', mostKiB: 130, deployed: true },
-  small('define', 10),
-  small('client', 5),
-  small('core', 116),
+  ofTests('define', 10),
+  ofTests('client', 5),
+  ofTests('core', 116),
+  ...['core-schedules', 'core-topics', 'core-rings', 'core-webhooks'].map((name) => ofTests(name)),
 ];

@@ -9,6 +9,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** What a bundle is made of. */
 export interface Size {
+  text: string;
   /** All of it, compressed. */
   gzipBytes: number;
   /** What is left of each source file, not compressed: what a part takes of the compressed whole depends on its neighbours. */
@@ -16,9 +17,9 @@ export interface Size {
 }
 
 /** @throws Error where it does not build */
-export async function measure({ entry, deployed }: Composition): Promise<Size> {
+export async function measure({ entry, deployed }: Pick<Composition, 'entry' | 'deployed'>): Promise<Size> {
   const { text, metafile } = deployed ? await buildDeployed(entry) : await bundle(entry);
-  return { gzipBytes: gzipSync(text).length, sources: sourcesIn(metafile) };
+  return { text, gzipBytes: gzipSync(text).length, sources: sourcesIn(metafile) };
 }
 
 async function buildDeployed(entry: string) {

@@ -1,0 +1,13 @@
+// The least Worker with one source of webhooks.
+import { createSluice, defineQueue, defineSource } from 'sluice';
+import { drain, hooks, leases, messages, sweep } from 'sluice/functions';
+import { github } from 'sluice/providers';
+
+const mail = defineQueue('mail', { handler: () => {} });
+const repository = defineSource('github', { provider: github, secret: 'GITHUB_SECRET', route: mail });
+
+export default createSluice({
+  queues: [mail],
+  sources: [repository],
+  functions: [messages, leases, drain, sweep, hooks],
+});

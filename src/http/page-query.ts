@@ -1,9 +1,13 @@
 /** What the queries of lists are made of. */
 import * as z from 'zod/mini';
+import { _coercedNumber } from 'zod/v4/core';
+
+/** As `z.coerce.number` makes it, which brings dates, big integers and texts into the Worker. */
+const NumberOfText = _coercedNumber(z.ZodMiniNumber);
 
 /** How much of a list one answer has. */
 export const pageLimit = (most: number, standard: number) =>
-  z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(most)), standard);
+  z._default(NumberOfText.check(z.int(), z.minimum(1), z.maximum(most)), standard);
 
 export const flag = (standard: 'true' | 'false' = 'false') => z._default(z.enum(['true', 'false']), standard);
 

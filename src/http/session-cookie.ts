@@ -4,6 +4,7 @@
  * somebody has signed out of it.
  */
 import type { Context } from 'hono';
+import { getCookie, setCookie } from 'hono/cookie';
 import { timingSafeEqual } from 'hono/utils/buffer';
 import type { Config, Token } from '../config/config.ts';
 import type { Engine } from '../engine.ts';
@@ -36,21 +37,12 @@ export async function endSession(c: Context, { config, sessions }: Engine): Prom
 }
 
 function put(c: Context, value: string, maxAge: number): void {
-  const secure = isSecure(c) ? '; Secure' : '';
-  const cookie = `${nameOf(c)}=${value}; Max-Age=${maxAge}; Path=/; HttpOnly${secure}; SameSite=Strict`;
-  c.header('set-cookie', cookie, { append: true });
-}
-
-/** The value of its first cookie of our name, or '': nothing in ours has to be decoded. */
-function cookieOf(c: Context): string {
-  const own = `${nameOf(c)}=`;
-  const cookies = (c.req.header('cookie') ?? '').split(';').map((cookie) => cookie.trim());
-  return cookies.find((cookie) => cookie.startsWith(own))?.slice(own.length) ?? '';
+  setCookie(c, nameOf(c), value, { path: '/', httpOnly: true, secure: isSecure(c), sameSite: 'Strict', maxAge });
 }
 
 /** What the caller's cookie says, and the token that it was made from if that is still configured. It may have been ended. */
 export async function sessionOf(c: Context, config: Config): Promise<{ id: string; token: Token } | undefined> {
-  const [, named = '', expiresAt = '0', id = '', given = ''] = COOKIE.exec(cookieOf(c)) ?? [];
+  const [, named = '', expiresAt = '0', id = '', given = ''] = COOKIE.exec(getCookie(c, nameOf(c)) ?? '') ?? [];
   if (Number(expiresAt) <= Date.now()) return undefined;
   let match: Token | undefined;
   for (const token of await tokensOf(config)) {

@@ -7,6 +7,7 @@
  */
 import type { HandshakeRule, Reply } from './handshake.ts';
 import type { Scheme, SignatureScheme } from './scheme.ts';
+import { twilioContents } from './twilio.ts';
 
 export interface Provider {
   /** As reports say it. */
@@ -25,8 +26,6 @@ export interface Provider {
   handshakes?: readonly HandshakeRule[];
   reply?: Reply;
 }
-
-const DAYS = 24;
 
 /* @__NO_SIDE_EFFECTS__ */
 const standard = (family: string, rest: Partial<SignatureScheme>): SignatureScheme => ({
@@ -52,7 +51,7 @@ export const standardWebhooks: Provider = {
     standard('svix', SHARED),
     standard('svix', PUBLIC),
   ],
-  windowH: 2 * DAYS,
+  windowH: 2 * 24,
   keep: ['webhook-id', 'svix-id'],
 };
 
@@ -68,7 +67,7 @@ export const stripe: Provider = {
     },
   ],
   ids: ['.id'],
-  windowH: 3 * DAYS,
+  windowH: 3 * 24,
 };
 
 export const github: Provider = {
@@ -115,7 +114,7 @@ export const shopify: Provider = {
 
 export const twilio: Provider = {
   name: 'twilio',
-  schemes: [{ signature: 'x-twilio-signature', algorithm: 'SHA-1', encoding: 'base64', content: 'twilio' }],
+  schemes: [{ signature: 'x-twilio-signature', algorithm: 'SHA-1', encoding: 'base64', content: twilioContents }],
   ids: ['i-twilio-idempotency-token'],
   keep: ['i-twilio-idempotency-token'],
   reply: { status: 200, type: 'text/xml', body: '<Response></Response>' },
@@ -174,14 +173,14 @@ export const paddle: Provider = {
     },
   ],
   ids: ['.event_id'],
-  windowH: 3 * DAYS,
+  windowH: 3 * 24,
 };
 
 export const square: Provider = {
   name: 'square',
   schemes: [{ signature: 'x-square-hmacsha256-signature', encoding: 'base64', content: '{url}{body}' }],
   ids: ['.event_id'],
-  windowH: 3 * DAYS,
+  windowH: 3 * 24,
 };
 
 export const zoom: Provider = {
@@ -209,7 +208,7 @@ export const zoom: Provider = {
 export const meta: Provider = {
   name: 'meta',
   schemes: [{ signature: 'x-hub-signature-256', mark: 'sha256=' }],
-  windowH: 7 * DAYS,
+  windowH: 7 * 24,
   handshakes: [
     {
       method: 'GET',

@@ -19,12 +19,18 @@ export interface SignatureScheme {
   keyPrefix?: string;
   /** The least and the most bytes of a key: with another the source is closed. Default: any that is not empty; 32 with Ed25519. */
   keyBytes?: readonly [number, number];
-  /** What is signed: text with `{id}`, `{time}`, `{url}` and `{body}`. Default `{body}`. `twilio`: as that provider does. */
-  content?: string;
+  /**
+   * What is signed: text with `{id}`, `{time}`, `{url}` and `{body}`, or a function that gives what may have been signed, of the URL
+   * too. Default `{body}`.
+   */
+  content?: string | ContentFunction;
   /** The header with the id that is signed. */
   id?: string;
   time?: SignedTime;
 }
+
+/** @returns each of the contents of which any may have been signed */
+export type ContentFunction = (arrived: Arrived) => Promise<Bytes[]> | Bytes[];
 
 /** Where the instant of signing stands, and how far from now it may be, both ways. */
 export interface SignedTime {

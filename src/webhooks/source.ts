@@ -185,7 +185,8 @@ function kindOf(scheme: Scheme): string {
 }
 
 function signsUrl(scheme: Scheme): boolean {
-  return 'signature' in scheme && /^twilio$|\{url\}/.test(scheme.content ?? '');
+  const content = 'signature' in scheme && scheme.content;
+  return typeof content === 'function' || (content || '').includes('{url}');
 }
 
 function headersOfProof(scheme: Scheme): string[] {

@@ -1,12 +1,13 @@
 /**
- * The functions that a deployment may serve: all of them, or those it names. What is not named is not in its bundle.
+ * The functions that a deployment may serve: all of them, or those it names, whole resources or, of those that many Workers need,
+ * single routes, which bundlers leave out by a mark at each. What is not named is not in a bundle.
  * Those that are called most come first: the router goes through the list.
  */
 import { deadLetters } from './v1/dead-letters.ts';
 import { destinations } from './v1/destinations.ts';
 import { hooks } from './v1/hooks.ts';
-import { leases } from './v1/leases.ts';
-import { messages } from './v1/messages.ts';
+import { leases, receive, settle } from './v1/leases.ts';
+import { enqueue, enqueueBatch, messages } from './v1/messages.ts';
 import { metrics } from './v1/metrics.ts';
 import { queues } from './v1/queues.ts';
 import { rings } from './v1/rings.ts';
@@ -22,15 +23,19 @@ export {
   deadLetters,
   destinations,
   drain,
+  enqueue,
+  enqueueBatch,
   health,
   hooks,
   leases,
   messages,
   metrics,
   queues,
+  receive,
   rings,
   schedules,
   session,
+  settle,
   sources,
   stats,
   sweep,

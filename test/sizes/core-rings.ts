@@ -1,7 +1,10 @@
 // The least Worker with rings over HTTP.
 import { createSluice, defineQueue } from 'sluice';
-import { drain, leases, messages, rings, sweep } from 'sluice/functions';
+import { drain, enqueue, enqueueBatch, receive, rings, settle, sweep } from 'sluice/functions';
 
 const mail = defineQueue('mail', { handler: () => {} });
 
-export default createSluice({ queues: [mail], functions: [messages, leases, drain, sweep, rings] });
+export default createSluice({
+  queues: [mail],
+  functions: [enqueue, enqueueBatch, receive, settle, drain, sweep, rings],
+});

@@ -1,6 +1,6 @@
 // The least Worker with one source of webhooks.
 import { createSluice, defineQueue, defineSource } from 'sluice';
-import { drain, hooks, leases, messages, sweep } from 'sluice/functions';
+import { drain, enqueue, enqueueBatch, hooks, receive, settle, sweep } from 'sluice/functions';
 import { github } from 'sluice/providers';
 
 const mail = defineQueue('mail', { handler: () => {} });
@@ -9,5 +9,5 @@ const repository = defineSource('github', { provider: github, secret: 'GITHUB_SE
 export default createSluice({
   queues: [mail],
   sources: [repository],
-  functions: [messages, leases, drain, sweep, hooks],
+  functions: [enqueue, enqueueBatch, receive, settle, drain, sweep, hooks],
 });

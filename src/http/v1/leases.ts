@@ -73,7 +73,7 @@ const LeasesPage = z.strictObject({
   cursor: cursorOf(/^\d{0,9}$/),
 });
 
-export const receive = route(
+export const receive = /* @__PURE__ */ route(
   'POST /v1/receive',
   { scope: 'receive', body: ReceiveRequest },
   async (c, { body }): Promise<Wire<'Received'>> => {
@@ -87,7 +87,7 @@ export const receive = route(
   },
 );
 
-export const settle = route(
+export const settle = /* @__PURE__ */ route(
   'POST /v1/leases/:lease/settle',
   { scope: 'receive', body: SettleRequest },
   async (c, { body }): Promise<Wire<'Settled'>> => {
@@ -101,7 +101,7 @@ export const settle = route(
   },
 );
 
-export const listLeases = route(
+export const listLeases = /* @__PURE__ */ route(
   'GET /v1/leases',
   { scope: 'operate', query: LeasesPage },
   async (c, { query }): Promise<Wire<'LeasePage'>> => {

@@ -41,7 +41,7 @@ const MessagesPage = z
     }),
   );
 
-export const enqueue = route(
+export const enqueue = /* @__PURE__ */ route(
   'POST /v1/queues/:queue/messages',
   { scope: 'enqueue', body: true },
   async (c, { object }): Promise<Wire<'Receipt' | 'Duplicate'>> => {
@@ -56,7 +56,7 @@ export const enqueue = route(
   },
 );
 
-export const enqueueBatch = route(
+export const enqueueBatch = /* @__PURE__ */ route(
   'POST /v1/messages',
   { scope: 'enqueue', body: true },
   async (c, { object }): Promise<Wire<'Receipts'>> => {
@@ -68,7 +68,7 @@ export const enqueueBatch = route(
   },
 );
 
-export const listMessages = route(
+export const listMessages = /* @__PURE__ */ route(
   'GET /v1/queues/:queue/messages',
   { scope: 'operate', query: MessagesPage },
   async (c, { query }): Promise<Wire<'MessagePage'>> => {
@@ -77,7 +77,7 @@ export const listMessages = route(
   },
 );
 
-export const getMessage = route(
+export const getMessage = /* @__PURE__ */ route(
   'GET /v1/messages/:id',
   { scope: 'operate' },
   async (c): Promise<Wire<'MessageReport'>> => {
@@ -89,7 +89,7 @@ export const getMessage = route(
   },
 );
 
-export const cancelMessage = route(
+export const cancelMessage = /* @__PURE__ */ route(
   'DELETE /v1/messages/:id',
   { scope: 'operate' },
   async (c): Promise<Wire<'Cancelled'>> => {

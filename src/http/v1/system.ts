@@ -30,19 +30,23 @@ const Audit = z
     ),
   );
 
-export const postDrain = route('POST /v1/drain', { scope: 'operate', query: Drain }, drainNow);
+export const postDrain = /* @__PURE__ */ route('POST /v1/drain', { scope: 'operate', query: Drain }, drainNow);
 
 /** Some pingers can only GET. */
-export const getDrain = route('GET /v1/drain', { scope: 'operate', query: Drain }, drainNow);
+export const getDrain = /* @__PURE__ */ route('GET /v1/drain', { scope: 'operate', query: Drain }, drainNow);
 
 export const drain = [postDrain, getDrain];
 
-export const sweep = route('POST /v1/sweep', { scope: 'operate' }, async (c): Promise<Wire<'SweepReport'>> => {
-  permit(c.var.token, ANY_QUEUE);
-  return outliving(c, c.var.engine.sweep());
-});
+export const sweep = /* @__PURE__ */ route(
+  'POST /v1/sweep',
+  { scope: 'operate' },
+  async (c): Promise<Wire<'SweepReport'>> => {
+    permit(c.var.token, ANY_QUEUE);
+    return outliving(c, c.var.engine.sweep());
+  },
+);
 
-export const audit = route(
+export const audit = /* @__PURE__ */ route(
   'GET /v1/audit',
   { scope: 'operate', query: Audit },
   async (c, { query }): Promise<Wire<'Findings'>> => {
@@ -54,7 +58,7 @@ export const audit = route(
 );
 
 /** Open to everybody. */
-export const health = route('GET /health', {}, (c): Promise<Wire<'Health'>> => c.var.engine.health());
+export const health = /* @__PURE__ */ route('GET /health', {}, (c): Promise<Wire<'Health'>> => c.var.engine.health());
 
 async function drainNow(
   c: Context<SluiceEnv>,

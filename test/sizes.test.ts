@@ -1,0 +1,38 @@
+// What a deployment does not pass is not in its bundle: by what is left of each source file.
+import { describe, expect, test } from 'vitest';
+import { measure, type Size } from '../scripts/sizes/measure.ts';
+
+const built = (name: string) => measure({ entry: `test/sizes/${name}.ts` });
+const foldersOf = ({ sources }: Size) => [
+  ...new Set(Object.keys(sources).map((source) => source.replace(/\/[^/]*$/, ''))),
+];
+
+describe('a bundle', () => {
+  test('of definitions has neither schemas nor a way to storage', async () => {
+    expect(foldersOf(await built('define')).toSorted()).toEqual([
+      'src/formats',
+      'src/message',
+      'src/queue',
+      'test/sizes',
+    ]);
+  });
+
+  test('of the client has nothing of a Worker', async () => {
+    expect(foldersOf(await built('client')).toSorted()).toEqual(['src', 'src/client', 'src/formats', 'test/sizes']);
+  });
+
+  test.each(['core', 'core-schedules', 'core-topics', 'core-rings', 'core-webhooks'])(
+    'of %s has no text of the document',
+    async (name) => {
+      const { sources } = await built(name);
+      expect(Object.keys(sources).filter((source) => /openapi|\.doc\.ts$|prometheus/.test(source))).toEqual([]);
+    },
+  );
+
+  test('with one provider has no other', async () => {
+    const { text } = await built('core-webhooks');
+    expect(text).toContain('x-hub-signature-256');
+    for (const other of ['stripe-signature', 'svix', 'x-twilio-signature', 'bodySHA256'])
+      expect(text).not.toContain(other);
+  });
+});

@@ -1,4 +1,4 @@
-// A consumer of the pulled queue `reports`, on Node, Deno or Bun. It ends gracefully on SIGTERM.
+// A consumer of the pull queue `reports`, on Node, Deno or Bun. It ends gracefully on SIGTERM.
 //
 //   SLUICE_URL=http://127.0.0.1:8787 SLUICE_TOKEN=… node examples/consumer.ts
 //   (deno run --allow-net --allow-env examples/consumer.ts, bun examples/consumer.ts)

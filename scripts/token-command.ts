@@ -7,7 +7,7 @@ const HELP = `Usage: npm run token [-- options]
 Makes a bearer token. Whoever calls the API gets the token; the Worker gets only its SHA-256.
 
   --name NAME      for logs, and to tell tokens apart (default: a new one)
-  --scopes LIST    enqueue, receive, operate (default "enqueue")
+  --scopes LIST    enqueue, receive, admin (default "enqueue")
   --queues LIST    names, or beginnings with * behind them (default "*": all)
   --json           print {"token", "entry"}
   --help           this text

@@ -1,11 +1,11 @@
 /** The engine: one deployment's queues on its Redis. It composes store, producer and drain; requests and cron ticks use it. */
 
-import { type Operator, openOperator } from './broker/admin.ts';
+import { type Admin, openAdmin } from './broker/admin.ts';
 import { type AuditReport, type AuditRequest, auditWithin } from './broker/audit.ts';
 import { type Receive, type Received, receive, type Settle, type Settled, settle } from './broker/consumer.ts';
 import { MOST_REQUESTS as INSPECTING, type Inspector, openInspector } from './broker/inspector.ts';
-import { type Enqueued, enqueueDrafts, type RequestName } from './broker/producer.ts';
-import type { Draft } from './broker/validate.ts';
+import { type Enqueued, enqueueInputs, type RequestName } from './broker/producer.ts';
+import type { MessageInput } from './broker/validate.ts';
 import { type Config, readConfig } from './config/config.ts';
 import { withSenders } from './delivery/http.ts';
 import { type Budget, openBudget } from './drain/budget.ts';
@@ -19,7 +19,7 @@ import { BadSettings, StorageError } from './errors.ts';
 import type { AddressRules } from './formats/address.ts';
 import { openSessions, type Sessions } from './http/session-store.ts';
 import { logError, logWarning, nameOfError, printFailure } from './log.ts';
-import { DRAINED, parseGroupName } from './message/lane.ts';
+import { PUSH_POOL, parseGroupName } from './message/lane.ts';
 import { definitionsOf } from './queue/limits.ts';
 import type { AnyQueue } from './queue/queue.ts';
 import { connect } from './redis/connect.ts';
@@ -38,7 +38,7 @@ import { registrar } from './schedules/register.ts';
 import { openScheduleStore } from './schedules/store.ts';
 import { type Stats, statsOf } from './stats/stats.ts';
 import { openStats } from './stats/store.ts';
-import { openOperations } from './store/admin.ts';
+import { openAdminStore } from './store/admin.ts';
 import { openStore, type Store } from './store/store.ts';
 import { ANYBODYS, type SweepAnswer } from './store/sweep.ts';
 import { type Origin, tracedDrain, tracedEnqueue } from './telemetry/traced.ts';
@@ -47,7 +47,7 @@ import { openDisabling } from './topics/disabling.ts';
 import { openTopicStore } from './topics/store.ts';
 import { openTopics, type Topics } from './topics/topics.ts';
 import { openSources, type Sources } from './webhooks/counters.ts';
-import { openTallies } from './webhooks/counters-store.ts';
+import { openSourceCounters } from './webhooks/counters-store.ts';
 import type { AnySource } from './webhooks/source.ts';
 
 export interface SweepReport {
@@ -73,12 +73,12 @@ export interface Engine {
    */
   keepAlive(work: Promise<unknown>): void;
   /** @throws InvalidMessage, StorageError, RequestMismatch */
-  enqueue(drafts: Draft[], name?: RequestName, origin?: Origin): Promise<Enqueued>;
+  enqueue(inputs: MessageInput[], name?: RequestName, origin?: Origin): Promise<Enqueued>;
   /** @throws StorageError */
   receive(request: Receive): Promise<Received>;
   /** @throws StorageError */
   settle(request: Settle): Promise<Settled>;
-  readonly operator: Operator;
+  readonly admin: Admin;
   readonly inspector: Inspector;
   readonly rings: Rings;
   readonly topics: Topics;
@@ -131,14 +131,14 @@ export interface Caller {
   isCode?: boolean;
 }
 
-/** What a drain needs for itself: sweep, exchanges, and scripts that storage has to be told again. */
+/** What a drain needs for itself: sweep, syncs, and scripts that storage has to be told again. */
 const OWN_REQUESTS = 12;
 /** At the end of its budget a drain gives its last request this long all the same. */
 const LEAST_TIMEOUT_MS = 100;
 
 /**
  * So often an idle sweep leaves its instant, for whoever asks whether cron runs: each time would be a command more. One that
- * folds figures leaves it anyway. A tick comes each minute, so 9.5 minutes are every tenth. noted.lua knows it too.
+ * rolls up counters leaves it anyway. A tick comes each minute, so 9.5 minutes are every tenth. noted.lua knows it too.
  */
 const NOTE_EVERY_MS = 570_000;
 
@@ -168,7 +168,7 @@ export function openEngine(
   const addresses: AddressRules = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses, env);
   const delivered = [...queues.values()].filter(({ handler }) => handler !== undefined);
-  const requests = delivered.map((queue) => queue.requests);
+  const requests = delivered.map((queue) => queue.subrequests);
   const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);
   const most = Math.max(0, ...requests);
   const fewest = Math.min(most, ...requests);
@@ -185,7 +185,7 @@ export function openEngine(
     throw new BadSettings(`SLUICE_DRAIN_MS: ${reason}, which is ${MOST_TIMEOUT_MS} ms`);
   }
   if (most > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
-    throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "requests" (${most}) leaves a drain too few`);
+    throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "subrequests" (${most}) leaves a drain too few`);
   }
   const sendWithin = (msLeft: () => number) =>
     connect({
@@ -226,10 +226,10 @@ export function openEngine(
   const tellSpent = ({ requests: counted }: Invocation, names: string[] = []) => {
     noteWork();
     const allowed = config.SLUICE_DRAIN_REQUESTS;
-    const told = names.map((name) => `${name} (requests: ${queues.get(name)?.requests})`).join(', ');
+    const told = names.map((name) => `${name} (subrequests: ${queues.get(name)?.subrequests})`).join(', ');
     const advice =
       counted < allowed
-        ? 'set "requests" of these queues to what a delivery makes, and SLUICE_DRAIN_REQUESTS lower by what other code makes'
+        ? 'set "subrequests" of these queues to what a delivery makes, and SLUICE_DRAIN_REQUESTS lower by what other code makes'
         : 'set SLUICE_DRAIN_REQUESTS lower, or the limit of the platform higher';
     logError('subrequests used up', { counted, allowed, queues: told, advice });
   };
@@ -310,7 +310,7 @@ export function openEngine(
     return drain({
       store,
       attention,
-      pool: DRAINED,
+      pool: PUSH_POOL,
       queues,
       env,
       budget,
@@ -410,15 +410,15 @@ export function openEngine(
     if (at < Number.POSITIVE_INFINITY && !(await wakeDrainer(at, invocation)) && isLeft) noteWork();
   };
   /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
-  const wakeOf = (drafts: Draft[], wakes: boolean) => {
-    const queuesOf = drafts.flatMap(({ queue }) => (queue?.pool === DRAINED ? [queue.timeoutMs] : []));
+  const wakeOf = (inputs: MessageInput[], wakes: boolean) => {
+    const queuesOf = inputs.flatMap(({ queue }) => (queue?.pool === PUSH_POOL ? [queue.timeoutMs] : []));
     if (!wakes && queuesOf.length > 0) noteWork();
     return wakes && wakeFor(fresh, queuesOf);
   };
 
   const counting = openSources(
     sources,
-    openTallies({ runner: scriptRunner({ send }), prefix, recognisedMs }),
+    openSourceCounters({ runner: scriptRunner({ send }), prefix, recognisedMs }),
     env as object,
   );
   const health = healthCheck(send, prefix, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS });
@@ -438,15 +438,15 @@ export function openEngine(
       : scriptRunner({ send });
     const store = lazily(() => openStore({ runner, prefix, queues: all, policies, recognisedMs }));
     const scheduleStore = lazily(() => openScheduleStore({ runner, prefix }));
-    const operations = lazily(() => openOperations({ runner, prefix, onWork: noteWork }));
-    const inspector = lazily(() => openInspector(operations(), queues));
-    const operator = lazily((): Operator => {
-      const opened = openOperator(operations(), config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (shared?.requests ?? 0));
+    const adminStore = lazily(() => openAdminStore({ runner, prefix, onWork: noteWork }));
+    const inspector = lazily(() => openInspector(adminStore(), queues));
+    const admin = lazily((): Admin => {
+      const opened = openAdmin(adminStore(), config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (shared?.requests ?? 0));
       return {
         ...opened,
         async override(queue, overrides) {
           await opened.override(queue, overrides);
-          if (!overrides.paused && queue.pool === DRAINED) attend(true); // what waited for it may go
+          if (!overrides.paused && queue.pool === PUSH_POOL) attend(true); // what waited for it may go
         },
         async redrive(...which) {
           const messages = await opened.redrive(...which);
@@ -460,7 +460,7 @@ export function openEngine(
         topics: openTopicStore({ runner, prefix }),
         store: store(),
         queues,
-        wakeOf: (drafts) => wakeOf(drafts, wakes),
+        wakeOf: (inputs) => wakeOf(inputs, wakes),
         wakes,
       });
       return {
@@ -525,12 +525,12 @@ export function openEngine(
       config,
       queues,
       sources: counting,
-      async enqueue(drafts, name, origin = {}) {
+      async enqueue(inputs, name, origin = {}) {
         if (shared && batchOf) shared.requests += 1; // the export of its span
         const storing = (traceparent?: string) =>
-          enqueueDrafts(store(), queues, drafts, { ...name, wake: wakeOf(drafts, wakes) }, traceparent);
+          enqueueInputs(store(), queues, inputs, { ...name, wake: wakeOf(inputs, wakes) }, traceparent);
         const exporting = { ...origin, waitUntil: (exported: Promise<unknown>) => context?.waitUntil(exported) };
-        return waking(1, () => tracedEnqueue(batchOf?.(), drafts, exporting, storing));
+        return waking(1, () => tracedEnqueue(batchOf?.(), inputs, exporting, storing));
       },
       keepAlive: (work) => (context ?? FLOATING).waitUntil(work),
       receive: (request) => consuming((consumed) => receive(consumed, request)),
@@ -538,8 +538,8 @@ export function openEngine(
       get schedules() {
         return schedulesOf();
       },
-      get operator() {
-        return operator();
+      get admin() {
+        return admin();
       },
       get inspector() {
         return inspector();
@@ -619,11 +619,11 @@ async function sweepAll(
   follow = async (_swept: SweepAnswer) => false,
 ) {
   const report: SweepReport = { fired: 0, requeued: 0, dead: 0, repaired: 0 };
-  const first = await store.sweep(DRAINED, from);
+  const first = await store.sweep(PUSH_POOL, from);
   const { cursor, round } = first;
   const kept = { report, place: { cursor, round }, notedMsAgo: first.now - first.notedAt };
   let followed = false;
-  for (let swept = first; ; swept = await store.sweep(DRAINED, { round })) {
+  for (let swept = first; ; swept = await store.sweep(PUSH_POOL, { round })) {
     report.fired += swept.fired;
     report.requeued += swept.requeued;
     report.dead += swept.dead;
@@ -631,7 +631,7 @@ async function sweepAll(
     for (const { finding, name } of swept.findings) logError('sweep repaired', { finding, name });
     const nextInMs = swept.nextDue === undefined ? Number.POSITIVE_INFINITY : swept.nextDue - swept.now;
     const fired = swept.fired > 0 && nextInMs <= 0;
-    let again = fired || swept.schedules !== undefined || swept.unfolded === true; // what was fired may be ready, or due soon again
+    let again = fired || swept.schedules !== undefined || swept.rollupDue === true; // what was fired may be ready, or due soon again
     if (!again && !followed) {
       again = await follow({ ...first, ...swept });
       followed = true;

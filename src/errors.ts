@@ -3,6 +3,7 @@
  *
  * None of them carries a message body, a Redis command or a token.
  */
+import { type Duration, toMs } from './formats/duration.ts';
 
 /**
  * Why storage gave no usable answer. `refused` is final; after the others the script may or may not have run. `slow`: not in time.
@@ -69,20 +70,27 @@ export class UnknownTopic extends Error {
   override readonly name = 'UnknownTopic';
 }
 
-/** Thrown by a handler, in a Worker or of a consumer elsewhere: try again, after this delay instead of the queue's backoff. */
-export class RetryLater extends Error {
-  override readonly name = 'RetryLater';
+/**
+ * Thrown by a handler, and by one of the client's consumers: try again after this delay, not after the queue's backoff.
+ * @example throw new RetryAfterError('5m', 'rate limited')
+ */
+export class RetryAfterError extends Error {
+  override readonly name = 'RetryAfterError';
   readonly delayMs: number;
 
-  constructor(delayMs: number, reason = 'the handler asked for a later try') {
+  /** @throws RangeError where a text is no duration */
+  constructor(delay: Duration, reason = 'the handler asked for a later try') {
     super(reason);
-    this.delayMs = delayMs;
+    this.delayMs = typeof delay === 'number' ? delay : toMs(delay, 'delay');
   }
 }
 
-/** Thrown by a handler, in a Worker or of a consumer elsewhere: do not try again, make it a dead letter now. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
+/**
+ * Thrown by a handler, and by one of the client's consumers: never try again, the message becomes a dead letter now.
+ * @example throw new NonRetriableError('no such customer')
+ */
+export class NonRetriableError extends Error {
+  override readonly name = 'NonRetriableError';
 }
 
 /** The deployment's settings are wrong. The message names them and holds no values: some are secret. */

@@ -1,15 +1,12 @@
 /** The public API of Sluice. */
 
-import { Refusal, RetryLater } from './errors.ts';
-import { type Duration, toMs } from './formats/duration.ts';
-
 export type { Receipt } from './broker/producer.ts';
 export {
   InvalidMessage,
   type Issue,
-  Refusal,
+  NonRetriableError,
   RequestMismatch,
-  RetryLater,
+  RetryAfterError,
   StorageError,
   UnknownTopic,
 } from './errors.ts';
@@ -41,13 +38,3 @@ export {
   type Target,
   type WebhookEvent,
 } from './webhooks/source.ts';
-
-/** `throw retryIn('5m', 'rate limited')` in a handler: try again after this delay instead of the queue's backoff. */
-export function retryIn(delay: Duration, reason?: string): RetryLater {
-  return new RetryLater(toMs(delay, 'delay'), reason);
-}
-
-/** `throw refuse('no such customer')` in a handler: never try again, keep it as a dead letter. */
-export function refuse(reason: string): Refusal {
-  return new Refusal(reason);
-}

@@ -6,12 +6,12 @@
  * While a Worker is loaded there are no timers, no chance, no network and no answers: an act ends there, unheard.
  */
 
-import { enqueueDrafts } from './broker/producer.ts';
+import { enqueueInputs } from './broker/producer.ts';
 import { openBudget } from './drain/budget.ts';
 import { lifeOf } from './drain/life.ts';
 import { drain } from './drain/loop.ts';
 import type { App } from './http/app.ts';
-import { DRAINED } from './message/lane.ts';
+import { PUSH_POOL } from './message/lane.ts';
 import { type AnyQueue, defineQueue } from './queue/queue.ts';
 import { type Runner, scriptRunner } from './redis/runner.ts';
 import { FLOATING } from './runtime/wait-until.ts';
@@ -30,12 +30,12 @@ const queue = defineQueue('rehearsal', { handler: ({ id }) => (id === 'first' ? 
 const queues = new Map<string, AnyQueue>([[queue.name, queue]]);
 
 /** What storage would say, script by script. */
-const exchanged = (id: string, statuses: string) => {
+const synced = (id: string, statuses: string) => {
   const envelope = '5:rehearsal * 5 0 0\n{"body":{},"headers":{}}';
   return ['0', '', '0', statuses, `1.${id}`, [envelope], '0', [], [], [], '0', '', ''];
 };
 const repliesOf = (): Record<string, unknown[][]> => ({
-  exchange: [exchanged('first', ''), exchanged('second', 'acked')],
+  sync: [synced('first', ''), synced('second', 'acked')],
   sweep: [['0', '', '0', '0', '0', '0', '0', [], [], '0', '1', '-', '0']],
 });
 const NOTHING = ['0', '', '0', 'acked', '', [], '0', [], [], [], '0', '', ''];
@@ -82,10 +82,10 @@ export function rehearse(deployed: Iterable<AnyQueue>, { open, app }: Worker): v
     request(app, 'GET', '/v1/queues');
     request(app, 'POST', '/v1/queues/-/messages');
   });
-  unheard(() => store.sweep(DRAINED, { cursor: ANYBODYS, note: true }));
-  unheard(() => enqueueDrafts(store, queues, [{ queue, body: {}, options: {}, at: '' }]));
+  unheard(() => store.sweep(PUSH_POOL, { cursor: ANYBODYS, note: true }));
+  unheard(() => enqueueInputs(store, queues, [{ queue, body: {}, options: {}, at: '' }]));
   unheard(() => runner.run(scripts.enqueue, [], []));
-  unheard(() => drain({ store, pool: DRAINED, queues, ...means, lease: queue.name }));
+  unheard(() => drain({ store, pool: PUSH_POOL, queues, ...means, lease: queue.name }));
   for (const { schema } of deployed) unheard(() => schema?.['~standard'].validate({}));
   unheard(collectNow);
 }

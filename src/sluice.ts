@@ -1,7 +1,7 @@
 /** createSluice: queues and edge functions become a Worker. */
 
 import { queuesNamed, type Receipt } from './broker/producer.ts';
-import type { Draft } from './broker/validate.ts';
+import type { MessageInput } from './broker/validate.ts';
 import { type Alarms, Drainer } from './drain/drainer.ts';
 import { type Caller, type Engine, openEngine } from './engine.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
@@ -156,13 +156,13 @@ const callerOf = (context?: Waits): Caller => ({ invocation: invocationOf(contex
 
 function producerOf(engine: Engine): Producer {
   const store = (messages: BatchMessage[], many: boolean) => {
-    const drafts = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
+    const inputs = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
       queue,
       body,
       options,
       at: many ? `messages[${i}].` : '',
     }));
-    return storeFor(engine, drafts);
+    return storeFor(engine, inputs);
   };
   return {
     enqueueMany: (messages) => store(messages, true),
@@ -186,17 +186,17 @@ function namedProducerOf(engine: Engine): NamedProducer {
     },
     async enqueueMany(messages: unknown) {
       if (!Array.isArray(messages)) throw new InvalidMessage([NO_LIST]);
-      const drafts = messages.map((message: unknown, i) => {
+      const inputs = messages.map((message: unknown, i) => {
         const { queue, body, ...options } = (isObject(message) ? message : NO_OPTIONS) as NamedMessage;
         return { queue: queues.get(queue), body, options, at: `messages[${i}].` };
       });
-      return storeFor(engine, drafts);
+      return storeFor(engine, inputs);
     },
   };
 }
 
-async function storeFor(engine: Engine, drafts: Draft[]): Promise<Receipt[]> {
-  return (await engine.enqueue(drafts)).receipts;
+async function storeFor(engine: Engine, inputs: MessageInput[]): Promise<Receipt[]> {
+  return (await engine.enqueue(inputs)).receipts;
 }
 
 function drainerFor(engine: Engine, alarms: Alarms, id: DrainerState['id']): Drainer {

@@ -4,7 +4,7 @@ import type { Outcome, Status } from '../src/store/encode-settlements.ts';
 import { type FaultName, judge } from './chaos/checker.ts';
 import { type Happening, type SettledEntry, startHistory } from './chaos/history.ts';
 import { keepLeaseBook } from './chaos/lease-book.ts';
-import type { Exchanged } from './chaos/observed.ts';
+import type { Synced } from './chaos/observed.ts';
 
 const LEASE_MS = 1_000;
 const LANE = '5:invoices';
@@ -71,7 +71,7 @@ const sound: [string, Happening[]][] = [
     [...enqueued('a'), leased(0, 'x', '1.a'), delivered('1.a'), lapse('x', '1.a'), ...handled('y', '2.a')],
   ],
   [
-    'a delivery that arrives after its lease has lapsed and the next has begun',
+    'a delivery that arrives after its lease has expired and the next has begun',
     [...enqueued('a'), leased(0, 'x', '1.a'), lapse('x', '1.a'), ...handled('y', '2.a'), delivered('1.a')],
   ],
   [
@@ -125,7 +125,7 @@ const sound: [string, Happening[]][] = [
     ],
   ],
   [
-    'a dead letter that nobody was given: its leases lapsed too often',
+    'a dead letter that nobody was given: its leases expired too often',
     [...enqueued('a'), leased(0, 'x', '1.a'), lapse('x', '1.a'), outcome('a', 'dead')],
   ],
   [
@@ -405,8 +405,8 @@ describe('what operators say', () => {
     const book = keepLeaseBook(history);
     for (const happening of enqueued('a')) history.record(happening);
     const chained = [{ id: 'b', key: keyOf('b'), lane: LANE, delayMs: 0 }];
-    const exchange = {
-      what: 'exchanged' as const,
+    const sync = {
+      what: 'synced' as const,
       lease: 'x',
       leaseMs: LEASE_MS,
       held: 0,
@@ -416,9 +416,9 @@ describe('what operators say', () => {
       refused: false,
     };
     const ack: SettledEntry = { entry: '1.a', outcome: 'ack', status: 'acked', delayMs: 0, cutOff: false };
-    book.see({ ...exchange, settlements: [], chained: [], taken: ['1.a'] });
+    book.see({ ...sync, settlements: [], chained: [], taken: ['1.a'] });
     history.record(delivered('1.a'));
-    book.see({ ...exchange, settlements: [ack], chained, taken: [] });
+    book.see({ ...sync, settlements: [ack], chained, taken: [] });
     history.record(delivered('1.c'));
     expect(judge(history.events).faults).toMatchObject({ lost: ['b'], unexpected: ['c'] });
   });
@@ -442,8 +442,8 @@ test('the counts tell what faults and what consumers caused', () => {
 });
 
 describe('the lease book', () => {
-  const exchanged = {
-    what: 'exchanged' as const,
+  const synced = {
+    what: 'synced' as const,
     leaseMs: LEASE_MS,
     held: 0,
     lost: false,
@@ -453,10 +453,10 @@ describe('the lease book', () => {
     unseen: false,
     refused: false,
   };
-  const book = (...exchanges: (Partial<Exchanged> & { lease: string; at: number })[]) => {
+  const book = (...syncs: (Partial<Synced> & { lease: string; at: number })[]) => {
     const history = startHistory();
     const keeper = keepLeaseBook(history);
-    for (const exchange of exchanges) keeper.see({ ...exchanged, ...exchange });
+    for (const sync of syncs) keeper.see({ ...synced, ...sync });
     return history.events.map(({ seq: _, ...happening }) => happening);
   };
   const stale: SettledEntry = { entry: '1.a', outcome: 'ack', status: 'stale', delayMs: 0, cutOff: false };

@@ -224,7 +224,7 @@ describe('npm run token', () => {
   test('refuses a scope that there is not', async () => {
     const { output, ended } = start(script('scripts/token-command.ts', '--scopes', 'root'));
     expect([await ended, output.out]).toEqual([1, '']);
-    expect(output.err).toBe('error: --scopes: must be a list of enqueue, receive, operate\n');
+    expect(output.err).toBe('error: --scopes: must be a list of enqueue, receive, admin\n');
   });
 });
 

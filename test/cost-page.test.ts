@@ -70,7 +70,7 @@ const TOLD = [
   `costs ${whole(idle.idleCommands)} commands: cron asks once a minute, ${COUNTS.idleTick} commands`,
   `${cents(idle.commands * UPSTASH.perCommand)} on pay as you go`,
   `${whole(MONTH_S / 60 / DAYS)} requests a day of the ${whole(WORKERS.free)} that Workers Free allows`,
-  `A tick after traffic costs ${COUNTS.fold} more`,
+  `A tick after traffic costs ${COUNTS.rollup} more`,
   `${emptyReceive} commands for an empty receive`,
   `costs ${lone + COUNTS.take + COUNTS.settle} commands: ${lone} to enqueue, ${COUNTS.take} to take, ${COUNTS.settle} to settle`,
   `down to ${leastPerMessage(1).toFixed(1)} commands`,
@@ -88,7 +88,7 @@ const TOLD = [
   `each further ${cents(drainers(3, DAYS).price - drainers(2, DAYS).price)}`,
   `${whole(DURABLE_OBJECTS.freePerDay)} GB-s a day, which is one object for ${Math.floor(DURABLE_OBJECTS.freePerDay / DURABLE_OBJECTS.gb / 3_600)} hours`,
   `${enqueueOf(100) + COUNTS.emptyLane} commands instead of ${100 * lone}`,
-  `full exchanges of a hundred cost ${(thousand.drain / 1_000).toFixed(2)} commands per message, those of ten ${(COUNTS.take / 10).toFixed(1)}`,
+  `full syncs of a hundred cost ${(thousand.drain / 1_000).toFixed(2)} commands per message, those of ten ${(COUNTS.take / 10).toFixed(1)}`,
   `taken by ${takeHundred.oneLane} commands, those of a hundred queues or groups that have more each, in turns, by ${takeHundred.manyLanes}; where each has only one, by ${takeHundred.loneMessages}`,
   `dedup keys (${dedup} commands for each message)`,
 ].map(flowing);

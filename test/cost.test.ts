@@ -11,15 +11,15 @@ function engineOn(bench: Bench, handled: string[], every?: string): Engine {
     UPSTASH_REDIS_REST_TOKEN: bench.redises.emulator.token,
     SLUICE_PREFIX: bench.prefix,
     SLUICE_DRAIN_REQUESTS: '9000',
-    SLUICE_CONCURRENCY: '100', // full exchanges, however busy the machine: else they follow the pace of the handlers
+    SLUICE_CONCURRENCY: '100', // full syncs, however busy the machine: else they follow the pace of the handlers
   };
-  const queue = defineQueue('work', { requests: 0, handler: ({ id }) => void handled.push(id) });
+  const queue = defineQueue('work', { subrequests: 0, handler: ({ id }) => void handled.push(id) });
   const pulled = defineQueue('pulled', { kind: 'pull' });
   const schedules = every ? [defineSchedule('often', { every, queue, body: 1 })] : [];
   return openEngine(env, new Map<string, AnyQueue>([queue, pulled].map((each) => [each.name, each])), { schedules });
 }
 
-const drafts = (engine: Engine, count: number, name = 'work', options: object = {}) => {
+const inputs = (engine: Engine, count: number, name = 'work', options: object = {}) => {
   const queue = engine.queues.get(name);
   if (!queue) throw new Error('no queue');
   return Array.from({ length: count }, (_, i) => ({ queue, body: { text: 'x'.repeat(230), i }, options, at: '' }));
@@ -27,9 +27,9 @@ const drafts = (engine: Engine, count: number, name = 'work', options: object = 
 
 /** Loads every script once: NOSCRIPT is a cost of the first call only. */
 async function warmUp(engine: Engine): Promise<void> {
-  await engine.enqueue(drafts(engine, 1));
+  await engine.enqueue(inputs(engine, 1));
   await engine.tick();
-  await engine.tick(); // folds the figures that the first left
+  await engine.tick(); // rolls up the counters that the first left
 }
 
 onEachRedis('the cost', (bench) => {
@@ -99,10 +99,10 @@ onEachRedis('the cost', (bench) => {
     expect(await b.cost(() => engine.tick())).toEqual({ commands: 5, requests: 1 });
   });
 
-  test('of the cron tick after work: 10 commands more, which fold what became of it', async () => {
+  test('of the cron tick after work: 10 commands more, which roll up what became of it', async () => {
     const engine = engineOn(bench(), []);
     await warmUp(engine);
-    await engine.enqueue(drafts(engine, 1));
+    await engine.enqueue(inputs(engine, 1));
     await engine.drain(20_000);
     const cost = await bench().cost(() => engine.tick());
     print('tick after work', cost, 1);
@@ -114,7 +114,7 @@ onEachRedis('the cost', (bench) => {
     const handled: string[] = [];
     const engine = engineOn(bench(), handled);
     await warmUp(engine);
-    const enqueue = await bench().cost(() => engine.enqueue(drafts(engine, 1)));
+    const enqueue = await bench().cost(() => engine.enqueue(inputs(engine, 1)));
     const drain = await bench().cost(() => engine.drain(20_000));
     print('lone message', sum(enqueue, drain), 1);
     expect(handled).toHaveLength(2);
@@ -133,7 +133,7 @@ onEachRedis('the cost', (bench) => {
   ])('of enqueueing %i at once into an empty lane: %i commands in one round trip', async (count, commands) => {
     const engine = engineOn(bench(), []);
     await warmUp(engine);
-    const cost = await bench().cost(() => engine.enqueue(drafts(engine, count)));
+    const cost = await bench().cost(() => engine.enqueue(inputs(engine, count)));
     await engine.tick();
     expect(cost).toEqual({ commands, requests: 1 });
   });
@@ -144,14 +144,14 @@ onEachRedis('the cost', (bench) => {
     const ids: string[] = [];
     const enqueue = (options?: object) =>
       bench().cost(async () => {
-        const { receipts } = await engine.enqueue(drafts(engine, 1, 'pulled', options));
+        const { receipts } = await engine.enqueue(inputs(engine, 1, 'pulled', options));
         ids.push(...receipts.map(({ id }) => id));
       });
     const delayed = await enqueue({ delay: '1h' });
     const named = await enqueue({ notBefore: Date.now() + 3_600_000 });
     await enqueue();
     const [plain, dedup] = [await enqueue(), await enqueue({ dedup: { key: 'a' } })];
-    for (const id of ids) await engine.operator.cancel(id);
+    for (const id of ids) await engine.admin.cancel(id);
     expect([delayed, named, plain, dedup].map(({ commands }) => commands)).toEqual([5, 6, 5, 5 + ASIDE.dedup]);
   });
 
@@ -166,9 +166,9 @@ onEachRedis('the cost', (bench) => {
       engine.receive({ lease, queues: ['pulled'], max, visibilityMs: 30_000 });
     const ack = (lease: string, { messages }: Awaited<ReturnType<typeof take>>) =>
       engine.settle({ lease, settlements: messages.map(({ id, attempt }) => ({ id, attempt, outcome: 'ack' })) });
-    await engine.enqueue(drafts(engine, 1, 'pulled'));
+    await engine.enqueue(inputs(engine, 1, 'pulled'));
     await ack('first', await take('first', 1));
-    await engine.enqueue(drafts(engine, count, 'pulled'));
+    await engine.enqueue(inputs(engine, count, 'pulled'));
     let received = await take('none', 0);
     const taking = await bench().cost(async () => {
       received = await take('second', count);
@@ -186,8 +186,8 @@ onEachRedis('the cost', (bench) => {
   test('of cancelling: 13 commands where it waits alone, 8 where it is delayed, 3 where it is gone', async () => {
     const engine = engineOn(bench(), []);
     const one = async (options?: object) =>
-      (await engine.enqueue(drafts(engine, 1, 'pulled', options))).receipts[0]?.id;
-    const cancel = (id = '') => bench().cost(() => engine.operator.cancel(id));
+      (await engine.enqueue(inputs(engine, 1, 'pulled', options))).receipts[0]?.id;
+    const cancel = (id = '') => bench().cost(() => engine.admin.cancel(id));
     await cancel(await one());
     const [waits, delayed] = [await cancel(await one()), await cancel(await one({ delay: '1h' }))];
     expect([waits, delayed, await cancel('gone')]).toEqual([
@@ -203,7 +203,7 @@ onEachRedis('the cost', (bench) => {
     { lanes: 100, each: 10, commands: ASIDE.takeHundred.manyLanes },
     { lanes: 200, each: 1, commands: ASIDE.takeHundred.loneMessages },
   ])(
-    'of an exchange that takes 100 messages of $lanes lanes that hold $each: $commands commands',
+    'of a sync that takes 100 messages of $lanes lanes that hold $each: $commands commands',
     async ({ lanes, each, commands }) => {
       const messages = Array.from({ length: lanes * each }, (_, i) =>
         bench().message('work', i, { group: `g${i % lanes}` }),
@@ -219,7 +219,7 @@ onEachRedis('the cost', (bench) => {
   );
 
   test('is what the estimate of costs reckons with', () => {
-    expect(COUNTS).toEqual({ idleTick: 5, enqueue: 6, emptyLane: 1, take: 11, settle: 8, fold: 10 });
+    expect(COUNTS).toEqual({ idleTick: 5, enqueue: 6, emptyLane: 1, take: 11, settle: 8, rollup: 10 });
     expect(COUNTS.enqueue + COUNTS.emptyLane + COUNTS.take + COUNTS.settle).toBe(26);
     expect(ASIDE).toEqual({
       thousand: { enqueue: 61, drain: 157 },
@@ -234,7 +234,7 @@ onEachRedis('the cost', (bench) => {
     const engine = engineOn(bench(), handled);
     await warmUp(engine);
     const enqueue = await bench().cost(async () => {
-      for (let i = 0; i < 10; i++) await engine.enqueue(drafts(engine, 100));
+      for (let i = 0; i < 10; i++) await engine.enqueue(inputs(engine, 100));
     });
     const drain = await bench().cost(() => engine.drain(20_000));
     print('batches of 100, enqueue', enqueue, 1_000);

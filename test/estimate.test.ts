@@ -18,7 +18,7 @@ function randomOf(seed: number): () => number {
 }
 
 /**
- * Enqueues at random instants of a played time, and the exchanges of the drain that they wake: one after another, a round trip
+ * Enqueues at random instants of a played time, and the syncs of the drain that they wake: one after another, a round trip
  * apart, until one finds nothing. @returns billed commands and round trips per message
  */
 async function play(bench: Bench, perSecond: number, count: number): Promise<{ commands: number; requests: number }> {
@@ -29,11 +29,11 @@ async function play(bench: Bench, perSecond: number, count: number): Promise<{ c
     at += (-Math.log(random()) / perSecond) * 1_000;
     return at;
   });
-  const exchange = async (lease: string, entries: string[]) => {
+  const sync = async (lease: string, entries: string[]) => {
     const settlements = entries.map((entry) => ({ entry, outcome: 'ack' as const }));
     const drain = { ending: false, sleepMs: 20_000 };
     const request = { lease, leaseMs: 30_000, held: 0, want: 100, pools: ['*'], settlements, drain };
-    return (await store.exchange(request)).taken.map(({ entry }) => entry);
+    return (await store.sync(request)).taken.map(({ entry }) => entry);
   };
   let lease = 0;
   const next = async () => {
@@ -42,7 +42,7 @@ async function play(bench: Bench, perSecond: number, count: number): Promise<{ c
     return due ?? 0;
   };
   await store.enqueue({ messages: [bench.message('work', 'first')] }); // scripts are loaded now
-  await exchange('warm', await exchange('warm', []));
+  await sync('warm', await sync('warm', []));
   const cost = await bench.cost(async () => {
     while (arrivals.length > 0) {
       let now = await next();
@@ -50,7 +50,7 @@ async function play(bench: Bench, perSecond: number, count: number): Promise<{ c
       for (let held: string[] | undefined; held?.length !== 0; ) {
         now += ROUND_TRIP_MS;
         while (arrivals.length > 0 && (arrivals[0] ?? 0) <= now) await next();
-        held = await exchange(`l${lease}`, held ?? []);
+        held = await sync(`l${lease}`, held ?? []);
       }
     }
   });

@@ -1,10 +1,10 @@
-// The rules of figures and traces: buckets, percentiles, trace context. Pure.
+// The rules of counters and traces: buckets, percentiles, trace context. Pure.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { boundMs, bucketOf, LAST_BUCKET, percentilesOf } from '../src/formats/histogram.ts';
 import { metricsText } from '../src/http/prometheus.ts';
 import { parseTraceparent, spanBelow, traceparentOf } from '../src/message/trace-context.ts';
-import { parseFigures, sumOf } from '../src/stats/counters.ts';
+import { parseCounters, sumOf } from '../src/stats/counters.ts';
 import { measuredText } from '../src/store/measured.ts';
 import { encodeSpans } from '../src/telemetry/otlp.ts';
 
@@ -47,9 +47,9 @@ describe('figures', () => {
   });
 
   test('texts of the store are read, added up, and what is unknown in them is passed over', () => {
-    const one = parseFigures('acked=2 w6=1 wait=7 r2=2 run=4 later=9');
-    const sum = sumOf([one, parseFigures(''), parseFigures('dead=1 lapsed=1 w6=1 w9=1 wait=27')]);
-    expect(sum).toMatchObject({ acked: 2, retried: 0, dead: 1, lapsed: 1, run: { count: 2, sumMs: 4 } });
+    const one = parseCounters('acked=2 w6=1 wait=7 r2=2 run=4 later=9');
+    const sum = sumOf([one, parseCounters(''), parseCounters('dead=1 leaseExpired=1 w6=1 w9=1 wait=27')]);
+    expect(sum).toMatchObject({ acked: 2, retried: 0, dead: 1, leaseExpired: 1, run: { count: 2, sumMs: 4 } });
     expect(sum.wait).toMatchObject({ count: 3, sumMs: 34 });
     expect(sum.wait.counts[6]).toBe(2);
   });
@@ -57,7 +57,7 @@ describe('figures', () => {
   test('percentiles are within a bucket of the truth', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: DAY_MS }), { minLength: 1, maxLength: 200 }), (durations) => {
-        const { wait } = parseFigures(durations.map((ms) => `w${bucketOf(ms)}=1`).join(' '));
+        const { wait } = parseCounters(durations.map((ms) => `w${bucketOf(ms)}=1`).join(' '));
         const sorted = durations.toSorted((a, b) => a - b);
         for (const [name, part] of [['p50', 0.5] as const, ['p95', 0.95] as const, ['p99', 0.99] as const]) {
           const truth = sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0;
@@ -70,11 +70,11 @@ describe('figures', () => {
   });
 
   test('the metrics have a known duration in its bucket and all above, an octave each', () => {
-    const figures = parseFigures(measuredText([{ queue: 'mail', waitMs: 20, runMs: 500 }]).slice('mail '.length));
+    const counters = parseCounters(measuredText([{ queue: 'mail', waitMs: 20, runMs: 500 }]).slice('mail '.length));
     const text = metricsText({
       now: 0,
       queues: [],
-      totals: new Map([['mail', figures]]),
+      totals: new Map([['mail', counters]]),
       breakers: new Map(),
       sources: [],
     });
@@ -90,7 +90,7 @@ describe('figures', () => {
   });
 
   test('where nothing was measured there is no percentile', () => {
-    expect(percentilesOf(parseFigures('acked=1').wait)).toEqual({ p50: null, p95: null, p99: null });
+    expect(percentilesOf(parseCounters('acked=1').wait)).toEqual({ p50: null, p95: null, p99: null });
   });
 });
 

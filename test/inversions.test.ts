@@ -1,7 +1,7 @@
 // The demo's judge of priority is judged: it counts what overtakes, and nothing else.
 import { describe, expect, test } from 'vitest';
 import { watchInversions } from '../examples/demo/inversions.ts';
-import type { Enqueued, Exchanged } from '../src/dev/observe.ts';
+import type { Enqueued, Synced } from '../src/dev/observe.ts';
 
 const enqueued = (lane: string, ids: string[], delayMs = 0): Enqueued => ({
   what: 'enqueued',
@@ -9,8 +9,8 @@ const enqueued = (lane: string, ids: string[], delayMs = 0): Enqueued => ({
   messages: ids.map((id) => ({ id, lane, delayMs, json: '{}' })),
 });
 
-const exchanged = (lease: string, taken: string[], settlements: [string, 'acked' | 'released'][] = []): Exchanged => ({
-  what: 'exchanged',
+const synced = (lease: string, taken: string[], settlements: [string, 'acked' | 'released'][] = []): Synced => ({
+  what: 'synced',
   chained: [],
   lease,
   leaseMs: 1_000,
@@ -29,15 +29,15 @@ const exchanged = (lease: string, taken: string[], settlements: [string, 'acked'
   })),
 });
 
-const rows: [string, (Enqueued | Exchanged)[], number][] = [
-  ['urgent first', [enqueued('5:a', ['x']), enqueued('0:b', ['y']), exchanged('l', ['1.y', '1.x'])], 0],
-  ['urgent left behind', [enqueued('5:a', ['x']), enqueued('0:b', ['y']), exchanged('l', ['1.x'])], 1],
-  ['two overtake one', [enqueued('5:a', ['x', 'z']), enqueued('0:b', ['y']), exchanged('l', ['1.x', '1.z'])], 2],
-  ['urgent came later', [enqueued('5:a', ['x']), exchanged('l', ['1.x']), enqueued('0:b', ['y'])], 0],
-  ['urgent is delayed', [enqueued('5:a', ['x']), enqueued('0:b', ['y'], 500), exchanged('l', ['1.x'])], 0],
+const rows: [string, (Enqueued | Synced)[], number][] = [
+  ['urgent first', [enqueued('5:a', ['x']), enqueued('0:b', ['y']), synced('l', ['1.y', '1.x'])], 0],
+  ['urgent left behind', [enqueued('5:a', ['x']), enqueued('0:b', ['y']), synced('l', ['1.x'])], 1],
+  ['two overtake one', [enqueued('5:a', ['x', 'z']), enqueued('0:b', ['y']), synced('l', ['1.x', '1.z'])], 2],
+  ['urgent came later', [enqueued('5:a', ['x']), synced('l', ['1.x']), enqueued('0:b', ['y'])], 0],
+  ['urgent is delayed', [enqueued('5:a', ['x']), enqueued('0:b', ['y'], 500), synced('l', ['1.x'])], 0],
   [
     'urgent is leased elsewhere',
-    [enqueued('0:b', ['y']), exchanged('m', ['1.y']), enqueued('5:a', ['x']), exchanged('l', ['1.x'])],
+    [enqueued('0:b', ['y']), synced('m', ['1.y']), enqueued('5:a', ['x']), synced('l', ['1.x'])],
     0,
   ],
   [
@@ -45,15 +45,15 @@ const rows: [string, (Enqueued | Exchanged)[], number][] = [
     [
       enqueued('0:b', ['y']),
       enqueued('5:a', ['x']),
-      exchanged('m', ['1.y']),
-      exchanged('m', [], [['1.y', 'released']]),
-      exchanged('l', ['1.x']),
+      synced('m', ['1.y']),
+      synced('m', [], [['1.y', 'released']]),
+      synced('l', ['1.x']),
     ],
     1,
   ],
   [
     'what comes again after a lost reply is not taken anew',
-    [enqueued('5:a', ['x']), exchanged('l', ['1.x']), enqueued('0:b', ['y']), exchanged('l', ['1.x', '1.y'])],
+    [enqueued('5:a', ['x']), synced('l', ['1.x']), enqueued('0:b', ['y']), synced('l', ['1.x', '1.y'])],
     0,
   ],
 ];
@@ -67,9 +67,9 @@ describe('inversions', () => {
 
   test('what is held goes down with acks', () => {
     const watch = watchInversions();
-    for (const event of [enqueued('5:a', ['x', 'z']), exchanged('l', ['1.x', '1.z'])]) watch.see(event);
+    for (const event of [enqueued('5:a', ['x', 'z']), synced('l', ['1.x', '1.z'])]) watch.see(event);
     expect(watch.held()).toBe(2);
-    watch.see(exchanged('l', [], [['1.x', 'acked']]));
+    watch.see(synced('l', [], [['1.x', 'acked']]));
     expect(watch.held()).toBe(1);
   });
 });

@@ -297,7 +297,7 @@ describe('the deployed bundle', () => {
       'getMessage',
       'done, with its result',
       async () => {
-        const kept = await send(deployed(), 'enqueue', { body: { body: 1, retention: '1h', priority: 0 } });
+        const kept = await send(deployed(), 'enqueue', { body: { body: 1, resultTtl: '1h', priority: 0 } });
         const { id } = (await kept.json()) as { id: string };
         const received = await send(deployed(), 'receive', { body: { queues: ['reports'], max: 100 } });
         const { lease } = (await received.json()) as { lease: string };
@@ -435,7 +435,7 @@ describe('the deployed bundle', () => {
     ['enqueueBatch', 'invalid_message', { body: { messages: [{ queue: 'nowhere' }] } }],
     ['enqueueBatch', 'invalid_message', { body: { messages: Array(1_001).fill({ queue: 'reports', body: 1 }) } }],
     ['enqueueBatch', 'unauthorized', { token: null, body: {} }],
-    ['receive', 'not_pulled', { body: { queues: ['github.review'] } }],
+    ['receive', 'not_a_pull_queue', { body: { queues: ['github.review'] } }],
     ['receive', 'invalid_message', { body: { queues: [], max: 101, visibility: 1 } }],
     ['settle', 'not_found', { params: { lease: 'a%20b' }, body: {} }],
     ['settle', 'invalid_message', { params: { lease: 'l~reports' }, body: { settle: [{ id: 'x', outcome: 'lost' }] } }],

@@ -9,9 +9,9 @@ import { none } from '../src/webhooks/providers.ts';
 import { appOf } from './support/app.ts';
 
 const sha256 = createHash('sha256').update('known').digest('hex');
-const engine = { config: { SLUICE_TOKENS: [{ name: 'ci', sha256, scopes: ['operate'], queues: ['*'] }] } };
+const engine = { config: { SLUICE_TOKENS: [{ name: 'ci', sha256, scopes: ['admin'], queues: ['*'] }] } };
 const open = defineSource('open', { provider: none, route: defineQueue('q', { kind: 'pull' }) });
-const app = appOf([route('GET /x', { scope: 'operate' }, (c) => c.text('in'))], engine);
+const app = appOf([route('GET /x', { scope: 'admin' }, (c) => c.text('in'))], engine);
 
 /** A binding that lets so many calls of each key through. */
 function limiterOf(most: number) {

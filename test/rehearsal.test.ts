@@ -29,9 +29,7 @@ test('it asks no storage, says nothing, and makes the digests that a first tick,
   await settled();
   expect([fetched, log, error].map(({ mock }) => mock.calls.length)).toEqual([0, 0, 0]);
   const texts = digest.mock.calls.map(([, bytes]) => new TextDecoder().decode(bytes as Uint8Array));
-  expect(texts).toEqual(
-    expect.arrayContaining([scripts.sweep.source, scripts.enqueue.source, scripts.exchange.source]),
-  );
+  expect(texts).toEqual(expect.arrayContaining([scripts.sweep.source, scripts.enqueue.source, scripts.sync.source]));
 });
 
 test('where neither timers nor answers can be made, as in workerd while it loads, it fails unheard, and the Worker serves', async () => {
@@ -69,7 +67,7 @@ test('schemas are asked once about nothing, and may throw, or reject', async () 
 
 test('queues for which the usual budget is too small are no matter', async () => {
   const error = vi.spyOn(console, 'error');
-  createSluice({ queues: [defineQueue('wide', { requests: 1_000, handler: () => {} })] });
+  createSluice({ queues: [defineQueue('wide', { subrequests: 1_000, handler: () => {} })] });
   await settled();
   expect(error).not.toHaveBeenCalled();
 });

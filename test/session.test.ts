@@ -8,7 +8,7 @@ import type { Sessions } from '../src/http/session-store.ts';
 import { appOf } from './support/app.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-const token = (name: string, scopes: Token['scopes'] = ['operate'], queues = ['*']) => ({
+const token = (name: string, scopes: Token['scopes'] = ['admin'], queues = ['*']) => ({
   name,
   sha256: sha256(name),
   scopes,
@@ -23,8 +23,8 @@ function deploymentOf(tokens: Token[], redisToken = 'redis') {
     SLUICE_TOKENS: JSON.stringify(tokens),
   });
   const calls = [
-    route('GET /look', { scope: 'operate' }, (c) => c.text(c.var.token.name)),
-    route('DELETE /change', { scope: 'operate' }, (c) => c.text(c.var.token.name)),
+    route('GET /look', { scope: 'admin' }, (c) => c.text(c.var.token.name)),
+    route('DELETE /change', { scope: 'admin' }, (c) => c.text(c.var.token.name)),
   ];
   const ended = new Set<string>();
   const sessions: Sessions = {
@@ -85,8 +85,8 @@ describe('a session', () => {
 
   test.each([
     ['its token leaves the settings', deploymentOf([token('bob')])],
-    ['its token gets other scopes', deploymentOf([token('ada', ['operate', 'receive'])])],
-    ['its token gets other queues', deploymentOf([token('ada', ['operate'], ['mail.*'])])],
+    ['its token gets other scopes', deploymentOf([token('ada', ['admin', 'receive'])])],
+    ['its token gets other queues', deploymentOf([token('ada', ['admin'], ['mail.*'])])],
     ['the token of storage is replaced', deploymentOf([token('ada')], 'another')],
   ])('ends where %s', async (_, later) => {
     const cookie = await cookieOf(deploymentOf([token('ada')]), 'ada');

@@ -37,11 +37,11 @@ function engineOn(bench: Bench, handle: Handle, settings: Record<string, string>
     SLUICE_PREFIX: bench.prefix,
     ...settings,
   };
-  const queue = defineQueue('work', { requests: 0, attempts: 1, handler: handle });
+  const queue = defineQueue('work', { subrequests: 0, attempts: 1, handler: handle });
   return openEngine(env, new Map([[queue.name, queue]]));
 }
 
-const draft = (engine: Engine, body: unknown = 1, options: object = {}) => [
+const input = (engine: Engine, body: unknown = 1, options: object = {}) => [
   { queue: engine.queues.get('work'), body, options, at: '' },
 ];
 
@@ -51,11 +51,11 @@ onEachRedis(
     test('off by default: not one request more, and the context of the caller is passed on as it is', async () => {
       const contexts: (string | undefined)[] = [];
       const engine = engineOn(bench(), (_, { traceparent }) => void contexts.push(traceparent));
-      await engine.enqueue(draft(engine));
+      await engine.enqueue(input(engine));
       await engine.drain(5_000);
       const fetched = vi.spyOn(globalThis, 'fetch');
       const { requests } = await bench().cost(async () => {
-        await engine.enqueue(draft(engine), undefined, { traceparent: CALLER });
+        await engine.enqueue(input(engine), undefined, { traceparent: CALLER });
         await engine.drain(5_000);
       });
       expect(requests).toBe(3);
@@ -66,11 +66,11 @@ onEachRedis(
     test('what is no trace context is ignored, and a message keeps one of its own', async () => {
       const contexts: (string | undefined)[] = [];
       const engine = engineOn(bench(), (_, { traceparent }) => void contexts.push(traceparent));
-      await engine.enqueue(draft(engine), undefined, { traceparent: 'nonsense' });
+      await engine.enqueue(input(engine), undefined, { traceparent: 'nonsense' });
       await engine.drain(5_000);
       const own = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-      await engine.enqueue(draft(engine, 2, { headers: { traceparent: own } }), undefined, { traceparent: CALLER });
-      await engine.enqueue(draft(engine, 3, { headers: { traceparent: 'nonsense' } }));
+      await engine.enqueue(input(engine, 2, { headers: { traceparent: own } }), undefined, { traceparent: CALLER });
+      await engine.enqueue(input(engine, 3, { headers: { traceparent: 'nonsense' } }));
       await engine.drain(5_000);
       expect(contexts).toEqual([undefined, own, undefined]);
     });
@@ -82,7 +82,7 @@ onEachRedis(
         const queue = engine.queues.get('work');
         if (body === 1 && queue) await enqueue(queue, 2);
       });
-      await engine.enqueue(draft(engine), undefined, { traceparent: CALLER });
+      await engine.enqueue(input(engine), undefined, { traceparent: CALLER });
       await engine.drain(5_000);
       expect(contexts).toEqual([CALLER, CALLER]);
     });
@@ -90,8 +90,8 @@ onEachRedis(
     test('a message of the largest size is taken with its context and its delay too', async () => {
       const engine = engineOn(bench(), () => {});
       const largest = 'x'.repeat(256 * 1024 - '{"body":""}'.length);
-      await engine.enqueue(draft(engine, largest, { delay: 1 }), undefined, { traceparent: CALLER });
-      await expect(engine.enqueue(draft(engine, `${largest}x`))).rejects.toThrow('must take at most');
+      await engine.enqueue(input(engine, largest, { delay: 1 }), undefined, { traceparent: CALLER });
+      await expect(engine.enqueue(input(engine, `${largest}x`))).rejects.toThrow('must take at most');
       expect(await engine.drain(5_000)).toMatchObject({ acked: 1 });
     });
 
@@ -105,7 +105,7 @@ onEachRedis(
       };
       const engine = engineOn(bench(), handle, { SLUICE_OTLP_ENDPOINT: url });
       for (const body of ['works', 'fails', 'works']) {
-        await engine.enqueue(draft(engine, body), undefined, { traceparent: CALLER });
+        await engine.enqueue(input(engine, body), undefined, { traceparent: CALLER });
       }
       await vi.waitFor(() => expect(texts).toHaveLength(3));
       texts.splice(0);
@@ -130,7 +130,7 @@ onEachRedis(
     test('without a collector the work is done all the same', async () => {
       const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
       const engine = engineOn(bench(), () => {}, { SLUICE_OTLP_ENDPOINT: 'http://127.0.0.1:1' });
-      await engine.enqueue(draft(engine));
+      await engine.enqueue(input(engine));
       expect(await engine.drain(5_000)).toMatchObject({ acked: 1 });
       expect(warned.mock.calls.map(([line]) => JSON.parse(String(line)))).toContainEqual({
         level: 'warn',

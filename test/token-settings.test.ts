@@ -43,7 +43,7 @@ describe('tokens', () => {
   test('the plain one has every scope and every queue', async () => {
     const config = read({ SLUICE_TOKEN: PLAIN });
     const tokens: unknown[] = [];
-    const app = appOf([route('GET /who', { scope: 'operate' }, (c) => c.json(tokens.push(c.var.token)))], {
+    const app = appOf([route('GET /who', { scope: 'admin' }, (c) => c.json(tokens.push(c.var.token)))], {
       config,
     });
     for (const _ of ['hashed', 'remembered'])
@@ -51,7 +51,7 @@ describe('tokens', () => {
     const token = {
       name: 'SLUICE_TOKEN',
       sha256: sha256(PLAIN),
-      scopes: ['enqueue', 'receive', 'operate'],
+      scopes: ['enqueue', 'receive', 'admin'],
       queues: ['*'],
     };
     expect(tokens).toEqual([token, token]);

@@ -7,9 +7,9 @@ import { type Bench, onEachRedis } from './support/bench.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const TOKENS = JSON.stringify([
-  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'operate'] },
-  { name: 'old', sha256: sha256('old'), scopes: ['operate'], queues: ['old.*'] },
-  { name: 'mailer', sha256: sha256('mailer'), scopes: ['operate'], queues: ['mail'] },
+  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'admin'] },
+  { name: 'old', sha256: sha256('old'), scopes: ['admin'], queues: ['old.*'] },
+  { name: 'mailer', sha256: sha256('mailer'), scopes: ['admin'], queues: ['mail'] },
 ]);
 
 const mail = defineQueue('mail', { handler: () => {} });
@@ -111,7 +111,7 @@ onEachRedis('a queue that left the code', (bench) => {
     expect((await before('GET', '/v1/audit')).body).toEqual({ findings: [] });
   });
 
-  test('is operated as any other: its messages are listed, looked at, redriven, cancelled and purged', async () => {
+  test('is adminCall as any other: its messages are listed, looked at, redriven, cancelled and purged', async () => {
     const b = bench();
     const { after, ids } = await left(b);
     for (const [state, id] of Object.entries(ids)) {

@@ -1,7 +1,7 @@
 /**
  * The demo's deliveries: signed webhooks go out to receivers that take them, take them late, or never do.
  *
- * The secrets are being exchanged: some receivers know the new one, some the old.
+ * The secrets are being synced: some receivers know the new one, some the old.
  */
 import { randomBytes } from 'node:crypto';
 import { startTicker } from '../../src/dev/cron.ts';

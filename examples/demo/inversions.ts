@@ -5,12 +5,12 @@
  * deliveries: of a retried or swept message only the store knows when it became ready again.
  */
 
-import type { Enqueued, Exchanged } from '../../src/dev/observe.ts';
+import type { Enqueued, Synced } from '../../src/dev/observe.ts';
 import { parseEntry } from '../../src/message/ids.ts';
 import { parseLane } from '../../src/message/lane.ts';
 
 export interface Inversions {
-  see(event: Enqueued | Exchanged): void;
+  see(event: Enqueued | Synced): void;
   /** Messages taken while a more urgent one was ready and was left behind. */
   count(): number;
   /** Messages in leases now. */

@@ -60,7 +60,7 @@ export async function monitorScenario(flags: {
     emulator: {
       observe: (observation) => {
         const event = whatHappened(observation);
-        if (event?.what === 'exchanged' && event.taken.length > 0) drains.add(event.lease);
+        if (event?.what === 'synced' && event.taken.length > 0) drains.add(event.lease);
       },
     },
     log: () => {}, // each failed check is a result, not a line
@@ -114,7 +114,7 @@ async function turn(stack: Stack, workers: LocalWorker[], call: Api): Promise<Ch
   const ticks = Array.from({ length: SITES / SITES_A_CHECK }, () => ({
     queue: 'monitor.check',
     body,
-    retention: '10m', // what the handler returns is the report
+    resultTtl: '10m', // what the handler returns is the report
   }));
   const posted = await httpProducer(() => workers[0]?.url ?? '', stack.token).postAll(ticks);
   await Promise.all(workers.map((worker) => worker.tick()));

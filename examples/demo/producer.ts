@@ -10,7 +10,7 @@ export interface HttpMessage {
   queue: string;
   body: unknown;
   /** How long its result is kept. Only of a batch. */
-  retention?: string;
+  resultTtl?: string;
 }
 
 export interface HttpProducer {

@@ -38,14 +38,14 @@ export const monitorCheck = defineQueue('monitor.check', {
   priority: 2,
   schema: Check,
   timeout: '20s',
-  requests: AT_ONCE + 4, // the sites; rotate, read what is down, note, clear
+  subrequests: AT_ONCE + 4, // the sites; rotate, read what is down, note, clear
   async handler({ body, enqueuedAt }, { env, signal, enqueue }: HandlerContext<Env>) {
     const sites = await rings.ring(env, SITES).rotate(body.count);
     const checks = await Promise.all(sites.map((site) => check(site, body.timeoutMs, signal)));
     const outages = await note(rings.ring(env, DOWN), checks, enqueuedAt);
     for (const { site, fault, outage } of outages)
       await enqueue(monitorAlert, alertOf(site, fault, outage), dedupOf(outage));
-    return { checks }; // kept where the message has a retention
+    return { checks }; // kept where the message has a resultTtl
   },
 });
 

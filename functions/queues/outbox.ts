@@ -1,5 +1,5 @@
 /** What the example handlers do instead of sending mail: they record each message at OUTBOX_URL, or in the log. */
-import { type Message, retryIn } from 'sluice';
+import { type Message, RetryAfterError } from 'sluice';
 import type { Env } from '../env.ts';
 
 /** @throws where the outbox does not take it, so that the message is tried again */
@@ -16,6 +16,6 @@ export async function record(message: Message, env: Env, signal: AbortSignal): P
     signal,
   });
   await answer.body?.cancel();
-  if (answer.status === 429) throw retryIn('1s', 'the outbox is busy');
+  if (answer.status === 429) throw new RetryAfterError('1s', 'the outbox is busy');
   if (!answer.ok) throw new Error(`the outbox answered ${answer.status}`);
 }

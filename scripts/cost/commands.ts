@@ -5,7 +5,7 @@
  * both fail where these figures are not what the emulator bills.
  */
 
-/** Operations that have an exact count. */
+/** AdminStore that have an exact count. */
 export const COUNTS = {
   /** A cron tick with nothing to do. */
   idleTick: 5,
@@ -13,26 +13,26 @@ export const COUNTS = {
   enqueue: 6,
   /** More where its lane was empty: the lane enters the index. */
   emptyLane: 1,
-  /** An exchange that takes one message, with what was held settled in the same call or nothing held. */
+  /** A sync that takes one message, with what was held settled in the same call or nothing held. */
   take: 11,
-  /** An exchange that settles what is held and finds nothing more. */
+  /** A sync that settles what is held and finds nothing more. */
   settle: 8,
-  /** More in a cron tick that finds figures to fold. */
-  fold: 10,
+  /** More in a cron tick that finds counters to roll up. */
+  rollup: 10,
 } as const;
 
 /** What no formula needs, and docs/cost.md tells. */
 export const ASIDE = {
-  /** Of a thousand messages in ten batches: to enqueue all, and to drain all by full exchanges. */
+  /** Of a thousand messages in ten batches: to enqueue all, and to drain all by full syncs. */
   thousand: { enqueue: 61, drain: 157 },
-  /** An exchange that takes 100: of one lane, of 100 lanes that hold more, of lanes that hold one each. */
+  /** A sync that takes 100: of one lane, of 100 lanes that hold more, of lanes that hold one each. */
   takeHundred: { oneLane: 11, manyLanes: 25, loneMessages: 112 },
   emptyReceive: 5,
   /** More for a message with a dedup key. */
   dedup: 2,
 } as const;
 
-/** More in an exchange that takes and settles: the figures of what it settled. */
+/** More in a sync that takes and settles: the figures of what it settled. */
 const FIGURES = 1;
 /** Each hundred messages of a batch are a command more, each two hundred another: arguments are passed in chunks. */
 const MSET_CHUNK = 100;
@@ -61,9 +61,9 @@ export interface PerMessage {
 /**
  * What one message costs from enqueue to acknowledgement where requests come at random instants (a Poisson process).
  *
- * An enqueue on an idle system wakes a drain, whose first exchange takes what came until then. Each further exchange settles,
+ * An enqueue on an idle system wakes a drain, whose first sync takes what came until then. Each further sync settles,
  * and takes what came during the last round trip; the first that finds nothing ends the drain. With `a` requests on average in
- * a round trip, such a busy time has 1 + a + a·eᵃ requests and eᵃ exchanges that take something.
+ * a round trip, such a busy time has 1 + a + a·eᵃ requests and eᵃ syncs that take something.
  */
 export function perMessage({ perSecond, batch, roundTripMs }: Pattern): PerMessage {
   const a = Math.min(20, ((perSecond / batch) * roundTripMs) / 1_000); // beyond, drains take full batches anyway
@@ -77,7 +77,7 @@ export function perMessage({ perSecond, batch, roundTripMs }: Pattern): PerMessa
   };
 }
 
-/** Where messages come so fast that drains take full exchanges. */
+/** Where messages come so fast that drains take full syncs. */
 export const leastPerMessage = (batch: number) => enqueueOf(batch) / batch + DRAIN_EACH;
 
 export const enqueueOf = (batch: number) =>

@@ -42,9 +42,9 @@ export function estimate(usage: Usage): Estimate {
   const each = perMessage(usage);
   const ticks = MONTH_S / 60 / cronMinutes;
   const idleCommands = ticks * COUNTS.idleTick;
-  // Ticks after traffic, where messages come at random instants: the sweep folds the figures of each.
+  // Ticks after traffic, where messages come at random instants: the sweep rolls up the counters of each.
   const busy = ticks * (1 - Math.exp((-60 * cronMinutes * Math.min(perSecond, messages / MONTH_S)) / batch));
-  const commands = messages * each.commands + idleCommands + busy * COUNTS.fold;
+  const commands = messages * each.commands + idleCommands + busy * COUNTS.rollup;
   const bandwidthGb = (messages * (2 * bytes + WIRE_BYTES * Math.min(1, each.roundTrips))) / 1e9;
   const requests = messages / batch + ticks;
   const perDay = messages / DAYS;

@@ -49,7 +49,7 @@ export default {
   },
 });
 
-/** As many exchanges with storage as its path says, one after another, and nothing else. */
+/** As many syncs with storage as its path says, one after another, and nothing else. */
 const TRIVIAL: Bundle = {
   mainModule: ENTRY,
   modules: {

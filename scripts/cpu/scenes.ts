@@ -33,7 +33,7 @@ function webhook(bytes: number) {
 export const scenes: Scene[] = [
   { name: 'GET of nothing (404)', path: '/nothing', deliveries: 0 },
   {
-    name: 'enqueue 1, pulled queue',
+    name: 'enqueue 1, pull queue',
     path: '/v1/queues/reports/messages',
     init: () => post({ body: 1 }),
     deliveries: 0,

@@ -1,13 +1,13 @@
-/** Operating: what operators ask of queues and messages, over the store's operations. Every call is bounded. */
+/** Operating: what operators ask of queues and messages, over the store's adminStore. Every call is bounded. */
 
 import { readJson } from '../formats/json.ts';
 import { openEnvelope } from '../message/envelope.ts';
 import { parseEntry } from '../message/ids.ts';
-import { DRAINED } from '../message/lane.ts';
+import { PUSH_POOL } from '../message/lane.ts';
 import type { Message } from '../message/message.ts';
 import { type Limits, limitsIn, type Rate, wordsOf } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
-import type { Operations } from '../store/admin.ts';
+import type { AdminStore } from '../store/admin.ts';
 import type { Cancelled, Redriven, State, Stored } from '../store/admin-messages.ts';
 import type { Breaker, Counts } from '../store/admin-queues.ts';
 import type { Failure } from '../store/failure.ts';
@@ -18,7 +18,7 @@ export type NamedQueue = Pick<AnyQueue, 'name' | 'pool'>;
 export interface QueueReport extends Omit<Counts, 'limits'>, Partial<Defined> {
   queue: string;
   /** `unknown`: only storage has it. */
-  kind: 'drained' | 'pulled' | 'unknown';
+  kind: 'push' | 'pull' | 'unknown';
   /** In force: those of operators over those of the definition. */
   limits: ReturnType<typeof limitsIn>;
   /** What operators set. */
@@ -67,7 +67,7 @@ export interface Gone {
   failures: [];
 }
 
-export interface Operator {
+export interface Admin {
   /** @throws StorageError */
   queue(queue: AnyQueue | NamedQueue): Promise<QueueReport>;
   /** @throws StorageError */
@@ -104,18 +104,18 @@ const PURGE_MS = 5_000;
 const REDRIVE_STEP = 200;
 
 /** @param mostSteps requests to storage of one purge: platforms limit those of an invocation */
-export function openOperator(operations: Operations, mostSteps: number, clock: () => number = Date.now): Operator {
+export function openAdmin(adminStore: AdminStore, mostSteps: number, clock: () => number = Date.now): Admin {
   return {
     async queue(queue) {
-      return reportOfQueue(queue, await operations.count(queue.name));
+      return reportOfQueue(queue, await adminStore.count(queue.name));
     },
     async messages({ name }, state, limit, cursor) {
-      const page = await operations.browse(name, state, limit, cursor);
+      const page = await adminStore.browse(name, state, limit, cursor);
       const messages = page.messages.map((stored) => reportOf(state, stored));
       return { messages, ...(page.cursor === '' ? {} : { cursor: page.cursor }) };
     },
     async message(id) {
-      const { state, result, ...stored } = await operations.look(id);
+      const { state, result, ...stored } = await adminStore.look(id);
       if (result) {
         const { queue, attempt, at, json } = result;
         return { id, state: 'done', queue, attempt, at, ...readable(json), failures: [] };
@@ -124,15 +124,15 @@ export function openOperator(operations: Operations, mostSteps: number, clock: (
       return state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
     },
     async destinations(from) {
-      const { breakers, cursor } = await operations.breakers(from);
+      const { breakers, cursor } = await adminStore.breakers(from);
       return { destinations: breakers, ...(cursor === '0' ? {} : { cursor }) };
     },
-    cancel: (id) => operations.cancel(id),
+    cancel: (id) => adminStore.cancel(id),
     async override({ name, pool }, { paused, concurrency, rate }) {
-      if (paused === true) await operations.pause(name, pool);
-      if (paused === false) await operations.resume(name, pool);
+      if (paused === true) await adminStore.pause(name, pool);
+      if (paused === false) await adminStore.resume(name, pool);
       if (concurrency === undefined && rate === undefined) return;
-      await operations.limit(name, pool, {
+      await adminStore.limit(name, pool, {
         ...(concurrency === undefined ? {} : { concurrency: word(concurrency === null ? {} : { concurrency }) }),
         ...(rate === undefined ? {} : { rate: word(rate === null ? {} : { rate }) }),
       });
@@ -142,17 +142,17 @@ export function openOperator(operations: Operations, mostSteps: number, clock: (
       let purged = 0;
       let step = { purged: 0, cursor: from, more: true };
       for (let steps = 0; step.more && steps < mostSteps && clock() < end; steps++) {
-        step = await operations.purge(name, states, step.cursor);
+        step = await adminStore.purge(name, states, step.cursor);
         purged += step.purged;
       }
       return { purged, more: step.more, ...(step.more ? { cursor: step.cursor } : {}) };
     },
     async redrive({ name, pool }, which) {
-      const ids = 'ids' in which ? [...new Set(which.ids)] : await oldestDead(operations, name, which.limit);
+      const ids = 'ids' in which ? [...new Set(which.ids)] : await oldestDead(adminStore, name, which.limit);
       const redriven: { id: string; status: Redriven }[] = [];
       for (let from = 0; from < ids.length; from += REDRIVE_STEP) {
         const step = ids.slice(from, from + REDRIVE_STEP);
-        const statuses = await operations.redrive(name, step, pool);
+        const statuses = await adminStore.redrive(name, step, pool);
         redriven.push(...step.map((id, i) => ({ id, status: statuses[i] as Redriven })));
       }
       return redriven;
@@ -165,7 +165,7 @@ export function reportOfQueue(queue: AnyQueue | NamedQueue, { limits, ...counts 
   if (!('policy' in queue)) return { queue: queue.name, kind: 'unknown', limits: overrides, overrides, ...counts };
   const { name, pool, priority, attempts, timeoutMs, ordered, policy, destination } = queue;
   const lacks = destination?.missingSecrets?.length ? { missingSecrets: [...destination.missingSecrets] } : {};
-  const kind = pool === DRAINED ? 'drained' : 'pulled';
+  const kind = pool === PUSH_POOL ? 'push' : 'pull';
   const inForce = { ...limitsIn(policy), ...overrides };
   return { queue: name, kind, priority, attempts, timeoutMs, ordered, limits: inForce, overrides, ...lacks, ...counts };
 }
@@ -177,8 +177,8 @@ const word = (limits: Limits) =>
     .join('');
 
 /** The ids are read first and then redriven by name: repeated after a lost answer, that moves none twice. */
-async function oldestDead(operations: Operations, queue: string, limit: number): Promise<string[]> {
-  const { messages } = await operations.browse(queue, 'dead', limit, '', false);
+async function oldestDead(adminStore: AdminStore, queue: string, limit: number): Promise<string[]> {
+  const { messages } = await adminStore.browse(queue, 'dead', limit, '', false);
   return messages.map(({ entry }) => parseEntry(entry).id);
 }
 

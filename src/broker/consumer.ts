@@ -6,13 +6,13 @@ import type { Message } from '../message/message.ts';
 import { DEFAULT_BACKOFF } from '../queue/queue.ts';
 import type { Outcome, Settlement, Status } from '../store/encode-settlements.ts';
 import type { Store } from '../store/store.ts';
-import type { ExchangeAnswer } from '../store/sync.ts';
+import type { SyncAnswer } from '../store/sync.ts';
 
 export interface Receive {
   lease: string;
   /** The name under which it begins, where the caller has given one: no other lease may. */
   claim?: string | undefined;
-  /** Pulled queues, in the order in which they are emptied. */
+  /** Pull queues, in the order in which they are emptied. */
   queues: string[];
   max: number;
   visibilityMs: number;
@@ -56,8 +56,8 @@ const MORE_VISIBILITY_MS = 30_000;
 /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
 export async function receive(store: Store, { lease, claim, queues, max, visibilityMs }: Receive): Promise<Received> {
   const ask = { lease, claim, leaseMs: visibilityMs, held: 0, want: max, pools: distinct(queues), settlements: [] };
-  let answer = await store.exchange(ask);
-  if (answer.schedules && answer.taken.length === 0) answer = await store.exchange(ask); // their messages are there by now
+  let answer = await store.sync(ask);
+  if (answer.schedules && answer.taken.length === 0) answer = await store.sync(ask); // their messages are there by now
   if (answer.refused) throw answer.refused;
   return received(store, lease, answer, visibilityMs);
 }
@@ -65,7 +65,7 @@ export async function receive(store: Store, { lease, claim, queues, max, visibil
 /** @throws StorageError, also where storage refused a part: what it did settle is `gone` when that is repeated */
 export async function settle(store: Store, { lease, settlements, extendMs, more }: Settle): Promise<Settled> {
   const leaseMs = extendMs ?? (more ? MORE_VISIBILITY_MS : 0);
-  const answer = await store.exchange({
+  const answer = await store.sync({
     lease,
     leaseMs,
     held: more?.holding ?? -1,
@@ -97,7 +97,7 @@ function settlementOf({ id, attempt = 0, outcome, delay, error, result }: Settle
   };
 }
 
-async function received(store: Store, lease: string, answer: ExchangeAnswer, leaseMs: number): Promise<Received> {
+async function received(store: Store, lease: string, answer: SyncAnswer, leaseMs: number): Promise<Received> {
   const messages: Received['messages'] = [];
   const unreadable: Settlement[] = [];
   for (const { entry, envelope } of answer.taken) {
@@ -110,7 +110,7 @@ async function received(store: Store, lease: string, answer: ExchangeAnswer, lea
     }
   }
   if (unreadable.length > 0) {
-    await store.exchange({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements: unreadable });
+    await store.sync({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements: unreadable });
   }
   const nextInMs = messages.length === 0 && answer.nextDue ? Math.max(0, answer.nextDue - answer.now) : undefined;
   const more = answer.unseen ? { more: true as const } : {};

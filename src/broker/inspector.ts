@@ -1,7 +1,7 @@
 /** Inspecting: what operators see of many queues at once, of leases, and of why messages died. Every call is bounded. */
 
 import type { AnyQueue } from '../queue/queue.ts';
-import type { Operations } from '../store/admin.ts';
+import type { AdminStore } from '../store/admin.ts';
 import type { Breaker } from '../store/admin-queues.ts';
 import { type NamedQueue, type QueueReport, reportOfQueue } from './admin.ts';
 import { type CauseGroup, groupCauses } from './failure-groups.ts';
@@ -62,30 +62,30 @@ export const MOST_REQUESTS = 1 + UNKNOWN / COUNTED;
 /** Of some 500 destinations each: more than these fail only where the network itself does. */
 const BREAKER_PAGES = 4;
 
-export function openInspector(operations: Operations, known: ReadonlyMap<string, AnyQueue> = new Map()): Inspector {
+export function openInspector(adminStore: AdminStore, known: ReadonlyMap<string, AnyQueue> = new Map()): Inspector {
   const reports = async (queues: (AnyQueue | NamedQueue)[]) => {
     const names = queues.map(({ name }) => name);
     const steps: string[][] = [];
     for (let from = 0; from < names.length; from += COUNTED) steps.push(names.slice(from, from + COUNTED));
-    const counts = (await Promise.all(steps.map((step) => operations.countAll(step)))).flat();
+    const counts = (await Promise.all(steps.map((step) => adminStore.countAll(step)))).flat();
     return counts.map((count, i) => reportOfQueue(queues[i] as NamedQueue, count));
   };
   return {
     queues: reports,
     async unknown() {
-      const names = (await operations.names()).filter(({ name }) => !known.has(name));
+      const names = (await adminStore.names()).filter(({ name }) => !known.has(name));
       const unknown = await reports(names.toSorted((a, b) => (a.name < b.name ? -1 : 1)).slice(0, UNKNOWN));
       return unknown.filter((report) => heldBy(report) > 0);
     },
     async named(queue) {
-      return known.get(queue) ?? (await operations.names([queue])).find(({ name }) => name === queue);
+      return known.get(queue) ?? (await adminStore.names([queue])).find(({ name }) => name === queue);
     },
     async breakers(queues) {
       const delivering = queues.filter(({ destination }) => destination);
       const counts = new Map(delivering.map(({ name }) => [name, { open: 0, probing: 0, closed: 0 }]));
       let cursor = delivering.length > 0 ? '0' : '';
       for (let page = 0; cursor !== '' && page < BREAKER_PAGES; page++) {
-        const { breakers, cursor: next } = await operations.breakers(cursor);
+        const { breakers, cursor: next } = await adminStore.breakers(cursor);
         for (const { queue, state } of breakers) {
           const count = counts.get(queue);
           if (count) count[state]++;
@@ -95,7 +95,7 @@ export function openInspector(operations: Operations, known: ReadonlyMap<string,
       return counts;
     },
     async leases(limit, cursor) {
-      const { cursor: next, leases, ...rest } = await operations.leases(limit, cursor);
+      const { cursor: next, leases, ...rest } = await adminStore.leases(limit, cursor);
       const reports = leases.map(({ newest, ...lease }): LeaseReport => {
         const kind = newest.some(([pool]) => pool === '*') ? 'drain' : 'consumer';
         return { ...lease, kind, queues: countsOf(newest.map(([, lane]) => queueOf(lane))) };
@@ -103,7 +103,7 @@ export function openInspector(operations: Operations, known: ReadonlyMap<string,
       return { ...rest, leases: reports, ...(next === '' ? {} : { cursor: next }) };
     },
     async causes(queue) {
-      const { dead, causes } = await operations.causes(queue, LETTERS);
+      const { dead, causes } = await adminStore.causes(queue, LETTERS);
       return { dead, looked: causes.length, causes: groupCauses(causes) };
     },
   };

@@ -1,14 +1,14 @@
 /** Enqueueing: whole requests, of which all messages are stored or none. */
 
 import { InvalidMessage, type Issue } from '../errors.ts';
-import type { NewMessage, Unnamed } from '../message/envelope.ts';
+import type { NewMessage, PreparedMessage } from '../message/envelope.ts';
 import { newToken } from '../message/ids.ts';
 import { areOver } from '../message/json.ts';
-import { DRAINED } from '../message/lane.ts';
+import { PUSH_POOL } from '../message/lane.ts';
 import type { EnqueueAnswer } from '../store/enqueue.ts';
 import type { Store } from '../store/store.ts';
 import type { Wake } from '../store/wake.ts';
-import { complete, type Draft, type Queues } from './validate.ts';
+import { type MessageInput, type Queues, validate } from './validate.ts';
 
 /** The most messages one request may carry. */
 export const MAX_BATCH = 1_000;
@@ -42,7 +42,7 @@ export interface Enqueued {
   wake: boolean;
   /** The request had been applied before. */
   repeated: boolean;
-  /** In so many ms the first delayed message of a drained queue is due. */
+  /** In so many ms the first delayed message of a push queue is due. */
   dueInMs?: number;
 }
 
@@ -61,22 +61,22 @@ export interface RequestName {
  * @param request its name, where it has one, and what it has to know of the drain that it would wake
  * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
  */
-export async function enqueueDrafts(
+export async function enqueueInputs(
   store: Store,
   queues: Queues,
-  drafts: Draft[],
+  inputs: MessageInput[],
   request: Partial<RequestName> & { wake?: Wake | false } = {},
   traceparent?: string,
 ): Promise<Enqueued> {
-  if (drafts.length < 1 || drafts.length > MAX_BATCH) {
+  if (inputs.length < 1 || inputs.length > MAX_BATCH) {
     const message = `must hold 1 to ${MAX_BATCH} messages`;
     throw new InvalidMessage([{ field: 'messages', code: 'size', message }]);
   }
-  const messages: Unnamed[] = [];
+  const messages: PreparedMessage[] = [];
   const issues: Issue[] = [];
-  for (const draft of drafts) {
-    const completed = complete(draft, queues, traceparent);
-    const result = completed instanceof Promise ? await completed : completed;
+  for (const input of inputs) {
+    const validation = validate(input, queues, traceparent);
+    const result = validation instanceof Promise ? await validation : validation;
     if ('message' in result) messages.push(result.message);
     else for (const issue of result.issues) issues.push(issue); // there may be more of them than a call takes arguments
   }
@@ -86,23 +86,23 @@ export async function enqueueDrafts(
   }
   if (issues.length > 0) throw new InvalidMessage(issues);
   const places = messages.map(({ delayMs, notBefore = 0 }, index) => ({
-    queue: drafts[index]?.queue?.name ?? '',
+    queue: inputs[index]?.queue?.name ?? '',
     dueAt: delayMs > 0 ? Number.POSITIVE_INFINITY : notBefore,
   }));
-  return receiptsFor(places, store.enqueue({ messages, ...request }), dueInMs(drafts, messages));
+  return receiptsFor(places, store.enqueue({ messages, ...request }), dueInMs(inputs, messages));
 }
 
-function dueInMs(drafts: Draft[], messages: Unnamed[]): { dueInMs?: number } {
+function dueInMs(inputs: MessageInput[], messages: PreparedMessage[]): { dueInMs?: number } {
   let soonest = Number.POSITIVE_INFINITY;
   messages.forEach(({ delayMs, notBefore = 0 }, index) => {
     if (delayMs === 0 && notBefore === 0) return;
     const inMs = Math.max(delayMs, notBefore - Date.now());
-    if (inMs > 0 && drafts[index]?.queue?.pool === DRAINED) soonest = Math.min(soonest, inMs);
+    if (inMs > 0 && inputs[index]?.queue?.pool === PUSH_POOL) soonest = Math.min(soonest, inMs);
   });
   return soonest < Number.POSITIVE_INFINITY ? { dueInMs: soonest } : {};
 }
 
-/** Apart, so that drafts and messages are garbage while their request is under way: collecting it costs by what is still held. */
+/** Apart, so that inputs and messages are garbage while their request is under way: collecting it costs by what is still held. */
 async function receiptsFor(
   places: { queue: string; dueAt: number }[],
   answer: Promise<EnqueueAnswer>,
@@ -132,16 +132,16 @@ export function receiptOf(
  * A message that is enqueued with the ack of another: it has its id already.
  * @throws InvalidMessage
  */
-export async function prepare(queues: Queues, draft: Draft, traceparent?: string): Promise<NewMessage> {
-  const result = await complete(draft, queues, traceparent);
+export async function prepare(queues: Queues, input: MessageInput, traceparent?: string): Promise<NewMessage> {
+  const result = await validate(input, queues, traceparent);
   if ('issues' in result) throw new InvalidMessage(result.issues);
   return { id: newToken(), ...result.message };
 }
 
 /** The queues that a message and those that follow on it name: whoever enqueues it must be let into each. */
 export function queuesNamed(options: unknown): string[] {
-  const { onSuccess, onDeath } = (options ?? {}) as Record<string, unknown>;
-  return [onSuccess, onDeath].flat().flatMap((next) => {
+  const { onSuccess, onFailure } = (options ?? {}) as Record<string, unknown>;
+  return [onSuccess, onFailure].flat().flatMap((next) => {
     const { queue } = (next ?? {}) as { queue?: unknown };
     return typeof queue === 'string' ? [queue] : [];
   });

@@ -1,13 +1,13 @@
-/** One draft: made a complete message by its queue's policy, or a list of all that is wrong with it. */
+/** Validation of one input: it is made a message by its queue's policy, or a list of all that is wrong with it. */
 import type * as z from 'zod/mini';
 import type { Issue } from '../errors.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { parseDuration } from '../formats/duration.ts';
 import { issuesOf, issuesOfBody, ofOrdered } from '../formats/issues.ts';
 import { groupOf } from '../message/destination.ts';
-import type { StoredDedup, StoredMessage, Unnamed } from '../message/envelope.ts';
+import type { PreparedMessage, StoredDedup, StoredMessage } from '../message/envelope.ts';
 import { type Written, writeJson } from '../message/json.ts';
-import { DRAINED, laneOf } from '../message/lane.ts';
+import { laneOf, PUSH_POOL } from '../message/lane.ts';
 import type { Priority } from '../message/message.ts';
 import { type CheckedOptions, isBare, MAX_GROUP_LENGTH, parseInstant, readOptions } from '../message/options.ts';
 import type { Raw } from '../message/raw.ts';
@@ -18,7 +18,7 @@ import type { AnyQueue } from '../queue/queue.ts';
 
 export type Queues = ReadonlyMap<string, AnyQueue>;
 
-export interface Draft {
+export interface MessageInput {
   /** undefined: the caller named none that is here. */
   queue: AnyContract | undefined;
   body: unknown;
@@ -30,17 +30,17 @@ export interface Draft {
   at: string;
 }
 
-type Terms = Omit<StoredDedup, 'digest'>;
-type Completed = { message: Unnamed } | { issues: Issue[] };
+type DedupTerms = Omit<StoredDedup, 'digest'>;
+type Validation = { message: PreparedMessage } | { issues: Issue[] };
 
-/** What a draft says. */
-interface Read {
+/** What an input says. */
+interface ReadInput {
   /** Empty where there is an error. */
   options: CheckedOptions;
   error: z.core.$ZodError | undefined;
   chosen: Chosen;
   /** Of its dedup key. */
-  terms: Terms | undefined;
+  terms: DedupTerms | undefined;
   delayMs: number;
   notBefore: number | undefined;
   written: Written;
@@ -48,29 +48,29 @@ interface Read {
   dedup?: StoredDedup | undefined;
   badBody?: Issue[];
   group?: string | undefined;
-  followers?: Followers | undefined;
+  callbacks?: Callbacks | undefined;
 }
 
 /** The most that `delayMs` and `notBefore` add to a stored message. */
 const DUE_BYTES = 48;
 
 /** A plain message comes without a promise, and by the shortest way: in a batch of a thousand each step counts. */
-export function complete(draft: Draft, queues: Queues, traceparent?: string): Completed | Promise<Completed> {
-  const plain = plainOf(draft, queues);
+export function validate(input: MessageInput, queues: Queues, traceparent?: string): Validation | Promise<Validation> {
+  const plain = plainOf(input, queues);
   if (plain) {
-    const { json, issue } = write(draft, {}, traceparent);
+    const { json, issue } = write(input, {}, traceparent);
     return issue ? { issues: [issue] } : { message: { ...plain, json: json as string } };
   }
-  const read = readDraft(draft, queues, traceparent);
-  const { onSuccess, onDeath } = read.options;
-  const waits = draft.queue?.schema || read.terms || read.chosen.destination || onSuccess || onDeath;
-  return waits ? completeLater(draft, read, queues, traceparent) : conclude(draft, read);
+  const read = readInput(input, queues, traceparent);
+  const { onSuccess, onFailure } = read.options;
+  const waits = input.queue?.schema || read.terms || read.chosen.destination || onSuccess || onFailure;
+  return waits ? validateLater(input, read, queues, traceparent) : conclude(input, read);
 }
 
-const plainMessages = new WeakMap<AnyContract, Unnamed>();
+const plainMessages = new WeakMap<AnyContract, PreparedMessage>();
 
 /** What all messages of a queue are that ask for nothing of their own; undefined where this one does, or its queue looks at each. */
-function plainOf({ queue, options }: Draft, queues: Queues): Unnamed | undefined {
+function plainOf({ queue, options }: MessageInput, queues: Queues): PreparedMessage | undefined {
   if (!queue || !isBare(options) || queue.schema || policyOf(queue, queues)) return undefined;
   let plain = plainMessages.get(queue);
   if (!plain) {
@@ -82,21 +82,25 @@ function plainOf({ queue, options }: Draft, queues: Queues): Unnamed | undefined
 
 const policyOf = (queue: AnyContract, queues: Queues) => (queues.get(queue.name) ?? queue).destination;
 
-function readDraft(draft: Draft, queues: Queues, traceparent?: string): Read {
-  const { queue, at } = draft;
-  const { data: options = {}, error } = readOptions(draft.options);
+function readInput(input: MessageInput, queues: Queues, traceparent?: string): ReadInput {
+  const { queue, at } = input;
+  const { data: options = {}, error } = readOptions(input.options);
   const { headers, delay = 0 } = options;
   const chosen = queue && !error ? chooseDestination(policyOf(queue, queues), options.destination, at) : {};
   const terms = queue && options.dedup && termsOf(queue, options.dedup);
   const delayMs = Math.max(parseDuration(delay) ?? 0, terms?.mode === 'debounce' ? terms.windowMs : 0);
   const notBefore = options.notBefore === undefined ? undefined : parseInstant(options.notBefore);
   const { destination } = chosen;
-  const written = write(draft, { headers, destination, delayMs, notBefore }, traceparent);
+  const written = write(input, { headers, destination, delayMs, notBefore }, traceparent);
   return { options, error, chosen, terms, delayMs, notBefore, written };
 }
 
 /** Each field more costs its writing, also where it is undefined. */
-function write({ body, raw, at }: Draft, own: Omit<StoredMessage, 'body' | 'raw'>, traceparent?: string): Written {
+function write(
+  { body, raw, at }: MessageInput,
+  own: Omit<StoredMessage, 'body' | 'raw'>,
+  traceparent?: string,
+): Written {
   const { headers, destination, delayMs, notBefore } = own;
   const stored: StoredMessage = raw ? { raw } : { body };
   if (traceparent) stored.headers = { traceparent, ...headers };
@@ -108,21 +112,26 @@ function write({ body, raw, at }: Draft, own: Omit<StoredMessage, 'body' | 'raw'
   return writeJson(body, stored, at, ownBytes);
 }
 
-async function completeLater(draft: Draft, read: Read, queues: Queues, traceparent?: string): Promise<Completed> {
+async function validateLater(
+  input: MessageInput,
+  read: ReadInput,
+  queues: Queues,
+  traceparent?: string,
+): Promise<Validation> {
   const { options, chosen, terms } = read;
-  const { dedup, onSuccess, onDeath } = options;
-  return conclude(draft, {
+  const { dedup, onSuccess, onFailure } = options;
+  return conclude(input, {
     ...read,
-    followers: (onSuccess || onDeath) && (await followersOf(options, queues, draft.at, traceparent)),
+    callbacks: (onSuccess || onFailure) && (await prepareCallbacks(options, queues, input.at, traceparent)),
     dedup: dedup && terms && { ...terms, digest: await shortDigest(dedup.key) },
-    badBody: read.written.issue?.code === 'too_deep' ? [] : await badBody(draft), // a schema goes into the depth by calls
+    badBody: read.written.issue?.code === 'too_deep' ? [] : await badBody(input), // a schema goes into the depth by calls
     group: chosen.destination && (await groupOf(chosen.destination, MAX_GROUP_LENGTH)),
   });
 }
 
-function conclude({ queue, at }: Draft, read: Read): Completed {
-  const { options, error, chosen, badBody, written, followers } = read;
-  const issues: Issue[] = [...issuesOf(error, at), ...(badBody ?? []), ...(followers?.issues ?? [])];
+function conclude({ queue, at }: MessageInput, read: ReadInput): Validation {
+  const { options, error, chosen, badBody, written, callbacks } = read;
+  const issues: Issue[] = [...issuesOf(error, at), ...(badBody ?? []), ...(callbacks?.issues ?? [])];
   if (!queue) issues.push({ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' });
   if (chosen.issue) issues.push(chosen.issue);
   if (written.issue) issues.push(written.issue);
@@ -133,10 +142,10 @@ function conclude({ queue, at }: Draft, read: Read): Completed {
   return { message: messageOf(queue, read, written.json) };
 }
 
-type Settings = Pick<Read, 'options' | 'delayMs'> & Partial<Read>;
+type Settings = Pick<ReadInput, 'options' | 'delayMs'> & Partial<ReadInput>;
 
-function messageOf(queue: AnyContract, read: Settings, json: string): Unnamed {
-  const { options, delayMs, notBefore, dedup, followers, group } = read;
+function messageOf(queue: AnyContract, read: Settings, json: string): PreparedMessage {
+  const { options, delayMs, notBefore, dedup, callbacks, group } = read;
   return {
     lane: laneOf((options.priority as Priority | undefined) ?? queue.priority, queue.name, options.group ?? group),
     pool: queue.pool,
@@ -144,38 +153,38 @@ function messageOf(queue: AnyContract, read: Settings, json: string): Unnamed {
     delayMs,
     notBefore: notBefore ?? 0,
     ttlMs: parseDuration(options.ttl ?? queue.ttlMs) ?? 0,
-    retentionMs: parseDuration(options.retention ?? queue.retentionMs) ?? 0,
+    resultTtlMs: parseDuration(options.resultTtl ?? queue.resultTtlMs) ?? 0,
     dedup,
-    follows: followers?.messages[0] && followers.messages,
+    callbacks: callbacks?.messages[0] && callbacks.messages,
     json,
   };
 }
 
-interface Followers {
-  messages: NonNullable<Unnamed['follows']>;
+interface Callbacks {
+  messages: NonNullable<PreparedMessage['callbacks']>;
   issues: Issue[];
 }
 
-async function followersOf(
+async function prepareCallbacks(
   options: CheckedOptions,
   queues: Queues,
   at: string,
   traceparent: string | undefined,
-): Promise<Followers> {
-  const followers: Followers = { messages: [], issues: [] };
-  for (const [on, field] of [['done', 'onSuccess'] as const, ['dead', 'onDeath'] as const]) {
+): Promise<Callbacks> {
+  const callbacks: Callbacks = { messages: [], issues: [] };
+  for (const [on, field] of [['done', 'onSuccess'] as const, ['dead', 'onFailure'] as const]) {
     const named = options[field] ?? [];
     for (const [index, { queue, body, ...rest }] of [named].flat().entries()) {
       const place = Array.isArray(named) ? `${at}${field}[${index}].` : `${at}${field}.`;
-      const result = await complete({ queue: queues.get(queue), body, options: rest, at: place }, queues, traceparent);
-      if ('issues' in result) followers.issues = [...followers.issues, ...result.issues];
-      else followers.messages.push({ on, message: result.message });
+      const result = await validate({ queue: queues.get(queue), body, options: rest, at: place }, queues, traceparent);
+      if ('issues' in result) callbacks.issues = [...callbacks.issues, ...result.issues];
+      else callbacks.messages.push({ on, message: result.message });
     }
   }
-  return followers;
+  return callbacks;
 }
 
-function termsOf(queue: AnyContract, dedup: NonNullable<CheckedOptions['dedup']>): Terms {
+function termsOf(queue: AnyContract, dedup: NonNullable<CheckedOptions['dedup']>): DedupTerms {
   const { windowMs, release } = queue.dedup;
   const mode = dedup.mode ?? queue.dedup.mode;
   return {
@@ -185,9 +194,9 @@ function termsOf(queue: AnyContract, dedup: NonNullable<CheckedOptions['dedup']>
   };
 }
 
-async function badBody({ queue, body, raw, at }: Draft): Promise<Issue[]> {
+async function badBody({ queue, body, raw, at }: MessageInput): Promise<Issue[]> {
   // What a sender elsewhere signed is not refused by our schema: its handler's check makes it a dead letter, bytes and all.
-  if (body === undefined || (raw && queue?.pool === DRAINED)) return [];
+  if (body === undefined || (raw && queue?.pool === PUSH_POOL)) return [];
   const { issues = [] } = (await queue?.schema?.['~standard'].validate(body)) ?? {};
   return issuesOfBody(issues, at);
 }

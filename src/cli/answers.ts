@@ -12,7 +12,7 @@ export interface Limits {
 export interface QueueReport {
   queue: string;
   /** `unknown`: it left the code, and nothing of its definition is known. */
-  kind: 'drained' | 'pulled' | 'unknown';
+  kind: 'push' | 'pull' | 'unknown';
   priority?: number;
   attempts?: number;
   timeoutMs?: number;

@@ -33,7 +33,7 @@ export interface Client {
     options?: Named,
   ): Promise<Receipt[]>;
   /**
-   * Takes up to `max` (10) messages of pulled queues, in the order given, for `visibility` ("30s"). It does not wait for any.
+   * Takes up to `max` (10) messages of pull queues, in the order given, for `visibility` ("30s"). It does not wait for any.
    * @throws SluiceError
    */
   receive<Ref extends QueueRef>(
@@ -43,7 +43,7 @@ export interface Client {
   /**
    * Receives messages and hands them to `handler` until `signal` is aborted; then it gives back what was not started,
    * waits for handlers up to `graceMs`, and resolves. A handler that throws has its message tried again later; see
-   * RetryLater and Refusal. Outages are waited out.
+   * RetryAfterError and NonRetriableError. Outages are waited out.
    * @throws SluiceError where the server refuses for good, such as 401 or 404
    */
   consume<Ref extends QueueRef>(

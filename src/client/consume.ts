@@ -1,7 +1,7 @@
 /**
  * Consuming: receives, hands messages to a handler side by side, settles what ended together with receiving more.
  *
- * One exchange is in flight at a time, and handlers run meanwhile. An exchange that fails is made again until it is answered:
+ * One sync is in flight at a time, and handlers run meanwhile. A sync that fails is made again until it is answered:
  * the lease keeps what it settles. Waiting ends early when a handler ends or the signal is aborted.
  */
 import { type Duration, parseDuration } from '../formats/duration.ts';
@@ -27,7 +27,7 @@ export interface ConsumeOptions {
   idleMs?: { least: number; most: number };
   /** How long handlers may go on after the abort, before their own signals are aborted. Default 10 s. */
   graceMs?: number;
-  /** Told what a handler threw, with its message, and of exchanges that failed. */
+  /** Told what a handler threw, with its message, and of syncs that failed. */
   onError?: (error: unknown, message?: ReceivedMessage) => void;
 }
 
@@ -35,7 +35,7 @@ export interface ConsumeOptions {
 const LINGER_MS = { starved: 25, busy: 500 };
 /** For handlers to end after their signal was aborted. */
 const CUT_OFF_MS = 100;
-/** For the last exchanges, after the handlers. */
+/** For the last syncs, after the handlers. */
 const LAST_MS = 5_000;
 /** The most messages one request may ask for. */
 const MAX_WANT = 100;
@@ -111,7 +111,7 @@ class Consumption<Body> {
     try {
       while (!this.#isStopping()) {
         this.#start();
-        if (this.#isDue()) await this.#exchange();
+        if (this.#isDue()) await this.#sync();
         else await this.#wait(this.#alarmAt());
       }
       await this.#stop();
@@ -189,7 +189,7 @@ class Consumption<Body> {
     );
   }
 
-  async #exchange(): Promise<void> {
+  async #sync(): Promise<void> {
     const want = this.#want();
     const sentAt = Date.now();
     let messages: ReceivedMessage<Body>[];
@@ -208,7 +208,7 @@ class Consumption<Body> {
     if (want > 0) this.#pace(messages.length, want);
   }
 
-  /** One exchange of the lease, or the beginning of one. */
+  /** One sync of the lease, or the beginning of one. */
   async #ask(want: number): Promise<ReceivedMessage<Body>[]> {
     const { visibility } = this.#options;
     const until = Date.now() + this.#visibilityMs;
@@ -219,21 +219,21 @@ class Consumption<Body> {
     }
     const outcomes = this.#outcomes.splice(0);
     try {
-      return await this.#sync(this.#lease, outcomes, want, until);
+      return await this.#syncLease(this.#lease, outcomes, want, until);
     } catch (error) {
       if (!isTemporary(error)) this.#outcomes.unshift(...outcomes); // the lease has taken them out again
       throw error;
     }
   }
 
-  async #sync(
+  async #syncLease(
     lease: Lease<Body>,
     outcomes: Settlement[],
     want: number,
     until: number,
   ): Promise<ReceivedMessage<Body>[]> {
     const { visibility } = this.#options;
-    // Only an exchange that takes says whether the lease was lost. Where it may have been, it takes at least one.
+    // Only a sync that takes says whether the lease was lost. Where it may have been, it takes at least one.
     const isDoubtful = this.#isHolding() && Date.now() >= this.#leasedUntil;
     if (want > 0 || (isDoubtful && !this.#isStopping())) {
       const messages = await lease.settleAndReceive(outcomes, { max: Math.max(1, want), visibility });
@@ -300,7 +300,7 @@ class Consumption<Body> {
     const graceEndsAt = Date.now() + this.#options.graceMs;
     this.#giveBack();
     while (this.#running.size > 0 && Date.now() < graceEndsAt && !this.#isAbandoned) {
-      if (this.#isDue()) await this.#exchange();
+      if (this.#isDue()) await this.#sync();
       else await this.#wait(Math.min(this.#alarmAt(), graceEndsAt));
       this.#giveBack();
     }
@@ -308,7 +308,7 @@ class Consumption<Body> {
     const giveUpAt = Date.now() + LAST_MS;
     while (this.#hasToTell() && Date.now() < giveUpAt && !this.#isAbandoned) {
       if (this.#failures > 0) await this.#wait(Math.min(this.#repeatAt, giveUpAt));
-      await this.#exchange();
+      await this.#sync();
       this.#giveBack();
     }
   }

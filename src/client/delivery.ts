@@ -1,5 +1,5 @@
 /** Delivery: one message to the handler, and what its end means for the message. Knows nothing of leases or time. */
-import { Refusal, RetryLater } from '../errors.ts';
+import { NonRetriableError, RetryAfterError } from '../errors.ts';
 import { isDelay } from '../formats/duration.ts';
 import { describe, isA, KEPT_LENGTH } from '../formats/thrown.ts';
 import type { ReceivedMessage, Settlement } from './wire.ts';
@@ -28,8 +28,8 @@ export async function deliver<Body>(
     return { settlement: { id, attempt, outcome: 'ack' } };
   } catch (error) {
     const text = describe(error).slice(0, KEPT_LENGTH);
-    if (isA(error, Refusal)) return { error, settlement: { id, attempt, outcome: 'dead', error: text } };
-    const delay = isA(error, RetryLater) && isDelay(error.delayMs) ? { delay: error.delayMs } : {};
+    if (isA(error, NonRetriableError)) return { error, settlement: { id, attempt, outcome: 'dead', error: text } };
+    const delay = isA(error, RetryAfterError) && isDelay(error.delayMs) ? { delay: error.delayMs } : {};
     return { error, settlement: { id, attempt, outcome: 'retry', error: text, ...delay } };
   }
 }

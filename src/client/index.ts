@@ -1,5 +1,5 @@
 /** The client: puts messages into a Sluice and consumes them, over HTTP, on any runtime with fetch. It needs nothing but fetch. */
-export { Refusal, RetryLater } from '../errors.ts';
+export { NonRetriableError, RetryAfterError } from '../errors.ts';
 export { type Client, type ClientOptions, createClient } from './client.ts';
 export type { ConsumeHandler, ConsumeOptions } from './consume.ts';
 export { SluiceError } from './error.ts';

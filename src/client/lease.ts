@@ -89,7 +89,7 @@ export class Lease<Body = unknown> {
    * @throws SluiceError; where that is temporary, the settlements go with the next call, else they were refused and are none
    */
   settle(settlements: Settlement[], { extend }: SettleOptions = {}): Promise<Settled> {
-    return this.#inTurn(() => this.#exchange(settlements, () => ({ extend })));
+    return this.#inTurn(() => this.#sync(settlements, () => ({ extend })));
   }
 
   /**
@@ -115,7 +115,7 @@ export class Lease<Body = unknown> {
     const receive = (holding: number) => ({ extend: visibility, receive: { queues, max, holding } });
     return this.#inTurn(async () => {
       this.messages = [];
-      await this.#exchange(settlements, receive);
+      await this.#sync(settlements, receive);
       return this.messages;
     });
   }
@@ -133,7 +133,7 @@ export class Lease<Body = unknown> {
     return settled.at(-1)?.status ?? 'stale';
   }
 
-  async #exchange(settlements: Settlement[], last: Last): Promise<Settled> {
+  async #sync(settlements: Settlement[], last: Last): Promise<Settled> {
     this.#unanswered.push(...settlements);
     try {
       return await this.#tell(last);

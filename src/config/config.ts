@@ -78,7 +78,7 @@ const SETTINGS = {
   SLUICE_DRAINERS: whole(1, 10, 2),
   /** An idle drain looks again at this interval, ms, until its time is over. 0: it ends, and new work wakes another. */
   SLUICE_POLL_MS: whole(0, 60_000, 0),
-  /** Messages that one exchange takes at most. */
+  /** Messages that one sync takes at most. */
   SLUICE_BATCH: whole(1, 500, 100),
   /** Dead letters that each queue keeps: of more, the oldest go, and are counted. */
   SLUICE_DEAD_LETTERS: whole(1_000, 10_000_000, 100_000),

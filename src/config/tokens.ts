@@ -2,7 +2,7 @@
 import { isText, must, readEach } from './setting.ts';
 
 /** What a bearer token may do. */
-const SCOPES = ['enqueue', 'receive', 'operate'] as const;
+const SCOPES = ['enqueue', 'receive', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Token {

@@ -16,9 +16,9 @@ export type Source = Answer<'SourceReport'>;
 export type Destination = Answer<'DestinationReport'>;
 export type DestinationPage = Answer<'DestinationReports'>;
 export type Stats = Answer<'StatsReport'>;
-export type Figures = Answer<'StatsFigures'>;
+export type Counters = Answer<'StatsCounters'>;
 /** ms; null where nothing was measured. */
-export type Percentiles = Figures['waitMs'];
+export type Percentiles = Counters['waitMs'];
 export type Schedule = Answer<'ScheduleReport'>;
 export type SchedulePage = Answer<'SchedulePage'>;
 export type RingList = Answer<'RingList'>;

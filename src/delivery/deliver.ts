@@ -1,6 +1,6 @@
 /** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { MissingSecret, Refusal, RetryLater } from '../errors.ts';
+import { MissingSecret, NonRetriableError, RetryAfterError } from '../errors.ts';
 import { isDelay } from '../formats/duration.ts';
 import { toJson } from '../formats/json.ts';
 import { describe, framesOf, isA } from '../formats/thrown.ts';
@@ -130,17 +130,19 @@ function checkedBody(queue: AnyQueue, body: unknown): unknown {
 }
 
 function validOf(checked: StandardSchemaV1.Result<unknown>): unknown {
-  if (checked.issues) throw new Refusal(`its body does not match the schema: ${checked.issues[0]?.message ?? ''}`);
+  if (checked.issues)
+    throw new NonRetriableError(`its body does not match the schema: ${checked.issues[0]?.message ?? ''}`);
   return checked.value;
 }
 
 function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown, random: () => number): Settlement {
   const text = describe(error);
-  if (isA(error, Refusal)) return { entry, outcome: 'dead', failure: { kind: 'refused', text } };
-  const asked = isA(error, RetryLater) ? error.delayMs : undefined;
+  if (isA(error, NonRetriableError)) return { entry, outcome: 'dead', failure: { kind: 'refused', text } };
+  const asked = isA(error, RetryAfterError) ? error.delayMs : undefined;
   const settlement = retry(entry, isDelay(asked) ? asked : waitMs(queue, attempt, random), 'failed', text);
   // What is thrown on purpose says why, and a destination's answer comes from elsewhere: neither asks for a line of code.
-  if (settlement.failure && !queue.destination && !isA(error, RetryLater)) settlement.failure.stack = framesOf(error);
+  if (settlement.failure && !queue.destination && !isA(error, RetryAfterError))
+    settlement.failure.stack = framesOf(error);
   return settlement;
 }
 

@@ -1,6 +1,6 @@
 /** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
 
-import { BadSettings, MissingSecret, Refusal, RetryLater } from '../errors.ts';
+import { BadSettings, MissingSecret, NonRetriableError, RetryAfterError } from '../errors.ts';
 import { type AddressRules, judgeUrl } from '../formats/address.ts';
 import { type Bytes, utf8 } from '../formats/bytes.ts';
 import type { StoredDestination } from '../message/destination.ts';
@@ -70,7 +70,7 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
   return async (message: Outgoing, { env, signal }) => {
     const { url = policy.url, timeoutMs, secret } = message.destination ?? {};
     const judged = judgeUrl(url, policy.rules); // again: the rules may have changed since the message came in
-    if ('fault' in judged) throw new Refusal(`the destination's url ${judged.fault}`);
+    if ('fault' in judged) throw new NonRetriableError(`the destination's url ${judged.fault}`);
     const keys = keysFrom(env, secretsFor(policy, secret));
     const request = await requestFor(message, policy, judged.url, keys);
     const within = timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
@@ -89,12 +89,12 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
     }
     const text = describeAnswer(response, await beginningOf(response));
     const health = healthSign(response.status);
-    if (verdict.outcome === 'dead') throw signed(new Refusal(text), health, verdict.disables);
+    if (verdict.outcome === 'dead') throw signed(new NonRetriableError(text), health, verdict.disables);
     if (verdict.afterMs === undefined) throw signed(new Undelivered(text), health);
     // Not earlier than asked, not earlier than its own backoff, and not in one moment with all the others.
     const ownMs = backoff.waitMs(message.attempt, Math.random());
     throw signed(
-      new RetryLater(Math.ceil(Math.max(ownMs, spreadAfterMs(verdict.afterMs, Math.random()))), text),
+      new RetryAfterError(Math.ceil(Math.max(ownMs, spreadAfterMs(verdict.afterMs, Math.random()))), text),
       health,
     );
   };

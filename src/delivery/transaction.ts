@@ -1,7 +1,7 @@
 /** Chain: what a handler enqueues waits here for the handler's ack, and is stored in the same step or not at all. */
 
 import { MAX_BATCH, MAX_REQUEST_BYTES } from '../broker/producer.ts';
-import type { Draft } from '../broker/validate.ts';
+import type { MessageInput } from '../broker/validate.ts';
 import { utf8 } from '../formats/bytes.ts';
 import { logWarning } from '../log.ts';
 import type { NewMessage } from '../message/envelope.ts';
@@ -9,7 +9,7 @@ import { jsonOf } from '../message/json.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 
 /** Checks a message and gives it its id. @throws InvalidMessage */
-export type Prepare = (draft: Draft) => Promise<NewMessage>;
+export type Prepare = (input: MessageInput) => Promise<NewMessage>;
 
 export interface Chain {
   enqueue: HandlerContext['enqueue'];
@@ -22,9 +22,9 @@ export function openChain(prepare: Prepare): Chain {
   let bytes = 0;
   let closed = false;
 
-  const add = async (draft: Draft, place: number): Promise<NewMessage> => {
+  const add = async (input: MessageInput, place: number): Promise<NewMessage> => {
     if (place >= MAX_BATCH) throw new RangeError(`a handler may enqueue ${MAX_BATCH} messages`);
-    const message = await prepare(draft);
+    const message = await prepare(input);
     bytes += utf8(jsonOf([message])).length;
     if (bytes > MAX_REQUEST_BYTES) throw new RangeError(`a handler may enqueue ${MAX_REQUEST_BYTES} bytes`);
     return message;

@@ -1,6 +1,6 @@
 /**
  * What the scripts were asked and what they answered, in the order in which Redis ran them, read from the commands that pass
- * the emulator. It knows the ARGV of enqueue.lua, exchange.lua and of what operators do; nothing else outside the store does.
+ * the emulator. It knows the ARGV of enqueue.lua, sync.lua and of what operators do; nothing else outside the store does.
  */
 import { createHash } from 'node:crypto';
 import type { Outcome, Status } from '../store/encode-settlements.ts';
@@ -15,8 +15,8 @@ export interface Enqueued {
   at: number;
 }
 
-export interface Exchanged {
-  what: 'exchanged';
+export interface Synced {
+  what: 'synced';
   lease: string;
   leaseMs: number;
   /** Entries the caller holds besides those it settles. */
@@ -35,7 +35,7 @@ export interface Exchanged {
 }
 
 /** What an operator did. */
-export type Operated =
+export type AdminCall =
   | { what: 'cancelled'; id: string }
   | { what: 'redriven'; ids: string[] }
   | { what: 'paused' | 'resumed'; queue: string };
@@ -55,7 +55,7 @@ const scriptIn = ([verb = '', script = '']: string[]) =>
 const argsIn = (command: string[]) => command.slice(3 + Number(command[2]));
 
 /** @returns undefined for what changes nothing of interest: other commands, failed ones, replays */
-export function whatHappened({ command, result, error, startedAt }: Observation): Enqueued | Exchanged | undefined {
+export function whatHappened({ command, result, error, startedAt }: Observation): Enqueued | Synced | undefined {
   const name = scriptIn(command);
   if (error !== undefined || !Array.isArray(result)) return undefined;
   const args = argsIn(command);
@@ -69,11 +69,11 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
     const messages = messagesIn(args.slice(8), startedAt).filter((_, i) => !met.has(i + 1));
     return { what: 'enqueued', messages, at: startedAt };
   }
-  return name === 'exchange' ? exchangedIn(args, result, startedAt) : undefined;
+  return name === 'sync' ? syncedIn(args, result, startedAt) : undefined;
 }
 
 /** @returns likewise */
-export function whatWasOperated({ command, result, error }: Observation): Operated | undefined {
+export function readAdminCall({ command, result, error }: Observation): AdminCall | undefined {
   const name = scriptIn(command);
   if (error !== undefined) return undefined;
   const [, second = '', third = '', ...rest] = argsIn(command);
@@ -86,13 +86,13 @@ export function whatWasOperated({ command, result, error }: Observation): Operat
   };
 }
 
-function exchangedIn(args: string[], result: unknown[], startedAt: number): Exchanged {
+function syncedIn(args: string[], result: unknown[], startedAt: number): Synced {
   const [now, , lost, words, taken] = result.map(String);
   const refused = result[12];
   const statuses = wordsOf(words) as Status[];
   const { settlements, rest } = settlementsIn(args.slice(15 + Number(args[10])), Number(args[11]), statuses);
   return {
-    what: 'exchanged',
+    what: 'synced',
     lease: args[2] ?? '',
     leaseMs: Number(args[3]),
     held: Number(args[4]),
@@ -108,11 +108,11 @@ function exchangedIn(args: string[], result: unknown[], startedAt: number): Exch
 
 const wordsOf = (text = '') => (text === '' ? [] : text.split(' '));
 
-/** Runs of outcome, delay, kind, text, measured, count, then count × entry. Returns what is behind them, too. */
-function settlementsIn(args: string[], runs: number, statuses: Status[]) {
-  const settlements: Exchanged['settlements'] = [];
+/** Segments of outcome, delay, kind, text, measured, count, then count × entry. Returns what is behind them, too. */
+function settlementsIn(args: string[], segments: number, statuses: Status[]) {
+  const settlements: Synced['settlements'] = [];
   let at = 0;
-  for (let run = 0; run < runs; run++) {
+  for (let segment = 0; segment < segments; segment++) {
     const [word = '', delay, , text = '', , count] = args.slice(at, at + 6);
     const outcome = word.replace(/[+-]$/, '') as Outcome;
     const entries = args.slice(at + 6, at + 6 + Number(count));
@@ -136,17 +136,17 @@ function chainedIn(args: string[], statuses: Status[], now: number): Enqueued['m
   return messages;
 }
 
-/** Runs of lane, pool, attempts, delay, not before, ttl, extras, count, ids, then count × JSON: admit.lua says how. */
-function messagesIn(runs: string[], now: number): Enqueued['messages'] {
+/** Segments of lane, pool, attempts, delay, not before, ttl, extras, count, ids, then count × JSON: admit.lua says how. */
+function messagesIn(segments: string[], now: number): Enqueued['messages'] {
   const messages: Enqueued['messages'] = [];
-  for (let at = 0; at < runs.length; ) {
-    const [lane = '', , , delay, notBefore, , extras = '', count, ids = ''] = runs.slice(at, at + 9);
+  for (let at = 0; at < segments.length; ) {
+    const [lane = '', , , delay, notBefore, , extras = '', count, ids = ''] = segments.slice(at, at + 9);
     const delayMs = Math.max(Number(delay), Number(notBefore) - now, 0);
     at += 9;
     for (let i = 0; i < Number(count); i++, at += 1) {
       const id = ids.endsWith('-') ? ids + messages.length : ids;
-      messages.push({ id, lane, delayMs, json: runs[at] ?? '{}' });
-      if (extras.endsWith(' then')) at += 1 + Number(runs[at + 1]);
+      messages.push({ id, lane, delayMs, json: segments[at] ?? '{}' });
+      if (extras.endsWith(' callbacks')) at += 1 + Number(segments[at + 1]);
     }
   }
   return messages;

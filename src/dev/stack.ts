@@ -99,5 +99,5 @@ export const newSigningSecret = () => `whsec_${randomBytes(32).toString('base64'
 /** SLUICE_TOKENS for one token with every scope. */
 export function tokensSetting(token: string): string {
   const sha256 = createHash('sha256').update(token).digest('hex');
-  return JSON.stringify([{ name: 'local', sha256, scopes: ['enqueue', 'receive', 'operate'] }]);
+  return JSON.stringify([{ name: 'local', sha256, scopes: ['enqueue', 'receive', 'admin'] }]);
 }

@@ -1,18 +1,18 @@
-/** Parcel: the outcomes that go with one exchange. Pure. */
+/** Batch: the outcomes that go with one sync. Pure. */
 
 import { MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import { utf8 } from '../formats/bytes.ts';
 import { jsonOf } from '../message/json.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 
-/** The most settlements one exchange carries. */
+/** The most settlements one sync carries. */
 const MAX_SETTLEMENTS = 1_000;
 
 /**
  * The first of them, as far as what handlers returned and enqueued fits in one request: storage refuses larger ones. One
  * alone always fits, because a handler may enqueue no more.
  */
-export function parcelOf(outcomes: readonly Settlement[]): Settlement[] {
+export function nextBatch(outcomes: readonly Settlement[]): Settlement[] {
   let bytes = 0;
   const most = Math.min(outcomes.length, MAX_SETTLEMENTS);
   for (let count = 0; count < most; count++) {

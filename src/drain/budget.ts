@@ -48,7 +48,7 @@ export interface Budget {
   used(): { requests: number; messages: number; ms: number };
 }
 
-/** One exchange to settle, one to release, and one repetition of each. */
+/** One sync to settle, one to release, and one repetition of each. */
 const RESERVED_REQUESTS = 4;
 
 /** @param start when its time began */

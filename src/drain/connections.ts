@@ -16,7 +16,7 @@ export interface Connections {
 export function openConnections(most: number): Connections {
   let used = 0;
   /** One that wants more than there are has them all. */
-  const wantedBy = ({ queue }: Delivery) => Math.min(queue.requests, most);
+  const wantedBy = ({ queue }: Delivery) => Math.min(queue.subrequests, most);
   return {
     next(waiting) {
       let isFirst = true;

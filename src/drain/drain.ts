@@ -5,7 +5,7 @@ import type { Message } from '../message/message.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { Settlement, Status } from '../store/encode-settlements.ts';
 import type { Store } from '../store/store.ts';
-import type { ExchangeAnswer } from '../store/sync.ts';
+import type { SyncAnswer } from '../store/sync.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
 import type { Budget } from './budget.ts';
 
@@ -33,7 +33,7 @@ export interface DrainOptions {
   concurrency: number;
   /** For the subrequests of all of them: see connections.ts. */
   connections: number;
-  /** The most messages one exchange takes. */
+  /** The most messages one sync takes. */
   batch: number;
   leaseMs: number;
   attention?: Attention | undefined;
@@ -44,7 +44,7 @@ export interface DrainOptions {
   /** Local clock, only for waiting: epoch ms. */
   clock?: (() => number) | undefined;
   /** Told of destinations that are left alone now, or tried again. */
-  onTripped?: ((tripped: ExchangeAnswer['tripped']) => void) | undefined;
+  onTripped?: ((tripped: SyncAnswer['tripped']) => void) | undefined;
   /** Told where storage answers and takes a part of what it is given only. */
   onRefused?: ((refusal: StorageError) => void) | undefined;
   /** Told where the platform refuses a subrequest, with the queues whose messages it has handled since it settled last. */

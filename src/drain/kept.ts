@@ -2,7 +2,7 @@
 import { StorageError } from '../errors.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { Store } from '../store/store.ts';
-import { parcelOf } from './batch.ts';
+import { nextBatch } from './batch.ts';
 import type { Unsettled } from './drain.ts';
 
 export interface KeptOutcomes {
@@ -17,7 +17,7 @@ export function openKeptOutcomes(): KeptOutcomes {
     keep: (unsettled) => void waiting.push(unsettled),
     async settle(store) {
       for (let kept = waiting.shift(); kept; kept = waiting.shift()) {
-        const settlements = parcelOf(kept.settlements);
+        const settlements = nextBatch(kept.settlements);
         let refused: Settlement[];
         try {
           refused = await settleAll(store, kept.lease, settlements);
@@ -35,6 +35,6 @@ export function openKeptOutcomes(): KeptOutcomes {
 
 /** @returns those that storage refused */
 async function settleAll(store: Store, lease: string, settlements: Settlement[]): Promise<Settlement[]> {
-  const { statuses } = await store.exchange({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
+  const { statuses } = await store.sync({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
   return settlements.filter((_, index) => statuses[index] === 'refused');
 }

@@ -17,9 +17,9 @@ export interface Life {
   sleepsMs?: number;
 }
 
-/** Kept at the end of a life for the last exchange, and for handlers that were told to end. */
+/** Kept at the end of a life for the last sync, and for handlers that were told to end. */
 export const RESERVED_MS = 500;
-/** What is taken has still to come: an exchange under way. */
+/** What is taken has still to come: a sync under way. */
 export const UNDER_WAY_MS = 250;
 /** Who sleeps wakes a little before its time is over, however long the answer took that told it to sleep. */
 export const AWAKENING_MS = 500;

@@ -1,13 +1,13 @@
 /**
- * The pump: one drain, from its first exchange to its last.
+ * The loop: one drain, from its first sync to its last.
  *
- * Handlers run side by side while an exchange is in flight; what ends meanwhile goes with the next one (group commit).
- * There is never more than one exchange in flight, because the lease's count of entries must be unambiguous. The pump
+ * Handlers run side by side while a sync is in flight; what ends meanwhile goes with the next one (group commit).
+ * There is never more than one sync in flight, because the lease's count of entries must be unambiguous. The loop
  * decides nothing about Redis and nothing about handlers: the store and deliver.ts do.
  */
 
 import { prepare } from '../broker/producer.ts';
-import type { Draft } from '../broker/validate.ts';
+import type { MessageInput } from '../broker/validate.ts';
 import { LazyController } from '../delivery/context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from '../delivery/deliver.ts';
 import { StorageError } from '../errors.ts';
@@ -15,9 +15,9 @@ import { newToken } from '../message/ids.ts';
 import { passedOn } from '../message/trace-context.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { Measured } from '../store/measured.ts';
-import type { ExchangeAnswer } from '../store/sync.ts';
+import type { SyncAnswer } from '../store/sync.ts';
 import type { OpenSpan } from '../telemetry/tracing.ts';
-import { parcelOf } from './batch.ts';
+import { nextBatch } from './batch.ts';
 import { type Connections, openConnections } from './connections.ts';
 import type { Attention, DrainEnd, DrainOptions, DrainReport } from './drain.ts';
 import { AWAKENING_MS, RESERVED_MS, UNDER_WAY_MS } from './life.ts';
@@ -40,15 +40,15 @@ const LINGER_MS = 25;
 const AHEAD_MS = 50;
 /** After the abort at the end of its life, how long a handler gets that held up its own timeout. */
 const GRACE_MS = 100;
-/** Kept for the last exchange. */
-const LAST_EXCHANGE_MS = RESERVED_MS - GRACE_MS;
+/** Kept for the last sync. */
+const LAST_SYNC_MS = RESERVED_MS - GRACE_MS;
 /** All handlers busy for so long, none finished: this drain does not look soon, and new work should wake another. */
 const STUCK_MS = 250;
-/** Between exchanges while storage is away: a second more after each. */
+/** Between syncs while storage is away: a second more after each. */
 const STORAGE_WAIT_MS = 1_000;
 const LEAST_STORAGE_WAIT_MS = 50;
 
-/** How often handlers' times are looked at while an exchange is in flight. */
+/** How often handlers' times are looked at while a sync is in flight. */
 const WATCH_MS = 100;
 /** A timer is due on the server's clock: by the local one a little later, never earlier. */
 const ROUNDING_MS = 2;
@@ -57,10 +57,10 @@ const ROUNDING_MS = 2;
  * @throws StorageError where storage gives no answer and nothing is held
  */
 export function drain(options: DrainOptions): Promise<DrainReport> {
-  return new Pump(options).run();
+  return new DrainLoop(options).run();
 }
 
-class Pump {
+class DrainLoop {
   readonly #options: DrainOptions;
   readonly #attention: Attention;
   readonly #clock: () => number;
@@ -79,12 +79,12 @@ class Pump {
   /** Those of them whose handlers say that the platform refuses subrequests. Until storage has been asked nothing is started. */
   #doubtful: { running: Running; settlement: Settlement }[] = [];
   #firstOutcomeAt = 0;
-  #lastExchangeAt = 0;
+  #lastSyncAt = 0;
   /** Until then, by the local clock, what is held is surely held. */
   #leasedUntil = 0;
-  /** The last exchange failed, or its answer was full: the lease may hold what this drain has not seen. */
+  /** The last sync failed, or its answer was full: the lease may hold what this drain has not seen. */
   #inTransit = false;
-  /** The last exchange brought less than wanted: new work wakes another drain. */
+  /** The last sync brought less than wanted: new work wakes another drain. */
   #drained = false;
   #hasEnded = false;
   /** It has said that it is busy: new work may wake another drain. */
@@ -98,7 +98,7 @@ class Pump {
   #nextDueAt: number | undefined;
   /** Messages that the handlers end in AHEAD_MS. */
   #paced = 0;
-  /** Deliveries that ended since the last exchange. */
+  /** Deliveries that ended since the last sync. */
   #finished = 0;
   #storageFailures = 0;
   /** Ends the wait of `run`, where it waits. */
@@ -118,7 +118,7 @@ class Pump {
 
   async run(): Promise<DrainReport> {
     let ended: DrainEnd = 'idle';
-    await this.#exchange();
+    await this.#sync();
     for (;;) {
       this.#start();
       this.#giveBackLate();
@@ -126,7 +126,7 @@ class Pump {
         ended = await this.#close();
         break;
       }
-      if (this.#isExchangeDue()) await this.#exchange();
+      if (this.#isSyncDue()) await this.#sync();
       else if (this.#isIdle() && !this.#canSleep()) {
         if (this.#left !== undefined) ended = 'budget'; // its time did not cover that
         break;
@@ -163,7 +163,8 @@ class Pump {
       if (!next) return;
       const now = this.#clock();
       const isLate = next.queue.timeoutMs > budget.msForHandler(now);
-      if (now >= this.#leasedUntil || budget.isClosing(now) || !(isLate || budget.admit(next.queue.requests))) return;
+      if (now >= this.#leasedUntil || budget.isClosing(now) || !(isLate || budget.admit(next.queue.subrequests)))
+        return;
       this.#waiting.splice(place, 1);
       if (isLate) this.#settle({ entry: next.entry, outcome: 'release' });
       else this.#begin(next, now);
@@ -191,10 +192,10 @@ class Pump {
     this.#connections.start(delivery);
     const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
     const given = { env, traceparent, controller };
-    const prepared = (draft: Draft) => prepare(queues, draft, traceparent);
+    const prepared = (input: MessageInput) => prepare(queues, input, traceparent);
     const outcome = deliver(delivery, given, prepared, this.#random);
-    // What ends at once is settled at once, until an exchange is due: it has to get between handlers that take their time.
-    if (outcome instanceof Promise || startedAt >= this.#exchangeAt()) {
+    // What ends at once is settled at once, until a sync is due: it has to get between handlers that take their time.
+    if (outcome instanceof Promise || startedAt >= this.#syncAt()) {
       if (deadline < this.#armedFor) this.#notify?.();
       Promise.resolve(outcome).then((settlement) => this.#finish(running, settlement));
     } else this.#end(running, outcome);
@@ -205,7 +206,7 @@ class Pump {
     this.#end(running, outcome);
     this.#start();
     const closes = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
-    if (this.#notify && (this.#running.length === 0 || closes || this.#isExchangeDue())) this.#notify();
+    if (this.#notify && (this.#running.length === 0 || closes || this.#isSyncDue())) this.#notify();
   }
 
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
@@ -293,26 +294,26 @@ class Pump {
     return inMs < budget.msToClosing() && inMs <= budget.msToSleep() + AWAKENING_MS;
   }
 
-  #isExchangeDue(): boolean {
+  #isSyncDue(): boolean {
     const now = this.#clock();
     if (this.#isIdle()) return !this.#drained || (this.#nextDueAt !== undefined && this.#nextDueAt <= now);
     const nothingElse = this.#running.length === 0 && this.#waiting.length === 0;
     const room = this.#isFree() && (!this.#drained || this.#lookAt() <= now);
     const full = this.#outcomes.length >= this.#options.batch;
-    const due = now >= Math.min(this.#exchangeAt(), this.#stuckAt());
+    const due = now >= Math.min(this.#syncAt(), this.#stuckAt());
     return nothingElse || full || (room && this.#want() > 0) || due || this.#doubtful.length > 0;
   }
 
   /** When outcomes have lingered long enough, or the lease wants to be extended. */
-  #exchangeAt(): number {
-    const heartbeat = this.#lastExchangeAt + this.#options.leaseMs / 3;
+  #syncAt(): number {
+    const heartbeat = this.#lastSyncAt + this.#options.leaseMs / 3;
     return this.#outcomes.length > 0 ? Math.min(heartbeat, this.#firstOutcomeAt + LINGER_MS) : heartbeat;
   }
 
   /** When it has been too busy to look for so long that it has to say so: no handler is free, or no connection. */
   #stuckAt(): number {
     const stuck = this.#outcomes.length === 0 && !this.#isFree();
-    return stuck && !this.#drained && !this.#gaveWay ? this.#lastExchangeAt + STUCK_MS : Number.POSITIVE_INFINITY;
+    return stuck && !this.#drained && !this.#gaveWay ? this.#lastSyncAt + STUCK_MS : Number.POSITIVE_INFINITY;
   }
 
   /** When the first of what waits can not be ended any more. */
@@ -336,13 +337,13 @@ class Pump {
     const { batch, budget } = this.#options;
     if (budget.isClosing()) return 0;
     const held = this.#running.length + this.#waiting.length;
-    const affordable = budget.deliveriesLeft(this.#waiting.map(({ queue }) => queue.requests));
+    const affordable = budget.deliveriesLeft(this.#waiting.map(({ queue }) => queue.subrequests));
     return Math.max(0, Math.min(batch, this.#ahead() - held, affordable));
   }
 
-  async #exchange(): Promise<void> {
+  async #sync(): Promise<void> {
     const { store, pool, leaseMs } = this.#options;
-    const settlements = parcelOf(this.#outcomes);
+    const settlements = nextBatch(this.#outcomes);
     const held = this.#running.length + this.#waiting.length + this.#outcomes.length - settlements.length;
     const sentAt = this.#clock();
     const drain = this.#situation(sentAt);
@@ -351,9 +352,9 @@ class Pump {
     if (want > 0) this.#attention.asked = false;
     // Storage may hang, and a handler's time must end all the same.
     const watch = this.#running.length > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
-    let answer: ExchangeAnswer;
+    let answer: SyncAnswer;
     try {
-      answer = await store.exchange({ lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, drain });
+      answer = await store.sync({ lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, drain });
     } catch (error) {
       return this.#survive(error);
     } finally {
@@ -380,14 +381,14 @@ class Pump {
     }
   }
 
-  /** What an exchange tells of this drain. */
+  /** What a sync tells of this drain. */
   #situation(now: number) {
     const { budget } = this.#options;
     const lifeMs = Math.max(0, budget.msForHandler(now) - UNDER_WAY_MS);
     return { ending: budget.isClosing(now), busy: now >= this.#stuckAt(), sleepMs: budget.msToSleep(), lifeMs };
   }
 
-  #count(settlements: Settlement[], { statuses, repeated }: ExchangeAnswer): void {
+  #count(settlements: Settlement[], { statuses, repeated }: SyncAnswer): void {
     statuses.forEach((status, index) => {
       if (status === 'refused') return;
       // A repeated call finds its own ack done: the message is gone because this drain acked it.
@@ -397,7 +398,7 @@ class Pump {
   }
 
   /** @param clockAheadMs the server answered about half-way between request and reply */
-  #accept(answer: ExchangeAnswer, want: number, clockAheadMs: number): void {
+  #accept(answer: SyncAnswer, want: number, clockAheadMs: number): void {
     for (const taken of answer.taken) {
       const delivery = openDelivery(taken, this.#options.queues, clockAheadMs);
       if ('outcome' in delivery) {
@@ -408,7 +409,7 @@ class Pump {
     this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
     const isAll = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (want > 0) this.#drained = isAll && !this.#attention.asked;
-    if (answer.schedules) this.#drained = false; // their messages are ready by now, and their next slot may be near
+    if (answer.schedules) this.#drained = false; // their messages are ready by now, and their next occurrence may be near
     const pollMs = this.#options.pollMs || Number.POSITIVE_INFINITY;
     const dueMs = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : answer.nextDue - answer.now + ROUNDING_MS;
     const inMs = Math.max(0, Math.min(pollMs, dueMs));
@@ -416,7 +417,7 @@ class Pump {
   }
 
   /** Others are told at once of what this drain does not take, being busy, and once, when it ends, of what it leaves. */
-  #noteLeft({ left }: ExchangeAnswer, want: number, { ending, busy }: { ending: boolean; busy: boolean }): void {
+  #noteLeft({ left }: SyncAnswer, want: number, { ending, busy }: { ending: boolean; busy: boolean }): void {
     if (want > 0 || busy) this.#gaveWay = busy;
     if (want > 0 || ending) this.#left = want > 0 && !this.#drained ? 0 : left;
     const { onBusy, onLeft } = this.#options;
@@ -446,10 +447,10 @@ class Pump {
   /** Follows the pace of the handlers. */
   #adapt(): void {
     const now = this.#clock();
-    const pace = this.#finished / Math.max(1, now - this.#lastExchangeAt);
+    const pace = this.#finished / Math.max(1, now - this.#lastSyncAt);
     if (this.#finished > 0) this.#paced = Math.ceil(pace * AHEAD_MS);
     this.#finished = 0;
-    this.#lastExchangeAt = now;
+    this.#lastSyncAt = now;
   }
 
   /** Their handlers are told; what they still answer finds the message gone. */
@@ -469,7 +470,7 @@ class Pump {
     for (const running of this.#running) {
       running.settled = true;
       this.#connections.end(running.delivery);
-      running.span?.end('lapsed');
+      running.span?.end('lease_expired');
       running.controller.abort(new DOMException('the lease of this message was lost', 'AbortError'));
     }
     this.#running = [];
@@ -485,14 +486,14 @@ class Pump {
     if (error.code === 'subrequests') return this.#stopSpending(); // it never left
     if (this.#isIdle()) throw error;
     this.#inTransit = true;
-    this.#lastExchangeAt = this.#clock();
+    this.#lastSyncAt = this.#clock();
     await this.#waitForStorage();
   }
 
   /** It is away, or takes nothing: a second more each time. */
   async #waitForStorage(): Promise<void> {
     this.#storageFailures += 1;
-    const wait = Math.min(this.#storageFailures * STORAGE_WAIT_MS, this.#options.budget.msLeft() - LAST_EXCHANGE_MS);
+    const wait = Math.min(this.#storageFailures * STORAGE_WAIT_MS, this.#options.budget.msLeft() - LAST_SYNC_MS);
     await sleep(Math.max(LEAST_STORAGE_WAIT_MS, wait));
   }
 
@@ -506,9 +507,9 @@ class Pump {
     budget.close(); // what is left to code that enqueues may be free before this has ended
     this.#giveBack();
     while (this.#running.length > 0 && budget.msLeft() > RESERVED_MS) {
-      const beatAt = invocation.isSpent ? Number.POSITIVE_INFINITY : this.#lastExchangeAt + leaseMs / 3;
+      const beatAt = invocation.isSpent ? Number.POSITIVE_INFINITY : this.#lastSyncAt + leaseMs / 3;
       const heartbeatIn = beatAt - this.#clock();
-      if (heartbeatIn <= 0) await this.#exchange();
+      if (heartbeatIn <= 0) await this.#sync();
       else await this.#wait(Math.min(heartbeatIn, budget.msLeft() - RESERVED_MS));
       this.#giveBack();
       this.#expireHandlers();
@@ -519,8 +520,8 @@ class Pump {
     for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
     budget.finish();
     while (!invocation.isSpent && (this.#outcomes.length > 0 || this.#inTransit)) {
-      await this.#exchange();
-      this.#giveBack(); // what an exchange still brought was in transit
+      await this.#sync();
+      this.#giveBack(); // what a sync still brought was in transit
       if (budget.msLeft() <= 0) break;
     }
     if (!invocation.isSpent) return this.#outcomes.length > 0 ? 'storage' : 'budget';
@@ -540,7 +541,7 @@ class Pump {
     const closing = this.#options.budget.isClosing();
     const alarms = idle
       ? [this.#nextDueAt ?? now]
-      : [...(closing ? [] : [this.#exchangeAt(), this.#lookAt(), this.#stuckAt(), this.#lateAt(now)]), ...deadlines];
+      : [...(closing ? [] : [this.#syncAt(), this.#lookAt(), this.#stuckAt(), this.#lateAt(now)]), ...deadlines];
     this.#armedFor = Math.min(now + mostMs, ...alarms);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#notify = resolve;

@@ -22,7 +22,7 @@ export const MEANINGS: Record<ProblemCode, string> = {
   unknown_subscription: 'The topic has no subscription of this name.',
   too_many: 'A topic has at most 100 subscriptions, a deployment 1,000 topics.',
   method_not_allowed: '`Allow` says which methods the path takes.',
-  not_pulled: 'The queue has a handler of its own, and takes no other consumers.',
+  not_a_pull_queue: 'The queue has a handler of its own, and takes no other consumers.',
   ring_full: 'The ring would have more than 10,000 items. None was added.',
   unknown_schedule: 'There is no such schedule.',
   schedule_of_code: 'The schedule stands in the code: it can be paused, resumed and run.',

@@ -31,7 +31,7 @@ export const PROBLEMS = {
   unknown_schedule: { status: 404, title: 'There is no such schedule' },
   schedule_of_code: { status: 409, title: 'This schedule stands in the code of the deployment' },
   too_many_schedules: { status: 409, title: 'There are 10,000 schedules already' },
-  not_pulled: { status: 409, title: 'This queue is not for consumers' },
+  not_a_pull_queue: { status: 409, title: 'This queue is not for consumers' },
   ring_full: { status: 409, title: 'The ring would have more items than a ring may have' },
   method_not_allowed: { status: 405, title: 'The path does not take this method' },
   too_large: { status: 413, title: 'The request is too large' },

@@ -6,7 +6,7 @@
 
 import type { QueueReport } from '../broker/admin.ts';
 import { boundMs, type Histogram, LAST_BUCKET } from '../formats/histogram.ts';
-import { type Figures, OUTCOMES } from '../stats/counters.ts';
+import { type Counters, OUTCOMES } from '../stats/counters.ts';
 import type { Breaker } from '../store/admin-queues.ts';
 import type { SourceReport } from '../webhooks/counters.ts';
 import { REASONS } from '../webhooks/rejected.ts';
@@ -16,7 +16,7 @@ export interface Measurements {
   now: number;
   queues: QueueReport[];
   /** By queue. */
-  totals: Map<string, Figures>;
+  totals: Map<string, Counters>;
   /** Of the queues that deliver to destinations, those that failed last: a count for each state. */
   breakers: Map<string, Record<Breaker['state'], number>>;
   sources: SourceReport[];
@@ -61,7 +61,7 @@ export function metricsText({ now, queues, totals, breakers, sources, sweptAt }:
       'sluice_deliveries_total',
       'counter',
       'Deliveries by how they ended.',
-      each.flatMap(([queue, figures]) => OUTCOMES.map((outcome) => ['', { queue, outcome }, figures[outcome]])),
+      each.flatMap(([queue, counters]) => OUTCOMES.map((outcome) => ['', { queue, outcome }, counters[outcome]])),
     ),
     family(
       'sluice_delivery_wait_seconds',
@@ -125,7 +125,7 @@ function webhooks({ source, accepted, duplicates, ignored, handshakes, rejected 
   return [...taken, ...refused].map(([outcome, count]) => ['', { source, outcome }, count]);
 }
 
-/** A queue that never measured anything has no histogram: most would be of queues that are pulled. */
+/** A queue that never measured anything has no histogram: most would be of pull queues. */
 function histogram(queue: string, { counts, count, sumMs }: Histogram): Sample[] {
   if (count === 0) return [];
   const samples: Sample[] = [];

@@ -31,7 +31,7 @@ export interface StoredMessage {
   notBefore?: number | undefined;
 }
 
-/** A message on its way in, checked and complete. */
+/** A message on its way in, validated. */
 export interface NewMessage {
   id: string;
   lane: string;
@@ -43,16 +43,16 @@ export interface NewMessage {
   /** 0: it never expires. */
   ttlMs: number;
   /** How long its result is kept; 0: not at all. */
-  retentionMs?: number;
+  resultTtlMs?: number;
   dedup?: StoredDedup | undefined;
   /** What follows when it is done or dead. */
-  follows?: { on: 'done' | 'dead'; message: Unnamed }[] | undefined;
+  callbacks?: { on: 'done' | 'dead'; message: PreparedMessage }[] | undefined;
   /** The part of the envelope behind the header line. */
   json: string;
 }
 
 /** A message on its way in that has no id yet: its place in a request gives it. */
-export type Unnamed = Omit<NewMessage, 'id'>;
+export type PreparedMessage = Omit<NewMessage, 'id'>;
 
 /** How one message is known as the duplicate of another. */
 export interface StoredDedup {
@@ -79,19 +79,19 @@ let last: { line: string; header: Header } | undefined;
 
 /**
  * Can be read even where the JSON cannot.
- * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <retention ms> <dedup digest, or ->
- *   [ then]]`, a line feed, JSON
+ * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <result ttl ms> <dedup digest, or ->
+ *   [ callbacks]]`, a line feed, JSON
  */
 export function headerOf(envelope: string): Header {
   if (last && envelope.startsWith(last.line)) return last.header;
   const length = envelope.indexOf('\n') + 1;
   const line = envelope.slice(0, length);
-  const [lane = '', , maxAttempts, enqueuedAt, , retention, dedup, follow] = line.trimEnd().split(' ');
+  const [lane = '', , maxAttempts, enqueuedAt, , resultTtl, dedup, callbacks] = line.trimEnd().split(' ');
   const header = {
     ...parseLane(lane),
     maxAttempts: Number(maxAttempts),
     enqueuedAt: Number(enqueuedAt),
-    readAtAck: Number(retention ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || follow === 'then',
+    readAtAck: Number(resultTtl ?? 0) > 0 || Boolean(dedup?.endsWith('!')) || callbacks === 'callbacks',
     length,
   };
   if (line !== '') last = { line, header };

@@ -3,7 +3,7 @@
 import type { Issue } from '../errors.ts';
 import { utf8 } from '../formats/bytes.ts';
 import { MAX_DEPTH, toJson } from '../formats/json.ts';
-import type { StoredMessage, Unnamed } from './envelope.ts';
+import type { PreparedMessage, StoredMessage } from './envelope.ts';
 import { MAX_MESSAGE_BYTES } from './message.ts';
 
 /** One of them. */
@@ -28,19 +28,21 @@ export function writeJson(body: unknown, message: StoredMessage, at: string, own
 
 const refuse = (at: string, code: string, message: string) => ({ issue: { field: `${at}body`, code, message } });
 
-type Whole = Pick<Unnamed, 'json' | 'follows'>;
+type Whole = Pick<PreparedMessage, 'json' | 'callbacks'>;
 
 /** What messages and those that follow on them take. */
 export function jsonOf(messages: Whole[]): string {
-  return messages.flatMap(({ json, follows = [] }) => [json, ...follows.map(({ message }) => message.json)]).join('');
+  return messages
+    .flatMap(({ json, callbacks = [] }) => [json, ...callbacks.map(({ message }) => message.json)])
+    .join('');
 }
 
 /** Whether messages, with those that follow on them, take more bytes together. */
 export function areOver(messages: Whole[], bytes: number): boolean {
   let units = 0;
-  for (const { json, follows } of messages) {
+  for (const { json, callbacks } of messages) {
     units += json.length;
-    if (follows) for (const { message } of follows) units += message.json.length;
+    if (callbacks) for (const { message } of callbacks) units += message.json.length;
   }
   return units * MOST_BYTES > bytes && isOver(jsonOf(messages), bytes);
 }

@@ -5,8 +5,8 @@
  */
 import type { Priority } from './message.ts';
 
-/** Drained queues share this pool, a pulled queue is its own. No queue can have this name. */
-export const DRAINED = '*';
+/** Push queues share this pool; a pull queue is a pool of its own. No queue can have this name. */
+export const PUSH_POOL = '*';
 
 /** @param group any well-formed text; it is encoded, so that no two groups share a lane and none harms a key. */
 export function laneOf(priority: Priority, queue: string, group?: string): string {

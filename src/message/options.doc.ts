@@ -72,7 +72,7 @@ export const OPTION_DOCS: OptionDocs = {
     meaning: "Deliveries after which it becomes a dead letter. Default: the queue's.",
     flag: { value: 'n', reader: [1, 1_000], help: 'deliveries before it is a dead letter' },
   },
-  retention: {
+  resultTtl: {
     meaning:
       "How long the outcome and the result are kept, to be asked for. Default: the queue's, which is not at all.",
     flag: { value: 'duration', reader: 'duration', help: 'how long its outcome and result are kept' },
@@ -121,7 +121,7 @@ export const OPTION_DOCS: OptionDocs = {
     meaning: 'Enqueued in the same step in which this message is acked: one, or a list of up to 10.',
     flag: { value: 'json', reader: 'json', help: 'a message that follows when it is acked, or a list of them' },
   },
-  onDeath: {
+  onFailure: {
     meaning: 'Enqueued in the same step in which this message becomes a dead letter: one, or a list of up to 10.',
     flag: { value: 'json', reader: 'json', help: 'a message that follows when it is dead, or a list of them' },
   },

@@ -44,7 +44,7 @@ const options = {
   /** Deliveries after which it becomes a dead letter. */
   maxAttempts: z.optional(z.int().check(z.minimum(1), z.maximum(1_000))),
   /** The outcome and the handler's result are kept this long, to be asked for. */
-  retention: z.optional(duration(0)),
+  resultTtl: z.optional(duration(0)),
   /** The same key inside the window is the same message: the answer carries the first id. */
   dedup: z.optional(
     z.strictObject({
@@ -75,16 +75,16 @@ export type CarriedOptions = {
 };
 
 /** A message that follows on another; nothing follows on it in turn. */
-const Follower = z.strictObject({ queue: z.string(), body: z.unknown(), ...options });
-const followers = z.optional(z.union([Follower, z.array(Follower).check(z.minLength(1), z.maxLength(10))]));
+const Callback = z.strictObject({ queue: z.string(), body: z.unknown(), ...options });
+const callbacks = z.optional(z.union([Callback, z.array(Callback).check(z.minLength(1), z.maxLength(10))]));
 
 /** How one message differs from its queue's policy. This schema is the only judge of it, over HTTP and in code. */
 export const MessageOptions = z.strictObject({
   ...options,
   /** Enqueued in the same step in which this message is acked. */
-  onSuccess: followers,
+  onSuccess: callbacks,
   /** Enqueued in the same step in which this message becomes a dead letter. */
-  onDeath: followers,
+  onFailure: callbacks,
 });
 
 export type MessageOptions = z.input<typeof MessageOptions>;

@@ -27,7 +27,7 @@ export interface QueueContract<Input = unknown, Output = Input> {
   /** What a delivery may take: a drain that is woken for it has to live so long. */
   readonly timeoutMs: number;
   readonly ttlMs: number;
-  readonly retentionMs: number;
+  readonly resultTtlMs: number;
   readonly dedup: Required<Omit<DedupPolicy, 'window'>> & { windowMs: number };
   readonly ordered: boolean;
   readonly destination: DestinationPolicy | undefined;

@@ -4,7 +4,7 @@
  * Pure. The scripts keep them; limits.lua reads the words that are written here.
  */
 import { type Duration, toMs } from '../formats/duration.ts';
-import { DRAINED } from '../message/lane.ts';
+import { PUSH_POOL } from '../message/lane.ts';
 
 export interface Rate {
   /** Messages. */
@@ -132,7 +132,7 @@ export interface Keeps {
  */
 export function definitionsOf(queues: Iterable<Defined & { handler?: unknown }>, keeps?: Keeps): string {
   const defined = [...queues].map((queue) => {
-    const elsewhere = queue.pool === DRAINED && queue.handler === undefined;
+    const elsewhere = queue.pool === PUSH_POOL && queue.handler === undefined;
     const { name, words } = wordsFor(queue);
     return { name, words: elsewhere ? [queue.pool, '-', ...words.slice(1)] : words };
   });
@@ -152,7 +152,7 @@ function lines(queues: { name: string; words: string[] }[], withPolicy: boolean)
 
 /** Only drains ask whether they live long enough: consumers elsewhere extend their leases. */
 function timeoutWord(pool: string, timeoutMs = DEFAULT_TIMEOUT_MS): string {
-  return pool === DRAINED && timeoutMs !== DEFAULT_TIMEOUT_MS ? `t=${Math.ceil(timeoutMs)}` : '';
+  return pool === PUSH_POOL && timeoutMs !== DEFAULT_TIMEOUT_MS ? `t=${Math.ceil(timeoutMs)}` : '';
 }
 
 function whole(value: number, setting: string): number {

@@ -1,11 +1,11 @@
 /**
- * Queues: a name with a policy, and, for a drained one, the handler its messages go to.
+ * Queues: a name with a policy, and, for a push queue, the handler its messages go to.
  *
  * Pure. A queue with a handler or a destination is drained by the Worker itself; one without is pulled by consumers elsewhere.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Duration, toMs } from '../formats/duration.ts';
-import { DRAINED } from '../message/lane.ts';
+import { PUSH_POOL } from '../message/lane.ts';
 import { type Priority, QUEUE_NAME } from '../message/message.ts';
 import { type Backoff, exponential, steps } from './backoff.ts';
 import type { DedupPolicy, QueueContract } from './contract.ts';
@@ -27,11 +27,11 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   /** A message not delivered within it for the first time becomes a dead letter. Default: none. */
   ttl?: Duration;
   /** How long the outcome and what the handler returned are kept, to be asked for. Default: not at all. */
-  retention?: Duration;
+  resultTtl?: Duration;
   /** How messages with a dedup key are treated that do not say so themselves. */
   dedup?: DedupPolicy;
   /** Subrequests that one delivery may make, at most: a drain's budget counts them, and the platform refuses all where they are more. Default 1. */
-  requests?: number;
+  subrequests?: number;
   /**
    * Messages go to an HTTP endpoint instead of a handler. `true`: each names its own, and is in the group of its origin.
    * Without `limits` each destination has two deliveries at once.
@@ -48,7 +48,7 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
 /** A checked definition. The type parameters carry what the schema takes in and gives out. */
 export interface Queue<Input = unknown, Output = Input, Env = unknown> extends QueueContract<Input, Output> {
   readonly backoff: Backoff;
-  readonly requests: number;
+  readonly subrequests: number;
   /** Limits, order and fairness, in the words of the scripts; '' where it has none. */
   readonly policy: string;
   readonly handler: Handler<Output, Env> | undefined;
@@ -76,20 +76,20 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
   const { backoff = destination ? WEBHOOK_BACKOFF : DEFAULT_BACKOFF, attempts = destination ? 10 : 5 } = options;
   return Object.freeze({
     name,
-    pool: kindOf(name, options) === 'push' ? DRAINED : name,
+    pool: kindOf(name, options) === 'push' ? PUSH_POOL : name,
     priority: whole(options.priority ?? 5, 0, 9, setting('priority')) as Priority,
     schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
     attempts: whole(attempts, 1, 1_000, setting('attempts')),
     backoff,
     timeoutMs: toMs(options.timeout ?? DEFAULT_TIMEOUT_MS, setting('timeout')),
     ttlMs: toMs(options.ttl ?? 0, setting('ttl')),
-    retentionMs: toMs(options.retention ?? 0, setting('retention')),
+    resultTtlMs: toMs(options.resultTtl ?? 0, setting('resultTtl')),
     dedup: Object.freeze({
       windowMs: toMs(options.dedup?.window ?? '5m', setting('dedup.window')),
       mode: options.dedup?.mode ?? 'drop',
       release: options.dedup?.release ?? false,
     }),
-    requests: whole(options.requests ?? 1, 0, 1_000, setting('requests')),
+    subrequests: whole(options.subrequests ?? 1, 0, 1_000, setting('subrequests')),
     destination: destination && definePolicy(destination, setting('destination')),
     ordered: Boolean(options.ordered),
     policy: [

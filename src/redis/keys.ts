@@ -26,7 +26,7 @@ export interface Keys {
   schedules: string;
   /** A browser's session that has ended before its time. */
   session(id: string): string;
-  /** What became of messages, until it is folded. */
+  /** What became of messages, until it is rolled up. */
   stats: string;
   /** What became of messages since ever, and what sweeps note. */
   totals: string;
@@ -42,7 +42,7 @@ export interface Keys {
   /** The first message with a dedup key. */
   dedup(queue: string, digest: string): string;
   /** What follows on a message. */
-  followers(id: string): string;
+  callbacks(id: string): string;
   /** What is kept of an acked message. */
   result(id: string): string;
   ring(name: string): string;
@@ -76,7 +76,7 @@ export function keysOf(prefix: string): Keys {
     lease: (lease) => `${root}lease:${lease}`,
     dead: (queue) => `${root}dead:${queue}`,
     dedup: (queue, digest) => `${root}dedup:${queue}:${digest}`,
-    followers: (id) => `${root}then:${id}`,
+    callbacks: (id) => `${root}callbacks:${id}`,
     result: (id) => `${root}result:${id}`,
     ring: (name) => `${root}ring:${name}`,
   };

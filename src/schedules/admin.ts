@@ -1,11 +1,11 @@
 /** Operating schedules: what callers of the API ask of them. A change is made to what was read, or read again. */
 
 import { queuesNamed } from '../broker/producer.ts';
-import { complete, type Draft } from '../broker/validate.ts';
+import { type MessageInput, validate } from '../broker/validate.ts';
 import { InvalidMessage, StorageError } from '../errors.ts';
 import type { Definition } from './definition.ts';
 import { ID_HEADER, type Known } from './fire.ts';
-import { type CatchUp, slotsOf } from './occurrences.ts';
+import { type CatchUp, compileTiming } from './occurrences.ts';
 import {
   type Header,
   headerOf,
@@ -27,11 +27,11 @@ export interface ScheduleReport {
   everyMs?: number;
   queue: string;
   catchUp: CatchUp;
-  /** The next slots, epoch ms; none while paused. */
+  /** The next occurrences, epoch ms; none while paused. */
   next: number[];
-  /** The last slot fired, epoch ms. */
+  /** The last occurrence fired, epoch ms. */
   lastAt?: number;
-  /** What was wrong with the last slot: fields and codes. */
+  /** What was wrong with the last occurrence: fields and codes. */
   lastError?: string;
   /** Body and options; not in a list. */
   message?: { body: unknown } & Record<string, unknown>;
@@ -56,19 +56,19 @@ export interface Schedules {
   put(id: string, definition: Definition, permit: Permit): Promise<ScheduleReport | 'code' | 'full'>;
   /** @throws StorageError */
   remove(id: string, permit: Permit): Promise<'removed' | 'unknown' | 'code'>;
-  /** Its slots pass unfired, the one that has come and is not fired yet too. @throws StorageError */
+  /** Its occurrences pass unfired, the one that has come and is not fired yet too. @throws StorageError */
   pause(id: string, permit: Permit): Promise<ScheduleReport | 'unknown'>;
-  /** The next slot is the next from now. @throws StorageError */
+  /** The next occurrence is the next from now. @throws StorageError */
   resume(id: string, permit: Permit): Promise<ScheduleReport | 'unknown'>;
-  /** Its message, now: the next slot stays. @throws StorageError */
-  draft(id: string, permit: Permit): Promise<Draft | 'unknown'>;
+  /** Its message, now: the next occurrence stays. @throws StorageError */
+  input(id: string, permit: Permit): Promise<MessageInput | 'unknown'>;
 }
 
 /** How often a change is tried where others change the same schedule meanwhile. */
 const TRIES = 5;
 /** What only those may touch who may touch all queues; no queue has this name. */
 const ANY_QUEUE = '';
-/** Slots foretold in a report. */
+/** Occurrences foretold in a report. */
 const FORETOLD = 3;
 
 export function openSchedules(store: ScheduleStore, known: Known): Schedules {
@@ -80,7 +80,7 @@ export function openSchedules(store: ScheduleStore, known: Known): Schedules {
   const setState = async (id: string, permit: Permit, state: Header['state']) => {
     const changed = await change(store, id, permit, ({ record, now, expected }) => {
       if (!record || record.state === state) return undefined;
-      const due = state === 'paused' ? undefined : slotsOf(record.timing)(now);
+      const due = state === 'paused' ? undefined : compileTiming(record.timing)(now);
       const header = writeHeader({ ...record, state, due: due ?? 0 });
       return { id, expected, header, error: record.error, lines: '', due, messages: [] };
     });
@@ -103,7 +103,7 @@ export function openSchedules(store: ScheduleStore, known: Known): Schedules {
       permitAll(definition, permit);
       if (known.ids.has(id)) return 'code';
       await checkMessage(definition, known);
-      const written = { id, next: slotsOf(definition.timing), ...(await writeDefinition(definition, 'api')) };
+      const written = { id, next: compileTiming(definition.timing), ...(await writeDefinition(definition, 'api')) };
       const { record, full } = await change(store, id, permit, ({ record: existing, expected, now }) =>
         existing?.revision === written.revision ? undefined : rewriteOf(written, existing, expected, now),
       );
@@ -121,9 +121,9 @@ export function openSchedules(store: ScheduleStore, known: Known): Schedules {
     },
     pause: (id, permit) => setState(id, permit, 'paused'),
     resume: (id, permit) => setState(id, permit, 'active'),
-    async draft(id, permit) {
+    async input(id, permit) {
       const record = await permitted(id, permit);
-      return record ? draftOf(id, record, known) : 'unknown';
+      return record ? inputOf(id, record, known) : 'unknown';
     },
   };
 }
@@ -174,7 +174,7 @@ function permitAll({ queue, message }: Pick<ScheduleRecord, 'queue' | 'message'>
   for (const name of [queue, ...queuesNamed(message?.options)]) permit(name);
 }
 
-function draftOf(id: string, { queue, message }: ScheduleRecord, { queues }: Known): Draft {
+function inputOf(id: string, { queue, message }: ScheduleRecord, { queues }: Known): MessageInput {
   const { body, options } = message ?? { body: undefined, options: {} };
   const headers = { ...(options.headers as object), [ID_HEADER]: id };
   return { queue: queues.get(queue), body, options: { ...options, headers }, at: '' };
@@ -182,7 +182,7 @@ function draftOf(id: string, { queue, message }: ScheduleRecord, { queues }: Kno
 
 /** @throws InvalidMessage where its queue is none of this deployment's, or would refuse its messages */
 async function checkMessage({ queue, message }: Definition, { queues }: Known): Promise<void> {
-  const made = await complete({ queue: queues.get(queue), ...message, at: '' }, queues);
+  const made = await validate({ queue: queues.get(queue), ...message, at: '' }, queues);
   if ('issues' in made) throw new InvalidMessage(made.issues);
 }
 
@@ -204,8 +204,8 @@ function reportOf(id: string, record: ScheduleRecord): ScheduleReport {
 
 function foretold({ timing, due }: ScheduleRecord): number[] {
   if (due === 0) return [];
-  const next = slotsOf(timing);
-  const slots = [due];
-  while (slots.length < FORETOLD) slots.push(next(slots.at(-1) as number));
-  return slots;
+  const next = compileTiming(timing);
+  const occurrences = [due];
+  while (occurrences.length < FORETOLD) occurrences.push(next(occurrences.at(-1) as number));
+  return occurrences;
 }

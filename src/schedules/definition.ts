@@ -11,14 +11,14 @@ import { QUEUE_NAME } from '../message/message.ts';
 import { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
 import type { AnyQueue, Queue } from '../queue/queue.ts';
-import { type CatchUp, slotsOf, type Timing } from './occurrences.ts';
+import { type CatchUp, compileTiming, type Timing } from './occurrences.ts';
 
 /** A schedule's id: as a queue's name it is safe in a key, a URL and a log. */
 export const SCHEDULE_ID = QUEUE_NAME;
 
-/** A slot more often than this would be a drain that never sleeps. */
+/** An occurrence more often than this would be a drain that never sleeps. */
 const LEAST_EVERY_MS = 1_000;
-/** The most missed slots that are caught up. */
+/** The most missed occurrences that are caught up. */
 const MOST_CAUGHT_UP = 100;
 /** The most bytes a schedule may take as JSON: many of them come in one answer. */
 const MOST_BYTES = 64 * 1024;
@@ -30,11 +30,11 @@ const fields = z.extend(z.omit(MessageOptions, { notBefore: true }), {
   cron: z.optional(z.string().check(z.minLength(1), z.maxLength(200))),
   /** Of the cron expression; UTC if left out. */
   tz: z.optional(z.string().check(z.refine(isZone, { message: 'must be a time zone such as "Europe/Berlin"' }))),
-  /** Slots at whole multiples since the epoch, instead of cron. */
+  /** Occurrences at whole multiples since the epoch, instead of cron. */
   every: z.optional(duration(LEAST_EVERY_MS)),
   queue: z.string().check(z.regex(QUEUE_NAME)),
   body: z.unknown(),
-  /** What becomes of slots that were missed. */
+  /** What becomes of occurrences that were missed. */
   catchUp: z._default(
     z.union(
       [z.enum(['none', 'one']), z.strictObject({ all: z.int().check(z.minimum(1), z.maximum(MOST_CAUGHT_UP)) })],
@@ -64,7 +64,7 @@ export interface Definition {
   timing: Timing;
   queue: string;
   catchUp: CatchUp;
-  /** What each slot enqueues; the options are judged by `MessageOptions`. */
+  /** What each occurrence enqueues; the options are judged by `MessageOptions`. */
   message: { body: unknown; options: Record<string, unknown> };
 }
 
@@ -82,7 +82,7 @@ export type ScheduleOptions<Input> = When &
     queue: Queue<Input, any, any>;
     body: NoInfer<Input>;
     /**
-     * Slots more than 2 minutes late were missed. 'none' drops them, 'one' (default) makes one message for them,
+     * Occurrences more than 2 minutes late were missed. 'none' drops them, 'one' (default) makes one message for them,
      * `{ all: n }` one for each of the newest n, up to 100.
      */
     catchUp?: CatchUp;
@@ -107,7 +107,7 @@ export function defineSchedule<Input>(id: string, options: ScheduleOptions<Input
 /** Settings decide where a deployment's messages may go: code may say any address that some deployment takes. */
 const ANYWHERE = { hosts: [], local: true };
 
-/** What its queue would refuse of each message, as far as code can tell by itself: the rest is told when a slot comes. */
+/** What its queue would refuse of each message, as far as code can tell by itself: the rest is told when an occurrence comes. */
 function misfitsOf(queue: AnyQueue, { destination, priority, body }: z.output<typeof ScheduleRequest>): Issue[] {
   const policy = queue.destination && { ...queue.destination, rules: ANYWHERE };
   const { issue } = chooseDestination(policy, destination, '');
@@ -119,7 +119,7 @@ function misfitsOf(queue: AnyQueue, { destination, priority, body }: z.output<ty
   return misfits;
 }
 
-/** A schema that has to be waited for, or that cannot be asked while a Worker starts, is asked when a slot comes. */
+/** A schema that has to be waited for, or that cannot be asked while a Worker starts, is asked when an occurrence comes. */
 function misfitsOfBody({ schema }: AnyQueue, body: unknown): Issue[] {
   try {
     const checked = schema?.['~standard'].validate(body);
@@ -148,7 +148,7 @@ function isZone(tz: string): boolean {
 
 function isCron(cron: string): boolean {
   try {
-    return slotsOf({ cron, tz: 'UTC' })(0) > 0;
+    return compileTiming({ cron, tz: 'UTC' })(0) > 0;
   } catch {
     return false;
   }

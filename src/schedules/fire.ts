@@ -1,16 +1,16 @@
 /**
- * Firing: what is done to schedules that somebody met when their slot had come.
+ * Firing: what is done to schedules that somebody met when their occurrence had come.
  *
- * Nothing here may stop the next slot: what is wrong with one is kept with its schedule and told to the log. Whoever dies
+ * Nothing here may stop the next occurrence: what is wrong with one is kept with its schedule and told to the log. Whoever dies
  * on the way leaves the schedule to the next who looks, some seconds later.
  */
-import { complete, type Draft, type Queues } from '../broker/validate.ts';
+import { type MessageInput, type Queues, validate } from '../broker/validate.ts';
 import { StorageError } from '../errors.ts';
 import { logError } from '../log.ts';
-import type { Unnamed } from '../message/envelope.ts';
+import type { PreparedMessage } from '../message/envelope.ts';
 import { jsonOf } from '../message/json.ts';
 import type { StoredSchedule } from '../store/due.ts';
-import { slotsDue, slotsOf } from './occurrences.ts';
+import { compileTiming, selectDue } from './occurrences.ts';
 import { headerOf, readRecord, type ScheduleRecord, writeHeader } from './record.ts';
 import type { Change, ScheduleStore } from './store.ts';
 
@@ -25,14 +25,14 @@ export interface Known {
 const ROLLING_MS = 15 * 60_000;
 
 /** Of one schedule in one request: a second apart, these are all that are on time. The rest is due again at once. */
-const MOST_SLOTS = 250;
+const MOST_OCCURRENCES = 250;
 /** Characters of JSON that the messages of one schedule take in one request, and those of all: 3 bytes each at worst. */
 const SCHEDULE_LENGTH = 512 * 1024;
 const REQUEST_LENGTH = 1024 * 1024;
 
-/** Headers of each message: its schedule's id, and the slot in epoch ms. */
+/** Headers of each message: its schedule's id, and the occurrence in epoch ms. */
 export const ID_HEADER = 'sluice-schedule';
-const SLOT_HEADER = 'sluice-slot';
+const OCCURRENCE_HEADER = 'sluice-occurrence';
 
 /**
  * Fires those that are due. Another may have done so: then nothing happens.
@@ -86,10 +86,10 @@ async function changeOf(stored: StoredSchedule, known: Known, now: number): Prom
       return { id, expected, header: '', error: '', lines: '', due: undefined, messages: [] };
     }
     if (rolling && record.error === '' && !known.queues.has(queue)) return undefined;
-    const { slots, next } = dueOf(record, now);
-    const { messages, error } = await messagesOf(id, record, slots, known.queues);
+    const { occurrences, next } = dueOf(record, now);
+    const { messages, error } = await messagesOf(id, record, occurrences, known.queues);
     if (error !== '') logError(`schedule ${id}: ${error}`);
-    const lastAt = (messages.length > 0 && slots.at(-1)) || record.lastAt;
+    const lastAt = (messages.length > 0 && occurrences.at(-1)) || record.lastAt;
     return {
       id,
       expected,
@@ -104,7 +104,7 @@ async function changeOf(stored: StoredSchedule, known: Known, now: number): Prom
   }
 }
 
-/** What cannot be read makes no message and has no next slot: an operator has to put it again. */
+/** What cannot be read makes no message and has no next occurrence: an operator has to put it again. */
 function stopped({ id, record }: StoredSchedule): Change {
   const expected = headerOf(record);
   const error = 'its stored form cannot be read';
@@ -122,30 +122,36 @@ function stopped({ id, record }: StoredSchedule): Change {
 
 function dueOf({ timing, due, catchUp, message }: ScheduleRecord, now: number) {
   const fit = Math.floor(SCHEDULE_LENGTH / JSON.stringify(message).length);
-  return slotsDue(slotsOf(timing), { due, now, catchUp, most: Math.max(1, Math.min(MOST_SLOTS, fit)) });
+  return selectDue(compileTiming(timing), { due, now, catchUp, most: Math.max(1, Math.min(MOST_OCCURRENCES, fit)) });
 }
 
-/** A message for each slot. What is wrong is said by field and code only: the words of a schema may quote the body. */
+/** A message for each occurrence. What is wrong is said by field and code only: the words of a schema may quote the body. */
 async function messagesOf(
   id: string,
   { message, queue }: ScheduleRecord,
-  slots: number[],
+  occurrences: number[],
   queues: Queues,
-): Promise<{ messages: Unnamed[]; error: string }> {
+): Promise<{ messages: PreparedMessage[]; error: string }> {
   const { body, options } = message ?? { body: undefined, options: {} };
-  const messages: Unnamed[] = [];
-  for (const slot of slots) {
-    const headers = { ...(options.headers as object), [ID_HEADER]: id, [SLOT_HEADER]: String(slot) };
-    const made = await completed({ queue: queues.get(queue), body, options: { ...options, headers }, at: '' }, queues);
+  const messages: PreparedMessage[] = [];
+  for (const occurrence of occurrences) {
+    const headers = { ...(options.headers as object), [ID_HEADER]: id, [OCCURRENCE_HEADER]: String(occurrence) };
+    const made = await validateQuietly(
+      { queue: queues.get(queue), body, options: { ...options, headers }, at: '' },
+      queues,
+    );
     if ('error' in made) return { messages: [], error: made.error };
     messages.push(made.message);
   }
   return { messages, error: '' };
 }
 
-async function completed(draft: Draft, queues: Queues): Promise<{ message: Unnamed } | { error: string }> {
+async function validateQuietly(
+  input: MessageInput,
+  queues: Queues,
+): Promise<{ message: PreparedMessage } | { error: string }> {
   try {
-    const made = await complete(draft, queues);
+    const made = await validate(input, queues);
     if ('message' in made) return made;
     return { error: made.issues.map(({ field, code }) => `${field}: ${code}`).join('; ') };
   } catch {

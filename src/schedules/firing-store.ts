@@ -1,4 +1,4 @@
-/** A store that fires schedules: whoever exchanges or sweeps through it makes the messages of slots that have come. */
+/** A store that fires schedules: whoever syncs or sweeps through it makes the messages of occurrences that have come. */
 
 import type { StoredSchedule } from '../store/due.ts';
 import type { Store } from '../store/store.ts';
@@ -16,8 +16,8 @@ export function firingStore(store: Store, schedules: ScheduleStore, known: Known
   };
   return {
     ...store,
-    exchange: async (request) => {
-      const answer = await store.exchange(request);
+    sync: async (request) => {
+      const answer = await store.sync(request);
       if (answer.wake) onWake?.();
       return fire(answer);
     },

@@ -1,8 +1,8 @@
 /**
  * Records: a schedule in the form in which it is stored, a line each for
  *
- *   <due, epoch ms; 0 while paused> <state> <origin> <revision> <last slot fired, epoch ms; 0: none>
- *   what was wrong with the last slot
+ *   <due, epoch ms; 0 while paused> <state> <origin> <revision> <last occurrence fired, epoch ms; 0: none>
+ *   what was wrong with the last occurrence
  *   the timing: `every <ms>`, or `cron <time zone> <expression>`
  *   the policy as JSON: queue and catch-up
  *   the message as JSON: body and options
@@ -18,13 +18,13 @@ import type { CatchUp, Timing } from './occurrences.ts';
 export type Origin = 'code' | 'api';
 
 export interface Header {
-  /** The next slot, epoch ms; 0 while paused. */
+  /** The next occurrence, epoch ms; 0 while paused. */
   due: number;
   state: 'active' | 'paused';
   origin: Origin;
   /** Digest of the definition. */
   revision: string;
-  /** The last slot fired, epoch ms; 0: none yet. */
+  /** The last occurrence fired, epoch ms; 0: none yet. */
   lastAt: number;
 }
 

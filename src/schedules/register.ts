@@ -7,7 +7,7 @@ import { HANDED_OUT_MS, type StoredSchedule } from '../store/due.ts';
 import type { SweepAnswer } from '../store/sweep.ts';
 import type { Schedule } from './definition.ts';
 import { fireSchedules, type Known } from './fire.ts';
-import { slotsOf } from './occurrences.ts';
+import { compileTiming } from './occurrences.ts';
 import { headerOf, readable, writeDefinition } from './record.ts';
 import { type Rewriting, rewriteOf } from './rewrite.ts';
 import type { ScheduleStore } from './store.ts';
@@ -74,7 +74,7 @@ export function writeSchedules(schedules: readonly Schedule[]): Promise<Rewritin
   return Promise.all(
     schedules.map(async ({ id, ...definition }) => ({
       id,
-      next: (after: number) => slotsOf(definition.timing)(after), // read where it is asked for: a time zone takes long
+      next: (after: number) => compileTiming(definition.timing)(after), // read where it is asked for: a time zone takes long
       ...(await writeDefinition(definition, 'code')),
     })),
   );

@@ -1,17 +1,17 @@
 /** Rewriting: what becomes of a stored schedule when its definition is given anew. Pure. */
 
-import type { Next } from './occurrences.ts';
+import type { NextOccurrence } from './occurrences.ts';
 import { type ScheduleRecord, type Written, writeHeader } from './record.ts';
 import type { Change } from './store.ts';
 
-/** A definition, written, and its slots. */
+/** A definition, written, and its occurrences. */
 export interface Rewriting extends Written {
   id: string;
-  next: Next;
+  next: NextOccurrence;
 }
 
 /**
- * The first slot is the next one from now. A stored slot is kept where the timing stays, so that deployments more often
+ * The first occurrence is the next one from now. A stored occurrence is kept where the timing stays, so that deployments more often
  * than the interval do not put it off for ever; and where it has come and is not fired yet, so that it is not lost.
  * @param existing undefined where there is none, or none that can be read
  * @param expected the header as it was read

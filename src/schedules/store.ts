@@ -1,12 +1,12 @@
 /** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
 
-import type { Unnamed } from '../message/envelope.ts';
+import type { PreparedMessage } from '../message/envelope.ts';
 import { idsOf, newToken } from '../message/ids.ts';
 import { keysOf } from '../redis/keys.ts';
 import { list, strings } from '../redis/reply.ts';
 import { keysOfMessages } from '../store/declared.ts';
 import { type StoredSchedule, schedulesIn } from '../store/due.ts';
-import { requestRuns } from '../store/encode-messages.ts';
+import { encodeRequest } from '../store/encode-messages.ts';
 import { scripts } from '../store/scripts.ts';
 import type { StoreOptions } from '../store/store.ts';
 import { COMMON_WAKE, wakeArgs } from '../store/wake.ts';
@@ -18,14 +18,14 @@ export interface Change {
   expected: string;
   /** '' removes it. */
   header: string;
-  /** Of its last slot; '' where that went well. */
+  /** Of its last occurrence; '' where that went well. */
   error: string;
   /** What stands behind the error; '' leaves it as it is stored. */
   lines: string;
   /** When it is to be fired next, epoch ms. */
   due: number | undefined;
-  /** What its slots make. */
-  messages: Unnamed[];
+  /** What its occurrences make. */
+  messages: PreparedMessage[];
 }
 
 export type Changed = 'done' | 'changed' | 'full';
@@ -80,6 +80,15 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
 /** @param base of the ids of its messages */
 function changeArgs({ change, base }: { change: Change; base: string }): string[] {
   const { id, expected, header, error, lines, due, messages } = change;
-  const runs = requestRuns(messages, base);
-  return [id, expected, header, error, lines, due === undefined ? '' : String(due), String(runs.length), ...runs];
+  const segments = encodeRequest(messages, base);
+  return [
+    id,
+    expected,
+    header,
+    error,
+    lines,
+    due === undefined ? '' : String(due),
+    String(segments.length),
+    ...segments,
+  ];
 }

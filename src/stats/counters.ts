@@ -6,39 +6,39 @@
 import { addToBucket, emptyHistogram, type Histogram, LAST_BUCKET } from '../formats/histogram.ts';
 
 /**
- * How a delivery ended: as it was settled, or `lapsed` where its consumer let the lease expire and it comes again. `discarded` are
+ * How a delivery ended: as it was settled, or `leaseExpired` where its consumer let the lease expire and it comes again. `discarded` are
  * dead letters that were too many, or too old, to be kept.
  */
-export const OUTCOMES = ['acked', 'retried', 'dead', 'released', 'lapsed', 'discarded'] as const;
+export const OUTCOMES = ['acked', 'retried', 'dead', 'released', 'leaseExpired', 'discarded'] as const;
 export type OutcomeName = (typeof OUTCOMES)[number];
 
-export interface Figures extends Record<OutcomeName, number> {
+export interface Counters extends Record<OutcomeName, number> {
   wait: Histogram;
   run: Histogram;
 }
 
 /** @param text `<name>=<number> …`, as the scripts keep it; '' is nothing */
-export function parseFigures(text: string): Figures {
-  const figures = noFigures();
+export function parseCounters(text: string): Counters {
+  const counters = emptyCounters();
   for (const [, name = '', number] of text.matchAll(/(\w+)=(\d+)/g)) {
     const count = Number(number);
     const [, kind, bucket] = /^([wr])(\d+)$/.exec(name) ?? [];
-    if (kind) addToBucket(kind === 'w' ? figures.wait : figures.run, Math.min(LAST_BUCKET, Number(bucket)), count);
-    else if (name === 'wait' || name === 'run') figures[name].sumMs += count;
-    else if (isOutcome(name)) figures[name] += count;
+    if (kind) addToBucket(kind === 'w' ? counters.wait : counters.run, Math.min(LAST_BUCKET, Number(bucket)), count);
+    else if (name === 'wait' || name === 'run') counters[name].sumMs += count;
+    else if (isOutcome(name)) counters[name] += count;
   }
-  return figures;
+  return counters;
 }
 
 const isOutcome = (name: string): name is OutcomeName => OUTCOMES.some((outcome) => outcome === name);
 
-function noFigures(): Figures {
+function emptyCounters(): Counters {
   return {
     acked: 0,
     retried: 0,
     dead: 0,
     released: 0,
-    lapsed: 0,
+    leaseExpired: 0,
     discarded: 0,
     wait: emptyHistogram(),
     run: emptyHistogram(),
@@ -46,13 +46,13 @@ function noFigures(): Figures {
 }
 
 /** All of them together. */
-export function sumOf(all: Figures[]): Figures {
-  const sum = noFigures();
-  for (const figures of all) {
-    for (const outcome of OUTCOMES) sum[outcome] += figures[outcome];
+export function sumOf(all: Counters[]): Counters {
+  const sum = emptyCounters();
+  for (const counters of all) {
+    for (const outcome of OUTCOMES) sum[outcome] += counters[outcome];
     for (const kind of ['wait', 'run'] as const) {
-      for (const [bucket, count = 0] of figures[kind].counts.entries()) addToBucket(sum[kind], bucket, count);
-      sum[kind].sumMs += figures[kind].sumMs;
+      for (const [bucket, count = 0] of counters[kind].counts.entries()) addToBucket(sum[kind], bucket, count);
+      sum[kind].sumMs += counters[kind].sumMs;
     }
   }
   return sum;

@@ -11,7 +11,7 @@ export interface Steps {
 }
 
 export interface StoredStats {
-  /** Folds what waits, so that they are up to date. @param queues '*' is all of them together. @throws StorageError */
+  /** Rolls up what waits, so that they are up to date. @param queues '*' is all of them together. @throws StorageError */
   steps(queues: string[], steps: Steps): Promise<{ now: number; sweptAt?: number; steps: Map<number, string> }>;
   /** Of the last steps that are over, by queue where anything happened. @throws StorageError */
   recent(queues: string[], steps: Steps): Promise<Map<string, string>>;

@@ -66,7 +66,7 @@ const PAGE_BYTES = 4_000_000;
 export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): MessageAdmin {
   return {
     async cancel(id) {
-      const names = [keys.timers, keys.failures, keys.message(id), keys.followers(id)];
+      const names = [keys.timers, keys.failures, keys.message(id), keys.callbacks(id)];
       const [was, work] = strings(await run(scripts.cancel, names, [id]));
       if (work === '1') onWork?.();
       return was as Cancelled;

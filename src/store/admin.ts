@@ -3,9 +3,9 @@ import { type AdminCallOptions, openAdminCall } from './admin-call.ts';
 import { type MessageAdmin, openMessageAdmin } from './admin-messages.ts';
 import { openQueueAdmin, type QueueAdmin } from './admin-queues.ts';
 
-export interface Operations extends MessageAdmin, QueueAdmin {}
+export interface AdminStore extends MessageAdmin, QueueAdmin {}
 
-export function openOperations(options: AdminCallOptions): Operations {
+export function openAdminStore(options: AdminCallOptions): AdminStore {
   const call = openAdminCall(options);
   return { ...openMessageAdmin(call), ...openQueueAdmin(call) };
 }

@@ -3,17 +3,17 @@
  * places, and no script reads them there: they are for storage that fetches, locks or allows keys by what is declared.
  */
 
-import type { Unnamed } from '../message/envelope.ts';
+import type { PreparedMessage } from '../message/envelope.ts';
 import { parseLane } from '../message/lane.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Settlement } from './encode-settlements.ts';
 
 /** @param ids of these messages, in their order */
-export function keysOfMessages(keys: Keys, messages: readonly Unnamed[], ids: readonly string[]): string[] {
+export function keysOfMessages(keys: Keys, messages: readonly PreparedMessage[], ids: readonly string[]): string[] {
   const found = new Set<string>();
   let before = ''; // most of a batch are for one lane
   for (let i = 0; i < messages.length; i++) {
-    const { lane, pool, delayMs, dedup, follows } = messages[i] as Unnamed;
+    const { lane, pool, delayMs, dedup, callbacks } = messages[i] as PreparedMessage;
     const id = ids[i] as string;
     found.add(keys.message(id));
     if (delayMs === 0 && lane !== before) {
@@ -21,7 +21,7 @@ export function keysOfMessages(keys: Keys, messages: readonly Unnamed[], ids: re
       before = lane;
     }
     if (dedup) found.add(keys.dedup(parseLane(lane).queue, dedup.digest));
-    if (follows) found.add(keys.followers(id));
+    if (callbacks) found.add(keys.callbacks(id));
   }
   return [...found];
 }

@@ -1,7 +1,7 @@
 /** Settlements on their way out, as settle.lua reads them. Pure. */
 import { KEPT_LENGTH } from '../formats/thrown.ts';
 import type { NewMessage } from '../message/envelope.ts';
-import { runsOf } from './encode-messages.ts';
+import { encodeSegments } from './encode-messages.ts';
 import { type Measured, measuredText } from './measured.ts';
 
 export type Outcome = 'ack' | 'retry' | 'dead' | 'release';
@@ -26,13 +26,13 @@ export interface Settlement {
   outOfSubrequests?: true;
   /** Only for an ack: messages that are enqueued with it, or not at all. */
   chained?: NewMessage[];
-  /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a retention that keeps this, as JSON. */
+  /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a resultTtl that keeps this, as JSON. */
   result?: string;
   /** Where its handler was called. */
   measured?: Measured;
 }
 
-export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lapsed' | 'missing' | 'expired';
+export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lease_expired' | 'missing' | 'expired';
 
 /** The most of an error's stack that is kept. */
 const STACK_TEXT = 500;
@@ -40,21 +40,21 @@ const STACK_TEXT = 500;
 const WORDS = { good: '+', bad: '-' };
 
 export interface WrittenSettlements {
-  runs: number;
+  segments: number;
   args: string[];
   /** Statuses come in the order written, which is not the caller's. */
   inOrder(statuses: Status[]): Status[];
 }
 
-/** Those alike share their words: a batch that went well is a run for each queue, and an argument for each entry. */
+/** Those alike share their words: a batch that went well is a segment for each queue, and an argument for each entry. */
 export function writeSettlements(settlements: readonly Settlement[]): WrittenSettlements {
-  const runs = runsAlike(settlements);
-  const order = runs.flat();
+  const segments = segmentsAlike(settlements);
+  const order = segments.flat();
   const written = order.map((place) => settlements[place] as Settlement);
   return {
-    runs: runs.length,
+    segments: segments.length,
     args: [
-      ...runs.flatMap((places) => runArgs(places.map((place) => settlements[place] as Settlement))),
+      ...segments.flatMap((places) => encodeSegment(places.map((place) => settlements[place] as Settlement))),
       ...written.flatMap(chainedArgs),
     ],
     inOrder(statuses) {
@@ -65,27 +65,27 @@ export function writeSettlements(settlements: readonly Settlement[]): WrittenSet
   };
 }
 
-/** Places of those alike. Acks of one queue are a run, wherever they stand; others share with the one before them. */
-function runsAlike(settlements: readonly Settlement[]): number[][] {
-  const runs: number[][] = [];
+/** Places of those alike. Acks of one queue are a segment, wherever they stand; others share with the one before them. */
+function segmentsAlike(settlements: readonly Settlement[]): number[][] {
+  const segments: number[][] = [];
   const acks = new Map<string, number[]>();
-  let last: { settlement: Settlement; run: number[] } | undefined;
+  let last: { settlement: Settlement; segment: number[] } | undefined;
   for (const [place, settlement] of settlements.entries()) {
     const name = nameOf(settlement);
-    const alike = name === undefined ? last && isLike(last.settlement, settlement) && last.run : acks.get(name);
+    const alike = name === undefined ? last && isLike(last.settlement, settlement) && last.segment : acks.get(name);
     if (alike) {
       alike.push(place);
       continue;
     }
-    const run = [place];
-    runs.push(run);
-    if (name === undefined) last = { settlement, run };
-    else acks.set(name, run);
+    const segment = [place];
+    segments.push(segment);
+    if (name === undefined) last = { settlement, segment };
+    else acks.set(name, segment);
   }
-  return runs;
+  return segments;
 }
 
-/** Of the run that an ack belongs to; undefined for what is more than an ack. */
+/** Of the segment that an ack belongs to; undefined for what is more than an ack. */
 function nameOf({ outcome, result, health, measured }: Settlement): string | undefined {
   if (outcome !== 'ack' || result !== undefined) return undefined;
   const queue = measured?.queue ?? '';
@@ -105,20 +105,20 @@ function isLike(a: Settlement, b: Settlement): boolean {
   );
 }
 
-function runArgs(run: Settlement[]): string[] {
-  const { outcome, health, delayMs = 0, failure, result } = run[0] as Settlement;
+function encodeSegment(segment: Settlement[]): string[] {
+  const { outcome, health, delayMs = 0, failure, result } = segment[0] as Settlement;
   const word = health ? outcome + WORDS[health] : outcome;
   const words =
     result === undefined
       ? [word, String(delayMs), failure?.kind ?? '-', failure ? failureText(failure) : '']
       : [word, '0', 'read', result];
-  const measured = run.flatMap((settlement) => settlement.measured ?? []);
-  return [...words, measuredText(measured), String(run.length), ...run.map(({ entry }) => entry)];
+  const measured = segment.flatMap((settlement) => settlement.measured ?? []);
+  return [...words, measuredText(measured), String(segment.length), ...segment.map(({ entry }) => entry)];
 }
 
 /** What is kept of a failure: one line of storage, the text and then the frames of the stack, a tab before each. */
 function failureText({ text, stack }: NonNullable<Settlement['failure']>): string {
-  const kept = folded(text).slice(0, KEPT_LENGTH);
+  const kept = oneLine(text).slice(0, KEPT_LENGTH);
   return (stack ? `${kept}\t${wholeFrames(stack)}` : kept).toWellFormed();
 }
 
@@ -126,17 +126,17 @@ function failureText({ text, stack }: NonNullable<Settlement['failure']>): strin
 function wholeFrames(stack: string): string {
   const frames = stack
     .split('\n')
-    .map((frame) => folded(frame.trim()))
+    .map((frame) => oneLine(frame.trim()))
     .join('\t');
   return frames.length <= STACK_TEXT ? frames : frames.slice(0, STACK_TEXT).replace(/\t[^\t]*$/, '');
 }
 
 /** Leaves no tab and no end of a line. */
-const folded = (text: string) => text.replace(/\s+/g, ' ');
+const oneLine = (text: string) => text.replace(/\s+/g, ' ');
 
-/** Behind the settlements: the place of one, how many arguments, and the runs that come with it. */
+/** Behind the settlements: the place of one, how many arguments, and the segments that come with it. */
 function chainedArgs({ chained = [] }: Settlement, index: number): string[] {
   if (chained.length === 0) return [];
-  const runs = chained.flatMap((message) => runsOf([message], message.id));
-  return [String(index + 1), String(runs.length), ...runs];
+  const segments = chained.flatMap((message) => encodeSegments([message], message.id));
+  return [String(index + 1), String(segments.length), ...segments];
 }

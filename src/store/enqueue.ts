@@ -1,17 +1,17 @@
 /** Enqueueing: the messages of a request, all or none, once however often it is sent. */
 import { RequestMismatch } from '../errors.ts';
-import type { Unnamed } from '../message/envelope.ts';
+import type { PreparedMessage } from '../message/envelope.ts';
 import { idsOf, newToken } from '../message/ids.ts';
 import type { Keys } from '../redis/keys.ts';
 import { strings } from '../redis/reply.ts';
 import type { Runner } from '../redis/runner.ts';
 import { keysOfMessages } from './declared.ts';
-import { requestRuns } from './encode-messages.ts';
+import { encodeRequest } from './encode-messages.ts';
 import { scripts } from './scripts.ts';
 import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
 export interface EnqueueRequest {
-  messages: Unnamed[];
+  messages: PreparedMessage[];
   /** Names the request: a replay with the same token enqueues nothing twice. A fresh one if left out. */
   token?: string | undefined;
   /** Tells requests with the same token apart. */
@@ -54,7 +54,7 @@ export function enqueue(
     fingerprint,
     String(recognisedMs),
     ...wakeArgs(wake),
-    ...requestRuns(messages, base),
+    ...encodeRequest(messages, base),
   ]);
   return enqueued(run, base, messages.length);
 }

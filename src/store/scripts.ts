@@ -15,7 +15,6 @@ import dead from '#lua/dead.lua';
 import due from '#lua/due.lua';
 import enqueue from '#lua/enqueue.lua';
 import entry from '#lua/entry.lua';
-import exchange from '#lua/exchange.lua';
 import figures from '#lua/figures.lua';
 import fold from '#lua/fold.lua';
 import foreign from '#lua/foreign.lua';
@@ -49,6 +48,7 @@ import stats from '#lua/stats.lua';
 import strays from '#lua/strays.lua';
 import subscribe from '#lua/subscribe.lua';
 import sweep from '#lua/sweep.lua';
+import sync from '#lua/sync.lua';
 import take from '#lua/take.lua';
 import tally from '#lua/tally.lua';
 import there from '#lua/there.lua';
@@ -64,7 +64,7 @@ const script = (name: string, ...chunks: string[]): Script => ({ name, source: c
 export const scripts = {
   enqueue: script('enqueue', clock, entry, lane, lease, locate, admit, wake, enqueue),
   // biome-ignore format: a line for each script
-  exchange: script('exchange', clock, entry, lane, lease, limits, breaker, stats, dead, locate, admit, due, timers, settle, take, wake, exchange),
+  sync: script('sync', clock, entry, lane, lease, limits, breaker, stats, dead, locate, admit, due, timers, settle, take, wake, sync),
   // biome-ignore format: a line for each script
   sweep: script('sweep', clock, entry, lane, lease, foreign, there, since, limits, stats, fold, dead, locate, admit, due, timers, inspect, slots, keys, named, strays, noted, age, sweep),
   // biome-ignore format: a line for each script

@@ -4,13 +4,13 @@ import type { Runner } from '../redis/runner.ts';
 import { type AuditPage, audit } from './audit.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue, RECOGNISED_MS } from './enqueue.ts';
 import { type SweepAnswer, type SweepStep, sweep } from './sweep.ts';
-import { type ExchangeAnswer, type ExchangeRequest, exchange } from './sync.ts';
+import { type SyncAnswer, type SyncRequest, sync } from './sync.ts';
 
 export interface Store {
   /** @throws StorageError, RequestMismatch */
   enqueue(request: EnqueueRequest): Promise<EnqueueAnswer>;
   /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
-  exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
+  sync(request: SyncRequest): Promise<SyncAnswer>;
   /** One bounded step. @throws StorageError */
   sweep(pool: string, step?: SweepStep): Promise<SweepAnswer>;
   /**
@@ -42,7 +42,7 @@ export function openStore(options: StoreOptions): Store {
   const deployment = () => ({ policies, pools: poolsOf() });
   return {
     enqueue: (request) => enqueue(runner, keys, head(), request, recognisedMs),
-    exchange: (request) => exchange(runner, keys, head(), policies, request),
+    sync: (request) => sync(runner, keys, head(), policies, request),
     sweep: (pool, step = {}) => sweep(runner, keys, head(), deployment(), pool, step),
     audit: (cursor, repair, deep = false) => audit(runner, keys, head(), deployment(), { cursor, repair, deep }),
   };

@@ -21,10 +21,10 @@ export interface SweepAnswer {
   /** Which part of what is long is next. */
   round: number;
   findings: Finding[];
-  /** There where slots have come. */
+  /** There where occurrences have come. */
   schedules?: StoredSchedule[];
-  /** There are more figures to fold. */
-  unfolded?: true;
+  /** There are more counters to roll up. */
+  rollupDue?: true;
   /** Which schedules of code were registered: `<when> <version> …`, the last one first. Not there where nobody looked. */
   registered?: string;
   /** When a sweep was noted last, epoch ms; 0 where that is not known. */
@@ -37,7 +37,7 @@ export interface SweepStep {
   cursor?: string;
   /** Which part it looks at of what is too long to be looked at whole. */
   round?: number;
-  /** That it ran, where it stood and which queues there are is remembered, though it folds no figures: one or two commands more. */
+  /** That it ran, where it stood and which queues there are is remembered, though it rolls up no counters: one or two commands more. */
   note?: boolean;
 }
 
@@ -56,7 +56,7 @@ export async function sweep(
   const step = [String(limit), cursor, String(AUDIT_KEYS), policies, note ? '1' : '', String(round)];
   const args = [...head, ...step, pools];
   const { reply } = await runner.run(scripts.sweep, [keys.timers, keys.failures, keys.ready(pool), keys.stats], args);
-  const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, unfolded, ...kept] = list(reply);
+  const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, rollupDue, ...kept] = list(reply);
   const [nextRound, registered, notedAt] = kept;
   return {
     now: Number(now),
@@ -69,7 +69,7 @@ export async function sweep(
     round: Number(nextRound),
     findings: findingsIn(found),
     ...dueSchedules(schedules),
-    ...(unfolded === '1' ? { unfolded: true as const } : {}),
+    ...(rollupDue === '1' ? { rollupDue: true as const } : {}),
     ...(registered === '-' ? {} : { registered: String(registered) }),
     notedAt: Number(notedAt),
   };

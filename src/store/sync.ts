@@ -11,7 +11,7 @@ import { type Settlement, type Status, writeSettlements } from './encode-settlem
 import { scripts } from './scripts.ts';
 import { AWAKE_MS, COMMON_WAKE } from './wake.ts';
 
-export interface ExchangeRequest {
+export interface SyncRequest {
   lease: string;
   leaseMs: number;
   /** How many entries the caller holds besides those it settles here. */
@@ -34,7 +34,7 @@ export interface ExchangeRequest {
   };
 }
 
-export interface ExchangeAnswer {
+export interface SyncAnswer {
   /** Server time, epoch ms. */
   now: number;
   /** When to look again, epoch ms: the next timer, unless another drain sleeps for it. */
@@ -58,25 +58,25 @@ export interface ExchangeAnswer {
   repeated: boolean;
   /** Why storage took a part of it only: what is `refused`, the extension of the lease, or what would have been taken. */
   refused?: StorageError;
-  /** There where slots have come. */
+  /** There where occurrences have come. */
   schedules?: StoredSchedule[];
 }
 
 const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
-const EXCHANGE_FIRES = 100; // keeps an exchange short when many timers are due; the sweep takes more
+const SYNC_FIRES = 100; // keeps a sync short when many timers are due; the sweep takes more
 
-export async function exchange(
+export async function sync(
   runner: Runner,
   keys: Keys,
   head: string[],
   policies: string,
-  request: ExchangeRequest,
-): Promise<ExchangeAnswer> {
+  request: SyncRequest,
+): Promise<SyncAnswer> {
   const { lease, leaseMs, held, want, pools, settlements, claim = '', drain } = request;
   const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = writeSettlements(settlements);
-  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, sleepMs, EXCHANGE_FIRES, pools.length, written.runs];
+  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, sleepMs, SYNC_FIRES, pools.length, written.segments];
   const args = [
     ...head,
     lease,
@@ -90,7 +90,7 @@ export async function exchange(
   const script = [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy];
   const declared = [keys.lease(lease), ...pools.map(keys.ready), ...keysOfSettlements(keys, settlements)];
   if (claim !== '') declared.push(keys.request(claim));
-  const { reply, repeated } = await runner.run(scripts.exchange, script.concat(declared), args);
+  const { reply, repeated } = await runner.run(scripts.sync, script.concat(declared), args);
   const answer = list(reply);
   if (answer[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
   const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake, left, refused] =
@@ -121,7 +121,7 @@ function words(text: unknown): string[] {
   return text === '' ? [] : String(text).split(' ');
 }
 
-function takenIn(entries: string[], envelopes: string[]): ExchangeAnswer['taken'] {
+function takenIn(entries: string[], envelopes: string[]): SyncAnswer['taken'] {
   if (entries.length !== envelopes.length) throw new StorageError('garbled', 'entries without envelopes');
   return entries.map((entry, i) => ({ entry, envelope: envelopes[i] as string }));
 }

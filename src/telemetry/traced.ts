@@ -1,7 +1,7 @@
 /** Enqueues and drains with their spans: collected on the way, sent when the work is done. Without a batch nothing is added. */
 
 import type { Enqueued } from '../broker/producer.ts';
-import type { Draft } from '../broker/validate.ts';
+import type { MessageInput } from '../broker/validate.ts';
 import type { DrainReport } from '../drain/drain.ts';
 import { nameOfError } from '../log.ts';
 import type { Message } from '../message/message.ts';
@@ -20,12 +20,12 @@ export interface Origin {
  */
 export async function tracedEnqueue(
   spans: SpanBatch | undefined,
-  drafts: Draft[],
+  inputs: MessageInput[],
   { traceparent, waitUntil }: Origin & { waitUntil(exported: Promise<unknown>): void },
   enqueue: (traceparent: string | undefined) => Promise<Enqueued>,
 ): Promise<Enqueued> {
   if (!spans) return enqueue(passedOn(traceparent));
-  const queues = drafts.map(({ queue }) => queue?.name ?? '');
+  const queues = inputs.map(({ queue }) => queue?.name ?? '');
   const span = spans.send(queues, traceparent);
   try {
     const enqueued = await enqueue(span.traceparent);

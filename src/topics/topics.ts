@@ -5,13 +5,13 @@
 import type * as z from 'zod/mini';
 import {
   type Enqueued,
-  enqueueDrafts,
+  enqueueInputs,
   queuesNamed,
   type Receipt,
   type RequestName,
   receiptOf,
 } from '../broker/producer.ts';
-import type { Draft, Queues } from '../broker/validate.ts';
+import type { MessageInput, Queues } from '../broker/validate.ts';
 import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from '../errors.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { parseDuration } from '../formats/duration.ts';
@@ -70,7 +70,7 @@ export interface TopicsOptions {
   store: Store;
   queues: Queues;
   /** What an enqueue of these has to know of the drain that it would wake. */
-  wakeOf(drafts: Draft[]): Wake | false;
+  wakeOf(inputs: MessageInput[]): Wake | false;
   /** Whether the caller can start a drain. */
   wakes: boolean;
 }
@@ -131,9 +131,9 @@ async function publish(
   );
   for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(shared)]) permit(queue);
   if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
-  const drafts = await Promise.all(matching.map((one) => draftFor(topic, type, body, shared, one, queues)));
+  const inputs = await Promise.all(matching.map((one) => inputFor(topic, type, body, shared, one, queues)));
   const named = name && { ...name, note: noteOf(matching) };
-  const answer = await enqueueDrafts(store, queues, drafts, { ...named, wake: wakeOf(drafts) });
+  const answer = await enqueueInputs(store, queues, inputs, { ...named, wake: wakeOf(inputs) });
   if (name && answer.repeated) {
     // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
     return publish(options, topic, publication, permit, name);
@@ -181,14 +181,14 @@ export function matches(pattern: string, type: string): boolean {
   return pattern.endsWith('*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern;
 }
 
-async function draftFor(
+async function inputFor(
   topic: string,
   type: string,
   body: unknown,
   { dedup, headers, ...options }: PublishOptions,
   { id, queue, destination }: Subscribed,
   queues: Queues,
-): Promise<Draft> {
+): Promise<MessageInput> {
   return {
     queue: queues.get(queue),
     body,

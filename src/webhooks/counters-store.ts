@@ -1,4 +1,4 @@
-/** Tallies: how often something happened at a source, as the store keeps it. */
+/** Counters of sources: how often something happened at a source, as the store keeps it. */
 import { newToken } from '../message/ids.ts';
 import { keysOf } from '../redis/keys.ts';
 import { pairs, strings } from '../redis/reply.ts';
@@ -6,7 +6,7 @@ import { RECOGNISED_MS } from '../store/enqueue.ts';
 import { scripts } from '../store/scripts.ts';
 import type { StoreOptions } from '../store/store.ts';
 
-export interface Tallies {
+export interface SourceCounters {
   /** Adds to each; a repetition of the same call counts nothing twice. @throws StorageError */
   add(counts: ReadonlyMap<string, number>): Promise<void>;
   /** @throws StorageError */
@@ -18,7 +18,7 @@ const MAX_FIELDS = 100;
 
 type Options = Pick<StoreOptions, 'runner' | 'prefix' | 'recognisedMs'>;
 
-export function openTallies({ runner, prefix, recognisedMs = RECOGNISED_MS }: Options): Tallies {
+export function openSourceCounters({ runner, prefix, recognisedMs = RECOGNISED_MS }: Options): SourceCounters {
   const keys = keysOf(prefix);
   const run = async (args: string[]) => {
     const names = [keys.request(newToken()), keys.sources];

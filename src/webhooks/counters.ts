@@ -3,7 +3,7 @@
  * that a flood of forged requests is no flood of Redis commands. An isolate that ends takes a few seconds of counts along.
  */
 import { logError, nameOfError } from '../log.ts';
-import type { Tallies } from './counters-store.ts';
+import type { SourceCounters } from './counters-store.ts';
 import type { Taken } from './ingest.ts';
 import { REASONS, type Reason } from './rejected.ts';
 import { settingsOf } from './settings.ts';
@@ -38,7 +38,7 @@ export interface Sources {
 /** One command in this time, and from each isolate. */
 const EVERY_MS = 3_000;
 
-export function openSources(sources: ReadonlyMap<string, AnySource>, tallies: Tallies, env: object): Sources {
+export function openSources(sources: ReadonlyMap<string, AnySource>, counters: SourceCounters, env: object): Sources {
   let pending = new Map<string, number>();
   let nextAt = 0;
 
@@ -49,7 +49,7 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, tallies: Ta
     if (counts.size === 0) return;
     pending = new Map();
     try {
-      await tallies.add(counts);
+      await counters.add(counts);
     } catch (error) {
       for (const [field, count] of counts) add(field, count);
       throw error;
@@ -72,7 +72,7 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, tallies: Ta
     async report() {
       if (sources.size === 0) return [];
       await write();
-      const counts = await tallies.read();
+      const counts = await counters.read();
       return [...sources.values()].map((source) =>
         reportOf(source, env, (what) => counts.get(`${source.name} ${what}`) ?? 0),
       );

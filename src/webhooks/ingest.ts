@@ -4,7 +4,7 @@
  */
 
 import type { Enqueued, Receipt } from '../broker/producer.ts';
-import type { Draft } from '../broker/validate.ts';
+import type { MessageInput } from '../broker/validate.ts';
 import { parseRaw, toRaw } from '../message/raw.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { deliveryKey, keptHeaders } from './delivery.ts';
@@ -29,7 +29,7 @@ export interface Ingest {
   env: object;
   queues: ReadonlyMap<string, AnyQueue>;
   /** @throws InvalidMessage, StorageError */
-  enqueue(drafts: Draft[]): Promise<Enqueued>;
+  enqueue(inputs: MessageInput[]): Promise<Enqueued>;
   nowMs: number;
 }
 

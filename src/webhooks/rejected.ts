@@ -10,7 +10,7 @@ export const REASONS = [
   'too_large',
   'aborted', // the sender hung up before the end of the body
   'encoding', // the body is compressed
-  'schema', // of a pulled queue: nobody would check the body by it later
+  'schema', // of a pull queue: nobody would check the body by it later
   'route', // a function threw, or named a queue that is not here, or a message that cannot be
   'storage',
 ] as const;

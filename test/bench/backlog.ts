@@ -44,7 +44,7 @@ interface Backlog {
 
 const body = (n: number) => ({ n, title: `report ${n}`, text: 'x'.repeat(180) }); // about 230 bytes as JSON
 const groupOf = (n: number) => `g${n % GROUPS}`; // message by message: lanes stay equally long, and heads go evenly
-const draft = (n: number) => ({ queue: QUEUE, body: body(n), group: groupOf(n) });
+const input = (n: number) => ({ queue: QUEUE, body: body(n), group: groupOf(n) });
 const middleOf = ({ ids, first }: Backlog) => ids[Math.floor((first + ids.length) / 2)];
 
 interface Call {
@@ -58,7 +58,7 @@ const CALLS: Call[] = [
   {
     name: 'enqueue one',
     async make(b) {
-      const { queue, ...message } = draft(b.ids.length);
+      const { queue, ...message } = input(b.ids.length);
       const { id } = await b.call<{ id: string }>('POST', `/v1/queues/${queue}/messages`, message);
       b.ids.push(id);
       return undefined;
@@ -102,7 +102,7 @@ const CALLS: Call[] = [
     name: `enqueue ${BATCH + 1} at once`,
     async make(b) {
       const from = b.ids.length;
-      const messages = Array.from({ length: BATCH + 1 }, (_, i) => draft(from + i));
+      const messages = Array.from({ length: BATCH + 1 }, (_, i) => input(from + i));
       const answer = await b.call<{ messages: { id: string }[] }>('POST', '/v1/messages', { messages });
       b.ids.push(...answer.messages.map(({ id }) => id));
       return undefined;

@@ -1,8 +1,8 @@
 /** Does Sluice get slower as there is more of something? Drains and single enqueues at each size; the slope is the result. */
 import { openEngine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
-import type { Unnamed } from '../../src/message/envelope.ts';
-import { DRAINED, laneOf } from '../../src/message/lane.ts';
+import type { PreparedMessage } from '../../src/message/envelope.ts';
+import { laneOf, PUSH_POOL } from '../../src/message/lane.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -11,7 +11,7 @@ import { jsonOf, SETTINGS } from './contenders/sluice-settings.ts';
 import { type GrowthLine, quantile, spreadOf } from './figures.ts';
 
 /** What one drain takes where there is as much: as many at each size, put back after it. Fewer are over too soon to be measured. */
-const DRAINED_AT_ONCE = 5_000;
+const DRAIN_AT_ONCE = 5_000;
 const BATCH = 1_000;
 const DAY_MS = 86_400_000;
 const HELD_BY_EACH = 500;
@@ -122,7 +122,7 @@ function pointOf({ size, rates, times, server }: Shard) {
 }
 
 async function openShard({ emulator }: Place, prefix: string, size: number, shape: Shape): Promise<Shard> {
-  const { ready, drained = Math.min(ready, DRAINED_AT_ONCE), queues = 1, groups = 1, leased = 0, delayed = 0 } = shape;
+  const { ready, drained = Math.min(ready, DRAIN_AT_ONCE), queues = 1, groups = 1, leased = 0, delayed = 0 } = shape;
   const names = Array.from({ length: queues }, (_, i) => `q${i}`);
   const env = {
     ...SETTINGS,
@@ -133,16 +133,16 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
   };
   const defined = names.map((name): [string, AnyQueue] => [
     name,
-    defineQueue(name, { requests: 0, handler: () => {} }),
+    defineQueue(name, { subrequests: 0, handler: () => {} }),
   ]);
   const engine = openEngine(env, new Map(defined));
   const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => 60_000 });
   const store = openStore({ runner: scriptRunner({ send }), prefix, queues: engine.queues.values() });
   let next = 0;
-  const message = (delayMs: number): Unnamed => {
+  const message = (delayMs: number): PreparedMessage => {
     const n = next++;
     const lane = laneOf(5, `q${n % queues}`, groups > 1 ? `g${n % groups}` : undefined);
-    return { lane, pool: DRAINED, maxAttempts: 5, delayMs, ttlMs: 0, json: jsonOf(n) };
+    return { lane, pool: PUSH_POOL, maxAttempts: 5, delayMs, ttlMs: 0, json: jsonOf(n) };
   };
   const put = async (count: number, delayMs = 0) => {
     for (let left = count; left > 0; left -= BATCH) {
@@ -183,12 +183,12 @@ async function lease(store: Store, count: number, put: (count: number) => Promis
   for (let left = count; left > 0; left -= HELD_BY_EACH) {
     const want = Math.min(HELD_BY_EACH, left);
     await put(want);
-    await store.exchange({
+    await store.sync({
       lease: `held${left}`,
       leaseMs: DAY_MS,
       held: 0,
       want,
-      pools: [DRAINED],
+      pools: [PUSH_POOL],
       settlements: [],
     });
   }

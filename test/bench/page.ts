@@ -40,7 +40,7 @@ HTTP must ask, or be woken.`;
 
 const BOUNDS = `### Where the time goes
 
-One drain has one exchange in flight, because the count of what its lease holds must be unambiguous: client, emulator and Redis
+One drain has one sync in flight, because the count of what its lease holds must be unambiguous: client, emulator and Redis
 work one after another, and with two cores it waits more than half of the time. Several drains in one process overlap.
 
 Processor time for one message, µs, with four drains in batches of 100, and enqueues of 1,000. Steps, each measured in one run in
@@ -48,18 +48,18 @@ which old and new took turns (medians), so that the second begins with other fig
 
 |  | drain: step 1 | step 2 | enqueue: step 1 | step 2 | step 3, four under way |
 | --- | --- | --- | --- | --- | --- |
-| client (pump or producer, HTTP) | 7.3 → 4.9 | 4.4 → 2.4 | 6.4 → 3.2 | 2.6 → 1.9 | 2.5 → 1.8 |
+| client (loop or producer, HTTP) | 7.3 → 4.9 | 4.4 → 2.4 | 6.4 → 3.2 | 2.6 → 1.9 | 2.5 → 1.8 |
 | emulator | 2.6 → 2.5 | 2.4 → 2.3 | 1.5 → 1.4 | 1.3 → 1.1 | 1.3 → 1.2 |
 | redis-server | 4.8 → 3.6 | 3.5 → 3.3 | 3.2 → 2.9 | 2.6 → 2.6 | 2.6 → 2.5 |
 | together | 14.7 → 11.0 | 10.3 → 8.0 | 11.1 → 7.5 | 6.5 → 5.5 | 6.4 → 5.5 |
 
-Instructions of \`redis-server\` for one message (callgrind; the same at any load): 52,000 before and 34,000 after in an exchange of 100
+Instructions of \`redis-server\` for one message (callgrind; the same at any load): 52,000 before and 34,000 after in a sync of 100
 from one lane, 150,000 and 47,000 from lanes that share the batch, 22,500 and 18,500 in an enqueue of 500.
 
 What did it, first. *Scripts*: no table for each message, plain acks and plain messages in loops of their own, one replacement instead of
 two cuts for each key, header lines read where they say something, few lanes to a batch, whole numbers as scores. *Drain*: a
 handler that returns nothing settles without a promise, what runs is a list instead of a Map, header lines are read once, acks
-of a queue are one run with what they measured added up. *Producer*: a plain message is completed without a promise and without a
+of a queue are one segment with what they measured added up. *Producer*: a plain message is completed without a promise and without a
 schema for options it does not have; settings are compared, not written, to find messages alike.
 
 Then: Node sends through \`undici.request\` instead of \`fetch\`, which was half of the client in a drain
@@ -67,13 +67,13 @@ Then: Node sends through \`undici.request\` instead of \`fetch\`, which was half
 command tells which of the lanes of a batch have more: from a hundred lanes a batch takes 24 commands instead of 50, and 45,000
 instructions for each message instead of 55,000, where one lane has 34,000.
 
-Then bulk enqueue: a suspended function holds all that it names, so that drafts, messages and ids of four batches lived until
+Then bulk enqueue: a suspended function holds all that it names, so that inputs, messages and ids of four batches lived until
 their answers came, and each garbage collection copied them; now they are let go before the request is sent, and plain
 messages of a queue are made from one pattern. Held for a message that is under way: 0.7 KB instead of 1.4. Rate in one run,
 20 rounds in turn: 268,000 → 326,000 a second. The emulator decodes JSON as it comes.
 
-- *What is left in Redis*: its Lua hashes every byte of each text it is given, so that a body costs once in an exchange and twice
-  in an enqueue, 0.45 µs each time; each call makes the script's functions anew, 25 µs an exchange.
+- *What is left in Redis*: its Lua hashes every byte of each text it is given, so that a body costs once in a sync and twice
+  in an enqueue, 0.45 µs each time; each call makes the script's functions anew, 25 µs a sync.
 - *What is left in the client*: its JSON is half of an enqueue and a third of a drain, the system call that sends most of the rest. *In the
   emulator*: node:http and ioredis alone, without our code, are within the noise of it.
 - *Bulk enqueue* is a chain, too: with four batches under way client, emulator and Redis keep two cores nine tenths busy, 5.5 µs a

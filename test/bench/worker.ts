@@ -11,7 +11,7 @@ interface Env {
 let seen: number[] = [];
 
 const work = defineQueue('work', {
-  requests: 0,
+  subrequests: 0,
   // No async function: as the library's, it has nothing to wait for, and a promise for each message costs 0.4 us.
   handler({ body }, { env }: HandlerContext<Env>) {
     const { n, report } = body as { n: number; report?: true };

@@ -7,9 +7,9 @@ import { openEnvelope } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import type { Store } from '../../src/store/store.ts';
-import type { ExchangeAnswer } from '../../src/store/sync.ts';
+import type { SyncAnswer } from '../../src/store/sync.ts';
 import type { History } from './history.ts';
-import { fateOf, keyIn, PULLED_QUEUES, planChained } from './messages.ts';
+import { fateOf, keyIn, PULL_QUEUES, planChained } from './messages.ts';
 import type { Chance } from './random.ts';
 
 export interface ConsumerOptions {
@@ -42,7 +42,7 @@ export async function consume(options: ConsumerOptions): Promise<void> {
   while (!isOver()) {
     const kept = isGood() || chance.happens(1 - KEEPS) ? [] : held.splice(0, held.length >> 1);
     const settlements = held.map((holding) => settlementOf(holding, chance, isGood()));
-    const answer = await exchange(options, lease, kept.length, settlements);
+    const answer = await sync(options, lease, kept.length, settlements);
     const refused = held.filter((_, i) => answer?.statuses[i] === 'refused'); // storage took none of it: it is settled again
     held = [...kept, ...refused, ...(answer?.taken ?? []).map((taken) => receive(options, lease, taken))];
     if (!answer || answer.lost || (!isGood() && chance.happens(FORGETS))) {
@@ -55,18 +55,18 @@ export async function consume(options: ConsumerOptions): Promise<void> {
 }
 
 /** Sent again until it is answered, the same each time: what it settles may be settled by now, and must not count as held. */
-async function exchange(
+async function sync(
   { store, chance, leaseMs, isOver }: ConsumerOptions,
   lease: string,
   held: number,
   settlements: Settlement[],
-): Promise<ExchangeAnswer | undefined> {
-  const first = chance.whole(0, PULLED_QUEUES.length - 1); // each comes first at times: the others' backlog must not starve it
-  const pools = [...PULLED_QUEUES.slice(first), ...PULLED_QUEUES.slice(0, first)];
+): Promise<SyncAnswer | undefined> {
+  const first = chance.whole(0, PULL_QUEUES.length - 1); // each comes first at times: the others' backlog must not starve it
+  const pools = [...PULL_QUEUES.slice(first), ...PULL_QUEUES.slice(0, first)];
   const request = { lease, leaseMs, held, want: chance.whole(1, MOST), pools, settlements };
   while (!isOver()) {
     try {
-      return await store.exchange(request);
+      return await store.sync(request);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       await sleep(IDLE_MS);

@@ -1,14 +1,14 @@
 /**
- * The lease book: from what the exchanges answered, which entries stand in which lease, and which leases lapsed.
+ * The lease book: from what the syncs answered, which entries stand in which lease, and which leases expired.
  *
- * No answer says that a lease lapsed. It shows in the next attempt of what it held being given out, or in what it held
+ * No answer says that a lease expired. It shows in the next attempt of what it held being given out, or in what it held
  * missing from an answer that would have it. The book records with each lapse when the lease was last extended, so that the
  * checker can tell an expired lease from one that was broken. A request that ran late, after its own repeat, says it holds
  * what it does not hold any more: its answer proves nothing, and what it leaves open is not taken for extended.
  */
 import { parseEntry } from '../../src/message/ids.ts';
 import type { History } from './history.ts';
-import type { Exchanged, Seen } from './observed.ts';
+import type { Seen, Synced } from './observed.ts';
 
 export interface LeaseBook {
   see(seen: Seen): void;
@@ -75,7 +75,7 @@ export function keepLeaseBook(history: History): LeaseBook {
   }
 
   /** What came with acks was asked for and answered in one: it is there, or was never begun. */
-  function chain({ chained, at }: Exchanged): void {
+  function chain({ chained, at }: Synced): void {
     if (chained.length === 0) return;
     const request = history.begin(chained.map(({ key }) => key));
     history.record({ what: 'stored', messages: chained, at });
@@ -83,7 +83,7 @@ export function keepLeaseBook(history: History): LeaseBook {
     stored += chained.length;
   }
 
-  function settle({ lease: name, settlements, at }: Exchanged): void {
+  function settle({ lease: name, settlements, at }: Synced): void {
     if (settlements.length === 0) return;
     history.record({ what: 'settled', lease: name, settlements, at });
     const returned: string[] = [];
@@ -98,7 +98,7 @@ export function keepLeaseBook(history: History): LeaseBook {
   }
 
   /** What the answer does not name is what the caller holds, or was swept, or the request ran late. */
-  function findSwept({ lease: name, held: besides, settlements, lost, unseen, taken, at }: Exchanged): void {
+  function findSwept({ lease: name, held: besides, settlements, lost, unseen, taken, at }: Synced): void {
     const lease = leases.get(name);
     if (!lease) return;
     const held = besides + settlements.filter(({ status }) => status === 'refused').length;
@@ -109,7 +109,7 @@ export function keepLeaseBook(history: History): LeaseBook {
   }
 
   /** Where storage refused a part and nothing was taken, nobody can tell whether the lease was extended. */
-  function take({ lease: name, leaseMs, taken, at, refused }: Exchanged): void {
+  function take({ lease: name, leaseMs, taken, at, refused }: Synced): void {
     const fresh = taken.filter((entry) => !has(entry, name));
     for (const entry of fresh) {
       const holder = holders.get(parseEntry(entry).id);

@@ -1,6 +1,6 @@
 /** The messages of a torture run: each with a key that stands in no other, and a body from which the key can be read back. */
 import { isDeepStrictEqual } from 'node:util';
-import type { NewMessage, Unnamed } from '../../src/message/envelope.ts';
+import type { NewMessage, PreparedMessage } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { laneOf } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
@@ -8,10 +8,10 @@ import { policiesOf } from '../../src/queue/limits.ts';
 import type { Chance } from './random.ts';
 
 /** Queues that the Worker does not know: consumers outside pull them. */
-const PULLED = 'torture.pulled';
+const PULL = 'torture.pull';
 export const LIMITED = 'torture.limited';
 export const ORDERED = 'torture.ordered';
-export const PULLED_QUEUES = [PULLED, LIMITED, ORDERED];
+export const PULL_QUEUES = [PULL, LIMITED, ORDERED];
 
 /** How many of LIMITED may be at work. */
 export const LIMIT = 8;
@@ -23,13 +23,13 @@ export const VERSIONS = [
     { name: ORDERED, pool: ORDERED, policy: 'o' },
   ]),
   policiesOf([
-    { name: PULLED, pool: PULLED, policy: 'a=1500 q=3' },
+    { name: PULL, pool: PULL, policy: 'a=1500 q=3' },
     { name: LIMITED, pool: LIMITED, policy: `c=${LIMIT} a=1000` },
     { name: ORDERED, pool: ORDERED, policy: 'o a=2000' },
   ]),
 ];
 
-const DRAINED_QUEUES: Record<string, Priority> = {
+const PUSH_QUEUES: Record<string, Priority> = {
   'confirmation.email': 0,
   'github.security': 1,
   'github.review': 3,
@@ -64,10 +64,10 @@ export function planMessages(chance: Chance): (pulled: boolean) => Planned {
   return (pulled) => {
     count += 1;
     const fate = fateFor(chance.next());
-    const queue = pulled ? pulledQueue(chance) : chance.pick(Object.keys(DRAINED_QUEUES));
+    const queue = pulled ? pickPullQueue(chance) : chance.pick(Object.keys(PUSH_QUEUES));
     const key = `${fate}.${count}`;
     if (queue === ORDERED) return inOrder(key, chance.whole(1, GROUPS));
-    const usual = DRAINED_QUEUES[queue] ?? 5;
+    const usual = PUSH_QUEUES[queue] ?? 5;
     return {
       key,
       queue,
@@ -84,10 +84,10 @@ const GROUPS = 30;
 const LIMITED_SHARE = 0.1;
 const ORDERED_SHARE = 0.15;
 
-function pulledQueue(chance: Chance): string {
+function pickPullQueue(chance: Chance): string {
   const draw = chance.next();
   if (draw < LIMITED_SHARE) return LIMITED;
-  return draw < LIMITED_SHARE + ORDERED_SHARE ? ORDERED : PULLED;
+  return draw < LIMITED_SHARE + ORDERED_SHARE ? ORDERED : PULL;
 }
 
 /** One that dies only by its consumer's word: deaths that nobody sees would blur the order of its group. */
@@ -102,9 +102,9 @@ let chained = 1_000_000_000;
 export function planChained(chance: Chance): NewMessage {
   chained += 1;
   const key = `taken.${chained}`;
-  const [first] = PULLED_QUEUES as [string];
+  const [first] = PULL_QUEUES as [string];
   const anywhere: Planned = { key, queue: first, priority: 5, delayMs: 0, maxAttempts: 20 };
-  return { id: newToken(), ...unnamedOf(chance.happens(0.5) ? inOrder(key, chance.whole(1, GROUPS)) : anywhere) };
+  return { id: newToken(), ...prepareMessage(chance.happens(0.5) ? inOrder(key, chance.whole(1, GROUPS)) : anywhere) };
 }
 
 function fateFor(draw: number): Fate {
@@ -141,8 +141,16 @@ export function requestOf({ key, queue, delayMs, ttlMs, ...options }: Planned): 
 }
 
 /** For the store. */
-export function unnamedOf({ key, queue, priority, group, delayMs, maxAttempts, ttlMs = 0 }: Planned): Unnamed {
+export function prepareMessage({
+  key,
+  queue,
+  priority,
+  group,
+  delayMs,
+  maxAttempts,
+  ttlMs = 0,
+}: Planned): PreparedMessage {
   const json = JSON.stringify({ body: bodyOf(queue, key) });
-  const pool = PULLED_QUEUES.includes(queue) ? queue : '*';
+  const pool = PULL_QUEUES.includes(queue) ? queue : '*';
   return { lane: laneOf(priority, queue, group), pool, maxAttempts, delayMs, ttlMs, json };
 }

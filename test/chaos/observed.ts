@@ -1,18 +1,18 @@
 /** What the checker needs of what the scripts did: the keys in the bodies, and which retries were cut off by a drain's end. */
 
 import type { Observation } from '../../src/dev/emulator/backend.ts';
-import { type Enqueued, type Exchanged as Happened, whatHappened } from '../../src/dev/observe.ts';
+import { type Enqueued, type Synced as Happened, whatHappened } from '../../src/dev/observe.ts';
 import { parseLane } from '../../src/message/lane.ts';
 import type { SettledEntry, StoredMessage } from './history.ts';
 import { keyIn } from './messages.ts';
 
-export type Exchanged = Omit<Happened, 'settlements' | 'chained'> & {
+export type Synced = Omit<Happened, 'settlements' | 'chained'> & {
   settlements: SettledEntry[];
   /** Stored with the acks among them. */
   chained: StoredMessage[];
 };
 
-export type Seen = Exchanged | { what: 'stored'; messages: StoredMessage[]; at: number };
+export type Seen = Synced | { what: 'stored'; messages: StoredMessage[]; at: number };
 
 /** @returns undefined for what changes nothing of interest */
 export function seenIn(observation: Observation): Seen | undefined {

@@ -7,7 +7,7 @@ import { StorageError } from '../../src/errors.ts';
 import { newToken } from '../../src/message/ids.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { History } from './history.ts';
-import { type Planned, requestOf, unnamedOf } from './messages.ts';
+import { type Planned, prepareMessage, requestOf } from './messages.ts';
 import type { Chance } from './random.ts';
 
 /** Sends one request once. @returns how it ended, with the ids; `full`: storage took nothing, and may another time */
@@ -113,7 +113,7 @@ export function throughStore(open: (onUnanswered: () => void) => Store): Send {
         answered = false;
       });
       try {
-        return (await store.enqueue({ messages: messages.map(unnamedOf), token })).ids;
+        return (await store.enqueue({ messages: messages.map(prepareMessage), token })).ids;
       } catch (error) {
         if (error instanceof StorageError) return answered && error.code === 'refused' ? 'full' : 'unanswered';
         throw error;

@@ -13,12 +13,12 @@ export interface Recount {
 
 /**
  * What the store keeps besides messages: requests it would recognise, who is awake, and figures, which their own time removes;
- * and the schedules of the Worker's own app, whose next slot is no leftover.
+ * and the schedules of the Worker's own app, whose next occurrence is no leftover.
  */
 const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules', 'strays']);
 /** Longer than any delay, retry or lease of a run. */
 const LONGEST_WAIT_MS = 10_000;
-const isSlot = (timer: string) => timer.startsWith('s ');
+const isOccurrence = (timer: string) => timer.startsWith('s ');
 
 export async function recount(redis: Redis, root: string): Promise<Recount> {
   const keys = await keysOf(redis, root);
@@ -29,7 +29,7 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
     if (kind === 'm' && !dead.has(name)) leftovers.push(`the envelope of ${name}`);
     else if (kind === 'ready')
       leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
-    else if (['lane', 'lease', 'parked'].includes(kind)) leftovers.push(key);
+    else if (['lane', 'lease', 'blocked'].includes(kind)) leftovers.push(key);
     else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) leftovers.push(key);
   }
   for (const timer of await timersOf(redis, root)) leftovers.push(`timer ${timer}`);
@@ -40,10 +40,10 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
 }
 
 async function timersOf(redis: Redis, root: string): Promise<string[]> {
-  return (await redis.zrange<string[]>(`${root}timers`, 0, -1)).filter((timer) => !isSlot(timer));
+  return (await redis.zrange<string[]>(`${root}timers`, 0, -1)).filter((timer) => !isOccurrence(timer));
 }
 
-/** Without the mark that the next exchange takes away where a queue was resumed. */
+/** Without the mark that the next sync takes away where a queue was resumed. */
 async function lanesIn(redis: Redis, index: string): Promise<string[]> {
   return (await redis.zrange<string[]>(index, 0, -1)).filter((lane) => lane !== '!');
 }
@@ -52,7 +52,7 @@ async function lanesIn(redis: Redis, index: string): Promise<string[]> {
 export async function bringForward(redis: Redis, root: string): Promise<void> {
   const now = Date.now();
   const late = await redis.zrange<string[]>(`${root}timers`, now + LONGEST_WAIT_MS, '+inf', { byScore: true });
-  for (const member of late.filter((timer) => !isSlot(timer))) {
+  for (const member of late.filter((timer) => !isOccurrence(timer))) {
     await redis.zadd(`${root}timers`, { xx: true }, { score: now, member });
   }
 }

@@ -7,14 +7,14 @@ import { startProgress } from '../../examples/demo/progress.ts';
 import { startTicker } from '../../src/dev/cron.ts';
 import type { Observation } from '../../src/dev/emulator/backend.ts';
 import { seededFaults } from '../../src/dev/emulator/faults.ts';
-import { whatWasOperated } from '../../src/dev/observe.ts';
+import { readAdminCall } from '../../src/dev/observe.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { StorageError } from '../../src/errors.ts';
-import { DRAINED } from '../../src/message/lane.ts';
+import { PUSH_POOL } from '../../src/message/lane.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import type { Send } from '../../src/redis/send.ts';
-import { type Operations, openOperations } from '../../src/store/admin.ts';
+import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { judge } from './checker.ts';
 import { consume } from './consumer.ts';
@@ -53,7 +53,7 @@ interface Stage extends Settings {
   redisClient: Redis;
   root: string;
   openStore: (options?: StoreOptions) => Store;
-  operations: Operations;
+  adminStore: AdminStore;
   quotas: Quotas;
   stopFaults: () => void;
 }
@@ -98,7 +98,7 @@ async function main(settings: Settings): Promise<void> {
         quotas.see(observation);
         const seen = seenIn(observation);
         if (seen) book.see(seen);
-        else recordOperation(history, observation);
+        else recordAdminCall(history, observation);
       },
     },
     log: () => {}, // a killed Worker complains
@@ -111,10 +111,10 @@ async function main(settings: Settings): Promise<void> {
     const runner = scriptRunner({ send: onUnanswered ? watched(send, onUnanswered) : send, ...options });
     return openStore({ runner, prefix, policies: VERSIONS[version] });
   };
-  const operations = openOperations({ runner: scriptRunner({ send }), prefix });
+  const adminStore = openAdminStore({ runner: scriptRunner({ send }), prefix });
   try {
     faulty = true;
-    const stage = { ...settings, stack, history, book, redisClient, root, openStore: open, operations, quotas };
+    const stage = { ...settings, stack, history, book, redisClient, root, openStore: open, adminStore, quotas };
     const run = await torture({ ...stage, stopFaults: () => (faulty = false) });
     const report = { ...run, faultsInjected: seeded.counts };
     const figures = figuresOf(report);
@@ -158,8 +158,8 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
     }),
   );
   const sweeping = sweepAtOnce([stage.openStore(), stage.openStore({ version: 1 })], () => phase === 'over');
-  const { operations } = stage;
-  const operating = operate({ operations, history, chance: chance('operator'), isOver: () => phase !== 'faults' });
+  const { adminStore } = stage;
+  const operating = operate({ adminStore, history, chance: chance('operator'), isOver: () => phase !== 'faults' });
   const { hasQuotas } = MIXES[stage.mix];
   const filling = hasQuotas ? stage.quotas.run(() => phase !== 'faults') : undefined;
   await produceAll(stage, lives.url);
@@ -171,7 +171,7 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
   await lives.stop();
   await operating;
   await until(async () => {
-    await resumeAll(operations); // again and again: a pause may be on its way still
+    await resumeAll(adminStore); // again and again: a pause may be on its way still
     await bringForward(redisClient, root);
     return isEmpty(redisClient, root);
   });
@@ -182,8 +182,8 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
 
   progress.say('two sweeps, the audit, and the recount');
   const store = stage.openStore();
-  await store.sweep(DRAINED);
-  await store.sweep(DRAINED);
+  await store.sweep(PUSH_POOL);
+  await store.sweep(PUSH_POOL);
   const auditFindings = await auditAll(store);
   const { dead, leftovers } = await recount(redisClient, root);
   for (const id of dead) history.record({ what: 'outcome', id, outcome: 'dead' });
@@ -214,11 +214,11 @@ async function produceAll({ seed, seconds, messages, stack, history, book, openS
     if (performance.now() > end || begun >= messages) return 'no';
     return book.open() > MOST_OPEN ? 'later' : 'yes';
   };
-  const producer = (name: string, send: Parameters<typeof produce>[0]['send'], pulledShare: number) => {
+  const producer = (name: string, send: Parameters<typeof produce>[0]['send'], pullShare: number) => {
     const chance = chanceFor(seed, name);
     const next = () => {
       begun += 1;
-      return plan(chance.happens(pulledShare));
+      return plan(chance.happens(pullShare));
     };
     return produce({ send, plan: next, history, chance, mayGoOn });
   };
@@ -243,19 +243,19 @@ function watched(send: Send, onUnanswered: () => void): Send {
 async function sweepAtOnce(versions: Store[], isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     await Promise.allSettled(
-      Array.from({ length: SWEEPS_AT_ONCE }, (_, i) => versions[i % versions.length]?.sweep(DRAINED)),
+      Array.from({ length: SWEEPS_AT_ONCE }, (_, i) => versions[i % versions.length]?.sweep(PUSH_POOL)),
     );
     await sleep(TICK_MS / 2);
   }
 }
 
 /** What operators did, when Redis did it. */
-function recordOperation(history: History, observation: Observation): void {
-  const operated = whatWasOperated(observation);
-  if (operated?.what === 'cancelled') history.record({ what: 'outcome', id: operated.id, outcome: 'cancelled' });
-  else if (operated?.what === 'redriven') {
-    for (const id of operated.ids) history.record({ what: 'outcome', id, outcome: 'redriven' });
-  } else if (operated) history.record(operated);
+function recordAdminCall(history: History, observation: Observation): void {
+  const adminCall = readAdminCall(observation);
+  if (adminCall?.what === 'cancelled') history.record({ what: 'outcome', id: adminCall.id, outcome: 'cancelled' });
+  else if (adminCall?.what === 'redriven') {
+    for (const id of adminCall.ids) history.record({ what: 'outcome', id, outcome: 'redriven' });
+  } else if (adminCall) history.record(adminCall);
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -7,7 +7,7 @@ import { newToken } from '../../src/cli/new-token.ts';
 import { type CliOptions, COLUMNS, runCli, runOnTerminal, terminalPresent } from '../support/cli.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
-const admin = newToken({ name: 'admin', scopes: 'enqueue,receive,operate', queues: '*' });
+const admin = newToken({ name: 'admin', scopes: 'enqueue,receive,admin', queues: '*' });
 const sender = newToken({ name: 'sender', scopes: 'enqueue', queues: 'reports' });
 const deployed = deploy({ env: { SLUICE_TOKENS: JSON.stringify([admin.entry, sender.entry]) } });
 
@@ -72,7 +72,7 @@ describe('enqueue', () => {
 
   test('options that only the server can judge, and one that is JSON', async () => {
     const refused = await Promise.all([
-      sluice(['enqueue', 'reports', '1', '--on-death', '{secret']),
+      sluice(['enqueue', 'reports', '1', '--on-failure', '{secret']),
       sluice(['enqueue', 'reports', '1', '--dedup-key', 'k', '--dedup-mode', 'sometimes']),
       sluice(['enqueue', 'webhook.out', '1', '--destination', '{"url": "nowhere"}']),
       sluice(['enqueue', 'webhook.out', '1', '--destination', 'nowhere']),
@@ -83,7 +83,7 @@ describe('enqueue', () => {
       [1, ''],
       [1, ''],
     ]);
-    expect(refused[0]?.err).toBe('error: --on-death is not JSON\n');
+    expect(refused[0]?.err).toBe('error: --on-failure is not JSON\n');
     expect(refused[1]?.err).toMatch(/^ {2}dedup\.mode: /m);
     for (const { err } of refused.slice(2)) expect(err).toMatch(/^ {2}destination.*refused_address/m);
   });
@@ -218,7 +218,7 @@ describe('receive', () => {
       sluice(['receive', 'github.review']),
     ]);
     expect(endless).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--ack') });
-    expect(drained).toMatchObject({ code: 1, out: '', err: expect.stringContaining('not_pulled') });
+    expect(drained).toMatchObject({ code: 1, out: '', err: expect.stringContaining('not_a_pull_queue') });
   });
 });
 
@@ -233,7 +233,7 @@ describe('looking', () => {
       sluice(['queues', 'nowhere']),
     ]);
     expect(table.out).toMatch(/^queue +kind +ready +delayed +leased +dead +oldest +state\n/);
-    expect(table.out).toMatch(/^reports +pulled +1 +0 +0 +0 +\S+ +open$/m);
+    expect(table.out).toMatch(/^reports +pull +1 +0 +0 +0 +\S+ +open$/m);
     expect(one.out).toMatch(/^ {2}priority 2 +1$/m);
     expect(one.out).toMatch(/^rate +100 per 1m30s, set by an operator$/m);
     expect(JSON.parse(json.out).queues).toContainEqual(await report());
@@ -284,7 +284,7 @@ describe('looking', () => {
       sluice(['top', '--count', '1']),
       sluice(['top', '--count', '2', '--interval', '100ms', '--json']),
     ]);
-    expect(text.out.split('\n')[2]).toMatch(/^reports +pulled +1 /);
+    expect(text.out.split('\n')[2]).toMatch(/^reports +pull +1 /);
     const looks = json.out
       .trim()
       .split('\n')
@@ -352,7 +352,7 @@ describe('changing', () => {
     await empty();
   });
 
-  test('bench: a pulled queue is received from, a drained one watched; not one that is in use', async () => {
+  test('bench: a pull queue is received from, a push queue watched; not one that is in use', async () => {
     const pulled = await sluice(['bench', '--queue', 'reports', '--count', '200', '--json']);
     expect(JSON.parse(pulled.out)).toMatchObject({ count: 200, delivery: { waitMs: { p50: expect.any(Number) } } });
     const drained = await sluice(['bench', '--queue', 'github.review', '--count', '50']);
@@ -522,7 +522,7 @@ describe('doctor', () => {
     );
     await empty();
     expect(JSON.parse(json.out)).toMatchObject({ ok: true, findings: expect.any(Array) });
-    expect(limited.out).toMatch(/^ok +token +it may enqueue; it lacks receive, operate$/m);
+    expect(limited.out).toMatch(/^ok +token +it may enqueue; it lacks receive, admin$/m);
     expect(limited.out).toMatch(/^skip +queues /m);
   });
 
@@ -621,7 +621,7 @@ describe('everywhere', () => {
     const env = { SLUICE_TOKEN: sender.token };
     expect(await sluice(['queues'], { env })).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/^error: forbidden: .*operate/),
+      err: expect.stringMatching(/^error: forbidden: .*admin/),
     });
   });
 });

@@ -282,12 +282,8 @@ describe('rules', () => {
     expect(judgeClock(10_000, 20_000, 500)).toMatchObject({ status: 'warn', found: expect.stringContaining('9s') });
     const now = 100_000_000;
     const minutes = (ago: number) => now - ago * 60_000;
-    const cron = (signs: object) => judgeCron({ hasFigures: true, ...signs }, now).status;
-    expect([cron({ hasFigures: false }), cron({}), cron({ uncountedAt: minutes(1) })]).toEqual([
-      'skip',
-      'warn',
-      'warn',
-    ]);
+    const cron = (signs: object) => judgeCron({ hasStats: true, ...signs }, now).status;
+    expect([cron({ hasStats: false }), cron({}), cron({ uncountedAt: minutes(1) })]).toEqual(['skip', 'warn', 'warn']);
     expect([1, 12, 14, 21].map((ago) => cron({ lastSweepAt: minutes(ago) }))).toEqual(['ok', 'ok', 'warn', 'fail']);
     expect([cron({ lastSweepAt: now + 5, overdueAt: minutes(-15) }), cron({ overdueAt: minutes(4) })]).toEqual([
       'ok',
@@ -301,15 +297,15 @@ describe('rules', () => {
     expect(uncountedOf([point(60_000, 5), point(120_000, 0), point(180_000, 1)], 100_000)).toBe(240_000);
     expect(uncountedOf([point(60_000, 5), point(120_000, 0)], 100_000)).toBeUndefined();
     const refused = { status: 403, code: 'forbidden' };
-    expect(judgeScopes({ enqueue: { status: 422, code: 'invalid_message' }, operate: refused })).toMatchObject({
-      found: 'it may enqueue; it lacks operate',
+    expect(judgeScopes({ enqueue: { status: 422, code: 'invalid_message' }, admin: refused })).toMatchObject({
+      found: 'it may enqueue; it lacks admin',
     });
   });
 
   test('the doctor: queues', () => {
     const queue = {
       queue: 'a',
-      kind: 'pulled',
+      kind: 'pull',
       priority: 5,
       attempts: 5,
       timeoutMs: 1,
@@ -345,7 +341,7 @@ describe('rules', () => {
       paused: false,
       complete: false,
     };
-    const queue = { queue: 'a', kind: 'pulled', priority: 5, attempts: 5, timeoutMs: 1, ...counts } as const;
+    const queue = { queue: 'a', kind: 'pull', priority: 5, attempts: 5, timeoutMs: 1, ...counts } as const;
     const [, seen, old] = queueTable(
       [
         { ...queue, oldestComplete: false },
@@ -354,7 +350,7 @@ describe('rules', () => {
       60_001,
       SCREEN,
     ).split('\n');
-    expect(seen?.split(/ {2,}/)).toEqual(['a', 'pulled', '2+', '0+', '1+', '0', '1m+', 'open']);
+    expect(seen?.split(/ {2,}/)).toEqual(['a', 'pull', '2+', '0+', '1+', '0', '1m+', 'open']);
     expect(old?.split(/ {2,}/).slice(-2)).toEqual(['1m', 'not in the code']);
     expect(queueDetail({ ...counts, queue: 'old', kind: 'unknown' }, 60_001, plain)).not.toMatch(
       /priority {2,}|timeout/,
@@ -364,7 +360,7 @@ describe('rules', () => {
   test('tail: nothing changed is nothing said; a queue that is new counts from nothing', () => {
     const queue = {
       queue: 'a',
-      kind: 'pulled',
+      kind: 'pull',
       priority: 5,
       attempts: 5,
       timeoutMs: 1,

@@ -4,11 +4,10 @@ import {
   type ConsumeHandler,
   type ConsumeOptions,
   createClient,
-  Refusal,
-  RetryLater,
+  NonRetriableError,
+  RetryAfterError,
   SluiceError,
 } from '../../src/client/index.ts';
-import { refuse, retryIn } from '../../src/index.ts';
 import { unhandledRejectionsOf } from '../regressions/engines.ts';
 import { deploy, eventually } from '../support/worker.ts';
 import { type Harm, type Seen, type ShakyProxy, startProxy } from './proxy.ts';
@@ -208,7 +207,7 @@ describe('a consumer', () => {
     await eventually('all have begun', () => seen.length === 4);
     harm = () => 'drop-request';
     open();
-    await eventually('two exchanges have failed', () => failures.length >= 2);
+    await eventually('two syncs have failed', () => failures.length >= 2);
     harm = () => undefined;
     await eventually('all are settled', async () => (await left()).leased === 0);
     await consumer.stop();
@@ -233,7 +232,7 @@ describe('a handler that throws', () => {
     const unhandled = await unhandledRejectionsOf(async () => {
       consumer = consume(
         () => {
-          throw retryIn('1h', 'busy');
+          throw new RetryAfterError('1h', 'busy');
         },
         {
           onError: () => {
@@ -244,7 +243,7 @@ describe('a handler that throws', () => {
       await expect(consumer.ended).rejects.toThrow('the monitoring is away');
     });
     expect(unhandled).toEqual([]);
-    expect(await state(id)).toMatchObject({ is: 'delayed', failures: ['RetryLater: busy'] });
+    expect(await state(id)).toMatchObject({ is: 'delayed', failures: ['RetryAfterError: busy'] });
   });
 
   test('has its message tried again, and then made a dead letter, with the reasons', async () => {
@@ -252,19 +251,19 @@ describe('a handler that throws', () => {
     const told: [number, string][] = [];
     const consumer = consume(
       ({ attempt }) => {
-        if (attempt === 1) throw new RetryLater(20, 'busy');
-        if (attempt === 2) throw retryIn(30, 'busy still');
+        if (attempt === 1) throw new RetryAfterError(20, 'busy');
+        if (attempt === 2) throw new RetryAfterError(30, 'busy still');
         throw new RangeError(`no ${'x'.repeat(1_000)}`);
       },
       { onError: (error, message) => told.push([message?.attempt ?? 0, (error as Error).name]) },
     );
     await eventually('it is dead', async () => (await left()).dead === 1);
     await consumer.stop();
-    expect(told).toEqual([[1, 'RetryLater'], [2, 'RetryLater'], [3, 'RangeError']]); // biome-ignore format: pairs
+    expect(told).toEqual([[1, 'RetryAfterError'], [2, 'RetryAfterError'], [3, 'RangeError']]); // biome-ignore format: pairs
     expect(await state(id)).toEqual({
       is: 'dead',
       attempt: 3,
-      failures: ['RetryLater: busy', 'RetryLater: busy still', expect.stringMatching(/^RangeError: no xxx/)],
+      failures: ['RetryAfterError: busy', 'RetryAfterError: busy still', expect.stringMatching(/^RangeError: no xxx/)],
     });
   });
 
@@ -281,12 +280,12 @@ describe('a handler that throws', () => {
   test('a refusal is a dead letter at once, ours and that of Sluice', async () => {
     const [first = '', second = ''] = await enqueue(2);
     const consumer = consume(({ id }) => {
-      throw id === first ? new Refusal('no such customer') : refuse('nor here');
+      throw id === first ? new NonRetriableError('no such customer') : new NonRetriableError('nor here');
     });
     await eventually('both are dead', async () => (await left()).dead === 2);
     await consumer.stop();
-    expect(await state(first)).toEqual({ is: 'dead', attempt: 1, failures: ['Refusal: no such customer'] });
-    expect(await state(second)).toEqual({ is: 'dead', attempt: 1, failures: ['Refusal: nor here'] });
+    expect(await state(first)).toEqual({ is: 'dead', attempt: 1, failures: ['NonRetriableError: no such customer'] });
+    expect(await state(second)).toEqual({ is: 'dead', attempt: 1, failures: ['NonRetriableError: nor here'] });
   });
 });
 
@@ -370,7 +369,7 @@ describe('the end', () => {
 
   test.each([
     ['a queue that is not there', 'nowhere', undefined, 404, 'unknown_queue'],
-    ['a queue that is drained', 'github.activity', undefined, 409, 'not_pulled'],
+    ['a push queue', 'github.activity', undefined, 409, 'not_a_pull_queue'],
     ['a token that is not known', 'reports', 'wrong', 401, 'unauthorized'],
   ])('comes with an error for %s', async (_, queue, token = deployed().stack.token, status, code) => {
     const { signal } = new AbortController();

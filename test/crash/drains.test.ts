@@ -113,7 +113,7 @@ test('CR7 Backend down and up, 20 times: the next tick drains', async () => {
   await worker.kill();
 }, 60_000);
 
-test('SC6 Acks that all fail: no exchange behind the first gets through, twice: leases lapse, messages go out again, none stays leased', async () => {
+test('SC6 Acks that all fail: no sync behind the first gets through, twice: leases expire, messages go out again, none stays leased', async () => {
   const story = stage.story('deaf', { SLUICE_REDIS_TIMEOUT_MS: '200', SLUICE_DRAIN_MS: '2000' });
   const ids = await story.enqueue(10);
   const worker = await story.startWorker();

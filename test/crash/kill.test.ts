@@ -82,7 +82,7 @@ async function dieInDrain(n: number, fault: Fault): Promise<boolean> {
 }
 
 test.each(deaths)(
-  'CR1 Mid-batch, LR2 Receive, LR3 Exchange: killed at each storage call of a drain, %s',
+  'CR1 Mid-batch, LR2 Receive, LR3 Sync: killed at each storage call of a drain, %s',
   async (name, fault) => {
     const points = await enumerate((n) => dieInDrain(n, fault));
     console.log(`CR1: a drain was killed at each of its ${points} storage calls, ${name}`);

@@ -1,7 +1,7 @@
-// Consumers that come back after their lease lapsed, and sweeps that meet them: every order of the calls.
+// Consumers that come back after their lease expired, and sweeps that meet them: every order of the calls.
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/store/encode-settlements.ts';
-import type { ExchangeAnswer } from '../../src/store/sync.ts';
+import type { SyncAnswer } from '../../src/store/sync.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 import { deliverAll, idOf } from '../support/settling.ts';
 
@@ -11,14 +11,14 @@ const LEASE_MS = 30_000;
 const lapses: [string, (b: Bench) => Promise<unknown>][] = [
   ['no sweep', async () => {}],
   ['a sweep', (b) => b.store.sweep('*')],
-  ['another exchange', (b) => b.exchange({ lease: 'passing', want: 0 })],
+  ['another sync', (b) => b.sync({ lease: 'passing', want: 0 })],
   ['two sweeps at once', (b) => Promise.all([b.store.sweep('*'), b.store.sweep('*')])],
-  ['a sweep and an exchange at once', (b) => Promise.all([b.store.sweep('*'), b.exchange({ lease: 'passing' })])],
+  ['a sweep and a sync at once', (b) => Promise.all([b.store.sweep('*'), b.sync({ lease: 'passing' })])],
 ];
 
 const settleB = async (b: Bench, outcome: Outcome) => {
   const [entry = ''] = await b.take(1, 'B');
-  await b.exchange({ lease: 'B', settlements: [{ entry, outcome, delayMs: 1_000 }] });
+  await b.sync({ lease: 'B', settlements: [{ entry, outcome, delayMs: 1_000 }] });
 };
 
 const others: [string, (b: Bench) => Promise<unknown>][] = [
@@ -37,18 +37,18 @@ const others: [string, (b: Bench) => Promise<unknown>][] = [
   ],
 ];
 
-const returns: [string, (b: Bench, entry: string) => Promise<ExchangeAnswer>][] = [
+const returns: [string, (b: Bench, entry: string) => Promise<SyncAnswer>][] = [
   ...(['ack', 'retry', 'dead', 'release'] as const).map(
-    (outcome): [string, (b: Bench, entry: string) => Promise<ExchangeAnswer>] => [
+    (outcome): [string, (b: Bench, entry: string) => Promise<SyncAnswer>] => [
       outcome,
       (b, entry) =>
-        b.exchange({
+        b.sync({
           lease: 'A',
           settlements: [{ entry, outcome, delayMs: 500, failure: { kind: 'failed', text: 'late' } }],
         }),
     ],
   ),
-  ['extend', (b) => b.exchange({ lease: 'A', held: 1 })],
+  ['extend', (b) => b.sync({ lease: 'A', held: 1 })],
 ];
 
 onEachRedis(
@@ -56,7 +56,7 @@ onEachRedis(
   (bench) => {
     let counted = 0;
     for (const [lapse, lapses_] of lapses) {
-      test(`SC1 Fence, SC2 No resurrection, SC4 Extension is fenced too, SW1 Against an ack: its lease lapsed, ${lapse}, whatever B did and A does`, async () => {
+      test(`SC1 Fence, SC2 No resurrection, SC4 Extension is fenced too, SW1 Against an ack: its lease expired, ${lapse}, whatever B did and A does`, async () => {
         for (const [other, does] of others) {
           for (const [late, comesBack] of returns) {
             const story = `${lapse}, ${other}, then A: ${late}`;
@@ -65,7 +65,7 @@ onEachRedis(
             const [entry = ''] = await b.take(1, 'A');
             b.now += LEASE_MS;
             await lapses_(b);
-            // Before any sweep B's exchange is the first to see that the lease is over.
+            // Before any sweep B's sync is the first to see that the lease is over.
             await does(b);
             const fired = !(await b.shard()).leases.A;
             const before = await b.shard();
@@ -93,7 +93,7 @@ onEachRedis(
       });
     }
 
-    const told = ({ lost, statuses }: ExchangeAnswer) => (lost ? 'lost' : statuses.join());
+    const told = ({ lost, statuses }: SyncAnswer) => (lost ? 'lost' : statuses.join());
 
     test('SC5 Busy consumer: blocked for three leases, its first ack is refused, and the history shows the lapse', async () => {
       const b = bench();
@@ -103,14 +103,14 @@ onEachRedis(
         b.now += LEASE_MS;
         expect(await b.take(1, `B${attempt}`)).toEqual([`${attempt}.${id}`]);
       }
-      expect((await b.exchange({ lease: 'A', settlements: [{ entry, outcome: 'ack' }] })).statuses).toEqual(['stale']);
+      expect((await b.sync({ lease: 'A', settlements: [{ entry, outcome: 'ack' }] })).statuses).toEqual(['stale']);
       const history = (await b.shard()).failures[id]?.split('\n').map((line) => line.split(' ').slice(0, 3));
       expect(history?.map(([attempt, , kind]) => [attempt, kind])).toEqual([
-        ['1', 'lapsed'],
-        ['2', 'lapsed'],
+        ['1', 'lease_expired'],
+        ['2', 'lease_expired'],
       ]);
       const settlements = [{ entry: `3.${id}`, outcome: 'ack' as const }];
-      expect((await b.exchange({ lease: 'B3', settlements })).statuses).toEqual(['acked']);
+      expect((await b.sync({ lease: 'B3', settlements })).statuses).toEqual(['acked']);
     });
 
     test('SW1 Against an ack: sweeps and late acks of the same leases at once: each entry goes one way only', async () => {
@@ -119,7 +119,7 @@ onEachRedis(
       const held = await Promise.all(Array.from({ length: 40 }, (_, i) => b.take(5, `lease${i}`)));
       b.now += LEASE_MS;
       const acks = held.map((entries, i) =>
-        b.exchange({ lease: `lease${i}`, settlements: entries.map((entry) => ({ entry, outcome: 'ack' as const })) }),
+        b.sync({ lease: `lease${i}`, settlements: entries.map((entry) => ({ entry, outcome: 'ack' as const })) }),
       );
       const sweeps = Array.from({ length: 20 }, () => b.store.sweep('*', { limit: 20 }));
       const [answers, swept] = await Promise.all([Promise.all(acks), Promise.all(sweeps)]);
@@ -131,15 +131,13 @@ onEachRedis(
       expect(requeued).toBeLessThanOrEqual(given.size);
     });
 
-    test('SW2 Twenty at once: sweeps and exchanges of others together requeue each entry once, one attempt later', async () => {
+    test('SW2 Twenty at once: sweeps and syncs of others together requeue each entry once, one attempt later', async () => {
       const b = bench();
       const ids = await b.enqueue(...Array.from({ length: 1_000 }, (_, n) => b.message('mail', n)));
       for (let i = 0; i < 20; i++) await b.take(50, `lease${i}`);
       b.now += LEASE_MS;
       await Promise.all(
-        Array.from({ length: 20 }, (_, i) =>
-          i % 2 ? b.store.sweep('*', { limit: 100 }) : b.exchange({ lease: `p${i}` }),
-        ),
+        Array.from({ length: 20 }, (_, i) => (i % 2 ? b.store.sweep('*', { limit: 100 }) : b.sync({ lease: `p${i}` }))),
       );
       while ((await b.store.sweep('*')).fired > 0);
       expect((await b.shard()).lanes['5:mail']?.toSorted()).toEqual(ids.map((id) => `2.${id}`).toSorted());
@@ -157,7 +155,7 @@ onEachRedis(
           more = entries.length > 0 && !entries.some((entry) => idOf(entry) === poison);
           if (!more && entries.length > 0) crashes += 1; // what it took with the poison lapses with it
           const settlements = more ? entries.map((entry) => ({ entry, outcome: 'ack' as const })) : [];
-          if (more) await b.exchange({ lease: `c${consumer}`, settlements });
+          if (more) await b.sync({ lease: `c${consumer}`, settlements });
           for (const entry of more ? entries : []) delivered.set(idOf(entry), Number(entry.split('.')[0]));
         }
         b.now += LEASE_MS;
@@ -167,10 +165,10 @@ onEachRedis(
       expect(Math.max(...delivered.values())).toBeLessThanOrEqual(5);
       const { dead, failures } = await b.shard();
       expect(Object.keys(dead.mail ?? {})).toEqual([`4.${poison}`]);
-      expect(failures[poison]?.split('\n').map((line) => line.split(' ')[2])).toEqual(Array(4).fill('lapsed'));
+      expect(failures[poison]?.split('\n').map((line) => line.split(' ')[2])).toEqual(Array(4).fill('lease_expired'));
     });
 
-    test('SC6 Acks that all fail: every lease lapses, the message goes out again, and its last lapse is a dead letter', async () => {
+    test('SC6 Acks that all fail: every lease expires, the message goes out again, and its last lapse is a dead letter', async () => {
       const b = bench();
       const [id = ''] = await b.enqueue(b.message('mail', 1, { maxAttempts: 3 }));
       const given: string[] = [];

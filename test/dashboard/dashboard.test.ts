@@ -13,7 +13,7 @@ import { deploy, eventually } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const TOKENS = [
-  { name: 'operator', sha256: sha256('operator'), scopes: ['enqueue', 'receive', 'operate'] },
+  { name: 'operator', sha256: sha256('operator'), scopes: ['enqueue', 'receive', 'admin'] },
   { name: 'producer', sha256: sha256('producer'), scopes: ['enqueue'] },
 ];
 const deployed = deploy({
@@ -131,14 +131,14 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
   const inDialog = (name: string) => page.getByRole('dialog').getByRole('button', { name }).click();
 
   describe('signing in', () => {
-    test('a wrong token, and one that may not operate, are refused and say why', async () => {
+    test('a wrong token, and one that may not administer, are refused and say why', async () => {
       const context = await browser().newContext();
       const stranger = await context.newPage();
       await stranger.goto(url());
       await signIn(stranger, 'wrong');
       await stranger.waitForSelector('[role=alert]:text("does not know that token")');
       await signIn(stranger, 'producer');
-      await stranger.waitForSelector('[role=alert]:text("may not operate")');
+      await stranger.waitForSelector('[role=alert]:text("may not administer")');
       expect(await context.cookies()).toEqual([]);
       await context.close();
     });

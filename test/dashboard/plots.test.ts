@@ -1,8 +1,8 @@
-// What plots and figures say, in a real browser: of steps that are over, where there is nothing, and of one queue.
+// What plots and counters say, in a real browser: of steps that are over, where there is nothing, and of one queue.
 import type { Page } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { COUNTS, DURATIONS } from '../../src/dashboard/measures.ts';
-import type { StatsFigures, StatsReport } from '../../src/stats/stats.ts';
+import type { StatsCounters, StatsReport } from '../../src/stats/stats.ts';
 import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
 import { signedIn } from '../support/dashboard.ts';
 import { deploy, eventually } from '../support/worker.ts';
@@ -11,12 +11,12 @@ const deployed = deploy();
 const browser = openBrowser();
 
 const NONE = { p50: null, p95: null, p99: null };
-const NOTHING: StatsFigures = {
+const NOTHING: StatsCounters = {
   acked: 0,
   retried: 0,
   dead: 0,
   released: 0,
-  lapsed: 0,
+  leaseExpired: 0,
   discarded: 0,
   waitMs: NONE,
   runMs: NONE,
@@ -25,7 +25,7 @@ const MINUTE_MS = 60_000;
 const NOON = Date.UTC(2026, 6, 1, 12);
 
 /** @param steps the present one last, at whose beginning `now` is */
-function report(steps: Partial<StatsFigures>[], stepMs = MINUTE_MS): StatsReport {
+function report(steps: Partial<StatsCounters>[], stepMs = MINUTE_MS): StatsReport {
   const points = steps.map((step, i) => ({ ...NOTHING, ...step, at: NOON - (steps.length - 1 - i) * stepMs }));
   return { now: NOON + 2_000, stepMs, lastSweepAt: NOON, points, total: { ...NOTHING, acked: 1 } };
 }
@@ -90,10 +90,10 @@ describe.skipIf(!browserPresent)('plots', () => {
     ['1h', 60, MINUTE_MS, '640 in the last full minute'],
     ['24h', 144, 10 * MINUTE_MS, '640 in the last full 10 min'],
   ])('over %s a step that has just begun is no fall', async (range, count, stepMs, now) => {
-    const figures = { acked: 640, waitMs: { p50: 5, p95: 10, p99: 20 } };
-    const steps = Array.from({ length: count - 1 }, () => figures);
+    const counters = { acked: 640, waitMs: { p50: 5, p95: 10, p99: 20 } };
+    const steps = Array.from({ length: count - 1 }, () => counters);
     const pictures: string[] = [];
-    for (const present of [{ ...figures, acked: 640 }, { acked: 9 }]) {
+    for (const present of [{ ...counters, acked: 640 }, { acked: 9 }]) {
       await show(`#/?range=${range}`, report([...steps, present], stepMs));
       await page.waitForSelector(`small:text-is("${now}")`);
       const perMinute = (640 * MINUTE_MS) / stepMs;
@@ -152,16 +152,16 @@ describe.skipIf(!browserPresent)('plots', () => {
     expect(new Set(boxes.map((box) => Math.round(box?.width ?? 0))).size).toBe(1);
   });
 
-  test("a queue's page has its own figures", async () => {
+  test("a queue's page has its own counters", async () => {
     const asked: string[] = [];
     page.on('request', (request) => asked.push(request.url()));
     const times = { waitMs: { p50: 5, p95: 10, p99: 20 }, runMs: { p50: 1, p95: 2_000, p99: 3_000 } };
     await show(
       '#/queues/confirmation.email',
-      report([{}, { ...times, acked: 12, retried: 3, dead: 2, lapsed: 1 }, {}]),
+      report([{}, { ...times, acked: 12, retried: 3, dead: 2, leaseExpired: 1 }, {}]),
     );
     expect(await legend('Acked a minute')).toBe('acked 12');
-    expect(await legend('Failed a minute')).toBe('retried 3 dead 2 lapsed 1');
+    expect(await legend('Failed a minute')).toBe('retried 3 dead 2 lease expired 1');
     expect(await legend('Wait')).toBe('p50 5 ms p95 10 ms');
     expect(await legend('Run')).toBe('p50 1 ms p95 2 s');
     expect(asked.some((url) => url.includes('/v1/stats?queue=confirmation.email&range=1h'))).toBe(true);
@@ -180,7 +180,7 @@ describe.skipIf(!browserPresent)('plots', () => {
     await page.route('**/v1/queues?*', async (route) => {
       expect(new URL(route.request().url()).searchParams.get('recent')).toBe('true');
       requests++;
-      const { queues } = (await (await route.fetch()).json()) as { queues: { queue: string; recent: StatsFigures }[] };
+      const { queues } = (await (await route.fetch()).json()) as { queues: { queue: string; recent: StatsCounters }[] };
       for (const queue of queues) expect(queue.recent).toEqual(NOTHING);
       await route.fulfill({ json: { queues: queues.map((queue) => ({ ...queue, recent })) } });
     });

@@ -57,7 +57,7 @@ onEachRedis(
         { destination: `${good.url}/inside` },
       ]);
       await engineOn(bench(), [out], {}).drain(2_000);
-      const { state, failures } = await engineOn(bench(), [out]).operator.message(id);
+      const { state, failures } = await engineOn(bench(), [out]).admin.message(id);
       expect([state, failures]).toEqual(['dead', [expect.objectContaining({ kind: 'refused', attempt: 1 })]]);
       expect(failures[0]?.text).toContain('must begin with https://');
       expect(good.arrived.filter(({ path }) => path === '/inside')).toEqual([]);
@@ -85,7 +85,7 @@ onEachRedis(
         const engine = engineOn(bench(), [signed], { ...LOCAL, ...bindings });
         const [id = ''] = await enqueue(bench(), engine, 'out', [{ destination: `${good.url}/unsigned` }]);
         await engine.drain(1_000);
-        expect(await engine.operator.message(id)).toMatchObject({ state: 'delayed', attempt: 1, failures: [] });
+        expect(await engine.admin.message(id)).toMatchObject({ state: 'delayed', attempt: 1, failures: [] });
         const missing = Object.keys({ A: '', B: '' }).filter((name) => name === 'A' || !(name in bindings));
         expect(await engine.inspector.queues([...engine.queues.values()])).toMatchObject([{ missingSecrets: missing }]);
         expect(good.arrived.filter(({ path }) => path === '/unsigned')).toEqual([]);
@@ -128,7 +128,7 @@ onEachRedis(
       );
       expect(await engine.drain(2_000)).toMatchObject({ acked: 1, retried: 1, dead: 1, ended: 'idle' });
       bench().alive.delete(other);
-      const { state, failures } = await engine.operator.message(id);
+      const { state, failures } = await engine.admin.message(id);
       expect([state, failures.length]).toEqual(['dead', 2]);
       await new Promise((resolve) => troubled.close(resolve));
     });
@@ -184,7 +184,7 @@ onEachRedis(
       );
       const report = await engine.drain(400);
       const state = async () =>
-        (await engine.operator.destinations('0')).destinations.map(({ state, failures }) => ({ state, failures }));
+        (await engine.admin.destinations('0')).destinations.map(({ state, failures }) => ({ state, failures }));
       expect(report.acked).toBeLessThan(5);
       const sentAtFirst = good.arrived.length;
       expect(sentAtFirst).toBeLessThanOrEqual(3 + 2); // two at a time: the others of the moment may end after the third

@@ -14,7 +14,7 @@ function deployment(b: Bench, heavy: number) {
   const used = { handlers: 0 };
   const queue = (name: string, requests: number) =>
     defineQueue(name, {
-      requests,
+      subrequests: requests,
       handler: ({ id }) => {
         seen.push({ id, queue: name });
         used.handlers += requests;

@@ -1,4 +1,4 @@
-// A handler whose message is cancelled hears of it by its signal, at the next exchange of its drain.
+// A handler whose message is cancelled hears of it by its signal, at the next sync of its drain.
 import { expect, test } from 'vitest';
 import { defineQueue } from '../../src/index.ts';
 import { acked, engineOn, enqueueNow } from '../regressions/engines.ts';
@@ -27,7 +27,7 @@ onEachRedis(
       const { ids } = await enqueueNow(b, b.message('work', 'one'), b.message('work', 'other'));
       const draining = engine.drain(10_000);
       await begun.promise;
-      expect(await engine.operator.cancel(ids[0] ?? '')).toBe('leased');
+      expect(await engine.admin.cancel(ids[0] ?? '')).toBe('leased');
       expect(await draining).toMatchObject({ delivered: 2, retried: 0, dead: 0, leasesLost: 0 });
       expect(reasons).toEqual(['the message was cancelled']);
       acked(b, ids);

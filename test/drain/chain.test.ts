@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTyp
 import * as z from 'zod';
 import { openChain } from '../../src/delivery/transaction.ts';
 import type { FaultKind } from '../../src/dev/emulator/faults.ts';
-import { defineQueue, type Handler, type HandlerContext, refuse } from '../../src/index.ts';
+import { defineQueue, type Handler, type HandlerContext, NonRetriableError } from '../../src/index.ts';
 import { constant } from '../../src/queue/backoff.ts';
 import { acked, engineOn, enqueueNow, pause, unhandledRejectionsOf } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
@@ -94,7 +94,7 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
   const HANGS = new Promise<never>(() => {});
   test.each<[string, (context: HandlerContext) => unknown, object]>([
     ['throws', () => Promise.reject(new Error('no luck')), { retried: 1 }],
-    ['refuses', () => Promise.reject(refuse('never')), { dead: 1 }],
+    ['refuses', () => Promise.reject(new NonRetriableError('never')), { dead: 1 }],
     ['times out', () => HANGS, { retried: 1 }],
   ])('is not stored where the handler %s', async (_, end, report) => {
     const { got, next, engine } = deployment(

@@ -21,7 +21,7 @@ onEachRedis(
       const ends = new Map<string, () => void>();
       const queues = Object.entries(plan).map(([name, [requests, priority]]) =>
         defineQueue(name, {
-          requests,
+          subrequests: requests,
           priority,
           handler: ({ body }) =>
             new Promise<void>((resolve) => {

@@ -10,9 +10,9 @@ import {
   defineQueue,
   type HandlerContext,
   type Message,
+  NonRetriableError,
   type QueueOptions,
-  refuse,
-  retryIn,
+  RetryAfterError,
 } from '../../src/index.ts';
 import { constant } from '../../src/queue/backoff.ts';
 import { policiesOf } from '../../src/queue/limits.ts';
@@ -56,14 +56,14 @@ const acked = (bench: Bench, ids: string[]) => {
   for (const id of ids) bench.alive.delete(id);
 };
 
-/** A store whose exchanges are counted. */
+/** A store whose syncs are counted. */
 function counted(store: Store) {
-  const counts = { exchanges: 0 };
-  const exchange: Store['exchange'] = (request) => {
-    counts.exchanges += 1;
-    return store.exchange(request);
+  const counts = { syncs: 0 };
+  const sync: Store['sync'] = (request) => {
+    counts.syncs += 1;
+    return store.sync(request);
   };
-  return { store: { ...store, exchange }, counts };
+  return { store: { ...store, sync }, counts };
 }
 
 onEachRedis('a drain', (bench) => {
@@ -204,13 +204,13 @@ onEachRedis('a drain', (bench) => {
     const [later] = await enqueue(b, 1, { json: '{"body":"later"}' });
     const [never] = await enqueue(b, 1, { json: '{"body":"never"}' });
     const handler: QueueOptions['handler'] = ({ body }) => {
-      throw body === 'later' ? retryIn('1h', 'busy') : refuse('no such customer');
+      throw body === 'later' ? new RetryAfterError('1h', 'busy') : new NonRetriableError('no such customer');
     };
     expect(await start(b, [queue(handler)])).toMatchObject({ retried: 1, dead: 1 });
     const shard = await b.shard();
     const due = shard.timers[`m * 5:work 2.${later}`] ?? 0;
     expect(Math.abs(due - Date.now() - 3_600_000)).toBeLessThan(5_000);
-    expect(shard.failures[never ?? '']).toMatch(/ refused Refusal: no such customer$/);
+    expect(shard.failures[never ?? '']).toMatch(/ refused NonRetriableError: no such customer$/);
   });
 
   test('a body that no longer matches the schema is a dead letter; one that does arrives as the schema gives it out', async () => {
@@ -228,16 +228,16 @@ onEachRedis('a drain', (bench) => {
     expect((await b.shard()).failures[bad ?? '']).toMatch(/ refused .*does not match the schema/);
   });
 
-  test('what a handler returns is kept where the message has a retention, or null where it cannot be JSON', async () => {
+  test('what a handler returns is kept where the message has a resultTtl, or null where it cannot be JSON', async () => {
     const b = bench();
     const deep = JSON.parse('['.repeat(1_001) + ']'.repeat(1_001)) as unknown; // whoever reads it might not write it again
     const results: unknown[] = [{ sent: 1 }, undefined, 1n, deep];
     const ids: string[] = [];
     for (const [i] of results.entries())
-      ids.push(...(await enqueue(b, 1, { retentionMs: 60_000, json: `{"body":${i}}` })));
+      ids.push(...(await enqueue(b, 1, { resultTtlMs: 60_000, json: `{"body":${i}}` })));
     await start(b, [queue(({ body }) => results[Number(body)])]);
     acked(b, ids);
-    const kept = await Promise.all(ids.map((id) => b.operations().look(id)));
+    const kept = await Promise.all(ids.map((id) => b.adminStore().look(id)));
     expect(kept.map(({ result }) => result?.json)).toEqual(['{"sent":1}', 'null', 'null', 'null']);
   });
 
@@ -283,7 +283,7 @@ onEachRedis('a drain', (bench) => {
     const { store, counts } = counted(b.openStore());
     await start(b, [queue(() => {})], { store });
     acked(b, ids);
-    expect(counts.exchanges).toBeLessThanOrEqual(20);
+    expect(counts.syncs).toBeLessThanOrEqual(20);
   });
 
   test('slow handlers hold few messages back from other drains', async () => {
@@ -291,23 +291,23 @@ onEachRedis('a drain', (bench) => {
     const ids = await enqueue(b, 60);
     let held = 0;
     const store = b.openStore();
-    const exchange: Store['exchange'] = async (request) => {
-      const answer = await store.exchange(request);
+    const sync: Store['sync'] = async (request) => {
+      const answer = await store.sync(request);
       held = Math.max(held, request.held + answer.taken.length);
       return answer;
     };
-    await start(b, [queue(() => new Promise((resolve) => setTimeout(resolve, 60)))], { store: { ...store, exchange } });
+    await start(b, [queue(() => new Promise((resolve) => setTimeout(resolve, 60)))], { store: { ...store, sync } });
     acked(b, ids);
     expect(held).toBeLessThanOrEqual(15);
   });
 
-  test('a lone message needs two exchanges, and is acked without waiting for company', async () => {
+  test('a lone message needs two syncs, and is acked without waiting for company', async () => {
     const b = bench();
     const ids = await enqueue(b, 1);
     const { store, counts } = counted(b.openStore());
     expect(await start(b, [queue(() => {})], { store })).toMatchObject({ acked: 1, ended: 'idle' });
     acked(b, ids);
-    expect(counts.exchanges).toBe(2);
+    expect(counts.syncs).toBe(2);
   });
 
   test('a slow handler keeps its lease by heartbeats', async () => {
@@ -364,7 +364,7 @@ onEachRedis('a drain', (bench) => {
     acked(b, ids);
     expect(report).toMatchObject({ acked: 1, ended: 'idle' });
     expect(at - before).toBeGreaterThanOrEqual(400);
-    expect(counts.exchanges).toBeLessThanOrEqual(4);
+    expect(counts.syncs).toBeLessThanOrEqual(4);
   });
 
   test('it does not wait for a timer that its budget does not reach', async () => {
@@ -393,9 +393,9 @@ onEachRedis('the budget of a drain', (bench) => {
     let handled = 0;
     const budget = openBudget({ ...PLENTY, requests: 45 }, Date.now);
     const seen: string[] = [];
-    const exchange: Store['exchange'] = (request) => {
+    const sync: Store['sync'] = (request) => {
       budget.onRequest();
-      return store.exchange(request);
+      return store.sync(request);
     };
     await start(
       b,
@@ -405,10 +405,10 @@ onEachRedis('the budget of a drain', (bench) => {
           seen.push(id);
         }),
       ],
-      { store: { ...store, exchange }, budget },
+      { store: { ...store, sync }, budget },
     );
     acked(b, seen);
-    expect(handled + counts.exchanges).toBeLessThanOrEqual(45);
+    expect(handled + counts.syncs).toBeLessThanOrEqual(45);
     expect(handled).toBeGreaterThanOrEqual(25);
     expect((await b.shard()).leases).toEqual({});
   });

@@ -137,7 +137,7 @@ onEachRedis(
       const seen: { id: string; body: unknown; attempt: number; at: number }[] = [];
       const { promise, resolve: release } = Promise.withResolvers<void>();
       const jobs = defineQueue('jobs', {
-        requests: 0,
+        subrequests: 0,
         ...options,
         handler: async ({ id, body, attempt }) => {
           seen.push({ id, body, attempt, at: Date.now() });

@@ -18,7 +18,7 @@ onEachRedis(
     test('has the drain look that sleeps for a timer', async () => {
       const b = bench();
       const seen: unknown[] = [];
-      const queue = defineQueue('jobs', { requests: 0, handler: ({ body }) => void seen.push(body) });
+      const queue = defineQueue('jobs', { subrequests: 0, handler: ({ body }) => void seen.push(body) });
       const deployed = deploymentOn(b, [queue]);
       const producer = deployed.sluice.producer(deployed.env, deployed.context);
       b.alive.add((await producer.enqueue(queue, 'later', { delay: '2s' })).id);
@@ -37,7 +37,7 @@ onEachRedis(
       const seen: string[] = [];
       const { promise, resolve: release } = Promise.withResolvers<void>();
       const queue = defineQueue('jobs', {
-        requests: 0,
+        subrequests: 0,
         handler: async ({ id, body }) => {
           seen.push(id);
           if (body === 'slow') await promise;
@@ -73,7 +73,7 @@ onEachRedis(
       const { ids } = await enqueueNow(b, b.message('jobs', 1), b.message('jobs', 2));
       const invocation = new Invocation();
       const queue = defineQueue('jobs', {
-        requests: 6, // beside what is left to the caller there is room for one
+        subrequests: 6, // beside what is left to the caller there is room for one
         handler: async () => {
           await eventually('the caller has ended', () => invocation.callerEndsIn(Date.now()) === 0);
           await pause(50);
@@ -100,7 +100,7 @@ onEachRedis(
       const b = bench();
       const seen: string[] = [];
       const queue = defineQueue('jobs', {
-        requests: 6, // beside what is left to the caller there is room for one
+        subrequests: 6, // beside what is left to the caller there is room for one
         handler: async ({ id }) => {
           seen.push(id);
           await pause(1_200);

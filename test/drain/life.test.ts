@@ -160,12 +160,12 @@ onEachRedis('a delivery', (bench) => {
     const queue = defineQueue('work', { handler: ({ body }) => void seen.push(Number(body)) });
     const claimed: number[] = [];
     const near = b.openStore();
-    const exchange: Store['exchange'] = async (request) => {
-      const answer = await near.exchange(request);
+    const sync: Store['sync'] = async (request) => {
+      const answer = await near.sync(request);
       await pause(100);
       return answer;
     };
-    const distant = { ...near, exchange };
+    const distant = { ...near, sync };
     for (const delayMs of [400, 1_450, 1_490]) {
       const { ids } = await enqueueNow(b, b.message('work', delayMs, { delayMs }));
       const draining = drainFor(b, [queue], life, { store: distant });
@@ -185,7 +185,7 @@ onEachRedis('a delivery', (bench) => {
         }),
       ]);
       await b.redises.raw.del(`${b.root}sleeper`);
-      if (!seen.includes(delayMs)) await b.operations().cancel(ids[0] ?? '');
+      if (!seen.includes(delayMs)) await b.adminStore().cancel(ids[0] ?? '');
       acked(b, ids);
     }
     expect(claimed.filter((delayMs) => !seen.includes(delayMs))).toEqual([]);

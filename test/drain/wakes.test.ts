@@ -19,7 +19,7 @@ function noting(name = 'jobs', options: QueueOptions = {}) {
   const bodies: unknown[] = [];
   const { promise, resolve: release } = Promise.withResolvers<void>();
   const queue = defineQueue(name, {
-    requests: 0,
+    subrequests: 0,
     ...options,
     handler: async ({ id, body }) => {
       seen.push(id);
@@ -37,7 +37,7 @@ onEachRedis(
   (bench) => {
     test('because its requests are over is taken by those that the next requests wake, one each', async () => {
       const b = bench();
-      const { queue, seen } = noting('jobs', { requests: 1 });
+      const { queue, seen } = noting('jobs', { subrequests: 1 });
       const deployed = deploymentOn(b, [queue]);
       const ids = await deployed.enqueue(
         'jobs',
@@ -131,11 +131,11 @@ onEachRedis(
       ).then(({ ids }) => ids);
       const store = b.openStore(undefined, b.prefix, [], `\njobs * ${queue.policy}`);
       const lease = newToken();
-      const [taken] = (await store.exchange({ lease, leaseMs: 9_000, held: 0, want: 1, pools: ['*'], settlements: [] }))
+      const [taken] = (await store.sync({ lease, leaseMs: 9_000, held: 0, want: 1, pools: ['*'], settlements: [] }))
         .taken;
       const failure = { kind: 'failed' as const, text: '' };
       const settlements = [{ entry: taken?.entry ?? '', outcome: how, delayMs: 3_600_000, failure }];
-      await store.exchange({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
+      await store.sync({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
       await b.redises.raw.del(`${b.root}awake`);
       return { queue, seen, first };
     }
@@ -208,14 +208,14 @@ onEachRedis(
       const {
         ids: [held = ''],
       } = await enqueueNow(b, b.message('jobs', 'held'));
-      await store.exchange({ lease: 'other', leaseMs: 60_000, held: 0, want: 1, pools: ['*'], settlements: [] });
+      await store.sync({ lease: 'other', leaseMs: 60_000, held: 0, want: 1, pools: ['*'], settlements: [] });
       await deployed.enqueue('jobs', [{ body: 2 }]);
       await deployed.settled();
       expect(seen).toHaveLength(1);
       await deployed.call('PATCH', '/v1/queues/jobs', { concurrency: 2 });
       await deployed.settled();
       expect(seen).toHaveLength(2);
-      await store.exchange({
+      await store.sync({
         lease: 'other',
         leaseMs: 0,
         held: -1,
@@ -310,7 +310,7 @@ describe.skipIf(!redisServerPresent())('an answer that is lost', () => {
     fault = () => (left-- > 0 ? { kind } : undefined);
   };
 
-  test('takes no wake with it: of an enqueue, of a settlement with a follower, of a receive that fires what is due, of a schedule', async () => {
+  test('takes no wake with it: of an enqueue, of a settlement with a callback, of a receive that fires what is due, of a schedule', async () => {
     const wakes: boolean[] = [];
     /** The answer to this is lost, not that a script is not known. */
     const lose = async (work: (on: Bench) => Promise<{ wake: boolean }>) => {
@@ -321,19 +321,19 @@ describe.skipIf(!redisServerPresent())('an answer that is lost', () => {
     };
     await lose((on) => enqueueNow(on, on.message('mail', 1)));
     const ask = { lease: 'c', leaseMs: 9_000, held: 0, want: 1, pools: ['pulled'], settlements: [] };
-    const follows = [{ on: 'done' as const, message: b.message('mail', 'follows') }];
-    await enqueueNow(b, b.message('pulled', 2, { pool: 'pulled', follows }));
-    const [taken] = (await b.openStore().exchange(ask)).taken;
+    const callbacks = [{ on: 'done' as const, message: b.message('mail', 'follows') }];
+    await enqueueNow(b, b.message('pulled', 2, { pool: 'pulled', callbacks }));
+    const [taken] = (await b.openStore().sync(ask)).taken;
     const settlements = [{ entry: taken?.entry ?? '', outcome: 'ack' as const, result: 'null' }];
-    await lose((on) => on.openStore().exchange({ ...ask, want: 0, settlements }));
+    await lose((on) => on.openStore().sync({ ...ask, want: 0, settlements }));
     await enqueueNow(b, b.message('mail', 3, { delayMs: 1 }));
     await pause(5); // it is due by the same clock, or a later one
-    await lose((on) => on.openStore().exchange({ ...ask, lease: 'd' }));
+    await lose((on) => on.openStore().sync({ ...ask, lease: 'd' }));
     const due = Date.now() + 3_600_000;
-    const slot = { id: 's', expected: '', header: `${due} active code r 0`, error: '', lines: 'a\nb\nc', due };
+    const occurrence = { id: 's', expected: '', header: `${due} active code r 0`, error: '', lines: 'a\nb\nc', due };
     await lose(({ prefix }) => {
       const message = b.message('mail', 4);
-      return openScheduleStore({ runner: b.runner(), prefix }).change([{ ...slot, messages: [message] }], true);
+      return openScheduleStore({ runner: b.runner(), prefix }).change([{ ...occurrence, messages: [message] }], true);
     });
     expect(wakes).toEqual([true, true, true, true]);
     for (const id of Object.keys((await b.shard()).envelopes)) b.alive.add(id);

@@ -1,15 +1,15 @@
-// What flow control costs: billed commands of the exchanges that take and settle, beside those of a queue without any.
+// What flow control costs: billed commands of the syncs that take and settle, beside those of a queue without any.
 import { expect, test } from 'vitest';
 import type { Rate } from '../../src/queue/limits.ts';
 import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
-import type { Operations } from '../../src/store/admin.ts';
+import type { AdminStore } from '../../src/store/admin.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 
 interface Cost {
   /** A lone message: taken, and settled. */
   lone: [number, number];
-  /** In a backlog of one group, and of ten: an exchange that settles what the last one took, and wants a hundred more. */
+  /** In a backlog of one group, and of ten: a sync that settles what the last one took, and wants a hundred more. */
   group: number;
   ten: number;
 }
@@ -43,7 +43,7 @@ const rows: { name: string; options: QueueOptions; more: Cost }[] = [
 const CLOCK = 1;
 
 onEachRedis(
-  'the commands of exchanges',
+  'the commands of syncs',
   (bench) => {
     test.each(rows)('of a queue with $name, beside one with nothing', async ({ name, options, more }) => {
       const b = bench();
@@ -73,7 +73,7 @@ const limits = {
 } as const;
 
 onEachRedis(
-  'the commands of an exchange while three thousand groups wait for one message',
+  'the commands of a sync while three thousand groups wait for one message',
   (bench) => {
     test.each([
       { limit: 'concurrency', most: 19 },
@@ -94,15 +94,15 @@ onEachRedis(
     test('and are paused: none comes back for a slot that is freed, to be put aside again', async () => {
       const b = bench();
       const held = await crowd(b, { limits: { group: { concurrency: 1 } } }, {});
-      await b.operations().pause('mail', '*');
-      for (let i = 0; i < 3; i++) await b.exchange({ lease: 'other', want: 1 });
+      await b.adminStore().pause('mail', '*');
+      for (let i = 0; i < 3; i++) await b.sync({ lease: 'other', want: 1 });
       const costs: number[] = [];
       for (const [i, entry] of held.slice(0, 5).entries()) {
         const settling = { settlements: [{ entry, outcome: 'ack' as const }], held: held.length - i - 1 };
-        costs.push((await b.cost(() => b.exchange({ ...settling, want: 5 }))).commands);
+        costs.push((await b.cost(() => b.sync({ ...settling, want: 5 }))).commands);
       }
       expect(Math.max(...costs)).toBeLessThan(30);
-      await b.operations().resume('mail', '*');
+      await b.adminStore().resume('mail', '*');
       expect(await b.take(9, 'z')).toHaveLength(9);
     });
 
@@ -114,14 +114,14 @@ onEachRedis(
         b.deploy(defineQueue('mail', { ...options, handler: () => {} }));
         const [id = ''] = await b.enqueue(b.message('mail', 'dies', { group: 'blocked' }));
         await b.enqueue(b.message('mail', 'waits', { group: 'blocked' }));
-        await b.exchange({ settlements: [{ entry: (await b.take(1))[0] ?? '', outcome: 'dead' }] });
+        await b.sync({ settlements: [{ entry: (await b.take(1))[0] ?? '', outcome: 'dead' }] });
         await crowd(b, options, {});
-        if (how === 'redriven') expect(await b.operations().redrive('mail', [id])).toEqual(['redriven']);
-        if (how === 'cancelled') expect(await b.operations().cancel(id)).toBe('dead');
-        if (how === 'purged') expect(await b.operations().purge('mail', ['dead'], '0')).toMatchObject({ purged: 1 });
+        if (how === 'redriven') expect(await b.adminStore().redrive('mail', [id])).toEqual(['redriven']);
+        if (how === 'cancelled') expect(await b.adminStore().cancel(id)).toBe('dead');
+        if (how === 'purged') expect(await b.adminStore().purge('mail', ['dead'], '0')).toMatchObject({ purged: 1 });
         if (how !== 'redriven') b.alive.delete(id);
         b.unordered.add(id);
-        const { commands } = await b.cost(() => b.exchange({ lease: 'other', want: 5 }));
+        const { commands } = await b.cost(() => b.sync({ lease: 'other', want: 5 }));
         expect(commands).toBeLessThan(30);
       },
     );
@@ -139,8 +139,8 @@ onEachRedis(
       const b = bench();
       b.deploy(defineQueue('mail', { limits: { concurrency: 1 }, handler: () => {} }));
       await enqueueCrowd(b);
-      const { commands } = await b.cost(() => b.exchange({ want: 100 }));
-      expect((await b.shard()).parked.mail?.length).toBeGreaterThan(1_500);
+      const { commands } = await b.cost(() => b.sync({ want: 100 }));
+      expect((await b.shard()).blocked.mail?.length).toBeGreaterThan(1_500);
       expect(commands).toBeLessThan(100);
     });
   },
@@ -154,19 +154,19 @@ async function enqueueCrowd(b: Bench): Promise<void> {
 }
 
 /** As many are at work as may be, and all others have been put aside. @returns what is at work */
-async function crowd(b: Bench, options: QueueOptions, operator: Parameters<Operations['limit']>[2]): Promise<string[]> {
+async function crowd(b: Bench, options: QueueOptions, operator: Parameters<AdminStore['limit']>[2]): Promise<string[]> {
   b.deploy(defineQueue('mail', { ...options, handler: () => {} }));
   await enqueueCrowd(b);
-  if (Object.keys(operator).length > 0) await b.operations().limit('mail', '*', operator);
+  if (Object.keys(operator).length > 0) await b.adminStore().limit('mail', '*', operator);
   const held = await b.take(100);
   for (let i = 0; i < 4; i++) await b.take(100, `other${i}`);
   return held;
 }
 
-/** What the dearest of a row of exchanges costs, each of which settles the one and wants five. */
+/** What the dearest of a row of syncs costs, each of which settles the one and wants five. */
 async function crowded(
   b: Bench,
-  ...[options, operator]: [QueueOptions, Parameters<Operations['limit']>[2]]
+  ...[options, operator]: [QueueOptions, Parameters<AdminStore['limit']>[2]]
 ): Promise<number> {
   const costs: number[] = [];
   let held = await crowd(b, options, operator);
@@ -174,7 +174,7 @@ async function crowded(
     b.now += 1_000;
     const { commands } = await b.cost(async () => {
       const settlements = held.map((entry): Settlement => ({ entry, outcome: 'ack' }));
-      held = (await b.exchange({ settlements, want: 5 })).taken.map(({ entry }) => entry);
+      held = (await b.sync({ settlements, want: 5 })).taken.map(({ entry }) => entry);
     });
     expect(held).toHaveLength(1);
     costs.push(commands + CLOCK);
@@ -198,7 +198,7 @@ async function measure(b: Bench, options: QueueOptions): Promise<Cost> {
     taken = await b.take(1, 'a', ASK);
   });
   const settlements = taken.map((entry): Settlement => ({ entry, outcome: 'ack' }));
-  const settle = await b.cost(() => b.exchange({ settlements, want: 1, ...ASK }));
+  const settle = await b.cost(() => b.sync({ settlements, want: 1, ...ASK }));
   return { lone: [take.commands + CLOCK, settle.commands + CLOCK], group, ten };
 }
 
@@ -207,7 +207,7 @@ async function batches(b: Bench, groups: number): Promise<number> {
   const costs: number[] = [];
   for (let settlements: Settlement[] = []; b.alive.size > 0; b.now += 1) {
     const { commands } = await b.cost(async () => {
-      const { taken } = await b.exchange({ settlements, want: 100, ...ASK });
+      const { taken } = await b.sync({ settlements, want: 100, ...ASK });
       settlements = taken.map(({ entry }) => ({ entry, outcome: 'ack' }));
     });
     costs.push(commands + CLOCK);

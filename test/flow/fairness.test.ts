@@ -1,6 +1,6 @@
 // Fairness and bounded waiting, in simulated time: handlers that take a known time, and waits counted to the millisecond.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage } from '../../src/message/envelope.ts';
 import type { Priority } from '../../src/message/message.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
@@ -16,7 +16,7 @@ const BATCH_MS = (BATCH / HANDLERS) * SERVICE_MS;
 interface Arrival {
   at: number;
   who: string;
-  message: Unnamed;
+  message: PreparedMessage;
 }
 
 interface Waited {
@@ -54,7 +54,7 @@ async function simulate(
       const { ids } = await b.store.enqueue({ messages: arrived.map(({ message }) => message) });
       ids.forEach((id, i) => void known.set(id, arrived[i] as Arrival));
     }
-    const { taken } = await b.store.exchange({
+    const { taken } = await b.store.sync({
       lease: 'a',
       leaseMs: 3_600_000,
       held: 0,

@@ -50,7 +50,7 @@ onEachRedis(
             ? { entry, outcome: 'retry', delayMs: 20, failure: { kind: 'failed', text: '' } }
             : { entry, outcome: 'ack' };
         });
-        const answer = await b.exchange({
+        const answer = await b.sync({
           lease: consumer.lease,
           leaseMs: LEASE_MS,
           settlements,
@@ -126,7 +126,7 @@ onEachRedis(
           doneAt.set(group, b.now);
           return { entry, outcome: 'ack' };
         });
-        const answer = await b.exchange({ lease: `c${consumer}`, settlements, want: 20 });
+        const answer = await b.sync({ lease: `c${consumer}`, settlements, want: 20 });
         held[consumer] = answer.taken.map(({ entry }) => entry);
         const groups = held.flat().map((entry) => groupOf.get(idOf(entry)));
         expect(new Set(groups).size).toBe(groups.length);

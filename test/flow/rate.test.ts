@@ -1,19 +1,19 @@
 // A rate, and polling, by the real clock: whole engines on a real Redis, judged by the server's time of what was taken.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Exchanged, whatHappened } from '../../src/dev/observe.ts';
+import { type Synced, whatHappened } from '../../src/dev/observe.ts';
 import { defineQueue } from '../../src/index.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';
 
 describe.skipIf(!redisServerPresent())('on redis-server, by the real clock', () => {
-  const exchanges: Exchanged[] = [];
+  const syncs: Synced[] = [];
   let redises: Redises;
   beforeAll(async () => {
     redises = await startServer({
       observe: (event) => {
         const happened = whatHappened(event);
-        if (happened?.what === 'exchanged') exchanges.push(happened);
+        if (happened?.what === 'synced') syncs.push(happened);
       },
     });
   }, 60_000);
@@ -21,20 +21,18 @@ describe.skipIf(!redisServerPresent())('on redis-server, by the real clock', () 
 
   test('SC3 a rate of 50 a second: no period gives more, and with a backlog none less than 49', async () => {
     const b = new Bench(redises);
-    const work = defineQueue('work', { limits: { rate: { limit: 50, per: '1s' } }, requests: 0, handler: () => {} });
+    const work = defineQueue('work', { limits: { rate: { limit: 50, per: '1s' } }, subrequests: 0, handler: () => {} });
     const engines = [1, 2].map(() => engineOn(b, [work], { SLUICE_DRAIN_MS: 5_300, SLUICE_DRAIN_REQUESTS: 9_000 }));
     await enqueueNow(b, ...Array.from({ length: 500 }, (_, i) => b.message('work', i, { group: `g${i % 3}` })));
-    exchanges.length = 0;
+    syncs.length = 0;
     await Promise.all(engines.map((engine) => engine.tick()));
     const periods = new Map<number, number>();
-    for (const { at, taken } of exchanges) {
+    for (const { at, taken } of syncs) {
       const period = Math.floor(at / 1_000);
       periods.set(period, (periods.get(period) ?? 0) + taken.length);
     }
     const counts = [...periods].toSorted(([a], [b]) => a - b).map(([, count]) => count);
-    console.info(
-      `a rate of 50 a second, two drains, ${exchanges.length} exchanges: ${counts.join(', ')} in each period`,
-    );
+    console.info(`a rate of 50 a second, two drains, ${syncs.length} syncs: ${counts.join(', ')} in each period`);
     expect(Math.max(...counts)).toBeLessThanOrEqual(50);
     const full = counts.slice(1, -1);
     expect(full.length).toBeGreaterThanOrEqual(2);
@@ -70,9 +68,9 @@ describe.skipIf(!redisServerPresent())('on redis-server, by the real clock', () 
     const work = defineQueue('work', { handler: () => {} });
     const engine = engineOn(b, [work], { SLUICE_DRAIN_MS: 1_800, SLUICE_POLL_MS: 100 });
     await engine.tick();
-    exchanges.length = 0;
+    syncs.length = 0;
     const { commands } = await b.cost(() => engine.tick());
-    const [SWEEP, polls] = [5, exchanges.length];
+    const [SWEEP, polls] = [5, syncs.length];
     const each = (commands - SWEEP) / polls;
     const perHour = 60 * 45; // cron's drains of 55 s, which look for work for 45 of them, once a second
     console.info(

@@ -2,16 +2,16 @@
 // must hold whoever makes it, and a call whose answer was lost is made again by either.
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { parseEntry } from '../../src/message/ids.ts';
 import type { Runner } from '../../src/redis/runner.ts';
-import { type Operations, openOperations } from '../../src/store/admin.ts';
+import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import type { State } from '../../src/store/admin-messages.ts';
 import type { StoredSchedule } from '../../src/store/due.ts';
 import type { Outcome, Settlement } from '../../src/store/encode-settlements.ts';
 import type { EnqueueAnswer, EnqueueRequest } from '../../src/store/enqueue.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
-import type { ExchangeAnswer, ExchangeRequest } from '../../src/store/sync.ts';
+import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
 import type { Bench } from '../support/bench.ts';
 import { type Shard, violations } from '../support/shard.ts';
 import {
@@ -47,7 +47,7 @@ export class World {
   readonly sizes: Sizes;
   readonly deployments: [Deployment, Deployment];
   readonly stores: [Store, Store];
-  readonly operations: Operations;
+  readonly adminStore: AdminStore;
   readonly scheduler: Scheduler;
   readonly consumers: Consumer[];
   /** Every entry ever given out, for whoever comes late. */
@@ -64,7 +64,7 @@ export class World {
     this.#runner = sizedRunner(bench.runner(), sizes);
     this.deployments = [...deployments];
     this.stores = [this.#open(deployments[0]), this.#open(deployments[1])];
-    this.operations = openOperations({ runner: this.#runner, prefix: bench.prefix, clock: () => bench.now });
+    this.adminStore = openAdminStore({ runner: this.#runner, prefix: bench.prefix, clock: () => bench.now });
     this.scheduler = new Scheduler(bench, this.#runner);
     this.consumers = ['*', '*', 'pulled'].map((pool) => ({ lease: this.name('c'), pool, held: [], pending: [] }));
   }
@@ -117,28 +117,28 @@ export class World {
     this.#admit(request.messages, await this.stores[side].enqueue(request), new Set(Object.keys(failures)));
   }
 
-  #requestOf(side: Side, wanted: Asked[]): { messages: Unnamed[] } {
+  #requestOf(side: Side, wanted: Asked[]): { messages: PreparedMessage[] } {
     const deployed = this.deployments[side];
     return { messages: wanted.map((each) => messageOf(this.bench, deployed, this.name('b'), each)) };
   }
 
   /** @param tried ids that failed before: whoever replaces such a one begins anew, as one who debounces does */
-  #admit(messages: Unnamed[], { ids, met }: EnqueueAnswer, tried: Set<string>): void {
+  #admit(messages: PreparedMessage[], { ids, met }: EnqueueAnswer, tried: Set<string>): void {
     for (const [place, message] of messages.entries()) {
       const id = ids[place] ?? '';
       const first = met.get(place);
       const dedup = dedupOf(message);
-      const follows = message.follows?.map(({ on, message: { delayMs } }) => ({ on, delayMs }));
+      const callbacks = message.callbacks?.map(({ on, message: { delayMs } }) => ({ on, delayMs }));
       if (!first) {
         this.ids.push(id);
-        this.ledger.admit(id, { json: message.json, delayMs: message.delayMs, dedup, follows });
+        this.ledger.admit(id, { json: message.json, delayMs: message.delayMs, dedup, callbacks });
         continue;
       }
       expect(first.id).toBe(this.ledger.dedups.get(dedup?.key ?? ''));
       expect(first.what).toBe(message.dedup?.mode === 'drop' ? 'duplicate' : 'replaced');
       if (first.what === 'duplicate') continue;
       const isWhole = tried.delete(first.id) || message.dedup?.mode === 'debounce';
-      this.ledger.replaced(first.id, message.json, isWhole ? { follows: follows ?? [], dedup } : undefined);
+      this.ledger.replaced(first.id, message.json, isWhole ? { callbacks: callbacks ?? [], dedup } : undefined);
     }
   }
 
@@ -151,9 +151,9 @@ export class World {
   }
 
   /** @param isSecond the call was made before, as it is */
-  async exchange(side: Side, request: ExchangeRequest, isSecond = false): Promise<ExchangeAnswer> {
+  async sync(side: Side, request: SyncRequest, isSecond = false): Promise<SyncAnswer> {
     const { now } = this.bench;
-    const answer = await this.stores[side].exchange(request);
+    const answer = await this.stores[side].sync(request);
     const { lease, settlements } = request;
     for (const [i, { entry, chained = [] }] of settlements.entries()) {
       const status = answer.statuses[i] ?? 'gone';
@@ -177,18 +177,14 @@ export class World {
     return { fired };
   }
 
-  /** Slots have come: what they make is there from now on. */
+  /** Occurrences have come: what they make is there from now on. */
   async fire(schedules: StoredSchedule[] = []): Promise<void> {
     for (const message of await this.scheduler.fire(schedules)) this.ledger.admit(message.id, message);
   }
 }
 
 /** Whoever is told that there is no more goes to sleep, or ends: so there must be no more. */
-function expectNothingReady(
-  shard: Shard,
-  { want, pools, lease, drain }: ExchangeRequest,
-  answer: ExchangeAnswer,
-): void {
+function expectNothingReady(shard: Shard, { want, pools, lease, drain }: SyncRequest, answer: SyncAnswer): void {
   if (answer.taken.length >= want || answer.lost || answer.unseen) return;
   const { lanes, ready, timers, config, rest } = shard;
   const isPaused = (lane: string) => config[lane.slice(2).split('/')[0] ?? '']?.startsWith('paused ');
@@ -255,7 +251,7 @@ interface Drawn {
 
 const LEASE_MS = 10_000;
 
-function requestOf(world: World, consumer: Consumer, { want, settle, chained, sleepMs }: Drawn): ExchangeRequest {
+function requestOf(world: World, consumer: Consumer, { want, settle, chained, sleepMs }: Drawn): SyncRequest {
   const settlements = new Map(consumer.pending.map((settlement) => [settlement.entry, settlement]));
   for (const [n, what, delayMs, word] of settle) {
     const entry = pick(consumer.held, n);
@@ -278,7 +274,7 @@ function chain(world: World, group: string | undefined): Pick<Settlement, 'chain
   return { chained: [{ id: world.name('x'), ...world.bench.message('news', 'chained', { group }) }] };
 }
 
-const exchangeStep = fc
+const syncStep = fc
   .record<Drawn>({
     by: side,
     consumer: fc.nat({ max: 2 }),
@@ -297,22 +293,22 @@ const exchangeStep = fc
     ),
   })
   .map((drawn) =>
-    step(`exchange ${JSON.stringify(drawn)}`, async (world) => {
+    step(`sync ${JSON.stringify(drawn)}`, async (world) => {
       const consumer = world.consumers[drawn.consumer] as Consumer;
       const request = requestOf(world, consumer, drawn);
-      let answer = await world.exchange(drawn.by, request);
+      let answer = await world.sync(drawn.by, request);
       if (drawn.answer === 'is lost') {
         consumer.pending = request.settlements;
         return;
       }
       const again = /\d$/.exec(drawn.answer)?.[0];
-      if (again !== undefined) answer = await world.exchange(Number(again) as Side, request, true);
+      if (again !== undefined) answer = await world.sync(Number(again) as Side, request, true);
       accept(world, consumer, request, answer);
       await world.fire(answer.schedules);
     }),
   );
 
-function accept(world: World, consumer: Consumer, { settlements }: ExchangeRequest, answer: ExchangeAnswer): void {
+function accept(world: World, consumer: Consumer, { settlements }: SyncRequest, answer: SyncAnswer): void {
   const settled = new Set(settlements.map(({ entry }) => entry));
   consumer.held = consumer.held.filter((entry) => !settled.has(entry));
   consumer.pending = [];
@@ -338,7 +334,7 @@ const lateStep = fc.record({ by: side, n: nat, outcome, delayMs: delay }).map((d
     const entry = pick(world.seen, drawn.n);
     if (!entry) return;
     const settlements = [{ entry, outcome: drawn.outcome, delayMs: drawn.delayMs }];
-    await world.exchange(drawn.by, { lease: 'late', leaseMs: LEASE_MS, held: 0, want: 0, pools: ['*'], settlements });
+    await world.sync(drawn.by, { lease: 'late', leaseMs: LEASE_MS, held: 0, want: 0, pools: ['*'], settlements });
   }),
 );
 
@@ -346,7 +342,7 @@ const passStep = fc
   .constantFrom(1, 499, 500, 1_000, 3_000, 9_999, 10_000, 60_000)
   .map((ms) => step(`${ms} ms pass`, async (world) => world.pass(ms)));
 
-/** Most sweeps of an exchange's time only fire timers; one that looks at keys, too, hides what events leave behind. */
+/** Most sweeps of a sync's time only fire timers; one that looks at keys, too, hides what events leave behind. */
 const sweepStep = fc.tuple(side, fc.constantFrom('', '', '', '0')).map(([by, cursor]) =>
   step(`sweep ${by} '${cursor}'`, async (world) => {
     await world.sweep(by, cursor);
@@ -357,7 +353,7 @@ const cancelStep = nat.map((n) =>
   step(`cancel ${n}`, async (world) => {
     const id = pick(world.ids, n);
     if (!id) return;
-    const was = await world.operations.cancel(id);
+    const was = await world.adminStore.cancel(id);
     if (was !== 'gone') world.ledger.end(id, 'cancelled');
     else expect(world.ledger.alive.has(id)).toBe(false);
   }),
@@ -373,7 +369,7 @@ const redriveStep = fc.tuple(queue, fc.array(nat, { minLength: 1, maxLength: 6 }
 );
 
 export async function redrive(world: World, of: string, ids: string[], letters: string[]): Promise<void> {
-  const answers = await world.operations.redrive(of, ids);
+  const answers = await world.adminStore.redrive(of, ids);
   for (const [i, id] of ids.entries()) {
     expect([id, answers[i]]).toEqual([id, letters.includes(id) ? 'redriven' : 'gone']);
     if (answers[i] === 'redriven') world.ledger.redriven(id);
@@ -382,9 +378,9 @@ export async function redrive(world: World, of: string, ids: string[], letters: 
 }
 
 const pauseStep = fc.record({ queue, paused: fc.boolean() }).map((drawn) =>
-  step(`${drawn.paused ? 'pause' : 'resume'} ${drawn.queue}`, async ({ operations }) => {
+  step(`${drawn.paused ? 'pause' : 'resume'} ${drawn.queue}`, async ({ adminStore }) => {
     const pool = POOLS[drawn.queue] ?? '';
-    await (drawn.paused ? operations.pause(drawn.queue, pool) : operations.resume(drawn.queue, pool));
+    await (drawn.paused ? adminStore.pause(drawn.queue, pool) : adminStore.resume(drawn.queue, pool));
   }),
 );
 
@@ -395,8 +391,8 @@ const limitStep = fc
     r: fc.constantFrom(undefined, '', ' r=2/3000'),
   })
   .map((drawn) =>
-    step(`limit ${JSON.stringify(drawn)}`, async ({ operations }) => {
-      await operations.limit(drawn.queue, POOLS[drawn.queue] ?? '', {
+    step(`limit ${JSON.stringify(drawn)}`, async ({ adminStore }) => {
+      await adminStore.limit(drawn.queue, POOLS[drawn.queue] ?? '', {
         ...(drawn.c === undefined ? {} : { concurrency: drawn.c }),
         ...(drawn.r === undefined ? {} : { rate: drawn.r }),
       });
@@ -413,7 +409,7 @@ export async function purge(world: World, of: string, from: Exclude<State, 'leas
   const before = await idsIn(world, of);
   let purged = 0;
   for (let cursor = '0', more = true; more; ) {
-    const part = await world.operations.purge(of, from, cursor);
+    const part = await world.adminStore.purge(of, from, cursor);
     purged += part.purged;
     ({ cursor, more } = part);
   }
@@ -432,7 +428,7 @@ const browseStep = fc.tuple(queue, fc.integer({ min: 1, max: 5 })).map(([of, lim
       const listed: string[] = [];
       let cursor = '';
       do {
-        const page = await world.operations.browse(of, state, limit, cursor);
+        const page = await world.adminStore.browse(of, state, limit, cursor);
         listed.push(...page.messages.map(({ entry }) => parseEntry(entry).id));
         cursor = page.cursor;
       } while (cursor !== '');
@@ -480,16 +476,7 @@ const deployStep = fc
     step(`deploy ${at} ${JSON.stringify(deployed)}`, async (world) => world.deploy(at, deployed)),
   );
 
-const often = [
-  enqueueStep,
-  enqueueStep,
-  batchStep,
-  exchangeStep,
-  exchangeStep,
-  exchangeStep,
-  exchangeStep,
-  exchangeStep,
-];
+const often = [enqueueStep, enqueueStep, batchStep, syncStep, syncStep, syncStep, syncStep, syncStep];
 const seldom = [repeatStep, lateStep, crashStep, sweepStep, cancelStep, redriveStep, pauseStep, limitStep, deployStep];
 const rare = [scheduleStep, purgeStep, browseStep, windowStep];
 

@@ -6,11 +6,11 @@ import { laneOf } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
 import type { Outcome, Settlement } from '../../src/store/encode-settlements.ts';
 import type { EnqueueRequest } from '../../src/store/enqueue.ts';
-import type { ExchangeRequest } from '../../src/store/sync.ts';
+import type { SyncRequest } from '../../src/store/sync.ts';
 import type { Bench } from '../support/bench.ts';
 import type { Shard } from '../support/shard.ts';
 import { counts } from './limits.ts';
-import { cancel, enqueue, exchange, fire, type Model, purge, redrive, take } from './model.ts';
+import { cancel, enqueue, fire, type Model, purge, redrive, sync, take } from './model.ts';
 
 export const QUEUES = ['mail', 'news'];
 
@@ -92,9 +92,9 @@ async function expectSame(model: Model, { bench }: Real): Promise<void> {
   expect(shard.slots).toEqual(counts(model));
   expect(besides(shard, 'dedup')).toEqual(model.dedups);
   const followed = Object.entries(model.envelopes).filter(
-    ([, { follows, cancelled }]) => follows.length > 0 && !cancelled,
+    ([, { callbacks, cancelled }]) => callbacks.length > 0 && !cancelled,
   );
-  expect(Object.keys(besides(shard, 'then')).toSorted()).toEqual(followed.map(([id]) => id).toSorted());
+  expect(Object.keys(besides(shard, 'callbacks')).toSorted()).toEqual(followed.map(([id]) => id).toSorted());
   bench.alive.clear();
   for (const [id, { cancelled }] of Object.entries(model.envelopes)) if (!cancelled) bench.alive.add(id);
   for (const id of Object.keys(model.envelopes)) bench.unordered.add(id); // the model has compared the order itself
@@ -107,11 +107,11 @@ function besides({ rest }: Shard, kind: string): Record<string, string> {
   return Object.fromEntries(keys.map(([name, value]) => [name.slice(kind.length + 1), value]));
 }
 
-/** One exchange of a consumer, judged; `replayed` sends it twice and goes by the second answer, as after a lost reply. */
-async function doExchange(
+/** One sync of a consumer, judged; `replayed` sends it twice and goes by the second answer, as after a lost reply. */
+async function doSync(
   model: Model,
   real: Real,
-  request: ExchangeRequest,
+  request: SyncRequest,
   consumer: Real['consumers'][0],
   replayed: boolean,
 ) {
@@ -126,9 +126,9 @@ async function doExchange(
   consumer.held.unshift(...answer.taken.map(({ entry }) => entry).toReversed());
 }
 
-async function judged(model: Model, real: Real, request: ExchangeRequest) {
-  const expected = exchange(model, request);
-  const answer = await real.bench.store.exchange(request);
+async function judged(model: Model, real: Real, request: SyncRequest) {
+  const expected = sync(model, request);
+  const answer = await real.bench.store.sync(request);
   const taken = answer.taken.map(({ entry }) => entry);
   const fresh = taken.slice(expected.inTransit.length);
   expect({ lost: answer.lost, statuses: answer.statuses }).toEqual({
@@ -162,7 +162,7 @@ const enqueueStep = fc
     count: fc.integer({ min: 1, max: 4 }),
     delayMs: delay,
     maxAttempts: fc.integer({ min: 1, max: 3 }),
-    follows: fc.constantFrom<('done' | 'dead')[]>([], [], ['done'], ['dead', 'done']),
+    callbacks: fc.constantFrom<('done' | 'dead')[]>([], [], ['done'], ['dead', 'done']),
   })
   .map((r) =>
     step(`enqueue ${JSON.stringify(r)}`, async (model, real) => {
@@ -171,7 +171,9 @@ const enqueueStep = fc
         delayMs: r.delayMs,
         maxAttempts: r.maxAttempts,
         ...(r.group ? { group: r.group } : {}),
-        ...(r.follows.length > 0 ? { follows: r.follows.map((on) => ({ on, message: followerOf(real, on) })) } : {}),
+        ...(r.callbacks.length > 0
+          ? { callbacks: r.callbacks.map((on) => ({ on, message: callbackOf(real, on) })) }
+          : {}),
       };
       const messages = Array.from({ length: r.count }, (_, i) => real.bench.message(r.queue, i, options));
       const request = { messages, token: `t${real.ids.length}`, fingerprint: 'f', recognisedMs: 600_000 };
@@ -179,13 +181,13 @@ const enqueueStep = fc
       real.lastEnqueue = request;
       real.ids.push(...ids);
       const lane = laneOf(r.priority as Priority, r.queue, r.group);
-      const follows = r.follows.map((on) => ({ on, lane: followerOf(real, on).lane, delayMs: 0 }));
-      for (const id of ids) enqueue(model, id, { lane, delayMs: r.delayMs, maxAttempts: r.maxAttempts, follows });
+      const callbacks = r.callbacks.map((on) => ({ on, lane: callbackOf(real, on).lane, delayMs: 0 }));
+      for (const id of ids) enqueue(model, id, { lane, delayMs: r.delayMs, maxAttempts: r.maxAttempts, callbacks });
     }),
   );
 
 /** What follows on either end, each in a lane of its own. */
-const followerOf = ({ bench }: Real, on: 'done' | 'dead') => {
+const callbackOf = ({ bench }: Real, on: 'done' | 'dead') => {
   return bench.message(on === 'done' ? 'mail' : 'news', on, { group: on === 'done' ? 'g' : 'h', priority: 0 });
 };
 
@@ -199,7 +201,7 @@ const keyedStep = fc
     group: fc.constantFrom(undefined, 'g'),
     delayMs: delay,
     release: fc.boolean(),
-    follows: fc.constantFrom<('done' | 'dead')[]>([], [], ['done', 'dead']),
+    callbacks: fc.constantFrom<('done' | 'dead')[]>([], [], ['done', 'dead']),
   })
   .map((r) =>
     step(`${r.mode} ${JSON.stringify(r)}`, async (model, real) => {
@@ -209,7 +211,9 @@ const keyedStep = fc
         delayMs: r.delayMs,
         dedup,
         ...(r.group ? { group: r.group } : {}),
-        ...(r.follows.length > 0 ? { follows: r.follows.map((on) => ({ on, message: followerOf(real, on) })) } : {}),
+        ...(r.callbacks.length > 0
+          ? { callbacks: r.callbacks.map((on) => ({ on, message: callbackOf(real, on) })) }
+          : {}),
       });
       const { ids, met } = await real.bench.store.enqueue({ messages: [message] });
       const [id = ''] = ids;
@@ -217,7 +221,7 @@ const keyedStep = fc
         lane: message.lane,
         delayMs: r.delayMs,
         maxAttempts: 5,
-        follows: r.follows.map((on) => ({ on, lane: followerOf(real, on).lane, delayMs: 0 })),
+        callbacks: r.callbacks.map((on) => ({ on, lane: callbackOf(real, on).lane, delayMs: 0 })),
         dedup: { key: `${r.queue}:${DIGEST}`, release: r.release, replaces: r.mode === 'replace' },
       });
       expect(met.get(0)?.id).toBe(first);
@@ -231,7 +235,7 @@ const replayStep = fc.constant(
   }),
 );
 
-const exchangeStep = fc
+const syncStep = fc
   .record({
     consumer: fc.nat({ max: 2 }),
     want: fc.integer({ min: 0, max: 4 }),
@@ -240,7 +244,7 @@ const exchangeStep = fc
     replayed: fc.boolean(),
   })
   .map((r) =>
-    step(`exchange ${JSON.stringify(r)}`, async (model, real) => {
+    step(`sync ${JSON.stringify(r)}`, async (model, real) => {
       const consumer = real.consumers[r.consumer];
       if (!consumer) return;
       const settlements = new Map<string, Settlement>();
@@ -258,7 +262,7 @@ const exchangeStep = fc
         pools: ['*'],
         settlements: [...settlements.values()],
       };
-      await doExchange(model, real, request, consumer, r.replayed);
+      await doSync(model, real, request, consumer, r.replayed);
     }),
   );
 
@@ -296,7 +300,7 @@ const sweepStep = fc.constant(
 const cancelStep = nat.map((n) =>
   step(`cancel ${n}`, async (model, real) => {
     const id = pick(real.ids, n);
-    if (id) expect(await real.bench.operations().cancel(id)).toBe(cancel(model, id));
+    if (id) expect(await real.bench.adminStore().cancel(id)).toBe(cancel(model, id));
   }),
 );
 
@@ -304,7 +308,7 @@ const redriveStep = fc.record({ queue, n: nat }).map((r) =>
   step(`redrive ${JSON.stringify(r)}`, async (model, real) => {
     const dead = Object.keys(model.dead).map((entry) => parseEntry(entry).id);
     const id = pick([...dead, ...real.ids], r.n);
-    if (id) expect(await real.bench.operations().redrive(r.queue, [id])).toEqual([redrive(model, r.queue, id)]);
+    if (id) expect(await real.bench.adminStore().redrive(r.queue, [id])).toEqual([redrive(model, r.queue, id)]);
     model.now += 1; // what follows on a death is named by its instant: one dies once in a millisecond
     real.bench.now += 1;
   }),
@@ -312,10 +316,10 @@ const redriveStep = fc.record({ queue, n: nat }).map((r) =>
 
 const pauseStep = fc.record({ queue, paused: fc.boolean() }).map((r) =>
   step(`${r.paused ? 'pause' : 'resume'} ${r.queue}`, async (model, real) => {
-    const operations = real.bench.operations();
+    const adminStore = real.bench.adminStore();
     if (r.paused) model.paused.add(r.queue);
     else model.paused.delete(r.queue);
-    await (r.paused ? operations.pause(r.queue, '*') : operations.resume(r.queue, '*'));
+    await (r.paused ? adminStore.pause(r.queue, '*') : adminStore.resume(r.queue, '*'));
   }),
 );
 
@@ -327,7 +331,7 @@ const limitStep = fc
         ...(r.c === undefined ? {} : { concurrency: r.c }),
         ...(r.r === undefined ? {} : { rate: r.r }),
       };
-      await real.bench.operations().limit(r.queue, '*', limits);
+      await real.bench.adminStore().limit(r.queue, '*', limits);
       model.overrides[r.queue] = {
         ...model.overrides[r.queue],
         ...(r.c === undefined ? {} : { c: r.c }),
@@ -340,7 +344,7 @@ const purgeStep = queue.map((name) =>
   step(`purge ${name}`, async (model, real) => {
     purge(model, name);
     for (let cursor = '0', more = true; more; ) {
-      const purged = await real.bench.operations().purge(name, ['ready', 'delayed', 'dead'], cursor);
+      const purged = await real.bench.adminStore().purge(name, ['ready', 'delayed', 'dead'], cursor);
       ({ cursor, more } = purged);
     }
   }),
@@ -361,11 +365,11 @@ export const steps = [
   enqueueStep,
   keyedStep,
   keyedStep,
-  exchangeStep,
-  exchangeStep,
-  exchangeStep,
-  exchangeStep,
-  exchangeStep,
+  syncStep,
+  syncStep,
+  syncStep,
+  syncStep,
+  syncStep,
   replayStep,
   staleStep,
   advanceStep,

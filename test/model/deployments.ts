@@ -1,12 +1,12 @@
 // Deployments: two of them serve one shard by turns, and differ in whatever a definition can say of a queue.
 import fc from 'fast-check';
-import type { StoredDedup, Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage, StoredDedup } from '../../src/message/envelope.ts';
 import type { Priority } from '../../src/message/message.ts';
 import { policiesOf } from '../../src/queue/limits.ts';
 import type { Bench } from '../support/bench.ts';
-import { type Follower, followerJson } from './ledger.ts';
+import { type Callback, callbackJson } from './ledger.ts';
 
-/** Two are drained, one is pulled by consumers: that is a pool of its own. */
+/** Two are push queues, one is a pull queue: that is a pool of its own. */
 export const POOLS: Record<string, string> = { mail: '*', news: '*', pulled: 'pulled' };
 export const QUEUES = Object.keys(POOLS);
 
@@ -17,7 +17,7 @@ export interface Definition {
   maxAttempts: number;
   mode: StoredDedup['mode'];
   release: boolean;
-  follows: Follower[];
+  callbacks: Callback[];
 }
 
 export type Deployment = Record<string, Definition>;
@@ -40,7 +40,7 @@ const policy = fc
   .map((words) => words.filter((each) => each !== '').join(' '));
 
 const delay = fc.constantFrom(0, 0, 500, 3_000);
-const follower: fc.Arbitrary<Follower> = fc.record({
+const callback: fc.Arbitrary<Callback> = fc.record({
   on: fc.constantFrom('done' as const, 'dead' as const),
   delayMs: delay,
 });
@@ -51,9 +51,9 @@ const definition: fc.Arbitrary<Definition> = fc.record({
   maxAttempts: fc.integer({ min: 1, max: 3 }),
   mode: fc.constantFrom('drop' as const, 'replace' as const, 'debounce' as const),
   release: fc.boolean(),
-  follows: fc.oneof(
-    { weight: 2, arbitrary: fc.constant<Follower[]>([]) },
-    { weight: 1, arbitrary: fc.array(follower, { minLength: 1, maxLength: 2 }) },
+  callbacks: fc.oneof(
+    { weight: 2, arbitrary: fc.constant<Callback[]>([]) },
+    { weight: 1, arbitrary: fc.array(callback, { minLength: 1, maxLength: 2 }) },
   ),
 });
 
@@ -92,9 +92,9 @@ export const asked: fc.Arbitrary<Asked> = fc.record({
 const DIGEST = 'd'.repeat(22);
 const WINDOW_MS = 3_600_000; // Redis counts it by its own clock: no run lasts as long
 
-export function messageOf(bench: Bench, deployed: Deployment, body: string, wanted: Asked): Unnamed {
+export function messageOf(bench: Bench, deployed: Deployment, body: string, wanted: Asked): PreparedMessage {
   const { queue, priority, group, delayMs, keyed, mode, size } = wanted;
-  const { ttlMs, maxAttempts, follows, ...defined } = deployed[queue] as Definition;
+  const { ttlMs, maxAttempts, callbacks, ...defined } = deployed[queue] as Definition;
   const dedup = { digest: DIGEST, windowMs: WINDOW_MS, mode: mode ?? defined.mode, release: defined.release };
   return bench.message(queue, body.padEnd(size), {
     pool: POOLS[queue] ?? '',
@@ -104,18 +104,18 @@ export function messageOf(bench: Bench, deployed: Deployment, body: string, want
     ttlMs,
     ...(group === undefined ? {} : { group }),
     ...(keyed ? { dedup } : {}),
-    ...(follows.length > 0
-      ? { follows: follows.map(({ on, delayMs: later }) => ({ on, message: followerOf(bench, on, later) })) }
+    ...(callbacks.length > 0
+      ? { callbacks: callbacks.map(({ on, delayMs: later }) => ({ on, message: callbackOf(bench, on, later) })) }
       : {}),
   });
 }
 
 /** Each in a lane of its own. */
-function followerOf(bench: Bench, on: Follower['on'], delayMs: number): Unnamed {
+function callbackOf(bench: Bench, on: Callback['on'], delayMs: number): PreparedMessage {
   const [queue, group] = on === 'done' ? ['mail', 'g'] : ['news', 'h'];
-  return { ...bench.message(queue, '', { group, priority: 0, delayMs }), json: followerJson(on) };
+  return { ...bench.message(queue, '', { group, priority: 0, delayMs }), json: callbackJson(on) };
 }
 
 /** As the shard has it. */
-export const dedupOf = ({ lane, dedup }: Unnamed) =>
+export const dedupOf = ({ lane, dedup }: PreparedMessage) =>
   dedup && { key: `${lane.slice(2).split('/')[0]}:${dedup.digest}`, release: dedup.release };

@@ -1,7 +1,7 @@
 // The end of a run: what operators set is taken back, time passes, and everything comes out by its own events alone.
 import { expect } from 'vitest';
 import { parseEntry } from '../../src/message/ids.ts';
-import { DRAINED } from '../../src/message/lane.ts';
+import { PUSH_POOL } from '../../src/message/lane.ts';
 import type { Shard } from '../support/shard.ts';
 import { purge, redrive, type Side, type World } from './calls.ts';
 import { type Deployment, POOLS, QUEUES } from './deployments.ts';
@@ -20,8 +20,8 @@ export interface Ending {
 export async function drainAll(world: World, { lifted, redriven }: Ending): Promise<void> {
   if (lifted) for (const side of [0, 1] as const) world.deploy(side, withoutPolicies(world.deployments[side]));
   for (const queue of QUEUES) {
-    await world.operations.resume(queue, POOLS[queue] ?? '');
-    await world.operations.limit(queue, POOLS[queue] ?? '', { concurrency: '', rate: '' });
+    await world.adminStore.resume(queue, POOLS[queue] ?? '');
+    await world.adminStore.limit(queue, POOLS[queue] ?? '', { concurrency: '', rate: '' });
   }
   await comesToRest(world);
   if (redriven) {
@@ -54,8 +54,8 @@ async function comesToRest(world: World): Promise<void> {
     if (dues.length === 0) return expect(strandedIn(shard)).toEqual([]);
     world.bench.now = Math.max(world.bench.now + 1, Math.min(...dues));
   }
-  const { lanes, leases, timers, parked } = await world.bench.shard();
-  expect({ lanes, leases, timers, parked }).toBe('at rest');
+  const { lanes, leases, timers, blocked } = await world.bench.shard();
+  expect({ lanes, leases, timers, blocked }).toBe('at rest');
 }
 
 /** @returns whether there may be more */
@@ -64,13 +64,13 @@ async function takeAndAck(
   side: Side,
   { pool, lease }: { pool: string; lease: string },
 ): Promise<boolean> {
-  const drain = pool === DRAINED ? { drain: { ending: false, sleepMs: 0 } } : {};
+  const drain = pool === PUSH_POOL ? { drain: { ending: false, sleepMs: 0 } } : {};
   const request = { lease, leaseMs: 10_000, held: 0, want: 5, pools: [pool], settlements: [], ...drain };
-  const { taken, unseen, wake, schedules } = await world.exchange(side, request);
+  const { taken, unseen, wake, schedules } = await world.sync(side, request);
   await world.fire(schedules);
   world.ledger.given(taken, lease, world.bench.now);
   const settlements = taken.map(({ entry }) => ({ entry, outcome: 'ack' as const, result: 'null' }));
-  const settled = await world.exchange(side, { ...request, want: 0, settlements });
+  const settled = await world.sync(side, { ...request, want: 0, settlements });
   return taken.length > 0 || unseen || wake || settled.wake;
 }
 

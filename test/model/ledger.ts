@@ -4,14 +4,14 @@ import { parseEntry } from '../../src/message/ids.ts';
 import type { Status } from '../../src/store/encode-settlements.ts';
 import type { Shard } from '../support/shard.ts';
 
-export interface Follower {
+export interface Callback {
   on: 'done' | 'dead';
   delayMs: number;
 }
 
 export interface Kept {
   json: string;
-  follows: Follower[];
+  callbacks: Callback[];
   dedup?: { key: string; release: boolean } | undefined;
   /** Who was given it last and has not settled it. */
   out?: { entry: string; lease: string } | undefined;
@@ -24,7 +24,7 @@ export interface Kept {
 
 export interface Admitted extends Pick<Kept, 'json' | 'dedup'> {
   delayMs: number;
-  follows?: Follower[] | undefined;
+  callbacks?: Callback[] | undefined;
 }
 
 export type Ended = 'acked' | 'cancelled' | 'purged';
@@ -43,14 +43,14 @@ export class Ledger {
   /** What went wrong since it was asked. */
   #faults: string[] = [];
 
-  admit(id: string, { json, delayMs, follows = [], dedup }: Admitted): void {
-    this.alive.set(id, { json, follows, dedup, attempt: 0, comesAgain: false, condemned: false });
+  admit(id: string, { json, delayMs, callbacks = [], dedup }: Admitted): void {
+    this.alive.set(id, { json, callbacks, dedup, attempt: 0, comesAgain: false, condemned: false });
     if (dedup) this.dedups.set(dedup.key, id);
     if (delayMs > 0) this.unordered.add(id);
   }
 
   /** A new message took the place of one that waits: its body, or all of it. */
-  replaced(id: string, json: string, whole?: { follows: Follower[]; dedup: Kept['dedup'] }): void {
+  replaced(id: string, json: string, whole?: { callbacks: Callback[]; dedup: Kept['dedup'] }): void {
     Object.assign(this.#keptOf(id, 'replaced') ?? {}, { json }, whole && { ...whole, attempt: 0 });
     this.unordered.add(id);
   }
@@ -131,9 +131,9 @@ export class Ledger {
   }
 
   #follow(id: string, kept: Kept, on: 'done' | 'dead', name: string): void {
-    kept.follows.forEach((follower, i) => {
-      if (follower.on === on) {
-        this.admit(`${id}-${on}${i + 1}${name}`, { json: followerJson(on), delayMs: follower.delayMs });
+    kept.callbacks.forEach((callback, i) => {
+      if (callback.on === on) {
+        this.admit(`${id}-${on}${i + 1}${name}`, { json: callbackJson(on), delayMs: callback.delayMs });
       }
     });
   }
@@ -142,8 +142,10 @@ export class Ledger {
   judge(shard: Shard): string[] {
     const faults = this.#faults;
     this.#faults = [];
-    const lists = Object.keys(shard.rest).filter((name) => name.startsWith('then:'));
-    const followed = [...this.alive].filter(([, { follows }]) => follows.length > 0).map(([id]) => `then:${id}`);
+    const lists = Object.keys(shard.rest).filter((name) => name.startsWith('callbacks:'));
+    const followed = [...this.alive]
+      .filter(([, { callbacks }]) => callbacks.length > 0)
+      .map(([id]) => `callbacks:${id}`);
     return [
       ...faults,
       ...lists.filter((name) => !followed.includes(name)).map((name) => `${name} is left`),
@@ -188,14 +190,14 @@ export class Ledger {
   }
 }
 
-export const followerJson = (on: 'done' | 'dead') => JSON.stringify({ body: `follows on ${on}` });
+export const callbackJson = (on: 'done' | 'dead') => JSON.stringify({ body: `follows on ${on}` });
 
 /** @returns what is wrong with a death, if anything */
 function causeless(kept: Kept, envelope: string, failures: string, now: number): string | undefined {
   const [, , most, , expires] = envelope.slice(0, envelope.indexOf('\n')).split(' ').map(Number);
   const [, attempt, kind = 'nothing'] = /^(\d+) \d+ (\S+) .*$/.exec(failures.split('\n').at(-1) ?? '') ?? [];
   if (kind === 'failed') return kept.condemned ? undefined : 'nobody let it die';
-  if (kind === 'lapsed') return Number(attempt) >= (most ?? 0) ? undefined : 'it has attempts left';
+  if (kind === 'lease_expired') return Number(attempt) >= (most ?? 0) ? undefined : 'it has attempts left';
   if (kind === 'expired') return expires && expires <= now ? undefined : 'it has time left';
   return `${kind} is no cause`;
 }

@@ -2,18 +2,18 @@
 import { parseEntry } from '../../src/message/ids.ts';
 import type { Redriven } from '../../src/store/admin-messages.ts';
 import type { Settlement, Status } from '../../src/store/encode-settlements.ts';
-import type { ExchangeRequest } from '../../src/store/sync.ts';
+import type { SyncRequest } from '../../src/store/sync.ts';
 import * as limits from './limits.ts';
 
 interface Envelope {
   lane: string;
   maxAttempts: number;
   cancelled: boolean;
-  follows: Follower[];
+  callbacks: Callback[];
   dedup?: { key: string; release: boolean } | undefined;
 }
 
-export interface Follower {
+export interface Callback {
   on: 'done' | 'dead';
   lane: string;
   delayMs: number;
@@ -65,7 +65,7 @@ export interface Admitted {
   lane: string;
   delayMs: number;
   maxAttempts: number;
-  follows?: Follower[];
+  callbacks?: Callback[];
   dedup?: { key: string; release: boolean; replaces?: boolean } | undefined;
 }
 
@@ -90,21 +90,21 @@ function replaceFirst(model: Model, first: string, message: Partial<Envelope>): 
 
 /** @returns the id of the message that it took the place of */
 export function enqueue(model: Model, id: string, message: Admitted): string | undefined {
-  const { lane, delayMs, maxAttempts, follows = [], dedup } = message;
+  const { lane, delayMs, maxAttempts, callbacks = [], dedup } = message;
   const first = dedup && model.dedups[dedup.key];
   if (first && dedup.replaces) {
-    const replaced = replaceFirst(model, first, { maxAttempts, follows, dedup });
+    const replaced = replaceFirst(model, first, { maxAttempts, callbacks, dedup });
     if (replaced) return replaced;
   }
   const waiting = first && Object.keys(model.delayed).find((entry) => idOf(entry) === first);
   const leaves = first && model.slots.has(first) && groupOf(model.envelopes[first]?.lane ?? '') !== groupOf(lane);
   if (first && waiting && !leaves && !dedup.replaces) {
     delete model.delayed[waiting]; // a new message from now on
-    Object.assign(model.envelopes[first] ?? {}, { lane, maxAttempts, dedup, follows });
+    Object.assign(model.envelopes[first] ?? {}, { lane, maxAttempts, dedup, callbacks });
     model.delayed[`1.${first}`] = model.now + delayMs;
     return first;
   }
-  model.envelopes[id] = { lane, maxAttempts, cancelled: false, follows, dedup };
+  model.envelopes[id] = { lane, maxAttempts, cancelled: false, callbacks, dedup };
   if (dedup) model.dedups[dedup.key] = id;
   if (delayMs > 0) model.delayed[`1.${id}`] = model.now + delayMs;
   else push(model, lane, 'tail', [`1.${id}`]);
@@ -113,8 +113,8 @@ export function enqueue(model: Model, id: string, message: Admitted): string | u
 
 /** What follows on an end; @param name what the ids of those that follow on a death end in */
 function follow(model: Model, id: string, on: 'done' | 'dead', name = ''): void {
-  model.envelopes[id]?.follows.forEach((follower, i) => {
-    if (follower.on === on) enqueue(model, `${id}-${on}${i + 1}${name}`, { ...follower, maxAttempts: 5 });
+  model.envelopes[id]?.callbacks.forEach((callback, i) => {
+    if (callback.on === on) enqueue(model, `${id}-${on}${i + 1}${name}`, { ...callback, maxAttempts: 5 });
   });
 }
 
@@ -191,8 +191,8 @@ export interface Expected {
   fresh: number;
 }
 
-/** All of an exchange but the taking: which lanes take turns is the store's to choose, `take` judges it. */
-export function exchange(model: Model, { lease, leaseMs, held, want, settlements }: ExchangeRequest): Expected {
+/** All of a sync but the taking: which lanes take turns is the store's to choose, `take` judges it. */
+export function sync(model: Model, { lease, leaseMs, held, want, settlements }: SyncRequest): Expected {
   fire(model, lease);
   const list = model.leases[lease] ?? [];
   const statuses: Status[] = [];
@@ -220,7 +220,7 @@ export function exchange(model: Model, { lease, leaseMs, held, want, settlements
   const cancelled = lost ? [] : known.filter(isCancelled);
   const dropped = new Set(inTransit.filter(isCancelled));
   const missing = lost ? 0 : Math.max(0, want - inTransit.length);
-  const fresh = Math.min(missing, limits.takeable(model)); // slots of what is dropped are free from the next exchange on
+  const fresh = Math.min(missing, limits.takeable(model)); // slots of what is dropped are free from the next sync on
   for (const entry of dropped) remove(model, idOf(entry));
   model.leases[lease] = remaining.filter((entry) => !dropped.has(entry));
   model.expiries[lease] = model.now + leaseMs;

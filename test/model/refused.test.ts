@@ -71,7 +71,7 @@ const enqueue = fc
       `enqueue ${count} in ${name}/${named} ${JSON.stringify({ ...rest, followed, debounced })}`,
       async (world, refusal) => {
         const { b } = world.scene;
-        const follows = ['done', 'dead'].map((on) => ({
+        const callbacks = ['done', 'dead'].map((on) => ({
           on: on as 'done' | 'dead',
           message: b.message('mail', on, { group: 'f' }),
         }));
@@ -79,7 +79,7 @@ const enqueue = fc
         const options = {
           ...rest,
           ...(named ? { group: named } : {}),
-          ...(followed ? { follows } : {}),
+          ...(followed ? { callbacks } : {}),
           ...(debounced ? { dedup } : {}),
         };
         const messages = Array.from({ length: count }, () => b.message(name, newToken(), options));
@@ -92,7 +92,7 @@ const enqueue = fc
     ),
   );
 
-const exchange = fc
+const sync = fc
   .record({
     consumer: fc.nat({ max: 2 }),
     want: fc.integer({ min: 0, max: 5 }),
@@ -103,7 +103,7 @@ const exchange = fc
     drains: fc.boolean(),
   })
   .map((r) =>
-    step(`exchange ${JSON.stringify(r)}`, async (world, refusal) => {
+    step(`sync ${JSON.stringify(r)}`, async (world, refusal) => {
       const { scene } = world;
       const { b } = scene;
       const consumer = world.consumers[r.consumer] as World['consumers'][0];
@@ -132,7 +132,7 @@ const exchange = fc
       scene.failed = false;
       const answer = await surely(world, refusal, async () => {
         try {
-          return await b.exchange({ ...request, settlements: list });
+          return await b.sync({ ...request, settlements: list });
         } catch (error) {
           if (isRefusal(error)) await accountFor(scene, list);
           throw error;
@@ -169,7 +169,7 @@ const cancel = n.map((at) =>
   step(`cancel ${at}`, async (world, refusal) => {
     const { b } = world.scene;
     const id = pick(world.ids, at);
-    if (id && (await surely(world, refusal, () => b.operations().cancel(id))) !== 'gone') b.alive.delete(id);
+    if (id && (await surely(world, refusal, () => b.adminStore().cancel(id))) !== 'gone') b.alive.delete(id);
   }),
 );
 
@@ -183,24 +183,24 @@ const redrive = n.map((at) =>
     const [name, id] = pick(letters, at) ?? [];
     if (!name || !id) return;
     b.unordered.add(id);
-    await surely(world, refusal, () => b.operations().redrive(name, [id]));
+    await surely(world, refusal, () => b.adminStore().redrive(name, [id]));
     b.now += 1; // what follows on a death is named by its instant: one dies once in a millisecond
   }),
 );
 
 const restrict = fc.record({ queue, word: fc.constantFrom('pause', 'resume', 'limit') }).map(({ queue: name, word }) =>
   step(`${word} ${name}`, (world, refusal) => {
-    const operations = world.scene.b.operations();
+    const adminStore = world.scene.b.adminStore();
     return surely(world, refusal, () => {
-      if (word === 'pause') return operations.pause(name, '*');
-      return word === 'resume' ? operations.resume(name, '*') : operations.limit(name, '*', { concurrency: ' c=2' });
+      if (word === 'pause') return adminStore.pause(name, '*');
+      return word === 'resume' ? adminStore.resume(name, '*') : adminStore.limit(name, '*', { concurrency: ' c=2' });
     });
   }),
 );
 
 const anyStep = fc.oneof(
   { weight: 4, arbitrary: enqueue },
-  { weight: 6, arbitrary: exchange },
+  { weight: 6, arbitrary: sync },
   { weight: 3, arbitrary: sweep },
   { weight: 2, arbitrary: advance },
   ...[cancel, redrive, restrict].map((arbitrary) => ({ weight: 1, arbitrary })),
@@ -231,7 +231,7 @@ async function run(
     expect(await violationsIn(scene, true), String(each)).toEqual([]);
   }
   b.store = b.openStore(() => b.now, b.prefix, QUEUES, ''); // nothing is held back any more
-  for (const name of QUEUES) await b.operations().limit(name, '*', { concurrency: '', rate: '' });
+  for (const name of QUEUES) await b.adminStore().limit(name, '*', { concurrency: '', rate: '' });
   expect((await comeToRest(scene)).faults).toEqual([]);
 }
 

@@ -1,4 +1,4 @@
-// Schedules in a run: each has one slot at a time, which makes one message, however often it is handed out.
+// Schedules in a run: each has one occurrence at a time, which makes one message, however often it is handed out.
 import { expect } from 'vitest';
 import type { Runner } from '../../src/redis/runner.ts';
 import { type Change, openScheduleStore, type ScheduleStore } from '../../src/schedules/store.ts';
@@ -7,10 +7,10 @@ import type { Bench } from '../support/bench.ts';
 
 const headerOf = (record: string) => record.slice(0, Math.max(0, record.indexOf('\n')));
 
-/** As due.lua reads it; a slot that was fired pauses its schedule. */
+/** As due.lua reads it; an occurrence that was fired pauses its schedule. */
 const headers = {
-  active: (slot: number) => `${slot} active api r 0`,
-  paused: (slot: number) => `0 paused api r ${slot}`,
+  active: (occurrence: number) => `${occurrence} active api r 0`,
+  paused: (occurrence: number) => `0 paused api r ${occurrence}`,
 };
 
 export class Scheduler {
@@ -24,7 +24,7 @@ export class Scheduler {
     this.#store = openScheduleStore({ runner, prefix: bench.prefix, clock: () => bench.now });
   }
 
-  /** Those that wait for no slot get one. */
+  /** Those that wait for no occurrence get one. */
   async define(ids: string[], delayMs: number): Promise<void> {
     if (ids.length === 0) return;
     const due = this.#bench.now + delayMs;
@@ -41,9 +41,9 @@ export class Scheduler {
     this.#firings += 1;
     const changes = schedules.map(({ id, record }) => {
       const header = headerOf(record);
-      const slot = Number.parseInt(header, 10);
-      const message = this.#bench.message('mail', `slot of ${id}, ${this.#firings}`);
-      return { ...change(id, header, headers.paused(slot), undefined), messages: [message] };
+      const occurrence = Number.parseInt(header, 10);
+      const message = this.#bench.message('mail', `occurrence of ${id}, ${this.#firings}`);
+      return { ...change(id, header, headers.paused(occurrence), undefined), messages: [message] };
     });
     await this.#change(changes, 'done');
     await this.#change(changes, 'changed');

@@ -14,14 +14,14 @@ export async function drainAll(model: Model, { bench }: Real, lifts: boolean): P
   const isLifted = lifts || model.loosened.size > 0;
   if (isLifted) bench.store = bench.openStore(() => bench.now, bench.prefix, QUEUES, '');
   for (const queue of QUEUES) {
-    await bench.operations().resume(queue, '*');
-    if (isLifted) await bench.operations().limit(queue, '*', { concurrency: '', rate: '' });
+    await bench.adminStore().resume(queue, '*');
+    if (isLifted) await bench.adminStore().limit(queue, '*', { concurrency: '', rate: '' });
   }
   for (let turn = 0; turn < TURNS; turn++) {
     await sweep(bench, isLifted);
-    const { taken } = await bench.store.exchange(request(`end${turn}`, 5));
+    const { taken } = await bench.store.sync(request(`end${turn}`, 5));
     const settlements = taken.map(({ entry }) => ({ entry, outcome: 'ack' as const, result: 'null' }));
-    await bench.store.exchange({ ...request(`end${turn}`, 0), settlements });
+    await bench.store.sync({ ...request(`end${turn}`, 0), settlements });
     const { lanes, leases, timers, dead } = await bench.shard();
     const open = [
       ...Object.keys(lanes).filter((lane) => isLifted || !isHeldBack(lane, model, dead)),

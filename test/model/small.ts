@@ -7,7 +7,7 @@ export interface Sizes {
   small: boolean;
   /** Of envelopes, after which an answer is full. */
   answerBytes: number;
-  /** Timers fired by one exchange, and by one step of a sweep. */
+  /** Timers fired by one sync, and by one step of a sweep. */
   fires: number;
 }
 
@@ -17,7 +17,7 @@ export const REAL: Sizes = { small: false, answerBytes: 4_000_000, fires: 100 };
 const SMALL: Record<string, number> = {
   CHUNK: 4,
   READ: 3,
-  PARK: 2,
+  BLOCK: 2,
   WINDOW: 3,
   SHARING: 3,
   CROWDED: 2,
@@ -57,7 +57,7 @@ function shrunkScripts(): Map<string, Script> {
 
 const SMALL_SCRIPTS = shrunkScripts();
 
-/** Where an exchange has its limits among its arguments, and what the store puts there. */
+/** Where a sync has its limits among its arguments, and what the store puts there. */
 const ANSWER_AT = { place: 6, real: String(REAL.answerBytes) };
 const FIRES_AT = { place: 9, real: String(REAL.fires) };
 /** Where a purge has how many messages it takes out. */
@@ -75,7 +75,7 @@ export function sizedRunner(runner: Runner, sizes: Sizes): Runner {
   return {
     run(script, keys, args) {
       const sized = script.name === 'enqueue' ? renamed(args, `m${String(++bases).padStart(3, '0')}`) : [...args];
-      if (script.name === 'exchange') {
+      if (script.name === 'sync') {
         put(sized, ANSWER_AT, sizes.answerBytes);
         put(sized, FIRES_AT, sizes.fires);
       }

@@ -81,21 +81,21 @@ async function until(from: string, isThere: (kind: string) => boolean): Promise<
   }
 }
 
-const slotsOf = (came: Came[]) => came.map(({ headers }) => Number(headers['sluice-slot']));
+const occurrencesOf = (came: Came[]) => came.map(({ headers }) => Number(headers['sluice-occurrence']));
 
-/** Every slot its message, none twice; of those with one key the first alone. */
-function expectSlots(from: string): void {
+/** Every occurrence its message, none twice; of those with one key the first alone. */
+function expectOccurrences(from: string): void {
   for (const kind of KINDS) {
     const came = cameFrom(from, kind);
-    const slots = slotsOf(came);
-    expect([kind, slots.every((slot) => slot > 0 && slot % 1_000 === 0)]).toEqual([kind, true]);
-    expect([kind, new Set(slots).size, new Set(came.map(({ id }) => id)).size]).toEqual([
+    const occurrences = occurrencesOf(came);
+    expect([kind, occurrences.every((occurrence) => occurrence > 0 && occurrence % 1_000 === 0)]).toEqual([kind, true]);
+    expect([kind, new Set(occurrences).size, new Set(came.map(({ id }) => id)).size]).toEqual([
       kind,
       came.length,
       came.length,
     ]);
     if (isOnce(kind)) expect([kind, came.length]).toEqual([kind, 1]);
-    if (kind.startsWith('ordered')) expect([kind, slots]).toEqual([kind, slots.toSorted((a, b) => a - b)]);
+    if (kind.startsWith('ordered')) expect([kind, occurrences]).toEqual([kind, occurrences.toSorted((a, b) => a - b)]);
     for (const { headers } of came) expect(headers).toMatchObject({ 'sluice-schedule': `${from}-${kind}` });
   }
   expect(cameFrom(from, 'url')[0]?.headers).toMatchObject({ 'x-queue-key': 'of the queue' });
@@ -116,29 +116,29 @@ const atLeast = (from: string, count: number) => (kind: string) =>
   cameFrom(from, kind).length >= (isOnce(kind) ? 1 : count);
 
 describe('a schedule with each kind of queue', () => {
-  test('of the code: each slot comes where it belongs', async () => {
+  test('of the code: each occurrence comes where it belongs', async () => {
     await until('code', atLeast('code', 2));
-    expectSlots('code');
+    expectOccurrences('code');
     await expectNoErrors('code');
   });
 
-  test('of the API: each slot comes where it belongs, and one that is run now', async () => {
+  test('of the API: each occurrence comes where it belongs, and one that is run now', async () => {
     for (const kind of KINDS) {
       const definition = { every: '1s', queue: kind, body: { from: 'api' }, ...wireOf(kind, 'api') };
       const put = await call('PUT', `/v1/schedules/api-${kind}`, definition);
       expect([kind, put.status, put.body.state]).toEqual([kind, 200, 'active']);
     }
     await until('api', atLeast('api', 2));
-    expectSlots('api');
+    expectOccurrences('api');
     await expectNoErrors('api');
     for (const kind of KINDS) {
       await call('POST', `/v1/schedules/api-${kind}/pause`);
       const run = await call('POST', `/v1/schedules/api-${kind}/run`);
-      // A duplicate is 200. Those that replace what waits are one where the last slot still waits.
+      // A duplicate is 200. Those that replace what waits are one where the last occurrence still waits.
       const statuses = isOnce(kind) ? [200] : /^(replacing|debounced)$/.test(kind) ? [200, 202] : [202];
       expect([kind, statuses]).toEqual([kind, expect.arrayContaining([run.status])]);
     }
-    const ran = (kind: string) => slotsOf(cameFrom('api', kind)).some((slot) => Number.isNaN(slot));
+    const ran = (kind: string) => occurrencesOf(cameFrom('api', kind)).some((occurrence) => Number.isNaN(occurrence));
     await until('api', (kind) => isOnce(kind) || ran(kind));
   });
 });

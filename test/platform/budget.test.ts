@@ -1,7 +1,7 @@
 // One budget for an invocation: what its own code enqueues, what operators ask for, and the drains behind, under the platform's limit.
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildBundle } from '../../src/dev/bundle.ts';
-import type { Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { laneOf } from '../../src/message/lane.ts';
 import { connect } from '../../src/redis/connect.ts';
@@ -31,7 +31,7 @@ beforeEach(() => {
   for (const list of [platform.invocations, outbox.deliveries, logs]) list.length = 0;
 });
 
-const messages = (count: number, queue: string, pool = '*'): Unnamed[] =>
+const messages = (count: number, queue: string, pool = '*'): PreparedMessage[] =>
   Array.from({ length: count }, () => {
     return { lane: laneOf(5, queue), pool, maxAttempts: 5, delayMs: 0, ttlMs: 0, json: '{"body":0}' };
   });
@@ -77,7 +77,7 @@ describe('S6 code of the Worker that enqueues one by one', () => {
     const ids = await json<string[]>('/produce?count=10');
     await over(1);
     expect(told().toSorted()).toEqual(ids.toSorted());
-    expect(box().platform.invocations[0]?.subrequests).toBeLessThanOrEqual(10 + 10 + 11); // an exchange for each, at most, and a last one
+    expect(box().platform.invocations[0]?.subrequests).toBeLessThanOrEqual(10 + 10 + 11); // a sync for each, at most, and a last one
   });
 });
 
@@ -89,10 +89,10 @@ describe('S6 subrequests that are used up', () => {
     const [log = ''] = box().logs;
     expect(JSON.parse(log)).toMatchObject({
       event: 'subrequests used up',
-      queues: 'hungry (requests: 1)',
+      queues: 'hungry (subrequests: 1)',
       allowed: 45,
     });
-    expect(box().platform.invocations[0]?.subrequests).toBeLessThanOrEqual(MOST + 5 + 1); // those at work, and an exchange
+    expect(box().platform.invocations[0]?.subrequests).toBeLessThanOrEqual(MOST + 5 + 1); // those at work, and a sync
     for (let i = 1; i < 6 && told(3).length < 30; i++) {
       await queue('hungry');
       await over(i + 1);
@@ -153,10 +153,10 @@ describe('S7 what operators ask for is answered in part rather than refused', ()
     for (const half of [500, 500]) {
       const lease = newToken();
       const ask = { lease, leaseMs: 60_000, held: 0, pools: ['*'] };
-      const { taken } = await store.exchange({ ...ask, want: half, settlements: [] });
+      const { taken } = await store.sync({ ...ask, want: half, settlements: [] });
       const failure = { kind: 'failed' as const, text: '' };
       const settlements = taken.map(({ entry }) => ({ entry, outcome: 'dead' as const, failure }));
-      await store.exchange({ ...ask, leaseMs: 0, held: -1, want: 0, settlements });
+      await store.sync({ ...ask, leaseMs: 0, held: -1, want: 0, settlements });
     }
     const { messages: redriven } = await json<{ messages: unknown[] }>('/v1/queues/honest/dead/redrive', {});
     expect(redriven).toHaveLength(ids.length);

@@ -44,8 +44,8 @@ async function ofTheBox(): Promise<number> {
 async function enqueue(env: object): Promise<void> {
   const queue = defineQueue('github.activity', { kind: 'push', priority: 7 });
   const engine = openEngine(env, new Map([[queue.name, queue]])).under({ invocation: new Invocation() });
-  const drafts = Array.from({ length: MESSAGES }, (_, i) => ({ queue, body: { i }, options: {}, at: '' }));
-  await engine.enqueue(drafts);
+  const inputs = Array.from({ length: MESSAGES }, (_, i) => ({ queue, body: { i }, options: {}, at: '' }));
+  await engine.enqueue(inputs);
 }
 
 // What else the machine does at the moment, to the caches say, is in the figures: it may try again.

@@ -1,7 +1,7 @@
 // Bodies that code can hand over and JSON cannot carry: each is refused by name, and nothing is stored.
 import { expect, test } from 'vitest';
-import { enqueueDrafts } from '../../src/broker/producer.ts';
-import type { Draft } from '../../src/broker/validate.ts';
+import { enqueueInputs } from '../../src/broker/producer.ts';
+import type { MessageInput } from '../../src/broker/validate.ts';
 import { defineQueue, InvalidMessage } from '../../src/index.ts';
 import { onEachRedis } from '../support/bench.ts';
 
@@ -36,7 +36,7 @@ const bodies: [string, unknown][] = [
 onEachRedis(
   'a body from code',
   (bench) => {
-    const draft = (body: unknown, at = ''): Draft => ({
+    const input = (body: unknown, at = ''): MessageInput => ({
       queue: defineQueue('work', { kind: 'pull' }),
       body,
       options: {},
@@ -45,7 +45,7 @@ onEachRedis(
 
     test.each(bodies)('that is %s is an invalid message, and nothing is stored', async (_, body) => {
       const b = bench();
-      const error = await enqueueDrafts(b.store, new Map(), [draft(body)]).catch((e: unknown) => e);
+      const error = await enqueueInputs(b.store, new Map(), [input(body)]).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(InvalidMessage);
       expect((error as InvalidMessage).issues.map(({ field }) => field)).toEqual(['body']);
       expect((await b.shard()).envelopes).toEqual({});
@@ -55,9 +55,9 @@ onEachRedis(
       'that is %s, in a batch, is named by its place, and nothing of the batch is stored',
       async (_, body) => {
         const b = bench();
-        const error = await enqueueDrafts(b.store, new Map(), [
-          draft('fine', 'messages[0].'),
-          draft(body, 'messages[1].'),
+        const error = await enqueueInputs(b.store, new Map(), [
+          input('fine', 'messages[0].'),
+          input(body, 'messages[1].'),
         ]).catch((e: unknown) => e);
         expect(error).toBeInstanceOf(InvalidMessage);
         expect((error as InvalidMessage).issues.map(({ field }) => field)).toEqual(['messages[1].body']);

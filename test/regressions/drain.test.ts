@@ -4,7 +4,7 @@ import type { Fault } from '../../src/dev/emulator/faults.ts';
 import type { DrainReport } from '../../src/drain/drain.ts';
 import { openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
-import { type Backoff, constant, defineQueue, type QueueOptions, RetryLater } from '../../src/index.ts';
+import { type Backoff, constant, defineQueue, type QueueOptions, RetryAfterError } from '../../src/index.ts';
 import { Bench, onEachRedis, onEachRedisAtOnce, type Redises, startEmbedded } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 import { acked, engineOn, enqueueLarge, enqueueNow, pause, unhandledRejectionsOf } from './engines.ts';
@@ -21,7 +21,7 @@ onEachRedis('a drain of large bodies', (bench) => {
     const { ids } = await enqueueNow(b, ...many(b, 300, { maxAttempts: 1 }));
     ids.push(...(await enqueueLarge(b, 84, { maxAttempts: 1 })));
     const seen: string[] = [];
-    const engine = engineOn(b, [work(({ id }) => void seen.push(id), { requests: 0 })]);
+    const engine = engineOn(b, [work(({ id }) => void seen.push(id), { subrequests: 0 })]);
     let ended = '';
     for (let drains = 0; ended !== 'idle' && drains < 10; drains++) {
       ({ ended } = await engine.drain(20_000).catch(() => ({ ended: 'storage' })));
@@ -104,7 +104,7 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
       const { ids } = await enqueueNow(b, ...many(b, 50));
       for (const id of unknown.ids) b.unordered.add(id);
       const seen: string[] = [];
-      const report = await engineOn(b, [work(({ id }) => void seen.push(id), { requests: 0 })]).drain(20_000);
+      const report = await engineOn(b, [work(({ id }) => void seen.push(id), { subrequests: 0 })]).drain(20_000);
       acked(b, seen);
       expect(seen).toEqual(ids);
       expect(report).toMatchObject({ acked: 50, released: 0 }); // they stay where they are
@@ -127,10 +127,10 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
       const engine = engineOn(b, [work(handler)], { SLUICE_CONCURRENCY: concurrency });
       const before = b.redises.emulator.requests();
       const report = await engine.drain(20_000);
-      const exchanges = b.redises.emulator.requests() - before;
+      const syncs = b.redises.emulator.requests() - before;
       acked(b, done);
-      expect(handled + exchanges).toBeLessThanOrEqual(45);
-      expect(report).toMatchObject({ requests: handled + exchanges, acked: handled, ended: 'budget' });
+      expect(handled + syncs).toBeLessThanOrEqual(45);
+      expect(report).toMatchObject({ requests: handled + syncs, acked: handled, ended: 'budget' });
       expect(handled).toBeGreaterThanOrEqual(15);
       expect((await b.shard()).leases).toEqual({});
     }),
@@ -139,7 +139,7 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
   test('are bounded where many messages come in while others wait, and at most one drain sleeps for those', () =>
     own(async (b) => {
       const seen: string[] = [];
-      const queue = work(({ id }) => void seen.push(id), { requests: 0 });
+      const queue = work(({ id }) => void seen.push(id), { subrequests: 0 });
       const engine = engineOn(b, [queue], { SLUICE_DRAIN_REQUESTS: 9_000 });
       const drains = new Set<Promise<unknown>>();
       const enqueue = async (delayMs: number) => {
@@ -165,7 +165,7 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
   test('are bounded where what comes in later is due earlier', () =>
     own(async (b) => {
       const seen: string[] = [];
-      const engine = engineOn(b, [work(({ id }) => void seen.push(id), { requests: 0 })], {
+      const engine = engineOn(b, [work(({ id }) => void seen.push(id), { subrequests: 0 })], {
         SLUICE_DRAIN_REQUESTS: 9_000,
       });
       const drains: Promise<unknown>[] = [];
@@ -253,8 +253,8 @@ onEachRedis('what the code of a queue gives', (bench) => {
     ['an error whose name is a symbol', () => Object.assign(new Error('x'), { name: Symbol('s') })],
     ['a symbol', () => Symbol('s')],
     ...[Number.NaN, Number.POSITIVE_INFINITY, -1, 1e300].map((ms): [string, () => unknown] => [
-      `RetryLater(${ms})`,
-      () => new RetryLater(ms, 'no'),
+      `RetryAfterError(${ms})`,
+      () => new RetryAfterError(ms, 'no'),
     ]),
     ['an object without prototype', () => Object.create(null)],
     ['a proxy that throws when it is read', () => new Proxy(new Error('x'), { get: evil })],
@@ -294,7 +294,7 @@ onEachRedisAtOnce('a wake', (own) => {
       expect((await enqueueNow(b, b.message('work', 'urgent', { priority: 0 }))).wake).toBe(true);
     }));
 
-  test('of a drain for a delayed message delivers it, although nobody fires the earlier timer of a pulled queue', () =>
+  test('of a drain for a delayed message delivers it, although nobody fires the earlier timer of a pull queue', () =>
     own(async (b) => {
       await enqueueNow(b, b.message('pulled', 1, { pool: 'pulled', delayMs: 300 }));
       const { ids, wake } = await enqueueNow(b, b.message('work', 2, { delayMs: 400 }));
@@ -323,7 +323,7 @@ onEachRedis('a sweep of everything', (bench) => {
 
 describe('a queue whose deliveries make nearly as many requests as a drain may', () => {
   const open = (requests: number, budget?: number) => {
-    const queue = defineQueue('work', { requests, handler: () => {} });
+    const queue = defineQueue('work', { subrequests: requests, handler: () => {} });
     const env = {
       UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1',
       UPSTASH_REDIS_REST_TOKEN: 't',

@@ -1,7 +1,7 @@
 // Whole engines on the shard of a bench, by the real clock, and what their handlers saw.
 import { type Engine, openEngine } from '../../src/engine.ts';
 import type { AnyQueue } from '../../src/index.ts';
-import type { Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage } from '../../src/message/envelope.ts';
 import type { Bench } from '../support/bench.ts';
 
 export function engineOn(bench: Bench, queues: AnyQueue[], settings: Record<string, number | string> = {}): Engine {
@@ -15,14 +15,21 @@ export function engineOn(bench: Bench, queues: AnyQueue[], settings: Record<stri
 }
 
 /** Enqueues by the real clock. */
-export async function enqueueNow(bench: Bench, ...messages: Unnamed[]): Promise<{ ids: string[]; wake: boolean }> {
+export async function enqueueNow(
+  bench: Bench,
+  ...messages: PreparedMessage[]
+): Promise<{ ids: string[]; wake: boolean }> {
   const { ids, wake } = await bench.openStore().enqueue({ messages });
   bench.expectAlive(ids, messages);
   return { ids, wake };
 }
 
 /** Bodies of 250 kB, as many to a request as it may carry. */
-export async function enqueueLarge(bench: Bench, count: number, options: Partial<Unnamed> = {}): Promise<string[]> {
+export async function enqueueLarge(
+  bench: Bench,
+  count: number,
+  options: Partial<PreparedMessage> = {},
+): Promise<string[]> {
   const ids: string[] = [];
   for (let left = count; left > 0; left -= 12) {
     const messages = Array.from({ length: Math.min(12, left) }, () =>

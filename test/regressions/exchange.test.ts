@@ -1,4 +1,4 @@
-// Exchanges that once lost, stranded or held up what they met: versions side by side, what is at its end, what is no entry.
+// Syncs that once lost, stranded or held up what they met: versions side by side, what is at its end, what is no entry.
 import { expect, test } from 'vitest';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { deliverAll, idOf } from '../support/settling.ts';
@@ -10,7 +10,7 @@ const expire = (b: Bench, ids: string[]) => {
   for (const id of ids) b.unordered.add(id);
 };
 
-onEachRedis('an exchange', (bench) => {
+onEachRedis('a sync', (bench) => {
   test('of a version without the longest wait that another one promises loses nothing of a lane that was promoted', async () => {
     const b = bench();
     b.deploy(overdue);
@@ -32,7 +32,7 @@ onEachRedis('an exchange', (bench) => {
     expire(b, await b.enqueue(...Array.from({ length: 80 }, (_, i) => b.message('mail', i, { ttlMs: 500 }))));
     const [live = ''] = await b.enqueue(b.message('mail', 'live'));
     b.now += 700;
-    const { taken, unseen } = await b.exchange({ want: 10, drain: { ending: false, sleepMs: 60_000 } });
+    const { taken, unseen } = await b.sync({ want: 10, drain: { ending: false, sleepMs: 60_000 } });
     expect(taken.map(({ entry }) => idOf(entry))).toEqual([live]);
     expect(unseen).toBe(false);
     expect(Object.keys((await b.shard()).dead.mail ?? {})).toHaveLength(80);
@@ -46,7 +46,7 @@ onEachRedis('an exchange', (bench) => {
     let calls = 0;
     let taken: string[] = [];
     for (let more = true; more && taken.length === 0; calls++) {
-      const answer = await b.exchange({ want: 10, drain: { ending: false, sleepMs: 60_000 } });
+      const answer = await b.sync({ want: 10, drain: { ending: false, sleepMs: 60_000 } });
       taken = answer.taken.map(({ entry }) => idOf(entry));
       more = answer.unseen;
     }
@@ -64,7 +64,7 @@ onEachRedis('an exchange', (bench) => {
       b.now += 1_000;
       let held = 0;
       for (let more = true; more; ) {
-        const answer = await b.exchange({ lease: `s${second}`, want: 50, held });
+        const answer = await b.sync({ lease: `s${second}`, want: 50, held });
         held += answer.taken.length;
         more = answer.unseen || answer.taken.length > 0;
       }
@@ -76,24 +76,24 @@ onEachRedis('an exchange', (bench) => {
 
   test('that buries what expired takes what follows on that, or says that it is there', async () => {
     const b = bench();
-    const follows = [{ on: 'dead' as const, message: b.message('support', 'please') }];
-    const [id = ''] = await b.enqueue(b.message('mail', 1, { ttlMs: 100, follows }));
+    const callbacks = [{ on: 'dead' as const, message: b.message('support', 'please') }];
+    const [id = ''] = await b.enqueue(b.message('mail', 1, { ttlMs: 100, callbacks }));
     b.unordered.add(id);
     b.now += 200;
-    const first = await b.exchange({ want: 10, drain: { ending: false, sleepMs: 60_000 } });
-    const then = first.unseen ? (await b.exchange({ want: 10, held: first.taken.length })).taken : [];
+    const first = await b.sync({ want: 10, drain: { ending: false, sleepMs: 60_000 } });
+    const then = first.unseen ? (await b.sync({ want: 10, held: first.taken.length })).taken : [];
     const taken = [...first.taken, ...then].map(({ entry }) => idOf(entry));
     expect(taken).toEqual([expect.stringMatching(`^${id}-dead1-`)]);
     b.alive.add(taken[0] ?? '');
   });
 
-  test('that buries what expired looks again when the delayed follower of that is due', async () => {
+  test('that buries what expired looks again when the delayed callback of that is due', async () => {
     const b = bench();
-    const follows = [{ on: 'dead' as const, message: b.message('support', 'please', { delayMs: 2_000 }) }];
-    const [id = ''] = await b.enqueue(b.message('mail', 1, { ttlMs: 100, follows }));
+    const callbacks = [{ on: 'dead' as const, message: b.message('support', 'please', { delayMs: 2_000 }) }];
+    const [id = ''] = await b.enqueue(b.message('mail', 1, { ttlMs: 100, callbacks }));
     b.unordered.add(id);
     b.now += 200;
-    const { nextDue } = await b.exchange({ want: 10, drain: { ending: false, sleepMs: 60_000 } });
+    const { nextDue } = await b.sync({ want: 10, drain: { ending: false, sleepMs: 60_000 } });
     expect(nextDue).toBe(b.now + 2_000);
     const [delayed = ''] = Object.keys((await b.shard()).timers).flatMap(
       (member) => /^m .* 1\.(\S+)$/.exec(member)?.[1] ?? [],
@@ -110,17 +110,17 @@ onEachRedis('an exchange', (bench) => {
       await b.redises.raw.rpush(`${b.root}lane:5:mail`, text);
       ids.push(...(await b.enqueue(b.message('mail', 3))));
       expect((await b.take(10)).map(idOf)).toEqual(ids);
-      await b.exchange({ settlements: ids.map((id) => ({ entry: `1.${id}`, outcome: 'ack' as const })) });
+      await b.sync({ settlements: ids.map((id) => ({ entry: `1.${id}`, outcome: 'ack' as const })) });
       for (const key of ['dead:mail', 'failures']) await b.redises.raw.del(b.root + key);
     },
   );
 
-  test('whose message has followers that were cut short: it ends, and others go on', async () => {
+  test('whose message has callbacks that were cut short: it ends, and others go on', async () => {
     const b = bench();
-    const follows = [{ on: 'dead' as const, message: b.message('support', 'please') }];
-    const [id = ''] = await b.enqueue(b.message('mail', 1, { maxAttempts: 1, follows }));
+    const callbacks = [{ on: 'dead' as const, message: b.message('support', 'please') }];
+    const [id = ''] = await b.enqueue(b.message('mail', 1, { maxAttempts: 1, callbacks }));
     await b.take(1, 'crashed', { leaseMs: 1_000 });
-    await b.redises.raw.rpop(`${b.root}then:${id}`);
+    await b.redises.raw.rpop(`${b.root}callbacks:${id}`);
     const [fine = ''] = await b.enqueue(b.message('mail', 2));
     b.now += 1_000;
     expect((await b.store.sweep('*')).dead).toBe(1);

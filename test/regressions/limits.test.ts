@@ -9,7 +9,7 @@ const queue = (options: QueueOptions, name = 'mail') => defineQueue(name, { ...o
 const idOf = (entry: string) => entry.slice(entry.indexOf('.') + 1);
 const failure = { kind: 'failed', text: '' } as const;
 const settle = (b: Bench, entries: string[], outcome: Settlement['outcome'], lease = 'a', delayMs = 0) =>
-  b.exchange({ lease, held: -1, settlements: entries.map((entry) => ({ entry, outcome, delayMs, failure })) });
+  b.sync({ lease, held: -1, settlements: entries.map((entry) => ({ entry, outcome, delayMs, failure })) });
 const groups = (b: Bench, count: number, options = {}) =>
   b.enqueue(...Array.from({ length: count }, (_, i) => b.message('mail', i, { group: `g${i}`, ...options })));
 /** A sweep of every page of keys. */
@@ -29,7 +29,7 @@ onEachRedis('no lane is stranded', (bench) => {
     await settle(b, taken, 'ack');
     const [next = ''] = Object.keys((await b.shard()).ready['*'] ?? {});
     const id = ids[Number(next.slice(-1))] ?? '';
-    expect(await b.operations().cancel(id)).toBe('ready');
+    expect(await b.adminStore().cancel(id)).toBe('ready');
     b.alive.delete(id);
     expect(await b.take(9, 'y')).toHaveLength(1);
   });
@@ -79,30 +79,30 @@ onEachRedis('no lane is stranded', (bench) => {
 });
 
 onEachRedis('nothing turns in circles', (bench) => {
-  test('where more lanes than come back at once are parked for a limit, and the queue is resumed', async () => {
+  test('where more lanes than come back at once are blocked for a limit, and the queue is resumed', async () => {
     const b = bench();
     b.deploy(queue({ limits: { concurrency: 1 } }));
     await groups(b, 250);
     await b.take(250);
-    await b.operations().limit('mail', '*', { concurrency: ' c=2' });
+    await b.adminStore().limit('mail', '*', { concurrency: ' c=2' });
     await b.take(250, 'y');
     for (let turn = 0; turn < 2; turn++) await b.take(250, `l${turn}`);
     expect((await b.shard()).config).toEqual({ mail: 'open * c=2' });
     const { commands } = await b.cost(() => b.take(250, 'z'));
     expect(commands).toBeLessThan(20);
-    expect((await b.exchange({ lease: 'z', want: 9 })).unseen).toBe(false);
+    expect((await b.sync({ lease: 'z', want: 9 })).unseen).toBe(false);
   });
 
-  test('where lanes that have no room cannot be parked; the others go on', async () => {
+  test('where lanes that have no room cannot be blocked; the others go on', async () => {
     const b = bench();
     b.deploy(queue({ limits: { concurrency: 1 } }));
     await groups(b, 4, { priority: 1 });
     const [other] = await b.enqueue(b.message('news', 1, { priority: 5 }));
     await b.take(1);
-    await b.redises.raw.del(`${b.root}parked:mail`);
-    await b.redises.raw.set(`${b.root}parked:mail`, 'wrong');
+    await b.redises.raw.del(`${b.root}blocked:mail`);
+    await b.redises.raw.set(`${b.root}blocked:mail`, 'wrong');
     expect((await b.take(1, 'y')).map(idOf)).toEqual([other]);
-    await b.redises.raw.del(`${b.root}parked:mail`);
+    await b.redises.raw.del(`${b.root}blocked:mail`);
     for (const lane of Object.keys((await b.shard()).lanes)) await b.redises.raw.zadd(`${b.root}ready:*`, 1, lane);
   });
 
@@ -113,7 +113,7 @@ onEachRedis('nothing turns in circles', (bench) => {
     await b.take(1_200);
     b.deploy(queue({ limits: { concurrency: 1 } }));
     b.now += 60_000;
-    await b.exchange({ lease: 'y', want: 9 });
+    await b.sync({ lease: 'y', want: 9 });
     // Nothing of the rate is left: only the look, a minute later, at what waits for a slot.
     const looks = Object.entries((await b.shard()).timers).filter(([member]) => member.startsWith('q '));
     expect(looks).toEqual([['q * mail', b.now + 60_000]]);
@@ -137,9 +137,9 @@ onEachRedis('nothing is doubled or lost', (bench) => {
   test('where what follows on a death meets a key of a wrong type while others are on their way into a lease', async () => {
     const b = bench();
     const [waits = ''] = await b.enqueue(b.message('damaged', 1, { dedup: debounce() }));
-    const follower = b.message('damaged', 2, { dedup: debounce() });
+    const callback = b.message('damaged', 2, { dedup: debounce() });
     const [, bystander] = await b.enqueue(
-      b.message('mail', 1, { ttlMs: 10, follows: [{ on: 'dead', message: follower }] }),
+      b.message('mail', 1, { ttlMs: 10, callbacks: [{ on: 'dead', message: callback }] }),
       b.message('mail', 2),
     );
     b.now += 10;
@@ -153,13 +153,13 @@ onEachRedis('nothing is doubled or lost', (bench) => {
     const followed = (await b.take(9, 'y')).map(idOf).filter((id) => !b.alive.has(id));
     expect(followed).toHaveLength(1);
     b.alive.add(followed[0] ?? '');
-    expect((await b.operations().look(waits)).state).not.toBe('gone');
+    expect((await b.adminStore().look(waits)).state).not.toBe('gone');
   });
 
-  test('where a lapse kills a message and the exchange that fires it fails: what follows is there', async () => {
+  test('where a lapse kills a message and the sync that fires it fails: what follows is there', async () => {
     const b = bench();
-    const follower = b.message('after', 1);
-    await b.enqueue(b.message('mail', 1, { maxAttempts: 1, follows: [{ on: 'dead', message: follower }] }));
+    const callback = b.message('after', 1);
+    await b.enqueue(b.message('mail', 1, { maxAttempts: 1, callbacks: [{ on: 'dead', message: callback }] }));
     await b.take(1, 'crashed', { leaseMs: 1_000 });
     b.now += 1_000;
     await b.redises.raw.set(`${b.root}lease:y`, 'wrong');
@@ -173,11 +173,11 @@ onEachRedis('nothing is doubled or lost', (bench) => {
   test('where a consumer elsewhere fires a lapse that kills: a drain is woken for what follows', async () => {
     const b = bench();
     await b.enqueue(
-      b.message('mail', 1, { maxAttempts: 1, follows: [{ on: 'dead', message: b.message('after', 1) }] }),
+      b.message('mail', 1, { maxAttempts: 1, callbacks: [{ on: 'dead', message: b.message('after', 1) }] }),
     );
     await b.take(1, 'crashed', { leaseMs: 1_000, drain: { ending: true, sleepMs: 0 } });
     b.now += 1_000;
-    expect((await b.exchange({ lease: 'elsewhere', want: 1, pools: ['pulled'] })).wake).toBe(true);
+    expect((await b.sync({ lease: 'elsewhere', want: 1, pools: ['pulled'] })).wake).toBe(true);
     const [entry = ''] = await b.take(9, 'z');
     b.alive.add(idOf(entry));
   });
@@ -198,7 +198,7 @@ onEachRedis('nothing is doubled or lost', (bench) => {
 });
 
 onEachRedis('a limit means what it says', (bench) => {
-  test.each(['b', 'o'])('for a pulled queue that is called %s: it is not ordered by its name', async (name) => {
+  test.each(['b', 'o'])('for a pull queue that is called %s: it is not ordered by its name', async (name) => {
     const b = bench();
     b.deploy({ name, pool: name, policy: 'c=2' });
     await b.enqueue(...[1, 2].map((i) => b.message(name, i, { pool: name, group: 'a' })));
@@ -215,7 +215,7 @@ onEachRedis('a limit means what it says', (bench) => {
     for (let turn = 0; turn < 6; turn++) {
       b.store = (turn % 2 === 0 ? day : second) ?? b.store;
       for (const lane of Object.keys((await b.shard()).lanes)) {
-        await b.redises.raw.zrem(`${b.root}parked:mail`, lane);
+        await b.redises.raw.zrem(`${b.root}blocked:mail`, lane);
         await b.redises.raw.zadd(`${b.root}ready:*`, 1, lane);
       }
       await b.take(9, `l${turn}`);
@@ -231,8 +231,8 @@ onEachRedis('a limit means what it says', (bench) => {
     );
     await b.redises.raw.rename(`${b.root}ready:mail`, `${b.root}ready:*`); // what the audit does to lanes of such a queue
     await settle(b, await b.take(1), 'dead');
-    expect((await b.operations().look(first)).state).toBe('dead');
-    expect(await b.operations().cancel(first)).toBe('dead');
+    expect((await b.adminStore().look(first)).state).toBe('dead');
+    expect(await b.adminStore().cancel(first)).toBe('dead');
     b.alive.delete(first);
     expect((await b.take(9, 'y', { pools: ['*', 'mail'] })).map(idOf)).toEqual([second]);
   });

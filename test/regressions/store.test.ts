@@ -1,7 +1,7 @@
 // Defects that a review found in the scripts, each as the test that would have found it.
 import { Cluster } from 'ioredis';
 import { expect, test } from 'vitest';
-import type { ExchangeAnswer } from '../../src/store/sync.ts';
+import type { SyncAnswer } from '../../src/store/sync.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 
@@ -29,9 +29,9 @@ onEachRedis('a request token', (bench) => {
     expect(second.repeated).toBe(false);
     expect(second.ids).not.toEqual(first.ids);
     expect(await b.take(10)).toEqual([`1.${second.ids[0]}`]);
-    await b.exchange({ settlements: [ack(`1.${second.ids[0]}`)] });
+    await b.sync({ settlements: [ack(`1.${second.ids[0]}`)] });
     b.now += hour;
-    const { taken } = await b.exchange({ lease: 'b', want: 10 });
+    const { taken } = await b.sync({ lease: 'b', want: 10 });
     expect(taken).toEqual([{ entry: `1.${first.ids[0]}`, envelope: expect.stringContaining('"first"') }]);
   });
 
@@ -69,14 +69,14 @@ onEachRedis('a request token', (bench) => {
 onEachRedis('a lane whose key has a wrong type', (bench) => {
   const ways: [string, (b: Bench) => Promise<unknown>][] = [
     ['a sweep', (b) => b.store.sweep('*')],
-    ['an exchange', (b) => b.take(10, 'other')],
+    ['a sync', (b) => b.take(10, 'other')],
   ];
   test.each(ways)('keeps what %s fires for it waiting, and gets it a minute after it is mended', async (_, fire) => {
     const b = bench();
     const [retried, lapsed] = await b.enqueue(b.message('work', 1), b.message('work', 2));
     const [delayed] = await b.enqueue(b.message('work', 3, { delayMs: 1_000 }));
     const [first = ''] = await b.take(1, 'retries');
-    await b.exchange({ lease: 'retries', settlements: [{ entry: first, outcome: 'retry', delayMs: 900 }] });
+    await b.sync({ lease: 'retries', settlements: [{ entry: first, outcome: 'retry', delayMs: 900 }] });
     await b.take(1, 'crashes', { leaseMs: 1_000 });
     await b.redises.raw.set(`${b.root}lane:5:work`, 'not a list');
     b.now += 1_000;
@@ -107,7 +107,7 @@ onEachRedis('a text that reads like an error of storage', (bench) => {
     await forgetScripts(b);
     const cost = await b.cost(() => b.enqueue(b.message('mail', text)));
     expect(cost.requests).toBe(2);
-    const { taken } = await b.exchange({ want: 10 });
+    const { taken } = await b.sync({ want: 10 });
     expect(taken.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body)).toEqual([text]);
   });
 
@@ -116,10 +116,10 @@ onEachRedis('a text that reads like an error of storage', (bench) => {
     const [id] = await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1);
     await forgetScripts(b);
-    let answer: ExchangeAnswer | undefined;
+    let answer: SyncAnswer | undefined;
     const settlements = [{ entry, outcome: 'retry' as const, failure: { kind: 'failed' as const, text } }];
     const cost = await b.cost(async () => {
-      answer = await b.exchange({ settlements });
+      answer = await b.sync({ settlements });
     });
     expect(cost.requests).toBe(2);
     expect(answer).toMatchObject({ statuses: ['retried'], repeated: false });
@@ -142,7 +142,7 @@ onEachRedis('a text that reads like an error of storage', (bench) => {
 });
 
 onEachRedis('large bodies behind small ones', (bench) => {
-  test('come out in order over several exchanges, none of which answers with more than 4.3 MB', async () => {
+  test('come out in order over several syncs, none of which answers with more than 4.3 MB', async () => {
     const b = bench();
     const ids = await b.enqueue(...Array.from({ length: 16 }, (_, n) => b.message('work', n)));
     for (let i = 0; i < 84; i += 12) {
@@ -151,7 +151,7 @@ onEachRedis('large bodies behind small ones', (bench) => {
     const taken: string[] = [];
     const sizes: number[] = [];
     while (taken.length < 100 && sizes.length < 30) {
-      const answer = await b.exchange({ held: taken.length, want: 100 - taken.length });
+      const answer = await b.sync({ held: taken.length, want: 100 - taken.length });
       taken.push(...answer.taken.map(({ entry }) => entry));
       sizes.push(JSON.stringify(answer).length);
     }
@@ -211,7 +211,7 @@ onEachRedis('a key of a wrong type', (bench) => {
       const [entry = ''] = await b.take(1);
       const [other] = await b.enqueue(b.message('other', 1));
       if (way === 'lapse') b.now += 30_000;
-      else expect((await b.exchange({ settlements: [{ entry, outcome: way }] })).statuses).toEqual(['dead']);
+      else expect((await b.sync({ settlements: [{ entry, outcome: way }] })).statuses).toEqual(['dead']);
       await goOn(b);
       expect(await b.take(10, 'b')).toEqual([`1.${other}`]);
       const { dead, timers } = await b.shard();
@@ -228,7 +228,7 @@ onEachRedis('a key of a wrong type', (bench) => {
     const [other] = await b.enqueue(b.message('other', 1));
     await b.redises.raw.set(`${b.root}failures`, 'not a hash');
     const failure = { kind: 'failed' as const, text: 'no luck' };
-    const { statuses } = await b.exchange({
+    const { statuses } = await b.sync({
       held: 2,
       settlements: [
         { entry: `1.${retried}`, outcome: 'retry', delayMs: 500, failure },
@@ -249,19 +249,19 @@ onEachRedis('a key of a wrong type', (bench) => {
     const b = bench();
     const [again, neighbour] = await b.enqueue(b.message('work', 1), b.message('work', 2));
     const [first = ''] = await b.take(1);
-    await b.exchange({ settlements: [{ entry: first, outcome: 'retry', delayMs: 1 }] });
+    await b.sync({ settlements: [{ entry: first, outcome: 'retry', delayMs: 1 }] });
     b.now += 1;
     expect(await b.take(2)).toEqual([`2.${again}`, `1.${neighbour}`]);
     await b.redises.raw.set(`${b.root}failures`, 'not a hash');
     const settlements = [ack(`2.${again}`), { entry: `1.${neighbour}`, outcome: 'retry' as const, delayMs: 500 }];
-    const answer = await b.exchange({ settlements }).catch(() => undefined);
+    const answer = await b.sync({ settlements }).catch(() => undefined);
     expect(await b.violations()).toEqual([]);
     expect(answer?.statuses).toEqual(['acked', 'retried']);
   });
 });
 
 onEachRedis('a delayed message behind an earlier timer that nobody sleeps for', (bench) => {
-  test('wakes a drain, be that timer a message of a pulled queue', async () => {
+  test('wakes a drain, be that timer a message of a pull queue', async () => {
     const b = bench();
     await b.enqueue(b.message('pulled', 1, { pool: 'pulled', delayMs: 1_000 }));
     const messages = [b.message('work', 2, { delayMs: 2_000 })];

@@ -1,4 +1,4 @@
-// What two deployments by turns have shown of exchanges, each as the shortest story in which it happens.
+// What two deployments by turns have shown of syncs, each as the shortest story in which it happens.
 import { expect, test } from 'vitest';
 import { policiesOf } from '../../src/queue/limits.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -24,22 +24,22 @@ const asking = (want: number) => ({
 });
 
 const take = async (store: Store, want: number) => {
-  const answer = await store.exchange(asking(want));
+  const answer = await store.sync(asking(want));
   return { ...answer, taken: answer.taken.map(({ entry }) => entry) };
 };
 
 const ackAll = async (b: Bench, store: Store, entries: string[]) => {
   const settlements = entries.map((entry) => ({ entry, outcome: 'ack' as const }));
-  expect((await store.exchange({ ...asking(0), settlements })).statuses).toEqual(entries.map(() => 'acked'));
+  expect((await store.sync({ ...asking(0), settlements })).statuses).toEqual(entries.map(() => 'acked'));
   for (const entry of entries) b.alive.delete(entry.slice(2));
 };
 
-onEachRedis('an exchange', (bench) => {
+onEachRedis('a sync', (bench) => {
   test('that empties a lane into which something follows on a death of the same call: that is there', async () => {
     const b = bench();
-    const follower = b.message('news', 'follows', { group: 'h', priority: 0 });
+    const callback = b.message('news', 'follows', { group: 'h', priority: 0 });
     const [expired = ''] = await b.enqueue(
-      b.message('mail', 'expires', { ttlMs: 600, follows: [{ on: 'dead', message: follower }] }),
+      b.message('mail', 'expires', { ttlMs: 600, callbacks: [{ on: 'dead', message: callback }] }),
     );
     const [last = ''] = await b.enqueue(b.message('news', 'last of its lane', { group: 'h', priority: 0 }));
     b.now += 1_000;
@@ -74,7 +74,7 @@ onEachRedis('an exchange', (bench) => {
     const [cancelled = ''] = await b.enqueue(b.message('mail', 1));
     await b.take(1);
     const [waits] = await b.enqueue(b.message('mail', 2));
-    await b.operations().cancel(cancelled);
+    await b.adminStore().cancel(cancelled);
     b.alive.delete(cancelled);
     const { taken, unseen } = await take(b.store, 1);
     expect([taken, unseen]).toEqual(unseen ? [[], true] : [[`1.${waits}`], false]);

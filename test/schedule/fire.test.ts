@@ -1,4 +1,4 @@
-// SD1 to SD5: each slot makes its message once, whoever dies, repeats, deploys or changes the schedule meanwhile.
+// SD1 to SD5: each occurrence makes its message once, whoever dies, repeats, deploys or changes the schedule meanwhile.
 
 import { describe, expect, test, vi } from 'vitest';
 import * as z from 'zod/mini';
@@ -21,24 +21,24 @@ const asked = (request: object): Definition =>
   definitionOf(ScheduleRequest.parse({ queue: 'work', body: 'hello', ...request }));
 
 async function put(worker: TestWorker, id: string, request: object): Promise<ScheduleReport> {
-  const report = await worker.operate.put(id, asked(request), allow);
+  const report = await worker.admin.put(id, asked(request), allow);
   if (typeof report === 'string') throw new Error(report);
   return report;
 }
 
 async function reportOf(worker: TestWorker, id: string): Promise<ScheduleReport> {
-  const report = await worker.operate.get(id, allow);
+  const report = await worker.admin.get(id, allow);
   if (typeof report === 'string') throw new Error(report);
   return report;
 }
 
-const slots = async (bench: Bench) => (await firedOn(bench)).map(({ slot }) => slot);
+const occurrences = async (bench: Bench) => (await firedOn(bench)).map(({ occurrence }) => occurrence);
 /** The first whole hour from now on. */
 const nextHour = (bench: Bench) => (Math.floor(bench.now / HOUR) + 1) * HOUR;
 
 onEachRedis('schedules', (bench) => {
-  describe('a slot', () => {
-    test('makes one message, with the schedule and the slot in its headers, and the next one is known', async () => {
+  describe('an occurrence', () => {
+    test('makes one message, with the schedule and the occurrence in its headers, and the next one is known', async () => {
       const worker = workerOn(bench(), { queues });
       const due = nextHour(bench());
       expect((await put(worker, 'hourly', { every: '1h', body: { a: 1 } })).next).toEqual([
@@ -52,7 +52,7 @@ onEachRedis('schedules', (bench) => {
       bench().now = due;
       await worker.tick();
       await worker.tick();
-      expect(await firedOn(bench())).toMatchObject([{ schedule: 'hourly', slot: due, body: { a: 1 } }]);
+      expect(await firedOn(bench())).toMatchObject([{ schedule: 'hourly', occurrence: due, body: { a: 1 } }]);
       expect(await reportOf(worker, 'hourly')).toMatchObject({
         lastAt: due,
         next: [due + HOUR, due + 2 * HOUR, due + 3 * HOUR],
@@ -65,7 +65,7 @@ onEachRedis('schedules', (bench) => {
       await put(worker, 'a', { every: '1h' });
       await put(worker, 'b', { every: '1h', queue: 'reports' });
       bench().now = nextHour(bench());
-      const { now, schedules = [] } = await worker.plain.exchange({
+      const { now, schedules = [] } = await worker.plain.sync({
         lease: 'a',
         leaseMs: 1_000,
         held: 0,
@@ -90,7 +90,7 @@ onEachRedis('schedules', (bench) => {
           await dying.tick().catch((error) => expect(error).toBeInstanceOf(Killed));
           bench().now += 5 * SECOND; // what was handed out comes again
           await workerOn(bench(), { queues }).tick();
-          expect(await slots(bench())).toEqual(expected);
+          expect(await occurrences(bench())).toEqual(expected);
         }
       },
     );
@@ -106,7 +106,7 @@ onEachRedis('schedules', (bench) => {
       await workerOn(bench(), { queues }).tick();
       bench().now += 5 * SECOND;
       await workerOn(bench(), { queues }).tick();
-      expect(await slots(bench())).toEqual([due]);
+      expect(await occurrences(bench())).toEqual([due]);
     });
 
     test('costs 4 commands more where it is met, and 8 to fire with its message: here one less each, the clock is set by hand', async () => {
@@ -141,7 +141,7 @@ onEachRedis('schedules', (bench) => {
       await Promise.all(
         met.map(({ worker, swept }) => fireSchedules(worker.store, worker.known, swept.schedules ?? [], bench().now)),
       );
-      expect(await slots(bench())).toEqual([due]);
+      expect(await occurrences(bench())).toEqual([due]);
     });
 
     test('that nobody fires stands in nobody’s way: what is due behind it goes on', async () => {
@@ -155,23 +155,23 @@ onEachRedis('schedules', (bench) => {
     });
   });
 
-  describe('SD2 after three slots of downtime', () => {
+  describe('SD2 after three occurrences of downtime', () => {
     test.each([
       ['none', 0],
       ['one', 1],
       [{ all: 2 }, 2],
       [{ all: 10 }, 3],
-    ])('the policy %j makes %d messages, and the next slot is on time', async (catchUp, count) => {
+    ])('the policy %j makes %d messages, and the next occurrence is on time', async (catchUp, count) => {
       const worker = workerOn(bench(), { queues });
       await put(worker, 'hourly', { every: '1h', catchUp });
       const first = nextHour(bench());
       bench().now = first + 2 * HOUR + 30 * MINUTE;
       await worker.tick();
       const missed = [first, first + HOUR, first + 2 * HOUR].slice(3 - count);
-      expect(await slots(bench())).toEqual(missed);
+      expect(await occurrences(bench())).toEqual(missed);
       bench().now = first + 3 * HOUR;
       await worker.tick();
-      expect(await slots(bench())).toEqual([...missed, first + 3 * HOUR]);
+      expect(await occurrences(bench())).toEqual([...missed, first + 3 * HOUR]);
     });
   });
 
@@ -182,7 +182,7 @@ onEachRedis('schedules', (bench) => {
       ['another interval', { every: '7m' }],
     ];
 
-    test.each(rewritten)('to %s, before: the slot is fired once, by the new definition', async (_, request) => {
+    test.each(rewritten)('to %s, before: the occurrence is fired once, by the new definition', async (_, request) => {
       const worker = workerOn(bench(), { queues });
       await put(worker, 'x', { every: '1h' });
       const due = nextHour(bench());
@@ -190,13 +190,13 @@ onEachRedis('schedules', (bench) => {
       const { schedules = [], now } = await worker.plain.sweep('*');
       await put(worker, 'x', request);
       await fireSchedules(worker.store, worker.known, schedules, now); // with what it had read
-      expect(await slots(bench())).toEqual([]);
+      expect(await occurrences(bench())).toEqual([]);
       bench().now += 5 * SECOND;
       await worker.tick();
-      expect(await firedOn(bench())).toMatchObject([{ slot: due, body: 'body' in request ? 'other' : 'hello' }]);
+      expect(await firedOn(bench())).toMatchObject([{ occurrence: due, body: 'body' in request ? 'other' : 'hello' }]);
     });
 
-    test.each(rewritten)('to %s, after: the slot is fired once, by the old definition', async (_, request) => {
+    test.each(rewritten)('to %s, after: the occurrence is fired once, by the old definition', async (_, request) => {
       const worker = workerOn(bench(), { queues });
       await put(worker, 'x', { every: '1h' });
       const due = nextHour(bench());
@@ -204,7 +204,7 @@ onEachRedis('schedules', (bench) => {
       await worker.tick();
       const { next } = await put(worker, 'x', request);
       await worker.tick();
-      expect(await firedOn(bench())).toMatchObject([{ slot: due, body: 'hello' }]);
+      expect(await firedOn(bench())).toMatchObject([{ occurrence: due, body: 'hello' }]);
       expect(next[0]).toBeGreaterThan(due);
     });
 
@@ -214,12 +214,12 @@ onEachRedis('schedules', (bench) => {
       await put(worker, 'y', { every: '1h' });
       bench().now = nextHour(bench());
       const { schedules = [], now } = await worker.plain.sweep('*');
-      expect(await worker.operate.remove('x', allow)).toBe('removed');
-      await worker.operate.pause('y', allow);
+      expect(await worker.admin.remove('x', allow)).toBe('removed');
+      await worker.admin.pause('y', allow);
       await fireSchedules(worker.store, worker.known, schedules, now);
       bench().now += 5 * SECOND;
       await worker.tick();
-      expect(await slots(bench())).toEqual([]);
+      expect(await occurrences(bench())).toEqual([]);
       expect((await bench().shard()).timers).toEqual({});
     });
   });
@@ -234,7 +234,7 @@ onEachRedis('schedules', (bench) => {
         await workerOn(bench(), { queues, schedules: [hourly(`version ${i}`)] }).tick();
         bench().now += 7 * MINUTE;
       }
-      expect(await slots(bench())).toEqual([first, first + HOUR]);
+      expect(await occurrences(bench())).toEqual([first, first + HOUR]);
     });
 
     test('with another time are due by the new one from then on, and stay paused', async () => {
@@ -245,12 +245,12 @@ onEachRedis('schedules', (bench) => {
       expect((await reportOf(changed, 'hourly')).next[0]).toBe(
         first + HOUR / 2 - (first - bench().now > HOUR / 2 ? HOUR : 0),
       );
-      await changed.operate.pause('hourly', allow);
+      await changed.admin.pause('hourly', allow);
       await workerOn(bench(), { queues, schedules: [hourly('b')] }).tick();
       expect(await reportOf(changed, 'hourly')).toMatchObject({ state: 'paused', next: [] });
     });
 
-    test('that two versions have side by side, or one of them only, are fired once per slot', async () => {
+    test('that two versions have side by side, or one of them only, are fired once per occurrence', async () => {
       const old = workerOn(bench(), { queues, schedules: [hourly('old')] });
       const both = [
         workerOn(bench(), {
@@ -266,17 +266,16 @@ onEachRedis('schedules', (bench) => {
         for (const worker of both) await worker.tick();
         bench().now += MINUTE;
       }
-      expect((await firedOn(bench())).filter(({ schedule }) => schedule === 'hourly').map(({ slot }) => slot)).toEqual([
-        first,
-        first + HOUR,
-      ]);
+      expect(
+        (await firedOn(bench())).filter(({ schedule }) => schedule === 'hourly').map(({ occurrence }) => occurrence),
+      ).toEqual([first, first + HOUR]);
     });
 
     test('that storage has lost are registered again: all of them with the next tick, one of them within the hour', async () => {
       const { raw } = bench().redises;
       const daily = defineSchedule('daily', { cron: '0 0 * * *', queue: work, body: 1 });
       const worker = workerOn(bench(), { queues, schedules: [hourly('a'), daily] });
-      const isRegistered = async () => (await worker.operate.get('daily', allow)) !== 'unknown';
+      const isRegistered = async () => (await worker.admin.get('daily', allow)) !== 'unknown';
       await worker.tick();
       await worker.tick();
       await raw.del(`${bench().root}schedules`);
@@ -293,7 +292,7 @@ onEachRedis('schedules', (bench) => {
     test('of a version that comes back are its own again, five minutes after those of the other', async () => {
       const earlier = workerOn(bench(), { queues, schedules: [hourly('earlier')] });
       const bad = workerOn(bench(), { queues, schedules: [hourly('bad')] });
-      const body = async () => (await earlier.operate.draft('hourly', allow)) as { body: unknown };
+      const body = async () => (await earlier.admin.input('hourly', allow)) as { body: unknown };
       for (const worker of [earlier, earlier, bad, bad]) await worker.tick();
       expect(await body()).toMatchObject({ body: 'bad' });
       bench().now += 5 * MINUTE - 1;
@@ -315,22 +314,22 @@ onEachRedis('schedules', (bench) => {
       expect((await reportOf(next, 'hourly')).origin).toBe('code');
       bench().now += 5 * SECOND;
       await next.tick();
-      expect(await next.operate.get('hourly', allow)).toBe('unknown');
-      expect(await slots(bench())).toEqual([]);
+      expect(await next.admin.get('hourly', allow)).toBe('unknown');
+      expect(await occurrences(bench())).toEqual([]);
       expect((await bench().shard()).timers).toEqual({});
     });
 
     test('are not changed over the API, but paused, resumed and run', async () => {
       const worker = workerOn(bench(), { queues, schedules: [hourly('a')] });
       await worker.tick();
-      expect(await worker.operate.put('hourly', asked({ every: '1m' }), allow)).toBe('code');
-      expect(await worker.operate.remove('hourly', allow)).toBe('code');
-      expect(await worker.operate.pause('hourly', allow)).toMatchObject({ state: 'paused', origin: 'code' });
-      expect(await worker.operate.draft('hourly', allow)).toMatchObject({ body: 'a' });
+      expect(await worker.admin.put('hourly', asked({ every: '1m' }), allow)).toBe('code');
+      expect(await worker.admin.remove('hourly', allow)).toBe('code');
+      expect(await worker.admin.pause('hourly', allow)).toMatchObject({ state: 'paused', origin: 'code' });
+      expect(await worker.admin.input('hourly', allow)).toMatchObject({ body: 'a' });
     });
   });
 
-  describe('SD5 a slot that goes wrong does not stop the next', () => {
+  describe('SD5 an occurrence that goes wrong does not stop the next', () => {
     test('its message is a duplicate', async () => {
       const worker = workerOn(bench(), { queues });
       await put(worker, 'x', { every: '1h', dedup: { key: 'same', window: '90m' } });
@@ -339,7 +338,7 @@ onEachRedis('schedules', (bench) => {
         bench().now = first + i * HOUR;
         await worker.tick();
       }
-      expect(await slots(bench())).toEqual([first]); // keys end by the server's own clock
+      expect(await occurrences(bench())).toEqual([first]); // keys end by the server's own clock
       expect(await reportOf(worker, 'x')).toMatchObject({
         lastAt: first + 2 * HOUR,
         next: [first + 3 * HOUR, first + 4 * HOUR, first + 5 * HOUR],
@@ -356,7 +355,7 @@ onEachRedis('schedules', (bench) => {
       expect(await reportOf(worker, 'x')).toMatchObject({ lastError: 'body.secret: schema', state: 'active' });
       bench().now = first + HOUR;
       await workerOn(bench(), { queues }).tick();
-      expect(await slots(bench())).toEqual([first + HOUR]);
+      expect(await occurrences(bench())).toEqual([first + HOUR]);
       expect(await reportOf(worker, 'x')).not.toHaveProperty('lastError');
     });
 
@@ -371,7 +370,7 @@ onEachRedis('schedules', (bench) => {
       expect(await reportOf(worker, 'x')).toMatchObject({ lastError: 'body: its schema failed', state: 'active' });
     });
 
-    test('its queue is unknown: another version may know it for 15 minutes, then the slot passes', async () => {
+    test('its queue is unknown: another version may know it for 15 minutes, then the occurrence passes', async () => {
       await put(workerOn(bench(), { queues }), 'x', { every: '1h' });
       const worker = workerOn(bench(), { queues: [reports] });
       const first = nextHour(bench());
@@ -379,7 +378,7 @@ onEachRedis('schedules', (bench) => {
       await worker.tick();
       bench().now += 5 * SECOND;
       await workerOn(bench(), { queues }).tick();
-      expect(await slots(bench())).toEqual([first]);
+      expect(await occurrences(bench())).toEqual([first]);
       bench().now = first + HOUR;
       await worker.tick();
       bench().now += 15 * MINUTE;
@@ -390,7 +389,7 @@ onEachRedis('schedules', (bench) => {
       expect((await reportOf(worker, 'x')).next[0]).toBe(first + 3 * HOUR);
       bench().now = first + 3 * HOUR;
       await workerOn(bench(), { queues }).tick();
-      expect(await slots(bench())).toEqual([first, first + 3 * HOUR]);
+      expect(await occurrences(bench())).toEqual([first, first + 3 * HOUR]);
     });
 
     test('its message ends as a dead letter', async () => {
@@ -401,10 +400,10 @@ onEachRedis('schedules', (bench) => {
       await worker.tick();
       await firedOn(bench());
       const [entry = ''] = await bench().take(1);
-      await bench().exchange({ settlements: [{ entry, outcome: 'dead' }] });
+      await bench().sync({ settlements: [{ entry, outcome: 'dead' }] });
       bench().now = first + HOUR;
       await worker.tick();
-      expect(await slots(bench())).toEqual([first, first + HOUR]);
+      expect(await occurrences(bench())).toEqual([first, first + HOUR]);
     });
 
     test('its record cannot be read: it is paused, says so, and the others go on', async () => {
@@ -424,7 +423,7 @@ onEachRedis('schedules', (bench) => {
       const onlyWork = (queue: string) => {
         if (queue !== 'work') throw new Error('not permitted');
       };
-      await expect(worker.operate.remove('b', onlyWork)).rejects.toThrow('not permitted');
+      await expect(worker.admin.remove('b', onlyWork)).rejects.toThrow('not permitted');
       await put(worker, 'b', { every: '1h' });
       bench().now = nextHour(bench());
       await worker.tick();
@@ -435,7 +434,7 @@ onEachRedis('schedules', (bench) => {
       const worker = workerOn(bench(), { queues });
       await put(worker, 'x', { every: '1h' });
       await put(worker, 'y', { every: '1h' });
-      await worker.operate.pause('y', allow); // a paused one has none
+      await worker.admin.pause('y', allow); // a paused one has none
       await bench().redises.raw.del(`${bench().root}timers`);
       const due = nextHour(bench());
       expect((await worker.plain.audit('0', true)).findings).toEqual([
@@ -444,7 +443,7 @@ onEachRedis('schedules', (bench) => {
       expect((await worker.plain.audit('0', true)).findings).toEqual([]);
       bench().now = due;
       await worker.tick();
-      expect(await slots(bench())).toEqual([due]);
+      expect(await occurrences(bench())).toEqual([due]);
     });
 
     test('its record is gone: so is its timer', async () => {
@@ -456,7 +455,7 @@ onEachRedis('schedules', (bench) => {
       expect((await bench().shard()).timers).toEqual({});
     });
 
-    test('the key of all schedules has a wrong type: messages go on, and slots wait until it is mended', async () => {
+    test('the key of all schedules has a wrong type: messages go on, and occurrences wait until it is mended', async () => {
       const worker = workerOn(bench(), { queues });
       await put(worker, 'x', { every: '1h' });
       const { raw } = bench().redises;
@@ -471,30 +470,30 @@ onEachRedis('schedules', (bench) => {
   });
 
   describe('operators', () => {
-    test('pause: slots pass; resume: the next one is the next from then', async () => {
+    test('pause: occurrences pass; resume: the next one is the next from then', async () => {
       const worker = workerOn(bench(), { queues });
       await put(worker, 'x', { every: '1h' });
       const first = nextHour(bench());
       bench().now = first; // it has come, and is not fired yet
       for (let i = 0; i < 2; i++)
-        expect(await worker.operate.pause('x', allow)).toMatchObject({ state: 'paused', next: [] });
+        expect(await worker.admin.pause('x', allow)).toMatchObject({ state: 'paused', next: [] });
       bench().now = first + 90 * MINUTE;
       await worker.tick();
       for (let i = 0; i < 2; i++)
-        expect((await worker.operate.resume('x', allow)) as ScheduleReport).toMatchObject({ state: 'active' });
+        expect((await worker.admin.resume('x', allow)) as ScheduleReport).toMatchObject({ state: 'active' });
       bench().now = first + 2 * HOUR;
       await worker.tick();
-      expect(await slots(bench())).toEqual([first + 2 * HOUR]);
+      expect(await occurrences(bench())).toEqual([first + 2 * HOUR]);
     });
 
     test('every answer lost: what they ask for is done once, and said so', async () => {
       const worker = workerOn(bench(), { queues, runner: losingRunner(bench().runner()) });
       const report = await put(worker, 'x', { every: '1h' });
       expect(report).toMatchObject({ id: 'x', state: 'active' });
-      expect(await worker.operate.pause('x', allow)).toMatchObject({ state: 'paused' });
-      expect(await worker.operate.resume('x', allow)).toMatchObject({ state: 'active', next: report.next });
-      expect(await worker.operate.remove('x', allow)).toBe('removed');
-      expect(await worker.operate.remove('x', allow)).toBe('unknown');
+      expect(await worker.admin.pause('x', allow)).toMatchObject({ state: 'paused' });
+      expect(await worker.admin.resume('x', allow)).toMatchObject({ state: 'active', next: report.next });
+      expect(await worker.admin.remove('x', allow)).toBe('removed');
+      expect(await worker.admin.remove('x', allow)).toBe('unknown');
     });
 
     test('list: all of them, page by page, but for those of queues they may not see', async () => {
@@ -503,7 +502,7 @@ onEachRedis('schedules', (bench) => {
       const found = new Set<string>();
       let cursor = '0';
       do {
-        const page = await worker.operate.list((queue) => queue === 'work', 50, cursor);
+        const page = await worker.admin.list((queue) => queue === 'work', 50, cursor);
         for (const { id } of page.schedules) found.add(id);
         cursor = page.cursor ?? '';
       } while (cursor !== '');
@@ -516,7 +515,7 @@ onEachRedis('schedules', (bench) => {
       const fields = Array.from({ length: 9_999 }, (_, i) => [`s${i}`, 'x']).flat();
       await raw.hset(`${bench().root}schedules`, ...fields);
       await put(worker, 'a', { every: '1h' });
-      expect(await worker.operate.put('b', asked({ every: '1h' }), allow)).toBe('full');
+      expect(await worker.admin.put('b', asked({ every: '1h' }), allow)).toBe('full');
       await put(worker, 'a', { every: '2h' });
       expect((await bench().shard()).timers).toHaveProperty('s a');
       expect((await bench().shard()).timers).not.toHaveProperty('s b');

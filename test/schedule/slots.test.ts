@@ -1,34 +1,41 @@
 // When a schedule is due, and what is fired of it by somebody who looks late, spelled out. zones.test.ts has the rules for all zones.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type CatchUp, GRACE_MS, type Next, slotsDue, slotsOf, type Timing } from '../../src/schedules/occurrences.ts';
+import {
+  type CatchUp,
+  compileTiming,
+  GRACE_MS,
+  type NextOccurrence,
+  selectDue,
+  type Timing,
+} from '../../src/schedules/occurrences.ts';
 
 const HOUR = 3_600_000;
 const at = (text: string) => Date.parse(text);
 const iso = (ms: number) => new Date(ms).toISOString().replace(':00.000Z', 'Z');
 
 function chain(timing: Timing, from: string, count: number): string[] {
-  const next = slotsOf(timing);
-  const slots = [next(at(from))];
-  while (slots.length < count) slots.push(next(slots.at(-1) as number));
-  return slots.map(iso);
+  const next = compileTiming(timing);
+  const occurrences = [next(at(from))];
+  while (occurrences.length < count) occurrences.push(next(occurrences.at(-1) as number));
+  return occurrences.map(iso);
 }
 
-describe('the slots of an interval', () => {
+describe('the occurrences of an interval', () => {
   test('are its whole multiples since the epoch, whenever somebody asks', () => {
-    const next = slotsOf({ everyMs: 7_000 });
+    const next = compileTiming({ everyMs: 7_000 });
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 4e12 }), (after) => {
-        const slot = next(after);
-        expect(slot % 7_000).toBe(0);
-        expect(slot).toBeGreaterThan(after);
-        expect(slot - after).toBeLessThanOrEqual(7_000);
+        const occurrence = next(after);
+        expect(occurrence % 7_000).toBe(0);
+        expect(occurrence).toBeGreaterThan(after);
+        expect(occurrence - after).toBeLessThanOrEqual(7_000);
       }),
     );
   });
 });
 
-describe('the slots of cron', () => {
+describe('the occurrences of cron', () => {
   test.each([
     ['0 9 * * 1-5', 'Europe/Berlin', '2027-01-07T12:00Z', ['2027-01-08T08:00Z', '2027-01-11T08:00Z']],
     ['0 9 * * 0', 'UTC', '2027-01-07T12:00Z', ['2027-01-10T09:00Z', '2027-01-17T09:00Z']], // 0 and 7 are Sunday
@@ -46,15 +53,15 @@ describe('the slots of cron', () => {
     ['a minute that is none', '60 * * * *'],
     ['a question mark, which is the time it is read at', '? * * * *'],
   ])('are none with %s', (_, cron) => {
-    expect(() => slotsOf({ cron, tz: 'UTC' })).toThrow();
+    expect(() => compileTiming({ cron, tz: 'UTC' })).toThrow();
   });
 
   test('that never come are refused where the first is asked for', () => {
-    expect(() => slotsOf({ cron: '0 0 31 2 *', tz: 'UTC' })(0)).toThrow(RangeError);
+    expect(() => compileTiming({ cron: '0 0 31 2 *', tz: 'UTC' })(0)).toThrow(RangeError);
   });
 
   test('an unknown zone is refused', () => {
-    expect(() => slotsOf({ cron: '0 9 * * *', tz: 'Europe/Nowhere' })(0)).toThrow();
+    expect(() => compileTiming({ cron: '0 9 * * *', tz: 'Europe/Nowhere' })(0)).toThrow();
   });
 });
 
@@ -133,26 +140,28 @@ describe('SD6 where clocks change', () => {
   test('each half hour goes on through both nights, by the time that passes', () => {
     const timing = { cron: '*/30 * * * *', tz: 'Europe/Berlin' };
     for (const night of ['2027-03-27T23:10Z', '2027-10-30T23:10Z']) {
-      const slots = chain(timing, night, 10).map(at);
-      expect(slots.slice(1).map((slot, i) => slot - (slots[i] ?? 0))).toEqual(Array(9).fill(HOUR / 2));
+      const occurrences = chain(timing, night, 10).map(at);
+      expect(occurrences.slice(1).map((occurrence, i) => occurrence - (occurrences[i] ?? 0))).toEqual(
+        Array(9).fill(HOUR / 2),
+      );
     }
   });
 });
 
 describe('SD2 what is fired late', () => {
-  const hourly = slotsOf({ everyMs: HOUR });
+  const hourly = compileTiming({ everyMs: HOUR });
   const due = at('2027-01-07T09:00Z');
-  const late = (now: string | number, catchUp: CatchUp, next: Next = hourly, most = 250) => {
-    const fired = slotsDue(next, { due, now: typeof now === 'string' ? at(now) : now, catchUp, most });
-    return { slots: fired.slots.map(iso), next: iso(fired.next) };
+  const late = (now: string | number, catchUp: CatchUp, next: NextOccurrence = hourly, most = 250) => {
+    const fired = selectDue(next, { due, now: typeof now === 'string' ? at(now) : now, catchUp, most });
+    return { occurrences: fired.occurrences.map(iso), next: iso(fired.next) };
   };
 
-  test('a slot within the grace of two minutes is fired under every policy, one later is missed', () => {
+  test('an occurrence within the grace of two minutes is fired under every policy, one later is missed', () => {
     for (const catchUp of ['none', 'one', { all: 3 }] as const) {
-      expect(late(due + GRACE_MS, catchUp)).toEqual({ slots: ['2027-01-07T09:00Z'], next: '2027-01-07T10:00Z' });
+      expect(late(due + GRACE_MS, catchUp)).toEqual({ occurrences: ['2027-01-07T09:00Z'], next: '2027-01-07T10:00Z' });
     }
-    expect(late(due + GRACE_MS + 1, 'none')).toEqual({ slots: [], next: '2027-01-07T10:00Z' });
-    expect(late(due + GRACE_MS + 1, 'one').slots).toEqual(['2027-01-07T09:00Z']);
+    expect(late(due + GRACE_MS + 1, 'none')).toEqual({ occurrences: [], next: '2027-01-07T10:00Z' });
+    expect(late(due + GRACE_MS + 1, 'one').occurrences).toEqual(['2027-01-07T09:00Z']);
   });
 
   test.each<[string, CatchUp, string[]]>([
@@ -160,51 +169,51 @@ describe('SD2 what is fired late', () => {
     ['one makes one message, for the newest', 'one', ['2027-01-07T11:00Z']],
     ['all makes one for each', { all: 100 }, ['2027-01-07T09:00Z', '2027-01-07T10:00Z', '2027-01-07T11:00Z']],
     ['all stops at its cap, the newest stay', { all: 2 }, ['2027-01-07T10:00Z', '2027-01-07T11:00Z']],
-  ])('down for three slots: %s', (_, catchUp, expected) => {
-    expect(late('2027-01-07T11:30Z', catchUp)).toEqual({ slots: expected, next: '2027-01-07T12:00Z' });
+  ])('down for three occurrences: %s', (_, catchUp, expected) => {
+    expect(late('2027-01-07T11:30Z', catchUp)).toEqual({ occurrences: expected, next: '2027-01-07T12:00Z' });
   });
 
   test('what is on time is fired besides what is caught up', () => {
-    expect(late('2027-01-07T12:01Z', 'one').slots).toEqual(['2027-01-07T11:00Z', '2027-01-07T12:00Z']);
-    expect(late('2027-01-07T12:01Z', 'none').slots).toEqual(['2027-01-07T12:00Z']);
+    expect(late('2027-01-07T12:01Z', 'one').occurrences).toEqual(['2027-01-07T11:00Z', '2027-01-07T12:00Z']);
+    expect(late('2027-01-07T12:01Z', 'none').occurrences).toEqual(['2027-01-07T12:00Z']);
   });
 
-  test('before its time nothing is fired, and its slot stays', () => {
-    expect(late(due - 1, 'one')).toEqual({ slots: [], next: iso(due) });
+  test('before its time nothing is fired, and its occurrence stays', () => {
+    expect(late(due - 1, 'one')).toEqual({ occurrences: [], next: iso(due) });
   });
 
-  test('with more slots than go at once the next one is due already, and none is left out', () => {
-    const secondly = slotsOf({ everyMs: 1_000 });
+  test('with more occurrences than go at once the next one is due already, and none is left out', () => {
+    const secondly = compileTiming({ everyMs: 1_000 });
     const now = due + 60_000;
     const fired: number[] = [];
     for (let from = due; from <= now; ) {
-      const step = slotsDue(secondly, { due: from, now, catchUp: 'one', most: 25 });
-      fired.push(...step.slots);
+      const step = selectDue(secondly, { due: from, now, catchUp: 'one', most: 25 });
+      fired.push(...step.occurrences);
       from = step.next;
     }
     expect(fired).toEqual(Array.from({ length: 61 }, (_, i) => due + i * 1_000));
   });
 
-  test('a slot of the timing before is fired too', () => {
-    const fired = slotsDue(hourly, { due: due + 1_234, now: due + 5_000, catchUp: 'one', most: 250 });
-    expect(fired).toEqual({ slots: [due + 1_234], next: due + HOUR });
+  test('an occurrence of the timing before is fired too', () => {
+    const fired = selectDue(hourly, { due: due + 1_234, now: due + 5_000, catchUp: 'one', most: 250 });
+    expect(fired).toEqual({ occurrences: [due + 1_234], next: due + HOUR });
   });
 
-  test('after years of downtime it asks for few slots', () => {
+  test('after years of downtime it asks for few occurrences', () => {
     let asked = 0;
-    const minutely = slotsOf({ cron: '* * * * *', tz: 'Europe/Berlin' });
-    const counting: Next = (after) => {
+    const minutely = compileTiming({ cron: '* * * * *', tz: 'Europe/Berlin' });
+    const counting: NextOccurrence = (after) => {
       asked += 1;
       return minutely(after);
     };
     const now = due + 3 * 365 * 24 * HOUR;
-    const { slots } = slotsDue(counting, { due, now, catchUp: { all: 100 }, most: 250 });
-    expect(slots).toHaveLength(103);
-    expect(new Set(slots).size).toBe(103);
+    const { occurrences } = selectDue(counting, { due, now, catchUp: { all: 100 }, most: 250 });
+    expect(occurrences).toHaveLength(103);
+    expect(new Set(occurrences).size).toBe(103);
     expect(asked).toBeLessThan(250);
   });
 
-  test('whatever is asked when: what is fired are the slots that the policy names', () => {
+  test('whatever is asked when: what is fired are the occurrences that the policy names', () => {
     const timings: Timing[] = [
       { everyMs: 90_000 },
       { everyMs: HOUR },
@@ -219,16 +228,16 @@ describe('SD2 what is fired late', () => {
         fc.nat(4 * 24 * 60),
         fc.nat(120_000),
         (timing, catchUp, lateMinutes, extra) => {
-          const next = slotsOf(timing);
+          const next = compileTiming(timing);
           const first = next(at('2027-03-20T00:00Z'));
           const now = first + lateMinutes * 60_000 + extra;
           const all = [first];
           while (next(all.at(-1) as number) <= now) all.push(next(all.at(-1) as number));
-          const missed = all.filter((slot) => slot < now - GRACE_MS);
+          const missed = all.filter((occurrence) => occurrence < now - GRACE_MS);
           const cap = catchUp === 'none' ? 0 : catchUp === 'one' ? 1 : catchUp.all;
           const expected = [...missed.slice(missed.length - Math.min(cap, missed.length)), ...all.slice(missed.length)];
-          const fired = slotsDue(next, { due: first, now, catchUp, most: 10_000 });
-          expect(fired).toEqual({ slots: expected, next: next(now) });
+          const fired = selectDue(next, { due: first, now, catchUp, most: 10_000 });
+          expect(fired).toEqual({ occurrences: expected, next: next(now) });
         },
       ),
       { numRuns: 60 },

@@ -1,4 +1,4 @@
-// A thousand schedules over weeks in which clocks change, fired by five Workers that die and lose answers: each slot once.
+// A thousand schedules over weeks in which clocks change, fired by five Workers that die and lose answers: each occurrence once.
 import { describe, expect, test } from 'vitest';
 import { defineQueue, defineSchedule } from '../../src/index.ts';
 import type { Runner } from '../../src/redis/runner.ts';
@@ -6,13 +6,13 @@ import type { Schedule } from '../../src/schedules/definition.ts';
 import { registerSchedules, writeSchedules } from '../../src/schedules/register.ts';
 import { type Chance, chanceFor } from '../chaos/random.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
-import { minutesOf, slotsAmong } from '../support/cron-oracle.ts';
+import { minutesOf, occurrencesAmong } from '../support/cron-oracle.ts';
 import { type Fired, firedOn, Killed, workerOn } from '../support/schedules.ts';
 
 const START = Date.parse('2027-03-12T00:00Z'); // before the 14th in New York, and the 28th in Berlin
 const END = Date.parse('2027-03-30T00:00Z');
 const WORKERS = 5;
-/** After so many rounds of chaos they are left in peace: a slot later than the grace would rightly be missed. */
+/** After so many rounds of chaos they are left in peace: an occurrence later than the grace would rightly be missed. */
 const ROUNDS = 8;
 
 const queue = defineQueue('work', { handler: () => {} });
@@ -32,26 +32,28 @@ function thousand(): Schedule[] {
 const minutes = new Map(ZONES.map((tz) => [tz, minutesOf(tz, START, END)]));
 
 /** Between two instants, by counting. */
-function expectedSlots({ id, timing }: Schedule): string[] {
+function expectedOccurrences({ id, timing }: Schedule): string[] {
   if ('everyMs' in timing) {
     const first = Math.floor(START / timing.everyMs) + 1;
     const count = Math.floor(END / timing.everyMs) - first + 1;
     return Array.from({ length: count }, (_, i) => `${id} ${(first + i) * timing.everyMs}`);
   }
-  return slotsAmong(minutes.get(timing.tz) ?? [], timing.cron).map((slot) => `${id} ${slot}`);
+  return occurrencesAmong(minutes.get(timing.tz) ?? [], timing.cron).map((occurrence) => `${id} ${occurrence}`);
 }
 
 /** What is wrong with what was fired. */
 function judge(expected: string[], fired: Fired[]): string[] {
   const counts = new Map<string, number>();
-  for (const { schedule, slot } of fired) {
-    counts.set(`${schedule} ${slot}`, (counts.get(`${schedule} ${slot}`) ?? 0) + 1);
+  for (const { schedule, occurrence } of fired) {
+    counts.set(`${schedule} ${occurrence}`, (counts.get(`${schedule} ${occurrence}`) ?? 0) + 1);
   }
   const known = new Set(expected);
   return [
-    ...expected.filter((slot) => !counts.has(slot)).map((slot) => `missed: ${slot}`),
-    ...[...counts].filter(([, count]) => count > 1).map(([slot, count]) => `${count} times: ${slot}`),
-    ...[...counts.keys()].filter((slot) => !known.has(slot)).map((slot) => `no slot: ${slot}`),
+    ...expected.filter((occurrence) => !counts.has(occurrence)).map((occurrence) => `missed: ${occurrence}`),
+    ...[...counts].filter(([, count]) => count > 1).map(([occurrence, count]) => `${count} times: ${occurrence}`),
+    ...[...counts.keys()]
+      .filter((occurrence) => !known.has(occurrence))
+      .map((occurrence) => `no occurrence: ${occurrence}`),
   ];
 }
 
@@ -103,26 +105,35 @@ async function clockSetBack(bench: Bench, chance: Chance): Promise<void> {
 }
 
 describe('the judge', () => {
-  const fired = (...slots: string[]) =>
-    slots.map((slot) => ({ id: '', body: 0, schedule: slot.split(' ')[0] ?? '', slot: Number(slot.split(' ')[1]) }));
+  const fired = (...occurrences: string[]) =>
+    occurrences.map((occurrence) => ({
+      id: '',
+      body: 0,
+      schedule: occurrence.split(' ')[0] ?? '',
+      occurrence: Number(occurrence.split(' ')[1]),
+    }));
 
-  test('sees what is missed, what comes twice and what is no slot', () => {
+  test('sees what is missed, what comes twice and what is no occurrence', () => {
     expect(judge(['a 1', 'a 2'], fired('a 1', 'a 2'))).toEqual([]);
-    expect(judge(['a 1', 'a 2'], fired('a 1', 'a 1', 'b 1'))).toEqual(['missed: a 2', '2 times: a 1', 'no slot: b 1']);
+    expect(judge(['a 1', 'a 2'], fired('a 1', 'a 1', 'b 1'))).toEqual([
+      'missed: a 2',
+      '2 times: a 1',
+      'no occurrence: b 1',
+    ]);
   });
 });
 
 onEachRedis(
   'weeks',
   (bench) => {
-    test('1,000 schedules, five Workers that die, clocks that change: every slot once, none missed, none twice', async () => {
+    test('1,000 schedules, five Workers that die, clocks that change: every occurrence once, none missed, none twice', async () => {
       const chance = chanceFor(7, 'weeks');
       const schedules = thousand();
       bench().now = START;
       const written = (await writeSchedules(schedules)).map((one) => ({ ...one, origin: 'api' as const }));
       await registerSchedules(workerOn(bench(), { queues: [queue] }).store, written);
       await liveThrough(bench(), chance);
-      const expected = schedules.flatMap(expectedSlots);
+      const expected = schedules.flatMap(expectedOccurrences);
       const fired = await firedOn(bench());
       expect(expected.length).toBeGreaterThan(9_000);
       expect(judge(expected, fired).slice(0, 10)).toEqual([]);

@@ -1,8 +1,8 @@
 // Cron in every zone that changes its clocks, around each change: what docs/scheduling.md promises, against an oracle of its own.
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { slotsOf } from '../../src/schedules/occurrences.ts';
-import { clockOf, type Minute, minutesOf, slotsAmong } from '../support/cron-oracle.ts';
+import { compileTiming } from '../../src/schedules/occurrences.ts';
+import { clockOf, type Minute, minutesOf, occurrencesAmong } from '../support/cron-oracle.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -51,17 +51,17 @@ function allChanges(): Change[] {
 function compare({ tz, at, minutes }: Change, cron: string, around = 2 * DAY): string[] {
   const middle = (minutes.length - 1) / 2;
   const near = minutes.slice(middle - around / MINUTE, middle + around / MINUTE + 1);
-  const expected = slotsAmong(near, cron);
+  const expected = occurrencesAmong(near, cron);
   const from = near[0]?.at ?? 0;
   const end = near.at(-1)?.at ?? 0;
-  const next = slotsOf({ cron, tz });
+  const next = compileTiming({ cron, tz });
   const found: number[] = [];
-  for (let slot = next(from); slot <= end; slot = next(slot)) found.push(slot);
+  for (let occurrence = next(from); occurrence <= end; occurrence = next(occurrence)) found.push(occurrence);
   if (found.join() !== expected.join()) return [`${tz} ${cron}: ${said(found)} instead of ${said(expected)}`];
   // Whoever asks in between hears the same.
-  const askedFrom = [at - 1, at, at + 1, ...expected.map((slot) => slot + 10 * MINUTE)];
+  const askedFrom = [at - 1, at, at + 1, ...expected.map((occurrence) => occurrence + 10 * MINUTE)];
   return askedFrom.flatMap((asked) => {
-    const first = expected.find((slot) => slot > asked);
+    const first = expected.find((occurrence) => occurrence > asked);
     const answer = first === undefined ? first : next(asked);
     return answer === first ? [] : [`${tz} ${cron} after ${said([asked])}: ${said([answer as number])}`];
   });

@@ -43,7 +43,7 @@ onEachRedis(
 
         clockOff(consumer);
         const request = { lease: 'a', leaseMs: LEASE_MS, held: 0, want: 1, pools: ['*'], settlements: [] };
-        const { taken } = await store.exchange(request);
+        const { taken } = await store.sync(request);
         expect(taken.map(({ entry }) => entry)).toEqual([`1.${ids[0]}`]);
         clockOff(-consumer);
         expect(await store.sweep('*')).toMatchObject({ requeued: 0, dead: 0 }); // not lapsed, by whatever clock
@@ -77,7 +77,7 @@ onEachRedis(
         expect(seen).toEqual([ids[1], ids[2], ...rest]);
         expect(delayedAt - enqueuedAt).toBeGreaterThan(350); // the answer to its enqueue took a moment itself
         const settlements = [{ entry: `1.${ids[0]}`, outcome: 'ack' as const }];
-        expect((await store.exchange({ ...request, want: 0, settlements })).statuses).toEqual(['acked']);
+        expect((await store.sync({ ...request, want: 0, settlements })).statuses).toEqual(['acked']);
         b.alive.clear();
       },
     );
@@ -125,7 +125,7 @@ onEachRedis(
       await b.store.sweep('*');
       expect(await b.take(5, 'b')).toEqual([`1.${second}`, `1.${third}`]);
       b.now += LEASE_MS + 4_999;
-      await b.exchange({ lease: 'b', held: 2 });
+      await b.sync({ lease: 'b', held: 2 });
       expect((await b.shard()).leases.a).toEqual([`1.${first}`]);
       b.now += 1;
       expect(await b.take(5, 'c')).toEqual([`2.${first}`]);
@@ -143,7 +143,7 @@ onEachRedis(
       b.now -= 3_600_000;
       await enqueueEach();
       for (const id of b.alive) b.unordered.add(id);
-      await b.exchange({ lease: 'a', held: 1 });
+      await b.sync({ lease: 'a', held: 1 });
       expect((await b.shard()).timers['l a']).toBe(b.now + LEASE_MS);
       // A lane that is served gets a turn of the new time, before all that have one of the old: until a sweep sees it.
       let cursor = '0';
@@ -151,12 +151,12 @@ onEachRedis(
       while (cursor !== '0');
       const served = new Set<string>();
       for (let i = 0; i < 6; i++) {
-        const { taken } = await b.exchange({ lease: `b${i}`, want: 1 });
+        const { taken } = await b.sync({ lease: `b${i}`, want: 1 });
         served.add(taken[0]?.envelope.split(' ')[0] ?? '');
         b.now += 1;
       }
       expect(served.size).toBe(3);
-      expect((await b.exchange({ lease: 'a', settlements: [{ entry: held, outcome: 'ack' }] })).statuses).toEqual([
+      expect((await b.sync({ lease: 'a', settlements: [{ entry: held, outcome: 'ack' }] })).statuses).toEqual([
         'acked',
       ]);
       await deliverAll(b);
@@ -191,9 +191,9 @@ onEachRedis(
       expect(again).toEqual([`2.${ids[0]}`, `2.${ids[1]}`, `1.${ids[2]}`, `1.${ids[3]}`]);
       const before = await b.shard();
       const settlements = held.map((entry) => ({ entry, outcome: 'ack' as const }));
-      expect((await b.exchange({ lease: 'a', settlements })).statuses).toEqual(['stale', 'stale']);
+      expect((await b.sync({ lease: 'a', settlements })).statuses).toEqual(['stale', 'stale']);
       expect(await b.shard()).toEqual(before);
-      expect(before.failures[ids[0] ?? '']).toMatch(/^1 \d+ lapsed /);
+      expect(before.failures[ids[0] ?? '']).toMatch(/^1 \d+ lease_expired /);
       expect(Object.keys(before.dead.news ?? {})).toEqual([`1.${expires}`]); // its time is over, by the clock there is
       const { given, acked } = await deliverAll(b);
       expect([...given.values()].every((times) => times === 1)).toBe(true);

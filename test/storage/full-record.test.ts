@@ -40,7 +40,7 @@ async function endWell(b: Bench): Promise<Set<string>> {
   return dead;
 }
 
-/** A message of mail whose lease has lapsed for the last time, one of news that has lapsed, and others that are due. */
+/** A message of mail whose lease has expired for the last time, one of news that has lapsed, and others that are due. */
 async function setScene(b: Bench) {
   const [last = ''] = await b.enqueue(b.message('mail', 'last', { maxAttempts: 1 }), b.message('news', 'again'));
   await b.take(2, 'crashed');
@@ -68,7 +68,7 @@ onEachRedis(
       await b.store.sweep('*');
       expect(await b.violations()).toEqual([]);
       expect((await b.shard()).dead).toEqual({ '-': { [`1.${last}`]: b.now } });
-      const { statuses, taken } = await b.exchange({
+      const { statuses, taken } = await b.sync({
         held: 0,
         want: 9,
         settlements: [
@@ -91,7 +91,7 @@ onEachRedis(
         { entry: `1.${held}`, outcome: 'retry' as const, failure },
         { entry: `1.${heldToo}`, outcome: 'retry' as const, delayMs: 1_000, failure },
       ];
-      const { statuses, taken } = await b.exchange({ want: 9, settlements });
+      const { statuses, taken } = await b.sync({ want: 9, settlements });
       expect(statuses).toEqual(['dead', 'retried']);
       expect(bodies(taken)).toEqual(['again', 'due', 'due too', 'ready', 'ready too']);
       expect(await b.violations()).toEqual([]);
@@ -107,7 +107,7 @@ onEachRedis(
       await b.store.sweep('*');
       expect(await b.violations()).toEqual([]);
       expect(Object.keys((await b.shard()).lanes).toSorted()).toEqual(['5:mail', '5:news']);
-      const answer = await b.exchange({
+      const answer = await b.sync({
         leaseMs: 0,
         settlements: [
           { entry: `1.${heldToo}`, outcome: 'ack' },
@@ -115,7 +115,7 @@ onEachRedis(
         ],
       });
       expect(answer.statuses).toEqual(['acked', 'refused']);
-      expect(await b.exchange({ lease: 'fresh', want: 9 })).toMatchObject({
+      expect(await b.sync({ lease: 'fresh', want: 9 })).toMatchObject({
         taken: [],
         refused: expect.any(StorageError),
       });
@@ -130,7 +130,7 @@ onEachRedis(
       await b.store.sweep('*');
       expect(await b.violations()).toEqual([]);
       expect(Object.keys((await b.shard()).timers).filter((timer) => timer.startsWith('m '))).toHaveLength(1);
-      const answer = await b.exchange({ want: 9, settlements: [{ entry: `1.${heldToo}`, outcome: 'ack' }], held: 1 });
+      const answer = await b.sync({ want: 9, settlements: [{ entry: `1.${heldToo}`, outcome: 'ack' }], held: 1 });
       expect(answer.statuses).toEqual(['acked']);
       expect(bodies(answer.taken)).toEqual(['again', 'due too', 'ready', 'ready too']);
       expect(await b.violations()).toEqual([]);
@@ -161,9 +161,9 @@ onEachRedis(
         { entry: `1.${heldToo}`, outcome: 'ack' as const },
         { entry: `1.${held}`, outcome: 'retry' as const, health: 'bad' as const, failure },
       ];
-      const { statuses } = await b.exchange({ want: 0, settlements });
+      const { statuses } = await b.sync({ want: 0, settlements });
       expect(statuses).toEqual(['acked', 'dead']);
-      const { taken } = await b.exchange({ want: 9, drain: { ending: false, sleepMs: 60_000 } });
+      const { taken } = await b.sync({ want: 9, drain: { ending: false, sleepMs: 60_000 } });
       expect(bodies(taken)).toEqual(['again', 'due', 'due too', 'new', 'ready', 'ready too']);
       expect(await endWell(b)).toEqual(new Set([last, held]));
     });
@@ -174,8 +174,8 @@ onEachRedis(
       const { last, held, heldToo } = await setScene(b);
       fill(b, 'inflight');
       const settlements = [held, heldToo].map((id) => ({ entry: `1.${id}`, outcome: 'ack' as const }));
-      expect((await b.exchange({ settlements })).statuses).toEqual(['acked', 'acked']);
-      const { taken, refused } = await b.exchange({ want: 9 });
+      expect((await b.sync({ settlements })).statuses).toEqual(['acked', 'acked']);
+      const { taken, refused } = await b.sync({ want: 9 });
       expect(bodies(taken).some((body) => ['due', 'ready'].includes(body))).toBe(false);
       expect(refused).toBeInstanceOf(StorageError);
       const understated = (await b.violations()).filter(

@@ -28,7 +28,7 @@ onEachRedis(
     test('GR1 no call takes longer than with few: look, browse, count, cancel, redrive, sweep, take, purge', async () => {
       const b = bench();
       const raw = b.redises.raw as Redis;
-      const operations = b.operations();
+      const adminStore = b.adminStore();
       const [early = ''] = await fill(b, 1_000);
       await raw.config('SET', 'slowlog-log-slower-than', '0', 'slowlog-max-len', '10000');
       const measure = async (work: () => Promise<unknown>) => {
@@ -38,13 +38,13 @@ onEachRedis(
       };
       const calls: Record<string, (id: string) => Promise<unknown>> = {
         enqueue: () => fill(b, 1_000),
-        look: (id) => operations.look(id),
-        count: () => operations.count('mail'),
-        browse: () => operations.browse('mail', 'ready', 100, ''),
-        cancel: (id) => operations.cancel(id),
+        look: (id) => adminStore.look(id),
+        count: () => adminStore.count('mail'),
+        browse: () => adminStore.browse('mail', 'ready', 100, ''),
+        cancel: (id) => adminStore.cancel(id),
         sweep: () => b.store.sweep('*', { cursor: '0' }),
         take: () =>
-          b.store.exchange({
+          b.store.sync({
             lease: `l${Math.random()}`,
             leaseMs: 9e6,
             held: 0,
@@ -52,7 +52,7 @@ onEachRedis(
             pools: ['*'],
             settlements: [],
           }),
-        purge: () => operations.purge('mail', ['ready'], '0'),
+        purge: () => adminStore.purge('mail', ['ready'], '0'),
       };
       const few: Record<string, number> = {};
       for (const [name, call] of Object.entries(calls)) few[name] = await measure(() => call(early));
@@ -92,20 +92,20 @@ onEachRedis(
         });
         if (held.length === 0) break;
       }
-      const operations = b.operations();
-      expect((await operations.count('mail')).dead).toBe(20_000);
+      const adminStore = b.adminStore();
+      expect((await adminStore.count('mail')).dead).toBe(20_000);
       const seen: string[] = [];
       let cursor = '';
       do {
-        const page = await operations.browse('mail', 'dead', 1_000, cursor);
+        const page = await adminStore.browse('mail', 'dead', 1_000, cursor);
         seen.push(...page.messages.map(({ entry }) => entry.slice(2)));
         cursor = page.cursor;
       } while (cursor !== '');
       expect(seen.toSorted()).toEqual(ids.toSorted());
       for (let i = 0; i < ids.length; i += 200) {
-        expect(new Set(await operations.redrive('mail', ids.slice(i, i + 200)))).toEqual(new Set(['redriven']));
+        expect(new Set(await adminStore.redrive('mail', ids.slice(i, i + 200)))).toEqual(new Set(['redriven']));
       }
-      expect(await operations.count('mail')).toMatchObject({ dead: 0, ready: { 5: 20_000 } });
+      expect(await adminStore.count('mail')).toMatchObject({ dead: 0, ready: { 5: 20_000 } });
       await (b.redises.raw as Redis).flushall();
     }, 60_000);
   },

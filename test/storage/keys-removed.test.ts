@@ -31,7 +31,7 @@ describe.skipIf(!present)('keys that vanish', () => {
     const b = new Bench(redises);
     const [dead = ''] = await b.enqueue(b.message('mail', 'dead'));
     await b.take(1);
-    await b.exchange({
+    await b.sync({
       settlements: [{ entry: `1.${dead}`, outcome: 'dead', failure: { kind: 'refused', text: 'no' } }],
     });
     const [held = ''] = await b.enqueue(b.message('mail', 'held'));
@@ -100,8 +100,8 @@ describe.skipIf(!present)('keys that vanish', () => {
     await remove(b, 'lease:consumer');
     expect(await auditAll(b.store, false)).toEqual(['timer-without-lease consumer']);
     const entry = `1.${ids.held}`;
-    expect(await b.exchange({ lease: 'consumer', held: 1 })).toMatchObject({ lost: true });
-    const late = await b.exchange({ lease: 'consumer', settlements: [{ entry, outcome: 'ack' }] });
+    expect(await b.sync({ lease: 'consumer', held: 1 })).toMatchObject({ lost: true });
+    const late = await b.sync({ lease: 'consumer', settlements: [{ entry, outcome: 'ack' }] });
     expect(late.statuses).toEqual(['stale']);
     expect([...(await deliverAll(b)).acked].toSorted()).toEqual(allButDead(ids).filter((id) => id !== ids.held));
     expect((await b.shard()).timers).toEqual({});
@@ -110,7 +110,7 @@ describe.skipIf(!present)('keys that vanish', () => {
   test('ST6 Keys removed by hand: the dead letters of a queue: they are lost, and a redrive says gone', async () => {
     const { b, ids } = await scene();
     await remove(b, 'dead:mail');
-    expect(await b.operations().redrive('mail', [ids.dead])).toEqual(['gone']);
+    expect(await b.adminStore().redrive('mail', [ids.dead])).toEqual(['gone']);
     expect([...(await deliverAll(b)).acked].toSorted()).toEqual(allButDead(ids));
   });
 
@@ -118,7 +118,7 @@ describe.skipIf(!present)('keys that vanish', () => {
     const { b, ids } = await scene();
     await remove(b, 'failures');
     expect(await repair(b)).toEqual([]);
-    expect(await b.operations().redrive('mail', [ids.dead])).toEqual(['redriven']);
+    expect(await b.adminStore().redrive('mail', [ids.dead])).toEqual(['redriven']);
     expect([...(await deliverAll(b)).acked].toSorted()).toEqual([...allButDead(ids), ids.dead].toSorted());
     expect(await b.violations()).toEqual([]);
   });
@@ -151,24 +151,24 @@ describe.skipIf(!present)('keys that vanish', () => {
     async function paused() {
       const b = new Bench(redises);
       const [first = ''] = await b.enqueue(b.message('mail', 1));
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       expect(await b.take(1)).toEqual([]);
       return { b, first };
     }
 
-    test('ST6 Keys removed by hand: the parked lanes: the audit names them, and after resume all goes out', async () => {
+    test('ST6 Keys removed by hand: the blocked lanes: the audit names them, and after resume all goes out', async () => {
       const { b, first } = await paused();
-      await remove(b, 'parked:mail');
+      await remove(b, 'blocked:mail');
       expect(await repair(b)).toEqual(['unindexed-lane 5:mail']);
       expect(await b.take(1)).toEqual([]);
-      await b.operations().resume('mail', '*');
+      await b.adminStore().resume('mail', '*');
       expect(await b.take(1)).toEqual([`1.${first}`]);
     });
 
     test('ST6 Keys removed by hand: the configuration: the pause is over, and the audit brings the lanes back', async () => {
       const { b, first } = await paused();
       await remove(b, 'config');
-      expect(await repair(b)).toEqual(['parked-lane 5:mail']);
+      expect(await repair(b)).toEqual(['blocked-lane 5:mail']);
       expect(await b.take(1)).toEqual([`1.${first}`]);
     });
 
@@ -178,21 +178,21 @@ describe.skipIf(!present)('keys that vanish', () => {
       expect(await repair(b)).toEqual(['pause-without-mark mail']);
       const [second = ''] = await b.enqueue(b.message('mail', 2, { group: 'g' }));
       expect(await b.take(2)).toEqual([]);
-      await b.operations().resume('mail', '*');
+      await b.adminStore().resume('mail', '*');
       expect((await b.take(2)).toSorted()).toEqual([`1.${first}`, `1.${second}`].toSorted());
     });
   });
 
   describe('where limits hold', () => {
-    /** Two of three at work, a lane parked, a rate counted, a group held back by a dead letter, and what follows on it. */
+    /** Two of three at work, a lane blocked, a rate counted, a group held back by a dead letter, and what follows on it. */
     async function limited() {
       const b = new Bench(redises);
       b.deploy({ name: 'mail', pool: '*', policy: 'c=2 r=9/60000' }, { name: 'order', pool: '*', policy: 'b' });
-      const follows = [{ on: 'done' as const, message: b.message('mail', 'follows') }];
-      const [blocks = ''] = await b.enqueue(b.message('order', 1, { group: 'g', follows }));
+      const callbacks = [{ on: 'done' as const, message: b.message('mail', 'follows') }];
+      const [blocks = ''] = await b.enqueue(b.message('order', 1, { group: 'g', callbacks }));
       const settlements = [{ entry: `1.${blocks}`, outcome: 'dead' as const }];
       await b.take(1);
-      await b.exchange({ settlements });
+      await b.sync({ settlements });
       const ids = await b.enqueue(
         b.message('order', 2, { group: 'g' }),
         ...['x', 'y', 'z'].map((group) => b.message('mail', group, { group })),
@@ -205,7 +205,7 @@ describe.skipIf(!present)('keys that vanish', () => {
     test('ST6 Keys removed by hand: the counts of slots: the limit may be passed until the audit, then it holds again', async () => {
       const { b, ids, blocks } = await limited();
       await remove(b, 'inflight');
-      expect(await atWork(b)).toBe(0); // what is parked stays so
+      expect(await atWork(b)).toBe(0); // what is blocked stays so
       await b.enqueue(b.message('mail', 'passes', { group: 'w' }));
       expect(await atWork(b)).toBe(1);
       let cursor = '0';
@@ -213,12 +213,12 @@ describe.skipIf(!present)('keys that vanish', () => {
       while (cursor !== '0');
       expect((await b.shard()).inflight).toMatchObject({ mail: 3 });
       expect(await b.violations()).toEqual([]);
-      expect(await b.operations().redrive('order', [blocks])).toEqual(['redriven']);
+      expect(await b.adminStore().redrive('order', [blocks])).toEqual(['redriven']);
       const { acked } = await deliverAll(b);
       expect(ids.filter((id) => !acked.has(id))).toEqual([]);
     });
 
-    test.each(['parked:mail', 'parked:order'])(
+    test.each(['blocked:mail', 'blocked:order'])(
       'ST6 Keys removed by hand: %s: the audit names the lanes, and they wait again, for what they waited for',
       async (key) => {
         const { b, ids, blocks } = await limited();
@@ -226,7 +226,7 @@ describe.skipIf(!present)('keys that vanish', () => {
         expect(await repair(b)).toEqual([expect.stringMatching(/^unindexed-lane /)]);
         expect(await atWork(b)).toBe(0);
         expect(await b.violations()).toEqual([]);
-        expect(await b.operations().redrive('order', [blocks])).toEqual(['redriven']);
+        expect(await b.adminStore().redrive('order', [blocks])).toEqual(['redriven']);
         const { acked } = await deliverAll(b);
         expect(ids.filter((id) => !acked.has(id))).toEqual([]);
       },
@@ -236,15 +236,15 @@ describe.skipIf(!present)('keys that vanish', () => {
       const { b, ids, blocks } = await limited();
       await remove(b, 'rate:60000:mail');
       expect(await atWork(b)).toBe(0);
-      await b.operations().redrive('order', [blocks]);
+      await b.adminStore().redrive('order', [blocks]);
       const { acked } = await deliverAll(b);
       expect(ids.filter((id) => !acked.has(id))).toEqual([]);
     });
 
     test('ST6 Keys removed by hand: what follows on a message is lost; the message is not', async () => {
       const { b, blocks } = await limited();
-      await remove(b, `then:${blocks}`);
-      await b.operations().redrive('order', [blocks]);
+      await remove(b, `callbacks:${blocks}`);
+      await b.adminStore().redrive('order', [blocks]);
       expect((await deliverAll(b)).acked).toContain(blocks);
       expect(await b.violations()).toEqual([]);
     });

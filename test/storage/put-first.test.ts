@@ -57,9 +57,9 @@ onEachRedis(
     test.each(repairs)('%s leaves a lane among the blocked ones', async (_, repair) => {
       const b = bench();
       await b.enqueue(b.message('mail', 1));
-      await b.redises.raw.rename(`${b.root}ready:*`, `${b.root}parked:mail`);
+      await b.redises.raw.rename(`${b.root}ready:*`, `${b.root}blocked:mail`);
       await repair(b, 'zadd');
-      expect((await b.shard()).parked.mail).toEqual(['5:mail']);
+      expect((await b.shard()).blocked.mail).toEqual(['5:mail']);
     });
   },
   ['redis-server'],
@@ -73,14 +73,14 @@ onEachRedis(
       const [cancelled = '', held] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
       expect(await b.take(2)).toHaveLength(2);
       const [waits] = await b.enqueue(b.message('mail', 3));
-      await b.operations().cancel(cancelled);
+      await b.adminStore().cancel(cancelled);
       b.alive.delete(cancelled);
       const asking = { lease: 'a', leaseMs: 30_000, held: 0, want: 3, pools: ['*'], settlements: [] };
       const answer = await refusing(b, 'lpush', (store) =>
-        store.exchange({ ...asking, drain: { ending: false, sleepMs: 0 } }),
+        store.sync({ ...asking, drain: { ending: false, sleepMs: 0 } }),
       );
       const entries = answer.taken.map(({ entry }) => entry);
-      const { taken } = await b.exchange({ want: 3, held: entries.length });
+      const { taken } = await b.sync({ want: 3, held: entries.length });
       expect([...entries, ...taken.map(({ entry }) => entry)]).toEqual([`1.${held}`, `1.${waits}`]);
       expect(await b.take(5, 'b')).toEqual([]);
     });
@@ -107,22 +107,22 @@ onEachRedis(
       b.now += 1_000;
       expect(await b.take(1)).toEqual([]);
       await b.redises.raw.hdel(`${b.root}failures`, id);
-      expect(await b.operations().redrive('mail', [id])).toEqual(['redriven']);
+      expect(await b.adminStore().redrive('mail', [id])).toEqual(['redriven']);
       expect((await b.store.audit('0', false, true)).findings).toEqual([]);
       expect((await b.shard()).lanes['5:mail']).toEqual([`1r.${id}`]);
-      await b.operations().cancel(id);
+      await b.adminStore().cancel(id);
       b.alive.delete(id);
       expect((await b.shard()).lanes).toEqual({});
     });
 
-    test('figures wait to be folded until it takes them, by a sweep or by whoever reads, and count once', async () => {
+    test('counters wait to be rolled up until it takes them, by a sweep or by whoever reads, and count once', async () => {
       const b = bench();
       const minute = Math.floor(b.now / 60_000);
       await b.redises.raw.rpush(`${b.root}stats`, ...Array.from({ length: 1_500 }, () => `${minute} mail acked=1`));
       await sweep(b, 'hset');
       await refusing(b, 'hset', (_, runner) => openStats({ runner, prefix: b.prefix }).totals(['mail']));
       expect(await b.redises.raw.llen(`${b.root}stats`)).toBe(1_500);
-      while ((await b.store.sweep('*')).unfolded);
+      while ((await b.store.sweep('*')).rollupDue);
       expect((await openStats({ runner: b.runner(), prefix: b.prefix }).totals(['mail'])).texts).toEqual([
         'acked=1500',
       ]);

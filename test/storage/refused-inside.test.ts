@@ -30,6 +30,6 @@ onEachRedis('each write is refused', suite(cases), ['redis-server']);
 
 /** Of each kind of script one: a whole run is for the fastest. */
 const FEW =
-  /enqueue: ready and|takes one of each|does all|sweep when some|redrive$|slot of|turns by some|subscription more/;
+  /enqueue: ready and|takes one of each|does all|sweep when some|redrive$|occurrence of|turns by some|subscription more/;
 const few = cases.filter(({ name }) => FEW.test(name));
 onEachRedis('each write is refused', suite(few), ['the embedded Redis', 'a Redis Cluster of three masters']);

@@ -11,7 +11,19 @@ import { tryAll, type Undisturbed } from '../support/refusing.ts';
 const COMMANDS = [['ZADD'], ['LPUSH', 'RPUSH'], ['HSET'], ['SET', 'MSET', 'MSETNX'], ['LPUSH', 'RPUSH', 'ZADD']];
 const KEYS = [
   ...['timers', 'failures', 'inflight', 'config', 'breakers', 'schedules', 'stats*'],
-  ...['dead:*', 'lane:*', 'lease:*', 'ready:*', 'parked:*', 'm:*', 'then:*', 'req:*', 'dedup:*', 'result:*', 'rate:*'],
+  ...[
+    'dead:*',
+    'lane:*',
+    'lease:*',
+    'ready:*',
+    'blocked:*',
+    'm:*',
+    'callbacks:*',
+    'req:*',
+    'dedup:*',
+    'result:*',
+    'rate:*',
+  ],
 ];
 const times = Number.POSITIVE_INFINITY;
 

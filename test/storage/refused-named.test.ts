@@ -43,11 +43,11 @@ async function call(b: Bench, held: string[], { keepsHalf, outcomes, delayed, wa
   const settlements = named.map((entry, i) => settlementOf(b, entry, outcomes[i % outcomes.length], delayed ? 50 : 0));
   const request = { lease: 'consumer', leaseMs: 1e9, held: kept.length, want, pools: ['*'], settlements };
   const all = [...tries, undefined];
-  let answer: Awaited<ReturnType<typeof b.store.exchange>> | undefined;
+  let answer: Awaited<ReturnType<typeof b.store.sync>> | undefined;
   for (let i = 0; i < tries.length || !answer; i++) {
     const refused = all[i];
     b.redises.refuse = () => refused && { ...refused, keys: [refused.keys] };
-    answer = await b.store.exchange(request).catch(() => undefined);
+    answer = await b.store.sync(request).catch(() => undefined);
     b.redises.refuse = () => undefined;
   }
   expect(answer.lost).toBeFalsy();
@@ -68,9 +68,9 @@ onEachRedis('what a consumer gave back, and has again by an answer that was lost
       want: 6,
       settlements: [{ entry: `1.${first}`, outcome: 'release' as const }],
     };
-    expect((await b.exchange(request)).taken).toHaveLength(2);
+    expect((await b.sync(request)).taken).toHaveLength(2);
     b.redises.refuse = () => ({ from: 1, times: Number.POSITIVE_INFINITY, keys: ['*lane:*'] });
-    const { statuses, taken } = await b.exchange(request);
+    const { statuses, taken } = await b.sync(request);
     b.redises.refuse = () => undefined;
     expect([statuses, taken.map(({ entry }) => entry)]).toEqual([['refused'], [`1.${urgent}`]]);
   });

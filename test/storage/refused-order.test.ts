@@ -27,7 +27,7 @@ async function takeAll(b: Bench): Promise<string[]> {
     const [entry] = await b.take(5, 'late');
     if (!entry) break;
     taken.push(entry);
-    await b.exchange({ lease: 'late', settlements: [{ entry, outcome: 'ack' }] });
+    await b.sync({ lease: 'late', settlements: [{ entry, outcome: 'ack' }] });
   }
   return taken;
 }
@@ -59,7 +59,7 @@ onEachRedis('an ordered group whose lane is full', (bench) => {
     b.unordered.add(first);
     const failure = { kind: 'failed', text: 'x' } as const;
     const settlements = [{ entry: `1.${first}`, outcome: 'retry' as const, delayMs: 1_000, failure }];
-    await b.exchange({ lease: 'retries', settlements });
+    await b.sync({ lease: 'retries', settlements });
     b.now += 1_000;
     await withFullLane(b, () => b.store.sweep('*'));
     expect(await b.take(5, 'next')).toEqual([]);

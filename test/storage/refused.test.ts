@@ -66,7 +66,7 @@ describe.skipIf(!present)('writes are refused', () => {
       const [held = '', retried = '', given = ''] = await b.take(3);
       const [dead = ''] = await b.enqueue(b.message('old', 6));
       await b.take(5, 'x');
-      await b.exchange({ lease: 'x', held: 1, settlements: [{ entry: `1.${dead}`, outcome: 'dead' }] });
+      await b.sync({ lease: 'x', held: 1, settlements: [{ entry: `1.${dead}`, outcome: 'dead' }] });
       b.unordered.add(dead);
       const before = await b.shard();
       await begin(redis);
@@ -76,11 +76,11 @@ describe.skipIf(!present)('writes are refused', () => {
       // What needs no memory may go through; what is refused is refused whole.
       const failure = { kind: 'failed', text: 'x' } as const;
       const calls = [
-        () => b.exchange({ held: 2, settlements: [{ entry: retried, outcome: 'retry', failure }] }),
-        () => b.exchange({ held: 2, settlements: [{ entry: given, outcome: 'release' }] }),
-        () => b.exchange({ lease: 'y', want: 1 }),
-        () => b.operations().redrive('old', [dead]),
-        () => b.operations().pause('mail', '*'),
+        () => b.sync({ held: 2, settlements: [{ entry: retried, outcome: 'retry', failure }] }),
+        () => b.sync({ held: 2, settlements: [{ entry: given, outcome: 'release' }] }),
+        () => b.sync({ lease: 'y', want: 1 }),
+        () => b.adminStore().redrive('old', [dead]),
+        () => b.adminStore().pause('mail', '*'),
         () => b.store.sweep('*'),
       ];
       b.now += 2_000; // the delayed one is due
@@ -89,11 +89,11 @@ describe.skipIf(!present)('writes are refused', () => {
         expect(await b.violations()).toEqual([]);
       }
       await end(redis);
-      await b.operations().resume('mail', '*');
+      await b.adminStore().resume('mail', '*');
       const again = await b.store.enqueue(fresh);
       expect(again.repeated).toBe(false);
       b.expectAlive(again.ids, fresh.messages);
-      expect((await b.exchange({ settlements: [{ entry: held, outcome: 'ack' }] })).statuses).toEqual(['acked']);
+      expect((await b.sync({ settlements: [{ entry: held, outcome: 'ack' }] })).statuses).toEqual(['acked']);
       expect(await auditAll(b.store)).toEqual([]);
       const { given: taken } = await deliverAll(b);
       expect([...taken.values()].every((times) => times === 1)).toBe(true);

@@ -6,7 +6,7 @@ import { deliverAll } from '../support/settling.ts';
 
 const LEASE_MS = 30_000;
 
-/** Leases of one message each, written past the scripts: ten thousand exchanges would take too long. */
+/** Leases of one message each, written past the scripts: ten thousand syncs would take too long. */
 async function leaseMany(b: Bench, count: number, dueAt: number): Promise<string[]> {
   const ids: string[] = [];
   for (let from = 0; from < count; from += 1_000) {
@@ -38,20 +38,20 @@ async function slowest(b: Bench): Promise<number> {
 onEachRedis(
   'sweeping where there is a lot',
   (bench) => {
-    test('SW5 Crowd in front: one lapsed lease behind ten thousand live ones: the first sweep finds it, and so does an exchange', async () => {
-      for (const find of ['sweep', 'exchange']) {
+    test('SW5 Crowd in front: one expired lease behind ten thousand live ones: the first sweep finds it, and so does a sync', async () => {
+      for (const find of ['sweep', 'sync']) {
         const b = new Bench(bench().redises);
         const [id = ''] = await b.enqueue(b.message('mail', find));
         await leaseMany(b, 10_000, b.now + LEASE_MS + 1);
-        await b.take(1, 'lapsed');
+        await b.take(1, 'lease_expired');
         b.now += LEASE_MS;
         if (find === 'sweep') expect(await b.store.sweep('*')).toMatchObject({ fired: 1, requeued: 1 });
         expect(await b.take(1, 'next')).toEqual([`2.${id}`]);
-        await b.exchange({ lease: 'next', settlements: [{ entry: `2.${id}`, outcome: 'ack' }] });
+        await b.sync({ lease: 'next', settlements: [{ entry: `2.${id}`, outcome: 'ack' }] });
       }
     });
 
-    test('SW10 Backlog of repairs: thirty thousand lapsed leases: each step is bounded, and what is urgent meanwhile is in the next batch', async () => {
+    test('SW10 Backlog of repairs: thirty thousand expired leases: each step is bounded, and what is urgent meanwhile is in the next batch', async () => {
       const b = bench();
       await leaseMany(b, 30_000, b.now);
       await b.redises.raw.config('SET', 'slowlog-log-slower-than', '1000');
@@ -77,13 +77,13 @@ onEachRedis(
         const [entry = ''] = await b.take(1, 'urgent');
         longestWaitMs = Math.max(longestWaitMs, performance.now() - begun);
         expect(entry).toBe(`1.${id}`);
-        await b.exchange({ lease: 'urgent', settlements: [{ entry, outcome: 'ack' }] });
+        await b.sync({ lease: 'urgent', settlements: [{ entry, outcome: 'ack' }] });
         urgent += 1;
       }
       await sweeping;
       const longest = await slowest(b);
       console.log(
-        `SW10: ${sweeps} sweeps gave back ${requeued}, exchanges the rest; longest script ${longest.toFixed(1)} ms; ` +
+        `SW10: ${sweeps} sweeps gave back ${requeued}, syncs the rest; longest script ${longest.toFixed(1)} ms; ` +
           `${urgent} urgent ones meanwhile, none of them waited longer than ${longestWaitMs.toFixed(0)} ms`,
       );
       const { lanes, leases, timers } = await b.shard();
@@ -97,22 +97,22 @@ onEachRedis(
       expect(longest).toBeLessThan(250); // a busy machine; a step that grew with the backlog would take seconds
     }, 60_000);
 
-    test('SW6 One bad timer: a thousand unreadable ones in front of a lapsed lease stop neither sweep nor exchange', async () => {
-      for (const by of ['sweep', 'exchange']) {
+    test('SW6 One bad timer: a thousand unreadable ones in front of a expired lease stop neither sweep nor sync', async () => {
+      for (const by of ['sweep', 'sync']) {
         const b = new Bench(bench().redises);
         const [id = ''] = await b.enqueue(b.message('mail', by));
-        await b.take(1, 'lapsed');
+        await b.take(1, 'lease_expired');
         const bad = Array.from({ length: 1_000 }, (_, i) => [String(b.now), `nonsense ${by} ${i}`]).flat();
         await b.redises.raw.zadd(`${b.root}timers`, ...bad);
         b.now += LEASE_MS;
-        const steps = { sweep: () => b.store.sweep('*'), exchange: () => b.exchange({ lease: 'passing' }) };
+        const steps = { sweep: () => b.store.sweep('*'), sync: () => b.sync({ lease: 'passing' }) };
         for (let i = 0; i < (by === 'sweep' ? 5 : 11); i++) await steps[by as 'sweep'](); // of 500, or of 100
         expect((await b.shard()).lanes).toEqual({ '5:mail': [`2.${id}`] });
         await b.redises.raw.del(`${b.root}timers`);
       }
     });
 
-    test('SW7 Live means live: at 99 % of a lease no sweep and no exchange touches it, a drain holds it or a pull consumer', async () => {
+    test('SW7 Live means live: at 99 % of a lease no sweep and no sync touches it, a drain holds it or a pull consumer', async () => {
       const b = bench();
       const [drained = '', pulled = ''] = await b.enqueue(
         b.message('mail', 1),
@@ -126,16 +126,16 @@ onEachRedis(
       expect((await b.shard()).leases).toEqual({ drain: [`1.${drained}`], puller: [`1.${pulled}`] });
     });
 
-    test('SW8 Over the cap: the last allowed delivery lapses, by a sweep or an exchange: a dead letter with its reason', async () => {
+    test('SW8 Over the cap: the last allowed delivery lapses, by a sweep or a sync: a dead letter with its reason', async () => {
       const b = bench();
-      for (const lapse of [() => b.store.sweep('*'), () => b.exchange({ lease: 'passing' })]) {
+      for (const lapse of [() => b.store.sweep('*'), () => b.sync({ lease: 'passing' })]) {
         const [id = ''] = await b.enqueue(b.message('mail', 1, { maxAttempts: 1 }));
         await b.take(1, 'crashed');
         b.now += LEASE_MS;
         await lapse();
         const { dead, failures } = await b.shard();
         expect(Object.keys(dead.mail ?? {})).toContain(`1.${id}`);
-        expect(failures[id]).toMatch(/ lapsed its consumer let the lease expire$/);
+        expect(failures[id]).toMatch(/ lease_expired its consumer let the lease expire$/);
       }
       expect(await b.take(5)).toEqual([]);
     });
@@ -150,7 +150,7 @@ onEachRedis(
         const [low = ''] = await b.enqueue(b.message('mail', 3, { priority: 2, group: 'b' }));
         if (how === 'retried') {
           const failure = { kind: 'failed', text: 'x' } as const;
-          await b.exchange({ lease: 'slow', settlements: [{ entry, outcome: 'retry', delayMs: 100, failure }] });
+          await b.sync({ lease: 'slow', settlements: [{ entry, outcome: 'retry', delayMs: 100, failure }] });
         }
         b.now += LEASE_MS;
         await b.store.sweep('*');

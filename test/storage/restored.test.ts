@@ -38,11 +38,11 @@ function atWork(b: Bench, ledger: Ledger) {
   let lease = 0;
   const consuming = surely(async () => {
     const request = { lease: `consumer${++lease}`, leaseMs: 1_500, held: 0, want: 4, pools: ['*'], settlements: [] };
-    const { taken } = await store.exchange(request);
+    const { taken } = await store.sync(request);
     for (const { entry } of taken) ledger.given.set(entry, (ledger.given.get(entry) ?? 0) + 1);
     const settlements = taken.map(({ entry }) => ({ entry, outcome: 'ack' as const }));
     for (const { entry } of taken) ledger.sent.add(idOf(entry));
-    const { statuses } = await store.exchange({ ...request, want: 0, settlements });
+    const { statuses } = await store.sync({ ...request, want: 0, settlements });
     statuses.forEach((status, i) => {
       if (status === 'acked') ledger.acked.set(idOf(taken[i]?.entry ?? ''), performance.now());
     });
@@ -77,15 +77,13 @@ describe.skipIf(!present)('a Redis that comes back', () => {
         b.message('mail', 4, { delayMs: 1_000 }),
       );
       const [held = '', other = ''] = await b.take(2);
-      expect((await b.exchange({ held: 1, settlements: [{ entry: other, outcome: 'ack' }] })).statuses).toEqual([
-        'acked',
-      ]);
+      expect((await b.sync({ held: 1, settlements: [{ entry: other, outcome: 'ack' }] })).statuses).toEqual(['acked']);
       const before = await b.shard();
       await redis.stop(signal);
       await redis.start();
       await reachable();
       expect(await b.shard()).toEqual(before);
-      expect((await b.exchange({ settlements: [{ entry: held, outcome: 'ack' }] })).statuses).toEqual(['acked']);
+      expect((await b.sync({ settlements: [{ entry: held, outcome: 'ack' }] })).statuses).toEqual(['acked']);
       const { acked } = await deliverAll(b);
       expect([...acked].toSorted()).toEqual(ids.slice(2).toSorted());
       expect(await b.violations()).toEqual([]);
@@ -157,15 +155,13 @@ describe.skipIf(!present)('a Redis that comes back', () => {
     const [again = ''] = await b.take(1, 'B');
     expect(again).toBe(a); // the same number once more: a restore is the one thing that repeats it
     const before = await b.shard();
-    expect((await b.exchange({ lease: 'A', held: 1 })).lost).toBe(true);
+    expect((await b.sync({ lease: 'A', held: 1 })).lost).toBe(true);
     for (const outcome of ['ack', 'retry', 'dead', 'release'] as const) {
       const late = [a, c, `1.${second}`].map((entry) => ({ entry, outcome }));
-      expect((await b.exchange({ lease: 'A', settlements: late })).statuses).toEqual(['stale', 'gone', 'stale']);
+      expect((await b.sync({ lease: 'A', settlements: late })).statuses).toEqual(['stale', 'gone', 'stale']);
       expect(await b.shard()).toEqual(before);
     }
-    expect((await b.exchange({ lease: 'B', settlements: [{ entry: again, outcome: 'ack' }] })).statuses).toEqual([
-      'acked',
-    ]);
+    expect((await b.sync({ lease: 'B', settlements: [{ entry: again, outcome: 'ack' }] })).statuses).toEqual(['acked']);
     const [fresh = ''] = await b.enqueue(b.message('mail', 4));
     expect([first, second, future]).not.toContain(fresh); // ids are no counter that a restore would turn back
     expect([...(await deliverAll(b)).acked].toSorted()).toEqual([second, fresh].toSorted());
@@ -176,17 +172,17 @@ describe.skipIf(!present)('a Redis that comes back', () => {
     const [first = '', second = ''] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
     const [x = ''] = await b.take(1, 'A');
     const snapshot = await redis.snapshot();
-    await b.exchange({ lease: 'A', settlements: [{ entry: x, outcome: 'ack' }] });
+    await b.sync({ lease: 'A', settlements: [{ entry: x, outcome: 'ack' }] });
     const [y = ''] = await b.take(1, 'A');
     await redis.restore(snapshot); // A's lease holds x, A itself y
     b.alive.add(first);
     await reachable();
-    expect((await b.exchange({ lease: 'A', held: 1 })).lost).toBe(false);
+    expect((await b.sync({ lease: 'A', held: 1 })).lost).toBe(false);
     expect(await b.take(1, 'B')).toEqual([y]);
-    const answer = await b.exchange({ lease: 'A', want: 1, settlements: [{ entry: y, outcome: 'ack' }] });
+    const answer = await b.sync({ lease: 'A', want: 1, settlements: [{ entry: y, outcome: 'ack' }] });
     expect(answer).toMatchObject({ statuses: ['stale'], taken: [{ entry: x }] });
-    expect((await b.exchange({ lease: 'A', settlements: [{ entry: x, outcome: 'ack' }] })).statuses).toEqual(['acked']);
-    expect((await b.exchange({ lease: 'B', settlements: [{ entry: y, outcome: 'ack' }] })).statuses).toEqual(['acked']);
+    expect((await b.sync({ lease: 'A', settlements: [{ entry: x, outcome: 'ack' }] })).statuses).toEqual(['acked']);
+    expect((await b.sync({ lease: 'B', settlements: [{ entry: y, outcome: 'ack' }] })).statuses).toEqual(['acked']);
     expect(b.alive).toEqual(new Set());
     expect(y).toBe(`1.${second}`);
     expect(await b.violations()).toEqual([]);

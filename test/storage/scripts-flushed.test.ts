@@ -26,12 +26,12 @@ onEachRedis(
       const enqueueOne = () => b.enqueue(b.message('mail', 1));
       expect(await withAndWithout(b, enqueueOne)).toBe(1);
       expect(b.alive.size).toBe(3);
-      expect(await withAndWithout(b, () => b.exchange({ lease: 'idle' }))).toBe(1);
+      expect(await withAndWithout(b, () => b.sync({ lease: 'idle' }))).toBe(1);
       expect(await withAndWithout(b, () => b.store.sweep('*'))).toBe(1);
       expect(await withAndWithout(b, () => b.store.audit('0', true))).toBe(1);
-      expect(await withAndWithout(b, () => b.operations().cancel('nobody'))).toBe(1);
-      expect(await withAndWithout(b, () => b.operations().redrive('mail', ['nobody']))).toBe(1);
-      expect(await withAndWithout(b, () => b.operations().resume('mail', '*'))).toBe(1);
+      expect(await withAndWithout(b, () => b.adminStore().cancel('nobody'))).toBe(1);
+      expect(await withAndWithout(b, () => b.adminStore().redrive('mail', ['nobody']))).toBe(1);
+      expect(await withAndWithout(b, () => b.adminStore().resume('mail', '*'))).toBe(1);
       const { given } = await deliverAll(b);
       expect([...given.values()]).toEqual([1, 1, 1]);
     });
@@ -50,9 +50,9 @@ onEachRedis(
       const store = b.openStore();
       const flushing = {
         ...store,
-        exchange: async (request: Parameters<typeof store.exchange>[0]) => {
+        sync: async (request: Parameters<typeof store.sync>[0]) => {
           await flush(b);
-          return store.exchange(request);
+          return store.sync(request);
         },
       };
       const options = {

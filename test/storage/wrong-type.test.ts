@@ -40,7 +40,7 @@ async function setScene(redises: Redises, { vanished, paused, limited }: Variant
     mail('last', { maxAttempts: 1 }),
   );
   await b.take(1, 'a');
-  await b.exchange({
+  await b.sync({
     lease: 'a',
     settlements: [{ entry: `1.${again}`, outcome: 'retry', failure: { kind: 'failed', text: 'x' } }],
   });
@@ -49,11 +49,11 @@ async function setScene(redises: Redises, { vanished, paused, limited }: Variant
   // A dead letter, and a lease whose consumer died.
   const [letter = ''] = await b.enqueue(mail('letter'));
   await b.take(1, 'b');
-  await b.exchange({
+  await b.sync({
     lease: 'b',
     settlements: [{ entry: `1.${letter}`, outcome: 'dead', failure: { kind: 'refused', text: 'no' } }],
   });
-  const [lapsed = ''] = await b.enqueue(mail('lapsed'));
+  const [lapsed = ''] = await b.enqueue(mail('lease_expired'));
   await b.take(1, 'crashed');
   // Ready ones in two lanes, and one that is due by now.
   const [ready = '', due = '', other = ''] = await b.enqueue(
@@ -67,31 +67,31 @@ async function setScene(redises: Redises, { vanished, paused, limited }: Variant
   b.now += 5;
   if (vanished) await redises.raw.del(`${b.root}m:${lapsed}`);
   if (paused) {
-    const [parked = '', back = ''] = await b.enqueue(
+    const [blocked = '', back = ''] = await b.enqueue(
       b.message('news', 'n', { priority: 0 }),
       b.message('old', 'p', { priority: 0 }),
     );
-    await b.operations().pause('news', '*');
-    await b.operations().pause('old', '*');
-    b.unordered.add(parked);
+    await b.adminStore().pause('news', '*');
+    await b.adminStore().pause('old', '*');
+    b.unordered.add(blocked);
     await redises.raw.zrem(`${b.root}ready:*`, '0:old');
-    await redises.raw.zadd(`${b.root}parked:old`, 1, '0:old');
-    await b.operations().resume('old', '*');
+    await redises.raw.zadd(`${b.root}blocked:old`, 1, '0:old');
+    await b.adminStore().resume('old', '*');
     b.unordered.add(back);
   }
   return { b, ids: { again, first, last, letter, lapsed, ready, due, other } };
 }
 
-/** A dead letter that holds its group back, on whose end another follows, and one behind it in a lane that is parked. */
+/** A dead letter that holds its group back, on whose end another follows, and one behind it in a lane that is blocked. */
 async function setLimits(b: Bench): Promise<void> {
   b.deploy(...LIMITS);
   const ordered = (body: string, options = {}) => b.message('order', body, { group: 'g', priority: 0, ...options });
-  const follows = [{ on: 'done' as const, message: b.message('mail', 'follows') }];
-  const [blocks = ''] = await b.enqueue(ordered('blocks', { follows }), ordered('waits'));
+  const callbacks = [{ on: 'done' as const, message: b.message('mail', 'follows') }];
+  const [blocks = ''] = await b.enqueue(ordered('blocks', { callbacks }), ordered('waits'));
   b.unordered.add(blocks);
   await b.take(1, 'o');
   const failure = { kind: 'refused', text: 'no' } as const;
-  await b.exchange({ lease: 'o', settlements: [{ entry: `1.${blocks}`, outcome: 'dead', failure }] });
+  await b.sync({ lease: 'o', settlements: [{ entry: `1.${blocks}`, outcome: 'dead', failure }] });
   expect(await b.take(1, 'o')).toEqual([]);
 }
 
@@ -101,7 +101,7 @@ const settle =
     const failure = { kind: 'failed', text: 'x' } as const;
     const settlements = [`2.${ids.again}`, `1.${ids.first}`].map((entry) => ({ entry, outcome, delayMs, failure }));
     if (outcome === 'release') for (const id of [ids.again, ids.first]) b.unordered.add(id ?? '');
-    await b.exchange({ lease: 'a', held: 1, want, pools, settlements });
+    await b.sync({ lease: 'a', held: 1, want, pools, settlements });
   };
 
 const calls: [string, (scene: Scene) => Promise<unknown>][] = [
@@ -117,18 +117,18 @@ const calls: [string, (scene: Scene) => Promise<unknown>][] = [
       b.expectAlive(ids, messages);
     },
   ],
-  ['an exchange that acks', settle('ack')],
-  ['an exchange that retries', settle('retry', { delayMs: 100 })],
-  ['an exchange that dead-letters', settle('dead')],
-  ['an exchange that releases', settle('release')],
-  ['an exchange that releases for later', settle('release', { delayMs: 100 })],
-  ['an exchange that acks and takes', settle('ack', { want: 10 })],
-  ['an exchange that retries and takes', settle('retry', { delayMs: 100, want: 10 })],
-  ['an exchange that dead-letters and takes', settle('dead', { want: 10 })],
-  ['an exchange that releases and takes', settle('release', { want: 10 })],
-  ['an exchange that acks and takes from two pools', settle('ack', { want: 10, pools: ['*', 'pulled'] })],
+  ['a sync that acks', settle('ack')],
+  ['a sync that retries', settle('retry', { delayMs: 100 })],
+  ['a sync that dead-letters', settle('dead')],
+  ['a sync that releases', settle('release')],
+  ['a sync that releases for later', settle('release', { delayMs: 100 })],
+  ['a sync that acks and takes', settle('ack', { want: 10 })],
+  ['a sync that retries and takes', settle('retry', { delayMs: 100, want: 10 })],
+  ['a sync that dead-letters and takes', settle('dead', { want: 10 })],
+  ['a sync that releases and takes', settle('release', { want: 10 })],
+  ['a sync that acks and takes from two pools', settle('ack', { want: 10, pools: ['*', 'pulled'] })],
   [
-    'an exchange that does all of it and takes',
+    'a sync that does all of it and takes',
     async ({ b, ids }) => {
       const failure = { kind: 'failed', text: 'x' } as const;
       const settlements: Settlement[] = [
@@ -137,13 +137,13 @@ const calls: [string, (scene: Scene) => Promise<unknown>][] = [
         { entry: `1.${ids.last}`, outcome: 'retry', failure },
       ];
       b.unordered.add(ids.first ?? '');
-      await b.exchange({ lease: 'a', want: 10, settlements, drain: { ending: false, sleepMs: 60_000 } });
+      await b.sync({ lease: 'a', want: 10, settlements, drain: { ending: false, sleepMs: 60_000 } });
     },
   ],
-  ['an exchange that takes', ({ b }) => b.exchange({ lease: 'c', want: 2, drain: { ending: false, sleepMs: 60_000 } })],
+  ['a sync that takes', ({ b }) => b.sync({ lease: 'c', want: 2, drain: { ending: false, sleepMs: 60_000 } })],
   [
-    'an exchange that finds too little',
-    ({ b }) => b.exchange({ lease: 'c', want: 10, drain: { ending: false, sleepMs: 60_000 } }),
+    'a sync that finds too little',
+    ({ b }) => b.sync({ lease: 'c', want: 10, drain: { ending: false, sleepMs: 60_000 } }),
   ],
   ['a sweep', ({ b }) => b.store.sweep('*')],
   ...['ready', 'due', 'letter', 'again'].map((which): [string, (scene: Scene) => Promise<unknown>] => [
@@ -153,7 +153,7 @@ const calls: [string, (scene: Scene) => Promise<unknown>][] = [
       const there = () => b.redises.raw.exists(`${b.root}m:${id}`);
       const before = await there();
       try {
-        if ((await b.operations().cancel(id)) !== 'gone') b.alive.delete(id);
+        if ((await b.adminStore().cancel(id)) !== 'gone') b.alive.delete(id);
       } finally {
         // An index of a wrong type is met last: the call fails and the message is gone all the same, as was wanted.
         if (before && !(await there())) b.alive.delete(id);
@@ -163,7 +163,7 @@ const calls: [string, (scene: Scene) => Promise<unknown>][] = [
   [
     'a redrive',
     async ({ b, ids }) => {
-      await b.operations().redrive('mail', [ids.letter ?? '']);
+      await b.adminStore().redrive('mail', [ids.letter ?? '']);
     },
   ],
 ];
@@ -200,7 +200,7 @@ const onlyMetBy: Record<string, RegExp> = {
 /** The group that was held back goes on, in order; the audit counts slots again. */
 async function letGo(b: Bench): Promise<void> {
   const [letter = ''] = Object.keys((await b.shard()).dead.order ?? {}).map(idOf);
-  if (letter) await b.operations().redrive('order', [letter]);
+  if (letter) await b.adminStore().redrive('order', [letter]);
   await auditAll(b.store);
   await auditAll(b.store);
 }
@@ -211,9 +211,9 @@ const variants: [string, Variant, string[]][] = [
   [
     ' where limits hold',
     { limited: true },
-    ['inflight', 'parked:mail', 'parked:order', 'rate:1000:mail', 'then:', 'ready:*'],
+    ['inflight', 'blocked:mail', 'blocked:order', 'rate:1000:mail', 'callbacks:', 'ready:*'],
   ],
-  [' while a queue is paused', { paused: true }, ['config', 'ready:*', 'parked:news', 'parked:old']],
+  [' while a queue is paused', { paused: true }, ['config', 'ready:*', 'blocked:news', 'blocked:old']],
 ];
 
 describe.skipIf(!present)('a key of a wrong type', () => {
@@ -253,7 +253,8 @@ describe.skipIf(!present)('a key of a wrong type', () => {
         const { b, ids } = scene;
         const [letter = ''] = Object.keys((await b.shard()).dead.order ?? {}).map(idOf);
         const key =
-          b.root + name.replace(/^m:(.*)$/, (_, which) => `m:${ids[which]}`).replace(/^then:$/, `then:${letter}`);
+          b.root +
+          name.replace(/^m:(.*)$/, (_, which) => `m:${ids[which]}`).replace(/^callbacks:$/, `callbacks:${letter}`);
         const mend = await spoil(key);
         for (const _ of ['first', 'replayed']) await call(scene).catch(() => {});
         await mend();
@@ -261,7 +262,7 @@ describe.skipIf(!present)('a key of a wrong type', () => {
         await auditAll(b.store);
         if (variant.limited) await letGo(b); // nobody waits for the dead letter, and counts that were lost are made up for
         if (!variant.vanished) expect(await b.violations()).toEqual([]);
-        for (const queue of variant.paused ? ['news', 'old'] : []) await b.operations().resume(queue, '*');
+        for (const queue of variant.paused ? ['news', 'old'] : []) await b.adminStore().resume(queue, '*');
         const { given, dead } = await deliverAll(b);
         expect([...given].filter(([, times]) => times > 1)).toEqual([]);
         for (const id of b.alive) expect(dead).toContain(id);

@@ -53,7 +53,7 @@ onEachRedis('the audit', (bench) => {
     for (let i = 0; i < 600; i += 1) {
       await raw.zadd(`${b.root}timers`, b.now + i, `x of a newer version ${i}`);
       await raw.zadd(`${b.root}ready:*`, i, `9:nothing/${i}`);
-      await raw.zadd(`${b.root}parked:mail`, i, `9:mail/${i}`);
+      await raw.zadd(`${b.root}blocked:mail`, i, `9:mail/${i}`);
     }
     await raw.zadd(`${b.root}timers`, b.now + 9_000, 'l nobody');
     const expected = [
@@ -80,8 +80,8 @@ onEachRedis('the audit', (bench) => {
         const last = `1.${ids.at(-1)}`;
         expect(await b.take(5)).toEqual([last]);
         expect(Object.keys((await b.shard()).dead.mail ?? {})).toHaveLength(count);
-        await b.exchange({ settlements: [{ entry: last, outcome: 'ack' }] });
-        await b.operations().purge('mail', ['dead'], '0');
+        await b.sync({ settlements: [{ entry: last, outcome: 'ack' }] });
+        await b.adminStore().purge('mail', ['dead'], '0');
         b.alive.clear();
       }
     },
@@ -155,10 +155,10 @@ onEachRedis('the audit', (bench) => {
     const b = bench();
     await b.enqueue(b.message('mail', 1), b.message('news', 2));
     await b.redises.raw.del(`${b.root}ready:*`);
-    await b.redises.raw.set(`${b.root}parked:mail`, 'wrong');
+    await b.redises.raw.set(`${b.root}blocked:mail`, 'wrong');
     const { findings } = await auditAll(b, true);
-    expect(findings).toEqual(['not-inspected lane:5:mail', 'unindexed-lane 5:news', 'wrong-type parked:mail']);
-    await b.redises.raw.del(`${b.root}parked:mail`);
+    expect(findings).toEqual(['not-inspected lane:5:mail', 'unindexed-lane 5:news', 'wrong-type blocked:mail']);
+    await b.redises.raw.del(`${b.root}blocked:mail`);
     expect((await auditAll(b, true)).findings).toEqual(['unindexed-lane 5:mail']);
   });
 
@@ -177,7 +177,7 @@ onEachRedis('the audit', (bench) => {
           SLUICE_PREFIX: b.prefix,
           SLUICE_DRAIN_REQUESTS: String(requests),
         },
-        new Map([['mail', defineQueue('mail', { requests: 0, handler: () => {} })]]),
+        new Map([['mail', defineQueue('mail', { subrequests: 0, handler: () => {} })]]),
       );
       const broken = await b.enqueue(...Array.from({ length: 30 }, (_, i) => b.message('mail', i, { group: `g${i}` })));
       await b.redises.raw.del(`${b.root}ready:*`, `${b.root}lane:5:mail/g7`);
@@ -216,7 +216,7 @@ onEachRedis(
     test('of a page with more than one call may look at goes on in the middle of it', async () => {
       const b = bench();
       const count = 40_000; // of two sorted sets on one page: four hundred parts
-      for (const key of ['timers', 'parked:mail']) {
+      for (const key of ['timers', 'blocked:mail']) {
         for (let from = 0; from < count / 2; from += 1_000) {
           const members = Array.from({ length: 1_000 }, (_, i) => [String(b.now + 1e6), `0:x ${from + i}`]).flat();
           await b.redises.raw.zadd(b.root + key, ...members);
@@ -225,7 +225,7 @@ onEachRedis(
       const { findings, calls } = await auditAll(b, false);
       expect(findings).toHaveLength(count / 2); // the lanes are empty
       expect(calls).toBeGreaterThan(1);
-      await b.redises.raw.del(`${b.root}timers`, `${b.root}parked:mail`);
+      await b.redises.raw.del(`${b.root}timers`, `${b.root}blocked:mail`);
     }, 60_000);
   },
   ['redis-server', 'a Redis Cluster of three masters'], // forty thousand members are much for the embedded one

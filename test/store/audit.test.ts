@@ -27,7 +27,7 @@ interface Planted {
 
 const planted: Planted[] = [
   {
-    name: 'lanes that no index has, of a drained and of a pulled queue',
+    name: 'lanes that no index has, of a push and of a pull queue',
     async plant(b) {
       await b.enqueue(b.message('mail', 1), b.message('pulled', 2, { pool: 'pulled' }));
       await b.redises.raw.del(`${b.root}ready:*`, `${b.root}ready:pulled`);
@@ -81,7 +81,7 @@ const planted: Planted[] = [
     async plant(b) {
       const [id] = await b.enqueue(b.message('mail', 1));
       const [entry = ''] = await b.take(1);
-      await b.exchange({ settlements: [{ entry, outcome: 'dead', failure: { kind: 'failed', text: 'x' } }] });
+      await b.sync({ settlements: [{ entry, outcome: 'dead', failure: { kind: 'failed', text: 'x' } }] });
       await b.redises.raw.del(`${b.root}m:${id}`);
       return [`dead-without-envelope 1.${id}`];
     },
@@ -111,22 +111,22 @@ const planted: Planted[] = [
     },
   },
   {
-    name: 'a parked lane of a queue that nobody paused',
+    name: 'a blocked lane of a queue that nobody paused',
     async plant(b) {
       await b.enqueue(b.message('mail', 1));
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       await b.take(1);
       await b.redises.raw.del(`${b.root}config`);
-      return ['parked-lane 5:mail'];
+      return ['blocked-lane 5:mail'];
     },
     async after(b) {
       expect(await b.take(5)).toHaveLength(1);
     },
   },
   {
-    name: 'a paused queue that exchanges would not notice',
+    name: 'a paused queue that syncs would not notice',
     async plant(b) {
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       await b.redises.raw.del(`${b.root}ready:*`);
       return ['pause-without-mark mail'];
     },
@@ -136,7 +136,7 @@ const planted: Planted[] = [
     },
   },
   {
-    name: 'a lane of a queue that was pulled and is drained now',
+    name: 'a lane of a pull queue that is a push queue now',
     drained: ['mail'],
     async plant(b) {
       await b.enqueue(b.message('mail', 1, { pool: 'mail' }));
@@ -176,9 +176,9 @@ onEachRedis('the audit', (bench) => {
     const b = bench();
     await b.enqueue(b.message('mail', 1), b.message('news', 2), b.message('mail', 3, { delayMs: 500 }));
     const [entry = ''] = await b.take(1);
-    await b.exchange({ settlements: [{ entry, outcome: 'dead' }] });
+    await b.sync({ settlements: [{ entry, outcome: 'dead' }] });
     await b.take(1);
-    await b.operations().pause('news', '*');
+    await b.adminStore().pause('news', '*');
     await b.take(1, 'b');
     expect(await auditAll(b, true)).toEqual([]);
   });

@@ -8,14 +8,14 @@ const byGroup = { name: 'mail', pool: '*', policy: `gh=3/${OPEN_MS}` };
 
 /** Takes what there is and answers for each: bad ones are tried again at once. */
 async function deliver(b: Bench, health: 'good' | 'bad', lease = 'a') {
-  const { taken } = await b.exchange({ lease, want: 20 });
+  const { taken } = await b.sync({ lease, want: 20 });
   const settlements = taken.map(
     ({ entry }): Settlement =>
       health === 'good'
         ? { entry, outcome: 'ack', health }
         : { entry, outcome: 'retry', delayMs: 0, health, failure: { kind: 'failed', text: '503' } },
   );
-  const { tripped } = await b.exchange({ lease, settlements });
+  const { tripped } = await b.sync({ lease, settlements });
   return { count: taken.length, tripped };
 }
 
@@ -29,12 +29,12 @@ onEachRedis('a circuit breaker', (bench) => {
     await send(b, 'dead', 3);
     expect(await deliver(b, 'bad')).toEqual({ count: 3, tripped: [{ name: 'mail/dead', openUntil: b.now + OPEN_MS }] });
     const dead = { queue: 'mail', group: 'dead', failures: 3, until: b.now + OPEN_MS };
-    expect((await b.operations().breakers('0')).breakers).toEqual([{ ...dead, state: 'open' }]);
+    expect((await b.adminStore().breakers('0')).breakers).toEqual([{ ...dead, state: 'open' }]);
     b.now += OPEN_MS - 1;
     await b.store.sweep('*');
     expect(await b.take(9, 'y')).toEqual([]);
     b.now += 1;
-    expect((await b.operations().breakers('0')).breakers).toEqual([{ ...dead, state: 'probing' }]);
+    expect((await b.adminStore().breakers('0')).breakers).toEqual([{ ...dead, state: 'probing' }]);
   });
 
   test('a success in between begins the count anew', async () => {
@@ -65,7 +65,7 @@ onEachRedis('a circuit breaker', (bench) => {
     b.now += OPEN_MS;
     const [probe = ''] = await b.take(9, 'y');
     expect(await b.take(9, 'z')).toEqual([]);
-    const { tripped, taken } = await b.exchange({
+    const { tripped, taken } = await b.sync({
       lease: 'y',
       held: 0,
       want: 9,
@@ -81,7 +81,7 @@ onEachRedis('a circuit breaker', (bench) => {
     await send(b, 'dead', 3);
     await deliver(b, 'bad');
     for (const times of [2, 4, 8, 16, 32, 32]) {
-      b.now = (await b.exchange({})).nextDue ?? 0;
+      b.now = (await b.sync({})).nextDue ?? 0;
       const { count, tripped } = await deliver(b, 'bad');
       expect({ count, tripped }).toEqual({
         count: 1,
@@ -120,7 +120,7 @@ onEachRedis('a circuit breaker', (bench) => {
     b.now += 1_000;
     await b.store.sweep('*');
     for (let i = 0; i < 5; i++) {
-      const { statuses, tripped } = await b.exchange({
+      const { statuses, tripped } = await b.sync({
         lease: 'late',
         settlements: [{ entry, outcome: 'retry', health: 'bad' }],
       });

@@ -6,7 +6,7 @@ import { openScheduleStore } from '../../src/schedules/store.ts';
 import { scripts } from '../../src/store/scripts.ts';
 import { openStore } from '../../src/store/store.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
-import { openTallies } from '../../src/webhooks/counters-store.ts';
+import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { beyond, checkingRunner } from '../support/touched.ts';
 
@@ -46,13 +46,13 @@ onEachRedis(
     test('by an enqueue all of them, but those of an earlier message with its dedup key', async () => {
       const b = bench();
       const dedup = { digest: 'd'.repeat(22), windowMs: 60_000, mode: 'replace' as const, release: false };
-      const follows = [{ on: 'done' as const, message: b.message('after', 'next') }];
+      const callbacks = [{ on: 'done' as const, message: b.message('after', 'next') }];
       const messages = [
         b.message('mail', 'ready', { group: 'a/b' }),
         b.message('mail', 'later', { delayMs: 5_000 }),
         b.message('chat', 'pulled', { pool: 'chat' }),
         b.message('mail', 'known', { dedup }),
-        b.message('mail', 'followed', { follows }),
+        b.message('mail', 'followed', { callbacks }),
       ];
       const enqueue = () =>
         undeclared(b, async (runner) => {
@@ -69,19 +69,19 @@ onEachRedis(
     test('by a consumer its lease and what it settles; not what it gets', async () => {
       const b = bench();
       const [first = '', second = ''] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
-      const exchange = (request: object) =>
+      const sync = (request: object) =>
         undeclared(b, async (runner) => {
           const defaults = { lease: 'a', leaseMs: 30_000, held: 0, want: 0, pools: ['*'], settlements: [] };
-          await storeOn(b, runner).exchange({ ...defaults, ...request });
+          await storeOn(b, runner).sync({ ...defaults, ...request });
         });
-      expect(await exchange({ want: 2, claim: 'c' })).toEqual(['exchange touches lane:', 'exchange touches m:']);
+      expect(await sync({ want: 2, claim: 'c' })).toEqual(['sync touches lane:', 'sync touches m:']);
       const next = { ...b.message('news', 'next'), id: 'next' };
       const failure = { kind: 'failed', text: 'x' };
       const settlements = [
         { entry: `1.${first}`, outcome: 'ack', chained: [next], result: 'null' },
         { entry: `1.${second}`, outcome: 'retry', delayMs: 1_000, failure },
       ];
-      expect(await exchange({ held: 2, settlements })).toEqual([]);
+      expect(await sync({ held: 2, settlements })).toEqual([]);
       b.alive.delete(first);
       b.expectAlive(['next'], [next]);
       b.unordered.add(second);
@@ -94,11 +94,11 @@ onEachRedis(
         b.message('mail', 'dies'),
       );
       await b.take(1);
-      await b.exchange({
+      await b.sync({
         settlements: [{ entry: `1.${dead}`, outcome: 'dead', failure: { kind: 'failed', text: 'x' } }],
       });
-      const operate = (work: (operations: ReturnType<Bench['operations']>) => Promise<unknown>) =>
-        undeclared(b, (runner) => work(b.operations(runner)));
+      const operate = (work: (adminStore: ReturnType<Bench['adminStore']>) => Promise<unknown>) =>
+        undeclared(b, (runner) => work(b.adminStore(runner)));
       expect(await operate(({ look }) => look(delayed))).toEqual([]);
       expect(await operate(({ look }) => look('gone'))).toEqual([]);
       expect(await operate(({ causes }) => causes('mail', 10))).toEqual([]);
@@ -129,13 +129,13 @@ onEachRedis(
         await topics.read('t', 'token');
         await topics.topics();
         await topics.unsubscribe('t', 's');
-        const tallies = openTallies({ runner, prefix });
-        await tallies.add(new Map([['github accepted', 1]]));
-        await tallies.read();
+        const counters = openSourceCounters({ runner, prefix });
+        await counters.add(new Map([['github accepted', 1]]));
+        await counters.read();
         const schedules = openScheduleStore({ runner, prefix, clock: () => b.now });
         await schedules.recall([{ id: 'x' }]);
         await schedules.page('0', 10);
-        await b.operations(runner).breakers('0');
+        await b.adminStore(runner).breakers('0');
       });
       expect(touched).toEqual([]);
     });

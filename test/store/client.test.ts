@@ -416,10 +416,10 @@ describe.skipIf(!present)('a real Redis', () => {
     await limitedStore.enqueue({
       messages: [message, { ...message, delayMs: 1 }, { ...message, lane: '0:other/a%2Fb' }],
     });
-    const exchange = { lease: 'l', leaseMs: 1, held: 0, want: 2, pools: ['*'], settlements: [] };
-    const { taken } = await limitedStore.exchange(exchange);
+    const sync = { lease: 'l', leaseMs: 1, held: 0, want: 2, pools: ['*'], settlements: [] };
+    const { taken } = await limitedStore.sync(sync);
     const settlements = taken.map(({ entry }, i): Settlement => ({ entry, outcome: i === 0 ? 'retry' : 'dead' }));
-    expect((await limitedStore.exchange({ ...exchange, want: 1, settlements })).statuses).toEqual(['retried', 'dead']);
+    expect((await limitedStore.sync({ ...sync, want: 1, settlements })).statuses).toEqual(['retried', 'dead']);
     await limitedStore.sweep('*');
     expect(await limitedStore.audit('0', true)).toMatchObject({ findings: [], incomplete: [] });
     await expect(

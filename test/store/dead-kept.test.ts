@@ -1,7 +1,7 @@
 // Dead letters are kept in number and for a time: of more the oldest go, for good, and are counted.
 import { expect, test } from 'vitest';
 import { definitionsOf, type Keeps } from '../../src/queue/limits.ts';
-import { parseFigures } from '../../src/stats/counters.ts';
+import { parseCounters } from '../../src/stats/counters.ts';
 import { openStats } from '../../src/stats/store.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -22,7 +22,7 @@ async function die(b: Bench, count: number, options = {}): Promise<string[]> {
   for (let i = 0; i < count; i++) {
     ids.push(...(await b.enqueue(b.message('mail', i, options))));
     const [entry = ''] = await b.take(1, 'dies');
-    await b.exchange({
+    await b.sync({
       lease: 'dies',
       settlements: [{ entry, outcome: 'dead', failure: { kind: 'refused', text: 'no' } }],
     });
@@ -34,7 +34,7 @@ async function die(b: Bench, count: number, options = {}): Promise<string[]> {
 const lettersOf = async (b: Bench) => Object.keys((await b.shard()).dead.mail ?? {}).map(idOf);
 async function discarded(b: Bench): Promise<number> {
   const { texts } = await openStats({ runner: b.runner(), prefix: b.prefix, clock: () => b.now }).totals(['mail']);
-  return parseFigures(texts[0] ?? '').discarded;
+  return parseCounters(texts[0] ?? '').discarded;
 }
 
 onEachRedis('the dead letters of a queue', (bench) => {

@@ -1,12 +1,17 @@
 // Dedup keys and kept results: what a second message with the same key becomes, and that no key outlives its reason.
 import { expect, test } from 'vitest';
-import type { StoredDedup, Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage, StoredDedup } from '../../src/message/envelope.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 
 const HERE = ['the embedded Redis', 'redis-server'];
 
-function keyed(b: Bench, body: unknown, dedup: Partial<StoredDedup> = {}, rest: Partial<Unnamed> = {}): Unnamed {
+function keyed(
+  b: Bench,
+  body: unknown,
+  dedup: Partial<StoredDedup> = {},
+  rest: Partial<PreparedMessage> = {},
+): PreparedMessage {
   return b.message('mail', body, {
     dedup: { digest: 'key', windowMs: 60_000, mode: 'drop', release: false, ...dedup },
     ...rest,
@@ -14,23 +19,23 @@ function keyed(b: Bench, body: unknown, dedup: Partial<StoredDedup> = {}, rest: 
 }
 
 /** Enqueues one. @returns its id, and what became of it where its key was taken */
-async function enqueue(b: Bench, message: Unnamed, token?: string) {
+async function enqueue(b: Bench, message: PreparedMessage, token?: string) {
   const { ids, met } = await b.store.enqueue({ messages: [message], token });
   if (!met.has(0)) b.expectAlive(ids, [message]);
   return met.get(0) ?? { id: ids[0] ?? '', what: 'new' };
 }
 
 const bodies = async (b: Bench, lease = 'z') => {
-  const { taken } = await b.exchange({ lease, want: 10 });
+  const { taken } = await b.sync({ lease, want: 10 });
   return taken.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body);
 };
 
 async function fail(b: Bench, entry = '', delayMs = 0): Promise<void> {
-  await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs, failure: { kind: 'failed', text: 'x' } }] });
+  await b.sync({ settlements: [{ entry, outcome: 'retry', delayMs, failure: { kind: 'failed', text: 'x' } }] });
 }
 
-/** Followers get their ids from storage: they are put on the books when they are there. */
-async function followers(b: Bench): Promise<string[]> {
+/** Callbacks get their ids from storage: they are put on the books when they are there. */
+async function callbackIds(b: Bench): Promise<string[]> {
   const ids = Object.keys((await b.shard()).envelopes).filter((id) => /-(done|dead)\d/.test(id));
   for (const id of ids) b.alive.add(id);
   return ids;
@@ -52,7 +57,7 @@ onEachRedis(
       const b = bench();
       const first = await enqueue(b, keyed(b, 1));
       await b.take(1);
-      await b.exchange({ settlements: [{ entry: `1.${first.id}`, outcome: 'ack' }] });
+      await b.sync({ settlements: [{ entry: `1.${first.id}`, outcome: 'ack' }] });
       expect((await enqueue(b, keyed(b, 2))).what).toBe('duplicate');
       await b.redises.raw.pexpire(`${b.root}dedup:mail:key`, 0);
       expect((await enqueue(b, keyed(b, 3))).what).toBe('new');
@@ -66,8 +71,8 @@ onEachRedis(
         const { id } = await enqueue(b, message);
         if (end === 'expiry') b.now += 500;
         const [entry = ''] = await b.take(1);
-        if (end === 'ack') await b.exchange({ settlements: [{ entry, outcome: 'ack', result: 'null' }] });
-        if (end === 'dead') await b.exchange({ settlements: [{ entry, outcome: 'dead' }] });
+        if (end === 'ack') await b.sync({ settlements: [{ entry, outcome: 'ack', result: 'null' }] });
+        if (end === 'dead') await b.sync({ settlements: [{ entry, outcome: 'dead' }] });
         if (end === 'lapse') {
           b.now += 30_000;
           await b.store.sweep('*');
@@ -81,11 +86,11 @@ onEachRedis(
     test('LR7 a message that is cancelled or purged takes its key along', async () => {
       const b = bench();
       const { id } = await enqueue(b, keyed(b, 1));
-      await b.operations().cancel(id);
+      await b.adminStore().cancel(id);
       b.alive.delete(id);
       const second = await enqueue(b, keyed(b, 2));
       expect(second.what).toBe('new');
-      await b.operations().purge('mail', ['ready'], '0');
+      await b.adminStore().purge('mail', ['ready'], '0');
       b.alive.delete(second.id);
       expect((await enqueue(b, keyed(b, 3))).what).toBe('new');
     });
@@ -96,7 +101,7 @@ onEachRedis(
       await b.take(1);
       await b.redises.raw.del(`${b.root}dedup:mail:key`); // its window was over
       await enqueue(b, keyed(b, 2, { release: true }));
-      await b.exchange({ settlements: [{ entry: `1.${old.id}`, outcome: 'ack', result: 'null' }] });
+      await b.sync({ settlements: [{ entry: `1.${old.id}`, outcome: 'ack', result: 'null' }] });
       expect((await enqueue(b, keyed(b, 3))).what).toBe('duplicate');
     });
 
@@ -112,25 +117,35 @@ onEachRedis(
       expect((await bodies(b, 'b')).toSorted()).toEqual(['new later', 'newest']);
     });
 
-    test('replace: one that waits for its retry becomes a new message, with the attempts and the followers of the new one, and keeps its time', async () => {
+    test('replace: one that waits for its retry becomes a new message, with the attempts and the callbacks of the new one, and keeps its time', async () => {
       const b = bench();
-      const follows = (body: string) => [{ on: 'done' as const, message: b.message('news', body) }];
-      const old = keyed(b, 'old', { mode: 'replace' }, { maxAttempts: 2, ttlMs: 100, follows: follows('after old') });
+      const callbacks = (body: string) => [{ on: 'done' as const, message: b.message('news', body) }];
+      const old = keyed(
+        b,
+        'old',
+        { mode: 'replace' },
+        { maxAttempts: 2, ttlMs: 100, callbacks: callbacks('after old') },
+      );
       const { id } = await enqueue(b, old);
       await fail(b, (await b.take(1))[0], 5_000);
       b.now += 1_000;
-      const next = keyed(b, 'new', { mode: 'replace' }, { maxAttempts: 7, ttlMs: 500, follows: follows('after new') });
+      const next = keyed(
+        b,
+        'new',
+        { mode: 'replace' },
+        { maxAttempts: 7, ttlMs: 500, callbacks: callbacks('after new') },
+      );
       expect(await enqueue(b, next)).toEqual({ id, what: 'replaced' });
       const { failures, timers } = await b.shard();
       expect({ failures, timers }).toEqual({ failures: {}, timers: { [`m * 5:mail 1.${id}`]: b.now + 4_000 } });
       b.now += 4_000; // it has to be delivered within its own time from now on
-      const { taken } = await b.exchange({ want: 1, lease: 'z' });
+      const { taken } = await b.sync({ want: 1, lease: 'z' });
       const [line = '', json = ''] = taken[0]?.envelope.split('\n') ?? [];
       expect(taken[0]?.entry).toBe(`1.${id}`);
       expect(line.split(' ').slice(2, 5)).toEqual(['7', String(b.now - 4_000), String(b.now + 500)]);
       expect(JSON.parse(json)).toEqual({ body: 'new' });
-      await b.exchange({ lease: 'z', settlements: [{ entry: `1.${id}`, outcome: 'ack', result: 'null' }] });
-      expect(await followers(b)).toEqual([`${id}-done1`]);
+      await b.sync({ lease: 'z', settlements: [{ entry: `1.${id}`, outcome: 'ack', result: 'null' }] });
+      expect(await callbackIds(b)).toEqual([`${id}-done1`]);
       expect(await bodies(b, 'y')).toEqual(['after new']);
     });
 
@@ -142,10 +157,10 @@ onEachRedis(
         b.unordered.add(id);
         const [entry] = await b.take(1);
         if (how === 'redrive') {
-          await b.exchange({
+          await b.sync({
             settlements: [{ entry: entry ?? '', outcome: 'dead', failure: { kind: 'failed', text: 'x' } }],
           });
-          await b.operations().redrive('mail', [id]);
+          await b.adminStore().redrive('mail', [id]);
         } else if (how === 'retry') {
           await fail(b, entry, 10);
         }
@@ -155,7 +170,7 @@ onEachRedis(
         expect(await enqueue(b, keyed(b, 'new', { mode: 'replace' }))).toEqual({ id, what: 'replaced' });
         const { failures, lanes } = await b.shard();
         expect({ failures, lanes }).toEqual({ failures: {}, lanes: { '5:mail': [`1.${behind}`, `1.${id}`] } });
-        expect((await b.operations().look(id)).state).toBe('ready');
+        expect((await b.adminStore().look(id)).state).toBe('ready');
         expect(await bodies(b)).toEqual(['new', 'behind']);
       },
     );
@@ -175,21 +190,21 @@ onEachRedis(
     test('replace: in one batch as in one request after the other, also where others follow', async () => {
       for (const together of [true, false]) {
         const b = new Bench(bench().redises);
-        const follows = [{ on: 'done' as const, message: b.message('news', 'after') }];
+        const callbacks = [{ on: 'done' as const, message: b.message('news', 'after') }];
         const wait = { delayMs: 1_000 };
         const messages = [
           keyed(b, 1, {}, wait),
-          keyed(b, 2, { mode: 'debounce' }, { ...wait, follows }),
+          keyed(b, 2, { mode: 'debounce' }, { ...wait, callbacks }),
           keyed(b, 3, { mode: 'replace' }),
         ];
         for (const batch of together ? [messages] : messages.map((message) => [message]))
           await b.store.enqueue({ messages: batch });
         b.now += 1_000;
-        const { taken } = await b.exchange({ want: 9 });
+        const { taken } = await b.sync({ want: 9 });
         expect(taken.map(({ envelope }) => envelope.split('\n')[1])).toEqual(['{"body":3}']);
-        await b.exchange({ settlements: [{ entry: taken[0]?.entry ?? '', outcome: 'ack', result: 'null' }] });
-        expect(await followers(b)).toHaveLength(1);
-        expect(Object.keys((await b.shard()).rest).filter((name) => name.startsWith('then:'))).toEqual([]);
+        await b.sync({ settlements: [{ entry: taken[0]?.entry ?? '', outcome: 'ack', result: 'null' }] });
+        expect(await callbackIds(b)).toHaveLength(1);
+        expect(Object.keys((await b.shard()).rest).filter((name) => name.startsWith('callbacks:'))).toEqual([]);
       }
     });
 
@@ -253,15 +268,15 @@ onEachRedis(
 );
 
 onEachRedis(
-  'a retention',
+  'a resultTtl',
   (bench) => {
     test('keeps the outcome and the result of an acked message for its time', async () => {
       const b = bench();
-      const [id = ''] = await b.enqueue(b.message('mail', 1, { retentionMs: 60_000 }));
+      const [id = ''] = await b.enqueue(b.message('mail', 1, { resultTtlMs: 60_000 }));
       const [entry = ''] = await b.take(1);
       b.now += 5;
-      await b.exchange({ settlements: [{ entry, outcome: 'ack', result: '{"sent":true}' }] });
-      expect(await b.operations().look(id)).toMatchObject({
+      await b.sync({ settlements: [{ entry, outcome: 'ack', result: '{"sent":true}' }] });
+      expect(await b.adminStore().look(id)).toMatchObject({
         state: 'gone',
         result: { queue: 'mail', attempt: 1, at: b.now, json: '{"sent":true}' },
       });
@@ -274,7 +289,7 @@ onEachRedis(
       const b = bench();
       await b.enqueue(b.message('mail', 1));
       const [entry = ''] = await b.take(1);
-      await b.exchange({ settlements: [{ entry, outcome: 'ack', result: '1' }] });
+      await b.sync({ settlements: [{ entry, outcome: 'ack', result: '1' }] });
       expect(Object.keys((await b.shard()).rest).filter((key) => key.startsWith('result'))).toEqual([]);
     });
   },

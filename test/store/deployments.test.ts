@@ -24,7 +24,7 @@ async function inEachState(b: Bench, pool: string): Promise<string[]> {
   const [retried = '', leased = ''] = await b.enqueue(mail('retried'), mail('leased'));
   const [first = ''] = await b.take(1, 'x', { pools: [pool] });
   const settlements: Settlement[] = [{ entry: first, outcome: 'retry', delayMs: 2_000, failure }];
-  await b.exchange({ lease: 'x', settlements });
+  await b.sync({ lease: 'x', settlements });
   await b.take(1, 'held', { pools: [pool], leaseMs: 2_000 });
   const [ready = '', delayed = ''] = await b.enqueue(mail('ready'), mail('delayed', { delayMs: 2_000 }));
   for (const id of [retried, leased, ready, delayed]) b.unordered.add(id);
@@ -59,8 +59,8 @@ onEachRedis('a deployment', (bench) => {
     define(b, [push]);
     const [id = ''] = await b.enqueue(b.message('mail', 1, { delayMs: 5_000 }));
     define(b, [pull]);
-    expect((await b.operations().look(id)).state).toBe('delayed');
-    expect(await b.operations().cancel(id)).toBe('delayed');
+    expect((await b.adminStore().look(id)).state).toBe('delayed');
+    expect(await b.adminStore().cancel(id)).toBe('delayed');
     b.alive.delete(id);
   });
 
@@ -71,11 +71,11 @@ onEachRedis('a deployment', (bench) => {
     const [seen = ''] = await b.enqueue(b.message('other', 1));
     define(b, [other]); // an older version
     expect((await b.take(5, 'old')).map(idOf)).toEqual([seen]);
-    await b.exchange({ lease: 'old', settlements: [{ entry: `1.${seen}`, outcome: 'ack' }] });
+    await b.sync({ lease: 'old', settlements: [{ entry: `1.${seen}`, outcome: 'ack' }] });
     const waits: number[] = [];
     const since = b.now;
     while (b.now < since + 86_400_000) {
-      const { nextDue = 0 } = await b.exchange({ lease: 'old', want: 5 });
+      const { nextDue = 0 } = await b.sync({ lease: 'old', want: 5 });
       waits.push(nextDue - b.now);
       b.now = nextDue;
     }
@@ -100,7 +100,7 @@ onEachRedis('a deployment', (bench) => {
       const [mail = ''] = await b.enqueue(b.message('mail', 1));
       const over = b.now + minutes * 60_000;
       define(b, [other]);
-      while (b.now < over) b.now = (await b.exchange({ lease: 'old', want: 5 })).nextDue ?? over;
+      while (b.now < over) b.now = (await b.sync({ lease: 'old', want: 5 })).nextDue ?? over;
       expect(b.now - over).toBeLessThanOrEqual(most * 60_000);
       define(b, [push, other]);
       expect(await b.take(5, 'new')).toEqual([`1.${mail}`]);
@@ -137,13 +137,13 @@ onEachRedis('a deployment', (bench) => {
         taken.push(idOf(entry));
         // The first of the old ones fails: what comes again stays before the new ones, too.
         if (n === 0) {
-          await b.exchange({ lease: 'one', settlements: [{ entry, outcome: 'retry', delayMs: 1_000, failure }] });
+          await b.sync({ lease: 'one', settlements: [{ entry, outcome: 'retry', delayMs: 1_000, failure }] });
           expect(await b.take(5, 'none')).toEqual([]);
           b.now += 1_000;
           const [again = ''] = await b.take(5, 'one');
           expect(idOf(again)).toBe(idOf(entry));
-          await b.exchange({ lease: 'one', settlements: [{ entry: again, outcome: 'ack' }] });
-        } else await b.exchange({ lease: 'one', settlements: [{ entry, outcome: 'ack' }] });
+          await b.sync({ lease: 'one', settlements: [{ entry: again, outcome: 'ack' }] });
+        } else await b.sync({ lease: 'one', settlements: [{ entry, outcome: 'ack' }] });
       }
       expect(taken).toEqual(ids);
     },

@@ -17,7 +17,7 @@ onEachRedis('enqueue', (bench) => {
     { ttlMs: 1_000, header: '5:mail * 5 NOW LATER' },
     { pool: 'other', lane: '5:other', header: '5:other other 5 NOW 0' },
     { lane: '1:mail', header: '1:mail * 5 NOW 0' },
-    { retentionMs: 60_000, header: '5:mail * 5 NOW 0 60000 -' },
+    { resultTtlMs: 60_000, header: '5:mail * 5 NOW 0 60000 -' },
   ])('a message between two others that differ in one thing keeps it: $header', async ({ header, ...own }) => {
     const b = bench();
     const [before, between, after] = await b.enqueue(
@@ -97,7 +97,7 @@ onEachRedis('enqueue', (bench) => {
     expect(wakes).toEqual([true, false, false]);
   });
 
-  test('messages for pulled queues wake nobody', async () => {
+  test('messages for pull queues wake nobody', async () => {
     const b = bench();
     const messages = [b.message('pulled', 1, { pool: 'pulled' })];
     const { ids, wake } = await b.store.enqueue({ messages });
@@ -136,7 +136,7 @@ onEachRedis('enqueue', (bench) => {
       await b.redises.raw.del(`${b.root}awake`);
       return wake;
     };
-    const sleep = () => b.exchange({ lease: 'sleeper', want: 10, drain: { ending: false, sleepMs: 20_000 } });
+    const sleep = () => b.sync({ lease: 'sleeper', want: 10, drain: { ending: false, sleepMs: 20_000 } });
     expect(await wakeFor(3_600_000)).toBe(false);
     expect(await wakeFor(5_000)).toBe(true);
     expect((await sleep()).nextDue).toBe(b.now + 5_000);
@@ -148,7 +148,7 @@ onEachRedis('enqueue', (bench) => {
     const b = bench();
     await b.enqueue(b.message('mail', 1, { delayMs: 5_000 }));
     const ask = async (lease: string) =>
-      (await b.exchange({ lease, want: 10, drain: { ending: false, sleepMs: 20_000 } })).nextDue;
+      (await b.sync({ lease, want: 10, drain: { ending: false, sleepMs: 20_000 } })).nextDue;
     expect([await ask('a'), await ask('b'), await ask('a')]).toEqual([b.now + 5_000, undefined, b.now + 5_000]);
     await b.enqueue(b.message('mail', 2, { delayMs: 1_000 }));
     expect([await ask('b'), await ask('a')]).toEqual([b.now + 1_000, undefined]);
@@ -161,7 +161,7 @@ onEachRedis('enqueue', (bench) => {
     const b = bench();
     await b.enqueue(b.message('mail', 1, { delayMs: 5_000 }));
     const ask = async (lease: string, sleepMs: number) =>
-      (await b.exchange({ lease, want: 10, drain: { ending: false, sleepMs } })).nextDue;
+      (await b.sync({ lease, want: 10, drain: { ending: false, sleepMs } })).nextDue;
     expect(await ask('woken', 10_000)).toBe(b.now + 5_000);
     expect(await ask('cron', 45_000)).toBe(b.now + 5_000);
     b.now += 1;
@@ -195,7 +195,7 @@ onEachRedis('enqueue', (bench) => {
       '%s {x}:',
     ];
     await b.enqueue(...texts.map((text) => b.message('mail', text)));
-    const { taken } = await b.exchange({ want: 20 });
+    const { taken } = await b.sync({ want: 20 });
     const bodies = taken.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body);
     expect(bodies).toEqual(texts);
   });

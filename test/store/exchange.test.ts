@@ -1,7 +1,7 @@
-// What an exchange promises: urgent first, turns between peers, one owner per entry, and nothing twice on replay.
+// What a sync promises: urgent first, turns between peers, one owner per entry, and nothing twice on replay.
 import { expect, test } from 'vitest';
 import { defineQueue } from '../../src/queue/queue.ts';
-import type { ExchangeRequest } from '../../src/store/sync.ts';
+import type { SyncRequest } from '../../src/store/sync.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { emptyShard } from '../support/shard.ts';
 
@@ -63,7 +63,7 @@ onEachRedis('taking', (bench) => {
     const queues: string[] = [];
     for (let i = 0; i < 9; i++) {
       b.now += 1;
-      const { taken } = await b.exchange({ lease: `l${i}`, want: 1 });
+      const { taken } = await b.sync({ lease: `l${i}`, want: 1 });
       queues.push(taken[0]?.envelope[2] ?? '');
     }
     expect(queues.join('')).toBe('abcabcabc');
@@ -76,7 +76,7 @@ onEachRedis('taking', (bench) => {
       b.now += 1;
     }
     const queues = async (lease: string) =>
-      (await b.exchange({ lease, want: 5 })).taken.map(({ envelope }) => envelope.slice(2, envelope.indexOf(' ')));
+      (await b.sync({ lease, want: 5 })).taken.map(({ envelope }) => envelope.slice(2, envelope.indexOf(' ')));
     expect(await queues('a')).toEqual(['q0', 'q1', 'q2', 'q3', 'q4']);
     b.now += 1;
     expect(await queues('b')).toEqual(['q5', 'q6', 'q7', 'q8', 'q9']);
@@ -101,7 +101,7 @@ onEachRedis('taking', (bench) => {
       const taken: string[] = [];
       for (let round = 0; round < rounds; round++) {
         b.now += 7;
-        const answer = await b.exchange({ lease: `l${round}`, want });
+        const answer = await b.sync({ lease: `l${round}`, want });
         taken.push(...answer.taken.map(({ envelope }) => envelope.slice(0, envelope.indexOf(' '))));
       }
       const shares = Array.from({ length: lanes }, (_, i) => taken.filter((lane) => lane === `5:mail/g${i}`).length);
@@ -122,9 +122,9 @@ onEachRedis('taking', (bench) => {
     const ids = await b.enqueue(...Array.from({ length: 10 }, (_, i) => b.message('mail', i)));
     const held = await b.take(2);
     const request = { want: 3, held: 1, settlements: [{ entry: held[0] ?? '', outcome: 'ack' as const }] };
-    const first = await b.exchange(request);
+    const first = await b.sync(request);
     const before = await b.shard();
-    const replay = await b.exchange(request);
+    const replay = await b.sync(request);
     expect(first.statuses).toEqual(['acked']);
     expect(replay.statuses).toEqual(['gone']);
     expect(replay.taken).toEqual(first.taken);
@@ -135,10 +135,10 @@ onEachRedis('taking', (bench) => {
   const LARGE = 'x'.repeat(200_000);
 
   /** Asks until nothing more is said to be there. @returns the entries of each answer */
-  async function takeAll(b: Bench, want: number, request: Partial<ExchangeRequest> = {}): Promise<string[][]> {
+  async function takeAll(b: Bench, want: number, request: Partial<SyncRequest> = {}): Promise<string[][]> {
     const answers: string[][] = [];
     for (let more = true, held = 0; more; ) {
-      const { taken, unseen } = await b.exchange({ want: want - held, held, ...request });
+      const { taken, unseen } = await b.sync({ want: want - held, held, ...request });
       answers.push(taken.map(({ entry }) => entry));
       held += taken.length;
       more = unseen;
@@ -151,12 +151,12 @@ onEachRedis('taking', (bench) => {
     const ids: string[] = [];
     for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', LARGE))));
     const drain = { ending: false, sleepMs: 0 };
-    const first = await b.exchange({ want: 40, drain });
+    const first = await b.sync({ want: 40, drain });
     expect(first.unseen).toBe(true);
     expect((await b.shard()).leases.a).toHaveLength(first.taken.length);
     const seen = first.taken.map(({ entry }) => entry);
     for (let more = true; more; ) {
-      const next = await b.exchange({ want: 40 - seen.length, held: seen.length, drain });
+      const next = await b.sync({ want: 40 - seen.length, held: seen.length, drain });
       seen.push(...next.taken.map(({ entry }) => entry));
       more = next.unseen;
     }
@@ -167,7 +167,7 @@ onEachRedis('taking', (bench) => {
     const b = bench();
     const ids: string[] = [];
     for (let i = 0; i < 40; i++) ids.push(...(await b.enqueue(b.message('mail', LARGE))));
-    const first = await b.exchange({ want: 40 });
+    const first = await b.sync({ want: 40 });
     const entries = ids.map((id) => `1.${id}`);
     const held = first.taken.length;
     expect([held > 1 && held < 40, first.unseen, first.taken.map(({ entry }) => entry)]).toEqual([
@@ -211,12 +211,12 @@ onEachRedis('taking', (bench) => {
     const ids = await b.enqueue(...Array.from({ length: 19 }, (_, i) => b.message('mail', i)));
     await b.take(19); // its answer was lost
     const before = await b.shard();
-    expect(await b.exchange({ want: 0 })).toMatchObject({ taken: [], unseen: true });
-    const one = await b.exchange({ want: 1 });
+    expect(await b.sync({ want: 0 })).toMatchObject({ taken: [], unseen: true });
+    const one = await b.sync({ want: 1 });
     expect([one.taken.map(({ entry }) => entry), one.unseen]).toEqual([[`1.${ids[0]}`], true]);
-    const nine = await b.exchange({ held: 1, want: 9 });
+    const nine = await b.sync({ held: 1, want: 9 });
     expect(nine.taken.map(({ entry }) => entry)).toEqual(ids.slice(1, 10).map((id) => `1.${id}`));
-    const rest = await b.exchange({ held: 10, want: 9 });
+    const rest = await b.sync({ held: 10, want: 9 });
     expect([rest.taken.length, rest.unseen, (await b.shard()).leases]).toEqual([9, false, before.leases]);
   });
 
@@ -268,7 +268,7 @@ onEachRedis('settling', (bench) => {
     const b = bench();
     await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1);
-    const answer = await b.exchange({ settlements: [{ entry, outcome: 'ack' }] });
+    const answer = await b.sync({ settlements: [{ entry, outcome: 'ack' }] });
     expect(answer.statuses).toEqual(['acked']);
     const { rest, ...shard } = await b.shard();
     expect({ ...shard, rest: {} }).toEqual(emptyShard());
@@ -281,7 +281,7 @@ onEachRedis('settling', (bench) => {
     const [entry = ''] = await b.take(1);
     await b.enqueue(b.message('mail', 2));
     const failure = { kind: 'failed' as const, text: 'Error: no\nluck' };
-    const answer = await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 3_000, failure }] });
+    const answer = await b.sync({ settlements: [{ entry, outcome: 'retry', delayMs: 3_000, failure }] });
     expect(answer.statuses).toEqual(['retried']);
     expect(answer.nextDue).toBe(b.now + 3_000);
     const shard = await b.shard();
@@ -295,7 +295,7 @@ onEachRedis('settling', (bench) => {
     const b = bench();
     await b.enqueue(b.message('mail', 1), b.message('mail', 2));
     const nextDueOf = async (lease: string) =>
-      (await b.exchange({ lease, leaseMs: 0, held: lease === 'nobody' ? 0 : 1 })).nextDue;
+      (await b.sync({ lease, leaseMs: 0, held: lease === 'nobody' ? 0 : 1 })).nextDue;
     await b.take(1, 'a', { leaseMs: 10_000 });
     expect(await nextDueOf('a')).toBeUndefined();
     await b.take(1, 'b', { leaseMs: 20_000 });
@@ -313,7 +313,7 @@ onEachRedis('settling', (bench) => {
     for (let attempt = 1; attempt <= 7; attempt++) {
       const [entry = ''] = await b.take(1);
       const failure = { kind: 'failed' as const, text: `error ${attempt}` };
-      statuses.push(...(await b.exchange({ settlements: [{ entry, outcome: 'retry', failure }] })).statuses);
+      statuses.push(...(await b.sync({ settlements: [{ entry, outcome: 'retry', failure }] })).statuses);
       b.now += 1;
     }
     expect(statuses).toEqual([...Array(6).fill('retried'), 'dead']);
@@ -330,7 +330,7 @@ onEachRedis('settling', (bench) => {
     const [id] = await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1);
     const failure = { kind: 'refused' as const, text: 'no' };
-    expect((await b.exchange({ settlements: [{ entry, outcome: 'dead', failure }] })).statuses).toEqual(['dead']);
+    expect((await b.sync({ settlements: [{ entry, outcome: 'dead', failure }] })).statuses).toEqual(['dead']);
     expect(Object.keys((await b.shard()).dead.mail ?? {})).toEqual([`1.${id}`]);
   });
 
@@ -339,7 +339,7 @@ onEachRedis('settling', (bench) => {
     const ids = await b.enqueue(...[1, 2, 3, 4].map((n) => b.message('mail', n)));
     const held = await b.take(3);
     const settlements = held.map((entry) => ({ entry, outcome: 'release' as const }));
-    expect((await b.exchange({ settlements })).statuses).toEqual(['released', 'released', 'released']);
+    expect((await b.sync({ settlements })).statuses).toEqual(['released', 'released', 'released']);
     expect(await b.take(4, 'b')).toEqual(ids.map((id) => `1.${id}`));
   });
 
@@ -347,7 +347,7 @@ onEachRedis('settling', (bench) => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1);
-    await b.exchange({ settlements: [{ entry, outcome: 'release', delayMs: 500 }] });
+    await b.sync({ settlements: [{ entry, outcome: 'release', delayMs: 500 }] });
     expect(await b.take(1)).toEqual([]);
     b.now += 500;
     expect(await b.take(1)).toEqual([`1.${id}`]);
@@ -358,9 +358,9 @@ onEachRedis('settling', (bench) => {
     await b.enqueue(b.message('mail', 1), b.message('mail', 2), b.message('mail', 3));
     const [, entry = ''] = await b.take(3);
     const request = { held: 2, settlements: [{ entry, outcome, delayMs: 1_000 }] };
-    await b.exchange(request);
+    await b.sync(request);
     const before = await b.shard();
-    const replay = await b.exchange(request);
+    const replay = await b.sync(request);
     expect(replay.statuses).toEqual([outcome === 'ack' ? 'gone' : 'stale']);
     expect(await b.shard()).toEqual(before);
   });
@@ -372,12 +372,12 @@ onEachRedis('settling', (bench) => {
     const outcomes = ['ack', 'retry', 'dead', 'release'] as const;
     const settled = held.filter((_, i) => i % 5 !== 4);
     const settlements = settled.map((entry, i) => ({ entry, outcome: outcomes[i % 4] ?? 'ack', delayMs: 1_000 }));
-    const answer = await b.exchange({ held: 90, settlements });
+    const answer = await b.sync({ held: 90, settlements });
     expect(answer.statuses).toEqual(settled.map((_, i) => ['acked', 'retried', 'dead', 'released'][i % 4]));
     expect((await b.shard()).leases.a?.toReversed()).toEqual(held.filter((_, i) => i % 5 === 4));
   });
 
-  test('an entry named twice in one exchange counts once', async () => {
+  test('an entry named twice in one sync counts once', async () => {
     const b = bench();
     await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1);
@@ -385,17 +385,17 @@ onEachRedis('settling', (bench) => {
       { entry, outcome: 'retry' as const, delayMs: 1_000 },
       { entry, outcome: 'ack' as const },
     ];
-    expect((await b.exchange({ settlements })).statuses).toEqual(['retried', 'stale']);
+    expect((await b.sync({ settlements })).statuses).toEqual(['retried', 'stale']);
   });
 
-  test('each exchange extends the lease, and an empty one drops its timer', async () => {
+  test('each sync extends the lease, and an empty one drops its timer', async () => {
     const b = bench();
     await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1);
     b.now += 20_000;
-    await b.exchange({ held: 1 });
+    await b.sync({ held: 1 });
     expect((await b.shard()).timers).toEqual({ 'l a': b.now + 30_000 });
-    await b.exchange({ settlements: [{ entry, outcome: 'ack' }] });
+    await b.sync({ settlements: [{ entry, outcome: 'ack' }] });
     expect((await b.shard()).timers).toEqual({});
   });
 });

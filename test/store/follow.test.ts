@@ -1,18 +1,18 @@
 // What comes with a message: what its handler enqueues with the ack, what follows on its end, and keys that wait for quiet.
 import { expect, test } from 'vitest';
-import type { NewMessage, StoredDedup, Unnamed } from '../../src/message/envelope.ts';
+import type { NewMessage, PreparedMessage, StoredDedup } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const bodies = async (b: Bench, want = 9, lease = 'z') => {
-  const { taken } = await b.exchange({ lease, want });
+  const { taken } = await b.sync({ lease, want });
   return taken.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body);
 };
 
 /** With its id, as a handler's own messages have it, and on the books as alive. */
-function chained(b: Bench, message: Unnamed): NewMessage {
+function chained(b: Bench, message: PreparedMessage): NewMessage {
   const named = { id: newToken(), ...message };
   b.expectAlive([named.id], [message]);
   return named;
@@ -25,19 +25,19 @@ onEachRedis('what a handler enqueues', (bench) => {
     const [entry = ''] = await b.take(1);
     const next = [chained(b, b.message('mail', 'now')), chained(b, b.message('news', 'later', { delayMs: 500 }))];
     const ack: Settlement = { entry, outcome: 'ack', chained: next };
-    expect((await b.exchange({ settlements: [ack] })).statuses).toEqual(['acked']);
-    expect((await b.exchange({ settlements: [ack] })).statuses).toEqual(['gone']);
+    expect((await b.sync({ settlements: [ack] })).statuses).toEqual(['acked']);
+    expect((await b.sync({ settlements: [ack] })).statuses).toEqual(['gone']);
     expect(await bodies(b)).toEqual(['now']);
     b.now += 500;
     expect(await bodies(b, 9, 'y')).toEqual(['later']);
   });
 
-  test('can be taken by the very exchange that acks', async () => {
+  test('can be taken by the very sync that acks', async () => {
     const b = bench();
     await b.enqueue(b.message('mail', 'first'));
     const [entry = ''] = await b.take(1);
     const next = chained(b, b.message('mail', 'next'));
-    const answer = await b.exchange({ want: 5, settlements: [{ entry, outcome: 'ack', chained: [next] }] });
+    const answer = await b.sync({ want: 5, settlements: [{ entry, outcome: 'ack', chained: [next] }] });
     expect(answer.taken.map((taken) => taken.entry)).toEqual([`1.${next.id}`]);
   });
 
@@ -54,13 +54,13 @@ onEachRedis('what a handler enqueues', (bench) => {
       await b.store.sweep('*');
     }
     if (how === 'cancel') {
-      await b.operations().cancel(id);
+      await b.adminStore().cancel(id);
       b.alive.delete(id);
     }
     const outcome = how === 'retry' ? 'retry' : 'ack';
     const next = { id: newToken(), ...b.message('mail', 'never') };
     // A drain that knows the envelope may hold more asks storage to read it, and so sees that the message was cancelled.
-    await b.exchange({
+    await b.sync({
       held: -1,
       settlements: [
         { entry, outcome, delayMs: 9_000, chained: [next], ...(how === 'cancel' ? { result: 'null' } : {}) },
@@ -71,15 +71,15 @@ onEachRedis('what a handler enqueues', (bench) => {
 });
 
 onEachRedis('what follows on a message', (bench) => {
-  const parent = (b: Bench, rest: Partial<Unnamed> = {}) =>
+  const parent = (b: Bench, rest: Partial<PreparedMessage> = {}) =>
     b.message('mail', 'parent', {
-      follows: [
+      callbacks: [
         { on: 'done', message: b.message('mail', 'after success') },
         { on: 'dead', message: b.message('news', 'after death') },
       ],
       ...rest,
     });
-  /** Followers get their ids from storage: they are put on the books when they are there. */
+  /** Callbacks get their ids from storage: they are put on the books when they are there. */
   const account = async (b: Bench) => {
     for (const id of Object.keys((await b.shard()).envelopes)) b.alive.add(id);
   };
@@ -88,11 +88,10 @@ onEachRedis('what follows on a message', (bench) => {
     const b = bench();
     await b.enqueue(parent(b));
     const [entry = ''] = await b.take(1);
-    for (const _ of ['first', 'replayed'])
-      await b.exchange({ settlements: [{ entry, outcome: 'ack', result: 'null' }] });
+    for (const _ of ['first', 'replayed']) await b.sync({ settlements: [{ entry, outcome: 'ack', result: 'null' }] });
     await account(b);
     expect(await bodies(b)).toEqual(['after success']);
-    expect((await b.shard()).rest).not.toHaveProperty(`then:${entry.slice(2)}`);
+    expect((await b.shard()).rest).not.toHaveProperty(`callbacks:${entry.slice(2)}`);
   });
 
   test.each(['dead', 'lapse', 'expiry'] as const)(
@@ -102,16 +101,16 @@ onEachRedis('what follows on a message', (bench) => {
       const [id = ''] = await b.enqueue(parent(b, { maxAttempts: 1, ttlMs: end === 'expiry' ? 500 : 0 }));
       if (end === 'expiry') b.now += 500;
       const [entry = ''] = await b.take(1, 'a', { leaseMs: 1_000 });
-      if (end === 'dead') await b.exchange({ settlements: [{ entry, outcome: 'dead' }] });
+      if (end === 'dead') await b.sync({ settlements: [{ entry, outcome: 'dead' }] });
       if (end === 'lapse') {
         b.now += 1_000;
         await b.store.sweep('*');
       }
       await account(b);
       expect(await bodies(b)).toEqual(['after death']);
-      await b.operations().redrive('mail', [id]);
+      await b.adminStore().redrive('mail', [id]);
       const [again = ''] = await b.take(1, 'r');
-      await b.exchange({ lease: 'r', settlements: [{ entry: again, outcome: 'ack', result: 'null' }] });
+      await b.sync({ lease: 'r', settlements: [{ entry: again, outcome: 'ack', result: 'null' }] });
       b.alive.delete(id);
       await account(b);
       expect(await bodies(b, 9, 'y')).toEqual(['after success']);
@@ -121,18 +120,18 @@ onEachRedis('what follows on a message', (bench) => {
   test('leaves nothing behind when its message is cancelled or purged', async () => {
     const b = bench();
     const [waits = '', leased = ''] = await b.enqueue(parent(b), parent(b), parent(b));
-    await b.operations().cancel(waits);
+    await b.adminStore().cancel(waits);
     await b.take(1);
-    await b.operations().cancel(leased);
-    await b.operations().purge('mail', ['ready'], '0');
+    await b.adminStore().cancel(leased);
+    await b.adminStore().purge('mail', ['ready'], '0');
     b.alive.clear();
-    expect(Object.keys((await b.shard()).rest).filter((name) => name.startsWith('then:'))).toEqual([]);
+    expect(Object.keys((await b.shard()).rest).filter((name) => name.startsWith('callbacks:'))).toEqual([]);
   });
 });
 
 onEachRedis('a key that waits for quiet', (bench) => {
   const WINDOW = 1_000;
-  const keyed = (b: Bench, body: unknown, rest: Partial<Unnamed> = {}) => {
+  const keyed = (b: Bench, body: unknown, rest: Partial<PreparedMessage> = {}) => {
     const dedup: StoredDedup = { digest: 'key', windowMs: WINDOW, mode: 'debounce', release: false };
     return b.message('mail', body, { dedup, delayMs: WINDOW, ...rest });
   };
@@ -176,7 +175,7 @@ onEachRedis('what the last call of a key that waits for quiet says', (bench) => 
     const dedup: StoredDedup = { digest: 'key', windowMs: window, mode: 'debounce', release: false };
     return b.message('mail', body, { dedup, delayMs: 1_000, ...rest });
   };
-  const again = async (b: Bench, message: Unnamed) =>
+  const again = async (b: Bench, message: PreparedMessage) =>
     (await b.store.enqueue({ messages: [message] })).met.get(0)?.what ?? 'new';
 
   test.each([
@@ -195,7 +194,7 @@ onEachRedis('what the last call of a key that waits for quiet says', (bench) => 
     b.expectAlive([id], messages);
     expect((await b.shard()).timers).toEqual({ [`m * 1:mail/new 1.${id}`]: b.now + 1_000 });
     expect((await b.shard()).envelopes[id]).toMatch(/^1:mail\/new \* 9 /);
-    expect((await b.operations().look(id)).state).toBe('delayed');
+    expect((await b.adminStore().look(id)).state).toBe('delayed');
     b.now += 1_000;
     await b.store.sweep('*');
     expect((await b.shard()).lanes).toEqual({ '1:mail/new': [`1.${id}`] });
@@ -218,12 +217,12 @@ onEachRedis('what the last call of a key that waits for quiet says', (bench) => 
     const b = bench();
     const after = (...names: string[]) =>
       names.map((name) => ({ on: 'done' as const, message: b.message('news', name) }));
-    const [id = ''] = await b.enqueue(keyed(b, 1, { follows: after('a', 'b') }));
-    await again(b, keyed(b, 2, { follows: after('c') }));
-    expect(await b.redises.raw.llen(`${b.root}then:${id}`)).toBe(11);
-    expect(await b.redises.raw.lrange(`${b.root}then:${id}`, -1, -1)).toEqual(['{"body":"c"}']);
+    const [id = ''] = await b.enqueue(keyed(b, 1, { callbacks: after('a', 'b') }));
+    await again(b, keyed(b, 2, { callbacks: after('c') }));
+    expect(await b.redises.raw.llen(`${b.root}callbacks:${id}`)).toBe(11);
+    expect(await b.redises.raw.lrange(`${b.root}callbacks:${id}`, -1, -1)).toEqual(['{"body":"c"}']);
     await again(b, keyed(b, 3));
-    expect((await b.shard()).rest).not.toHaveProperty(`then:${id}`);
+    expect((await b.shard()).rest).not.toHaveProperty(`callbacks:${id}`);
   });
 
   test('makes a new message of one that waits for its retry', async () => {
@@ -232,7 +231,7 @@ onEachRedis('what the last call of a key that waits for quiet says', (bench) => 
     b.now += 1_000;
     const [entry = ''] = await b.take(1);
     const failure = { kind: 'failed', text: 'x' } as const;
-    await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 9_000, failure }] });
+    await b.sync({ settlements: [{ entry, outcome: 'retry', delayMs: 9_000, failure }] });
     expect(await again(b, keyed(b, 2, { priority: 1 }, 60_000))).toBe('replaced');
     const { timers, failures } = await b.shard();
     expect({ timers, failures }).toEqual({ timers: { [`m * 1:mail 1.${id}`]: b.now + 1_000 }, failures: {} });
@@ -244,7 +243,7 @@ onEachRedis('what the last call of a key that waits for quiet says', (bench) => 
     const [id = ''] = await b.enqueue(keyed(b, 1, { group: 'a' }, 60_000));
     b.now += 1_000;
     const [entry = ''] = await b.take(1);
-    await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 9_000 }] });
+    await b.sync({ settlements: [{ entry, outcome: 'retry', delayMs: 9_000 }] });
     const { ids, met } = await b.store.enqueue({ messages: [keyed(b, 2, { group: 'b' }, 60_000)] });
     b.expectAlive(ids, [keyed(b, 2)]);
     expect(met.size).toBe(0);
@@ -267,18 +266,18 @@ onEachRedis('what the last call of a key that waits for quiet says', (bench) => 
 });
 
 onEachRedis('a message that is cancelled while it is held', (bench) => {
-  test('is told to its consumer with the next exchange, and to no other', async () => {
+  test('is told to its consumer with the next sync, and to no other', async () => {
     const b = bench();
     const [first = '', second = ''] = await b.enqueue(b.message('mail', 1), b.message('mail', 2));
     await b.take(1, 'x');
     await b.take(1, 'y');
-    expect(await b.operations().cancel(first)).toBe('leased');
+    expect(await b.adminStore().cancel(first)).toBe('leased');
     b.alive.delete(first);
-    expect((await b.exchange({ lease: 'y', held: 1 })).cancelled).toEqual([]);
-    expect((await b.exchange({ lease: 'x', held: 1 })).cancelled).toEqual([`1.${first}`]);
-    expect(
-      (await b.exchange({ lease: 'x', settlements: [{ entry: `1.${first}`, outcome: 'retry' }] })).statuses,
-    ).toEqual(['gone']);
+    expect((await b.sync({ lease: 'y', held: 1 })).cancelled).toEqual([]);
+    expect((await b.sync({ lease: 'x', held: 1 })).cancelled).toEqual([`1.${first}`]);
+    expect((await b.sync({ lease: 'x', settlements: [{ entry: `1.${first}`, outcome: 'retry' }] })).statuses).toEqual([
+      'gone',
+    ]);
     expect((await b.shard()).leases).toEqual({ y: [`1.${second}`] });
   });
 });

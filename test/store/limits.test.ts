@@ -1,4 +1,4 @@
-// Limits of queues and groups: what may be in flight and in a period; lanes over a limit are parked and come back by themselves.
+// Limits of queues and groups: what may be in flight and in a period; lanes over a limit are blocked and come back by themselves.
 import { expect, test } from 'vitest';
 import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
 import type { Outcome } from '../../src/store/encode-settlements.ts';
@@ -9,8 +9,8 @@ const idOf = (entry: string) => entry.slice(entry.indexOf('.') + 1);
 const groupsOf = (b: Bench, groups: string[], each = 1) =>
   b.enqueue(...groups.flatMap((group) => Array.from({ length: each }, (_, i) => b.message('mail', i, { group }))));
 const settle = (b: Bench, entries: string[], outcome: Outcome, rest: object = {}, lease = 'a') =>
-  b.exchange({ lease, held: -1, settlements: entries.map((entry) => ({ entry, outcome, delayMs: 0, ...rest })) });
-const parked = async (b: Bench) => Object.values((await b.shard()).parked).flat().length;
+  b.sync({ lease, held: -1, settlements: entries.map((entry) => ({ entry, outcome, delayMs: 0, ...rest })) });
+const blocked = async (b: Bench) => Object.values((await b.shard()).blocked).flat().length;
 
 /** A queue whose one slot is taken, and so many lanes of it between each two of another. */
 async function lanesBetween(b: Bench, ...full: number[]): Promise<void> {
@@ -56,7 +56,7 @@ onEachRedis(
       await b.enqueue(...Array.from({ length: 1_000 }, (_, i) => b.message('paused', i, { group: `g${i}` })));
       b.now += 1;
       await b.enqueue(...Array.from({ length: 50 }, (_, i) => b.message('other', i, { group: `g${i}` })));
-      await b.operations().pause('paused', '*');
+      await b.adminStore().pause('paused', '*');
       expect(await b.take(100)).toHaveLength(52);
     });
   },
@@ -64,7 +64,7 @@ onEachRedis(
 );
 
 onEachRedis('concurrency', (bench) => {
-  test('no more than the limit is in flight, over all leases and lanes; the rest waits, parked', async () => {
+  test('no more than the limit is in flight, over all leases and lanes; the rest waits, blocked', async () => {
     const b = bench();
     b.deploy(queue({ limits: { concurrency: 3 } }));
     await groupsOf(b, ['a', 'b', 'c', 'd', 'e'], 2);
@@ -74,7 +74,7 @@ onEachRedis('concurrency', (bench) => {
     expect(await b.take(10, 'y')).toHaveLength(1);
     expect(await b.take(10, 'z')).toHaveLength(0);
     expect((await b.shard()).ready).toEqual({});
-    expect(await parked(b)).toBe(5);
+    expect(await blocked(b)).toBe(5);
   });
 
   test.each(['ack', 'retry', 'dead', 'release'] as const)(
@@ -157,10 +157,10 @@ onEachRedis('concurrency', (bench) => {
     b.deploy(queue({ limits: { concurrency: 1 } }));
     await groupsOf(b, ['a', 'b', 'c', 'd']);
     expect(await b.take(9)).toHaveLength(1);
-    await b.operations().limit('mail', '*', { concurrency: ' c=3' });
+    await b.adminStore().limit('mail', '*', { concurrency: ' c=3' });
     expect(await b.take(9, 'y')).toHaveLength(2);
-    expect((await b.operations().count('mail')).limits).toBe(' c=3');
-    await b.operations().limit('mail', '*', { concurrency: '' });
+    expect((await b.adminStore().count('mail')).limits).toBe(' c=3');
+    await b.adminStore().limit('mail', '*', { concurrency: '' });
     expect(await b.take(9, 'z')).toEqual([]);
     expect((await b.shard()).config).toEqual({});
   });
@@ -171,7 +171,7 @@ onEachRedis('concurrency', (bench) => {
     await groupsOf(b, ['a', 'b', 'c', 'd', 'e', 'f']);
     const [first = ''] = await b.take(9);
     b.deploy(queue({ limits: { concurrency: 3 } }));
-    const more = await b.exchange({ lease: 'a', held: 0, want: 9, settlements: [{ entry: first, outcome: 'ack' }] });
+    const more = await b.sync({ lease: 'a', held: 0, want: 9, settlements: [{ entry: first, outcome: 'ack' }] });
     expect(more.taken).toHaveLength(3);
     b.deploy(queue({}));
     await settle(b, [more.taken[0]?.entry ?? ''], 'ack');
@@ -183,22 +183,22 @@ onEachRedis('concurrency', (bench) => {
     b.deploy(queue({ limits: { concurrency: 1 } }));
     await groupsOf(b, ['a', 'b']);
     const taken = await b.take(9);
-    await b.operations().pause('mail', '*');
+    await b.adminStore().pause('mail', '*');
     await settle(b, taken, 'ack');
     expect(await b.take(9, 'y')).toEqual([]);
-    await b.operations().resume('mail', '*');
+    await b.adminStore().resume('mail', '*');
     expect(await b.take(9, 'y')).toHaveLength(1);
   });
 
-  test('purge and cancel of what is parked leave nothing behind', async () => {
+  test('purge and cancel of what is blocked leave nothing behind', async () => {
     const b = bench();
     b.deploy(queue({ limits: { concurrency: 1 } }));
     const [, second = '', ...others] = await groupsOf(b, ['a', 'b', 'c']);
     const taken = await b.take(9);
-    await b.operations().cancel(second);
-    await b.operations().purge('mail', ['ready'], '0');
+    await b.adminStore().cancel(second);
+    await b.adminStore().purge('mail', ['ready'], '0');
     for (const id of [second, ...others]) b.alive.delete(id);
-    expect((await b.shard()).parked).toEqual({});
+    expect((await b.shard()).blocked).toEqual({});
     await settle(b, taken, 'ack');
   });
 
@@ -219,7 +219,7 @@ onEachRedis('concurrency', (bench) => {
     expect(await b.take(9, 'y')).toHaveLength(2);
   });
 
-  test('parked lanes come back in the order of their turns', async () => {
+  test('blocked lanes come back in the order of their turns', async () => {
     const b = bench();
     b.deploy(queue({ limits: { concurrency: 1 } }));
     const order: string[] = [];
@@ -242,7 +242,7 @@ onEachRedis('a rate', (bench) => {
     b.now = 1_800_000_000_300;
     b.deploy(queue({ limits: { rate: { limit: 4, per: '1s' } } }));
     await groupsOf(b, ['a', 'b', 'c', 'd', 'e', 'f'], 2);
-    const { taken, nextDue } = await b.exchange({ want: 9 });
+    const { taken, nextDue } = await b.sync({ want: 9 });
     expect(taken).toHaveLength(4);
     expect(nextDue).toBe(1_800_000_001_000);
     b.now = 1_800_000_000_999;
@@ -252,7 +252,7 @@ onEachRedis('a rate', (bench) => {
     b.now = 1_800_000_002_000;
     await b.store.sweep('*');
     expect(await b.take(9, 'z')).toHaveLength(4);
-    expect(await parked(b)).toBe(0);
+    expect(await blocked(b)).toBe(0);
   });
 
   test('with more lanes than a period lets through none is forgotten', async () => {
@@ -306,7 +306,7 @@ onEachRedis('an ordered queue', (bench) => {
     b.deploy(queue({ ordered: true }));
     const [a1, a2, b1, b2] = await groupsOf(b, ['a', 'b'], 2);
     expect(new Set(await take(b))).toEqual(new Set([a1, b1]));
-    const { taken } = await b.exchange({
+    const { taken } = await b.sync({
       lease: 'a',
       held: 1,
       want: 9,
@@ -367,8 +367,8 @@ onEachRedis('an ordered queue', (bench) => {
     await take(b);
     await settle(b, [`1.${a1}`], 'dead', { failure: { kind: 'refused', text: 'no' } });
     expect(await take(b, 9, 'y')).toHaveLength(goesOn);
-    expect((await b.operations().look(a1)).state).toBe('dead');
-    expect((await b.operations().browse('mail', 'dead', 9, '')).messages.map(({ entry }) => entry)).toEqual([
+    expect((await b.adminStore().look(a1)).state).toBe('dead');
+    expect((await b.adminStore().browse('mail', 'dead', 9, '')).messages.map(({ entry }) => entry)).toEqual([
       `1.${a1}`,
     ]);
   });
@@ -382,9 +382,9 @@ onEachRedis('an ordered queue', (bench) => {
       await take(b);
       await settle(b, [`1.${a1}`], 'dead', { failure: { kind: 'refused', text: 'no' } });
       expect(await take(b)).toEqual([]);
-      if (way === 'redrive') expect(await b.operations().redrive('mail', [a1])).toEqual(['redriven']);
-      if (way === 'cancel') expect(await b.operations().cancel(a1)).toBe('dead');
-      if (way === 'purge') await b.operations().purge('mail', ['dead'], '0');
+      if (way === 'redrive') expect(await b.adminStore().redrive('mail', [a1])).toEqual(['redriven']);
+      if (way === 'cancel') expect(await b.adminStore().cancel(a1)).toBe('dead');
+      if (way === 'purge') await b.adminStore().purge('mail', ['dead'], '0');
       if (way !== 'redrive') b.alive.delete(a1);
       expect(await take(b, 9, 'y')).toEqual([way === 'redrive' ? a1 : a2]);
     },
@@ -396,9 +396,9 @@ onEachRedis('an ordered queue', (bench) => {
     const [a1 = '', a2, b1 = '', b2] = await groupsOf(b, ['a', 'b'], 2);
     await take(b);
     await settle(b, [`1.${a1}`, `1.${b1}`], 'retry', { delayMs: 60_000, failure: { kind: 'failed', text: '' } });
-    expect(await b.operations().cancel(a1)).toBe('delayed');
+    expect(await b.adminStore().cancel(a1)).toBe('delayed');
     expect(await take(b, 9, 'y')).toEqual([a2]);
-    await b.operations().purge('mail', ['delayed'], '0');
+    await b.adminStore().purge('mail', ['delayed'], '0');
     for (const id of [a1, b1]) b.alive.delete(id);
     expect(await take(b, 9, 'z')).toEqual([b2]);
   });
@@ -462,7 +462,7 @@ onEachRedis('turns', (bench) => {
     for (let i = 0; i < 5; i++) expect(await ack()).not.toContain(third);
   });
 
-  test('of a lane that waited for too long and has no slot left are parked, and nowhere else', async () => {
+  test('of a lane that waited for too long and has no slot left are blocked, and nowhere else', async () => {
     const b = bench();
     b.deploy(queue({ maxWait: '10s', limits: { group: { concurrency: 1 } } }, 'low'));
     await b.enqueue(...[1, 2, 3].map((n) => b.message('low', n, { priority: 9, group: 'g' })));
@@ -470,7 +470,7 @@ onEachRedis('turns', (bench) => {
     b.now += 10_000;
     await b.store.sweep('*');
     expect(await b.take(10)).toHaveLength(2);
-    expect(await parked(b)).toBe(1);
+    expect(await blocked(b)).toBe(1);
     expect((await b.shard()).ready).toEqual({});
   });
 

@@ -1,6 +1,6 @@
 // What one request names twice is done once: whoever makes a list of ids may have an id in it twice.
 import { expect, test } from 'vitest';
-import { openOperator } from '../../src/broker/admin.ts';
+import { openAdmin } from '../../src/broker/admin.ts';
 import { receive, settle } from '../../src/broker/consumer.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import { openRings } from '../../src/rings/store.ts';
@@ -11,7 +11,7 @@ import { type Bench, onEachRedis } from '../support/bench.ts';
 async function deadLetter(b: Bench): Promise<string> {
   const [id = ''] = await b.enqueue(b.message('mail', 1));
   const [entry = ''] = await b.take(1);
-  await b.exchange({ settlements: [{ entry, outcome: 'dead' }] });
+  await b.sync({ settlements: [{ entry, outcome: 'dead' }] });
   b.unordered.add(id);
   return id;
 }
@@ -20,7 +20,7 @@ onEachRedis('named twice in one request', (bench) => {
   test('a dead letter is redriven once, and given out once', async () => {
     const b = bench();
     const id = await deadLetter(b);
-    expect(await b.operations().redrive('mail', [id, 'nobody', id])).toEqual(['redriven', 'gone', 'redriven']);
+    expect(await b.adminStore().redrive('mail', [id, 'nobody', id])).toEqual(['redriven', 'gone', 'redriven']);
     expect(await b.take(9, 'r')).toEqual([`1r.${id}`]);
     expect(Object.keys((await b.shard()).dead)).toEqual([]);
   });
@@ -29,7 +29,7 @@ onEachRedis('named twice in one request', (bench) => {
     const b = bench();
     const id = await deadLetter(b);
     const others = Array.from({ length: 300 }, (_, i) => `nobody${i}`);
-    const redriven = await openOperator(b.operations(), 10).redrive(defineQueue('mail', { kind: 'push' }), {
+    const redriven = await openAdmin(b.adminStore(), 10).redrive(defineQueue('mail', { kind: 'push' }), {
       ids: [id, ...others, id],
     });
     expect(redriven.filter((answer) => answer.id === id)).toEqual([{ id, status: 'redriven' }]);

@@ -7,7 +7,7 @@ onEachRedis(
   'cancelling',
   (bench) => {
     const cancel = async (b: Bench, id = '') => {
-      const was = await b.operations().cancel(id);
+      const was = await b.adminStore().cancel(id);
       if (was !== 'gone') b.alive.delete(id);
       return was;
     };
@@ -29,7 +29,7 @@ onEachRedis(
       const [fresh] = await b.enqueue(b.message('mail', 1, { delayMs: 1_000 }));
       const [failed] = await b.enqueue(b.message('mail', 2));
       const [entry = ''] = await b.take(1);
-      await b.exchange({
+      await b.sync({
         settlements: [{ entry, outcome: 'retry', delayMs: 500, failure: { kind: 'failed', text: '7 8 x' } }],
       });
       expect([await cancel(b, fresh), await cancel(b, failed)]).toEqual(['delayed', 'delayed']);
@@ -41,7 +41,7 @@ onEachRedis(
       const b = bench();
       const [id] = await b.enqueue(b.message('mail', 1));
       const [entry = ''] = await b.take(1);
-      await b.exchange({ settlements: [{ entry, outcome: 'dead' }] });
+      await b.sync({ settlements: [{ entry, outcome: 'dead' }] });
       expect(await cancel(b, id)).toBe('dead');
       expect((await b.shard()).dead).toEqual({});
     });
@@ -53,7 +53,7 @@ onEachRedis(
         const [id] = await b.enqueue(b.message('mail', 1));
         const [entry = ''] = await b.take(1);
         expect([await cancel(b, id), await cancel(b, id)]).toEqual(['leased', 'leased']);
-        const { statuses } = await b.exchange({ settlements: [{ entry, outcome }] });
+        const { statuses } = await b.sync({ settlements: [{ entry, outcome }] });
         expect(statuses).toEqual(['gone']);
         const { envelopes, failures, leases, timers } = await b.shard();
         expect({ envelopes, failures, leases, timers }).toEqual({
@@ -98,21 +98,21 @@ onEachRedis(
     test('LF6 nothing of the queue goes out, everything else does, and all of it after resume, in order', async () => {
       const b = bench();
       const held = await b.enqueue(b.message('mail', 1, { priority: 0 }), b.message('mail', 2, { priority: 0 }));
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       const more = await b.enqueue(
         b.message('mail', 3, { priority: 0 }),
         b.message('mail', 4, { priority: 0, group: 'g' }),
       );
       const [other] = await b.enqueue(b.message('news', 5));
       expect(await b.take(10)).toEqual([`1.${other}`]);
-      expect((await b.shard()).parked).toEqual({ mail: expect.arrayContaining(['0:mail', '0:mail/g']) });
-      await b.operations().resume('mail', '*');
+      expect((await b.shard()).blocked).toEqual({ mail: expect.arrayContaining(['0:mail', '0:mail/g']) });
+      await b.adminStore().resume('mail', '*');
       const taken = await b.take(10, 'b');
       expect(taken.toSorted()).toEqual([...held, ...more].map((id) => `1.${id}`).toSorted());
       expect(taken.filter((entry) => entry !== `1.${more[1]}`)).toEqual([...held, more[0]].map((id) => `1.${id}`));
       expect(await b.take(1, 'c')).toEqual([]);
-      const { parked, config, ready } = await b.shard();
-      expect({ parked, config, ready }).toEqual({ parked: {}, config: {}, ready: {} });
+      const { blocked, config, ready } = await b.shard();
+      expect({ blocked, config, ready }).toEqual({ blocked: {}, config: {}, ready: {} });
     });
 
     test('LF6 what is retried, swept, due or redriven meanwhile waits too', async () => {
@@ -120,20 +120,20 @@ onEachRedis(
       const [retried = '', lapsed = '', dead = ''] = await b.enqueue(...[1, 2, 3].map((n) => b.message('mail', n)));
       const [due] = await b.enqueue(b.message('mail', 4, { delayMs: 1_000 }));
       const entries = await b.take(3);
-      await b.exchange({
+      await b.sync({
         held: 1,
         settlements: [
           { entry: entries[0] ?? '', outcome: 'retry', delayMs: 500 },
           { entry: entries[2] ?? '', outcome: 'dead' },
         ],
       });
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       b.now += 30_000;
       await b.store.sweep('*');
-      expect(await b.operations().redrive('mail', [dead])).toEqual(['redriven']);
+      expect(await b.adminStore().redrive('mail', [dead])).toEqual(['redriven']);
       b.unordered.add(dead);
       expect(await b.take(10, 'b')).toEqual([]);
-      await b.operations().resume('mail', '*');
+      await b.adminStore().resume('mail', '*');
       const after = [`2.${lapsed}`, `2.${retried}`, `1.${due}`, `1r.${dead}`];
       expect((await b.take(10, 'c')).toSorted()).toEqual(after.toSorted());
     });
@@ -141,22 +141,22 @@ onEachRedis(
     test('pause and resume may be repeated, and a resume of what was never paused does nothing', async () => {
       const b = bench();
       const [id] = await b.enqueue(b.message('mail', 1));
-      const operations = b.operations();
-      await operations.resume('mail', '*');
-      for (const _ of ['first', 'replayed']) await operations.pause('mail', '*');
+      const adminStore = b.adminStore();
+      await adminStore.resume('mail', '*');
+      for (const _ of ['first', 'replayed']) await adminStore.pause('mail', '*');
       expect(await b.take(1)).toEqual([]);
-      for (const _ of ['first', 'replayed']) await operations.resume('mail', '*');
+      for (const _ of ['first', 'replayed']) await adminStore.resume('mail', '*');
       expect(await b.take(1)).toEqual([`1.${id}`]);
-      for (const _ of ['first', 'replayed']) await operations.pause('mail', '*');
-      await operations.resume('mail', '*');
-      await operations.pause('mail', '*');
+      for (const _ of ['first', 'replayed']) await adminStore.pause('mail', '*');
+      await adminStore.resume('mail', '*');
+      await adminStore.pause('mail', '*');
       await b.enqueue(b.message('mail', 2));
       expect(await b.take(1, 'b')).toEqual([]);
     });
 
-    test('a paused queue of three thousand groups is parked in bounded steps and comes back whole', async () => {
+    test('a paused queue of three thousand groups is blocked in bounded steps and comes back whole', async () => {
       const b = bench();
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       for (let i = 0; i < 3; i++) {
         await b.enqueue(
           ...Array.from({ length: 1_000 }, (_, n) => b.message('mail', n, { group: `g${i * 1_000 + n}` })),
@@ -166,7 +166,7 @@ onEachRedis(
       const taken: string[] = [];
       for (let i = 0; i < 3; i++) taken.push(...(await b.take(10, `a${i}`)));
       expect(taken).toEqual([`1.${other}`]);
-      await b.operations().resume('mail', '*');
+      await b.adminStore().resume('mail', '*');
       let back = 0;
       for (let i = 0; i < 40 && back < 3_000; i++) back += (await b.take(200, `b${i}`)).length;
       expect(back).toBe(3_000);
@@ -181,7 +181,7 @@ onEachRedis(
     const bury = async (b: Bench, count: number, outcome: 'dead' | 'retry' = 'dead') => {
       const ids = await b.enqueue(...Array.from({ length: count }, (_, n) => b.message('mail', n, { maxAttempts: 1 })));
       const entries = await b.take(count);
-      await b.exchange({
+      await b.sync({
         settlements: entries.map((entry) => ({ entry, outcome, failure: { kind: 'failed' as const, text: 'x' } })),
       });
       for (const id of ids) b.unordered.add(id);
@@ -192,13 +192,11 @@ onEachRedis(
       const b = bench();
       const [id = ''] = await bury(b, 1, 'retry');
       const [waiting] = await b.enqueue(b.message('mail', 'waiting'));
-      expect(await b.operations().redrive('mail', [id])).toEqual(['redriven']);
+      expect(await b.adminStore().redrive('mail', [id])).toEqual(['redriven']);
       expect((await b.shard()).failures[id]).toMatch(/^1 \d+ failed x$/);
       const [first, second = ''] = await b.take(2);
       expect([first, second]).toEqual([`1.${waiting}`, `1r.${id}`]);
-      expect((await b.exchange({ held: 1, settlements: [{ entry: second, outcome: 'ack' }] })).statuses).toEqual([
-        'acked',
-      ]);
+      expect((await b.sync({ held: 1, settlements: [{ entry: second, outcome: 'ack' }] })).statuses).toEqual(['acked']);
       expect((await b.shard()).failures).toEqual({});
     });
 
@@ -208,9 +206,9 @@ onEachRedis(
       await b.redises.raw.del(`${b.root}m:${ids[4]}`);
       await b.redises.raw.hset(`${b.root}failures`, ids[4] ?? '', '1 0 missing x');
       const asked = [...ids, 'nobody'];
-      expect(await b.operations().redrive('mail', asked)).toEqual([...Array(4).fill('redriven'), 'missing', 'gone']);
+      expect(await b.adminStore().redrive('mail', asked)).toEqual([...Array(4).fill('redriven'), 'missing', 'gone']);
       const before = await b.shard();
-      expect(await b.operations().redrive('mail', asked)).toEqual([...Array(4).fill('gone'), 'missing', 'gone']);
+      expect(await b.adminStore().redrive('mail', asked)).toEqual([...Array(4).fill('gone'), 'missing', 'gone']);
       expect(await b.shard()).toEqual(before);
       expect(await b.take(10)).toEqual(ids.slice(0, 4).map((id) => `1r.${id}`));
     });
@@ -219,9 +217,9 @@ onEachRedis(
       const b = bench();
       const [id = ''] = await bury(b, 1);
       for (let i = 0; i < 3; i++) {
-        expect(await b.operations().redrive('mail', [id])).toEqual(['redriven']);
+        expect(await b.adminStore().redrive('mail', [id])).toEqual(['redriven']);
         expect(await b.take(1)).toEqual([`1r.${id}`]);
-        await b.exchange({
+        await b.sync({
           settlements: [{ entry: `1r.${id}`, outcome: 'dead', failure: { kind: 'refused', text: 'no' } }],
         });
       }
@@ -244,12 +242,12 @@ onEachRedis(
         b.message('mail', 4, { delayMs: 900 }),
       );
       const [other] = await b.enqueue(b.message('news', 5));
-      const purge = () => b.operations().purge('mail', ['ready', 'delayed', 'dead'], '0');
+      const purge = () => b.adminStore().purge('mail', ['ready', 'delayed', 'dead'], '0');
       expect(await purge()).toMatchObject({ purged: 3 });
       expect(await purge()).toMatchObject({ purged: 0, more: false });
       for (const id of gone) b.alive.delete(id);
       expect(Object.keys((await b.shard()).envelopes).toSorted()).toEqual([leased, other].toSorted());
-      expect((await b.exchange({ settlements: [{ entry, outcome: 'ack' }] })).statuses).toEqual(['acked']);
+      expect((await b.sync({ settlements: [{ entry, outcome: 'ack' }] })).statuses).toEqual(['acked']);
       expect(await b.take(5)).toEqual([`1.${other}`]);
     });
   },
@@ -264,7 +262,7 @@ onEachRedis(
       const pages: unknown[][] = [];
       let cursor = '';
       do {
-        const page = await b.operations().browse('mail', state, limit, cursor);
+        const page = await b.adminStore().browse('mail', state, limit, cursor);
         pages.push(page.messages.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n'))).body));
         cursor = page.cursor;
       } while (cursor !== '');
@@ -297,7 +295,7 @@ onEachRedis(
       await b.store.sweep('*');
       for (const _ of [1, 2, 3, 4, 5]) {
         const [entry = ''] = await b.take(1);
-        await b.exchange({ settlements: [{ entry, outcome: 'dead', failure: { kind: 'failed', text: 'x' } }] });
+        await b.sync({ settlements: [{ entry, outcome: 'dead', failure: { kind: 'failed', text: 'x' } }] });
         b.now += 1;
       }
       expect(await pagesOf(b, 'dead', limit)).toEqual(pages);

@@ -11,7 +11,7 @@ async function listAll(b: Bench, state: State, queue = 'mail', limit = 100) {
   let pages = 0;
   for (let cursor = '', first = true; first || cursor !== ''; first = false, pages++) {
     if (pages > 1_000) throw new Error('it comes to no end');
-    const page = await b.operations().browse(queue, state, limit, cursor);
+    const page = await b.adminStore().browse(queue, state, limit, cursor);
     messages.push(...page.messages);
     cursor = page.cursor;
   }
@@ -22,11 +22,11 @@ async function purgeAll(b: Bench, states: ('ready' | 'delayed' | 'dead')[]): Pro
   let purged = 0;
   for (let cursor = '0', more = true, calls = 0; more; calls++) {
     if (calls > 1_000) throw new Error('it comes to no end');
-    const step = await b.operations().purge('mail', states, cursor);
+    const step = await b.adminStore().purge('mail', states, cursor);
     purged += step.purged;
     ({ cursor, more } = step);
   }
-  for (const id of [...b.alive]) if ((await b.operations().look(id)).state === 'gone') b.alive.delete(id);
+  for (const id of [...b.alive]) if ((await b.adminStore().look(id)).state === 'gone') b.alive.delete(id);
   return purged;
 }
 
@@ -59,11 +59,11 @@ onEachRedis('an operator is told', (bench) => {
       const messages = Array.from({ length: 1_000 }, (_, i) => b.message('mail', i, { group: `g${from + i}` }));
       ids.push(...(await b.store.enqueue({ messages })).ids);
     }
-    const page = await b.operations().browse('mail', 'ready', 100, '');
+    const page = await b.adminStore().browse('mail', 'ready', 100, '');
     expect([page.messages.length, page.cursor.split(' ').length]).toEqual([1, 3]);
     let purged = 0;
     for (let cursor = '0', more = true; more; ) {
-      const step = await b.operations().purge('mail', ['ready'], cursor);
+      const step = await b.adminStore().purge('mail', ['ready'], cursor);
       purged += step.purged;
       ({ cursor, more } = step);
     }
@@ -74,18 +74,18 @@ onEachRedis('an operator is told', (bench) => {
 
   test('of lanes wherever they stand: in the shared index, in that of their queue, and blocked', async () => {
     const b = bench();
-    const [shared, blocked] = await b.enqueue(
+    const [shared, aside] = await b.enqueue(
       b.message('mail', 1, { group: 'shared' }),
       b.message('mail', 2, { group: 'blocked' }),
     );
     const [own] = await b.enqueue(b.message('mail', 3, { group: 'own', pool: 'mail' }));
     await b.redises.raw.zrem(`${b.root}ready:*`, '5:mail/blocked');
-    await b.redises.raw.zadd(`${b.root}parked:mail`, 1, '5:mail/blocked');
-    expect((await listAll(b, 'ready')).ids.toSorted()).toEqual([shared, blocked, own].toSorted());
-    expect(await b.operations().count('mail')).toMatchObject({ ready: { 5: 3 }, complete: true });
+    await b.redises.raw.zadd(`${b.root}blocked:mail`, 1, '5:mail/blocked');
+    expect((await listAll(b, 'ready')).ids.toSorted()).toEqual([shared, aside, own].toSorted());
+    expect(await b.adminStore().count('mail')).toMatchObject({ ready: { 5: 3 }, complete: true });
     expect(await purgeAll(b, ['ready'])).toBe(3);
-    const { ready, parked } = await b.shard();
-    expect({ ready, parked }).toEqual({ ready: {}, parked: {} });
+    const { ready, blocked } = await b.shard();
+    expect({ ready, blocked }).toEqual({ ready: {}, blocked: {} });
   });
 
   test('of the next lane where one is used up exactly at the end of a page', async () => {
@@ -105,12 +105,12 @@ onEachRedis('an operator is told', (bench) => {
     const ids = await b.enqueue(...[1, 2, 3].map((n) => b.message('mail', n, { delayMs: 60_000 + n })));
     for (const from of [1_000, 2_000]) await bulk(from, b.now + 100_000 + from);
     expect((await listAll(b, 'delayed')).ids).toEqual(ids);
-    expect(await b.operations().count('mail')).toMatchObject({ delayed: 0, complete: false });
-    const first = await b.operations().purge('mail', ['delayed'], '0');
+    expect(await b.adminStore().count('mail')).toMatchObject({ delayed: 0, complete: false });
+    const first = await b.adminStore().purge('mail', ['delayed'], '0');
     await b.redises.raw.zremrangebyrank(`${b.root}timers`, 0, 999); // those ranks are gone
     let { purged, cursor, more } = first;
     while (more) {
-      const step = await b.operations().purge('mail', ['delayed'], cursor);
+      const step = await b.adminStore().purge('mail', ['delayed'], cursor);
       ({ cursor, more } = step);
       purged += step.purged;
     }
@@ -133,10 +133,10 @@ onEachRedis('an operator is told', (bench) => {
     expect((await listAll(b, 'leased')).ids).toEqual([mine]);
     const bulk = await listAll(b, 'leased', 'bulk');
     expect([bulk.ids.length, new Set(bulk.ids).size, bulk.pages]).toEqual([9_000, 9_000, 91]);
-    expect(await b.operations().count('bulk')).toMatchObject({ complete: false });
+    expect(await b.adminStore().count('bulk')).toMatchObject({ complete: false });
     await b.redises.raw.del(`${b.root}lease:huge`, ...held.map((id) => `${b.root}m:${id}`));
     await b.redises.raw.zrem(`${b.root}timers`, 'l huge');
-    await b.exchange({ lease: 'mine', settlements: [{ entry, outcome: 'ack' }] });
+    await b.sync({ lease: 'mine', settlements: [{ entry, outcome: 'ack' }] });
   }, 60_000);
 
   const large = (n: number) => JSON.stringify({ body: `${n}${'x'.repeat(250_000)}` });
@@ -155,7 +155,7 @@ onEachRedis('an operator is told', (bench) => {
         taken += entries.length;
         const failure = { kind: 'failed' as const, text: 'x' };
         const settlements = entries.map((entry) => ({ entry, outcome: 'dead' as const, failure }));
-        if (state === 'dead') await b.exchange({ settlements });
+        if (state === 'dead') await b.sync({ settlements });
       }
       const { ids: listed, messages, pages } = await listAll(b, state);
       expect(listed.toSorted()).toEqual(ids.toSorted());
@@ -170,16 +170,16 @@ onEachRedis('an operator is told', (bench) => {
     const ids = await b.enqueue(...Array.from({ length: 20 }, (_, i) => b.message('mail', i, { json: large(i) })));
     const failure = { kind: 'failed' as const, text: 'x' };
     for (let held = await b.take(10); held.length > 0; held = await b.take(10)) {
-      await b.exchange({ settlements: held.map((entry) => ({ entry, outcome: 'dead' as const, failure })) });
+      await b.sync({ settlements: held.map((entry) => ({ entry, outcome: 'dead' as const, failure })) });
     }
-    const { messages } = await b.operations().browse('mail', 'dead', 1_000, '', false);
+    const { messages } = await b.adminStore().browse('mail', 'dead', 1_000, '', false);
     expect(messages.map(({ entry }) => idOf(entry)).toSorted()).toEqual(ids.toSorted());
   }, 60_000);
 
   test('how old the oldest is in a group with the longest of names', async () => {
     const b = bench();
     await b.enqueue(b.message('q'.repeat(64), 1, { group: '漢'.repeat(128) }));
-    expect((await b.operations().count('q'.repeat(64))).oldestReadyAt).toBe(b.now);
+    expect((await b.adminStore().count('q'.repeat(64))).oldestReadyAt).toBe(b.now);
   });
 
   test('that an older one may wait where there are more lanes than are looked at, those first that waited longest', async () => {
@@ -188,9 +188,9 @@ onEachRedis('an operator is told', (bench) => {
     await b.enqueue(b.message('mail', 1, { group: 'z' }));
     b.now += 1_000;
     await b.enqueue(...Array.from({ length: 9 }, (_, i) => b.message('mail', i, { group: `g${i}` })));
-    expect(await b.operations().count('mail')).toMatchObject({ oldestReadyAt: since, oldestComplete: true });
+    expect(await b.adminStore().count('mail')).toMatchObject({ oldestReadyAt: since, oldestComplete: true });
     await b.enqueue(...Array.from({ length: 20 }, (_, i) => b.message('mail', i, { group: `h${i}` })));
-    expect(await b.operations().count('mail')).toMatchObject({
+    expect(await b.adminStore().count('mail')).toMatchObject({
       ready: { 5: 30 },
       oldestReadyAt: since,
       oldestComplete: false,
@@ -200,10 +200,10 @@ onEachRedis('an operator is told', (bench) => {
 
   test('all that can be read beside what is no entry, in lanes, leases, timers and among dead letters', async () => {
     const b = bench();
-    const operations = b.operations();
+    const adminStore = b.adminStore();
     const [dead] = await b.enqueue(b.message('mail', 'dead'));
-    await b.exchange({ want: 1 });
-    await b.exchange({ settlements: [{ entry: `1.${dead}`, outcome: 'dead' }] });
+    await b.sync({ want: 1 });
+    await b.sync({ settlements: [{ entry: `1.${dead}`, outcome: 'dead' }] });
     const [leased] = await b.enqueue(b.message('mail', 'leased'));
     await b.take(1, 'b');
     const [ready] = await b.enqueue(b.message('mail', 'ready'));
@@ -218,25 +218,25 @@ onEachRedis('an operator is told', (bench) => {
     for (const [state, id] of Object.entries({ ready, delayed, leased, dead })) {
       expect((await listAll(b, state as State)).ids, state).toEqual([id]);
     }
-    expect(await operations.count('mail')).toMatchObject({ leased: 1, oldestComplete: true });
-    expect((await operations.causes('mail', 1_000)).causes.map(({ id }) => id)).toEqual([dead]);
-    expect((await operations.leases(9, '')).leases).toMatchObject([{ lease: 'b', newest: [['*', '5:mail']] }]);
+    expect(await adminStore.count('mail')).toMatchObject({ leased: 1, oldestComplete: true });
+    expect((await adminStore.causes('mail', 1_000)).causes.map(({ id }) => id)).toEqual([dead]);
+    expect((await adminStore.leases(9, '')).leases).toMatchObject([{ lease: 'b', newest: [['*', '5:mail']] }]);
     expect(await purgeAll(b, ['ready', 'delayed', 'dead'])).toBe(3);
     await b.redises.raw.lrem(`${b.root}lease:b`, 0, 'x');
     for (const text of garbage) await b.redises.raw.lrem(`${b.root}lease:b`, 0, text);
     expect(await b.redises.raw.zcard(`${b.root}dead:mail`)).toBe(0);
-    await b.exchange({ lease: 'b', settlements: [{ entry: `1.${leased}`, outcome: 'ack' }] });
+    await b.sync({ lease: 'b', settlements: [{ entry: `1.${leased}`, outcome: 'ack' }] });
     await b.redises.raw.del(`${b.root}timers`);
   });
 
   test('of two hundred queues in one request, and few commands where nothing is in them', async () => {
     const b = bench();
     const queues = Array.from({ length: 200 }, (_, i) => `q${i}`);
-    await b.operations().countAll(queues); // loads the script
-    expect(await b.cost(() => b.operations().countAll(queues))).toEqual({ commands: 7, requests: 1 });
+    await b.adminStore().countAll(queues); // loads the script
+    expect(await b.cost(() => b.adminStore().countAll(queues))).toEqual({ commands: 7, requests: 1 });
     await b.redises.raw.zadd(`${b.root}dead:q77`, 1, '1.x');
     const cost = await b.cost(async () => {
-      expect((await b.operations().countAll(queues))[77]).toMatchObject({ dead: 1 });
+      expect((await b.adminStore().countAll(queues))[77]).toMatchObject({ dead: 1 });
     });
     expect(cost.commands).toBeLessThan(30);
     await b.redises.raw.del(`${b.root}dead:q77`);

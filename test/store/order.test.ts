@@ -44,7 +44,7 @@ onEachRedis('what shares an instant', (bench) => {
     const b = bench();
     const { ids, held } = await twelve(b);
     const settlements = held.map((entry): Settlement => ({ entry, outcome, delayMs: LATER_MS, failure }));
-    await b.exchange({ lease: 'first', settlements });
+    await b.sync({ lease: 'first', settlements });
     expect(await takeLater(b)).toEqual(ids);
   });
 
@@ -56,7 +56,7 @@ onEachRedis('what shares an instant', (bench) => {
     const taken: string[] = [];
     for (const _ of ids) {
       const [entry = ''] = await b.take(5, 'one');
-      await b.exchange({ lease: 'one', settlements: [{ entry, outcome: 'ack' }] });
+      await b.sync({ lease: 'one', settlements: [{ entry, outcome: 'ack' }] });
       taken.push(idOf(entry));
     }
     expect(taken).toEqual(ids);
@@ -65,47 +65,47 @@ onEachRedis('what shares an instant', (bench) => {
   test('what died together is listed, and redriven, in its order', async () => {
     const b = bench();
     const { ids, held } = await twelve(b);
-    await b.exchange({
+    await b.sync({
       lease: 'first',
       settlements: held.map((entry) => ({ entry, outcome: 'dead' as const, failure })),
     });
     const listed: string[] = [];
     let cursor = '';
     do {
-      const page = await b.operations().browse('mail', 'dead', 5, cursor);
+      const page = await b.adminStore().browse('mail', 'dead', 5, cursor);
       listed.push(...page.messages.map(({ entry }) => idOf(entry)));
       cursor = page.cursor;
     } while (cursor !== '');
     expect(listed).toEqual(ids);
-    await b.operations().redrive('mail', listed);
+    await b.adminStore().redrive('mail', listed);
     expect(await takeLater(b)).toEqual(ids);
   });
 
   test('delayed messages are listed in their order', async () => {
     const b = bench();
     const ids = await b.enqueue(...numbers(30).map((n) => b.message('mail', n, { delayMs: LATER_MS })));
-    const { messages } = await b.operations().browse('mail', 'delayed', 100, '');
+    const { messages } = await b.adminStore().browse('mail', 'delayed', 100, '');
     expect(messages.map(({ entry }) => idOf(entry))).toEqual(ids);
     expect(messages.every(({ at }) => at === b.now + LATER_MS)).toBe(true);
   });
 
   test('what a handler enqueues with one delay, and what follows on one end', async () => {
     const b = bench();
-    const follows = numbers(12).map((n) => ({
+    const callbacks = numbers(12).map((n) => ({
       on: 'done' as const,
       message: b.message('after', n, { delayMs: LATER_MS }),
     }));
-    await b.enqueue(b.message('mail', 1, { follows }));
+    await b.enqueue(b.message('mail', 1, { callbacks }));
     const [entry = ''] = await b.take(1, 'first');
     const chained = numbers(12).map((n) => ({ id: newToken(), ...b.message('chained', n, { delayMs: LATER_MS }) }));
-    await b.exchange({ lease: 'first', settlements: [{ entry, outcome: 'ack', chained, result: 'null' }] });
-    const followers = numbers(12).map((n) => `${idOf(entry)}-done${n + 1}`);
-    for (const id of [...followers, ...chained.map(({ id }) => id)]) {
+    await b.sync({ lease: 'first', settlements: [{ entry, outcome: 'ack', chained, result: 'null' }] });
+    const callbackIds = numbers(12).map((n) => `${idOf(entry)}-done${n + 1}`);
+    for (const id of [...callbackIds, ...chained.map(({ id }) => id)]) {
       b.alive.add(id);
       b.unordered.add(id);
     }
     const taken = await takeLater(b);
-    expect(taken.filter((id) => id.includes('-done'))).toEqual(followers);
+    expect(taken.filter((id) => id.includes('-done'))).toEqual(callbackIds);
     expect(taken.filter((id) => !id.includes('-done'))).toEqual(chained.map(({ id }) => id));
   });
 });

@@ -64,10 +64,10 @@ onEachRedis('a look for messages in no list', (bench) => {
     const [dead = ''] = await b.enqueue(b.message('mail', 'dead', { priority: 0 }));
     const failure = { kind: 'failed' as const, text: 'x' };
     await b.take(1, 'a');
-    await b.exchange({ settlements: [{ entry: `1.${dead}`, outcome: 'dead', failure }] });
+    await b.sync({ settlements: [{ entry: `1.${dead}`, outcome: 'dead', failure }] });
     for (const id of [ready, held, failed]) expect(await b.take(1, id)).toEqual([`1.${id}`]);
-    await b.exchange({ lease: ready, settlements: [{ entry: `1.${ready}`, outcome: 'release' }] });
-    await b.exchange({
+    await b.sync({ lease: ready, settlements: [{ entry: `1.${ready}`, outcome: 'release' }] });
+    await b.sync({
       lease: failed,
       settlements: [{ entry: `1.${failed}`, outcome: 'retry', delayMs: 9 * 3_600_000, failure }],
     });
@@ -105,7 +105,7 @@ onEachRedis('a look for messages in no list', (bench) => {
     const settle = async (outcome: 'retry' | 'dead', more: object = {}, queue = 'mail') => {
       const [id = ''] = await b.enqueue(b.message(queue, outcome, { priority: 0, group: `${b.alive.size}` }));
       const [entry = ''] = await b.take(1, id);
-      await b.exchange({ lease: id, settlements: [{ entry, outcome, failure, ...more }] });
+      await b.sync({ lease: id, settlements: [{ entry, outcome, failure, ...more }] });
       b.unordered.add(id);
       return id;
     };
@@ -115,12 +115,12 @@ onEachRedis('a look for messages in no list', (bench) => {
       await settle('dead', {}, queue);
     }
     const redriven = await settle('dead');
-    await b.operations().redrive('mail', [redriven], '*');
+    await b.adminStore().redrive('mail', [redriven], '*');
     await settle('retry', { delayMs: 0 });
     await sweepAll(b.store);
     await b.enqueue(b.message('mail', 'waits'), b.message('mail', 'later', later));
     const [hurried = ''] = await b.enqueue(b.message('mail', 'held', { priority: 0, group: 'held' }));
-    await b.exchange({ lease: 'long', want: 1, leaseMs: 9 * 3_600_000 });
+    await b.sync({ lease: 'long', want: 1, leaseMs: 9 * 3_600_000 });
     expect((await b.shard()).leases.long).toEqual([expect.stringContaining(hurried.slice(0, 5))]);
     const { failures } = await b.shard();
     for (const keeps of [true, false]) {
@@ -151,7 +151,7 @@ onEachRedis('a look for messages in no list', (bench) => {
 
     await b.enqueue(b.message('mail', 'now'));
     b.redises.refuse = () => ({ from: 1, times: 1_000, keys: [`${b.root}lease:*`] });
-    expect(await b.exchange({ want: 5 })).toMatchObject({ taken: [], refused: { code: 'refused' } });
+    expect(await b.sync({ want: 5 })).toMatchObject({ taken: [], refused: { code: 'refused' } });
     delete b.redises.refuse;
     expect(await began()).toBe(0);
     const second = b.now;
@@ -172,12 +172,12 @@ onEachRedis('a look for messages in no list', (bench) => {
     const [dead = ''] = await b.enqueue(b.message('mail', 'dead'));
     await b.enqueue(b.message('mail', 'later', { delayMs: 1_000 }));
     await b.take(1);
-    await b.exchange({ settlements: [{ entry: `1.${dead}`, outcome: 'dead', failure }] });
+    await b.sync({ settlements: [{ entry: `1.${dead}`, outcome: 'dead', failure }] });
     await hourly(b);
     const calls: Record<string, () => Promise<unknown>> = {
       'an enqueue': () => b.store.enqueue({ messages: [b.message('mail', 'more')] }),
       'a sweep': () => b.store.sweep('*'),
-      'a redrive': () => b.operations().redrive('mail', [dead], '*'),
+      'a redrive': () => b.adminStore().redrive('mail', [dead], '*'),
     };
     b.now += 2_000;
     b.redises.refuse = () => ({ from: 1, times: 1_000, keys: [`${b.root}lane:*`] });

@@ -83,31 +83,31 @@ onEachRedis('a sweep', (bench) => {
     await fill(b, 2_000);
     await b.enqueue(b.message('mail', 1, { pool: 'mail' })); // it was pulled, and is drained now
     await b.enqueue(b.message('news', 2));
-    await b.operations().pause('chat', 'chat');
+    await b.adminStore().pause('chat', 'chat');
     await b.redises.raw.zrem(`${b.root}ready:chat`, '!');
     await b.redises.raw.zrem(`${b.root}ready:*`, '5:news');
-    await b.redises.raw.zadd(`${b.root}parked:news`, 1, '5:news');
+    await b.redises.raw.zadd(`${b.root}blocked:news`, 1, '5:news');
     await b.redises.raw.hset(`${b.root}inflight`, 'news', 3);
     const store = storeOf(b, { ...mail, policy: '' }, chat, { name: 'news', pool: '*', policy: 'c=5' });
     const { findings } = await store.sweep('*', { cursor: '0' });
     expect(findings.map(({ finding, name }) => `${finding} ${name}`).toSorted()).toEqual([
       'count-without-slots news',
       'lane-in-another-pool 5:mail',
-      'parked-lane 5:news',
+      'blocked-lane 5:news',
       'pause-without-mark chat',
     ]);
     expect((await store.sweep('*', { cursor: '0' })).findings).toEqual([]);
     expect(await b.take(5)).toHaveLength(2);
   }, 60_000);
 
-  test.each(['ready:*', 'parked:mail', 'config', 'inflight', 'dead:mail', 'ready:chat'])(
+  test.each(['ready:*', 'blocked:mail', 'config', 'inflight', 'dead:mail', 'ready:chat'])(
     'goes on where %s is of a wrong type, and mends the others',
     async (wrong) => {
       const b = bench();
       await b.enqueue(b.message('news', 1));
       await b.redises.raw.zrem(`${b.root}ready:*`, '5:news');
-      await b.redises.raw.zadd(`${b.root}parked:news`, 1, '5:news');
-      await b.operations().limit('chat', 'chat', { concurrency: ' c=3' });
+      await b.redises.raw.zadd(`${b.root}blocked:news`, 1, '5:news');
+      await b.adminStore().limit('chat', 'chat', { concurrency: ' c=3' });
       await b.redises.raw.hset(`${b.root}inflight`, 'mail', 1, 'mail/g', 1);
       await b.redises.raw.del(b.root + wrong);
       await b.redises.raw.set(b.root + wrong, 'x');
@@ -119,7 +119,7 @@ onEachRedis('a sweep', (bench) => {
       await b.redises.raw.del(b.root + wrong);
       await store.sweep('*', { cursor: '0' });
       expect(await b.take(5)).toHaveLength(1);
-      await b.operations().limit('chat', 'chat', { concurrency: '' });
+      await b.adminStore().limit('chat', 'chat', { concurrency: '' });
     },
   );
 
@@ -142,7 +142,7 @@ onEachRedis('a sweep', (bench) => {
     const b = bench();
     const blocked = await lanes(b, 250);
     for (const [i, lane] of blocked.entries()) {
-      await b.redises.raw.zadd(`${b.root}parked:mail`, String(10 * 2 ** 49 + i), lane);
+      await b.redises.raw.zadd(`${b.root}blocked:mail`, String(10 * 2 ** 49 + i), lane);
       if (i < 249) await b.redises.raw.zadd(`${b.root}timers`, b.now + 60_000, `q * mail/g${i}`);
     }
     await b.redises.raw.del(`${b.root}ready:*`);
@@ -188,11 +188,11 @@ onEachRedis('a sweep', (bench) => {
     b.deploy(limited, drained);
     await lanes(b, 12);
     await b.take(9); // two are at work, the others are blocked
-    await b.operations().pause('chat', '*');
+    await b.adminStore().pause('chat', '*');
     await b.enqueue(...Array.from({ length: 3 }, (_, i) => b.message('chat', i, { group: `g${i}` })));
     await b.take(9, 'b');
-    const { parked, inflight } = await b.shard();
-    expect([parked.mail?.length, parked.chat?.length, inflight.mail]).toEqual([10, 3, 2]);
+    const { blocked, inflight } = await b.shard();
+    expect([blocked.mail?.length, blocked.chat?.length, inflight.mail]).toEqual([10, 3, 2]);
     const store = storeOf(b, limited, drained);
     await fill(b, 6_000);
     let least = Number.POSITIVE_INFINITY; // of a page that has no lane: 4 commands by a given clock, and what is looked for by name

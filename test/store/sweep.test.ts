@@ -40,17 +40,15 @@ onEachRedis('sweeping', (bench) => {
     const [again = ''] = await b.take(1, 'other');
     const before = await b.shard();
     for (const outcome of ['ack', 'retry', 'dead', 'release'] as const) {
-      const answer = await b.exchange({ lease: 'slow', settlements: [{ entry, outcome }] });
+      const answer = await b.sync({ lease: 'slow', settlements: [{ entry, outcome }] });
       expect(answer.statuses).toEqual(['stale']);
       expect(await b.shard()).toEqual(before);
     }
     expect(again).toBe(`2.${id}`);
-    expect((await b.exchange({ lease: 'other', settlements: [{ entry: again, outcome: 'ack' }] })).statuses).toEqual([
+    expect((await b.sync({ lease: 'other', settlements: [{ entry: again, outcome: 'ack' }] })).statuses).toEqual([
       'acked',
     ]);
-    expect((await b.exchange({ lease: 'slow', settlements: [{ entry, outcome: 'retry' }] })).statuses).toEqual([
-      'gone',
-    ]);
+    expect((await b.sync({ lease: 'slow', settlements: [{ entry, outcome: 'retry' }] })).statuses).toEqual(['gone']);
   });
 
   test('SC4 a consumer that holds more than its swept lease is told that the lease is lost and gets nothing', async () => {
@@ -59,7 +57,7 @@ onEachRedis('sweeping', (bench) => {
     await b.take(1, 'slow');
     b.now += 30_000;
     await b.store.sweep('*');
-    const answer = await b.exchange({ lease: 'slow', held: 1, want: 5 });
+    const answer = await b.sync({ lease: 'slow', held: 1, want: 5 });
     expect(answer).toMatchObject({ lost: true, taken: [] });
   });
 
@@ -68,10 +66,10 @@ onEachRedis('sweeping', (bench) => {
     await b.enqueue(b.message('mail', 1));
     const [entry = ''] = await b.take(1);
     b.now += 60_000;
-    expect((await b.exchange({ settlements: [{ entry, outcome: 'ack' }] })).statuses).toEqual(['acked']);
+    expect((await b.sync({ settlements: [{ entry, outcome: 'ack' }] })).statuses).toEqual(['acked']);
   });
 
-  test('another exchange requeues an expired lease as a sweep does', async () => {
+  test('another sync requeues an expired lease as a sweep does', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1));
     await b.take(1, 'dead');
@@ -83,14 +81,17 @@ onEachRedis('sweeping', (bench) => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1, { maxAttempts: 2 }));
     const [entry = ''] = await b.take(1);
-    await b.exchange({ settlements: [{ entry, outcome: 'retry', failure: { kind: 'failed', text: 'Error: x' } }] });
+    await b.sync({ settlements: [{ entry, outcome: 'retry', failure: { kind: 'failed', text: 'Error: x' } }] });
     b.now += 1;
     expect(await b.take(1)).toEqual([`2.${id}`]);
     b.now += 30_000;
     expect(await b.store.sweep('*')).toMatchObject({ requeued: 0, dead: 1 });
     const shard = await b.shard();
     expect(Object.keys(shard.dead.mail ?? {})).toEqual([`2.${id}`]);
-    expect(shard.failures[id ?? '']?.split('\n').map((line) => line.split(' ')[2])).toEqual(['failed', 'lapsed']);
+    expect(shard.failures[id ?? '']?.split('\n').map((line) => line.split(' ')[2])).toEqual([
+      'failed',
+      'lease_expired',
+    ]);
   });
 
   test('SW2 twenty sweeps at once requeue each of a thousand entries once', async () => {
@@ -142,7 +143,7 @@ onEachRedis('sweeping', (bench) => {
     const ids = await b.enqueue(...[1, 2, 3].map((n) => b.message('mail', n)));
     const held = await b.take(3);
     const settlements = held.map((entry, i) => ({ entry, outcome: 'retry' as const, delayMs: 300 - 100 * i }));
-    await b.exchange({ settlements });
+    await b.sync({ settlements });
     const [fresh] = await b.enqueue(b.message('mail', 4));
     b.now += 300;
     expect(await b.take(4)).toEqual([...ids.toReversed().map((id) => `2.${id}`), `1.${fresh}`]);

@@ -1,13 +1,13 @@
-// Tallies of sources: what is added adds up, once for each call however often it is sent, on each Redis.
+// Counters of sources: what is added adds up, once for each call however often it is sent, on each Redis.
 import { expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { keysOf } from '../../src/redis/keys.ts';
 import { scripts } from '../../src/store/scripts.ts';
-import { openTallies } from '../../src/webhooks/counters-store.ts';
+import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import { onEachRedis } from '../support/bench.ts';
 
-onEachRedis('tallies', (bench) => {
-  const open = () => openTallies({ runner: bench().runner(), prefix: bench().prefix });
+onEachRedis('counters', (bench) => {
+  const open = () => openSourceCounters({ runner: bench().runner(), prefix: bench().prefix });
   const read = async () => Object.fromEntries(await open().read());
 
   test('add up over calls, and a source that nobody counted has none', async () => {

@@ -1,17 +1,17 @@
 // A time to live: a message that nobody got in time is a dead letter. Once it was given out, or redriven, it does not expire.
 import { expect, test } from 'vitest';
-import type { Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 /** A message that lives for half a second. */
-const mortal = (b: Bench, rest: Partial<Unnamed> = {}) =>
-  b.message('mail', 1, { ttlMs: 500, follows: [{ on: 'dead', message: b.message('support', 'it died') }], ...rest });
+const mortal = (b: Bench, rest: Partial<PreparedMessage> = {}) =>
+  b.message('mail', 1, { ttlMs: 500, callbacks: [{ on: 'dead', message: b.message('support', 'it died') }], ...rest });
 
-/** Followers get their ids from storage: they are put on the books when they are there. */
-async function followersOf(b: Bench, id: string): Promise<string[]> {
-  const followers = Object.keys((await b.shard()).envelopes).filter((key) => key.startsWith(`${id}-`));
-  for (const follower of followers) b.alive.add(follower);
-  return followers;
+/** Callbacks get their ids from storage: they are put on the books when they are there. */
+async function callbacksOf(b: Bench, id: string): Promise<string[]> {
+  const callbacks = Object.keys((await b.shard()).envelopes).filter((key) => key.startsWith(`${id}-`));
+  for (const callback of callbacks) b.alive.add(callback);
+  return callbacks;
 }
 
 onEachRedis('a time to live', (bench) => {
@@ -21,7 +21,7 @@ onEachRedis('a time to live', (bench) => {
     b.now += 500;
     await b.take(1);
     expect(Object.keys((await b.shard()).dead.mail ?? {})).toEqual([`1.${id}`]);
-    expect(await followersOf(b, id)).toHaveLength(1);
+    expect(await callbacksOf(b, id)).toHaveLength(1);
   });
 
   test('does not end one that was redriven: it is given out, and nothing follows anew', async () => {
@@ -29,11 +29,11 @@ onEachRedis('a time to live', (bench) => {
     const [id = ''] = await b.enqueue(mortal(b));
     b.now += 500;
     await b.take(1);
-    await followersOf(b, id);
+    await callbacksOf(b, id);
     b.now += 60_000;
-    expect(await b.operations().redrive('mail', [id])).toEqual(['redriven']);
+    expect(await b.adminStore().redrive('mail', [id])).toEqual(['redriven']);
     expect(await b.take(9, 'r')).toContain(`1r.${id}`);
-    expect(await followersOf(b, id)).toHaveLength(1);
+    expect(await callbacksOf(b, id)).toHaveLength(1);
     b.unordered.add(id);
   });
 
@@ -41,12 +41,12 @@ onEachRedis('a time to live', (bench) => {
     const b = bench();
     const [id = ''] = await b.enqueue(mortal(b));
     const [entry = ''] = await b.take(1);
-    await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 500 }] });
+    await b.sync({ settlements: [{ entry, outcome: 'retry', delayMs: 500 }] });
     b.now += 500;
     expect(await b.take(1, 'r')).toEqual([`2.${id}`]);
   });
 
-  test('does not end what a lapsed lease gives back', async () => {
+  test('does not end what a expired lease gives back', async () => {
     const b = bench();
     const [id = ''] = await b.enqueue(mortal(b));
     await b.take(1, 'a', { leaseMs: 1_000 });
@@ -59,10 +59,10 @@ onEachRedis('a time to live', (bench) => {
     const b = bench();
     const [id = ''] = await b.enqueue(mortal(b));
     const [entry = ''] = await b.take(1);
-    await b.exchange({ settlements: [{ entry, outcome: 'release' }] });
+    await b.sync({ settlements: [{ entry, outcome: 'release' }] });
     b.now += 500;
     expect(await b.take(1, 'r')).toEqual([]);
     expect(Object.keys((await b.shard()).dead.mail ?? {})).toEqual([`1.${id}`]);
-    await followersOf(b, id);
+    await callbacksOf(b, id);
   });
 });

@@ -1,27 +1,27 @@
 // Who is asked to start a drain: nothing that is ready, or due soon, waits for a tick while somebody could be asked.
 import { expect, test } from 'vitest';
-import type { StoredDedup, Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage, StoredDedup } from '../../src/message/envelope.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
-import type { ExchangeRequest } from '../../src/store/sync.ts';
+import type { SyncRequest } from '../../src/store/sync.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const S = 1_000;
-type Drain = NonNullable<ExchangeRequest['drain']>;
+type Drain = NonNullable<SyncRequest['drain']>;
 
-/** An exchange of a drain that can sleep so long, and lives for handlers that take as long as they like. */
+/** A sync of a drain that can sleep so long, and lives for handlers that take as long as they like. */
 const drain = (b: Bench, lease: string, rest: Partial<Drain> = {}, want = 10) =>
-  b.exchange({ lease, want, drain: { ending: false, sleepMs: 12 * S, ...rest } });
+  b.sync({ lease, want, drain: { ending: false, sleepMs: 12 * S, ...rest } });
 
 /** Enqueues one. @returns whether its caller has to start a drain */
-async function wakes(b: Bench, message: Unnamed, request: object = {}): Promise<boolean> {
+async function wakes(b: Bench, message: PreparedMessage, request: object = {}): Promise<boolean> {
   const { ids, wake, repeated, met } = await b.store.enqueue({ messages: [message], ...request });
   if (!repeated && !met.has(0)) b.expectAlive(ids, [message]);
   return wake;
 }
 
-/** Followers get their ids from storage: they are put on the books when they are there. */
+/** Callbacks get their ids from storage: they are put on the books when they are there. */
 async function account(b: Bench): Promise<void> {
   for (const id of Object.keys((await b.shard()).envelopes)) b.alive.add(id);
 }
@@ -129,10 +129,9 @@ onEachRedis('an enqueue', (bench) => {
 });
 
 onEachRedis('a consumer elsewhere is asked to start a drain', (bench) => {
-  const settle = (b: Bench, settlements: Settlement[]) =>
-    b.exchange({ lease: 'consumer', pools: ['pulled'], settlements });
+  const settle = (b: Bench, settlements: Settlement[]) => b.sync({ lease: 'consumer', pools: ['pulled'], settlements });
 
-  async function held(b: Bench, rest: Partial<Unnamed>): Promise<string> {
+  async function held(b: Bench, rest: Partial<PreparedMessage>): Promise<string> {
     await b.enqueue(b.message('pulled', 1, { pool: 'pulled', ...rest }));
     return (await b.take(1, 'consumer', { pools: ['pulled'] }))[0] ?? '';
   }
@@ -146,7 +145,7 @@ onEachRedis('a consumer elsewhere is asked to start a drain', (bench) => {
     'where something follows when its message is %s, %i ms later; and again where that answer was lost',
     async (on, delayMs) => {
       const b = bench();
-      const entry = await held(b, { follows: [{ on, message: b.message('mail', 'follows', { delayMs }) }] });
+      const entry = await held(b, { callbacks: [{ on, message: b.message('mail', 'follows', { delayMs }) }] });
       const settlement: Settlement =
         on === 'done' ? { entry, outcome: 'ack', result: 'null' } : { entry, outcome: 'dead' };
       expect((await settle(b, [settlement])).wake).toBe(true);
@@ -160,7 +159,9 @@ onEachRedis('a consumer elsewhere is asked to start a drain', (bench) => {
 
   test('where what follows is due later than a drain would sleep for: it is not', async () => {
     const b = bench();
-    const entry = await held(b, { follows: [{ on: 'done', message: b.message('mail', 'late', { delayMs: 60 * S }) }] });
+    const entry = await held(b, {
+      callbacks: [{ on: 'done', message: b.message('mail', 'late', { delayMs: 60 * S }) }],
+    });
     expect((await settle(b, [{ entry, outcome: 'ack', result: 'null' }])).wake).toBe(false);
     await account(b);
   });
@@ -170,7 +171,7 @@ onEachRedis('a consumer elsewhere is asked to start a drain', (bench) => {
     await b.enqueue(b.message('mail', 1), b.message('mail', 2, { delayMs: 60 * S }));
     const [lost = ''] = await b.take(1, 'gone', { leaseMs: 30 * S });
     await nobodyIsAwake(b);
-    const look = async () => (await b.exchange({ lease: 'consumer', want: 1, pools: ['pulled'] })).wake;
+    const look = async () => (await b.sync({ lease: 'consumer', want: 1, pools: ['pulled'] })).wake;
     expect(await look()).toBe(false);
     b.now += 30 * S;
     expect(await look()).toBe(true);
@@ -180,7 +181,7 @@ onEachRedis('a consumer elsewhere is asked to start a drain', (bench) => {
     expect(await look()).toBe(true);
   });
 
-  test('where its message had a slot of a queue that is drained by now', async () => {
+  test('where its message had a slot of what is a push queue by now', async () => {
     const b = bench();
     b.deploy({ name: 'mail', pool: '*', policy: 'c=1' });
     await b.enqueue(b.message('mail', 1, { group: 'a' }), b.message('mail', 2, { group: 'b' }));
@@ -267,7 +268,7 @@ onEachRedis('a drain that lives shorter than a delivery may take', (bench) => {
     expect(cost.commands).toBeLessThan(20);
   });
 
-  test('gives back what it lost in transit and has no time for: it comes with the next exchange all the same', async () => {
+  test('gives back what it lost in transit and has no time for: it comes with the next sync all the same', async () => {
     const b = bench();
     const [id] = await b.enqueue(b.message('mail', 1));
     await drain(b, 'woken', { lifeMs: 20 * S }); // its answer is lost

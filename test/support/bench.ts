@@ -4,16 +4,16 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vi
 import { startEmbeddedRedis } from '../../src/dev/emulator/embedded.ts';
 import type { Refuse } from '../../src/dev/emulator/refusals.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/dev/emulator/server.ts';
-import type { Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { laneOf } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
 import { policiesOf } from '../../src/queue/limits.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { type Runner, scriptRunner } from '../../src/redis/runner.ts';
-import { type Operations, openOperations } from '../../src/store/admin.ts';
+import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
-import type { ExchangeAnswer, ExchangeRequest } from '../../src/store/sync.ts';
+import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
 import { FRONT, redisServerPresent, startFrontedServer, startRedisCluster, startRedisServer } from './redis-server.ts';
 import { readShard, type Shard, violations } from './shard.ts';
 import { checkingRunner } from './touched.ts';
@@ -170,8 +170,8 @@ export class Bench {
     this.store = this.openStore(() => this.now, this.prefix, [], policiesOf(queues));
   }
 
-  operations(runner = this.runner()): Operations {
-    return openOperations({ runner, prefix: this.prefix, clock: () => this.now });
+  adminStore(runner = this.runner()): AdminStore {
+    return openAdminStore({ runner, prefix: this.prefix, clock: () => this.now });
   }
 
   /** Checks what the cards of the scripts say of their keys. */
@@ -187,31 +187,31 @@ export class Bench {
   message(
     queue: string,
     body: unknown,
-    options: Partial<Unnamed> & { priority?: Priority; group?: string } = {},
-  ): Unnamed {
+    options: Partial<PreparedMessage> & { priority?: Priority; group?: string } = {},
+  ): PreparedMessage {
     const { priority = 5, group, ...rest } = options;
     const lane = laneOf(priority, queue, group);
     return { lane, pool: '*', maxAttempts: 5, delayMs: 0, ttlMs: 0, json: JSON.stringify({ body }), ...rest };
   }
 
-  async enqueue(...messages: Unnamed[]): Promise<string[]> {
+  async enqueue(...messages: PreparedMessage[]): Promise<string[]> {
     const { ids } = await this.store.enqueue({ messages });
     this.expectAlive(ids, messages);
     return ids;
   }
 
-  expectAlive(ids: string[], messages: Unnamed[]): void {
+  expectAlive(ids: string[], messages: PreparedMessage[]): void {
     ids.forEach((id, i) => {
       this.alive.add(id);
       if (messages[i]?.delayMs || messages[i]?.notBefore) this.unordered.add(id);
     });
   }
 
-  /** An exchange, with whatever it acks taken off the books. */
-  async exchange(request: Partial<ExchangeRequest>): Promise<ExchangeAnswer> {
+  /** A sync, with whatever it acks taken off the books. */
+  async sync(request: Partial<SyncRequest>): Promise<SyncAnswer> {
     const defaults = { lease: 'a', leaseMs: 30_000, held: 0, want: 0, pools: ['*'], settlements: [] as Settlement[] };
     const full = { ...defaults, ...request };
-    const answer = await this.store.exchange(full);
+    const answer = await this.store.sync(full);
     full.settlements.forEach(({ entry, outcome }, i) => {
       if (answer.statuses[i] === 'acked') this.alive.delete(entry.slice(entry.indexOf('.') + 1));
       if (outcome === 'release') this.unordered.add(entry.slice(entry.indexOf('.') + 1));
@@ -219,8 +219,8 @@ export class Bench {
     return answer;
   }
 
-  async take(want: number, lease = 'a', request: Partial<ExchangeRequest> = {}): Promise<string[]> {
-    return (await this.exchange({ lease, want, ...request })).taken.map(({ entry }) => entry);
+  async take(want: number, lease = 'a', request: Partial<SyncRequest> = {}): Promise<string[]> {
+    return (await this.sync({ lease, want, ...request })).taken.map(({ entry }) => entry);
   }
 
   shard(): Promise<Shard> {

@@ -37,20 +37,20 @@ export function clockOf(tz: string): (at: number) => number {
 }
 
 /**
- * The slots among these minutes, but for the first: what comes before it is not known.
+ * The occurrences among these minutes, but for the first: what comes before it is not known.
  *
  * A fixed time comes as soon as the wall's clock shows it, or is past it for having jumped, and not when it shows it again.
  * What repeats comes whenever the clock shows it.
  */
-export function slotsAmong(minutes: Minute[], cron: string): number[] {
+export function occurrencesAmong(minutes: Minute[], cron: string): number[] {
   const isDue = readCron(cron);
-  const slots: number[] = [];
+  const occurrences: number[] = [];
   let latest = minutes[0]?.wall ?? 0;
   for (const { at, wall } of minutes.slice(1)) {
-    if (isFixed(cron) ? someUpTo(wall, latest, isDue) : isDue(wall)) slots.push(at);
+    if (isFixed(cron) ? someUpTo(wall, latest, isDue) : isDue(wall)) occurrences.push(at);
     latest = Math.max(latest, wall);
   }
-  return slots;
+  return occurrences;
 }
 
 function someUpTo(wall: number, latest: number, isDue: (wall: number) => boolean): boolean {

@@ -1,7 +1,7 @@
 // A Worker whose handlers fail in each way that there is.
 
 import { api } from '../../src/http/functions.ts';
-import { createSluice, defineQueue, refuse, retryIn } from '../../src/index.ts';
+import { createSluice, defineQueue, NonRetriableError, RetryAfterError } from '../../src/index.ts';
 
 interface Order {
   customer?: { name: string };
@@ -40,10 +40,10 @@ const queues = [
     },
   }),
   failing('refusing', () => {
-    throw refuse('no such customer');
+    throw new NonRetriableError('no such customer');
   }),
   failing('later', () => {
-    throw retryIn('1h', 'not yet');
+    throw new RetryAfterError('1h', 'not yet');
   }),
 ];
 

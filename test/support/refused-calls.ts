@@ -1,11 +1,11 @@
 // The calls that write, each in a scenario of its own: what storage refuses inside them, the tests of refused writes try out.
-import type { StoredDedup, Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage, StoredDedup } from '../../src/message/envelope.ts';
 import { openRings } from '../../src/rings/store.ts';
 import { type Change, openScheduleStore } from '../../src/schedules/store.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
-import { openTallies } from '../../src/webhooks/counters-store.ts';
+import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import type { Bench } from './bench.ts';
-import { type Answer, adopt, enqueues, exchanges, type Scenario, type Scene } from './refusing.ts';
+import { type Answer, adopt, enqueues, type Scenario, type Scene, syncs } from './refusing.ts';
 import { idOf } from './settling.ts';
 
 const times = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
@@ -20,7 +20,7 @@ const dedup = (mode: StoredDedup['mode'], release = false): StoredDedup => ({
 });
 
 /** What follows on this one, in other queues than its own. */
-const follows = (b: Bench, name: string): Unnamed['follows'] => [
+const callbacks = (b: Bench, name: string): PreparedMessage['callbacks'] => [
   { on: 'done', message: b.message('after', `after ${name}`) },
   { on: 'dead', message: b.message('sorry', `sorry for ${name}`, { delayMs: 500 }) },
 ];
@@ -29,12 +29,12 @@ const follows = (b: Bench, name: string): Unnamed['follows'] => [
 async function bury(b: Bench, ...ids: string[]): Promise<void> {
   await b.take(ids.length, 'u');
   const settlements = ids.map((id) => ({ entry: `1.${id}`, outcome: 'dead' as const, failure }));
-  await b.exchange({ lease: 'u', settlements });
+  await b.sync({ lease: 'u', settlements });
   for (const id of ids) b.unordered.add(id);
 }
 
 /** What takes the place of something cannot be taken back by deletes: done again it is the same. */
-const REPLACED = / changed \/(envelopes\/<first>|rest\/then:<first>|timers\/m \* 5:mail 1\.<first>: \d+ instead)/;
+const REPLACED = / changed \/(envelopes\/<first>|rest\/callbacks:<first>|timers\/m \* 5:mail 1\.<first>: \d+ instead)/;
 
 const enqueueing: Scenario[] = [
   { name: 'one message', call: enqueues((b) => [b.message('mail', 'a')]) },
@@ -74,26 +74,28 @@ const enqueueing: Scenario[] = [
   {
     name: 'one that waits for quiet',
     call: enqueues((b) => [
-      b.message('mail', 'a', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'a') }),
+      b.message('mail', 'a', { delayMs: 5_000, dedup: dedup('debounce'), callbacks: callbacks(b, 'a') }),
     ]),
   },
   {
     name: 'one that waits for quiet again',
     prepare: async (b: Bench) => {
       await b.enqueue(
-        b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'first') }),
+        b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), callbacks: callbacks(b, 'first') }),
       );
       b.now += 1_000;
     },
     call: enqueues((b) => [
-      b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'other') }),
+      b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), callbacks: callbacks(b, 'other') }),
     ]),
     leaves: REPLACED,
   },
   {
     name: 'one that waits for quiet again, with nothing to follow on it any more',
     prepare: (b: Bench) =>
-      b.enqueue(b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), follows: follows(b, 'first') })),
+      b.enqueue(
+        b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce'), callbacks: callbacks(b, 'first') }),
+      ),
     call: enqueues((b) => [b.message('mail', 'first', { delayMs: 6_000, dedup: dedup('debounce') })]),
     leaves: REPLACED,
   },
@@ -101,7 +103,7 @@ const enqueueing: Scenario[] = [
     name: 'one that waits for quiet again, with what follows on it for the first time',
     prepare: (b: Bench) => b.enqueue(b.message('mail', 'first', { delayMs: 5_000, dedup: dedup('debounce') })),
     call: enqueues((b) => [
-      b.message('mail', 'first', { delayMs: 6_000, dedup: dedup('debounce'), follows: follows(b, 'first') }),
+      b.message('mail', 'first', { delayMs: 6_000, dedup: dedup('debounce'), callbacks: callbacks(b, 'first') }),
     ]),
     leaves: REPLACED,
   },
@@ -117,8 +119,8 @@ const enqueueing: Scenario[] = [
   {
     name: 'one on which others follow',
     call: enqueues((b) => [
-      b.message('mail', 'a', { follows: follows(b, 'a') }),
-      b.message('mail', 'b', { follows: follows(b, 'b') }),
+      b.message('mail', 'a', { callbacks: callbacks(b, 'a') }),
+      b.message('mail', 'b', { callbacks: callbacks(b, 'b') }),
     ]),
   },
   { name: 'a publication', call: enqueues((b) => [b.message('mail', 'a'), b.message('news', 'b')], { note: 'note' }) },
@@ -146,18 +148,18 @@ const taking: Scenario[] = [
   {
     name: 'from one lane',
     prepare: (b: Bench) => b.enqueue(...times(3, (i) => b.message('mail', `m${i}`))),
-    call: exchanges({ want: 2 }),
+    call: syncs({ want: 2 }),
   },
   {
     name: 'all of several lanes',
     prepare: fewLanes,
-    call: exchanges({ want: 20, drain: { ending: false, sleepMs: 60_000 } }),
+    call: syncs({ want: 20, drain: { ending: false, sleepMs: 60_000 } }),
   },
-  { name: 'a part of several lanes', prepare: fewLanes, call: exchanges({ want: 3 }), later: true },
+  { name: 'a part of several lanes', prepare: fewLanes, call: syncs({ want: 3 }), later: true },
   {
     name: 'more than go into a lease at once',
     prepare: (b: Bench) => b.enqueue(...times(210, (i) => b.message('mail', `m${i}`))),
-    call: exchanges({ want: 205 }),
+    call: syncs({ want: 205 }),
   },
   {
     name: 'beside what it holds',
@@ -165,7 +167,7 @@ const taking: Scenario[] = [
       await fewLanes(b);
       await b.take(1);
     },
-    call: exchanges({ held: 1, want: 20 }),
+    call: syncs({ held: 1, want: 20 }),
   },
   {
     name: 'what an answer that was lost had taken',
@@ -173,17 +175,17 @@ const taking: Scenario[] = [
       await fewLanes(b);
       await b.take(2);
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
   },
   {
     name: 'beside some in transit, one cancelled',
     prepare: async (b: Bench) => {
       await fewLanes(b);
       const [entry = ''] = await b.take(2);
-      await b.operations().cancel(idOf(entry));
+      await b.adminStore().cancel(idOf(entry));
       b.alive.delete(idOf(entry));
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
   },
   {
     name: 'beside some in transit, one damaged',
@@ -192,7 +194,7 @@ const taking: Scenario[] = [
       const [entry = ''] = await b.take(2);
       await b.redises.raw.del(`${b.root}m:${idOf(entry)}`);
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
   },
   {
     name: 'up to a limit',
@@ -200,7 +202,7 @@ const taking: Scenario[] = [
       b.deploy(policy('c=2'));
       await fewLanes(b);
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
     later: true,
   },
   {
@@ -209,7 +211,7 @@ const taking: Scenario[] = [
       b.deploy(policy('c=9 gc=1'));
       await grouped(b);
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
   },
   {
     name: 'of groups in order',
@@ -217,7 +219,7 @@ const taking: Scenario[] = [
       b.deploy(policy('o'));
       await grouped(b);
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
   },
   {
     name: 'as many as a period allows',
@@ -225,7 +227,7 @@ const taking: Scenario[] = [
       b.deploy(policy('r=2/1000 gr=1/3000'));
       await grouped(b);
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
     later: true,
   },
   {
@@ -237,7 +239,7 @@ const taking: Scenario[] = [
       b.now += 2_000;
       await b.store.sweep('*');
     },
-    call: exchanges({ want: 3 }),
+    call: syncs({ want: 3 }),
     later: true,
   },
   {
@@ -253,22 +255,22 @@ const taking: Scenario[] = [
         delayMs: 1,
         failure,
       }));
-      await b.exchange({ lease: 'u', settlements });
-      await b.exchange({ lease: 'u', want: 3 });
+      await b.sync({ lease: 'u', settlements });
+      await b.sync({ lease: 'u', want: 3 });
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
     later: true,
   },
   {
     name: 'what is over',
     prepare: async (b: Bench) => {
       await b.enqueue(
-        b.message('mail', 'over', { ttlMs: 500, follows: follows(b, 'over'), dedup: dedup('drop', true) }),
+        b.message('mail', 'over', { ttlMs: 500, callbacks: callbacks(b, 'over'), dedup: dedup('drop', true) }),
         b.message('mail', 'good'),
       );
       b.now += 1_000;
     },
-    call: exchanges({ want: 5 }),
+    call: syncs({ want: 5 }),
     later: true,
   },
   {
@@ -276,12 +278,12 @@ const taking: Scenario[] = [
     prepare: async (b: Bench) => {
       const after = b.message('after', 'sorry');
       await b.enqueue(
-        b.message('mail', 'over', { priority: 0, ttlMs: 500, follows: [{ on: 'dead', message: after }] }),
+        b.message('mail', 'over', { priority: 0, ttlMs: 500, callbacks: [{ on: 'dead', message: after }] }),
         b.message('after', 'waits'),
       );
       b.now += 1_000;
     },
-    call: exchanges({ want: 5 }),
+    call: syncs({ want: 5 }),
     later: true,
   },
   {
@@ -297,32 +299,32 @@ const taking: Scenario[] = [
       b.alive.delete(cancelled);
       await b.redises.raw.hset(`${b.root}failures`, gone, '1 1 missing x'); // the bench is to mind nothing before
     },
-    call: exchanges({ want: 5 }),
+    call: syncs({ want: 5 }),
     later: true,
   },
   {
     name: 'while a queue is paused',
     prepare: async (b: Bench) => {
       await fewLanes(b);
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
   },
   {
     name: 'while a queue is resumed',
     prepare: async (b: Bench) => {
       await fewLanes(b);
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       await b.take(9, 'other');
-      await b.operations().resume('mail', '*');
+      await b.adminStore().resume('mail', '*');
     },
-    call: exchanges({ want: 20 }),
+    call: syncs({ want: 20 }),
     later: true,
   },
-].map((scenario) => ({ ...scenario, name: `an exchange that takes ${scenario.name}` }));
+].map((scenario) => ({ ...scenario, name: `a sync that takes ${scenario.name}` }));
 
 /** Holds so many of these in lease a. */
-const held = (messages: (b: Bench) => Unnamed[], words?: string) => async (b: Bench) => {
+const held = (messages: (b: Bench) => PreparedMessage[], words?: string) => async (b: Bench) => {
   if (words !== undefined) b.deploy(policy(words));
   const ids = await b.enqueue(...messages(b));
   await b.take(ids.length);
@@ -337,7 +339,7 @@ const settling: Scenario[] = [
   {
     name: 'acks all',
     prepare: three,
-    call: exchanges({
+    call: syncs({
       settle: [
         ['a', 'ack'],
         ['b', 'ack'],
@@ -345,21 +347,21 @@ const settling: Scenario[] = [
       ],
     }),
   },
-  { name: 'acks one of three', prepare: three, call: exchanges({ held: 2, settle: [['b', 'ack']] }) },
+  { name: 'acks one of three', prepare: three, call: syncs({ held: 2, settle: [['b', 'ack']] }) },
   {
     name: 'acks most of many',
     prepare: held((b) => times(20, (i) => b.message('mail', `m${i}`))),
-    call: exchanges({ held: 3, settle: times(17, (i) => [`m${i}`, 'ack']) }),
+    call: syncs({ held: 3, settle: times(17, (i) => [`m${i}`, 'ack']) }),
   },
   {
     name: 'acks with a result, a key that goes and what follows',
     prepare: held((b) => [
-      b.message('mail', 'a', { retentionMs: 60_000 }),
+      b.message('mail', 'a', { resultTtlMs: 60_000 }),
       b.message('mail', 'b', { dedup: dedup('drop', true) }),
-      b.message('mail', 'c', { follows: follows(b, 'c') }),
+      b.message('mail', 'c', { callbacks: callbacks(b, 'c') }),
       b.message('mail', 'd'),
     ]),
-    call: exchanges({ held: 1, settle: ['a', 'b', 'c'].map((name) => [name, 'ack', { result: '{"x":1}' }]) }),
+    call: syncs({ held: 1, settle: ['a', 'b', 'c'].map((name) => [name, 'ack', { result: '{"x":1}' }]) }),
   },
   {
     name: 'acks with what its handler enqueued',
@@ -370,7 +372,7 @@ const settling: Scenario[] = [
         { id: 'x'.repeat(20), ...b.message('news', 'x') },
         { id: 'y'.repeat(20), ...b.message('news', 'y', { delayMs: 500 }) },
       ];
-      return exchanges({
+      return syncs({
         held: 1,
         settle: [
           ['a', 'ack', { chained }],
@@ -382,7 +384,7 @@ const settling: Scenario[] = [
   {
     name: 'retries',
     prepare: three,
-    call: exchanges({
+    call: syncs({
       held: 1,
       settle: [
         ['a', 'retry', { delayMs: 1_000 }],
@@ -393,15 +395,15 @@ const settling: Scenario[] = [
   {
     name: 'retries for the last time',
     prepare: held((b) => [
-      b.message('mail', 'a', { maxAttempts: 1, follows: follows(b, 'a') }),
+      b.message('mail', 'a', { maxAttempts: 1, callbacks: callbacks(b, 'a') }),
       b.message('mail', 'b'),
     ]),
-    call: exchanges({ held: 1, settle: [['a', 'retry']] }),
+    call: syncs({ held: 1, settle: [['a', 'retry']] }),
   },
   {
     name: 'dead-letters',
     prepare: three,
-    call: exchanges({
+    call: syncs({
       held: 1,
       settle: [
         ['a', 'dead'],
@@ -412,7 +414,7 @@ const settling: Scenario[] = [
   {
     name: 'releases',
     prepare: three,
-    call: exchanges({
+    call: syncs({
       held: 1,
       settle: [
         ['a', 'release'],
@@ -423,7 +425,7 @@ const settling: Scenario[] = [
   {
     name: 'releases for later',
     prepare: three,
-    call: exchanges({ held: 1, settle: [['a', 'release', { delayMs: 1_000 }]] }),
+    call: syncs({ held: 1, settle: [['a', 'release', { delayMs: 1_000 }]] }),
   },
   {
     name: 'does all of it and takes',
@@ -431,7 +433,7 @@ const settling: Scenario[] = [
       await held((b) => ['a', 'b', 'c', 'd', 'e'].map((name) => b.message('mail', name)))(b);
       await b.enqueue(b.message('mail', 'f'), b.message('news', 'g'));
     },
-    call: exchanges({
+    call: syncs({
       held: 1,
       want: 9,
       settle: [
@@ -445,7 +447,7 @@ const settling: Scenario[] = [
   {
     name: 'settles what has slots',
     prepare: held(inGroups, 'c=3 gc=1'),
-    call: exchanges({
+    call: syncs({
       settle: [
         ['a', 'ack'],
         ['b', 'retry'],
@@ -460,7 +462,7 @@ const settling: Scenario[] = [
       await held(inGroups, 'o')(b);
       await b.enqueue(...inGroups(b).map((message, i) => ({ ...message, json: `{"body":"next ${i}"}` })));
     },
-    call: exchanges({
+    call: syncs({
       settle: [
         ['a', 'ack'],
         ['b', 'retry', { delayMs: 1_000 }],
@@ -472,7 +474,7 @@ const settling: Scenario[] = [
   {
     name: 'settles what holds its group back',
     prepare: held(inGroups, 'b'),
-    call: exchanges({
+    call: syncs({
       settle: [
         ['a', 'dead'],
         ['b', 'retry', { delayMs: 1_000 }],
@@ -489,7 +491,7 @@ const settling: Scenario[] = [
       await b.take(2);
       for (const id of [...b.alive]) b.unordered.add(id);
     },
-    call: exchanges({
+    call: syncs({
       held: 0,
       want: 5,
       settle: [
@@ -499,7 +501,7 @@ const settling: Scenario[] = [
     }),
     later: true,
   },
-].map((scenario) => ({ ...scenario, name: `an exchange that ${scenario.name}` }) as Scenario);
+].map((scenario) => ({ ...scenario, name: `a sync that ${scenario.name}` }) as Scenario);
 
 const sweeps = async (scene: Scene): Promise<Answer> => {
   const { schedules, findings } = await scene.b.store.sweep('*', { cursor: '0' });
@@ -512,7 +514,7 @@ const lapsed = (words?: string) => async (b: Bench) => {
   if (words !== undefined) b.deploy(policy(words));
   const [, , cancelled = '', vanished = ''] = await b.enqueue(
     b.message('mail', 'again', { group: 'g' }),
-    b.message('mail', 'last', { maxAttempts: 1, follows: follows(b, 'last'), group: 'h' }),
+    b.message('mail', 'last', { maxAttempts: 1, callbacks: callbacks(b, 'last'), group: 'h' }),
     b.message('mail', 'cancelled', { group: 'i' }),
     b.message('news', 'vanished'),
     b.message('news', 'too'),
@@ -533,7 +535,7 @@ const due = async (b: Bench) => {
     b.message('chat', 'again'),
   );
   const [again = ''] = await b.take(1);
-  await b.exchange({ settlements: [{ entry: again, outcome: 'retry', delayMs: 1_000, failure }] });
+  await b.sync({ settlements: [{ entry: again, outcome: 'retry', delayMs: 1_000, failure }] });
   b.now += 2_000;
 };
 
@@ -541,7 +543,7 @@ const dueInOrder = async (b: Bench) => {
   b.deploy(policy('o'));
   await grouped(b);
   const taken = await b.take(9);
-  await b.exchange({ settlements: taken.map((entry) => ({ entry, outcome: 'retry', delayMs: 1_000, failure })) });
+  await b.sync({ settlements: taken.map((entry) => ({ entry, outcome: 'retry', delayMs: 1_000, failure })) });
   for (const id of b.alive) b.unordered.add(id);
   b.now += 2_000;
 };
@@ -550,7 +552,7 @@ const windows = async (b: Bench) => {
   b.deploy(policy('r=2/1000 gr=1/3000'));
   await grouped(b);
   await b.take(9);
-  await b.exchange({ settlements: [] });
+  await b.sync({ settlements: [] });
   b.now += 3_000;
 };
 
@@ -580,10 +582,10 @@ const firing: Scenario[] = [
     call: sweeps,
   },
   {
-    name: 'that folds figures',
+    name: 'that rolls up counters',
     prepare: async (b: Bench) => {
       await three(b);
-      await b.exchange({ settlements: [...b.alive].map((id) => ({ entry: `1.${id}`, outcome: 'ack' })) });
+      await b.sync({ settlements: [...b.alive].map((id) => ({ entry: `1.${id}`, outcome: 'ack' })) });
     },
     call: sweeps,
   },
@@ -599,12 +601,12 @@ const firing: Scenario[] = [
   },
 ].map((scenario) => ({ ...scenario, name: `a sweep ${scenario.name}` }));
 
-const firingExchanges: Scenario[] = [
-  { name: 'that gives back what lapsed', prepare: lapsed(), call: exchanges({ want: 20 }), later: true },
-  { name: 'when some are due', prepare: due, call: exchanges({ want: 20 }), later: true },
-  { name: 'when groups in order are due', prepare: dueInOrder, call: exchanges({ want: 20 }), later: true },
-  { name: 'when a period begins', prepare: windows, call: exchanges({ want: 20 }), later: true },
-].map((scenario) => ({ ...scenario, name: `an exchange ${scenario.name}` }));
+const firingSyncs: Scenario[] = [
+  { name: 'that gives back what lapsed', prepare: lapsed(), call: syncs({ want: 20 }), later: true },
+  { name: 'when some are due', prepare: due, call: syncs({ want: 20 }), later: true },
+  { name: 'when groups in order are due', prepare: dueInOrder, call: syncs({ want: 20 }), later: true },
+  { name: 'when a period begins', prepare: windows, call: syncs({ want: 20 }), later: true },
+].map((scenario) => ({ ...scenario, name: `a sync ${scenario.name}` }));
 
 /** What is wrong, and who finds it. */
 const damage: [name: string, wreck: (b: Bench) => Promise<unknown>, deep?: boolean][] = [
@@ -623,21 +625,21 @@ const damage: [name: string, wreck: (b: Bench) => Promise<unknown>, deep?: boole
     },
   ],
   [
-    'a lane that is parked for nothing',
+    'a lane that is blocked for nothing',
     async (b) => {
       await fewLanes(b);
       await b.redises.raw.zrem(`${b.root}ready:*`, '5:mail', '5:news');
-      await b.redises.raw.zadd(`${b.root}parked:mail`, 1, '5:mail');
-      await b.redises.raw.zadd(`${b.root}parked:news`, 1, '5:news');
+      await b.redises.raw.zadd(`${b.root}blocked:mail`, 1, '5:mail');
+      await b.redises.raw.zadd(`${b.root}blocked:news`, 1, '5:news');
     },
   ],
   [
-    'lanes of one queue that are parked for nothing',
+    'lanes of one queue that are blocked for nothing',
     async (b) => {
       await grouped(b);
       for (const lane of ['5:mail/g', '5:mail/h', '5:mail/i']) {
         await b.redises.raw.zrem(`${b.root}ready:*`, lane);
-        await b.redises.raw.zadd(`${b.root}parked:mail`, 1, lane);
+        await b.redises.raw.zadd(`${b.root}blocked:mail`, 1, lane);
       }
     },
   ],
@@ -645,7 +647,7 @@ const damage: [name: string, wreck: (b: Bench) => Promise<unknown>, deep?: boole
     'a pause that nobody would notice',
     async (b) => {
       await fewLanes(b);
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       await b.redises.raw.zrem(`${b.root}ready:*`, '!');
     },
   ],
@@ -695,7 +697,7 @@ const deepDamage: typeof damage = [
     async (b) => {
       await b.enqueue(
         b.message('mail', 'a'),
-        b.message('mail', 'b', { maxAttempts: 1, follows: follows(b, 'b') }),
+        b.message('mail', 'b', { maxAttempts: 1, callbacks: callbacks(b, 'b') }),
         b.message('news', 'c'),
       );
       for (const id of b.alive) b.unordered.add(id);
@@ -739,7 +741,7 @@ const repairing: Scenario[] = [
 /** Two dead letters of two lanes, one of them with a key and with what follows. */
 const dead = async (b: Bench) => {
   const ids = await b.enqueue(
-    b.message('mail', 'a', { follows: follows(b, 'a') }),
+    b.message('mail', 'a', { callbacks: callbacks(b, 'a') }),
     b.message('mail', 'b', { group: 'g' }),
     b.message('mail', 'c'),
   );
@@ -750,14 +752,14 @@ const dead = async (b: Bench) => {
 const redrives =
   (...names: string[]) =>
   async ({ b, id, named }: Scene): Promise<Answer> => {
-    const answers = await b.operations().redrive('mail', names.map(id));
+    const answers = await b.adminStore().redrive('mail', names.map(id));
     return named({ answers }) as Answer;
   };
 
 const cancels =
   (name: string) =>
   async ({ b, id }: Scene): Promise<Answer> => {
-    const was = await b.operations().cancel(id(name));
+    const was = await b.adminStore().cancel(id(name));
     if (was !== 'gone') b.alive.delete(id(name));
     return { was };
   };
@@ -786,9 +788,9 @@ const operating: Scenario[] = [
       b.deploy(policy('c=1'));
       await b.enqueue(...['g', 'h', 'i'].map((group) => b.message('mail', group, { group })));
       await b.take(1);
-      await b.exchange({ lease: 'other', want: 1 });
+      await b.sync({ lease: 'other', want: 1 });
       await b.redises.raw.zadd(`${b.root}ready:*`, 1, '5:mail/h');
-      await b.redises.raw.zrem(`${b.root}parked:mail`, '5:mail/h');
+      await b.redises.raw.zrem(`${b.root}blocked:mail`, '5:mail/h');
     },
     call: cancels('h'),
     later: true,
@@ -806,7 +808,7 @@ const operating: Scenario[] = [
       b.deploy(policy('o'));
       await b.enqueue(...times(2, (i) => b.message('mail', `m${i}`, { group: 'g' })));
       const [entry = ''] = await b.take(1);
-      await b.exchange({ settlements: [{ entry, outcome: 'retry', delayMs: 5_000, failure }] });
+      await b.sync({ settlements: [{ entry, outcome: 'retry', delayMs: 5_000, failure }] });
       await b.take(1, 'other');
     },
     call: cancels('m0'),
@@ -817,7 +819,7 @@ const configures =
   (change: (b: Bench) => Promise<void>): Scenario['call'] =>
   async ({ b }) => ({ done: await change(b) });
 
-/** It makes exchanges look at the configuration, and goes with the first that finds nothing there. */
+/** It makes syncs look at the configuration, and goes with the first that finds nothing there. */
 const MARK = / changed \/ready\/\*\/!/;
 
 const restricting: Scenario[] = [
@@ -832,10 +834,10 @@ const restricting: Scenario[] = [
         b.message('mail', 'ready', { group: 'g' }),
         b.message('mail', 'late', { delayMs: 900, dedup: dedup('drop') }),
       );
-      await b.exchange({ lease: 'other', want: 0 });
+      await b.sync({ lease: 'other', want: 0 });
     },
     call: async ({ b, know }: Scene) => {
-      const sent = b.operations().purge('mail', ['ready', 'delayed', 'dead'], '0');
+      const sent = b.adminStore().purge('mail', ['ready', 'delayed', 'dead'], '0');
       const { purged } = await sent.finally(async () => {
         const { envelopes } = await know();
         for (const id of b.alive) if (!(id in envelopes)) b.alive.delete(id);
@@ -847,14 +849,14 @@ const restricting: Scenario[] = [
   {
     name: 'pausing',
     prepare: fewLanes,
-    call: configures((b) => b.operations().pause('mail', '*')),
+    call: configures((b) => b.adminStore().pause('mail', '*')),
     whole: true,
     leaves: MARK,
   },
   {
     name: 'limiting',
     prepare: fewLanes,
-    call: configures((b) => b.operations().limit('mail', '*', { concurrency: ' c=1' })),
+    call: configures((b) => b.adminStore().limit('mail', '*', { concurrency: ' c=1' })),
     whole: true,
     leaves: MARK,
   },
@@ -862,10 +864,10 @@ const restricting: Scenario[] = [
     name: 'resuming',
     prepare: async (b: Bench) => {
       await fewLanes(b);
-      await b.operations().pause('mail', '*');
+      await b.adminStore().pause('mail', '*');
       await b.take(9, 'other');
     },
-    call: configures((b) => b.operations().resume('mail', '*')),
+    call: configures((b) => b.adminStore().resume('mail', '*')),
     whole: true,
     leaves: MARK,
   },
@@ -897,7 +899,7 @@ const reschedules =
 const scheduling: Scenario[] = [
   { name: 'a schedule that is new', call: reschedules((b) => [schedule(b, {}), schedule(b, { id: 'other' })]) },
   {
-    name: 'the slot of a schedule',
+    name: 'the occurrence of a schedule',
     prepare: scheduled,
     call: reschedules((b) => [
       schedule(b, {
@@ -928,7 +930,7 @@ const scheduling: Scenario[] = [
 
 const rings = (b: Bench) => openRings({ runner: b.runner(), prefix: b.prefix });
 const topics = (b: Bench) => openTopicStore({ runner: b.runner(), prefix: b.prefix });
-const tallies = (b: Bench) => openTallies({ runner: b.runner(), prefix: b.prefix });
+const counters = (b: Bench) => openSourceCounters({ runner: b.runner(), prefix: b.prefix });
 const items = (count: number) => times(count, (i) => `item ${i}`);
 const does =
   (call: (b: Bench) => Promise<unknown>) =>
@@ -971,7 +973,7 @@ const besides: Scenario[] = [
   {
     name: 'figures of sources',
     call: does((b) =>
-      tallies(b).add(
+      counters(b).add(
         new Map([
           ['a x', 1],
           ['a y', 2],
@@ -981,9 +983,9 @@ const besides: Scenario[] = [
   },
   {
     name: 'more figures of sources',
-    prepare: (b: Bench) => tallies(b).add(new Map([['a x', 1]])),
+    prepare: (b: Bench) => counters(b).add(new Map([['a x', 1]])),
     call: does((b) =>
-      tallies(b).add(
+      counters(b).add(
         new Map([
           ['a x', 1],
           ['a y', 2],
@@ -998,7 +1000,7 @@ export const scenarios: Scenario[] = [
   ...taking,
   ...settling,
   ...firing,
-  ...firingExchanges,
+  ...firingSyncs,
   ...repairing,
   ...operating,
   ...restricting,

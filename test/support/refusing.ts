@@ -6,10 +6,10 @@ import { Cluster } from 'ioredis';
 import { expect } from 'vitest';
 import type { Refusal } from '../../src/dev/emulator/refusals.ts';
 import { StorageError } from '../../src/errors.ts';
-import type { Unnamed } from '../../src/message/envelope.ts';
+import type { PreparedMessage } from '../../src/message/envelope.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import type { EnqueueRequest } from '../../src/store/enqueue.ts';
-import type { ExchangeRequest } from '../../src/store/sync.ts';
+import type { SyncRequest } from '../../src/store/sync.ts';
 import { Bench, type Redises } from './bench.ts';
 import { auditAll, deliverAll, idOf } from './settling.ts';
 import type { Shard } from './shard.ts';
@@ -29,7 +29,7 @@ export interface Scenario {
   /** What it did not do is left to the next of its kind. */
   again?: boolean;
   /** Comes behind all of it. */
-  behind?: (b: Bench) => Unnamed[];
+  behind?: (b: Bench) => PreparedMessage[];
   /** What is refused waits and comes later: what the call gives, and how messages come out, is then not the same. */
   later?: boolean;
 }
@@ -248,7 +248,8 @@ async function stateOf(scene: Scene): Promise<unknown> {
   const rest: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(shard.rest)) {
     const key = b.root + name;
-    if (name.startsWith('stats:') || (name.startsWith('req:') && name !== 'req:token' && value !== 'tally')) continue;
+    if (name.startsWith('stats:') || (name.startsWith('req:') && name !== 'req:token' && value !== 'counters'))
+      continue;
     if (value === 'list') rest[name] = await raw.lrange(key, 0, -1);
     else if (value === 'hash') rest[name] = await raw.hgetall(key);
     else if (value === 'zset') rest[name] = await raw.zrange(key, 0, -1, 'WITHSCORES');
@@ -314,7 +315,7 @@ function byLane({ lanes, named }: Scene, entries: string[]): Record<string, stri
 async function letGo(b: Bench): Promise<void> {
   const { config, timers } = await b.shard();
   for (const [queue, word] of Object.entries(config))
-    if (word.startsWith('paused')) await b.operations().resume(queue, '*');
+    if (word.startsWith('paused')) await b.adminStore().resume(queue, '*');
   const { raw } = b.redises;
   for (const timer of Object.keys(timers)) if (timer.startsWith('s ')) await raw.zrem(`${b.root}timers`, timer);
   await raw.del(`${b.root}schedules`);
@@ -334,7 +335,10 @@ export function adopt({ b }: Pick<Scene, 'b'>, { envelopes }: Shard): void {
 }
 
 /** An enqueue of these, under one token. */
-export function enqueues(messages: (b: Bench) => Unnamed[], more: Partial<EnqueueRequest> = {}): Scenario['call'] {
+export function enqueues(
+  messages: (b: Bench) => PreparedMessage[],
+  more: Partial<EnqueueRequest> = {},
+): Scenario['call'] {
   return async (scene) => {
     const { b } = scene;
     const list = messages(b);
@@ -350,15 +354,15 @@ export function enqueues(messages: (b: Bench) => Unnamed[], more: Partial<Enqueu
 /** What is settled: its name, and more. */
 export type Settled = [name: string, outcome: Settlement['outcome'], more?: Partial<Settlement> & { attempt?: string }];
 
-export interface Exchanging extends Omit<Partial<ExchangeRequest>, 'settlements'> {
+export interface Syncing extends Omit<Partial<SyncRequest>, 'settlements'> {
   settle?: Settled[];
 }
 
 /** What an outcome is called that was asked for and given. */
 const WORDS = { ack: 'acked', retry: 'retried', dead: 'dead', release: 'released' } as const;
 
-/** An exchange; again, it settles what was refused and takes what is still wanted. */
-export function exchanges(request: Exchanging): Scenario['call'] {
+/** A sync; again, it settles what was refused and takes what is still wanted. */
+export function syncs(request: Syncing): Scenario['call'] {
   const { settle = [], lease = 'a', held = 0, want = 0, ...rest } = request;
   return async (scene, earlier) => {
     const { b, id, know, named } = scene;
@@ -372,7 +376,7 @@ export function exchanges(request: Exchanging): Scenario['call'] {
     });
     const sizes = { lease, held: held + taken.length, want: want - taken.length };
     try {
-      const answer = await b.exchange({ ...rest, ...sizes, settlements });
+      const answer = await b.sync({ ...rest, ...sizes, settlements });
       const statuses = [...before];
       places.forEach((place, i) => {
         const status = answer.statuses[i] ?? '';

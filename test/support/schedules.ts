@@ -1,6 +1,6 @@
 // Workers that fire schedules on the shard of a bench, by its clock, and what they made.
 import type { AnyQueue } from '../../src/index.ts';
-import { DRAINED } from '../../src/message/lane.ts';
+import { PUSH_POOL } from '../../src/message/lane.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { openSchedules, type Schedules } from '../../src/schedules/admin.ts';
 import type { Schedule } from '../../src/schedules/definition.ts';
@@ -17,7 +17,7 @@ export interface TestWorker {
   store: ScheduleStore;
   /** Hands out what is due, and fires nothing. */
   plain: Store;
-  operate: Schedules;
+  admin: Schedules;
   /** As a cron tick of a new isolate: sweeps until nothing is due, and registers what the code has. */
   tick(): Promise<void>;
 }
@@ -44,17 +44,17 @@ export function workerOn(bench: Bench, options: TestWorkerOptions): TestWorker {
     known,
     store,
     plain,
-    operate: openSchedules(store, known),
+    admin: openSchedules(store, known),
     async tick() {
       const register = registrar(schedules, known);
-      const first = await firing.sweep(DRAINED, { cursor: ANYBODYS });
+      const first = await firing.sweep(PUSH_POOL, { cursor: ANYBODYS });
       const sweepAfter = async (earlier: SweepAnswer) => {
         let swept = earlier;
-        while (swept.schedules || swept.fired > 0) swept = await firing.sweep(DRAINED);
+        while (swept.schedules || swept.fired > 0) swept = await firing.sweep(PUSH_POOL);
         return swept;
       };
       const swept = await sweepAfter(first);
-      if (await register(store, { ...first, ...swept })) await sweepAfter(await firing.sweep(DRAINED));
+      if (await register(store, { ...first, ...swept })) await sweepAfter(await firing.sweep(PUSH_POOL));
     },
   };
 }
@@ -62,19 +62,19 @@ export function workerOn(bench: Bench, options: TestWorkerOptions): TestWorker {
 export interface Fired {
   id: string;
   schedule: string;
-  slot: number;
+  occurrence: number;
   body: unknown;
 }
 
-/** What slots have made, in the order of slots; from then on the bench expects these messages to be there. */
+/** What occurrences have made, in the order of occurrences; from then on the bench expects these messages to be there. */
 export async function firedOn(bench: Bench): Promise<Fired[]> {
   const { envelopes } = await bench.shard();
   const fired = Object.entries(envelopes).map(([id, envelope]) => {
     const { body, headers } = JSON.parse(envelope.slice(envelope.indexOf('\n') + 1));
     bench.alive.add(id);
-    return { id, body, schedule: headers['sluice-schedule'], slot: Number(headers['sluice-slot']) };
+    return { id, body, schedule: headers['sluice-schedule'], occurrence: Number(headers['sluice-occurrence']) };
   });
-  return fired.toSorted((a, b) => a.slot - b.slot || (a.schedule < b.schedule ? -1 : 1));
+  return fired.toSorted((a, b) => a.occurrence - b.occurrence || (a.schedule < b.schedule ? -1 : 1));
 }
 
 export const allow = () => {};

@@ -37,7 +37,7 @@ export async function deliverAll(b: Bench, lease = 'last'): Promise<Ends> {
     for (const entry of entries) given.set(entry, (given.get(entry) ?? 0) + 1);
     // With a result, however little: only then storage reads what follows on a message.
     const settlements = entries.map((entry) => ({ entry, outcome: 'ack' as const, result: 'null' }));
-    const { statuses } = await b.exchange({ lease: `${lease}${round}`, settlements });
+    const { statuses } = await b.sync({ lease: `${lease}${round}`, settlements });
     statuses.forEach((status, i) => {
       if (status === 'acked') acked.add(idOf(entries[i] ?? ''));
     });

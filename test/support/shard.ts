@@ -11,7 +11,7 @@ export interface Shard {
   envelopes: Record<string, string>;
   failures: Record<string, string>;
   /** Lanes of paused queues. */
-  parked: Record<string, string[]>;
+  blocked: Record<string, string[]>;
   config: Record<string, string>;
   /** Slots in use, as they are counted, and as leases, timers and dead letters tell. */
   inflight: Record<string, number>;
@@ -30,7 +30,7 @@ export function emptyShard(): Shard {
     dead: {},
     envelopes: {},
     failures: {},
-    parked: {},
+    blocked: {},
     config: {},
     inflight: {},
     slots: {},
@@ -79,7 +79,7 @@ function addKey(shard: Shard, name: string, type: string, value: string[]): void
     shard.dead[rest] = Object.fromEntries(Object.entries(letters).map(([letter, at]) => [letter.split(' ')[0], at]));
   } else if (kind === 'failures' && type === 'hash') shard.failures = Object.fromEntries(pairsOf(value));
   else if (kind === 'config' && type === 'hash') shard.config = Object.fromEntries(pairsOf(value));
-  else if (kind === 'parked' && type === 'zset') shard.parked[rest] = Object.keys(numbersIn(value));
+  else if (kind === 'blocked' && type === 'zset') shard.blocked[rest] = Object.keys(numbersIn(value));
   else if (kind === 'm' && type === 'string') shard.envelopes[rest] = value[0] ?? '';
   // Figures have tests of their own: wherever something was settled there are some.
   else if (kind !== 'stats') shard.rest[name] = type === 'string' ? (value[0] ?? '') : type;
@@ -161,16 +161,16 @@ function miscounted({ inflight, slots }: Shard): string[] {
     .map((name) => `I6: ${name} counts ${inflight[name] ?? 0} in flight, ${slots[name] ?? 0} have slots`);
 }
 
-/** I3, both ways: a lane with entries is in the index of its pool or parked, once; no other is. */
+/** I3, both ways: a lane with entries is in the index of its pool or blocked, once; no other is. */
 function unindexed(shard: Shard): string[] {
   const ready = Object.entries(shard.ready).flatMap(([pool, lanes]) => Object.keys(lanes).map((lane) => [lane, pool]));
-  const parked = Object.values(shard.parked).flatMap((lanes) => lanes.map((lane) => [lane, 'parked']));
-  const places = [...ready, ...parked].filter(([lane]) => lane !== '!');
+  const blocked = Object.values(shard.blocked).flatMap((lanes) => lanes.map((lane) => [lane, 'blocked']));
+  const places = [...ready, ...blocked].filter(([lane]) => lane !== '!');
   const found: string[] = [];
   for (const [lane, [entry = '']] of Object.entries(shard.lanes)) {
     const here = places.filter((place) => place[0] === lane).map(([, place]) => place);
     const pool = shard.envelopes[idOf(entry)]?.split(' ')[1];
-    if (here.length !== 1 || (pool !== undefined && here[0] !== pool && here[0] !== 'parked')) {
+    if (here.length !== 1 || (pool !== undefined && here[0] !== pool && here[0] !== 'blocked')) {
       found.push(`I3: lane ${lane} of pool ${pool} is indexed in ${here.join(', ') || 'none'}`);
     }
   }

@@ -103,7 +103,7 @@ async function counts(source: string): Promise<Report> {
   return sources.find((report) => report.source === source) as Report;
 }
 
-/** All that is ready in a pulled queue, acked where asked for. @returns the messages as a consumer got them */
+/** All that is ready in a pull queue, acked where asked for. @returns the messages as a consumer got them */
 async function receive(queue: string, ack: boolean): Promise<Pick<Stored, 'id' | 'body' | 'raw'>[]> {
   const received = await deployed().call('/v1/receive', { body: { queues: [queue], max: 100, visibility: '1m' } });
   const { lease, messages } = (await received.json()) as { lease: string; messages: Stored[] };
@@ -382,7 +382,7 @@ test("Shopify's headers are kept, of either family", async () => {
 });
 
 describe("the queue's schema", () => {
-  test('of a pulled queue refuses what does not fit, and says which field', async () => {
+  test('of a pull queue refuses what does not fit, and says which field', async () => {
     const heard = await hook('strict', { body: '{"n":"one"}' });
     expect([heard.status, JSON.parse(heard.text).errors[0].field]).toEqual([422, 'body.n']);
     expect((await counts('strict')).rejected).toEqual({ schema: 1 });

@@ -13,14 +13,14 @@ const say: Handler<unknown> = async ({ queue, id, raw }) => {
 
 /** Each with what a route has to say besides its name. */
 export const QUEUES = {
-  push: [defineQueue('push', { handler: say, requests: 0 })],
+  push: [defineQueue('push', { handler: say, subrequests: 0 })],
   pull: [defineQueue('pull', { kind: 'pull' })],
   relay: [defineQueue('relay', { destination: { url: `${RELAY}/relay`, secrets: ['RELAY_SECRET'] } })],
   named: [
     defineQueue('named', { destination: { secrets: ['RELAY_SECRET'] } }),
     { destination: { url: `${RELAY}/named`, headers: { authorization: 'Bearer of the route' } } },
   ],
-  ordered: [defineQueue('ordered', { handler: say, requests: 0, ordered: true, priority: 3 }), { group: 'one' }],
-  limited: [defineQueue('limited', { handler: say, requests: 0, limits: { concurrency: 1 } })],
+  ordered: [defineQueue('ordered', { handler: say, subrequests: 0, ordered: true, priority: 3 }), { group: 'one' }],
+  limited: [defineQueue('limited', { handler: say, subrequests: 0, limits: { concurrency: 1 } })],
   deduped: [defineQueue('deduped', { kind: 'pull', dedup: { mode: 'replace', window: '1h', release: true } })],
 } satisfies Record<string, [AnyQueue, Omit<Target, 'queue'>?]>;

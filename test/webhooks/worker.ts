@@ -1,4 +1,4 @@
-// A Worker with a source of each kind, on pulled queues: what comes in can be received, and no drain is woken.
+// A Worker with a source of each kind, on pull queues: what comes in can be received, and no drain is woken.
 import * as z from 'zod/mini';
 import { api } from '../../src/http/functions.ts';
 import { createSluice, defineQueue, defineSource } from '../../src/index.ts';
@@ -10,7 +10,7 @@ const strict = defineQueue('strict', { kind: 'pull', schema: z.object({ n: z.num
 const forgetful = defineQueue('forgetful', { kind: 'pull', dedup: { release: true, mode: 'replace' } });
 const handled = defineQueue('handled', {
   schema: z.object({ n: z.number() }),
-  requests: 0,
+  subrequests: 0,
   handler: ({ raw }) => console.log(`handled ${JSON.stringify(raw)}`),
 });
 const elsewhere = defineQueue('elsewhere', { kind: 'pull' });

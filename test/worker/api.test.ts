@@ -6,9 +6,9 @@ import { deploy, eventually } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const TOKENS = JSON.stringify([
-  { name: 'all', sha256: sha256('all-token'), scopes: ['enqueue', 'operate'] },
+  { name: 'all', sha256: sha256('all-token'), scopes: ['enqueue', 'admin'] },
   { name: 'producer', sha256: sha256('producer-token'), scopes: ['enqueue'] },
-  { name: 'operator', sha256: sha256('operator-token'), scopes: ['operate'] },
+  { name: 'operator', sha256: sha256('operator-token'), scopes: ['admin'] },
   {
     name: 'mailer',
     sha256: sha256('mailer-token'),
@@ -101,7 +101,7 @@ describe('what it takes', () => {
   test('a dedup key: 200 with the first id for the second, whatever the key holds, and its result can be asked for', async () => {
     const dedup = { key: 'order {7}\n☂', window: '1h' };
     const queue = '/v1/queues/github.activity/messages';
-    const first = (await (await post(queue, { body: 1, dedup, retention: '1h' })).json()) as { id: string };
+    const first = (await (await post(queue, { body: 1, dedup, resultTtl: '1h' })).json()) as { id: string };
     const second = await post(queue, { body: 2, dedup });
     expect([second.status, await second.json()]).toEqual([
       200,

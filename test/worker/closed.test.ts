@@ -5,7 +5,7 @@ import { buildDocument } from '../../src/http/openapi/build.ts';
 import { deploy } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-const SCOPES = ['enqueue', 'receive', 'operate'];
+const SCOPES = ['enqueue', 'receive', 'admin'];
 const PLAIN = 'correct-horse-battery-staple-2026';
 const deployed = deploy({
   env: {
@@ -14,7 +14,7 @@ const deployed = deploy({
       { name: 'elsewhere', sha256: sha256('elsewhere'), scopes: SCOPES, queues: ['elsewhere.*'] },
     ]),
     SLUICE_TOKEN: PLAIN,
-    SLUICE_TOKEN_LOOK: JSON.stringify({ sha256: sha256('looker'), scopes: ['operate'] }),
+    SLUICE_TOKEN_LOOK: JSON.stringify({ sha256: sha256('looker'), scopes: ['admin'] }),
   },
 });
 
@@ -47,7 +47,7 @@ const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
 function scopeOf(path: string, method: string): string {
   if (/\/(receive|settle|rotate)$/.test(path)) return 'receive';
   if (method === 'POST' && /\/messages$/.test(path)) return 'enqueue';
-  return 'operate';
+  return 'admin';
 }
 
 const BODIES: Record<string, unknown> = {

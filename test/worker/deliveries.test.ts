@@ -35,7 +35,7 @@ async function closedPort(): Promise<number> {
 
 async function send(destination: unknown, options: object = {}): Promise<string> {
   const body = { secret: 'of the body', name: 'größe-名前-🚀' };
-  const answer = await deployed().call(QUEUE, { body: { body, destination, retention: '1h', ...options } });
+  const answer = await deployed().call(QUEUE, { body: { body, destination, resultTtl: '1h', ...options } });
   const { id } = (await answer.json()) as { id: string };
   expect(answer.status).toBe(202);
   return id;

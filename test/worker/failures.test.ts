@@ -55,8 +55,8 @@ describe('a failure that is kept', () => {
   });
 
   test.each([
-    ['refusing', 'refused', 'Refusal: no such customer'],
-    ['later', 'failed', 'RetryLater: not yet'],
+    ['refusing', 'refused', 'NonRetriableError: no such customer'],
+    ['later', 'failed', 'RetryAfterError: not yet'],
     ['text', 'failed', 'threw string: just a text'],
   ])('of what is thrown on purpose, or is no error, has none: %s', async (queue, kind, text) => {
     expect(await failureIn(byDefault(), queue)).toEqual({ kind, text, attempt: 1, at: expect.any(Number) });
@@ -94,6 +94,6 @@ describe('the log', () => {
       forDevelopers().logs.some((line) => /^TypeError: Cannot read.*\n +at customerOf .*\n +at .*validate/.test(line)),
     );
     await failureIn(forDevelopers(), 'refusing');
-    await eventually('a refusal too', () => forDevelopers().logs.includes('Refusal: no such customer'));
+    await eventually('a refusal too', () => forDevelopers().logs.includes('NonRetriableError: no such customer'));
   });
 });

@@ -1,11 +1,11 @@
-// Followers, keys that wait for quiet, limits of operators and cancelling what runs: over HTTP, through the deployed bundle.
+// Callbacks, keys that wait for quiet, limits of operators and cancelling what runs: over HTTP, through the deployed bundle.
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-const ALL = ['enqueue', 'receive', 'operate'];
+const ALL = ['enqueue', 'receive', 'admin'];
 const TOKENS = JSON.stringify([
   { name: 'all', sha256: sha256('all'), scopes: ALL },
   { name: 'reporter', sha256: sha256('reporter'), scopes: ALL, queues: ['reports', 'github.*'] },
@@ -49,9 +49,9 @@ beforeEach(async () => {
 });
 
 describe('what follows on a message', () => {
-  const followers = {
+  const callbacks = {
     onSuccess: { queue: 'github.review', body: { it: 'was done' }, priority: 1 },
-    onDeath: [
+    onFailure: [
       { queue: 'github.activity', body: { it: 'died' } },
       { queue: 'github.activity', body: { it: 'died, too' }, delay: 1 },
     ],
@@ -62,19 +62,19 @@ describe('what follows on a message', () => {
     ['ack', 1],
     ['dead', 2],
   ] as const)('comes with its end, and only with that: %s', async (outcome, count) => {
-    const { id } = (await put({ body: 1, ...followers })).body;
+    const { id } = (await put({ body: 1, ...callbacks })).body;
     await settleAll(await receive(), outcome);
-    await eventually('the followers arrive, because settling wakes a drain', () => arrived(id).length >= count);
+    await eventually('the callbacks arrive, because settling wakes a drain', () => arrived(id).length >= count);
     await call('POST', '/v1/drain');
     expect(arrived(id)).toHaveLength(count);
     for (const delivered of arrived(id)) expect(delivered.id).toMatch(outcome === 'ack' ? /-done1$/ : /-dead[23]-\d+$/);
   });
 
   test('is for queues of the token only: 403, and nothing is stored', async () => {
-    const follower = { queue: 'confirmation.email', body: { to: 'ada@example.com', token: '42' } };
-    expect((await put({ body: 1, onSuccess: follower })).status).toBe(202);
+    const callback = { queue: 'confirmation.email', body: { to: 'ada@example.com', token: '42' } };
+    expect((await put({ body: 1, onSuccess: callback })).status).toBe(202);
     await receive();
-    for (const options of [{ onSuccess: follower }, { onDeath: [followers.onSuccess, follower] }]) {
+    for (const options of [{ onSuccess: callback }, { onFailure: [callbacks.onSuccess, callback] }]) {
       expect(await put({ body: 1, ...options }, 'reporter')).toMatchObject({
         status: 403,
         body: { code: 'forbidden' },
@@ -88,14 +88,14 @@ describe('what follows on a message', () => {
       expect((await call('POST', '/v1/messages', batch, 'reporter')).status).toBe(403);
     }
     expect((await counts('reports')).ready).toEqual({});
-    expect((await put({ body: 1, ...followers }, 'reporter')).status).toBe(202);
+    expect((await put({ body: 1, ...callbacks }, 'reporter')).status).toBe(202);
   });
 
   test.each<[string, object, string]>([
-    ['is followed itself', { onSuccess: { ...followers.onSuccess, onSuccess: followers.onSuccess } }, 'onSuccess'],
-    ['is one of eleven', { onDeath: Array.from({ length: 11 }, () => followers.onSuccess) }, 'onDeath'],
+    ['is followed itself', { onSuccess: { ...callbacks.onSuccess, onSuccess: callbacks.onSuccess } }, 'onSuccess'],
+    ['is one of eleven', { onFailure: Array.from({ length: 11 }, () => callbacks.onSuccess) }, 'onFailure'],
     ['has no queue here', { onSuccess: { queue: 'nowhere', body: 1 } }, 'onSuccess.queue'],
-    ['has a bad body', { onDeath: [{ queue: 'confirmation.email', body: { to: 1 } }] }, 'onDeath[0].body'],
+    ['has a bad body', { onFailure: [{ queue: 'confirmation.email', body: { to: 1 } }] }, 'onFailure[0].body'],
   ])('is refused by its field where it %s', async (_, options, field) => {
     const { status, body } = await put({ body: 1, ...options });
     expect([status, body.code]).toEqual([422, 'invalid_message']);
@@ -105,8 +105,8 @@ describe('what follows on a message', () => {
   });
 
   test('may be a list of ten', async () => {
-    const onDeath = Array.from({ length: 10 }, () => followers.onSuccess);
-    expect((await put({ body: 1, onDeath })).status).toBe(202);
+    const onFailure = Array.from({ length: 10 }, () => callbacks.onSuccess);
+    expect((await put({ body: 1, onFailure })).status).toBe(202);
   });
 });
 

@@ -677,7 +677,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
     expect((await send('POST', '/v1/receive', { queues: ['reports'], max: 2 }, named)).status).toBe(200);
   }
   await send('POST', '/v1/queues/reports/pause');
-  await send('POST', '/v1/receive', { queues: ['reports'] }); // it parks the lanes
+  await send('POST', '/v1/receive', { queues: ['reports'] }); // it blocks the lanes
 
   const queue = '[A-Za-z0-9][A-Za-z0-9_.-]{0,63}';
   const lane = `\\d:${queue}(/[A-Za-z0-9_.!~*'()%-]+)?`;
@@ -688,7 +688,7 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
     `lane:${lane}`,
     `ready:${pool}`,
     `lease:${id}(~${queue})*`,
-    `(dead|parked):(${queue}|-)`,
+    `(dead|blocked):(${queue}|-)`,
     `req:${id}`,
     `ring:${queue}`,
     'timers|failures|awake|sleeper|config|rings|schedules|health',
@@ -698,12 +698,12 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
   const names = await raw.keys('*');
   expect(names.filter((name) => !known.test(name))).toEqual([]);
 
-  const { lanes, ready, parked, timers, leases, rest } = await stored();
+  const { lanes, ready, blocked, timers, leases, rest } = await stored();
   const has = (kind: string) => names.filter((name) => name.startsWith(`${ROOT}${kind}`)).length;
   expect(has('req:')).toBeGreaterThanOrEqual(keys.length);
   expect(Object.keys(leases).length).toBeGreaterThanOrEqual(keys.length);
   expect(Object.keys(lanes).length).toBeGreaterThan(all.length / 2);
-  const laneNames = [...Object.values(ready).flatMap((index) => Object.keys(index)), ...Object.values(parked).flat()];
+  const laneNames = [...Object.values(ready).flatMap((index) => Object.keys(index)), ...Object.values(blocked).flat()];
   expect(laneNames.filter((name) => name !== '!' && !new RegExp(`^${lane}$`).test(name))).toEqual([]);
   const timer = new RegExp(`^(l ${id}(~${queue})*|s ${queue}|m ${pool} ${lane} \\d+r?\\.${id})$`);
   expect(Object.keys(timers).filter((member) => !timer.test(member))).toEqual([]);

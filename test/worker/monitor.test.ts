@@ -23,7 +23,7 @@ const call = async (method: string, path: string, body?: unknown) => {
 /** One check of the next sites. @returns what its handler found */
 async function check(): Promise<unknown> {
   const body = { count: 5, timeoutMs: 500 };
-  const { id } = await call('POST', '/v1/queues/monitor.check/messages', { body, retention: '1h' });
+  const { id } = await call('POST', '/v1/queues/monitor.check/messages', { body, resultTtl: '1h' });
   let message: Record<string, unknown> = {};
   await eventually('the check is done', async () => {
     message = await call('GET', `/v1/messages/${id}`);

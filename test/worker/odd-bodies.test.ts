@@ -7,7 +7,7 @@ import { deploy } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const TOKENS = JSON.stringify([
-  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'operate'], queues: ['*'] },
+  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'admin'], queues: ['*'] },
 ]);
 const deployed = deploy({ env: { SLUICE_TOKENS: TOKENS } });
 
@@ -52,9 +52,9 @@ const DOORS: [door: string, path: string, field: string, method: string, request
   [
     'a message that follows',
     one,
-    'onDeath.body',
+    'onFailure.body',
     'POST',
-    (value) => `{"body": 1, "onDeath": {"queue": "reports", "body": ${value}}}`,
+    (value) => `{"body": 1, "onFailure": {"queue": "reports", "body": ${value}}}`,
   ],
   [
     'a schedule',
@@ -223,7 +223,7 @@ describe.each(DAMAGED)('a stored message that is %s', (_, json) => {
 
 describe('stored by another version', () => {
   test('a result that is nested too deep is unreadable, and the rest of it is answered', async () => {
-    const { body: receipt } = await send(one, '{"body": 1, "retention": "1h"}');
+    const { body: receipt } = await send(one, '{"body": 1, "resultTtl": "1h"}');
     const { body } = await send('/v1/receive', '{"queues": ["reports"]}');
     await send(
       `/v1/leases/${body.lease}/settle`,

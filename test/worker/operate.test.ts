@@ -5,8 +5,8 @@ import { deploy, eventually } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const TOKENS = JSON.stringify([
-  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'operate'] },
-  { name: 'mailer', sha256: sha256('mailer'), scopes: ['operate'], queues: ['notification.*'] },
+  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'admin'] },
+  { name: 'mailer', sha256: sha256('mailer'), scopes: ['admin'], queues: ['notification.*'] },
   { name: 'producer', sha256: sha256('producer'), scopes: ['enqueue'] },
 ]);
 const deployed = deploy({ env: { SLUICE_TOKENS: TOKENS } });
@@ -58,7 +58,7 @@ describe('an operator sees', () => {
     const { body } = await call('GET', reports());
     expect(body).toEqual({
       queue: 'reports',
-      kind: 'pulled',
+      kind: 'pull',
       priority: 4,
       attempts: 5,
       timeoutMs: 15_000,
@@ -153,7 +153,7 @@ describe('an operator', () => {
   });
 
   test("is refused another token's message and its kept result", async () => {
-    const [id = ''] = await enqueue(1, { retention: '1h' });
+    const [id = ''] = await enqueue(1, { resultTtl: '1h' });
     const { lease } = await receive(1);
     expect((await call('GET', `/v1/messages/${id}`, undefined, 'mailer')).status).toBe(403);
     await call('POST', `/v1/leases/${lease}/settle`, { settle: [{ id, outcome: 'ack', result: 'secret' }] });

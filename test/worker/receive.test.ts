@@ -5,7 +5,7 @@ import { deploy, eventually } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const TOKENS = JSON.stringify([
-  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'operate'] },
+  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'admin'] },
   { name: 'producer', sha256: sha256('producer'), scopes: ['enqueue'] },
   { name: 'other', sha256: sha256('other'), scopes: ['receive'], queues: ['mail.*'] },
 ]);
@@ -113,7 +113,7 @@ describe('a consumer', () => {
   test('that comes too late settles nothing and is told so, and whoever has the message now is not disturbed', async () => {
     const [id] = await enqueue(1);
     const slow = await receive({ visibility: 1_000 });
-    await eventually('the lease has lapsed', async () => {
+    await eventually('the lease has expired', async () => {
       const swept = await deployed().call('/v1/sweep', { token: 'all' });
       return ((await swept.json()) as { requeued: number }).requeued === 1;
     });
@@ -145,8 +145,8 @@ describe('a consumer', () => {
     expect(rest).not.toHaveProperty('more');
   });
 
-  test('gives a result with its ack, which is kept where the message has a retention', async () => {
-    const [id] = await enqueue(1, { retention: '1h' });
+  test('gives a result with its ack, which is kept where the message has a resultTtl', async () => {
+    const [id] = await enqueue(1, { resultTtl: '1h' });
     const { lease } = await receive();
     await settle(lease, { settle: [{ id, outcome: 'ack', result: { pages: 7 } }] });
     const answer = await deployed().call(`/v1/messages/${id}`, { method: 'GET', token: 'all' });
@@ -223,11 +223,11 @@ const refused = [
     fields: [],
   },
   {
-    name: 'a queue that is drained',
+    name: 'a push queue',
     path: '/v1/receive',
     body: { queues: ['github.activity'] },
     status: 409,
-    code: 'not_pulled',
+    code: 'not_a_pull_queue',
     fields: [],
   },
   { name: 'no queues', path: '/v1/receive', body: {}, status: 422, code: 'invalid_message', fields: ['queues'] },

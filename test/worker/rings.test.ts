@@ -5,9 +5,9 @@ import { deploy } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const TOKENS = JSON.stringify([
-  { name: 'all', sha256: sha256('all'), scopes: ['receive', 'operate'] },
+  { name: 'all', sha256: sha256('all'), scopes: ['receive', 'admin'] },
   { name: 'rotator', sha256: sha256('rotator'), scopes: ['receive'], queues: ['sites', 'shops.*'] },
-  { name: 'shops', sha256: sha256('shops'), scopes: ['operate'], queues: ['shops.*'] },
+  { name: 'shops', sha256: sha256('shops'), scopes: ['admin'], queues: ['shops.*'] },
 ]);
 const deployed = deploy({ env: { SLUICE_TOKENS: TOKENS } });
 

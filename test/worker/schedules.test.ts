@@ -8,8 +8,8 @@ const deployed = deploy({
   env: {
     SLUICE_DRAIN_MS: '8000',
     SLUICE_TOKENS: JSON.stringify([
-      { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'operate'] },
-      { name: 'github', sha256: sha256('github'), scopes: ['operate'], queues: ['github.*'] },
+      { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'admin'] },
+      { name: 'github', sha256: sha256('github'), scopes: ['admin'], queues: ['github.*'] },
     ]),
   },
 });
@@ -33,7 +33,7 @@ async function call(
 const at = (id: string, what = '') => `/v1/schedules/${id}${what}`;
 const HOURLY = { every: '1h', queue: 'reports', body: { report: 7 } };
 
-/** What the pulled queue has, and is gone from it then. */
+/** What the pull queue has, and is gone from it then. */
 async function received(): Promise<{ body: unknown; headers: Record<string, string> }[]> {
   const { body } = await call('POST', '/v1/receive', { queues: ['reports'], max: 100 });
   const settle = body.messages.map(({ id }: { id: string }) => ({ id, outcome: 'ack' }));
@@ -53,12 +53,15 @@ describe('a schedule over HTTP', () => {
     // The day before the last Sunday of March, whose last hour is missing in Nuuk.
     const cron = { cron: '30 23 24-30 3 +6', tz: 'America/Nuuk', queue: 'reports', body: null };
     const { next } = (await call('PUT', at('nuuk'), cron)).body;
-    const slots = next.map((slot: number) => new Date(slot));
-    expect(slots.map((slot: Date) => slot.getUTCFullYear() - slots[0].getUTCFullYear())).toEqual([0, 1, 2]);
-    for (const slot of slots) expect(slot.toISOString()).toMatch(/-03-(2[5-9]|3[01])T01:00:00\.000Z$/);
+    const occurrences = next.map((occurrence: number) => new Date(occurrence));
+    expect(
+      occurrences.map((occurrence: Date) => occurrence.getUTCFullYear() - occurrences[0].getUTCFullYear()),
+    ).toEqual([0, 1, 2]);
+    for (const occurrence of occurrences)
+      expect(occurrence.toISOString()).toMatch(/-03-(2[5-9]|3[01])T01:00:00\.000Z$/);
   });
 
-  test('is put, seen with its next slots, changed and removed', async () => {
+  test('is put, seen with its next occurrences, changed and removed', async () => {
     const cron = { cron: '  0 9  * * 1-5 ', tz: 'Europe/Berlin', queue: 'reports', body: null, priority: 2 };
     const put = await call('PUT', at('a'), cron);
     expect(put.status).toBe(200);
@@ -79,7 +82,7 @@ describe('a schedule over HTTP', () => {
     expect((await call('GET', at('a'))).body).toEqual(put.body);
     const changed = await call('PUT', at('a'), { ...HOURLY, catchUp: { all: 5 } });
     expect(changed.body).toMatchObject({ everyMs: 3_600_000, catchUp: { all: 5 } });
-    expect(changed.body.next.map((slot: number) => slot % 3_600_000)).toEqual([0, 0, 0]);
+    expect(changed.body.next.map((occurrence: number) => occurrence % 3_600_000)).toEqual([0, 0, 0]);
     const listed = await call('GET', '/v1/schedules');
     expect(listed.body.schedules).toContainEqual({ ...changed.body, message: undefined });
     expect((await call('DELETE', at('a'))).body).toEqual({ id: 'a', removed: true });
@@ -110,7 +113,7 @@ describe('a schedule over HTTP', () => {
     expect((await call('GET', at('bad'))).status).toBe(404);
   });
 
-  test('is run now, once for one key, and its next slot stays', async () => {
+  test('is run now, once for one key, and its next occurrence stays', async () => {
     const { next } = (await call('PUT', at('a'), HOURLY)).body;
     const headers = { 'idempotency-key': `run-${Math.random()}` };
     const runs = [];
@@ -155,7 +158,7 @@ describe('a schedule over HTTP', () => {
       await call('GET', at('a'), undefined, token),
       await call('PUT', at('a'), mine, token),
       await call('PUT', at('b'), HOURLY, token),
-      await call('PUT', at('b'), { ...mine, onDeath: { queue: 'reports', body: 1 } }, token),
+      await call('PUT', at('b'), { ...mine, onFailure: { queue: 'reports', body: 1 } }, token),
       await call('DELETE', at('a'), undefined, token),
       ...(await Promise.all(
         ['/run', '/pause', '/resume'].map((what) => call('POST', at('a', what), undefined, token)),
@@ -169,13 +172,13 @@ describe('a schedule over HTTP', () => {
   });
 });
 
-describe('slots', () => {
+describe('occurrences', () => {
   test('of every two seconds: two ticks at once fire them, as drains that sleep until each, once and none left out', async () => {
     const { next } = (await call('PUT', at('often'), { every: '2s', queue: 'reports', body: 1 })).body;
     await Promise.all([deployed().worker.tick(), deployed().worker.tick()]);
-    const slots = (await received()).map(({ headers }) => Number(headers['sluice-slot']));
-    expect(slots.length).toBeGreaterThanOrEqual(2);
-    expect(slots.toSorted()).toEqual(slots.map((_, i) => next[0] + i * 2_000));
+    const occurrences = (await received()).map(({ headers }) => Number(headers['sluice-occurrence']));
+    expect(occurrences.length).toBeGreaterThanOrEqual(2);
+    expect(occurrences.toSorted()).toEqual(occurrences.map((_, i) => next[0] + i * 2_000));
   });
 
   test('that a consumer elsewhere meets are fired by it: it gets its own, and a drain gets the others', async () => {

@@ -10,8 +10,8 @@ import { deploy, eventually } from '../support/worker.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const TOKENS = JSON.stringify([
-  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'operate'] },
-  { name: 'reporter', sha256: sha256('reporter'), scopes: ['operate'], queues: ['reports'] },
+  { name: 'all', sha256: sha256('all'), scopes: ['enqueue', 'receive', 'admin'] },
+  { name: 'reporter', sha256: sha256('reporter'), scopes: ['admin'], queues: ['reports'] },
 ]);
 const deployed = deploy({
   env: {
@@ -69,7 +69,7 @@ beforeAll(async () => {
 describe('after a known load', () => {
   test('the stats of each queue, and of all, are what happened', async () => {
     const none = { p50: null, p95: null, p99: null };
-    const outcomes = { acked: 2, retried: 1, dead: 1, released: 0, lapsed: 0, discarded: 0 };
+    const outcomes = { acked: 2, retried: 1, dead: 1, released: 0, leaseExpired: 0, discarded: 0 };
     const { total, points, now, stepMs } = await stats('?queue=reports');
     expect(total).toEqual({ ...outcomes, waitMs: none, runMs: none });
     expect([points.length, stepMs, points.at(-1)?.at]).toEqual([60, 60_000, now - (now % 60_000)]);
@@ -98,7 +98,16 @@ describe('after a known load', () => {
     const none = { p50: null, p95: null, p99: null };
     for (const { recent } of queues)
       expect(recent).toMatchObject({ acked: expect.any(Number) as number, waitMs: expect.any(Object) as object });
-    const idle = { acked: 0, retried: 0, dead: 0, released: 0, lapsed: 0, discarded: 0, waitMs: none, runMs: none };
+    const idle = {
+      acked: 0,
+      retried: 0,
+      dead: 0,
+      released: 0,
+      leaseExpired: 0,
+      discarded: 0,
+      waitMs: none,
+      runMs: none,
+    };
     expect(queues.find(({ queue }) => queue === 'monitor.alert')?.recent).toEqual(idle);
   });
 
@@ -108,8 +117,8 @@ describe('after a known load', () => {
     expect(names.filter((name) => name.includes('queue=') && !name.includes('queue="reports"'))).toEqual([]);
   });
 
-  test('the metrics are the numbers of the stats and of the store, also after they were folded', async () => {
-    for (const _ of ['unfolded or not', 'after a tick']) {
+  test('the metrics are the numbers of the stats and of the store, also after they were rolled up', async () => {
+    for (const _ of ['rolled up or not', 'after a tick']) {
       const samples = parse((await scrape()).text);
       const queue = await call<Record<string, number>>('GET', '/v1/queues/reports');
       const { total } = await stats('?queue=reports');
@@ -120,7 +129,7 @@ describe('after a known load', () => {
         queue.leased,
         queue.dead,
       ]);
-      for (const outcome of ['acked', 'retried', 'dead', 'released', 'lapsed', 'discarded'] as const)
+      for (const outcome of ['acked', 'retried', 'dead', 'released', 'leaseExpired', 'discarded'] as const)
         expect(samples.get(`sluice_deliveries_total{queue="reports",outcome="${outcome}"}`)).toBe(total[outcome]);
       expect(samples.get('sluice_deliveries_total{queue="github.review",outcome="acked"}')).toBe(WORKED);
       await deployed().worker.tick();

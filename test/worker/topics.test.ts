@@ -11,7 +11,7 @@ const ROOT = 'all-of-it';
 const narrow = (name: string, queues: string[]) => ({
   name,
   sha256: sha256(name),
-  scopes: ['enqueue', 'operate'],
+  scopes: ['enqueue', 'admin'],
   queues,
 });
 const deployed = deploy({

@@ -1,4 +1,4 @@
-/** One bench: enqueues all, then receives them from a pulled queue, or watches the Worker drain a drained one. */
+/** One bench: enqueues all, then receives them from a pull queue, or watches the Worker drain a push queue. */
 import { type QueueReport, readyOf } from '../answers.ts';
 import { path } from '../api.ts';
 import type { Connection } from '../connection.ts';
@@ -30,7 +30,7 @@ export async function measure(connection: Connection, plan: Plan): Promise<Figur
   const startedAt = performance.now();
   const deadline = startedAt + plan.timeoutMs;
   const sent = await enqueueAll(connection, plan);
-  const waits = plan.kind === 'pulled' ? await receiveAll(connection, plan, sent, deadline) : undefined;
+  const waits = plan.kind === 'pull' ? await receiveAll(connection, plan, sent, deadline) : undefined;
   if (!waits) await watch(connection, plan, deadline);
   const ms = Math.round(performance.now() - startedAt);
   const { queue, count } = plan;

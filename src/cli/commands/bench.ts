@@ -45,7 +45,7 @@ export function addBench(program: Command): void {
     });
 }
 
-/** What others put there would be measured too, and on a pulled queue taken from them. */
+/** What others put there would be measured too, and on a pull queue taken from them. */
 async function emptyQueue({ api }: Connection, queue: string): Promise<QueueReport> {
   const report = await api.get<QueueReport>(path`/v1/queues/${queue}`);
   if (report.paused) throw new Failure(`${queue} is paused`);

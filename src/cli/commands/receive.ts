@@ -1,4 +1,4 @@
-/** `sluice receive`: messages of pulled queues, printed, and given back or acked. */
+/** `sluice receive`: messages of pull queues, printed, and given back or acked. */
 import type { Command } from 'commander';
 import type { ReceivedMessage, Settlement } from '../../client/index.ts';
 import { type Connection, connect } from '../connection.ts';
@@ -19,7 +19,7 @@ interface Flags {
 export function addReceive(program: Command): void {
   const command = program
     .command('receive')
-    .description('take messages of pulled queues, print them, and give them back or ack them')
+    .description('take messages of pull queues, print them, and give them back or ack them')
     .argument('<queues...>', 'their names; the first comes first')
     .option('--ack', 'they are done once they are printed; without it they are given back untouched')
     .option('--follow', 'stay and go on receiving, until it is stopped; takes --ack')

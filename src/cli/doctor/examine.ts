@@ -56,23 +56,23 @@ export async function* examine(site: Site, audited: Audited): AsyncGenerator<Fin
 }
 
 async function* examineWithToken(site: Site, health: Seen, audited: Audited): AsyncGenerator<Finding> {
-  const operate = await site.see('GET', '/v1/queues');
+  const admin = await site.see('GET', '/v1/queues');
   yield judgeScopes({
     enqueue: await site.see('POST', '/v1/messages', { body: { messages: [] } }),
     receive: await site.see('POST', '/v1/receive', { body: { queues: [] } }),
-    operate,
+    admin,
   });
-  const seen = operate.status === 200 ? await site.see('GET', '/v1/stats?range=1h') : undefined;
+  const seen = admin.status === 200 ? await site.see('GET', '/v1/stats?range=1h') : undefined;
   const stats = seen?.status === 200 ? (seen as Seen & { body: Stats }) : undefined;
   yield clock(health, stats);
-  if (operate.status !== 200) {
-    const why = operate.code === 'forbidden' ? 'the token lacks the scope operate' : `it answered ${operate.status}`;
+  if (admin.status !== 200) {
+    const why = admin.code === 'forbidden' ? 'the token lacks the scope admin' : `it answered ${admin.status}`;
     yield finding('queues', 'skip', why);
     return;
   }
   const lag = stats ? stats.body.now - stats.receivedAt : 0;
   const now = Date.now() + lag;
-  const queues = await allQueues(site, operate.body as QueuePage);
+  const queues = await allQueues(site, admin.body as QueuePage);
   yield judgeCron(await signsOf(site, queues, stats?.body), now);
   yield* judgeQueues(queues, now);
   const sources = await site.see('GET', '/v1/sources');
@@ -143,7 +143,7 @@ async function signsOf(site: Site, queues: QueueReport[], stats: Stats | undefin
     due.push(...((body as { messages: MessageReport[] } | undefined)?.messages ?? []).flatMap(({ at }) => at ?? []));
   }
   return {
-    hasFigures: stats !== undefined,
+    hasStats: stats !== undefined,
     lastSweepAt,
     uncountedAt,
     overdueAt: due.length > 0 ? Math.min(...due) : undefined,

@@ -27,7 +27,7 @@ export function judgeClock(serverAt: number, localAt: number, doubtMs: number): 
 /** What tells whether cron runs. Instants are epoch ms by the server's clock. */
 export interface Signs {
   /** Whether it keeps figures: without them nothing is known of its sweeps. */
-  hasFigures: boolean;
+  hasStats: boolean;
   /** When a sweep last ran; one that found nothing to do is noted every ten minutes only. */
   lastSweepAt?: number | undefined;
   /** Since when something is to be counted that no sweep has counted. */
@@ -36,13 +36,13 @@ export interface Signs {
   overdueAt?: number | undefined;
 }
 
-export function judgeCron({ hasFigures, lastSweepAt, uncountedAt, overdueAt }: Signs, now: number): Finding {
+export function judgeCron({ hasStats, lastSweepAt, uncountedAt, overdueAt }: Signs, now: number): Finding {
   const waitsMs = now - Math.min(uncountedAt ?? now, overdueAt ?? now);
   if (waitsMs > SWEEP_WARN_MS) {
     const status = waitsMs > SWEEP_FAIL_MS ? 'fail' : 'warn';
     return finding('cron', status, `what a sweep has to do has waited ${lengthOf(waitsMs)}`, TRIGGER);
   }
-  if (!hasFigures) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
+  if (!hasStats) return finding('cron', 'skip', 'nothing tells when it ran; nothing is overdue');
   if (lastSweepAt === undefined) {
     const found = 'no sweep has run yet; the first comes with the first full minute of a deployment';
     return finding('cron', 'warn', found, `look again in two minutes; if it stands then: ${TRIGGER}`);
@@ -109,7 +109,7 @@ function judgeBacklog(
   const age = now - oldestReadyAt;
   if (paused || kind === 'unknown' || age < BACKLOG_WARN_MS) return [];
   const todo =
-    kind === 'pulled'
+    kind === 'pull'
       ? 'are its consumers running, and enough of them?'
       : 'does cron run, and is SLUICE_DRAIN_REQUESTS that of your plan?';
   return [

@@ -5,7 +5,7 @@ import { count, relative, sum } from '../format.ts';
 import { useLive } from '../live.ts';
 import type { DestinationPage, QueueReport, Source, Stats } from '../types.ts';
 
-/** Asked for less often than figures. */
+/** Asked for less often than counters. */
 const EVERY_MS = 15_000;
 
 interface Seen {

@@ -35,7 +35,7 @@ export function Overview({ range }: { range: Range }) {
       </div>
       <Attention queues={queues.data} stats={stats.data} />
       <Loaded of={queues} show={(all) => <Depth queues={all} />} />
-      <Loaded of={stats} part="statistics" show={(figures) => <Totals stats={figures} />} />
+      <Loaded of={stats} part="statistics" show={(counters) => <Totals stats={counters} />} />
       <div class="plots">
         {stats.data ? <Plots stats={stats.data} /> : null}
         <DepthPlot queues={queues} />

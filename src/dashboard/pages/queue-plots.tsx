@@ -13,7 +13,7 @@ const HEIGHT = 120;
 export function QueuePlots({ report: { queue, kind }, range }: { report: QueueReport; range: Range }) {
   const query = new URLSearchParams({ queue, range });
   const live = useLive(`stats ${query}`, (signal) => get<Stats>(`/v1/stats?${query}`, signal), EVERY_MS);
-  const never = kind === 'pulled' ? 'Consumers elsewhere report outcomes only.' : undefined;
+  const never = kind === 'pull' ? 'Consumers elsewhere report outcomes only.' : undefined;
   return (
     <Loaded
       of={live}
@@ -21,7 +21,12 @@ export function QueuePlots({ report: { queue, kind }, range }: { report: QueueRe
       show={(stats) => (
         <section class="plots small" aria-label="Throughput and times">
           <StatsPlot title="Acked a minute" stats={stats} of={ratesOf('acked')} height={HEIGHT} />
-          <StatsPlot title="Failed a minute" stats={stats} of={ratesOf('retried', 'dead', 'lapsed')} height={HEIGHT} />
+          <StatsPlot
+            title="Failed a minute"
+            stats={stats}
+            of={ratesOf('retried', 'dead', 'leaseExpired')}
+            height={HEIGHT}
+          />
           <StatsPlot title="Wait" stats={stats} of={timesOf('waitMs', 'p50', 'p95')} never={never} height={HEIGHT} />
           <StatsPlot title="Run" stats={stats} of={timesOf('runMs', 'p50', 'p95')} never={never} height={HEIGHT} />
         </section>

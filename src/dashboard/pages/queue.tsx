@@ -129,8 +129,8 @@ function Policy({ report, onChanged }: { report: QueueReport; onChanged(): void 
 }
 
 const KINDS: Record<QueueReport['kind'], string> = {
-  drained: 'push: delivered by the Worker',
-  pulled: 'pull: received by consumers',
+  push: 'push: delivered by the Worker',
+  pull: 'pull: received by consumers',
   unknown: 'not in the code of this deployment: nobody gets what it holds',
 };
 

@@ -54,7 +54,7 @@ export function Queues() {
   );
 }
 
-const KINDS = { drained: 'push', pulled: 'pull' };
+const KINDS = { push: 'push', pull: 'pull' };
 
 const RECENT_MINUTES = 10;
 const RECENT = `In the last ${RECENT_MINUTES} minutes that are over`;

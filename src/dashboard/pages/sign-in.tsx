@@ -24,7 +24,7 @@ export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
         <h1>
           <img src="/dashboard.svg" alt="" width="30" height="30" /> Sluice
         </h1>
-        <label htmlFor="token">Token with the scope “operate”</label>
+        <label htmlFor="token">Token with the scope “admin”</label>
         <input
           id="token"
           type="password"
@@ -51,7 +51,7 @@ export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
 
 function faultOf({ code, message }: ApiError): string {
   if (code === 'unauthorized') return 'This deployment does not know that token.';
-  if (code === 'forbidden') return 'That token may not operate: it lacks the scope “operate”.';
+  if (code === 'forbidden') return 'That token may not administer: it lacks the scope “admin”.';
   if (code === 'invalid_message') return 'That is no token.';
   return message;
 }

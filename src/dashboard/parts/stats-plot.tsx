@@ -2,24 +2,24 @@
 import { duration } from '../format.ts';
 import { COUNTS, DURATIONS, type Measure } from '../measures.ts';
 import { finishedOf } from '../steps.ts';
-import type { Figures, Percentiles, Stats } from '../types.ts';
+import type { Counters, Percentiles, Stats } from '../types.ts';
 import { Plot } from './plot.tsx';
 
 interface Drawn {
   measure: Measure;
-  lines: { label: string; tone: string; pick(figures: Figures, stepMs: number): number | null }[];
+  lines: { label: string; tone: string; pick(counters: Counters, stepMs: number): number | null }[];
 }
 
-type Outcome = 'acked' | 'retried' | 'dead' | 'lapsed';
-const OUTCOME_TONES: Record<Outcome, string> = { acked: 'calm', retried: 'warm', dead: 'hot', lapsed: 'leased' };
+type Outcome = 'acked' | 'retried' | 'dead' | 'leaseExpired';
+const OUTCOME_TONES: Record<Outcome, string> = { acked: 'calm', retried: 'warm', dead: 'hot', leaseExpired: 'leased' };
 
 /** How many a minute ended so. */
 export const ratesOf = (...outcomes: Outcome[]): Drawn => ({
   measure: COUNTS,
   lines: outcomes.map((outcome) => ({
-    label: outcome,
+    label: outcome === 'leaseExpired' ? 'lease expired' : outcome,
     tone: OUTCOME_TONES[outcome],
-    pick: (figures, stepMs) => (figures[outcome] * 60_000) / stepMs,
+    pick: (counters, stepMs) => (counters[outcome] * 60_000) / stepMs,
   })),
 });
 
@@ -28,7 +28,7 @@ const RANK_TONES: Record<Rank, string> = { p50: 'calm', p95: 'warm', p99: 'hot' 
 
 export const timesOf = (what: 'waitMs' | 'runMs', ...ranks: Rank[]): Drawn => ({
   measure: DURATIONS,
-  lines: ranks.map((rank) => ({ label: rank, tone: RANK_TONES[rank], pick: (figures) => figures[what][rank] })),
+  lines: ranks.map((rank) => ({ label: rank, tone: RANK_TONES[rank], pick: (counters) => counters[what][rank] })),
 });
 
 interface StatsPlotProps {

@@ -7,10 +7,10 @@ export type Schema = z.core.$ZodType;
 
 export const TAGS = {
   enqueue: 'Put messages in.',
-  consume: 'Receive and settle from elsewhere: for pulled queues, which have no handler in the Worker.',
+  consume: 'Receive and settle from elsewhere: for pull queues, which have no handler in the Worker.',
   rings: 'Circular lists: many clients rotate one, and each gets other items.',
   webhooks: 'Events of other services. Each source proves who it is in its own way; there is no token.',
-  operate: 'Look at queues and messages, and intervene. Every call is bounded, whatever the backlog.',
+  admin: 'Look at queues and messages, and intervene. Every call is bounded, whatever the backlog.',
   topics: 'One publication, a message for each subscription that matches it.',
   schedules: 'Messages that come again and again, at the times of a cron expression or every so often.',
   service: 'Health, and this description.',

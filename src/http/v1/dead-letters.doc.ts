@@ -35,21 +35,21 @@ export const answers = { Cause, Causes, RedrivenMessage, Redriven };
 
 export const operations = {
   listCauses: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Why the newest thousand dead letters died',
     description: 'Texts that differ in numbers and ids only are one cause.',
     answers: [{ status: 200, description: 'The causes, the most frequent first.', schema: Causes }],
     problems: ['unknown_queue'],
   },
   redriveDead: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Bring dead letters back: these, or so many of the oldest',
     body: { name: 'Redrive', example: { ids: ['0NvMLqXb8wTkZ3cRy5Ua'] } },
     answers: [{ status: 200, description: 'What became of each.', schema: Redriven }],
     problems: [...OF_BODIES, 'unknown_queue'],
   },
   purgeDead: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Remove the dead letters of a queue',
     description: '`more`: it has used what one invocation may; call again.',
     answers: [{ status: 200, description: 'How many went.', schema: Purged }],

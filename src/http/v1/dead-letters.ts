@@ -19,7 +19,7 @@ const Redrive = z.union([
 
 export const listCauses = route(
   'GET /v1/queues/:queue/dead/causes',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'Causes'>> => {
     const name = c.req.param('queue');
     permit(c.var.token, name);
@@ -30,17 +30,17 @@ export const listCauses = route(
 
 export const redriveDead = route(
   'POST /v1/queues/:queue/dead/redrive',
-  { scope: 'operate', body: Redrive },
+  { scope: 'admin', body: Redrive },
   async (c, { body }): Promise<Wire<'Redriven'>> => {
     const queue = await namedQueue(c);
-    return { messages: await outliving(c, c.var.engine.operator.redrive(queue, await body())) };
+    return { messages: await outliving(c, c.var.engine.admin.redrive(queue, await body())) };
   },
 );
 
 export const purgeDead = route(
   'DELETE /v1/queues/:queue/dead',
-  { scope: 'operate' },
-  async (c): Promise<Wire<'Purged'>> => outliving(c, c.var.engine.operator.purge(await namedQueue(c), ['dead'])),
+  { scope: 'admin' },
+  async (c): Promise<Wire<'Purged'>> => outliving(c, c.var.engine.admin.purge(await namedQueue(c), ['dead'])),
 );
 
 export const deadLetters = [listCauses, redriveDead, purgeDead];

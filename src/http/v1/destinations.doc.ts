@@ -24,7 +24,7 @@ export const answers = { DestinationReport, DestinationReports };
 
 export const operations = {
   listDestinations: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Destinations that failed last, page by page',
     query: { cursor: 'Where the last page ended.' },
     answers: [

@@ -10,10 +10,10 @@ const DestinationsPage = z.strictObject({ cursor: cursorOf(/^\d{1,20}$/, '0') })
 
 export const listDestinations = route(
   'GET /v1/destinations',
-  { scope: 'operate', query: DestinationsPage },
+  { scope: 'admin', query: DestinationsPage },
   async (c, { query }): Promise<Wire<'DestinationReports'>> => {
     const { token, engine } = c.var;
-    const { destinations, cursor } = await engine.operator.destinations(query().cursor);
+    const { destinations, cursor } = await engine.admin.destinations(query().cursor);
     const permitted = destinations.filter(({ queue }) => isPermitted(token, queue));
     return { destinations: permitted, ...(cursor === undefined ? {} : { cursor }) };
   },

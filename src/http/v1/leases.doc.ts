@@ -62,7 +62,7 @@ const LeasePage = z.object({
 describe(ReceivedMessage, {
   raw: 'Of a webhook: its exact body, which `body` is the parsed form of.',
   attempt:
-    '1 at the first delivery, and one more after each that failed or whose lease lapsed. A release gives the same again; a redrive, and what takes the place of a message that was tried, begin at 1.',
+    '1 at the first delivery, and one more after each that failed or whose lease expired. A release gives the same again; a redrive, and what takes the place of a message that was tried, begin at 1.',
   enqueuedAt: "Epoch ms, by the server's clock.",
 });
 describe(Received, {
@@ -107,7 +107,7 @@ const RECEIVED = {
 };
 const HALF_A_DAY_MS = 12 * 3_600_000;
 const TAKING = {
-  queues: 'Pulled queues, emptied in this order, each by priority.',
+  queues: 'Pull queues, emptied in this order, each by priority.',
   max: 'The most messages to take.',
 };
 
@@ -138,7 +138,7 @@ export const operations = {
         example: { lease: '0NvMLqXc2dFgH4jKm6Np~reports', ...RECEIVED },
       },
     ],
-    problems: [...OF_BODIES, 'invalid_idempotency_key', 'idempotency_key_reused', 'unknown_queue', 'not_pulled'],
+    problems: [...OF_BODIES, 'invalid_idempotency_key', 'idempotency_key_reused', 'unknown_queue', 'not_a_pull_queue'],
   },
   settle: {
     tag: 'consume',
@@ -164,7 +164,7 @@ export const operations = {
                 'Before it comes again. Default: a retry waits 2 s, doubling by attempt up to 10 minutes; a release does not wait.',
               form: duration(0, YEAR_MS),
             },
-            result: 'Kept with an ack, where the message has a retention; at most 64 KiB as JSON.',
+            result: 'Kept with an ack, where the message has a resultTtl; at most 64 KiB as JSON.',
             error: 'Why, for whoever looks at the message later.',
           },
         },
@@ -193,10 +193,10 @@ export const operations = {
         example: { settled: [{ id: '0NvMLqXb8wTkZ3cRy5Ua', status: 'acked' }], ...RECEIVED },
       },
     ],
-    problems: [...OF_BODIES, 'not_found', 'unknown_queue', 'not_pulled'],
+    problems: [...OF_BODIES, 'not_found', 'unknown_queue', 'not_a_pull_queue'],
   },
   listLeases: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'The leases that hold messages now, the next to expire first',
     query: { limit: 'The most leases of a page.', cursor: 'Where the last page ended.' },
     answers: [{ status: 200, description: 'A page.', schema: LeasePage }],

@@ -1,4 +1,4 @@
-/** Leases: consumers elsewhere receive messages of pulled queues and settle them, one round trip each; operators see who holds what. */
+/** Leases: consumers elsewhere receive messages of pull queues and settle them, one round trip each; operators see who holds what. */
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import { InvalidMessage } from '../../errors.ts';
@@ -40,7 +40,7 @@ const Settlement = z.strictObject({
   delay: z.optional(milliseconds(0, YEAR_MS)),
   /** Why, for whoever looks at the message later. */
   error: z.optional(z.string().check(z.maxLength(500))),
-  /** Kept with an ack, where the message has a retention. */
+  /** Kept with an ack, where the message has a resultTtl. */
   result: z.optional(
     z.unknown().check((context) => {
       const { text = '', fault } = toJson(context.value);
@@ -103,7 +103,7 @@ export const settle = /* @__PURE__ */ route(
 
 export const listLeases = /* @__PURE__ */ route(
   'GET /v1/leases',
-  { scope: 'operate', query: LeasesPage },
+  { scope: 'admin', query: LeasesPage },
   async (c, { query }): Promise<Wire<'LeasePage'>> => {
     permit(c.var.token, ANY_QUEUE); // a lease may hold messages of any queue
     const { limit, cursor } = query();
@@ -120,13 +120,13 @@ function checkWithin(queues: string[], wanted: string[]): void {
   throw new InvalidMessage([{ field: 'receive.queues', code: 'other_lease', message }]);
 }
 
-/** Names of pulled queues that the caller may touch, in the order given. */
+/** Names of pull queues that the caller may touch, in the order given. */
 function pulled(c: Context<SluiceEnv>, names: string[]): string[] {
   for (const name of names) {
     permit(c.var.token, name);
     const queue = c.var.engine.queues.get(name);
     if (!queue) throw unknown('unknown_queue', name);
-    if (queue.handler) throw new Problem('not_pulled', `The Worker's own handler drains ${name}`);
+    if (queue.handler) throw new Problem('not_a_pull_queue', `The Worker's own handler drains ${name}`);
   }
   return names;
 }

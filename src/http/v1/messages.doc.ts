@@ -87,7 +87,7 @@ describe(Failure, { stack: 'Of what a handler threw: its first frames, a line ea
 describe(MessageReport, {
   destination: 'The URL it is delivered to: its own, or that of its queue. In lists only its own.',
   method: 'How it is sent there. In lists only where it names one itself.',
-  state: '`done`: acked, and kept for its retention. `unseen`: ready or leased, in a lane too long to tell.',
+  state: '`done`: acked, and kept for its resultTtl. `unseen`: ready or leased, in a lane too long to tell.',
   body: 'There where it can be read.',
   at: 'Due, end of its lease, dead since, or done at: epoch ms.',
   result: 'What its handler returned, or its consumer gave with the ack.',
@@ -152,20 +152,20 @@ export const operations = {
     problems: [...OF_BODIES, 'invalid_idempotency_key', 'idempotency_key_reused'],
   },
   listMessages: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Messages of a queue, page by page',
     query: { state: 'Which messages.', limit: 'The most messages of a page.', cursor: 'Where the last page ended.' },
     answers: [{ status: 200, description: 'A page.', schema: MessagePage }],
     problems: ['unknown_queue', 'invalid_message'],
   },
   getMessage: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'A message, where it is and what failed',
     answers: [{ status: 200, description: 'The message.', schema: MessageReport }],
     problems: ['unknown_message'],
   },
   cancelMessage: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Cancel a message',
     answers: [{ status: 200, description: 'It is cancelled.', schema: Cancelled }],
     problems: ['unknown_message'],

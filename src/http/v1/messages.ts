@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import { queuesNamed, type Receipt } from '../../broker/producer.ts';
-import type { Draft } from '../../broker/validate.ts';
+import type { MessageInput } from '../../broker/validate.ts';
 import { InvalidMessage, type Issue } from '../../errors.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { ANY_QUEUE, permit } from '../auth.ts';
@@ -61,8 +61,8 @@ export const enqueueBatch = /* @__PURE__ */ route(
   { scope: 'enqueue', body: true },
   async (c, { object }): Promise<Wire<'Receipts'>> => {
     const { messages, ...rest } = await object();
-    const drafts = readBatch(c, messages, Object.keys(rest));
-    const receipts = await accept(c, drafts);
+    const inputs = readBatch(c, messages, Object.keys(rest));
+    const receipts = await accept(c, inputs);
     c.status(202);
     return { messages: receipts };
   },
@@ -70,18 +70,18 @@ export const enqueueBatch = /* @__PURE__ */ route(
 
 export const listMessages = /* @__PURE__ */ route(
   'GET /v1/queues/:queue/messages',
-  { scope: 'operate', query: MessagesPage },
+  { scope: 'admin', query: MessagesPage },
   async (c, { query }): Promise<Wire<'MessagePage'>> => {
     const { state, limit, cursor } = query();
-    return c.var.engine.operator.messages(await namedQueue(c), state, limit, cursor);
+    return c.var.engine.admin.messages(await namedQueue(c), state, limit, cursor);
   },
 );
 
 export const getMessage = /* @__PURE__ */ route(
   'GET /v1/messages/:id',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'MessageReport'>> => {
-    const message = await c.var.engine.operator.message(knownId(c));
+    const message = await c.var.engine.admin.message(knownId(c));
     if (message.state === 'gone') throw unknown('unknown_message', message.id);
     permit(c.var.token, message.queue ?? ANY_QUEUE);
     const { url: destination, method } = c.var.engine.queues.get(message.queue ?? '')?.destination ?? {};
@@ -91,14 +91,14 @@ export const getMessage = /* @__PURE__ */ route(
 
 export const cancelMessage = /* @__PURE__ */ route(
   'DELETE /v1/messages/:id',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'Cancelled'>> => {
-    const { operator } = c.var.engine;
+    const { admin } = c.var.engine;
     const id = knownId(c);
-    const message = await operator.message(id);
+    const message = await admin.message(id);
     if (message.state === 'gone') throw unknown('unknown_message', id);
     permit(c.var.token, message.queue ?? ANY_QUEUE);
-    const was = await operator.cancel(id);
+    const was = await admin.cancel(id);
     if (was === 'gone') throw unknown('unknown_message', id);
     return { id, was };
   },
@@ -106,10 +106,10 @@ export const cancelMessage = /* @__PURE__ */ route(
 
 export const messages = [enqueue, enqueueBatch, listMessages, getMessage, cancelMessage];
 
-async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]> {
+async function accept(c: Context<SluiceEnv>, inputs: MessageInput[]): Promise<Receipt[]> {
   const { engine, token } = c.var;
-  for (const queue of drafts.flatMap(({ options }) => queuesNamed(options))) permit(token, queue);
-  const storing = engine.enqueue(drafts, await requestName(c), {
+  for (const queue of inputs.flatMap(({ options }) => queuesNamed(options))) permit(token, queue);
+  const storing = engine.enqueue(inputs, await requestName(c), {
     traceparent: c.req.header('traceparent'),
   });
   const { receipts, repeated } = await outliving(c, storing);
@@ -117,7 +117,7 @@ async function accept(c: Context<SluiceEnv>, drafts: Draft[]): Promise<Receipt[]
   return receipts;
 }
 
-function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string[]): Draft[] {
+function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string[]): MessageInput[] {
   const issues: Issue[] = otherFields.map((field) => ({
     field,
     code: 'unknown_field',

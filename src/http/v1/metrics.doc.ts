@@ -5,7 +5,7 @@ export const answers = {};
 
 export const operations = {
   getMetrics: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Metrics for Prometheus',
     description: 'Of the queues that the token is for.',
     answers: [{ status: 200, description: 'The text format, version 0.0.4.', type: 'text/plain' }],

@@ -6,13 +6,13 @@ import { route } from '../route.ts';
 /** Messages whose queue nobody knows. */
 const NO_QUEUE = '-';
 
-export const getMetrics = route('GET /metrics', { scope: 'operate' }, async (c) => {
+export const getMetrics = route('GET /metrics', { scope: 'admin' }, async (c) => {
   const { engine, token } = c.var;
   const permitted = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name));
   const sees = isPermitted(token, ANY_QUEUE); // sources, and messages whose queue nobody knows, are nobody's
   const unknown = (await engine.inspector.unknown()).filter(({ queue }) => isPermitted(token, queue));
   const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
-  const [known, { figures: totals, ...rest }, breakers, sources] = await Promise.all([
+  const [known, { counters: totals, ...rest }, breakers, sources] = await Promise.all([
     engine.inspector.queues(permitted),
     engine.stats.totals(sees ? [...names, NO_QUEUE] : names),
     engine.inspector.breakers(permitted),

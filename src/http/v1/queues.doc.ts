@@ -7,7 +7,7 @@ import { answers as ofStats } from './stats.doc.ts';
 
 export const params = { queue: 'A queue of this deployment.' };
 
-const { StatsFigures } = ofStats;
+const { StatsCounters } = ofStats;
 
 const limitsInForce = {
   concurrency: z.optional(count),
@@ -16,7 +16,7 @@ const limitsInForce = {
 const LimitsInForce = z.object({ ...limitsInForce, group: z.optional(z.object(limitsInForce)) });
 const QueueReport = z.object({
   queue: z.string(),
-  kind: z.enum(['drained', 'pulled', 'unknown']),
+  kind: z.enum(['push', 'pull', 'unknown']),
   priority: z.optional(priority),
   attempts: z.optional(count),
   timeoutMs: z.optional(count),
@@ -32,7 +32,7 @@ const QueueReport = z.object({
   paused: z.boolean(),
   complete: z.boolean(),
   oldestComplete: z.boolean(),
-  recent: z.optional(StatsFigures),
+  recent: z.optional(StatsCounters),
 });
 const QueueReports = z.object({ queues: z.array(QueueReport), cursor: z.optional(z.string()) });
 const Overridden = z.object({
@@ -61,7 +61,7 @@ export const answers = { QueueReport, QueueReports, Overridden, Purged };
 
 export const operations = {
   listQueues: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'The queues the token is for, page by page',
     query: {
       limit: 'The most queues of a page.',
@@ -73,14 +73,14 @@ export const operations = {
     problems: ['invalid_message'],
   },
   getQueue: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'A queue and its counts',
     description: 'Also one that left the code, as long as storage has something of it; so do all calls of operators.',
     answers: [{ status: 200, description: 'The queue.', schema: QueueReport }],
     problems: ['unknown_queue'],
   },
   overrideQueue: {
-    tag: 'operate',
+    tag: 'admin',
     summary: "Override a queue's policy",
     body: {
       fields: {
@@ -95,19 +95,19 @@ export const operations = {
     problems: [...OF_BODIES, 'unknown_queue'],
   },
   pauseQueue: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Give out no more messages of a queue',
     answers: [{ status: 200, description: 'It is paused.', schema: Overridden }],
     problems: ['unknown_queue'],
   },
   resumeQueue: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Give out messages of a queue again',
     answers: [{ status: 200, description: 'It is not paused.', schema: Overridden }],
     problems: ['unknown_queue'],
   },
   purgeQueue: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Remove what waits in a queue',
     description:
       'Leased messages stay with their consumers. `more`: it has used what one invocation may; call again with the `cursor`.',

@@ -54,7 +54,7 @@ const Purge = z.strictObject({
 
 export const listQueues = route(
   'GET /v1/queues',
-  { scope: 'operate', query: QueuesPage },
+  { scope: 'admin', query: QueuesPage },
   async (c, { query }): Promise<Wire<'QueueReports'>> => {
     const { engine, token } = c.var;
     const { limit, cursor, search, recent } = query();
@@ -77,13 +77,13 @@ export const listQueues = route(
 
 export const getQueue = route(
   'GET /v1/queues/:queue',
-  { scope: 'operate' },
-  async (c): Promise<Wire<'QueueReport'>> => c.var.engine.operator.queue(await namedQueue(c)),
+  { scope: 'admin' },
+  async (c): Promise<Wire<'QueueReport'>> => c.var.engine.admin.queue(await namedQueue(c)),
 );
 
 export const overrideQueue = route(
   'PATCH /v1/queues/:queue',
-  { scope: 'operate', body: Override },
+  { scope: 'admin', body: Override },
   async (c, { body }): Promise<Wire<'Overridden'>> => {
     permit(c.var.token, c.req.param('queue'));
     return override(c, await body());
@@ -92,23 +92,23 @@ export const overrideQueue = route(
 
 export const pauseQueue = route(
   'POST /v1/queues/:queue/pause',
-  { scope: 'operate' },
+  { scope: 'admin' },
   (c): Promise<Wire<'Overridden'>> => override(c, { paused: true }),
 );
 
 export const resumeQueue = route(
   'POST /v1/queues/:queue/resume',
-  { scope: 'operate' },
+  { scope: 'admin' },
   (c): Promise<Wire<'Overridden'>> => override(c, { paused: false }),
 );
 
 export const purgeQueue = route(
   'POST /v1/queues/:queue/purge',
-  { scope: 'operate', body: Purge },
+  { scope: 'admin', body: Purge },
   async (c, { body }): Promise<Wire<'Purged'>> => {
     const queue = await namedQueue(c);
     const { states, cursor } = await body();
-    return outliving(c, c.var.engine.operator.purge(queue, states, cursor));
+    return outliving(c, c.var.engine.admin.purge(queue, states, cursor));
   },
 );
 
@@ -128,6 +128,6 @@ function pageOf(queues: AnyQueue[], cursor: string, limit: number): AnyQueue[] {
 
 async function override(c: Context<SluiceEnv>, overrides: z.output<typeof Override>): Promise<Wire<'Overridden'>> {
   const queue = await namedQueue(c);
-  await outliving(c, c.var.engine.operator.override(queue, overrides)); // it may take two steps
+  await outliving(c, c.var.engine.admin.override(queue, overrides)); // it may take two steps
   return { queue: queue.name, ...overrides };
 }

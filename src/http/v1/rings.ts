@@ -31,7 +31,7 @@ const RingsPage = z.strictObject({
 
 export const listRings = route(
   'GET /v1/rings',
-  { scope: 'operate', query: RingsPage },
+  { scope: 'admin', query: RingsPage },
   async (c, { query }): Promise<Wire<'RingList'>> => {
     const { limit, cursor } = query();
     const page = await c.var.engine.rings.list(limit, cursor);
@@ -41,7 +41,7 @@ export const listRings = route(
 
 export const getRing = route(
   'GET /v1/rings/:ring',
-  { scope: 'operate', query: ItemsPage },
+  { scope: 'admin', query: ItemsPage },
   async (c, { query }): Promise<Wire<'RingItems'>> => {
     const ring = named(c);
     const { limit, cursor } = query();
@@ -53,7 +53,7 @@ export const getRing = route(
 
 export const addToRing = route(
   'PUT /v1/rings/:ring/items',
-  { scope: 'operate', body: Items },
+  { scope: 'admin', body: Items },
   async (c, { body }): Promise<Wire<'RingAdded'>> => {
     const ring = named(c);
     const { items } = await body();
@@ -65,7 +65,7 @@ export const addToRing = route(
 
 export const removeFromRing = route(
   'DELETE /v1/rings/:ring/items',
-  { scope: 'operate', body: Items },
+  { scope: 'admin', body: Items },
   async (c, { body }): Promise<Wire<'RingRemoved'>> => {
     const ring = named(c);
     const { items } = await body();
@@ -83,14 +83,10 @@ export const rotateRing = route(
   },
 );
 
-export const dropRing = route(
-  'DELETE /v1/rings/:ring',
-  { scope: 'operate' },
-  async (c): Promise<Wire<'RingRemoved'>> => {
-    const ring = named(c);
-    return { ring, removed: await c.var.engine.rings.drop(ring), length: 0 };
-  },
-);
+export const dropRing = route('DELETE /v1/rings/:ring', { scope: 'admin' }, async (c): Promise<Wire<'RingRemoved'>> => {
+  const ring = named(c);
+  return { ring, removed: await c.var.engine.rings.drop(ring), length: 0 };
+});
 
 export const rings = [listRings, getRing, addToRing, removeFromRing, rotateRing, dropRing];
 

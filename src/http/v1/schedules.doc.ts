@@ -33,9 +33,9 @@ const Removed = z.object({ id: z.string(), removed: z.literal(true) });
 describe(ScheduleReport, {
   origin: '`code`: it stands in the code of the deployment.',
   everyMs: 'Of an interval; otherwise there is `cron`.',
-  next: 'The next slots, epoch ms; none while paused.',
-  lastAt: 'The last slot fired, epoch ms.',
-  lastError: 'What was wrong with the last slot: fields and codes.',
+  next: 'The next occurrences, epoch ms; none while paused.',
+  lastAt: 'The last occurrence fired, epoch ms.',
+  lastError: 'What was wrong with the last occurrence: fields and codes.',
   message: 'Body and options; not in the list.',
 });
 describe(SchedulePage, { cursor: 'There is more: ask again with it.' });
@@ -58,7 +58,7 @@ const reported = (description: string) => [
 ];
 
 const UNKNOWN: ProblemCode[] = ['unknown_schedule'];
-const { notBefore: _, ...OF_SLOTS } = OPTIONS;
+const { notBefore: _, ...OF_OCCURRENCES } = OPTIONS;
 
 export const operations = {
   listSchedules: {
@@ -71,7 +71,7 @@ export const operations = {
   },
   getSchedule: {
     tag: 'schedules',
-    summary: 'A schedule and its next slots',
+    summary: 'A schedule and its next occurrences',
     answers: reported('The schedule.'),
     problems: UNKNOWN,
   },
@@ -79,21 +79,21 @@ export const operations = {
     tag: 'schedules',
     summary: 'Make a schedule, or change it',
     description:
-      'Repeated it changes nothing. The next slot is kept where the timing stays; a slot that has come and is not fired yet is fired still.',
+      'Repeated it changes nothing. The next occurrence is kept where the timing stays; an occurrence that has come and is not fired yet is fired still.',
     body: {
       name: 'ScheduleRequest',
       fields: {
-        ...OF_SLOTS,
+        ...OF_OCCURRENCES,
         cron: 'Minute, hour, day of month, month, day of week: five fields, in which 0 and 7 are Sunday.',
         tz: 'The time zone of `cron`. Default: UTC.',
         every: {
-          means: 'Instead of `cron`: slots at whole multiples of it since the epoch.',
+          means: 'Instead of `cron`: occurrences at whole multiples of it since the epoch.',
           form: duration(1_000, YEAR_MS),
         },
         queue: 'The queue its messages go to.',
         body: `${BODY} At most 64 KiB with all else.`,
         catchUp:
-          'What becomes of slots that are more than 2 minutes late: nothing, one message for all of them, or one for each of the newest so many.',
+          'What becomes of occurrences that are more than 2 minutes late: nothing, one message for all of them, or one for each of the newest so many.',
       },
       example: { cron: '0 2 * * *', tz: 'Europe/Berlin', queue: 'reports', body: { report: 'daily' } },
     },
@@ -110,7 +110,7 @@ export const operations = {
   runSchedule: {
     tag: 'schedules',
     summary: 'Enqueue its message now',
-    description: 'Its next slot stays, and a paused one can be run.',
+    description: 'Its next occurrence stays, and a paused one can be run.',
     repeatable: true,
     answers: [
       { status: 202, description: 'It is stored.', schema: Receipt, headers: ['Idempotent-Replayed'] },
@@ -125,13 +125,13 @@ export const operations = {
   },
   pauseSchedule: {
     tag: 'schedules',
-    summary: 'Let its slots pass',
+    summary: 'Let its occurrences pass',
     answers: reported('It is paused.'),
     problems: UNKNOWN,
   },
   resumeSchedule: {
     tag: 'schedules',
-    summary: 'Fire its slots again, from the next one on',
+    summary: 'Fire its occurrences again, from the next one on',
     answers: reported('It is active.'),
     problems: UNKNOWN,
   },

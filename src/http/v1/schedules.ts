@@ -23,7 +23,7 @@ const SchedulesPage = z.strictObject({
 
 export const listSchedules = route(
   'GET /v1/schedules',
-  { scope: 'operate', query: SchedulesPage },
+  { scope: 'admin', query: SchedulesPage },
   async (c, { query }): Promise<Wire<'SchedulePage'>> => {
     const { limit, cursor } = query();
     return c.var.engine.schedules.list((queue) => isPermitted(c.var.token, queue), limit, cursor);
@@ -32,13 +32,13 @@ export const listSchedules = route(
 
 export const getSchedule = route(
   'GET /v1/schedules/:schedule',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.get(idOf(c), permitting(c))),
 );
 
 export const putSchedule = route(
   'PUT /v1/schedules/:schedule',
-  { scope: 'operate', body: ScheduleRequest },
+  { scope: 'admin', body: ScheduleRequest },
   async (c, { body }): Promise<Wire<'ScheduleReport'>> => {
     const definition = definitionOf(await body());
     return found(c, await c.var.engine.schedules.put(idOf(c), definition, permitting(c)));
@@ -47,7 +47,7 @@ export const putSchedule = route(
 
 export const deleteSchedule = route(
   'DELETE /v1/schedules/:schedule',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'Removed'>> => {
     found(c, await c.var.engine.schedules.remove(idOf(c), permitting(c)));
     return { id: idOf(c), removed: true };
@@ -56,11 +56,11 @@ export const deleteSchedule = route(
 
 export const runSchedule = route(
   'POST /v1/schedules/:schedule/run',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'Receipt' | 'Duplicate'>> => {
     const { engine } = c.var;
-    const draft = found(c, await engine.schedules.draft(idOf(c), permitting(c)));
-    const { receipts, repeated } = await outliving(c, engine.enqueue([draft], await requestName(c)));
+    const input = found(c, await engine.schedules.input(idOf(c), permitting(c)));
+    const { receipts, repeated } = await outliving(c, engine.enqueue([input], await requestName(c)));
     if (repeated) c.header('Idempotent-Replayed', 'true');
     const [receipt] = receipts as [Receipt];
     c.status(receipt.duplicate ? 200 : 202);
@@ -70,13 +70,13 @@ export const runSchedule = route(
 
 export const pauseSchedule = route(
   'POST /v1/schedules/:schedule/pause',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.pause(idOf(c), permitting(c))),
 );
 
 export const resumeSchedule = route(
   'POST /v1/schedules/:schedule/resume',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.resume(idOf(c), permitting(c))),
 );
 

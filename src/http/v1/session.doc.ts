@@ -6,7 +6,7 @@ import { instant } from '../openapi/primitives.ts';
 
 const session = {
   name: z.string(),
-  scopes: z.array(z.enum(['enqueue', 'receive', 'operate'])),
+  scopes: z.array(z.enum(['enqueue', 'receive', 'admin'])),
   queues: z.array(z.string()),
 };
 const Session = z.object(session);
@@ -23,7 +23,7 @@ export const operations = {
     summary: "Begin a session: a cookie that stands for an operator's token",
     description:
       'For pages of this origin. The cookie is HttpOnly, lasts 12 hours, and ends with its token. With it, calls other than GET need `content-type: application/json`.',
-    body: { name: 'SignIn', fields: { token: 'One with the scope `operate`.' }, example: { token: 'the-token' } },
+    body: { name: 'SignIn', fields: { token: 'One with the scope `admin`.' }, example: { token: 'the-token' } },
     answers: [{ status: 200, description: 'You are signed in.', schema: NewSession }],
     problems: [...OF_BODIES, 'unauthorized', 'forbidden', 'cross_site', 'rate_limited'],
   },

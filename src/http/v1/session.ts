@@ -16,13 +16,13 @@ export const signIn = route(
   async (c, { body }): Promise<Wire<'NewSession'>> => {
     refuseOtherSites(c); // also here: nobody shall be signed in with somebody else's token
     const given = await body();
-    const token = await allowed(c, given.token, 'operate');
+    const token = await allowed(c, given.token, 'admin');
     const expiresAt = await beginSession(c, c.var.engine.config, token);
     return { name: token.name, scopes: token.scopes, queues: token.queues, expiresAt };
   },
 );
 
-export const getSession = route('GET /session', { scope: 'operate' }, (c): Wire<'Session'> => {
+export const getSession = route('GET /session', { scope: 'admin' }, (c): Wire<'Session'> => {
   const { name, scopes, queues } = c.var.token;
   return { name, scopes, queues };
 });

@@ -33,7 +33,7 @@ export const answers = { SourceReport, SourceReports };
 
 export const operations = {
   listSources: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Who sends webhooks, and what became of them',
     answers: [{ status: 200, description: 'Each source with its counts.', schema: SourceReports }],
     problems: [],

@@ -3,7 +3,7 @@ import { ANY_QUEUE, permit } from '../auth.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
 
-export const listSources = route('GET /v1/sources', { scope: 'operate' }, async (c): Promise<Wire<'SourceReports'>> => {
+export const listSources = route('GET /v1/sources', { scope: 'admin' }, async (c): Promise<Wire<'SourceReports'>> => {
   permit(c.var.token, ANY_QUEUE);
   return { sources: await c.var.engine.sources.report() };
 });

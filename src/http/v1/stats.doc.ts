@@ -6,7 +6,7 @@ import { count, instant } from '../openapi/primitives.ts';
 
 const OF_STATS = {
   dead: 'Those that nobody settled, too: lapsed or expired for the last time.',
-  lapsed: 'Leases that expired: the message comes again.',
+  leaseExpired: 'Leases that expired: the message comes again.',
   discarded: 'Dead letters that were too many, or too old, to be kept.',
   waitMs: 'From due to the start of the handler, at first deliveries. null where nothing was measured.',
   runMs: 'Handler time. null where nothing was measured: consumers elsewhere report outcomes only.',
@@ -14,26 +14,26 @@ const OF_STATS = {
 
 const percentile = z.nullable(count);
 const percentiles = z.object({ p50: percentile, p95: percentile, p99: percentile });
-const StatsFigures = z.object({
+const StatsCounters = z.object({
   acked: count,
   retried: count,
   dead: count,
   released: count,
-  lapsed: count,
+  leaseExpired: count,
   discarded: count,
   waitMs: percentiles,
   runMs: percentiles,
 });
-const StatsPoint = z.extend(StatsFigures, { at: instant });
+const StatsPoint = z.extend(StatsCounters, { at: instant });
 const StatsReport = z.object({
   now: instant,
   stepMs: count,
   lastSweepAt: z.optional(instant),
   points: z.array(StatsPoint),
-  total: StatsFigures,
+  total: StatsCounters,
 });
 
-describe(StatsFigures, OF_STATS);
+describe(StatsCounters, OF_STATS);
 describe(StatsPoint, { ...OF_STATS, at: 'Beginning of the step, epoch ms.' });
 describe(StatsReport, {
   points: 'Every step, the present one last.',
@@ -41,11 +41,11 @@ describe(StatsReport, {
     'When a sweep last ran. On a busy system a minute ago; one that finds nothing to count is noted every ten minutes only.',
 });
 
-export const answers = { StatsFigures, StatsPoint, StatsReport };
+export const answers = { StatsCounters, StatsPoint, StatsReport };
 
 export const operations = {
   getStats: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'What became of messages over the last hour or day',
     description: 'Of one queue, or of all that the token is for. Deliveries that ended a moment ago are in it.',
     query: {

@@ -16,7 +16,7 @@ const ALL = '*';
 
 export const getStats = route(
   'GET /v1/stats',
-  { scope: 'operate', query: StatsQuery },
+  { scope: 'admin', query: StatsQuery },
   async (c, { query }): Promise<Wire<'StatsReport'>> => {
     const { engine, token } = c.var;
     const { range, queue } = query();

@@ -51,7 +51,7 @@ describe(Health, {
 export const answers = { Finding, Findings, SweepReport, DrainReport, Begun, TickReport, Health };
 
 const DRAIN = {
-  tag: 'operate',
+  tag: 'admin',
   description:
     'It takes messages for up to `SLUICE_DRAIN_MS`, and answers when their handlers have ended: after 25 s at the latest. Messages of queues with a longer timeout are left to cron.',
   answers: [
@@ -63,7 +63,7 @@ const DRAIN = {
 
 export const operations = {
   audit: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Look for what breaks an invariant',
     description:
       'It looks for some seconds, and at as much as the subrequests of one invocation allow: go on while there is a cursor.',
@@ -78,7 +78,7 @@ export const operations = {
   postDrain: { ...DRAIN, operationId: 'drain', summary: 'Do what a cron tick does' },
   getDrain: { ...DRAIN, summary: 'The same, for pingers that can only GET' },
   sweep: {
-    tag: 'operate',
+    tag: 'admin',
     summary: 'Fire what is due, give back what expired leases hold',
     answers: [{ status: 200, description: 'What was done.', schema: SweepReport }],
     problems: [],

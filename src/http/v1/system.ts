@@ -30,16 +30,16 @@ const Audit = z
     ),
   );
 
-export const postDrain = /* @__PURE__ */ route('POST /v1/drain', { scope: 'operate', query: Drain }, drainNow);
+export const postDrain = /* @__PURE__ */ route('POST /v1/drain', { scope: 'admin', query: Drain }, drainNow);
 
 /** Some pingers can only GET. */
-export const getDrain = /* @__PURE__ */ route('GET /v1/drain', { scope: 'operate', query: Drain }, drainNow);
+export const getDrain = /* @__PURE__ */ route('GET /v1/drain', { scope: 'admin', query: Drain }, drainNow);
 
 export const drain = [postDrain, getDrain];
 
 export const sweep = /* @__PURE__ */ route(
   'POST /v1/sweep',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'SweepReport'>> => {
     permit(c.var.token, ANY_QUEUE);
     return outliving(c, c.var.engine.sweep());
@@ -48,7 +48,7 @@ export const sweep = /* @__PURE__ */ route(
 
 export const audit = /* @__PURE__ */ route(
   'GET /v1/audit',
-  { scope: 'operate', query: Audit },
+  { scope: 'admin', query: Audit },
   async (c, { query }): Promise<Wire<'Findings'>> => {
     permit(c.var.token, ANY_QUEUE);
     const { repair, deep, cursor } = query();

@@ -27,25 +27,25 @@ export const publish = route(
   },
 );
 
-export const listTopics = route('GET /v1/topics', { scope: 'operate' }, async (c): Promise<Wire<'Topics'>> => {
+export const listTopics = route('GET /v1/topics', { scope: 'admin' }, async (c): Promise<Wire<'Topics'>> => {
   const known = await c.var.engine.topics.list();
   return { topics: known.filter(({ topic }) => isPermitted(c.var.token, topic)) };
 });
 
-export const getTopic = route('GET /v1/topics/:topic', { scope: 'operate' }, async (c): Promise<Wire<'Topic'>> => {
+export const getTopic = route('GET /v1/topics/:topic', { scope: 'admin' }, async (c): Promise<Wire<'Topic'>> => {
   const topic = named(c, 'topic');
   return { topic, subscriptions: (await c.var.engine.topics.get(topic)).map(shown) };
 });
 
 export const removeTopic = route(
   'DELETE /v1/topics/:topic',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'Unsubscribed'>> => ({ removed: await c.var.engine.topics.unsubscribe(named(c, 'topic')) }),
 );
 
 export const subscribe = route(
   'PUT /v1/topics/:topic/subscriptions/:subscription',
-  { scope: 'operate', body: Subscription },
+  { scope: 'admin', body: Subscription },
   async (c, { object }): Promise<Wire<'Subscribed'>> => {
     const topic = named(c, 'topic');
     const wanted = await object();
@@ -58,7 +58,7 @@ export const subscribe = route(
 
 export const enableSubscription = route(
   'POST /v1/topics/:topic/subscriptions/:subscription/enable',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'Subscribed'>> => {
     const permitted = (queue: string) => permit(c.var.token, queue);
     const enabled = await c.var.engine.topics.enable(named(c, 'topic'), named(c, 'subscription'), permitted);
@@ -69,7 +69,7 @@ export const enableSubscription = route(
 
 export const unsubscribe = route(
   'DELETE /v1/topics/:topic/subscriptions/:subscription',
-  { scope: 'operate' },
+  { scope: 'admin' },
   async (c): Promise<Wire<'Unsubscribed'>> => {
     const removed = await c.var.engine.topics.unsubscribe(named(c, 'topic'), named(c, 'subscription'));
     return { removed };

@@ -3,8 +3,8 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
 -- KEYS[3]  list  stats
--- Beyond   config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, m:<id>,
---          parked:<queue>, ready:<pool>, schedules, stats:totals, then:<id>
+-- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>,
+--          lease:<lease>, m:<id>, ready:<pool>, schedules, stats:totals
 -- ARGV[1]  root      what every key of the shard begins with
 -- ARGV[2]  clock     '' or epoch ms, in tests
 -- ARGV[3]  cursor    '0' begins; '<page> <key> <from>' goes on in the middle of a page
@@ -17,10 +17,10 @@
 --          'envelopes' that are in no list}} where a finding is
 --          unindexed-lane          a lane with entries that no index has: entered
 --          empty-lane              an index has a lane without entries: taken out
---          lane-in-another-pool    a lane of a queue that was pulled and is drained now: moved
+--          lane-in-another-pool    a lane of a pull queue that is a push queue now: moved
 --          turn-in-the-future      a lane that would wait until a clock that was put back catches up: it gets its turn now
---          parked-lane             a lane of a queue that is not paused any more: entered
---          pause-without-mark      a paused queue that exchanges would not notice: marked
+--          blocked-lane            a lane of a queue that is not paused any more: entered
+--          pause-without-mark      a paused queue that syncs would not notice: marked
 --          lease-without-timer     a lease that would never expire: it expires now
 --          timer-without-lease     an expiry with nothing behind it: removed
 --          schedule-without-timer  an active schedule that would never be fired: it is due as it was
@@ -29,7 +29,7 @@
 --          envelope-without-entry  a message that is in no list (only where asked for): delivered again
 --          dedup-without-end       a dedup key that would stay for ever: it ends in a day
 --          count-without-slots     slots that are counted otherwise than they are held: counted again
---          followers-without-message  what would follow on a message that is gone: removed
+--          callbacks-without-message  what would follow on a message that is gone: removed
 --          foreign-entry           a lane, or a set of dead letters, has in it what is no entry: set aside, under `damaged:`
 --          wrong-type              a key that nobody of ours wrote: only reported
 --          not-inspected           a key that could not be looked at or mended, as another is damaged or storage refuses
@@ -62,7 +62,7 @@ end
 
 local page, resume, at = string.match(ARGV[3], '^(%d+) (.+) (%d+)$')
 local next_cursor = audit_page(page or ARGV[3], resume, at)
-push_tally(KEYS[3], shard.now)
+push_counters(KEYS[3], shard.now)
 write_noted(shard.root, unremembered(shard))
 local incomplete = {}
 for what in pairs(shard.incomplete) do incomplete[#incomplete + 1] = what end

@@ -49,7 +49,7 @@ local function room_for(shard, lane)
   return math.min(healthy, room), waits_for, ends
 end
 
--- Lanes that wait for it, whatever they were parked for, come back when it is tried again.
+-- Lanes that wait for it, whatever they were blocked for, come back when it is tried again.
 local function open(shard, state, policy, pool, name)
   state.until_ms = math.floor(shard.now + policy.open_ms * 2 ^ math.min(5, state.openings))
   state.openings = state.openings + 1

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
--- Beyond   dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, parked:<queue>, ready:<pool>
+-- Beyond   blocked:<queue>, dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, ready:<pool>
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  queue
 -- ARGV[3]  state  ready, delayed, leased or dead

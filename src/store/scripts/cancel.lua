@@ -2,14 +2,14 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
--- KEYS[…]  what its caller knows of the others: m:<id>, then:<id>
--- Beyond   dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, parked:<queue>, ready:<pool>,
---          rate:<period>:<name>
+-- KEYS[…]  what its caller knows of the others: m:<id>, callbacks:<id>
+-- Beyond   blocked:<queue>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, rate:<period>:<name>,
+--          ready:<pool>
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2]  id
 -- Returns  {where it was, '1' if that made work ready for a drain}: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a
 --          consumer holds it: it may still finish, but will not get the message again; 'unseen' where the lane is too long to tell
---          ready from leased; 'gone' where there is no such message. Its consumer learns of it with its next exchange
+--          ready from leased; 'gone' where there is no such message. Its consumer learns of it with its next sync
 -- Replay   'gone', or for a leased one the same answer
 -- Cost     6 to 14 commands, and for a leased one 1 for each of 200 leases; looks at no more than 2 × 10,000 entries of the lane
 
@@ -44,7 +44,7 @@ if place.state == 'gone' then return { 'gone', '0' } end
 if place.state == 'damaged' then return redis.error_reply('WRONGTYPE where the message may be') end
 
 local lane = place.header.lane
-local garbage = { key, place.header.follow and root .. 'then:' .. id or nil }
+local garbage = { key, place.header.callbacks and root .. 'callbacks:' .. id or nil }
 end_dedup(garbage, root, place.header, id, true) -- it never came to its end: the next with its key is welcome
 if place.state == 'leased' or place.state == 'unseen' then
   redis.call('SET', key, TOMBSTONE, 'PX', digits(TOMBSTONE_MS))
@@ -62,15 +62,15 @@ if place.state == 'ready' then
   redis.call('LREM', root .. 'lane:' .. lane, place.from, place.entry)
   if redis.call('EXISTS', root .. 'lane:' .. lane) == 0 then
     if redis.call('ZREM', root .. 'ready:' .. place.header.pool, lane) == 1 then
-      unpark_queue(shard, place.header.pool, queue_of(lane), 1) -- another has its turn: what waits for the queue counts on it
+      unblock_queue(shard, place.header.pool, queue_of(lane), 1) -- another has its turn: what waits for the queue counts on it
     else
       local queue = queue_of(lane)
-      redis.call('ZREM', root .. 'parked:' .. queue, lane)
+      redis.call('ZREM', root .. 'blocked:' .. queue, lane)
       redis.pcall('ZREM', root .. 'ready:' .. (place.header.pool == '*' and queue or '*'), lane) -- it became push or pull since
     end
   end
 end
 free(shard, place.slot)
-unpark_freed(shard)
+unblock_freed(shard)
 commit_limits(shard)
 return { place.state, shard.work and '1' or '0' }

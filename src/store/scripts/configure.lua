@@ -1,5 +1,5 @@
 -- configure: what operators set for a queue over its definition: whether it is paused, and its limits. Lanes of a paused queue
--- leave the index when an exchange meets them; what waits comes back when that or a limit changes.
+-- leave the index when a sync meets them; what waits comes back when that or a limit changes.
 --
 -- KEYS[1]  hash  config        queue → '<paused, resuming or open> <pool>[ c=<in flight>][ r=<n>/<ms>]'
 -- KEYS[2]  zset  ready:<pool>  its index
@@ -7,7 +7,7 @@
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  queue
 -- ARGV[3]  pool
--- ARGV[4]  '1' to pause, '0' to resume (exchanges bring its lanes back, a bounded number each), '' to leave that as it is
+-- ARGV[4]  '1' to pause, '0' to resume (syncs bring its lanes back, a bounded number each), '' to leave that as it is
 -- ARGV[5]  ' c=<in flight>', '' for none of its own; '-' to leave that as it is
 -- ARGV[6]  ' r=<n>/<ms>', likewise
 -- Returns  '1' if that changed anything
@@ -21,7 +21,7 @@ local function kept(word, pattern) return word == '-' and (string.match(limits, 
 local wanted = kept(ARGV[5], ' c=%d+') .. kept(ARGV[6], ' r=%d+/%d+')
 if paused == (state == 'paused') and wanted == limits then return '0' end
 
--- The mark first: alone it makes exchanges look, and goes again.
+-- The mark first: alone it makes syncs look, and goes again.
 redis.call('ZADD', KEYS[2], '-1', RESTRICTED)
 redis.call('HSET', KEYS[1], ARGV[2], (paused and 'paused ' or 'resuming ') .. ARGV[3] .. wanted)
 return '1'

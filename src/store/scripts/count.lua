@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  config
--- Beyond   dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, parked:<queue>, ready:<pool>
+-- Beyond   blocked:<queue>, dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, ready:<pool>
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[2…] queues, 200 at most
 -- Returns  for each queue {{priority, ready, …}, delayed, leased, dead, oldest ready (epoch ms) or '', config or '', '1' if
@@ -22,7 +22,7 @@ for i = 2, #ARGV do
   local queue = ARGV[i]
   counts[queue] = { lanes = {}, seen = {}, delayed = 0, leased = 0, dead = 0, complete = true }
   order[i - 1] = queue
-  own[i - 1], blocked[i - 1], dead[i - 1] = root .. 'ready:' .. queue, root .. 'parked:' .. queue, root .. 'dead:' .. queue
+  own[i - 1], blocked[i - 1], dead[i - 1] = root .. 'ready:' .. queue, root .. 'blocked:' .. queue, root .. 'dead:' .. queue
 end
 
 local function name_behind(kind, key) return string.sub(key, #root + #kind + 1) end
@@ -44,7 +44,7 @@ end
 -- A lane may stand in the shared index, or in that of its queue, whatever the deployment says by now.
 look_into(root .. 'ready:*')
 for _, key in ipairs(those_there(own)) do look_into(key, name_behind('ready:', key)) end
-for _, key in ipairs(those_there(blocked)) do look_into(key, name_behind('parked:', key)) end
+for _, key in ipairs(those_there(blocked)) do look_into(key, name_behind('blocked:', key)) end
 for _, key in ipairs(those_there(dead)) do
   local letters, count = redis.pcall('ZCARD', key), counts[name_behind('dead:', key)]
   if type(letters) == 'number' then count.dead = letters else count.complete = false end

@@ -51,7 +51,7 @@ local function discard(shard, queue, letters)
     if not item.slot then
       gone[#gone + 1], ids[#ids + 1] = letter, id_of(item.entry)
       keys[#keys + 1] = shard.root .. 'm:' .. id_of(item.entry)
-      keys[#keys + 1] = shard.root .. 'then:' .. id_of(item.entry)
+      keys[#keys + 1] = shard.root .. 'callbacks:' .. id_of(item.entry)
     end
   end
   in_chunks('UNLINK', nil, keys)

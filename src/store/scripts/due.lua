@@ -1,7 +1,7 @@
--- due: schedules whose slot has come. What a slot makes is the caller's business: a script knows no cron.
+-- due: schedules whose occurrence has come. What an occurrence makes is the caller's business: a script knows no cron.
 --
 -- A schedule is a field of the hash `schedules`: its id, and lines of text of which scripts read the first,
--- '<due, epoch ms; 0 while paused> <active or paused> <code or api> <revision> <last slot fired, epoch ms; 0: none>'.
+-- '<due, epoch ms; 0 while paused> <active or paused> <code or api> <revision> <last occurrence fired, epoch ms; 0: none>'.
 
 -- Of so many at once the records fit in an answer: each takes 64 KiB at most.
 local DUE_SCHEDULES = 32

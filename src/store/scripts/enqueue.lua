@@ -5,8 +5,8 @@
 -- KEYS[3]  string  awake        somebody is draining, or was just asked to; its value is the base of who asked
 -- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[5]  hash    failures
--- KEYS[…]  what its caller knows of the others: m:<id>, lane:<lane>, ready:<pool>, dedup:<queue>:<digest>, then:<id> of these
--- Beyond   dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, then:<id>, stats:totals
+-- KEYS[…]  what its caller knows of the others: m:<id>, lane:<lane>, ready:<pool>, dedup:<queue>:<digest>, callbacks:<id> of these
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, stats:totals
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  base         of the ids that follow. Not the token: that comes again after its time, and an id never may
@@ -15,7 +15,7 @@
 -- ARGV[6]  ms           life of `awake`; 0 where the caller cannot start a drain: then it leaves that to others
 -- ARGV[7]  ms           a delay up to this is worth waking a drain that sleeps until then
 -- ARGV[8]  ms           what a delivery of these may take: a drain that sleeps has to live so much longer
--- ARGV[9…] runs of messages alike, as admit.lua reads them
+-- ARGV[9…] segments of messages alike, as admit.lua reads them
 -- Returns  {'enqueued' | 'repeated' | 'mismatch', '1' if the caller should start a drain, base of the ids,
 --           '<place in the request>=<id of the first>=<duplicate or replaced>' for each that met its dedup key}
 --          An error where storage refuses a write: nothing was changed. A lane that is full, or of a wrong type, blocks

@@ -109,12 +109,12 @@ local TOMBSTONE = 'cancelled'
 local function read_header(line)
   local lane, pool, attempts, since, expires, more = string.match(line, '^(%S+) (%S+) (%d+) (%d+) (%d+)(.*)$')
   if not lane then return false end
-  local header = { lane = lane, pool = pool, attempts = tonumber(attempts), expires = tonumber(expires), retention = 0 }
+  local header = { lane = lane, pool = pool, attempts = tonumber(attempts), expires = tonumber(expires), result_ttl = 0 }
   header.since = tonumber(since)
-  local retention, dedup, release, follow = string.match(more, '^ (%d+) ([^ !]+)(!?)( ?%l*)$')
-  if retention then
-    header.retention, header.dedup, header.release = tonumber(retention), dedup, release == '!'
-    header.follow = follow == ' then'
+  local result_ttl, dedup, release, callbacks = string.match(more, '^ (%d+) ([^ !]+)(!?)( ?%l*)$')
+  if result_ttl then
+    header.result_ttl, header.dedup, header.release = tonumber(result_ttl), dedup, release == '!'
+    header.callbacks = callbacks == ' callbacks'
   end
   return header
 end

@@ -1,4 +1,4 @@
--- figures: what became of messages, step by step up to now or queue by queue. What waits to be folded counts.
+-- counters: what became of messages, step by step up to now or queue by queue. What waits to be rolled up counts.
 --
 -- KEYS[1]  list  stats
 -- Beyond   stats:<step>
@@ -8,8 +8,8 @@
 -- ARGV[4]  steps  how many, the present one last; of queue by queue the last that is over
 -- ARGV[5]  by     step: those of the queues are added up; queue: those of the steps are
 -- ARGV[…]  queues; '*' is all of them, step by step
--- Returns  {now, the last sweep that folded (epoch ms) or '', {step or queue, figures, …} where there are any}
--- Replay   reads; more lines than one fold takes are folded, each once
+-- Returns  {now, the last sweep that rolled up (epoch ms) or '', {step or queue, counters, …} where there are any}
+-- Replay   reads; more lines than one rollup takes are rolled up, each once
 -- Cost     4 commands and 1 for each 200 steps and queues
 
 local now, tier, by_queue, queues = clock(ARGV[2]), TIERS[tonumber(ARGV[3])], ARGV[5] == 'queue', {}
@@ -35,7 +35,7 @@ local function add(name, text)
   add_to(sums[name], text)
 end
 
-local waiting = unfolded(ARGV[1], KEYS[1])
+local waiting = waiting_counters(ARGV[1], KEYS[1])
 for _, hash in ipairs(wanted) do
   for from = 1, #hash.fields, CHUNK do
     local to = math.min(from + CHUNK - 1, #hash.fields)
@@ -48,16 +48,16 @@ for _, hash in ipairs(wanted) do
 end
 local asked = {}
 for _, queue in ipairs(queues) do asked[queue] = true end
-for place, figures in pairs(waiting) do
+for place, counters in pairs(waiting) do
   local minute, queue = string.match(place, '^(%d+) (%S+)$')
   local step = math.floor(tonumber(minute) * MINUTE_MS / tier.step)
   if step >= first and step <= last and (asked[queue] or asked['*']) then
-    add(by_queue and queue or digits(step), spelled(figures))
+    add(by_queue and queue or digits(step), spelled(counters))
   end
 end
-for name, figures in pairs(sums) do
+for name, counters in pairs(sums) do
   answer[#answer + 1] = name
-  answer[#answer + 1] = spelled(figures)
+  answer[#answer + 1] = spelled(counters)
 end
 local swept = redis.pcall('HGET', ARGV[1] .. 'stats:totals', '!')
 return { digits(now), type(swept) == 'string' and swept or '', answer }

@@ -1,7 +1,7 @@
--- fold: from the lines of `stats` into the figures that are kept: by minute, by ten minutes, and since ever.
+-- fold: from the lines of `stats` into the counters that are kept: by minute, by ten minutes, and since ever.
 
--- Lines folded in one call: some 5 ms of the server's time.
-local FOLD = 1000
+-- Lines rolled up in one call: some 5 ms of the server's time.
+local ROLLUP = 1000
 
 -- Both are kept for a day after the last of their steps. A hash holds so many steps; its fields are '<step> <queue>', and
 -- the queue '*' is all of them together.
@@ -15,9 +15,9 @@ local function step_key(root, tier, step)
   return root .. 'stats:' .. tier.name .. ':' .. digits(step / tier.steps)
 end
 
--- Adds figures to fields of a hash: two commands for a hundred of them, and one more where the hash may be new. `also` are fields
+-- Adds counters to fields of a hash: two commands for a hundred of them, and one more where the hash may be new. `also` are fields
 -- that are only set. Never raises; in a key of a wrong type they are lost. Returns false where storage refused the first of them.
-local function add_figures(key, sums, life, also)
+local function add_counters(key, sums, life, also)
   local fields, from, fresh = {}, 1, true
   for field in pairs(sums) do fields[#fields + 1] = field end
   while from <= #fields do
@@ -37,7 +37,7 @@ local function add_figures(key, sums, life, also)
   return true
 end
 
--- Lines added up: '<minute> <queue>' → figures.
+-- Lines added up: '<minute> <queue>' → counters.
 local function by_minute(lines)
   local sums = {}
   for _, line in ipairs(lines) do
@@ -50,21 +50,21 @@ local function by_minute(lines)
   return sums
 end
 
--- What one fold takes of the lines; nil where there is no such key, and nothing where it has a wrong type.
+-- What one rollup takes of the lines; nil where there is no such key, and nothing where it has a wrong type.
 local function waiting_lines(key)
-  local lines = redis.pcall('LRANGE', key, '0', digits(FOLD - 1))
+  local lines = redis.pcall('LRANGE', key, '0', digits(ROLLUP - 1))
   if lines.err then return {} end
   return #lines > 0 and lines or nil
 end
 
--- Counts lines, and then drops them: where storage refuses even the first figures they stay. `noted` are fields to set in the hash
+-- Counts lines, and then drops them: where storage refuses even the first counters they stay. `noted` are fields to set in the hash
 -- of totals. Returns how many lines were counted, and those fields that are still to be set.
-local function fold(root, key, lines, noted)
+local function roll_up(root, key, lines, noted)
   if #lines == 0 then return 0, noted end
   local hashes, totals = {}, {}
-  for place, figures in pairs(by_minute(lines)) do
+  for place, counters in pairs(by_minute(lines)) do
     local minute, queue = string.match(place, '^(%d+) (%S+)$')
-    local text = spelled(figures)
+    local text = spelled(counters)
     totals[queue] = totals[queue] or {}
     add_to(totals[queue], text)
     for _, tier in ipairs(TIERS) do
@@ -84,10 +84,10 @@ local function fold(root, key, lines, noted)
     local part = i <= CHUNK / 2 and also or left
     part[#part + 1] = field
   end
-  local written = add_figures(root .. 'stats:totals', totals, nil, also)
+  local written = add_counters(root .. 'stats:totals', totals, nil, also)
   if written == false then return 0, noted end
   for hash, kept in pairs(hashes) do
-    local added = add_figures(hash, kept.sums, kept.life, {})
+    local added = add_counters(hash, kept.sums, kept.life, {})
     if added == false and not written then return 0, noted end
     written = written or added
   end
@@ -95,16 +95,16 @@ local function fold(root, key, lines, noted)
   return #lines, left
 end
 
--- What waits to be folded, for whoever reads. It is left to the sweep, but for what is more than one fold.
-local function unfolded(root, key)
+-- What waits to be rolled_up, for whoever reads. It is left to the sweep, but for what is more than one rollup.
+local function waiting_counters(root, key)
   local function read()
-    local lines = redis.pcall('LRANGE', key, '0', digits(FOLD))
+    local lines = redis.pcall('LRANGE', key, '0', digits(ROLLUP))
     return lines.err and {} or lines
   end
   local lines = read()
-  if #lines > FOLD then
+  if #lines > ROLLUP then
     table.remove(lines)
-    fold(root, key, lines, {})
+    roll_up(root, key, lines, {})
     lines = read()
   end
   return by_minute(lines)

@@ -121,7 +121,7 @@ end
 local function is_indexed(shard, lane, pool)
   local queue = queue_of(lane)
   return redis.call('ZSCORE', shard.root .. 'ready:' .. pool, lane)
-    or redis.call('ZSCORE', shard.root .. 'parked:' .. queue, lane)
+    or redis.call('ZSCORE', shard.root .. 'blocked:' .. queue, lane)
     or redis.call('ZSCORE', shard.root .. 'ready:' .. (pool == '*' and queue or '*'), lane) -- from where it is moved
 end
 
@@ -187,7 +187,7 @@ function inspect.ready(shard, pool, members)
   return #ahead + #moved + #empty > 0
 end
 
--- Of the names that parked lanes wait for, those for which something will come: a slot that is in use, or the next period. A queue
+-- Of the names that blocked lanes wait for, those for which something will come: a slot that is in use, or the next period. A queue
 -- that this deployment defines has no limit but those it knows.
 local function awaited(shard, queue, names)
   local waits, members = {}, {}
@@ -210,8 +210,8 @@ local function awaited(shard, queue, names)
 end
 
 -- Lanes of a queue that is paused or over a limit, some of them, with their scores.
-function inspect.parked(shard, queue, members)
-  local key = shard.root .. 'parked:' .. queue
+function inspect.blocked(shard, queue, members)
+  local key = shard.root .. 'blocked:' .. queue
   local config, there = redis.call('HGET', shard.root .. 'config', queue), lanes_there(shard, members)
   local paused, empty, free, names, asked = config and string.sub(config, 1, 5) ~= 'open ', {}, {}, {}, {}
   if config then
@@ -230,10 +230,10 @@ function inspect.parked(shard, queue, members)
     end
   end
   local waits, turns = #names > 0 and awaited(shard, queue, names) or {}, {}
-  for _, parked in ipairs(free) do
-    if not waits[parked.name] and found(shard, 'parked-lane', parked.lane) then
-      gather_turn(shard, turns, shard.root .. 'ready:' .. pool_of_lane(shard, parked.lane), parked.lane)
-      empty[#empty + 1] = parked.lane
+  for _, blocked in ipairs(free) do
+    if not waits[blocked.name] and found(shard, 'blocked-lane', blocked.lane) then
+      gather_turn(shard, turns, shard.root .. 'ready:' .. pool_of_lane(shard, blocked.lane), blocked.lane)
+      empty[#empty + 1] = blocked.lane
     end
   end
   enter(turns)
@@ -241,7 +241,7 @@ function inspect.parked(shard, queue, members)
   return #empty > 0
 end
 
--- The marks that make exchanges look at the configuration: some of what operators set, and where the next are.
+-- The marks that make syncs look at the configuration: some of what operators set, and where the next are.
 function inspect.config(shard, _, from)
   local settings, marked, first = redis.call('HGETALL', shard.root .. 'config'), {}, tonumber(from)
   local last = math.min(first + LOOK_AT, #settings / 2)
@@ -326,9 +326,9 @@ function inspect.dead(shard, queue, members)
 end
 
 -- What follows on a message that is gone.
-inspect['then'] = function(shard, id)
-  if redis.call('EXISTS', shard.root .. 'm:' .. id) == 0 and found(shard, 'followers-without-message', id) then
-    redis.call('UNLINK', shard.root .. 'then:' .. id)
+function inspect.callbacks(shard, id)
+  if redis.call('EXISTS', shard.root .. 'm:' .. id) == 0 and found(shard, 'callbacks-without-message', id) then
+    redis.call('UNLINK', shard.root .. 'callbacks:' .. id)
   end
 end
 

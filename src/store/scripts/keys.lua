@@ -5,7 +5,7 @@ local inspect_key, names_from, kind_of, sweep_key
 do -- a script has room for 200 locals: those in here are this chunk's own
   -- The type of each kind, and of sorted sets that they are gone through part by part.
   local TYPES = {
-    lane = 'list', lease = 'list', ['then'] = 'list',
+    lane = 'list', lease = 'list', callbacks = 'list',
     config = 'hash', schedules = 'hash', inflight = 'hash',
     m = 'string', dedup = 'string',
   }

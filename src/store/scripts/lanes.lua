@@ -16,7 +16,7 @@ end
 
 -- Returns some lanes of the queue, sorted, and where to go on: '' at the end. `at` is '<place>:<cursor>', '' begins.
 local function lanes_of_queue(root, queue, at)
-  local places = { root .. 'ready:*', root .. 'ready:' .. queue, root .. 'parked:' .. queue }
+  local places = { root .. 'ready:*', root .. 'ready:' .. queue, root .. 'blocked:' .. queue }
   local place, cursor = string.match(at, '^(%d):(%d+)$')
   place, cursor = tonumber(place or '1'), cursor or '0'
   local lanes, seen = {}, {}

@@ -13,11 +13,11 @@
 -- The mode of a slot: q counts for the queue, g for its group too; o and b are like g, but between its attempts a message keeps
 -- the slot of its group, which then is w, and with b after its death.
 
--- Scores of lanes parked for their group begin here, so that those parked for their queue can be told from them.
+-- Scores of lanes blocked for their group begin here, so that those blocked for their queue can be told from them.
 local GROUP = 10 * TURN
 
 -- Lanes moved at once where slots were freed, and where a period begins.
-local PARK, WINDOW = 200, 1000
+local BLOCK, WINDOW = 200, 1000
 -- Of a queue whose limit was taken away so many come back in this time.
 local UNLIMITED_MS = 1000
 
@@ -43,11 +43,11 @@ end
 -- changes on its way.
 local function with_limits(shard, policies)
   shard.policies, shard.overrides, shard.policy = policies or '', {}, {}
-  shard.judges, shard.asked, shard.parking, shard.timed = policies ~= nil, {}, {}, {}
+  shard.judges, shard.asked, shard.blocking, shard.timed = policies ~= nil, {}, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
   shard.breakers, shard.shut, shard.tripped = {}, {}, {}
   -- Lane → the index that it leaves when all that was taken is stored, and → the set in which it waits already.
-  shard.leaving, shard.parked = {}, {}
+  shard.leaving, shard.blocked = {}, {}
 end
 
 -- Where a lane belongs: in the pool of its queue as this deployment defines it, else where it was stored.
@@ -219,14 +219,14 @@ end
 -- Who waits for a slot is looked for after so long, too: a deployment without the limit takes messages without slots, and frees none.
 local SLOTLESS_MS = 60000
 
--- Has to wait until its queue or its group has room, by park_all with the others of this call: a command for each of thousands of
+-- Has to wait until its queue or its group has room, by block_all with the others of this call: a command for each of thousands of
 -- lanes would be what a limit costs.
-local function park(shard, pool, lane, score, waits_for, until_ms)
+local function block(shard, pool, lane, score, waits_for, until_ms)
   local queue = queue_of(lane)
-  local parking = shard.parking[queue] or {}
-  shard.parking[queue] = parking
-  parking[#parking + 1] = digits(tonumber(score) + (waits_for ~= queue and GROUP or 0))
-  parking[#parking + 1] = lane
+  local blocking = shard.blocking[queue] or {}
+  shard.blocking[queue] = blocking
+  blocking[#blocking + 1] = digits(tonumber(score) + (waits_for ~= queue and GROUP or 0))
+  blocking[#blocking + 1] = lane
   if until_ms == nil and waits_for == queue then until_ms = shard.now + SLOTLESS_MS end
   if until_ms and not shard.timed[waits_for] then
     shard.timed[waits_for] = true
@@ -235,27 +235,27 @@ local function park(shard, pool, lane, score, waits_for, until_ms)
   end
 end
 
--- Returns the lanes that are parked now, and are to be taken out of the index by the caller: not those of a queue for which that
+-- Returns the lanes that are blocked now, and are to be taken out of the index by the caller: not those of a queue for which that
 -- cannot be.
-local function park_all(shard)
-  local parked = {}
-  for queue, parking in pairs(shard.parking) do
-    for from = 1, #parking, CHUNK do
-      local to = math.min(from + CHUNK - 1, #parking)
-      local put = redis.pcall('ZADD', shard.root .. 'parked:' .. queue, unpack(parking, from, to))
-      for i = from, type(put) == 'number' and to or 0, 2 do parked[#parked + 1] = parking[i + 1] end
+local function block_all(shard)
+  local blocked = {}
+  for queue, blocking in pairs(shard.blocking) do
+    for from = 1, #blocking, CHUNK do
+      local to = math.min(from + CHUNK - 1, #blocking)
+      local put = redis.pcall('ZADD', shard.root .. 'blocked:' .. queue, unpack(blocking, from, to))
+      for i = from, type(put) == 'number' and to or 0, 2 do blocked[#blocked + 1] = blocking[i + 1] end
     end
   end
-  shard.parking = {}
-  return parked
+  shard.blocking = {}
+  return blocked
 end
 
-local unpark_queue, unpark_freed, open_window
+local unblock_queue, unblock_freed, open_window
 do
 
 -- Lanes with the scores they had come back into the index. Never raises, for it comes after what slots were freed by: where
--- the index has a wrong type they stay parked.
-local function unpark(shard, stored, queue, lanes)
+-- the index has a wrong type they stay blocked.
+local function unblock(shard, stored, queue, lanes)
   local pool = pool_of(shard, queue, stored)
   for from = 1, #lanes, CHUNK / 2 do
     local names, turns = {}, { 'ZADD', shard.root .. 'ready:' .. pool }
@@ -267,51 +267,51 @@ local function unpark(shard, stored, queue, lanes)
     end
     if type(redis.pcall(unpack(turns))) ~= 'number' then return end
     shard.work = shard.work or pool == '*'
-    in_chunks('ZREM', shard.root .. 'parked:' .. queue, names)
-    for _, name in ipairs(names) do shard.leaving[name], shard.parked[name] = nil, nil end
+    in_chunks('ZREM', shard.root .. 'blocked:' .. queue, names)
+    for _, name in ipairs(names) do shard.leaving[name], shard.blocked[name] = nil, nil end
   end
 end
 
 -- Lanes that wait for their queue, with their scores: those first that were served least recently.
 local function waiting_lanes(shard, queue, most)
-  local found, lanes = redis.pcall('ZRANGE', shard.root .. 'parked:' .. queue, '-inf', '(' .. digits(GROUP), 'BYSCORE', 'LIMIT', '0',
+  local found, lanes = redis.pcall('ZRANGE', shard.root .. 'blocked:' .. queue, '-inf', '(' .. digits(GROUP), 'BYSCORE', 'LIMIT', '0',
     digits(most), 'WITHSCORES'), {}
   for i = 1, found.err and 0 or #found, 2 do lanes[#lanes + 1] = { found[i], found[i + 1] } end
   return lanes
 end
 
 -- Brings some of them back. Returns whether all are back.
-function unpark_queue(shard, pool, queue, most)
+function unblock_queue(shard, pool, queue, most)
   local lanes = waiting_lanes(shard, queue, most)
-  unpark(shard, pool, queue, lanes)
+  unblock(shard, pool, queue, lanes)
   return #lanes < most
 end
 
 -- Brings back the lanes of groups that have room again, whatever their priority.
-local function unpark_groups(shard, pool, queue, groups)
+local function unblock_groups(shard, pool, queue, groups)
   local names, lanes = {}, {}
   for _, group in ipairs(groups) do
     for priority = 0, 9 do names[#names + 1] = priority .. ':' .. string.gsub(group, '/$', '') end
   end
   for from = 1, #names, CHUNK do
     local to = math.min(from + CHUNK - 1, #names)
-    local scores = redis.pcall('ZMSCORE', shard.root .. 'parked:' .. queue, unpack(names, from, to))
+    local scores = redis.pcall('ZMSCORE', shard.root .. 'blocked:' .. queue, unpack(names, from, to))
     for i = from, scores.err and 0 or to do
       local score = scores[i - from + 1]
       if score and tonumber(score) >= GROUP then lanes[#lanes + 1] = { names[i], score } end
     end
   end
-  unpark(shard, pool, queue, lanes)
+  unblock(shard, pool, queue, lanes)
 end
 
 -- How many lanes may come back where so many slots of their queue were freed.
 local function lanes_for(shard, queue, freed)
   local policy = policy_of(shard, queue)
-  return math.min(PARK, policy and policy.c and math.max(freed, policy.c - count_of(shard, queue)) or PARK)
+  return math.min(BLOCK, policy and policy.c and math.max(freed, policy.c - count_of(shard, queue)) or BLOCK)
 end
 
 -- Brings them back. Returns whether the others come by themselves, or there are none.
-local function unpark_next(shard, pool, queue, freed)
+local function unblock_next(shard, pool, queue, freed)
   local most = lanes_for(shard, queue, freed)
   local lanes = waiting_lanes(shard, queue, most)
   if #lanes == 0 or load_override(shard, pool, queue) then return true end
@@ -319,12 +319,12 @@ local function unpark_next(shard, pool, queue, freed)
   if allowed > most and #lanes == most then lanes = waiting_lanes(shard, queue, allowed) end
   for i = #lanes, allowed + 1, -1 do lanes[i] = nil end
   most = allowed
-  unpark(shard, pool, queue, lanes)
+  unblock(shard, pool, queue, lanes)
   return #lanes < most
 end
 
 -- Lanes that waited for what was freed come back.
-function unpark_freed(shard)
+function unblock_freed(shard)
   local queues, order = {}, {}
   for _, slot in ipairs(shard.freed) do
     local queue, group = queue_of(slot.lane), group_of(slot.lane)
@@ -342,11 +342,11 @@ function unpark_freed(shard)
   shard.freed = {}
   for _, queue in ipairs(order) do
     local freed, all = queues[queue], true
-    shard.work = shard.work or freed.pool == '*' -- also where nobody has met its limit yet, and parked a lane
+    shard.work = shard.work or freed.pool == '*' -- also where nobody has met its limit yet, and blocked a lane
     load_counts(shard, { queue })
-    if #freed.groups > 0 then unpark_groups(shard, freed.pool, queue, freed.groups) end
+    if #freed.groups > 0 then unblock_groups(shard, freed.pool, queue, freed.groups) end
     local queue_waits = freed.count > 0 or (shard.judges and not policy_of(shard, queue))
-    if queue_waits and not shard.shut[queue] then all = unpark_next(shard, freed.pool, queue, freed.count) end
+    if queue_waits and not shard.shut[queue] then all = unblock_next(shard, freed.pool, queue, freed.count) end
     local policy = policy_of(shard, queue)
     if not all and not (policy and (policy.c or policy.r or policy.trips)) then -- its limit is gone: nobody else brings them
       shard.windows[#shard.windows + 1] = digits(shard.now)
@@ -359,7 +359,7 @@ end
 function open_window(shard, pool, name)
   local queue = string.match(name, '^[^/]+')
   if name ~= queue then
-    unpark_groups(shard, pool, queue, { name })
+    unblock_groups(shard, pool, queue, { name })
     return nil
   end
   if load_override(shard, pool, queue) then return nil end
@@ -369,10 +369,10 @@ function open_window(shard, pool, name)
   if policy and policy.c and not policy.r then -- the others come with the slots of these, or of those in flight
     load_counts(shard, { queue })
     most = math.min(WINDOW, policy.c - count_of(shard, queue))
-    if most > 0 and unpark_queue(shard, pool, queue, most) then return nil end
+    if most > 0 and unblock_queue(shard, pool, queue, most) then return nil end
     return shard.now + SLOTLESS_MS
   end
-  if unpark_queue(shard, pool, queue, most) then return nil end
+  if unblock_queue(shard, pool, queue, most) then return nil end
   return math.min(shard.now + per * most / rate, (math.floor(shard.now / per) + 1) * per)
 end
 

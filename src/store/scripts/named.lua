@@ -17,7 +17,7 @@ do -- a script has room for 200 locals: those in here are this chunk's own
     local most = CHUNK / 2 - 3
     for i = 0, math.min(#queues, most) - 1 do
       local queue = queues[(round * most + i) % #queues + 1]
-      keys[#keys + 1] = shard.root .. 'parked:' .. queue
+      keys[#keys + 1] = shard.root .. 'blocked:' .. queue
       keys[#keys + 1] = shard.root .. 'ready:' .. queue
     end
     return keys

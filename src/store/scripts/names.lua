@@ -1,7 +1,7 @@
 -- names: the queues that storage knows, whether the deployment has them or not.
 --
 -- KEYS[1]  hash  config
--- Beyond   dead:<queue>, parked:<queue>, ready:<pool>, stats:totals
+-- Beyond   blocked:<queue>, dead:<queue>, ready:<pool>, stats:totals
 -- ARGV[1]  root  what every key of the shard begins with
 -- ARGV[…]  queues asked for besides: they are among the answers where anything of them is there
 -- Returns  {queue, pool, …}
@@ -34,11 +34,11 @@ local lanes = redis.pcall('ZRANGE', root .. 'ready:*', '0', digits(LANES - 1))
 for i = 1, lanes.err and 0 or #lanes do known(queue_of(lanes[i]), '*') end
 for i = 2, #ARGV do
   local own = root .. 'ready:' .. ARGV[i]
-  if not pools[ARGV[i]] and redis.call('EXISTS', own, root .. 'parked:' .. ARGV[i], root .. 'dead:' .. ARGV[i]) > 0 then
+  if not pools[ARGV[i]] and redis.call('EXISTS', own, root .. 'blocked:' .. ARGV[i], root .. 'dead:' .. ARGV[i]) > 0 then
     known(ARGV[i], redis.call('EXISTS', own) == 1 and ARGV[i] or '*')
   end
 end
-for i = 1, fields.err and 0 or #fields do known(fields[i], '*') end -- it once had figures, before queues were remembered
+for i = 1, fields.err and 0 or #fields do known(fields[i], '*') end -- it once had counters, before queues were remembered
 
 local answer = {}
 for queue, pool in pairs(pools) do

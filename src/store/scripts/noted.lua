@@ -1,4 +1,4 @@
--- noted: what sweeps leave in the hash of totals, beside the figures: when one ran ('!'), where the next of a new isolate goes on
+-- noted: what sweeps leave in the hash of totals, beside the counters: when one ran ('!'), where the next of a new isolate goes on
 -- ('@', '<cursor> <round>'), which queues there ever were ('?<queue>' → its pool), and which versions of the schedules in code were
 -- registered ('=', as recall.lua writes it). No queue has such a name.
 

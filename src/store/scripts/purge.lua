@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
--- Beyond   dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, m:<id>, parked:<queue>, ready:<pool>, then:<id>,
---          rate:<period>:<name>
+-- Beyond   blocked:<queue>, callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, m:<id>,
+--          rate:<period>:<name>, ready:<pool>
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  queue
 -- ARGV[3]  limit  of messages in this call
@@ -43,7 +43,7 @@ local function purge_ready()
     if not full and not left and not texts.err then emptied[#emptied + 1] = lane end
     full = full or left
   end
-  for _, index in ipairs({ 'ready:*', 'ready:' .. queue, 'parked:' .. queue }) do
+  for _, index in ipairs({ 'ready:*', 'ready:' .. queue, 'blocked:' .. queue }) do
     removals[#removals + 1] = { 'ZREM', root .. index, emptied }
   end
   -- Where lanes leave their indexes, this part is gone through again: not every server has cursors that stay what they were.
@@ -95,7 +95,7 @@ while from < #gone do -- a dedup key must not outlive what never came to its end
   for i, envelope in ipairs(envelopes) do
     local header = header_of(envelope)
     if header then end_dedup(keys, root, header, id_of(rest[i]), true) end
-    if header and header.follow then keys[#keys + 1] = root .. 'then:' .. id_of(rest[i]) end
+    if header and header.callbacks then keys[#keys + 1] = root .. 'callbacks:' .. id_of(rest[i]) end
   end
   from = from + #envelopes
 end
@@ -105,6 +105,6 @@ for _, removal in ipairs(removals) do
 end
 in_chunks('UNLINK', nil, keys)
 in_chunks('HDEL', KEYS[2], ids)
-unpark_freed(shard)
+unblock_freed(shard)
 commit_limits(shard)
 return { digits(#gone), lanes_at .. ' ' .. timers_at, more and '1' or '0', shard.work and '1' or '0' }

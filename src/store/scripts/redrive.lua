@@ -4,7 +4,7 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
 -- KEYS[…]  what its caller knows of the others: dead:<queue>, dead:-, m:<id> of these
--- Beyond   inflight, lane:<lane>, parked:<queue>, ready:<pool>, stats:totals, rate:<period>:<name>
+-- Beyond   blocked:<queue>, inflight, lane:<lane>, rate:<period>:<name>, ready:<pool>, stats:totals
 -- ARGV[1]  root   what every key of the shard begins with
 -- ARGV[2]  clock  '' or epoch ms, in tests
 -- ARGV[3]  queue
@@ -81,7 +81,7 @@ if refused then
   return redis.error_reply(refused)
 end
 for key, letters in pairs(moved) do in_chunks('ZREM', key, letters) end
-unpark_freed(shard)
+unblock_freed(shard)
 commit_limits(shard)
 
 local told = {}

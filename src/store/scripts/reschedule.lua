@@ -1,13 +1,13 @@
--- reschedule: changes schedules, each only if it still is as the caller read it, and enqueues what their slots make in
--- the same step. So a slot is fired once, however many callers met it.
+-- reschedule: changes schedules, each only if it still is as the caller read it, and enqueues what their occurrences make in
+-- the same step. So an occurrence is fired once, however many callers met it.
 --
 -- KEYS[1]  hash    schedules    id → header, last error, timing, policy, message: a line each (due.lua has the header)
--- KEYS[2]  zset    timers       's <id>': its next slot
+-- KEYS[2]  zset    timers       's <id>': its next occurrence
 -- KEYS[3]  hash    failures
 -- KEYS[4]  string  awake        somebody is draining, or was just asked to
 -- KEYS[5]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[…]  what its caller knows of the others: those of the messages, as of an enqueue
--- Beyond   dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, then:<id>, stats:totals
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, stats:totals
 -- ARGV[1]  root     what every key of the shard begins with
 -- ARGV[2]  clock    '' or epoch ms, in tests
 -- ARGV[3]  token    of this call: the value of `awake` where the caller should start a drain
@@ -16,7 +16,7 @@
 -- ARGV[6]  ms       what a delivery may take: a drain that sleeps has to live so much longer
 -- ARGV[7]  most     schedules there may be
 -- ARGV[8…] changes: id, header as the caller read it ('': there is none), new header ('': it goes), last error, lines behind
---          that ('': as they are), due (epoch ms, '': none), how many arguments follow, and runs as admit.lua reads them
+--          that ('': as they are), due (epoch ms, '': none), how many arguments follow, and segments as admit.lua reads them
 -- Returns  {now, '1' if the caller should start a drain, {'done' | 'changed' | 'full' for each}}. 'changed': it is not as
 --          the caller read it, and nothing was done to it; 'full': it would be one too many
 -- Replay   'changed' for what was done: no header comes twice; and the same word on starting a drain

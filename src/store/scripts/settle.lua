@@ -1,6 +1,6 @@
 -- settle: what a consumer finished leaves its lease.
 --
--- Settlements come in runs alike: { outcome =, word = (of its destination), queue =, measured = (both nil where nothing was;
+-- Settlements come in segments alike: { outcome =, word = (of its destination), queue =, measured = (both nil where nothing was;
 -- stats.lua says how), first =, last = (the entries in `args`), place = (of the first among all), settled =, acked = (how many) },
 -- and where they are more than acks { delay =, kind =, text = }. Entries are settled by their names. A consumer elsewhere knows id
 -- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
@@ -8,12 +8,12 @@
 local settle, keep
 do
 
--- Nearly all are simply acked, and of those nothing but the entry is needed. What of a run is more than that is added to `rest`.
-local function drop_acked(shard, settled, run, args, in_lease, chained, rest)
+-- Nearly all are simply acked, and of those nothing but the entry is needed. What of a segment is more than that is added to `rest`.
+local function drop_acked(shard, settled, segment, args, in_lease, chained, rest)
   local statuses, garbage, prefix, gsub = settled.statuses, settled.garbage, shard.root .. 'm:', string.gsub
-  local place, dropped, before = run.place - run.first, #garbage, #garbage
-  local plain = run.outcome == 'ack' and args[run.first - 4] ~= 'read' -- it may have a dedup key, a retention, or others that follow
-  for at = run.first, run.last do
+  local place, dropped, before = segment.place - segment.first, #garbage, #garbage
+  local plain = segment.outcome == 'ack' and args[segment.first - 4] ~= 'read' -- it may have a dedup key, a resultTtl, or callbacks
+  for at = segment.first, segment.last do
     local entry = args[at]
     if plain and in_lease[entry] == true and not chained[place + at] then
       in_lease[entry] = nil -- named twice, it counts once
@@ -27,12 +27,12 @@ local function drop_acked(shard, settled, run, args, in_lease, chained, rest)
       statuses[place + at] = 'acked'
     else
       if in_lease[entry] then in_lease[entry] = 'named' end -- the first counts, whatever it says
-      rest[#rest + 1] = { entry = entry, run = run, place = place + at, chained = chained[place + at] }
+      rest[#rest + 1] = { entry = entry, segment = segment, place = place + at, chained = chained[place + at] }
     end
   end
-  run.settled, run.acked = dropped - before, dropped - before
-  if run.settled <= run.last - run.first then
-    run.delay, run.kind, run.text = tonumber(args[run.first - 5]), args[run.first - 4], args[run.first - 3]
+  segment.settled, segment.acked = dropped - before, dropped - before
+  if segment.settled <= segment.last - segment.first then
+    segment.delay, segment.kind, segment.text = tonumber(args[segment.first - 5]), args[segment.first - 4], args[segment.first - 3]
   end
 end
 
@@ -55,7 +55,7 @@ end
 local function headers_of(shard, rest)
   local wanted, headers = {}, {}
   for _, s in ipairs(rest) do
-    if not s.item or s.run.outcome ~= 'ack' or s.run.kind == 'read' then wanted[#wanted + 1] = s.entry end
+    if not s.item or s.segment.outcome ~= 'ack' or s.segment.kind == 'read' then wanted[#wanted + 1] = s.entry end
   end
   while #wanted > 0 do
     for _, envelope in ipairs(read_envelopes(shard.root, wanted, 1000000)) do
@@ -83,9 +83,9 @@ local function plan_ack(shard, plan, s, header, args)
   local id = id_of(s.entry)
   if type(header) == 'table' then
     end_dedup(plan.garbage, shard.root, header, id)
-    follow(shard, plan.intake, header, id, 'done')
-    if header.follow then plan.garbage[#plan.garbage + 1] = shard.root .. 'then:' .. id end
-    if header.retention > 0 then plan.results[#plan.results + 1] = { s.entry, s.run.text, header } end
+    admit_callbacks(shard, plan.intake, header, id, 'done')
+    if header.callbacks then plan.garbage[#plan.garbage + 1] = shard.root .. 'callbacks:' .. id end
+    if header.result_ttl > 0 then plan.results[#plan.results + 1] = { s.entry, s.segment.text, header } end
   end
   if s.chained then admit(shard, plan.intake, args, s.chained[1], s.chained[2]) end
   plan.garbage[#plan.garbage + 1] = shard.root .. 'm:' .. id
@@ -95,10 +95,10 @@ end
 
 -- It failed: it is tried again, or dead. Returns its status, and the slot that is free then.
 local function plan_failed(shard, plan, s, header)
-  local run, slot = s.run, s.item.slot
-  plan.failures[#plan.failures + 1] = failure(s.entry, shard.now, run.kind, run.text)
-  if run.outcome == 'retry' and attempt_of(s.entry) < header.attempts then
-    return 'retried', wait_later(shard, plan, header, next_entry(s.entry), slot, run.delay)
+  local segment, slot = s.segment, s.item.slot
+  plan.failures[#plan.failures + 1] = failure(s.entry, shard.now, segment.kind, segment.text)
+  if segment.outcome == 'retry' and attempt_of(s.entry) < header.attempts then
+    return 'retried', wait_later(shard, plan, header, next_entry(s.entry), slot, segment.delay)
   end
   plan.ended[#plan.ended + 1] = { header, id_of(s.entry) }
   return 'dead', bury_with(plan.buried, header, s.entry, slot)
@@ -106,19 +106,19 @@ end
 
 -- One that is in the lease. Returns its status, and the slot that is free then.
 local function plan_one(shard, plan, s, header, args)
-  local run, slot = s.run, s.item.slot
+  local segment, slot = s.segment, s.item.slot
   if header == TOMBSTONE or s.item.cancelled then
     plan.garbage[#plan.garbage + 1] = shard.root .. 'm:' .. id_of(s.entry)
     return 'gone', slot
   end
-  if run.outcome == 'ack' then return plan_ack(shard, plan, s, header, args) end
+  if segment.outcome == 'ack' then return plan_ack(shard, plan, s, header, args) end
   if not header then
     plan.buried[#plan.buried + 1] = { queue = NO_QUEUE, entry = s.entry }
     plan.failures[#plan.failures + 1] = failure(s.entry, shard.now, 'missing', 'its envelope is gone')
     return 'dead', slot
   end
-  if run.outcome ~= 'release' then return plan_failed(shard, plan, s, header) end
-  if run.delay > 0 then return 'released', wait_later(shard, plan, header, s.entry, slot, run.delay) end
+  if segment.outcome ~= 'release' then return plan_failed(shard, plan, s, header) end
+  if segment.delay > 0 then return 'released', wait_later(shard, plan, header, s.entry, slot, segment.delay) end
   local pool = pool_of(shard, queue_of(header.lane), header.pool)
   gather(plan.moves, pool, header.lane, 'RPUSH', s.entry)
   return 'released', slot
@@ -131,7 +131,7 @@ local function put_settled(shard, plan)
   for _, result in ipairs(plan.results) do
     local entry, text, header = result[1], result[2], result[3]
     local key, line = shard.root .. 'result:' .. id_of(entry), queue_of(header.lane) .. ' ' .. digits(attempt_of(entry))
-    redis.call('SET', key, line .. ' ' .. digits(shard.now) .. ' ' .. text, 'PX', digits(header.retention))
+    redis.call('SET', key, line .. ' ' .. digits(shard.now) .. ' ' .. text, 'PX', digits(header.result_ttl))
     undo_by(function() redis.pcall('UNLINK', key) end)
   end
   put_members(shard.timers, plan.later)
@@ -145,8 +145,8 @@ local function conclude(shard, settled, plan, list)
   for _, s in ipairs(list) do
     settled.statuses[s.place] = s.status
     free(shard, s.freed)
-    if s.item.slot and s.run.word and s.run.word ~= '' then hear(shard, s.item.slot, s.run.word) end
-    observed(s.run, s.header, s.status)
+    if s.item.slot and s.segment.word and s.segment.word ~= '' then hear(shard, s.item.slot, s.segment.word) end
+    observed(s.segment, s.header, s.status)
   end
   for _, key in ipairs(plan.garbage) do settled.garbage[#settled.garbage + 1] = key end
   for _, id in ipairs(plan.cleared) do settled.cleared[#settled.cleared + 1] = id end
@@ -161,19 +161,19 @@ end
 local function settle_held(shard, settled, list, args, in_lease)
   local plan = new_plan()
   for i = #list, 1, -1 do -- the oldest of what is given back ends up at the head of its lane
-    if list[i].run.outcome == 'release' and list[i].run.delay == 0 then list[i].status, list[i].freed = plan_one(shard, plan, list[i], list[i].header, args) end
+    if list[i].segment.outcome == 'release' and list[i].segment.delay == 0 then list[i].status, list[i].freed = plan_one(shard, plan, list[i], list[i].header, args) end
   end
   for _, s in ipairs(list) do
-    if s.run.outcome ~= 'release' or s.run.delay > 0 then s.status, s.freed = plan_one(shard, plan, s, s.header, args) end
+    if s.segment.outcome ~= 'release' or s.segment.delay > 0 then s.status, s.freed = plan_one(shard, plan, s, s.header, args) end
   end
   local refused = attempt(put_settled, shard, plan)
   if not refused then return conclude(shard, settled, plan, list) end
   if #list > 1 then
     for i = #list, 1, -1 do
-      if list[i].run.outcome == 'release' then settle_held(shard, settled, { list[i] }, args, in_lease) end
+      if list[i].segment.outcome == 'release' then settle_held(shard, settled, { list[i] }, args, in_lease) end
     end
     for _, s in ipairs(list) do
-      if s.run.outcome ~= 'release' then settle_held(shard, settled, { s }, args, in_lease) end
+      if s.segment.outcome ~= 'release' then settle_held(shard, settled, { s }, args, in_lease) end
     end
     return
   end
@@ -181,15 +181,15 @@ local function settle_held(shard, settled, list, args, in_lease)
   settled.refused = refused
 end
 
--- Applies runs of settlements to `raws`, what the lease holds from its left end. `chained` has what comes with an ack, by the
--- place of the settlement: where the arguments of its runs begin and end. Returns { statuses = (of each), remaining = (the
+-- Applies segments of settlements to `raws`, what the lease holds from its left end. `chained` has what comes with an ack, by the
+-- place of the settlement: where the arguments of its segments begin and end. Returns { statuses = (of each), remaining = (the
 -- items that stay), others = (of these, those that were not to be settled), garbage = (keys to remove), soonest = (when the first of
 -- what has to wait is due), refused = (why storage refused some) }.
-function settle(shard, raws, runs, chained, args)
+function settle(shard, raws, segments, chained, args)
   local settled = { statuses = {}, garbage = {}, cleared = {}, remaining = {}, others = {}, soonest = math.huge }
   local in_lease, rest, held, place_of = {}, {}, {}, {}
   for i = 1, #raws do in_lease[raws[i]] = true end
-  for _, run in ipairs(runs) do drop_acked(shard, settled, run, args, in_lease, chained, rest) end
+  for _, segment in ipairs(segments) do drop_acked(shard, settled, segment, args, in_lease, chained, rest) end
   if #rest > 0 then
     find_items(in_lease, rest)
     local headers = headers_of(shard, rest)
@@ -201,7 +201,7 @@ function settle(shard, raws, runs, chained, args)
     table.sort(held, function(a, b) return place_of[a.item.raw] > place_of[b.item.raw] end)
     if #held > 0 then settle_held(shard, settled, held, args, in_lease) end
   end
-  count_measured(runs)
+  count_measured(segments)
   try_in_chunks('HDEL', shard.failures, settled.cleared) -- a key of a wrong type costs the texts, not the messages
   for i = 1, next(in_lease) and #raws or 0 do
     if in_lease[raws[i]] then

@@ -103,7 +103,7 @@ function inspect.m(shard, id)
   local place = locate(shard, id)
   if place.state ~= 'leased' or not found(shard, 'envelope-without-entry', id) then return end
   local lines = redis.call('HGET', shard.failures, id)
-  local last = tonumber(string.match(lines or '', '(%d+) %d+ %l+ [^\n]*$') or '0')
+  local last = tonumber(string.match(lines or '', '(%d+) %d+ [%l_]+ [^\n]*$') or '0')
   local entry = digits(last + 1) .. '.' .. id
   local intake, buried, garbage, moves = new_intake(), {}, {}, {}
   if last + 1 >= place.header.attempts then
@@ -118,7 +118,7 @@ function inspect.m(shard, id)
     put_in(shard, intake)
   end)
   if refused then return end
-  record_failures(shard, { failure(entry, shard.now, 'lapsed', 'its list vanished') })
+  record_failures(shard, { failure(entry, shard.now, 'lease_expired', 'its list vanished') })
   in_chunks('UNLINK', nil, garbage)
   count_buried(shard, buried)
   remove_replaced(shard, intake)

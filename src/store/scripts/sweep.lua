@@ -1,28 +1,28 @@
 -- sweep: the repair pass. It fires due timers, and so gives back what expired leases hold, inspects a page of keys and those whose
--- names it knows, looks for messages in no list now and then, and folds the figures that exchanges left.
+-- names it knows, looks for messages in no list now and then, and rolls up the counters that syncs left.
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
 -- KEYS[3]  zset  ready:<pool>  whether a drain has work
 -- KEYS[4]  list  stats
--- Beyond   config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, m:<id>,
---          parked:<queue>, rate:<period>:<name>, ready:<pool>, schedules, stats:totals, strays, then:<id>
+-- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>,
+--          lease:<lease>, m:<id>, rate:<period>:<name>, ready:<pool>, schedules, stats:totals, strays
 -- ARGV[1]  root     what every key of the shard begins with
 -- ARGV[2]  clock    '' or epoch ms, in tests
 -- ARGV[3]  limit    of timers and entries in this call; the caller repeats while anything was fired
 -- ARGV[4]  cursor   of the page to inspect, '0' begins, '?' is where the last noted sweep stood; '' inspects nothing
 -- ARGV[5]  count    keys on that page, about
 -- ARGV[6]  policies of queues with limits, as limits.lua reads them
--- ARGV[7]  note     '1' where this sweep is to be remembered though it folds nothing, and with it where it stood and the queues, if
+-- ARGV[7]  note     '1' where this sweep is to be remembered though it rolls up nothing, and with it where it stood and the queues, if
 --                   the last one is some minutes ago; with '?' as well
 -- ARGV[8]  round    which part of what is too long to be looked at whole; with '?' the noted one counts
 -- ARGV[9]  queues   of this deployment: '\n<queue> <pool>' for each
 -- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …},
---           {id, record, …} of schedules that the caller has to fire, '1' if there is more to fold, next round, which schedules
+--           {id, record, …} of schedules that the caller has to fire, '1' if there is more to roll up, next round, which schedules
 --           of code were registered last ('-': not looked at), when a sweep was noted last}
--- Replay   fires what is due by then; nothing is moved, and no figure counted, twice
+-- Replay   fires what is due by then; nothing is moved, and no counter counted, twice
 -- Cost     4 commands when nothing is due, 1 more where it asks what was noted, and 1, for each 100 queues, where that is done; 1 more
---          where one page does not hold all keys; 8 to 10 more where there are figures to fold. Once an hour 1 more, and a look for
+--          where one page does not hold all keys; 8 to 10 more where there are counters to roll up. Once an hour 1 more, and a look for
 --          strays that begins then is some 25 a step beside them. Of keys known by name that are there: 2 for an index, 5 for
 --          blocked lanes of a queue, 3 for what operators set, 2 and one for each lease for the counts of slots; once an hour 1 for
 --          each queue, for what it keeps no longer
@@ -46,7 +46,7 @@ local function sweep_page()
     local kind, rest = kind_of(name)
     if shard.names then shard.names[root .. name] = true end
     local strange = rest and not shard.pools[rest]
-    if kind == 'lane' or kind == 'lease' or (strange and (kind == 'parked' or (kind == 'ready' and rest ~= '*'))) then
+    if kind == 'lane' or kind == 'lease' or (strange and (kind == 'blocked' or (kind == 'ready' and rest ~= '*'))) then
       sweep_key(shard, kind, rest)
     elseif strange and kind == 'dead' then
       met(shard, rest, '*')
@@ -61,11 +61,11 @@ for queue in pairs(last.is_hourly and shard.pools or {}) do
   local count = discard_old(shard, queue)
   if count > 0 then found(shard, 'letters-discarded', queue) end
 end
-push_tally(KEYS[4], shard.now)
+push_counters(KEYS[4], shard.now)
 
 -- How many of these keys are there: a page of all of them has told, where nothing has been written since.
 local function count_of(keys)
-  if not shard.names or #shard.findings > 0 or next(tally) then return redis.call('EXISTS', unpack(keys)) end
+  if not shard.names or #shard.findings > 0 or next(counters_by_queue) then return redis.call('EXISTS', unpack(keys)) end
   local count = 0
   for _, key in ipairs(keys) do count = count + (shard.names[key] and 1 or 0) end
   return count
@@ -77,7 +77,7 @@ local also = { KEYS[3], KEYS[4], root .. 'config', root .. 'inflight', root .. '
 local left = count_of(inspects and also or { KEYS[3], KEYS[4] })
 local lines = left > 0 and waiting_lines(KEYS[4])
 if lines then left = left - 1 end
-local ready, noted, folded = left > 0, {}, 0
+local ready, noted, rolled_up = left > 0, {}, 0
 if inspects then
   local before, under_way = #shard.findings, false
   ready, under_way = look_by_name(shard, string.sub(KEYS[3], #root + 1), named, left, round)
@@ -94,10 +94,10 @@ end
 if stands then note('@', cursor .. ' ' .. digits(last.next_round)) end
 for queue, pool in pairs(notes and shard.pools or {}) do note('?' .. queue, pool) end
 for _, field in ipairs(unremembered(shard)) do noted[#noted + 1] = field end
-if lines then folded, noted = fold(root, KEYS[4], lines, noted) end
+if lines then rolled_up, noted = roll_up(root, KEYS[4], lines, noted) end
 write_noted(root, noted)
 return {
   digits(shard.now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), ready and '1' or '0',
-  inspects and cursor or '', shard.findings, fired.schedules, folded == FOLD and '1' or '0',
+  inspects and cursor or '', shard.findings, fired.schedules, rolled_up == ROLLUP and '1' or '0',
   digits(inspects and last.next_round or round), last.registered, digits(last.at),
 }

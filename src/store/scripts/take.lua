@@ -40,7 +40,7 @@ end
 function untake(shard, taken, place)
   local lane = taken.lanes[place]
   taken.gone[lane], taken.more[lane] = taken.gone[lane] - 1, true
-  if not shard.parked[lane] then shard.leaving[lane] = nil end
+  if not shard.blocked[lane] then shard.leaving[lane] = nil end
   unuse(shard, taken.pools[lane], lane, taken.slots[place])
 end
 
@@ -69,7 +69,7 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
     weights = weights - lane.weight
     if room <= 0 then
       local score = pass.served[lane] and turn(lane.name, shard.now) or lane.score
-      park(shard, pool, lane.name, score, waits_for, until_ms)
+      block(shard, pool, lane.name, score, waits_for, until_ms)
       if waits_for ~= queue_of(lane.name) then pass_on(shard, pass, queue_of(lane.name), lane.policy) end
       pass.served[lane], pass.promoted[lane] = nil, nil
     elseif share == 0 then
@@ -132,7 +132,7 @@ local function resume(shard, pool, queue)
   end
   local left, ends = 1, nil
   if policy and policy.r then left, ends = rate_left(shard, queue, policy.r, policy.per) end
-  if left > 0 then return unpark_queue(shard, pool, queue, PARK) end
+  if left > 0 then return unblock_queue(shard, pool, queue, BLOCK) end
   shard.windows[#shard.windows + 1] = digits(ends)
   shard.windows[#shard.windows + 1] = 'q ' .. pool .. ' ' .. queue
   return true
@@ -164,14 +164,14 @@ local function restrict(shard, config, pool, index)
   shard.policy = {} -- what was known of policies was without these
   if not restricted then redis.call('ZREM', index, RESTRICTED) end
   for _ = 1, next(paused) and PASSES or 0 do
-    local lanes = redis.call('ZRANGE', index, '0', digits(PARK + passed_over(shard, index)), 'WITHSCORES')
+    local lanes = redis.call('ZRANGE', index, '0', digits(BLOCK + passed_over(shard, index)), 'WITHSCORES')
     for i = 1, #lanes, 2 do
       local queue = queue_of(lanes[i])
-      if paused[queue] and not shard.leaving[lanes[i]] then park(shard, pool, lanes[i], lanes[i + 1], queue, false) end
+      if paused[queue] and not shard.leaving[lanes[i]] then block(shard, pool, lanes[i], lanes[i + 1], queue, false) end
     end
-    local parked = park_all(shard)
-    in_chunks('ZREM', index, parked)
-    if #parked == 0 then break end
+    local blocked = block_all(shard)
+    in_chunks('ZREM', index, blocked)
+    if #blocked == 0 then break end
   end
   return paused
 end
@@ -222,7 +222,7 @@ local function put_aside(shard, pool, name, score)
   local waited = math.max(UNKNOWN_LEAST_MS, shard.now - tonumber(score) % TURN / TICKS)
   local share = math.max(UNKNOWN_SOON_MS, math.floor(waited / UNKNOWN_SHARE))
   local until_ms = shard.now + math.min(UNKNOWN_MOST_MS, waited, share)
-  park(shard, pool, name, score, queue_of(name), until_ms)
+  block(shard, pool, name, score, queue_of(name), until_ms)
 end
 
 -- Whether a lane may be served by who asks. Where its queue is another's it is moved, or put aside.
@@ -287,20 +287,20 @@ function take(shard, config, pool, want, taken, promoted)
       if not only or only.promoted or (only.policy and only.policy.max_wait) then turns_of(pass.served, turns, shard.now, more) end
       pass.served = {}
     end
-    for _, name in ipairs(park_all(shard)) do
-      shard.leaving[name], shard.parked[name] = index, shard.root .. 'parked:' .. queue_of(name)
+    for _, name in ipairs(block_all(shard)) do
+      shard.leaving[name], shard.blocked[name] = index, shard.root .. 'blocked:' .. queue_of(name)
     end
     try_in_chunks('ZADD', index, turns)
     for queue, count in pairs(pass.turns) do
-      unpark_queue(shard, pool, queue, math.min(PARK, count))
+      unblock_queue(shard, pool, queue, math.min(BLOCK, count))
       more = true
     end
     local got = #taken.entries - before
     if got == 0 then moved_aside = moved_aside + math.max(1, seen - passed) end
     -- As many as it takes where they hold what these did, behind those that were looked at.
-    asked = (got == 0 and PARK or math.min(want, math.ceil(want * #lanes / got))) + seen
+    asked = (got == 0 and BLOCK or math.min(want, math.ceil(want * #lanes / got))) + seen
     most, passed = asked, passed_over(shard, index)
-  until want == 0 or not more or moved_aside >= PASSES * PARK
+  until want == 0 or not more or moved_aside >= PASSES * BLOCK
   return want, want > 0 and more
 end
 

@@ -15,7 +15,7 @@ if #fields == 0 then return redis.call('HGETALL', KEYS[2]) end
 
 -- The record comes first, and is taken back where the sums are refused: they cannot be taken back, and would count twice.
 local counts, sums = redis.call('HMGET', KEYS[2], unpack(fields)), {}
-if not redis.call('SET', KEYS[1], 'tally', 'NX', 'PX', ARGV[1]) then return 'repeated' end
+if not redis.call('SET', KEYS[1], 'counters', 'NX', 'PX', ARGV[1]) then return 'repeated' end
 for i, field in ipairs(fields) do
   sums[#sums + 1] = field
   sums[#sums + 1] = string.format('%.0f', (tonumber(counts[i] or '') or 0) + tonumber(ARGV[2 * i + 1]))

@@ -6,13 +6,13 @@ do
 -- What firing some timers comes to, before anything is written.
 local function new_firing()
   return {
-    firsts = {}, again = {}, lapses = {}, buried = {}, failures = {}, ended = {}, intake = new_intake(), put_off = {}, schedules = {},
-    done = {}, garbage = {}, slots = {}, windows = {}, lapsed = {}, entries = 0,
+    firsts = {}, again = {}, expiries = {}, buried = {}, failures = {}, ended = {}, intake = new_intake(), put_off = {}, schedules = {},
+    done = {}, garbage = {}, slots = {}, windows = {}, expired = {}, entries = 0,
   }
 end
 
 -- One entry of an expired lease goes back to its lane an attempt later, or is dead where attempts are used up.
-local function lapse(shard, firing, item, envelope)
+local function expire(shard, firing, item, envelope)
   local entry, header, slot = item.entry, header_of(envelope), item.slot
   if envelope == TOMBSTONE then
     firing.garbage[#firing.garbage + 1] = shard.root .. 'm:' .. id_of(entry)
@@ -20,12 +20,12 @@ local function lapse(shard, firing, item, envelope)
     firing.buried[#firing.buried + 1] = { queue = NO_QUEUE, entry = entry }
     firing.failures[#firing.failures + 1] = failure(entry, shard.now, 'missing', 'its envelope is gone')
   else
-    firing.failures[#firing.failures + 1] = failure(entry, shard.now, 'lapsed', 'its consumer let the lease expire')
+    firing.failures[#firing.failures + 1] = failure(entry, shard.now, 'lease_expired', 'its consumer let the lease expire')
     if attempt_of(entry) < header.attempts then
-      local lapses = firing.lapses[#firing.lapses]
+      local expiries = firing.expiries[#firing.expiries]
       local held = keeps_group(slot) and slot
-      lapses[#lapses + 1] = { pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry), held }
-      firing.lapsed[#firing.lapsed + 1] = queue_of(header.lane)
+      expiries[#expiries + 1] = { pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry), held }
+      firing.expired[#firing.expired + 1] = queue_of(header.lane)
     else
       slot = bury_with(firing.buried, header, entry, slot)
       firing.ended[#firing.ended + 1] = { header, id_of(entry) }
@@ -40,12 +40,12 @@ local function give_back(shard, firing, lease)
   local key = shard.root .. 'lease:' .. lease
   local held = read_lease(key)
   if not held then return false end
-  firing.lapses[#firing.lapses + 1] = {}
+  firing.expiries[#firing.expiries + 1] = {}
   local entries, read = {}, 0
   for i, item in ipairs(held) do entries[i] = item.entry end
   while read < #entries do
     local envelopes = read_envelopes(shard.root, { unpack(entries, read + 1, math.min(read + CHUNK, #entries)) }, 1000000)
-    for i = 1, #envelopes do lapse(shard, firing, held[read + i], envelopes[i]) end
+    for i = 1, #envelopes do expire(shard, firing, held[read + i], envelopes[i]) end
     read = read + #envelopes
   end
   firing.entries = firing.entries + #held
@@ -96,8 +96,8 @@ end
 -- already goes to the head, the one due first to the very head, and so does the lease that expired first.
 local function put_fired(shard, firing)
   local heads, returns = {}, {}
-  for i = #firing.lapses, 1, -1 do
-    for _, lapsed in ipairs(firing.lapses[i]) do gather(returns, lapsed[1], lapsed[2], 'RPUSH', lapsed[3], lapsed[4]) end
+  for i = #firing.expiries, 1, -1 do
+    for _, expired in ipairs(firing.expiries[i]) do gather(returns, expired[1], expired[2], 'RPUSH', expired[3], expired[4]) end
   end
   for i = #firing.again, 1, -1 do
     local again = firing.again[i]
@@ -123,10 +123,10 @@ local function remove_fired(shard, firing, fired)
   for _, slot in ipairs(firing.slots) do
     if not slot.stays then free(shard, slot) elseif slot.mode ~= 'w' then free(shard, of_queue(slot)) end
   end
-  for _, queue in ipairs(firing.lapsed) do counted(queue, 'lapsed') end
+  for _, queue in ipairs(firing.expired) do counted(queue, 'leaseExpired') end
   count_buried(shard, firing.buried)
   remove_replaced(shard, firing.intake)
-  fired.fired, fired.requeued = fired.fired + #firing.done, fired.requeued + #firing.lapsed
+  fired.fired, fired.requeued = fired.fired + #firing.done, fired.requeued + #firing.expired
   fired.dead = fired.dead + #firing.buried
   shard.put_off = nil
 end
@@ -179,7 +179,7 @@ local function fire_others(shard, firing, fired)
 end
 
 -- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
--- caller's lease, which a late exchange still extends as long as nobody has fired it.
+-- caller's lease, which a late sync still extends as long as nobody has fired it.
 -- Returns { fired = (or put off), requeued =, dead =, next = due ms or '', schedules = what read_due answers }.
 function fire(shard, limit, own)
   local timers, fired = shard.timers, { fired = 0, requeued = 0, dead = 0, schedules = {} }
@@ -204,7 +204,7 @@ function fire(shard, limit, own)
   end
   shard.due = nil
   fire_others(shard, firing, fired)
-  unpark_freed(shard)
+  unblock_freed(shard)
   commit_limits(shard)
   fired.next = due_after(redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES'), own)
   return fired

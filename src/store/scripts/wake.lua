@@ -1,9 +1,9 @@
 -- wake: whether the caller has to start a drain, because of what it made ready or due nobody else knows who looks in time.
 --
--- `shard.work` says that lanes of drained queues got entries, `shard.soonest` when the first delayed one is due. The key `awake` is
+-- `shard.work` says that lanes of push queues got entries, `shard.soonest` when the first delayed one is due. The key `awake` is
 -- there while somebody looks, or was just asked to: whoever sets it starts a drain, and the others need not.
 
-local waking = {} -- one name for both: exchange.lua is near the most that a script may have
+local waking = {} -- one name for both: sync.lua is near the most that a script may have
 
 -- The idle drain that sleeps: when it `looks` again, its `lease`, until when it `takes` messages and until when it `lives` for their
 -- handlers. nil where none sleeps.

@@ -3,7 +3,7 @@ import { createSluice, defineQueue } from '../../../src/index.ts';
 import { type Body, type Contender, FAST, type Watch } from '../contender.ts';
 import { QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
 
-/** @param drains at once in one process, as BullMQ has its concurrency: each holds a lease and has one exchange in flight */
+/** @param drains at once in one process, as BullMQ has its concurrency: each holds a lease and has one sync in flight */
 export const sluiceLibrary = (drains: number): Contender => ({
   name: `Sluice, library in Node, ${drains === 1 ? 'one drain' : `${drains} drains`}`,
   settings: `${SETTINGS_TEXT}; a backlog is drained by its cron handler, arrivals by the drains that they wake`,
@@ -17,7 +17,7 @@ export const sluiceLibrary = (drains: number): Contender => ({
       handled += 1;
       watch?.handled((body as Body).n);
     };
-    const queue = defineQueue(QUEUE, { requests: 0, handler });
+    const queue = defineQueue(QUEUE, { subrequests: 0, handler });
     const sluice = createSluice<typeof env>({ queues: [queue] });
     const quiet = sluice.producer(env);
     const waking = sluice.producer(env, { waitUntil: () => {} });

@@ -10,7 +10,7 @@ import { PREFIX, QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
 
 const TOKEN = 'bench';
 
-/** @param drains at once in one process, as BullMQ has its concurrency: each holds a lease and has one exchange in flight */
+/** @param drains at once in one process, as BullMQ has its concurrency: each holds a lease and has one sync in flight */
 export const sluiceWorker = (drains: number): Contender => ({
   name: `Sluice, Worker in Miniflare, ${drains === 1 ? 'one drain' : `${drains} drains`}`,
   settings: `${SETTINGS_TEXT}; messages come in by POST, a backlog is drained by POST /v1/drain`,

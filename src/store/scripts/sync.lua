@@ -1,4 +1,4 @@
--- exchange: the one call a consumer makes. It settles what it finished, extends its lease and takes more.
+-- sync: the one call a consumer makes. It settles what it finished, extends its lease and takes more.
 --
 -- KEYS[1]  zset    timers
 -- KEYS[2]  hash    failures
@@ -9,8 +9,8 @@
 -- KEYS[7]  string  busy          a drain was too busy to look lately, and said so
 -- KEYS[…]  what its caller knows of the others: its lease, the indexes of its pools, the claim, m:<id> and result:<id> of what it
 --          settles, and of what comes with that as an enqueue
--- Beyond   breakers, dead:<queue>, damaged:<key>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, m:<id>,
---          parked:<queue>, rate:<period>:<name>, ready:<pool>, schedules, stats:totals, then:<id>
+-- Beyond   blocked:<queue>, breakers, callbacks:<id>, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight,
+--          lane:<lane>, lease:<lease>, m:<id>, rate:<period>:<name>, ready:<pool>, schedules, stats:totals
 -- ARGV[1]  root         what every key of the shard begins with
 -- ARGV[2]  clock        '' or epoch ms, in tests
 -- ARGV[3]  lease        the consumer's own name for it
@@ -23,14 +23,14 @@
 -- ARGV[9]  ms           how long the caller can sleep for the next timer; where it is no drain, a delay up to this is worth waking one
 -- ARGV[10] limit        of timers fired on the way
 -- ARGV[11] pools        how many follow; they are emptied in the order given
--- ARGV[12] runs         of settlements alike, how many follow
+-- ARGV[12] segments     of settlements alike, how many follow
 -- ARGV[13] policies     of queues with limits, as limits.lua reads them; '' where there are none
 -- ARGV[14] ms           how long a handler may run that the caller starts now: it takes nothing of queues whose deliveries may take longer.
 --                       Where it is no drain, what a delivery may take that a drain has to be woken for
 -- ARGV[15] claim        a name under which no other lease may begin as long as this one lasts; '' where there is none
--- ARGV[…]  pools, then runs of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
---          health), delay ms, kind, text, measured ('<queue> <figures>' as stats.lua has them; ''), count, then count × entry; then what the handlers of
---          acked ones enqueued: place of the settlement, how many arguments, and runs as admit.lua reads them
+-- ARGV[…]  pools, then segments of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
+--          health), delay ms, kind, text, measured ('<queue> <counters>' as stats.lua has them; ''), count, then count × entry; then what the handlers of
+--          acked ones enqueued: place of the settlement, how many arguments, and segments as admit.lua reads them
 -- Returns  {now, when to look again (epoch ms) or '', '1' if the lease was lost, 'status of each settlement …', 'entry …',
 --           {envelope of each of these entries}, '1' if there is more for this call than fitted in,
 --           {entry that was cancelled while it was held, …},
@@ -57,23 +57,23 @@ local root, now, lease = shard.root, shard.now, ARGV[3]
 local ttl, holds, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_key, lease_timer = root .. 'lease:' .. lease, 'l ' .. lease
 
--- Returns the runs of settlements, and where the next argument is.
-local function read_runs(at, count)
-  local runs, place = {}, 1
+-- Returns the segments of settlements, and where the next argument is.
+local function read_segments(at, count)
+  local segments, place = {}, 1
   for i = 1, count do
     local first, last = at + 6, at + 5 + tonumber(ARGV[at + 5])
-    local run = { outcome = ARGV[at], first = first, last = last, place = place, settled = 0, acked = 0 }
-    if run.outcome ~= 'ack' then run.outcome, run.word = string.match(run.outcome, '^(%l+)(.?)$') end
+    local segment = { outcome = ARGV[at], first = first, last = last, place = place, settled = 0, acked = 0 }
+    if segment.outcome ~= 'ack' then segment.outcome, segment.word = string.match(segment.outcome, '^(%l+)(.?)$') end
     local blank = string.find(ARGV[at + 4], ' ', 1, true)
-    if blank then run.queue, run.measured = string.sub(ARGV[at + 4], 1, blank - 1), string.sub(ARGV[at + 4], blank + 1) end
-    runs[i] = run
+    if blank then segment.queue, segment.measured = string.sub(ARGV[at + 4], 1, blank - 1), string.sub(ARGV[at + 4], blank + 1) end
+    segments[i] = segment
     at, place = last + 1, place + last + 1 - first
   end
-  return runs, at
+  return segments, at
 end
 
 local pools = { unpack(ARGV, 16, 15 + tonumber(ARGV[11])) }
-local runs, chained = read_runs(16 + #pools, tonumber(ARGV[12]))
+local segments, chained = read_segments(16 + #pools, tonumber(ARGV[12]))
 
 if ARGV[15] ~= '' then
   local claim = root .. 'req:' .. ARGV[15]
@@ -96,9 +96,9 @@ local fired = fire(shard, tonumber(ARGV[10]), lease_timer)
 local next_due = tonumber(fired.next)
 local held = read_raws(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
-local settled = settle(shard, held, runs, read_chained(chained), ARGV)
+local settled = settle(shard, held, segments, read_chained(chained), ARGV)
 local statuses, remaining, garbage = settled.statuses, settled.remaining, settled.garbage
-unpark_freed(shard)
+unblock_freed(shard)
 if settled.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(settled.soonest)) end
 keep(lease_key, held, remaining, garbage)
 commit_breakers(shard)
@@ -195,12 +195,12 @@ for round = 1, ROUNDS do
   full = judge()
   if full or unfinished or outcome.instead == instead then break end
   missing, unfinished = missing + outcome.instead - instead, round == ROUNDS
-  unpark_freed(shard)
+  unblock_freed(shard)
 end
 -- What does not fit in the answer stays where it is: in its lane, or in the lease, where to the caller it is lost in transit.
 for i = #fresh.entries, math.max(outcome.seen, in_transit) + 1, -1 do untake(shard, fresh, i) end
 unfinished = unfinished or #shard.freed > 0 -- slots of what was taken and dropped
-unpark_freed(shard)
+unblock_freed(shard)
 for i = 1, #shard.windows, 2 do next_due = math.min(next_due or math.huge, tonumber(shard.windows[i])) end
 
 -- All puts of what was taken: nothing has left its lane yet.
@@ -225,7 +225,7 @@ end
 local function remove_taken()
   for _, move in ipairs(outcome.intake.moves) do -- what follows on a death may stand in a lane that was to be empty
     fresh.more[move.lane] = true
-    if not shard.parked[move.lane] then shard.leaving[move.lane] = nil end
+    if not shard.blocked[move.lane] then shard.leaving[move.lane] = nil end
   end
   for lane, gone in pairs(fresh.gone) do
     local key = root .. 'lane:' .. lane
@@ -238,7 +238,7 @@ local function remove_taken()
     leaving[index][#leaving[index] + 1] = lane
   end
   for index, lanes in pairs(leaving) do in_chunks('ZREM', index, lanes) end
-  for _, lane in ipairs(fresh.emptied) do redis.call('ZREM', root .. 'parked:' .. queue_of(lane), lane) end
+  for _, lane in ipairs(fresh.emptied) do redis.call('ZREM', root .. 'blocked:' .. queue_of(lane), lane) end
   for i = 1, in_transit do
     if outcome.dropped[i] then redis.call('LREM', lease_key, '1', fresh.raws[i]) end
   end
@@ -248,7 +248,7 @@ local function remove_taken()
   -- A lane that waited for too long keeps its place beside the most urgent ones until it has caught up.
   for lane, last in pairs(promoted) do
     local header, policy = header_of(outcome.envelopes[last]), lane.policy
-    local stays = fresh.more[lane.name] and not shard.leaving[lane.name] -- else it is empty, or parked by what this call took
+    local stays = fresh.more[lane.name] and not shard.leaving[lane.name] -- else it is empty, or blocked by what this call took
     if header and policy and policy.max_wait and stays and now - header.since >= policy.max_wait then
       redis.pcall('ZADD', root .. 'ready:' .. lane.pool, digits(now * TICKS), lane.name)
     end
@@ -259,7 +259,7 @@ end
 -- was to go would be given the same once more.
 local function leave_taken()
   for lane in pairs(shard.leaving) do
-    if shard.parked[lane] then redis.pcall('ZREM', shard.parked[lane], lane) end
+    if shard.blocked[lane] then redis.pcall('ZREM', shard.blocked[lane], lane) end
   end
   for i = #outcome.answered, outcome.again + 1, -1 do outcome.answered[i], outcome.bodies[i] = nil, nil end
   outcome.pushed, outcome.intake, shard.moved, shard.rates = {}, new_intake(), counts, {}
@@ -282,7 +282,7 @@ unfinished = unfinished and not (shard.left and #fresh.entries == in_transit)
 -- What follows on a death of this call came too late to be taken, and a place in the lease may have become free: a drain looks again.
 unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or dropped_from_lease > 0
 if outcome.intake.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(outcome.intake.soonest)) end
-push_tally(KEYS[6], now)
+push_counters(KEYS[6], now)
 
 -- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
 -- with one whose budget is over, and with one whose handlers are all busy: but of these only one says so in a while.

@@ -1,4 +1,4 @@
-// Tests: .lua files import as text, as they do in the bundle.
+// Tests: which run side by side, which afterwards, and in which order.
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -47,24 +47,15 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-const luaAsText = {
-  name: 'lua-as-text',
-  enforce: 'pre' as const,
-  transform(source: string, id: string) {
-    return id.endsWith('.lua') ? { code: `export default ${JSON.stringify(source)};`, map: null } : undefined;
-  },
-};
-
 const common = { testTimeout: 30_000, hookTimeout: 30_000, maxConcurrency: 20 }; // those that run at once mostly wait
 
 export default defineConfig({
   test: {
     reporters: ['default'],
-    globalSetup: 'test/support/run-folder.ts',
+    globalSetup: ['test/support/scripts.ts', 'test/support/run-folder.ts'],
     sequence: { sequencer: LongestFirst },
     projects: [
       {
-        plugins: [luaAsText],
         test: {
           ...common,
           name: 'together',
@@ -75,7 +66,6 @@ export default defineConfig({
         },
       },
       {
-        plugins: [luaAsText],
         test: { ...common, name: 'afterwards', include: AFTERWARDS, maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
     ],

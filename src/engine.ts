@@ -195,6 +195,7 @@ export function openEngine(
     });
   const send = sendWithin(() => config.SLUICE_REDIS_TIMEOUT_MS);
   const prefix = config.SLUICE_PREFIX;
+  const format = { isKnown: false };
   const policies = definitionsOf(queues.values(), {
     letters: config.SLUICE_DEAD_LETTERS,
     ms: config.SLUICE_DEAD_DAYS * DAY_MS,
@@ -248,7 +249,7 @@ export function openEngine(
       }
     };
   const storesFor = ({ onRequest, msLeft }: Budget, sending: Send) => {
-    const runner = scriptRunner({ send: sending, onRequest, msLeft });
+    const runner = scriptRunner({ send: sending, format, onRequest, msLeft });
     return {
       store: openStore({ runner, prefix, queues: all, policies, recognisedMs }),
       schedules: openScheduleStore({ runner, prefix }),
@@ -295,7 +296,7 @@ export function openEngine(
   const cronBudget = (invocation: Invocation) => budgetFor(lifeOf(config.SLUICE_DRAIN_MS, timeoutsMs), invocation);
   const askedLife = wokenLife(config.SLUICE_DRAIN_MS, timeoutsMs, ASKED_MS);
   const disablingWithin = ({ msLeft, afford }: Budget) => {
-    const runner = scriptRunner({ send: sendWithin(msLeft), repeatAfterMs: [] });
+    const runner = scriptRunner({ send: sendWithin(msLeft), format, repeatAfterMs: [] });
     return openDisabling(openTopicStore({ runner, prefix }), queues, afford);
   };
   /** What a drain of this life cannot take is for cron's. */
@@ -378,7 +379,7 @@ export function openEngine(
       try {
         if (!budget.isClosing()) report = await drainWithin(budget, attention, { onLeft: leftFor(woken) });
       } catch (error) {
-        const isAway = error instanceof StorageError && error.code !== 'refused' && error.code !== 'subrequests';
+        const isAway = error instanceof StorageError && !error.isFinal && error.code !== 'subrequests';
         // Told only now that nobody has looked: while it tries, the next requests need not.
         if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) return unlooked(error);
         await sleep(STORAGE_WAIT_MS);
@@ -418,7 +419,7 @@ export function openEngine(
 
   const counting = openSources(
     sources,
-    openSourceCounters({ runner: scriptRunner({ send }), prefix, recognisedMs }),
+    openSourceCounters({ runner: scriptRunner({ send, format }), prefix, recognisedMs }),
     env as object,
   );
   const health = healthCheck(send, prefix, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS });
@@ -430,12 +431,13 @@ export function openEngine(
     const wakes = !caller || context !== undefined;
     const runner = shared
       ? scriptRunner({
+          format,
           send: noticing(shared, send),
           onRequest: () => {
             shared.requests += 1;
           },
         })
-      : scriptRunner({ send });
+      : scriptRunner({ send, format });
     const store = lazily(() => openStore({ runner, prefix, queues: all, policies, recognisedMs }));
     const scheduleStore = lazily(() => openScheduleStore({ runner, prefix }));
     const adminStore = lazily(() => openAdminStore({ runner, prefix, onWork: noteWork }));

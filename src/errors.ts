@@ -6,10 +6,10 @@
 import { type Duration, toMs } from './formats/duration.ts';
 
 /**
- * Why storage gave no usable answer. `refused` is final; after the others the script may or may not have run. `slow`: not in time.
+ * Why storage gave no usable answer. `refused` is final, and so is `format`: the data is that of another version of Sluice; after the others the script may or may not have run. `slow`: not in time.
  * `subrequests`: the platform lets this invocation make no more, and storage was not asked.
  */
-export type StorageFailure = 'unreachable' | 'slow' | 'refused' | 'garbled' | 'subrequests';
+export type StorageFailure = 'unreachable' | 'slow' | 'refused' | 'garbled' | 'format' | 'subrequests';
 
 export class StorageError extends Error {
   override readonly name = 'StorageError';
@@ -24,6 +24,11 @@ export class StorageError extends Error {
     this.code = code;
     this.reason = reason;
     this.afterMs = afterMs;
+  }
+
+  /** Whether the same request would get the same answer. */
+  get isFinal(): boolean {
+    return this.code === 'refused' || this.code === 'format';
   }
 }
 

@@ -13,9 +13,9 @@ import { drain } from './drain/loop.ts';
 import type { App } from './http/app.ts';
 import { PUSH_POOL } from './message/lane.ts';
 import { type AnyQueue, defineQueue } from './queue/queue.ts';
+import { enqueue } from './redis/lua/generated.ts';
 import { type Runner, scriptRunner } from './redis/runner.ts';
 import { FLOATING } from './runtime/wait-until.ts';
-import { scripts } from './store/scripts.ts';
 import { openStore } from './store/store.ts';
 import { ANYBODYS } from './store/sweep.ts';
 
@@ -84,7 +84,7 @@ export function rehearse(deployed: Iterable<AnyQueue>, { open, app }: Worker): v
   });
   unheard(() => store.sweep(PUSH_POOL, { cursor: ANYBODYS, note: true }));
   unheard(() => enqueueInputs(store, queues, [{ queue, body: {}, options: {}, at: '' }]));
-  unheard(() => runner.run(scripts.enqueue, [], []));
+  unheard(() => runner.run<string[], string[]>(enqueue, [], []));
   unheard(() => drain({ store, pool: PUSH_POOL, queues, ...means, lease: queue.name }));
   for (const { schema } of deployed) unheard(() => schema?.['~standard'].validate({}));
   unheard(collectNow);

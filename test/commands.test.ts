@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { buildBundle } from '../src/dev/bundle.ts';
 import { tickAt } from '../src/dev/cron.ts';
@@ -29,7 +28,7 @@ async function dataFolder(): Promise<string> {
 /** What wrangler needs of this project, in a folder of its own. */
 async function deployable(): Promise<string> {
   const folder = await dataFolder();
-  for (const name of ['wrangler.toml', 'package.json', 'functions', 'src', 'scripts', 'dist', 'node_modules']) {
+  for (const name of ['wrangler.toml', 'package.json', 'functions', 'scripts', 'src', 'dist', 'node_modules']) {
     await symlink(resolve(name), join(folder, name));
   }
   return folder;
@@ -46,13 +45,10 @@ function start(args: string[], env: Record<string, string> = {}, cwd = '.') {
   return { child, output, ended };
 }
 
-const script = (file: string, ...args: string[]) => ['--import', './scripts/lua-loader.ts', file, ...args];
+const script = (file: string, ...args: string[]) => [file, ...args];
 
 /** For one that is started elsewhere. */
-const absolute = (file: string, ...args: string[]) => {
-  const [flag = '', loader = '', path = ''] = script(file);
-  return [flag, pathToFileURL(loader).href, resolve(path), ...args];
-};
+const absolute = (file: string, ...args: string[]) => [resolve(file), ...args];
 
 describe('npm run demo', () => {
   test('does the main job with a crash in the middle, loses nothing, and says so in one line', async () => {

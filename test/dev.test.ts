@@ -17,7 +17,7 @@ const started: ChildProcess[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice-dev-'));
-  for (const name of ['functions', 'src', 'scripts', 'examples', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
+  for (const name of ['functions', 'scripts', 'src', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
     await cp(name, join(folder, name), { recursive: true });
   }
   await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
@@ -43,7 +43,7 @@ interface Dev {
 }
 
 function spawnDev(...args: string[]) {
-  const command = ['--import', './scripts/lua-loader.ts', 'scripts/dev.ts', '--json', ...args];
+  const command = ['scripts/dev.ts', '--json', ...args];
   const env = { ...process.env, NO_COLOR: '1' };
   const child = spawn(process.execPath, command, { cwd: folder, env, detached: true }); // a group of its own
   started.push(child);

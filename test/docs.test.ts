@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
 import { keysOf } from '../src/redis/keys.ts';
-import { scripts } from '../src/store/scripts.ts';
+import * as scripts from '../src/redis/lua/generated.ts';
 
 const read = (path: string) => readFileSync(path, 'utf8');
 const storage = read('docs/storage.md');

@@ -190,7 +190,7 @@ test('a key whose removal is refused keeps no other, and is told', async () => {
 
 test('it asks for each command and option that the scripts use', () => {
   const words = (text: string) => [...text.matchAll(/'([A-Z]{3,})'/g)].map(([, word]) => word);
-  const used = globSync('src/store/scripts/*.lua').flatMap((file) => words(readFileSync(file, 'utf8')));
+  const used = globSync('src/redis/lua/*/*.lua').flatMap((file) => words(readFileSync(file, 'utf8')));
   const errorCodes = ['WRONGTYPE'];
   expect([...new Set(used)].filter((word) => !words(COMMANDS.join('\n')).includes(word))).toEqual(errorCodes);
 });
@@ -253,7 +253,7 @@ describe('npm run probe', () => {
   });
 
   function start(args: string[], env: Record<string, string> = {}) {
-    const file = ['--import', './scripts/lua-loader.ts', 'scripts/probe/probe-command.ts', ...args];
+    const file = ['scripts/probe/probe-command.ts', ...args];
     const none = {
       UPSTASH_REDIS_REST_URL: '',
       UPSTASH_REDIS_REST_TOKEN: '',

@@ -123,8 +123,7 @@ describe('with the queue of the README in place of ours', () => {
 async function readBundle(folder: string): Promise<Bundle> {
   const modules: Bundle['modules'] = {};
   for (const name of await readdir(folder)) {
-    const type = name.endsWith('.js') ? 'esm' : name.endsWith('.lua') ? 'text' : undefined;
-    if (type) modules[name] = { type, contents: await readFile(join(folder, name), 'utf8') };
+    if (name.endsWith('.js')) modules[name] = { type: 'esm', contents: await readFile(join(folder, name), 'utf8') };
   }
   return { mainModule: 'worker.js', modules };
 }

@@ -5,7 +5,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { startWorkerd } from '../scripts/cpu/workerd.ts';
 import { createSluice, defineQueue } from '../src/index.ts';
-import { scripts } from '../src/store/scripts.ts';
+import * as scripts from '../src/redis/lua/generated.ts';
 import { builtOnce } from './support/built-once.ts';
 
 const schemaBy = (validate: (body: unknown) => never): StandardSchemaV1 => ({

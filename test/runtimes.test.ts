@@ -13,7 +13,6 @@ import type { Seen } from './support/service.ts';
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..');
 const SERVICE = 'test/support/service.ts';
-const LOADER = './scripts/lua-loader.ts';
 const installed = (name: string) => join(ROOT, 'node_modules/.bin', name);
 const versionOf = (command: string) => spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout?.split('\n')[0];
 
@@ -25,10 +24,10 @@ const nodeOnPath = (major: number) =>
     .find((command) => versionOf(command)?.startsWith(`v${major}.`));
 
 const RUNTIMES: [name: string, command: string | undefined, args: string[]][] = [
-  ['Node 24', process.execPath, ['--import', LOADER]],
-  ['Node 22', nodeOnPath(22), ['--import', LOADER]],
-  ['Bun', installed('bun'), ['--loader', '.lua:text']],
-  ['Deno', installed('deno'), ['run', '--allow-all', '--no-prompt', '--preload', LOADER]],
+  ['Node 24', process.execPath, []],
+  ['Node 22', nodeOnPath(22), []],
+  ['Bun', installed('bun'), []],
+  ['Deno', installed('deno'), ['run', '--allow-all', '--no-prompt']],
 ];
 
 let redises: Redises;
@@ -107,7 +106,7 @@ describe('an older runtime', () => {
   test.skipIf(!possible)('Node 20 ends with the sentence, and not with a word of storage', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
     const bundle = join(folder, 'service.mjs');
-    const args = ['build', SERVICE, '--target', 'node', '--loader', '.lua:text', '--outfile', bundle];
+    const args = ['build', SERVICE, '--target', 'node', '--outfile', bundle];
     await run(installed('bun'), args, { cwd: ROOT });
     const ended = await serve('Node 20', old ?? '', [], bundle).catch((error: unknown) => error);
     await rm(folder, { recursive: true });

@@ -48,7 +48,7 @@ test(
 );
 
 async function torture(...flags: string[]): Promise<{ code: number | null; output: string }> {
-  const args = ['--import', './scripts/lua-loader.ts', 'test/chaos/torture.ts', ...flags];
+  const args = ['test/chaos/torture.ts', ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const bound = setTimeout(() => child.kill('SIGKILL'), BOUND_MS - 5_000);
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));

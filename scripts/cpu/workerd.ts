@@ -35,8 +35,7 @@ export async function startWorkerd(
   try {
     const names = [mainModule, ...Object.keys(modules).filter((name) => name !== mainModule)];
     await Promise.all(names.map((name) => writeFile(join(folder, name), modules[name]?.contents ?? '')));
-    const parts = names.map((name) => ({ name, kind: modules[name]?.type === 'esm' ? 'esModule' : 'text' }));
-    await writeFile(join(folder, 'config.capnp'), configOf(parts, env));
+    await writeFile(join(folder, 'config.capnp'), configOf(names, env));
     const child = spawn(BINARY, ['serve', `--control-fd=${CONTROL_FD}`, join(folder, 'config.capnp')], {
       stdio: ['ignore', output, output, 'pipe'],
     });
@@ -61,8 +60,8 @@ export async function startWorkerd(
 /** JSON spells text as Cap'n Proto does, as far as it is ASCII. */
 const quoted = JSON.stringify;
 
-function configOf(parts: { name: string; kind: string }[], env: Record<string, string>): string {
-  const modules = parts.map(({ name, kind }) => `(name = ${quoted(name)}, ${kind} = embed ${quoted(name)})`);
+function configOf(names: string[], env: Record<string, string>): string {
+  const modules = names.map((name) => `(name = ${quoted(name)}, esModule = embed ${quoted(name)})`);
   const bindings = Object.entries(env).map(([name, value]) => `(name = ${quoted(name)}, text = ${quoted(value)})`);
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (

@@ -1,7 +1,7 @@
 /** The questions, in the order in which they are asked: the dear ones last. What is expected of the service stands in expected.json, by their names. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { scripts } from '../../src/store/scripts.ts';
+import * as scripts from '../../src/redis/lua/generated.ts';
 import type { Json, Parts } from './answers.ts';
 import { DEAR } from './dear-questions.ts';
 import { fieldOf, sectionsOf } from './info.ts';

@@ -24,6 +24,7 @@ const HINTS: Record<string, string> = {
   not_a_pull_queue: 'only queues without a handler can be received from',
   rate_limited: 'wait, or use another token',
   storage_refused: '`sluice doctor` says what has ended, until when, and what to do',
+  stored_format: 'deploy the version of Sluice that wrote this data, or another SLUICE_PREFIX for this one',
   storage_unreachable: '`sluice doctor` says what to look at',
   unreachable: 'is the URL right, and is it running?',
   garbled: 'is the URL that of a Sluice?',

@@ -7,7 +7,7 @@ import type { Metafile } from 'esbuild';
 
 export interface Bundle {
   mainModule: string;
-  modules: Record<string, { type: 'esm' | 'text'; contents: string }>;
+  modules: Record<string, { type: 'esm'; contents: string }>;
   /** Of the main module, with the paths of its sources from here. */
   sourceMap?: string;
 }
@@ -42,8 +42,7 @@ export async function buildBundle(main?: string, { named = false } = {}): Promis
     await wrangler('deploy', ...(main ? [main] : []), ...options);
     const modules: Bundle['modules'] = {};
     for (const name of await readdir(folder)) {
-      const type = name.endsWith('.js') ? 'esm' : name.endsWith('.lua') ? 'text' : undefined;
-      if (type) modules[name] = { type, contents: await readFile(join(folder, name), 'utf8') };
+      if (name.endsWith('.js')) modules[name] = { type: 'esm', contents: await readFile(join(folder, name), 'utf8') };
     }
     const metafile = JSON.parse(await readFile(join(folder, METAFILE), 'utf8')) as Metafile;
     return { mainModule, modules, sourceMap: await sourceMapIn(folder, mainModule), metafile };

@@ -1,12 +1,12 @@
 /**
  * What the scripts were asked and what they answered, in the order in which Redis ran them, read from the commands that pass
- * the emulator. It knows the ARGV of enqueue.lua, sync.lua and of what operators do; nothing else outside the store does.
+ * the emulator. Their cards say where each argument stands.
  */
 import { createHash } from 'node:crypto';
+import { nameArguments } from '../../scripts/lua/named.ts';
+import * as scripts from '../redis/lua/generated.ts';
 import type { Outcome, Status } from '../store/encode-settlements.ts';
-import { scripts } from '../store/scripts.ts';
 import type { Observation } from './emulator/backend.ts';
-import { withoutComments } from './lua.ts';
 
 export interface Enqueued {
   what: 'enqueued';
@@ -42,12 +42,10 @@ export type AdminCall =
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
 const nameOf = new Map(
-  Object.values(scripts).flatMap(({ name, source }) =>
-    [source, withoutComments(source)].flatMap((text) => [
-      [sha1(text), name],
-      [text, name],
-    ]),
-  ),
+  Object.values(scripts).flatMap(({ name, source }) => [
+    [sha1(source), name],
+    [source, name],
+  ]),
 );
 
 const scriptIn = ([verb = '', script = '']: string[]) =>
@@ -58,7 +56,6 @@ const argsIn = (command: string[]) => command.slice(3 + Number(command[2]));
 export function whatHappened({ command, result, error, startedAt }: Observation): Enqueued | Synced | undefined {
   const name = scriptIn(command);
   if (error !== undefined || !Array.isArray(result)) return undefined;
-  const args = argsIn(command);
   if (name === 'enqueue' && result[0] === 'enqueued') {
     // Those that met their dedup key were not enqueued: '<place>=<first id>=<what>' each.
     const met = new Set(
@@ -66,36 +63,35 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
         .split(' ')
         .map((word) => Number(word.split('=')[0])),
     );
-    const messages = messagesIn(args.slice(8), startedAt).filter((_, i) => !met.has(i + 1));
+    const messages = messagesIn(nameArguments(name, argsIn(command)).more, startedAt).filter((_, i) => !met.has(i + 1));
     return { what: 'enqueued', messages, at: startedAt };
   }
-  return name === 'sync' ? syncedIn(args, result, startedAt) : undefined;
+  return name === 'sync' ? syncedIn(argsIn(command), result, startedAt) : undefined;
 }
 
 /** @returns likewise */
 export function readAdminCall({ command, result, error }: Observation): AdminCall | undefined {
   const name = scriptIn(command);
-  if (error !== undefined) return undefined;
-  const [, second = '', third = '', ...rest] = argsIn(command);
-  if (name === 'cancel' && (result as string[])[0] !== 'gone') return { what: 'cancelled', id: second };
-  if (name === 'configure' && rest[0] !== '') return { what: rest[0] === '1' ? 'paused' : 'resumed', queue: second };
+  if (error !== undefined || name === undefined) return undefined;
+  const { named, more } = nameArguments(name, argsIn(command));
+  const { id = '', queue = '', pause } = named;
+  if (name === 'cancel' && (result as string[])[0] !== 'gone') return { what: 'cancelled', id };
+  if (name === 'configure' && pause !== '') return { what: pause === '1' ? 'paused' : 'resumed', queue };
   if (name !== 'redrive') return undefined;
-  return {
-    what: 'redriven',
-    ids: rest.slice(1).filter((_, i) => third !== '' && (result as string[])[i] === 'redriven'),
-  };
+  return { what: 'redriven', ids: more.filter((_, i) => (result as string[])[i] === 'redriven') };
 }
 
 function syncedIn(args: string[], result: unknown[], startedAt: number): Synced {
   const [now, , lost, words, taken] = result.map(String);
   const refused = result[12];
   const statuses = wordsOf(words) as Status[];
-  const { settlements, rest } = settlementsIn(args.slice(15 + Number(args[10])), Number(args[11]), statuses);
+  const { named, more } = nameArguments('sync', args);
+  const { settlements, rest } = settlementsIn(more.slice(Number(named.pools)), Number(named.segments), statuses);
   return {
     what: 'synced',
-    lease: args[2] ?? '',
-    leaseMs: Number(args[3]),
-    held: Number(args[4]),
+    lease: named.lease ?? '',
+    leaseMs: Number(named.leaseMs),
+    held: Number(named.held),
     at: Number(now),
     lost: lost === '1',
     settlements,

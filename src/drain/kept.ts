@@ -22,7 +22,7 @@ export function openKeptOutcomes(): KeptOutcomes {
         try {
           refused = await settleAll(store, kept.lease, settlements);
         } catch (error) {
-          if (error instanceof StorageError && error.code !== 'refused') waiting.unshift(kept);
+          if (error instanceof StorageError && !error.isFinal) waiting.unshift(kept);
           throw error;
         }
         const rest = [...refused, ...kept.settlements.slice(settlements.length)];

@@ -42,6 +42,8 @@ export const MEANINGS: Record<ProblemCode, string> = {
   storage_unreachable: 'Storage does not answer. The write may have happened.',
   storage_slow: 'Storage does not answer in time. The write may have happened.',
   storage_refused: 'Storage refuses: quota, memory, or a token that may not write.',
+  stored_format:
+    'The database has data of another version of Sluice, in a format that this one does not know. Nothing was changed.',
   storage_subrequests:
     "The platform's limit of subrequests was reached before storage was asked; the Worker's log says more.",
 };

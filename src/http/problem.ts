@@ -47,6 +47,7 @@ export const PROBLEMS = {
   storage_unreachable: { status: 503, title: 'Storage does not answer' },
   storage_slow: { status: 503, title: 'Storage does not answer in time' },
   storage_refused: { status: 503, title: 'Storage refuses' },
+  stored_format: { status: 503, title: 'The database has data of another version of Sluice' },
   storage_subrequests: { status: 503, title: 'The platform lets this request make no more of its own' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
 
@@ -79,7 +80,7 @@ export function unknown(code: ProblemCode & `unknown_${string}`, name = ''): Pro
 }
 
 /** How soon it makes sense to send the same request again, s. A refusal lasts: quota, memory, a token. */
-const RETRY_AFTER_S = { unreachable: 1, slow: 5, garbled: 1, refused: 30, subrequests: 1 } satisfies Record<
+const RETRY_AFTER_S = { unreachable: 1, slow: 5, garbled: 1, refused: 30, format: 30, subrequests: 1 } satisfies Record<
   StorageFailure,
   number
 >;
@@ -92,7 +93,8 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof RequestMismatch) return new Problem('idempotency_key_reused');
   if (error instanceof StorageError) {
     const afterS = Math.max(RETRY_AFTER_S[error.code], Math.ceil(error.afterMs / 1_000));
-    return new Problem(`storage_${error.code}`, error.reason, undefined, { 'retry-after': String(afterS) });
+    const code = error.code === 'format' ? 'stored_format' : (`storage_${error.code}` as const);
+    return new Problem(code, error.reason, undefined, { 'retry-after': String(afterS) });
   }
   if (error instanceof InvalidMessage) {
     const tooLarge = error.issues.some(({ code }) => code === 'too_large');

@@ -5,54 +5,63 @@
 export interface Keys {
   /** What each key begins with. */
   root: string;
-  timers: string;
-  failures: string;
-  awake: string;
-  sleeper: string;
+  timers: Key<'timers'>;
+  failures: Key<'failures'>;
+  awake: Key<'awake'>;
+  sleeper: Key<'sleeper'>;
   /** A drain was too busy to look lately. */
-  busy: string;
+  busy: Key<'busy'>;
   /** What operators set for a queue. */
-  config: string;
+  config: Key<'config'>;
   /** Destinations that failed last. */
-  breakers: string;
+  breakers: Key<'breakers'>;
   /** The names of rings that have items. */
-  rings: string;
+  rings: Key<'rings'>;
   /** Topics that have subscriptions, and how many. */
-  topics: string;
+  topics: Key<'topics'>;
   /** The subscriptions of one topic. */
-  topic(name: string): string;
+  topic(name: string): Key<'topic'>;
   /** What became of the webhooks of each source. */
-  sources: string;
-  schedules: string;
+  sources: Key<'sources'>;
+  schedules: Key<'schedules'>;
   /** A browser's session that has ended before its time. */
-  session(id: string): string;
+  session(id: string): Key<'session'>;
   /** What became of messages, until it is rolled up. */
-  stats: string;
+  stats: Key<'stats'>;
   /** What became of messages since ever, and what sweeps note. */
-  totals: string;
+  totals: Key<'stats:totals'>;
   /** An enqueue request that was applied. */
-  request(token: string): string;
+  request(token: string): Key<'req'>;
   /** The lanes with work of one pool. */
-  ready(pool: string): string;
+  ready(pool: string): Key<'ready'>;
   /** The envelope of a message. */
-  message(id: string): string;
-  lane(lane: string): string;
-  lease(lease: string): string;
-  dead(queue: string): string;
+  message(id: string): Key<'m'>;
+  lane(lane: string): Key<'lane'>;
+  lease(lease: string): Key<'lease'>;
+  dead(queue: string): Key<'dead'>;
   /** The first message with a dedup key. */
-  dedup(queue: string, digest: string): string;
+  dedup(queue: string, digest: string): Key<'dedup'>;
   /** What follows on a message. */
-  callbacks(id: string): string;
+  callbacks(id: string): Key<'then'>;
   /** What is kept of an acked message. */
-  result(id: string): string;
-  ring(name: string): string;
+  result(id: string): Key<'result'>;
+  ring(name: string): Key<'ring'>;
 }
+
+/** A key, of which the compiler knows the kind: what stands before the first colon of its name, or all of it. */
+export type Key<Kind extends string> = string & { [kind]: Kind };
+declare const kind: unique symbol;
+
+/** Keys while they are made. */
+type Names<All> = {
+  [Name in keyof All]: All[Name] extends (...given: infer Given) => string ? (...given: Given) => string : string;
+};
 
 /** @throws RangeError where the prefix has anything but letters, digits, dot, dash and underscore. */
 export function keysOf(prefix: string): Keys {
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(prefix)) throw new RangeError(`bad key prefix ${JSON.stringify(prefix)}`);
   const root = `{${prefix}}:`;
-  return {
+  const names: Names<Keys> = {
     root,
     timers: `${root}timers`,
     failures: `${root}failures`,
@@ -80,4 +89,5 @@ export function keysOf(prefix: string): Keys {
     result: (id) => `${root}result:${id}`,
     ring: (name) => `${root}ring:${name}`,
   };
+  return names as Keys;
 }

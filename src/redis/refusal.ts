@@ -5,10 +5,20 @@ import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 // What helps an operator. Nothing else of their texts is kept: the rest may quote the command, and so bodies.
 const REFUSALS =
   /\bNOSCRIPT\b|^(WRONGPASS|NOAUTH|NOPERM|READONLY|NOREPLICAS|OOM|MISCONF|WRONGTYPE|CROSSSLOT)\b|max requests limit exceeded|DB capacity quota exceeded|max (?:daily )?request(?: size| limit)? exceeded|max \w+(?: \w+)? size exceeded|not available|not allowed/;
+/** As format.lua says it. */
+const STORED_FORMAT = /\bSTOREDFORMAT (\w+) (\w+)/;
 const PASSING = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY)\b|too many requests|rate limit/i;
 
 /** @param said the text of the error @param otherwise the reason where the text has no known phrase */
 export function refusalOf(said: string, otherwise = 'error'): StorageError {
+  const [, stored, own] = STORED_FORMAT.exec(said) ?? [];
+  if (stored !== undefined) {
+    const found = stored === 'none' ? 'none, as in data of 0.1' : stored;
+    return new StorageError(
+      'format',
+      `the stored format of this database is ${found}; this version of Sluice has ${own}`,
+    );
+  }
   const passing = PASSING.exec(said);
   if (passing) return new StorageError('unreachable', passing[0]);
   return new StorageError('refused', REFUSALS.exec(said)?.[0] ?? otherwise);

@@ -5,30 +5,47 @@
 
 import { StorageError } from '../errors.ts';
 import { toHex, utf8 } from '../formats/bytes.ts';
+import type { Script } from './lua/script.ts';
 import type { Send } from './send.ts';
-
-export interface Script {
-  name: string;
-  source: string;
-}
 
 export interface Runner {
   /**
    * @returns the script's reply, and whether an earlier try of this call may have run too
    * @throws StorageError after the last try, or at once where storage, or the platform, refused
    */
-  run(script: Script, keys: string[], args: string[]): Promise<{ reply: unknown; repeated: boolean }>;
+  run<Keys extends string[], Args extends string[]>(
+    script: Script<Keys, Args>,
+    keys: NoInfer<Keys>,
+    args: NoInfer<Args>,
+  ): Promise<{ reply: unknown; repeated: boolean }>;
+}
+
+/** One for each database that a process uses. No script changes the number that data has, so it is seen once. */
+export interface KnownFormat {
+  isKnown: boolean;
 }
 
 export interface RunnerOptions {
   send: Send;
   /** Waits before each repetition, ms; each gets up to half as much jitter on top. */
   repeatAfterMs?: readonly number[];
+  /** Whether it is known that the database has the stored format of these scripts: the first calls look. Not given: none looks. */
+  format?: KnownFormat | undefined;
   /** Called before each HTTP request: whoever has a budget of requests counts here. */
   onRequest?: (() => void) | undefined;
   /** No repetition begins where its wait would take what is left. Not given: somebody waits for the answer. */
   msLeft?: (() => number) | undefined;
 }
+
+/** A runner for whose callers the reply is all that counts. */
+export const replyOf =
+  ({ run }: Runner) =>
+  async <Keys extends string[], Args extends string[]>(
+    script: Script<Keys, Args>,
+    keys: NoInfer<Keys>,
+    args: NoInfer<Args>,
+  ): Promise<unknown> =>
+    (await run(script, keys, args)).reply;
 
 /**
  * After no usable answer, and after none in time. A service that holds back who asks too much of it runs each of those requests in
@@ -56,13 +73,13 @@ export function recognisedMsFor(timeoutMs: number): number {
 /** Values: a promise of a request that the platform ended would never come true, for the later requests of its isolate neither. */
 const digests = new Map<string, string>();
 
-export function scriptRunner({ send, repeatAfterMs, onRequest, msLeft }: RunnerOptions): Runner {
+export function scriptRunner({ send, format, repeatAfterMs, onRequest, msLeft }: RunnerOptions): Runner {
   const request: Send = (command) => {
     onRequest?.();
     return send(command);
   };
 
-  async function once({ source }: Script, keys: string[], args: string[]): Promise<unknown> {
+  async function once({ source }: Pick<Script, 'source'>, keys: string[], args: string[]): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
     try {
       return await request(['EVALSHA', await digestOf(source), ...rest]);
@@ -73,8 +90,8 @@ export function scriptRunner({ send, repeatAfterMs, onRequest, msLeft }: RunnerO
   }
 
   /** @returns ms; undefined where it is not repeated */
-  function waitAfter({ code, afterMs }: StorageError, tries: number): number | undefined {
-    if (code === 'refused' || code === 'subrequests') return undefined;
+  function waitAfter({ code, isFinal, afterMs }: StorageError, tries: number): number | undefined {
+    if (isFinal || code === 'subrequests') return undefined;
     const wait = (repeatAfterMs ?? (code === 'slow' ? REPEAT_SLOW_AFTER_MS : REPEAT_AFTER_MS))[tries];
     const isOver = code === 'slow' && tries >= SLOW_REPEATS_OF_REQUESTS;
     if (!msLeft && (isOver || afterMs > MOST_WAIT_OF_REQUESTS_MS)) return undefined;
@@ -83,9 +100,13 @@ export function scriptRunner({ send, repeatAfterMs, onRequest, msLeft }: RunnerO
 
   return {
     async run(script, keys, args) {
+      const looks = format?.isKnown === false;
+      const given = looks ? [...keys, formatKey(script, keys)] : keys;
       for (let tries = 0; ; tries++) {
         try {
-          return { reply: await once(script, keys, args), repeated: tries > 0 };
+          const reply = await once(script, given, args);
+          if (looks && !script.readsOnly) format.isKnown = true;
+          return { reply, repeated: tries > 0 };
         } catch (error) {
           const wait = error instanceof StorageError ? waitAfter(error, tries) : undefined;
           if (wait === undefined || (msLeft && msLeft() < 2 * wait)) throw error;
@@ -94,6 +115,11 @@ export function scriptRunner({ send, repeatAfterMs, onRequest, msLeft }: RunnerO
       }
     },
   };
+}
+
+/** As format.lua reads it. Each script has a key, and what all begin with ends in the first colon. */
+function formatKey({ readsOnly }: Pick<Script, 'readsOnly'>, [key = '']: string[]): string {
+  return `${key.slice(0, key.indexOf('}:') + 2)}format${readsOnly ? '?' : ''}`;
 }
 
 /** SHA-1 of the text, in hex, as EVALSHA wants it. */

@@ -1,8 +1,10 @@
 /** Rings in the store: each call is a script, or a few, that a repeat cannot harm. */
 
 import { keysOf } from '../redis/keys.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import { scripts } from '../store/scripts.ts';
+import { replyOf } from '../redis/runner.ts';
 import type { StoreOptions } from '../store/store.ts';
 import { MAX_RING_ITEMS, type Rings } from './ring.ts';
 
@@ -11,19 +13,21 @@ const REMOVE_STEP = 25;
 
 export function openRings({ runner, prefix }: Pick<StoreOptions, 'runner' | 'prefix'>): Rings {
   const keys = keysOf(prefix);
-  const reply = async (...call: Parameters<typeof runner.run>) => (await runner.run(...call)).reply;
+  const reply = replyOf(runner);
   return {
-    rotate: async (ring, count) => strings(await reply(scripts.rotate, [keys.ring(ring)], [String(count)])),
+    rotate: async (ring, count) => strings(await reply(scripts.rotate, [keys.ring(ring)], [digits(count)])),
     async add(ring, items) {
-      const args = [ring, String(MAX_RING_ITEMS), ...items];
-      const [added, length] = strings(await reply(scripts.ringAdd, [keys.ring(ring), keys.rings], args));
+      const most = digits(MAX_RING_ITEMS);
+      const answer = await reply(scripts.ringAdd, [keys.ring(ring), keys.rings], [ring, most, ...items]);
+      const [added, length] = strings(answer);
       return added === 'full' ? 'full' : { added: Number(added), length: Number(length) };
     },
     async remove(ring, items) {
       const left = { removed: 0, length: 0 };
       for (let from = 0; from < items.length; from += REMOVE_STEP) {
-        const args = [ring, ...items.slice(from, from + REMOVE_STEP)];
-        const [removed, length] = strings(await reply(scripts.ringRemove, [keys.ring(ring), keys.rings], args));
+        const step = items.slice(from, from + REMOVE_STEP);
+        const answer = await reply(scripts.ringRemove, [keys.ring(ring), keys.rings], [ring, ...step]);
+        const [removed, length] = strings(answer);
         left.removed += Number(removed);
         left.length = Number(length);
       }
@@ -31,15 +35,15 @@ export function openRings({ runner, prefix }: Pick<StoreOptions, 'runner' | 'pre
     },
     async page(ring, limit, cursor) {
       const skip = Number(cursor); // '' is 0
-      const args = [String(-skip - limit), String(-skip - 1)];
-      const [total, items] = list(await reply(scripts.ringPage, [keys.ring(ring)], args));
+      const answer = await reply(scripts.ringPage, [keys.ring(ring)], [digits(-skip - limit), digits(-skip - 1)]);
+      const [total, items] = list(answer);
       const length = Number(total);
       const more = skip + limit < length ? { cursor: String(skip + limit) } : {};
       return { length, items: strings(items).toReversed(), ...more };
     },
     async list(limit, cursor) {
-      const args = [keys.root, cursor === '' ? '-' : `(${cursor}`, String(limit)];
-      const [last, found] = list(await reply(scripts.ringList, [keys.rings], args));
+      const from = cursor === '' ? '-' : `(${cursor}`;
+      const [last, found] = list(await reply(scripts.ringList, [keys.rings], [keys.root, from, digits(limit)]));
       const rings = pairs(strings(found)).map(([ring, length]) => ({ ring, length: Number(length) }));
       return { rings, ...(last === '' ? {} : { cursor: String(last) }) };
     },

@@ -3,11 +3,12 @@
 import type { PreparedMessage } from '../message/envelope.ts';
 import { idsOf, newToken } from '../message/ids.ts';
 import { keysOf } from '../redis/keys.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { digits } from '../redis/lua/script.ts';
 import { list, strings } from '../redis/reply.ts';
 import { keysOfMessages } from '../store/declared.ts';
 import { type StoredSchedule, schedulesIn } from '../store/due.ts';
 import { encodeRequest } from '../store/encode-messages.ts';
-import { scripts } from '../store/scripts.ts';
 import type { StoreOptions } from '../store/store.ts';
 import { COMMON_WAKE, wakeArgs } from '../store/wake.ts';
 
@@ -51,28 +52,45 @@ const MOST_SCHEDULES = 10_000;
 
 export function openScheduleStore({ runner, prefix, clock }: StoreOptions): ScheduleStore {
   const keys = keysOf(prefix);
-  const head = () => [keys.root, clock ? String(clock()) : ''];
+  const now = () => (clock ? digits(clock()) : '');
   return {
     async recall(known, version = '') {
-      const args = [...head(), version, ...known.flatMap(({ id, revision = '' }) => [id, revision])];
-      const [now, found] = list((await runner.run(scripts.recall, [keys.schedules, keys.totals], args)).reply);
-      return { now: Number(now), schedules: schedulesIn(found) };
+      const { reply } = await runner.run(
+        scripts.getSchedules,
+        [keys.schedules, keys.totals],
+        [keys.root, now(), version, ...known.flatMap(({ id, revision = '' }) => [id, revision])],
+      );
+      const [at, found] = list(reply);
+      return { now: Number(at), schedules: schedulesIn(found) };
     },
     async change(changes, wakes = false) {
-      const names = [keys.schedules, keys.timers, keys.failures, keys.awake, keys.sleeper];
-      const limits = [...wakeArgs(wakes && COMMON_WAKE), String(MOST_SCHEDULES)];
       const written = changes.map((change) => ({ change, base: newToken() }));
-      const args = [...head(), newToken(), ...limits, ...written.flatMap(changeArgs)];
       const declared = written.flatMap(({ change: { messages }, base }) =>
         keysOfMessages(keys, messages, idsOf(base, messages.length)),
       );
-      const [, wake, statuses] = list((await runner.run(scripts.reschedule, names.concat(declared), args)).reply);
+      const { reply } = await runner.run(
+        scripts.updateSchedules,
+        [keys.schedules, keys.timers, keys.failures, keys.awake, keys.sleeper, ...declared],
+        [
+          keys.root,
+          now(),
+          newToken(),
+          ...wakeArgs(wakes && COMMON_WAKE),
+          digits(MOST_SCHEDULES),
+          ...written.flatMap(changeArgs),
+        ],
+      );
+      const [, wake, statuses] = list(reply);
       return { statuses: strings(statuses) as Changed[], wake: wake === '1' };
     },
     async page(cursor, count) {
-      const args = [...head(), cursor, String(count)];
-      const [now, next, found] = list((await runner.run(scripts.schedules, [keys.schedules], args)).reply);
-      return { now: Number(now), cursor: String(next), schedules: schedulesIn(found) };
+      const { reply } = await runner.run(
+        scripts.listSchedules,
+        [keys.schedules],
+        [keys.root, now(), cursor, digits(count)],
+      );
+      const [at, next, found] = list(reply);
+      return { now: Number(at), cursor: String(next), schedules: schedulesIn(found) };
     },
   };
 }

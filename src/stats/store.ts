@@ -1,10 +1,12 @@
 /** Stats in the store: what the scripts counted, step by step or since ever. */
+
 import { keysOf } from '../redis/keys.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import { scripts } from '../store/scripts.ts';
 import type { StoreOptions } from '../store/store.ts';
 
-/** How many steps, and the tier of fold.lua that has them: 1 is kept minute by minute, 2 by ten minutes, both for a day. */
+/** How many steps, and the tier of rollup.lua that has them: 1 is kept minute by minute, 2 by ten minutes, both for a day. */
 export interface Steps {
   tier: 1 | 2;
   count: number;
@@ -21,10 +23,14 @@ export interface StoredStats {
 
 export function openStats({ runner, prefix, clock }: StoreOptions): StoredStats {
   const { root, stats } = keysOf(prefix);
-  const now = () => (clock ? String(clock()) : '');
+  const now = () => (clock ? digits(clock()) : '');
   const figures = async (by: 'step' | 'queue', queues: string[], { tier, count }: Steps) => {
-    const args = [root, now(), String(tier), String(count), by, ...queues];
-    const [at, swept, found] = list((await runner.run(scripts.figures, [stats], args)).reply);
+    const { reply } = await runner.run(
+      scripts.getCounters,
+      [stats],
+      [root, now(), digits(tier), digits(count), by, ...queues],
+    );
+    const [at, swept, found] = list(reply);
     return { now: Number(at), ...sweptAt(swept), texts: pairs(strings(found)) };
   };
   return {
@@ -34,7 +40,7 @@ export function openStats({ runner, prefix, clock }: StoreOptions): StoredStats 
     },
     recent: async (queues, wanted) => new Map((await figures('queue', queues, wanted)).texts),
     async totals(queues) {
-      const { reply } = await runner.run(scripts.totals, [stats], [root, ...queues]);
+      const { reply } = await runner.run(scripts.getTotals, [stats], [root, ...queues]);
       const [swept, ...texts] = strings(reply);
       return { ...sweptAt(swept), texts };
     },

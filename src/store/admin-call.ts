@@ -1,6 +1,7 @@
-/** How a call of an operator is made: the script, with the root of all keys before its arguments. */
+/** What a call of an operator is made with: the keys, what runs scripts, and the clock. */
 import { type Keys, keysOf } from '../redis/keys.ts';
-import type { Runner, Script } from '../redis/runner.ts';
+import { type Digits, digits } from '../redis/lua/script.ts';
+import { replyOf } from '../redis/runner.ts';
 import type { StoreOptions } from './store.ts';
 
 export interface AdminCallOptions extends StoreOptions {
@@ -10,20 +11,11 @@ export interface AdminCallOptions extends StoreOptions {
 
 export interface AdminCall extends Pick<AdminCallOptions, 'onWork'> {
   keys: Keys;
-  runner: Runner;
-  run(script: Script, names: string[], args: string[]): Promise<unknown>;
+  run: ReturnType<typeof replyOf>;
   /** '' where the server's clock decides. */
-  now(): string;
+  now(): Digits | '';
 }
 
 export function openAdminCall({ runner, prefix, clock, onWork }: AdminCallOptions): AdminCall {
-  const keys = keysOf(prefix);
-  const head = [keys.root];
-  return {
-    keys,
-    runner,
-    onWork,
-    run: async (script, names, args) => (await runner.run(script, names, [...head, ...args])).reply,
-    now: () => (clock ? String(clock()) : ''),
-  };
+  return { keys: keysOf(prefix), run: replyOf(runner), onWork, now: () => (clock ? digits(clock()) : '') };
 }

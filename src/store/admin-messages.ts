@@ -1,8 +1,9 @@
 /** What an operator does to messages: cancel, look, browse, redrive, purge. */
+import * as scripts from '../redis/lua/generated.ts';
+import { digits } from '../redis/lua/script.ts';
 import { list, strings } from '../redis/reply.ts';
 import type { AdminCall } from './admin-call.ts';
 import { type Failure, msOf, parseFailure } from './failure.ts';
-import { scripts } from './scripts.ts';
 
 /** Where a cancelled message was. `unseen`: ready or leased, in a lane too long to tell. */
 export type Cancelled = 'ready' | 'delayed' | 'dead' | 'leased' | 'unseen' | 'gone';
@@ -66,35 +67,46 @@ const PAGE_BYTES = 4_000_000;
 export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): MessageAdmin {
   return {
     async cancel(id) {
-      const names = [keys.timers, keys.failures, keys.message(id), keys.callbacks(id)];
-      const [was, work] = strings(await run(scripts.cancel, names, [id]));
+      const declared = [keys.message(id), keys.callbacks(id)];
+      const reply = await run(scripts.cancel, [keys.timers, keys.failures, ...declared], [keys.root, id]);
+      const [was, work] = strings(reply);
       if (work === '1') onWork?.();
       return was as Cancelled;
     },
     async redrive(queue, ids, pool = '') {
-      const dead = [queue, NOBODYS].map(keys.dead);
-      const names = [keys.timers, keys.failures, ...dead, ...ids.map(keys.message)];
-      const reply = await run(scripts.redrive, names, [now(), queue, pool, ...ids]);
+      const reply = await run(
+        scripts.redrive,
+        [keys.timers, keys.failures, keys.dead(queue), keys.dead(NOBODYS), ...ids.map(keys.message)],
+        [keys.root, now(), queue, pool, ...ids],
+      );
       return strings(reply) as Redriven[];
     },
     async look(id) {
-      const names = [keys.timers, keys.failures, keys.message(id), keys.result(id)];
-      const reply = strings(await run(scripts.look, names, [id]));
-      const [state, entry, at, envelope, failures, result] = reply as [State, ...string[]];
+      const declared = [keys.message(id), keys.result(id)];
+      const reply = await run(scripts.getMessage, [keys.timers, keys.failures, ...declared], [keys.root, id]);
+      const [state, entry, at, envelope, failures, result] = strings(reply) as [State, ...string[]];
       const [, queue = '', attempt, acked, json] = /^(\S+) (\d+) (\d+) (.*)$/s.exec(result ?? '') ?? [];
       const kept = json === undefined ? {} : { result: { queue, attempt: Number(attempt), at: Number(acked), json } };
       return { state, ...storedOf([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
     },
     async browse(queue, state, limit, cursor, bodies = true) {
-      const args = [queue, state, String(limit), cursor, String(bodies ? PAGE_BYTES : 0)];
-      const [next, fields] = list(await run(scripts.browse, [keys.timers, keys.failures], args));
+      const reply = await run(
+        scripts.listMessages,
+        [keys.timers, keys.failures],
+        [keys.root, queue, state, digits(limit), cursor, digits(bodies ? PAGE_BYTES : 0)],
+      );
+      const [next, fields] = list(reply);
       const flat = strings(fields);
       const messages = Array.from({ length: flat.length / 4 }, (_, i) => storedOf(flat.slice(4 * i, 4 * i + 4)));
       return { cursor: String(next), messages };
     },
     async purge(queue, states, cursor) {
-      const args = [queue, String(PURGE_STEP), states.join(' '), cursor];
-      const [purged, next, more, work] = strings(await run(scripts.purge, [keys.timers, keys.failures], args));
+      const reply = await run(
+        scripts.purge,
+        [keys.timers, keys.failures],
+        [keys.root, queue, digits(PURGE_STEP), states.join(' '), cursor],
+      );
+      const [purged, next, more, work] = strings(reply);
       if (work === '1') onWork?.();
       return { purged: Number(purged), cursor: String(next), more: more === '1' };
     },

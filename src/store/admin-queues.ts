@@ -1,9 +1,11 @@
 /** What an operator sees of queues, leases and destinations, and does to queues: pause, resume, limit. */
+
 import { parseGroupName } from '../message/lane.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { type Digits, digits, type Flag } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import type { AdminCall } from './admin-call.ts';
 import { msOf, parseFailure } from './failure.ts';
-import { scripts } from './scripts.ts';
 
 export interface Counts {
   /** Priority to messages. */
@@ -89,13 +91,13 @@ export interface QueueAdmin {
   breakers(cursor: string): Promise<{ cursor: string; breakers: Breaker[] }>;
 }
 
-export function openQueueAdmin({ keys, runner, run, now }: AdminCall): QueueAdmin {
-  const configure = async (queue: string, pool: string, settings: string[]) => {
-    await run(scripts.configure, [keys.config, keys.ready(pool)], [queue, pool, ...settings]);
+export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
+  const configure = async (queue: string, pool: string, settings: [pause: Flag, concurrency: string, rate: string]) => {
+    await run(scripts.configure, [keys.config, keys.ready(pool)], [keys.root, queue, pool, ...settings]);
   };
   const countAll = async (queues: string[]): Promise<Counts[]> => {
     if (queues.length === 0) return [];
-    const reply = list(await run(scripts.count, [keys.timers, keys.config], queues));
+    const reply = list(await run(scripts.countQueues, [keys.timers, keys.config], [keys.root, ...queues]));
     return reply.map((fields) => countsOf(list(fields)));
   };
   return {
@@ -105,12 +107,16 @@ export function openQueueAdmin({ keys, runner, run, now }: AdminCall): QueueAdmi
     count: async (queue) => (await countAll([queue]))[0] as Counts,
     countAll,
     async names(asked = []) {
-      return pairs(strings(await run(scripts.names, [keys.config], asked))).map(([name, pool]) => ({ name, pool }));
+      const reply = await run(scripts.listQueues, [keys.config], [keys.root, ...asked]);
+      return pairs(strings(reply)).map(([name, pool]) => ({ name, pool }));
     },
     async leases(limit, cursor) {
-      const names = [keys.timers, keys.awake, keys.sleeper];
-      const reply = list(await run(scripts.leases, names, [now(), String(limit), cursor || '0']));
-      const [at, next, awake, sleeper, ...held] = reply;
+      const reply = await run(
+        scripts.listLeases,
+        [keys.timers, keys.awake, keys.sleeper],
+        [keys.root, now(), digits(limit), cursor || '0'],
+      );
+      const [at, next, awake, sleeper, ...held] = list(reply);
       const sleepsUntil = Number.parseInt(String(sleeper), 10);
       return {
         now: Number(at),
@@ -121,7 +127,8 @@ export function openQueueAdmin({ keys, runner, run, now }: AdminCall): QueueAdmi
       };
     },
     async causes(queue, limit) {
-      const [dead, fields] = list(await run(scripts.causes, [keys.failures, keys.dead(queue)], [queue, String(limit)]));
+      const args: [string, string, Digits] = [keys.root, queue, digits(limit)];
+      const [dead, fields] = list(await run(scripts.failureGroups, [keys.failures, keys.dead(queue)], args));
       const flat = strings(fields);
       const causes = Array.from({ length: flat.length / 3 }, (_, i): Cause => {
         const [id = '', at, line = ''] = flat.slice(3 * i, 3 * i + 3);
@@ -131,8 +138,7 @@ export function openQueueAdmin({ keys, runner, run, now }: AdminCall): QueueAdmi
       return { dead: Number(dead), causes };
     },
     async breakers(cursor) {
-      const { reply } = await runner.run(scripts.breakers, [keys.breakers], [now(), cursor]);
-      const [at, next, fields] = list(reply);
+      const [at, next, fields] = list(await run(scripts.listBreakers, [keys.breakers], [now(), cursor]));
       return { cursor: String(next), breakers: pairs(strings(fields)).map((pair) => breakerOf(pair, Number(at))) };
     },
   };

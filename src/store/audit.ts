@@ -1,8 +1,11 @@
 /** Auditing: keys against the invariants, a bounded number at a time. */
+
 import type { Keys } from '../redis/keys.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { digits, type Flag } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import type { Runner } from '../redis/runner.ts';
-import { scripts } from './scripts.ts';
+import type { Head } from './head.ts';
 
 export interface Finding {
   finding: string;
@@ -33,13 +36,16 @@ export const AUDIT_KEYS = 200;
 export async function audit(
   runner: Runner,
   keys: Keys,
-  head: string[],
+  head: Head,
   { policies, pools }: Deployment,
   { cursor, repair, deep }: { cursor: string; repair: boolean; deep: boolean },
 ): Promise<AuditPage> {
-  const flag = (set: boolean) => (set ? '1' : '0');
-  const args = [...head, cursor, String(AUDIT_KEYS), flag(repair), flag(deep), policies, pools];
-  const { reply } = await runner.run(scripts.audit, [keys.timers, keys.failures, keys.stats], args);
+  const flag = (set: boolean): Flag => (set ? '1' : '0');
+  const { reply } = await runner.run(
+    scripts.audit,
+    [keys.timers, keys.failures, keys.stats],
+    [...head, cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
+  );
   const [next, found, incomplete] = list(reply);
   return { cursor: String(next), findings: findingsIn(found), incomplete: strings(incomplete) as Unjudged[] };
 }

@@ -1,13 +1,16 @@
 /** Enqueueing: the messages of a request, all or none, once however often it is sent. */
+
 import { RequestMismatch } from '../errors.ts';
 import type { PreparedMessage } from '../message/envelope.ts';
 import { idsOf, newToken } from '../message/ids.ts';
 import type { Keys } from '../redis/keys.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { digits } from '../redis/lua/script.ts';
 import { strings } from '../redis/reply.ts';
 import type { Runner } from '../redis/runner.ts';
 import { keysOfMessages } from './declared.ts';
 import { encodeRequest } from './encode-messages.ts';
-import { scripts } from './scripts.ts';
+import type { Head } from './head.ts';
 import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
 export interface EnqueueRequest {
@@ -39,23 +42,26 @@ export const RECOGNISED_MS = 60_000;
 export function enqueue(
   runner: Runner,
   keys: Keys,
-  head: string[],
+  head: Head,
   request: EnqueueRequest,
   ownMs: number,
 ): Promise<EnqueueAnswer> {
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = ownMs, note } = request;
   const { wake = COMMON_WAKE } = request;
   const base = newToken();
-  const script = [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures];
   const declared = keysOfMessages(keys, messages, idsOf(base, messages.length));
-  const run = runner.run(scripts.enqueue, script.concat(declared), [
-    ...head,
-    note ? base + NOTE + note : base,
-    fingerprint,
-    String(recognisedMs),
-    ...wakeArgs(wake),
-    ...encodeRequest(messages, base),
-  ]);
+  const run = runner.run(
+    scripts.enqueue,
+    [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures, ...declared],
+    [
+      ...head,
+      note ? base + NOTE + note : base,
+      fingerprint,
+      digits(recognisedMs),
+      ...wakeArgs(wake),
+      ...encodeRequest(messages, base),
+    ],
+  );
   return enqueued(run, base, messages.length);
 }
 

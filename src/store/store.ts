@@ -1,8 +1,10 @@
 /** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
 import { keysOf } from '../redis/keys.ts';
+import { digits } from '../redis/lua/script.ts';
 import type { Runner } from '../redis/runner.ts';
 import { type AuditPage, audit } from './audit.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue, RECOGNISED_MS } from './enqueue.ts';
+import type { Head } from './head.ts';
 import { type SweepAnswer, type SweepStep, sweep } from './sweep.ts';
 import { type SyncAnswer, type SyncRequest, sync } from './sync.ts';
 
@@ -37,7 +39,7 @@ export interface StoreOptions {
 export function openStore(options: StoreOptions): Store {
   const { runner, prefix, clock, queues = [], policies = '', recognisedMs = RECOGNISED_MS } = options;
   const keys = keysOf(prefix);
-  const head = () => [keys.root, clock ? String(clock()) : ''];
+  const head = (): Head => [keys.root, clock ? digits(clock()) : ''];
   const poolsOf = () => [...queues].map(({ name, pool }) => `\n${name} ${pool}`).join(''); // for sweeps and audits alone
   const deployment = () => ({ policies, pools: poolsOf() });
   return {

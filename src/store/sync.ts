@@ -1,14 +1,17 @@
 /** Syncing: what a consumer settles, how long its lease lasts, and what it takes, in one call. */
+
 import { RequestMismatch, StorageError } from '../errors.ts';
 import { YEAR_MS } from '../formats/duration.ts';
 import type { Keys } from '../redis/keys.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { type Digits, digits } from '../redis/lua/script.ts';
 import { refusalOf } from '../redis/refusal.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import type { Runner } from '../redis/runner.ts';
 import { keysOfSettlements } from './declared.ts';
 import { due, dueSchedules, type StoredSchedule } from './due.ts';
 import { type Settlement, type Status, writeSettlements } from './encode-settlements.ts';
-import { scripts } from './scripts.ts';
+import type { Head } from './head.ts';
 import { AWAKE_MS, COMMON_WAKE } from './wake.ts';
 
 export interface SyncRequest {
@@ -65,10 +68,12 @@ export interface SyncAnswer {
 const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
 const SYNC_FIRES = 100; // keeps a sync short when many timers are due; the sweep takes more
 
+const whole = (number: number): Digits => digits(Math.floor(number));
+
 export async function sync(
   runner: Runner,
   keys: Keys,
-  head: string[],
+  head: Head,
   policies: string,
   request: SyncRequest,
 ): Promise<SyncAnswer> {
@@ -76,21 +81,30 @@ export async function sync(
   const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = writeSettlements(settlements);
-  const limits = [leaseMs, held, want, ANSWER_BYTES, awakeMs, sleepMs, SYNC_FIRES, pools.length, written.segments];
-  const args = [
-    ...head,
-    lease,
-    ...limits.map((limit) => String(Math.floor(limit))),
-    policies,
-    String(Math.floor(lifeMs)),
-    claim,
-    ...pools,
-    ...written.args,
-  ];
-  const script = [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy];
-  const declared = [keys.lease(lease), ...pools.map(keys.ready), ...keysOfSettlements(keys, settlements)];
+  const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...keysOfSettlements(keys, settlements)];
   if (claim !== '') declared.push(keys.request(claim));
-  const { reply, repeated } = await runner.run(scripts.sync, script.concat(declared), args);
+  const { reply, repeated } = await runner.run(
+    scripts.sync,
+    [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...declared],
+    [
+      ...head,
+      lease,
+      whole(leaseMs),
+      whole(held),
+      whole(want),
+      digits(ANSWER_BYTES),
+      digits(awakeMs),
+      whole(sleepMs),
+      digits(SYNC_FIRES),
+      digits(pools.length),
+      digits(written.segments),
+      policies,
+      whole(lifeMs),
+      claim,
+      ...pools,
+      ...written.args,
+    ],
+  );
   const answer = list(reply);
   if (answer[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
   const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake, left, refused] =

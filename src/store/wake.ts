@@ -1,5 +1,6 @@
 /** Waking: when a drain has to be started for what a call leaves in the store. */
 import { DEFAULT_TIMEOUT_MS } from '../queue/limits.ts';
+import { type Digits, digits } from '../redis/lua/script.ts';
 
 /** When a drain has to be started for messages that are not ready yet. */
 export interface Wake {
@@ -15,5 +16,5 @@ export const AWAKE_MS = 5_000;
 export const COMMON_WAKE: Wake = { withinMs: 12_000, needsMs: DEFAULT_TIMEOUT_MS };
 
 /** As the scripts read it. */
-export const wakeArgs = (wake: Wake | false): string[] =>
-  wake ? [AWAKE_MS, wake.withinMs, wake.needsMs].map(String) : ['0', '0', '0'];
+export const wakeArgs = (wake: Wake | false): [awakeMs: Digits, withinMs: Digits, needsMs: Digits] =>
+  wake ? [digits(AWAKE_MS), digits(wake.withinMs), digits(wake.needsMs)] : ['0', '0', '0'];

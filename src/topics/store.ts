@@ -1,9 +1,10 @@
 /** Topics in the store: who is subscribed to what. Each call is bounded and safe to repeat. */
 import { StorageError } from '../errors.ts';
-import { keysOf } from '../redis/keys.ts';
+import { type Key, keysOf } from '../redis/keys.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import { type EnqueueAnswer, metIn, openBase } from '../store/enqueue.ts';
-import { scripts } from '../store/scripts.ts';
 import type { StoreOptions } from '../store/store.ts';
 
 /** The most subscriptions of a topic: a publication becomes as many messages. */
@@ -37,19 +38,24 @@ export function openTopicStore({ runner, prefix }: Pick<StoreOptions, 'runner' |
   const keys = keysOf(prefix);
   return {
     async topics() {
-      const [fields] = list((await runner.run(scripts.topic, [keys.topics], [])).reply);
+      const [fields] = list((await runner.run(scripts.getTopic, [keys.topics], [])).reply);
       return new Map(pairs(strings(fields)).map(([topic, count]) => [topic, Number(count)]));
     },
     async read(topic, token) {
-      const request = token === undefined ? [] : [keys.request(token), keys.awake];
-      const [fields, stored, wake] = list((await runner.run(scripts.topic, [keys.topic(topic), ...request], [])).reply);
+      const request: [] | [Key<'req'>, Key<'awake'>] = token === undefined ? [] : [keys.request(token), keys.awake];
+      const { reply } = await runner.run(scripts.getTopic, [keys.topic(topic), ...request], []);
+      const [fields, stored, wake] = list(reply);
       const subscriptions = new Map(pairs(strings(fields)));
       return { subscriptions, ...(stored === '' ? {} : { applied: appliedIn(String(stored), wake === '1') }) };
     },
     async subscribe(topic, id, json, read) {
-      const limits = [MAX_SUBSCRIPTIONS, MAX_TOPICS].map(String);
-      const args = [topic, id, json, ...limits, ...(read === undefined ? [] : [read])];
-      return (await runner.run(scripts.subscribe, [keys.topic(topic), keys.topics], args)).reply === 'subscribed';
+      const known: [] | [string] = read === undefined ? [] : [read];
+      const { reply } = await runner.run(
+        scripts.subscribe,
+        [keys.topic(topic), keys.topics],
+        [topic, id, json, digits(MAX_SUBSCRIPTIONS), digits(MAX_TOPICS), ...known],
+      );
+      return reply === 'subscribed';
     },
     async unsubscribe(topic, id = '') {
       return Number((await runner.run(scripts.unsubscribe, [keys.topic(topic), keys.topics], [topic, id])).reply);

@@ -1,9 +1,10 @@
 /** Counters of sources: how often something happened at a source, as the store keeps it. */
 import { newToken } from '../message/ids.ts';
 import { keysOf } from '../redis/keys.ts';
+import * as scripts from '../redis/lua/generated.ts';
+import { digits } from '../redis/lua/script.ts';
 import { pairs, strings } from '../redis/reply.ts';
 import { RECOGNISED_MS } from '../store/enqueue.ts';
-import { scripts } from '../store/scripts.ts';
 import type { StoreOptions } from '../store/store.ts';
 
 export interface SourceCounters {
@@ -21,8 +22,8 @@ type Options = Pick<StoreOptions, 'runner' | 'prefix' | 'recognisedMs'>;
 export function openSourceCounters({ runner, prefix, recognisedMs = RECOGNISED_MS }: Options): SourceCounters {
   const keys = keysOf(prefix);
   const run = async (args: string[]) => {
-    const names = [keys.request(newToken()), keys.sources];
-    return (await runner.run(scripts.tally, names, [String(recognisedMs), ...args])).reply;
+    const token = keys.request(newToken());
+    return (await runner.run(scripts.countSources, [token, keys.sources], [digits(recognisedMs), ...args])).reply;
   };
   return {
     async add(counts) {

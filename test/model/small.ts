@@ -1,6 +1,12 @@
 // The scripts with small constants: with a few messages they meet the end of every page, chunk and bound.
-import type { Runner, Script } from '../../src/redis/runner.ts';
-import { scripts } from '../../src/store/scripts.ts';
+import { join } from 'node:path';
+import { linkAll } from '../../scripts/lua/link.ts';
+import { segmentsOf, textOf } from '../../scripts/lua/segments.ts';
+import { readSources } from '../../scripts/lua/sources.ts';
+import type { Script } from '../../src/redis/lua/script.ts';
+import type { Runner } from '../../src/redis/runner.ts';
+
+const LUA = join(import.meta.dirname, '../../src/redis/lua');
 
 export interface Sizes {
   /** Whether the constants below stand in place of the real ones. */
@@ -49,7 +55,9 @@ function shrunk(source: string, hits: Set<string>): string {
 
 function shrunkScripts(): Map<string, Script> {
   const hits = new Set<string>();
-  const small = Object.values(scripts).map(({ name, source }) => ({ name, source: shrunk(source, hits) }));
+  const program = linkAll(readSources(LUA, (text) => shrunk(text, hits)));
+  const segments = segmentsOf(program);
+  const small = program.scripts.map((script): Script => ({ name: script.name, source: textOf(script, segments) }));
   const missed = [...Object.keys(SMALL), 'READING'].filter((name) => !hits.has(name));
   if (missed.length > 0) throw new Error(`no script has ${missed.join(', ')} to be made small`);
   return new Map(small.map((script) => [script.name, script]));
@@ -73,7 +81,7 @@ const BASE_AT = 2;
 export function sizedRunner(runner: Runner, sizes: Sizes): Runner {
   let bases = 0;
   return {
-    run(script, keys, args) {
+    run(script: Script, keys: string[], args: string[]) {
       const sized = script.name === 'enqueue' ? renamed(args, `m${String(++bases).padStart(3, '0')}`) : [...args];
       if (script.name === 'sync') {
         put(sized, ANSWER_AT, sizes.answerBytes);

@@ -101,8 +101,7 @@ function codeOf(bundle: Bundle, env: object, limits: Limits): WorkerLoaderWorker
     'bundle.js': main?.contents ?? '',
   };
   for (const name of IMPOSED) modules[`${name}.ts`] = { js: script(name) };
-  for (const [name, { type, contents }] of Object.entries(rest))
-    modules[name] = type === 'esm' ? contents : { text: contents };
+  for (const [name, { contents }] of Object.entries(rest)) modules[name] = contents;
   return {
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: [...COMPATIBILITY_FLAGS, CALLER_LEAVES],

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { keysOf } from '../../src/redis/keys.ts';
-import { scripts } from '../../src/store/scripts.ts';
+import * as scripts from '../../src/redis/lua/generated.ts';
 import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import { onEachRedis } from '../support/bench.ts';
 
@@ -35,7 +35,7 @@ onEachRedis('counters', (bench) => {
     const run = () =>
       bench()
         .runner()
-        .run(scripts.tally, [keys.request('token'), keys.sources], ['60000', 'a accepted', '2']);
+        .run(scripts.countSources, [keys.request('token'), keys.sources], ['60000', 'a accepted', '2']);
     expect((await run()).reply).toBe('added');
     expect((await run()).reply).toBe('repeated');
     expect(await read()).toEqual({ 'a accepted': 2 });

@@ -264,7 +264,8 @@ onEachRedis('topics', (bench) => {
       const runner: Runner = {
         async run(...call) {
           const answer = await plain.run(...call);
-          if (call[0].name === 'topic') await topics.subscribe('invoices', 'partner', { ...partner, events: ['b'] });
+          if (call[0].name === 'get-topic')
+            await topics.subscribe('invoices', 'partner', { ...partner, events: ['b'] });
           return answer;
         },
       };
@@ -280,7 +281,7 @@ onEachRedis('topics', (bench) => {
       const runner: Runner = {
         async run(...call) {
           const answer = await plain.run(...call);
-          if (call[0].name === 'topic') await topics.unsubscribe('invoices', 'partner');
+          if (call[0].name === 'get-topic') await topics.unsubscribe('invoices', 'partner');
           return answer;
         },
       };

@@ -6,7 +6,8 @@
  * stay. No command is added.
  */
 import { readFileSync } from 'node:fs';
-import type { Runner, Script } from '../../src/redis/runner.ts';
+import type { Script } from '../../src/redis/lua/script.ts';
+import type { Runner } from '../../src/redis/runner.ts';
 
 const PROLOGUE = `
 local redis, touched = (function(real)
@@ -70,7 +71,7 @@ const cards = new Map<string, Set<string>>();
 export function beyond(name: string): Set<string> {
   const known = cards.get(name);
   if (known) return known;
-  const text = readFileSync(`src/store/scripts/${name}.lua`, 'utf8');
+  const text = readFileSync(`src/redis/lua/commands/${name}.lua`, 'utf8');
   const said = /^-- Beyond {3}(.+(?:\n-- {10}.+)*)$/m.exec(text)?.[1];
   if (said === undefined) throw new Error(`the card of ${name} does not say which keys it touches beyond KEYS`);
   const kinds = new Set(

@@ -5,7 +5,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { withoutComments } from '../lua.ts';
 import { GROWING, NOT_AVAILABLE, notAvailable } from './commands.ts';
 
 /** What the guard refuses at each growing write, beside what is asked for by a Refusal. Texts are what storage says. */
@@ -110,7 +109,8 @@ local redis, writes = guard(redis, KEYS, ARGV, {
 }) local function script()`.replaceAll('\n', ' ');
 
 function oneLine(lua: string): string {
-  return withoutComments(lua).replaceAll('\n', ' ');
+  const lines = lua.split('\n').map((line) => line.trim());
+  return lines.filter((line) => !line.startsWith('--')).join(' ');
 }
 
 function luaSet(names: Iterable<string>): string {

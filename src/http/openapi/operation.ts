@@ -63,5 +63,6 @@ export const OF_STORAGE: ProblemCode[] = [
   'storage_slow',
   'storage_garbled',
   'storage_refused',
+  'stored_format',
   'storage_subrequests',
 ];

@@ -1,0 +1,64 @@
+-- enqueue: puts messages in, all or none, once per request token.
+--
+-- KEYS[1]  string  req:<token>  the request, once applied: '<fingerprint> <base>', where the base is what its ids begin with
+-- KEYS[2]  zset    timers
+-- KEYS[3]  string  awake        somebody is draining, or was just asked to; its value is the base of who asked
+-- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
+-- KEYS[5]  hash    failures
+-- KEYS[…]  what its caller knows of the others: m:<id>, lane:<lane>, ready:<pool>, dedup:<queue>:<digest>, callbacks:<id> of these
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, stats:totals
+-- ARGV[1]  text    root          what every key of the shard begins with
+-- ARGV[2]  clock   clock         '' or epoch ms, in tests
+-- ARGV[3]  text    base          of the ids that follow. Not the token: that comes again after its time, and an id never may
+-- ARGV[4]  text    fingerprint   of what it asks for
+-- ARGV[5]  number  recognisedMs  how long a replay is recognised
+-- ARGV[6]  number  awakeMs       life of `awake`; 0 where the caller cannot start a drain: then it leaves that to others
+-- ARGV[7]  number  withinMs      a delay up to this is worth waking a drain that sleeps until then
+-- ARGV[8]  number  needsMs       what a delivery of these may take: a drain that sleeps has to live so much longer
+-- ARGV[…]  text…   runs          segments of messages alike, as admit.lua reads them
+-- Returns  {'enqueued' | 'repeated' | 'mismatch', '1' if the caller should start a drain, base of the ids,
+--           '<place in the request>=<id of the first>=<duplicate or replaced>' for each that met its dedup key}
+--          An error where storage refuses a write: nothing was changed. A lane that is full, or of a wrong type, blocks
+--          nothing: its messages wait in timers until that is mended
+-- Replay   'repeated', with the same word on waking, or '1' where nobody is awake by now; nothing is enqueued twice. 'mismatch'
+--          where the token was used for something else
+-- Cost     7 commands for one message; for n in l lanes about 5 + 2 l + n / 100; 2 more for each with a dedup key, 1 more
+--          for each instant that is named
+
+--- @include clock entry lane admit wake
+
+local shard = { root = ARGV[1], timers = KEYS[2], failures = KEYS[5], now = clock(ARGV[2]) }
+local base, fingerprint, looking = ARGV[3], ARGV[4], { awake = KEYS[3], sleeper = KEYS[4] }
+
+local intake = new_intake()
+intake.request = KEYS[1]
+admit(shard, intake, ARGV, 9, #ARGV)
+local met = table.concat(intake.met, ' ')
+
+-- What the record of an earlier call with this token says.
+local function answered(record)
+  local first, first_base, first_met = string.match(record, '^(%S+) (%S+) ?(.*)$')
+  if first ~= fingerprint then return { 'mismatch', '0', '', '' } end
+  shard.work = intake.ready -- it may wait still, and whoever was asked to drain be gone
+  local asked = text_of(KEYS[3]) == first_base
+  return { 'repeated', asked and '1' or waking.ask(shard, looking, first_base, ARGV[6], ARGV[7], ARGV[8]), first_base, first_met }
+end
+
+-- The record of the call is its last put, but for what takes the place of something: without it nothing counts. Where the call was applied before, one of its messages is
+-- there still, or the record is, and what was put is taken back.
+local refused = not intake.applied and attempt(function()
+  local fresh = put_in(shard, intake, true)
+  if fresh and redis.call('SET', KEYS[1], fingerprint .. ' ' .. base .. ' ' .. met, 'NX', 'PX', ARGV[5]) then
+    undo_by(function() redis.pcall('UNLINK', KEYS[1]) end)
+    return put_over(shard, intake)
+  end
+  intake.applied = redis.call('GET', KEYS[1]) or fingerprint .. ' ' .. base .. ' ' .. met
+  error('repeated', 0)
+end)
+if intake.applied then return answered(intake.applied) end
+if refused then
+  note_refusal(shard, refused)
+  return redis.error_reply(refused)
+end
+remove_replaced(shard, intake)
+return { 'enqueued', waking.ask(shard, looking, base, ARGV[6], ARGV[7], ARGV[8]), base, met }

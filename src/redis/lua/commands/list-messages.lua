@@ -1,0 +1,114 @@
+-- list-messages: a page of a queue's messages in one state.
+--
+-- KEYS[1]  zset  timers
+-- KEYS[2]  hash  failures
+-- Beyond   blocked:<queue>, dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, ready:<pool>
+-- ARGV[1]  text    root    what every key of the shard begins with
+-- ARGV[2]  text    queue
+-- ARGV[3]  text    state   ready, delayed, leased or dead
+-- ARGV[4]  number  limit   of messages on the page
+-- ARGV[5]  text    cursor  '' begins; for ready '<part of the lanes> <lane, or -> <how many from its head>', for leased '<rank> <place in
+--                          the lease>', else a rank
+-- ARGV[6]  number  bytes   of envelopes on the page, one message at least; '0' for none of them
+-- Returns  {next cursor or '', {entry, due or dead since or '', envelope, failures, …}}. A page may have fewer than the limit,
+--          or none, and still not be the last: it ends where a lane does, where the bytes do, and where it has looked at enough
+-- Replay   reads only. What moves between two pages may come twice or not at all
+-- Cost     6 commands and one for each 36 messages; for leased 1 for each of 100 leases looked at
+
+--- @include clock entry lease foreign lanes
+
+local TIMERS, LEASES = 1000, 100
+local root, queue, limit, cursor = ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[5]
+
+-- Each answers with rows of { text of an entry, instant, cursor of the row behind it }, and the cursor behind all of them.
+
+local function ready_rows()
+  local part, from, skip = string.match(cursor, '^(%S*) (%S*) (%d+)$')
+  part, from, skip = part or '1:0', from or '-', tonumber(skip or '0')
+  local lanes, next_part = lanes_of_queue(root, queue, part)
+  local after = next_part ~= '' and next_part .. ' - 0' or ''
+  for i, lane in ipairs(lanes) do
+    if lane >= from then
+      if lane ~= from then skip = 0 end
+      local rows, texts = {}, redis.call('LRANGE', root .. 'lane:' .. lane, digits(-skip - limit), digits(-skip - 1))
+      for t = #texts, 1, -1 do
+        rows[#rows + 1] = { texts[t], '', table.concat({ part, lane, digits(skip + #rows + 1) }, ' ') }
+      end
+      if #rows == limit then return rows, rows[limit][3] end
+      if #rows > 0 then return rows, lanes[i + 1] and part .. ' ' .. lanes[i + 1] .. ' 0' or after end
+    end
+  end
+  return {}, after
+end
+
+local function delayed_rows()
+  local from, rows = tonumber(cursor ~= '' and cursor or '0'), {}
+  local members = redis.call('ZRANGE', KEYS[1], digits(from), digits(from + TIMERS - 1), 'WITHSCORES')
+  for i = 1, #members, 2 do
+    local lane, entry = string.match(members[i], '^[mh] %S+ (%d:%S+) (%S+)$')
+    if lane and queue_of(lane) == queue then rows[#rows + 1] = { entry, members[i + 1], digits(from + (i + 1) / 2) } end
+    if #rows == limit then return rows, rows[limit][3] end
+  end
+  return rows, #members == 2 * TIMERS and digits(from + TIMERS) or ''
+end
+
+local function leased_rows()
+  local from, place = string.match(cursor, '^(%d+) (%d+)$')
+  from, place = tonumber(from or '0'), tonumber(place or '0')
+  local rows, leases = {}, 0
+  local members = redis.call('ZRANGE', KEYS[1], digits(from), digits(from + TIMERS - 1), 'WITHSCORES')
+  for i = 1, #members, 2 do
+    local lease, rank = string.match(members[i], '^l (%S+)$'), from + (i - 1) / 2
+    local left, items = limit - #rows, {}
+    if lease then
+      leases = leases + 1
+      items = redis.pcall('LRANGE', root .. 'lease:' .. lease, digits(place), digits(place + left - 1))
+      if items.err then items = {} end
+      for n, raw in ipairs(items) do
+        rows[#rows + 1] = { read_item(raw).entry or '', members[i + 1], digits(rank) .. ' ' .. digits(place + n) }
+      end
+    end
+    if lease and #items == left then return rows, rows[#rows][3] end
+    place = 0
+    if leases == LEASES then return rows, digits(rank + 1) .. ' 0' end
+  end
+  return rows, #members == 2 * TIMERS and digits(from + TIMERS) .. ' 0' or ''
+end
+
+local function dead_rows()
+  local from, rows = tonumber(cursor ~= '' and cursor or '0'), {}
+  local letters = redis.call('ZRANGE', root .. 'dead:' .. queue, digits(from), digits(from + limit - 1), 'WITHSCORES')
+  for i = 1, #letters, 2 do
+    rows[#rows + 1] = { read_item(letters[i]).entry or '', letters[i + 1], digits(from + (i + 1) / 2) }
+  end
+  return rows, #rows == limit and digits(from + limit) or ''
+end
+
+local rows_of = { ready = ready_rows, delayed = delayed_rows, leased = leased_rows, dead = dead_rows }
+local rows, after = rows_of[ARGV[3]]()
+
+-- What is no entry cannot be shown: the audit reports it.
+local shown, entries, ids = {}, {}, {}
+for _, row in ipairs(rows) do
+  if is_entry(row[1]) then
+    shown[#shown + 1], entries[#entries + 1], ids[#ids + 1] = row, row[1], id_of(row[1])
+  end
+end
+local most = tonumber(ARGV[6])
+local envelopes = most > 0 and read_envelopes(root, entries, most) or {}
+if most > 0 and #envelopes < #shown then after = shown[#envelopes][3] end
+
+local answer = {}
+for from = 1, #ids, CHUNK do
+  local to = math.min(from + CHUNK - 1, #ids)
+  local failures = redis.call('HMGET', KEYS[2], unpack(ids, from, to))
+  for i = from, most > 0 and math.min(to, #envelopes) or to do
+    local header = header_of(envelopes[i])
+    if ARGV[3] ~= 'leased' or (header and queue_of(header.lane) == queue) then
+      for _, field in ipairs({ entries[i], shown[i][2], envelopes[i] or '', failures[i - from + 1] or '' }) do
+        answer[#answer + 1] = field
+      end
+    end
+  end
+end
+return { after, answer }

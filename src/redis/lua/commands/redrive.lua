@@ -1,0 +1,91 @@
+-- redrive: dead letters go back to the tails of their lanes, with attempt 1 and their failures kept; one that holds its group
+-- back goes to the head, and lets the group go on.
+--
+-- KEYS[1]  zset  timers
+-- KEYS[2]  hash  failures
+-- KEYS[…]  what its caller knows of the others: dead:<queue>, dead:-, m:<id> of these
+-- Beyond   blocked:<queue>, inflight, lane:<lane>, rate:<period>:<name>, ready:<pool>, stats:totals
+-- ARGV[1]  text   root   what every key of the shard begins with
+-- ARGV[2]  clock  clock  '' or epoch ms, in tests
+-- ARGV[3]  text   queue
+-- ARGV[4]  text   pool   of the queue as it is defined now; '' where that is not known
+-- ARGV[…]  text…  ids    ids, at most 200; one that is named twice moves once
+-- Returns  for each id 'redriven', 'gone' where it is not among the dead letters, 'missing' where it has no envelope
+-- Replay   'gone' for what was redriven; nothing moves twice
+-- Cost     6 commands and 2 for each lane
+
+--- @include clock entry lane lease limits find
+
+local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
+with_limits(shard)
+local root = shard.root
+local dead = root .. 'dead:' .. ARGV[3]
+local ids, asked, known = {}, {}, {}
+for i = 5, #ARGV do
+  local id = ARGV[i]
+  if not known[id] then
+    ids[#ids + 1] = id
+    known[id] = #ids
+  end
+  asked[#asked + 1] = known[id]
+end
+
+local headers, read = {}, 0
+while read < #ids do
+  local rest = {}
+  for i = read + 1, #ids do rest[#rest + 1] = '1.' .. ids[i] end
+  local envelopes = read_envelopes(root, rest, 1000000)
+  for i, envelope in ipairs(envelopes) do headers[read + i] = header_of(envelope) or false end
+  read = read + #envelopes
+end
+
+local candidates, owner = {}, {}
+for i, lines in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
+  for _, entry in ipairs(entries_of(lines, ids[i], headers[i])) do
+    local header = headers[i]
+    local slot = header and { pool = header.pool, lane = header.lane, mode = 'w' }
+    for _, candidate in ipairs({ { entry }, slot and { with_slot(entry, slot), slot } or nil }) do
+      candidates[#candidates + 1] = candidate[1]
+      owner[#owner + 1] = { i = i, slot = candidate[2] }
+    end
+  end
+end
+
+local answers, moves, moved = {}, {}, {}
+for i in ipairs(ids) do answers[i] = 'gone' end
+
+-- Those of the candidates that stand among some dead letters.
+local function look_among(key)
+  moved[key] = {}
+  for from = 1, #candidates, CHUNK do
+    local to = math.min(from + CHUNK - 1, #candidates)
+    for c, score in ipairs(redis.call('ZMSCORE', key, unpack(candidates, from, to))) do
+      local entry, i, slot = candidates[from + c - 1], owner[from + c - 1].i, owner[from + c - 1].slot
+      local found = score and answers[i] == 'gone'
+      if found and headers[i] then
+        gather(moves, ARGV[4] ~= '' and ARGV[4] or headers[i].pool, headers[i].lane, slot and 'RPUSH' or 'LPUSH', '1r.' .. ids[i])
+        free(shard, slot)
+        table.insert(moved[key], entry)
+      end
+      if found then answers[i] = headers[i] and 'redriven' or 'missing' end
+    end
+  end
+end
+
+look_among(dead)
+-- A letter that its queue could not keep is among those of no queue.
+for _, answer in ipairs(answers) do
+  if answer == 'gone' and not moved[root .. 'dead:-'] then look_among(root .. 'dead:-') end
+end
+local refused = attempt(put_all, shard, moves)
+if refused then
+  note_refusal(shard, refused)
+  return redis.error_reply(refused)
+end
+for key, letters in pairs(moved) do in_chunks('ZREM', key, letters) end
+unblock_freed(shard)
+commit_limits(shard)
+
+local told = {}
+for i, place in ipairs(asked) do told[i] = answers[place] end
+return told

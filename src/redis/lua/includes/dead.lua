@@ -1,0 +1,122 @@
+-- dead: failures of a message, and the end of those that will not be tried again.
+
+--- @include clock entry lease limits counters
+
+-- Of a message's errors the last few are kept, a line each: '<attempt> <at> <kind> <text>'.
+local FAILURES_KEPT = 5
+
+local function failure(entry, now, kind, text)
+  return { id = id_of(entry), line = digits(attempt_of(entry)) .. ' ' .. digits(now) .. ' ' .. kind .. ' ' .. text }
+end
+
+local function keep_last(lines, line)
+  local kept = {}
+  for earlier in string.gmatch(lines or '', '[^\n]+') do kept[#kept + 1] = earlier end
+  kept[#kept + 1] = line
+  return table.concat(kept, '\n', math.max(1, #kept - FAILURES_KEPT + 1))
+end
+
+-- A record that takes no more, or of a wrong type, costs the texts, not the messages. Comes last among puts: what is taken back
+-- and done again would leave two lines.
+local function record_failures(shard, failures)
+  for from = 1, #failures, CHUNK / 2 do
+    local to = math.min(from + CHUNK / 2 - 1, #failures)
+    local ids, fields = {}, {}
+    for i = from, to do ids[#ids + 1] = failures[i].id end
+    local earlier = redis.pcall('HMGET', shard.failures, unpack(ids))
+    if earlier.err then return end
+    for i = from, to do
+      fields[#fields + 1] = failures[i].id
+      fields[#fields + 1] = keep_last(earlier[i - from + 1], failures[i].line)
+    end
+    redis.pcall('HSET', shard.failures, unpack(fields))
+  end
+end
+
+-- How many of the oldest dead letters go at once where a queue has more than are kept, or they are older.
+local TRIMMED = 200
+
+-- How many dead letters a queue keeps, and for how long: as the deployment says, '\n. <number> <ms>' before its queues.
+local function kept_letters(shard)
+  local number, ms = string.match(shard.policies or '', '^\n%. (%d+) (%d+)')
+  return tonumber(number or '100000'), tonumber(ms or '2592000000')
+end
+
+-- Removes dead letters for good, but those that hold their group back. Returns how many went.
+local function discard(shard, queue, letters)
+  local gone, keys, ids = {}, {}, {}
+  for _, letter in ipairs(letters) do
+    local item = read_item(letter)
+    if not item.slot then
+      gone[#gone + 1], ids[#ids + 1] = letter, id_of(item.entry)
+      keys[#keys + 1] = shard.root .. 'm:' .. id_of(item.entry)
+      keys[#keys + 1] = shard.root .. 'callbacks:' .. id_of(item.entry)
+    end
+  end
+  in_chunks('UNLINK', nil, keys)
+  try_in_chunks('HDEL', shard.failures, ids)
+  in_chunks('ZREM', shard.root .. 'dead:' .. queue, gone)
+  if #gone > 0 then counted(queue, 'discarded', #gone) end
+  return #gone
+end
+
+-- Where a queue has more dead letters than are kept, the oldest go: never in silence, they are counted.
+local function trim_dead(shard, queue)
+  local key = shard.root .. 'dead:' .. queue
+  local over = redis.pcall('ZCARD', key)
+  over = type(over) == 'number' and over - kept_letters(shard) or 0
+  if over > 0 then discard(shard, queue, redis.call('ZRANGE', key, '0', digits(math.min(over, TRIMMED) - 1))) end
+end
+
+-- Those that are older than a queue keeps them, a bounded number. Returns how many went.
+local function discard_old(shard, queue)
+  local _, ms = kept_letters(shard)
+  local key, range = shard.root .. 'dead:' .. queue, { 'BYSCORE', 'LIMIT', '0', digits(TRIMMED) }
+  local letters = redis.pcall('ZRANGE', key, '-inf', digits(shard.now - ms), unpack(range))
+  return letters.err and 0 or discard(shard, queue, letters)
+end
+
+-- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.
+local NO_QUEUE = '-'
+
+-- A message dies that may have a slot: the letter keeps it where its group is to be held back, in the words of its envelope, by
+-- which it is looked for. Returns what is free then.
+local function bury_with(buried, header, entry, slot)
+  local held_back = slot and slot.mode == 'b'
+  local kept = held_back and { pool = header.pool, lane = header.lane, mode = 'w' }
+  buried[#buried + 1] = { queue = queue_of(header.lane), entry = with_slot(entry, kept) }
+  return held_back and of_queue(slot) or slot
+end
+
+-- Adds { queue = , entry = } to the dead letters of their queues, in their order; where that record takes no more, or has a wrong
+-- type, to those of no queue.
+local function bury(shard, buried)
+  local root, by_queue, order = shard.root, {}, {}
+  for i, dead in ipairs(buried) do
+    if not by_queue[dead.queue] then
+      by_queue[dead.queue] = {}
+      order[#order + 1] = dead.queue
+    end
+    local members = by_queue[dead.queue]
+    members[#members + 1] = instant(shard.now + (i - 1) * STEP)
+    members[#members + 1] = dead.entry
+  end
+  for _, queue in ipairs(order) do
+    if attempt(put_members, root .. 'dead:' .. queue, by_queue[queue]) then
+      if type(redis.pcall('ZCARD', root .. 'dead:' .. NO_QUEUE)) ~= 'number' then -- the key belongs to nobody else
+        redis.call('RENAME', root .. 'dead:' .. NO_QUEUE, root .. 'damaged:dead:' .. NO_QUEUE)
+      end
+      put_members(root .. 'dead:' .. NO_QUEUE, by_queue[queue])
+    end
+  end
+end
+
+-- They are buried: counted, and where a queue has too many of them the oldest go, but those that hold their group back.
+local function count_buried(shard, buried)
+  local queues = {}
+  for _, dead in ipairs(buried) do
+    counted(dead.queue, 'dead')
+    queues[dead.queue] = true
+  end
+  for queue in pairs(queues) do trim_dead(shard, queue) end
+end

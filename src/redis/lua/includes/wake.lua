@@ -1,0 +1,30 @@
+-- wake: whether the caller has to start a drain, because of what it made ready or due nobody else knows who looks in time.
+--
+-- `shard.work` says that lanes of push queues got entries, `shard.soonest` when the first delayed one is due. The key `awake` is
+-- there while somebody looks, or was just asked to: whoever sets it starts a drain, and the others need not.
+
+--- @include entry
+
+local waking = {} -- one name for both: sync.lua is near the most that a script may have
+
+-- The idle drain that sleeps: when it `looks` again, its `lease`, until when it `takes` messages and until when it `lives` for their
+-- handlers. nil where none sleeps.
+function waking.sleeper(shard, key)
+  local looks, lease, takes, lives = string.match(text_of(key), '^(%d+) (%S+) (%d+) (%d+)$')
+  if not looks or tonumber(looks) <= shard.now then return nil end
+  return { looks = tonumber(looks), lease = lease, takes = tonumber(takes), lives = tonumber(lives) }
+end
+
+-- `names` are { awake =, sleeper = (keys) }, `token` is whose call it is, `life` that of `awake` in ms, '0' where the caller cannot start a
+-- drain. A delay up to `within` ms is worth a drain that sleeps for it, unless one looks before that anyway, and has the `needs` ms
+-- left that a delivery may take. Returns '1' or '0'.
+function waking.ask(shard, names, token, life, within, needs)
+  if life == '0' then return '0' end
+  local due, wanted = shard.soonest, shard.work
+  if not wanted and due and due - shard.now <= tonumber(within) then
+    local asleep = waking.sleeper(shard, names.sleeper)
+    wanted = not (asleep and asleep.looks <= due and asleep.takes >= due and asleep.lives >= due + tonumber(needs))
+  end
+  -- Where storage refuses the key, one too many is woken.
+  return wanted and redis.pcall('SET', names.awake, token, 'NX', 'PX', life) and '1' or '0'
+end

@@ -1,0 +1,36 @@
+/** What a Lua script is to its callers: a name, a text, and which keys and arguments it takes. generated.ts has all of them. */
+
+/** A number as text. */
+export type Digits = `${number}`;
+export type Flag = '0' | '1' | '';
+
+export interface Script<Keys extends string[] = string[], Args extends string[] = string[]> {
+  name: string;
+  /** It never writes. */
+  readsOnly?: boolean;
+  readonly source: string;
+  /** Never there: the compiler knows by it what a call has to give. */
+  takes?(keys: Keys, args: Args): void;
+}
+
+export const digits = (number: number): Digits => `${number}`;
+
+/**
+ * @public generated.ts calls it, which is not in the repository
+ * @param parts of its text, several of which other scripts have too
+ */
+export function defineScript<Keys extends string[], Args extends string[]>(
+  name: string,
+  readsOnly: boolean,
+  ...parts: string[]
+): Script<Keys, Args> {
+  let source: string | undefined;
+  return {
+    name,
+    readsOnly,
+    get source() {
+      source ??= parts.join('\n');
+      return source;
+    },
+  };
+}

@@ -1,0 +1,184 @@
+// The generator of scripts: what it makes of Lua files, and that what is wrong with one is told by file and line.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build } from 'vite';
+import { describe, expect, test } from 'vitest';
+import { signatureOf, tupleOf } from '../../scripts/lua/card.ts';
+import { linkAll } from '../../scripts/lua/link.ts';
+import { segmentsOf, textOf } from '../../scripts/lua/segments.ts';
+import { type Sources, sourceOf } from '../../scripts/lua/sources.ts';
+import { rotate } from '../../src/redis/lua/generated.ts';
+
+function sourcesOf(files: { commands: Record<string, string>; includes?: Record<string, string> }): Sources {
+  const read = (folder: string, texts: Record<string, string> = {}) =>
+    new Map(Object.entries(texts).map(([name, text]) => [name, sourceOf(`${folder}/${name}.lua`, text)]));
+  return { commands: read('commands', files.commands), includes: read('includes', files.includes) };
+}
+
+/** The text of the only script. */
+function built(command: string, includes: Record<string, string> = {}): string {
+  const program = linkAll(sourcesOf({ commands: { it: command }, includes }));
+  return textOf(program.scripts[0] as (typeof program.scripts)[0], segmentsOf(program));
+}
+
+describe('a script', () => {
+  const includes = {
+    low: 'local step, UNUSED = 2, 3\nlocal FOUR, FIVE = 4, 5\nlocal function hidden(a) return a * step + FIVE end\nlocal function twice(number) return hidden(number) end',
+    high: '--- @include low\nlocal function four(number) return twice(twice(number)) end\nlocal function five() return four(1) + 1 end',
+  };
+
+  test('has what it needs of its includes, each a block of which others see what they use', () => {
+    expect(built('--- @include high\nreturn four(tonumber(ARGV[1]))', includes)).toBe(
+      [
+        'local twice',
+        'do',
+        'local step,UNUSED=2,3',
+        'local function hidden(a)return a*step+5 end',
+        'function twice(a)return hidden(a)end',
+        'end',
+        'local four',
+        'do',
+        'function four(a)return twice(twice(a))end',
+        'end',
+        'return four(tonumber(ARGV[1]))',
+      ].join('\n'),
+    );
+  });
+
+  test('has what adds to a table that it needs, and nothing that adds to others', () => {
+    const tables = {
+      low: "local used, other = {}, {}\nlocal spare = {}\nfunction used.one() return 1 end\nused['two'] = 2\nfunction spare.three() end",
+    };
+    const text = built('--- @include low\nreturn used.one()', tables);
+    expect(text).toContain('function used.one()');
+    expect(text).toContain("used['two']=2");
+    expect(text).not.toContain('spare');
+  });
+
+  test.each<[string, string, string]>([
+    [
+      'a local within a local of that name',
+      'local a = 1\ndo local a = a; a = 2 end\nreturn a',
+      'local a=1\ndo local a=a;a=2 end\nreturn a',
+    ],
+    [
+      'a field, and a name in a text',
+      "local t = { one = 1 }\nlocal function f(one) return t.one, one, 'one' end\nreturn f",
+      "local t={one=1}\nlocal function f(a)return t.one,a,'one'end\nreturn f",
+    ],
+    [
+      'those of a loop',
+      'local s = 0\nfor i, v in ipairs(KEYS) do s = s + i + #v end\nreturn s',
+      'local s=0\nfor a,b in ipairs(KEYS)do s=s+a+#b end\nreturn s',
+    ],
+    [
+      'what until sees',
+      'local n = 0\nrepeat local done = n > 3; n = n + 1 until done\nreturn n',
+      'local n=0\nrepeat local a=n>3;n=n+1 until a\nreturn n',
+    ],
+    [
+      'numbers beside dots, and one minus behind another',
+      'local a = 1 .. 2\nreturn a - -1',
+      'local a=1 ..2\nreturn a- -1',
+    ],
+  ])('is printed without blanks and long names: %s', (_, source, text) => expect(built(source)).toBe(text));
+});
+
+describe('what is wrong is told by file and line', () => {
+  test.each<[string, { commands: Record<string, string>; includes?: Record<string, string> }, string]>([
+    [
+      'an include that is not there',
+      { commands: { it: '-- it\n--- @include nothing\nreturn 1' } },
+      'commands/it.lua:2: there is no include named nothing',
+    ],
+    [
+      'an include that comes back to itself',
+      { commands: {}, includes: { one: '--- @include two\nlocal a', two: '-- two\n--- @include one\nlocal b' } },
+      'includes/two.lua:2: it includes itself: one > two > one',
+    ],
+    [
+      'a name that is declared nowhere',
+      { commands: { it: 'local a = 1\nreturn a + unknown' } },
+      'commands/it.lua:2: unknown is declared neither here nor in what this includes',
+    ],
+    [
+      'a name of what it does not include',
+      { commands: { it: '--- @include one\nreturn b' }, includes: { one: 'local a = 1', two: 'local b = 1' } },
+      'commands/it.lua:2: b is declared neither here nor in what this includes',
+    ],
+    [
+      'a name that is declared later',
+      { commands: { it: 'local function f() return a end\nlocal a = 1\nreturn f() + a' } },
+      'commands/it.lua:1: a is used before it is declared',
+    ],
+    [
+      'a name that two includes declare',
+      { commands: { it: '--- @include one two\nreturn a' }, includes: { one: 'local a = 1', two: 'local a = 2' } },
+      'commands/it.lua:2: a is declared by one and by two',
+    ],
+    [
+      'an include that does something',
+      { commands: {}, includes: { one: "\nredis.call('PING')" } },
+      'includes/one.lua:2: an include only declares, it does nothing by itself',
+    ],
+    ['what is not Lua', { commands: { it: 'local a =\nreturn !' } }, 'commands/it.lua:2: this is not understood: !'],
+    [
+      'a block without its end',
+      { commands: { it: 'if KEYS then\nreturn 1' } },
+      'commands/it.lua:2: expected elseif at 1',
+    ],
+  ])('%s', (_, files, message) => expect(() => linkAll(sourcesOf(files))).toThrow(message));
+});
+
+describe('a card', () => {
+  const signature = (text: string) => {
+    const { keys, args } = signatureOf(sourceOf('commands/it.lua', text));
+    return [tupleOf(keys), tupleOf(args)];
+  };
+
+  test('becomes the types of what a call has to give', () => {
+    const card = [
+      '-- it: does something.',
+      '--',
+      '-- KEYS[1]  zset     ready:<pool>',
+      '-- KEYS[2]  string?  req:<token>|awake  words',
+      '-- ARGV[1]  clock    clock',
+      '-- ARGV[2]  number   leaseMs  how long',
+      '-- ARGV[…]  text…    ids',
+      'return { KEYS[2], ARGV[2] }',
+    ].join('\n');
+    const ready = "ready: Key<'ready'>";
+    expect(signature(card)).toEqual([
+      `[${ready}] | [${ready}, req: Key<'req' | 'awake'>]`,
+      "[clock: Digits | '', leaseMs: Digits, ...ids: string[]]",
+    ]);
+  });
+
+  test.each([
+    ['-- it\n-- ARGV[1]  text  root\nreturn ARGV[2]', 'commands/it.lua:3: ARGV[2] is beyond the card'],
+    [
+      '-- it\n-- ARGV[1]  text   root\n-- ARGV[…]  text…  ids\nreturn ARGV[2]',
+      'commands/it.lua:4: ARGV[2] is beyond the card',
+    ],
+    ['return KEYS[1]', 'commands/it.lua:1: KEYS[1] is beyond the card'],
+    ['-- ARGV[1]  text  root\n-- ARGV[3]  text  id', 'commands/it.lua:2: this is number 2'],
+    ['-- ARGV[1]  words  root', 'commands/it.lua:1: this is no argument of a card'],
+    ['-- KEYS[1]  thing  timers', 'commands/it.lua:1: this is no key of a card'],
+    ['-- ARGV[…]  text…  ids\n-- ARGV[2]  text  id', 'commands/it.lua:2: nothing can stand behind the last'],
+  ])('is refused where it is wrong: %j', (text, message) => expect(() => signature(text)).toThrow(message));
+});
+
+test('a bundle has the scripts that it uses, and no others', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-scripts-'));
+  const entry = join(folder, 'entry.ts');
+  await writeFile(entry, `export { rotate } from ${JSON.stringify(resolve('src/redis/lua/generated.ts'))};`);
+  const lib = { entry, formats: ['es' as const] };
+  const built = await build({ configFile: false, logLevel: 'silent', build: { write: false, minify: false, lib } });
+  await rm(folder, { recursive: true });
+  const [bundle] = Array.isArray(built) ? built : [];
+  const code = bundle?.output[0].code ?? '';
+  expect(code).toContain('RPOPLPUSH');
+  expect(code).not.toMatch(/ZRANGE|MSETNX/);
+  expect(code.length).toBeLessThan(rotate.source.length + 1_500);
+});

@@ -5,7 +5,6 @@
  */
 import type { Linked, Program } from './link.ts';
 import { printed } from './print.ts';
-import type { Statement } from './scopes.ts';
 import type { Source } from './sources.ts';
 
 export interface Segment {
@@ -25,13 +24,9 @@ export function segmentsOf(program: Program): Segment[] {
     const users = new Set(program.scripts.filter(({ needs }) => include.statements.some((each) => needs.has(each))));
     if (users.size === 0) continue;
     const names = program.exports.get(include) ?? new Set();
-    const needingOf = (statement: Statement) => new Set([...users].filter(({ needs }) => needs.has(statement)));
-    for (const { declares, users: needing } of headsOf(include, names, needingOf)) {
-      if (needing.size > 0) add(`local ${declares.join(',')}`, needing);
-    }
-    add('do', users);
+    add(names.size > 0 ? `local ${[...names].join(',')} do` : 'do', users);
     for (const statement of include.statements) {
-      const needing = needingOf(statement);
+      const needing = new Set([...users].filter(({ needs }) => needs.has(statement)));
       const text = printed(
         statement,
         statement.declares.some((name) => names.has(name)),
@@ -41,19 +36,6 @@ export function segmentsOf(program: Program): Segment[] {
     add('end', users);
   }
   return segments;
-}
-
-/** What is declared before an include: a script has locals for what it needs only. */
-function headsOf(include: Source, names: Set<string>, needingOf: (statement: Statement) => Set<Linked>) {
-  const heads: { declares: string[]; users: Set<Linked> }[] = [];
-  for (const statement of include.statements) {
-    if (!statement.declares.some((name) => names.has(name))) continue;
-    const users = needingOf(statement);
-    const head = heads.find((other) => isSame(other.users, users));
-    if (head) head.declares.push(...statement.declares);
-    else heads.push({ declares: [...statement.declares], users });
-  }
-  return heads;
 }
 
 const isSame = (a: Set<Linked>, b: Set<Linked>) => a.size === b.size && [...a].every((each) => b.has(each));

@@ -31,14 +31,12 @@ describe('a script', () => {
   test('has what it needs of its includes, each a block of which others see what they use', () => {
     expect(built('--- @include high\nreturn four(tonumber(ARGV[1]))', includes)).toBe(
       [
-        'local twice',
-        'do',
+        'local twice do',
         'local step,UNUSED=2,3',
         'local function hidden(a)return a*step+5 end',
         'function twice(a)return hidden(a)end',
         'end',
-        'local four',
-        'do',
+        'local four do',
         'function four(a)return twice(twice(a))end',
         'end',
         'return four(tonumber(ARGV[1]))',

@@ -57,7 +57,7 @@ function spawnDev(...args: string[]) {
 async function dev(...args: string[]): Promise<Dev> {
   const { child, output, ended } = spawnDev('--port', String(await freePort()), ...args);
   const ready = () => output.out.includes('\n');
-  await eventually('it is ready, or has ended', () => ready() || child.exitCode !== null, 25_000);
+  await eventually('it is ready, or has ended', () => ready() || child.exitCode !== null, 60_000);
   if (!ready()) throw new Error(output.err);
   const { url, token } = JSON.parse(output.out) as { url: string; token: string };
   return {
@@ -141,7 +141,7 @@ describe('a file that is saved', () => {
     expect(await delayedIn(running)).toEqual([kept]);
     await writeFile(app('index.ts'), queues);
     await running.end('SIGTERM');
-  }, 90_000);
+  }, 240_000);
 });
 
 describe('a definition that is wrong', () => {
@@ -155,7 +155,7 @@ describe('a definition that is wrong', () => {
       /^error: priority of queue "confirmation\.email" must be a whole number from 0 to 9; got 12 \(functions\/queues\/mail\.ts:\d+:\d+\)\n$/,
     );
     expect(output.out).toBe('');
-  }, 40_000);
+  }, 180_000);
 });
 
 /** Each start builds the Worker, which takes seconds: so the one after an orderly end begins anew, too. */
@@ -182,5 +182,5 @@ describe.each<[string, NodeJS.Signals, string[]]>([
     const { mode } = await stat(join(folder, '.wrangler/sluice/token'));
     expect((mode & 0o777).toString(8)).toBe('600');
     await third.end('SIGTERM');
-  }, 90_000);
+  }, 240_000);
 });

@@ -54,9 +54,11 @@ async function enumerate(point: (n: number) => Promise<boolean>, abreast = 5): P
 }
 
 const MESSAGES = 6;
+/** Longer than a loaded machine may stand still: who lives loses none. */
+const LONG_LEASE = { SLUICE_LEASE_MS: '10000' };
 
 async function dieInDrain(n: number, fault: Fault): Promise<boolean> {
-  const env = { SLUICE_BATCH: '3', SLUICE_CONCURRENCY: '2' };
+  const env = { SLUICE_BATCH: '3', SLUICE_CONCURRENCY: '2', ...LONG_LEASE };
   const story = stage.story(`drain-${fault.kind}-${n}`, env);
   const [failing = '', ...others] = await story.enqueue(MESSAGES);
   const ids = [failing, ...others, ...(await story.enqueue(MESSAGES, 'github.security', 1))];
@@ -65,6 +67,7 @@ async function dieInDrain(n: number, fault: Fault): Promise<boolean> {
   const reached = await killAtRequest(n, fault, story, first, () => first.tick());
   if (!reached) await first.kill();
   const held = new Set(Object.values((await story.shard()).leases).flat());
+  await story.lapseLeases();
   const second = await story.startWorker();
   await story.drainWith(second, ids);
   await second.kill();
@@ -98,7 +101,7 @@ test.each(deaths)(
   async (name, fault) => {
     const left: number[] = [];
     const points = await enumerate(async (n) => {
-      const story = stage.story(`enqueue-${fault.kind}-${n}`);
+      const story = stage.story(`enqueue-${fault.kind}-${n}`, LONG_LEASE);
       const first = await story.startWorker();
       const headers = { 'idempotency-key': 'order-7' };
       const stored = async () => Object.keys((await story.shard()).envelopes);
@@ -108,6 +111,7 @@ test.each(deaths)(
       });
       if (!reached) await first.kill();
       if (n === 1) left.push((await stored()).length);
+      await story.lapseLeases();
       const second = await story.startWorker();
       const answer = await story.post(second, '/v1/messages', batch, { headers });
       const { messages } = (await answer.json()) as { messages: { id: string }[] };

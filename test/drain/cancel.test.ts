@@ -23,7 +23,7 @@ onEachRedis(
           cancelled.resolve();
         },
       });
-      const engine = engineOn(b, [work, next], { SLUICE_LEASE_MS: 1_000 }); // a heartbeat each third of a second
+      const engine = engineOn(b, [work, next], { SLUICE_LEASE_MS: 6_000 }); // a heartbeat each two seconds
       const { ids } = await enqueueNow(b, b.message('work', 'one'), b.message('work', 'other'));
       const draining = engine.drain(10_000);
       await begun.promise;

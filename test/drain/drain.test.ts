@@ -17,7 +17,7 @@ import {
 import { constant } from '../../src/queue/backoff.ts';
 import { policiesOf } from '../../src/queue/limits.ts';
 import type { Store } from '../../src/store/store.ts';
-import { type Bench, onEachRedis } from '../support/bench.ts';
+import { type Bench, onEachRedis, onEachRedisAtOnce } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 
 const PLENTY: Limits = { ...lifeOf(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000_000 };
@@ -310,42 +310,6 @@ onEachRedis('a drain', (bench) => {
     expect(counts.syncs).toBe(2);
   });
 
-  test('a slow handler keeps its lease by heartbeats', async () => {
-    const b = bench();
-    const ids = await enqueue(b, 1);
-    const sweeper = b.openStore();
-    const handler = async () => {
-      for (let i = 0; i < 10; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 60));
-        expect((await sweeper.sweep('*')).requeued).toBe(0);
-      }
-    };
-    expect(await start(b, [queue(handler)], { leaseMs: 300 })).toMatchObject({ acked: 1, stale: 0 });
-    acked(b, ids);
-  });
-
-  test('SC5 a drain that lost its lease says so to its handlers, settles nothing, and goes on with a new one', async () => {
-    const b = bench();
-    const [id] = await enqueue(b, 1);
-    const reasons: unknown[] = [];
-    const seen: number[] = [];
-    const handler: QueueOptions['handler'] = async ({ attempt }, { signal }) => {
-      seen.push(attempt);
-      if (attempt > 1) return;
-      await b.redises.raw.del(`${b.root}timers`); // as if its lease had expired long ago
-      const [lease] = Object.keys((await b.shard()).leases);
-      await b.redises.raw.zadd(`${b.root}timers`, 1, `l ${lease}`);
-      await b.openStore().sweep('*');
-      await new Promise((resolve) => signal.addEventListener('abort', resolve));
-      reasons.push(signal.reason.message);
-    };
-    const report = await start(b, [queue(handler)], { leaseMs: 300 });
-    acked(b, [id ?? '']);
-    expect(seen).toEqual([1, 2]);
-    expect(reasons).toEqual(['the lease of this message was lost']);
-    expect(report).toMatchObject({ delivered: 2, acked: 1, leasesLost: 1 });
-  });
-
   test('with nothing to do it sleeps until the next timer instead of asking again', async () => {
     const b = bench();
     const ids = await enqueue(b, 1, { delayMs: 400 });
@@ -370,10 +334,51 @@ onEachRedis('a drain', (bench) => {
   test('it does not wait for a timer that its budget does not reach', async () => {
     const b = bench();
     await enqueue(b, 1, { delayMs: 60_000 });
-    const report = await start(b, [queue(() => {})], { limits: lifeOf(2_000, [15_000]) });
+    const report = await start(b, [queue(() => {})], { limits: lifeOf(20_000, [15_000]) });
     expect(report).toMatchObject({ delivered: 0, ended: 'idle' });
-    expect(report.ms).toBeLessThan(1_000);
+    expect(report.ms).toBeLessThan(10_000);
   });
+});
+
+/** So long that a machine may stand still for most of it: a heartbeat comes each third of it. */
+const LEASE_MS = 3_000;
+
+onEachRedisAtOnce('a lease of a drain', (own) => {
+  test('a slow handler keeps its lease by heartbeats', () =>
+    own(async (b) => {
+      const ids = await enqueue(b, 1);
+      const sweeper = b.openStore();
+      const handler = async () => {
+        for (let i = 0; i < 10; i++) {
+          await new Promise((resolve) => setTimeout(resolve, LEASE_MS / 8));
+          expect((await sweeper.sweep('*')).requeued).toBe(0);
+        }
+      };
+      expect(await start(b, [queue(handler)], { leaseMs: LEASE_MS })).toMatchObject({ acked: 1, stale: 0 });
+      acked(b, ids);
+    }));
+
+  test('SC5 a drain that lost its lease says so to its handlers, settles nothing, and goes on with a new one', () =>
+    own(async (b) => {
+      const [id] = await enqueue(b, 1);
+      const reasons: unknown[] = [];
+      const seen: number[] = [];
+      const handler: QueueOptions['handler'] = async ({ attempt }, { signal }) => {
+        seen.push(attempt);
+        if (attempt > 1) return;
+        await b.redises.raw.del(`${b.root}timers`); // as if its lease had expired long ago
+        const [lease] = Object.keys((await b.shard()).leases);
+        await b.redises.raw.zadd(`${b.root}timers`, 1, `l ${lease}`);
+        await b.openStore().sweep('*');
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        reasons.push(signal.reason.message);
+      };
+      const report = await start(b, [queue(handler)], { leaseMs: LEASE_MS });
+      acked(b, [id ?? '']);
+      expect(seen).toEqual([1, 2]);
+      expect(reasons).toEqual(['the lease of this message was lost']);
+      expect(report).toMatchObject({ delivered: 2, acked: 1, leasesLost: 1 });
+    }));
 });
 
 onEachRedis('the budget of a drain', (bench) => {

@@ -53,7 +53,7 @@ export const kinds: Record<string, Kind> = {
     options: (from) => ({ dedup: { key: from } }),
   },
   debounced: {
-    queue: defineQueue('debounced', { destination: true, dedup: { mode: 'debounce', window: '100ms' } }),
+    queue: defineQueue('debounced', { destination: true, dedup: { mode: 'debounce', window: '700ms' } }),
     options: (from) => ({ dedup: { key: from }, destination: `${RECEIVER}/debounced` }),
   },
 };

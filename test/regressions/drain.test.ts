@@ -81,14 +81,14 @@ onEachRedisAtOnce('a handler that hangs longer than its drain takes messages', (
         attempts.push(`${attempt}.${id}`);
         return body === 'innocent' ? undefined : new Promise(() => {});
       };
-      const engine = engineOn(b, [work(handler, { timeout: '1s' })]);
+      const engine = engineOn(b, [work(handler, { timeout: '3s' })]); // longer than a drain takes messages
       const drains: DrainReport[] = [];
-      for (let i = 0; i < 2; i++) drains.push(await engine.drain(1_200));
+      for (let i = 0; i < 2; i++) drains.push(await engine.drain(3_000));
       expect(drains.map(({ retried, dead }) => [retried, dead])).toEqual([
         [5, 0],
         [0, 5],
       ]);
-      if (!attempts.includes(`1.${innocent}`)) await engine.drain(1_200);
+      if (!attempts.includes(`1.${innocent}`)) await engine.drain(3_000);
       acked(b, [innocent]);
       expect(attempts.toSorted()).toEqual([...ids.flatMap((id) => [`1.${id}`, `2.${id}`]), `1.${innocent}`].toSorted());
       const { dead, failures } = await b.shard();

@@ -12,9 +12,9 @@ import { connect } from '../../src/redis/connect.ts';
 import { type Runner, scriptRunner } from '../../src/redis/runner.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
-import { openStore, type Store } from '../../src/store/store.ts';
+import { type Store, openStore } from '../../src/store/store.ts';
 import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
-import { FRONT, redisServerPresent, startFrontedServer, startRedisCluster, startRedisServer } from './redis-server.ts';
+import { FRONT, type RedisCluster, redisServerPresent, startFrontedServer, startRedisCluster, startRedisServer } from './redis-server.ts';
 import { readShard, type Shard, violations } from './shard.ts';
 import { checkingRunner } from './touched.ts';
 
@@ -41,12 +41,28 @@ export const startServer: Start = async (options) => {
   return start({ url: server.url, close: server.stop }, new Redis(server.url), options);
 };
 
+/** One for all files of a worker of Vitest: it takes seconds to start. */
+let cluster: Promise<RedisCluster> | undefined;
+
 const startCluster: Start = async (options) => {
-  const cluster = await startRedisCluster();
-  const nodes = cluster.url.replace('redis+cluster://', '').split(',');
+  cluster ??= startRedisCluster().then(endWithWorker);
+  const { url } = await cluster;
+  const nodes = url.replace('redis+cluster://', '').split(',');
   const raw = new Cluster(nodes.map((node) => ({ host: node.split(':')[0] ?? '', port: Number(node.split(':')[1]) })));
-  return start({ url: cluster.url, close: cluster.stop }, raw, options);
+  await raw.ping(); // from then on it knows its nodes
+  // As when it had just started, whatever the file before has left.
+  for (const node of raw.nodes('master')) await node.multi().flushall().script('FLUSH').exec();
+  return start({ url, close: async () => {} }, raw, options);
 };
+
+/** Vitest ends its workers by this signal. */
+function endWithWorker(started: RedisCluster): RedisCluster {
+  process.once('SIGTERM', () => {
+    for (const node of started.nodes) node.endNow();
+    process.kill(process.pid, 'SIGTERM'); // nobody listens for it any more
+  });
+  return started;
+}
 
 async function start(
   redis: { url: string; close(): Promise<void> },
@@ -78,7 +94,7 @@ const KINDS: { name: string; start: Start; present: boolean }[] = [
 /** With something in front of the server that is what is tried, and nothing else. */
 const kinds = FRONT === undefined ? KINDS : KINDS.filter(({ name }) => name === 'redis-server');
 
-/** Of each kind a file has one: a cluster takes seconds to start, and each test has a shard of its own. */
+/** Of each kind a file has one, and each test a shard of its own. */
 const running = new Map<string, Promise<Redises>>();
 
 async function shared({ name, start }: (typeof kinds)[0]): Promise<Redises> {

@@ -5,6 +5,7 @@
  * is ended by its process id.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,8 @@ export interface RedisServer {
   port: number;
   pid: number;
   stop(): Promise<void>;
+  /** For a process that ends at once. */
+  endNow(): void;
 }
 
 export interface RedisCluster {
@@ -44,10 +47,13 @@ export async function startRedisServer(args: string[] = []): Promise<RedisServer
   const port = portIn(args) ?? (await freePort());
   const ours = ['--port', String(port), '--bind', HOST, '--save', '', '--appendonly', 'no', '--dir', directory];
   const child = spawn('redis-server', [...ours, ...args], { stdio: 'ignore' });
-  const endWithUs = () => void child.kill('SIGKILL'); // a test run that is broken off leaves no server behind
-  process.once('exit', endWithUs);
+  const endNow = () => {
+    child.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once('exit', endNow); // a test run that is broken off leaves no server behind
   const stop = async () => {
-    process.off('exit', endWithUs);
+    process.off('exit', endNow);
     await end(child);
     await rm(directory, { recursive: true, force: true });
   };
@@ -57,7 +63,7 @@ export async function startRedisServer(args: string[] = []): Promise<RedisServer
     await stop();
     throw error;
   }
-  return { url: `redis://${HOST}:${port}`, port, pid: child.pid as number, stop };
+  return { url: `redis://${HOST}:${port}`, port, pid: child.pid as number, stop, endNow };
 }
 
 /**
@@ -66,7 +72,7 @@ export async function startRedisServer(args: string[] = []): Promise<RedisServer
  */
 export const FRONT = process.env.SLUICE_REDIS_FRONT;
 
-export async function startFrontedServer(front: string): Promise<RedisServer> {
+export async function startFrontedServer(front: string): Promise<Pick<RedisServer, 'url' | 'stop'>> {
   const server = await startRedisServer();
   const port = await freePort();
   const child = spawn(front, [`${HOST}:${port}`, `${HOST}:${server.port}`], { stdio: 'ignore' });
@@ -83,7 +89,7 @@ export async function startFrontedServer(front: string): Promise<RedisServer> {
     await stop();
     throw error;
   }
-  return { url: `redis://${HOST}:${port}`, port, pid: child.pid as number, stop };
+  return { url: `redis://${HOST}:${port}`, stop };
 }
 
 export async function startRedisCluster(masters = 3): Promise<RedisCluster> {

@@ -13,5 +13,6 @@ declare module 'vitest' {
 export default async function setUp({ provide }: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-run-'));
   provide('runFolder', folder);
-  return () => rm(folder, { recursive: true, force: true });
+  process.env.NODE_COMPILE_CACHE = join(folder, 'compiled'); // for Vitest's workers, and what tests start: wrangler above all
+  return () => rm(folder, { recursive: true, force: true, maxRetries: 20 }); // processes that end still write there
 }

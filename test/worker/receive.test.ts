@@ -81,7 +81,7 @@ describe('a consumer', () => {
     await enqueue(1, { delay: '30s' });
     const before = Date.now();
     const { body, headers } = await call('/v1/receive', { queues: ['reports'] });
-    expect(Date.now() - before).toBeLessThan(2_000);
+    expect(Date.now() - before).toBeLessThan(10_000);
     expect(body.messages).toEqual([]);
     expect(body.nextInMs).toBeGreaterThan(1_000);
     expect(Number(headers.get('retry-after'))).toBe(Math.ceil((body.nextInMs ?? 0) / 1_000));

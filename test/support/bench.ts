@@ -12,9 +12,16 @@ import { connect } from '../../src/redis/connect.ts';
 import { type Runner, scriptRunner } from '../../src/redis/runner.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
-import { type Store, openStore } from '../../src/store/store.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
 import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
-import { FRONT, type RedisCluster, redisServerPresent, startFrontedServer, startRedisCluster, startRedisServer } from './redis-server.ts';
+import {
+  FRONT,
+  type RedisCluster,
+  redisServerPresent,
+  startFrontedServer,
+  startRedisCluster,
+  startRedisServer,
+} from './redis-server.ts';
 import { readShard, type Shard, violations } from './shard.ts';
 import { checkingRunner } from './touched.ts';
 

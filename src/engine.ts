@@ -29,6 +29,7 @@ import type { Send } from './redis/send.ts';
 import type { Rings } from './rings/ring.ts';
 import { openRings } from './rings/store.ts';
 import { Invocation } from './runtime/invocation.ts';
+import { sleep } from './runtime/sleep.ts';
 import { isOutOfSubrequests } from './runtime/subrequests.ts';
 import { FLOATING, type Waits } from './runtime/wait-until.ts';
 import { openSchedules, type Schedules } from './schedules/admin.ts';
@@ -601,8 +602,6 @@ export function openEngine(
   };
   return under();
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Most requests need one or two of what an engine has. */
 function lazily<Made>(make: () => Made): () => Made {

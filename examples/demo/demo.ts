@@ -5,6 +5,7 @@
  * worked off; the Worker is killed while it holds messages, and a new one recovers them. It fails where a message was lost
  * or overtook a more urgent one.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from '@upstash/redis';
 import { runCommand } from '../../src/dev/command.ts';
 import { startTicker } from '../../src/dev/cron.ts';
@@ -207,7 +208,6 @@ function summaryOf(figures: Figures): string {
 }
 
 const perMessage = (count: number, messages: number) => Math.round((count / messages) * 1_000) / 1_000;
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 function chunks<T>(list: T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));

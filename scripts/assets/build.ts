@@ -18,7 +18,8 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** What the files are made of, besides the document. */
 const SOURCES = [
-  'src/dashboard/**/*',
+  'src/{dashboard,client,formats}/**/*',
+  'src/errors.ts',
   'src/message/options.doc.ts',
   'src/http/openapi/{page,style}.ts',
   'scripts/assets/*.ts',

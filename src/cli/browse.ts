@@ -1,24 +1,23 @@
 /** Browsing: the queues, and as many messages of one as are wanted. */
-import type { MessageReport, QueueReport, State } from './answers.ts';
-import { type Api, path } from './api.ts';
+import type { Admin, MessageReport, QueueReport, State } from '../client/admin.ts';
 import { collect } from './pages.ts';
-
-export const STATES = ['ready', 'delayed', 'leased', 'dead'] as const satisfies State[];
 
 /** Of the API. */
 const MAX_PAGE = 100;
 
 /** Those that the token is for. @throws SluiceError */
-export function allQueues(api: Api): Promise<QueueReport[]> {
-  return collect(api, '/v1/queues', { field: 'queues' });
+export function listQueues({ queues }: Admin): Promise<QueueReport[]> {
+  return collect(
+    (cursor) => queues.list({ cursor }),
+    (page) => page.queues,
+  );
 }
 
 /** @param most 1 or more. @throws SluiceError */
-export function browse(api: Api, queue: string, state: State, most: number): Promise<MessageReport[]> {
-  return collect(api, path`/v1/queues/${queue}/messages`, {
-    field: 'messages',
-    query: { state },
+export function listMessages({ queues }: Admin, queue: string, state: State, most: number): Promise<MessageReport[]> {
+  return collect(
+    (cursor, wanted) => queues.messages(queue, { state, limit: Math.min(MAX_PAGE, wanted), cursor }),
+    (page) => page.messages,
     most,
-    page: MAX_PAGE,
-  });
+  );
 }

@@ -1,11 +1,14 @@
 /** Changes: what is different between two looks at a deployment. Pure. */
-import { type QueueReport, readyOf, type Stats } from './answers.ts';
+import { countReady, type QueueReport, type StatsCounters } from '../client/admin.ts';
+
+/** What ended in one minute. */
+type Ended = Pick<StatsCounters, 'acked' | 'retried' | 'dead'> & { at: number };
 
 export interface Snapshot {
   at: number;
   queues: QueueReport[];
-  /** Where the deployment keeps figures. */
-  points: Stats['points'] | undefined;
+  /** Where the deployment keeps counters. */
+  points: Ended[] | undefined;
 }
 
 export interface Change {
@@ -33,7 +36,7 @@ export function changesOf(before: Snapshot, after: Snapshot): Change[] {
 
 function countsOf(report: QueueReport): Record<string, number> {
   const { delayed, leased, dead, paused } = report;
-  return { ready: readyOf(report), delayed, leased, dead, paused: paused ? 1 : 0 };
+  return { ready: countReady(report), delayed, leased, dead, paused: paused ? 1 : 0 };
 }
 
 /** Points are minutes that still grow; one that fell out of the range ended nothing. */

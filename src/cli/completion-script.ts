@@ -28,10 +28,15 @@ const wordsOf = ({ commands, options }: Place) => [...commands.map((sub) => sub.
 
 const flagsOf = (options: Option[]) => options.map(({ long }) => long ?? '');
 
+/** The branches of a `case` by the command, and a pattern of those that there are. */
+function branches(places: Place[], branch: (words: string) => string): { cases: string; known: string } {
+  const cases = places.map((place) => `    '${place.at}') ${branch(wordsOf(place))} ;;`).join('\n');
+  return { cases, known: places.flatMap(({ at }) => (at === '' ? [] : [`'${at}'`])).join('|') };
+}
+
 /** A table of the words after each command, and a walk along those that are commands. */
 function bash(places: Place[]): string {
-  const cases = places.map((place) => `    '${place.at}') words='${wordsOf(place)}' ;;`);
-  const known = places.flatMap(({ at }) => (at === '' ? [] : [`'${at}'`])).join('|');
+  const { cases, known } = branches(places, (words) => `words='${words}'`);
   return `# bash completion of sluice
 _sluice() {
   local at='' word next words
@@ -40,7 +45,7 @@ _sluice() {
     case "$next" in ${known}) at="$next" ;; esac
   done
   case "$at" in
-${cases.join('\n')}
+${cases}
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
@@ -49,8 +54,7 @@ complete -o default -F _sluice sluice
 }
 
 function zsh(places: Place[]): string {
-  const cases = places.map((place) => `    '${place.at}') next=(${wordsOf(place)}) ;;`);
-  const known = places.flatMap(({ at }) => (at === '' ? [] : [`'${at}'`])).join('|');
+  const { cases, known } = branches(places, (words) => `next=(${words})`);
   return `#compdef sluice
 _sluice() {
   local at='' word longer
@@ -60,7 +64,7 @@ _sluice() {
     case "$longer" in ${known}) at="$longer" ;; esac
   done
   case "$at" in
-${cases.join('\n')}
+${cases}
   esac
   compadd -- $next || _files
 }

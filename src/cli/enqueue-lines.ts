@@ -7,7 +7,7 @@
 import { createReadStream, fstatSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Client, type Outgoing, SluiceError } from '../client/index.ts';
-import { Failure, textOf, UsageError } from './failure.ts';
+import { Failure, UsageError } from './failure.ts';
 import { decoded, jsonOf } from './json.ts';
 import { pageIn, withoutReport } from './listed.ts';
 import { type Progress, startProgress } from './progress.ts';
@@ -139,13 +139,13 @@ function withLines(error: unknown, batch: Numbered[]): unknown {
     ...issue,
     field: issue.field.replace(/^messages\[(\d+)\]\.?/, (_, i) => `line ${batch[Number(i)]?.line} `).trim(),
   }));
-  return new SluiceError(error.status, error.code, textOf(error), issues);
+  return new SluiceError(error.status, error.code, error.detail, issues);
 }
 
 function partly(error: unknown, { enqueued, duplicates }: EnqueuedLines): unknown {
   const stored = `${enqueued + duplicates} messages had been stored before`;
   if (error instanceof SluiceError) {
-    return new SluiceError(error.status, error.code, `${textOf(error)} (${stored})`, error.issues);
+    return new SluiceError(error.status, error.code, `${error.detail} (${stored})`, error.issues);
   }
   return new Failure(`${error instanceof Error ? error.message : 'failed'} (${stored})`);
 }

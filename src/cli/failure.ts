@@ -1,5 +1,6 @@
 /** How a command fails: its exit code, and what is said about it. Never a token, a body or a stack trace. */
 import { SluiceError } from '../client/index.ts';
+import { BadName } from '../client/path.ts';
 import { visible } from './visible.ts';
 
 /** docs/cli.md has them. */
@@ -40,7 +41,7 @@ interface Described {
 }
 
 export function exitCodeOf(error: unknown): number {
-  return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  return isUsage(error) ? EXIT.usage : EXIT.failed;
 }
 
 /** One JSON object for machines, lines for people. */
@@ -55,9 +56,11 @@ export function describeError(error: unknown, json: boolean): string {
   return lines.map(visible).join('\n');
 }
 
+const isUsage = (error: unknown) => error instanceof UsageError || error instanceof BadName;
+
 function describe(error: unknown): Described {
   if (error instanceof SluiceError) return describeAnswer(error);
-  if (error instanceof UsageError) return { code: 'usage', message: error.message };
+  if (isUsage(error)) return { code: 'usage', message: error.message };
   if (error instanceof Failure) return { code: 'failed', message: error.message };
   return { code: 'internal', message: error instanceof Error ? `${error.name}: ${error.message}` : 'unknown' };
 }
@@ -67,15 +70,9 @@ function describeAnswer(error: SluiceError): Described {
   const hint = HINTS[code] ?? (code.startsWith('http_') ? HINTS.garbled : undefined);
   return {
     code,
-    message: textOf(error),
+    message: error.detail,
     ...(status > 0 ? { status } : {}),
     ...(issues.length > 0 ? { errors: issues } : {}),
     ...(hint === undefined ? {} : { hint }),
   };
-}
-
-/** What the server said, without the code before it and the fields behind it. */
-export function textOf({ code, message, issues }: SluiceError): string {
-  const text = message.slice(code.length + 2);
-  return issues.length > 0 ? (text.split('; ')[0] ?? '') : text;
 }

@@ -1,6 +1,6 @@
 /** Messages for people: a table of them, or one in detail. Pure. */
+import type { MessageFailure, MessageReport, State } from '../client/admin.ts';
 import { optionRows } from '../message/options.doc.ts';
-import type { Failure, MessageReport, State } from './answers.ts';
 import { type Cell, listOf, type Paint, type Screen, tableOf } from './table.ts';
 import { ageOf, fromNow, instantOf } from './time.ts';
 
@@ -51,7 +51,7 @@ function rawOf({ raw }: MessageReport): [string, Cell][] {
   return [[`raw ${type}`, `${Buffer.from(base64, 'base64').length} bytes, in base64: ${base64}`]];
 }
 
-function failureLines({ attempt, at, kind, text, stack }: Failure): [string, Cell][] {
+function failureLines({ attempt, at, kind, text, stack }: MessageFailure): [string, Cell][] {
   const frames = stack?.split('\n') ?? [];
   return [
     [`attempt ${attempt}`, { text: `${instantOf(at)}  ${kind}  ${text}`, style: 'red' }],

@@ -1,5 +1,5 @@
 /** Queues for people: a table of them, or one in detail. Pure. */
-import { type QueueReport, readyOf } from './answers.ts';
+import { countReady, type QueueReport } from '../client/admin.ts';
 import { type Cell, listOf, type Paint, type Screen, tableOf } from './table.ts';
 import { ageOf, instantOf, lengthOf } from './time.ts';
 
@@ -9,7 +9,7 @@ export function queueTable(queues: QueueReport[], now: number, screen: Screen): 
   const rows = queues.map((report) => [
     report.queue,
     report.kind,
-    counted(report, readyOf(report)),
+    counted(report, countReady(report)),
     counted(report, report.delayed),
     counted(report, report.leased),
     dead(report),
@@ -30,7 +30,7 @@ export function queueDetail(report: QueueReport, now: number, paint: Paint): str
     ['attempts', attempts],
     ['timeout', timeoutMs && lengthOf(timeoutMs)],
     ...limitsOf(report),
-    ['ready', counted(report, readyOf(report))],
+    ['ready', counted(report, countReady(report))],
     ...byPriority.map(([of, count]): [string, Cell] => [`  priority ${of}`, count]),
     ['oldest ready', oldest(report, now)],
     ['since', instantOf(oldestReadyAt)],

@@ -1,15 +1,15 @@
 /** createClient: enqueue, receive and consume over HTTP. */
 
-import type { Receipt } from '../broker/producer.ts';
-import type { MessageOptions } from '../message/options.ts';
 import { type ConsumeHandler, type ConsumeOptions, consume } from './consume.ts';
 import { type Lease, type ReceiveOptions, receive } from './lease.ts';
 import { type Outgoing, toWire } from './outgoing.ts';
-import { type BodyOf, nameOf, type QueueRef } from './queue-ref.ts';
-import { createTransport, newKey, type TransportOptions } from './transport.ts';
+import { path } from './path.ts';
+import { type BodyOf, type QueueRef, queueName } from './queue-ref.ts';
+import { createKey, createTransport, type Transport, type TransportOptions } from './transport.ts';
+import type { MessageOptions, Receipt } from './wire-types.ts';
 
 /** `{ url, token, fetch?, timeoutMs?, repeat? }` */
-export type ClientOptions = TransportOptions;
+export type ClientOptions = TransportOptions & { token: string };
 
 /** The caller's own name for a request, 1 to 255 visible ASCII characters; recognised for 24 hours. Default: a new one. */
 interface Named {
@@ -55,22 +55,26 @@ export interface Client {
 
 /** @throws TypeError where the token cannot be sent */
 export function createClient(options: ClientOptions): Client {
-  const transport = createTransport(options);
+  const single = createTransport({ ...options, repeat: { times: 0 } }); // the loop of a consumer repeats, and can be woken
   return {
-    enqueue(queue, body, { idempotencyKey = newKey(), ...options } = {}) {
-      const path = `/v1/queues/${encodeURIComponent(nameOf(queue))}/messages`;
-      return transport.post<Receipt>(path, { ...options, body }, idempotencyKey);
+    ...openClient(createTransport(options)),
+    consume: async (queues, handler, how) => consume(single, listOf(queues), handler, how),
+  };
+}
+
+/** All but what repeats by itself. */
+export function openClient(send: Transport): Omit<Client, 'consume'> {
+  return {
+    async enqueue(queue, body, { idempotencyKey = createKey(), ...options } = {}) {
+      const request = { body: { ...options, body }, idempotencyKey };
+      return send<Receipt>('POST', path`/v1/queues/${queueName(queue)}/messages`, request);
     },
-    async enqueueMany(messages, { idempotencyKey = newKey() } = {}) {
-      const request = { messages: (messages as readonly Outgoing[]).map(toWire) };
-      return (await transport.post<{ messages: Receipt[] }>('/v1/messages', request, idempotencyKey)).messages;
+    async enqueueMany(messages, { idempotencyKey = createKey() } = {}) {
+      const body = { messages: (messages as readonly Outgoing[]).map(toWire) };
+      return (await send<{ messages: Receipt[] }>('POST', '/v1/messages', { body, idempotencyKey })).messages;
     },
-    receive: (queues, { idempotencyKey = newKey(), ...options } = {}) =>
-      receive(transport, listOf(queues), options, idempotencyKey),
-    consume(queues, handler, consumeOptions) {
-      const single = createTransport({ ...options, repeat: { times: 0 } }); // its loop repeats, and can be woken
-      return consume(single, listOf(queues), handler, consumeOptions);
-    },
+    receive: (queues, { idempotencyKey = createKey(), ...options } = {}) =>
+      receive(send, listOf(queues), options, idempotencyKey),
   };
 }
 

@@ -2,7 +2,7 @@
 import { NonRetriableError, RetryAfterError } from '../errors.ts';
 import { isDelay } from '../formats/duration.ts';
 import { describe, isA, KEPT_LENGTH } from '../formats/thrown.ts';
-import type { ReceivedMessage, Settlement } from './wire.ts';
+import type { ReceivedMessage, Settlement } from './wire-types.ts';
 
 export type ConsumeHandler<Body = unknown> = (
   message: ReceivedMessage<Body>,

@@ -7,15 +7,18 @@ export class SluiceError extends Error {
   readonly status: number;
   /** As in docs/api.md. Without a problem in the answer: `unreachable`, `timeout`, `garbled`, `http_<status>`. */
   readonly code: string;
+  /** What the server said, in a sentence for people: without the code, and without the fields. */
+  readonly detail: string;
   /** What is wrong with the request, field by field. */
   readonly issues: Issue[];
   /** When the server says to come back. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(status: number, code: string, text: string, issues: Issue[] = [], retryAfterMs?: number) {
-    super(`${code}: ${[text, ...issues.map(({ field, message }) => `${field} ${message}`)].join('; ')}`);
+  constructor(status: number, code: string, detail: string, issues: Issue[] = [], retryAfterMs?: number) {
+    super(`${code}: ${[detail, ...issues.map(({ field, message }) => `${field} ${message}`)].join('; ')}`);
     this.status = status;
     this.code = code;
+    this.detail = detail;
     this.issues = issues;
     this.retryAfterMs = retryAfterMs;
   }
@@ -32,7 +35,7 @@ export function isTemporary(error: unknown): error is SluiceError {
 }
 
 /** @param answer one that is not ok; its body is read */
-export async function errorOf(answer: Response): Promise<SluiceError> {
+export async function readProblem(answer: Response): Promise<SluiceError> {
   const problem = await problemIn(answer);
   const { code = `http_${answer.status}`, title = 'no reason was given', detail = title, errors = [] } = problem;
   const text = problem.moreErrors ? `${detail} (and ${problem.moreErrors} more than are named)` : detail;
@@ -63,4 +66,13 @@ function retryAfter(header: string | null): number | undefined {
   if (!header) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+/** @param answer where one began to come @returns what its failure means; it quotes nothing of the runtime's error */
+export function withoutAnswer(error: unknown, isTimeout: boolean, answer: Response | undefined): SluiceError {
+  if (isTimeout) return new SluiceError(0, 'timeout', 'no answer in time');
+  if (answer && error instanceof SyntaxError) return new SluiceError(0, 'garbled', 'the answer is not JSON');
+  const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code;
+  const why = typeof cause === 'string' && /^[A-Z0-9_]+$/.test(cause) ? ` (${cause})` : '';
+  return new SluiceError(0, 'unreachable', `the network failed${why}`);
 }

@@ -9,9 +9,18 @@
 import type { Duration } from '../formats/duration.ts';
 import { KEPT_LENGTH } from '../formats/thrown.ts';
 import { isTemporary } from './error.ts';
-import { nameOf, type QueueRef } from './queue-ref.ts';
+import { path } from './path.ts';
+import { type QueueRef, queueName } from './queue-ref.ts';
 import type { Transport } from './transport.ts';
-import type { ReceiveAnswer, ReceivedMessage, SettleAnswer, Settlement, SettleRequest, Status } from './wire.ts';
+import type {
+  Received,
+  ReceivedMessage,
+  Settled,
+  SettledMessage,
+  Settlement,
+  SettleRequest,
+  Status,
+} from './wire-types.ts';
 
 export interface ReceiveOptions {
   /** 1 to 100. Default 10. */
@@ -25,7 +34,6 @@ interface SettleOptions {
   extend?: Duration | undefined;
 }
 
-type Settled = { id: string; status: Status }[];
 type Identified = Pick<ReceivedMessage, 'id' | 'attempt'>;
 
 /** What the last request of a call asks for besides its settlements. */
@@ -50,14 +58,14 @@ export class Lease<Body = unknown> {
   /** Ids of messages that were cancelled while this lease held them. */
   readonly cancelled = new Set<string>();
 
-  readonly #transport: Transport;
+  readonly #send: Transport;
   readonly #queues: readonly QueueRef[];
   readonly #held = new Set<string>();
   #unanswered: Settlement[] = [];
   #latest: Promise<unknown> = Promise.resolve();
 
-  constructor(transport: Transport, queues: readonly QueueRef[], answer: ReceiveAnswer<Body>) {
-    this.#transport = transport;
+  constructor(send: Transport, queues: readonly QueueRef[], answer: Received<Body>) {
+    this.#send = send;
     this.#queues = queues;
     this.id = answer.lease;
     this.#take(answer);
@@ -88,7 +96,7 @@ export class Lease<Body = unknown> {
    * @returns `{ id, status }` of each, after those of earlier calls that had got no answer
    * @throws SluiceError; where that is temporary, the settlements go with the next call, else they were refused and are none
    */
-  settle(settlements: Settlement[], { extend }: SettleOptions = {}): Promise<Settled> {
+  settle(settlements: Settlement[], { extend }: SettleOptions = {}): Promise<SettledMessage[]> {
     return this.#inTurn(() => this.#sync(settlements, () => ({ extend })));
   }
 
@@ -111,7 +119,7 @@ export class Lease<Body = unknown> {
     settlements: Settlement[],
     { max, visibility = '30s' }: ReceiveOptions = {},
   ): Promise<ReceivedMessage<Body>[]> {
-    const queues = this.#queues.map(nameOf);
+    const queues = this.#queues.map(queueName);
     const receive = (holding: number) => ({ extend: visibility, receive: { queues, max, holding } });
     return this.#inTurn(async () => {
       this.messages = [];
@@ -133,7 +141,7 @@ export class Lease<Body = unknown> {
     return settled.at(-1)?.status ?? 'stale';
   }
 
-  async #sync(settlements: Settlement[], last: Last): Promise<Settled> {
+  async #sync(settlements: Settlement[], last: Last): Promise<SettledMessage[]> {
     this.#unanswered.push(...settlements);
     try {
       return await this.#tell(last);
@@ -153,15 +161,18 @@ export class Lease<Body = unknown> {
     });
   }
 
-  async #tell(last: Last): Promise<Settled> {
-    const settled: Settled = [];
+  async #tell(last: Last): Promise<SettledMessage[]> {
+    const settled: SettledMessage[] = [];
     do {
       const batch = this.#unanswered.slice(0, MAX_SETTLEMENTS);
       const isLast = batch.length === this.#unanswered.length;
       const ids = new Set(batch.map(({ id }) => id));
       const holding = [...this.#held].filter((id) => !ids.has(id)).length;
       const request: SettleRequest = { settle: batch, ...(isLast ? last(holding) : {}) };
-      const answer = await this.#transport.post<SettleAnswer<Body>>(`/v1/leases/${this.id}/settle`, request);
+      const answer = await this.#send<Settled<Body>>('POST', path`/v1/leases/${this.id}/settle`, {
+        body: request,
+        isRepeatable: true,
+      });
       this.#unanswered.splice(0, batch.length);
       for (const id of ids) this.#held.delete(id);
       settled.push(...answer.settled);
@@ -170,7 +181,7 @@ export class Lease<Body = unknown> {
     return settled;
   }
 
-  #take({ messages, expiresAt, nextInMs, more, lost, cancelled = [] }: Partial<SettleAnswer<Body>>): void {
+  #take({ messages, expiresAt, nextInMs, more, lost, cancelled = [] }: Partial<Settled<Body>>): void {
     for (const id of cancelled) this.cancelled.add(id);
     if (expiresAt !== undefined) this.expiresAt = expiresAt;
     if (lost) {
@@ -194,15 +205,11 @@ export class Lease<Body = unknown> {
 
 /** @throws SluiceError */
 export async function receive<Body>(
-  transport: Transport,
+  send: Transport,
   queues: readonly QueueRef[],
   { max, visibility }: ReceiveOptions,
   idempotencyKey: string,
 ): Promise<Lease<Body>> {
-  const request = { queues: queues.map(nameOf), max, visibility };
-  return new Lease(
-    transport,
-    queues,
-    await transport.post<ReceiveAnswer<Body>>('/v1/receive', request, idempotencyKey),
-  );
+  const body = { queues: queues.map(queueName), max, visibility };
+  return new Lease(send, queues, await send<Received<Body>>('POST', '/v1/receive', { body, idempotencyKey }));
 }

@@ -1,6 +1,6 @@
 /** Outgoing messages: what a caller hands over, in the form of the API. */
-import type { MessageOptions } from '../message/options.ts';
-import { type BodyOf, nameOf, type QueueRef } from './queue-ref.ts';
+import { type BodyOf, type QueueRef, queueName } from './queue-ref.ts';
+import type { MessageOptions } from './wire-types.ts';
 
 /** One message of a batch. */
 export interface Outgoing<Ref extends QueueRef = QueueRef> {
@@ -10,5 +10,5 @@ export interface Outgoing<Ref extends QueueRef = QueueRef> {
 }
 
 export function toWire({ queue, body, options }: Outgoing): object {
-  return { ...options, queue: nameOf(queue), body };
+  return { ...options, queue: queueName(queue), body };
 }

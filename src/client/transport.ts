@@ -1,10 +1,10 @@
 /**
- * Transport: one POST with the token, sent again where that makes sense.
+ * Transport: one request and its answer, sent again where that makes sense.
  *
- * It repeats what got no usable answer, 429 and 5xx, with the same bytes and the same key. So it must only be given
- * requests that can be repeated: with an Idempotency-Key, or settlements. Other 4xx are final.
+ * What got no usable answer, 429 and 5xx, is repeated with the same bytes and the same key; so a POST is only where it has
+ * one, or says that it may be. Other 4xx are final.
  */
-import { errorOf, isTemporary, SluiceError } from './error.ts';
+import { isTemporary, readProblem, SluiceError, withoutAnswer } from './error.ts';
 
 /** The part of fetch that is used. */
 export type Fetch = (
@@ -12,7 +12,7 @@ export type Fetch = (
   init: {
     method: string;
     headers: Record<string, string>;
-    body: string;
+    body?: string;
     redirect: 'manual';
     signal: AbortSignal;
   },
@@ -30,62 +30,80 @@ export interface Repeat {
 export interface TransportOptions {
   /** Where the Worker is, such as `https://sluice.example.workers.dev`. */
   url: string;
-  token: string;
+  /** Without one it is nobody who asks, or, in a browser, whoever has signed in there: the cookie of the session goes by itself. */
+  token?: string | undefined;
   fetch?: Fetch | undefined;
   /** For one try, its answer's body included. Default 15 s. */
   timeoutMs?: number | undefined;
   repeat?: Repeat | undefined;
 }
 
-export interface Transport {
-  /** @throws SluiceError */
-  post<Answer>(path: string, body: unknown, idempotencyKey?: string): Promise<Answer>;
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+export interface RequestOptions {
+  body?: unknown;
+  /** The caller's own name for the request, by which a repeat is recognised. */
+  idempotencyKey?: string | undefined;
+  /** Whether it may be sent again. Default: all may but a POST without a key. */
+  isRepeatable?: boolean | undefined;
+  /** In place of the one of the transport. */
+  timeoutMs?: number | undefined;
+  /** Aborted, the request ends with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
+/** @throws SluiceError */
+export type Transport = <Answer>(method: Method, path: string, options?: RequestOptions) => Promise<Answer>;
+
 /** @throws TypeError where the token cannot be sent; it does not show it */
-export function createTransport({
-  url,
-  token,
-  timeoutMs = 15_000,
-  repeat = {},
-  ...options
-}: TransportOptions): Transport {
+export function createTransport({ url, token, repeat = {}, ...options }: TransportOptions): Transport {
   // A runtime's own error for a bad header quotes it.
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new TypeError('the token must be visible ASCII characters');
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new TypeError('the token must be visible ASCII characters');
+  }
   const base = url.replace(/\/+$/, '');
   const send = options.fetch ?? ((to, init) => globalThis.fetch(to, init));
   const { times = 5 } = repeat;
 
-  async function once<Answer>(path: string, body: string, headers: Record<string, string>): Promise<Answer> {
-    const signal = AbortSignal.timeout(timeoutMs);
-    const init = { method: 'POST', headers, body, redirect: 'manual', signal } as const; // a token goes nowhere else
+  function headersFor(method: Method, key: string | undefined): Record<string, string> {
+    return {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      // Also without a body: it tells the requests of a session's own page from those that other sites can have sent.
+      ...(method === 'GET' ? {} : { 'content-type': 'application/json' }),
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
+    };
+  }
+
+  async function once<Answer>(
+    to: string,
+    init: Omit<Parameters<Fetch>[1], 'signal' | 'redirect'>,
+    { timeoutMs = options.timeoutMs ?? 15_000, signal }: RequestOptions,
+  ): Promise<Answer> {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
     let answer: Response | undefined;
     try {
-      answer = await send(base + path, init);
+      answer = await send(to, { ...init, redirect: 'manual', signal: either }); // a token goes nowhere else
       if (answer.ok) return (await answer.json()) as Answer;
-      throw await errorOf(answer);
+      throw await readProblem(answer);
     } catch (error) {
-      throw error instanceof SluiceError ? error : withoutAnswer(error, signal.aborted, answer);
+      if (signal?.aborted) throw signal.reason;
+      throw error instanceof SluiceError ? error : withoutAnswer(error, timeout.aborted, answer);
     }
   }
 
-  return {
-    async post(path, body, idempotencyKey) {
-      const text = JSON.stringify(body);
-      const headers = {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
-      };
-      for (let tries = 1; ; tries++) {
-        try {
-          return await once(path, text, headers);
-        } catch (error) {
-          if (!isTemporary(error) || tries > times) throw error;
-          await new Promise((resolve) => setTimeout(resolve, waitMs(tries, error, repeat)));
-        }
+  return async (method, path, request = {}) => {
+    const { body, idempotencyKey: key, isRepeatable = method !== 'POST' || key !== undefined } = request;
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const init = { method, headers: headersFor(method, key), ...content };
+    for (let tries = 1; ; tries++) {
+      try {
+        return await once(base + path, init, request);
+      } catch (error) {
+        if (!isRepeatable || !isTemporary(error) || tries > times) throw error;
+        await new Promise((resolve) => setTimeout(resolve, waitMs(tries, error, repeat)));
       }
-    },
+    }
   };
 }
 
@@ -104,15 +122,6 @@ export function waitMs(
 }
 
 /** A key that is nobody else's. Not randomUUID: browsers have it in secure contexts only. */
-export function newKey(): string {
+export function createKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/** @param answer where one began to come @returns what its failure means; it quotes nothing of the runtime's error */
-export function withoutAnswer(error: unknown, isTimeout: boolean, answer: Response | undefined): SluiceError {
-  if (isTimeout) return new SluiceError(0, 'timeout', 'no answer in time');
-  if (answer && error instanceof SyntaxError) return new SluiceError(0, 'garbled', 'the answer is not JSON');
-  const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code;
-  const why = typeof cause === 'string' && /^[A-Z0-9_]+$/.test(cause) ? ` (${cause})` : '';
-  return new SluiceError(0, 'unreachable', `the network failed${why}`);
 }

@@ -1,6 +1,7 @@
 /** The frame: who is signed in, where one is, and the page that belongs there. */
 import { useState } from 'hono/jsx/dom';
-import { ApiError, call, get, whenSignedOut } from './api.ts';
+import { type Session, SluiceError } from '../client/admin.ts';
+import { api, explain, whenSignedOut } from './api.ts';
 import { useEffect } from './effect.ts';
 import { Frame } from './frame.tsx';
 import { Dead, DeadOfQueue } from './pages/dead.tsx';
@@ -20,18 +21,17 @@ import { act, Notices } from './parts/notice.tsx';
 import { rangeOf } from './parts/range.tsx';
 import { Empty, Loading } from './parts/states.tsx';
 import { parseRoute, type Route } from './route.ts';
-import type { Session } from './types.ts';
 
-type Who = Session | 'asking' | 'nobody' | ApiError;
+type Who = Session | 'asking' | 'nobody' | SluiceError;
 
 export function App() {
   const [who, setWho] = useState<Who>('asking');
   const route = useRoute();
   const ask = async () => {
     try {
-      setWho(await get<Session>('/session'));
+      setWho(await api.session.get());
     } catch (error) {
-      setWho(error instanceof ApiError && error.status !== 401 ? error : 'nobody');
+      setWho(error instanceof SluiceError && error.status !== 401 ? error : 'nobody');
     }
   };
   useEffect(() => {
@@ -40,10 +40,10 @@ export function App() {
   }, []);
   if (who === 'asking') return <Loading />;
   if (who === 'nobody') return <SignIn onSignedIn={setWho} />;
-  if (who instanceof ApiError) return <Empty title="The deployment does not let anybody in">{who.message}</Empty>;
+  if (who instanceof SluiceError) return <Empty title="The deployment does not let anybody in">{explain(who)}</Empty>;
   const signOut = async () => {
     const ended = await act(async () => {
-      await call('DELETE', '/session');
+      await api.session.end();
       return 'Signed out';
     });
     if (ended) setWho('nobody');

@@ -1,6 +1,5 @@
 /** Figures that stay fresh: asked for again and again while somebody looks, and not while the page is hidden. */
 import { useCallback, useRef, useState } from 'hono/jsx/dom';
-import { ApiError } from './api.ts';
 import { useEffect } from './effect.ts';
 
 /** A page shows within 3 s what has changed. */
@@ -10,13 +9,13 @@ export interface Live<T> {
   /** The last that came. It stays while a later call fails. */
   data: T | undefined;
   /** Of the last call, if it failed. */
-  error: ApiError | undefined;
+  error: unknown;
   reload(): void;
 }
 
 /** @param key what is asked for: with another one the old figures go at once */
 export function useLive<T>(key: string, load: (signal: AbortSignal) => Promise<T>, everyMs = LIVE_MS): Live<T> {
-  const [state, setState] = useState<{ key: string; data?: T; error?: ApiError }>({ key });
+  const [state, setState] = useState<{ key: string; data?: T; error?: unknown }>({ key });
   const current = useRef(load);
   current.current = load;
   const [turn, setTurn] = useState(0);
@@ -28,8 +27,7 @@ export function useLive<T>(key: string, load: (signal: AbortSignal) => Promise<T
         try {
           const data = await (current.current as typeof load)(ended.signal);
           if (!ended.signal.aborted) setState({ key, data });
-        } catch (thrown) {
-          const error = thrown instanceof ApiError ? thrown : new ApiError(0, 'unknown', 'Something went wrong here');
+        } catch (error) {
           if (!ended.signal.aborted) setState((last) => ({ ...(last.key === key ? last : { key }), error }));
         }
       }

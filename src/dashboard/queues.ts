@@ -1,12 +1,10 @@
 /** The queues of a deployment, as pages of the API or all of them. */
-import { get } from './api.ts';
+import { countReady, type QueueReport, readPages, STATES, type State } from '../client/admin.ts';
+import { api } from './api.ts';
 import { duration, sum } from './format.ts';
-import { type QueueReport, type QueueReports, STATES, type State } from './types.ts';
-
-export const readyOf = ({ ready }: QueueReport): number => sum(Object.values(ready));
 
 export function depthOf(queue: QueueReport): Record<State, number> {
-  return { ready: readyOf(queue), delayed: queue.delayed, leased: queue.leased, dead: queue.dead };
+  return { ready: countReady(queue), delayed: queue.delayed, leased: queue.leased, dead: queue.dead };
 }
 
 /** What stands before a count that is not all. */
@@ -26,21 +24,10 @@ export function totalDepth(queues: QueueReport[]): Record<State, number> {
   >;
 }
 
-export function queuesPage(
-  query: { limit: number; cursor?: string; search?: string; recent?: 'true' },
-  signal?: AbortSignal,
-): Promise<QueueReports> {
-  return get(`/v1/queues?${new URLSearchParams({ ...query, limit: String(query.limit) })}`, signal);
-}
-
 export async function allQueues(signal?: AbortSignal): Promise<QueueReport[]> {
   const queues: QueueReport[] = [];
-  let cursor: string | undefined = '';
-  while (cursor !== undefined) {
-    const page: QueueReports = await queuesPage({ limit: 1_000, cursor }, signal);
-    queues.push(...page.queues);
-    cursor = page.cursor;
-  }
+  const pages = readPages((cursor) => api.queues.list({ limit: 1_000, cursor }, { signal }));
+  for await (const page of pages) queues.push(...page.queues);
   return queues;
 }
 

@@ -13,6 +13,7 @@ import { cutOff, type Delivery, deliver, openDelivery, timedOut } from '../deliv
 import { StorageError } from '../errors.ts';
 import { newToken } from '../message/ids.ts';
 import { passedOn } from '../message/trace-context.ts';
+import { sleep } from '../runtime/sleep.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { Measured } from '../store/measured.ts';
 import type { SyncAnswer } from '../store/sync.ts';
@@ -552,5 +553,3 @@ class DrainLoop {
     this.#armedFor = 0;
   }
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -59,7 +59,7 @@ export function policyOf({ limits = {}, ordered = false, fair = {}, maxWait }: L
     ...wordsOf(limits, '', `limits.% of ${of}`),
     ...wordsOf(group, 'g', `limits.group.% of ${of}`),
     ...(ordered ? [typeof ordered === 'object' && ordered.afterDeath === 'block' ? 'b' : 'o'] : []),
-    ...(fair.quantum === undefined ? [] : [`q=${whole(fair.quantum, `fair.quantum of ${of}`)}`]),
+    ...(fair.quantum === undefined ? [] : [`q=${checkWhole(fair.quantum, `fair.quantum of ${of}`)}`]),
     ...weightsOf(fair.weights ?? {}, of),
     ...(maxWait === undefined ? [] : [`a=${Math.max(1, toMs(maxWait, `maxWait of ${of}`))}`]),
   ];
@@ -70,19 +70,19 @@ export function policyOf({ limits = {}, ordered = false, fair = {}, maxWait }: L
 export function wordsOf({ concurrency, rate }: Limits, of: '' | 'g', names: string): string[] {
   const name = (part: string) => names.replace('%', part);
   const words: string[] = [];
-  if (concurrency !== undefined) words.push(`${of}c=${whole(concurrency, name('concurrency'))}`);
+  if (concurrency !== undefined) words.push(`${of}c=${checkWhole(concurrency, name('concurrency'))}`);
   if (rate !== undefined) {
     const perMs = toMs(rate.per, name('rate.per'));
     if (perMs < LEAST_PERIOD_MS || perMs > MOST_PERIOD_MS)
       throw new RangeError(`${name('rate.per')} must be from 100 ms to a day`);
-    words.push(`${of}r=${whole(rate.limit, name('rate.limit'))}/${perMs}`);
+    words.push(`${of}r=${checkWhole(rate.limit, name('rate.limit'))}/${perMs}`);
   }
   return words;
 }
 
 function weightsOf(weights: Record<string, number>, of: string): string[] {
   const pairs = Object.entries(weights).map(
-    ([group, weight]) => `${encodeURIComponent(group)}:${whole(weight, `fair.weights of ${of}`)}`,
+    ([group, weight]) => `${encodeURIComponent(group)}:${checkWhole(weight, `fair.weights of ${of}`)}`,
   );
   return pairs.length === 0 ? [] : [`w=${pairs.join(',')}`];
 }
@@ -155,7 +155,8 @@ function timeoutWord(pool: string, timeoutMs = DEFAULT_TIMEOUT_MS): string {
   return pool === PUSH_POOL && timeoutMs !== DEFAULT_TIMEOUT_MS ? `t=${Math.ceil(timeoutMs)}` : '';
 }
 
-function whole(value: number, setting: string): number {
-  if (Number.isInteger(value) && value >= 1 && value <= MOST) return value;
-  throw new RangeError(`${setting} must be a whole number from 1 to ${MOST}; got ${value}`);
+/** @throws RangeError that names the setting */
+export function checkWhole(value: number, setting: string, least = 1, most = MOST): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new RangeError(`${setting} must be a whole number from ${least} to ${most}; got ${value}`);
 }

@@ -11,7 +11,7 @@ import { type Backoff, exponential, steps } from './backoff.ts';
 import type { DedupPolicy, QueueContract } from './contract.ts';
 import { breakerWords, type DestinationOptions, definePolicy } from './destination.ts';
 import type { Handler } from './handler.ts';
-import { DEFAULT_TIMEOUT_MS, type LimitOptions, policyOf } from './limits.ts';
+import { checkWhole, DEFAULT_TIMEOUT_MS, type LimitOptions, policyOf } from './limits.ts';
 
 export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> extends LimitOptions {
   /** 0 to 9, 0 first; a message may carry its own. Default 5. */
@@ -77,9 +77,9 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
   return Object.freeze({
     name,
     pool: kindOf(name, options) === 'push' ? PUSH_POOL : name,
-    priority: whole(options.priority ?? 5, 0, 9, setting('priority')) as Priority,
+    priority: checkWhole(options.priority ?? 5, setting('priority'), 0, 9) as Priority,
     schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
-    attempts: whole(attempts, 1, 1_000, setting('attempts')),
+    attempts: checkWhole(attempts, setting('attempts'), 1, 1_000),
     backoff,
     timeoutMs: toMs(options.timeout ?? DEFAULT_TIMEOUT_MS, setting('timeout')),
     ttlMs: toMs(options.ttl ?? 0, setting('ttl')),
@@ -89,7 +89,7 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
       mode: options.dedup?.mode ?? 'drop',
       release: options.dedup?.release ?? false,
     }),
-    subrequests: whole(options.subrequests ?? 1, 0, 1_000, setting('subrequests')),
+    subrequests: checkWhole(options.subrequests ?? 1, setting('subrequests'), 0, 1_000),
     destination: destination && definePolicy(destination, setting('destination')),
     ordered: Boolean(options.ordered),
     policy: [
@@ -128,11 +128,4 @@ function withFewAtOnce(limits: LimitOptions, destination: DestinationOptions | t
   if (limits.limits || limits.ordered) return limits;
   const few = { concurrency: 2 };
   return { ...limits, limits: destination !== true && destination.url !== undefined ? few : { group: few } };
-}
-
-function whole(value: number, least: number, most: number, setting: string): number {
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new RangeError(`${setting} must be a whole number from ${least} to ${most}; got ${value}`);
-  }
-  return value;
 }

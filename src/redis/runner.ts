@@ -5,6 +5,7 @@
 
 import { StorageError } from '../errors.ts';
 import { toHex, utf8 } from '../formats/bytes.ts';
+import { sleep } from '../runtime/sleep.ts';
 import type { Script } from './lua/script.ts';
 import type { Send } from './send.ts';
 
@@ -110,7 +111,7 @@ export function scriptRunner({ send, format, repeatAfterMs, onRequest, msLeft }:
         } catch (error) {
           const wait = error instanceof StorageError ? waitAfter(error, tries) : undefined;
           if (wait === undefined || (msLeft && msLeft() < 2 * wait)) throw error;
-          await new Promise((resolve) => setTimeout(resolve, wait * (1 + Math.random() / 2)));
+          await sleep(wait * (1 + Math.random() / 2));
         }
       }
     },

@@ -3,6 +3,7 @@
  * that a flood of forged requests is no flood of Redis commands. An isolate that ends takes a few seconds of counts along.
  */
 import { logError, nameOfError } from '../log.ts';
+import { sleep } from '../runtime/sleep.ts';
 import type { SourceCounters } from './counters-store.ts';
 import type { Taken } from './ingest.ts';
 import { REASONS, type Reason } from './rejected.ts';
@@ -57,7 +58,7 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, counters: S
   }
 
   async function writeLater(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    await sleep(EVERY_MS);
     await write().catch((error: unknown) => logError('the counts of sources wait', { error: nameOfError(error) }));
   }
 

@@ -186,7 +186,7 @@ describe('rules', () => {
     (width) => {
       const dead = (n: number) => ({
         id: `0VcNH3LPUCjnld8Zzqr${n}`,
-        state: 'dead',
+        state: 'dead' as const,
         priority: 1,
         group: 'https://partner.example.com',
         attempt: 5,
@@ -226,7 +226,7 @@ describe('rules', () => {
   test('one message: where it goes, the bytes that came in, and where its handler failed', () => {
     const message = {
       id: 'a',
-      state: 'dead',
+      state: 'dead' as const,
       destination: 'https://partner.example.com/hook',
       method: 'PUT',
       body: { n: 1 },
@@ -314,7 +314,10 @@ describe('rules', () => {
       leased: 0,
       dead: 0,
       paused: false,
+      limits: {},
+      overrides: {},
       complete: true,
+      oldestComplete: true,
     } as const;
     const now = 10_000_000;
     const checks = (report: object) =>
@@ -339,6 +342,8 @@ describe('rules', () => {
       dead: 0,
       oldestReadyAt: 1,
       paused: false,
+      limits: {},
+      overrides: {},
       complete: false,
     };
     const queue = { queue: 'a', kind: 'pull', priority: 5, attempts: 5, timeoutMs: 1, ...counts } as const;
@@ -352,7 +357,7 @@ describe('rules', () => {
     ).split('\n');
     expect(seen?.split(/ {2,}/)).toEqual(['a', 'pull', '2+', '0+', '1+', '0', '1m+', 'open']);
     expect(old?.split(/ {2,}/).slice(-2)).toEqual(['1m', 'not in the code']);
-    expect(queueDetail({ ...counts, queue: 'old', kind: 'unknown' }, 60_001, plain)).not.toMatch(
+    expect(queueDetail({ ...counts, queue: 'old', kind: 'unknown', oldestComplete: true }, 60_001, plain)).not.toMatch(
       /priority {2,}|timeout/,
     );
   });
@@ -369,7 +374,10 @@ describe('rules', () => {
       leased: 0,
       dead: 0,
       paused: false,
+      limits: {},
+      overrides: {},
       complete: true,
+      oldestComplete: true,
     } as const;
     const before: Snapshot = { at: 1, queues: [queue], points: [{ at: 0, acked: 5, retried: 0, dead: 0 }] };
     expect(changesOf(before, { ...before, at: 2 })).toEqual([]);

@@ -1,6 +1,6 @@
 /** One bench: enqueues all, then receives them from a pull queue, or watches the Worker drain a push queue. */
-import { type QueueReport, readyOf } from '../answers.ts';
-import { path } from '../api.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countReady, type QueueReport } from '../../client/admin.ts';
 import type { Connection } from '../connection.ts';
 import { Failure } from '../failure.ts';
 import { startProgress } from '../progress.ts';
@@ -76,7 +76,7 @@ async function receiveAll({ client }: Connection, { queue, count }: Plan, sent: 
       waits.push(receivedAt - answeredAt);
       return { id, attempt, outcome: 'ack' } as const;
     });
-    if (messages.length === 0) await new Promise((resolve) => setTimeout(resolve, LOOK_MS)); // another took some
+    if (messages.length === 0) await sleep(LOOK_MS); // another took some
     if (waits.length < count) messages = await lease.settleAndReceive(settlements, { max: 100 });
     else await lease.settle(settlements);
     progress.at(`${waits.length} of ${count} received`, waits.length / count);
@@ -86,15 +86,15 @@ async function receiveAll({ client }: Connection, { queue, count }: Plan, sent: 
 }
 
 /** Until the Worker has drained it. */
-async function watch({ api }: Connection, { queue, count }: Plan, deadline: number): Promise<void> {
+async function watch({ admin }: Connection, { queue, count }: Plan, deadline: number): Promise<void> {
   const progress = startProgress();
   for (;;) {
-    const report = await api.get<QueueReport>(path`/v1/queues/${queue}`);
-    const left = readyOf(report) + report.delayed + report.leased;
+    const report = await admin.queues.get(queue);
+    const left = countReady(report) + report.delayed + report.leased;
     if (left === 0) break;
     if (performance.now() > deadline) throw late(queue, left);
     progress.at(`${left} left`, 1 - left / count);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await sleep(LOOK_MS);
   }
   progress.end();
 }

@@ -1,7 +1,6 @@
 /** `sluice bench`: how fast a deployment is, by a bounded number of messages of its own. */
 import type { Command } from 'commander';
-import { type QueueReport, readyOf } from '../answers.ts';
-import { path } from '../api.ts';
+import { countReady, type QueueReport } from '../../client/admin.ts';
 import type { Figures } from '../bench/figures.ts';
 import { measure } from '../bench/measure.ts';
 import { type Connection, connect } from '../connection.ts';
@@ -33,9 +32,9 @@ export function addBench(program: Command): void {
     .addHelpText('after', examples('sluice bench --queue reports', 'sluice bench --queue reports --count 10000 --json'))
     .action(async (flags: Flags) => {
       const connection = connect(command);
-      if (!flags.yes && !isLoopback(connection.api.url)) {
+      if (!flags.yes && !isLoopback(connection.url)) {
         throw new UsageError(
-          `${connection.api.url} is not on this machine: messages and commands there may cost; say --yes`,
+          `${connection.url} is not on this machine: messages and commands there may cost; say --yes`,
         );
       }
       const body = jsonOf(flags.body, '--body');
@@ -46,10 +45,10 @@ export function addBench(program: Command): void {
 }
 
 /** What others put there would be measured too, and on a pull queue taken from them. */
-async function emptyQueue({ api }: Connection, queue: string): Promise<QueueReport> {
-  const report = await api.get<QueueReport>(path`/v1/queues/${queue}`);
+async function emptyQueue({ admin }: Connection, queue: string): Promise<QueueReport> {
+  const report = await admin.queues.get(queue);
   if (report.paused) throw new Failure(`${queue} is paused`);
-  const held = readyOf(report) + report.delayed + report.leased;
+  const held = countReady(report) + report.delayed + report.leased;
   if (held > 0) throw new Failure(`${queue} holds ${held} messages: bench takes an empty queue`);
   return report;
 }

@@ -1,11 +1,10 @@
 /** `sluice pause`, `resume` and `purge`: a queue as a whole. */
 import type { Command } from 'commander';
-import { type Purged, type QueueReport, readyOf } from '../answers.ts';
-import { path } from '../api.ts';
+import { countReady, type QueueReport } from '../../client/admin.ts';
 import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
 import { examples, someOf, withDefault } from '../options.ts';
-import { purgeAll } from '../purge.ts';
+import { purgeWithProgress } from '../purge.ts';
 
 const PURGED = ['ready', 'delayed', 'dead'] as const;
 type PurgedState = (typeof PURGED)[number];
@@ -23,8 +22,8 @@ function addSwitch(program: Command, verb: 'pause' | 'resume', description: stri
     .argument('<queue>', 'its name')
     .addHelpText('after', examples(`sluice ${verb} reports`))
     .action(async (queue: string) => {
-      const { api, out } = connect(command);
-      const answer = await api.post<{ queue: string; paused: boolean }>(path`/v1/queues/${queue}/${verb}`);
+      const { admin, out } = connect(command);
+      const answer = await admin.queues[verb](queue);
       out.show(answer, () => `${queue} is ${answer.paused ? 'paused' : 'open'}`);
     });
 }
@@ -46,17 +45,16 @@ function addPurge(program: Command): void {
     .option(...YES)
     .addHelpText('after', examples('sluice purge reports', 'sluice purge reports --state ready,delayed,dead --yes'))
     .action(async (queue: string, { state: states, ...flags }: { state: PurgedState[]; yes?: true }) => {
-      const { api, out } = connect(command);
-      const report = await api.get<QueueReport>(path`/v1/queues/${queue}`);
+      const { admin, out, url } = connect(command);
+      const report = await admin.queues.get(queue);
       const count = states.reduce((sum, state) => sum + countOf(report, state), 0);
       const number = report.complete ? `${count}` : `more than ${count}`;
-      await confirm(`Purge ${number} messages (${states.join(', ')}) of ${queue} at ${api.url}`, flags);
-      const purge = path`/v1/queues/${queue}/purge`;
-      const purged = await purgeAll((from) => api.post<Purged>(purge, { states, ...from }), count);
+      await confirm(`Purge ${number} messages (${states.join(', ')}) of ${queue} at ${url}`, flags);
+      const purged = await purgeWithProgress((from) => admin.queues.purge(queue, { states, ...from }), count);
       out.show({ queue, states, purged }, () => `${purged} messages of ${queue} purged`);
     });
 }
 
 function countOf(report: QueueReport, state: PurgedState): number {
-  return state === 'ready' ? readyOf(report) : report[state];
+  return state === 'ready' ? countReady(report) : report[state];
 }

@@ -1,15 +1,14 @@
 /** `sluice dead`: dead letters: look at them, put them back, delete them. */
 import type { Command } from 'commander';
-import type { Purged, QueueReport, Redriven } from '../answers.ts';
-import { type Api, path } from '../api.ts';
-import { browse } from '../browse.ts';
+import type { Admin, Redriven } from '../../client/admin.ts';
+import { listMessages } from '../browse.ts';
 import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
 import { UsageError } from '../failure.ts';
 import { messageTable } from '../message-table.ts';
 import { examples, whole } from '../options.ts';
 import { startProgress } from '../progress.ts';
-import { purgeAll } from '../purge.ts';
+import { purgeWithProgress } from '../purge.ts';
 
 /** Of the API, in one request; less, so that one request stays short. */
 const STEP = 500;
@@ -29,8 +28,8 @@ function addList(dead: Command): void {
     .option('--limit <n>', 'the most to show', whole(1, 100_000), 20)
     .addHelpText('after', examples('sluice dead list reports', 'sluice dead list reports --limit 1000 --json'))
     .action(async (queue: string, { limit }: { limit: number }) => {
-      const { api, out } = connect(command);
-      const messages = await browse(api, queue, 'dead', limit);
+      const { admin, out } = connect(command);
+      const messages = await listMessages(admin, queue, 'dead', limit);
       out.show({ messages }, () => messageTable(messages, 'dead', Date.now(), out));
     });
 }
@@ -48,9 +47,9 @@ function addRedrive(dead: Command): void {
       if ([ids.length > 0, flags.limit !== undefined, flags.all === true].filter(Boolean).length !== 1) {
         throw new UsageError('which ones: name ids, or --limit, or --all');
       }
-      const { api, out } = connect(command);
+      const { admin, out } = connect(command);
       const messages =
-        ids.length > 0 ? await redriveThese(api, queue, ids) : await redriveOldest(api, queue, flags.limit);
+        ids.length > 0 ? await redriveThese(admin, queue, ids) : await redriveOldest(admin, queue, flags.limit);
       const count = messages.filter(({ status }) => status === 'redriven').length;
       if (count < messages.length) process.exitCode = 1;
       out.show({ messages }, () => `${count} of ${messages.length} redriven`);
@@ -65,38 +64,40 @@ function addDelete(dead: Command): void {
     .option(...YES)
     .addHelpText('after', examples('sluice dead delete reports', 'sluice dead delete reports --yes'))
     .action(async (queue: string, flags: { yes?: true }) => {
-      const { api, out } = connect(command);
-      const { dead: count } = await api.get<QueueReport>(path`/v1/queues/${queue}`);
-      await confirm(`Delete ${count} dead letters of ${queue} at ${api.url}`, flags);
-      const deleted = await purgeAll(() => api.delete<Purged>(path`/v1/queues/${queue}/dead`), count);
+      const { admin, out, url } = connect(command);
+      const { dead: count } = await admin.queues.get(queue);
+      await confirm(`Delete ${count} dead letters of ${queue} at ${url}`, flags);
+      const deleted = await purgeWithProgress(() => admin.deadLetters.purge(queue), count);
       out.show({ queue, deleted }, () => `${deleted} dead letters of ${queue} deleted`);
     });
 }
 
-async function redriveThese(api: Api, queue: string, ids: string[]): Promise<Redriven['messages']> {
+async function redriveThese(admin: Admin, queue: string, ids: string[]): Promise<Redriven['messages']> {
   const messages: Redriven['messages'] = [];
   for (let from = 0; from < ids.length; from += STEP) {
-    messages.push(...(await redrive(api, queue, { ids: ids.slice(from, from + STEP) })));
+    const step = await admin.deadLetters.redrive(queue, { ids: ids.slice(from, from + STEP) });
+    messages.push(...step.messages);
   }
   return messages;
 }
 
 /** As many as there are when it begins: those that die again meanwhile are not put back for ever. */
-async function redriveOldest(api: Api, queue: string, limit = Number.POSITIVE_INFINITY): Promise<Redriven['messages']> {
-  const { dead } = await api.get<QueueReport>(path`/v1/queues/${queue}`);
-  const wanted = Math.min(limit, dead);
+async function redriveOldest(
+  admin: Admin,
+  queue: string,
+  most = Number.POSITIVE_INFINITY,
+): Promise<Redriven['messages']> {
+  const { dead } = await admin.queues.get(queue);
+  const wanted = Math.min(most, dead);
   const messages: Redriven['messages'] = [];
   const progress = startProgress();
   while (messages.length < wanted) {
-    const step = await redrive(api, queue, { limit: Math.min(STEP, wanted - messages.length) });
-    messages.push(...step);
-    if (!step.some(({ status }) => status === 'redriven')) break; // the rest cannot be: its envelopes are gone
+    const limit = Math.min(STEP, wanted - messages.length);
+    const step = await admin.deadLetters.redrive(queue, { limit });
+    messages.push(...step.messages);
+    if (!step.messages.some(({ status }) => status === 'redriven')) break; // the rest cannot be: its envelopes are gone
     progress.at(`${messages.length} of ${wanted} redriven`, messages.length / wanted);
   }
   progress.end();
   return messages;
-}
-
-async function redrive(api: Api, queue: string, which: { ids: string[] } | { limit: number }) {
-  return (await api.post<Redriven>(path`/v1/queues/${queue}/dead/redrive`, which)).messages;
 }

@@ -1,7 +1,5 @@
 /** `sluice limit`: an operator's limits over those of a queue's definition. */
 import type { Command } from 'commander';
-import type { QueueReport } from '../answers.ts';
-import { path } from '../api.ts';
 import { connect } from '../connection.ts';
 import { UsageError } from '../failure.ts';
 import { examples, orNone, rate, whole } from '../options.ts';
@@ -26,9 +24,9 @@ export function addLimit(program: Command): void {
     .action(async (queue: string, flags: Flags) => {
       const overrides = Object.entries(flags).map(([name, value]) => [name, value === 'none' ? null : value]);
       if (overrides.length === 0) throw new UsageError('say --concurrency, --rate, or both');
-      const { api, out } = connect(command);
-      await api.patch(path`/v1/queues/${queue}`, Object.fromEntries(overrides));
-      const report = await api.get<QueueReport>(path`/v1/queues/${queue}`);
+      const { admin, out } = connect(command);
+      await admin.queues.override(queue, Object.fromEntries(overrides));
+      const report = await admin.queues.get(queue);
       out.show(report, () => queueDetail(report, Date.now(), out.paint));
     });
 }

@@ -1,7 +1,5 @@
 /** `sluice message`: one message by its id; or its cancellation. */
 import type { Command } from 'commander';
-import type { MessageReport } from '../answers.ts';
-import { path } from '../api.ts';
 import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
 import { messageDetail } from '../message-table.ts';
@@ -22,14 +20,13 @@ export function addMessage(program: Command): void {
     .option(...YES)
     .addHelpText('after', examples('sluice message 01jd3k', 'sluice message 01jd3k --cancel --yes'))
     .action(async (id: string, flags: { cancel?: true; yes?: true }) => {
-      const { api, out } = connect(command);
-      const address = path`/v1/messages/${id}`;
+      const { admin, out, url } = connect(command);
       if (!flags.cancel) {
-        const message = await api.get<MessageReport>(address);
+        const message = await admin.messages.get(id);
         return out.show(message, () => messageDetail(message, Date.now(), out.paint));
       }
-      await confirm(`Cancel message ${id} at ${api.url}`, flags);
-      const cancelled = await api.delete<{ id: string; was: string }>(address);
+      await confirm(`Cancel message ${id} at ${url}`, flags);
+      const cancelled = await admin.messages.cancel(id);
       const meaning = WAS[cancelled.was];
       out.show(cancelled, () => `${id} cancelled, was ${cancelled.was}${meaning ? `: ${meaning}` : ''}`);
     });

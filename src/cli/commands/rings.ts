@@ -1,7 +1,5 @@
 /** `sluice rings`: circular lists that many clients rotate. */
 import type { Command } from 'commander';
-import type { RingReport } from '../answers.ts';
-import { path } from '../api.ts';
 import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
 import { examples, whole } from '../options.ts';
@@ -16,8 +14,11 @@ export function addRings(program: Command): void {
     .description('the rings and their lengths')
     .addHelpText('after', examples('sluice rings'))
     .action(async () => {
-      const { api, out } = connect(list);
-      const found = await collect<RingReport>(api, '/v1/rings', { field: 'rings' });
+      const { admin, out } = connect(list);
+      const found = await collect(
+        (cursor) => admin.rings.list({ cursor }),
+        (page) => page.rings,
+      );
       const rows = found.map(({ ring, length }) => [ring, length]);
       out.show({ rings: found }, () => tableOf(['ring', 'length'], rows, out));
     });
@@ -34,18 +35,21 @@ function addShow(rings: Command): void {
     .argument('<ring>', 'its name')
     .addHelpText('after', examples('sluice rings show monitors'))
     .action(async (ring: string) => {
-      const { api, out } = connect(command);
-      const items = await collect<unknown>(api, path`/v1/rings/${ring}`, { field: 'items' });
+      const { admin, out } = connect(command);
+      const items = await collect(
+        (cursor) => admin.rings.get(ring, { cursor }),
+        (page) => page.items,
+      );
       out.show({ ring, items }, () => lines(items));
     });
 }
 
 function addItems(rings: Command): void {
   const verbs = [
-    ['add', 'put', 'add items to a ring; those that it has stay where they are'],
-    ['remove', 'delete', 'take items out of a ring'],
+    ['add', 'add items to a ring; those that it has stay where they are'],
+    ['remove', 'take items out of a ring'],
   ] as const;
-  for (const [verb, method, description] of verbs) {
+  for (const [verb, description] of verbs) {
     const command = rings
       .command(verb)
       .description(description)
@@ -53,9 +57,9 @@ function addItems(rings: Command): void {
       .argument('<items...>', 'texts')
       .addHelpText('after', examples(`sluice rings ${verb} monitors https://example.com/a https://example.com/b`))
       .action(async (ring: string, items: string[]) => {
-        const { api, out } = connect(command);
-        const answer = await api[method]<object | undefined>(path`/v1/rings/${ring}/items`, { items });
-        out.show(answer ?? { ring }, () => countsOf(answer ?? {}));
+        const { admin, out } = connect(command);
+        const answer = await admin.rings[verb](ring, items);
+        out.show(answer, () => countsOf(answer));
       });
   }
 }
@@ -68,8 +72,8 @@ function addRotate(rings: Command): void {
     .option('--count <n>', 'how many', whole(1, 1_000), 1)
     .addHelpText('after', examples('sluice rings rotate monitors --count 10'))
     .action(async (ring: string, { count }: { count: number }) => {
-      const { api, out } = connect(command);
-      const answer = await api.post<{ items: unknown[] }>(path`/v1/rings/${ring}/rotate`, { count });
+      const { admin, out } = connect(command);
+      const answer = await admin.rings.rotate(ring, count);
       out.show(answer, () => lines(answer.items));
     });
 }
@@ -82,19 +86,19 @@ function addDelete(rings: Command): void {
     .option(...YES)
     .addHelpText('after', examples('sluice rings delete monitors --yes'))
     .action(async (ring: string, flags: { yes?: true }) => {
-      const { api, out } = connect(command);
-      await confirm(`Delete ring ${ring} at ${api.url}`, flags);
-      const answer = await api.delete<object | undefined>(path`/v1/rings/${ring}`);
-      out.show(answer ?? { ring }, () => countsOf(answer ?? {}));
+      const { admin, out, url } = connect(command);
+      await confirm(`Delete ring ${ring} at ${url}`, flags);
+      const answer = await admin.rings.drop(ring);
+      out.show(answer, () => countsOf(answer));
     });
 }
 
-function lines(items: unknown[]): string {
-  return items.map((item) => visible(typeof item === 'string' ? item : JSON.stringify(item))).join('\n');
+function lines(items: string[]): string {
+  return items.map(visible).join('\n');
 }
 
 /** Such as "added 2, length 5": whatever numbers the server answers. */
 function countsOf(answer: object): string {
   const counts = Object.entries(answer).filter(([, value]) => typeof value === 'number');
-  return counts.length > 0 ? counts.map(([name, count]) => `${name} ${count}`).join(', ') : 'done';
+  return counts.map(([name, count]) => `${name} ${count}`).join(', ');
 }

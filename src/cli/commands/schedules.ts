@@ -1,7 +1,6 @@
 /** `sluice schedules`: recurring messages: look, run now, pause, resume, delete. */
 import type { Command } from 'commander';
-import type { ScheduleReport } from '../answers.ts';
-import { path } from '../api.ts';
+import type { ScheduleReport } from '../../client/admin.ts';
 import { confirm, YES } from '../confirm.ts';
 import { connect } from '../connection.ts';
 import { examples } from '../options.ts';
@@ -16,8 +15,11 @@ export function addSchedules(program: Command): void {
     .description('the schedules, and when they fire next')
     .addHelpText('after', examples('sluice schedules', 'sluice schedules list --json'))
     .action(async () => {
-      const { api, out } = connect(list);
-      const found = await collect<ScheduleReport>(api, '/v1/schedules', { field: 'schedules' });
+      const { admin, out } = connect(list);
+      const found = await collect(
+        (cursor) => admin.schedules.list({ cursor }),
+        (page) => page.schedules,
+      );
       out.show({ schedules: found }, () => scheduleTable(found, Date.now(), out));
     });
   addVerb(schedules, 'run', 'fire one now, besides its times', 'fired');
@@ -26,16 +28,15 @@ export function addSchedules(program: Command): void {
   addDelete(schedules);
 }
 
-function addVerb(schedules: Command, verb: string, description: string, done: string): void {
+function addVerb(schedules: Command, verb: 'run' | 'pause' | 'resume', description: string, done: string): void {
   const command = schedules
     .command(verb)
     .description(description)
     .argument('<id>', 'its name')
     .addHelpText('after', examples(`sluice schedules ${verb} nightly-report`))
     .action(async (id: string) => {
-      const { api, out } = connect(command);
-      const answer = await api.post<object | undefined>(path`/v1/schedules/${id}/${verb}`);
-      out.show(answer ?? { id }, () => `${id} ${done}`);
+      const { admin, out } = connect(command);
+      out.show(await admin.schedules[verb](id), () => `${id} ${done}`);
     });
 }
 
@@ -47,10 +48,9 @@ function addDelete(schedules: Command): void {
     .option(...YES)
     .addHelpText('after', examples('sluice schedules delete nightly-report --yes'))
     .action(async (id: string, flags: { yes?: true }) => {
-      const { api, out } = connect(command);
-      await confirm(`Delete schedule ${id} at ${api.url}`, flags);
-      const answer = await api.delete<object | undefined>(path`/v1/schedules/${id}`);
-      out.show(answer ?? { id }, () => `${id} deleted`);
+      const { admin, out, url } = connect(command);
+      await confirm(`Delete schedule ${id} at ${url}`, flags);
+      out.show(await admin.schedules.remove(id), () => `${id} deleted`);
     });
 }
 

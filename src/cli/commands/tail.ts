@@ -1,11 +1,11 @@
 /** `sluice tail`: what changes, a line for each queue in which something did. */
 import type { Command } from 'commander';
-import { allQueues } from '../browse.ts';
+import { listQueues } from '../browse.ts';
 import { type Change, changesOf, type Snapshot } from '../changes.ts';
 import { connect } from '../connection.ts';
 import { examples, interval, whole, withDefault } from '../options.ts';
 import { looks, untilStopped } from '../poll.ts';
-import { statsOf } from '../stats.ts';
+import { readStats } from '../stats.ts';
 import { lengthOf } from '../time.ts';
 import { visible } from '../visible.ts';
 
@@ -21,16 +21,16 @@ export function addTail(program: Command): void {
       examples('sluice tail', 'sluice tail --queue reports --interval 500ms', 'sluice tail --json | jq .change'),
     )
     .action(async ({ queue, interval: intervalMs, count }: { queue?: string; interval: number; count?: number }) => {
-      const { api, out } = connect(command);
+      const { admin, out } = connect(command);
       const between = queue === undefined ? 'shows in "ended" only' : 'does not show';
       out.say(`looking every ${lengthOf(intervalMs)}; what comes and goes between two looks ${between}`);
       const look = async (): Promise<Snapshot> => {
-        const queues = await allQueues(api);
+        const queues = await listQueues(admin);
         const shown = queue === undefined ? queues : queues.filter((report) => report.queue === queue);
         return {
           at: Date.now(),
           queues: shown,
-          points: queue === undefined ? (await statsOf(api))?.points : undefined,
+          points: queue === undefined ? (await readStats(admin))?.points : undefined,
         };
       };
       let before: Snapshot | undefined;

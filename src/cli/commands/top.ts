@@ -1,19 +1,19 @@
 /** `sluice top`: the queues, refreshing in place. */
 import type { Command } from 'commander';
-import { type QueueReport, readyOf, type Stats } from '../answers.ts';
-import { allQueues } from '../browse.ts';
+import { countReady, type QueueReport, type StatsReport } from '../../client/admin.ts';
+import { listQueues } from '../browse.ts';
 import { connect } from '../connection.ts';
 import { examples, interval, whole, withDefault } from '../options.ts';
 import { looks, untilStopped } from '../poll.ts';
 import { queueTable } from '../queue-table.ts';
-import { statsOf } from '../stats.ts';
+import { readStats } from '../stats.ts';
 import type { Screen } from '../table.ts';
 import { lengthOf } from '../time.ts';
 
 interface Seen {
   at: number;
   queues: QueueReport[];
-  lastHour: Stats['total'] | undefined;
+  lastHour: StatsReport['total'] | undefined;
 }
 
 /** To the upper left, and clear from there: what was above stays in the scrollback. */
@@ -27,13 +27,13 @@ export function addTop(program: Command): void {
     .option('--count <n>', 'end after so many looks', whole(1, 1_000_000))
     .addHelpText('after', examples('sluice top', 'sluice top --interval 10s', 'sluice top --count 1 --json'))
     .action(async ({ interval: intervalMs, count }: { interval: number; count?: number }) => {
-      const { api, out } = connect(command);
+      const { admin, out, url } = connect(command);
       const look = async (): Promise<Seen> => ({
         at: Date.now(),
-        queues: (await allQueues(api)).toSorted((a, b) => workOf(b) - workOf(a)),
-        lastHour: (await statsOf(api))?.total,
+        queues: (await listQueues(admin)).toSorted((a, b) => workOf(b) - workOf(a)),
+        lastHour: (await readStats(admin))?.total,
       });
-      const heading = `${api.url}, every ${lengthOf(intervalMs)}`;
+      const heading = `${url}, every ${lengthOf(intervalMs)}`;
       for await (const seen of looks(look, {
         intervalMs,
         count: count ?? Number.POSITIVE_INFINITY,
@@ -53,7 +53,7 @@ function pageOf({ at, queues, lastHour }: Seen, heading: string, screen: Screen)
 }
 
 function workOf(report: QueueReport): number {
-  return readyOf(report) + report.leased;
+  return countReady(report) + report.leased;
 }
 
 /** How many rows fit: what scrolls cannot be refreshed in place. */
@@ -61,7 +61,7 @@ function roomFor(queues: number): number {
   return process.stdout.isTTY ? Math.max(1, process.stdout.rows - 5) : queues;
 }
 
-function hourOf(total: Stats['total'] | undefined): string[] {
+function hourOf(total: StatsReport['total'] | undefined): string[] {
   if (!total) return [];
   const { acked, retried, dead, waitMs } = total;
   const wait = waitMs?.p50 == null ? '' : `, waited p50 ${lengthOf(waitMs.p50)} p95 ${lengthOf(waitMs.p95 ?? 0)}`;

@@ -1,5 +1,11 @@
 /** What is well, doubtful or wrong about what was seen. Pure. */
-import { type DestinationPage, type QueueReport, readyOf, type SourceReport, type Stats } from '../answers.ts';
+import {
+  countReady,
+  type DestinationReport,
+  type QueueReport,
+  type SourceReport,
+  type StatsCounters,
+} from '../../client/admin.ts';
 import { lengthOf } from '../time.ts';
 import { type Finding, finding } from './finding.ts';
 
@@ -26,7 +32,7 @@ export function judgeClock(serverAt: number, localAt: number, doubtMs: number): 
 
 /** What tells whether cron runs. Instants are epoch ms by the server's clock. */
 export interface Signs {
-  /** Whether it keeps figures: without them nothing is known of its sweeps. */
+  /** Whether it keeps counters: without them nothing is known of its sweeps. */
   hasStats: boolean;
   /** When a sweep last ran; one that found nothing to do is noted every ten minutes only. */
   lastSweepAt?: number | undefined;
@@ -54,7 +60,10 @@ export function judgeCron({ hasStats, lastSweepAt, uncountedAt, overdueAt }: Sig
 }
 
 /** @returns the end of the first minute in which something ended after the last sweep that counted */
-export function uncountedOf(points: Stats['points'], lastSweepAt: number): number | undefined {
+export function uncountedOf(
+  points: (Pick<StatsCounters, 'acked' | 'retried' | 'dead'> & { at: number })[],
+  lastSweepAt: number,
+): number | undefined {
   const first = points.find(({ at, acked, retried, dead }) => at > lastSweepAt && acked + retried + dead > 0);
   return first && first.at + MINUTE_MS;
 }
@@ -76,10 +85,10 @@ export function judgeQueues(queues: QueueReport[], now: number): Finding[] {
 }
 
 /** What left the code is delivered to nobody. */
-function judgeUnknown({ queue, kind, ...report }: QueueReport): Finding[] {
+function judgeUnknown({ queue, kind, ready, delayed, leased, dead }: QueueReport): Finding[] {
   if (kind !== 'unknown') return [];
-  const { delayed, leased, dead } = report;
-  const found = `${queue} is not in the code of this deployment, and holds ${readyOf({ queue, kind, ...report }) + delayed + leased + dead} messages`;
+  const held = countReady({ ready }) + delayed + leased + dead;
+  const found = `${queue} is not in the code of this deployment, and holds ${held} messages`;
   return [finding('unknown', 'warn', found, `deploy it again, or sluice purge ${queue} --state ready,delayed,dead`)];
 }
 
@@ -96,9 +105,9 @@ function judgeSecrets({ queue, missingSecrets = [] }: QueueReport): Finding[] {
   });
 }
 
-function judgePause({ queue, paused, ...report }: QueueReport): Finding[] {
+function judgePause({ queue, paused, ready }: QueueReport): Finding[] {
   if (!paused) return [];
-  const found = `${queue} is paused, ${readyOf({ queue, paused, ...report })} wait`;
+  const found = `${queue} is paused, ${countReady({ ready })} wait`;
   return [finding('paused', 'warn', found, `sluice resume ${queue}`)];
 }
 
@@ -135,7 +144,7 @@ function judgeDead({ queue, dead }: QueueReport): Finding[] {
 }
 
 /** Those that failed too often in a row; their messages wait. */
-export function judgeDestinations(destinations: DestinationPage['destinations']): Finding {
+export function judgeDestinations(destinations: DestinationReport[]): Finding {
   const down = destinations.filter(({ state }) => state !== 'closed');
   if (down.length === 0) return finding('outgoing', 'ok', 'no destination is left alone');
   const names = down.map(({ queue, group, failures }) => `${group ?? queue} (${failures} failures)`);
@@ -144,7 +153,7 @@ export function judgeDestinations(destinations: DestinationPage['destinations'])
 }
 
 /** What came in to one that is closed was refused; those of an older deployment do not say whether they are. */
-export function judgeSources(sources: SourceReport[]): Finding[] {
+export function judgeSources(sources: (Pick<SourceReport, 'source' | 'reason'> & { open?: boolean })[]): Finding[] {
   const closed = sources.filter(({ open = true }) => !open);
   if (closed.length === 0) return [finding('sources', 'ok', `${sources.length} sources, all open`)];
   return closed.map(({ source, reason }) => {

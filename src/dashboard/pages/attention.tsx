@@ -1,21 +1,21 @@
 /** What needs an operator now, each with the page that says more. */
-import { get } from '../api.ts';
+import type { QueueReport, StatsReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { isCronRunning } from '../cron.ts';
 import { count, relative, sum } from '../format.ts';
 import { useLive } from '../live.ts';
-import type { DestinationPage, QueueReport, Source, Stats } from '../types.ts';
 
 /** Asked for less often than counters. */
 const EVERY_MS = 15_000;
 
 interface Seen {
   queues: QueueReport[] | undefined;
-  stats: Stats | undefined;
+  stats: StatsReport | undefined;
 }
 
 export function Attention({ queues = [], stats }: Seen) {
-  const outgoing = useLive('outgoing', (signal) => get<DestinationPage>('/v1/destinations', signal), EVERY_MS);
-  const incoming = useLive('incoming', (signal) => get<{ sources: Source[] }>('/v1/sources', signal), EVERY_MS);
+  const outgoing = useLive('outgoing', (signal) => api.destinations({}, { signal }), EVERY_MS);
+  const incoming = useLive('incoming', (signal) => api.sources({ signal }), EVERY_MS);
   const down = (outgoing.data?.destinations ?? []).filter(({ state }) => state !== 'closed').length;
   const closed = (incoming.data?.sources ?? []).filter(({ open }) => !open).length;
   const paused = queues.filter((queue) => queue.paused).length;
@@ -42,7 +42,7 @@ export function Attention({ queues = [], stats }: Seen) {
   );
 }
 
-const cronText = ({ lastSweepAt, now }: Stats) =>
+const cronText = ({ lastSweepAt, now }: StatsReport) =>
   lastSweepAt === undefined ? 'No sweep has run yet' : `Cron is late: the last sweep was ${relative(lastSweepAt, now)}`;
 
 const things = (number: number, name: string) => `${count(number)} ${name}${number === 1 ? '' : 's'}`;

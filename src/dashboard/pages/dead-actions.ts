@@ -1,12 +1,9 @@
 /** What can be done to dead letters. Each answers whether it was done. */
-import { ApiError, call, path } from '../api.ts';
+import { type RedriveRequest, SluiceError } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { count } from '../format.ts';
 import { confirmed } from '../parts/confirm.tsx';
 import { act } from '../parts/notice.tsx';
-
-interface Redriven {
-  messages: { id: string; status: string }[];
-}
 
 /** As many as one call takes. */
 const MOST = 1_000;
@@ -21,9 +18,9 @@ export async function redriveOldest(queue: string): Promise<boolean> {
   return redrive(queue, { limit: MOST });
 }
 
-function redrive(queue: string, which: { ids: string[] } | { limit: number }): Promise<boolean> {
+function redrive(queue: string, which: RedriveRequest): Promise<boolean> {
   return act(async () => {
-    const { messages } = await call<Redriven>('POST', path`/v1/queues/${queue}/dead/redrive`, which);
+    const { messages } = await api.deadLetters.redrive(queue, which);
     const well = messages.filter(({ status }) => status === 'redriven').length;
     const rest = messages.length - well;
     return `${count(well)} redriven${rest > 0 ? `, ${count(rest)} could not be: they are gone, or nothing is left of them` : ''}.`;
@@ -45,8 +42,8 @@ export async function deleteLetters(ids: string[]): Promise<boolean> {
 
 async function deleteAll(left: string[]): Promise<void> {
   for (let id = left.pop(); id !== undefined; id = left.pop()) {
-    await call('DELETE', path`/v1/messages/${id}`).catch((error: unknown) => {
-      if (!(error instanceof ApiError && error.code === 'unknown_message')) throw error; // gone is what was asked for
+    await api.messages.cancel(id).catch((error: unknown) => {
+      if (!(error instanceof SluiceError && error.code === 'unknown_message')) throw error; // gone is what was asked for
     });
   }
 }

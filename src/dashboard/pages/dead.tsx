@@ -1,6 +1,7 @@
 /** Dead letters: of which queues, and of one queue by letter or by cause. */
 import { useState } from 'hono/jsx/dom';
-import { get, path } from '../api.ts';
+import type { Cause, QueueReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { count, instant, relative } from '../format.ts';
 import { useLive } from '../live.ts';
 import { messagesPage } from '../messages.ts';
@@ -8,7 +9,6 @@ import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { allQueues } from '../queues.ts';
 import { linkTo } from '../route.ts';
-import type { Cause, Causes, QueueReport } from '../types.ts';
 import { deleteLetters, redriveLetters, redriveOldest } from './dead-actions.ts';
 import { MessageTable } from './message-table.tsx';
 import { confirmPurge } from './queue-actions.tsx';
@@ -87,37 +87,7 @@ function Letters({ queue }: { queue: string }) {
       of={live}
       show={({ messages, cursor }) => (
         <>
-          <div class="actions bar">
-            <span class="dim" aria-live="polite">
-              {selected.size > 0 ? `${count(selected.size)} selected` : 'Oldest first'}
-            </span>
-            <button
-              type="button"
-              class="primary"
-              disabled={selected.size === 0}
-              onClick={async () => done(await redriveLetters(queue, [...selected]))}
-            >
-              Redrive selected
-            </button>
-            <button
-              type="button"
-              class="danger"
-              disabled={selected.size === 0}
-              onClick={async () => done(await deleteLetters([...selected]))}
-            >
-              Delete selected
-            </button>
-            <button type="button" onClick={async () => done(await redriveOldest(queue))}>
-              Redrive the oldest 1,000
-            </button>
-            <button
-              type="button"
-              class="danger"
-              onClick={async () => done(await confirmPurge(queue, ['dead'], 'Every dead letter'))}
-            >
-              Delete all
-            </button>
-          </div>
+          <LetterActions queue={queue} selected={selected} onDone={done} />
           {messages.length === 0 ? (
             <Empty title="No dead letters here" />
           ) : (
@@ -136,12 +106,39 @@ function Letters({ queue }: { queue: string }) {
   );
 }
 
-function ByCause({ queue }: { queue: string }) {
-  const live = useLive(
-    `causes ${queue}`,
-    (signal) => get<Causes>(path`/v1/queues/${queue}/dead/causes`, signal),
-    10_000,
+interface LetterActionsProps {
+  queue: string;
+  selected: Set<string>;
+  /** Told whether it was done. */
+  onDone(well: boolean): void;
+}
+
+function LetterActions({ queue, selected, onDone }: LetterActionsProps) {
+  const after = (action: () => Promise<boolean>) => async () => onDone(await action());
+  const none = selected.size === 0;
+  return (
+    <div class="actions bar">
+      <span class="dim" aria-live="polite">
+        {none ? 'Oldest first' : `${count(selected.size)} selected`}
+      </span>
+      <button type="button" class="primary" disabled={none} onClick={after(() => redriveLetters(queue, [...selected]))}>
+        Redrive selected
+      </button>
+      <button type="button" class="danger" disabled={none} onClick={after(() => deleteLetters([...selected]))}>
+        Delete selected
+      </button>
+      <button type="button" onClick={after(() => redriveOldest(queue))}>
+        Redrive the oldest 1,000
+      </button>
+      <button type="button" class="danger" onClick={after(() => confirmPurge(queue, ['dead'], 'Every dead letter'))}>
+        Delete all
+      </button>
+    </div>
   );
+}
+
+function ByCause({ queue }: { queue: string }) {
+  const live = useLive(`causes ${queue}`, (signal) => api.deadLetters.causes(queue, { signal }), 10_000);
   return (
     <Loaded
       of={live}

@@ -1,13 +1,14 @@
 /** HTTP destinations: which of them fail, and whether they get messages meanwhile. */
-import { get } from '../api.ts';
+import type { DestinationReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { count, relative } from '../format.ts';
 import { useLive } from '../live.ts';
+import { NumberHeadings } from '../parts/headings.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-import type { Destination, DestinationPage } from '../types.ts';
 
-const MEANS: Record<Destination['state'], string> = {
+const MEANS: Record<DestinationReport['state'], string> = {
   closed: 'it has failed, and still gets its messages',
   open: 'nothing is sent to it',
   probing: 'one message at a time is tried',
@@ -15,10 +16,8 @@ const MEANS: Record<Destination['state'], string> = {
 
 export function Destinations() {
   const pages = usePages('destinations');
-  const query = pages.cursor ? `?${new URLSearchParams({ cursor: pages.cursor })}` : '';
-  const live = useLive(`destinations ${pages.cursor}`, (signal) =>
-    get<DestinationPage>(`/v1/destinations${query}`, signal),
-  );
+  const { cursor: from } = pages;
+  const live = useLive(`destinations ${from}`, (signal) => api.destinations({ cursor: from }, { signal }));
   return (
     <>
       <h1>Destinations</h1>
@@ -40,7 +39,7 @@ export function Destinations() {
   );
 }
 
-function DestinationTable({ destinations }: { destinations: Destination[] }) {
+function DestinationTable({ destinations }: { destinations: DestinationReport[] }) {
   return (
     <div class="card table">
       <table>
@@ -48,9 +47,7 @@ function DestinationTable({ destinations }: { destinations: Destination[] }) {
           <tr>
             <th scope="col">Destination of</th>
             <th scope="col">Breaker</th>
-            <th scope="col" class="number">
-              Failures in a row
-            </th>
+            <NumberHeadings of={['Failures in a row']} />
             <th scope="col">Until</th>
           </tr>
         </thead>

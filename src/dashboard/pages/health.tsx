@@ -1,6 +1,7 @@
 /** Health: whether storage can be trusted, and what the audit finds. */
 import { useState } from 'hono/jsx/dom';
-import { get } from '../api.ts';
+import { type Findings, readPages } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { isCronRunning } from '../cron.ts';
 import { count, relative } from '../format.ts';
 import { useLive } from '../live.ts';
@@ -9,10 +10,9 @@ import { act } from '../parts/notice.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { allQueues } from '../queues.ts';
 import { linkTo } from '../route.ts';
-import type { Findings, Health, QueueReport, Stats } from '../types.ts';
 
 export function HealthPage() {
-  const live = useLive('health', (signal) => get<Health>('/health', signal), 10_000);
+  const live = useLive('health', (signal) => api.health({ signal }), 10_000);
   return (
     <>
       <h1>Health</h1>
@@ -41,7 +41,7 @@ export function HealthPage() {
 
 /** Told by the statistics, where the deployment has them. */
 function Cron() {
-  const { data } = useLive('cron', (signal) => get<Stats>('/v1/stats?range=1h', signal), 10_000);
+  const { data } = useLive('cron', (signal) => api.stats({ range: '1h' }, { signal }), 10_000);
   if (!data) return null;
   const { now, lastSweepAt } = data;
   const runs = isCronRunning(data);
@@ -73,7 +73,7 @@ function Unknown() {
       </h2>
       <p>Nobody gets what they hold. Deploy them again, or purge them.</p>
       <ul>
-        {unknown.map(({ queue }: QueueReport) => (
+        {unknown.map(({ queue }) => (
           <li key={queue}>
             <a href={linkTo(['queues', queue])}>{queue}</a>
           </li>
@@ -90,12 +90,9 @@ async function auditAll(options: {
 }): Promise<Pick<Findings, 'findings'> & { incomplete: string[] }> {
   const findings: Findings['findings'] = [];
   const incomplete = new Set<string>();
-  let cursor: string | undefined = '';
-  while (cursor !== undefined) {
-    const page: Findings = await get(`/v1/audit?${new URLSearchParams({ ...options, cursor })}`);
+  for await (const page of readPages((cursor) => api.audit({ ...options, cursor }))) {
     findings.push(...page.findings);
     for (const what of page.incomplete ?? []) incomplete.add(what);
-    cursor = page.cursor;
   }
   return { findings, incomplete: [...incomplete] };
 }

@@ -1,11 +1,11 @@
 /** Messages as rows. What they carry is shown as text, and never as markup. */
 import type { Child } from 'hono/jsx';
+import type { MessageReport } from '../../client/admin.ts';
 import { preview } from '../format.ts';
+import { NumberHeadings } from '../parts/headings.tsx';
 import { linkTo } from '../route.ts';
-import type { MessageReport } from '../types.ts';
 
-interface MessageTableProps {
-  messages: MessageReport[];
+interface RowProps {
   /** The title of the instant that matters in this state. */
   when: string;
   at(message: MessageReport): Child;
@@ -14,8 +14,10 @@ interface MessageTableProps {
   onSelect?(ids: string[], selected: boolean): void;
 }
 
-export function MessageTable({ messages, when, at, selected, onSelect }: MessageTableProps) {
-  const all = selected !== undefined && messages.every(({ id }) => selected.has(id));
+export function MessageTable({ messages, ...props }: RowProps & { messages: MessageReport[] }) {
+  const { when, selected, onSelect } = props;
+  const ids = messages.map(({ id }) => id);
+  const all = selected !== undefined && ids.every((id) => selected.has(id));
   return (
     <div class="card table">
       <table>
@@ -23,66 +25,58 @@ export function MessageTable({ messages, when, at, selected, onSelect }: Message
           <tr>
             {selected ? (
               <th scope="col" class="pick">
-                <input
-                  type="checkbox"
-                  aria-label="Select all on this page"
-                  checked={all}
-                  onChange={() =>
-                    onSelect?.(
-                      messages.map(({ id }) => id),
-                      !all,
-                    )
-                  }
-                />
+                <Pick label="Select all on this page" picked={all} onPick={() => onSelect?.(ids, !all)} />
               </th>
             ) : null}
             <th scope="col">Message</th>
-            <th scope="col" class="number">
-              Priority
-            </th>
-            <th scope="col" class="number">
-              Attempt
-            </th>
+            <NumberHeadings of={['Priority', 'Attempt']} />
             <th scope="col">{when}</th>
             <th scope="col">Body</th>
           </tr>
         </thead>
         <tbody>
           {messages.map((message) => (
-            <tr key={message.id}>
-              {selected ? (
-                <td class="pick">
-                  <input
-                    type="checkbox"
-                    aria-label={`Select ${message.id}`}
-                    checked={selected.has(message.id)}
-                    onChange={() => onSelect?.([message.id], !selected.has(message.id))}
-                  />
-                </td>
-              ) : null}
-              <th scope="row">
-                <a class="id" href={linkTo(['messages', message.id])}>
-                  {message.id}
-                </a>
-                {message.group === undefined ? null : <small>group {message.group}</small>}
-              </th>
-              <td data-label="Priority" class="number">
-                {message.priority ?? '–'}
-              </td>
-              <td data-label="Attempt" class="number">
-                {message.attempt ?? '–'}
-                {message.maxAttempts === undefined ? '' : ` of ${message.maxAttempts}`}
-              </td>
-              <td data-label={when}>{at(message)}</td>
-              <td data-label="Body" class="body">
-                <code>{message.unreadable ? 'cannot be read' : preview(message.body)}</code>
-                {message.failures.length > 0 ? <small class="error">{lastOf(message)}</small> : null}
-              </td>
-            </tr>
+            <MessageRow key={message.id} message={message} {...props} />
           ))}
         </tbody>
       </table>
     </div>
+  );
+}
+
+function Pick({ label, picked, onPick }: { label: string; picked: boolean; onPick(): void }) {
+  return <input type="checkbox" aria-label={label} checked={picked} onChange={onPick} />;
+}
+
+function MessageRow({ message, when, at, selected, onSelect }: RowProps & { message: MessageReport }) {
+  const { id, group, priority, attempt, maxAttempts, unreadable, body, failures } = message;
+  const picked = selected?.has(id) ?? false;
+  return (
+    <tr>
+      {selected ? (
+        <td class="pick">
+          <Pick label={`Select ${id}`} picked={picked} onPick={() => onSelect?.([id], !picked)} />
+        </td>
+      ) : null}
+      <th scope="row">
+        <a class="id" href={linkTo(['messages', id])}>
+          {id}
+        </a>
+        {group === undefined ? null : <small>group {group}</small>}
+      </th>
+      <td data-label="Priority" class="number">
+        {priority ?? '–'}
+      </td>
+      <td data-label="Attempt" class="number">
+        {attempt ?? '–'}
+        {maxAttempts === undefined ? '' : ` of ${maxAttempts}`}
+      </td>
+      <td data-label={when}>{at(message)}</td>
+      <td data-label="Body" class="body">
+        <code>{unreadable ? 'cannot be read' : preview(body)}</code>
+        {failures.length > 0 ? <small class="error">{lastOf(message)}</small> : null}
+      </td>
+    </tr>
   );
 }
 

@@ -1,7 +1,8 @@
 /** One message: what it carries, where it is, and what became of each attempt. */
 import { useState } from 'hono/jsx/dom';
+import { type MessageReport, SluiceError } from '../../client/admin.ts';
 import { optionRows } from '../../message/options.doc.ts';
-import { ApiError, call, get, path } from '../api.ts';
+import { api } from '../api.ts';
 import { duration, instant, pretty, relative } from '../format.ts';
 import { useLive } from '../live.ts';
 import { confirmed } from '../parts/confirm.tsx';
@@ -9,15 +10,14 @@ import { StateBadge } from '../parts/depth.tsx';
 import { act } from '../parts/notice.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-import type { MessageReport, MessagePage as Page } from '../types.ts';
 import { RawBody } from './raw-body.tsx';
 
 export function MessagePage({ id }: { id: string }) {
   const live = useLive(`message ${id}`, async (signal) => {
     try {
-      return await get<MessageReport>(path`/v1/messages/${id}`, signal);
+      return await api.messages.get(id, { signal });
     } catch (error) {
-      if (error instanceof ApiError && error.code === 'unknown_message') return null;
+      if (error instanceof SluiceError && error.code === 'unknown_message') return null;
       throw error;
     }
   });
@@ -71,14 +71,14 @@ function Actions({ message: { id, queue, state }, onChanged }: { message: Messag
     const verb = state === 'dead' ? 'Delete' : 'Cancel';
     if (!(await confirmed(`${verb} this message?`, 'It is never given out again.', verb))) return;
     await act(async () => {
-      const { was } = await call<{ was: string }>('DELETE', path`/v1/messages/${id}`);
+      const { was } = await api.messages.cancel(id);
       return was === 'leased' ? 'Cancelled. Whoever holds it may still finish.' : `Gone. It was ${was}.`;
     });
     onChanged();
   };
   const redrive = async () => {
     await act(async () => {
-      await call('POST', path`/v1/queues/${queue ?? ''}/dead/redrive`, { ids: [id] });
+      await api.deadLetters.redrive(queue ?? '', { ids: [id] });
       return 'It is ready again, from its first attempt.';
     });
     onChanged();
@@ -140,8 +140,7 @@ function useLeaseEnd({ id, queue, state }: MessageReport): number | undefined {
     `lease of ${state} ${id}`,
     async (signal) => {
       if (state !== 'leased' || queue === undefined) return undefined;
-      const query = new URLSearchParams({ state, limit: '100' });
-      const { messages } = await get<Page>(path`/v1/queues/${queue}/messages?` + query, signal);
+      const { messages } = await api.queues.messages(queue, { state, limit: 100 }, { signal });
       return messages.find((message) => message.id === id)?.at;
     },
     LEASE_MS,

@@ -1,6 +1,7 @@
 /** The overview: how much goes through, how long it takes, what fails, and how much waits. */
 import { useMemo, useRef, useState } from 'hono/jsx/dom';
-import { get } from '../api.ts';
+import { countReady, type QueueReport, STATES, type State, type StatsReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { count, duration } from '../format.ts';
 import { type Live, useLive } from '../live.ts';
 import { COUNTS } from '../measures.ts';
@@ -8,16 +9,15 @@ import { DepthBar } from '../parts/depth.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { type Range, RangeChoice } from '../parts/range.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
-import { ratesOf, StatsPlot, timesOf } from '../parts/stats-plot.tsx';
-import { allQueues, depthOf, everyMsFor, leastOf, oldestOf, readyOf, totalDepth } from '../queues.ts';
+import { type Percentiles, ratesOf, StatsPlot, timesOf } from '../parts/stats-plot.tsx';
+import { allQueues, depthOf, everyMsFor, leastOf, oldestOf, totalDepth } from '../queues.ts';
 import { linkTo } from '../route.ts';
 import { finishedOf } from '../steps.ts';
-import { type Percentiles, type QueueReport, STATES, type State, type Stats } from '../types.ts';
 import { Attention } from './attention.tsx';
 
 export function Overview({ range }: { range: Range }) {
   const [everyMs, setEveryMs] = useState(everyMsFor(0));
-  const stats = useLive(`stats ${range}`, (signal) => get<Stats>(`/v1/stats?range=${range}`, signal));
+  const stats = useLive(`stats ${range}`, (signal) => api.stats({ range }, { signal }));
   const queues = useLive(
     'queues',
     async (signal) => {
@@ -77,7 +77,7 @@ function Depth({ queues }: { queues: QueueReport[] }) {
   );
 }
 
-function Totals({ stats }: { stats: Stats }) {
+function Totals({ stats }: { stats: StatsReport }) {
   const { total, stepMs } = stats;
   const settled = total.acked + total.retried + total.dead;
   const last = finishedOf(stats).at(-1)?.acked;
@@ -100,7 +100,7 @@ function Totals({ stats }: { stats: Stats }) {
   );
 }
 
-function Plots({ stats }: { stats: Stats }) {
+function Plots({ stats }: { stats: StatsReport }) {
   return (
     <>
       <StatsPlot title="Deliveries a minute" stats={stats} of={ratesOf('acked', 'retried', 'dead')} />
@@ -149,7 +149,7 @@ function DepthPlot({ queues: { data } }: { queues: Live<QueueReport[]> }) {
 const SHOWN = 8;
 
 function Busiest({ queues }: { queues: QueueReport[] }) {
-  const total = (queue: QueueReport) => readyOf(queue) + queue.leased + queue.delayed + queue.dead;
+  const total = (queue: QueueReport) => countReady(queue) + queue.leased + queue.delayed + queue.dead;
   const busiest = queues.filter((queue) => total(queue) > 0).toSorted((a, b) => total(b) - total(a));
   const most = Math.max(1, ...busiest.map(total));
   return (

@@ -1,8 +1,8 @@
 /** Limits of one queue, set over those of its definition. */
 import { useState } from 'hono/jsx/dom';
-import { call, path } from '../api.ts';
+import type { QueueReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { act } from '../parts/notice.tsx';
-import type { QueueReport } from '../types.ts';
 
 interface Changed {
   report: QueueReport;
@@ -32,7 +32,7 @@ function LimitsForm({ report: { queue, overrides }, onChanged, onClosed }: Chang
       rate: limit === '' ? null : { limit: Number(limit), per: Math.round(Number(seconds) * 1_000) },
     };
     const done = await act(async () => {
-      await call('PATCH', path`/v1/queues/${queue}`, set);
+      await api.queues.override(queue, set);
       return `The limits of ${queue} are set, also for what waits.`;
     });
     if (!done) return;

@@ -1,18 +1,17 @@
 /** How one queue goes: what it gets done, what fails, and how long its messages wait and run. */
-import { get } from '../api.ts';
+import type { QueueReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { useLive } from '../live.ts';
 import type { Range } from '../parts/range.tsx';
 import { Loaded } from '../parts/states.tsx';
 import { ratesOf, StatsPlot, timesOf } from '../parts/stats-plot.tsx';
-import type { QueueReport, Stats } from '../types.ts';
 
 /** Steps are minutes: they need not be asked for as often as depths. */
 const EVERY_MS = 10_000;
 const HEIGHT = 120;
 
 export function QueuePlots({ report: { queue, kind }, range }: { report: QueueReport; range: Range }) {
-  const query = new URLSearchParams({ queue, range });
-  const live = useLive(`stats ${query}`, (signal) => get<Stats>(`/v1/stats?${query}`, signal), EVERY_MS);
+  const live = useLive(`stats ${queue} ${range}`, (signal) => api.stats({ queue, range }, { signal }), EVERY_MS);
   const never = kind === 'pull' ? 'Consumers elsewhere report outcomes only.' : undefined;
   return (
     <Loaded

@@ -1,5 +1,6 @@
 /** One queue: how it goes, its figures per priority, what it allows, and its messages in each state. */
-import { get, path } from '../api.ts';
+import { type QueueReport, STATES, type State } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { count, duration, instant, relative } from '../format.ts';
 import { useLive } from '../live.ts';
 import { messagesPage } from '../messages.ts';
@@ -9,7 +10,6 @@ import { type Range, RangeChoice, rangeOf } from '../parts/range.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { depthOf, leastOf, oldestOf } from '../queues.ts';
 import { linkTo } from '../route.ts';
-import { type QueueReport, STATES, type State } from '../types.ts';
 import { MessageTable } from './message-table.tsx';
 import { QueueActions } from './queue-actions.tsx';
 import { LimitsEditor } from './queue-limits.tsx';
@@ -18,7 +18,7 @@ import { QueuePlots } from './queue-plots.tsx';
 export function QueuePage({ queue, query }: { queue: string; query: Record<string, string> }) {
   const state: State = STATES.find((one) => one === query.state) ?? 'ready';
   const range = rangeOf(query.range);
-  const live = useLive(`queue ${queue}`, (signal) => get<QueueReport>(path`/v1/queues/${queue}`, signal));
+  const live = useLive(`queue ${queue}`, (signal) => api.queues.get(queue, { signal }));
   return (
     <>
       <p class="crumbs">

@@ -1,14 +1,16 @@
 /** The queues, page by page: what is in them, how old it is, and what they allow. */
 import { useState } from 'hono/jsx/dom';
+import { countReady, type QueueReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { count, duration } from '../format.ts';
 import { useLive } from '../live.ts';
 import { COUNTS } from '../measures.ts';
 import { DepthBar } from '../parts/depth.tsx';
+import { NumberHeadings } from '../parts/headings.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
-import { depthOf, leastOf, oldestOf, queuesPage, readyOf } from '../queues.ts';
+import { depthOf, leastOf, oldestOf } from '../queues.ts';
 import { linkTo } from '../route.ts';
-import type { QueueReport } from '../types.ts';
 import { QueueActions } from './queue-actions.tsx';
 
 const ROWS = 50;
@@ -18,7 +20,7 @@ export function Queues() {
   const pages = usePages(search);
   const { cursor } = pages;
   const live = useLive(`queues ${search} ${cursor}`, (signal) =>
-    queuesPage({ limit: ROWS, cursor, search, recent: 'true' }, signal),
+    api.queues.list({ limit: ROWS, cursor, search, recent: 'true' }, { signal }),
   );
   return (
     <>
@@ -66,21 +68,7 @@ function QueueTable({ queues, onChanged }: { queues: QueueReport[]; onChanged():
         <thead>
           <tr>
             <th scope="col">Queue</th>
-            <th scope="col" class="number">
-              Ready
-            </th>
-            <th scope="col" class="number">
-              Delayed
-            </th>
-            <th scope="col" class="number">
-              Leased
-            </th>
-            <th scope="col" class="number">
-              Dead
-            </th>
-            <th scope="col" class="number">
-              Oldest
-            </th>
+            <NumberHeadings of={['Ready', 'Delayed', 'Leased', 'Dead', 'Oldest']} />
             <th scope="col" class="number" title={RECENT}>
               Acked/min
               <small>failed</small>
@@ -122,7 +110,7 @@ function QueueRow({ queue, onChanged }: { queue: QueueReport; onChanged(): void 
       </th>
       <td data-label="Ready" class="number">
         {least}
-        {count(readyOf(queue))}
+        {count(countReady(queue))}
       </td>
       <td data-label="Delayed" class="number">
         {least}

@@ -1,7 +1,7 @@
 /** The exact bytes of a body, as they came in and are passed on: shown where they are text, and to be saved. */
+import type { MessageReport } from '../../client/admin.ts';
 import { rawBytes } from '../../message/raw.ts';
 import { count } from '../format.ts';
-import type { MessageReport } from '../types.ts';
 
 type Raw = NonNullable<MessageReport['raw']>;
 

@@ -1,17 +1,15 @@
 /** Rings: circular lists that clients rotate. */
-import { get, path } from '../api.ts';
+import { api } from '../api.ts';
 import { count } from '../format.ts';
 import { useLive } from '../live.ts';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-import type { RingItems, RingList } from '../types.ts';
-
-const after = (cursor: string) => (cursor ? `?${new URLSearchParams({ cursor })}` : '');
 
 export function Rings() {
   const pages = usePages('rings');
-  const live = useLive(`rings ${pages.cursor}`, (signal) => get<RingList>(`/v1/rings${after(pages.cursor)}`, signal));
+  const { cursor: from } = pages;
+  const live = useLive(`rings ${from}`, (signal) => api.rings.list({ cursor: from }, { signal }));
   return (
     <>
       <h1>Rings</h1>
@@ -43,9 +41,8 @@ export function Rings() {
 
 export function RingPage({ ring }: { ring: string }) {
   const pages = usePages(ring);
-  const live = useLive(`ring ${ring} ${pages.cursor}`, (signal) =>
-    get<RingItems>(path`/v1/rings/${ring}` + after(pages.cursor), signal),
-  );
+  const { cursor: from } = pages;
+  const live = useLive(`ring ${ring} ${from}`, (signal) => api.rings.get(ring, { cursor: from }, { signal }));
   return (
     <>
       <p class="crumbs">

@@ -1,17 +1,17 @@
 /** Schedules: what comes again, when next, and the switches. */
-import { call, get, path } from '../api.ts';
+import type { ScheduleReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { duration, instant, relative } from '../format.ts';
 import { useLive } from '../live.ts';
 import { act } from '../parts/notice.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-import type { Schedule, SchedulePage } from '../types.ts';
 
 export function Schedules() {
   const pages = usePages('schedules');
-  const query = pages.cursor ? `?${new URLSearchParams({ cursor: pages.cursor })}` : '';
-  const live = useLive(`schedules ${pages.cursor}`, (signal) => get<SchedulePage>(`/v1/schedules${query}`, signal));
+  const { cursor: from } = pages;
+  const live = useLive(`schedules ${from}`, (signal) => api.schedules.list({ cursor: from }, { signal }));
   return (
     <>
       <h1>Schedules</h1>
@@ -32,11 +32,11 @@ export function Schedules() {
   );
 }
 
-function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged(): void }) {
+function ScheduleCard({ schedule, onChanged }: { schedule: ScheduleReport; onChanged(): void }) {
   const { id, state, queue, lastAt, lastError, tz } = schedule;
   const send = (verb: 'run' | 'pause' | 'resume', done: string) => async () => {
     await act(async () => {
-      await call('POST', path`/v1/schedules/${id}/` + verb);
+      await api.schedules[verb](id);
       return `${id} ${done}.`;
     });
     onChanged();
@@ -77,7 +77,7 @@ function ScheduleCard({ schedule, onChanged }: { schedule: Schedule; onChanged()
 }
 
 /** In the schedule's own zone; a period has none, and is shown in the reader's. */
-function Next({ schedule: { state, next, tz } }: { schedule: Schedule }) {
+function Next({ schedule: { state, next, tz } }: { schedule: ScheduleReport }) {
   if (state === 'paused') return <p class="dim">It comes again when it is resumed.</p>;
   if (next.length === 0) return <p class="dim">It does not come again.</p>;
   return (
@@ -92,7 +92,7 @@ function Next({ schedule: { state, next, tz } }: { schedule: Schedule }) {
   );
 }
 
-function ruleOf({ cron, everyMs, tz }: Schedule): string {
+function ruleOf({ cron, everyMs, tz }: ScheduleReport): string {
   if (cron) return tz ? `${cron} (${tz})` : cron;
   return everyMs === undefined ? 'no rule' : `every ${duration(everyMs)}`;
 }

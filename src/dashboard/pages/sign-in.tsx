@@ -1,7 +1,7 @@
 /** Signing in: the token goes to the deployment once, and stays in no script's reach. */
 import { useState } from 'hono/jsx/dom';
-import { ApiError, call } from '../api.ts';
-import type { Session } from '../types.ts';
+import { type Session, SluiceError } from '../../client/admin.ts';
+import { api, explain } from '../api.ts';
 
 export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
   const [token, setToken] = useState('');
@@ -12,9 +12,9 @@ export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
     setBusy(true);
     setFault('');
     try {
-      onSignedIn(await call<Session>('POST', '/session', { token: token.trim() }));
+      onSignedIn(await api.session.begin(token.trim()));
     } catch (error) {
-      setFault(error instanceof ApiError ? faultOf(error) : 'Something went wrong here');
+      setFault(faultOf(error));
       setBusy(false);
     }
   };
@@ -49,9 +49,10 @@ export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
   );
 }
 
-function faultOf({ code, message }: ApiError): string {
+function faultOf(error: unknown): string {
+  const code = error instanceof SluiceError ? error.code : undefined;
   if (code === 'unauthorized') return 'This deployment does not know that token.';
   if (code === 'forbidden') return 'That token may not administer: it lacks the scope “admin”.';
   if (code === 'invalid_message') return 'That is no token.';
-  return message;
+  return explain(error);
 }

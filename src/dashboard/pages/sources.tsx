@@ -1,12 +1,13 @@
 /** Webhook sources: which of them are closed, what came in, and what was turned away for which reason. */
-import { get } from '../api.ts';
+import type { SourceReport } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { count, sum } from '../format.ts';
 import { useLive } from '../live.ts';
+import { NumberHeadings } from '../parts/headings.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
-import type { Source } from '../types.ts';
 
 export function Sources() {
-  const live = useLive('sources', (signal) => get<{ sources: Source[] }>('/v1/sources', signal));
+  const live = useLive('sources', (signal) => api.sources({ signal }));
   return (
     <>
       <h1>Webhook sources</h1>
@@ -21,25 +22,14 @@ export function Sources() {
   );
 }
 
-function SourceTable({ sources }: { sources: Source[] }) {
+function SourceTable({ sources }: { sources: SourceReport[] }) {
   return (
     <div class="card table">
       <table>
         <thead>
           <tr>
             <th scope="col">Source</th>
-            <th scope="col" class="number">
-              Accepted
-            </th>
-            <th scope="col" class="number">
-              Duplicate
-            </th>
-            <th scope="col" class="number">
-              Ignored
-            </th>
-            <th scope="col" class="number">
-              Rejected
-            </th>
+            <NumberHeadings of={['Accepted', 'Duplicate', 'Ignored', 'Rejected']} />
             <th scope="col">Reasons</th>
           </tr>
         </thead>

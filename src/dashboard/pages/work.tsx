@@ -1,23 +1,21 @@
 /** Leases: who holds messages now, until when, and whether drains run. */
-import { call, get } from '../api.ts';
+import type { LeasePage } from '../../client/admin.ts';
+import { api } from '../api.ts';
 import { count, relative, sum } from '../format.ts';
 import { useLive } from '../live.ts';
+import { NumberHeadings } from '../parts/headings.tsx';
 import { act } from '../parts/notice.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { linkTo } from '../route.ts';
-import type { LeasePage } from '../types.ts';
 
 export function Work() {
   const pages = usePages('leases');
-  const query = new URLSearchParams({ limit: '50', cursor: pages.cursor });
-  const live = useLive(`leases ${pages.cursor}`, (signal) => get<LeasePage>(`/v1/leases?${query}`, signal));
+  const { cursor: from } = pages;
+  const live = useLive(`leases ${from}`, (signal) => api.leases({ limit: 50, cursor: from }, { signal }));
   const sweep = async () => {
     await act(async () => {
-      const swept = await call<{ fired: number; requeued: number; dead: number; repaired: number }>(
-        'POST',
-        '/v1/sweep',
-      );
+      const swept = await api.sweep();
       return `Swept: ${count(swept.fired)} timers fired, ${count(swept.requeued)} messages given back, ${count(swept.dead)} died, ${count(swept.repaired)} repairs.`;
     });
     live.reload();
@@ -81,9 +79,7 @@ function Leases({ page: { now, leases } }: { page: LeasePage }) {
           <tr>
             <th scope="col">Lease</th>
             <th scope="col">Held by</th>
-            <th scope="col" class="number">
-              Messages
-            </th>
+            <NumberHeadings of={['Messages']} />
             <th scope="col">Of queue</th>
             <th scope="col">Expires</th>
           </tr>

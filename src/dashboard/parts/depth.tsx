@@ -1,6 +1,6 @@
 /** How much of a queue is in which state: a channel whose parts are as wide as they are full. */
+import { STATES, type State } from '../../client/admin.ts';
 import { count, sum } from '../format.ts';
-import { STATES, type State } from '../types.ts';
 
 export function DepthBar({ depth, of }: { depth: Record<State, number>; of?: number }) {
   const total = sum(Object.values(depth));

@@ -1,6 +1,6 @@
 /** What became of an action, told at the edge of the page and to screen readers. */
 import { useState } from 'hono/jsx/dom';
-import { ApiError } from '../api.ts';
+import { explain } from '../api.ts';
 import { useEffect } from '../effect.ts';
 
 interface Notice {
@@ -18,7 +18,7 @@ export async function act(work: () => Promise<string>): Promise<boolean> {
     show({ text: await work(), failed: false });
     return true;
   } catch (error) {
-    show({ text: error instanceof ApiError ? error.message : 'Something went wrong here', failed: true });
+    show({ text: explain(error), failed: true });
     return false;
   }
 }

@@ -2,7 +2,8 @@
 import { useState } from 'hono/jsx/dom';
 
 export interface Pages {
-  cursor: string;
+  /** Undefined at the first page. */
+  cursor: string | undefined;
   number: number;
   next(cursor: string): void;
   back(): void;
@@ -10,10 +11,10 @@ export interface Pages {
 
 /** @param key what is paged: with another one it begins again */
 export function usePages(key: string): Pages {
-  const [state, setState] = useState<{ key: string; cursors: string[] }>({ key, cursors: [''] });
-  const cursors = state.key === key ? state.cursors : [''];
+  const [state, setState] = useState<{ key: string; cursors: (string | undefined)[] }>({ key, cursors: [undefined] });
+  const cursors = state.key === key ? state.cursors : [undefined];
   return {
-    cursor: cursors.at(-1) ?? '',
+    cursor: cursors.at(-1),
     number: cursors.length,
     next: (cursor) => setState({ key, cursors: [...cursors, cursor] }),
     back: () => setState({ key, cursors: cursors.length > 1 ? cursors.slice(0, -1) : cursors }),

@@ -1,5 +1,7 @@
 /** What a page shows while it has nothing to show: it loads, it failed, there is nothing, or the deployment has no such part. */
 import type { Child } from 'hono/jsx';
+import { SluiceError } from '../../client/admin.ts';
+import { explain } from '../api.ts';
 import type { Live } from '../live.ts';
 
 export function Loading() {
@@ -29,13 +31,13 @@ interface LoadedProps<T> {
 
 /** What was loaded, or why it is not there. A later failure stands above what was loaded before it. */
 export function Loaded<T>({ of: { data, error, reload }, part, show }: LoadedProps<T>) {
-  if (error?.code === 'not_found' && part) {
+  if (error instanceof SluiceError && error.code === 'not_found' && part) {
     return <Empty title="Not in this deployment">{`This deployment has no ${part}.`}</Empty>;
   }
   const failed = error ? (
     <div class="state failed" role="alert">
       <strong>{data === undefined ? 'This could not be loaded' : 'This may be out of date'}</strong>
-      <p>{error.message}</p>
+      <p>{explain(error)}</p>
       <button type="button" onClick={reload}>
         Try again
       </button>

@@ -1,13 +1,13 @@
 /** A plot of what became of messages, step by step: how many, or how long they took. */
+import type { StatsCounters, StatsReport } from '../../client/admin.ts';
 import { duration } from '../format.ts';
 import { COUNTS, DURATIONS, type Measure } from '../measures.ts';
 import { finishedOf } from '../steps.ts';
-import type { Counters, Percentiles, Stats } from '../types.ts';
 import { Plot } from './plot.tsx';
 
 interface Drawn {
   measure: Measure;
-  lines: { label: string; tone: string; pick(counters: Counters, stepMs: number): number | null }[];
+  lines: { label: string; tone: string; pick(counters: StatsCounters, stepMs: number): number | null }[];
 }
 
 type Outcome = 'acked' | 'retried' | 'dead' | 'leaseExpired';
@@ -23,6 +23,8 @@ export const ratesOf = (...outcomes: Outcome[]): Drawn => ({
   })),
 });
 
+/** ms; null where nothing was measured. */
+export type Percentiles = StatsCounters['waitMs'];
 type Rank = keyof Percentiles;
 const RANK_TONES: Record<Rank, string> = { p50: 'calm', p95: 'warm', p99: 'hot' };
 
@@ -33,7 +35,7 @@ export const timesOf = (what: 'waitMs' | 'runMs', ...ranks: Rank[]): Drawn => ({
 
 interface StatsPlotProps {
   title: string;
-  stats: Stats;
+  stats: StatsReport;
   of: Drawn;
   /** Why there can be no data. */
   never?: string | undefined;

@@ -1,0 +1,40 @@
+/** Pages: calls that answer a part and a cursor, made again until there is no more. */
+import type { Purged } from './wire-types.ts';
+
+interface Page {
+  cursor?: string | undefined;
+}
+
+/** One after the other, while there is a cursor. @param ask the call; its first cursor is undefined */
+export async function* readPages<Part extends Page>(
+  ask: (cursor: string | undefined) => Promise<Part>,
+): AsyncGenerator<Part, void> {
+  let cursor: string | undefined;
+  do {
+    const page = await ask(cursor);
+    yield page;
+    cursor = page.cursor || undefined;
+  } while (cursor !== undefined);
+}
+
+/**
+ * Purges until nothing is left: the server works in bounded steps.
+ * @param step one call, with where the last ended
+ * @param onStep told how many have gone so far
+ * @returns how many went
+ */
+export async function purgeAll(
+  step: (from: { cursor?: string }) => Promise<Purged>,
+  onStep: (purged: number) => void = () => {},
+): Promise<number> {
+  let total = 0;
+  let from: { cursor?: string } = {};
+  for (let more = true; more; ) {
+    const answer = await step(from);
+    total += answer.purged;
+    more = answer.more;
+    from = answer.cursor === undefined ? {} : { cursor: answer.cursor };
+    onStep(total);
+  }
+  return total;
+}

@@ -14,7 +14,7 @@ import type { App } from './http/app.ts';
 import { PUSH_POOL } from './message/lane.ts';
 import { type AnyQueue, defineQueue } from './queue/queue.ts';
 import { enqueue } from './redis/lua/generated.ts';
-import { type Runner, scriptRunner } from './redis/runner.ts';
+import { openShard, type Shard } from './redis/shard.ts';
 import { FLOATING } from './runtime/wait-until.ts';
 import { openStore } from './store/store.ts';
 import { ANYBODYS } from './store/sweep.ts';
@@ -41,10 +41,11 @@ const repliesOf = (): Record<string, unknown[][]> => ({
 const NOTHING = ['0', '', '0', 'acked', '', [], '0', [], [], [], '0', '', ''];
 
 /** It makes the digests of scripts, as any other does. */
-function runnerOfNone(): Runner {
+function shardOfNone(): Shard {
   const replies = repliesOf();
-  const runner = (reply: unknown) => scriptRunner({ send: async () => reply });
-  return { run: (script, ...call) => runner(replies[script.name]?.shift() ?? NOTHING).run(script, ...call) };
+  const shard = (reply: unknown) => openShard({ send: async () => reply, prefix: queue.name });
+  const run: Shard['run'] = (script, ...call) => shard(replies[script.name]?.shift() ?? NOTHING).run(script, ...call);
+  return { ...shard(NOTHING), run };
 }
 
 /** Settings of no deployment, and a caller who is not let in: whether he may ask again is never answered. */
@@ -60,14 +61,14 @@ const HEADERS = new Headers({ authorization: 'Bearer -' });
 function request(app: App, method: string, path: string): void {
   const [served] = app.router.match(method, path);
   const made = { method, url: `http://localhost${path}`, headers: HEADERS }; // a real one cannot be made yet
-  if (served.length > 1) unheard(() => app.fetch(made as Request, NOWHERE, FLOATING as ExecutionContext));
+  if (served.length > 1) unheard(() => app.fetch(made as Request, NOWHERE, FLOATING as Parameters<App['fetch']>[2]));
 }
 
 const unheard = (act: () => unknown) => void (async () => act())().catch(() => {});
 
 export function rehearse(deployed: Iterable<AnyQueue>, { open, app }: Worker): void {
-  const runner = runnerOfNone();
-  const store = openStore({ runner, prefix: queue.name, queues: [queue] });
+  const shard = shardOfNone();
+  const store = openStore(shard, { queues: [queue] });
   const life = { ...lifeOf(1_000, []), requests: 9, requestsPerDelivery: 1, messages: 9 };
   const means = {
     env: {},
@@ -84,7 +85,7 @@ export function rehearse(deployed: Iterable<AnyQueue>, { open, app }: Worker): v
   });
   unheard(() => store.sweep(PUSH_POOL, { cursor: ANYBODYS, note: true }));
   unheard(() => enqueueInputs(store, queues, [{ queue, body: {}, options: {}, at: '' }]));
-  unheard(() => runner.run<string[], string[]>(enqueue, [], []));
+  unheard(() => shard.run<string[], string[]>(enqueue, [], []));
   unheard(() => drain({ store, pool: PUSH_POOL, queues, ...means, lease: queue.name }));
   for (const { schema } of deployed) unheard(() => schema?.['~standard'].validate({}));
   unheard(collectNow);

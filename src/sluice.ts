@@ -3,19 +3,21 @@
 import { queuesNamed, type Receipt } from './broker/producer.ts';
 import type { MessageInput } from './broker/validate.ts';
 import { type Alarms, Drainer } from './drain/drainer.ts';
-import { type Caller, type Engine, openEngine } from './engine.ts';
+import { featuresOf } from './engine/features.ts';
+import { type Engine, openEngine } from './engine.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
-import { createApp } from './http/app.ts';
+import { type App, createApp } from './http/app.ts';
 import { isObject } from './http/body.ts';
 import type { EdgeFunction } from './http/route.ts';
 import type { MessageOptions } from './message/options.ts';
 import type { AnyQueue, Queue } from './queue/queue.ts';
+import type { Ring } from './queue/ring.ts';
 import { rehearse } from './rehearsal.ts';
-import { type Ring, ringOf } from './rings/ring.ts';
+import type { Caller } from './runtime/caller.ts';
 import { invocationOf } from './runtime/invocation.ts';
 import { checkRuntime, isWorkers } from './runtime/runtime.ts';
-import { FLOATING, type Waits } from './runtime/wait-until.ts';
-import type { Schedule } from './schedules/definition.ts';
+import { type FetchContext, FLOATING } from './runtime/wait-until.ts';
+import type { Schedule } from './schedules/schedule.ts';
 import type { Published, PublishOptions } from './topics/topics.ts';
 import type { AnySource } from './webhooks/source.ts';
 
@@ -25,7 +27,7 @@ export interface SluiceOptions {
   sources?: AnySource[];
   /** Messages that come again and again. */
   schedules?: Schedule[];
-  /** What the Worker answers over HTTP. None: only cron and code in the Worker reach the queues. */
+  /** What the Worker answers over HTTP. Topics and rings are there for code too only where theirs are given. None: only cron and code in the Worker reach the queues. */
   functions?: EdgeFunction[];
 }
 
@@ -73,26 +75,30 @@ export interface Producer {
   enqueueMany(messages: BatchMessage[]): Promise<Receipt[]>;
   /**
    * A message for each subscription of the topic that matches the type, all or none; none where none matches.
-   * @throws InvalidMessage, StorageError, UnknownTopic where nobody is subscribed at all
+   * @throws InvalidMessage, StorageError, UnknownTopic where nobody is subscribed at all; Error where createSluice was not given the
+   *   function `topics`
    */
   publish(topic: string, type: string, body: unknown, options?: PublishOptions): Promise<Published[]>;
 }
 
 export interface Sluice<Env extends object> {
   /** Where no context is given, as outside Workers, what it begins behind its answer goes on by itself. */
-  fetch(request: Request, env: Env, context?: Waits): Promise<Response>;
+  fetch(request: Request, env: Env, context?: FetchContext): Promise<Response>;
   /** A tick of cron: `sluice.scheduled(undefined, env)` where no platform calls it. */
-  scheduled(controller: unknown, env: Env, context?: Waits): Promise<void>;
+  scheduled(controller: unknown, env: Env, context?: FetchContext): Promise<void>;
   /**
    * For code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a handler,
    * it wakes no drain: one at work takes the message, or one that the next request wakes, or cron's.
    */
-  producer(env: Env, context?: Waits): Producer;
+  producer(env: Env, context?: FetchContext): Producer;
   /** The same by names, for callers that do not share this code: what they send is judged as by the HTTP API. */
-  named(env: Env, context?: Waits): NamedProducer;
+  named(env: Env, context?: FetchContext): NamedProducer;
   /** What a Durable Object does that is bound as DRAINER: `drainerOf` makes a class of it. */
   drainer(env: Env, state: DrainerState): Drainer;
-  /** A circular list of this deployment: `sluice.ring(env, 'sites').rotate(10)`. @throws RangeError where no ring can have this name */
+  /**
+   * A circular list of this deployment: `sluice.ring(env, 'sites').rotate(10)`, where createSluice was given the function `rings`.
+   * @throws Error where it was not; RangeError where no ring can have this name
+   */
   ring(env: Env, name: string): Ring;
 }
 
@@ -117,24 +123,25 @@ export function createSluice<Env extends object>({
       throw new RangeError(`the queue of source ${name} is not here`);
   }
   checkSchedules(schedules, byName);
-  const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules });
+  const features = featuresOf(functions);
+  const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules, features });
   const engines = remembered(open);
   const app = createApp(functions, (env, context) => engines.of(env).under(callerOf(context)));
   if (isWorkers()) rehearse(queues, { open: engines.of, app }); // elsewhere a process is loaded once, and nobody counts
   return {
     async fetch(request, env, context = FLOATING) {
-      const response = await app.fetch(request, env, context as ExecutionContext); // only its waitUntil is used
+      const response = await app.fetch(request, env, context as Parameters<App['fetch']>[2]); // only its waitUntil is used
       const engine = engines.known(env); // none where the settings are bad
-      if (engine?.hasClaims()) engine.under(callerOf(context)).attendClaims();
+      if (engine?.parts.claims.areOpen) engine.under(callerOf(context)).attend(false);
       return response;
     },
     async scheduled(_controller, env, context) {
       await engines.of(env).under(callerOf(context)).tick(); // awaited: what it throws shows up as a failed cron event
     },
-    producer: (env, context) => producerOf(engines.of(env).under({ ...callerOf(context), isCode: true })),
-    named: (env, context) => namedProducerOf(engines.of(env).under({ ...callerOf(context), isCode: true })),
+    producer: (env, context) => producerOf(engines.of(env), codeOf(context)),
+    named: (env, context) => namedProducerOf(engines.of(env).under(codeOf(context))),
     drainer: (env, { storage, id }) => drainerFor(engines.of(env), storage, id),
-    ring: (env, name) => ringOf(engines.of(env).rings, name),
+    ring: (env, name) => engines.of(env).parts.ring(name),
   };
 }
 
@@ -152,9 +159,12 @@ function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQu
 const NO_OPTIONS = {};
 const NO_LIST: Issue = { field: 'messages', code: 'invalid', message: 'must be a list of messages' };
 
-const callerOf = (context?: Waits): Caller => ({ invocation: invocationOf(context), context });
+const callerOf = (context?: FetchContext): Caller => ({ invocation: invocationOf(context), context });
+const codeOf = (context?: FetchContext): Caller => ({ ...callerOf(context), isCode: true });
 
-function producerOf(engine: Engine): Producer {
+function producerOf(deployed: Engine, caller: Caller): Producer {
+  const engine = deployed.under(caller);
+  const { topics } = engine.parts.features;
   const store = (messages: BatchMessage[], many: boolean) => {
     const inputs = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
       queue,
@@ -167,8 +177,10 @@ function producerOf(engine: Engine): Producer {
   return {
     enqueueMany: (messages) => store(messages, true),
     async publish(topic, type, body, options) {
+      if (!topics) throw new Error('this deployment has no topics: give createSluice the function "topics"');
       const permitted = () => {}; // code of the deployment may reach every queue
-      return (await engine.topics.publish(topic, { ...options, type, body }, permitted)).receipts;
+      caller.invocation.noteCaller(1, Date.now()); // it reads the subscriptions first
+      return (await topics.open(engine).publish(topic, { ...options, type, body }, permitted)).receipts;
     },
     async enqueue(queue, body, options) {
       const [receipt] = await store([{ queue, body, ...(options ? { options } : {}) }], false);
@@ -200,7 +212,8 @@ async function storeFor(engine: Engine, inputs: MessageInput[]): Promise<Receipt
 }
 
 function drainerFor(engine: Engine, alarms: Alarms, id: DrainerState['id']): Drainer {
-  return new Drainer({ alarms, drain: engine.drainAlarmed, next: engine.drainers?.behind(id) });
+  const { waking, drainers } = engine.parts;
+  return new Drainer({ alarms, drain: (watch) => waking.round(watch), next: drainers?.behind(id) });
 }
 
 /** Bindings are the same object for as long as the isolate lives; settings are read once for each. */

@@ -3,6 +3,9 @@ import { expect, test } from 'vitest';
 import { ASIDE, COUNTS } from '../scripts/cost/commands.ts';
 import { type Engine, openEngine } from '../src/engine.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../src/index.ts';
+import { statsOf } from '../src/stats/stats.ts';
+import { openStats } from '../src/stats/store.ts';
+import { drainFor } from './regressions/engines.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
 function engineOn(bench: Bench, handled: string[], every?: string): Engine {
@@ -55,7 +58,7 @@ onEachRedis('the cost', (bench) => {
     await raw.hset(totals, '!', Date.now() - 600_000);
     const engine = engineOn(bench(), [], '365d');
     expect(await bench().cost(() => engine.tick())).toEqual({ commands: 6, requests: 1 });
-    const { lastSweepAt = 0, now } = await engine.stats.report('1h', ['*']);
+    const { lastSweepAt = 0, now } = await statsOf(openStats(engine.shard)).report('1h', ['*']);
     expect(now - lastSweepAt).toBeLessThan(60_000);
     expect(await bench().cost(() => engine.tick())).toEqual({ commands: 4, requests: 1 });
     const realNow = Date.now;
@@ -103,7 +106,7 @@ onEachRedis('the cost', (bench) => {
     const engine = engineOn(bench(), []);
     await warmUp(engine);
     await engine.enqueue(inputs(engine, 1));
-    await engine.drain(20_000);
+    await drainFor(engine, 20_000);
     const cost = await bench().cost(() => engine.tick());
     print('tick after work', cost, 1);
     expect(cost.requests).toBe(1);
@@ -115,7 +118,7 @@ onEachRedis('the cost', (bench) => {
     const engine = engineOn(bench(), handled);
     await warmUp(engine);
     const enqueue = await bench().cost(() => engine.enqueue(inputs(engine, 1)));
-    const drain = await bench().cost(() => engine.drain(20_000));
+    const drain = await bench().cost(() => drainFor(engine, 20_000));
     print('lone message', sum(enqueue, drain), 1);
     expect(handled).toHaveLength(2);
     expect([enqueue, drain]).toEqual([
@@ -236,7 +239,7 @@ onEachRedis('the cost', (bench) => {
     const enqueue = await bench().cost(async () => {
       for (let i = 0; i < 10; i++) await engine.enqueue(inputs(engine, 100));
     });
-    const drain = await bench().cost(() => engine.drain(20_000));
+    const drain = await bench().cost(() => drainFor(engine, 20_000));
     print('batches of 100, enqueue', enqueue, 1_000);
     print('batches of 100, drain', drain, 1_000);
     expect(handled).toHaveLength(1_001);

@@ -45,7 +45,7 @@ test('unknown tokens are counted by the address, so that whoever guesses does no
 test('webhooks are counted by source and sender, so that a forger does not use up what the sender may', async () => {
   const { asked, env } = limiterOf(1);
   const sources = { get: (name: string) => (name === 'open' ? open : undefined), count: () => {} };
-  const hooks = appOf([webhooks], { ...engine, sources, queues: new Map() });
+  const hooks = appOf([webhooks], { ...engine, parts: { sources }, queues: new Map() });
   const send = (from: string, source = 'open') => {
     const headers = { 'cf-connecting-ip': from, 'content-encoding': 'gzip' };
     return hooks.request(`/hooks/${source}`, { method: 'POST', headers }, env);

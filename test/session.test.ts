@@ -4,7 +4,8 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readConfig, type Token } from '../src/config/config.ts';
 import { session } from '../src/http/functions.ts';
 import { route } from '../src/http/route.ts';
-import type { Sessions } from '../src/http/session-store.ts';
+import type { Send } from '../src/redis/send.ts';
+import { openShard } from '../src/redis/shard.ts';
 import { appOf } from './support/app.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -27,11 +28,8 @@ function deploymentOf(tokens: Token[], redisToken = 'redis') {
     route('DELETE /change', { scope: 'admin' }, (c) => c.text(c.var.token.name)),
   ];
   const ended = new Set<string>();
-  const sessions: Sessions = {
-    end: async (id) => void ended.add(id),
-    hasEnded: async (id) => ended.has(id),
-  };
-  return appOf([session, calls], { config, sessions });
+  const send: Send = async ([name, key = '']) => (name === 'SET' ? ended.add(key) : Number(ended.has(key)));
+  return appOf([session, calls], { config, shard: openShard({ send, prefix: 'sluice' }) });
 }
 
 type App = ReturnType<typeof deploymentOf>;

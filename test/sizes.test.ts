@@ -29,6 +29,15 @@ describe('a bundle', () => {
     },
   );
 
+  test('has the features that it is given', async () => {
+    const features = ['schedules', 'topics', 'rings', 'webhooks'];
+    for (const given of [undefined, ...features]) {
+      const folders = foldersOf(await built(given ? `core-${given}` : 'core'));
+      expect(features.filter((feature) => folders.includes(`src/${feature}`))).toEqual(given ? [given] : []);
+      expect(folders.some((folder) => folder.includes('node_modules/croner'))).toBe(given === 'schedules');
+    }
+  });
+
   test('with one provider has no other', async () => {
     const { text } = await built('core-webhooks');
     expect(text).toContain('x-hub-signature-256');

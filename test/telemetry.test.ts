@@ -5,6 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { type Engine, openEngine } from '../src/engine.ts';
 import { defineQueue, type HandlerContext } from '../src/index.ts';
 import type { Message } from '../src/message/message.ts';
+import { drainFor } from './regressions/engines.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -52,11 +53,11 @@ onEachRedis(
       const contexts: (string | undefined)[] = [];
       const engine = engineOn(bench(), (_, { traceparent }) => void contexts.push(traceparent));
       await engine.enqueue(input(engine));
-      await engine.drain(5_000);
+      await drainFor(engine, 5_000);
       const fetched = vi.spyOn(globalThis, 'fetch');
       const { requests } = await bench().cost(async () => {
         await engine.enqueue(input(engine), undefined, { traceparent: CALLER });
-        await engine.drain(5_000);
+        await drainFor(engine, 5_000);
       });
       expect(requests).toBe(3);
       expect(fetched).not.toHaveBeenCalled(); // which spans would be sent by
@@ -67,11 +68,11 @@ onEachRedis(
       const contexts: (string | undefined)[] = [];
       const engine = engineOn(bench(), (_, { traceparent }) => void contexts.push(traceparent));
       await engine.enqueue(input(engine), undefined, { traceparent: 'nonsense' });
-      await engine.drain(5_000);
+      await drainFor(engine, 5_000);
       const own = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
       await engine.enqueue(input(engine, 2, { headers: { traceparent: own } }), undefined, { traceparent: CALLER });
       await engine.enqueue(input(engine, 3, { headers: { traceparent: 'nonsense' } }));
-      await engine.drain(5_000);
+      await drainFor(engine, 5_000);
       expect(contexts).toEqual([undefined, own, undefined]);
     });
 
@@ -83,7 +84,7 @@ onEachRedis(
         if (body === 1 && queue) await enqueue(queue, 2);
       });
       await engine.enqueue(input(engine), undefined, { traceparent: CALLER });
-      await engine.drain(5_000);
+      await drainFor(engine, 5_000);
       expect(contexts).toEqual([CALLER, CALLER]);
     });
 
@@ -92,7 +93,7 @@ onEachRedis(
       const largest = 'x'.repeat(256 * 1024 - '{"body":""}'.length);
       await engine.enqueue(input(engine, largest, { delay: 1 }), undefined, { traceparent: CALLER });
       await expect(engine.enqueue(input(engine, `${largest}x`))).rejects.toThrow('must take at most');
-      expect(await engine.drain(5_000)).toMatchObject({ acked: 1 });
+      expect(await drainFor(engine, 5_000)).toMatchObject({ acked: 1 });
     });
 
     test('a drain sends its spans in one request, which its report counts; a failure shows by its kind only', async () => {
@@ -111,7 +112,7 @@ onEachRedis(
       texts.splice(0);
       let fetched = 0;
       const { requests } = await bench().cost(async () => {
-        fetched = (await engine.drain(5_000)).requests;
+        fetched = (await drainFor(engine, 5_000)).requests;
       });
       expect(fetched).toBe(requests + 1);
       const [text = ''] = texts;
@@ -131,7 +132,7 @@ onEachRedis(
       const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
       const engine = engineOn(bench(), () => {}, { SLUICE_OTLP_ENDPOINT: 'http://127.0.0.1:1' });
       await engine.enqueue(input(engine));
-      expect(await engine.drain(5_000)).toMatchObject({ acked: 1 });
+      expect(await drainFor(engine, 5_000)).toMatchObject({ acked: 1 });
       expect(warned.mock.calls.map(([line]) => JSON.parse(String(line)))).toContainEqual({
         level: 'warn',
         event: 'spans not exported',

@@ -5,7 +5,7 @@
  * `<since> <site>`. That names the outage and is the dedup key of its alert: however often it is seen, it is told once.
  */
 
-import { createSluice, defineQueue, type HandlerContext, type Ring } from 'sluice';
+import { defineQueue, type HandlerContext, type Ring } from 'sluice';
 import * as z from 'zod/mini';
 import type { Env } from '../env.ts';
 import { record } from './outbox.ts';
@@ -30,19 +30,16 @@ export const monitorAlert = defineQueue('monitor.alert', {
   handler: (message, { env, signal }: HandlerContext<Env>) => record(message, env, signal),
 });
 
-/** The rings of this deployment, for the handler below: it cannot import the Worker that imports it. */
-const rings = createSluice<Env>({ queues: [] });
-
 /** What starts it, every ten seconds say, is its producer's business: a schedule, or whoever enqueues. */
 export const monitorCheck = defineQueue('monitor.check', {
   priority: 2,
   schema: Check,
   timeout: '20s',
   subrequests: AT_ONCE + 4, // the sites; rotate, read what is down, note, clear
-  async handler({ body, enqueuedAt }, { env, signal, enqueue }: HandlerContext<Env>) {
-    const sites = await rings.ring(env, SITES).rotate(body.count);
+  async handler({ body, enqueuedAt }, { signal, enqueue, ring }: HandlerContext<Env>) {
+    const sites = await ring(SITES).rotate(body.count);
     const checks = await Promise.all(sites.map((site) => check(site, body.timeoutMs, signal)));
-    const outages = await note(rings.ring(env, DOWN), checks, enqueuedAt);
+    const outages = await note(ring(DOWN), checks, enqueuedAt);
     for (const { site, fault, outage } of outages)
       await enqueue(monitorAlert, alertOf(site, fault, outage), dedupOf(outage));
     return { checks }; // kept where the message has a resultTtl

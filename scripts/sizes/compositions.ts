@@ -20,6 +20,6 @@ export const compositions: Composition[] = [
   { name: 'all of v1', entry: 'functions/worker.ts', mostKiB: 130, deployed: true },
   ofTests('define', 10),
   ofTests('client', 5),
-  ofTests('core', 116),
+  ofTests('core', 90),
   ...['core-schedules', 'core-topics', 'core-rings', 'core-webhooks'].map((name) => ofTests(name)),
 ];

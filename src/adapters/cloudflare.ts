@@ -4,7 +4,7 @@ import type { Receipt } from '../broker/producer.ts';
 import { toProblem } from '../http/problem.ts';
 import { logError, nameOfError } from '../log.ts';
 import type { MessageOptions } from '../message/options.ts';
-import type { Waits } from '../runtime/wait-until.ts';
+import type { FetchContext } from '../runtime/wait-until.ts';
 import type { NamedMessage, Sluice } from '../sluice.ts';
 
 /** `export const SluiceDrainer = drainerOf(sluice)`: used where it is bound as DRAINER. */
@@ -37,7 +37,7 @@ export function queuesOf<Env extends object>(sluice: Sluice<Env>) {
   };
 }
 
-async function crossing<Answer>(context: Waits, call: () => Promise<Answer>): Promise<Answer> {
+async function crossing<Answer>(context: FetchContext, call: () => Promise<Answer>): Promise<Answer> {
   const calling = call();
   context.waitUntil(calling.catch(() => {})); // a caller that goes away does not stop the write
   try {

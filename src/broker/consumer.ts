@@ -6,7 +6,7 @@ import type { Message } from '../message/message.ts';
 import { DEFAULT_BACKOFF } from '../queue/queue.ts';
 import type { Outcome, Settlement, Status } from '../store/encode-settlements.ts';
 import type { Store } from '../store/store.ts';
-import type { SyncAnswer } from '../store/sync.ts';
+import type { SyncAnswer, SyncRequest } from '../store/sync.ts';
 
 export interface Receive {
   lease: string;
@@ -50,22 +50,32 @@ export interface Settled extends Partial<Received> {
   cancelled?: string[];
 }
 
+/** Where a consumer consumes. */
+export interface Consuming {
+  store: Store;
+  /** Told of each answer before it is used: schedules may be due, and work ready that is for drains. */
+  onAnswer?(answer: SyncAnswer): Promise<void>;
+}
+
 /** A lease that is only settled keeps its expiry; one that takes more lasts this long again. */
 const MORE_VISIBILITY_MS = 30_000;
 
 /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
-export async function receive(store: Store, { lease, claim, queues, max, visibilityMs }: Receive): Promise<Received> {
+export async function receive(
+  consuming: Consuming,
+  { lease, claim, queues, max, visibilityMs }: Receive,
+): Promise<Received> {
   const ask = { lease, claim, leaseMs: visibilityMs, held: 0, want: max, pools: distinct(queues), settlements: [] };
-  let answer = await store.sync(ask);
-  if (answer.schedules && answer.taken.length === 0) answer = await store.sync(ask); // their messages are there by now
+  let answer = await sync(consuming, ask);
+  if (answer.schedules && answer.taken.length === 0) answer = await sync(consuming, ask); // their messages are there by now
   if (answer.refused) throw answer.refused;
-  return received(store, lease, answer, visibilityMs);
+  return received(consuming, lease, answer, visibilityMs);
 }
 
 /** @throws StorageError, also where storage refused a part: what it did settle is `gone` when that is repeated */
-export async function settle(store: Store, { lease, settlements, extendMs, more }: Settle): Promise<Settled> {
+export async function settle(consuming: Consuming, { lease, settlements, extendMs, more }: Settle): Promise<Settled> {
   const leaseMs = extendMs ?? (more ? MORE_VISIBILITY_MS : 0);
-  const answer = await store.sync({
+  const answer = await sync(consuming, {
     lease,
     leaseMs,
     held: more?.holding ?? -1,
@@ -78,8 +88,14 @@ export async function settle(store: Store, { lease, settlements, extendMs, more 
   if (answer.lost) return { settled, lost: true };
   const cancelled = answer.cancelled.map((entry) => parseEntry(entry).id);
   const outcome = { settled, ...(cancelled.length > 0 ? { cancelled } : {}) };
-  if (more) return { ...outcome, ...(await received(store, lease, answer, leaseMs)) };
+  if (more) return { ...outcome, ...(await received(consuming, lease, answer, leaseMs)) };
   return leaseMs > 0 ? { ...outcome, expiresAt: answer.now + leaseMs } : outcome;
+}
+
+async function sync({ store, onAnswer }: Consuming, request: SyncRequest): Promise<SyncAnswer> {
+  const answer = await store.sync(request);
+  await onAnswer?.(answer);
+  return answer;
 }
 
 /** A queue that is named twice would be looked into twice, and nothing more found. */
@@ -97,7 +113,7 @@ function settlementOf({ id, attempt = 0, outcome, delay, error, result }: Settle
   };
 }
 
-async function received(store: Store, lease: string, answer: SyncAnswer, leaseMs: number): Promise<Received> {
+async function received(consuming: Consuming, lease: string, answer: SyncAnswer, leaseMs: number): Promise<Received> {
   const messages: Received['messages'] = [];
   const unreadable: Settlement[] = [];
   for (const { entry, envelope } of answer.taken) {
@@ -110,7 +126,7 @@ async function received(store: Store, lease: string, answer: SyncAnswer, leaseMs
     }
   }
   if (unreadable.length > 0) {
-    await store.sync({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements: unreadable });
+    await sync(consuming, { lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements: unreadable });
   }
   const nextInMs = messages.length === 0 && answer.nextDue ? Math.max(0, answer.nextDue - answer.now) : undefined;
   const more = answer.unseen ? { more: true as const } : {};

@@ -55,6 +55,9 @@ export interface RequestName {
   note?: string;
 }
 
+/** Stores inputs for a caller, all of them or none. @throws InvalidMessage, StorageError, RequestMismatch */
+export type StoreDrafts = (inputs: MessageInput[], name?: RequestName) => Promise<Enqueued>;
+
 /**
  * All of them or none.
  * @param traceparent goes with each message that has none of its own

@@ -6,11 +6,12 @@ import { toJson } from '../formats/json.ts';
 import { describe, framesOf, isA } from '../formats/thrown.ts';
 import { logError } from '../log.ts';
 import { headerOf, type NewMessage, type Opened, openEnvelope } from '../message/envelope.ts';
+import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 import type { FailureKind, Settlement } from '../store/encode-settlements.ts';
 import { type LazyController, openContext } from './context.ts';
-import { signIn } from './http.ts';
+import { DeliveryError } from './error.ts';
 import { type Chain, openChain, type Prepare } from './transaction.ts';
 
 /** A message out of a lease, ready to be handled. */
@@ -65,15 +66,15 @@ function waitForOthersMs(since: number): number {
  */
 export function deliver(
   delivery: Delivery,
-  given: { env: unknown; traceparent: string | undefined; controller: LazyController },
+  given: Pick<HandlerContext, 'env' | 'ring' | 'traceparent'> & { controller: LazyController },
   prepare: Prepare,
   random: () => number,
 ): Settlement | Promise<Settlement> {
   const { message, queue } = delivery;
-  const { env, traceparent, controller } = given;
+  const { controller, ...ofAll } = given;
   const chain = openChain(prepare);
   const handle = (body: unknown): unknown =>
-    queue.handler?.({ ...message, body }, openContext({ env, traceparent, enqueue: chain.enqueue }, controller));
+    queue.handler?.({ ...message, body }, openContext({ ...ofAll, enqueue: chain.enqueue }, controller));
   try {
     const body = checkedBody(queue, message.body);
     const result = body instanceof Promise ? body.then(handle) : handle(body);
@@ -98,7 +99,7 @@ function acked({ entry, queue, readAtAck }: Delivery, result: unknown, chained: 
   const settlement: Settlement = { entry, outcome: 'ack' };
   if (chained.length > 0) settlement.chained = chained;
   if (readAtAck) settlement.result = resultText(result);
-  if (queue.destination) settlement.health = 'good';
+  if (queue.destination) settlement.health = HEALTH.up;
   return settlement;
 }
 
@@ -107,10 +108,24 @@ function notDone({ entry, message, queue }: Delivery, error: unknown, random: ()
     logError('delivery held back', { queue: queue.name, id: message.id, reason: error.message });
     return { entry, outcome: 'release', delayMs: waitForOthersMs(message.enqueuedAt) };
   }
+  if (isA(error, DeliveryError)) return undelivered(entry, message.attempt, queue, error, random);
   const settlement = failed(entry, message.attempt, queue, error, random);
-  const sign = queue.destination && signIn(error);
-  if (!sign && isOutOfSubrequests(error)) return { ...settlement, outOfSubrequests: true }; // with one it is the receiver's answer
-  return { ...settlement, ...sign };
+  return isOutOfSubrequests(error) ? { ...settlement, outOfSubrequests: true } : settlement;
+}
+
+/** In the words of breakers. */
+const HEALTH = { up: 'good', down: 'bad' } as const;
+
+function undelivered(entry: string, attempt: number, queue: AnyQueue, error: DeliveryError, random: () => number) {
+  const { outcome, endpoint, delayMs, disables } = error.end;
+  const text = describe(error);
+  const settlement: Settlement =
+    outcome === 'dead'
+      ? { entry, outcome, failure: { kind: 'refused', text } }
+      : retry(entry, isDelay(delayMs) ? delayMs : waitMs(queue, attempt, random), 'failed', text);
+  if (endpoint) settlement.health = HEALTH[endpoint];
+  if (disables !== undefined) settlement.disables = disables;
+  return settlement;
 }
 
 /** The most that is kept of what a handler returned. */
@@ -149,7 +164,7 @@ function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown,
 export function timedOut({ entry, message, queue }: Delivery, random: () => number): Settlement {
   const delayMs = waitMs(queue, message.attempt, random);
   const settlement = retry(entry, delayMs, 'timeout', `not done after ${queue.timeoutMs} ms`);
-  return queue.destination ? { ...settlement, health: 'bad' } : settlement;
+  return queue.destination ? { ...settlement, health: HEALTH.down } : settlement;
 }
 
 /** A delivery that was aborted, or that its drain had to end. It counts: a handler may have done all but return. */

@@ -1,6 +1,6 @@
 /** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
 
-import { BadSettings, MissingSecret, NonRetriableError, RetryAfterError } from '../errors.ts';
+import { BadSettings, MissingSecret, NonRetriableError } from '../errors.ts';
 import { type AddressRules, judgeUrl } from '../formats/address.ts';
 import { type Bytes, utf8 } from '../formats/bytes.ts';
 import type { StoredDestination } from '../message/destination.ts';
@@ -12,33 +12,9 @@ import { type DestinationPolicy, secretsFor } from '../queue/destination.ts';
 import type { Handler } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
-import { describeAnswer, type Health, healthSign, spreadAfterMs, verdictOf } from './response.ts';
+import { DeliveryError } from './error.ts';
+import { describeAnswer, endpointState, spreadAfterMs, verdictOf } from './response.ts';
 import { keysIn, signatureOf } from './signature.ts';
-
-/** A destination did not take the message. The text is kept with it and holds the beginning of the answer: never for a log. */
-class Undelivered extends Error {
-  override readonly name = 'Undelivered';
-}
-
-/** What a delivery that failed says of its destination, besides what it means for the message. */
-interface Sign {
-  health?: Health | undefined;
-  /** It wants no more at all, in the words in which it said so. */
-  disables?: string | undefined;
-}
-
-/** It goes with the error: see signIn. */
-const signs = new WeakMap<object, Sign>();
-
-function signed<Kind extends Error>(error: Kind, health: Health | undefined, disables?: string): Kind {
-  signs.set(error, disables === undefined ? { health } : { health, disables });
-  return error;
-}
-
-/** @param error what a delivery to a destination threw */
-export function signIn(error: unknown): Sign | undefined {
-  return typeof error === 'object' && error !== null ? signs.get(error) : undefined;
-}
 
 type Outgoing = Message & { destination?: StoredDestination };
 
@@ -80,7 +56,7 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
       const [why, end] = within.aborted
         ? [`timeout: no answer within ${timeoutMs} ms`, 'timeout' as const]
         : [`no answer: ${error}`, 'network' as const];
-      throw signed(new Undelivered(why), healthSign(end));
+      throw new DeliveryError(why, { outcome: 'retry', endpoint: endpointState(end) });
     });
     const verdict = verdictOf(response, Date.now());
     if (verdict.outcome === 'done') {
@@ -88,16 +64,16 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
       return { status: response.status, ms: Date.now() - startedAt };
     }
     const text = describeAnswer(response, await beginningOf(response));
-    const health = healthSign(response.status);
-    if (verdict.outcome === 'dead') throw signed(new NonRetriableError(text), health, verdict.disables);
-    if (verdict.afterMs === undefined) throw signed(new Undelivered(text), health);
-    // Not earlier than asked, not earlier than its own backoff, and not in one moment with all the others.
-    const ownMs = backoff.waitMs(message.attempt, Math.random());
-    throw signed(
-      new RetryAfterError(Math.ceil(Math.max(ownMs, spreadAfterMs(verdict.afterMs, Math.random()))), text),
-      health,
-    );
+    const { outcome, disables, afterMs } = verdict;
+    const delayMs = afterMs === undefined ? undefined : askedDelayMs(afterMs, backoff, message.attempt);
+    throw new DeliveryError(text, { outcome, endpoint: endpointState(response.status), delayMs, disables });
   };
+}
+
+/** Not earlier than asked, not earlier than its own backoff, and not in one moment with all the others. */
+function askedDelayMs(afterMs: number, backoff: Backoff, attempt: number): number {
+  const ownMs = backoff.waitMs(attempt, Math.random());
+  return Math.ceil(Math.max(ownMs, spreadAfterMs(afterMs, Math.random())));
 }
 
 const keysOf = (env: unknown, name: string) => keysIn((env as Record<string, unknown>)[name]);

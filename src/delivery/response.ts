@@ -1,8 +1,10 @@
 /**
- * Answers of destinations: what a status and its headers mean for the message, and for the destination's health.
+ * Answers of destinations: what a status and its headers mean for the message, and for the endpoint.
  *
  * Pure.
  */
+import type { EndpointState } from './error.ts';
+
 export interface Answer {
   status: number;
   headers: Pick<globalThis.Headers, 'get'>;
@@ -12,10 +14,7 @@ export interface Answer {
  * What becomes of the message. `afterMs`: the destination asked to be left alone for so long. `disables`: it wants no more
  * messages at all, in the words in which it said so.
  */
-export type Verdict =
-  | { outcome: 'done' }
-  | { outcome: 'dead'; disables?: string }
-  | { outcome: 'retry'; afterMs?: number };
+export type Verdict = { outcome: 'done' } | { outcome: 'dead' | 'retry'; disables?: string; afterMs?: number };
 
 /** A destination may ask for as much and no more: it must not put its messages off for ever. */
 const MOST_AFTER_MS = 60 * 60_000;
@@ -45,15 +44,13 @@ export function retryAfterMs(value: string | null, nowMs: number): number | unde
   return waitMs > 0 ? waitMs : undefined;
 }
 
-export type Health = 'good' | 'bad';
-
 /**
- * What a delivery says about its destination: `bad` where that is down or overloaded, nothing where only this message is wrong.
+ * What a delivery says about where it went: `down` where that is, or is overloaded; nothing where only this message is wrong.
  * @param end the status of the answer, or how there was none
  */
-export function healthSign(end: number | 'timeout' | 'network'): Health | undefined {
-  if (typeof end !== 'number' || end >= 500 || end === 429) return 'bad';
-  return end >= 200 && end <= 299 ? 'good' : undefined;
+export function endpointState(end: number | 'timeout' | 'network'): EndpointState {
+  if (typeof end !== 'number' || end >= 500 || end === 429) return 'down';
+  return end >= 200 && end <= 299 ? 'up' : undefined;
 }
 
 /** Headers that say something about a failure. */

@@ -1,12 +1,14 @@
 /** A drain as its callers see it: what it is given, and what it reports. */
+import type { OpenSpan } from '../delivery/span.ts';
 import type { StorageError } from '../errors.ts';
 import type { Opened } from '../message/envelope.ts';
 import type { Message } from '../message/message.ts';
+import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
+import type { FireDue } from '../store/due.ts';
 import type { Settlement, Status } from '../store/encode-settlements.ts';
 import type { Store } from '../store/store.ts';
 import type { SyncAnswer } from '../store/sync.ts';
-import type { OpenSpan } from '../telemetry/tracing.ts';
 import type { Budget } from './budget.ts';
 
 /** How a drain is told that there is something new for it. */
@@ -28,6 +30,8 @@ export interface DrainOptions {
   pool: string;
   queues: ReadonlyMap<string, AnyQueue>;
   env: unknown;
+  /** For handlers. Left out: there are no rings. */
+  ring?: HandlerContext['ring'] | undefined;
   budget: Budget;
   /** Handlers at once. */
   concurrency: number;
@@ -43,6 +47,8 @@ export interface DrainOptions {
   pollMs?: number;
   /** Local clock, only for waiting: epoch ms. */
   clock?: (() => number) | undefined;
+  /** Fires schedules that are due. Left out: they stay due. */
+  fire?: FireDue | undefined;
   /** Told of destinations that are left alone now, or tried again. */
   onTripped?: ((tripped: SyncAnswer['tripped']) => void) | undefined;
   /** Told where storage answers and takes a part of what it is given only. */

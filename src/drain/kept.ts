@@ -1,5 +1,6 @@
 /** Kept outcomes: what drains of this isolate have handled and the platform did not let them settle. */
 import { StorageError } from '../errors.ts';
+import type { FireDue } from '../store/due.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { Store } from '../store/store.ts';
 import { nextBatch } from './batch.ts';
@@ -8,19 +9,19 @@ import type { Unsettled } from './drain.ts';
 export interface KeptOutcomes {
   keep(unsettled: Unsettled): void;
   /** Before anything else, for the leases are running out. What storage refuses of it waits for the next time. @throws StorageError */
-  settle(store: Store): Promise<void>;
+  settle(store: Store, fire?: FireDue | undefined): Promise<void>;
 }
 
 export function openKeptOutcomes(): KeptOutcomes {
   const waiting: Unsettled[] = [];
   return {
     keep: (unsettled) => void waiting.push(unsettled),
-    async settle(store) {
+    async settle(store, fire) {
       for (let kept = waiting.shift(); kept; kept = waiting.shift()) {
         const settlements = nextBatch(kept.settlements);
         let refused: Settlement[];
         try {
-          refused = await settleAll(store, kept.lease, settlements);
+          refused = await settleAll(store, { ...kept, settlements }, fire);
         } catch (error) {
           if (error instanceof StorageError && !error.isFinal) waiting.unshift(kept);
           throw error;
@@ -34,7 +35,13 @@ export function openKeptOutcomes(): KeptOutcomes {
 }
 
 /** @returns those that storage refused */
-async function settleAll(store: Store, lease: string, settlements: Settlement[]): Promise<Settlement[]> {
-  const { statuses } = await store.sync({ lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements });
+async function settleAll(
+  store: Store,
+  { lease, settlements }: Unsettled,
+  fire: FireDue | undefined,
+): Promise<Settlement[]> {
+  const settling = { lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements };
+  const { statuses, schedules, now } = await store.sync(settling);
+  if (schedules) await fire?.(schedules, now);
   return settlements.filter((_, index) => statuses[index] === 'refused');
 }

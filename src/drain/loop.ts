@@ -10,14 +10,15 @@ import { prepare } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
 import { LazyController } from '../delivery/context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from '../delivery/deliver.ts';
+import type { OpenSpan } from '../delivery/span.ts';
 import { StorageError } from '../errors.ts';
 import { newToken } from '../message/ids.ts';
 import { passedOn } from '../message/trace-context.ts';
+import { refuseRing } from '../queue/ring.ts';
 import { sleep } from '../runtime/sleep.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { Measured } from '../store/measured.ts';
 import type { SyncAnswer } from '../store/sync.ts';
-import type { OpenSpan } from '../telemetry/tracing.ts';
 import { nextBatch } from './batch.ts';
 import { type Connections, openConnections } from './connections.ts';
 import type { Attention, DrainEnd, DrainOptions, DrainReport } from './drain.ts';
@@ -182,7 +183,7 @@ class DrainLoop {
   }
 
   #begin(delivery: Delivery, startedAt: number): void {
-    const { env, queues } = this.#options;
+    const { env, ring = refuseRing, queues } = this.#options;
     const controller = new LazyController();
     const deadline = startedAt + delivery.queue.timeoutMs;
     const span = this.#options.trace?.(delivery.message);
@@ -192,7 +193,7 @@ class DrainLoop {
     this.#running.push(running);
     this.#connections.start(delivery);
     const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
-    const given = { env, traceparent, controller };
+    const given = { env, ring, traceparent, controller };
     const prepared = (input: MessageInput) => prepare(queues, input, traceparent);
     const outcome = deliver(delivery, given, prepared, this.#random);
     // What ends at once is settled at once, until a sync is due: it has to get between handlers that take their time.
@@ -343,7 +344,7 @@ class DrainLoop {
   }
 
   async #sync(): Promise<void> {
-    const { store, pool, leaseMs } = this.#options;
+    const { store, pool, leaseMs, fire } = this.#options;
     const settlements = nextBatch(this.#outcomes);
     const held = this.#running.length + this.#waiting.length + this.#outcomes.length - settlements.length;
     const sentAt = this.#clock();
@@ -356,6 +357,7 @@ class DrainLoop {
     let answer: SyncAnswer;
     try {
       answer = await store.sync({ lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, drain });
+      if (answer.schedules) await fire?.(answer.schedules, answer.now);
     } catch (error) {
       return this.#survive(error);
     } finally {
@@ -410,10 +412,11 @@ class DrainLoop {
     this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
     const isAll = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (want > 0) this.#drained = isAll && !this.#attention.asked;
-    if (answer.schedules) this.#drained = false; // their messages are ready by now, and their next occurrence may be near
+    const isLeftAlone = answer.schedules !== undefined && !this.#options.fire; // it comes again in some seconds: nobody sleeps for that
+    if (answer.schedules && !isLeftAlone) this.#drained = false; // their messages are ready by now, and their next occurrence may be near
     const pollMs = this.#options.pollMs || Number.POSITIVE_INFINITY;
-    const dueMs = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : answer.nextDue - answer.now + ROUNDING_MS;
-    const inMs = Math.max(0, Math.min(pollMs, dueMs));
+    const nextDue = (isLeftAlone ? undefined : answer.nextDue) ?? Number.POSITIVE_INFINITY;
+    const inMs = Math.max(0, Math.min(pollMs, nextDue - answer.now + ROUNDING_MS));
     this.#nextDueAt = Number.isFinite(inMs) ? this.#clock() + inMs : undefined;
   }
 

@@ -5,7 +5,7 @@ import { MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import type { Engine } from '../engine.ts';
 import { describe, framesOf } from '../formats/thrown.ts';
 import { logError, nameOfError, printFailure } from '../log.ts';
-import type { Waits } from '../runtime/wait-until.ts';
+import type { FetchContext } from '../runtime/wait-until.ts';
 import { letIn } from './auth.ts';
 import { limitBodyTo, readObject, readQuery, readValid } from './body.ts';
 import type { SluiceEnv } from './context.ts';
@@ -14,7 +14,7 @@ import type { EdgeFunction, Route, Schema } from './route.ts';
 
 export type App = Hono<SluiceEnv>;
 
-export function createApp(functions: EdgeFunction[], engineOf: (env: object, context: Waits) => Engine): App {
+export function createApp(functions: EdgeFunction[], engineOf: (env: object, context: FetchContext) => Engine): App {
   const app: App = new Hono<SluiceEnv>();
   app.use(async (c, next) => {
     c.set('engine', engineOf(c.env, c.executionCtx));

@@ -10,6 +10,7 @@ import type { SluiceEnv } from './context.ts';
 import { Problem } from './problem.ts';
 import { limitRate } from './rate-limit.ts';
 import { refuseOtherSites, sessionOf } from './session-cookie.ts';
+import { openSessions } from './session-store.ts';
 import { tokensOf } from './tokens.ts';
 
 const CLOSED = 'This deployment has no token yet: its API is closed';
@@ -29,12 +30,12 @@ export async function allowed(c: Context<SluiceEnv>, given: string, scope: Scope
 }
 
 async function allowedSession(c: Context<SluiceEnv>, scope: Scope): Promise<Token> {
-  const { config, sessions } = c.var.engine;
+  const { config, shard } = c.var.engine;
   const session = await sessionOf(c, config);
   if (!session) return refuse(c);
   refuseOtherSites(c);
   const token = await limited(c, session.token, scope);
-  return (await sessions.hasEnded(session.id)) ? refuse(c) : token;
+  return (await openSessions(shard).hasEnded(session.id)) ? refuse(c) : token;
 }
 
 /** Counted by address: whoever guesses is stopped, and those who know a token go on. */

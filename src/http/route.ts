@@ -5,6 +5,7 @@
 import type { Context } from 'hono';
 import type * as z from 'zod/mini';
 import type { Scope } from '../config/config.ts';
+import type { Featured } from '../engine/features.ts';
 import type { SluiceEnv } from './context.ts';
 
 export type Schema = z.ZodMiniType;
@@ -38,8 +39,8 @@ export interface Route<Answer = unknown, Query extends Schema = Schema, Body ext
   answer(c: Context<SluiceEnv, any>, input: Input<any, any>): Answer | Promise<Answer>;
 }
 
-/** What a deployment serves: a route, or those of one resource. */
-export type EdgeFunction = Route | readonly Route[];
+/** What a deployment serves: a route, or those of one resource, which may bring along what code of the deployment has of it. */
+export type EdgeFunction = (Route | readonly Route[]) & Featured;
 
 /** @param answer what it returns is answered as JSON, with the status that it has set or else 200; a Response is answered as it is */
 export function route<

@@ -11,6 +11,7 @@ import type { Engine } from '../engine.ts';
 import { toBase64Url, utf8 } from '../formats/bytes.ts';
 import { newToken } from '../message/ids.ts';
 import { Problem } from './problem.ts';
+import { openSessions } from './session-store.ts';
 import { tokensOf } from './tokens.ts';
 
 const LASTS_MS = 12 * 60 * 60 * 1_000;
@@ -30,9 +31,9 @@ export async function beginSession(c: Context, config: Config, token: Token): Pr
 }
 
 /** For whoever still has the cookie too. @throws StorageError: then the session goes on, and so does the cookie */
-export async function endSession(c: Context, { config, sessions }: Engine): Promise<void> {
+export async function endSession(c: Context, { config, shard }: Engine): Promise<void> {
   const session = await sessionOf(c, config);
-  if (session) await sessions.end(session.id, LASTS_MS);
+  if (session) await openSessions(shard).end(session.id, LASTS_MS);
   put(c, '', 0);
 }
 

@@ -1,7 +1,6 @@
 /** Sessions that somebody signed out of: kept for as long as any could still last. The others are stored nowhere. */
 
-import { keysOf } from '../redis/keys.ts';
-import type { Send } from '../redis/send.ts';
+import type { Shard } from '../redis/shard.ts';
 
 export interface Sessions {
   /** @param lastsMs the longest that a session lasts @throws StorageError */
@@ -10,8 +9,7 @@ export interface Sessions {
   hasEnded(id: string): Promise<boolean>;
 }
 
-export function openSessions(send: Send, prefix: string): Sessions {
-  const keys = keysOf(prefix);
+export function openSessions({ send, keys }: Shard): Sessions {
   return {
     async end(id, lastsMs) {
       await send(['SET', keys.session(id), 'ended', 'PX', String(lastsMs)]);

@@ -2,6 +2,7 @@
 import type { Message } from '../message/message.ts';
 import type { MessageOptions } from '../message/options.ts';
 import type { QueueContract } from './contract.ts';
+import type { Ring } from './ring.ts';
 
 /** What a handler gets besides its message. */
 export interface HandlerContext<Env = unknown> {
@@ -19,6 +20,12 @@ export interface HandlerContext<Env = unknown> {
     body: Input,
     options?: MessageOptions,
   ): Promise<{ id: string; queue: string }>;
+  /**
+   * A circular list of this deployment, where createSluice was given the function `rings`. Each call is a subrequest of this delivery,
+   * done at once, whatever becomes of the message.
+   * @throws Error where there are no rings; RangeError where none can have this name
+   */
+  ring(name: string): Ring;
   /** W3C trace context to pass on, where the message has one or traces are exported. */
   traceparent?: string | undefined;
 }

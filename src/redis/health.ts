@@ -1,8 +1,8 @@
 /** Health: whether the storage can be trusted with messages. Cheap enough to be asked by anybody, because it remembers. */
 import { StorageError } from '../errors.ts';
-import { keysOf } from './keys.ts';
 import { wordsFor } from './refused-words.ts';
 import type { Send } from './send.ts';
+import type { Shard } from './shard.ts';
 
 export interface Health {
   status: 'ok' | 'unsafe';
@@ -30,11 +30,9 @@ const MONTH_MS = 40 * 86_400_000;
  * there is room; it throws StorageError where it does not answer or takes nothing, in words for whoever runs the database
  */
 export function healthCheck(
-  send: Send,
-  prefix: string,
+  { send, keys: { root } }: Pick<Shard, 'send' | 'keys'>,
   { monthlyCommands = 0, clock = Date.now }: HealthOptions = {},
 ): () => Promise<Health> {
-  const { root } = keysOf(prefix);
   let remembered: { health: Health; until: number } | undefined;
   return async () => {
     if (remembered && remembered.until > clock()) return remembered.health;

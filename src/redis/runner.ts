@@ -32,8 +32,6 @@ export interface RunnerOptions {
   repeatAfterMs?: readonly number[];
   /** Whether it is known that the database has the stored format of these scripts: the first calls look. Not given: none looks. */
   format?: KnownFormat | undefined;
-  /** Called before each HTTP request: whoever has a budget of requests counts here. */
-  onRequest?: (() => void) | undefined;
   /** No repetition begins where its wait would take what is left. Not given: somebody waits for the answer. */
   msLeft?: (() => number) | undefined;
 }
@@ -74,19 +72,14 @@ export function recognisedMsFor(timeoutMs: number): number {
 /** Values: a promise of a request that the platform ended would never come true, for the later requests of its isolate neither. */
 const digests = new Map<string, string>();
 
-export function scriptRunner({ send, format, repeatAfterMs, onRequest, msLeft }: RunnerOptions): Runner {
-  const request: Send = (command) => {
-    onRequest?.();
-    return send(command);
-  };
-
+export function scriptRunner({ send, format, repeatAfterMs, msLeft }: RunnerOptions): Runner {
   async function once({ source }: Pick<Script, 'source'>, keys: string[], args: string[]): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
     try {
-      return await request(['EVALSHA', await digestOf(source), ...rest]);
+      return await send(['EVALSHA', await digestOf(source), ...rest]);
     } catch (error) {
       if (!(error instanceof StorageError && error.reason === 'NOSCRIPT')) throw error;
-      return request(['EVAL', source, ...rest]);
+      return send(['EVAL', source, ...rest]);
     }
   }
 

@@ -5,6 +5,7 @@
  */
 import { utf8 } from '../formats/bytes.ts';
 import { QUEUE_NAME } from '../message/message.ts';
+import type { Ring, RingAdded, RingPage } from '../queue/ring.ts';
 
 /** A ring's name: the rule for queues, for the same reasons. */
 export const RING_NAME = QUEUE_NAME;
@@ -32,22 +33,6 @@ export function isRingItem(text: string): boolean {
   return utf8(text).length <= MAX_ITEM_BYTES;
 }
 
-/** A page of a ring. */
-export interface RingPage {
-  /** Items in the whole ring. */
-  length: number;
-  /** The next to come first. */
-  items: string[];
-  /** There is more: ask again with it. Items that move meanwhile may come twice or not at all. */
-  cursor?: string;
-}
-
-export interface RingAdded {
-  /** How many were not in the ring before. */
-  added: number;
-  length: number;
-}
-
 /** The rings of a shard. Every call is one bounded script, or a few of them, and safe to repeat. */
 export interface Rings {
   /**
@@ -66,21 +51,6 @@ export interface Rings {
   list(limit: number, cursor: string): Promise<{ rings: { ring: string; length: number }[]; cursor?: string }>;
   /** The whole ring. @returns how many items it had. @throws StorageError */
   drop(ring: string): Promise<number>;
-}
-
-/** One ring, for code in the Worker. */
-export interface Ring {
-  /**
-   * The next items, 1 to 1,000 (default 1), which go to the end: clients that rotate at once get different ones.
-   * @throws RangeError, StorageError
-   */
-  rotate(count?: number): Promise<string[]>;
-  /** 1 to 1,000 items, all or none; those that are there stay. @throws RangeError, also where the ring is full; StorageError */
-  add(items: string[]): Promise<RingAdded>;
-  /** 1 to 1,000 items. @returns how many were there, and what is left. @throws RangeError, StorageError */
-  remove(items: string[]): Promise<{ removed: number; length: number }>;
-  /** A page of 1 to 1,000 (default 100), without moving anything. @throws RangeError, StorageError */
-  items(limit?: number, cursor?: string): Promise<RingPage>;
 }
 
 /** @throws RangeError where no ring can have this name */

@@ -1,19 +1,18 @@
 /** Rings in the store: each call is a script, or a few, that a repeat cannot harm. */
 
-import { keysOf } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import { replyOf } from '../redis/runner.ts';
-import type { StoreOptions } from '../store/store.ts';
+import type { Shard } from '../redis/shard.ts';
 import { MAX_RING_ITEMS, type Rings } from './ring.ts';
 
 /** Items that one script removes: each is looked for in the whole ring, which in the largest one takes up to 1 ms. */
 const REMOVE_STEP = 25;
 
-export function openRings({ runner, prefix }: Pick<StoreOptions, 'runner' | 'prefix'>): Rings {
-  const keys = keysOf(prefix);
-  const reply = replyOf(runner);
+export function openRings(shard: Shard): Rings {
+  const { keys } = shard;
+  const reply = replyOf(shard);
   return {
     rotate: async (ring, count) => strings(await reply(scripts.rotate, [keys.ring(ring)], [digits(count)])),
     async add(ring, items) {

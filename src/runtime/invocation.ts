@@ -2,7 +2,7 @@
  * Invocation: what the platform counts together, all that happens under one ExecutionContext: the requests of enqueues and
  * operators, drains, their handlers.
  */
-import type { Waits } from './wait-until.ts';
+import type { FetchContext } from './wait-until.ts';
 
 /** Code of the Worker that enqueues may go on with that: so many requests are left to it, or two thirds of a small budget. */
 const LEFT_TO_CALLER = 30;
@@ -37,13 +37,13 @@ export class Invocation {
   }
 }
 
-const invocations = new WeakMap<Waits, Invocation>();
+const invocations = new WeakMap<FetchContext, Invocation>();
 
 /**
  * The same for the same ExecutionContext of Workers: the platform makes one for each invocation. Another context may live as long as
  * its process, or its Durable Object: what is done there has an invocation of its own each time.
  */
-export function invocationOf(context?: Waits): Invocation {
+export function invocationOf(context?: FetchContext): Invocation {
   const known = context && invocations.get(context);
   if (known) return known;
   const invocation = new Invocation();

@@ -2,11 +2,11 @@
 import { logError, nameOfError } from '../log.ts';
 
 /** Keeps work alive after the answer: a Worker's ExecutionContext. */
-export interface Waits {
+export interface FetchContext {
   waitUntil(promise: Promise<unknown>): void;
 }
 
-export const FLOATING: Waits = {
+export const FLOATING: FetchContext = {
   waitUntil(promise) {
     promise.catch((error: unknown) => logError('work behind an answer failed', { error: nameOfError(error) }));
   },

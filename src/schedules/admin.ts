@@ -3,7 +3,6 @@
 import { queuesNamed } from '../broker/producer.ts';
 import { type MessageInput, validate } from '../broker/validate.ts';
 import { InvalidMessage, StorageError } from '../errors.ts';
-import type { Definition } from './definition.ts';
 import { ID_HEADER, type Known } from './fire.ts';
 import { type CatchUp, compileTiming } from './occurrences.ts';
 import {
@@ -16,6 +15,7 @@ import {
   writeHeader,
 } from './record.ts';
 import { rewriteOf } from './rewrite.ts';
+import type { Definition } from './schedule.ts';
 import type { Change, ScheduleStore } from './store.ts';
 
 export interface ScheduleReport {

@@ -11,7 +11,9 @@ import { QUEUE_NAME } from '../message/message.ts';
 import { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
 import type { AnyQueue, Queue } from '../queue/queue.ts';
-import { type CatchUp, compileTiming, type Timing } from './occurrences.ts';
+import { features } from './features.ts';
+import { type CatchUp, compileTiming } from './occurrences.ts';
+import type { Definition, Schedule } from './schedule.ts';
 
 /** A schedule's id: as a queue's name it is safe in a key, a URL and a log. */
 export const SCHEDULE_ID = QUEUE_NAME;
@@ -59,20 +61,6 @@ export const ScheduleRequest = fields.check((context) => {
   if (utf8(text).length > MOST_BYTES) issue('body', `must take at most ${MOST_BYTES} bytes with all else`);
 });
 
-/** A checked definition. */
-export interface Definition {
-  timing: Timing;
-  queue: string;
-  catchUp: CatchUp;
-  /** What each occurrence enqueues; the options are judged by `MessageOptions`. */
-  message: { body: unknown; options: Record<string, unknown> };
-}
-
-/** A schedule of the deployment's own code. */
-export interface Schedule extends Definition {
-  readonly id: string;
-}
-
 type When = { cron: string; tz?: string; every?: never } | { every: number | string; cron?: never; tz?: never };
 
 export type ScheduleOptions<Input> = When &
@@ -99,7 +87,7 @@ export function defineSchedule<Input>(id: string, options: ScheduleOptions<Input
   const { queue, ...rest } = options;
   const parsed = ScheduleRequest.safeParse({ ...rest, queue: queue.name });
   const issues = parsed.success ? misfitsOf(queue, parsed.data) : issuesOf(parsed.error, '');
-  if (parsed.success && issues.length === 0) return Object.freeze({ id, ...definitionOf(parsed.data) });
+  if (parsed.success && issues.length === 0) return Object.freeze({ id, ...definitionOf(parsed.data), features });
   const faults = issues.map(({ field, message }) => `${field} ${message}`);
   throw new RangeError(`schedule ${JSON.stringify(id)}: ${faults.join('; ')}`);
 }

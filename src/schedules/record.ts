@@ -11,8 +11,8 @@
  */
 import { shortDigest } from '../formats/digest.ts';
 import { readJson } from '../formats/json.ts';
-import type { Definition } from './definition.ts';
 import type { CatchUp, Timing } from './occurrences.ts';
+import type { Definition } from './schedule.ts';
 
 /** Who made it: the deployment's code, or a caller of the API. */
 export type Origin = 'code' | 'api';

@@ -5,11 +5,11 @@ import { shortDigest } from '../formats/digest.ts';
 import { logError } from '../log.ts';
 import { HANDED_OUT_MS, type StoredSchedule } from '../store/due.ts';
 import type { SweepAnswer } from '../store/sweep.ts';
-import type { Schedule } from './definition.ts';
 import { fireSchedules, type Known } from './fire.ts';
 import { compileTiming } from './occurrences.ts';
 import { headerOf, readable, writeDefinition } from './record.ts';
 import { type Rewriting, rewriteOf } from './rewrite.ts';
+import type { Schedule } from './schedule.ts';
 import type { ScheduleStore } from './store.ts';
 
 /** What a sweep has found of them. */

@@ -2,14 +2,13 @@
 
 import type { PreparedMessage } from '../message/envelope.ts';
 import { idsOf, newToken } from '../message/ids.ts';
-import { keysOf } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, strings } from '../redis/reply.ts';
+import type { Shard } from '../redis/shard.ts';
 import { keysOfMessages } from '../store/declared.ts';
 import { type StoredSchedule, schedulesIn } from '../store/due.ts';
 import { encodeRequest } from '../store/encode-messages.ts';
-import type { StoreOptions } from '../store/store.ts';
 import { COMMON_WAKE, wakeArgs } from '../store/wake.ts';
 
 /** What is done to one schedule, if it still is as it was read. */
@@ -50,12 +49,10 @@ export interface ScheduleStore {
 /** A schedule more is refused. */
 const MOST_SCHEDULES = 10_000;
 
-export function openScheduleStore({ runner, prefix, clock }: StoreOptions): ScheduleStore {
-  const keys = keysOf(prefix);
-  const now = () => (clock ? digits(clock()) : '');
+export function openScheduleStore({ run, keys, now }: Shard): ScheduleStore {
   return {
     async recall(known, version = '') {
-      const { reply } = await runner.run(
+      const { reply } = await run(
         scripts.getSchedules,
         [keys.schedules, keys.totals],
         [keys.root, now(), version, ...known.flatMap(({ id, revision = '' }) => [id, revision])],
@@ -68,7 +65,7 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
       const declared = written.flatMap(({ change: { messages }, base }) =>
         keysOfMessages(keys, messages, idsOf(base, messages.length)),
       );
-      const { reply } = await runner.run(
+      const { reply } = await run(
         scripts.updateSchedules,
         [keys.schedules, keys.timers, keys.failures, keys.awake, keys.sleeper, ...declared],
         [
@@ -84,11 +81,7 @@ export function openScheduleStore({ runner, prefix, clock }: StoreOptions): Sche
       return { statuses: strings(statuses) as Changed[], wake: wake === '1' };
     },
     async page(cursor, count) {
-      const { reply } = await runner.run(
-        scripts.listSchedules,
-        [keys.schedules],
-        [keys.root, now(), cursor, digits(count)],
-      );
+      const { reply } = await run(scripts.listSchedules, [keys.schedules], [keys.root, now(), cursor, digits(count)]);
       const [at, next, found] = list(reply);
       return { now: Number(at), cursor: String(next), schedules: schedulesIn(found) };
     },

@@ -1,10 +1,9 @@
 /** Stats in the store: what the scripts counted, step by step or since ever. */
 
-import { keysOf } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import type { StoreOptions } from '../store/store.ts';
+import type { Shard } from '../redis/shard.ts';
 
 /** How many steps, and the tier of rollup.lua that has them: 1 is kept minute by minute, 2 by ten minutes, both for a day. */
 export interface Steps {
@@ -21,11 +20,10 @@ export interface StoredStats {
   totals(queues: string[]): Promise<{ sweptAt?: number; texts: string[] }>;
 }
 
-export function openStats({ runner, prefix, clock }: StoreOptions): StoredStats {
-  const { root, stats } = keysOf(prefix);
-  const now = () => (clock ? digits(clock()) : '');
+export function openStats({ run, keys, now }: Shard): StoredStats {
+  const { root, stats } = keys;
   const figures = async (by: 'step' | 'queue', queues: string[], { tier, count }: Steps) => {
-    const { reply } = await runner.run(
+    const { reply } = await run(
       scripts.getCounters,
       [stats],
       [root, now(), digits(tier), digits(count), by, ...queues],
@@ -40,7 +38,7 @@ export function openStats({ runner, prefix, clock }: StoreOptions): StoredStats 
     },
     recent: async (queues, wanted) => new Map((await figures('queue', queues, wanted)).texts),
     async totals(queues) {
-      const { reply } = await runner.run(scripts.getTotals, [stats], [root, ...queues]);
+      const { reply } = await run(scripts.getTotals, [stats], [root, ...queues]);
       const [swept, ...texts] = strings(reply);
       return { ...sweptAt(swept), texts };
     },

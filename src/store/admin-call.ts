@@ -1,21 +1,13 @@
 /** What a call of an operator is made with: the keys, what runs scripts, and the clock. */
-import { type Keys, keysOf } from '../redis/keys.ts';
-import { type Digits, digits } from '../redis/lua/script.ts';
 import { replyOf } from '../redis/runner.ts';
-import type { StoreOptions } from './store.ts';
+import type { Shard } from '../redis/shard.ts';
 
-export interface AdminCallOptions extends StoreOptions {
-  /** Told where something that waited is ready for a drain now. */
-  onWork?: (() => void) | undefined;
-}
-
-export interface AdminCall extends Pick<AdminCallOptions, 'onWork'> {
-  keys: Keys;
+export interface AdminCall extends Pick<Shard, 'keys' | 'now'> {
   run: ReturnType<typeof replyOf>;
-  /** '' where the server's clock decides. */
-  now(): Digits | '';
+  /** Told where something that waited is ready for a drain now. */
+  onWork: (() => void) | undefined;
 }
 
-export function openAdminCall({ runner, prefix, clock, onWork }: AdminCallOptions): AdminCall {
-  return { keys: keysOf(prefix), run: replyOf(runner), onWork, now: () => (clock ? digits(clock()) : '') };
+export function openAdminCall(shard: Shard, onWork: (() => void) | undefined): AdminCall {
+  return { keys: shard.keys, now: shard.now, run: replyOf(shard), onWork };
 }

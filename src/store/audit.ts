@@ -1,11 +1,9 @@
 /** Auditing: keys against the invariants, a bounded number at a time. */
 
-import type { Keys } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits, type Flag } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import type { Runner } from '../redis/runner.ts';
-import type { Head } from './head.ts';
+import { headOf, type Shard } from '../redis/shard.ts';
 
 export interface Finding {
   finding: string;
@@ -34,17 +32,16 @@ export interface Deployment {
 export const AUDIT_KEYS = 200;
 
 export async function audit(
-  runner: Runner,
-  keys: Keys,
-  head: Head,
+  shard: Shard,
   { policies, pools }: Deployment,
   { cursor, repair, deep }: { cursor: string; repair: boolean; deep: boolean },
 ): Promise<AuditPage> {
+  const { keys } = shard;
   const flag = (set: boolean): Flag => (set ? '1' : '0');
-  const { reply } = await runner.run(
+  const { reply } = await shard.run(
     scripts.audit,
     [keys.timers, keys.failures, keys.stats],
-    [...head, cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
+    [...headOf(shard), cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
   );
   const [next, found, incomplete] = list(reply);
   return { cursor: String(next), findings: findingsIn(found), incomplete: strings(incomplete) as Unjudged[] };

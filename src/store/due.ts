@@ -7,6 +7,9 @@ export interface StoredSchedule {
   record: string;
 }
 
+/** Fires schedules that an answer says are due. @param now the server's time @returns whether a drain is wanted for that */
+export type FireDue = (due: StoredSchedule[], now: number) => Promise<boolean>;
+
 /** As due.lua has it: whoever was given a schedule that is due has so long to fire it. */
 export const HANDED_OUT_MS = 5_000;
 

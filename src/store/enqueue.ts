@@ -3,14 +3,12 @@
 import { RequestMismatch } from '../errors.ts';
 import type { PreparedMessage } from '../message/envelope.ts';
 import { idsOf, newToken } from '../message/ids.ts';
-import type { Keys } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { strings } from '../redis/reply.ts';
-import type { Runner } from '../redis/runner.ts';
+import { headOf, type Shard } from '../redis/shard.ts';
 import { keysOfMessages } from './declared.ts';
 import { encodeRequest } from './encode-messages.ts';
-import type { Head } from './head.ts';
 import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
 export interface EnqueueRequest {
@@ -37,24 +35,17 @@ export interface EnqueueAnswer {
   met: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
 }
 
-export const RECOGNISED_MS = 60_000;
-
-export function enqueue(
-  runner: Runner,
-  keys: Keys,
-  head: Head,
-  request: EnqueueRequest,
-  ownMs: number,
-): Promise<EnqueueAnswer> {
-  const { messages, token = newToken(), fingerprint = '-', recognisedMs = ownMs, note } = request;
+export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueAnswer> {
+  const { keys } = shard;
+  const { messages, token = newToken(), fingerprint = '-', recognisedMs = shard.recognisedMs, note } = request;
   const { wake = COMMON_WAKE } = request;
   const base = newToken();
   const declared = keysOfMessages(keys, messages, idsOf(base, messages.length));
-  const run = runner.run(
+  const run = shard.run(
     scripts.enqueue,
     [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures, ...declared],
     [
-      ...head,
+      ...headOf(shard),
       note ? base + NOTE + note : base,
       fingerprint,
       digits(recognisedMs),
@@ -65,7 +56,7 @@ export function enqueue(
   return enqueued(run, base, messages.length);
 }
 
-async function enqueued(run: ReturnType<Runner['run']>, base: string, count: number): Promise<EnqueueAnswer> {
+async function enqueued(run: ReturnType<Shard['run']>, base: string, count: number): Promise<EnqueueAnswer> {
   const { reply } = await run;
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');

@@ -1,13 +1,11 @@
 /** Sweeping: timers that are due, leases that expired, and a look at some of the keys, in one bounded step. */
 
-import type { Keys } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list } from '../redis/reply.ts';
-import type { Runner } from '../redis/runner.ts';
+import { headOf, type Shard } from '../redis/shard.ts';
 import { AUDIT_KEYS, type Deployment, type Finding, findingsIn } from './audit.ts';
 import { due, dueSchedules, type StoredSchedule } from './due.ts';
-import type { Head } from './head.ts';
 
 export interface SweepAnswer {
   now: number;
@@ -49,17 +47,16 @@ export const ANYBODYS = '?';
 const SWEEP_FIRES = 250; // some 5 ms of the server's time
 
 export async function sweep(
-  runner: Runner,
-  keys: Keys,
-  head: Head,
+  shard: Shard,
   { policies, pools }: Deployment,
   pool: string,
   { limit = SWEEP_FIRES, cursor = '', round = 0, note = false }: SweepStep,
 ): Promise<SweepAnswer> {
-  const { reply } = await runner.run(
+  const { keys } = shard;
+  const { reply } = await shard.run(
     scripts.sweep,
     [keys.timers, keys.failures, keys.ready(pool), keys.stats],
-    [...head, digits(limit), cursor, digits(AUDIT_KEYS), policies, note ? '1' : '', digits(round), pools],
+    [...headOf(shard), digits(limit), cursor, digits(AUDIT_KEYS), policies, note ? '1' : '', digits(round), pools],
   );
   const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, rollupDue, ...kept] = list(reply);
   const [nextRound, registered, notedAt] = kept;

@@ -2,16 +2,14 @@
 
 import { RequestMismatch, StorageError } from '../errors.ts';
 import { YEAR_MS } from '../formats/duration.ts';
-import type { Keys } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { type Digits, digits } from '../redis/lua/script.ts';
 import { refusalOf } from '../redis/refusal.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import type { Runner } from '../redis/runner.ts';
+import { headOf, type Shard } from '../redis/shard.ts';
 import { keysOfSettlements } from './declared.ts';
 import { due, dueSchedules, type StoredSchedule } from './due.ts';
 import { type Settlement, type Status, writeSettlements } from './encode-settlements.ts';
-import type { Head } from './head.ts';
 import { AWAKE_MS, COMMON_WAKE } from './wake.ts';
 
 export interface SyncRequest {
@@ -70,24 +68,19 @@ const SYNC_FIRES = 100; // keeps a sync short when many timers are due; the swee
 
 const whole = (number: number): Digits => digits(Math.floor(number));
 
-export async function sync(
-  runner: Runner,
-  keys: Keys,
-  head: Head,
-  policies: string,
-  request: SyncRequest,
-): Promise<SyncAnswer> {
+export async function sync(shard: Shard, policies: string, request: SyncRequest): Promise<SyncAnswer> {
+  const { keys } = shard;
   const { lease, leaseMs, held, want, pools, settlements, claim = '', drain } = request;
   const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = writeSettlements(settlements);
   const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...keysOfSettlements(keys, settlements)];
   if (claim !== '') declared.push(keys.request(claim));
-  const { reply, repeated } = await runner.run(
+  const { reply, repeated } = await shard.run(
     scripts.sync,
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...declared],
     [
-      ...head,
+      ...headOf(shard),
       lease,
       whole(leaseMs),
       whole(held),

@@ -2,11 +2,12 @@
 
 import type { Enqueued } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
+import type { OpenSpan } from '../delivery/span.ts';
 import type { DrainReport } from '../drain/drain.ts';
 import { nameOfError } from '../log.ts';
 import type { Message } from '../message/message.ts';
 import { passedOn } from '../message/trace-context.ts';
-import type { OpenSpan, SpanBatch } from './tracing.ts';
+import type { SpanBatch } from './tracing.ts';
 
 /** Where an enqueue comes from. */
 export interface Origin {

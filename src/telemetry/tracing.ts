@@ -2,18 +2,11 @@
  * Tracing: spans of what is enqueued and handled, collected and sent to an OTLP endpoint in one request for each drain or
  * enqueue. Off without an endpoint. Whatever happens to an export, the work goes on.
  */
+import type { OpenSpan } from '../delivery/span.ts';
 import { logWarning } from '../log.ts';
 import type { Message } from '../message/message.ts';
 import { parseTraceparent, spanBelow, traceparentOf } from '../message/trace-context.ts';
 import { encodeSpans, type Span } from './otlp.ts';
-
-/** One piece of work that is under way. */
-export interface OpenSpan {
-  /** For whoever does a part of it. */
-  traceparent: string;
-  /** @param errorType how it failed; left out where it did not */
-  end(errorType?: string, attributes?: Span['attributes']): void;
-}
 
 /** The spans of one drain or one enqueue. */
 export interface SpanBatch {

@@ -1,11 +1,11 @@
 /** Topics in the store: who is subscribed to what. Each call is bounded and safe to repeat. */
 import { StorageError } from '../errors.ts';
-import { type Key, keysOf } from '../redis/keys.ts';
+import type { Key } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
+import type { Shard } from '../redis/shard.ts';
 import { type EnqueueAnswer, metIn, openBase } from '../store/enqueue.ts';
-import type { StoreOptions } from '../store/store.ts';
 
 /** The most subscriptions of a topic: a publication becomes as many messages. */
 const MAX_SUBSCRIPTIONS = 100;
@@ -34,23 +34,22 @@ export interface TopicStore {
   unsubscribe(topic: string, id?: string): Promise<number>;
 }
 
-export function openTopicStore({ runner, prefix }: Pick<StoreOptions, 'runner' | 'prefix'>): TopicStore {
-  const keys = keysOf(prefix);
+export function openTopicStore({ run, keys }: Shard): TopicStore {
   return {
     async topics() {
-      const [fields] = list((await runner.run(scripts.getTopic, [keys.topics], [])).reply);
+      const [fields] = list((await run(scripts.getTopic, [keys.topics], [])).reply);
       return new Map(pairs(strings(fields)).map(([topic, count]) => [topic, Number(count)]));
     },
     async read(topic, token) {
       const request: [] | [Key<'req'>, Key<'awake'>] = token === undefined ? [] : [keys.request(token), keys.awake];
-      const { reply } = await runner.run(scripts.getTopic, [keys.topic(topic), ...request], []);
+      const { reply } = await run(scripts.getTopic, [keys.topic(topic), ...request], []);
       const [fields, stored, wake] = list(reply);
       const subscriptions = new Map(pairs(strings(fields)));
       return { subscriptions, ...(stored === '' ? {} : { applied: appliedIn(String(stored), wake === '1') }) };
     },
     async subscribe(topic, id, json, read) {
       const known: [] | [string] = read === undefined ? [] : [read];
-      const { reply } = await runner.run(
+      const { reply } = await run(
         scripts.subscribe,
         [keys.topic(topic), keys.topics],
         [topic, id, json, digits(MAX_SUBSCRIPTIONS), digits(MAX_TOPICS), ...known],
@@ -58,7 +57,7 @@ export function openTopicStore({ runner, prefix }: Pick<StoreOptions, 'runner' |
       return reply === 'subscribed';
     },
     async unsubscribe(topic, id = '') {
-      return Number((await runner.run(scripts.unsubscribe, [keys.topic(topic), keys.topics], [topic, id])).reply);
+      return Number((await run(scripts.unsubscribe, [keys.topic(topic), keys.topics], [topic, id])).reply);
     },
   };
 }

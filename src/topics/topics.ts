@@ -5,11 +5,11 @@
 import type * as z from 'zod/mini';
 import {
   type Enqueued,
-  enqueueInputs,
   queuesNamed,
   type Receipt,
   type RequestName,
   receiptOf,
+  type StoreDrafts,
 } from '../broker/producer.ts';
 import type { MessageInput, Queues } from '../broker/validate.ts';
 import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from '../errors.ts';
@@ -18,8 +18,6 @@ import { parseDuration } from '../formats/duration.ts';
 import { issuesOf } from '../formats/issues.ts';
 import type { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
-import type { Store } from '../store/store.ts';
-import type { Wake } from '../store/wake.ts';
 import { Publication, Subscription } from './schema.ts';
 import type { Applied, TopicStore } from './store.ts';
 
@@ -67,12 +65,10 @@ export interface Topics {
 
 export interface TopicsOptions {
   topics: TopicStore;
-  store: Store;
   queues: Queues;
-  /** What an enqueue of these has to know of the drain that it would wake. */
-  wakeOf(inputs: MessageInput[]): Wake | false;
-  /** Whether the caller can start a drain. */
-  wakes: boolean;
+  accept: StoreDrafts;
+  /** Starts a drain where one is wanted. */
+  attend(isWanted: boolean): void;
 }
 
 /** The most bytes of one subscription. */
@@ -118,12 +114,13 @@ async function publish(
   options: TopicsOptions,
   ...[topic, publication, permit, name]: Parameters<Topics['publish']>
 ): ReturnType<Topics['publish']> {
-  const { topics, store, queues, wakeOf, wakes } = options;
+  const { topics, queues, accept, attend } = options;
   const { type, body, ...shared } = published(publication);
   const { subscriptions, applied } = await topics.read(topic, name?.token);
   if (applied) {
     if (applied.fingerprint !== name?.fingerprint) throw new RequestMismatch('this key was used for another request');
-    return { receipts: replayed(applied, shared), wake: wakes && applied.wake, repeated: true };
+    attend(applied.wake);
+    return { receipts: replayed(applied, shared), wake: applied.wake, repeated: true };
   }
   if (subscriptions.size === 0) throw new UnknownTopic(topic);
   const matching = subscribed(subscriptions).filter(
@@ -133,7 +130,7 @@ async function publish(
   if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
   const inputs = await Promise.all(matching.map((one) => inputFor(topic, type, body, shared, one, queues)));
   const named = name && { ...name, note: noteOf(matching) };
-  const answer = await enqueueInputs(store, queues, inputs, { ...named, wake: wakeOf(inputs) });
+  const answer = await accept(inputs, named);
   if (name && answer.repeated) {
     // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
     return publish(options, topic, publication, permit, name);

@@ -1,11 +1,9 @@
 /** Counters of sources: how often something happened at a source, as the store keeps it. */
 import { newToken } from '../message/ids.ts';
-import { keysOf } from '../redis/keys.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { pairs, strings } from '../redis/reply.ts';
-import { RECOGNISED_MS } from '../store/enqueue.ts';
-import type { StoreOptions } from '../store/store.ts';
+import type { Shard } from '../redis/shard.ts';
 
 export interface SourceCounters {
   /** Adds to each; a repetition of the same call counts nothing twice. @throws StorageError */
@@ -17,13 +15,11 @@ export interface SourceCounters {
 /** `unpack` takes twice as many in the script. */
 const MAX_FIELDS = 100;
 
-type Options = Pick<StoreOptions, 'runner' | 'prefix' | 'recognisedMs'>;
-
-export function openSourceCounters({ runner, prefix, recognisedMs = RECOGNISED_MS }: Options): SourceCounters {
-  const keys = keysOf(prefix);
+export function openSourceCounters(shard: Shard): SourceCounters {
+  const { keys, recognisedMs } = shard;
   const run = async (args: string[]) => {
     const token = keys.request(newToken());
-    return (await runner.run(scripts.countSources, [token, keys.sources], [digits(recognisedMs), ...args])).reply;
+    return (await shard.run(scripts.countSources, [token, keys.sources], [digits(recognisedMs), ...args])).reply;
   };
   return {
     async add(counts) {

@@ -11,8 +11,7 @@ import { percentile } from '../../examples/demo/report.ts';
 import { type Bundle, buildBundle } from '../../src/dev/bundle.ts';
 import { startStack } from '../../src/dev/stack.ts';
 import { laneOf } from '../../src/message/lane.ts';
-import { connect } from '../../src/redis/connect.ts';
-import { scriptRunner } from '../../src/redis/runner.ts';
+import { openShard } from '../../src/redis/shard.ts';
 import { openStore } from '../../src/store/store.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 
@@ -149,8 +148,8 @@ async function openBacklog(name: string, size: number, bundle: Bundle): Promise<
   const stack = await startStack({ redis: server.url, bundle });
   const worker = await stack.startWorker();
   const raw = new Redis(server.url);
-  const send = connect({ url: stack.emulator.url, token: stack.emulator.token, timeoutMs: () => 30_000 });
-  const store = openStore({ runner: scriptRunner({ send }), prefix: 'sluice' });
+  const connection = { url: stack.emulator.url, token: stack.emulator.token, timeoutMs: 30_000 };
+  const store = openStore(openShard({ connection, prefix: 'sluice' }));
   const headers = { authorization: `Bearer ${stack.token}` };
   const ids: string[] = [];
   return {

@@ -3,9 +3,9 @@ import { openEngine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { laneOf, PUSH_POOL } from '../../src/message/lane.ts';
-import { connect } from '../../src/redis/connect.ts';
-import { scriptRunner } from '../../src/redis/runner.ts';
+import { openShard as openStorage } from '../../src/redis/shard.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { drainFor } from '../regressions/engines.ts';
 import type { Place } from './contender.ts';
 import { jsonOf, SETTINGS } from './contenders/sluice-settings.ts';
 import { type GrowthLine, quantile, spreadOf } from './figures.ts';
@@ -136,8 +136,8 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
     defineQueue(name, { subrequests: 0, handler: () => {} }),
   ]);
   const engine = openEngine(env, new Map(defined));
-  const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => 60_000 });
-  const store = openStore({ runner: scriptRunner({ send }), prefix, queues: engine.queues.values() });
+  const connection = { url: emulator.url, token: emulator.token, timeoutMs: 60_000 };
+  const store = openStore(openStorage({ connection, prefix }), { queues: engine.queues.values() });
   let next = 0;
   const message = (delayMs: number): PreparedMessage => {
     const n = next++;
@@ -170,7 +170,7 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
     },
     async drain() {
       const start = performance.now();
-      const { acked } = await engine.drain(20_000);
+      const { acked } = await drainFor(engine, 20_000);
       const ms = performance.now() - start;
       if (acked !== drained) throw new Error(`a drain of ${prefix} acknowledged ${acked} of ${drained}`);
       return ms;

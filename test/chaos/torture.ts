@@ -12,8 +12,8 @@ import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { StorageError } from '../../src/errors.ts';
 import { PUSH_POOL } from '../../src/message/lane.ts';
 import { connect } from '../../src/redis/connect.ts';
-import { scriptRunner } from '../../src/redis/runner.ts';
 import type { Send } from '../../src/redis/send.ts';
+import { openShard } from '../../src/redis/shard.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { judge } from './checker.ts';
@@ -108,10 +108,10 @@ async function main(settings: Settings): Promise<void> {
   const redisClient = new Redis({ url: emulator.url, token: emulator.token });
   const root = `{${prefix}}:`;
   const open = ({ onUnanswered, version = 0, ...options }: StoreOptions = {}) => {
-    const runner = scriptRunner({ send: onUnanswered ? watched(send, onUnanswered) : send, ...options });
-    return openStore({ runner, prefix, policies: VERSIONS[version] });
+    const shard = openShard({ send: onUnanswered ? watched(send, onUnanswered) : send, prefix });
+    return openStore(shard.within(options), { policies: VERSIONS[version] });
   };
-  const adminStore = openAdminStore({ runner: scriptRunner({ send }), prefix });
+  const adminStore = openAdminStore(openShard({ send, prefix }));
   try {
     faulty = true;
     const stage = { ...settings, stack, history, book, redisClient, root, openStore: open, adminStore, quotas };

@@ -4,8 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { connect } from '../../src/redis/connect.ts';
-import { scriptRunner } from '../../src/redis/runner.ts';
+import { openShard } from '../../src/redis/shard.ts';
 import { openStore } from '../../src/store/store.ts';
 import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
 import { faultsSeen } from '../support/dashboard.ts';
@@ -317,8 +316,8 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
 
     test('a queue that left the code is shown, with what it holds, and is purged', async () => {
       const { emulator } = deployed().stack;
-      const send = connect({ url: emulator.url, token: emulator.token, timeoutMs: () => 5_000 });
-      const store = openStore({ runner: scriptRunner({ send }), prefix: 'sluice' });
+      const connection = { url: emulator.url, token: emulator.token, timeoutMs: 5_000 };
+      const store = openStore(openShard({ connection, prefix: 'sluice' }));
       const messages = [1, 2].map((n) => ({
         lane: '5:left.the.code',
         pool: 'left.the.code',

@@ -10,6 +10,7 @@ import { health } from '../../src/http/functions.ts';
 import { createSluice } from '../../src/index.ts';
 import { constant } from '../../src/queue/backoff.ts';
 import { type AnyQueue, defineQueue } from '../../src/queue/queue.ts';
+import { drainFor } from '../regressions/engines.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 
@@ -56,7 +57,7 @@ onEachRedis(
       const [id = ''] = await enqueue(bench(), engineOn(bench(), [out]), 'out', [
         { destination: `${good.url}/inside` },
       ]);
-      await engineOn(bench(), [out], {}).drain(2_000);
+      await drainFor(engineOn(bench(), [out], {}), 2_000);
       const { state, failures } = await engineOn(bench(), [out]).admin.message(id);
       expect([state, failures]).toEqual(['dead', [expect.objectContaining({ kind: 'refused', attempt: 1 })]]);
       expect(failures[0]?.text).toContain('must begin with https://');
@@ -84,7 +85,7 @@ onEachRedis(
         const signed = defineQueue('out', { destination: { secrets: ['A', 'B'] }, attempts: 1 });
         const engine = engineOn(bench(), [signed], { ...LOCAL, ...bindings });
         const [id = ''] = await enqueue(bench(), engine, 'out', [{ destination: `${good.url}/unsigned` }]);
-        await engine.drain(1_000);
+        await drainFor(engine, 1_000);
         expect(await engine.admin.message(id)).toMatchObject({ state: 'delayed', attempt: 1, failures: [] });
         const missing = Object.keys({ A: '', B: '' }).filter((name) => name === 'A' || !(name in bindings));
         expect(await engine.inspector.queues([...engine.queues.values()])).toMatchObject([{ missingSecrets: missing }]);
@@ -92,7 +93,7 @@ onEachRedis(
 
         const mended = engineOn(bench(), [signed], { ...LOCAL, A: secret, B: secret });
         expect((await mended.inspector.queues([...mended.queues.values()]))[0]).not.toHaveProperty('missingSecrets');
-        await mended.drain(5_000); // it sleeps until the message is due
+        await drainFor(mended, 5_000); // it sleeps until the message is due
         expect(good.arrived.filter(({ path }) => path === '/unsigned')).toMatchObject([
           { id, attempt: 1, verified: true },
         ]);
@@ -108,7 +109,7 @@ onEachRedis(
         { destination: { url: `${good.url}/named`, secret: 'ours' } },
         { destination: { url: `${good.url}/named`, secret: 'theirs' } },
       ]);
-      await engine.drain(2_000);
+      await drainFor(engine, 2_000);
       const verified = new Map(good.arrived.map((arrived) => [arrived.id, arrived.verified]));
       expect(ids.map((id) => verified.get(id))).toEqual([true, false]);
       for (const id of ids) bench().alive.delete(id);
@@ -126,7 +127,7 @@ onEachRedis(
         'out',
         destinations.map((destination) => ({ destination })),
       );
-      expect(await engine.drain(2_000)).toMatchObject({ acked: 1, retried: 1, dead: 1, ended: 'idle' });
+      expect(await drainFor(engine, 2_000)).toMatchObject({ acked: 1, retried: 1, dead: 1, ended: 'idle' });
       bench().alive.delete(other);
       const { state, failures } = await engine.admin.message(id);
       expect([state, failures.length]).toEqual(['dead', 2]);
@@ -146,7 +147,7 @@ onEachRedis(
         { destination: `${hanging.url}/other`, headers },
         { destination: `http://localhost:${port}/other`, headers }, // another origin, though the same server
       ]);
-      await engine.drain(2_000);
+      await drainFor(engine, 2_000);
       const seen = new Map([...good.arrived, ...hanging.arrived].map(({ id, headers }) => [id, headers]));
       expect(ids.map((id) => [seen.get(id)?.['x-queue-key'], seen.get(id)?.['x-own']])).toEqual([
         ['of the queue', 'of the message'],
@@ -164,7 +165,7 @@ onEachRedis(
       const key = `{${bench().prefix}}:m:${id}`;
       const { raw } = bench().redises;
       await raw.set(key, String(await raw.get(key)).replace('"x-own":"a"', '"x-own":"a","x-client-ip":"10.0.0.1"'));
-      await engine.drain(2_000);
+      await drainFor(engine, 2_000);
       const arrived = good.arrived.find((one) => one.id === id);
       expect(arrived?.headers).toMatchObject({ 'x-own': 'a' });
       expect(arrived?.headers).not.toHaveProperty('x-client-ip');
@@ -182,7 +183,7 @@ onEachRedis(
         'tried',
         Array(5).fill({ destination: `${good.url}/?fail=503&times=1` }),
       );
-      const report = await engine.drain(400);
+      const report = await drainFor(engine, 400);
       const state = async () =>
         (await engine.admin.destinations('0')).destinations.map(({ state, failures }) => ({ state, failures }));
       expect(report.acked).toBeLessThan(5);
@@ -202,7 +203,7 @@ onEachRedis(
       });
       const engine = engineOn(bench(), [fixed], { ...LOCAL, A: secret });
       const [id = ''] = await enqueue(bench(), engine, 'fixed', [{}]);
-      expect(await engine.drain(2_000)).toMatchObject({ acked: 1 });
+      expect(await drainFor(engine, 2_000)).toMatchObject({ acked: 1 });
       bench().alive.delete(id);
       const arrived = good.arrived.find(({ path }) => path === '/fixed');
       expect(arrived).toMatchObject({ id, verified: true, body: '0', headers: { 'x-a': 'b' } });
@@ -223,7 +224,7 @@ onEachRedis(
       await enqueue(bench(), engine, 'out', backlog);
       const ids = await enqueue(bench(), engine, 'out', others);
       const start = performance.now();
-      await engine.drain(4_000);
+      await drainFor(engine, 4_000);
       const waits = (url: string, { arrived }: Receiver) => {
         const at = arrived.filter(({ path }) => path === url).map((one) => Math.round(one.at - start));
         return `${at.length} arrived, the last after ${Math.max(...at)} ms`;

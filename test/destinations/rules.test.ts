@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Webhook as Standard } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
 import { describe, expect, test } from 'vitest';
-import { describeAnswer, healthSign, retryAfterMs, spreadAfterMs, verdictOf } from '../../src/delivery/response.ts';
+import { describeAnswer, endpointState, retryAfterMs, spreadAfterMs, verdictOf } from '../../src/delivery/response.ts';
 import { keysIn, signatureOf } from '../../src/delivery/signature.ts';
 import { utf8 } from '../../src/formats/bytes.ts';
 import { Destination, groupOf } from '../../src/message/destination.ts';
@@ -134,9 +134,11 @@ describe('what an answer means', () => {
   });
 
   test('the destination is to blame for 5xx, 429, silence and broken connections; for other 4xx only the message is', () => {
-    expect([500, 503, 599, 429, 'timeout' as const, 'network' as const].map(healthSign)).toEqual(Array(6).fill('bad'));
-    expect([400, 401, 404, 410, 422, 301, 308].map(healthSign)).toEqual(Array(7).fill(undefined));
-    expect([200, 202, 204].map(healthSign)).toEqual(Array(3).fill('good'));
+    expect([500, 503, 599, 429, 'timeout' as const, 'network' as const].map(endpointState)).toEqual(
+      Array(6).fill('down'),
+    );
+    expect([400, 401, 404, 410, 422, 301, 308].map(endpointState)).toEqual(Array(7).fill(undefined));
+    expect([200, 202, 204].map(endpointState)).toEqual(Array(3).fill('up'));
   });
 
   test('people read the status, telling headers and the beginning of the body', () => {

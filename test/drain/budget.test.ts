@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
 import { lifeOf } from '../../src/drain/life.ts';
 import { defineQueue } from '../../src/index.ts';
-import { acked, engineOn, enqueueNow } from '../regressions/engines.ts';
+import { acked, drainFor, engineOn, enqueueNow } from '../regressions/engines.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const ALLOWED = 45;
@@ -24,7 +24,7 @@ function deployment(b: Bench, heavy: number) {
   const drainOnce = async () => {
     const before = b.redises.emulator.requests();
     used.handlers = 0;
-    const report = await engine.drain(20_000);
+    const report = await drainFor(engine, 20_000);
     const requests = b.redises.emulator.requests() - before + used.handlers;
     expect(report.requests).toBe(requests);
     expect(requests).toBeLessThanOrEqual(ALLOWED);

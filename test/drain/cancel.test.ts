@@ -1,7 +1,7 @@
 // A handler whose message is cancelled hears of it by its signal, at the next sync of its drain.
 import { expect, test } from 'vitest';
 import { defineQueue } from '../../src/index.ts';
-import { acked, engineOn, enqueueNow } from '../regressions/engines.ts';
+import { acked, drainFor, engineOn, enqueueNow } from '../regressions/engines.ts';
 import { onEachRedis } from '../support/bench.ts';
 
 onEachRedis(
@@ -25,7 +25,7 @@ onEachRedis(
       });
       const engine = engineOn(b, [work, next], { SLUICE_LEASE_MS: 6_000 }); // a heartbeat each two seconds
       const { ids } = await enqueueNow(b, b.message('work', 'one'), b.message('work', 'other'));
-      const draining = engine.drain(10_000);
+      const draining = drainFor(engine, 10_000);
       await begun.promise;
       expect(await engine.admin.cancel(ids[0] ?? '')).toBe('leased');
       expect(await draining).toMatchObject({ delivered: 2, retried: 0, dead: 0, leasesLost: 0 });

@@ -5,7 +5,7 @@ import { openChain } from '../../src/delivery/transaction.ts';
 import type { FaultKind } from '../../src/dev/emulator/faults.ts';
 import { defineQueue, type Handler, type HandlerContext, NonRetriableError } from '../../src/index.ts';
 import { constant } from '../../src/queue/backoff.ts';
-import { acked, engineOn, enqueueNow, pause, unhandledRejectionsOf } from '../regressions/engines.ts';
+import { acked, drainFor, engineOn, enqueueNow, pause, unhandledRejectionsOf } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';
 
@@ -66,10 +66,10 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
     });
     const { ids } = await enqueueNow(b, b.message('work', 0));
     plans.set(b.root, { ...plan, seen: 0 });
-    await engine.drain(1_000).catch(() => {});
+    await drainFor(engine, 1_000).catch(() => {});
     plans.clear();
     await b.openStore(() => Date.now() + 60_000).sweep('*');
-    await engine.drain(5_000);
+    await drainFor(engine, 5_000);
     acked(b, [...ids, ...seen]);
     return { got, attempts };
   }
@@ -105,7 +105,7 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
       { timeout: 100, backoff: constant('1h') },
     );
     const { ids } = await enqueueNow(b, b.message('work', 0));
-    expect(await engine.drain(2_000)).toMatchObject({ delivered: 1, ...report });
+    expect(await drainFor(engine, 2_000)).toMatchObject({ delivered: 1, ...report });
     expect(got).toEqual([]);
     expect(Object.keys((await b.shard()).envelopes)).toEqual(ids);
   });
@@ -116,7 +116,7 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
       if (attempt === 1) await b.openStore(() => Date.now() + 60_000).sweep('*');
     });
     const { ids } = await enqueueNow(b, b.message('work', 0));
-    expect(await engine.drain(5_000)).toMatchObject({ stale: 1, acked: 2 });
+    expect(await drainFor(engine, 5_000)).toMatchObject({ stale: 1, acked: 2 });
     expect(got).toEqual([2]);
     acked(b, [...ids, ...seen]);
   });
@@ -131,7 +131,7 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
     const engine = engineOn(b, [first, strict]);
     const { ids } = await enqueueNow(b, b.message('work', 0));
     const unhandled = await unhandledRejectionsOf(async () => {
-      expect(await engine.drain(2_000)).toMatchObject({ delivered: 1, retried: 1, acked: 0 });
+      expect(await drainFor(engine, 2_000)).toMatchObject({ delivered: 1, retried: 1, acked: 0 });
     });
     expect(unhandled).toEqual([]);
     expect((await b.shard()).failures[ids[0] ?? '']).toMatch(/ failed InvalidMessage/);
@@ -148,7 +148,7 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
       { backoff: constant('1h') },
     );
     const { ids } = await enqueueNow(b, b.message('work', 0));
-    expect(await engine.drain(5_000)).toMatchObject({ delivered: 1, retried: 1 });
+    expect(await drainFor(engine, 5_000)).toMatchObject({ delivered: 1, retried: 1 });
     const { envelopes, failures } = await b.shard();
     expect(Object.keys(envelopes)).toEqual(ids);
     expect(failures[ids[0] ?? '']).toMatch(/ failed RangeError: a handler may enqueue (1000 messages|4194304 bytes)/);
@@ -165,7 +165,7 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
     });
     const { ids } = await enqueueNow(b, ...Array.from({ length: 5 }, (_, i) => b.message('work', i)));
     let acks = 0;
-    for (let drains = 0; drains < 5 && acks < 65; drains++) acks += (await engine.drain(10_000)).acked; // 45 requests each
+    for (let drains = 0; drains < 5 && acks < 65; drains++) acks += (await drainFor(engine, 10_000)).acked; // 45 requests each
     expect(acks).toBe(65);
     expect(got).toHaveLength(60);
     acked(b, [...ids, ...seen]);
@@ -179,7 +179,7 @@ describe.skipIf(!redisServerPresent())('what a handler enqueues', () => {
         .then(late.resolve, late.resolve);
     });
     const { ids } = await enqueueNow(b, b.message('work', 0));
-    await engine.drain(2_000);
+    await drainFor(engine, 2_000);
     expect(await late.promise).toMatchObject({ message: expect.stringContaining('the handler has ended') });
     expect(got).toEqual([]);
     acked(b, ids);

@@ -1,11 +1,13 @@
 // A handler's signal is made when it is first read, and none the later for it.
 import { expect, test } from 'vitest';
 import { LazyController, openContext } from '../../src/delivery/context.ts';
+import { refuseRing } from '../../src/queue/ring.ts';
 
 const given = {
   env: { greeting: 'hello' },
   traceparent: undefined,
   enqueue: () => Promise.reject(new Error('unused')),
+  ring: refuseRing,
 };
 
 test('a context has the members it was given and one signal, taken apart, copied or as it is', () => {
@@ -15,7 +17,7 @@ test('a context has the members it was given and one signal, taken apart, copied
   expect({ env, enqueue }).toEqual({ env: given.env, enqueue: given.enqueue });
   expect(signal).toBeInstanceOf(AbortSignal);
   expect({ ...context }.signal).toBe(signal);
-  expect(Object.keys(context).sort()).toEqual(['enqueue', 'env', 'signal', 'traceparent']);
+  expect(Object.keys(context).sort()).toEqual(['enqueue', 'env', 'ring', 'signal', 'traceparent']);
   expect(signal.aborted).toBe(false);
 });
 

@@ -4,7 +4,7 @@ import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { StorageError } from '../../src/errors.ts';
 import { defineQueue } from '../../src/index.ts';
 import type { Connection, Send } from '../../src/redis/send.ts';
-import { acked, engineOn, enqueueNow } from '../regressions/engines.ts';
+import { acked, drainFor, engineOn, enqueueNow } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 
 /** Of this process: the platform refuses whatever it asks of storage. */
@@ -43,13 +43,13 @@ test('is settled by the next drain, and where storage refuses a part by the one 
   });
   const engine = engineOn(b, [jobs, next], { SLUICE_LEASE_MS: 60_000 });
   const { ids } = await enqueueNow(b, b.message('jobs', 1));
-  expect(await engine.drain(5_000)).toMatchObject({ delivered: 1, acked: 0, ended: 'subrequests' });
+  expect(await drainFor(engine, 5_000)).toMatchObject({ delivered: 1, acked: 0, ended: 'subrequests' });
   platform.refuses = false;
   fault = { kind: 'refuse-inside', from: 1, times: Number.POSITIVE_INFINITY };
-  await engine.drain(1_000).catch(() => {});
+  await drainFor(engine, 1_000).catch(() => {});
   expect(Object.keys((await b.shard()).leases)).toHaveLength(1); // storage is full
   fault = undefined;
-  await engine.drain(1_000);
+  await drainFor(engine, 1_000);
   const { leases, lanes } = await b.shard();
   expect([leases, Object.values(lanes).flat().length, seen]).toEqual([{}, 1, ids]);
   acked(b, ids);

@@ -4,7 +4,7 @@ import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { constant, defineQueue, type QueueOptions } from '../../src/index.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
-import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
+import { acked, drainFor, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { Bench, onEachRedis, type Redises, startServer } from '../support/bench.ts';
 import { deploymentOn } from '../support/deployment.ts';
 import { redisServerPresent } from '../support/redis-server.ts';
@@ -70,10 +70,10 @@ onEachRedis(
       });
       const engine = engineOn(b, [queue]);
       const { ids } = await enqueueNow(b, b.message('jobs', 1));
-      expect(await engine.drain(1_500)).toMatchObject({ retried: 1, ended: 'idle' });
-      expect(engine.claimsDrain()).toBe(true);
+      expect(await drainFor(engine, 1_500)).toMatchObject({ retried: 1, ended: 'idle' });
+      expect(engine.parts.claims.takeWork()).toBe(true);
       expect(await engine.drainWoken()).toMatchObject({ acked: 1 });
-      expect(engine.claimsDrain()).toBe(false);
+      expect(engine.parts.claims.takeWork()).toBe(false);
       expect(attempts).toEqual([1, 2]);
       acked(b, ids);
     });
@@ -280,7 +280,7 @@ onEachRedis(
       const report = await engine.drainWoken();
       expect(report).toMatchObject({ delivered: 0, ended: 'budget' });
       expect(report?.requests).toBeLessThanOrEqual(2); // it is left, not asked for again and again
-      expect(engine.claimsDrain()).toBe(false); // another such drain could not take it either
+      expect(engine.parts.claims.takeWork()).toBe(false); // another such drain could not take it either
       expect((await engine.tick()).drain).toMatchObject({ acked: 1, ended: 'idle' });
       expect(seen).toEqual(receipts.map(({ id }) => id));
     });
@@ -333,7 +333,10 @@ describe.skipIf(!redisServerPresent())('an answer that is lost', () => {
     const occurrence = { id: 's', expected: '', header: `${due} active code r 0`, error: '', lines: 'a\nb\nc', due };
     await lose(({ prefix }) => {
       const message = b.message('mail', 4);
-      return openScheduleStore({ runner: b.runner(), prefix }).change([{ ...occurrence, messages: [message] }], true);
+      return openScheduleStore(b.opened(b.runner(), undefined, prefix)).change(
+        [{ ...occurrence, messages: [message] }],
+        true,
+      );
     });
     expect(wakes).toEqual([true, true, true, true]);
     for (const id of Object.keys((await b.shard()).envelopes)) b.alive.add(id);

@@ -64,7 +64,7 @@ export class World {
     this.#runner = sizedRunner(bench.runner(), sizes);
     this.deployments = [...deployments];
     this.stores = [this.#open(deployments[0]), this.#open(deployments[1])];
-    this.adminStore = openAdminStore({ runner: this.#runner, prefix: bench.prefix, clock: () => bench.now });
+    this.adminStore = openAdminStore(bench.opened(this.#runner, () => bench.now));
     this.scheduler = new Scheduler(bench, this.#runner);
     this.consumers = ['*', '*', 'pulled'].map((pool) => ({ lease: this.name('c'), pool, held: [], pending: [] }));
   }
@@ -81,9 +81,8 @@ export class World {
 
   #open(deployed: Deployment): Store {
     const queues = Object.entries(POOLS).map(([name, pool]) => ({ name, pool }));
-    const { prefix } = this.bench;
-    const clock = () => this.bench.now;
-    return openStore({ runner: this.#runner, prefix, clock, queues, policies: policiesIn(deployed) });
+    const shard = this.bench.opened(this.#runner, () => this.bench.now);
+    return openStore(shard, { queues, policies: policiesIn(deployed) });
   }
 
   pass(ms: number): void {

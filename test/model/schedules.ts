@@ -21,7 +21,7 @@ export class Scheduler {
 
   constructor(bench: Bench, runner: Runner) {
     this.#bench = bench;
-    this.#store = openScheduleStore({ runner, prefix: bench.prefix, clock: () => bench.now });
+    this.#store = openScheduleStore(bench.opened(runner, () => bench.now));
   }
 
   /** Those that wait for no occurrence get one. */

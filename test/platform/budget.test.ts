@@ -4,8 +4,7 @@ import { buildBundle } from '../../src/dev/bundle.ts';
 import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { laneOf } from '../../src/message/lane.ts';
-import { connect } from '../../src/redis/connect.ts';
-import { scriptRunner } from '../../src/redis/runner.ts';
+import { openShard } from '../../src/redis/shard.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { redisServerPresent, startRedisServer } from '../support/redis-server.ts';
 import { eventually } from '../support/worker.ts';
@@ -26,8 +25,7 @@ let store: Store;
 beforeEach(() => {
   const { platform, outbox, logs, stack } = box();
   const { UPSTASH_REDIS_REST_URL: url = '', UPSTASH_REDIS_REST_TOKEN: token = '' } = stack.env;
-  const send = connect({ url, token, timeoutMs: () => 10_000 });
-  store = openStore({ runner: scriptRunner({ send }), prefix: 'sluice' });
+  store = openStore(openShard({ connection: { url, token, timeoutMs: 10_000 }, prefix: 'sluice' }));
   for (const list of [platform.invocations, outbox.deliveries, logs]) list.length = 0;
 });
 

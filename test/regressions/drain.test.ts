@@ -7,7 +7,7 @@ import { BadSettings } from '../../src/errors.ts';
 import { type Backoff, constant, defineQueue, type QueueOptions, RetryAfterError } from '../../src/index.ts';
 import { Bench, onEachRedis, onEachRedisAtOnce, type Redises, startEmbedded } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
-import { acked, engineOn, enqueueLarge, enqueueNow, pause, unhandledRejectionsOf } from './engines.ts';
+import { acked, drainFor, engineOn, enqueueLarge, enqueueNow, pause, unhandledRejectionsOf } from './engines.ts';
 
 const work = (handler: QueueOptions['handler'], options: QueueOptions = {}) =>
   defineQueue('work', { backoff: constant(5), ...options, ...(handler ? { handler } : {}) });
@@ -24,7 +24,7 @@ onEachRedis('a drain of large bodies', (bench) => {
     const engine = engineOn(b, [work(({ id }) => void seen.push(id), { subrequests: 0 })]);
     let ended = '';
     for (let drains = 0; ended !== 'idle' && drains < 10; drains++) {
-      ({ ended } = await engine.drain(20_000).catch(() => ({ ended: 'storage' })));
+      ({ ended } = await drainFor(engine, 20_000).catch(() => ({ ended: 'storage' })));
     }
     acked(b, seen);
     expect(seen).toEqual(ids);
@@ -40,7 +40,7 @@ onEachRedis('a drain of large bodies', (bench) => {
       SLUICE_DRAIN_MESSAGES: 25,
       SLUICE_CONCURRENCY: 30,
     });
-    expect(await engine.drain(20_000)).toMatchObject({ delivered: 25, acked: 25, ended: 'budget' });
+    expect(await drainFor(engine, 20_000)).toMatchObject({ delivered: 25, acked: 25, ended: 'budget' });
     acked(b, seen);
     const { dead, leases, lanes } = await b.shard();
     expect({ dead, leases }).toEqual({ dead: {}, leases: {} });
@@ -55,7 +55,7 @@ onEachRedis('a drain of large bodies', (bench) => {
       seen.push(id);
       await pause(600);
     };
-    await engineOn(b, [work(handler)], { SLUICE_CONCURRENCY: 30 }).drain(1_500);
+    await drainFor(engineOn(b, [work(handler)], { SLUICE_CONCURRENCY: 30 }), 1_500);
     const { dead, leases, lanes, envelopes } = await b.shard();
     acked(
       b,
@@ -83,12 +83,12 @@ onEachRedisAtOnce('a handler that hangs longer than its drain takes messages', (
       };
       const engine = engineOn(b, [work(handler, { timeout: '3s' })]); // longer than a drain takes messages
       const drains: DrainReport[] = [];
-      for (let i = 0; i < 2; i++) drains.push(await engine.drain(3_000));
+      for (let i = 0; i < 2; i++) drains.push(await drainFor(engine, 3_000));
       expect(drains.map(({ retried, dead }) => [retried, dead])).toEqual([
         [5, 0],
         [0, 5],
       ]);
-      if (!attempts.includes(`1.${innocent}`)) await engine.drain(3_000);
+      if (!attempts.includes(`1.${innocent}`)) await drainFor(engine, 3_000);
       acked(b, [innocent]);
       expect(attempts.toSorted()).toEqual([...ids.flatMap((id) => [`1.${id}`, `2.${id}`]), `1.${innocent}`].toSorted());
       const { dead, failures } = await b.shard();
@@ -104,7 +104,7 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
       const { ids } = await enqueueNow(b, ...many(b, 50));
       for (const id of unknown.ids) b.unordered.add(id);
       const seen: string[] = [];
-      const report = await engineOn(b, [work(({ id }) => void seen.push(id), { subrequests: 0 })]).drain(20_000);
+      const report = await drainFor(engineOn(b, [work(({ id }) => void seen.push(id), { subrequests: 0 })]), 20_000);
       acked(b, seen);
       expect(seen).toEqual(ids);
       expect(report).toMatchObject({ acked: 50, released: 0 }); // they stay where they are
@@ -126,7 +126,7 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
       };
       const engine = engineOn(b, [work(handler)], { SLUICE_CONCURRENCY: concurrency });
       const before = b.redises.emulator.requests();
-      const report = await engine.drain(20_000);
+      const report = await drainFor(engine, 20_000);
       const syncs = b.redises.emulator.requests() - before;
       acked(b, done);
       expect(handled + syncs).toBeLessThanOrEqual(45);
@@ -144,7 +144,7 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
       const drains = new Set<Promise<unknown>>();
       const enqueue = async (delayMs: number) => {
         if (!(await enqueueNow(b, b.message('work', 1, { delayMs }))).wake) return;
-        const drain: Promise<unknown> = engine.drain(20_000).finally(() => drains.delete(drain));
+        const drain: Promise<unknown> = drainFor(engine, 20_000).finally(() => drains.delete(drain));
         drains.add(drain);
       };
       await engine.tick(); // storage knows the scripts from here on
@@ -173,7 +173,7 @@ onEachRedisAtOnce('the requests of a drain', (own) => {
       const before = b.redises.emulator.requests();
       for (let i = 0; i < 40; i++) {
         if ((await enqueueNow(b, b.message('work', i, { delayMs: 3_000 - i * 50 }))).wake)
-          drains.push(engine.drain(20_000));
+          drains.push(drainFor(engine, 20_000));
       }
       await eventually('all are delivered', () => seen.length === 40);
       await Promise.all(drains);
@@ -192,7 +192,7 @@ onEachRedis('an envelope', (bench) => {
       const bad = [ids[3] ?? '', lanes[0] ?? ''];
       await b.redises.raw.set(`${b.root}m:${bad[0]}`, `5:work/${group} * 5 1 0\n{"body":1}`);
       const seen: string[] = [];
-      const report = await engineOn(b, [work(({ id }) => void seen.push(id))]).drain(20_000);
+      const report = await drainFor(engineOn(b, [work(({ id }) => void seen.push(id))]), 20_000);
       acked(b, seen);
       expect(report).toMatchObject({ acked: 7, dead: 2, ended: 'idle' });
       const { dead, failures } = await b.shard();
@@ -212,7 +212,7 @@ onEachRedis('what the code of a queue gives', (bench) => {
     const fine = defineQueue('fine', { handler: () => pause(5) });
     let report: DrainReport | undefined;
     const unhandled = await unhandledRejectionsOf(async () => {
-      report = await engineOn(b, [work(undefined, options), fine], { SLUICE_DRAIN_REQUESTS: 90 }).drain(5_000);
+      report = await drainFor(engineOn(b, [work(undefined, options), fine], { SLUICE_DRAIN_REQUESTS: 90 }), 5_000);
     });
     acked(b, good.ids);
     expect(unhandled).toEqual([]);
@@ -288,7 +288,7 @@ onEachRedisAtOnce('a wake', (own) => {
       expect((await enqueueNow(b, ...many(b, 100))).wake).toBe(true);
       const seen: string[] = [];
       const engine = engineOn(b, [work(({ id }) => void seen.push(id))]);
-      expect(await engine.drain(20_000)).toMatchObject({ ended: 'budget' });
+      expect(await drainFor(engine, 20_000)).toMatchObject({ ended: 'budget' });
       acked(b, seen);
       expect(await b.redises.raw.exists(`${b.root}awake`)).toBe(0);
       expect((await enqueueNow(b, b.message('work', 'urgent', { priority: 0 }))).wake).toBe(true);
@@ -300,7 +300,7 @@ onEachRedisAtOnce('a wake', (own) => {
       const { ids, wake } = await enqueueNow(b, b.message('work', 2, { delayMs: 400 }));
       expect(wake).toBe(true);
       const seen: string[] = [];
-      await engineOn(b, [work(({ id }) => void seen.push(id))]).drain(20_000);
+      await drainFor(engineOn(b, [work(({ id }) => void seen.push(id))]), 20_000);
       acked(b, seen);
       expect(seen).toEqual(ids);
     }));
@@ -372,9 +372,7 @@ describe('storage that hangs', () => {
       });
     };
     const start = Date.now();
-    await engineOn(b, [work(handler, { timeout: '1s' })])
-      .drain(2_500)
-      .catch(() => {}); // what it says of it is another matter
+    await drainFor(engineOn(b, [work(handler, { timeout: '1s' })]), 2_500).catch(() => {}); // what it says of it is another matter
     const tookMs = Date.now() - start;
     expect(tookMs).toBeLessThan(6_500);
     expect(abortedAfter).toHaveLength(3);

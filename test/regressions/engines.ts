@@ -1,17 +1,44 @@
 // Whole engines on the shard of a bench, by the real clock, and what their handlers saw.
+import type { DrainReport } from '../../src/drain/drain.ts';
+import { lifeOf } from '../../src/drain/life.ts';
+import type { Features } from '../../src/engine/features.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
 import type { AnyQueue } from '../../src/index.ts';
 import type { PreparedMessage } from '../../src/message/envelope.ts';
+import { Invocation } from '../../src/runtime/invocation.ts';
 import type { Bench } from '../support/bench.ts';
 
-export function engineOn(bench: Bench, queues: AnyQueue[], settings: Record<string, number | string> = {}): Engine {
+export function engineOn(
+  bench: Bench,
+  queues: AnyQueue[],
+  settings: Record<string, number | string> = {},
+  features: Features = {},
+): Engine {
   const env = {
     UPSTASH_REDIS_REST_URL: bench.redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: bench.redises.emulator.token,
     SLUICE_PREFIX: bench.prefix,
     ...settings,
   };
-  return openEngine(env, new Map(queues.map((queue) => [queue.name, queue])));
+  return openEngine(env, new Map(queues.map((queue) => [queue.name, queue])), { features });
+}
+
+/** A drain that takes messages for so long, as cron's does without its sweep. */
+export function drainFor(
+  { parts: { capacity, drains, waking, queues } }: Engine,
+  timeMs: number,
+): Promise<DrainReport> {
+  const invocation = new Invocation();
+  const delivered = [...queues.values()].filter(({ handler }) => handler !== undefined);
+  const budget = capacity.budget(
+    lifeOf(
+      timeMs,
+      delivered.map(({ timeoutMs }) => timeoutMs),
+    ),
+    invocation,
+  );
+  const onLeft = waking.leftBy(capacity.lives.fresh);
+  return waking.run(invocation, (attention) => drains.run(budget, attention, { onLeft }));
 }
 
 /** Enqueues by the real clock. */

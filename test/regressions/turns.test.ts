@@ -6,12 +6,12 @@ import { REAL, sizedRunner } from '../model/small.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const storeWith = (b: Bench, policies: Record<string, string>, answerBytes = REAL.answerBytes): Store =>
-  openStore({
-    runner: sizedRunner(b.runner(), { ...REAL, answerBytes }),
-    prefix: b.prefix,
-    clock: () => b.now,
-    policies: policiesOf(Object.entries(policies).map(([name, policy]) => ({ name, pool: '*', policy }))),
-  });
+  openStore(
+    b.opened(sizedRunner(b.runner(), { ...REAL, answerBytes }), () => b.now),
+    {
+      policies: policiesOf(Object.entries(policies).map(([name, policy]) => ({ name, pool: '*', policy }))),
+    },
+  );
 
 const asking = (want: number) => ({
   lease: 'a',

@@ -3,9 +3,15 @@
 import { describe, expect, test, vi } from 'vitest';
 import * as z from 'zod/mini';
 import { defineQueue, defineSchedule } from '../../src/index.ts';
-import type { ScheduleReport } from '../../src/schedules/admin.ts';
-import { type Definition, definitionOf, ScheduleRequest } from '../../src/schedules/definition.ts';
+import { newToken } from '../../src/message/ids.ts';
+import { openSchedules, type ScheduleReport } from '../../src/schedules/admin.ts';
+import { definitionOf, ScheduleRequest } from '../../src/schedules/definition.ts';
+import { features } from '../../src/schedules/features.ts';
 import { fireSchedules } from '../../src/schedules/fire.ts';
+import { headerOf } from '../../src/schedules/record.ts';
+import type { Definition } from '../../src/schedules/schedule.ts';
+import { openScheduleStore } from '../../src/schedules/store.ts';
+import { engineOn } from '../regressions/engines.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { allow, dyingRunner, firedOn, Killed, losingRunner, type TestWorker, workerOn } from '../support/schedules.ts';
 
@@ -58,6 +64,32 @@ onEachRedis('schedules', (bench) => {
         next: [due + HOUR, due + 2 * HOUR, due + 3 * HOUR],
       });
       expect((await bench().shard()).timers).toEqual({ 's hourly': due + HOUR });
+    });
+
+    test('stays due where a deployment has no schedules, and is fired by the next that has', async () => {
+      const b = bench();
+      const store = openScheduleStore(b.opened()); // by the clock of the server, as engines have it
+      const known = { queues: new Map(queues.map((queue) => [queue.name, queue])), ids: new Set<string>() };
+      await openSchedules(store, known).put('hourly', asked({ every: '1h', queue: 'reports' }), allow);
+      const header = headerOf((await store.recall([{ id: 'hourly' }])).schedules[0]?.record ?? '');
+      const due = Date.now() - SECOND;
+      const come = header.replace(/^\d+/, String(due));
+      await store.change([{ id: 'hourly', expected: header, header: come, error: '', lines: '', due, messages: [] }]);
+      const hasCome = () => b.redises.raw.zadd(`${b.root}timers`, due, 's hourly'); // who is given it has some seconds
+      const without = engineOn(b, queues);
+      for (const meet of [
+        () => without.tick(),
+        () => without.drainWoken(),
+        () => without.receive({ lease: newToken(), queues: ['reports'], max: 1, visibilityMs: SECOND }),
+      ]) {
+        await meet();
+        expect(headerOf((await store.recall([{ id: 'hourly' }])).schedules[0]?.record ?? '')).toBe(come);
+        expect(Object.keys((await b.shard()).timers)).toEqual(['s hourly']);
+        await hasCome();
+      }
+      expect(await firedOn(b)).toEqual([]);
+      await engineOn(b, queues, {}, features).tick();
+      expect(await firedOn(b)).toMatchObject([{ schedule: 'hourly', occurrence: due }]);
     });
 
     test('is met by a drain and by a consumer elsewhere as well as by a sweep', async () => {

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { defineQueue, defineSchedule } from '../../src/index.ts';
 import type { Runner } from '../../src/redis/runner.ts';
-import type { Schedule } from '../../src/schedules/definition.ts';
 import { registerSchedules, writeSchedules } from '../../src/schedules/register.ts';
+import type { Schedule } from '../../src/schedules/schedule.ts';
 import { type Chance, chanceFor } from '../chaos/random.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { minutesOf, occurrencesAmong } from '../support/cron-oracle.ts';

@@ -2,8 +2,7 @@
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { startEmulator } from '../../src/dev/emulator/server.ts';
-import { connect } from '../../src/redis/connect.ts';
-import { scriptRunner } from '../../src/redis/runner.ts';
+import { openShard, type Shard } from '../../src/redis/shard.ts';
 import { openStats } from '../../src/stats/store.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -12,15 +11,16 @@ import { type Bench, onEachRedis } from '../support/bench.ts';
 async function refusing<Answer>(
   b: Bench,
   command: string,
-  work: (store: ReturnType<typeof openStore>, runner: ReturnType<typeof scriptRunner>) => Promise<Answer>,
+  work: (store: ReturnType<typeof openStore>, shard: Shard) => Promise<Answer>,
 ): Promise<Answer> {
   const { host, port } = (b.redises.raw as Redis).options;
   await b.redises.raw.call('ACL', 'SETUSER', command, 'on', '>pw', '~*', '+@all', `-${command}`);
   const emulator = await startEmulator({ url: `redis://${command}:pw@${host}:${port}`, token: 'local' });
-  const runner = scriptRunner({ send: connect({ url: emulator.url, token: 'local', timeoutMs: () => 5_000 }) });
+  const connection = { url: emulator.url, token: 'local', timeoutMs: 5_000 };
+  const shard = openShard({ connection, prefix: b.prefix, clock: () => b.now });
   const queues = [{ name: 'mail', pool: '*' }];
   try {
-    return await work(openStore({ runner, prefix: b.prefix, clock: () => b.now, queues }), runner);
+    return await work(openStore(shard, { queues }), shard);
   } finally {
     await emulator.close();
   }
@@ -120,12 +120,10 @@ onEachRedis(
       const minute = Math.floor(b.now / 60_000);
       await b.redises.raw.rpush(`${b.root}stats`, ...Array.from({ length: 1_500 }, () => `${minute} mail acked=1`));
       await sweep(b, 'hset');
-      await refusing(b, 'hset', (_, runner) => openStats({ runner, prefix: b.prefix }).totals(['mail']));
+      await refusing(b, 'hset', (_, shard) => openStats(shard).totals(['mail']));
       expect(await b.redises.raw.llen(`${b.root}stats`)).toBe(1_500);
       while ((await b.store.sweep('*')).rollupDue);
-      expect((await openStats({ runner: b.runner(), prefix: b.prefix }).totals(['mail'])).texts).toEqual([
-        'acked=1500',
-      ]);
+      expect((await openStats(b.opened()).totals(['mail'])).texts).toEqual(['acked=1500']);
     });
   },
   ['redis-server'],

@@ -50,7 +50,7 @@ async function undeclared(b: Bench, work: (runner: Runner) => Promise<unknown>):
   return [...told].toSorted();
 }
 
-const storeOn = (b: Bench, runner: Runner) => openStore({ runner, prefix: b.prefix, clock: () => b.now });
+const storeOn = (b: Bench, runner: Runner) => openStore(b.opened(runner, () => b.now));
 
 onEachRedis(
   'keys that a client knows are declared',
@@ -127,24 +127,24 @@ onEachRedis(
 
     test('by rings, topics, sources and schedules all of them', async () => {
       const b = bench();
-      const { prefix } = b;
       const touched = await undeclared(b, async (runner) => {
-        const rings = openRings({ runner, prefix });
+        const shard = b.opened(runner, () => b.now);
+        const rings = openRings(shard);
         await rings.add('r', ['a', 'b', 'c']);
         await rings.rotate('r', 1);
         await rings.rotate('r', 2);
         await rings.page('r', 2, '');
         await rings.remove('r', ['a']);
         await rings.drop('r');
-        const topics = openTopicStore({ runner, prefix });
+        const topics = openTopicStore(shard);
         await topics.subscribe('t', 's', '{}');
         await topics.read('t', 'token');
         await topics.topics();
         await topics.unsubscribe('t', 's');
-        const counters = openSourceCounters({ runner, prefix });
+        const counters = openSourceCounters(shard);
         await counters.add(new Map([['github accepted', 1]]));
         await counters.read();
-        const schedules = openScheduleStore({ runner, prefix, clock: () => b.now });
+        const schedules = openScheduleStore(shard);
         await schedules.recall([{ id: 'x' }]);
         await schedules.page('0', 10);
         await b.adminStore(runner).breakers('0');

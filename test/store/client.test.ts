@@ -11,6 +11,7 @@ import { connect } from '../../src/redis/connect.ts';
 import { connect as connectByFetch } from '../../src/redis/fetch.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import type { Send } from '../../src/redis/send.ts';
+import { openShard } from '../../src/redis/shard.ts';
 import { connect as connectFromNode } from '../../src/redis/undici.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -368,10 +369,7 @@ describe.skipIf(!present)('a real Redis', () => {
   let emulator: Emulator;
   let store: Store;
   const storeAt = (url: string) =>
-    openStore({
-      runner: scriptRunner({ send: connect({ url, token: 't', timeoutMs: () => 5_000 }) }),
-      prefix: 'shard',
-    });
+    openStore(openShard({ connection: { url, token: 't', timeoutMs: 5_000 }, prefix: 'shard' }));
   beforeAll(async () => {
     server = await startRedisServer();
     raw = new Redis(server.url);

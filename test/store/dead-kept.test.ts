@@ -11,9 +11,11 @@ const DAY_MS = 86_400_000;
 
 function keep(b: Bench, keeps: Keeps, policy = ''): void {
   const queues = [{ name: 'mail', pool: '*', policy, handler: () => {} }];
-  const clock = () => b.now;
   const policies = definitionsOf(queues, keeps);
-  b.store = openStore({ runner: b.runner(), prefix: b.prefix, clock, queues, policies });
+  b.store = openStore(
+    b.opened(b.runner(), () => b.now),
+    { queues, policies },
+  );
 }
 
 /** So many die, one after the other. @returns their ids */
@@ -33,7 +35,7 @@ async function die(b: Bench, count: number, options = {}): Promise<string[]> {
 
 const lettersOf = async (b: Bench) => Object.keys((await b.shard()).dead.mail ?? {}).map(idOf);
 async function discarded(b: Bench): Promise<number> {
-  const { texts } = await openStats({ runner: b.runner(), prefix: b.prefix, clock: () => b.now }).totals(['mail']);
+  const { texts } = await openStats(b.opened(b.runner(), () => b.now)).totals(['mail']);
   return parseCounters(texts[0] ?? '').discarded;
 }
 

@@ -14,8 +14,10 @@ const failure = { kind: 'failed', text: 'x' } as const;
 
 /** From now on this is the deployment: it knows these queues and no other. */
 function define(b: Bench, queues: Parameters<typeof definitionsOf>[0]): void {
-  const clock = () => b.now;
-  b.store = openStore({ runner: b.runner(), prefix: b.prefix, clock, queues, policies: definitionsOf(queues) });
+  b.store = openStore(
+    b.opened(b.runner(), () => b.now),
+    { queues, policies: definitionsOf(queues) },
+  );
 }
 
 /** One message in each state: ready, delayed, waiting for its retry, and leased. */

@@ -3,10 +3,12 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Emulator, startEmulator } from '../../src/dev/emulator/server.ts';
 import { StorageError } from '../../src/errors.ts';
-import { connect } from '../../src/redis/connect.ts';
 import { healthCheck } from '../../src/redis/health.ts';
 import type { Send } from '../../src/redis/send.ts';
+import { openShard } from '../../src/redis/shard.ts';
 import { type RedisServer, redisServerPresent, startRedisServer } from '../support/redis-server.ts';
+
+const shardOf = (send: Send) => openShard({ send, prefix: 'shard' });
 
 const present = redisServerPresent();
 if (!present) console.warn('skipped: health of a real Redis: no redis-server on the PATH');
@@ -27,7 +29,7 @@ describe.skipIf(!present)('health', () => {
   });
 
   const check = (token = 'rw', clock?: () => number) =>
-    healthCheck(connect({ url: emulator.url, token, timeoutMs: () => 2_000 }), 'shard', { clock });
+    healthCheck(openShard({ connection: { url: emulator.url, token, timeoutMs: 2_000 }, prefix: 'shard' }), { clock });
 
   test('ok: it answers, may be written, and evicts nothing', async () => {
     expect(await check()()).toEqual({ status: 'ok', warnings: [] });
@@ -59,7 +61,7 @@ describe.skipIf(!present)('health', () => {
   test('U4 says where eviction is turned off at Upstash, whose settings nobody can set by a command', async () => {
     const send = async ([name]: string[]) =>
       name === 'INFO' ? 'upstash_version:1\r\nmaxmemory_policy:optimistic-volatile\r\n' : 'OK';
-    const { warnings } = await healthCheck(send, 'shard')();
+    const { warnings } = await healthCheck(shardOf(send))();
     expect(warnings).toEqual([expect.stringMatching(/eviction is on.*console, Configuration, Eviction/)]);
   });
 
@@ -104,7 +106,7 @@ function counting() {
   /** As a fresh isolate asks. */
   const warnings = async (processed: number, monthlyCommands = 500_000) => {
     database.processed = String(processed);
-    return (await healthCheck(send, 'shard', { monthlyCommands, clock: () => database.now })()).warnings;
+    return (await healthCheck(shardOf(send), { monthlyCommands, clock: () => database.now })()).warnings;
   };
   return { database, warnings };
 }
@@ -134,7 +136,12 @@ describe("the month's commands", () => {
     const { database, warnings } = counting();
     expect(await warnings(9_000_000, 0)).toEqual([]);
     expect([database.commands, ...database.kept.keys()]).toEqual([1, '{shard}:health']);
-    expect(await healthCheck(async () => 'OK', 'shard', { monthlyCommands: 10 })()).toMatchObject({ warnings: [] });
+    expect(
+      await healthCheck(
+        shardOf(async () => 'OK'),
+        { monthlyCommands: 10 },
+      )(),
+    ).toMatchObject({ warnings: [] });
   });
 
   test('cost a command more each time, and what is remembered of a month goes by itself', async () => {
@@ -162,7 +169,7 @@ describe('what storage refuses is said in plain words: what has ended, until whe
     const send: Send = async () => {
       throw new StorageError('refused', reason, 7);
     };
-    const failed = await healthCheck(send, 'shard', { clock: () => Date.UTC(2026, 10, 3) })().catch((error) => error);
+    const failed = await healthCheck(shardOf(send), { clock: () => Date.UTC(2026, 10, 3) })().catch((error) => error);
     expect(failed).toMatchObject({ code: 'refused', afterMs: 7 });
     expect(failed.reason).toMatch(words);
     expect(failed.reason.startsWith(`${reason}: `)).toBe(true);
@@ -172,6 +179,6 @@ describe('what storage refuses is said in plain words: what has ended, until whe
     const send: Send = async () => {
       throw new StorageError('unreachable', 'no answer');
     };
-    await expect(healthCheck(send, 'shard')()).rejects.toMatchObject({ code: 'unreachable', reason: 'no answer' });
+    await expect(healthCheck(shardOf(send))()).rejects.toMatchObject({ code: 'unreachable', reason: 'no answer' });
   });
 });

@@ -50,7 +50,7 @@ onEachRedis('named twice in one request', (bench) => {
       const b = bench();
       const [id = ''] = await b.enqueue(b.message('mail', 1, { pool: 'mail' }));
       await b.take(1, 'a', { pools: ['mail'] });
-      const { settled } = await settle(b.store, {
+      const { settled } = await settle(b, {
         lease: 'a',
         settlements: [
           { id, outcome: first },
@@ -69,26 +69,26 @@ onEachRedis('named twice in one request', (bench) => {
 
   test('a queue is looked into once', async () => {
     const b = bench();
-    const ask = (queues: string[]) => receive(b.store, { lease: 'a', queues, max: 5, visibilityMs: 30_000 });
+    const ask = (queues: string[]) => receive(b, { lease: 'a', queues, max: 5, visibilityMs: 30_000 });
     await ask(['mail']);
     const once = await b.cost(() => ask(['mail', 'news']));
     expect(await b.cost(() => ask(['mail', 'news', 'mail', 'mail']))).toEqual(once);
     const more = { queues: ['mail', 'mail'], max: 5, holding: 0 };
-    const settled = await b.cost(() => settle(b.store, { lease: 'a', settlements: [], more }));
+    const settled = await b.cost(() => settle(b, { lease: 'a', settlements: [], more }));
     const plain = { ...more, queues: ['mail'] };
-    expect(await b.cost(() => settle(b.store, { lease: 'a', settlements: [], more: plain }))).toEqual(settled);
+    expect(await b.cost(() => settle(b, { lease: 'a', settlements: [], more: plain }))).toEqual(settled);
   });
 
   test('an item joins a ring once, and leaves it once', async () => {
     const b = bench();
-    const rings = openRings({ runner: b.runner(), prefix: b.prefix });
+    const rings = openRings(b.opened());
     expect(await rings.add('sites', ['a', 'b', 'a'])).toEqual({ added: 2, length: 2 });
     expect(await rings.remove('sites', ['a', 'a'])).toEqual({ removed: 1, length: 1 });
   });
 
   test('a schedule is changed once, and its message made once', async () => {
     const b = bench();
-    const schedules = openScheduleStore({ runner: b.runner(), prefix: b.prefix, clock: () => b.now });
+    const schedules = openScheduleStore(b.opened(b.runner(), () => b.now));
     const change = {
       id: 'hourly',
       expected: '',

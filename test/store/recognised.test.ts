@@ -1,6 +1,8 @@
 // How long a call is recognised: no repetition of ours may come when its token is forgotten, whatever time-out is set.
 import { expect, test } from 'vitest';
+import { featuresOf } from '../../src/engine/features.ts';
 import { openEngine } from '../../src/engine.ts';
+import { hooks } from '../../src/http/v1/hooks.ts';
 import { defineQueue, defineSource } from '../../src/index.ts';
 import { github } from '../../src/webhooks/providers.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -15,7 +17,10 @@ function engineOn(b: Bench, timeoutMs: number) {
     SLUICE_PREFIX: b.prefix,
     SLUICE_REDIS_TIMEOUT_MS: String(timeoutMs),
   };
-  return openEngine(env, new Map([[queue.name, queue]]), { sources: new Map([[source.name, source]]) });
+  return openEngine(env, new Map([[queue.name, queue]]), {
+    sources: new Map([[source.name, source]]),
+    features: featuresOf([hooks]),
+  });
 }
 
 /** How long the one token of the shard is kept, ms. */
@@ -33,9 +38,9 @@ onEachRedis('a call is recognised for longer than it is repeated', (bench) => {
   });
 
   test.each([1_000, 3_000, 20_000, 60_000])('what became of a webhook, with a time-out of %i ms', async (timeoutMs) => {
-    const { sources } = engineOn(bench(), timeoutMs);
-    sources.count(source, 'accepted', () => {});
-    await sources.report(); // writes what was counted
+    const { sources } = engineOn(bench(), timeoutMs).parts;
+    sources?.count(source, 'accepted', () => {});
+    await sources?.report(); // writes what was counted
     expect(await keptMs(bench())).toBeGreaterThan(Math.max(59_000, 5 * timeoutMs + 9_000));
   });
 });

@@ -5,14 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FaultKind, seededFaults } from '../../src/dev/emulator/faults.ts';
 import { startEmulator } from '../../src/dev/emulator/server.ts';
 import { connect } from '../../src/redis/connect.ts';
-import { scriptRunner } from '../../src/redis/runner.ts';
+import { openShard } from '../../src/redis/shard.ts';
 import { isRingItem, MAX_RING_ITEMS, ringOf } from '../../src/rings/ring.ts';
 import { openRings } from '../../src/rings/store.ts';
 import { type Bench, onEachRedis, type Redises, startEmbedded, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';
 
 const sites = (count: number) => Array.from({ length: count }, (_, i) => `https://site${i}.example/`);
-const ringsOf = (b: Bench) => openRings({ runner: b.runner(), prefix: b.prefix });
+const ringsOf = (b: Bench) => openRings(b.opened());
 /** The next to come first. */
 const stored = async (b: Bench, ring = 'sites') =>
   (await b.redises.raw.lrange(`${b.root}ring:${ring}`, 0, -1)).reverse();
@@ -234,7 +234,7 @@ describe.each([
     '50 clients: every item comes round, none is lost or doubled, a repeat skips only its own turn',
     async () => {
       const send = connect({ url: redises.emulator.url, token: 'local', timeoutMs: () => 5_000 });
-      const rings = openRings({ runner: scriptRunner({ send, repeatAfterMs: [1, 5, 20, 50, 50] }), prefix: 'lossy' });
+      const rings = openRings(openShard({ send, prefix: 'lossy' }).within({ repeatAfterMs: [1, 5, 20, 50, 50] }));
       const items = sites(1_000);
       faulty = false;
       await rings.add('sites', items);
@@ -271,14 +271,14 @@ test.skipIf(!redisServerPresent())(
     const { host, port } = limitedTo.options;
     const emulator = await startEmulator({ url: `redis://sluice:pw@${host}:${port}`, token: 't' });
     const send = connect({ url: emulator.url, token: 't', timeoutMs: () => 5_000 });
-    const rings = openRings({ runner: scriptRunner({ send }), prefix: 'shard' });
+    const rings = openRings(openShard({ send, prefix: 'shard' }));
     expect(await rings.add('sites', ['a', 'b', 'c'])).toEqual({ added: 3, length: 3 });
     expect([await rings.rotate('sites', 1), await rings.rotate('sites', 2)]).toEqual([['a'], ['b', 'c']]);
     expect(await rings.remove('sites', ['a'])).toEqual({ removed: 1, length: 2 });
     expect((await rings.page('sites', 5, '')).items).toEqual(['b', 'c']);
     expect((await rings.list(5, '')).rings).toEqual([{ ring: 'sites', length: 2 }]);
     expect(await rings.drop('sites')).toBe(2);
-    const elsewhere = openRings({ runner: scriptRunner({ send }), prefix: 'other' });
+    const elsewhere = openRings(openShard({ send, prefix: 'other' }));
     await expect(elsewhere.rotate('sites', 1)).rejects.toMatchObject({ reason: 'NOPERM' });
     await emulator.close();
     await redises.stop();

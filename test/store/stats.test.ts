@@ -7,7 +7,7 @@ import { type Bench, onEachRedis } from '../support/bench.ts';
 
 const MINUTE_MS = 60_000;
 
-const statsOn = (b: Bench) => openStats({ runner: b.runner(), prefix: b.prefix, clock: () => b.now });
+const statsOn = (b: Bench) => openStats(b.opened(b.runner(), () => b.now));
 const hourOf = (b: Bench, queue = '*') => statsOn(b).steps([queue], { tier: 1, count: 60 });
 const stepAt = async (b: Bench, queue: string, at = b.now) =>
   parseCounters((await hourOf(b, queue)).steps.get(Math.floor(at / MINUTE_MS)) ?? '');

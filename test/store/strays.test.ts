@@ -11,13 +11,13 @@ const HOUR_TICKS = 60;
 const ordered = { name: 'chat', pool: '*', policy: 'b' };
 
 const storeOf = (b: Bench): Store =>
-  openStore({
-    runner: b.runner(),
-    prefix: b.prefix,
-    clock: () => b.now,
-    queues: [{ name: 'mail', pool: '*' }, ordered],
-    policies: policiesOf([{ name: 'mail', pool: '*', policy: '' }, ordered]),
-  });
+  openStore(
+    b.opened(b.runner(), () => b.now),
+    {
+      queues: [{ name: 'mail', pool: '*' }, ordered],
+      policies: policiesOf([{ name: 'mail', pool: '*', policy: '' }, ordered]),
+    },
+  );
 
 /** Cron ticks, a minute each: every one as a fresh isolate makes it. @returns what they found */
 async function ticks(b: Bench, count: number): Promise<string[]> {

@@ -22,7 +22,10 @@ const newEngine = (b: Bench) =>
   );
 
 const storeOf = (b: Bench, ...queues: { name: string; pool: string; policy: string }[]): Store =>
-  openStore({ runner: b.runner(), prefix: b.prefix, clock: () => b.now, queues, policies: policiesOf(queues) });
+  openStore(
+    b.opened(b.runner(), () => b.now),
+    { queues, policies: policiesOf(queues) },
+  );
 
 /** Keys of no interest, so that pages of all keys have little else on them. */
 async function fill(b: Bench, count: number): Promise<void> {

@@ -7,7 +7,7 @@ import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import { onEachRedis } from '../support/bench.ts';
 
 onEachRedis('counters', (bench) => {
-  const open = () => openSourceCounters({ runner: bench().runner(), prefix: bench().prefix });
+  const open = () => openSourceCounters(bench().opened());
   const read = async () => Object.fromEntries(await open().read());
 
   test('add up over calls, and a source that nobody counted has none', async () => {

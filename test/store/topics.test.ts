@@ -1,5 +1,6 @@
 // Topics: a publication becomes one message for each matching subscription, all or none, however often it is repeated.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { enqueueInputs, type StoreDrafts } from '../../src/broker/producer.ts';
 import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
 import type { StoredDestination } from '../../src/message/destination.ts';
 import type { Opened } from '../../src/message/envelope.ts';
@@ -34,8 +35,9 @@ const everything = () => {};
 const name = (token: string, fingerprint = 'f') => ({ token, fingerprint, recognisedMs: 60_000 });
 
 function topicsOn(bench: Bench): Topics {
-  const topics = openTopicStore({ runner: bench.runner(), prefix: bench.prefix });
-  return openTopics({ topics, store: bench.store, queues, wakeOf: () => COMMON_WAKE, wakes: true });
+  const accept: StoreDrafts = (inputs, name) =>
+    enqueueInputs(bench.store, queues, inputs, { ...name, wake: COMMON_WAKE });
+  return openTopics({ topics: openTopicStore(bench.opened()), queues, accept, attend: () => {} });
 }
 
 /** Publishes, and tells the bench what lives now. */
@@ -176,7 +178,7 @@ onEachRedis('topics', (bench) => {
       { queue, destination, topic, subscription }: Sent = SENT,
       { afford = plenty, runner = bench().runner() } = {},
     ) {
-      const disabling = openDisabling(openTopicStore({ runner, prefix: bench().prefix }), queues, afford);
+      const disabling = openDisabling(openTopicStore(bench().opened(runner)), queues, afford);
       const headers = { 'sluice-topic': topic, 'sluice-subscription': subscription };
       const message = { queue, headers, ...(destination && { destination }) } as unknown as Opened['message'];
       for (let i = 0; i < 3; i++) disabling.note(message, 'HTTP 410');

@@ -71,7 +71,7 @@ onEachRedis('a delayed message wakes a drain', (bench) => {
 
   test('that sleeps, is that of a schedule', async () => {
     const b = bench();
-    const schedules = openScheduleStore({ runner: b.runner(), prefix: b.prefix, clock: () => b.now });
+    const schedules = openScheduleStore(b.opened(b.runner(), () => b.now));
     const fire = async (id: string, delayMs: number) => {
       const change = {
         id,
@@ -116,7 +116,7 @@ onEachRedis('an enqueue', (bench) => {
 
   test('of a publication that is repeated, the same', async () => {
     const b = bench();
-    const topics = openTopicStore({ runner: b.runner(), prefix: b.prefix });
+    const topics = openTopicStore(b.opened());
     await topics.subscribe('invoices', 'one', '{}');
     await wakes(b, b.message('mail', 1), { token: 'key', fingerprint: 'f', note: 'one:mail' });
     const repeated = async () => (await topics.read('invoices', 'key')).applied?.wake;

@@ -8,8 +8,8 @@ import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { laneOf } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
 import { policiesOf } from '../../src/queue/limits.ts';
-import { connect } from '../../src/redis/connect.ts';
-import { type Runner, scriptRunner } from '../../src/redis/runner.ts';
+import type { Runner } from '../../src/redis/runner.ts';
+import { type Shard as OpenShard, openShard } from '../../src/redis/shard.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -185,7 +185,7 @@ export class Bench {
 
   openStore(clock?: () => number, prefix = this.prefix, drained: string[] = [], policies = ''): Store {
     const queues = drained.map((name) => ({ name, pool: '*' }));
-    return openStore({ runner: this.runner(), prefix, clock, queues, policies });
+    return openStore(this.opened(this.runner(), clock, prefix), { queues, policies });
   }
 
   /** From now on the deployment has these policies. */
@@ -194,7 +194,12 @@ export class Bench {
   }
 
   adminStore(runner = this.runner()): AdminStore {
-    return openAdminStore({ runner, prefix: this.prefix, clock: () => this.now });
+    return openAdminStore(this.opened(runner, () => this.now));
+  }
+
+  /** For whatever is opened on a shard. @param clock left out: the server's */
+  opened(runner = this.runner(), clock?: () => number, prefix = this.prefix): OpenShard {
+    return { ...this.#plain(prefix, clock), run: runner.run };
   }
 
   /** Checks what the cards of the scripts say of their keys. */
@@ -203,8 +208,15 @@ export class Bench {
   }
 
   plainRunner(): Runner {
-    const send = connect({ url: this.redises.emulator.url, token: 'local', timeoutMs: () => 5_000 });
-    return scriptRunner({ send });
+    return this.#plain(this.prefix);
+  }
+
+  #plain(prefix: string, clock?: () => number): OpenShard {
+    return openShard({
+      connection: { url: this.redises.emulator.url, token: 'local', timeoutMs: 5_000 },
+      prefix,
+      clock,
+    });
   }
 
   message(

@@ -15,8 +15,7 @@ import { tokensSetting } from '../../src/dev/stack.ts';
 import { type LocalWorker, startWorker } from '../../src/dev/worker.ts';
 import { laneOf } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
-import { connect } from '../../src/redis/connect.ts';
-import { scriptRunner } from '../../src/redis/runner.ts';
+import { openShard } from '../../src/redis/shard.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { builtOnce } from './built-once.ts';
 import { redisServerPresent, startRedisServer } from './redis-server.ts';
@@ -125,8 +124,8 @@ interface Means {
 }
 
 function openStory({ name, env, emulator, raw, bundle, worldUrl, workers }: Means): Story {
-  const send = connect({ url: emulator.url, token: 'local', timeoutMs: () => 10_000 });
-  const store = openStore({ runner: scriptRunner({ send }), prefix: name });
+  const connection = { url: emulator.url, token: 'local', timeoutMs: 10_000 };
+  const store = openStore(openShard({ connection, prefix: name }));
   const bindings = {
     UPSTASH_REDIS_REST_URL: emulator.url,
     UPSTASH_REDIS_REST_TOKEN: 'local',

@@ -3,7 +3,7 @@
 import { tokensSetting } from '../../src/dev/stack.ts';
 import { api } from '../../src/http/functions.ts';
 import { type AnyQueue, createSluice, type Sluice } from '../../src/index.ts';
-import type { Waits } from '../../src/runtime/wait-until.ts';
+import type { FetchContext } from '../../src/runtime/wait-until.ts';
 import type { Bench } from './bench.ts';
 
 const TOKEN = 'local';
@@ -12,7 +12,7 @@ export interface Deployment {
   sluice: Sluice<object>;
   env: object;
   /** That of another invocation each time it is read: what requests keep alive behind their answers. */
-  readonly context: Waits;
+  readonly context: FetchContext;
   /** How often a request has kept something alive: each wake of a drain does. */
   kept(): number;
   /** All of that has ended. */
@@ -43,7 +43,7 @@ export function deploymentOn(b: Bench, queues: AnyQueue[], settings: Record<stri
   };
   const sluice = createSluice({ queues, functions: api });
   const kept: Promise<unknown>[] = [];
-  const newContext = (): Waits => new ExecutionContext(kept);
+  const newContext = (): FetchContext => new ExecutionContext(kept);
   const call = async <Answer>(method: string, path: string, body?: unknown): Promise<Answer> => {
     const init = { method, headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' } };
     const request = new Request(`https://sluice.example${path}`, {

@@ -885,7 +885,7 @@ const schedule = (b: Bench, more: Partial<Change>): Change => ({
 });
 
 const scheduled = (b: Bench) => schedules(b).change([schedule(b, {})]);
-const schedules = (b: Bench) => openScheduleStore({ runner: b.runner(), prefix: b.prefix, clock: () => b.now });
+const schedules = (b: Bench) => openScheduleStore(b.opened(b.runner(), () => b.now));
 
 const reschedules =
   (changes: (b: Bench) => Change[]) =>
@@ -928,9 +928,9 @@ const scheduling: Scenario[] = [
   },
 ].map((scenario) => ({ ...scenario, whole: true }));
 
-const rings = (b: Bench) => openRings({ runner: b.runner(), prefix: b.prefix });
-const topics = (b: Bench) => openTopicStore({ runner: b.runner(), prefix: b.prefix });
-const counters = (b: Bench) => openSourceCounters({ runner: b.runner(), prefix: b.prefix });
+const rings = (b: Bench) => openRings(b.opened());
+const topics = (b: Bench) => openTopicStore(b.opened());
+const counters = (b: Bench) => openSourceCounters(b.opened());
 const items = (count: number) => times(count, (i) => `item ${i}`);
 const does =
   (call: (b: Bench) => Promise<unknown>) =>

@@ -3,13 +3,12 @@ import type { AnyQueue } from '../../src/index.ts';
 import { PUSH_POOL } from '../../src/message/lane.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { openSchedules, type Schedules } from '../../src/schedules/admin.ts';
-import type { Schedule } from '../../src/schedules/definition.ts';
-import type { Known } from '../../src/schedules/fire.ts';
-import { firingStore } from '../../src/schedules/firing-store.ts';
+import { fireSchedules, type Known } from '../../src/schedules/fire.ts';
 import { registrar } from '../../src/schedules/register.ts';
+import type { Schedule } from '../../src/schedules/schedule.ts';
 import { openScheduleStore, type ScheduleStore } from '../../src/schedules/store.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
-import { ANYBODYS, type SweepAnswer } from '../../src/store/sweep.ts';
+import { ANYBODYS, type SweepAnswer, type SweepStep } from '../../src/store/sweep.ts';
 import type { Bench } from './bench.ts';
 
 export interface TestWorker {
@@ -32,14 +31,18 @@ export interface TestWorkerOptions {
 
 export function workerOn(bench: Bench, options: TestWorkerOptions): TestWorker {
   const { queues, schedules = [], runner = bench.runner(), clock = () => bench.now } = options;
-  const storage = { runner, prefix: bench.prefix, clock };
+  const shard = bench.opened(runner, clock);
   const known = {
     queues: new Map(queues.map((queue) => [queue.name, queue])),
     ids: new Set(schedules.map(({ id }) => id)),
   };
-  const store = openScheduleStore(storage);
-  const plain = openStore(storage);
-  const firing = firingStore(plain, store, known);
+  const store = openScheduleStore(shard);
+  const plain = openStore(shard);
+  const sweep = async (step?: SweepStep) => {
+    const swept = await plain.sweep(PUSH_POOL, step);
+    if (swept.schedules) await fireSchedules(store, known, swept.schedules, swept.now);
+    return swept;
+  };
   return {
     known,
     store,
@@ -47,14 +50,14 @@ export function workerOn(bench: Bench, options: TestWorkerOptions): TestWorker {
     admin: openSchedules(store, known),
     async tick() {
       const register = registrar(schedules, known);
-      const first = await firing.sweep(PUSH_POOL, { cursor: ANYBODYS });
+      const first = await sweep({ cursor: ANYBODYS });
       const sweepAfter = async (earlier: SweepAnswer) => {
         let swept = earlier;
-        while (swept.schedules || swept.fired > 0) swept = await firing.sweep(PUSH_POOL);
+        while (swept.schedules || swept.fired > 0) swept = await sweep();
         return swept;
       };
       const swept = await sweepAfter(first);
-      if (await register(store, { ...first, ...swept })) await sweepAfter(await firing.sweep(PUSH_POOL));
+      if (await register(store, { ...first, ...swept })) await sweepAfter(await sweep());
     },
   };
 }

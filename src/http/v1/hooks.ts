@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { InvalidMessage } from '../../errors.ts';
 import { logError } from '../../log.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
+import { features } from '../../webhooks/features.ts';
 import type { Reply } from '../../webhooks/handshake.ts';
 import { type Ingested, ingest, type Taken } from '../../webhooks/ingest.ts';
 import { readBytes } from '../../webhooks/read-bytes.ts';
@@ -22,7 +23,7 @@ export const confirmWebhook = route('GET /hooks/:source', {}, hear);
 
 export const permitWebhook = route('OPTIONS /hooks/:source', {}, hear);
 
-export const hooks = [takeWebhook, confirmWebhook, permitWebhook];
+export const hooks = Object.assign([takeWebhook, confirmWebhook, permitWebhook], { features });
 
 async function hear(c: Context<SluiceEnv>): Promise<Response> {
   const source = await named(c);
@@ -39,7 +40,7 @@ async function hear(c: Context<SluiceEnv>): Promise<Response> {
 
 /** @throws Problem unknown_source, rate_limited */
 async function named(c: Context<SluiceEnv>): Promise<AnySource> {
-  const source = c.var.engine.sources.get(c.req.param('source') ?? '');
+  const source = c.var.engine.parts.sources?.get(c.req.param('source') ?? '');
   if (!source) throw unknown('unknown_source', c.req.param('source'));
   const caller = c.req.header('cf-connecting-ip') ?? ''; // so that whoever forges does not use up what the sender may
   await limitRate(c.env, { name: `hooks/${source.name}/${caller}` }, `The source "${source.name}"`);
@@ -53,11 +54,16 @@ async function take(c: Context<SluiceEnv>, source: AnySource): Promise<Ingested>
     throw new Rejected('aborted');
   });
   if (!bytes) throw new Rejected('too_large');
-  const { queues, enqueue } = c.var.engine;
+  const { engine } = c.var;
   const { method, url, raw } = c.req;
   const query = url.indexOf('?'); // as it came: parsed, it is written anew
   const arrived = { method, headers: raw.headers, bytes, search: query < 0 ? '' : url.slice(query) };
-  const taking = ingest(source, arrived, { env: c.env, queues, enqueue, nowMs: Date.now() });
+  const taking = ingest(source, arrived, {
+    env: c.env,
+    queues: engine.queues,
+    enqueue: (inputs) => engine.enqueue(inputs),
+    nowMs: Date.now(),
+  });
   return outliving(c, taking);
 }
 
@@ -109,7 +115,7 @@ function causeOf(error: unknown): string {
 
 function count(c: Context<SluiceEnv>, source: AnySource, what: Taken | Reason): void {
   const { engine } = c.var;
-  engine.sources.count(source, what, engine.keepAlive);
+  engine.parts.sources?.count(source, what, engine.keepAlive);
 }
 
 function answer(c: Context<SluiceEnv>, { status, type = 'text/plain;charset=UTF-8', body = '', headers = {} }: Reply) {

@@ -1,4 +1,6 @@
 /** Metrics: the figures of all queues for whoever scrapes. */
+import { statsOf } from '../../stats/stats.ts';
+import { openStats } from '../../stats/store.ts';
 import { ANY_QUEUE, isPermitted } from '../auth.ts';
 import { metricsText } from '../prometheus.ts';
 import { route } from '../route.ts';
@@ -14,12 +16,12 @@ export const getMetrics = route('GET /metrics', { scope: 'admin' }, async (c) =>
   const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
   const [known, { counters: totals, ...rest }, breakers, sources] = await Promise.all([
     engine.inspector.queues(permitted),
-    engine.stats.totals(sees ? [...names, NO_QUEUE] : names),
+    statsOf(openStats(engine.shard)).totals(sees ? [...names, NO_QUEUE] : names),
     engine.inspector.breakers(permitted),
-    sees ? engine.sources.report() : [],
+    sees ? engine.parts.sources?.report() : undefined,
   ]);
   const queues = [...known, ...unknown];
-  const text = metricsText({ now: Date.now(), queues, totals, breakers, sources, ...rest });
+  const text = metricsText({ now: Date.now(), queues, totals, breakers, sources: sources ?? [], ...rest });
   return c.text(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
 });
 

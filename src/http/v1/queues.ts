@@ -6,7 +6,8 @@ import { milliseconds } from '../../formats/duration-schema.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../../queue/limits.ts';
 import type { AnyQueue } from '../../queue/queue.ts';
-import type { Stats } from '../../stats/stats.ts';
+import { type Stats, statsOf } from '../../stats/stats.ts';
+import { openStats } from '../../stats/store.ts';
 import { isPermitted, permit } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { namedQueue } from '../named-queue.ts';
@@ -58,7 +59,8 @@ export const listQueues = route(
   async (c, { query }): Promise<Wire<'QueueReports'>> => {
     const { engine, token } = c.var;
     const { limit, cursor, search, recent } = query();
-    const told = (reports: QueueReport[]) => (recent === 'true' ? withRecent(engine.stats, reports) : reports);
+    const told = (reports: QueueReport[]) =>
+      recent === 'true' ? withRecent(statsOf(openStats(engine.shard)), reports) : reports;
     const isWanted = (name: string) => isPermitted(token, name) && name.includes(search);
     const all = [...engine.queues.values()].filter(({ name }) => isWanted(name));
     const page = pageOf(all, cursor, limit);

@@ -1,7 +1,9 @@
 /** Rings: rotate one, add and remove items, look. */
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
+import { features } from '../../rings/features.ts';
 import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_CURSOR, RING_NAME } from '../../rings/ring.ts';
+import { openRings } from '../../rings/store.ts';
 import { isPermitted, permit } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { cursorOf, pageLimit } from '../page-query.ts';
@@ -34,7 +36,7 @@ export const listRings = route(
   { scope: 'admin', query: RingsPage },
   async (c, { query }): Promise<Wire<'RingList'>> => {
     const { limit, cursor } = query();
-    const page = await c.var.engine.rings.list(limit, cursor);
+    const page = await openRings(c.var.engine.shard).list(limit, cursor);
     return { ...page, rings: page.rings.filter(({ ring }) => isPermitted(c.var.token, ring)) };
   },
 );
@@ -45,7 +47,7 @@ export const getRing = route(
   async (c, { query }): Promise<Wire<'RingItems'>> => {
     const ring = named(c);
     const { limit, cursor } = query();
-    const page = await c.var.engine.rings.page(ring, limit, cursor);
+    const page = await openRings(c.var.engine.shard).page(ring, limit, cursor);
     if (page.length === 0) throw unknown('unknown_ring', ring);
     return { ring, ...page };
   },
@@ -57,7 +59,7 @@ export const addToRing = route(
   async (c, { body }): Promise<Wire<'RingAdded'>> => {
     const ring = named(c);
     const { items } = await body();
-    const added = await c.var.engine.rings.add(ring, items);
+    const added = await openRings(c.var.engine.shard).add(ring, items);
     if (added === 'full') throw new Problem('ring_full');
     return { ring, ...added };
   },
@@ -69,7 +71,7 @@ export const removeFromRing = route(
   async (c, { body }): Promise<Wire<'RingRemoved'>> => {
     const ring = named(c);
     const { items } = await body();
-    return { ring, ...(await c.var.engine.rings.remove(ring, items)) };
+    return { ring, ...(await openRings(c.var.engine.shard).remove(ring, items)) };
   },
 );
 
@@ -79,16 +81,16 @@ export const rotateRing = route(
   async (c, { body }): Promise<Wire<'Rotated'>> => {
     const ring = named(c);
     const { count } = await body();
-    return { ring, items: await c.var.engine.rings.rotate(ring, count) };
+    return { ring, items: await openRings(c.var.engine.shard).rotate(ring, count) };
   },
 );
 
 export const dropRing = route('DELETE /v1/rings/:ring', { scope: 'admin' }, async (c): Promise<Wire<'RingRemoved'>> => {
   const ring = named(c);
-  return { ring, removed: await c.var.engine.rings.drop(ring), length: 0 };
+  return { ring, removed: await openRings(c.var.engine.shard).drop(ring), length: 0 };
 });
 
-export const rings = [listRings, getRing, addToRing, removeFromRing, rotateRing, dropRing];
+export const rings = Object.assign([listRings, getRing, addToRing, removeFromRing, rotateRing, dropRing], { features });
 
 /** The ring of the path, which the token has to be for: patterns of queues are patterns of rings too. */
 function named(c: Context<SluiceEnv>): string {

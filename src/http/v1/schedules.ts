@@ -2,8 +2,10 @@
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import type { Receipt } from '../../broker/producer.ts';
-import type { Refused } from '../../schedules/admin.ts';
+import { openSchedules, type Refused, type Schedules } from '../../schedules/admin.ts';
 import { definitionOf, SCHEDULE_ID, ScheduleRequest } from '../../schedules/definition.ts';
+import { features } from '../../schedules/features.ts';
+import { openScheduleStore } from '../../schedules/store.ts';
 import { isPermitted, permit } from '../auth.ts';
 import { requestName } from '../body.ts';
 import type { SluiceEnv } from '../context.ts';
@@ -26,14 +28,14 @@ export const listSchedules = route(
   { scope: 'admin', query: SchedulesPage },
   async (c, { query }): Promise<Wire<'SchedulePage'>> => {
     const { limit, cursor } = query();
-    return c.var.engine.schedules.list((queue) => isPermitted(c.var.token, queue), limit, cursor);
+    return schedulesOf(c).list((queue) => isPermitted(c.var.token, queue), limit, cursor);
   },
 );
 
 export const getSchedule = route(
   'GET /v1/schedules/:schedule',
   { scope: 'admin' },
-  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.get(idOf(c), permitting(c))),
+  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await schedulesOf(c).get(idOf(c), permitting(c))),
 );
 
 export const putSchedule = route(
@@ -41,7 +43,7 @@ export const putSchedule = route(
   { scope: 'admin', body: ScheduleRequest },
   async (c, { body }): Promise<Wire<'ScheduleReport'>> => {
     const definition = definitionOf(await body());
-    return found(c, await c.var.engine.schedules.put(idOf(c), definition, permitting(c)));
+    return found(c, await schedulesOf(c).put(idOf(c), definition, permitting(c)));
   },
 );
 
@@ -49,7 +51,7 @@ export const deleteSchedule = route(
   'DELETE /v1/schedules/:schedule',
   { scope: 'admin' },
   async (c): Promise<Wire<'Removed'>> => {
-    found(c, await c.var.engine.schedules.remove(idOf(c), permitting(c)));
+    found(c, await schedulesOf(c).remove(idOf(c), permitting(c)));
     return { id: idOf(c), removed: true };
   },
 );
@@ -59,7 +61,7 @@ export const runSchedule = route(
   { scope: 'admin' },
   async (c): Promise<Wire<'Receipt' | 'Duplicate'>> => {
     const { engine } = c.var;
-    const input = found(c, await engine.schedules.input(idOf(c), permitting(c)));
+    const input = found(c, await schedulesOf(c).input(idOf(c), permitting(c)));
     const { receipts, repeated } = await outliving(c, engine.enqueue([input], await requestName(c)));
     if (repeated) c.header('Idempotent-Replayed', 'true');
     const [receipt] = receipts as [Receipt];
@@ -71,24 +73,24 @@ export const runSchedule = route(
 export const pauseSchedule = route(
   'POST /v1/schedules/:schedule/pause',
   { scope: 'admin' },
-  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.pause(idOf(c), permitting(c))),
+  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await schedulesOf(c).pause(idOf(c), permitting(c))),
 );
 
 export const resumeSchedule = route(
   'POST /v1/schedules/:schedule/resume',
   { scope: 'admin' },
-  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await c.var.engine.schedules.resume(idOf(c), permitting(c))),
+  async (c): Promise<Wire<'ScheduleReport'>> => found(c, await schedulesOf(c).resume(idOf(c), permitting(c))),
 );
 
-export const schedules = [
-  listSchedules,
-  getSchedule,
-  putSchedule,
-  deleteSchedule,
-  runSchedule,
-  pauseSchedule,
-  resumeSchedule,
-];
+export const schedules = Object.assign(
+  [listSchedules, getSchedule, putSchedule, deleteSchedule, runSchedule, pauseSchedule, resumeSchedule],
+  { features },
+);
+
+function schedulesOf({ var: { engine } }: Context<SluiceEnv>): Schedules {
+  const ids = new Set(engine.parts.schedules.map(({ id }) => id));
+  return openSchedules(openScheduleStore(engine.shard), { queues: engine.queues, ids });
+}
 
 const PROBLEM_OF: Record<Exclude<Refused, 'unknown'>, ProblemCode> = {
   code: 'schedule_of_code',

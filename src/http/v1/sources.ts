@@ -5,7 +5,7 @@ import type { Wire } from './wire.ts';
 
 export const listSources = route('GET /v1/sources', { scope: 'admin' }, async (c): Promise<Wire<'SourceReports'>> => {
   permit(c.var.token, ANY_QUEUE);
-  return { sources: await c.var.engine.sources.report() };
+  return { sources: (await c.var.engine.parts.sources?.report()) ?? [] };
 });
 
 export const sources = [listSources];

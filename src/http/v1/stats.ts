@@ -1,6 +1,8 @@
 /** Stats: what became of messages over time, for people and pages. */
 import * as z from 'zod/mini';
 import { QUEUE_NAME } from '../../message/message.ts';
+import { statsOf } from '../../stats/stats.ts';
+import { openStats } from '../../stats/store.ts';
 import { ANY_QUEUE, isPermitted, permit } from '../auth.ts';
 import { unknown } from '../problem.ts';
 import { route } from '../route.ts';
@@ -24,7 +26,7 @@ export const getStats = route(
     if (queue !== undefined && !(await engine.inspector.named(queue))) throw unknown('unknown_queue', queue);
     const permitted = [...engine.queues.keys()].filter((name) => isPermitted(token, name));
     const all = isPermitted(token, ANY_QUEUE) ? [ALL] : permitted;
-    return engine.stats.report(range, queue === undefined ? all : [queue]);
+    return statsOf(openStats(engine.shard)).report(range, queue === undefined ? all : [queue]);
   },
 );
 

@@ -58,7 +58,11 @@ export const audit = /* @__PURE__ */ route(
 );
 
 /** Open to everybody. */
-export const health = /* @__PURE__ */ route('GET /health', {}, (c): Promise<Wire<'Health'>> => c.var.engine.health());
+export const health = /* @__PURE__ */ route(
+  'GET /health',
+  {},
+  (c): Promise<Wire<'Health'>> => c.var.engine.parts.health(),
+);
 
 async function drainNow(
   c: Context<SluiceEnv>,
@@ -66,7 +70,7 @@ async function drainNow(
 ): Promise<Wire<'TickReport' | 'Begun'>> {
   permit(c.var.token, ANY_QUEUE);
   const { wait } = query();
-  const ticking = c.var.engine.tick('asked');
+  const ticking = c.var.engine.tick(true);
   if (wait === 'true') return outliving(c, ticking);
   c.var.engine.keepAlive(ticking); // its failure is one of the Worker
   c.status(202);

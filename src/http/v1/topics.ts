@@ -1,6 +1,7 @@
 /** Topics: who is subscribed to what, and publishing to all of them. */
 import type { Context } from 'hono';
 import { QUEUE_NAME } from '../../message/message.ts';
+import { features } from '../../topics/features.ts';
 import { Publication, Subscription } from '../../topics/schema.ts';
 import type { Subscribed } from '../../topics/topics.ts';
 import { isPermitted, permit } from '../auth.ts';
@@ -19,7 +20,9 @@ export const publish = route(
   async (c, { object }): Promise<Wire<'Published'>> => {
     const { engine, token } = c.var;
     const permitted = (queue: string) => permit(token, queue);
-    const publishing = engine.topics.publish(named(c, 'topic'), await object(), permitted, await requestName(c));
+    const publishing = features.topics
+      .open(engine)
+      .publish(named(c, 'topic'), await object(), permitted, await requestName(c));
     const { receipts, repeated } = await outliving(c, publishing);
     if (repeated) c.header('Idempotent-Replayed', 'true');
     c.status(202);
@@ -28,19 +31,21 @@ export const publish = route(
 );
 
 export const listTopics = route('GET /v1/topics', { scope: 'admin' }, async (c): Promise<Wire<'Topics'>> => {
-  const known = await c.var.engine.topics.list();
+  const known = await features.topics.open(c.var.engine).list();
   return { topics: known.filter(({ topic }) => isPermitted(c.var.token, topic)) };
 });
 
 export const getTopic = route('GET /v1/topics/:topic', { scope: 'admin' }, async (c): Promise<Wire<'Topic'>> => {
   const topic = named(c, 'topic');
-  return { topic, subscriptions: (await c.var.engine.topics.get(topic)).map(shown) };
+  return { topic, subscriptions: (await features.topics.open(c.var.engine).get(topic)).map(shown) };
 });
 
 export const removeTopic = route(
   'DELETE /v1/topics/:topic',
   { scope: 'admin' },
-  async (c): Promise<Wire<'Unsubscribed'>> => ({ removed: await c.var.engine.topics.unsubscribe(named(c, 'topic')) }),
+  async (c): Promise<Wire<'Unsubscribed'>> => ({
+    removed: await features.topics.open(c.var.engine).unsubscribe(named(c, 'topic')),
+  }),
 );
 
 export const subscribe = route(
@@ -50,7 +55,7 @@ export const subscribe = route(
     const topic = named(c, 'topic');
     const wanted = await object();
     if (typeof wanted.queue === 'string') permit(c.var.token, wanted.queue);
-    const subscribed = await c.var.engine.topics.subscribe(topic, named(c, 'subscription'), wanted);
+    const subscribed = await features.topics.open(c.var.engine).subscribe(topic, named(c, 'subscription'), wanted);
     if (!subscribed) throw new Problem('too_many');
     return shown(subscribed);
   },
@@ -61,7 +66,9 @@ export const enableSubscription = route(
   { scope: 'admin' },
   async (c): Promise<Wire<'Subscribed'>> => {
     const permitted = (queue: string) => permit(c.var.token, queue);
-    const enabled = await c.var.engine.topics.enable(named(c, 'topic'), named(c, 'subscription'), permitted);
+    const enabled = await features.topics
+      .open(c.var.engine)
+      .enable(named(c, 'topic'), named(c, 'subscription'), permitted);
     if (!enabled) throw new Problem('unknown_subscription');
     return shown(enabled);
   },
@@ -71,12 +78,15 @@ export const unsubscribe = route(
   'DELETE /v1/topics/:topic/subscriptions/:subscription',
   { scope: 'admin' },
   async (c): Promise<Wire<'Unsubscribed'>> => {
-    const removed = await c.var.engine.topics.unsubscribe(named(c, 'topic'), named(c, 'subscription'));
+    const removed = await features.topics.open(c.var.engine).unsubscribe(named(c, 'topic'), named(c, 'subscription'));
     return { removed };
   },
 );
 
-export const topics = [publish, listTopics, getTopic, removeTopic, subscribe, enableSubscription, unsubscribe];
+export const topics = Object.assign(
+  [publish, listTopics, getTopic, removeTopic, subscribe, enableSubscription, unsubscribe],
+  { features },
+);
 
 /** A name in the path. A token's patterns of queues hold for topics too: whoever publishes to one reaches its queues. */
 function named(c: Context<SluiceEnv>, parameter: 'topic' | 'subscription'): string {

@@ -1,0 +1,79 @@
+/** Calls that make work ready, as one caller makes them: they see to it that somebody drains. */
+import type { Admin } from '../broker/admin.ts';
+import type { Consuming } from '../broker/consumer.ts';
+import { type Enqueued, enqueueInputs, type RequestName } from '../broker/producer.ts';
+import type { MessageInput } from '../broker/validate.ts';
+import { wakeFor } from '../drain/life.ts';
+import { PUSH_POOL } from '../message/lane.ts';
+import type { Shard } from '../redis/shard.ts';
+import type { Caller } from '../runtime/caller.ts';
+import type { Store } from '../store/store.ts';
+import type { Wake } from '../store/wake.ts';
+import type { Parts } from './parts.ts';
+
+/** The engine of a caller, as much as these calls need of it. */
+interface Called {
+  readonly parts: Parts;
+  /** Without one whoever asks drains by itself. */
+  readonly caller: Caller | undefined;
+  readonly shard: Shard;
+  readonly store: Store;
+  /** Starts a drain behind the answer where one is wanted. */
+  attend(isWanted: boolean): void;
+}
+
+/** @throws InvalidMessage, StorageError, RequestMismatch */
+export async function enqueueFor(
+  called: Called,
+  inputs: MessageInput[],
+  name?: RequestName,
+  traceparent?: string,
+): Promise<Enqueued> {
+  const { parts, caller, store } = called;
+  if (caller?.isCode) caller.invocation.noteCaller(1, Date.now());
+  const request = { ...name, wake: wakeOf(called, inputs) };
+  const enqueued = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
+  if (caller?.isCode) caller.invocation.noteCaller(0, Date.now());
+  parts.claims.noteDue(enqueued.dueInMs);
+  called.attend(enqueued.wake);
+  return enqueued;
+}
+
+/** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
+function wakeOf({ parts: { claims, capacity }, caller }: Called, inputs: MessageInput[]): Wake | false {
+  const timeoutsMs = inputs.flatMap(({ queue }) => (queue?.pool === PUSH_POOL ? [queue.timeoutMs] : []));
+  if (!caller || caller.context) return wakeFor(capacity.lives.fresh, timeoutsMs);
+  if (timeoutsMs.length > 0) claims.noteWork();
+  return false;
+}
+
+/** Of what consumers make ready, and of schedules that they meet, a part may be for drains. */
+export async function consumeFor<Answer>(
+  called: Called,
+  consume: (consuming: Consuming) => Promise<Answer>,
+): Promise<Answer> {
+  const fire = called.parts.fireOn(called.shard, true);
+  let isWanted = false;
+  const onAnswer: NonNullable<Consuming['onAnswer']> = async ({ wake, schedules, now }) => {
+    if (wake) isWanted = true;
+    if (schedules && (await fire?.(schedules, now))) isWanted = true;
+  };
+  const answer = await consume({ store: called.store, onAnswer });
+  called.attend(isWanted);
+  return answer;
+}
+
+export function attendedOperator(operator: Admin, attend: Called['attend']): Admin {
+  return {
+    ...operator,
+    async override(queue, overrides) {
+      await operator.override(queue, overrides);
+      attend(!overrides.paused && queue.pool === PUSH_POOL); // what waited for it may go
+    },
+    async redrive(...which) {
+      const messages = await operator.redrive(...which);
+      attend(messages.some(({ status }) => status === 'redriven'));
+      return messages;
+    },
+  };
+}

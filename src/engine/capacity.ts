@@ -1,0 +1,83 @@
+/** Capacity: what a drain of this deployment is: how long it lives, how much it does at once, what it may use. */
+import { MOST_REQUESTS as INSPECTING } from '../broker/inspector.ts';
+import type { Config } from '../config/config.ts';
+import { type Budget, openBudget } from '../drain/budget.ts';
+import { ASKED_MS, alarmLife, type Life, lifeOf, MOST_TIMEOUT_MS, wokenLife } from '../drain/life.ts';
+import { BadSettings } from '../errors.ts';
+import type { AnyQueue } from '../queue/queue.ts';
+import type { Invocation } from '../runtime/invocation.ts';
+
+export interface Capacity {
+  readonly lives: Lives;
+  /** Handlers at once. */
+  readonly concurrency: number;
+  readonly connections: number;
+  /** @param start when its time began, where that was earlier */
+  budget(life: Life, invocation: Invocation, start?: number): Budget;
+  /** Of an audit, which inspects all queues too. */
+  auditBudget(invocation: Invocation): Budget;
+}
+
+interface Lives {
+  cron: Life;
+  /** Of a tick that a request waits for. */
+  asked: Life;
+  /** Behind the answer of a request. */
+  woken: Life;
+  alarmed: Life;
+  /** Of the drain that an enqueue wakes. */
+  fresh: Life;
+}
+
+/** What a drain needs for itself: sweep, syncs, and scripts that storage has to be told again. */
+export const OWN_REQUESTS = 12;
+
+/** An audit answers after so long at the latest, with a cursor where there is more: whoever asked for it still waits. */
+const AUDIT_MS = 12_000;
+
+/**
+ * @param hasDrainers whether drainers are bound
+ * @throws BadSettings where a queue asks for more than any drain has
+ */
+export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrainers: boolean): Capacity {
+  const delivered = [...queues].filter(({ handler }) => handler !== undefined);
+  checkDelivered(config, delivered);
+  const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);
+  const requests = delivered.map((queue) => queue.subrequests);
+  const most = Math.max(0, ...requests);
+  const fewest = Math.min(most, ...requests);
+  const { SLUICE_DRAIN_MS, SLUICE_CONNECTIONS, SLUICE_CONCURRENCY } = config;
+  const alarmed = alarmLife(SLUICE_DRAIN_MS, timeoutsMs);
+  const woken = wokenLife(SLUICE_DRAIN_MS, timeoutsMs);
+  const allowed = config.SLUICE_DRAIN_REQUESTS - (config.SLUICE_OTLP_ENDPOINT === undefined ? 0 : 1); // one is the export's
+  const open = (life: Life, invocation: Invocation, { reserved = 0, start }: { reserved?: number; start?: number }) => {
+    const uses = { requestsPerDelivery: fewest, messages: config.SLUICE_DRAIN_MESSAGES };
+    return openBudget({ ...life, ...uses, requests: allowed - reserved }, Date.now, invocation, start);
+  };
+  return {
+    lives: {
+      cron: lifeOf(SLUICE_DRAIN_MS, timeoutsMs),
+      asked: wokenLife(SLUICE_DRAIN_MS, timeoutsMs, ASKED_MS),
+      woken,
+      alarmed,
+      fresh: hasDrainers ? alarmed : woken,
+    },
+    // Where each handler needs connections, no more than find theirs.
+    concurrency: Math.min(SLUICE_CONCURRENCY, Math.max(1, Math.floor(SLUICE_CONNECTIONS / fewest))),
+    connections: most === 0 ? Number.POSITIVE_INFINITY : SLUICE_CONNECTIONS, // none is needed
+    budget: (life, invocation, start) => open(life, invocation, start === undefined ? {} : { start }),
+    auditBudget: (invocation) => open(lifeOf(AUDIT_MS, []), invocation, { reserved: INSPECTING }),
+  };
+}
+
+function checkDelivered(config: Config, delivered: AnyQueue[]): void {
+  const slow = delivered.find(({ timeoutMs }) => timeoutMs > MOST_TIMEOUT_MS);
+  if (slow) {
+    const reason = `the timeout of queue "${slow.name}" (${slow.timeoutMs} ms) is more than any drain lives`;
+    throw new BadSettings(`SLUICE_DRAIN_MS: ${reason}, which is ${MOST_TIMEOUT_MS} ms`);
+  }
+  const most = Math.max(0, ...delivered.map(({ requests }) => requests));
+  if (most > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
+    throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "subrequests" (${most}) leaves a drain too few`);
+  }
+}

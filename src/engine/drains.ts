@@ -1,0 +1,116 @@
+/** Drains: each is one loop over the shard, with what this deployment adds: its settings, its log, its spans, its features. */
+import type { Config } from '../config/config.ts';
+import type { Budget } from '../drain/budget.ts';
+import type { Attention, DrainOptions, DrainReport, Unsettled } from '../drain/drain.ts';
+import { openKeptOutcomes } from '../drain/kept.ts';
+import { drain } from '../drain/loop.ts';
+import { logError, logWarning, printFailure } from '../log.ts';
+import { PUSH_POOL, parseGroupName } from '../message/lane.ts';
+import type { HandlerContext } from '../queue/handler.ts';
+import type { AnyQueue } from '../queue/queue.ts';
+import type { Shard } from '../redis/shard.ts';
+import type { Invocation } from '../runtime/invocation.ts';
+import type { FireDue } from '../store/due.ts';
+import type { Store } from '../store/store.ts';
+import { tracedDrain } from '../telemetry/traced.ts';
+import type { SpanBatch } from '../telemetry/tracing.ts';
+import type { Capacity } from './capacity.ts';
+import type { Claims } from './claims.ts';
+import type { Features } from './features.ts';
+import type { Shards } from './shards.ts';
+
+export interface DrainsOptions {
+  env: unknown;
+  config: Config;
+  queues: ReadonlyMap<string, AnyQueue>;
+  shards: Shards;
+  capacity: Capacity;
+  claims: Claims;
+  features: Features;
+  /** For handlers. */
+  ring: HandlerContext['ring'];
+  openStore(shard: Shard): Store;
+  /** Of a drain on this shard; undefined: schedules stay due. */
+  fireOn(shard: Shard): FireDue | undefined;
+  /** Undefined: there are no traces. */
+  openSpans: (() => SpanBatch) | undefined;
+  /** Told where the platform refuses a subrequest, with the queues of what was handled lately. */
+  onSpent(invocation: Invocation, queues: string[]): void;
+}
+
+/** What differs from drain to drain. */
+type Particular = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'pollMs'>;
+
+export interface Drains {
+  /** Settles what earlier drains of this isolate could not. @throws StorageError */
+  settleKept(store: Store, fire: FireDue | undefined): Promise<void>;
+  /** @throws StorageError */
+  run(budget: Budget, attention: Attention, more: Particular): Promise<DrainReport>;
+}
+
+export function openDrains(options: DrainsOptions): Drains {
+  const { config, queues, shards, claims, features } = options;
+  const kept = openKeptOutcomes();
+  const fixed = fixedOptions(options, kept.keep);
+  const run = async (budget: Budget, attention: Attention, more: Particular & Pick<DrainOptions, 'trace'>) => {
+    const shard = shards.ofDrain(budget);
+    const store = options.openStore(shard);
+    const fire = options.fireOn(shard);
+    const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
+    await kept.settle(store, fire);
+    const own: Partial<DrainOptions> = {
+      onSpent: (names) => options.onSpent(budget.invocation, names),
+      onFailure: (message, settlement) => {
+        logFailure(config, message, settlement);
+        if (settlement.disables !== undefined) disabling?.note(message, settlement.disables);
+      },
+    };
+    return drain({ ...fixed, store, fire, budget, attention, ...own, ...more }).finally(disabling?.ended);
+  };
+  return {
+    settleKept: kept.settle,
+    run(budget, attention, more) {
+      claims.takeWork(); // it looks
+      return tracedDrain(options.openSpans?.(), (trace) => run(budget, attention, { ...more, trace }));
+    },
+  };
+}
+
+function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOptions, keep: (kept: Unsettled) => void) {
+  const { concurrency, connections } = capacity;
+  return {
+    pool: PUSH_POOL,
+    queues,
+    env,
+    ring,
+    concurrency,
+    connections,
+    batch: config.SLUICE_BATCH,
+    leaseMs: config.SLUICE_LEASE_MS,
+    keepsStacks: config.SLUICE_FAILURE_STACKS,
+    onDue: claims.noteDue,
+    onTripped: logTripped,
+    onRefused: ({ message }) => logError(`drain: ${message}`),
+    onUnsettled: keep,
+  } satisfies Partial<DrainOptions>;
+}
+
+function logTripped(tripped: Parameters<NonNullable<DrainOptions['onTripped']>>[0]): void {
+  for (const { name, openUntil } of tripped) {
+    const { queue, group = '' } = parseGroupName(name);
+    if (openUntil) logWarning('destination left alone', { queue, group, until: new Date(openUntil).toISOString() });
+    else logWarning('destination works again', { queue, group });
+  }
+}
+
+/** The kind only: the text of a handler's error may hold anything. It is kept with the message. */
+function logFailure(
+  { SLUICE_LOG_ERRORS: isPrinted }: Config,
+  ...[message, { outcome, failure }]: Parameters<NonNullable<DrainOptions['onFailure']>>
+): void {
+  const { queue, id, attempt, maxAttempts } = message;
+  const fields = { queue, id, attempt, maxAttempts, kind: failure?.kind ?? '' };
+  if (outcome === 'dead' || attempt >= maxAttempts) logError('message dead', fields);
+  else logWarning('delivery failed', fields);
+  if (isPrinted && failure) printFailure(failure);
+}

@@ -1,0 +1,19 @@
+/**
+ * Features: what a deployment may have besides queues. The engine imports none of them. Whatever is given to createSluice, a schedule
+ * or the function of routes, brings its own along, so that nothing else is in a bundle.
+ */
+import type { features as rings } from '../rings/features.ts';
+import type { features as schedules } from '../schedules/features.ts';
+import type { features as topics } from '../topics/features.ts';
+import type { features as sources } from '../webhooks/features.ts';
+
+export type Features = Partial<typeof rings & typeof schedules & typeof sources & typeof topics>;
+
+/** What brings features along. */
+export interface Featured {
+  readonly features?: Features | undefined;
+}
+
+export function featuresOf(given: Iterable<Featured>): Features {
+  return Object.assign({}, ...[...given].map(({ features }) => features));
+}

@@ -1,0 +1,125 @@
+/** The parts of an engine: what is made once for the bindings of a deployment, and shared by all who call. */
+import { type Config, readConfig } from '../config/config.ts';
+import { withSenders } from '../delivery/http.ts';
+import { type Drainers, drainersOf } from '../drain/drainers.ts';
+import { logError } from '../log.ts';
+import type { HandlerContext } from '../queue/handler.ts';
+import { definitionsOf } from '../queue/limits.ts';
+import type { AnyQueue } from '../queue/queue.ts';
+import { refuseRing } from '../queue/ring.ts';
+import { type Health, healthCheck } from '../redis/health.ts';
+import type { Shard } from '../redis/shard.ts';
+import type { Invocation } from '../runtime/invocation.ts';
+import type { Schedule } from '../schedules/schedule.ts';
+import type { FireDue } from '../store/due.ts';
+import { openStore, type Store } from '../store/store.ts';
+import { openTracing, type SpanBatch } from '../telemetry/tracing.ts';
+import type { Sources } from '../webhooks/counters.ts';
+import type { AnySource } from '../webhooks/source.ts';
+import { type Capacity, openCapacity } from './capacity.ts';
+import { Claims } from './claims.ts';
+import { type Drains, openDrains } from './drains.ts';
+import { type Features, featuresOf } from './features.ts';
+import { openShards, type Shards } from './shards.ts';
+import { Sweeps, type SweepsOptions } from './sweeps.ts';
+import { Waking } from './waking.ts';
+
+/** What a deployment has besides queues. */
+export interface Apart {
+  sources?: ReadonlyMap<string, AnySource>;
+  schedules?: readonly Schedule[];
+  features?: Features;
+}
+
+export interface Parts {
+  readonly config: Config;
+  readonly queues: ReadonlyMap<string, AnyQueue>;
+  /** Of the code. */
+  readonly schedules: readonly Schedule[];
+  readonly features: Features;
+  /** Who sends webhooks, where the deployment takes any. */
+  readonly sources: Sources | undefined;
+  readonly shards: Shards;
+  readonly capacity: Capacity;
+  readonly claims: Claims;
+  readonly drains: Drains;
+  readonly sweeps: Sweeps;
+  readonly waking: Waking;
+  /** Where some are bound. */
+  readonly drainers: Drainers | undefined;
+  readonly ring: HandlerContext['ring'];
+  openStore(shard: Shard): Store;
+  /** Fires schedules that are due. @param wakes whether the caller would start a drain */
+  fireOn(shard: Shard, wakes: boolean): FireDue | undefined;
+  /** Of the spans of one drain or enqueue; undefined where there are no traces. */
+  readonly openSpans: (() => SpanBatch) | undefined;
+  /** Whether storage can be trusted. @throws StorageError where it does not answer or may not be written */
+  health(): Promise<Health>;
+}
+
+const DAY_MS = 86_400_000;
+
+/** @throws BadSettings */
+export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, apart: Apart): Parts {
+  const config = readConfig(env);
+  const { sources = new Map(), schedules = [] } = apart;
+  const features = featuresOf([...schedules, { features: apart.features }]);
+  const addresses = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
+  const queues = withSenders(defined, addresses, env);
+  const drainers = drainersOf(env, config.SLUICE_DRAINERS);
+  const capacity = openCapacity(config, queues.values(), drainers !== undefined);
+  const claims = new Claims(drainers !== undefined);
+  const onSpent = (invocation: Invocation, names: string[] = []) => {
+    claims.noteWork();
+    logSpent(config, queues, invocation, names);
+  };
+  const shards = openShards(config, onSpent);
+  const [shard] = shards.all;
+  const { rings } = features;
+  const ring = rings ? (name: string) => rings(shard, name) : refuseRing;
+  const scheduling = features.schedules?.(queues, schedules);
+  const fireOn: Parts['fireOn'] = (on, wakes) => scheduling && ((due, now) => scheduling.fire(on, due, now, wakes));
+  const followOn: SweepsOptions['followOn'] = (on) => scheduling && ((swept) => scheduling.follow(on, swept));
+  const ofAll = { config, queues, features, shards, capacity, claims, drainers, ring };
+  const opening = { openStore: storeOpener(config, queues), openSpans: spansOpener(config) };
+  // A drain takes by itself what the schedules make that it meets.
+  const shared = { ...ofAll, ...opening, fireOn: (on: Shard) => fireOn(on, false) };
+  const drains = openDrains({ ...shared, env, onSpent });
+  const waking = new Waking({ ...ofAll, drains });
+  const sweeps = new Sweeps({ ...shared, drains, waking, followOn, pollMs: config.SLUICE_POLL_MS });
+  return {
+    ...ofAll,
+    ...opening,
+    schedules,
+    drains,
+    waking,
+    sweeps,
+    fireOn,
+    sources: features.sources?.(sources, shard, env),
+    health: healthCheck(shard, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS }),
+  };
+}
+
+function storeOpener(config: Config, queues: ReadonlyMap<string, AnyQueue>): Parts['openStore'] {
+  const kept = { letters: config.SLUICE_DEAD_LETTERS, ms: config.SLUICE_DEAD_DAYS * DAY_MS };
+  const options = { queues: [...queues.values()], policies: definitionsOf(queues.values(), kept) };
+  return (shard) => openStore(shard, options);
+}
+
+function spansOpener({ SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_OTLP_HEADERS: headers }: Config): Parts['openSpans'] {
+  return endpoint === undefined ? undefined : openTracing({ endpoint, headers });
+}
+
+function logSpent(
+  { SLUICE_DRAIN_REQUESTS: allowed }: Config,
+  known: Parts['queues'],
+  { requests: counted }: Invocation,
+  names: string[],
+): void {
+  const queues = names.map((name) => `${name} (requests: ${known.get(name)?.requests})`).join(', ');
+  const advice =
+    counted < allowed
+      ? 'set "subrequests" of these queues to what a delivery makes, and SLUICE_DRAIN_REQUESTS lower by what other code makes'
+      : 'set SLUICE_DRAIN_REQUESTS lower, or the limit of the platform higher';
+  logError('subrequests used up', { counted, allowed, queues, advice });
+}

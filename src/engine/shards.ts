@@ -1,0 +1,50 @@
+/**
+ * The shards of a deployment, and what each use of one counts and tells. Today there is one: whatever is opened on "the shard" of a
+ * caller or a drain is opened here, so this is where queues will be placed on several.
+ */
+import type { Config } from '../config/config.ts';
+import type { Budget } from '../drain/budget.ts';
+import { openShard, type Shard } from '../redis/shard.ts';
+import type { Invocation } from '../runtime/invocation.ts';
+import { isOutOfSubrequests } from '../runtime/subrequests.ts';
+
+export interface Shards {
+  readonly all: readonly [Shard];
+  /** For what an invocation asks besides its drains. */
+  ofInvocation(invocation: Invocation): Shard;
+  /** For what is done within a budget, and does not look itself whether the platform refuses. */
+  ofBudget(budget: Budget): Shard;
+  /** For a drain, which does. */
+  ofDrain(budget: Budget): Shard;
+  /** For what a drain does besides, once or not at all: the budget was asked for these requests. */
+  besideDrain(budget: Budget): Shard;
+}
+
+/** @param onSpent told once where the platform refuses an invocation more subrequests */
+export function openShards(config: Config, onSpent: (invocation: Invocation) => void): Shards {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, SLUICE_REDIS_TIMEOUT_MS: timeoutMs } = config;
+  const shard = openShard({
+    connection: { url, token, timeoutMs },
+    prefix: config.SLUICE_PREFIX,
+    looksAtFormat: true,
+  });
+  const noticing = (invocation: Invocation) => (error: unknown) => {
+    if (invocation.isSpent || !isOutOfSubrequests(error)) return;
+    invocation.isSpent = true;
+    onSpent(invocation);
+  };
+  return {
+    all: [shard],
+    ofInvocation: (invocation) =>
+      shard.within({
+        onRequest: () => {
+          invocation.requests += 1;
+        },
+        onFailure: noticing(invocation),
+      }),
+    ofBudget: ({ onRequest, msLeft, invocation }) =>
+      shard.within({ onRequest, msLeft, onFailure: noticing(invocation) }),
+    ofDrain: ({ onRequest, msLeft }) => shard.within({ onRequest, msLeft }),
+    besideDrain: ({ msLeft }) => shard.within({ msLeft, repeatAfterMs: [] }),
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * Waking: who drains when there is work. Under an invocation there is one drain; a second wake has it look again. Where drainers are
+ * bound they are woken in its place.
+ */
+import type { Attention, DrainReport } from '../drain/drain.ts';
+import type { Round, Watch } from '../drain/drainer.ts';
+import type { Drainers } from '../drain/drainers.ts';
+import { type Life, wakeFor } from '../drain/life.ts';
+import { StorageError } from '../errors.ts';
+import { logError, nameOfError } from '../log.ts';
+import type { Caller } from '../runtime/caller.ts';
+import { Invocation } from '../runtime/invocation.ts';
+import { sleep } from '../runtime/sleep.ts';
+import type { Capacity } from './capacity.ts';
+import type { Claims } from './claims.ts';
+import type { Drains } from './drains.ts';
+
+/** Storage was away when a woken drain began: it tries again so much later, as long as its own time lasts. */
+const STORAGE_WAIT_MS = 1_000;
+
+export interface WakingOptions {
+  capacity: Capacity;
+  claims: Claims;
+  drains: Drains;
+  drainers: Drainers | undefined;
+}
+
+export class Waking {
+  readonly #options: WakingOptions;
+  /** The drain at work under an invocation. */
+  readonly #attended = new WeakMap<Invocation, Attention>();
+
+  constructor(options: WakingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * For what somebody has left, or this caller made ready, or is due later where a drainer has to be told: behind its answer.
+   * @param isWanted whether a drain is wanted in any case: it may be the one that left something, so that stays noted for the next
+   */
+  attend(caller: Caller, isWanted: boolean): void {
+    const { claims } = this.#options;
+    if (!caller.context) return; // who can start none leaves it to others
+    if (isWanted || claims.takeWork()) this.#wakeBehind(caller, Date.now());
+    const dueAt = claims.takeDue();
+    if (dueAt < Number.POSITIVE_INFINITY) this.#wakeBehind(caller, dueAt);
+  }
+
+  /** Its failure is told to the log only: the messages are stored, and cron drains them. */
+  #wakeBehind({ context, invocation }: Caller, at: number): void {
+    const woken = this.#wake(at, invocation).catch((error: unknown) => {
+      const reason = error instanceof StorageError ? error.message : nameOfError(error);
+      logError('woken drain failed', { reason });
+    });
+    context?.waitUntil(woken);
+  }
+
+  /** A drainer that is bound, for now or for this instant, epoch ms; without one the invocation drains. @throws StorageError */
+  async #wake(at: number, invocation: Invocation): Promise<void> {
+    if (await this.wakeDrainer(at, invocation)) return;
+    const isFar = at - Date.now() > this.#options.capacity.lives.woken.takesMs; // cron's is the drain for that
+    if (!isFar) await this.drain(invocation);
+  }
+
+  /** @returns whether one looks then: whatever is noted for later it finds by itself */
+  async wakeDrainer(at: number, invocation: Invocation): Promise<boolean> {
+    const { drainers, claims } = this.#options;
+    if (!drainers) return false;
+    claims.cover(at);
+    invocation.requests += 1;
+    return drainers.wake(at);
+  }
+
+  /**
+   * What a request wakes behind its answer: it ends before the platform ends it.
+   * @returns undefined where one is at work already, which looks again
+   * @throws StorageError
+   */
+  async drain(invocation: Invocation): Promise<DrainReport | undefined> {
+    const atWork = this.#attended.get(invocation);
+    if (!atWork) return this.run(invocation, (attention) => this.#drainOn(invocation, attention));
+    atWork.asked = true;
+    atWork.look?.();
+    return undefined;
+  }
+
+  /** A drain of cron's, or of a caller who waits: what it leaves, or what is due, is for a drainer. @throws StorageError */
+  async drainAndHandOn(invocation: Invocation, drain: (attention: Attention) => Promise<DrainReport>) {
+    const { claims } = this.#options;
+    const report = await this.run(invocation, drain).catch((error) => this.#failed(error));
+    const at = claims.takeNext();
+    const isLate = at <= Date.now();
+    if (at < Number.POSITIVE_INFINITY && !(await this.wakeDrainer(at, invocation)) && isLate) claims.noteWork();
+    return report;
+  }
+
+  /** What the alarm of a drainer runs: it takes as much as a drain of cron, and what is left is for its next. @throws StorageError */
+  async round({ attention, onBusy }: Watch): Promise<Round> {
+    const { capacity, claims, drains } = this.#options;
+    const invocation = new Invocation();
+    const budget = capacity.budget(capacity.lives.alarmed, invocation);
+    const alarm = (asked: Attention) =>
+      drains.run(budget, asked, { onBusy, onLeft: this.leftBy(capacity.lives.fresh) });
+    const { delivered, ended } = await this.run(invocation, alarm, attention);
+    const isStored = ended !== 'storage';
+    return { isFruitful: delivered > 0 && isStored, againInMs: isStored ? claims.takeNext() - Date.now() : 0 };
+  }
+
+  /** Whoever wakes a drain under this invocation meanwhile has this one look again; what it has no time for is noted. */
+  async run<Result>(
+    invocation: Invocation,
+    work: (attention: Attention) => Promise<Result>,
+    attention: Attention = { asked: false },
+  ): Promise<Result> {
+    this.#attended.set(invocation, attention);
+    try {
+      return await work(attention);
+    } finally {
+      this.#attended.delete(invocation);
+      if (attention.asked) this.#options.claims.noteWork();
+    }
+  }
+
+  /** What a drain of this life cannot take is for cron's. */
+  leftBy(life: Life): (timeoutMs: number, inMs: number) => void {
+    return (timeoutMs, inMs) => {
+      const wake = wakeFor(life, [timeoutMs]);
+      if (wake && inMs <= wake.withinMs) this.#options.claims.noteWork();
+    };
+  }
+
+  /** One drain after the other, as long as somebody asks and there is time: they share what the invocation may use. */
+  async #drainOn(invocation: Invocation, attention: Attention): Promise<DrainReport | undefined> {
+    const { capacity, claims, drains } = this.#options;
+    const { woken } = capacity.lives;
+    const start = Date.now();
+    for (;;) {
+      const begunAt = Date.now();
+      const budget = capacity.budget(woken, invocation, start);
+      let report: DrainReport | undefined;
+      try {
+        if (!budget.isClosing()) report = await drains.run(budget, attention, { onLeft: this.leftBy(woken) });
+      } catch (error) {
+        const isAway = error instanceof StorageError && error.code !== 'refused' && error.code !== 'subrequests';
+        // Told only now that nobody has looked: while it tries, the next requests need not.
+        if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) return this.#failed(error);
+        await sleep(STORAGE_WAIT_MS);
+        continue;
+      }
+      // What was left to its caller it may use when that has ended.
+      const isLeft = report?.ended === 'budget' && invocation.callerEndsIn(begunAt) > 0;
+      const waitMs = report?.ended === 'idle' ? 0 : invocation.callerEndsIn(Date.now());
+      const goesOn = waitMs > 0 || isLeft || (report && attention.asked);
+      if (!goesOn || invocation.isSpent || budget.msToClosing() <= waitMs) {
+        if (!report) claims.noteWork();
+        return report;
+      }
+      if (waitMs > 0) await sleep(waitMs);
+    }
+  }
+
+  /** The end of a drain that storage did not answer. */
+  #failed(error: unknown): never {
+    this.#options.claims.noteWork();
+    throw error;
+  }
+}

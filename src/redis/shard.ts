@@ -1,0 +1,84 @@
+/** A shard: one database, and in it all keys of one prefix. Whatever is kept there is opened on it: a store, rings, topics, a check. */
+import { connect } from './connect.ts';
+import { type Keys, keysOf } from './keys.ts';
+import { type Digits, digits } from './lua/script.ts';
+import { type KnownFormat, type Runner, recognisedMsFor, scriptRunner } from './runner.ts';
+import type { Connection, Send } from './send.ts';
+
+export interface Shard extends Runner {
+  readonly keys: Keys;
+  /** One command, sent once. @throws StorageError */
+  readonly send: Send;
+  /** The time that scripts are given, epoch ms; '' has them ask the server. */
+  now(): Digits | '';
+  /** How long a call with a token is recognised whose caller does not say. */
+  readonly recognisedMs: number;
+  /** The same for one use of it. */
+  within(use: Use): Shard;
+}
+
+/** What somebody who uses a shard has for it, and wants to know of it. */
+export interface Use {
+  /** Called before each request: whoever has a budget of requests counts here. */
+  onRequest?: (() => void) | undefined;
+  /** Told of each request that failed. */
+  onFailure?: ((error: unknown) => void) | undefined;
+  /** Time that is left: no request waits longer. Left out: somebody waits for the answer. */
+  msLeft?: (() => number) | undefined;
+  /** Waits before the repetitions of a script, ms. */
+  repeatAfterMs?: readonly number[];
+}
+
+/** How it is reached: by a connection for each use, or by what somebody puts in its place. */
+type Reach = { connection: Omit<Connection, 'timeoutMs'> & { timeoutMs: number } } | { send: Send };
+
+export type ShardOptions = Reach & {
+  prefix: string;
+  /** Whether the first calls look which stored format the database has. */
+  looksAtFormat?: boolean;
+  /** Tests set the clock: epoch ms. */
+  clock?: (() => number) | undefined;
+};
+
+/** What most scripts are given first. */
+export const headOf = ({ keys, now }: Shard): [root: string, clock: Digits | ''] => [keys.root, now()];
+
+/** At the end of a use its last request has this long all the same. */
+const LEAST_TIMEOUT_MS = 100;
+
+/** @throws RangeError where the prefix is none */
+export function openShard({ prefix, clock, looksAtFormat, ...reach }: ShardOptions): Shard {
+  const keys = keysOf(prefix);
+  const format: KnownFormat | undefined = looksAtFormat ? { isKnown: false } : undefined; // of all its uses
+  const recognisedMs = recognisedMsFor('send' in reach ? 0 : reach.connection.timeoutMs);
+  const now = () => (clock ? digits(clock()) : '');
+  const open = (use: Use): Shard => {
+    const { msLeft, repeatAfterMs } = use;
+    const send = observed(sender(reach, msLeft), use);
+    const runner = scriptRunner({ send, format, msLeft, ...(repeatAfterMs && { repeatAfterMs }) });
+    return { ...runner, keys, send, now, recognisedMs, within: open };
+  };
+  return open({});
+}
+
+function sender(reach: Reach, msLeft = () => Number.POSITIVE_INFINITY): Send {
+  if ('send' in reach) return reach.send;
+  const { connection } = reach;
+  return connect({
+    ...connection,
+    timeoutMs: () => Math.max(LEAST_TIMEOUT_MS, Math.min(connection.timeoutMs, msLeft())),
+  });
+}
+
+function observed(send: Send, { onRequest, onFailure }: Use): Send {
+  if (!onRequest && !onFailure) return send;
+  return async (command) => {
+    onRequest?.();
+    try {
+      return await send(command);
+    } catch (error) {
+      onFailure?.(error);
+      throw error;
+    }
+  };
+}

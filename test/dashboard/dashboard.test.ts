@@ -390,7 +390,10 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
     });
 
     test('what the deployment does not have is said plainly, and so is a failure', async () => {
-      const problem = (status: number, code: string) => ({ status, json: { code, title: 'The store is on fire' } });
+      const contentType = 'application/problem+json';
+      const problem = (status: number, code: string) => {
+        return { status, contentType, json: { code, title: 'The store is on fire' } };
+      };
       await page.route('**/v1/schedules', (route) => route.fulfill(problem(404, 'not_found')));
       await page.route('**/v1/queues?*', (route) => route.fulfill(problem(503, 'storage_unreachable')));
       await open('#/schedules');

@@ -1,7 +1,7 @@
 // The demo's judge of priority is judged: it counts what overtakes, and nothing else.
 import { describe, expect, test } from 'vitest';
 import { watchInversions } from '../examples/demo/inversions.ts';
-import type { Enqueued, Synced } from '../src/dev/observe.ts';
+import type { Enqueued, Synced } from '../scripts/lua/observe.ts';
 
 const enqueued = (lane: string, ids: string[], delayMs = 0): Enqueued => ({
   what: 'enqueued',

@@ -7,9 +7,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from '@upstash/redis';
+import { whatHappened } from '../../scripts/lua/observe.ts';
 import { runCommand } from '../../src/dev/command.ts';
 import { startTicker } from '../../src/dev/cron.ts';
-import { whatHappened } from '../../src/dev/observe.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { parseEntry } from '../../src/message/ids.ts';
 import { DELIVERY_ENV, deliverOut, deliverySummary } from './deliveries.ts';

@@ -5,7 +5,7 @@
  * deliveries: of a retried or swept message only the store knows when it became ready again.
  */
 
-import type { Enqueued, Synced } from '../../src/dev/observe.ts';
+import type { Enqueued, Synced } from '../../scripts/lua/observe.ts';
 import { parseEntry } from '../../src/message/ids.ts';
 import { parseLane } from '../../src/message/lane.ts';
 

@@ -3,7 +3,7 @@
  * the sites fail, hang, refuse and come back.
  */
 import { Redis } from '@upstash/redis';
-import { whatHappened } from '../../src/dev/observe.ts';
+import { whatHappened } from '../../scripts/lua/observe.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import type { LocalWorker } from '../../src/dev/worker.ts';
 import { removeKeys } from './keys.ts';

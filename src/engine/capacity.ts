@@ -76,7 +76,7 @@ function checkDelivered(config: Config, delivered: AnyQueue[]): void {
     const reason = `the timeout of queue "${slow.name}" (${slow.timeoutMs} ms) is more than any drain lives`;
     throw new BadSettings(`SLUICE_DRAIN_MS: ${reason}, which is ${MOST_TIMEOUT_MS} ms`);
   }
-  const most = Math.max(0, ...delivered.map(({ requests }) => requests));
+  const most = Math.max(0, ...delivered.map(({ subrequests }) => subrequests));
   if (most > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
     throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "subrequests" (${most}) leaves a drain too few`);
   }

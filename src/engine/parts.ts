@@ -116,7 +116,7 @@ function logSpent(
   { requests: counted }: Invocation,
   names: string[],
 ): void {
-  const queues = names.map((name) => `${name} (requests: ${known.get(name)?.requests})`).join(', ');
+  const queues = names.map((name) => `${name} (subrequests: ${known.get(name)?.subrequests})`).join(', ');
   const advice =
     counted < allowed
       ? 'set "subrequests" of these queues to what a delivery makes, and SLUICE_DRAIN_REQUESTS lower by what other code makes'

@@ -1,7 +1,7 @@
 /** What the checker needs of what the scripts did: the keys in the bodies, and which retries were cut off by a drain's end. */
 
+import { type Enqueued, type Synced as Happened, whatHappened } from '../../scripts/lua/observe.ts';
 import type { Observation } from '../../src/dev/emulator/backend.ts';
-import { type Enqueued, type Synced as Happened, whatHappened } from '../../src/dev/observe.ts';
 import { parseLane } from '../../src/message/lane.ts';
 import type { SettledEntry, StoredMessage } from './history.ts';
 import { keyIn } from './messages.ts';

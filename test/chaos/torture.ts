@@ -4,10 +4,10 @@
  */
 import { Redis } from '@upstash/redis';
 import { startProgress } from '../../examples/demo/progress.ts';
+import { readAdminCall } from '../../scripts/lua/observe.ts';
 import { startTicker } from '../../src/dev/cron.ts';
 import type { Observation } from '../../src/dev/emulator/backend.ts';
 import { seededFaults } from '../../src/dev/emulator/faults.ts';
-import { readAdminCall } from '../../src/dev/observe.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { StorageError } from '../../src/errors.ts';
 import { PUSH_POOL } from '../../src/message/lane.ts';

@@ -1,6 +1,6 @@
 // A rate, and polling, by the real clock: whole engines on a real Redis, judged by the server's time of what was taken.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Synced, whatHappened } from '../../src/dev/observe.ts';
+import { type Synced, whatHappened } from '../../scripts/lua/observe.ts';
 import { defineQueue } from '../../src/index.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';

@@ -29,7 +29,9 @@ onEachRedis(
       };
       const queue = defineQueue('pulled', { kind: 'pull' });
       const opened = openEngine(env, new Map<string, AnyQueue>([[queue.name, queue]]));
-      return { ...opened, one: () => opened.enqueue([{ queue, body: 1, options: { delay: '1h' }, at: '' }]) };
+      return Object.assign(opened, {
+        one: () => opened.enqueue([{ queue, body: 1, options: { delay: '1h' }, at: '' }]),
+      });
     }
 
     /** Runs a script as a process does that has not seen the number yet. */

@@ -3,10 +3,10 @@
  * the emulator. Their cards say where each argument stands.
  */
 import { createHash } from 'node:crypto';
-import { nameArguments } from '../../scripts/lua/named.ts';
-import * as scripts from '../redis/lua/generated.ts';
-import type { Outcome, Status } from '../store/encode-settlements.ts';
-import type { Observation } from './emulator/backend.ts';
+import type { Observation } from '../../src/dev/emulator/backend.ts';
+import * as scripts from '../../src/redis/lua/generated.ts';
+import type { Outcome, Status } from '../../src/store/encode-settlements.ts';
+import { nameArguments } from './named.ts';
 
 export interface Enqueued {
   what: 'enqueued';

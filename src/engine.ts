@@ -8,7 +8,7 @@ import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';
 import type { Config } from './config/config.ts';
 import type { DrainReport } from './drain/drain.ts';
-import { attendedOperator, consumeFor, enqueueFor } from './engine/calls.ts';
+import { attendedAdmin, consumeFor, enqueueFor } from './engine/calls.ts';
 import { OWN_REQUESTS } from './engine/capacity.ts';
 import { type Apart, openParts, type Parts } from './engine/parts.ts';
 import type { Tick } from './engine/sweeps.ts';
@@ -34,7 +34,7 @@ export class Engine {
   #shard: Shard | undefined;
   #store: Store | undefined;
   #adminStore: AdminStore | undefined;
-  #operator: Admin | undefined;
+  #admin: Admin | undefined;
   #inspector: Inspector | undefined;
 
   constructor(parts: Parts, caller: Caller | undefined) {
@@ -79,8 +79,8 @@ export class Engine {
 
   get admin(): Admin {
     const mostSteps = this.config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (this.caller?.invocation.requests ?? 0);
-    this.#operator ??= attendedOperator(openAdmin(this.#opened, mostSteps), this.attend);
-    return this.#operator;
+    this.#admin ??= attendedAdmin(openAdmin(this.#opened, mostSteps), this.attend);
+    return this.#admin;
   }
 
   /**

@@ -63,15 +63,15 @@ export async function consumeFor<Answer>(
   return answer;
 }
 
-export function attendedOperator(operator: Admin, attend: Called['attend']): Admin {
+export function attendedAdmin(admin: Admin, attend: Called['attend']): Admin {
   return {
-    ...operator,
+    ...admin,
     async override(queue, overrides) {
-      await operator.override(queue, overrides);
+      await admin.override(queue, overrides);
       attend(!overrides.paused && queue.pool === PUSH_POOL); // what waited for it may go
     },
     async redrive(...which) {
-      const messages = await operator.redrive(...which);
+      const messages = await admin.redrive(...which);
       attend(messages.some(({ status }) => status === 'redriven'));
       return messages;
     },

@@ -43,9 +43,9 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
   const delivered = [...queues].filter(({ handler }) => handler !== undefined);
   checkDelivered(config, delivered);
   const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);
-  const requests = delivered.map((queue) => queue.subrequests);
-  const most = Math.max(0, ...requests);
-  const fewest = Math.min(most, ...requests);
+  const subrequests = delivered.map((queue) => queue.subrequests);
+  const most = Math.max(0, ...subrequests);
+  const fewest = Math.min(most, ...subrequests);
   const { SLUICE_DRAIN_MS, SLUICE_CONNECTIONS, SLUICE_CONCURRENCY } = config;
   const alarmed = alarmLife(SLUICE_DRAIN_MS, timeoutsMs);
   const woken = wokenLife(SLUICE_DRAIN_MS, timeoutsMs);

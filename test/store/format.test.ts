@@ -29,9 +29,8 @@ onEachRedis(
       };
       const queue = defineQueue('pulled', { kind: 'pull' });
       const opened = openEngine(env, new Map<string, AnyQueue>([[queue.name, queue]]));
-      return Object.assign(opened, {
-        one: () => opened.enqueue([{ queue, body: 1, options: { delay: '1h' }, at: '' }]),
-      });
+      const one = () => opened.enqueue([{ queue, body: 1, options: { delay: '1h' }, at: '' }]);
+      return Object.assign(opened, { one });
     }
 
     /** Runs a script as a process does that has not seen the number yet. */

@@ -1,10 +1,16 @@
 // What a handler throws: kept with its message with the place, printed for a developer, and in no log of a deployment. Through a
 // bundle in workerd.
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { buildBundle } from '../../src/dev/bundle.ts';
 import { type Deployed, deploy, eventually } from '../support/worker.ts';
 
 const bundle = await buildBundle('test/support/failing.ts', { named: true });
+/** Of the function there that throws. */
+const LINE =
+  readFileSync('test/support/failing.ts', 'utf8')
+    .split('\n')
+    .findIndex((line) => line.startsWith('const customerOf')) + 1;
 const byDefault = deploy({ bundle });
 const withoutStacks = deploy({ bundle, env: { SLUICE_FAILURE_STACKS: 'false' } });
 const forDevelopers = deploy({ bundle, env: { SLUICE_LOG_ERRORS: 'true', SLUICE_FAILURE_STACKS: 'false' } });
@@ -87,7 +93,9 @@ describe('the log', () => {
     await failureIn(forDevelopers(), 'bug');
     const printed = () => forDevelopers().logs.find((line) => line.startsWith('TypeError: Cannot read'));
     await eventually('it is printed', () => printed() !== undefined);
-    expect(printed()?.split('\n')[1]).toMatch(/^\s*at customerOf \(test\/support\/failing\.ts:12:\d+\)$/);
+    expect(printed()?.split('\n')[1]).toMatch(
+      new RegExp(`^\\s*at customerOf \\(test/support/failing\\.ts:${LINE}:\\d+\\)$`),
+    );
     const unchecked = await forDevelopers().call('/v1/queues/unchecked/messages', { body: { body: {} } });
     expect([unchecked.status, (await unchecked.text()).includes('customer')]).toEqual([500, false]);
     await eventually('what a schema threw too', () =>

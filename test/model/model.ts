@@ -196,14 +196,15 @@ export function sync(model: Model, { lease, leaseMs, held, want, settlements }: 
   fire(model, lease);
   const list = model.leases[lease] ?? [];
   const statuses: Status[] = [];
-  for (const place of inOrderTaken(list, settlements)) {
-    statuses[place] = settle(model, list, settlements[place] as Settlement);
-  }
+  const places = inOrderTaken(list, settlements);
+  for (const place of places) statuses[place] = settle(model, list, settlements[place] as Settlement);
   giveBack(model, list, settlements, statuses);
-  settlements.forEach(({ chained = [] }, i) => {
-    if (statuses[i] === 'acked')
-      for (const { id, lane, delayMs, maxAttempts } of chained) enqueue(model, id, { lane, delayMs, maxAttempts });
-  });
+  // What handlers enqueue comes in the order in which their messages were taken, as all that settling moves does.
+  for (const place of places) {
+    const { chained = [] } = settlements[place] as Settlement;
+    if (statuses[place] !== 'acked') continue;
+    for (const { id, lane, delayMs, maxAttempts } of chained) enqueue(model, id, { lane, delayMs, maxAttempts });
+  }
   const settled = new Set(
     settlements.filter((_, i) => !['stale', 'lost'].includes(statuses[i] ?? '')).map(({ entry }) => entry),
   );

@@ -37,7 +37,7 @@ const LONGEST = [
   'test/unknown-queues.test.ts',
   'test/store/operators-see.test.ts',
   'test/model/model.test.ts',
-  'test/store/exchange.test.ts',
+  'test/store/sync.test.ts',
   'test/drain/drain.test.ts',
   'test/schedule/fire.test.ts',
 ];

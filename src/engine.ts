@@ -3,14 +3,14 @@ import { type Admin, openAdmin } from './broker/admin.ts';
 import { type AuditReport, type AuditRequest, auditWithin } from './broker/audit.ts';
 import { type Receive, type Received, receive, type Settle, type Settled, settle } from './broker/consumer.ts';
 import { type Inspector, openInspector } from './broker/inspector.ts';
-import type { Enqueued, RequestName } from './broker/producer.ts';
+import type { EnqueueResult, IdempotencyKey } from './broker/producer.ts';
 import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';
 import type { Config } from './config/config.ts';
 import type { DrainReport } from './drain/drain.ts';
 import { attendedAdmin, consumeFor, enqueueFor } from './engine/calls.ts';
 import { OWN_REQUESTS } from './engine/capacity.ts';
-import { type Apart, openParts, type Parts } from './engine/parts.ts';
+import { type EngineOptions, openParts, type Parts } from './engine/parts.ts';
 import type { Tick } from './engine/sweeps.ts';
 import type { AnyQueue } from './queue/queue.ts';
 import type { Shard } from './redis/shard.ts';
@@ -22,7 +22,7 @@ import type { Store } from './store/store.ts';
 import { type Origin, tracedEnqueue } from './telemetry/traced.ts';
 
 /** @throws BadSettings */
-export function openEngine(env: object, queues: ReadonlyMap<string, AnyQueue>, apart: Apart = {}): Engine {
+export function openEngine(env: object, queues: ReadonlyMap<string, AnyQueue>, apart: EngineOptions = {}): Engine {
   return new Engine(openParts(env, queues, apart), undefined);
 }
 
@@ -97,7 +97,7 @@ export class Engine {
   };
 
   /** @throws InvalidMessage, StorageError, RequestMismatch */
-  enqueue(inputs: MessageInput[], name?: RequestName, origin: Origin = {}): Promise<Enqueued> {
+  enqueue(inputs: MessageInput[], name?: IdempotencyKey, origin: Origin = {}): Promise<EnqueueResult> {
     const spans = this.parts.openSpans?.();
     if (spans && this.caller) this.caller.invocation.requests += 1; // the export of its span
     const accept = (traceparent?: string) => enqueueFor(this, inputs, name, traceparent);
@@ -105,7 +105,7 @@ export class Engine {
   }
 
   /** The same without a span. */
-  accept(inputs: MessageInput[], name?: RequestName): Promise<Enqueued> {
+  accept(inputs: MessageInput[], name?: IdempotencyKey): Promise<EnqueueResult> {
     return enqueueFor(this, inputs, name);
   }
 

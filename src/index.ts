@@ -27,16 +27,16 @@ export { defineSchedule, type ScheduleOptions } from './schedules/definition.ts'
 export type { CatchUp } from './schedules/occurrences.ts';
 export type { Schedule } from './schedules/schedule.ts';
 export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
-export type { Published, PublishOptions } from './topics/topics.ts';
-export type { Asked, Handshake, HandshakeFunction, HandshakeRule, Reply } from './webhooks/handshake.ts';
+export type { PublishOptions, PublishResult } from './topics/topics.ts';
+export type { Handshake, HandshakeFunction, HandshakeRequest, HandshakeRule, Reply } from './webhooks/handshake.ts';
 export type { Provider } from './webhooks/providers.ts';
-export type { Arrived, CustomVerify, SecretScheme, SignatureScheme, SignedTime } from './webhooks/scheme.ts';
+export type { CustomVerify, SecretScheme, SignatureScheme, SignedTime, WebhookRequest } from './webhooks/scheme.ts';
 export {
   type AnySource,
   defineSource,
   type Route,
+  type RouteTarget,
   type Source,
   type SourceOptions,
-  type Target,
   type WebhookEvent,
 } from './webhooks/source.ts';

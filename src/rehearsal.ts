@@ -8,7 +8,7 @@
 
 import { enqueueInputs } from './broker/producer.ts';
 import { openBudget } from './drain/budget.ts';
-import { lifeOf } from './drain/life.ts';
+import { planLife } from './drain/life.ts';
 import { drain } from './drain/loop.ts';
 import type { App } from './http/app.ts';
 import { PUSH_POOL } from './message/lane.ts';
@@ -69,7 +69,7 @@ const unheard = (act: () => unknown) => void (async () => act())().catch(() => {
 export function rehearse(deployed: Iterable<AnyQueue>, { open, app }: Worker): void {
   const shard = shardOfNone();
   const store = openStore(shard, { queues: [queue] });
-  const life = { ...lifeOf(1_000, []), requests: 9, requestsPerDelivery: 1, messages: 9 };
+  const life = { ...planLife(1_000, []), requests: 9, requestsPerDelivery: 1, messages: 9 };
   const means = {
     env: {},
     budget: openBudget(life, Date.now),

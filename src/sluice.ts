@@ -14,11 +14,11 @@ import type { AnyQueue, Queue } from './queue/queue.ts';
 import type { Ring } from './queue/ring.ts';
 import { rehearse } from './rehearsal.ts';
 import type { Caller } from './runtime/caller.ts';
-import { invocationOf } from './runtime/invocation.ts';
+import { findInvocation } from './runtime/invocation.ts';
 import { checkRuntime, isWorkers } from './runtime/runtime.ts';
 import { type FetchContext, FLOATING } from './runtime/wait-until.ts';
 import type { Schedule } from './schedules/schedule.ts';
-import type { Published, PublishOptions } from './topics/topics.ts';
+import type { PublishOptions, PublishResult } from './topics/topics.ts';
 import type { AnySource } from './webhooks/source.ts';
 
 export interface SluiceOptions {
@@ -78,7 +78,7 @@ export interface Producer {
    * @throws InvalidMessage, StorageError, UnknownTopic where nobody is subscribed at all; Error where createSluice was not given the
    *   function `topics`
    */
-  publish(topic: string, type: string, body: unknown, options?: PublishOptions): Promise<Published[]>;
+  publish(topic: string, type: string, body: unknown, options?: PublishOptions): Promise<PublishResult[]>;
 }
 
 export interface Sluice<Env extends object> {
@@ -126,20 +126,20 @@ export function createSluice<Env extends object>({
   const features = featuresOf(functions);
   const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules, features });
   const engines = remembered(open);
-  const app = createApp(functions, (env, context) => engines.of(env).under(callerOf(context)));
+  const app = createApp(functions, (env, context) => engines.of(env).under(makeCaller(context)));
   if (isWorkers()) rehearse(queues, { open: engines.of, app }); // elsewhere a process is loaded once, and nobody counts
   return {
     async fetch(request, env, context = FLOATING) {
       const response = await app.fetch(request, env, context as Parameters<App['fetch']>[2]); // only its waitUntil is used
       const engine = engines.known(env); // none where the settings are bad
-      if (engine?.parts.claims.areOpen) engine.under(callerOf(context)).attend(false);
+      if (engine?.parts.claims.areOpen) engine.under(makeCaller(context)).attend(false);
       return response;
     },
     async scheduled(_controller, env, context) {
-      await engines.of(env).under(callerOf(context)).tick(); // awaited: what it throws shows up as a failed cron event
+      await engines.of(env).under(makeCaller(context)).tick(); // awaited: what it throws shows up as a failed cron event
     },
-    producer: (env, context) => producerOf(engines.of(env), codeOf(context)),
-    named: (env, context) => namedProducerOf(engines.of(env).under(codeOf(context))),
+    producer: (env, context) => makeProducer(engines.of(env), codeOf(context)),
+    named: (env, context) => makeNamedProducer(engines.of(env).under(codeOf(context))),
     drainer: (env, { storage, id }) => drainerFor(engines.of(env), storage, id),
     ring: (env, name) => engines.of(env).parts.ring(name),
   };
@@ -159,10 +159,10 @@ function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQu
 const NO_OPTIONS = {};
 const NO_LIST: Issue = { field: 'messages', code: 'invalid', message: 'must be a list of messages' };
 
-const callerOf = (context?: FetchContext): Caller => ({ invocation: invocationOf(context), context });
-const codeOf = (context?: FetchContext): Caller => ({ ...callerOf(context), isCode: true });
+const makeCaller = (context?: FetchContext): Caller => ({ invocation: findInvocation(context), context });
+const codeOf = (context?: FetchContext): Caller => ({ ...makeCaller(context), isCode: true });
 
-function producerOf(deployed: Engine, caller: Caller): Producer {
+function makeProducer(deployed: Engine, caller: Caller): Producer {
   const engine = deployed.under(caller);
   const { topics } = engine.parts.features;
   const store = (messages: BatchMessage[], many: boolean) => {
@@ -189,7 +189,7 @@ function producerOf(deployed: Engine, caller: Caller): Producer {
   };
 }
 
-function namedProducerOf(engine: Engine): NamedProducer {
+function makeNamedProducer(engine: Engine): NamedProducer {
   const { queues } = engine;
   return {
     async enqueue(name, body, options = NO_OPTIONS) {

@@ -3,7 +3,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
-import { keysOf } from '../src/redis/keys.ts';
+import { makeKeys } from '../src/redis/keys.ts';
 import * as scripts from '../src/redis/lua/generated.ts';
 
 const read = (path: string) => readFileSync(path, 'utf8');
@@ -38,7 +38,7 @@ test('docs/storage.md has every script and every fixed key', () => {
     cells.match(/[^`, ]+/g),
   );
   for (const { name } of Object.values(scripts)) expect(column).toContain(name);
-  const { root, ...keys } = keysOf('x');
+  const { root, ...keys } = makeKeys('x');
   for (const key of Object.values(keys).filter((of) => typeof of === 'string'))
     expect(column).toContain(key.slice(root.length));
 });

@@ -4,11 +4,11 @@ import { describe, expect, test, vi } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
 import { parseDuration, YEAR_MS } from '../src/formats/duration.ts';
 import { openEnvelope } from '../src/message/envelope.ts';
-import { idsOf, newToken, parseEntry } from '../src/message/ids.ts';
-import { laneOf, parseLane } from '../src/message/lane.ts';
+import { makeIds, newToken, parseEntry } from '../src/message/ids.ts';
+import { formatLane, parseLane } from '../src/message/lane.ts';
 import type { Priority } from '../src/message/message.ts';
 import { constant, exponential } from '../src/queue/backoff.ts';
-import { keysOf } from '../src/redis/keys.ts';
+import { makeKeys } from '../src/redis/keys.ts';
 
 describe('durations', () => {
   test.each([
@@ -93,7 +93,7 @@ describe('lanes and entries', () => {
   test('OP6 any group comes back from its lane, and no lane holds what could harm a key', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 9 }), fc.option(group, { nil: undefined }), (priority, name) => {
-        const lane = laneOf(priority as Priority, 'mail.out', name);
+        const lane = formatLane(priority as Priority, 'mail.out', name);
         expect(parseLane(lane)).toEqual({
           priority,
           queue: 'mail.out',
@@ -105,7 +105,7 @@ describe('lanes and entries', () => {
   });
 
   test('two groups never share a lane', () => {
-    fc.assert(fc.property(group, group, (a, b) => (a === b) === (laneOf(1, 'q', a) === laneOf(1, 'q', b))));
+    fc.assert(fc.property(group, group, (a, b) => (a === b) === (formatLane(1, 'q', a) === formatLane(1, 'q', b))));
   });
 
   test('an entry carries attempt and id', () => {
@@ -131,7 +131,7 @@ describe('ids', () => {
   });
 
   test('the messages of a request are told apart by their place in it', () => {
-    expect([idsOf('t', 1), idsOf('t', 2)]).toEqual([['t'], ['t-0', 't-1']]);
+    expect([makeIds('t', 1), makeIds('t', 2)]).toEqual([['t'], ['t-0', 't-1']]);
   });
 });
 
@@ -181,7 +181,7 @@ describe('settings', () => {
   });
 
   test('a prefix that could leave its hash tag is refused', () => {
-    expect(() => keysOf('a}b')).toThrow(RangeError);
-    expect(keysOf('a-b.c_1').root).toBe('{a-b.c_1}:');
+    expect(() => makeKeys('a}b')).toThrow(RangeError);
+    expect(makeKeys('a-b.c_1').root).toBe('{a-b.c_1}:');
   });
 });

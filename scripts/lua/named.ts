@@ -1,6 +1,6 @@
 /** The arguments of a call by the names that the card of its script has for them: for tools that look at what passes. */
 import { join } from 'node:path';
-import { type Element, signatureOf } from './card.ts';
+import { type Element, signMessage } from './card.ts';
 import { readSources } from './sources.ts';
 
 export interface NamedArguments {
@@ -21,7 +21,7 @@ export function nameArguments(script: string, args: readonly string[]): NamedArg
 function argumentsOf(script: string): Element[] {
   if (signatures.size === 0) {
     const { commands } = readSources(join(import.meta.dirname, '../../src/redis/lua'));
-    for (const source of commands.values()) signatures.set(source.name, signatureOf(source).args);
+    for (const source of commands.values()) signatures.set(source.name, signMessage(source).args);
   }
   const found = signatures.get(script);
   if (!found) throw new Error(`there is no script named ${script}`);

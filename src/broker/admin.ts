@@ -5,7 +5,7 @@ import { openEnvelope } from '../message/envelope.ts';
 import { parseEntry } from '../message/ids.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import type { Message } from '../message/message.ts';
-import { type Limits, limitsIn, type Rate, wordsOf } from '../queue/limits.ts';
+import { encodeRateAndConcurrency, type Limits, parseLimits, type Rate } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { AdminStore } from '../store/admin.ts';
 import type { Cancelled, Redriven, State, Stored } from '../store/admin-messages.ts';
@@ -20,9 +20,9 @@ export interface QueueReport extends Omit<Counts, 'limits'>, Partial<Defined> {
   /** `unknown`: only storage has it. */
   kind: 'push' | 'pull' | 'unknown';
   /** In force: those of operators over those of the definition. */
-  limits: ReturnType<typeof limitsIn>;
+  limits: ReturnType<typeof parseLimits>;
   /** What operators set. */
-  overrides: ReturnType<typeof limitsIn>;
+  overrides: ReturnType<typeof parseLimits>;
   /** Bindings that should hold the secrets of its destination, and do not: nothing is sent without them. */
   missingSecrets?: string[];
 }
@@ -107,11 +107,11 @@ const REDRIVE_STEP = 200;
 export function openAdmin(adminStore: AdminStore, mostSteps: number, clock: () => number = Date.now): Admin {
   return {
     async queue(queue) {
-      return reportOfQueue(queue, await adminStore.count(queue.name));
+      return describeQueue(queue, await adminStore.count(queue.name));
     },
     async messages({ name }, state, limit, cursor) {
       const page = await adminStore.browse(name, state, limit, cursor);
-      const messages = page.messages.map((stored) => reportOf(state, stored));
+      const messages = page.messages.map((stored) => describeMessage(state, stored));
       return { messages, ...(page.cursor === '' ? {} : { cursor: page.cursor }) };
     },
     async message(id) {
@@ -121,7 +121,7 @@ export function openAdmin(adminStore: AdminStore, mostSteps: number, clock: () =
         return { id, state: 'done', queue, attempt, at, ...readable(json), failures: [] };
       }
       if (state === 'gone') return { id, state, failures: [] };
-      return state === 'cancelled' ? { id, state, failures: [] } : reportOf(state, stored);
+      return state === 'cancelled' ? { id, state, failures: [] } : describeMessage(state, stored);
     },
     async destinations(from) {
       const { breakers, cursor } = await adminStore.breakers(from);
@@ -160,19 +160,19 @@ export function openAdmin(adminStore: AdminStore, mostSteps: number, clock: () =
   };
 }
 
-export function reportOfQueue(queue: AnyQueue | NamedQueue, { limits, ...counts }: Counts): QueueReport {
-  const overrides = limitsIn(limits);
+export function describeQueue(queue: AnyQueue | NamedQueue, { limits, ...counts }: Counts): QueueReport {
+  const overrides = parseLimits(limits);
   if (!('policy' in queue)) return { queue: queue.name, kind: 'unknown', limits: overrides, overrides, ...counts };
   const { name, pool, priority, attempts, timeoutMs, ordered, policy, destination } = queue;
   const lacks = destination?.missingSecrets?.length ? { missingSecrets: [...destination.missingSecrets] } : {};
   const kind = pool === PUSH_POOL ? 'push' : 'pull';
-  const inForce = { ...limitsIn(policy), ...overrides };
+  const inForce = { ...parseLimits(policy), ...overrides };
   return { queue: name, kind, priority, attempts, timeoutMs, ordered, limits: inForce, overrides, ...lacks, ...counts };
 }
 
 /** With the blank before it that storage wants. */
 const word = (limits: Limits) =>
-  wordsOf(limits, '', '%')
+  encodeRateAndConcurrency(limits, '', '%')
     .map((text) => ` ${text}`)
     .join('');
 
@@ -182,7 +182,7 @@ async function oldestDead(adminStore: AdminStore, queue: string, limit: number):
   return messages.map(({ entry }) => parseEntry(entry).id);
 }
 
-function reportOf(state: MessageReport['state'], { entry, at, envelope, failures }: Stored): MessageReport {
+function describeMessage(state: MessageReport['state'], { entry, at, envelope, failures }: Stored): MessageReport {
   const { id, attempt } = parseEntry(entry);
   const report: MessageReport = { id, state, attempt, failures, ...(at === undefined ? {} : { at }) };
   try {

@@ -81,7 +81,7 @@ export async function settle(consuming: Consuming, { lease, settlements, extendM
     held: more?.holding ?? -1,
     want: more?.max ?? 0,
     pools: distinct(more?.queues ?? []),
-    settlements: settlements.map(settlementOf),
+    settlements: settlements.map(toSettlement),
   });
   if (answer.refused) throw answer.refused;
   const settled = settlements.map(({ id }, i) => ({ id, status: answer.statuses[i] as Exclude<Status, 'refused'> }));
@@ -101,7 +101,7 @@ async function sync({ store, onAnswer }: Consuming, request: SyncRequest): Promi
 /** A queue that is named twice would be looked into twice, and nothing more found. */
 const distinct = (queues: string[]) => [...new Set(queues)];
 
-function settlementOf({ id, attempt = 0, outcome, delay, error, result }: Settle['settlements'][0]): Settlement {
+function toSettlement({ id, attempt = 0, outcome, delay, error, result }: Settle['settlements'][0]): Settlement {
   const backoffMs = outcome === 'retry' ? DEFAULT_BACKOFF.waitMs(Math.max(1, attempt), Math.random()) : 0;
   return {
     entry: `${attempt}.${id}`,

@@ -3,7 +3,7 @@
 import type { AnyQueue } from '../queue/queue.ts';
 import type { AdminStore } from '../store/admin.ts';
 import type { Breaker } from '../store/admin-queues.ts';
-import { type NamedQueue, type QueueReport, reportOfQueue } from './admin.ts';
+import { describeQueue, type NamedQueue, type QueueReport } from './admin.ts';
 import { type CauseGroup, groupCauses } from './failure-groups.ts';
 
 export interface LeaseReport {
@@ -68,7 +68,7 @@ export function openInspector(adminStore: AdminStore, known: ReadonlyMap<string,
     const steps: string[][] = [];
     for (let from = 0; from < names.length; from += COUNTED) steps.push(names.slice(from, from + COUNTED));
     const counts = (await Promise.all(steps.map((step) => adminStore.countAll(step)))).flat();
-    return counts.map((count, i) => reportOfQueue(queues[i] as NamedQueue, count));
+    return counts.map((count, i) => describeQueue(queues[i] as NamedQueue, count));
   };
   return {
     queues: reports,
@@ -98,7 +98,7 @@ export function openInspector(adminStore: AdminStore, known: ReadonlyMap<string,
       const { cursor: next, leases, ...rest } = await adminStore.leases(limit, cursor);
       const reports = leases.map(({ newest, ...lease }): LeaseReport => {
         const kind = newest.some(([pool]) => pool === '*') ? 'drain' : 'consumer';
-        return { ...lease, kind, queues: countsOf(newest.map(([, lane]) => queueOf(lane))) };
+        return { ...lease, kind, queues: countByName(newest.map(([, lane]) => queueOf(lane))) };
       });
       return { ...rest, leases: reports, ...(next === '' ? {} : { cursor: next }) };
     },
@@ -117,7 +117,7 @@ export function heldBy({ ready, delayed, leased, dead }: QueueReport): number {
 /** `<priority>:<queue>` or `<priority>:<queue>/<group>`. */
 const queueOf = (lane: string): string => lane.slice(2).split('/', 1)[0] ?? '';
 
-function countsOf(names: string[]): Record<string, number> {
+function countByName(names: string[]): Record<string, number> {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   return Object.fromEntries(counts);

@@ -36,7 +36,7 @@ interface Duplicate {
   replaced?: true;
 }
 
-export interface Enqueued {
+export interface EnqueueResult {
   receipts: Receipt[];
   /** The caller should start a drain. */
   wake: boolean;
@@ -47,7 +47,7 @@ export interface Enqueued {
 }
 
 /** Names a request, so that sending it again enqueues nothing twice. */
-export interface RequestName {
+export interface IdempotencyKey {
   token: string;
   fingerprint: string;
   recognisedMs: number;
@@ -56,7 +56,7 @@ export interface RequestName {
 }
 
 /** Stores inputs for a caller, all of them or none. @throws InvalidMessage, StorageError, RequestMismatch */
-export type StoreDrafts = (inputs: MessageInput[], name?: RequestName) => Promise<Enqueued>;
+export type StoreDrafts = (inputs: MessageInput[], name?: IdempotencyKey) => Promise<EnqueueResult>;
 
 /**
  * All of them or none.
@@ -68,9 +68,9 @@ export async function enqueueInputs(
   store: Store,
   queues: Queues,
   inputs: MessageInput[],
-  request: Partial<RequestName> & { wake?: Wake | false } = {},
+  request: Partial<IdempotencyKey> & { wake?: Wake | false } = {},
   traceparent?: string,
-): Promise<Enqueued> {
+): Promise<EnqueueResult> {
   if (inputs.length < 1 || inputs.length > MAX_BATCH) {
     const message = `must hold 1 to ${MAX_BATCH} messages`;
     throw new InvalidMessage([{ field: 'messages', code: 'size', message }]);
@@ -110,17 +110,17 @@ async function receiptsFor(
   places: { queue: string; dueAt: number }[],
   answer: Promise<EnqueueAnswer>,
   due: { dueInMs?: number },
-): Promise<Enqueued> {
+): Promise<EnqueueResult> {
   const { ids, wake, repeated, met } = await answer;
   const now = Date.now();
   const receipts = places.map(({ queue, dueAt }, index) =>
-    receiptOf(queue, ids[index] as string, dueAt > now, met.get(index)),
+    makeReceipt(queue, ids[index] as string, dueAt > now, met.get(index)),
   );
   return { receipts, wake, repeated, ...due };
 }
 
 /** @param first the message that it met under its dedup key */
-export function receiptOf(
+export function makeReceipt(
   queue: string,
   id: string,
   isLater: boolean,

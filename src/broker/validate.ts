@@ -3,17 +3,17 @@ import type * as z from 'zod/mini';
 import type { Issue } from '../errors.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { parseDuration } from '../formats/duration.ts';
-import { issuesOf, issuesOfBody, ofOrdered } from '../formats/issues.ts';
-import { groupOf } from '../message/destination.ts';
+import { makeOrderedIssue, toBodyIssues, toIssues } from '../formats/issues.ts';
+import { deriveGroup } from '../message/destination.ts';
 import type { PreparedMessage, StoredDedup, StoredMessage } from '../message/envelope.ts';
-import { type Written, writeJson } from '../message/json.ts';
-import { laneOf, PUSH_POOL } from '../message/lane.ts';
+import { type WrittenJson, writeJson } from '../message/json.ts';
+import { formatLane, PUSH_POOL } from '../message/lane.ts';
 import type { Priority } from '../message/message.ts';
 import { type CheckedOptions, isBare, MAX_GROUP_LENGTH, parseInstant, readOptions } from '../message/options.ts';
 import type { Raw } from '../message/raw.ts';
 import { TRACEPARENT_BYTES } from '../message/trace-context.ts';
 import type { AnyContract } from '../queue/contract.ts';
-import { type Chosen, chooseDestination } from '../queue/destination.ts';
+import { chooseDestination, type DestinationChoice } from '../queue/destination.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 
 export type Queues = ReadonlyMap<string, AnyQueue>;
@@ -38,12 +38,12 @@ interface ReadInput {
   /** Empty where there is an error. */
   options: CheckedOptions;
   error: z.core.$ZodError | undefined;
-  chosen: Chosen;
+  chosen: DestinationChoice;
   /** Of its dedup key. */
   terms: DedupTerms | undefined;
   delayMs: number;
   notBefore: number | undefined;
-  written: Written;
+  written: WrittenJson;
   // These have to be waited for, and are there only where it asks for them.
   dedup?: StoredDedup | undefined;
   badBody?: Issue[];
@@ -56,7 +56,7 @@ const DUE_BYTES = 48;
 
 /** A plain message comes without a promise, and by the shortest way: in a batch of a thousand each step counts. */
 export function validate(input: MessageInput, queues: Queues, traceparent?: string): Validation | Promise<Validation> {
-  const plain = plainOf(input, queues);
+  const plain = findPlain(input, queues);
   if (plain) {
     const { json, issue } = write(input, {}, traceparent);
     return issue ? { issues: [issue] } : { message: { ...plain, json: json as string } };
@@ -70,11 +70,11 @@ export function validate(input: MessageInput, queues: Queues, traceparent?: stri
 const plainMessages = new WeakMap<AnyContract, PreparedMessage>();
 
 /** What all messages of a queue are that ask for nothing of their own; undefined where this one does, or its queue looks at each. */
-function plainOf({ queue, options }: MessageInput, queues: Queues): PreparedMessage | undefined {
+function findPlain({ queue, options }: MessageInput, queues: Queues): PreparedMessage | undefined {
   if (!queue || !isBare(options) || queue.schema || policyOf(queue, queues)) return undefined;
   let plain = plainMessages.get(queue);
   if (!plain) {
-    plain = messageOf(queue, { options: {}, delayMs: 0 }, '');
+    plain = buildMessage(queue, { options: {}, delayMs: 0 }, '');
     plainMessages.set(queue, plain);
   }
   return plain;
@@ -87,7 +87,7 @@ function readInput(input: MessageInput, queues: Queues, traceparent?: string): R
   const { data: options = {}, error } = readOptions(input.options);
   const { headers, delay = 0 } = options;
   const chosen = queue && !error ? chooseDestination(policyOf(queue, queues), options.destination, at) : {};
-  const terms = queue && options.dedup && termsOf(queue, options.dedup);
+  const terms = queue && options.dedup && resolveDedup(queue, options.dedup);
   const delayMs = Math.max(parseDuration(delay) ?? 0, terms?.mode === 'debounce' ? terms.windowMs : 0);
   const notBefore = options.notBefore === undefined ? undefined : parseInstant(options.notBefore);
   const { destination } = chosen;
@@ -100,7 +100,7 @@ function write(
   { body, raw, at }: MessageInput,
   own: Omit<StoredMessage, 'body' | 'raw'>,
   traceparent?: string,
-): Written {
+): WrittenJson {
   const { headers, destination, delayMs, notBefore } = own;
   const stored: StoredMessage = raw ? { raw } : { body };
   if (traceparent) stored.headers = { traceparent, ...headers };
@@ -125,29 +125,29 @@ async function validateLater(
     callbacks: (onSuccess || onFailure) && (await prepareCallbacks(options, queues, input.at, traceparent)),
     dedup: dedup && terms && { ...terms, digest: await shortDigest(dedup.key) },
     badBody: read.written.issue?.code === 'too_deep' ? [] : await badBody(input), // a schema goes into the depth by calls
-    group: chosen.destination && (await groupOf(chosen.destination, MAX_GROUP_LENGTH)),
+    group: chosen.destination && (await deriveGroup(chosen.destination, MAX_GROUP_LENGTH)),
   });
 }
 
 function conclude({ queue, at }: MessageInput, read: ReadInput): Validation {
   const { options, error, chosen, badBody, written, callbacks } = read;
-  const issues: Issue[] = [...issuesOf(error, at), ...(badBody ?? []), ...(callbacks?.issues ?? [])];
+  const issues: Issue[] = [...toIssues(error, at), ...(badBody ?? []), ...(callbacks?.issues ?? [])];
   if (!queue) issues.push({ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' });
   if (chosen.issue) issues.push(chosen.issue);
   if (written.issue) issues.push(written.issue);
   if (queue?.ordered && options.priority !== undefined) {
-    issues.push(ofOrdered(at));
+    issues.push(makeOrderedIssue(at));
   }
   if (issues.length > 0 || !queue || written.json === undefined) return { issues };
-  return { message: messageOf(queue, read, written.json) };
+  return { message: buildMessage(queue, read, written.json) };
 }
 
 type Settings = Pick<ReadInput, 'options' | 'delayMs'> & Partial<ReadInput>;
 
-function messageOf(queue: AnyContract, read: Settings, json: string): PreparedMessage {
+function buildMessage(queue: AnyContract, read: Settings, json: string): PreparedMessage {
   const { options, delayMs, notBefore, dedup, callbacks, group } = read;
   return {
-    lane: laneOf((options.priority as Priority | undefined) ?? queue.priority, queue.name, options.group ?? group),
+    lane: formatLane((options.priority as Priority | undefined) ?? queue.priority, queue.name, options.group ?? group),
     pool: queue.pool,
     maxAttempts: options.maxAttempts ?? queue.attempts,
     delayMs,
@@ -184,7 +184,7 @@ async function prepareCallbacks(
   return callbacks;
 }
 
-function termsOf(queue: AnyContract, dedup: NonNullable<CheckedOptions['dedup']>): DedupTerms {
+function resolveDedup(queue: AnyContract, dedup: NonNullable<CheckedOptions['dedup']>): DedupTerms {
   const { windowMs, release } = queue.dedup;
   const mode = dedup.mode ?? queue.dedup.mode;
   return {
@@ -198,5 +198,5 @@ async function badBody({ queue, body, raw, at }: MessageInput): Promise<Issue[]>
   // What a sender elsewhere signed is not refused by our schema: its handler's check makes it a dead letter, bytes and all.
   if (body === undefined || (raw && queue?.pool === PUSH_POOL)) return [];
   const { issues = [] } = (await queue?.schema?.['~standard'].validate(body)) ?? {};
-  return issuesOfBody(issues, at);
+  return toBodyIssues(issues, at);
 }

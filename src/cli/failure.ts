@@ -32,7 +32,7 @@ const HINTS: Record<string, string> = {
   timeout: 'it may have happened all the same: look before you repeat it',
 };
 
-interface Described {
+interface ErrorDescription {
   code: string;
   message: string;
   status?: number;
@@ -58,14 +58,14 @@ export function describeError(error: unknown, json: boolean): string {
 
 const isUsage = (error: unknown) => error instanceof UsageError || error instanceof BadName;
 
-function describe(error: unknown): Described {
+function describe(error: unknown): ErrorDescription {
   if (error instanceof SluiceError) return describeAnswer(error);
   if (isUsage(error)) return { code: 'usage', message: error.message };
   if (error instanceof Failure) return { code: 'failed', message: error.message };
   return { code: 'internal', message: error instanceof Error ? `${error.name}: ${error.message}` : 'unknown' };
 }
 
-function describeAnswer(error: SluiceError): Described {
+function describeAnswer(error: SluiceError): ErrorDescription {
   const { code, status, issues } = error;
   const hint = HINTS[code] ?? (code.startsWith('http_') ? HINTS.garbled : undefined);
   return {

@@ -58,7 +58,7 @@ export function createClient(options: ClientOptions): Client {
   const single = createTransport({ ...options, repeat: { times: 0 } }); // the loop of a consumer repeats, and can be woken
   return {
     ...openClient(createTransport(options)),
-    consume: async (queues, handler, how) => consume(single, listOf(queues), handler, how),
+    consume: async (queues, handler, how) => consume(single, toList(queues), handler, how),
   };
 }
 
@@ -74,10 +74,10 @@ export function openClient(send: Transport): Omit<Client, 'consume'> {
       return (await send<{ messages: Receipt[] }>('POST', '/v1/messages', { body, idempotencyKey })).messages;
     },
     receive: (queues, { idempotencyKey = createKey(), ...options } = {}) =>
-      receive(send, listOf(queues), options, idempotencyKey),
+      receive(send, toList(queues), options, idempotencyKey),
   };
 }
 
-function listOf(queues: QueueRef | readonly QueueRef[]): readonly QueueRef[] {
+function toList(queues: QueueRef | readonly QueueRef[]): readonly QueueRef[] {
   return typeof queues === 'object' && 'length' in queues ? queues : [queues];
 }

@@ -44,7 +44,7 @@ export function readTokens(list: unknown, env: Record<string, unknown>): readonl
     .map((at) => ({ at, entry: env[at], name: at.slice(ONE.length) }));
   const seen = new Set(env[PLAIN] === undefined ? [] : [PLAIN]);
   return readEach([...listed, ...single], ({ at, entry, name }) => {
-    const token = tokenOf(parsed(entry, at, 'a JSON object'), at, name);
+    const token = parseToken(parsed(entry, at, 'a JSON object'), at, name);
     must(!seen.has(token.name) && !seen.has(token.sha256), at, 'one token: another has its name or its digest');
     seen.add(token.name).add(token.sha256);
     return token;
@@ -70,7 +70,7 @@ function parsed(value: unknown, at: string, rule: string): unknown {
   }
 }
 
-function tokenOf(entry: unknown, at: string, name: string | undefined): Token {
+function parseToken(entry: unknown, at: string, name: string | undefined): Token {
   must(typeof entry === 'object' && entry !== null && !Array.isArray(entry), at, 'a JSON object');
   const token = { name, queues: ['*'], ...entry } as Token;
   const isKnown = Object.keys(token).every((field) => Object.hasOwn(FIELDS, field));

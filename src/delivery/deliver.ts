@@ -3,9 +3,9 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MissingSecret, NonRetriableError, RetryAfterError } from '../errors.ts';
 import { isDelay } from '../formats/duration.ts';
 import { toJson } from '../formats/json.ts';
-import { describe, framesOf, isA } from '../formats/thrown.ts';
+import { describe, isA, readFrames } from '../formats/thrown.ts';
 import { logError } from '../log.ts';
-import { headerOf, type NewMessage, type Opened, openEnvelope } from '../message/envelope.ts';
+import { type Envelope, type NewMessage, openEnvelope, parseHeader } from '../message/envelope.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
@@ -15,7 +15,7 @@ import { DeliveryError } from './error.ts';
 import { type Chain, openChain, type Prepare } from './transaction.ts';
 
 /** A message out of a lease, ready to be handled. */
-export interface Delivery extends Omit<Opened, 'dueAt'> {
+export interface Delivery extends Omit<Envelope, 'dueAt'> {
   entry: string;
   queue: AnyQueue;
   /** Since when it was due, by the local clock; only known at a first delivery. */
@@ -43,7 +43,7 @@ export function openDelivery(
   clockAheadMs = 0,
 ): Delivery | Settlement {
   try {
-    const header = headerOf(envelope);
+    const header = parseHeader(envelope);
     const queue = queues.get(header.queue);
     if (!queue?.handler)
       return { entry, outcome: 'release', delayMs: waitForOthersMs(header.enqueuedAt + clockAheadMs) };
@@ -141,10 +141,10 @@ function resultText(result: unknown): string {
 function checkedBody(queue: AnyQueue, body: unknown): unknown {
   const result = queue.schema?.['~standard'].validate(body);
   if (!result) return body;
-  return result instanceof Promise ? result.then(validOf) : validOf(result);
+  return result instanceof Promise ? result.then(requireValid) : requireValid(result);
 }
 
-function validOf(checked: StandardSchemaV1.Result<unknown>): unknown {
+function requireValid(checked: StandardSchemaV1.Result<unknown>): unknown {
   if (checked.issues)
     throw new NonRetriableError(`its body does not match the schema: ${checked.issues[0]?.message ?? ''}`);
   return checked.value;
@@ -157,7 +157,7 @@ function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown,
   const settlement = retry(entry, isDelay(asked) ? asked : waitMs(queue, attempt, random), 'failed', text);
   // What is thrown on purpose says why, and a destination's answer comes from elsewhere: neither asks for a line of code.
   if (settlement.failure && !queue.destination && !isA(error, RetryAfterError))
-    settlement.failure.stack = framesOf(error);
+    settlement.failure.stack = readFrames(error);
   return settlement;
 }
 

@@ -13,8 +13,8 @@ import type { Handler } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 import { DeliveryError } from './error.ts';
-import { describeAnswer, endpointState, spreadAfterMs, verdictOf } from './response.ts';
-import { keysIn, signatureOf } from './signature.ts';
+import { describeAnswer, endpointState, judgeAnswer, spreadAfterMs } from './response.ts';
+import { keysIn, signMessage } from './signature.ts';
 
 type Outgoing = Message & { destination?: StoredDestination };
 
@@ -58,7 +58,7 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
         : [`no answer: ${error}`, 'network' as const];
       throw new DeliveryError(why, { outcome: 'retry', endpoint: endpointState(end) });
     });
-    const verdict = verdictOf(response, Date.now());
+    const verdict = judgeAnswer(response, Date.now());
     if (verdict.outcome === 'done') {
       await response.body?.cancel().catch(() => {});
       return { status: response.status, ms: Date.now() - startedAt };
@@ -101,7 +101,7 @@ async function requestFor(message: Outgoing, policy: DestinationPolicy, url: URL
   }
   headers.set('webhook-id', id);
   headers.set('webhook-timestamp', String(timestamp));
-  if (keys.length > 0) headers.set('webhook-signature', await signatureOf({ id, timestamp, body }, keys));
+  if (keys.length > 0) headers.set('webhook-signature', await signMessage({ id, timestamp, body }, keys));
   headers.set('sluice-attempt', String(attempt));
   return { method: destination?.method ?? policy.method, headers, body };
 }

@@ -20,7 +20,7 @@ export type Verdict = { outcome: 'done' } | { outcome: 'dead' | 'retry'; disable
 const MOST_AFTER_MS = 60 * 60_000;
 
 /** Only 2xx is done. A redirect is a failure: followed, it would carry body and headers to somebody else. */
-export function verdictOf({ status, headers }: Answer, nowMs: number): Verdict {
+export function judgeAnswer({ status, headers }: Answer, nowMs: number): Verdict {
   if (status >= 200 && status <= 299) return { outcome: 'done' };
   const mark = headers.get('webhook-delivery');
   if (status === 410) return { outcome: 'dead', disables: 'HTTP 410' };

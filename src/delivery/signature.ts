@@ -10,7 +10,7 @@ export interface Signed {
 }
 
 /** @param keys in the order in which receivers should meet them: the new one first. @returns the value of `webhook-signature` */
-export async function signatureOf({ id, timestamp, body }: Signed, keys: Bytes[]): Promise<string> {
+export async function signMessage({ id, timestamp, body }: Signed, keys: Bytes[]): Promise<string> {
   const content = new Blob([`${id}.${timestamp}.`, body]);
   const bytes = await content.arrayBuffer();
   const items = keys.map(async (raw) => {

@@ -5,7 +5,7 @@ import type { MessageInput } from '../broker/validate.ts';
 import { utf8 } from '../formats/bytes.ts';
 import { logWarning } from '../log.ts';
 import type { NewMessage } from '../message/envelope.ts';
-import { jsonOf } from '../message/json.ts';
+import { joinJson } from '../message/json.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 
 /** Checks a message and gives it its id. @throws InvalidMessage */
@@ -25,7 +25,7 @@ export function openChain(prepare: Prepare): Chain {
   const add = async (input: MessageInput, place: number): Promise<NewMessage> => {
     if (place >= MAX_BATCH) throw new RangeError(`a handler may enqueue ${MAX_BATCH} messages`);
     const message = await prepare(input);
-    bytes += utf8(jsonOf([message])).length;
+    bytes += utf8(joinJson([message])).length;
     if (bytes > MAX_REQUEST_BYTES) throw new RangeError(`a handler may enqueue ${MAX_REQUEST_BYTES} bytes`);
     return message;
   };

@@ -50,7 +50,7 @@ const OPTIONS = {
 
 await runCommand(HELP, OPTIONS, async (flags) => {
   const port = portOf(flags.port);
-  const limits = limitsIn(flags);
+  const limits = parseLimits(flags);
   const redis = await startRedis(flags.redis);
   const emulator = await startEmulator({ ...redis, token: LOCAL_TOKEN, port, limits });
   if (!existsSync(VARS)) {
@@ -76,7 +76,7 @@ await runCommand(HELP, OPTIONS, async (flags) => {
 type Flags = Partial<Record<keyof typeof OPTIONS, string>>;
 
 /** @throws RangeError that names the option */
-function limitsIn(flags: Flags): Limits {
+function parseLimits(flags: Flags): Limits {
   const number = (name: keyof Flags) => {
     const text = flags[name];
     if (text === undefined || /^[1-9]\d*$/.test(text)) return text === undefined ? undefined : Number(text);

@@ -2,7 +2,7 @@
 
 import { MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import { utf8 } from '../formats/bytes.ts';
-import { jsonOf } from '../message/json.ts';
+import { joinJson } from '../message/json.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 
 /** The most settlements one sync carries. */
@@ -24,5 +24,5 @@ export function nextBatch(outcomes: readonly Settlement[]): Settlement[] {
 
 function bytesOf({ result = '', chained }: Settlement): number {
   if (result === '' && !chained) return 0;
-  return utf8(result + jsonOf(chained ?? [])).length;
+  return utf8(result + joinJson(chained ?? [])).length;
 }

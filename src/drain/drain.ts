@@ -1,7 +1,7 @@
 /** A drain as its callers see it: what it is given, and what it reports. */
 import type { OpenSpan } from '../delivery/span.ts';
 import type { StorageError } from '../errors.ts';
-import type { Opened } from '../message/envelope.ts';
+import type { Envelope } from '../message/envelope.ts';
 import type { Message } from '../message/message.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
@@ -50,7 +50,7 @@ export interface DrainOptions {
   /** Fires schedules that are due. Left out: they stay due. */
   fire?: FireDue | undefined;
   /** Told of destinations that are left alone now, or tried again. */
-  onTripped?: ((tripped: SyncAnswer['tripped']) => void) | undefined;
+  onTransitions?: ((transitions: SyncAnswer['transitions']) => void) | undefined;
   /** Told where storage answers and takes a part of what it is given only. */
   onRefused?: ((refusal: StorageError) => void) | undefined;
   /** Told where the platform refuses a subrequest, with the queues whose messages it has handled since it settled last. */
@@ -69,7 +69,7 @@ export interface DrainOptions {
   /** Whether the stacks of what handlers throw are kept with their messages. Default: yes. */
   keepsStacks?: boolean | undefined;
   /** Told of each delivery that did not end well. */
-  onFailure?: ((message: Opened['message'], settlement: Settlement) => void) | undefined;
+  onFailure?: ((message: Envelope['message'], settlement: Settlement) => void) | undefined;
   /** Begins the span of a delivery, where traces are exported. */
   trace?: ((message: Message) => OpenSpan) | undefined;
   /** Jitter, in [0, 1). */

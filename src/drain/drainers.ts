@@ -30,7 +30,7 @@ export interface Drainers {
 const nameOf = (place: number) => `drainer-${place}`;
 
 /** @returns undefined where none is bound, or behind the last */
-export function drainersOf(env: object, count: number, first = 0): Drainers | undefined {
+export function openDrainers(env: object, count: number, first = 0): Drainers | undefined {
   const { DRAINER: namespace } = env as { DRAINER?: Namespace | string };
   if (typeof namespace !== 'object' || first >= count) return undefined; // a process may have a variable of this name
   return {
@@ -45,7 +45,7 @@ export function drainersOf(env: object, count: number, first = 0): Drainers | un
     behind(id) {
       const places = Array.from({ length: count }, (_, place) => place);
       const own = places.find((place) => id.equals(namespace.idFromName(nameOf(place)) as never));
-      return drainersOf(env, count, (own ?? count) + 1);
+      return openDrainers(env, count, (own ?? count) + 1);
     },
   };
 }

@@ -43,7 +43,7 @@ const closingOf = (timeMs: number) => Math.min(MOST_CLOSING_MS, Math.max(LEAST_C
  * A drain that takes messages for so long, but for the end of it, and lives until whatever it started has ended.
  * @param timeoutsMs of the queues that it delivers
  */
-export function lifeOf(timeMs: number, timeoutsMs: readonly number[]): Life {
+export function planLife(timeMs: number, timeoutsMs: readonly number[]): Life {
   const settlesMs = closingOf(timeMs);
   const takesMs = timeMs - settlesMs;
   const endsMs = takesMs + Math.max(0, ...timeoutsMs) + RESERVED_MS;
@@ -52,13 +52,13 @@ export function lifeOf(timeMs: number, timeoutsMs: readonly number[]): Life {
 
 /** One that an alarm began: it takes what one by cron takes, and does not sleep, because another alarm can be set. */
 export const alarmLife = (timeMs: number, timeoutsMs: readonly number[]): Life => ({
-  ...lifeOf(timeMs, timeoutsMs),
+  ...planLife(timeMs, timeoutsMs),
   sleepsMs: 0,
 });
 
 /** One that a request woke: it takes what it can end in time. @param livesMs after so long it has to have ended */
 export function wokenLife(timeMs: number, timeoutsMs: readonly number[], livesMs: number = WOKEN_MS): Life {
-  const { takesMs, settlesMs } = lifeOf(Math.min(livesMs, timeMs), timeoutsMs);
+  const { takesMs, settlesMs } = planLife(Math.min(livesMs, timeMs), timeoutsMs);
   const shortestMs = Math.min(livesMs, ...timeoutsMs);
   return { takesMs: Math.min(takesMs, livesMs - RESERVED_MS - shortestMs), livesMs, settlesMs };
 }

@@ -373,7 +373,7 @@ class DrainLoop {
     this.#count(settlements, answer);
     if (answer.lost) this.#forgetLease();
     this.#abortCancelled(answer.cancelled);
-    if (answer.tripped.length > 0) this.#options.onTripped?.(answer.tripped);
+    if (answer.transitions.length > 0) this.#options.onTransitions?.(answer.transitions);
     this.#accept(answer, want, (sentAt + this.#clock()) / 2 - answer.now);
     this.#noteLeft(answer, want, drain);
     this.#adapt();

@@ -1,7 +1,7 @@
 /** Calls that make work ready, as one caller makes them: they see to it that somebody drains. */
 import type { Admin } from '../broker/admin.ts';
 import type { Consuming } from '../broker/consumer.ts';
-import { type Enqueued, enqueueInputs, type RequestName } from '../broker/producer.ts';
+import { type EnqueueResult, enqueueInputs, type IdempotencyKey } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
 import { wakeFor } from '../drain/life.ts';
 import { PUSH_POOL } from '../message/lane.ts';
@@ -26,17 +26,17 @@ interface Called {
 export async function enqueueFor(
   called: Called,
   inputs: MessageInput[],
-  name?: RequestName,
+  name?: IdempotencyKey,
   traceparent?: string,
-): Promise<Enqueued> {
+): Promise<EnqueueResult> {
   const { parts, caller, store } = called;
   if (caller?.isCode) caller.invocation.noteCaller(1, Date.now());
   const request = { ...name, wake: wakeOf(called, inputs) };
-  const enqueued = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
+  const readEnqueueAnswer = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
   if (caller?.isCode) caller.invocation.noteCaller(0, Date.now());
-  parts.claims.noteDue(enqueued.dueInMs);
-  called.attend(enqueued.wake);
-  return enqueued;
+  parts.claims.noteDue(readEnqueueAnswer.dueInMs);
+  called.attend(readEnqueueAnswer.wake);
+  return readEnqueueAnswer;
 }
 
 /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */

@@ -2,7 +2,7 @@
 import { MOST_REQUESTS as INSPECTING } from '../broker/inspector.ts';
 import type { Config } from '../config/config.ts';
 import { type Budget, openBudget } from '../drain/budget.ts';
-import { ASKED_MS, alarmLife, type Life, lifeOf, MOST_TIMEOUT_MS, wokenLife } from '../drain/life.ts';
+import { ASKED_MS, alarmLife, type Life, MOST_TIMEOUT_MS, planLife, wokenLife } from '../drain/life.ts';
 import { BadSettings } from '../errors.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { Invocation } from '../runtime/invocation.ts';
@@ -56,7 +56,7 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
   };
   return {
     lives: {
-      cron: lifeOf(SLUICE_DRAIN_MS, timeoutsMs),
+      cron: planLife(SLUICE_DRAIN_MS, timeoutsMs),
       asked: wokenLife(SLUICE_DRAIN_MS, timeoutsMs, ASKED_MS),
       woken,
       alarmed,
@@ -66,7 +66,7 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
     concurrency: Math.min(SLUICE_CONCURRENCY, Math.max(1, Math.floor(SLUICE_CONNECTIONS / fewest))),
     connections: most === 0 ? Number.POSITIVE_INFINITY : SLUICE_CONNECTIONS, // none is needed
     budget: (life, invocation, start) => open(life, invocation, start === undefined ? {} : { start }),
-    auditBudget: (invocation) => open(lifeOf(AUDIT_MS, []), invocation, { reserved: INSPECTING }),
+    auditBudget: (invocation) => open(planLife(AUDIT_MS, []), invocation, { reserved: INSPECTING }),
   };
 }
 

@@ -89,14 +89,14 @@ function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOpt
     leaseMs: config.SLUICE_LEASE_MS,
     keepsStacks: config.SLUICE_FAILURE_STACKS,
     onDue: claims.noteDue,
-    onTripped: logTripped,
+    onTransitions: logTripped,
     onRefused: ({ message }) => logError(`drain: ${message}`),
     onUnsettled: keep,
   } satisfies Partial<DrainOptions>;
 }
 
-function logTripped(tripped: Parameters<NonNullable<DrainOptions['onTripped']>>[0]): void {
-  for (const { name, openUntil } of tripped) {
+function logTripped(transitions: Parameters<NonNullable<DrainOptions['onTransitions']>>[0]): void {
+  for (const { name, openUntil } of transitions) {
     const { queue, group = '' } = parseGroupName(name);
     if (openUntil) logWarning('destination left alone', { queue, group, until: new Date(openUntil).toISOString() });
     else logWarning('destination works again', { queue, group });

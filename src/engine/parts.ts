@@ -1,10 +1,10 @@
 /** The parts of an engine: what is made once for the bindings of a deployment, and shared by all who call. */
 import { type Config, readConfig } from '../config/config.ts';
 import { withSenders } from '../delivery/http.ts';
-import { type Drainers, drainersOf } from '../drain/drainers.ts';
+import { type Drainers, openDrainers } from '../drain/drainers.ts';
 import { logError } from '../log.ts';
 import type { HandlerContext } from '../queue/handler.ts';
-import { definitionsOf } from '../queue/limits.ts';
+import { encodeDefinitions } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { refuseRing } from '../queue/ring.ts';
 import { type Health, healthCheck } from '../redis/health.ts';
@@ -25,7 +25,7 @@ import { Sweeps, type SweepsOptions } from './sweeps.ts';
 import { Waking } from './waking.ts';
 
 /** What a deployment has besides queues. */
-export interface Apart {
+export interface EngineOptions {
   sources?: ReadonlyMap<string, AnySource>;
   schedules?: readonly Schedule[];
   features?: Features;
@@ -60,13 +60,13 @@ export interface Parts {
 const DAY_MS = 86_400_000;
 
 /** @throws BadSettings */
-export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, apart: Apart): Parts {
+export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, apart: EngineOptions): Parts {
   const config = readConfig(env);
   const { sources = new Map(), schedules = [] } = apart;
   const features = featuresOf([...schedules, { features: apart.features }]);
   const addresses = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses, env);
-  const drainers = drainersOf(env, config.SLUICE_DRAINERS);
+  const drainers = openDrainers(env, config.SLUICE_DRAINERS);
   const capacity = openCapacity(config, queues.values(), drainers !== undefined);
   const claims = new Claims(drainers !== undefined);
   const onSpent = (invocation: Invocation, names: string[] = []) => {
@@ -102,7 +102,7 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
 
 function storeOpener(config: Config, queues: ReadonlyMap<string, AnyQueue>): Parts['openStore'] {
   const kept = { letters: config.SLUICE_DEAD_LETTERS, ms: config.SLUICE_DEAD_DAYS * DAY_MS };
-  const options = { queues: [...queues.values()], policies: definitionsOf(queues.values(), kept) };
+  const options = { queues: [...queues.values()], policies: encodeDefinitions(queues.values(), kept) };
   return (shard) => openStore(shard, options);
 }
 

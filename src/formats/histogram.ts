@@ -13,7 +13,7 @@ const PER_OCTAVE = 2;
 export const LAST_BUCKET = 54;
 
 /** The bucket of a duration: the first whose bound is not below it. */
-export function bucketOf(ms: number): number {
+export function findBucket(ms: number): number {
   return ms <= 1 ? 0 : Math.min(LAST_BUCKET, Math.ceil(PER_OCTAVE * Math.log2(ms)));
 }
 
@@ -36,7 +36,7 @@ export interface Percentiles {
 }
 
 /** In whole ms, within a bucket of the truth: at most 42 % too long. null where nothing was measured. */
-export function percentilesOf(histogram: Histogram): Percentiles {
+export function readPercentiles(histogram: Histogram): Percentiles {
   return { p50: quantile(histogram, 0.5), p95: quantile(histogram, 0.95), p99: quantile(histogram, 0.99) };
 }
 

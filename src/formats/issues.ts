@@ -7,11 +7,11 @@ import type { Issue } from '../errors.ts';
 z.config(en()); // the small form has no messages of its own
 
 /** @param at where the value stands in the request @returns of an issue of our own its code, else `invalid` */
-export function issuesOf(error: z.core.$ZodError | undefined, at: string): Issue[] {
+export function toIssues(error: z.core.$ZodError | undefined, at: string): Issue[] {
   return (error?.issues ?? []).flatMap(({ code, path, message, ...issue }) => {
     const here = [...path].map(String).join('.');
     const near = code === 'invalid_union' && (issue as z.core.$ZodIssueInvalidUnion).errors?.find(isInside);
-    if (near) return issuesOf({ issues: near } as z.core.$ZodError, at + (here ? `${here}.` : ''));
+    if (near) return toIssues({ issues: near } as z.core.$ZodError, at + (here ? `${here}.` : ''));
     if (code !== 'unrecognized_keys') return [{ field: at + here, code: ownCode(issue) ?? 'invalid', message }];
     const { keys } = issue as { keys: string[] };
     const field = (key: string) => at + (here ? `${here}.${key}` : key);
@@ -26,7 +26,7 @@ const isInside = (issues: z.core.$ZodIssue[]) =>
   issues.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys');
 
 /** The same of a queue's schema, whatever library made it. @param at where its body stands in the request */
-export function issuesOfBody(found: readonly StandardSchemaV1.Issue[], at: string): Issue[] {
+export function toBodyIssues(found: readonly StandardSchemaV1.Issue[], at: string): Issue[] {
   return found.map(({ path = [], message }) => {
     const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
     return { field: [`${at}body`, ...steps].join('.'), code: 'schema', message };
@@ -34,7 +34,7 @@ export function issuesOfBody(found: readonly StandardSchemaV1.Issue[], at: strin
 }
 
 /** A priority that the queue does not leave to its messages. */
-export const ofOrdered = (at: string): Issue => ({
+export const makeOrderedIssue = (at: string): Issue => ({
   field: `${at}priority`,
   code: 'ordered',
   message: 'is that of its queue: the queue is ordered',

@@ -81,14 +81,14 @@ function isExact(source: string): boolean {
   const number = Number(source);
   if (!Number.isFinite(number)) return false;
   if (String(number) === source) return true; // as most do, having been written by a runtime
-  const digits = digitsOf(source);
-  if (digitsOf(String(number)) === digits) return true;
+  const digits = normaliseDigits(source);
+  if (normaliseDigits(String(number)) === digits) return true;
   const isWhole = /^-?\d+$/.test(source);
-  return !isWhole && digits.length <= MOST_PRECISION && digitsOf(number.toPrecision(digits.length)) === digits;
+  return !isWhole && digits.length <= MOST_PRECISION && normaliseDigits(number.toPrecision(digits.length)) === digits;
 }
 
 /** Those that count: without the zeros around them. */
-const digitsOf = (number: string) =>
+const normaliseDigits = (number: string) =>
   number
     .replace(/[eE].*/, '')
     .replace(/[-.]/g, '')

@@ -21,19 +21,19 @@ export function describe(error: unknown): string {
 }
 
 /** Where it was thrown: the frames of its stack, a line each, without its message; below them those of its cause. */
-export function framesOf(error: unknown): string | undefined {
+export function readFrames(error: unknown): string | undefined {
   try {
     if (!(error instanceof Error)) return undefined;
     const { cause } = error;
-    const below = cause instanceof Error ? [`caused by ${describe(cause)}`, ...ownFrames(cause)] : [];
-    return [...ownFrames(error), ...below].join('\n') || undefined;
+    const below = cause instanceof Error ? [`caused by ${describe(cause)}`, ...readOwnFrames(cause)] : [];
+    return [...readOwnFrames(error), ...below].join('\n') || undefined;
   } catch {
     return undefined;
   }
 }
 
 /** A message may have lines that look like frames. */
-function ownFrames({ stack = '', message }: Error): string[] {
+function readOwnFrames({ stack = '', message }: Error): string[] {
   const at = stack.indexOf(message);
   const behind = at < 0 ? stack : stack.slice(at + message.length);
   return behind.split('\n').filter((line) => /^\s+at /.test(line));

@@ -3,7 +3,7 @@ import type { Handler } from 'hono';
 import { Hono } from 'hono/tiny';
 import { MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import type { Engine } from '../engine.ts';
-import { describe, framesOf } from '../formats/thrown.ts';
+import { describe, readFrames } from '../formats/thrown.ts';
 import { logError, nameOfError, printFailure } from '../log.ts';
 import type { FetchContext } from '../runtime/wait-until.ts';
 import { letIn } from './auth.ts';
@@ -28,7 +28,7 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object, con
     // The text of an unknown error may hold anything, bodies too: its name has to do. A problem was logged where it is known.
     if (problem.code === 'internal' && problem !== error) {
       logError('request failed', { method: c.req.method, route: c.req.routePath, error: nameOfError(error) });
-      if (c.var.engine?.config.SLUICE_LOG_ERRORS) printFailure({ text: describe(error), stack: framesOf(error) });
+      if (c.var.engine?.config.SLUICE_LOG_ERRORS) printFailure({ text: describe(error), stack: readFrames(error) });
     }
     return answerProblem(c, problem);
   });

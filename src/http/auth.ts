@@ -9,9 +9,9 @@ import type { Scope, Token } from '../config/config.ts';
 import type { SluiceEnv } from './context.ts';
 import { Problem } from './problem.ts';
 import { limitRate } from './rate-limit.ts';
-import { refuseOtherSites, sessionOf } from './session-cookie.ts';
+import { readSession, refuseOtherSites } from './session-cookie.ts';
 import { openSessions } from './session-store.ts';
-import { tokensOf } from './tokens.ts';
+import { listTokens } from './tokens.ts';
 
 const CLOSED = 'This deployment has no token yet: its API is closed';
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
@@ -19,22 +19,22 @@ const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 /** Names the caller for what follows. @throws Problem where no token came that has the scope */
 export async function letIn(c: Context<SluiceEnv>, scope: Scope): Promise<void> {
   const given = /^Bearer ([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-  c.set('token', given ? await allowed(c, given, scope) : await allowedSession(c, scope));
+  c.set('token', given ? await authenticate(c, given, scope) : await authenticateSession(c, scope));
 }
 
 /** The configured token that this text is. @throws Problem where there is none, or it lacks the scope */
-export async function allowed(c: Context<SluiceEnv>, given: string, scope: Scope): Promise<Token> {
-  const token = await matching(given, await tokensOf(c.var.engine.config));
+export async function authenticate(c: Context<SluiceEnv>, given: string, scope: Scope): Promise<Token> {
+  const token = await matching(given, await listTokens(c.var.engine.config));
   if (!token) return refuse(c, 'The token is not known here');
-  return limited(c, token, scope);
+  return checkScope(c, token, scope);
 }
 
-async function allowedSession(c: Context<SluiceEnv>, scope: Scope): Promise<Token> {
+async function authenticateSession(c: Context<SluiceEnv>, scope: Scope): Promise<Token> {
   const { config, shard } = c.var.engine;
-  const session = await sessionOf(c, config);
+  const session = await readSession(c, config);
   if (!session) return refuse(c);
   refuseOtherSites(c);
-  const token = await limited(c, session.token, scope);
+  const token = await checkScope(c, session.token, scope);
   return (await openSessions(shard).hasEnded(session.id)) ? refuse(c) : token;
 }
 
@@ -42,25 +42,25 @@ async function allowedSession(c: Context<SluiceEnv>, scope: Scope): Promise<Toke
 async function refuse(c: Context<SluiceEnv>, detail?: string): Promise<never> {
   const address = c.req.header('cf-connecting-ip') ?? '';
   await limitRate(c.env, { name: `unknown/${address}` }, 'This address');
-  const isClosed = (await tokensOf(c.var.engine.config)).length === 0;
+  const isClosed = (await listTokens(c.var.engine.config)).length === 0;
   throw new Problem('unauthorized', isClosed ? CLOSED : detail, undefined, CHALLENGE);
 }
 
-async function limited(c: Context<SluiceEnv>, token: Token, scope: Scope): Promise<Token> {
+async function checkScope(c: Context<SluiceEnv>, token: Token, scope: Scope): Promise<Token> {
   await limitRate(c.env, token);
   if (!token.scopes.includes(scope)) throw new Problem('forbidden', `The token lacks the scope "${scope}"`);
   return token;
 }
 
 /** @throws Problem where the caller's token is not for this queue */
-export function permit(token: Token, queue: string): void {
-  if (!isPermitted(token, queue)) throw new Problem('forbidden', 'The token is not for this queue');
+export function requireQueue(token: Token, queue: string): void {
+  if (!canUseQueue(token, queue)) throw new Problem('forbidden', 'The token is not for this queue');
 }
 
 /** What concerns all queues, or nobody knows which: only a token for all of them may. No queue has this name. */
 export const ANY_QUEUE = '';
 
-export function isPermitted({ queues }: Token, queue: string): boolean {
+export function canUseQueue({ queues }: Token, queue: string): boolean {
   return queues.some((pattern) => (pattern.endsWith('*') ? queue.startsWith(pattern.slice(0, -1)) : queue === pattern));
 }
 

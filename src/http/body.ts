@@ -2,10 +2,10 @@
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type * as z from 'zod/mini';
-import type { RequestName } from '../broker/producer.ts';
+import type { IdempotencyKey } from '../broker/producer.ts';
 import { InvalidMessage } from '../errors.ts';
 import { shortDigest } from '../formats/digest.ts';
-import { issuesOf } from '../formats/issues.ts';
+import { toIssues } from '../formats/issues.ts';
 import { inexactPlace } from '../formats/json.ts';
 import type { SluiceEnv } from './context.ts';
 import { Problem } from './problem.ts';
@@ -21,7 +21,7 @@ export function limitBodyTo(maxSize: number): (c: Context) => Promise<void> {
 
 /** @throws Problem invalid_json; InvalidMessage where it is not an object, or holds a number that would become another one */
 export async function readObject(c: Context): Promise<Record<string, unknown>> {
-  const text = textOf(await c.req.arrayBuffer().catch(endedEarly));
+  const text = decodeText(await c.req.arrayBuffer().catch(endedEarly));
   const body = parse(text);
   if (!isObject(body)) throw new InvalidMessage([{ field: '', code: 'invalid', message: 'must be a JSON object' }]);
   const place = inexactPlace(text);
@@ -37,7 +37,7 @@ function endedEarly(error: unknown): never {
 }
 
 /** @throws Problem where the bytes are not UTF-8, the one encoding of JSON between systems (RFC 8259, section 8.1) */
-function textOf(bytes: ArrayBuffer): string {
+function decodeText(bytes: ArrayBuffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
   } catch {
@@ -61,7 +61,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export async function readValid<Schema extends z.ZodMiniType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
   const parsed = schema.safeParse(await readObject(c).catch((error) => nothing(c, schema, error)));
   if (parsed.success) return parsed.data;
-  throw new InvalidMessage(issuesOf(parsed.error, ''));
+  throw new InvalidMessage(toIssues(parsed.error, ''));
 }
 
 /** Where no body came and none is needed. @throws the error that reading it gave */
@@ -75,7 +75,7 @@ async function nothing(c: Context, schema: z.ZodMiniType, error: unknown): Promi
 export function readQuery<Schema extends z.ZodMiniType>(c: Context, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(c.req.query());
   if (parsed.success) return parsed.data;
-  throw new InvalidMessage(issuesOf(parsed.error, ''));
+  throw new InvalidMessage(toIssues(parsed.error, ''));
 }
 
 /** How long a repeated Idempotency-Key is recognised. */
@@ -89,7 +89,7 @@ export function idempotencyKey(c: Context<SluiceEnv>): string | undefined {
 }
 
 /** The caller's Idempotency-Key as the name of this request. */
-export async function requestName(c: Context<SluiceEnv>): Promise<RequestName | undefined> {
+export async function readIdempotencyKey(c: Context<SluiceEnv>): Promise<IdempotencyKey | undefined> {
   const key = idempotencyKey(c);
   if (key === undefined) return undefined;
   const token = await shortDigest(`${c.var.token.name}\n${key}`);

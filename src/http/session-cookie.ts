@@ -12,7 +12,7 @@ import { toBase64Url, utf8 } from '../formats/bytes.ts';
 import { newToken } from '../message/ids.ts';
 import { Problem } from './problem.ts';
 import { openSessions } from './session-store.ts';
-import { tokensOf } from './tokens.ts';
+import { listTokens } from './tokens.ts';
 
 const LASTS_MS = 12 * 60 * 60 * 1_000;
 /** When it ends, its id, and the signature of both. */
@@ -20,7 +20,7 @@ const COOKIE = /^((\d{13})\.([0-9A-Za-z]{20}))\.([\w-]{43})$/;
 
 /** Browsers take a `__Host-` cookie over https only, and then from nobody but this very host. */
 const isSecure = (c: Context) => new URL(c.req.url).protocol === 'https:';
-const nameOf = (c: Context) => (isSecure(c) ? '__Host-sluice' : 'sluice');
+const chooseCookieName = (c: Context) => (isSecure(c) ? '__Host-sluice' : 'sluice');
 
 /** @returns when it ends, epoch ms */
 export async function beginSession(c: Context, config: Config, token: Token): Promise<number> {
@@ -32,21 +32,28 @@ export async function beginSession(c: Context, config: Config, token: Token): Pr
 
 /** For whoever still has the cookie too. @throws StorageError: then the session goes on, and so does the cookie */
 export async function endSession(c: Context, { config, shard }: Engine): Promise<void> {
-  const session = await sessionOf(c, config);
+  const session = await readSession(c, config);
   if (session) await openSessions(shard).end(session.id, LASTS_MS);
   put(c, '', 0);
 }
 
 function put(c: Context, value: string, maxAge: number): void {
-  setCookie(c, nameOf(c), value, { path: '/', httpOnly: true, secure: isSecure(c), sameSite: 'Strict', maxAge });
+  setCookie(c, chooseCookieName(c), value, {
+    path: '/',
+    httpOnly: true,
+    secure: isSecure(c),
+    sameSite: 'Strict',
+    maxAge,
+  });
 }
 
 /** What the caller's cookie says, and the token that it was made from if that is still configured. It may have been ended. */
-export async function sessionOf(c: Context, config: Config): Promise<{ id: string; token: Token } | undefined> {
-  const [, named = '', expiresAt = '0', id = '', given = ''] = COOKIE.exec(getCookie(c, nameOf(c)) ?? '') ?? [];
+export async function readSession(c: Context, config: Config): Promise<{ id: string; token: Token } | undefined> {
+  const [, named = '', expiresAt = '0', id = '', given = ''] =
+    COOKIE.exec(getCookie(c, chooseCookieName(c)) ?? '') ?? [];
   if (Number(expiresAt) <= Date.now()) return undefined;
   let match: Token | undefined;
-  for (const token of await tokensOf(config)) {
+  for (const token of await listTokens(config)) {
     if (await timingSafeEqual(given, await signature(config, token, named))) match ??= token;
   }
   return match && { id, token: match };

@@ -8,7 +8,7 @@ import { BadSettings } from '../errors.ts';
 const known = new WeakMap<Config, readonly Token[]>();
 
 /** @throws BadSettings where the plain one is in the list, too: it would have the scopes of both */
-export async function tokensOf(config: Config): Promise<readonly Token[]> {
+export async function listTokens(config: Config): Promise<readonly Token[]> {
   const { SLUICE_TOKEN: plain, SLUICE_TOKENS: listed } = config;
   if (plain === undefined) return listed;
   const earlier = known.get(config);

@@ -48,7 +48,7 @@ export interface StoredDestination {
 }
 
 /** Without a group of its own a message is in that of its destination: so a lane holds deliveries to one, and a dead one waits alone. */
-export async function groupOf({ url }: StoredDestination, longest: number): Promise<string> {
+export async function deriveGroup({ url }: StoredDestination, longest: number): Promise<string> {
   const { origin } = new URL(url);
   return origin.length <= longest ? origin : shortDigest(origin);
 }

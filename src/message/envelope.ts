@@ -12,7 +12,7 @@ import type { Message } from './message.ts';
 import { parseRaw, type Raw } from './raw.ts';
 
 /** A message out of its envelope, with what only its consumer needs. */
-export interface Opened {
+export interface Envelope {
   /** With where it goes, if it names that itself. */
   message: Message & { destination?: StoredDestination };
   /** Storage has to read its envelope again when it is acked: a result is kept, a dedup key goes with it, or others follow. */
@@ -82,7 +82,7 @@ let last: { line: string; header: Header } | undefined;
  * @param envelope `<lane> <pool> <max attempts> <enqueued at> <expires at>[ <result ttl ms> <dedup digest, or ->
  *   [ callbacks]]`, a line feed, JSON
  */
-export function headerOf(envelope: string): Header {
+export function parseHeader(envelope: string): Header {
   if (last && envelope.startsWith(last.line)) return last.header;
   const length = envelope.indexOf('\n') + 1;
   const line = envelope.slice(0, length);
@@ -102,13 +102,13 @@ export function headerOf(envelope: string): Header {
  * @param entry `<attempt>.<id>`
  * @throws SyntaxError where the JSON cannot be read, or not be written again: the message is somebody else's, or damaged
  */
-export function openEnvelope(entry: string, envelope: string, header = headerOf(envelope)): Opened {
+export function openEnvelope(entry: string, envelope: string, header = parseHeader(envelope)): Envelope {
   const { queue, priority, group, maxAttempts, enqueuedAt, readAtAck, length } = header;
   const stored = readJson(envelope.slice(length), 1) as StoredMessage;
   const { headers, destination, raw, delayMs = 0, notBefore = 0 } = stored;
   const { attempt, id } = parseEntry(entry);
   const body = raw ? parseRaw(raw) : stored.body; // the body of a webhook is stored once
-  const message: Opened['message'] = {
+  const message: Envelope['message'] = {
     id,
     queue,
     priority,

@@ -15,7 +15,7 @@ export function newToken(nowMs: number = Date.now()): string {
 }
 
 /** The ids of a request's messages: its base, and their places in it. */
-export function idsOf(base: string, count: number): string[] {
+export function makeIds(base: string, count: number): string[] {
   return count === 1 ? [base] : Array.from({ length: count }, (_, index) => `${base}-${index}`);
 }
 

@@ -7,7 +7,7 @@ import type { PreparedMessage, StoredMessage } from './envelope.ts';
 import { MAX_MESSAGE_BYTES } from './message.ts';
 
 /** One of them. */
-export interface Written {
+export interface WrittenJson {
   json?: string;
   issue?: Issue;
 }
@@ -16,7 +16,7 @@ export interface Written {
  * Written once: the body is most of what a message costs here.
  * @param ownBytes of what was added to what the caller sent
  */
-export function writeJson(body: unknown, message: StoredMessage, at: string, ownBytes: number): Written {
+export function writeJson(body: unknown, message: StoredMessage, at: string, ownBytes: number): WrittenJson {
   if (body === undefined) return refuse(at, 'required', 'is required');
   const { text: json, fault } = toJson(message, 1);
   if (fault === 'too_deep') return refuse(at, fault, `must be nested at most ${MAX_DEPTH} levels deep`);
@@ -31,7 +31,7 @@ const refuse = (at: string, code: string, message: string) => ({ issue: { field:
 type Whole = Pick<PreparedMessage, 'json' | 'callbacks'>;
 
 /** What messages and those that follow on them take. */
-export function jsonOf(messages: Whole[]): string {
+export function joinJson(messages: Whole[]): string {
   return messages
     .flatMap(({ json, callbacks = [] }) => [json, ...callbacks.map(({ message }) => message.json)])
     .join('');
@@ -44,7 +44,7 @@ export function areOver(messages: Whole[], bytes: number): boolean {
     units += json.length;
     if (callbacks) for (const { message } of callbacks) units += message.json.length;
   }
-  return units * MOST_BYTES > bytes && isOver(jsonOf(messages), bytes);
+  return units * MOST_BYTES > bytes && isOver(joinJson(messages), bytes);
 }
 
 /** Of a UTF-16 unit in UTF-8, so that most texts need no encoding to be judged. */

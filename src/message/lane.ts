@@ -9,7 +9,7 @@ import type { Priority } from './message.ts';
 export const PUSH_POOL = '*';
 
 /** @param group any well-formed text; it is encoded, so that no two groups share a lane and none harms a key. */
-export function laneOf(priority: Priority, queue: string, group?: string): string {
+export function formatLane(priority: Priority, queue: string, group?: string): string {
   return `${priority}:${queue}${group === undefined ? '' : `/${encodeURIComponent(group)}`}`;
 }
 

@@ -22,14 +22,14 @@ export function parseTraceparent(text: string | undefined): TraceContext | undef
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
-export function traceparentOf({ traceId, spanId, sampled }: TraceContext): string {
+export function formatTraceparent({ traceId, spanId, sampled }: TraceContext): string {
   return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
 }
 
 /** What may go on with a message: a trace context as it came, undefined for what is none. */
 export function passedOn(traceparent: string | undefined): string | undefined {
   const context = parseTraceparent(traceparent);
-  return context && traceparentOf(context);
+  return context && formatTraceparent(context);
 }
 
 /** A new span of the parent's trace; without a parent, of a new trace. */

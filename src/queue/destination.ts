@@ -64,12 +64,12 @@ export function definePolicy(options: DestinationOptions | true, setting: string
   if (url !== undefined && !Array.isArray(secrets)) {
     throw new RangeError(`${setting}.secrets must be a list where the queue has its own url`);
   }
-  const headersFor = originsOf(options === true ? {} : options, setting);
+  const headersFor = listOrigins(options === true ? {} : options, setting);
   return Object.freeze({ url, method, headers, headersFor, secrets, rules: PUBLIC_ONLY });
 }
 
 /** Whoever may enqueue names any URL: what a queue keeps in its headers goes only where its definition says. */
-function originsOf({ url, headers = {}, headersFor }: DestinationOptions, setting: string): string[] {
+function listOrigins({ url, headers = {}, headersFor }: DestinationOptions, setting: string): string[] {
   if (url !== undefined && headersFor) throw new RangeError(`${setting}.headersFor is for queues without a url`);
   if (url === undefined && Object.keys(headers).length > 0 && !headersFor?.length) {
     throw new RangeError(`${setting}.headers would go nowhere: say where to in headersFor, a list of origins`);
@@ -89,7 +89,7 @@ export function secretsFor({ secrets }: DestinationPolicy, name: string | undefi
 }
 
 /** One of them, or neither where its queue's own destination holds. */
-export interface Chosen {
+export interface DestinationChoice {
   destination?: StoredDestination;
   issue?: Issue;
 }
@@ -103,7 +103,7 @@ export function chooseDestination(
   policy: DestinationPolicy | undefined,
   wanted: Destination | undefined,
   at: string,
-): Chosen {
+): DestinationChoice {
   const refuse = (field: string, code: string, message: string) => ({ issue: { field: at + field, code, message } });
   if (wanted === undefined) {
     if (!policy || policy.url !== undefined) return {};

@@ -48,7 +48,7 @@ const MOST = 1_000_000;
  * @returns the words for a queue's policy; '' where it has none
  * @throws RangeError that names the bad setting
  */
-export function policyOf({ limits = {}, ordered = false, fair = {}, maxWait }: LimitOptions, of: string): string {
+export function encodeLimits({ limits = {}, ordered = false, fair = {}, maxWait }: LimitOptions, of: string): string {
   const { group = {} } = limits;
   if (ordered && group.concurrency !== undefined) {
     throw new RangeError(
@@ -56,18 +56,18 @@ export function policyOf({ limits = {}, ordered = false, fair = {}, maxWait }: L
     );
   }
   const words = [
-    ...wordsOf(limits, '', `limits.% of ${of}`),
-    ...wordsOf(group, 'g', `limits.group.% of ${of}`),
+    ...encodeRateAndConcurrency(limits, '', `limits.% of ${of}`),
+    ...encodeRateAndConcurrency(group, 'g', `limits.group.% of ${of}`),
     ...(ordered ? [typeof ordered === 'object' && ordered.afterDeath === 'block' ? 'b' : 'o'] : []),
     ...(fair.quantum === undefined ? [] : [`q=${checkWhole(fair.quantum, `fair.quantum of ${of}`)}`]),
-    ...weightsOf(fair.weights ?? {}, of),
+    ...encodeWeights(fair.weights ?? {}, of),
     ...(maxWait === undefined ? [] : [`a=${Math.max(1, toMs(maxWait, `maxWait of ${of}`))}`]),
   ];
   return words.join(' ');
 }
 
 /** @param names what stands for the setting's name in errors, with '%' for its own part */
-export function wordsOf({ concurrency, rate }: Limits, of: '' | 'g', names: string): string[] {
+export function encodeRateAndConcurrency({ concurrency, rate }: Limits, of: '' | 'g', names: string): string[] {
   const name = (part: string) => names.replace('%', part);
   const words: string[] = [];
   if (concurrency !== undefined) words.push(`${of}c=${checkWhole(concurrency, name('concurrency'))}`);
@@ -80,7 +80,7 @@ export function wordsOf({ concurrency, rate }: Limits, of: '' | 'g', names: stri
   return words;
 }
 
-function weightsOf(weights: Record<string, number>, of: string): string[] {
+function encodeWeights(weights: Record<string, number>, of: string): string[] {
   const pairs = Object.entries(weights).map(
     ([group, weight]) => `${encodeURIComponent(group)}:${checkWhole(weight, `fair.weights of ${of}`)}`,
   );
@@ -95,13 +95,13 @@ export interface LimitsInForce {
 }
 
 /** The limits that words speak of, for people. */
-export function limitsIn(words: string): LimitsInForce {
-  const group = namedIn(words, 'g');
+export function parseLimits(words: string): LimitsInForce {
+  const group = parseNamedLimits(words, 'g');
   const ofGroup = / [ob] /.test(` ${words} `) ? { ...group, concurrency: 1 } : group;
-  return { ...namedIn(words, ''), ...(Object.keys(ofGroup).length > 0 ? { group: ofGroup } : {}) };
+  return { ...parseNamedLimits(words, ''), ...(Object.keys(ofGroup).length > 0 ? { group: ofGroup } : {}) };
 }
 
-function namedIn(words: string, of: '' | 'g'): Omit<LimitsInForce, 'group'> {
+function parseNamedLimits(words: string, of: '' | 'g'): Omit<LimitsInForce, 'group'> {
   const [, concurrency] = new RegExp(`(?:^| )${of}c=(\\d+)`).exec(words) ?? [];
   const [, limit, perMs] = new RegExp(`(?:^| )${of}r=(\\d+)/(\\d+)`).exec(words) ?? [];
   return {
@@ -110,7 +110,7 @@ function namedIn(words: string, of: '' | 'g'): Omit<LimitsInForce, 'group'> {
   };
 }
 
-interface Defined {
+interface QueueDefinition {
   name: string;
   pool: string;
   policy: string;
@@ -118,10 +118,11 @@ interface Defined {
 }
 
 /** The policies of those that have one, in the form that the scripts take. Of other queues it says nothing. */
-export const policiesOf = (queues: Iterable<Defined>): string => lines([...queues].map(wordsFor), true);
+export const encodeLimitedQueues = (queues: Iterable<QueueDefinition>): string =>
+  lines([...queues].map(wordsFor), true);
 
 /** The dead letters that each queue keeps. */
-export interface Keeps {
+export interface DeadLetterLimits {
   letters: number;
   ms: number;
 }
@@ -130,7 +131,10 @@ export interface Keeps {
  * All that a deployment defines, in the form that the scripts take: a queue that is not named is unknown there. One for push
  * without a handler is another deployment's.
  */
-export function definitionsOf(queues: Iterable<Defined & { handler?: unknown }>, keeps?: Keeps): string {
+export function encodeDefinitions(
+  queues: Iterable<QueueDefinition & { handler?: unknown }>,
+  keeps?: DeadLetterLimits,
+): string {
   const defined = [...queues].map((queue) => {
     const elsewhere = queue.pool === PUSH_POOL && queue.handler === undefined;
     const { name, words } = wordsFor(queue);
@@ -141,7 +145,7 @@ export function definitionsOf(queues: Iterable<Defined & { handler?: unknown }>,
 }
 
 /** The pool, and what there is to say of the queue. */
-function wordsFor({ name, pool, policy, timeoutMs }: Defined): { name: string; words: string[] } {
+function wordsFor({ name, pool, policy, timeoutMs }: QueueDefinition): { name: string; words: string[] } {
   return { name, words: [pool, policy, timeoutWord(pool, timeoutMs)].filter((word) => word !== '') };
 }
 

@@ -11,7 +11,7 @@ import { type Backoff, exponential, steps } from './backoff.ts';
 import type { DedupPolicy, QueueContract } from './contract.ts';
 import { breakerWords, type DestinationOptions, definePolicy } from './destination.ts';
 import type { Handler } from './handler.ts';
-import { checkWhole, DEFAULT_TIMEOUT_MS, type LimitOptions, policyOf } from './limits.ts';
+import { checkWhole, DEFAULT_TIMEOUT_MS, encodeLimits, type LimitOptions } from './limits.ts';
 
 export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> extends LimitOptions {
   /** 0 to 9, 0 first; a message may carry its own. Default 5. */
@@ -76,7 +76,7 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
   const { backoff = destination ? WEBHOOK_BACKOFF : DEFAULT_BACKOFF, attempts = destination ? 10 : 5 } = options;
   return Object.freeze({
     name,
-    pool: kindOf(name, options) === 'push' ? PUSH_POOL : name,
+    pool: resolveKind(name, options) === 'push' ? PUSH_POOL : name,
     priority: checkWhole(options.priority ?? 5, setting('priority'), 0, 9) as Priority,
     schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
     attempts: checkWhole(attempts, setting('attempts'), 1, 1_000),
@@ -101,7 +101,7 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
 }
 
 /** It is part of the definition, so that a program which only enqueues and one that handles agree. */
-function kindOf(
+function resolveKind(
   name: string,
   { kind, handler, destination }: Pick<QueueOptions, 'kind' | 'destination'> & { handler?: unknown },
 ) {
@@ -118,8 +118,8 @@ function kindOf(
 }
 
 function policyWords(options: LimitOptions, destination: DestinationOptions | true | undefined, of: string): string {
-  if (!destination) return policyOf(options, of);
-  const limits = policyOf(withFewAtOnce(options, destination), of);
+  if (!destination) return encodeLimits(options, of);
+  const limits = encodeLimits(withFewAtOnce(options, destination), of);
   return [limits, ...breakerWords(destination, `destination of ${of}`)].filter((words) => words !== '').join(' ');
 }
 

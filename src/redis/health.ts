@@ -42,7 +42,7 @@ export function healthCheck(
     );
     const info = String(await send(['INFO']).catch(() => ''));
     const processed = Number(field(info, 'total_commands_processed') ?? Number.NaN);
-    const spent = monthlyCommands > 0 && processed > 0 ? await spentOf(send, root, processed, clock()) : undefined;
+    const spent = monthlyCommands > 0 && processed > 0 ? await readUsage(send, root, processed, clock()) : undefined;
     const warnings = [...evictionIn(info), ...fillingIn(info), ...(spent ? spendingIn(spent, monthlyCommands) : [])];
     const health: Health = { status: warnings.length > 0 ? 'unsafe' : 'ok', warnings };
     remembered = { health, until: clock() + REMEMBERED_MS };
@@ -56,7 +56,7 @@ function explain(error: unknown, now: number): never {
   throw new StorageError(error.code, `${error.reason}: ${words}`, error.afterMs);
 }
 
-interface Spent {
+interface MonthlyUsage {
   commands: number;
   /** The day since which they are counted. */
   since: string;
@@ -66,7 +66,7 @@ interface Spent {
  * What this month has cost at least. Storage only tells what it has processed since it was started, so what that was at the
  * first look of a month is kept; where it is less by now it was started since, and all of it is of this month.
  */
-async function spentOf(send: Send, root: string, processed: number, now: number): Promise<Spent | undefined> {
+async function readUsage(send: Send, root: string, processed: number, now: number): Promise<MonthlyUsage | undefined> {
   const today = new Date(now).toISOString().slice(0, 10);
   const key = `${root}commands:${today.slice(0, 7)}`;
   try {
@@ -80,7 +80,7 @@ async function spentOf(send: Send, root: string, processed: number, now: number)
   }
 }
 
-function spendingIn({ commands, since }: Spent, most: number): string[] {
+function spendingIn({ commands, since }: MonthlyUsage, most: number): string[] {
   if (commands < most * FULL) return [];
   const share = Math.floor((100 * commands) / most);
   return [

@@ -58,7 +58,7 @@ type Names<All> = {
 };
 
 /** @throws RangeError where the prefix has anything but letters, digits, dot, dash and underscore. */
-export function keysOf(prefix: string): Keys {
+export function makeKeys(prefix: string): Keys {
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(prefix)) throw new RangeError(`bad key prefix ${JSON.stringify(prefix)}`);
   const root = `{${prefix}}:`;
   const names: Names<Keys> = {

@@ -3,7 +3,7 @@
  * text, which may be of whatever stands in front: a proxy, a balancer, the page of an edge.
  */
 import { StorageError } from '../errors.ts';
-import { refusalOf } from './refusal.ts';
+import { parseRefusal } from './refusal.ts';
 import type { Connection, Send } from './send.ts';
 
 /** Sends one request. @throws StorageError where no answer comes, or not in time */
@@ -38,17 +38,17 @@ export function connectBy(post: Post, { url, token, timeoutMs }: Connection): Se
     const headers = { 'content-type': 'application/json', authorization, [SYNC_TOKEN]: syncToken };
     const answer = await post(address, { headers, body: JSON.stringify(command), timeoutMs: timeoutMs() });
     if (answer.status < 300) syncToken = String(answer.header(SYNC_TOKEN) ?? '');
-    return resultOf(answer, LOCAL_SAYS.includes(answer.status) && LOCAL.test(address));
+    return readResult(answer, LOCAL_SAYS.includes(answer.status) && LOCAL.test(address));
   };
 }
 
 /** @returns the command's result. @throws StorageError */
-function resultOf({ status, header, text }: Answer, isLocal: boolean): unknown {
+function readResult({ status, header, text }: Answer, isLocal: boolean): unknown {
   const said = `HTTP ${status}${isLocal ? ': UPSTASH_REDIS_REST_URL is local, or an address; a Worker reaches neither' : ''}`;
   // After these the command may have run, whatever is said of it, and the same call may fare better later.
   if (status === 429 || status >= 500) throw new StorageError('unreachable', said, askedMs(header));
   const answer = parse(text);
-  if (typeof answer?.error === 'string') throw refusalOf(answer.error, status <= 400 ? 'error' : `HTTP ${status}`);
+  if (typeof answer?.error === 'string') throw parseRefusal(answer.error, status <= 400 ? 'error' : `HTTP ${status}`);
   if (status >= 300) throw new StorageError('refused', said);
   if (!answer || !('result' in answer)) throw new StorageError('garbled', 'the answer holds no result');
   return answer.result;

@@ -10,7 +10,7 @@ const STORED_FORMAT = /\bSTOREDFORMAT (\w+) (\w+)/;
 const PASSING = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY)\b|too many requests|rate limit/i;
 
 /** @param said the text of the error @param otherwise the reason where the text has no known phrase */
-export function refusalOf(said: string, otherwise = 'error'): StorageError {
+export function parseRefusal(said: string, otherwise = 'error'): StorageError {
   const [, stored, own] = STORED_FORMAT.exec(said) ?? [];
   if (stored !== undefined) {
     const found = stored === 'none' ? 'none, as in data of 0.1' : stored;

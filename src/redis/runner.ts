@@ -76,7 +76,7 @@ export function scriptRunner({ send, format, repeatAfterMs, msLeft }: RunnerOpti
   async function once({ source }: Pick<Script, 'source'>, keys: string[], args: string[]): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
     try {
-      return await send(['EVALSHA', await digestOf(source), ...rest]);
+      return await send(['EVALSHA', await hashSource(source), ...rest]);
     } catch (error) {
       if (!(error instanceof StorageError && error.reason === 'NOSCRIPT')) throw error;
       return send(['EVAL', source, ...rest]);
@@ -117,7 +117,7 @@ function formatKey({ readsOnly }: Pick<Script, 'readsOnly'>, [key = '']: string[
 }
 
 /** SHA-1 of the text, in hex, as EVALSHA wants it. */
-async function digestOf(source: string): Promise<string> {
+async function hashSource(source: string): Promise<string> {
   const known = digests.get(source);
   if (known !== undefined) return known;
   const digest = toHex(await crypto.subtle.digest('SHA-1', utf8(source)));

@@ -1,6 +1,6 @@
 /** A shard: one database, and in it all keys of one prefix. Whatever is kept there is opened on it: a store, rings, topics, a check. */
 import { connect } from './connect.ts';
-import { type Keys, keysOf } from './keys.ts';
+import { type Keys, makeKeys } from './keys.ts';
 import { type Digits, digits } from './lua/script.ts';
 import { type KnownFormat, type Runner, recognisedMsFor, scriptRunner } from './runner.ts';
 import type { Connection, Send } from './send.ts';
@@ -48,7 +48,7 @@ const LEAST_TIMEOUT_MS = 100;
 
 /** @throws RangeError where the prefix is none */
 export function openShard({ prefix, clock, looksAtFormat, ...reach }: ShardOptions): Shard {
-  const keys = keysOf(prefix);
+  const keys = makeKeys(prefix);
   const format: KnownFormat | undefined = looksAtFormat ? { isKnown: false } : undefined; // of all its uses
   const recognisedMs = recognisedMsFor('send' in reach ? 0 : reach.connection.timeoutMs);
   const now = () => (clock ? digits(clock()) : '');

@@ -54,7 +54,7 @@ export interface Rings {
 }
 
 /** @throws RangeError where no ring can have this name */
-export function ringOf(rings: Rings, name: string): Ring {
+export function openRing(rings: Rings, name: string): Ring {
   if (!RING_NAME.test(name)) throw new RangeError(`a ring's name must match ${RING_NAME}; got ${JSON.stringify(name)}`);
   return {
     rotate: async (count = 1) => rings.rotate(name, checkedCount(count, 'the count')),

@@ -43,7 +43,7 @@ const invocations = new WeakMap<FetchContext, Invocation>();
  * The same for the same ExecutionContext of Workers: the platform makes one for each invocation. Another context may live as long as
  * its process, or its Durable Object: what is done there has an invocation of its own each time.
  */
-export function invocationOf(context?: FetchContext): Invocation {
+export function findInvocation(context?: FetchContext): Invocation {
   const known = context && invocations.get(context);
   if (known) return known;
   const invocation = new Invocation();

@@ -3,18 +3,18 @@
 import { queuesNamed } from '../broker/producer.ts';
 import { type MessageInput, validate } from '../broker/validate.ts';
 import { InvalidMessage, StorageError } from '../errors.ts';
-import { ID_HEADER, type Known } from './fire.ts';
+import { type Definitions, ID_HEADER } from './fire.ts';
 import { type CatchUp, compileTiming } from './occurrences.ts';
 import {
   type Header,
-  headerOf,
   type Origin,
   readable,
+  readHeaderLine,
   type ScheduleRecord,
   writeDefinition,
   writeHeader,
 } from './record.ts';
-import { rewriteOf } from './rewrite.ts';
+import { planRewrite } from './rewrite.ts';
 import type { Definition } from './schedule.ts';
 import type { Change, ScheduleStore } from './store.ts';
 
@@ -41,7 +41,7 @@ export interface ScheduleReport {
 export type Refused = 'unknown' | 'code' | 'full';
 
 /** Throws where the caller may not touch this queue. */
-export type Permit = (queue: string) => void;
+export type RequireQueue = (queue: string) => void;
 
 export interface Schedules {
   /** Of one page those that are permitted. @throws StorageError */
@@ -51,17 +51,17 @@ export interface Schedules {
     cursor: string,
   ): Promise<{ schedules: ScheduleReport[]; cursor?: string }>;
   /** @throws StorageError */
-  get(id: string, permit: Permit): Promise<ScheduleReport | 'unknown'>;
+  get(id: string, permit: RequireQueue): Promise<ScheduleReport | 'unknown'>;
   /** @throws StorageError; InvalidMessage where its queue would not take its message */
-  put(id: string, definition: Definition, permit: Permit): Promise<ScheduleReport | 'code' | 'full'>;
+  put(id: string, definition: Definition, permit: RequireQueue): Promise<ScheduleReport | 'code' | 'full'>;
   /** @throws StorageError */
-  remove(id: string, permit: Permit): Promise<'removed' | 'unknown' | 'code'>;
+  remove(id: string, permit: RequireQueue): Promise<'removed' | 'unknown' | 'code'>;
   /** Its occurrences pass unfired, the one that has come and is not fired yet too. @throws StorageError */
-  pause(id: string, permit: Permit): Promise<ScheduleReport | 'unknown'>;
+  pause(id: string, permit: RequireQueue): Promise<ScheduleReport | 'unknown'>;
   /** The next occurrence is the next from now. @throws StorageError */
-  resume(id: string, permit: Permit): Promise<ScheduleReport | 'unknown'>;
+  resume(id: string, permit: RequireQueue): Promise<ScheduleReport | 'unknown'>;
   /** Its message, now: the next occurrence stays. @throws StorageError */
-  input(id: string, permit: Permit): Promise<MessageInput | 'unknown'>;
+  input(id: string, permit: RequireQueue): Promise<MessageInput | 'unknown'>;
 }
 
 /** How often a change is tried where others change the same schedule meanwhile. */
@@ -71,33 +71,33 @@ const ANY_QUEUE = '';
 /** Occurrences foretold in a report. */
 const FORETOLD = 3;
 
-export function openSchedules(store: ScheduleStore, known: Known): Schedules {
-  const permitted = async (id: string, permit: Permit) => {
+export function openSchedules(store: ScheduleStore, known: Definitions): Schedules {
+  const permitted = async (id: string, permit: RequireQueue) => {
     const { record } = await read(store, id);
     if (record) permitAll(record, permit);
     return record;
   };
-  const setState = async (id: string, permit: Permit, state: Header['state']) => {
+  const setState = async (id: string, permit: RequireQueue, state: Header['state']) => {
     const changed = await change(store, id, permit, ({ record, now, expected }) => {
       if (!record || record.state === state) return undefined;
       const due = state === 'paused' ? undefined : compileTiming(record.timing)(now);
       const header = writeHeader({ ...record, state, due: due ?? 0 });
       return { id, expected, header, error: record.error, lines: '', due, messages: [] };
     });
-    return changed.record ? reportOf(id, changed.record) : 'unknown';
+    return changed.record ? describeSchedule(id, changed.record) : 'unknown';
   };
   return {
     async list(isPermitted, limit, cursor) {
       const page = await store.page(cursor, limit);
       const schedules = page.schedules.flatMap(({ id, record }) => {
         const read = readable(record);
-        return read && isPermitted(read.queue) ? [reportOf(id, read)] : [];
+        return read && isPermitted(read.queue) ? [describeSchedule(id, read)] : [];
       });
       return { schedules, ...(page.cursor === '0' ? {} : { cursor: page.cursor }) };
     },
     async get(id, permit) {
       const record = await permitted(id, permit);
-      return record ? reportOf(id, record) : 'unknown';
+      return record ? describeSchedule(id, record) : 'unknown';
     },
     async put(id, definition, permit) {
       permitAll(definition, permit);
@@ -105,9 +105,9 @@ export function openSchedules(store: ScheduleStore, known: Known): Schedules {
       await checkMessage(definition, known);
       const written = { id, next: compileTiming(definition.timing), ...(await writeDefinition(definition, 'api')) };
       const { record, full } = await change(store, id, permit, ({ record: existing, expected, now }) =>
-        existing?.revision === written.revision ? undefined : rewriteOf(written, existing, expected, now),
+        existing?.revision === written.revision ? undefined : planRewrite(written, existing, expected, now),
       );
-      return full || !record ? 'full' : reportOf(id, record);
+      return full || !record ? 'full' : describeSchedule(id, record);
     },
     async remove(id, permit) {
       if (known.ids.has(id)) {
@@ -123,7 +123,7 @@ export function openSchedules(store: ScheduleStore, known: Known): Schedules {
     resume: (id, permit) => setState(id, permit, 'active'),
     async input(id, permit) {
       const record = await permitted(id, permit);
-      return record ? inputOf(id, record, known) : 'unknown';
+      return record ? makeInput(id, record, known) : 'unknown';
     },
   };
 }
@@ -141,7 +141,7 @@ interface Read {
 async function read(store: ScheduleStore, id: string): Promise<Read> {
   const { now, schedules } = await store.recall([{ id }]);
   const stored = schedules[0]?.record ?? '';
-  return { now, expected: headerOf(stored), stored, record: readable(stored) };
+  return { now, expected: readHeaderLine(stored), stored, record: readable(stored) };
 }
 
 /**
@@ -152,7 +152,7 @@ async function read(store: ScheduleStore, id: string): Promise<Read> {
 async function change(
   store: ScheduleStore,
   id: string,
-  permit: Permit,
+  permit: RequireQueue,
   decide: (read: Read) => Change | undefined,
 ): Promise<{ record: ScheduleRecord | undefined; tried: boolean; full: boolean }> {
   for (let tries = 0; tries < TRIES; tries++) {
@@ -170,23 +170,23 @@ async function change(
 }
 
 /** Of its messages and of those that follow on them. */
-function permitAll({ queue, message }: Pick<ScheduleRecord, 'queue' | 'message'>, permit: Permit): void {
+function permitAll({ queue, message }: Pick<ScheduleRecord, 'queue' | 'message'>, permit: RequireQueue): void {
   for (const name of [queue, ...queuesNamed(message?.options)]) permit(name);
 }
 
-function inputOf(id: string, { queue, message }: ScheduleRecord, { queues }: Known): MessageInput {
+function makeInput(id: string, { queue, message }: ScheduleRecord, { queues }: Definitions): MessageInput {
   const { body, options } = message ?? { body: undefined, options: {} };
   const headers = { ...(options.headers as object), [ID_HEADER]: id };
   return { queue: queues.get(queue), body, options: { ...options, headers }, at: '' };
 }
 
 /** @throws InvalidMessage where its queue is none of this deployment's, or would refuse its messages */
-async function checkMessage({ queue, message }: Definition, { queues }: Known): Promise<void> {
+async function checkMessage({ queue, message }: Definition, { queues }: Definitions): Promise<void> {
   const made = await validate({ queue: queues.get(queue), ...message, at: '' }, queues);
   if ('issues' in made) throw new InvalidMessage(made.issues);
 }
 
-function reportOf(id: string, record: ScheduleRecord): ScheduleReport {
+function describeSchedule(id: string, record: ScheduleRecord): ScheduleReport {
   const { state, origin, timing, queue, catchUp, lastAt, error, message } = record;
   return {
     id,

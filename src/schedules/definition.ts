@@ -5,7 +5,7 @@ import type { Issue } from '../errors.ts';
 import { utf8 } from '../formats/bytes.ts';
 import { parseDuration } from '../formats/duration.ts';
 import { duration } from '../formats/duration-schema.ts';
-import { issuesOf, issuesOfBody, ofOrdered } from '../formats/issues.ts';
+import { makeOrderedIssue, toBodyIssues, toIssues } from '../formats/issues.ts';
 import { MAX_DEPTH, toJson } from '../formats/json.ts';
 import { QUEUE_NAME } from '../message/message.ts';
 import { MessageOptions } from '../message/options.ts';
@@ -86,8 +86,8 @@ export function defineSchedule<Input>(id: string, options: ScheduleOptions<Input
     throw new RangeError(`a schedule's id must match ${SCHEDULE_ID}; got ${JSON.stringify(id)}`);
   const { queue, ...rest } = options;
   const parsed = ScheduleRequest.safeParse({ ...rest, queue: queue.name });
-  const issues = parsed.success ? misfitsOf(queue, parsed.data) : issuesOf(parsed.error, '');
-  if (parsed.success && issues.length === 0) return Object.freeze({ id, ...definitionOf(parsed.data), features });
+  const issues = parsed.success ? findMisfits(queue, parsed.data) : toIssues(parsed.error, '');
+  if (parsed.success && issues.length === 0) return Object.freeze({ id, ...makeDefinition(parsed.data), features });
   const faults = issues.map(({ field, message }) => `${field} ${message}`);
   throw new RangeError(`schedule ${JSON.stringify(id)}: ${faults.join('; ')}`);
 }
@@ -96,13 +96,13 @@ export function defineSchedule<Input>(id: string, options: ScheduleOptions<Input
 const ANYWHERE = { hosts: [], local: true };
 
 /** What its queue would refuse of each message, as far as code can tell by itself: the rest is told when an occurrence comes. */
-function misfitsOf(queue: AnyQueue, { destination, priority, body }: z.output<typeof ScheduleRequest>): Issue[] {
+function findMisfits(queue: AnyQueue, { destination, priority, body }: z.output<typeof ScheduleRequest>): Issue[] {
   const policy = queue.destination && { ...queue.destination, rules: ANYWHERE };
   const { issue } = chooseDestination(policy, destination, '');
   const misfits = misfitsOfBody(queue, body);
   if (issue) misfits.push(issue);
   if (queue.ordered && priority !== undefined) {
-    misfits.push(ofOrdered(''));
+    misfits.push(makeOrderedIssue(''));
   }
   return misfits;
 }
@@ -113,13 +113,13 @@ function misfitsOfBody({ schema }: AnyQueue, body: unknown): Issue[] {
     const checked = schema?.['~standard'].validate(body);
     if (checked instanceof Promise) checked.catch(() => {});
     const { issues = [] } = checked && 'issues' in checked ? checked : {};
-    return issuesOfBody(issues, '');
+    return toBodyIssues(issues, '');
   } catch {
     return [];
   }
 }
 
-export function definitionOf(request: z.output<typeof ScheduleRequest>): Definition {
+export function makeDefinition(request: z.output<typeof ScheduleRequest>): Definition {
   const { cron, tz = 'UTC', every, queue, catchUp, body, ...options } = request;
   const timing =
     cron === undefined ? { everyMs: parseDuration(every ?? 0) ?? 0 } : { cron: cron.trim().replace(/\s+/g, ' '), tz };

@@ -8,14 +8,14 @@ import { type MessageInput, type Queues, validate } from '../broker/validate.ts'
 import { StorageError } from '../errors.ts';
 import { logError } from '../log.ts';
 import type { PreparedMessage } from '../message/envelope.ts';
-import { jsonOf } from '../message/json.ts';
+import { joinJson } from '../message/json.ts';
 import type { StoredSchedule } from '../store/due.ts';
 import { compileTiming, selectDue } from './occurrences.ts';
-import { headerOf, readRecord, type ScheduleRecord, writeHeader } from './record.ts';
+import { readHeaderLine, readRecord, type ScheduleRecord, writeHeader } from './record.ts';
 import type { Change, ScheduleStore } from './store.ts';
 
 /** What this deployment knows. */
-export interface Known {
+export interface Definitions {
   queues: Queues;
   /** Ids of the schedules in its code. */
   ids: ReadonlySet<string>;
@@ -42,7 +42,7 @@ const OCCURRENCE_HEADER = 'sluice-occurrence';
  */
 export async function fireSchedules(
   store: ScheduleStore,
-  known: Known,
+  known: Definitions,
   due: StoredSchedule[],
   now: number,
   wakes = false,
@@ -57,9 +57,9 @@ export async function fireSchedules(
   };
   try {
     for (const stored of due) {
-      const change = await changeOf(stored, known, now);
+      const change = await planChange(stored, known, now);
       if (!change) continue;
-      const size = jsonOf(change.messages).length;
+      const size = joinJson(change.messages).length;
       if (length + size > REQUEST_LENGTH) await send();
       changes.push(change);
       length += size;
@@ -74,7 +74,7 @@ export async function fireSchedules(
 }
 
 /** @returns undefined where it is left to another version */
-async function changeOf(stored: StoredSchedule, known: Known, now: number): Promise<Change | undefined> {
+async function planChange(stored: StoredSchedule, known: Definitions, now: number): Promise<Change | undefined> {
   const { id } = stored;
   try {
     const record = readRecord(stored.record);
@@ -86,8 +86,8 @@ async function changeOf(stored: StoredSchedule, known: Known, now: number): Prom
       return { id, expected, header: '', error: '', lines: '', due: undefined, messages: [] };
     }
     if (rolling && record.error === '' && !known.queues.has(queue)) return undefined;
-    const { occurrences, next } = dueOf(record, now);
-    const { messages, error } = await messagesOf(id, record, occurrences, known.queues);
+    const { occurrences, next } = planDue(record, now);
+    const { messages, error } = await makeMessages(id, record, occurrences, known.queues);
     if (error !== '') logError(`schedule ${id}: ${error}`);
     const lastAt = (messages.length > 0 && occurrences.at(-1)) || record.lastAt;
     return {
@@ -106,7 +106,7 @@ async function changeOf(stored: StoredSchedule, known: Known, now: number): Prom
 
 /** What cannot be read makes no message and has no next occurrence: an operator has to put it again. */
 function stopped({ id, record }: StoredSchedule): Change {
-  const expected = headerOf(record);
+  const expected = readHeaderLine(record);
   const error = 'its stored form cannot be read';
   logError(`schedule ${id}: paused, ${error}`);
   return {
@@ -120,13 +120,13 @@ function stopped({ id, record }: StoredSchedule): Change {
   };
 }
 
-function dueOf({ timing, due, catchUp, message }: ScheduleRecord, now: number) {
+function planDue({ timing, due, catchUp, message }: ScheduleRecord, now: number) {
   const fit = Math.floor(SCHEDULE_LENGTH / JSON.stringify(message).length);
   return selectDue(compileTiming(timing), { due, now, catchUp, most: Math.max(1, Math.min(MOST_OCCURRENCES, fit)) });
 }
 
 /** A message for each occurrence. What is wrong is said by field and code only: the words of a schema may quote the body. */
-async function messagesOf(
+async function makeMessages(
   id: string,
   { message, queue }: ScheduleRecord,
   occurrences: number[],

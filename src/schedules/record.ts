@@ -42,7 +42,7 @@ export interface ScheduleRecord extends Header {
 }
 
 /** The lines of a definition, and the digest of it by which a changed one is known. */
-export interface Written {
+export interface WrittenDefinition {
   origin: Origin;
   when: string;
   lines: string;
@@ -52,7 +52,7 @@ export interface Written {
 export async function writeDefinition(
   { timing, queue, catchUp, message }: Definition,
   origin: Origin,
-): Promise<Written> {
+): Promise<WrittenDefinition> {
   const when = 'everyMs' in timing ? `every ${timing.everyMs}` : `cron ${timing.tz} ${timing.cron}`;
   const lines = [when, JSON.stringify({ queue, catchUp }), JSON.stringify(message)].join('\n');
   return { origin, when, lines, revision: await shortDigest(`${origin}\n${lines}`) };
@@ -88,7 +88,7 @@ export function readable(record: string): ScheduleRecord | undefined {
 }
 
 /** The first line, whatever it is. */
-export function headerOf(record: string): string {
+export function readHeaderLine(record: string): string {
   return record.split('\n', 1)[0] ?? '';
 }
 

@@ -5,10 +5,10 @@ import { shortDigest } from '../formats/digest.ts';
 import { logError } from '../log.ts';
 import { HANDED_OUT_MS, type StoredSchedule } from '../store/due.ts';
 import type { SweepAnswer } from '../store/sweep.ts';
-import { fireSchedules, type Known } from './fire.ts';
+import { type Definitions, fireSchedules } from './fire.ts';
 import { compileTiming } from './occurrences.ts';
-import { headerOf, readable, writeDefinition } from './record.ts';
-import { type Rewriting, rewriteOf } from './rewrite.ts';
+import { readable, readHeaderLine, writeDefinition } from './record.ts';
+import { planRewrite, type Rewrite } from './rewrite.ts';
 import type { Schedule } from './schedule.ts';
 import type { ScheduleStore } from './store.ts';
 
@@ -26,7 +26,7 @@ const TURN_MS = 5 * 60_000;
  */
 export function registrar(
   schedules: readonly Schedule[],
-  known: Known,
+  known: Definitions,
 ): (store: ScheduleStore, swept: Swept) => Promise<boolean> {
   let code: Code | undefined;
   let isRegistered = false;
@@ -59,7 +59,7 @@ function hasTurn(registered: string, version: string, now: number): boolean {
 const AT_ONCE = 50;
 
 interface Code {
-  written: Rewriting[];
+  written: Rewrite[];
   /** Digest of all of them. */
   version: string;
 }
@@ -70,7 +70,7 @@ async function readCode(schedules: readonly Schedule[]): Promise<Code> {
   return { written, version: await shortDigest(written.map(({ id, revision }) => `${id} ${revision}`).join('\n')) };
 }
 
-export function writeSchedules(schedules: readonly Schedule[]): Promise<Rewriting[]> {
+export function writeSchedules(schedules: readonly Schedule[]): Promise<Rewrite[]> {
   return Promise.all(
     schedules.map(async ({ id, ...definition }) => ({
       id,
@@ -89,7 +89,7 @@ export function writeSchedules(schedules: readonly Schedule[]): Promise<Rewritin
  */
 export async function registerSchedules(
   store: ScheduleStore,
-  written: Rewriting[],
+  written: Rewrite[],
   version?: string,
 ): Promise<{ now: number; changed: number; overdue: StoredSchedule[] }> {
   const overdue: StoredSchedule[] = [];
@@ -100,10 +100,10 @@ export async function registerSchedules(
     const { schedules, ...recalled } = await store.recall(part, isLast && changed === 0 ? version : undefined);
     now = recalled.now;
     const changes = schedules.flatMap((stored) => {
-      const rewriting = part.find(({ id }) => id === stored.id) as Rewriting;
+      const rewriting = part.find(({ id }) => id === stored.id) as Rewrite;
       const existing = readable(stored.record);
       if (existing?.revision !== rewriting.revision) {
-        return [rewriteOf(rewriting, existing, headerOf(stored.record), now)];
+        return [planRewrite(rewriting, existing, readHeaderLine(stored.record), now)];
       }
       overdue.push(stored);
       return [];

@@ -1,11 +1,11 @@
 /** Rewriting: what becomes of a stored schedule when its definition is given anew. Pure. */
 
 import type { NextOccurrence } from './occurrences.ts';
-import { type ScheduleRecord, type Written, writeHeader } from './record.ts';
+import { type ScheduleRecord, type WrittenDefinition, writeHeader } from './record.ts';
 import type { Change } from './store.ts';
 
 /** A definition, written, and its occurrences. */
-export interface Rewriting extends Written {
+export interface Rewrite extends WrittenDefinition {
   id: string;
   next: NextOccurrence;
 }
@@ -16,8 +16,8 @@ export interface Rewriting extends Written {
  * @param existing undefined where there is none, or none that can be read
  * @param expected the header as it was read
  */
-export function rewriteOf(
-  { id, origin, when, lines, revision, next }: Rewriting,
+export function planRewrite(
+  { id, origin, when, lines, revision, next }: Rewrite,
   existing: ScheduleRecord | undefined,
   expected: string,
   now: number,

@@ -1,13 +1,13 @@
 /** Schedules in the store: a typed function for each of their scripts. What a record means is not decided here. */
 
 import type { PreparedMessage } from '../message/envelope.ts';
-import { idsOf, newToken } from '../message/ids.ts';
+import { makeIds, newToken } from '../message/ids.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, strings } from '../redis/reply.ts';
 import type { Shard } from '../redis/shard.ts';
-import { keysOfMessages } from '../store/declared.ts';
-import { type StoredSchedule, schedulesIn } from '../store/due.ts';
+import { listMessageKeys } from '../store/declared.ts';
+import { parseSchedules, type StoredSchedule } from '../store/due.ts';
 import { encodeRequest } from '../store/encode-messages.ts';
 import { COMMON_WAKE, wakeArgs } from '../store/wake.ts';
 
@@ -28,7 +28,7 @@ export interface Change {
   messages: PreparedMessage[];
 }
 
-export type Changed = 'done' | 'changed' | 'full';
+export type ChangeStatus = 'done' | 'changed' | 'full';
 
 export interface ScheduleStore {
   /**
@@ -41,7 +41,7 @@ export interface ScheduleStore {
     version?: string,
   ): Promise<{ now: number; schedules: StoredSchedule[] }>;
   /** At most 50 changes, each by itself. `wakes`: the caller would start a drain. @throws StorageError */
-  change(changes: Change[], wakes?: boolean): Promise<{ statuses: Changed[]; wake: boolean }>;
+  change(changes: Change[], wakes?: boolean): Promise<{ statuses: ChangeStatus[]; wake: boolean }>;
   /** About so many; the cursor '0' begins and ends. @throws StorageError */
   page(cursor: string, count: number): Promise<{ now: number; cursor: string; schedules: StoredSchedule[] }>;
 }
@@ -58,12 +58,12 @@ export function openScheduleStore({ run, keys, now }: Shard): ScheduleStore {
         [keys.root, now(), version, ...known.flatMap(({ id, revision = '' }) => [id, revision])],
       );
       const [at, found] = list(reply);
-      return { now: Number(at), schedules: schedulesIn(found) };
+      return { now: Number(at), schedules: parseSchedules(found) };
     },
     async change(changes, wakes = false) {
       const written = changes.map((change) => ({ change, base: newToken() }));
       const declared = written.flatMap(({ change: { messages }, base }) =>
-        keysOfMessages(keys, messages, idsOf(base, messages.length)),
+        listMessageKeys(keys, messages, makeIds(base, messages.length)),
       );
       const { reply } = await run(
         scripts.updateSchedules,
@@ -78,12 +78,12 @@ export function openScheduleStore({ run, keys, now }: Shard): ScheduleStore {
         ],
       );
       const [, wake, statuses] = list(reply);
-      return { statuses: strings(statuses) as Changed[], wake: wake === '1' };
+      return { statuses: strings(statuses) as ChangeStatus[], wake: wake === '1' };
     },
     async page(cursor, count) {
       const { reply } = await run(scripts.listSchedules, [keys.schedules], [keys.root, now(), cursor, digits(count)]);
       const [at, next, found] = list(reply);
-      return { now: Number(at), cursor: String(next), schedules: schedulesIn(found) };
+      return { now: Number(at), cursor: String(next), schedules: parseSchedules(found) };
     },
   };
 }

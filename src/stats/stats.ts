@@ -1,6 +1,6 @@
 /** Stats for operators: what became of messages over the last hour or day, and since ever for whoever scrapes. */
 
-import { type Percentiles, percentilesOf } from '../formats/histogram.ts';
+import { type Percentiles, readPercentiles } from '../formats/histogram.ts';
 import { type Counters, type OutcomeName, parseCounters, sumOf } from './counters.ts';
 import type { StoredStats } from './store.ts';
 
@@ -71,5 +71,5 @@ export function statsOf(stored: StoredStats): Stats {
 }
 
 function told({ wait, run, ...outcomes }: Counters): StatsCounters {
-  return { ...outcomes, waitMs: percentilesOf(wait), runMs: percentilesOf(run) };
+  return { ...outcomes, waitMs: readPercentiles(wait), runMs: readPercentiles(run) };
 }

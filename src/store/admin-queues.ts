@@ -98,7 +98,7 @@ export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
   const countAll = async (queues: string[]): Promise<Counts[]> => {
     if (queues.length === 0) return [];
     const reply = list(await run(scripts.countQueues, [keys.timers, keys.config], [keys.root, ...queues]));
-    return reply.map((fields) => countsOf(list(fields)));
+    return reply.map((fields) => parseCounts(list(fields)));
   };
   return {
     pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),
@@ -120,7 +120,7 @@ export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
       const sleepsUntil = Number.parseInt(String(sleeper), 10);
       return {
         now: Number(at),
-        leases: held.map((fields) => leaseOf(list(fields))),
+        leases: held.map((fields) => parseLease(list(fields))),
         cursor: String(next),
         awake: awake !== '',
         ...(sleepsUntil > Number(at) ? { sleepsUntil } : {}),
@@ -139,18 +139,18 @@ export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
     },
     async breakers(cursor) {
       const [at, next, fields] = list(await run(scripts.listBreakers, [keys.breakers], [now(), cursor]));
-      return { cursor: String(next), breakers: pairs(strings(fields)).map((pair) => breakerOf(pair, Number(at))) };
+      return { cursor: String(next), breakers: pairs(strings(fields)).map((pair) => parseBreaker(pair, Number(at))) };
     },
   };
 }
 
-function breakerOf([name, stored]: [string, string], now: number): Breaker {
+function parseBreaker([name, stored]: [string, string], now: number): Breaker {
   const [failures, , until] = stored.split(' ').map(Number) as [number, number, number];
   const state = until === 0 ? 'closed' : until > now ? 'open' : 'probing';
   return { ...parseGroupName(name), state, failures, ...(until > 0 ? { until } : {}) };
 }
 
-function countsOf([ready, delayed, leased, dead, oldest, config, complete, isOldest]: unknown[]): Counts {
+function parseCounts([ready, delayed, leased, dead, oldest, config, complete, isOldest]: unknown[]): Counts {
   return {
     ready: Object.fromEntries(pairs(strings(ready)).map(([priority, count]) => [priority, Number(count)])),
     delayed: Number(delayed),
@@ -164,7 +164,7 @@ function countsOf([ready, delayed, leased, dead, oldest, config, complete, isOld
   };
 }
 
-function leaseOf([lease, expiresAt, held, lanes]: unknown[]): HeldLease {
+function parseLease([lease, expiresAt, held, lanes]: unknown[]): HeldLease {
   const newest = pairs(strings(lanes));
   return { lease: String(lease), expiresAt: Number(expiresAt), held: Number(held), newest };
 }

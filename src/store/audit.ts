@@ -44,8 +44,8 @@ export async function audit(
     [...headOf(shard), cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
   );
   const [next, found, incomplete] = list(reply);
-  return { cursor: String(next), findings: findingsIn(found), incomplete: strings(incomplete) as Unjudged[] };
+  return { cursor: String(next), findings: parseFindings(found), incomplete: strings(incomplete) as Unjudged[] };
 }
 
-export const findingsIn = (found: unknown): Finding[] =>
+export const parseFindings = (found: unknown): Finding[] =>
   pairs(strings(found)).map(([finding, name]) => ({ finding, name }));

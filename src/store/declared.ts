@@ -9,7 +9,7 @@ import type { Keys } from '../redis/keys.ts';
 import type { Settlement } from './encode-settlements.ts';
 
 /** @param ids of these messages, in their order */
-export function keysOfMessages(keys: Keys, messages: readonly PreparedMessage[], ids: readonly string[]): string[] {
+export function listMessageKeys(keys: Keys, messages: readonly PreparedMessage[], ids: readonly string[]): string[] {
   const found = new Set<string>();
   let before = ''; // most of a batch are for one lane
   for (let i = 0; i < messages.length; i++) {
@@ -26,7 +26,7 @@ export function keysOfMessages(keys: Keys, messages: readonly PreparedMessage[],
   return [...found];
 }
 
-export function keysOfSettlements(keys: Keys, settlements: readonly Settlement[]): string[] {
+export function listSettlementKeys(keys: Keys, settlements: readonly Settlement[]): string[] {
   const found: string[] = [];
   for (const { entry, chained, result } of settlements) {
     const id = entry.slice(entry.indexOf('.') + 1);
@@ -34,7 +34,7 @@ export function keysOfSettlements(keys: Keys, settlements: readonly Settlement[]
     if (result !== undefined) found.push(keys.result(id));
     if (chained) {
       const ids = chained.map((message) => message.id);
-      found.push(...keysOfMessages(keys, chained, ids));
+      found.push(...listMessageKeys(keys, chained, ids));
     }
   }
   return found;

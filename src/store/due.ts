@@ -13,11 +13,11 @@ export type FireDue = (due: StoredSchedule[], now: number) => Promise<boolean>;
 /** As due.lua has it: whoever was given a schedule that is due has so long to fire it. */
 export const HANDED_OUT_MS = 5_000;
 
-export const schedulesIn = (found: unknown): StoredSchedule[] =>
+export const parseSchedules = (found: unknown): StoredSchedule[] =>
   pairs(strings(found)).map(([id, record]) => ({ id, record }));
 
-export function dueSchedules(found: unknown): { schedules?: StoredSchedule[] } {
-  const schedules = schedulesIn(found);
+export function parseDueSchedules(found: unknown): { schedules?: StoredSchedule[] } {
+  const schedules = parseSchedules(found);
   return schedules.length > 0 ? { schedules } : {};
 }
 

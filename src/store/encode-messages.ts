@@ -12,7 +12,7 @@ export function encodeSegments(messages: PreparedMessage[], ids: string): string
   let count = 0;
   for (const message of messages) {
     if (!segment || !areAlike(segment, message)) {
-      countAt = args.push(...settingsOf(message), '0', ids) - 2;
+      countAt = args.push(...encodeSettings(message), '0', ids) - 2;
       segment = message;
       count = 0;
     }
@@ -28,9 +28,9 @@ export const encodeRequest = (messages: PreparedMessage[], base: string) =>
   encodeSegments(messages, messages.length === 1 ? base : `${base}-`);
 
 /** What messages of one segment share, in the order in which the script reads it. */
-function settingsOf(message: PreparedMessage): string[] {
+function encodeSettings(message: PreparedMessage): string[] {
   const { lane, pool, maxAttempts, delayMs, notBefore = 0, ttlMs } = message;
-  return [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String), extrasOf(message)];
+  return [lane, pool, ...[maxAttempts, delayMs, notBefore, ttlMs].map(String), encodeExtras(message)];
 }
 
 /** Without writing or listing them: a batch asks this of each message. */
@@ -41,9 +41,9 @@ const areAlike = (a: PreparedMessage, b: PreparedMessage) =>
   a.delayMs === b.delayMs &&
   a.notBefore === b.notBefore &&
   a.ttlMs === b.ttlMs &&
-  extrasOf(a) === extrasOf(b);
+  encodeExtras(a) === encodeExtras(b);
 
-function extrasOf({ resultTtlMs = 0, dedup, callbacks }: PreparedMessage): string {
+function encodeExtras({ resultTtlMs = 0, dedup, callbacks }: PreparedMessage): string {
   if (!dedup && !callbacks && resultTtlMs === 0) return '-';
   const { windowMs, mode, digest, release } = dedup ?? { windowMs: 0, mode: '-', digest: '-', release: false };
   return `${resultTtlMs} ${windowMs} ${mode} ${digest}${release ? '!' : ''}${callbacks ? ' callbacks' : ''}`;

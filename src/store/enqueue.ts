@@ -2,12 +2,12 @@
 
 import { RequestMismatch } from '../errors.ts';
 import type { PreparedMessage } from '../message/envelope.ts';
-import { idsOf, newToken } from '../message/ids.ts';
+import { makeIds, newToken } from '../message/ids.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { strings } from '../redis/reply.ts';
 import { headOf, type Shard } from '../redis/shard.ts';
-import { keysOfMessages } from './declared.ts';
+import { listMessageKeys } from './declared.ts';
 import { encodeRequest } from './encode-messages.ts';
 import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
@@ -40,7 +40,7 @@ export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueA
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = shard.recognisedMs, note } = request;
   const { wake = COMMON_WAKE } = request;
   const base = newToken();
-  const declared = keysOfMessages(keys, messages, idsOf(base, messages.length));
+  const declared = listMessageKeys(keys, messages, makeIds(base, messages.length));
   const run = shard.run(
     scripts.enqueue,
     [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures, ...declared],
@@ -53,22 +53,22 @@ export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueA
       ...encodeRequest(messages, base),
     ],
   );
-  return enqueued(run, base, messages.length);
+  return readEnqueueAnswer(run, base, messages.length);
 }
 
-async function enqueued(run: ReturnType<Shard['run']>, base: string, count: number): Promise<EnqueueAnswer> {
+async function readEnqueueAnswer(run: ReturnType<Shard['run']>, base: string, count: number): Promise<EnqueueAnswer> {
   const { reply } = await run;
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
-  return { ids: openBase(applied, count).ids, repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
+  return { ids: splitBase(applied, count).ids, repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
 }
 
 /** Behind the base of a request's ids its note is kept: no token has this character. */
 const NOTE = '~';
 
-export function openBase(applied: string, count: number): { ids: string[]; note: string } {
+export function splitBase(applied: string, count: number): { ids: string[]; note: string } {
   const [base = '', note = ''] = applied.split(NOTE);
-  return { ids: idsOf(base, count), note };
+  return { ids: makeIds(base, count), note };
 }
 
 export function metIn(text: string): EnqueueAnswer['met'] {

@@ -3,7 +3,7 @@
  *
  * The scripts add the same texts up: stats.lua is the other half of this file.
  */
-import { bucketOf } from '../formats/histogram.ts';
+import { findBucket } from '../formats/histogram.ts';
 
 /** What a consumer measured of one delivery. */
 export interface Measured {
@@ -28,7 +28,7 @@ function durationWords(kind: 'w' | 'r', sum: 'wait' | 'run', durations: (number 
   for (const duration of durations) {
     if (duration === undefined) continue;
     const ms = Math.max(0, Math.round(duration)); // clocks may disagree
-    const bucket = bucketOf(ms);
+    const bucket = findBucket(ms);
     counts[bucket] = (counts[bucket] ?? 0) + 1;
     sumMs += ms;
   }

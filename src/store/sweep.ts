@@ -4,8 +4,8 @@ import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list } from '../redis/reply.ts';
 import { headOf, type Shard } from '../redis/shard.ts';
-import { AUDIT_KEYS, type Deployment, type Finding, findingsIn } from './audit.ts';
-import { due, dueSchedules, type StoredSchedule } from './due.ts';
+import { AUDIT_KEYS, type Deployment, type Finding, parseFindings } from './audit.ts';
+import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
 
 export interface SweepAnswer {
   now: number;
@@ -69,8 +69,8 @@ export async function sweep(
     ready: ready === '1',
     cursor: String(next),
     round: Number(nextRound),
-    findings: findingsIn(found),
-    ...dueSchedules(schedules),
+    findings: parseFindings(found),
+    ...parseDueSchedules(schedules),
     ...(rollupDue === '1' ? { rollupDue: true as const } : {}),
     ...(registered === '-' ? {} : { registered: String(registered) }),
     notedAt: Number(notedAt),

@@ -4,11 +4,11 @@ import { RequestMismatch, StorageError } from '../errors.ts';
 import { YEAR_MS } from '../formats/duration.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { type Digits, digits } from '../redis/lua/script.ts';
-import { refusalOf } from '../redis/refusal.ts';
+import { parseRefusal } from '../redis/refusal.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import { headOf, type Shard } from '../redis/shard.ts';
-import { keysOfSettlements } from './declared.ts';
-import { due, dueSchedules, type StoredSchedule } from './due.ts';
+import { listSettlementKeys } from './declared.ts';
+import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
 import { type Settlement, type Status, writeSettlements } from './encode-settlements.ts';
 import { AWAKE_MS, COMMON_WAKE } from './wake.ts';
 
@@ -50,7 +50,7 @@ export interface SyncAnswer {
   /** Entries the caller holds whose messages were cancelled meanwhile. */
   cancelled: string[];
   /** Breakers that opened, until an instant in epoch ms, or closed. */
-  tripped: { name: string; openUntil?: number }[];
+  transitions: { name: string; openUntil?: number }[];
   /** The caller, which is no drain, should start one: what it made ready or due is for drains, and nobody is draining. */
   wake: boolean;
   /** Work is left that this drain does not take: the shortest timeout of its queues, ms; 0 where that is not known. */
@@ -74,7 +74,7 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
   const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = writeSettlements(settlements);
-  const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...keysOfSettlements(keys, settlements)];
+  const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...listSettlementKeys(keys, settlements)];
   if (claim !== '') declared.push(keys.request(claim));
   const { reply, repeated } = await shard.run(
     scripts.sync,
@@ -100,17 +100,30 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
   );
   const answer = list(reply);
   if (answer[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
-  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, tripped, schedules, wake, left, refused] =
-    answer;
+  const [
+    now,
+    nextDue,
+    lost,
+    statuses,
+    entries,
+    envelopes,
+    unseen,
+    cancelled,
+    transitions,
+    schedules,
+    wake,
+    left,
+    refused,
+  ] = answer;
   return {
     now: Number(now),
     ...due(Number(nextDue)),
     lost: lost === '1',
     statuses: written.inOrder(words(statuses) as Status[]),
-    taken: takenIn(words(entries), strings(envelopes)),
+    taken: parseTaken(words(entries), strings(envelopes)),
     unseen: unseen === '1',
     cancelled: strings(cancelled),
-    tripped: pairs(strings(tripped)).map(([name, until]) => ({
+    transitions: pairs(strings(transitions)).map(([name, until]) => ({
       name,
       ...(until === '0' ? {} : { openUntil: Number(until) }),
     })),
@@ -118,8 +131,8 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
     wake: wake === '1' || (repeated && !drain),
     ...(left === '' ? {} : { left: Number(left) }),
     repeated,
-    ...(refused === '' ? {} : { refused: refusalOf(String(refused)) }),
-    ...dueSchedules(schedules),
+    ...(refused === '' ? {} : { refused: parseRefusal(String(refused)) }),
+    ...parseDueSchedules(schedules),
   };
 }
 
@@ -128,7 +141,7 @@ function words(text: unknown): string[] {
   return text === '' ? [] : String(text).split(' ');
 }
 
-function takenIn(entries: string[], envelopes: string[]): SyncAnswer['taken'] {
+function parseTaken(entries: string[], envelopes: string[]): SyncAnswer['taken'] {
   if (entries.length !== envelopes.length) throw new StorageError('garbled', 'entries without envelopes');
   return entries.map((entry, i) => ({ entry, envelope: envelopes[i] as string }));
 }

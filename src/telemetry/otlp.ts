@@ -19,13 +19,13 @@ const KINDS = { producer: 4, consumer: 5 };
 const ERROR = 2;
 
 export function encodeSpans(spans: Span[]): string {
-  const resource = { attributes: attributesOf({ 'service.name': 'sluice' }) };
+  const resource = { attributes: encodeAttributes({ 'service.name': 'sluice' }) };
   return JSON.stringify({
-    resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'sluice' }, spans: spans.map(spanOf) }] }],
+    resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'sluice' }, spans: spans.map(encodeSpan) }] }],
   });
 }
 
-function spanOf({ context, parent, name, kind, startAt, endAt, attributes, errorType }: Span): object {
+function encodeSpan({ context, parent, name, kind, startAt, endAt, attributes, errorType }: Span): object {
   return {
     traceId: context.traceId,
     spanId: context.spanId,
@@ -34,7 +34,7 @@ function spanOf({ context, parent, name, kind, startAt, endAt, attributes, error
     kind: KINDS[kind],
     startTimeUnixNano: nanoseconds(startAt),
     endTimeUnixNano: nanoseconds(endAt),
-    attributes: attributesOf({ ...attributes, ...(errorType ? { 'error.type': errorType } : {}) }),
+    attributes: encodeAttributes({ ...attributes, ...(errorType ? { 'error.type': errorType } : {}) }),
     ...(errorType ? { status: { code: ERROR } } : {}),
   };
 }
@@ -42,7 +42,7 @@ function spanOf({ context, parent, name, kind, startAt, endAt, attributes, error
 /** More digits than a number keeps. */
 const nanoseconds = (ms: number) => `${Math.round(ms)}000000`;
 
-function attributesOf(attributes: Record<string, string | number>): object[] {
+function encodeAttributes(attributes: Record<string, string | number>): object[] {
   return Object.entries(attributes).map(([key, value]) => ({
     key,
     value: typeof value === 'string' ? { stringValue: value } : { intValue: String(value) },

@@ -1,6 +1,6 @@
 /** Enqueues and drains with their spans: collected on the way, sent when the work is done. Without a batch nothing is added. */
 
-import type { Enqueued } from '../broker/producer.ts';
+import type { EnqueueResult } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
 import type { OpenSpan } from '../delivery/span.ts';
 import type { DrainReport } from '../drain/drain.ts';
@@ -23,8 +23,8 @@ export async function tracedEnqueue(
   spans: SpanBatch | undefined,
   inputs: MessageInput[],
   { traceparent, waitUntil }: Origin & { waitUntil(exported: Promise<unknown>): void },
-  enqueue: (traceparent: string | undefined) => Promise<Enqueued>,
-): Promise<Enqueued> {
+  enqueue: (traceparent: string | undefined) => Promise<EnqueueResult>,
+): Promise<EnqueueResult> {
   if (!spans) return enqueue(passedOn(traceparent));
   const queues = inputs.map(({ queue }) => queue?.name ?? '');
   const span = spans.send(queues, traceparent);

@@ -5,7 +5,7 @@
 import type { OpenSpan } from '../delivery/span.ts';
 import { logWarning } from '../log.ts';
 import type { Message } from '../message/message.ts';
-import { parseTraceparent, spanBelow, traceparentOf } from '../message/trace-context.ts';
+import { formatTraceparent, parseTraceparent, spanBelow } from '../message/trace-context.ts';
 import { encodeSpans, type Span } from './otlp.ts';
 
 /** The spans of one drain or one enqueue. */
@@ -41,12 +41,12 @@ export function openTracing({ endpoint, headers, clock = Date.now }: TracingOpti
       const context = spanBelow(parent);
       const startAt = clock();
       return {
-        traceparent: traceparentOf(context),
+        traceparent: formatTraceparent(context),
         end(errorType?: string, late: Span['attributes'] = {}) {
           if (!context.sampled) return;
           if (ended.length === MOST_SPANS) dropped += 1;
           else {
-            const attributes = { ...attributesOf(verb, queue), ...more, ...late };
+            const attributes = { ...makeAttributes(verb, queue), ...more, ...late };
             const name = queue === '' ? verb : `${verb} ${queue}`;
             ended.push({ context, parent, name, kind, startAt, endAt: clock(), attributes, errorType });
           }
@@ -72,7 +72,7 @@ export function openTracing({ endpoint, headers, clock = Date.now }: TracingOpti
 }
 
 /** By OpenTelemetry's semantic conventions for messaging. */
-function attributesOf(verb: string, queue: string): Span['attributes'] {
+function makeAttributes(verb: string, queue: string): Span['attributes'] {
   return {
     'messaging.system': 'sluice',
     'messaging.operation.name': verb,

@@ -4,7 +4,7 @@
  */
 import type { Queues } from '../broker/validate.ts';
 import { logWarning } from '../log.ts';
-import type { Opened } from '../message/envelope.ts';
+import type { Envelope } from '../message/envelope.ts';
 import { QUEUE_NAME } from '../message/message.ts';
 import { chooseDestination } from '../queue/destination.ts';
 import type { TopicStore } from './store.ts';
@@ -15,7 +15,7 @@ const REQUESTS = 4;
 
 export interface Disabling {
   /** A message was answered so: its subscription is disabled, once in a drain, while the caller goes on. */
-  note(message: Opened['message'], reason: string): void;
+  note(message: Envelope['message'], reason: string): void;
   /** Whatever was noted has ended. */
   ended(): Promise<void>;
 }
@@ -61,7 +61,7 @@ async function disable(
 }
 
 /** The subscription may have been put anew since the message was published: the answer was of where that was sent to. */
-function isFrom(stands: StoredSubscription, { queue, destination }: Opened['message'], queues: Queues): boolean {
+function isFrom(stands: StoredSubscription, { queue, destination }: Envelope['message'], queues: Queues): boolean {
   const chosen = chooseDestination(queues.get(queue)?.destination, stands.destination, '');
   const isThere = JSON.stringify(chosen.destination) === JSON.stringify(destination);
   return stands.queue === queue && !chosen.issue && isThere;

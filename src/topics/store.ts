@@ -5,7 +5,7 @@ import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import type { Shard } from '../redis/shard.ts';
-import { type EnqueueAnswer, metIn, openBase } from '../store/enqueue.ts';
+import { type EnqueueAnswer, metIn, splitBase } from '../store/enqueue.ts';
 
 /** The most subscriptions of a topic: a publication becomes as many messages. */
 const MAX_SUBSCRIPTIONS = 100;
@@ -66,6 +66,6 @@ export function openTopicStore({ run, keys }: Shard): TopicStore {
 function appliedIn(stored: string, wake: boolean): Applied {
   const [, fingerprint, base = '', met = ''] = /^(\S+) (\S+) ?(.*)$/.exec(stored) ?? [];
   if (fingerprint === undefined) throw new StorageError('garbled', 'a request is not as it was written');
-  const { note } = openBase(base, 0);
-  return { fingerprint, note, wake, open: (count) => ({ ids: openBase(base, count).ids, met: metIn(met) }) };
+  const { note } = splitBase(base, 0);
+  return { fingerprint, note, wake, open: (count) => ({ ids: splitBase(base, count).ids, met: metIn(met) }) };
 }

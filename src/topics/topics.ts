@@ -4,18 +4,18 @@
  */
 import type * as z from 'zod/mini';
 import {
-  type Enqueued,
+  type EnqueueResult,
+  type IdempotencyKey,
+  makeReceipt,
   queuesNamed,
   type Receipt,
-  type RequestName,
-  receiptOf,
   type StoreDrafts,
 } from '../broker/producer.ts';
 import type { MessageInput, Queues } from '../broker/validate.ts';
 import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from '../errors.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { parseDuration } from '../formats/duration.ts';
-import { issuesOf } from '../formats/issues.ts';
+import { toIssues } from '../formats/issues.ts';
 import type { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
 import { Publication, Subscription } from './schema.ts';
@@ -29,7 +29,7 @@ export type StoredSubscription = Subscription & {
   disabled?: { at: number; reason: string };
 };
 
-export type Subscribed = { id: string } & StoredSubscription;
+export type ActiveSubscription = { id: string } & StoredSubscription;
 
 /** Headers of each message: from where it comes. */
 export const TOPIC_HEADER = 'sluice-topic';
@@ -37,17 +37,17 @@ export const SUBSCRIPTION_HEADER = 'sluice-subscription';
 const TYPE_HEADER = 'sluice-event';
 
 /** What the publisher gets for each message. */
-export type Published = Receipt & { subscription: string };
+export type PublishResult = Receipt & { subscription: string };
 
 export interface Topics {
   /** @throws StorageError */
   list(): Promise<{ topic: string; subscriptions: number }[]>;
   /** @throws StorageError, UnknownTopic */
-  get(topic: string): Promise<Subscribed[]>;
+  get(topic: string): Promise<ActiveSubscription[]>;
   /** Adds it or changes it, and enables it. @returns undefined where there are too many. @throws InvalidMessage, StorageError */
-  subscribe(topic: string, id: string, wanted: unknown): Promise<Subscribed | undefined>;
+  subscribe(topic: string, id: string, wanted: unknown): Promise<ActiveSubscription | undefined>;
   /** @returns undefined where there is none. @throws StorageError; whatever `permit` throws of its queue */
-  enable(topic: string, id: string, permit: (queue: string) => void): Promise<Subscribed | undefined>;
+  enable(topic: string, id: string, permit: (queue: string) => void): Promise<ActiveSubscription | undefined>;
   /** One, or all of them. @returns how many went. @throws StorageError */
   unsubscribe(topic: string, id?: string): Promise<number>;
   /**
@@ -59,8 +59,8 @@ export interface Topics {
     topic: string,
     publication: unknown,
     permit: (queue: string) => void,
-    name?: RequestName,
-  ): Promise<Omit<Enqueued, 'receipts'> & { receipts: Published[] }>;
+    name?: IdempotencyKey,
+  ): Promise<Omit<EnqueueResult, 'receipts'> & { receipts: PublishResult[] }>;
 }
 
 export interface TopicsOptions {
@@ -101,7 +101,7 @@ async function enable(
   topic: string,
   id: string,
   permit: (queue: string) => void,
-): Promise<Subscribed | undefined> {
+): Promise<ActiveSubscription | undefined> {
   const read = (await topics.read(topic)).subscriptions.get(id);
   if (read === undefined) return undefined;
   const { disabled, ...subscription } = JSON.parse(read) as StoredSubscription;
@@ -129,7 +129,7 @@ async function publish(
   for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(shared)]) permit(queue);
   if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
   const inputs = await Promise.all(matching.map((one) => inputFor(topic, type, body, shared, one, queues)));
-  const named = name && { ...name, note: noteOf(matching) };
+  const named = name && { ...name, note: formatNote(matching) };
   const answer = await accept(inputs, named);
   if (name && answer.repeated) {
     // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
@@ -142,7 +142,7 @@ async function publish(
 /** @throws InvalidMessage */
 function published(publication: unknown): z.infer<typeof Publication> {
   const { data, error } = Publication.safeParse(publication);
-  if (!data) throw new InvalidMessage(issuesOf(error, ''));
+  if (!data) throw new InvalidMessage(toIssues(error, ''));
   if (data.body === undefined) throw new InvalidMessage([{ field: 'body', code: 'required', message: 'is required' }]);
   return data;
 }
@@ -150,7 +150,7 @@ function published(publication: unknown): z.infer<typeof Publication> {
 /** @throws InvalidMessage */
 function checked(wanted: unknown, queues: Queues) {
   const parsed = Subscription.safeParse(wanted);
-  if (parsed.error) throw new InvalidMessage(issuesOf(parsed.error, ''));
+  if (parsed.error) throw new InvalidMessage(toIssues(parsed.error, ''));
   const subscription = parsed.data;
   const queue = queues.get(subscription.queue);
   const issues: Issue[] = [];
@@ -168,7 +168,7 @@ function checked(wanted: unknown, queues: Queues) {
 }
 
 /** In the order of their ids: the same on every server. */
-function subscribed(stored: Map<string, string>): Subscribed[] {
+function subscribed(stored: Map<string, string>): ActiveSubscription[] {
   const byId = [...stored].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return byId.map(([id, json]) => ({ id, ...(JSON.parse(json) as StoredSubscription) }));
 }
@@ -183,7 +183,7 @@ async function inputFor(
   type: string,
   body: unknown,
   { dedup, headers, ...options }: PublishOptions,
-  { id, queue, destination }: Subscribed,
+  { id, queue, destination }: ActiveSubscription,
   queues: Queues,
 ): Promise<MessageInput> {
   return {
@@ -200,14 +200,15 @@ async function inputFor(
   };
 }
 
-const noteOf = (subscriptions: Subscribed[]) => subscriptions.map(({ id, queue }) => `${id}:${queue}`).join(',');
+const formatNote = (subscriptions: ActiveSubscription[]) =>
+  subscriptions.map(({ id, queue }) => `${id}:${queue}`).join(',');
 
 /** The first answer again, whoever is subscribed by now. */
-function replayed({ note, open }: Applied, options: PublishOptions): Published[] {
+function replayed({ note, open }: Applied, options: PublishOptions): PublishResult[] {
   const places = note.split(',').map((place) => place.split(':'));
   const { ids, met } = open(places.length);
   return places.map(([subscription = '', queue = ''], index) => {
-    return { ...receiptOf(queue, ids[index] ?? '', isLater(options), met.get(index)), subscription };
+    return { ...makeReceipt(queue, ids[index] ?? '', isLater(options), met.get(index)), subscription };
   });
 }
 

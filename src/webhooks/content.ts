@@ -1,12 +1,12 @@
 /** Signed content: the bytes that a signature covers. Built from parts, so that the body is never decoded. */
 import { type Bytes, utf8 } from '../formats/bytes.ts';
-import type { Arrived, ContentFunction } from './scheme.ts';
+import type { ContentFunction, WebhookRequest } from './scheme.ts';
 
 /** @returns what may have been signed: one content, or as many as the scheme's own function gives */
 export async function signedContents(
   form: string | ContentFunction,
   { id, time }: { id: string; time: string },
-  arrived: Arrived,
+  arrived: WebhookRequest,
 ): Promise<Bytes[]> {
   if (typeof form === 'function') return form(arrived);
   const texts = form

@@ -7,7 +7,7 @@ import { sleep } from '../runtime/sleep.ts';
 import type { SourceCounters } from './counters-store.ts';
 import type { Taken } from './ingest.ts';
 import { REASONS, type Reason } from './rejected.ts';
-import { settingsOf } from './settings.ts';
+import { readSettings } from './settings.ts';
 import type { AnySource } from './source.ts';
 
 export interface SourceReport {
@@ -75,15 +75,15 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, counters: S
       await write();
       const counts = await counters.read();
       return [...sources.values()].map((source) =>
-        reportOf(source, env, (what) => counts.get(`${source.name} ${what}`) ?? 0),
+        describeSource(source, env, (what) => counts.get(`${source.name} ${what}`) ?? 0),
       );
     },
   };
 }
 
-function reportOf(source: AnySource, env: object, count: (what: Taken | Reason) => number): SourceReport {
+function describeSource(source: AnySource, env: object, count: (what: Taken | Reason) => number): SourceReport {
   const { name, provider, route } = source;
-  const { closed } = settingsOf(source, env, Date.now());
+  const { closed } = readSettings(source, env, Date.now());
   const rejected = REASONS.map((reason) => [reason, count(reason)] as const).filter(([, times]) => times > 0);
   return {
     source: name,

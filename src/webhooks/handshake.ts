@@ -2,8 +2,8 @@
 import { toHex, utf8 } from '../formats/bytes.ts';
 import { valueAt } from './field.ts';
 import { Rejected, thrown } from './rejected.ts';
-import type { Arrived } from './scheme.ts';
-import { placeOf } from './verify.ts';
+import type { WebhookRequest } from './scheme.ts';
+import { findPlace } from './verify.ts';
 
 /** An answer of fixed text. */
 export interface Reply {
@@ -16,7 +16,7 @@ export interface Reply {
 }
 
 /** What the sender gave, and by which method. */
-export interface Asked extends Arrived {
+export interface HandshakeRequest extends WebhookRequest {
   method: string;
 }
 
@@ -54,7 +54,7 @@ export interface HandshakeFunction extends Question {
    * @param secret the one that matched; before the proof the first that holds, or ''
    * @returns undefined where nothing was asked
    */
-  answer: (asked: Asked, secret: string) => Promise<Reply | undefined> | Reply | undefined;
+  answer: (asked: HandshakeRequest, secret: string) => Promise<Reply | undefined> | Reply | undefined;
 }
 
 export type Handshake = HandshakeRule | HandshakeFunction;
@@ -81,32 +81,36 @@ const WORD = /^[\w+/=.~-]{1,1024}$/;
  */
 export async function greet(
   rules: readonly Handshake[],
-  asked: Asked,
+  asked: HandshakeRequest,
   { secrets, closed, tokens }: Keys,
   proved?: string,
 ): Promise<Reply | undefined> {
   for (const rule of rules) {
     const needsProof = asked.method === 'POST' && !rule.unsigned;
     if (needsProof !== (proved !== undefined) || !isAsked(rule, asked)) continue;
-    if (rule.token) await mustBeOneOf(tokens(), valueAt(rule.token, asked));
+    if (rule.token) await requireOneOf(tokens(), valueAt(rule.token, asked));
     const secret = proved || (closed ? '' : secrets[0]) || '';
-    const reply = await ('answer' in rule ? answerOf(rule, asked, secret) : replyOf(rule, asked, secret));
+    const reply = await ('answer' in rule ? makeAnswer(rule, asked, secret) : makeReply(rule, asked, secret));
     if (reply) return reply;
   }
   return undefined;
 }
 
-function isAsked({ method = 'POST', when = {} }: Question, asked: Asked): boolean {
+function isAsked({ method = 'POST', when = {} }: Question, asked: HandshakeRequest): boolean {
   return method === asked.method && Object.entries(when).every(([place, value]) => valueAt(place, asked) === value);
 }
 
 /** @throws Rejected */
-async function mustBeOneOf(tokens: string[], given: unknown): Promise<void> {
+async function requireOneOf(tokens: string[], given: unknown): Promise<void> {
   if (tokens.length === 0) throw new Rejected('closed');
-  if ((await placeOf(typeof given === 'string' ? given : '', tokens)) < 0) throw new Rejected('token');
+  if ((await findPlace(typeof given === 'string' ? given : '', tokens)) < 0) throw new Rejected('token');
 }
 
-async function answerOf({ answer }: HandshakeFunction, asked: Asked, secret: string): Promise<Reply | undefined> {
+async function makeAnswer(
+  { answer }: HandshakeFunction,
+  asked: HandshakeRequest,
+  secret: string,
+): Promise<Reply | undefined> {
   try {
     return await answer(asked, secret);
   } catch (error) {
@@ -114,11 +118,11 @@ async function answerOf({ answer }: HandshakeFunction, asked: Asked, secret: str
   }
 }
 
-async function replyOf(rule: HandshakeRule, asked: Asked, secret: string): Promise<Reply | undefined> {
+async function makeReply(rule: HandshakeRule, asked: HandshakeRequest, secret: string): Promise<Reply | undefined> {
   const { echo: place, hmac: form, status = 200, text = '', json, headers = {} } = rule;
   const echo = place ? valueAt(place, asked) : '';
   if (typeof echo !== 'string' || (place && !(form ? WORD : CHALLENGE).test(echo))) return undefined;
-  const values = { echo, hmac: form ? await hmacOf(echo, secret, form) : '' };
+  const values = { echo, hmac: form ? await computeHmac(echo, secret, form) : '' };
   const fill = (template: string) =>
     template.replace(/\{(echo|hmac)\}/g, (_, name: keyof typeof values) => values[name]);
   const filled = (_: string, value: unknown) => (typeof value === 'string' ? fill(value) : value);
@@ -130,7 +134,7 @@ async function replyOf(rule: HandshakeRule, asked: Asked, secret: string): Promi
 }
 
 /** @throws Rejected where there is no secret */
-async function hmacOf(text: string, secret: string, form: 'hex' | 'base64'): Promise<string> {
+async function computeHmac(text: string, secret: string, form: 'hex' | 'base64'): Promise<string> {
   if (secret === '') throw new Rejected('closed');
   const key = await crypto.subtle.importKey('raw', utf8(secret), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
   const mac = await crypto.subtle.sign('HMAC', key, utf8(text));

@@ -3,22 +3,22 @@
  * storage. Nothing is promised to the sender before that is done.
  */
 
-import type { Enqueued, Receipt } from '../broker/producer.ts';
+import type { EnqueueResult, Receipt } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
 import { parseRaw, toRaw } from '../message/raw.ts';
 import type { AnyQueue } from '../queue/queue.ts';
-import { deliveryKey, keptHeaders } from './delivery.ts';
-import { type Asked, greet, type Reply } from './handshake.ts';
+import { deliveryKey, pickForwardedHeaders } from './delivery.ts';
+import { greet, type HandshakeRequest, type Reply } from './handshake.ts';
 import { Rejected, thrown } from './rejected.ts';
-import type { Arrived } from './scheme.ts';
-import { type Settings, settingsOf } from './settings.ts';
-import type { AnySource, Target } from './source.ts';
+import type { WebhookRequest } from './scheme.ts';
+import { readSettings, type Settings } from './settings.ts';
+import type { AnySource, RouteTarget } from './source.ts';
 import { verify } from './verify.ts';
 
 /** What became of a request that was taken. */
 export type Taken = 'accepted' | 'duplicates' | 'ignored' | 'handshakes';
 
-export interface Ingested {
+export interface IngestResult {
   taken: Taken;
   reply: Reply;
   receipts: Receipt[];
@@ -29,23 +29,23 @@ export interface Ingest {
   env: object;
   queues: ReadonlyMap<string, AnyQueue>;
   /** @throws InvalidMessage, StorageError */
-  enqueue(inputs: MessageInput[]): Promise<Enqueued>;
+  enqueue(inputs: MessageInput[]): Promise<EnqueueResult>;
   nowMs: number;
 }
 
 /** @throws Rejected, InvalidMessage, StorageError */
 export async function ingest(
   source: AnySource,
-  { headers, bytes, ...request }: Pick<Asked, 'method' | 'headers' | 'bytes' | 'search'>,
+  { headers, bytes, ...request }: Pick<HandshakeRequest, 'method' | 'headers' | 'bytes' | 'search'>,
   { env, queues, enqueue, nowMs }: Ingest,
-): Promise<Ingested> {
+): Promise<IngestResult> {
   const raw = toRaw(bytes, headers.get('content-type') ?? '');
   let parsed: { body: unknown } | undefined;
   const body = () => {
     parsed ??= { body: parseRaw(raw) };
     return parsed.body;
   };
-  const settings = settingsOf(source, env, nowMs);
+  const settings = readSettings(source, env, nowMs);
   const arrived = { ...request, headers, bytes, body, url: settings.url, nowMs };
   const ask = (proved?: string) => greet(source.handshakes, arrived, settings, proved);
   const early = await ask();
@@ -54,11 +54,11 @@ export async function ingest(
   const { secret, id } = await proved(source, arrived, settings);
   const greeting = await ask(secret);
   if (greeting) return greeted(greeting);
-  const kept = keptHeaders(source, headers);
-  const targets = targetsOf(source, body(), kept, queues);
+  const kept = pickForwardedHeaders(source, headers);
+  const targets = listTargets(source, body(), kept, queues);
   const { reply } = source;
   if (targets.length === 0) return { taken: 'ignored', reply, receipts: [] };
-  const dedup = await dedupOf(source, arrived, id);
+  const dedup = await makeDedup(source, arrived, id);
   const { receipts } = await enqueue(
     targets.map(({ queue, ...options }, place) => ({
       queue,
@@ -71,10 +71,10 @@ export async function ingest(
   return { taken: receipts.every(({ duplicate }) => duplicate) ? 'duplicates' : 'accepted', reply, receipts };
 }
 
-const greeted = (reply: Reply): Ingested => ({ taken: 'handshakes', reply, receipts: [] });
+const greeted = (reply: Reply): IngestResult => ({ taken: 'handshakes', reply, receipts: [] });
 
 /** By what each message of a delivery is known when that comes again; by nothing where the source does not want it. */
-async function dedupOf(source: AnySource, arrived: Arrived, id: string | undefined) {
+async function makeDedup(source: AnySource, arrived: WebhookRequest, id: string | undefined) {
   const { windowMs: window } = source;
   if (window === 0) return () => ({});
   const key = await deliveryKey(source, arrived, id);
@@ -85,7 +85,7 @@ async function dedupOf(source: AnySource, arrived: Arrived, id: string | undefin
 /** @throws Rejected */
 async function proved(
   source: AnySource,
-  arrived: Arrived,
+  arrived: WebhookRequest,
   { closed, secrets }: Settings,
 ): Promise<{ secret: string; id?: string }> {
   if (closed) throw new Rejected('closed');
@@ -95,12 +95,12 @@ async function proved(
 }
 
 /** @returns each with this deployment's queue of that name, which has what its settings add. @throws Rejected */
-function targetsOf(
+function listTargets(
   source: AnySource,
   payload: unknown,
   headers: Record<string, string>,
   queues: Ingest['queues'],
-): readonly Target[] {
+): readonly RouteTarget[] {
   const { route } = source;
   try {
     const targets = typeof route === 'function' ? [route({ payload, headers }) ?? []].flat() : [{ queue: route }];

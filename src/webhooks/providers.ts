@@ -22,7 +22,7 @@ export interface Provider {
   /** How long a delivery is known, h. Longer than the provider goes on sending it again. Default 24. */
   windowH?: number;
   /** Headers that are kept with the message. */
-  keep?: readonly string[];
+  forwardHeaders?: readonly string[];
   handshakes?: readonly HandshakeRule[];
   reply?: Reply;
 }
@@ -52,7 +52,7 @@ export const standardWebhooks: Provider = {
     standard('svix', PUBLIC),
   ],
   windowH: 2 * 24,
-  keep: ['webhook-id', 'svix-id'],
+  forwardHeaders: ['webhook-id', 'svix-id'],
 };
 
 export const stripe: Provider = {
@@ -75,7 +75,7 @@ export const github: Provider = {
   schemes: [{ signature: 'x-hub-signature-256', mark: 'sha256=' }],
   ids: ['x-github-delivery'],
   windowH: 4, // it sends nothing again by itself; a redelivery by hand keeps its id, and is meant to arrive
-  keep: ['x-github-event', 'x-github-delivery', 'x-github-hook-id'],
+  forwardHeaders: ['x-github-event', 'x-github-delivery', 'x-github-hook-id'],
 };
 
 export const slack: Provider = {
@@ -89,7 +89,7 @@ export const slack: Provider = {
     },
   ],
   ids: ['.event_id', '.trigger_id'],
-  keep: ['x-slack-retry-num', 'x-slack-retry-reason'],
+  forwardHeaders: ['x-slack-retry-num', 'x-slack-retry-reason'],
   handshakes: [{ when: { '.type': 'url_verification' }, echo: '.challenge', text: '{echo}' }],
 };
 
@@ -100,7 +100,7 @@ export const shopify: Provider = {
     { signature: 'shopify-hmac-sha256', encoding: 'base64' },
   ],
   ids: ['x-shopify-webhook-id', 'shopify-webhook-id'],
-  keep: [
+  forwardHeaders: [
     'x-shopify-topic',
     'x-shopify-shop-domain',
     'x-shopify-webhook-id',
@@ -116,7 +116,7 @@ export const twilio: Provider = {
   name: 'twilio',
   schemes: [{ signature: 'x-twilio-signature', algorithm: 'SHA-1', encoding: 'base64', content: twilioContents }],
   ids: ['i-twilio-idempotency-token'],
-  keep: ['i-twilio-idempotency-token'],
+  forwardHeaders: ['i-twilio-idempotency-token'],
   reply: { status: 200, type: 'text/xml', body: '<Response></Response>' },
 };
 
@@ -145,20 +145,20 @@ export const linear: Provider = {
   // It sends again for seven hours, and signs the instant of its first try: that long none may come by another name.
   schemes: [{ signature: 'linear-signature', time: { body: 'webhookTimestamp', unit: 'ms', toleranceS: 28_800 } }],
   ids: [], // its header with the id is not signed
-  keep: ['linear-event', 'linear-delivery'],
+  forwardHeaders: ['linear-event', 'linear-delivery'],
 };
 
 export const gitlab: Provider = {
   name: 'gitlab',
   schemes: [standard('webhook', SHARED)],
-  keep: ['x-gitlab-event', 'x-gitlab-event-uuid', 'x-gitlab-instance', 'webhook-id'],
+  forwardHeaders: ['x-gitlab-event', 'x-gitlab-event-uuid', 'x-gitlab-instance', 'webhook-id'],
 };
 
 export const gitlabToken: Provider = {
   name: 'gitlab-token',
   schemes: [{ header: 'x-gitlab-token' }],
   ids: ['idempotency-key'], // not the event's UUID: webhooks that an event of a webhook sets off share it
-  keep: ['x-gitlab-event', 'x-gitlab-event-uuid', 'x-gitlab-instance'],
+  forwardHeaders: ['x-gitlab-event', 'x-gitlab-event-uuid', 'x-gitlab-instance'],
 };
 
 export const paddle: Provider = {
@@ -194,7 +194,7 @@ export const zoom: Provider = {
     },
   ],
   ids: ['x-zm-trackingid'],
-  keep: ['x-zm-trackingid'],
+  forwardHeaders: ['x-zm-trackingid'],
   handshakes: [
     {
       when: { '.event': 'endpoint.url_validation' },

@@ -35,7 +35,7 @@ export function thrown(error: unknown): Rejected {
 }
 
 /** Why an error kept a request from being taken. */
-export function reasonOf(error: unknown): Reason | undefined {
+export function readReason(error: unknown): Reason | undefined {
   if (error instanceof Rejected) return error.reason;
   if (error instanceof StorageError) return 'storage';
   if (!(error instanceof InvalidMessage)) return undefined;

@@ -30,7 +30,7 @@ export interface SignatureScheme {
 }
 
 /** @returns each of the contents of which any may have been signed */
-export type ContentFunction = (arrived: Arrived) => Promise<Bytes[]> | Bytes[];
+export type ContentFunction = (arrived: WebhookRequest) => Promise<Bytes[]> | Bytes[];
 
 /** Where the instant of signing stands, and how far from now it may be, both ways. */
 export interface SignedTime {
@@ -54,7 +54,7 @@ export interface SecretScheme {
 }
 
 /** What the sender gave. */
-export interface Arrived {
+export interface WebhookRequest {
   headers: Headers;
   bytes: Bytes;
   /** The body, parsed. Asked for only when the signature holds, but for custom verification. */
@@ -71,7 +71,7 @@ export interface Arrived {
  * @returns whether the request is the sender's, or the id of the delivery if it is
  */
 export type CustomVerify = (
-  arrived: Arrived,
+  arrived: WebhookRequest,
   secrets: readonly string[],
 ) => Promise<boolean | { id: string }> | boolean | { id: string };
 

@@ -9,11 +9,11 @@ export interface Settings extends Keys {
   url: string;
 }
 
-export function settingsOf(source: AnySource, env: object, nowMs: number): Settings {
+export function readSettings(source: AnySource, env: object, nowMs: number): Settings {
   const { schemes, secret, url: named, verifyToken } = source;
-  const secrets = readSecrets(bindingOf(env, secret), nowMs);
-  const url = named === '' || URL.canParse(named) ? named : String(bindingOf(env, named) ?? '');
-  const settings = { secrets, url, tokens: () => readSecrets(bindingOf(env, verifyToken), nowMs) };
+  const secrets = readSecrets(readBinding(env, secret), nowMs);
+  const url = named === '' || URL.canParse(named) ? named : String(readBinding(env, named) ?? '');
+  const settings = { secrets, url, tokens: () => readSecrets(readBinding(env, verifyToken), nowMs) };
   const closedBy = (name: string, what: string) => ({ ...settings, closed: `the binding ${name} holds ${what}` });
   if (named !== '' && url === '') return closedBy(named, 'no URL');
   if (secret === undefined) return settings;
@@ -23,5 +23,5 @@ export function settingsOf(source: AnySource, env: object, nowMs: number): Setti
   return areUsable ? settings : closedBy(secret, 'a secret that its scheme cannot use');
 }
 
-const bindingOf = (env: object, name: string | undefined): unknown =>
+const readBinding = (env: object, name: string | undefined): unknown =>
   name ? (env as Record<string, unknown>)[name] : undefined;

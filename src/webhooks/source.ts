@@ -16,12 +16,12 @@ export interface WebhookEvent<Payload = unknown> {
 }
 
 /** Where an event goes. */
-export interface Target extends Omit<MessageOptions, 'dedup' | 'headers'> {
+export interface RouteTarget extends Omit<MessageOptions, 'dedup' | 'headers'> {
   queue: AnyQueue;
 }
 
 /** One queue or several; undefined or none: the event is answered like the others, counted, and not kept. */
-export type Route<Payload> = (event: WebhookEvent<Payload>) => Target | readonly Target[] | undefined;
+export type Route<Payload> = (event: WebhookEvent<Payload>) => RouteTarget | readonly RouteTarget[] | undefined;
 
 export interface SourceOptions<Payload = unknown> {
   /** One of `sluice/providers`, or how to verify: a signature over the body, a secret in a header, or your own function. */
@@ -68,7 +68,7 @@ export interface Source<Payload = unknown> {
   /** undefined: a signed id where there is one. */
   readonly ids: readonly string[] | undefined;
   readonly windowMs: number;
-  readonly keep: readonly string[];
+  readonly forwardHeaders: readonly string[];
   readonly maxBytes: number;
   readonly handshakes: readonly Handshake[];
   /** Of its requests: POST, and those by which it asks. */
@@ -113,7 +113,7 @@ export function defineSource<Payload = unknown>(name: string, options: SourceOpt
     url,
     verifyToken,
     ids: dedup?.ids ?? known.ids,
-    keep: checkedHeaders(known, options.headers ?? [], bad),
+    forwardHeaders: checkedHeaders(known, options.headers ?? [], bad),
     maxBytes,
     handshakes,
     methods: [...new Set([...handshakes.map(({ method = 'POST' }) => method), 'POST'])],
@@ -165,12 +165,12 @@ function checkedHandshakes(
 }
 
 function toProvider(provider: Provider | Scheme): Provider {
-  return 'schemes' in provider ? provider : { name: kindOf(provider), schemes: [provider] };
+  return 'schemes' in provider ? provider : { name: nameScheme(provider), schemes: [provider] };
 }
 
 /** Names of headers to keep, in small letters. None of them may prove who somebody is. */
-function checkedHeaders({ schemes, keep = [] }: Provider, more: readonly string[], bad: Bad) {
-  const headers = ['user-agent', ...keep, ...more].map((header) => header.toLowerCase());
+function checkedHeaders({ schemes, forwardHeaders = [] }: Provider, more: readonly string[], bad: Bad) {
+  const headers = ['user-agent', ...forwardHeaders, ...more].map((header) => header.toLowerCase());
   const proofs = schemes.flatMap(headersOfProof);
   for (const header of headers) {
     const proves = SECRET_HEADER.test(header) || proofs.includes(header);
@@ -179,7 +179,7 @@ function checkedHeaders({ schemes, keep = [] }: Provider, more: readonly string[
   return headers;
 }
 
-function kindOf(scheme: Scheme): string {
+function nameScheme(scheme: Scheme): string {
   if (typeof scheme === 'function') return 'custom';
   return 'signature' in scheme ? 'signature' : 'secret';
 }

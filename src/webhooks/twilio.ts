@@ -1,14 +1,14 @@
 /** What Twilio signs. Only a Worker that imports this provider has it. */
 import { type Bytes, toHex, utf8 } from '../formats/bytes.ts';
 import { isForm } from '../message/raw.ts';
-import type { Arrived } from './scheme.ts';
+import type { WebhookRequest } from './scheme.ts';
 
 /**
  * What may have been signed: the URL, with and without its port, and behind it the fields of a form; any other body stands in the
  * URL by its digest, and where that does not fit nothing was. Runtimes write an apostrophe of the query as %27 whichever came, so
  * both are tried: they are the same parameters. https://www.twilio.com/docs/usage/webhooks/webhooks-security
  */
-export async function twilioContents({ headers, bytes, url, search }: Arrived): Promise<Bytes[]> {
+export async function twilioContents({ headers, bytes, url, search }: WebhookRequest): Promise<Bytes[]> {
   if (!URL.canParse(url)) return [];
   const { protocol, hostname, port, pathname } = new URL(url);
   const ports = ['', `:${port || (protocol === 'https:' ? 443 : 80)}`];

@@ -5,8 +5,8 @@
  */
 import { type Bytes, fromBase64, fromHex, utf8 } from '../formats/bytes.ts';
 import { signedContents } from './content.ts';
-import { fieldOf } from './field.ts';
-import type { Arrived, CustomVerify, Scheme, SecretScheme, SignatureScheme, SignedTime } from './scheme.ts';
+import { readField } from './field.ts';
+import type { CustomVerify, Scheme, SecretScheme, SignatureScheme, SignedTime, WebhookRequest } from './scheme.ts';
 
 export type Verdict =
   | {
@@ -25,7 +25,7 @@ const WRONG: Verdict = { reason: 'signature' };
 /** @param schemes any of them will do; none: anybody may send */
 export async function verify(
   schemes: readonly Scheme[],
-  arrived: Arrived,
+  arrived: WebhookRequest,
   secrets: readonly string[],
 ): Promise<Verdict> {
   if (schemes.length === 0) return { secret: '' };
@@ -38,12 +38,16 @@ export async function verify(
   return verdict;
 }
 
-function verifyBy(scheme: Scheme, arrived: Arrived, secrets: readonly string[]): Promise<Verdict> {
+function verifyBy(scheme: Scheme, arrived: WebhookRequest, secrets: readonly string[]): Promise<Verdict> {
   if (typeof scheme === 'function') return verifyCustom(scheme, arrived, secrets);
   return 'signature' in scheme ? verifySignature(scheme, arrived, secrets) : verifySecret(scheme, arrived, secrets);
 }
 
-async function verifyCustom(custom: CustomVerify, arrived: Arrived, secrets: readonly string[]): Promise<Verdict> {
+async function verifyCustom(
+  custom: CustomVerify,
+  arrived: WebhookRequest,
+  secrets: readonly string[],
+): Promise<Verdict> {
   try {
     const late = new Promise<false>((resolve) => setTimeout(resolve, CUSTOM_MS, false));
     const verdict = await Promise.race([custom(arrived, secrets), late]);
@@ -56,12 +60,12 @@ async function verifyCustom(custom: CustomVerify, arrived: Arrived, secrets: rea
 
 async function verifySecret(
   { header, prefix = '', base64 }: SecretScheme,
-  { headers }: Arrived,
+  { headers }: WebhookRequest,
   secrets: readonly string[],
 ): Promise<Verdict> {
   const form = (secret: string) => (base64 ? btoa(String.fromCharCode(...utf8(secret))) : secret);
   const given = headers.get(header) ?? '';
-  const place = await placeOf(given.slice(prefix.length), secrets.map(form));
+  const place = await findPlace(given.slice(prefix.length), secrets.map(form));
   const secret = secrets[place];
   // The name of an authentication scheme is one in any case (RFC 9110, 11.1).
   const isMarked = given.slice(0, prefix.length).toLowerCase() === prefix.toLowerCase();
@@ -69,7 +73,7 @@ async function verifySecret(
 }
 
 /** @returns where among these texts the given one stands, or -1 */
-export async function placeOf(given: string, texts: readonly string[]): Promise<number> {
+export async function findPlace(given: string, texts: readonly string[]): Promise<number> {
   const wanted = await digest(given);
   const digests = await Promise.all(texts.map(digest));
   return digests.map((one) => isEqual(wanted, one)).indexOf(true);
@@ -84,14 +88,14 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 
 async function verifySignature(
   scheme: SignatureScheme,
-  arrived: Arrived,
+  arrived: WebhookRequest,
   secrets: readonly string[],
 ): Promise<Verdict> {
   const given = givenIn(scheme, arrived.headers);
   if (!given) return WRONG;
   const contents = await signedContents(scheme.content ?? '{body}', given, arrived);
   for (const secret of secrets) {
-    const bytes = keyOf(scheme, secret);
+    const bytes = readKey(scheme, secret);
     const key = bytes && (await importKey(scheme, bytes));
     if (!key || !(await isSigned(scheme, key, given.signatures, contents))) continue;
     if (!isFresh(scheme, given.time, arrived)) return { reason: 'timestamp' };
@@ -135,25 +139,25 @@ const after = (items: string[], mark: string) =>
 export function canUse(scheme: Scheme, secret: string): boolean {
   if (typeof scheme === 'function') return true;
   if (!('signature' in scheme)) return !scheme.base64 || secret.includes(':');
-  const { length = 0 } = keyOf(scheme, secret) ?? {};
+  const { length = 0 } = readKey(scheme, secret) ?? {};
   const [least, most] = scheme.algorithm === 'Ed25519' ? [32, 32] : (scheme.keyBytes ?? [1, length]);
   return length >= least && length <= most;
 }
 
 /** @returns undefined where the secret is not one of this scheme */
-function keyOf({ key = 'text', keyPrefix = '' }: SignatureScheme, secret: string): Bytes | undefined {
+function readKey({ key = 'text', keyPrefix = '' }: SignatureScheme, secret: string): Bytes | undefined {
   if (!secret.startsWith(keyPrefix)) return undefined;
   const text = secret.slice(keyPrefix.length);
   if (key === 'text') return utf8(text);
   return key === 'hex' ? fromHex(text) : fromBase64(text);
 }
 
-const algorithmOf = ({ algorithm = 'SHA-256' }: SignatureScheme) =>
+const chooseAlgorithm = ({ algorithm = 'SHA-256' }: SignatureScheme) =>
   algorithm === 'Ed25519' ? { name: algorithm } : { name: 'HMAC', hash: algorithm };
 
 async function importKey(scheme: SignatureScheme, bytes: Bytes): Promise<CryptoKey | undefined> {
   try {
-    return await crypto.subtle.importKey('raw', bytes, algorithmOf(scheme), false, ['verify']);
+    return await crypto.subtle.importKey('raw', bytes, chooseAlgorithm(scheme), false, ['verify']);
   } catch {
     return undefined; // of a wrong length
   }
@@ -167,7 +171,7 @@ async function isSigned(
 ): Promise<boolean> {
   for (const content of contents) {
     for (const signature of signatures) {
-      if (await crypto.subtle.verify(algorithmOf(scheme).name, key, signature, content)) return true;
+      if (await crypto.subtle.verify(chooseAlgorithm(scheme).name, key, signature, content)) return true;
     }
   }
   return false;
@@ -176,14 +180,14 @@ async function isSigned(
 /** With its offset, so that it is one instant. */
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
-function isFresh({ time }: SignatureScheme, given: string, { body, nowMs }: Arrived): boolean {
+function isFresh({ time }: SignatureScheme, given: string, { body, nowMs }: WebhookRequest): boolean {
   if (!time) return true;
-  const at = time.body ? fieldOf(body(), time.body) : time.unit === 'iso' ? given : Number(given);
-  return Math.abs(nowMs - msOf(at, time)) <= time.toleranceS * 1_000;
+  const at = time.body ? readField(body(), time.body) : time.unit === 'iso' ? given : Number(given);
+  return Math.abs(nowMs - toMillis(at, time)) <= time.toleranceS * 1_000;
 }
 
 /** @returns NaN where it is no instant of that form: it is never fresh */
-function msOf(at: unknown, { unit }: SignedTime): number {
+function toMillis(at: unknown, { unit }: SignedTime): number {
   if (unit === 'iso') return typeof at === 'string' && ISO.test(at) ? Date.parse(at) : Number.NaN;
   return typeof at === 'number' ? at * (unit === 'ms' ? 1 : 1_000) : Number.NaN;
 }

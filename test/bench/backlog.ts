@@ -10,7 +10,7 @@ import { Redis } from 'ioredis';
 import { percentile } from '../../examples/demo/report.ts';
 import { type Bundle, buildBundle } from '../../src/dev/bundle.ts';
 import { startStack } from '../../src/dev/stack.ts';
-import { laneOf } from '../../src/message/lane.ts';
+import { formatLane } from '../../src/message/lane.ts';
 import { openShard } from '../../src/redis/shard.ts';
 import { openStore } from '../../src/store/store.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -82,7 +82,7 @@ const CALLS: Call[] = [
   {
     name: `browse, a page of ${PAGE} far in`,
     // As browse.lua makes it: a lane, and how many of its entries come before. The middle of a lane in the middle.
-    make: (b) => browse(b, `1:0 ${laneOf(PRIORITY, QUEUE, groupOf(5))} ${Math.floor(b.size / GROUPS / 2)}`),
+    make: (b) => browse(b, `1:0 ${formatLane(PRIORITY, QUEUE, groupOf(5))} ${Math.floor(b.size / GROUPS / 2)}`),
   },
   {
     name: 'cancel the newest',
@@ -164,7 +164,7 @@ async function openBacklog(name: string, size: number, bundle: Bundle): Promise<
       while (ids.length < size) {
         const from = ids.length;
         const messages = Array.from({ length: Math.min(1_000, size - from) }, (_, i) => ({
-          lane: laneOf(PRIORITY, QUEUE, groupOf(from + i)),
+          lane: formatLane(PRIORITY, QUEUE, groupOf(from + i)),
           pool: QUEUE,
           maxAttempts: 5,
           delayMs: 0,

@@ -2,7 +2,7 @@
 import { openEngine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import type { PreparedMessage } from '../../src/message/envelope.ts';
-import { laneOf, PUSH_POOL } from '../../src/message/lane.ts';
+import { formatLane, PUSH_POOL } from '../../src/message/lane.ts';
 import { openShard as openStorage } from '../../src/redis/shard.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { drainFor } from '../regressions/engines.ts';
@@ -141,7 +141,7 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
   let next = 0;
   const message = (delayMs: number): PreparedMessage => {
     const n = next++;
-    const lane = laneOf(5, `q${n % queues}`, groups > 1 ? `g${n % groups}` : undefined);
+    const lane = formatLane(5, `q${n % queues}`, groups > 1 ? `g${n % groups}` : undefined);
     return { lane, pool: PUSH_POOL, maxAttempts: 5, delayMs, ttlMs: 0, json: jsonOf(n) };
   };
   const put = async (count: number, delayMs = 0) => {

@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { NewMessage, PreparedMessage } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
-import { laneOf } from '../../src/message/lane.ts';
+import { formatLane } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import type { Chance } from './random.ts';
 
 /** Queues that the Worker does not know: consumers outside pull them. */
@@ -18,11 +18,11 @@ export const LIMIT = 8;
 
 /** What those who know these queues say of them: two versions of a deployment, side by side. The limits are the same in both. */
 export const VERSIONS = [
-  policiesOf([
+  encodeLimitedQueues([
     { name: LIMITED, pool: LIMITED, policy: `c=${LIMIT}` },
     { name: ORDERED, pool: ORDERED, policy: 'o' },
   ]),
-  policiesOf([
+  encodeLimitedQueues([
     { name: PULL, pool: PULL, policy: 'a=1500 q=3' },
     { name: LIMITED, pool: LIMITED, policy: `c=${LIMIT} a=1000` },
     { name: ORDERED, pool: ORDERED, policy: 'o a=2000' },
@@ -152,5 +152,5 @@ export function prepareMessage({
 }: Planned): PreparedMessage {
   const json = JSON.stringify({ body: bodyOf(queue, key) });
   const pool = PULL_QUEUES.includes(queue) ? queue : '*';
-  return { lane: laneOf(priority, queue, group), pool, maxAttempts, delayMs, ttlMs, json };
+  return { lane: formatLane(priority, queue, group), pool, maxAttempts, delayMs, ttlMs, json };
 }

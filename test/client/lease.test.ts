@@ -23,12 +23,12 @@ async function enqueue(count: number): Promise<string[]> {
   const messages = Array.from({ length: count }, (_, n) => ({ queue: 'reports', body: { n } }));
   return (await direct().enqueueMany(messages)).map(({ id }) => id);
 }
-const idsOf = (messages: { id: string }[]) => messages.map(({ id }) => id);
+const makeIds = (messages: { id: string }[]) => messages.map(({ id }) => id);
 
 test('acks, retries, refuses and releases one by one', async () => {
   const [a, b, c, d] = await enqueue(4);
   const lease = await direct().receive('reports', { max: 4, visibility: '1m' });
-  expect(idsOf(lease.messages)).toEqual([a, b, c, d]);
+  expect(makeIds(lease.messages)).toEqual([a, b, c, d]);
   const [first, second, third, fourth] = lease.messages as [never, never, never, never];
   const settling = [
     lease.ack(first),
@@ -61,8 +61,8 @@ test('a receive whose answers are dropped brings the same messages once', async 
   const ids = await enqueue(5);
   harms = ['drop-reply', 'drop-reply'];
   const lease = await shaky().receive('reports', { max: 3 });
-  expect(idsOf(lease.messages)).toEqual(ids.slice(0, 3));
-  expect(idsOf(await lease.settleAndReceive([], { max: 5 }))).toEqual(ids.slice(3));
+  expect(makeIds(lease.messages)).toEqual(ids.slice(0, 3));
+  expect(makeIds(await lease.settleAndReceive([], { max: 5 }))).toEqual(ids.slice(3));
   expect(await lease.settle(ids.map((id) => ({ id, outcome: 'ack' })))).toHaveLength(5);
   expect(
     await deployed()
@@ -76,8 +76,8 @@ test('a settleAndReceive whose answers are dropped settles once and loses nothin
   const lease = await shaky().receive('reports', { max: 3 });
   harms = ['drop-reply', 'drop-request', 'drop-reply'];
   const more = await lease.settleAndReceive([{ id: ids[0] ?? '', attempt: 1, outcome: 'ack' }], { max: 3 });
-  expect([idsOf(more), lease.isLost]).toEqual([ids.slice(3, 6), false]);
-  expect(idsOf(await lease.settleAndReceive([], { max: 10 }))).toEqual(ids.slice(6));
+  expect([makeIds(more), lease.isLost]).toEqual([ids.slice(3, 6), false]);
+  expect(makeIds(await lease.settleAndReceive([], { max: 10 }))).toEqual(ids.slice(6));
   await lease.settle(ids.map((id) => ({ id, outcome: 'ack' })));
 });
 
@@ -90,11 +90,11 @@ test('a settlement that got no answer at all goes with the next call, and its me
     await expect(lease.ack(message)).rejects.toThrow(SluiceError);
     lease.messages.shift();
   }
-  expect(idsOf(await lease.settleAndReceive([], { max: 10 }))).toEqual(ids.slice(2));
+  expect(makeIds(await lease.settleAndReceive([], { max: 10 }))).toEqual(ids.slice(2));
   expect(lease.isLost).toBe(false);
   await lease.settle(lease.messages.map(({ id }) => ({ id, outcome: 'ack' })));
   const { body } = { body: JSON.parse(proxy.seen.at(-2)?.body ?? '') };
-  expect([idsOf(body.settle), body.receive.holding]).toEqual([ids.slice(0, 2), 0]);
+  expect([makeIds(body.settle), body.receive.holding]).toEqual([ids.slice(0, 2), 0]);
 });
 
 test('a settlement that is refused is taken back, and the others of the lease go on', async () => {
@@ -136,7 +136,7 @@ test('more than a hundred settlements go in several requests, and the last one t
   await lease.settleAndReceive([], { max: 100 });
   const settled = ids.slice(0, 150).map((id) => ({ id, outcome: 'ack' as const }));
   harms = ['drop-reply', undefined, 'drop-reply'];
-  expect(idsOf(await lease.settleAndReceive(settled, { max: 100 }))).toEqual(ids.slice(200));
+  expect(makeIds(await lease.settleAndReceive(settled, { max: 100 }))).toEqual(ids.slice(200));
   await lease.settle(ids.slice(150).map((id) => ({ id, outcome: 'ack' })));
   expect((await direct().receive('reports')).messages).toEqual([]);
 });
@@ -153,7 +153,7 @@ test('large messages: what does not fit in an answer is told, and nothing is lea
   expect(await report.json()).toMatchObject({ leased: first, ready: { 4: 60 - first } });
   const seen = [...lease.messages];
   while (lease.hasMore) seen.push(...(await lease.settleAndReceive([], { max: 100, visibility: '1m' })));
-  expect(new Set(idsOf(seen)).size).toBe(60);
+  expect(new Set(makeIds(seen)).size).toBe(60);
   expect(seen.every(({ attempt }) => attempt === 1)).toBe(true);
   expect(await lease.settle(seen.map(({ id }) => ({ id, outcome: 'ack' })))).toHaveLength(60);
 });

@@ -35,7 +35,7 @@ async function enumerate(point: (n: number) => Promise<number>, abreast = 5): Pr
   }
 }
 
-const idsOf = (story: Story) => story.arrivals.map(({ id }) => id);
+const makeIds = (story: Story) => story.arrivals.map(({ id }) => id);
 
 test.each([
   ['every write', all],
@@ -56,7 +56,7 @@ test.each([
       await worker.kill();
       const given = story.arrivals.map(({ id, attempt }) => `${attempt}.${id}`);
       expect(given.length, 'nothing is given out twice under one number').toBe(new Set(given).size);
-      expect(new Set(idsOf(story))).toEqual(new Set(ids));
+      expect(new Set(makeIds(story))).toEqual(new Set(ids));
       const again = story.arrivals.filter(({ id, attempt }) => attempt > 1 && id !== failing);
       expect(again, 'who lives holds what storage refused, and settles it').toEqual([]);
       expect(await story.violations()).toEqual([]);

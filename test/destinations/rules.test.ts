@@ -3,10 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { Webhook as Standard } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
 import { describe, expect, test } from 'vitest';
-import { describeAnswer, endpointState, retryAfterMs, spreadAfterMs, verdictOf } from '../../src/delivery/response.ts';
-import { keysIn, signatureOf } from '../../src/delivery/signature.ts';
+import {
+  describeAnswer,
+  endpointState,
+  judgeAnswer,
+  retryAfterMs,
+  spreadAfterMs,
+} from '../../src/delivery/response.ts';
+import { keysIn, signMessage } from '../../src/delivery/signature.ts';
 import { utf8 } from '../../src/formats/bytes.ts';
-import { Destination, groupOf } from '../../src/message/destination.ts';
+import { Destination, deriveGroup } from '../../src/message/destination.ts';
 import { isSendable } from '../../src/message/sent-headers.ts';
 import { steps } from '../../src/queue/backoff.ts';
 import { chooseDestination, definePolicy } from '../../src/queue/destination.ts';
@@ -19,7 +25,7 @@ describe('signatures', () => {
   const id = '0NvMLqXb8wTkZ3cRy5Ua-12';
   const signed = async (body: string, secrets: string) => {
     const timestamp = Math.floor(Date.now() / 1_000);
-    const signature = await signatureOf({ id, timestamp, body: utf8(body) }, keysIn(secrets) ?? []);
+    const signature = await signMessage({ id, timestamp, body: utf8(body) }, keysIn(secrets) ?? []);
     return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signature };
   };
 
@@ -63,11 +69,11 @@ describe('signatures', () => {
 describe('what an answer means', () => {
   const NOW = Date.parse('Fri, 20 Nov 2026 12:00:00 GMT');
   const answer = (status: number, headers: Record<string, string> = {}) => ({ status, headers: new Headers(headers) });
-  const asked = (status: number, value: string) => verdictOf(answer(status, { 'retry-after': value }), NOW);
+  const asked = (status: number, value: string) => judgeAnswer(answer(status, { 'retry-after': value }), NOW);
 
   test('only 2xx is done', () => {
     for (let status = 100; status < 600; status++) {
-      const { outcome } = verdictOf(answer(status), NOW);
+      const { outcome } = judgeAnswer(answer(status), NOW);
       expect([status, outcome]).toEqual([
         status,
         status >= 200 && status < 300 ? 'done' : status === 410 ? 'dead' : 'retry',
@@ -77,10 +83,10 @@ describe('what an answer means', () => {
 
   test('a marked refusal is final, whatever its status', () => {
     for (const mark of ['disable', 'abort-message']) {
-      expect(verdictOf(answer(400, { 'webhook-delivery': mark }), NOW).outcome).toBe('dead');
-      expect(verdictOf(answer(200, { 'webhook-delivery': mark }), NOW).outcome).toBe('done');
+      expect(judgeAnswer(answer(400, { 'webhook-delivery': mark }), NOW).outcome).toBe('dead');
+      expect(judgeAnswer(answer(200, { 'webhook-delivery': mark }), NOW).outcome).toBe('done');
     }
-    expect(verdictOf(answer(400, { 'webhook-delivery': 'later' }), NOW).outcome).toBe('retry');
+    expect(judgeAnswer(answer(400, { 'webhook-delivery': 'later' }), NOW).outcome).toBe('retry');
   });
 
   test.each([
@@ -92,7 +98,7 @@ describe('what an answer means', () => {
     [404, {}, undefined],
     [200, { 'webhook-delivery': 'disable' }, undefined],
   ])('%i with %j wants no more at all: %s', (status, headers, disables) => {
-    const verdict = verdictOf(answer(status, headers as Record<string, string>), NOW);
+    const verdict = judgeAnswer(answer(status, headers as Record<string, string>), NOW);
     expect('disables' in verdict ? verdict.disables : undefined).toBe(disables);
   });
 
@@ -231,9 +237,9 @@ describe('destinations of queues and messages', () => {
   ])('%j is none', (destination) => expect(Destination.safeParse(destination).success).toBe(false));
 
   test('a group for each origin, short enough', async () => {
-    expect(await groupOf({ url: 'https://example.com/a?b' }, 128)).toBe('https://example.com');
+    expect(await deriveGroup({ url: 'https://example.com/a?b' }, 128)).toBe('https://example.com');
     const long = `https://${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.com/`;
-    expect((await groupOf({ url: long }, 128)).length).toBeLessThan(128);
+    expect((await deriveGroup({ url: long }, 128)).length).toBeLessThan(128);
   });
 
   test.each([

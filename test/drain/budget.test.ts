@@ -1,7 +1,7 @@
 // The requests of a drain whose queues make few and many: reckoned by the messages at hand, and never more than allowed.
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
-import { lifeOf } from '../../src/drain/life.ts';
+import { planLife } from '../../src/drain/life.ts';
 import { defineQueue } from '../../src/index.ts';
 import { acked, drainFor, engineOn, enqueueNow } from '../regressions/engines.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -84,7 +84,7 @@ onEachRedis(
 
 test('a budget counts what fits, and is closed by the first delivery that does not', () => {
   const budget = openBudget(
-    { ...lifeOf(10_000, [15_000]), requests: 20, requestsPerDelivery: 2, messages: 5 },
+    { ...planLife(10_000, [15_000]), requests: 20, requestsPerDelivery: 2, messages: 5 },
     () => 0,
   );
   expect(budget.deliveriesLeft()).toBe(5);

@@ -1,10 +1,10 @@
 // Handlers start only where their subrequests find connections, and who waits for some is not overtaken by another who does.
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
-import { lifeOf } from '../../src/drain/life.ts';
+import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import { defineQueue, type Priority } from '../../src/index.ts';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 
@@ -36,9 +36,9 @@ onEachRedis(
         const { ids } = await b.openStore().enqueue({ messages: [message] });
         b.expectAlive(ids, [message]);
       }
-      const limits = { ...lifeOf(20_000, [15_000]), requests: 900, requestsPerDelivery: 0, messages: 900 };
+      const limits = { ...planLife(20_000, [15_000]), requests: 900, requestsPerDelivery: 0, messages: 900 };
       const report = drain({
-        store: b.openStore(undefined, b.prefix, [], policiesOf(queues)),
+        store: b.openStore(undefined, b.prefix, [], encodeLimitedQueues(queues)),
         pool: '*',
         queues: new Map(queues.map((queue) => [queue.name, queue])),
         env: {},

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
 import type { Attention, DrainOptions } from '../../src/drain/drain.ts';
-import { lifeOf } from '../../src/drain/life.ts';
+import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import {
   type AnyQueue,
@@ -15,12 +15,12 @@ import {
   RetryAfterError,
 } from '../../src/index.ts';
 import { constant } from '../../src/queue/backoff.ts';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Bench, onEachRedis, onEachRedisAtOnce } from '../support/bench.ts';
 import { eventually } from '../support/worker.ts';
 
-const PLENTY: Limits = { ...lifeOf(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000_000 };
+const PLENTY: Limits = { ...planLife(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000_000 };
 
 function start(
   bench: Bench,
@@ -28,7 +28,7 @@ function start(
   { limits, ...options }: Partial<DrainOptions> & { limits?: Partial<Limits> } = {},
 ) {
   return drain({
-    store: bench.openStore(undefined, bench.prefix, [], policiesOf(queues)),
+    store: bench.openStore(undefined, bench.prefix, [], encodeLimitedQueues(queues)),
     pool: '*',
     queues: new Map(queues.map((queue) => [queue.name, queue])),
     env: { greeting: 'hello' },
@@ -334,7 +334,7 @@ onEachRedis('a drain', (bench) => {
   test('it does not wait for a timer that its budget does not reach', async () => {
     const b = bench();
     await enqueue(b, 1, { delayMs: 60_000 });
-    const report = await start(b, [queue(() => {})], { limits: lifeOf(20_000, [15_000]) });
+    const report = await start(b, [queue(() => {})], { limits: planLife(20_000, [15_000]) });
     expect(report).toMatchObject({ delivered: 0, ended: 'idle' });
     expect(report.ms).toBeLessThan(10_000);
   });
@@ -430,7 +430,7 @@ onEachRedis('the budget of a drain', (bench) => {
         });
       });
     const hangs = queue(handler, { timeout: 1_400, backoff: constant(60_000) });
-    const report = await start(b, [hangs], { limits: lifeOf(1_500, [1_400]), concurrency: 3 });
+    const report = await start(b, [hangs], { limits: planLife(1_500, [1_400]), concurrency: 3 });
     for (const id of ids) b.unordered.add(id);
     expect(report).toMatchObject({ delivered: 3, acked: 0, retried: 3, ended: 'budget' });
     expect(report.ms).toBeGreaterThanOrEqual(1_400);
@@ -445,7 +445,7 @@ onEachRedis('the budget of a drain', (bench) => {
     const b = bench();
     const ids = await enqueue(b, 1);
     const handler = () => new Promise((resolve) => setTimeout(resolve, 700));
-    const report = await start(b, [queue(handler)], { limits: lifeOf(1_000, [15_000]) });
+    const report = await start(b, [queue(handler)], { limits: planLife(1_000, [15_000]) });
     expect(report).toMatchObject({ delivered: 1, acked: 1 });
     acked(b, ids);
   });

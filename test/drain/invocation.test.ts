@@ -1,10 +1,10 @@
 // What happens under one invocation: one drain, which looks again for whoever would wake another, and one count of subrequests.
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
-import { lifeOf } from '../../src/drain/life.ts';
+import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
-import { Invocation, invocationOf } from '../../src/runtime/invocation.ts';
+import { findInvocation, Invocation } from '../../src/runtime/invocation.ts';
 import { acked, enqueueNow, pause } from '../regressions/engines.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { deploymentOn } from '../support/deployment.ts';
@@ -79,7 +79,7 @@ onEachRedis(
           await pause(50);
         },
       });
-      const limits = { ...lifeOf(20_000, [15_000]), requests: 42, requestsPerDelivery: 6, messages: 100 };
+      const limits = { ...planLife(20_000, [15_000]), requests: 42, requestsPerDelivery: 6, messages: 100 };
       invocation.noteCaller(1, Date.now());
       const report = await drain({
         store: b.openStore(),
@@ -122,17 +122,17 @@ test('an invocation is that of its context, where the platform makes one for eac
     waitUntil(): void {}
   }
   const context = new ExecutionContext();
-  expect(invocationOf(context)).toBe(invocationOf(context));
-  expect(invocationOf(new ExecutionContext())).not.toBe(invocationOf(context));
+  expect(findInvocation(context)).toBe(findInvocation(context));
+  expect(findInvocation(new ExecutionContext())).not.toBe(findInvocation(context));
   const own = { waitUntil: () => {} };
-  expect(invocationOf(own)).not.toBe(invocationOf(own));
-  expect(invocationOf()).not.toBe(invocationOf());
+  expect(findInvocation(own)).not.toBe(findInvocation(own));
+  expect(findInvocation()).not.toBe(findInvocation());
 });
 
 test('budgets of one invocation share what it may use, and leave some to code that enqueues until that has ended', () => {
   let now = 0;
   const invocation = new Invocation();
-  const limits = { ...lifeOf(10_000, [15_000]), requests: 45, requestsPerDelivery: 1, messages: 100 };
+  const limits = { ...planLife(10_000, [15_000]), requests: 45, requestsPerDelivery: 1, messages: 100 };
   const open = () => openBudget(limits, () => now, invocation);
   const [first, second] = [open(), open()];
   expect(first.admit(10)).toBe(true);

@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
 import { withSenders } from '../../src/delivery/http.ts';
 import { openBudget } from '../../src/drain/budget.ts';
-import { type Life, lifeOf, MOST_TIMEOUT_MS, wakeFor, wokenLife } from '../../src/drain/life.ts';
+import { type Life, MOST_TIMEOUT_MS, planLife, wakeFor, wokenLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import { openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
 import { type AnyQueue, defineQueue, type QueueOptions } from '../../src/index.ts';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import type { Store } from '../../src/store/store.ts';
 import { acked, engineOn, enqueueNow, pause } from '../regressions/engines.ts';
 import { type Bench, onEachRedis, onEachRedisAtOnce } from '../support/bench.ts';
@@ -63,7 +63,7 @@ async function receivers(rows: { name: string; answerMs: number; timeoutMs: numb
 function drainFor(b: Bench, queues: AnyQueue[], life: Life, rest: { concurrency?: number; store?: Store } = {}) {
   const budget = openBudget({ ...life, requests: 900, requestsPerDelivery: 1, messages: 900 }, Date.now);
   const byName = withSenders(new Map(queues.map((queue) => [queue.name, queue])), { hosts: [], local: true });
-  const store = b.openStore(undefined, b.prefix, [], policiesOf(queues));
+  const store = b.openStore(undefined, b.prefix, [], encodeLimitedQueues(queues));
   const left: number[] = [];
   const onLeft = (timeoutMs: number) => void left.push(timeoutMs);
   const options = {
@@ -107,7 +107,7 @@ onEachRedisAtOnce('a delivery', (own) => {
       const long = await drainFor(
         b,
         queues,
-        lifeOf(
+        planLife(
           5_500,
           queues.map(({ timeoutMs }) => timeoutMs),
         ),
@@ -140,7 +140,7 @@ onEachRedisAtOnce('a delivery', (own) => {
       release(); // which still had its time
       expect(await draining).toMatchObject({ delivered: 1, acked: 1, retried: 0, ended: 'budget' });
       expect((await b.shard()).lanes['5:work']?.toReversed()).toEqual(ids.slice(1).map((id) => `1.${id}`));
-      await drainFor(b, [queue], lifeOf(2_000, [6_000]));
+      await drainFor(b, [queue], planLife(2_000, [6_000]));
       expect(seen).toEqual(ids.map((id) => `1.${id}`));
       acked(b, ids);
     }));
@@ -152,7 +152,7 @@ onEachRedisAtOnce('a delivery', (own) => {
         handler: () => new Promise((resolve) => setTimeout(resolve, 3_000)),
       });
       const { ids } = await enqueueNow(b, b.message('work', 1, { delayMs: 300 }));
-      const report = await drainFor(b, [queue], lifeOf(3_000, [5_000])); // it takes nothing after 2,250 ms
+      const report = await drainFor(b, [queue], planLife(3_000, [5_000])); // it takes nothing after 2,250 ms
       expect(report).toMatchObject({ acked: 1, retried: 0 });
       acked(b, ids);
     }));
@@ -192,7 +192,7 @@ onEachRedis(
 onEachRedis('a delivery', (bench) => {
   test('of a message that is due just before its drain closes: who says that it sleeps for it takes it', async () => {
     const b = bench();
-    const life = lifeOf(2_000, DEFAULT); // takes for 1,500 ms, and sleeps for 1,000
+    const life = planLife(2_000, DEFAULT); // takes for 1,500 ms, and sleeps for 1,000
     const seen: number[] = [];
     const queue = defineQueue('work', { handler: ({ body }) => void seen.push(Number(body)) });
     const claimed: number[] = [];
@@ -232,10 +232,10 @@ onEachRedis('a delivery', (bench) => {
 
 describe('a life', () => {
   test('by cron takes messages as long as it is told, but for its end, and lives for the longest that it may start then', () => {
-    expect(lifeOf(55 * S, DEFAULT)).toEqual({ takesMs: 45 * S, livesMs: 60.5 * S, settlesMs: 10 * S });
-    expect(lifeOf(55 * S, [90 * S, 1 * S])).toMatchObject({ takesMs: 45 * S, livesMs: 135.5 * S });
-    expect(lifeOf(55 * S, [])).toMatchObject({ takesMs: 45 * S, livesMs: 55 * S });
-    expect(lifeOf(840 * S, [MOST_TIMEOUT_MS]).livesMs).toBeLessThan(15 * 60 * S);
+    expect(planLife(55 * S, DEFAULT)).toEqual({ takesMs: 45 * S, livesMs: 60.5 * S, settlesMs: 10 * S });
+    expect(planLife(55 * S, [90 * S, 1 * S])).toMatchObject({ takesMs: 45 * S, livesMs: 135.5 * S });
+    expect(planLife(55 * S, [])).toMatchObject({ takesMs: 45 * S, livesMs: 55 * S });
+    expect(planLife(840 * S, [MOST_TIMEOUT_MS]).livesMs).toBeLessThan(15 * 60 * S);
   });
 
   test('of a woken drain ends before the platform ends it, and takes what it can end by then', () => {

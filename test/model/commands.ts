@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { newToken, parseEntry } from '../../src/message/ids.ts';
-import { laneOf } from '../../src/message/lane.ts';
+import { formatLane } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
 import type { Outcome, Settlement } from '../../src/store/encode-settlements.ts';
 import type { EnqueueRequest } from '../../src/store/enqueue.ts';
@@ -180,7 +180,7 @@ const enqueueStep = fc
       const { ids } = await real.bench.store.enqueue(request);
       real.lastEnqueue = request;
       real.ids.push(...ids);
-      const lane = laneOf(r.priority as Priority, r.queue, r.group);
+      const lane = formatLane(r.priority as Priority, r.queue, r.group);
       const callbacks = r.callbacks.map((on) => ({ on, lane: callbackOf(real, on).lane, delayMs: 0 }));
       for (const id of ids) enqueue(model, id, { lane, delayMs: r.delayMs, maxAttempts: r.maxAttempts, callbacks });
     }),

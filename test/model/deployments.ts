@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { PreparedMessage, StoredDedup } from '../../src/message/envelope.ts';
 import type { Priority } from '../../src/message/message.ts';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import type { Bench } from '../support/bench.ts';
 import { type Callback, callbackJson } from './ledger.ts';
 
@@ -62,7 +62,9 @@ export const deployment: fc.Arbitrary<Deployment> = fc.record(
 );
 
 export function policiesIn(deployed: Deployment): string {
-  return policiesOf(QUEUES.map((name) => ({ name, pool: POOLS[name] ?? '', policy: deployed[name]?.policy ?? '' })));
+  return encodeLimitedQueues(
+    QUEUES.map((name) => ({ name, pool: POOLS[name] ?? '', policy: deployed[name]?.policy ?? '' })),
+  );
 }
 
 /** What a caller asks for; the rest comes from the definition of the queue. */

@@ -140,7 +140,7 @@ function wait(model: Model, entry: string, delayMs: number): void {
 
 /** Everything that is due, but the expiry of `own`. */
 export function fire(model: Model, own?: string): void {
-  const laneOf = (entry: string) => model.envelopes[idOf(entry)]?.lane ?? '';
+  const formatLane = (entry: string) => model.envelopes[idOf(entry)]?.lane ?? '';
   const holds = (entry: string) => model.slots.has(idOf(entry));
   const due = Object.entries(model.delayed)
     .filter(([, at]) => Math.floor(at) <= model.now)
@@ -148,9 +148,10 @@ export function fire(model: Model, own?: string): void {
     .toSorted((a, b) => a.at - b.at); // stable: what shares an instant comes as it came in
   for (const { entry } of due) delete model.delayed[entry];
   const again = due.filter(({ entry }) => parseEntry(entry).attempt > 1 || holds(entry));
-  for (const { entry } of due.filter((timer) => !again.includes(timer))) push(model, laneOf(entry), 'tail', [entry]);
+  for (const { entry } of due.filter((timer) => !again.includes(timer)))
+    push(model, formatLane(entry), 'tail', [entry]);
   for (const { entry } of again.toReversed()) {
-    push(model, laneOf(entry), 'head', [entry]);
+    push(model, formatLane(entry), 'head', [entry]);
     model.slots.delete(idOf(entry));
   }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildBundle } from '../../src/dev/bundle.ts';
 import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { newToken } from '../../src/message/ids.ts';
-import { laneOf } from '../../src/message/lane.ts';
+import { formatLane } from '../../src/message/lane.ts';
 import { openShard } from '../../src/redis/shard.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { redisServerPresent, startRedisServer } from '../support/redis-server.ts';
@@ -31,7 +31,7 @@ beforeEach(() => {
 
 const messages = (count: number, queue: string, pool = '*'): PreparedMessage[] =>
   Array.from({ length: count }, () => {
-    return { lane: laneOf(5, queue), pool, maxAttempts: 5, delayMs: 0, ttlMs: 0, json: '{"body":0}' };
+    return { lane: formatLane(5, queue), pool, maxAttempts: 5, delayMs: 0, ttlMs: 0, json: '{"body":0}' };
   });
 
 async function put(count: number, queue: string, pool?: string): Promise<string[]> {

@@ -1,6 +1,6 @@
 // Whole engines on the shard of a bench, by the real clock, and what their handlers saw.
 import type { DrainReport } from '../../src/drain/drain.ts';
-import { lifeOf } from '../../src/drain/life.ts';
+import { planLife } from '../../src/drain/life.ts';
 import type { Features } from '../../src/engine/features.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
 import type { AnyQueue } from '../../src/index.ts';
@@ -31,7 +31,7 @@ export function drainFor(
   const invocation = new Invocation();
   const delivered = [...queues.values()].filter(({ handler }) => handler !== undefined);
   const budget = capacity.budget(
-    lifeOf(
+    planLife(
       timeMs,
       delivered.map(({ timeoutMs }) => timeoutMs),
     ),

@@ -1,6 +1,6 @@
 // What two deployments by turns have shown of syncs, each as the shortest story in which it happens.
 import { expect, test } from 'vitest';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { REAL, sizedRunner } from '../model/small.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -9,7 +9,7 @@ const storeWith = (b: Bench, policies: Record<string, string>, answerBytes = REA
   openStore(
     b.opened(sizedRunner(b.runner(), { ...REAL, answerBytes }), () => b.now),
     {
-      policies: policiesOf(Object.entries(policies).map(([name, policy]) => ({ name, pool: '*', policy }))),
+      policies: encodeLimitedQueues(Object.entries(policies).map(([name, policy]) => ({ name, pool: '*', policy }))),
     },
   );
 

@@ -5,10 +5,10 @@ import * as z from 'zod/mini';
 import { defineQueue, defineSchedule } from '../../src/index.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { openSchedules, type ScheduleReport } from '../../src/schedules/admin.ts';
-import { definitionOf, ScheduleRequest } from '../../src/schedules/definition.ts';
+import { makeDefinition, ScheduleRequest } from '../../src/schedules/definition.ts';
 import { features } from '../../src/schedules/features.ts';
 import { fireSchedules } from '../../src/schedules/fire.ts';
-import { headerOf } from '../../src/schedules/record.ts';
+import { readHeaderLine } from '../../src/schedules/record.ts';
 import type { Definition } from '../../src/schedules/schedule.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
 import { engineOn } from '../regressions/engines.ts';
@@ -24,7 +24,7 @@ const reports = defineQueue('reports', { kind: 'pull' });
 const queues = [work, reports];
 
 const asked = (request: object): Definition =>
-  definitionOf(ScheduleRequest.parse({ queue: 'work', body: 'hello', ...request }));
+  makeDefinition(ScheduleRequest.parse({ queue: 'work', body: 'hello', ...request }));
 
 async function put(worker: TestWorker, id: string, request: object): Promise<ScheduleReport> {
   const report = await worker.admin.put(id, asked(request), allow);
@@ -71,7 +71,7 @@ onEachRedis('schedules', (bench) => {
       const store = openScheduleStore(b.opened()); // by the clock of the server, as engines have it
       const known = { queues: new Map(queues.map((queue) => [queue.name, queue])), ids: new Set<string>() };
       await openSchedules(store, known).put('hourly', asked({ every: '1h', queue: 'reports' }), allow);
-      const header = headerOf((await store.recall([{ id: 'hourly' }])).schedules[0]?.record ?? '');
+      const header = readHeaderLine((await store.recall([{ id: 'hourly' }])).schedules[0]?.record ?? '');
       const due = Date.now() - SECOND;
       const come = header.replace(/^\d+/, String(due));
       await store.change([{ id: 'hourly', expected: header, header: come, error: '', lines: '', due, messages: [] }]);
@@ -83,7 +83,7 @@ onEachRedis('schedules', (bench) => {
         () => without.receive({ lease: newToken(), queues: ['reports'], max: 1, visibilityMs: SECOND }),
       ]) {
         await meet();
-        expect(headerOf((await store.recall([{ id: 'hourly' }])).schedules[0]?.record ?? '')).toBe(come);
+        expect(readHeaderLine((await store.recall([{ id: 'hourly' }])).schedules[0]?.record ?? '')).toBe(come);
         expect(Object.keys((await b.shard()).timers)).toEqual(['s hourly']);
         await hasCome();
       }

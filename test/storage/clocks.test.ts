@@ -1,7 +1,7 @@
 // Clocks that are wrong: those of callers decide nothing, and a step of the server's own costs time or a delivery, never a message.
 import { afterEach, expect, test, vi } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
-import { lifeOf } from '../../src/drain/life.ts';
+import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
 import { ANYBODYS } from '../../src/store/sweep.ts';
@@ -59,7 +59,7 @@ onEachRedis(
           if (id === rest[1]) delayedAt = performance.now();
         };
         const budget = openBudget(
-          { ...lifeOf(10_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
+          { ...planLife(10_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
           Date.now,
         );
         const queues = new Map([['mail', defineQueue('mail', { handler })]]);
@@ -95,7 +95,7 @@ onEachRedis(
       const drainBy = (offset: number) => {
         const clock = () => realNow() + offset;
         const budget = openBudget(
-          { ...lifeOf(4_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
+          { ...planLife(4_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
           clock,
         );
         return drain({

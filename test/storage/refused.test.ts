@@ -1,7 +1,7 @@
 // A Redis that refuses writes: whoever asks is told, nothing is half written, and work goes on by itself when it takes them again.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
-import { lifeOf } from '../../src/drain/life.ts';
+import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
 import { Bench, type Redises } from '../support/bench.ts';
@@ -120,7 +120,7 @@ describe.skipIf(!present)('writes are refused', () => {
         },
       });
       const budget = openBudget(
-        { ...lifeOf(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
+        { ...planLife(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
         Date.now,
       );
       const options = { store, pool: '*', env: {}, budget, concurrency: 2, connections: 2, batch: 5, leaseMs: 10_000 };

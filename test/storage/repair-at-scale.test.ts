@@ -1,6 +1,6 @@
 // Sweeping where there is a lot: bounded steps, and whoever comes with something urgent does not wait for them.
 import { expect, test } from 'vitest';
-import { laneOf } from '../../src/message/lane.ts';
+import { formatLane } from '../../src/message/lane.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 import { deliverAll } from '../support/settling.ts';
 
@@ -14,7 +14,7 @@ async function leaseMany(b: Bench, count: number, dueAt: number): Promise<string
     for (let i = from; i < Math.min(from + 1_000, count); i++) {
       const id = `crowd${i}`;
       ids.push(id);
-      pipeline.set(`${b.root}m:${id}`, `${laneOf(7, `bulk${i % 50}`)} * 5 ${b.now} 0\n{"body":${i}}`);
+      pipeline.set(`${b.root}m:${id}`, `${formatLane(7, `bulk${i % 50}`)} * 5 ${b.now} 0\n{"body":${i}}`);
       pipeline.rpush(`${b.root}lease:crowd${i}`, `1.${id}`);
       pipeline.zadd(`${b.root}timers`, dueAt, `l crowd${i}`);
     }

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { startEmulator } from '../../src/dev/emulator/server.ts';
 import { openBudget } from '../../src/drain/budget.ts';
-import { lifeOf } from '../../src/drain/life.ts';
+import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
@@ -44,7 +44,7 @@ onEachRedis(
       const seen: string[] = [];
       const queue = defineQueue('mail', { handler: ({ id }) => void seen.push(id) });
       const budget = openBudget(
-        { ...lifeOf(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
+        { ...planLife(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
         Date.now,
       );
       const store = b.openStore();

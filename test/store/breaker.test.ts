@@ -15,8 +15,8 @@ async function deliver(b: Bench, health: 'good' | 'bad', lease = 'a') {
         ? { entry, outcome: 'ack', health }
         : { entry, outcome: 'retry', delayMs: 0, health, failure: { kind: 'failed', text: '503' } },
   );
-  const { tripped } = await b.sync({ lease, settlements });
-  return { count: taken.length, tripped };
+  const { transitions } = await b.sync({ lease, settlements });
+  return { count: taken.length, transitions };
 }
 
 const send = (b: Bench, group: string, count: number) =>
@@ -27,7 +27,10 @@ onEachRedis('a circuit breaker', (bench) => {
     const b = bench();
     b.deploy(byGroup);
     await send(b, 'dead', 3);
-    expect(await deliver(b, 'bad')).toEqual({ count: 3, tripped: [{ name: 'mail/dead', openUntil: b.now + OPEN_MS }] });
+    expect(await deliver(b, 'bad')).toEqual({
+      count: 3,
+      transitions: [{ name: 'mail/dead', openUntil: b.now + OPEN_MS }],
+    });
     const dead = { queue: 'mail', group: 'dead', failures: 3, until: b.now + OPEN_MS };
     expect((await b.adminStore().breakers('0')).breakers).toEqual([{ ...dead, state: 'open' }]);
     b.now += OPEN_MS - 1;
@@ -42,8 +45,8 @@ onEachRedis('a circuit breaker', (bench) => {
     b.deploy(byGroup);
     for (let i = 0; i < 4; i++) {
       await send(b, 'shaky', 1);
-      expect((await deliver(b, 'bad')).tripped).toEqual([]);
-      expect((await deliver(b, 'good')).tripped).toEqual([]);
+      expect((await deliver(b, 'bad')).transitions).toEqual([]);
+      expect((await deliver(b, 'good')).transitions).toEqual([]);
     }
     expect((await b.shard()).rest).not.toHaveProperty('breakers');
   });
@@ -65,13 +68,13 @@ onEachRedis('a circuit breaker', (bench) => {
     b.now += OPEN_MS;
     const [probe = ''] = await b.take(9, 'y');
     expect(await b.take(9, 'z')).toEqual([]);
-    const { tripped, taken } = await b.sync({
+    const { transitions, taken } = await b.sync({
       lease: 'y',
       held: 0,
       want: 9,
       settlements: [{ entry: probe, outcome: 'ack', health: 'good' }],
     });
-    expect(tripped).toEqual([{ name: 'mail/dead' }]);
+    expect(transitions).toEqual([{ name: 'mail/dead' }]);
     expect(taken).toHaveLength(5);
   });
 
@@ -82,10 +85,10 @@ onEachRedis('a circuit breaker', (bench) => {
     await deliver(b, 'bad');
     for (const times of [2, 4, 8, 16, 32, 32]) {
       b.now = (await b.sync({})).nextDue ?? 0;
-      const { count, tripped } = await deliver(b, 'bad');
-      expect({ count, tripped }).toEqual({
+      const { count, transitions } = await deliver(b, 'bad');
+      expect({ count, transitions }).toEqual({
         count: 1,
-        tripped: [{ name: 'mail/dead', openUntil: b.now + times * OPEN_MS }],
+        transitions: [{ name: 'mail/dead', openUntil: b.now + times * OPEN_MS }],
       });
     }
   });
@@ -106,7 +109,7 @@ onEachRedis('a circuit breaker', (bench) => {
     const b = bench();
     b.deploy({ name: 'mail', pool: '*', policy: `c=2 h=2/${OPEN_MS}` });
     for (const group of ['a', 'b', 'c', 'd']) await send(b, group, 1);
-    expect((await deliver(b, 'bad')).tripped).toHaveLength(1);
+    expect((await deliver(b, 'bad')).transitions).toHaveLength(1);
     expect(await b.take(9, 'y')).toEqual([]);
     b.now += OPEN_MS;
     expect(await b.take(9, 'y')).toHaveLength(1);
@@ -120,11 +123,11 @@ onEachRedis('a circuit breaker', (bench) => {
     b.now += 1_000;
     await b.store.sweep('*');
     for (let i = 0; i < 5; i++) {
-      const { statuses, tripped } = await b.sync({
+      const { statuses, transitions } = await b.sync({
         lease: 'late',
         settlements: [{ entry, outcome: 'retry', health: 'bad' }],
       });
-      expect([statuses, tripped]).toEqual([['stale'], []]);
+      expect([statuses, transitions]).toEqual([['stale'], []]);
     }
   });
 });

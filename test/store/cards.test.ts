@@ -1,6 +1,6 @@
 // What the cards of the scripts say of the keys that they touch. Whether it is true is checked at each call of the store's tests: see touched.ts.
 import { expect, test } from 'vitest';
-import { keysOf } from '../../src/redis/keys.ts';
+import { makeKeys } from '../../src/redis/keys.ts';
 import * as scripts from '../../src/redis/lua/generated.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { openRings } from '../../src/rings/store.ts';
@@ -35,7 +35,7 @@ test('a script that touches more than its card says is told', async () => {
     run: async () => ({ reply: [['m:', 'timers'], 'answer'], repeated: false }),
   };
   const checking = checkingRunner(runner, (undeclared) => told.push(undeclared));
-  expect(await checking.run(scripts.rotate, [keysOf('s').ring('a')], ['1'])).toEqual({
+  expect(await checking.run(scripts.rotate, [makeKeys('s').ring('a')], ['1'])).toEqual({
     reply: 'answer',
     repeated: false,
   });

@@ -1,6 +1,6 @@
 // Dead letters are kept in number and for a time: of more the oldest go, for good, and are counted.
 import { expect, test } from 'vitest';
-import { definitionsOf, type Keeps } from '../../src/queue/limits.ts';
+import { type DeadLetterLimits, encodeDefinitions } from '../../src/queue/limits.ts';
 import { parseCounters } from '../../src/stats/counters.ts';
 import { openStats } from '../../src/stats/store.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -9,9 +9,9 @@ import { idOf } from '../support/settling.ts';
 
 const DAY_MS = 86_400_000;
 
-function keep(b: Bench, keeps: Keeps, policy = ''): void {
+function keep(b: Bench, keeps: DeadLetterLimits, policy = ''): void {
   const queues = [{ name: 'mail', pool: '*', policy, handler: () => {} }];
-  const policies = definitionsOf(queues, keeps);
+  const policies = encodeDefinitions(queues, keeps);
   b.store = openStore(
     b.opened(b.runner(), () => b.now),
     { queues, policies },

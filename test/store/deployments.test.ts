@@ -1,6 +1,6 @@
 // What a deployment changes strands nothing: a queue that becomes push or pull, one that is not known, another priority of an ordered one.
 import { expect, test } from 'vitest';
-import { definitionsOf } from '../../src/queue/limits.ts';
+import { encodeDefinitions } from '../../src/queue/limits.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -13,10 +13,10 @@ const other = { name: 'other', pool: '*', policy: '', handler };
 const failure = { kind: 'failed', text: 'x' } as const;
 
 /** From now on this is the deployment: it knows these queues and no other. */
-function define(b: Bench, queues: Parameters<typeof definitionsOf>[0]): void {
+function define(b: Bench, queues: Parameters<typeof encodeDefinitions>[0]): void {
   b.store = openStore(
     b.opened(b.runner(), () => b.now),
-    { queues, policies: definitionsOf(queues) },
+    { queues, policies: encodeDefinitions(queues) },
   );
 }
 

@@ -6,7 +6,7 @@ import { type FaultKind, seededFaults } from '../../src/dev/emulator/faults.ts';
 import { startEmulator } from '../../src/dev/emulator/server.ts';
 import { connect } from '../../src/redis/connect.ts';
 import { openShard } from '../../src/redis/shard.ts';
-import { isRingItem, MAX_RING_ITEMS, ringOf } from '../../src/rings/ring.ts';
+import { isRingItem, MAX_RING_ITEMS, openRing } from '../../src/rings/ring.ts';
 import { openRings } from '../../src/rings/store.ts';
 import { type Bench, onEachRedis, type Redises, startEmbedded, startServer } from '../support/bench.ts';
 import { redisServerPresent } from '../support/redis-server.ts';
@@ -286,10 +286,10 @@ test.skipIf(!redisServerPresent())(
 );
 
 describe('in code', () => {
-  const untouched = ringOf({} as Parameters<typeof ringOf>[0], 'sites'); // whatever reaches storage throws a TypeError
+  const untouched = openRing({} as Parameters<typeof openRing>[0], 'sites'); // whatever reaches storage throws a TypeError
 
   test('what is out of bounds is refused before anything is sent, with what is wrong', async () => {
-    expect(() => ringOf({} as Parameters<typeof ringOf>[0], 'a b')).toThrow(/ring's name/);
+    expect(() => openRing({} as Parameters<typeof openRing>[0], 'a b')).toThrow(/ring's name/);
     for (const count of [0, 1_001, 1.5, Number.NaN])
       await expect(untouched.rotate(count)).rejects.toThrow(/count must be/);
     await expect(untouched.add([])).rejects.toThrow(/number of items/);
@@ -300,7 +300,7 @@ describe('in code', () => {
   });
 
   test('a full ring is an error, so that nobody takes it for done', async () => {
-    const full = ringOf({ add: async () => 'full' } as unknown as Parameters<typeof ringOf>[0], 'sites');
+    const full = openRing({ add: async () => 'full' } as unknown as Parameters<typeof openRing>[0], 'sites');
     await expect(full.add(['a'])).rejects.toThrow(/more than 10000 items/);
   });
 

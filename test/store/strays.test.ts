@@ -1,6 +1,6 @@
 // Messages that are in no list: a sweep looks for them by itself, a page at a time, and never takes for one what is in a list.
 import { expect, test } from 'vitest';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { ANYBODYS } from '../../src/store/sweep.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -15,7 +15,7 @@ const storeOf = (b: Bench): Store =>
     b.opened(b.runner(), () => b.now),
     {
       queues: [{ name: 'mail', pool: '*' }, ordered],
-      policies: policiesOf([{ name: 'mail', pool: '*', policy: '' }, ordered]),
+      policies: encodeLimitedQueues([{ name: 'mail', pool: '*', policy: '' }, ordered]),
     },
   );
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { openEngine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
@@ -24,7 +24,7 @@ const newEngine = (b: Bench) =>
 const storeOf = (b: Bench, ...queues: { name: string; pool: string; policy: string }[]): Store =>
   openStore(
     b.opened(b.runner(), () => b.now),
-    { queues, policies: policiesOf(queues) },
+    { queues, policies: encodeLimitedQueues(queues) },
   );
 
 /** Keys of no interest, so that pages of all keys have little else on them. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { enqueueInputs, type StoreDrafts } from '../../src/broker/producer.ts';
 import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
 import type { StoredDestination } from '../../src/message/destination.ts';
-import type { Opened } from '../../src/message/envelope.ts';
+import type { Envelope } from '../../src/message/envelope.ts';
 import { defineQueue } from '../../src/queue/queue.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { COMMON_WAKE } from '../../src/store/wake.ts';
@@ -180,7 +180,7 @@ onEachRedis('topics', (bench) => {
     ) {
       const disabling = openDisabling(openTopicStore(bench().opened(runner)), queues, afford);
       const headers = { 'sluice-topic': topic, 'sluice-subscription': subscription };
-      const message = { queue, headers, ...(destination && { destination }) } as unknown as Opened['message'];
+      const message = { queue, headers, ...(destination && { destination }) } as unknown as Envelope['message'];
       for (let i = 0; i < 3; i++) disabling.note(message, 'HTTP 410');
       await disabling.ended();
     }

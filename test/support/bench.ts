@@ -5,9 +5,9 @@ import { startEmbeddedRedis } from '../../src/dev/emulator/embedded.ts';
 import type { Refuse } from '../../src/dev/emulator/refusals.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/dev/emulator/server.ts';
 import type { PreparedMessage } from '../../src/message/envelope.ts';
-import { laneOf } from '../../src/message/lane.ts';
+import { formatLane } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
-import { policiesOf } from '../../src/queue/limits.ts';
+import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { type Shard as OpenShard, openShard } from '../../src/redis/shard.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
@@ -190,7 +190,7 @@ export class Bench {
 
   /** From now on the deployment has these policies. */
   deploy(...queues: { name: string; pool: string; policy: string }[]): void {
-    this.store = this.openStore(() => this.now, this.prefix, [], policiesOf(queues));
+    this.store = this.openStore(() => this.now, this.prefix, [], encodeLimitedQueues(queues));
   }
 
   adminStore(runner = this.runner()): AdminStore {
@@ -225,7 +225,7 @@ export class Bench {
     options: Partial<PreparedMessage> & { priority?: Priority; group?: string } = {},
   ): PreparedMessage {
     const { priority = 5, group, ...rest } = options;
-    const lane = laneOf(priority, queue, group);
+    const lane = formatLane(priority, queue, group);
     return { lane, pool: '*', maxAttempts: 5, delayMs: 0, ttlMs: 0, json: JSON.stringify({ body }), ...rest };
   }
 

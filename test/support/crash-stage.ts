@@ -13,7 +13,7 @@ import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { type Emulator, startEmulator } from '../../src/dev/emulator/server.ts';
 import { tokensSetting } from '../../src/dev/stack.ts';
 import { type LocalWorker, startWorker } from '../../src/dev/worker.ts';
-import { laneOf } from '../../src/message/lane.ts';
+import { formatLane } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
 import { openShard } from '../../src/redis/shard.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -148,7 +148,7 @@ function openStory({ name, env, emulator, raw, bundle, worldUrl, workers }: Mean
     onRequest: undefined,
     async enqueue(count, queue = 'github.activity', priority = 7) {
       const messages = Array.from({ length: count }, (_, i) => ({
-        lane: laneOf(priority, queue),
+        lane: formatLane(priority, queue),
         pool: '*',
         maxAttempts: 8,
         delayMs: 0,

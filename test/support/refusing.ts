@@ -387,7 +387,7 @@ export function syncs(request: Syncing): Scenario['call'] {
       adopt(scene, await know());
       const all = [...taken, ...(named(answer.taken.map(({ entry }) => entry)) as string[])].toSorted();
       const partial = statuses.includes('refused') || Boolean((answer as { refused?: unknown }).refused);
-      return { statuses, taken: all, partial, lost: answer.lost, tripped: named(answer.tripped) };
+      return { statuses, taken: all, partial, lost: answer.lost, transitions: named(answer.transitions) };
     } catch (error) {
       await accountFor(scene, settlements);
       throw error;

@@ -3,7 +3,7 @@ import type { AnyQueue } from '../../src/index.ts';
 import { PUSH_POOL } from '../../src/message/lane.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { openSchedules, type Schedules } from '../../src/schedules/admin.ts';
-import { fireSchedules, type Known } from '../../src/schedules/fire.ts';
+import { type Definitions, fireSchedules } from '../../src/schedules/fire.ts';
 import { registrar } from '../../src/schedules/register.ts';
 import type { Schedule } from '../../src/schedules/schedule.ts';
 import { openScheduleStore, type ScheduleStore } from '../../src/schedules/store.ts';
@@ -12,7 +12,7 @@ import { ANYBODYS, type SweepAnswer, type SweepStep } from '../../src/store/swee
 import type { Bench } from './bench.ts';
 
 export interface TestWorker {
-  known: Known;
+  known: Definitions;
   store: ScheduleStore;
   /** Hands out what is due, and fires nothing. */
   plain: Store;

@@ -1,5 +1,5 @@
 // A queue of each kind that there is, for sources to reach.
-import { type AnyQueue, defineQueue, type Handler, rawBytes, type Target } from '../../src/index.ts';
+import { type AnyQueue, defineQueue, type Handler, type RouteTarget, rawBytes } from '../../src/index.ts';
 
 /** Stands for the receiver of the test: it puts its own address here. */
 export const RELAY = 'https://relay.example';
@@ -23,4 +23,4 @@ export const QUEUES = {
   ordered: [defineQueue('ordered', { handler: say, subrequests: 0, ordered: true, priority: 3 }), { group: 'one' }],
   limited: [defineQueue('limited', { handler: say, subrequests: 0, limits: { concurrency: 1 } })],
   deduped: [defineQueue('deduped', { kind: 'pull', dedup: { mode: 'replace', window: '1h', release: true } })],
-} satisfies Record<string, [AnyQueue, Omit<Target, 'queue'>?]>;
+} satisfies Record<string, [AnyQueue, Omit<RouteTarget, 'queue'>?]>;

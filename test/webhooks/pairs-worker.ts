@@ -1,14 +1,14 @@
 // A Worker with a queue of each kind, and sources that reach each of them: as their queue, by a function, and several at once.
 import { api } from '../../src/http/functions.ts';
-import { type AnyQueue, createSluice, defineQueue, defineSource, type Target } from '../../src/index.ts';
+import { type AnyQueue, createSluice, defineQueue, defineSource, type RouteTarget } from '../../src/index.ts';
 import { github as provider } from '../../src/webhooks/providers.ts';
 import { QUEUES, RELAY } from './pairs-queues.ts';
 
-const targets = Object.values(QUEUES).map(([queue, options]: [AnyQueue, Omit<Target, 'queue'>?]): Target => {
+const targets = Object.values(QUEUES).map(([queue, options]: [AnyQueue, Omit<RouteTarget, 'queue'>?]): RouteTarget => {
   return { queue, ...options };
 });
 
-const github = (name: string, route: AnyQueue | (() => Target | Target[])) =>
+const github = (name: string, route: AnyQueue | (() => RouteTarget | RouteTarget[])) =>
   defineSource(name, { provider, secret: 'GITHUB_WEBHOOK_SECRET', route });
 
 export default createSluice({

@@ -7,7 +7,7 @@ import type { DocumentedRoute } from './documented.ts';
 import { type Answered, TAGS } from './operation.ts';
 import { PROBLEM_HEADERS, problemsOf } from './problems.ts';
 import { ROUTES } from './routes.ts';
-import { namedSchemas, schemaOf } from './schemas.ts';
+import { namedSchemas, toJsonSchema } from './schemas.ts';
 
 const DESCRIPTION = `A priority message queue for serverless functions, on a Redis reached over HTTP.
 
@@ -84,7 +84,7 @@ function operationOf(route: DocumentedRoute): Operation {
       ? {
           requestBody: {
             required: !z.core.safeParse(body.schema, {}).success,
-            content: json(schemaOf(body.schema), body.example),
+            content: json(toJsonSchema(body.schema), body.example),
           },
         }
       : {}),
@@ -98,9 +98,9 @@ function parametersOf({ path, params, query, repeatable }: DocumentedRoute): (Pa
     const parameter = params[name];
     if (!parameter) throw new Error(`nothing says what {${name}} of ${path} is`);
     const { schema, description } = parameter;
-    return { name, in: 'path', required: true, description, schema: schemaOf(schema) };
+    return { name, in: 'path', required: true, description, schema: toJsonSchema(schema) };
   });
-  const inQuery = Object.entries(query ? (schemaOf(query).properties ?? {}) : {}).map(
+  const inQuery = Object.entries(query ? (toJsonSchema(query).properties ?? {}) : {}).map(
     ([name, { description = '', ...schema }]): Parameter => ({
       name,
       in: 'query',
@@ -114,7 +114,7 @@ function parametersOf({ path, params, query, repeatable }: DocumentedRoute): (Pa
 
 function answerOf({ description, schema, type = 'text/html', headers = [], example }: Answered): Answer {
   const text = { [type]: { schema: { type: 'string' } } };
-  return { description, ...headersOf(headers), content: schema ? json(schemaOf(schema), example) : text };
+  return { description, ...headersOf(headers), content: schema ? json(toJsonSchema(schema), example) : text };
 }
 
 /** One answer for all problems of a status; routes with the same ones share it. */

@@ -30,7 +30,7 @@ export function namedSchemas(): Record<string, JsonSchema> {
 }
 
 /** One schema in its place: a reference where it has a name. */
-export function schemaOf(schema: z.core.$ZodType): JsonSchema {
+export function toJsonSchema(schema: z.core.$ZodType): JsonSchema {
   const id = names.get(schema)?.id;
   return id ? { $ref: pointer(id) } : explained(schema, z.toJSONSchema(schema, OPTIONS));
 }

@@ -1,7 +1,7 @@
 /** Dead letters of a queue: why they died, back to work with them, or away. */
 import * as z from 'zod/mini';
 import { QUEUE_NAME } from '../../message/message.ts';
-import { permit } from '../auth.ts';
+import { requireQueue } from '../auth.ts';
 import { namedQueue } from '../named-queue.ts';
 import { outliving } from '../outliving.ts';
 import { unknown } from '../problem.ts';
@@ -22,7 +22,7 @@ export const listCauses = route(
   { scope: 'admin' },
   async (c): Promise<Wire<'Causes'>> => {
     const name = c.req.param('queue');
-    permit(c.var.token, name);
+    requireQueue(c.var.token, name);
     if (!QUEUE_NAME.test(name) || !(await c.var.engine.inspector.named(name))) throw unknown('unknown_queue', name);
     return c.var.engine.inspector.causes(name);
   },

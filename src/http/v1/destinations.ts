@@ -1,6 +1,6 @@
 /** Destinations that failed last, with their circuit breakers. */
 import * as z from 'zod/mini';
-import { isPermitted } from '../auth.ts';
+import { canUseQueue } from '../auth.ts';
 import { cursorOf } from '../page-query.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
@@ -14,7 +14,7 @@ export const listDestinations = route(
   async (c, { query }): Promise<Wire<'DestinationReports'>> => {
     const { token, engine } = c.var;
     const { destinations, cursor } = await engine.admin.destinations(query().cursor);
-    const permitted = destinations.filter(({ queue }) => isPermitted(token, queue));
+    const permitted = destinations.filter(({ queue }) => canUseQueue(token, queue));
     return { destinations: permitted, ...(cursor === undefined ? {} : { cursor }) };
   },
 );

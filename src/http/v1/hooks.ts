@@ -5,9 +5,9 @@ import { logError } from '../../log.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { features } from '../../webhooks/features.ts';
 import type { Reply } from '../../webhooks/handshake.ts';
-import { type Ingested, ingest, type Taken } from '../../webhooks/ingest.ts';
+import { type IngestResult, ingest, type Taken } from '../../webhooks/ingest.ts';
 import { readBytes } from '../../webhooks/read-bytes.ts';
-import { type Reason, Rejected, reasonOf } from '../../webhooks/rejected.ts';
+import { type Reason, Rejected, readReason } from '../../webhooks/rejected.ts';
 import type { AnySource } from '../../webhooks/source.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
@@ -47,7 +47,7 @@ async function named(c: Context<SluiceEnv>): Promise<AnySource> {
   return source;
 }
 
-async function take(c: Context<SluiceEnv>, source: AnySource): Promise<Ingested> {
+async function take(c: Context<SluiceEnv>, source: AnySource): Promise<IngestResult> {
   if (!/^(?:identity)?$/i.test(c.req.header('content-encoding') ?? '')) throw new Rejected('encoding');
   if (Number(c.req.header('content-length') ?? 0) > source.maxBytes) throw new Rejected('too_large');
   const bytes = await readBytes(c.req.raw.body, source.maxBytes).catch(() => {
@@ -94,11 +94,11 @@ async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => 
   try {
     return await work();
   } catch (error) {
-    const reason = reasonOf(error);
+    const reason = readReason(error);
     if (!reason) throw error;
     count(c, source, reason);
     if (reason === 'route') {
-      logError('route failed', { source: source.name, error: causeOf(error) });
+      logError('route failed', { source: source.name, error: describeCause(error) });
       if (error instanceof InvalidMessage) throw new Problem('invalid_route', undefined, error.issues, LATER);
     }
     const code = PROBLEM_OF[reason];
@@ -107,7 +107,7 @@ async function counted<T>(c: Context<SluiceEnv>, source: AnySource, work: () => 
 }
 
 /** Of a message that its route made wrong the options, and nothing below them: names there may be the payload's. */
-function causeOf(error: unknown): string {
+function describeCause(error: unknown): string {
   if (error instanceof InvalidMessage)
     return error.issues.map(({ field, code }) => `${field.split('.')[0]}: ${code}`).join();
   return error instanceof Error ? String(error.cause) : '';

@@ -6,9 +6,9 @@ import { YEAR_MS } from '../../formats/duration.ts';
 import { milliseconds } from '../../formats/duration-schema.ts';
 import { MAX_DEPTH, toJson } from '../../formats/json.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
-import { ANY_QUEUE, permit } from '../auth.ts';
+import { ANY_QUEUE, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
-import { LEASE_NAME, nameLease, queuesOfLease } from '../lease-name.ts';
+import { deriveLeaseName, LEASE_NAME, queuesOfLease } from '../lease-name.ts';
 import { cursorOf, pageLimit } from '../page-query.ts';
 import { Problem, unknown } from '../problem.ts';
 import { route } from '../route.ts';
@@ -78,7 +78,7 @@ export const receive = /* @__PURE__ */ route(
   { scope: 'receive', body: ReceiveRequest },
   async (c, { body }): Promise<Wire<'Received'>> => {
     const { queues, max, visibility } = await body();
-    const name = await nameLease(c, pulled(c, queues));
+    const name = await deriveLeaseName(c, pulled(c, queues));
     const received = await c.var.engine.receive({ ...name, queues, max, visibilityMs: visibility });
     if (received.messages.length === 0 && received.nextInMs !== undefined) {
       c.header('Retry-After', String(Math.ceil(received.nextInMs / 1_000)));
@@ -94,7 +94,7 @@ export const settle = /* @__PURE__ */ route(
     const lease = c.req.param('lease');
     const queues = queuesOfLease(lease);
     if (queues.length === 0) throw new Problem('not_found', 'No lease can have this name');
-    for (const queue of queues) permit(c.var.token, queue);
+    for (const queue of queues) requireQueue(c.var.token, queue);
     const { settle, extend, receive: more } = await body();
     if (more) checkWithin(queues, pulled(c, more.queues));
     return c.var.engine.settle({ lease, settlements: settle, extendMs: extend, ...(more ? { more } : {}) });
@@ -105,7 +105,7 @@ export const listLeases = /* @__PURE__ */ route(
   'GET /v1/leases',
   { scope: 'admin', query: LeasesPage },
   async (c, { query }): Promise<Wire<'LeasePage'>> => {
-    permit(c.var.token, ANY_QUEUE); // a lease may hold messages of any queue
+    requireQueue(c.var.token, ANY_QUEUE); // a lease may hold messages of any queue
     const { limit, cursor } = query();
     return c.var.engine.inspector.leases(limit, cursor);
   },
@@ -123,7 +123,7 @@ function checkWithin(queues: string[], wanted: string[]): void {
 /** Names of pull queues that the caller may touch, in the order given. */
 function pulled(c: Context<SluiceEnv>, names: string[]): string[] {
   for (const name of names) {
-    permit(c.var.token, name);
+    requireQueue(c.var.token, name);
     const queue = c.var.engine.queues.get(name);
     if (!queue) throw unknown('unknown_queue', name);
     if (queue.handler) throw new Problem('not_a_pull_queue', `The Worker's own handler drains ${name}`);

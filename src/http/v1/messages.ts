@@ -5,8 +5,8 @@ import { queuesNamed, type Receipt } from '../../broker/producer.ts';
 import type { MessageInput } from '../../broker/validate.ts';
 import { InvalidMessage, type Issue } from '../../errors.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
-import { ANY_QUEUE, permit } from '../auth.ts';
-import { isObject, requestName } from '../body.ts';
+import { ANY_QUEUE, requireQueue } from '../auth.ts';
+import { isObject, readIdempotencyKey } from '../body.ts';
 import type { SluiceEnv } from '../context.ts';
 import { namedQueue } from '../named-queue.ts';
 import { outliving } from '../outliving.ts';
@@ -46,7 +46,7 @@ export const enqueue = /* @__PURE__ */ route(
   { scope: 'enqueue', body: true },
   async (c, { object }): Promise<Wire<'Receipt' | 'Duplicate'>> => {
     const name = c.req.param('queue');
-    permit(c.var.token, name);
+    requireQueue(c.var.token, name);
     const queue = c.var.engine.queues.get(name);
     if (!queue) throw unknown('unknown_queue', name);
     const { body, ...options } = await object();
@@ -83,7 +83,7 @@ export const getMessage = /* @__PURE__ */ route(
   async (c): Promise<Wire<'MessageReport'>> => {
     const message = await c.var.engine.admin.message(knownId(c));
     if (message.state === 'gone') throw unknown('unknown_message', message.id);
-    permit(c.var.token, message.queue ?? ANY_QUEUE);
+    requireQueue(c.var.token, message.queue ?? ANY_QUEUE);
     const { url: destination, method } = c.var.engine.queues.get(message.queue ?? '')?.destination ?? {};
     return { destination, method, ...message };
   },
@@ -97,7 +97,7 @@ export const cancelMessage = /* @__PURE__ */ route(
     const id = knownId(c);
     const message = await admin.message(id);
     if (message.state === 'gone') throw unknown('unknown_message', id);
-    permit(c.var.token, message.queue ?? ANY_QUEUE);
+    requireQueue(c.var.token, message.queue ?? ANY_QUEUE);
     const was = await admin.cancel(id);
     if (was === 'gone') throw unknown('unknown_message', id);
     return { id, was };
@@ -108,8 +108,8 @@ export const messages = [enqueue, enqueueBatch, listMessages, getMessage, cancel
 
 async function accept(c: Context<SluiceEnv>, inputs: MessageInput[]): Promise<Receipt[]> {
   const { engine, token } = c.var;
-  for (const queue of inputs.flatMap(({ options }) => queuesNamed(options))) permit(token, queue);
-  const storing = engine.enqueue(inputs, await requestName(c), {
+  for (const queue of inputs.flatMap(({ options }) => queuesNamed(options))) requireQueue(token, queue);
+  const storing = engine.enqueue(inputs, await readIdempotencyKey(c), {
     traceparent: c.req.header('traceparent'),
   });
   const { receipts, repeated } = await outliving(c, storing);
@@ -131,7 +131,7 @@ function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string
   return (messages as unknown[]).map((message, index) => {
     const { queue: name, body, ...options } = isObject(message) ? message : {};
     const queue = typeof name === 'string' ? c.var.engine.queues.get(name) : undefined;
-    if (queue) permit(c.var.token, queue.name);
+    if (queue) requireQueue(c.var.token, queue.name);
     return { queue, body, options, at: `messages[${index}].` };
   });
 }

@@ -1,7 +1,7 @@
 /** Metrics: the figures of all queues for whoever scrapes. */
 import { statsOf } from '../../stats/stats.ts';
 import { openStats } from '../../stats/store.ts';
-import { ANY_QUEUE, isPermitted } from '../auth.ts';
+import { ANY_QUEUE, canUseQueue } from '../auth.ts';
 import { metricsText } from '../prometheus.ts';
 import { route } from '../route.ts';
 
@@ -10,9 +10,9 @@ const NO_QUEUE = '-';
 
 export const getMetrics = route('GET /metrics', { scope: 'admin' }, async (c) => {
   const { engine, token } = c.var;
-  const permitted = [...engine.queues.values()].filter(({ name }) => isPermitted(token, name));
-  const sees = isPermitted(token, ANY_QUEUE); // sources, and messages whose queue nobody knows, are nobody's
-  const unknown = (await engine.inspector.unknown()).filter(({ queue }) => isPermitted(token, queue));
+  const permitted = [...engine.queues.values()].filter(({ name }) => canUseQueue(token, name));
+  const sees = canUseQueue(token, ANY_QUEUE); // sources, and messages whose queue nobody knows, are nobody's
+  const unknown = (await engine.inspector.unknown()).filter(({ queue }) => canUseQueue(token, queue));
   const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
   const [known, { counters: totals, ...rest }, breakers, sources] = await Promise.all([
     engine.inspector.queues(permitted),

@@ -8,7 +8,7 @@ import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../../queue/limits.ts';
 import type { AnyQueue } from '../../queue/queue.ts';
 import { type Stats, statsOf } from '../../stats/stats.ts';
 import { openStats } from '../../stats/store.ts';
-import { isPermitted, permit } from '../auth.ts';
+import { canUseQueue, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { namedQueue } from '../named-queue.ts';
 import { outliving } from '../outliving.ts';
@@ -61,9 +61,9 @@ export const listQueues = route(
     const { limit, cursor, search, recent } = query();
     const told = (reports: QueueReport[]) =>
       recent === 'true' ? withRecent(statsOf(openStats(engine.shard)), reports) : reports;
-    const isWanted = (name: string) => isPermitted(token, name) && name.includes(search);
+    const isWanted = (name: string) => canUseQueue(token, name) && name.includes(search);
     const all = [...engine.queues.values()].filter(({ name }) => isWanted(name));
-    const page = pageOf(all, cursor, limit);
+    const page = takePage(all, cursor, limit);
     const queues = await engine.inspector.queues(page);
     if (page.length === limit && page.at(-1) !== all.at(-1)) {
       return { queues: await told(queues), cursor: page.at(-1)?.name };
@@ -87,7 +87,7 @@ export const overrideQueue = route(
   'PATCH /v1/queues/:queue',
   { scope: 'admin', body: Override },
   async (c, { body }): Promise<Wire<'Overridden'>> => {
-    permit(c.var.token, c.req.param('queue'));
+    requireQueue(c.var.token, c.req.param('queue'));
     return override(c, await body());
   },
 );
@@ -122,7 +122,7 @@ async function withRecent(stats: Stats, reports: QueueReport[]): Promise<Wire<'Q
 }
 
 /** What comes behind the queue that the cursor names; nothing where there is no such queue. */
-function pageOf(queues: AnyQueue[], cursor: string, limit: number): AnyQueue[] {
+function takePage(queues: AnyQueue[], cursor: string, limit: number): AnyQueue[] {
   const at = queues.findIndex(({ name }) => name === cursor);
   if (cursor !== '' && at === -1) return [];
   return queues.slice(at + 1, at + 1 + limit);

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { features } from '../../rings/features.ts';
 import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_CURSOR, RING_NAME } from '../../rings/ring.ts';
 import { openRings } from '../../rings/store.ts';
-import { isPermitted, permit } from '../auth.ts';
+import { canUseQueue, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { cursorOf, pageLimit } from '../page-query.ts';
 import { Problem, unknown } from '../problem.ts';
@@ -37,7 +37,7 @@ export const listRings = route(
   async (c, { query }): Promise<Wire<'RingList'>> => {
     const { limit, cursor } = query();
     const page = await openRings(c.var.engine.shard).list(limit, cursor);
-    return { ...page, rings: page.rings.filter(({ ring }) => isPermitted(c.var.token, ring)) };
+    return { ...page, rings: page.rings.filter(({ ring }) => canUseQueue(c.var.token, ring)) };
   },
 );
 
@@ -95,7 +95,7 @@ export const rings = Object.assign([listRings, getRing, addToRing, removeFromRin
 /** The ring of the path, which the token has to be for: patterns of queues are patterns of rings too. */
 function named(c: Context<SluiceEnv>): string {
   const name = c.req.param('ring') ?? '';
-  permit(c.var.token, name);
+  requireQueue(c.var.token, name);
   if (!RING_NAME.test(name)) throw new Problem('unknown_ring', 'No ring can have this name');
   return name;
 }

@@ -3,11 +3,11 @@ import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import type { Receipt } from '../../broker/producer.ts';
 import { openSchedules, type Refused, type Schedules } from '../../schedules/admin.ts';
-import { definitionOf, SCHEDULE_ID, ScheduleRequest } from '../../schedules/definition.ts';
+import { makeDefinition, SCHEDULE_ID, ScheduleRequest } from '../../schedules/definition.ts';
 import { features } from '../../schedules/features.ts';
 import { openScheduleStore } from '../../schedules/store.ts';
-import { isPermitted, permit } from '../auth.ts';
-import { requestName } from '../body.ts';
+import { canUseQueue, requireQueue } from '../auth.ts';
+import { readIdempotencyKey } from '../body.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
 import { cursorOf, pageLimit } from '../page-query.ts';
@@ -28,7 +28,7 @@ export const listSchedules = route(
   { scope: 'admin', query: SchedulesPage },
   async (c, { query }): Promise<Wire<'SchedulePage'>> => {
     const { limit, cursor } = query();
-    return schedulesOf(c).list((queue) => isPermitted(c.var.token, queue), limit, cursor);
+    return schedulesOf(c).list((queue) => canUseQueue(c.var.token, queue), limit, cursor);
   },
 );
 
@@ -42,7 +42,7 @@ export const putSchedule = route(
   'PUT /v1/schedules/:schedule',
   { scope: 'admin', body: ScheduleRequest },
   async (c, { body }): Promise<Wire<'ScheduleReport'>> => {
-    const definition = definitionOf(await body());
+    const definition = makeDefinition(await body());
     return found(c, await schedulesOf(c).put(idOf(c), definition, permitting(c)));
   },
 );
@@ -62,7 +62,7 @@ export const runSchedule = route(
   async (c): Promise<Wire<'Receipt' | 'Duplicate'>> => {
     const { engine } = c.var;
     const input = found(c, await schedulesOf(c).input(idOf(c), permitting(c)));
-    const { receipts, repeated } = await outliving(c, engine.enqueue([input], await requestName(c)));
+    const { receipts, repeated } = await outliving(c, engine.enqueue([input], await readIdempotencyKey(c)));
     if (repeated) c.header('Idempotent-Replayed', 'true');
     const [receipt] = receipts as [Receipt];
     c.status(receipt.duplicate ? 200 : 202);
@@ -104,7 +104,7 @@ function found<Answer>(c: Context<SluiceEnv>, answer: Answer | Refused): Exclude
   return answer as Exclude<Answer, Refused>;
 }
 
-const permitting = (c: Context<SluiceEnv>) => (queue: string) => permit(c.var.token, queue);
+const permitting = (c: Context<SluiceEnv>) => (queue: string) => requireQueue(c.var.token, queue);
 
 function idOf(c: Context<SluiceEnv>): string {
   const id = c.req.param('schedule') ?? '';

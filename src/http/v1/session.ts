@@ -1,6 +1,6 @@
 /** The session of a browser: the dashboard's sign-in. Every other call takes its cookie in place of the token. */
 import * as z from 'zod/mini';
-import { allowed } from '../auth.ts';
+import { authenticate } from '../auth.ts';
 import { route } from '../route.ts';
 import { beginSession, endSession, refuseOtherSites } from '../session-cookie.ts';
 import type { Wire } from './wire.ts';
@@ -16,7 +16,7 @@ export const signIn = route(
   async (c, { body }): Promise<Wire<'NewSession'>> => {
     refuseOtherSites(c); // also here: nobody shall be signed in with somebody else's token
     const given = await body();
-    const token = await allowed(c, given.token, 'admin');
+    const token = await authenticate(c, given.token, 'admin');
     const expiresAt = await beginSession(c, c.var.engine.config, token);
     return { name: token.name, scopes: token.scopes, queues: token.queues, expiresAt };
   },

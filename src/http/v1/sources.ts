@@ -1,10 +1,10 @@
 /** Sources: who sends webhooks, and what became of them. */
-import { ANY_QUEUE, permit } from '../auth.ts';
+import { ANY_QUEUE, requireQueue } from '../auth.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
 
 export const listSources = route('GET /v1/sources', { scope: 'admin' }, async (c): Promise<Wire<'SourceReports'>> => {
-  permit(c.var.token, ANY_QUEUE);
+  requireQueue(c.var.token, ANY_QUEUE);
   return { sources: (await c.var.engine.parts.sources?.report()) ?? [] };
 });
 

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { statsOf } from '../../stats/stats.ts';
 import { openStats } from '../../stats/store.ts';
-import { ANY_QUEUE, isPermitted, permit } from '../auth.ts';
+import { ANY_QUEUE, canUseQueue, requireQueue } from '../auth.ts';
 import { unknown } from '../problem.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
@@ -22,10 +22,10 @@ export const getStats = route(
   async (c, { query }): Promise<Wire<'StatsReport'>> => {
     const { engine, token } = c.var;
     const { range, queue } = query();
-    if (queue !== undefined) permit(token, queue);
+    if (queue !== undefined) requireQueue(token, queue);
     if (queue !== undefined && !(await engine.inspector.named(queue))) throw unknown('unknown_queue', queue);
-    const permitted = [...engine.queues.keys()].filter((name) => isPermitted(token, name));
-    const all = isPermitted(token, ANY_QUEUE) ? [ALL] : permitted;
+    const permitted = [...engine.queues.keys()].filter((name) => canUseQueue(token, name));
+    const all = canUseQueue(token, ANY_QUEUE) ? [ALL] : permitted;
     return statsOf(openStats(engine.shard)).report(range, queue === undefined ? all : [queue]);
   },
 );

@@ -1,7 +1,7 @@
 /** The deployment as a whole: drain or sweep it on demand, audit it, and ask whether its storage can be trusted. */
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
-import { ANY_QUEUE, permit } from '../auth.ts';
+import { ANY_QUEUE, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
 import { flag } from '../page-query.ts';
@@ -41,7 +41,7 @@ export const sweep = /* @__PURE__ */ route(
   'POST /v1/sweep',
   { scope: 'admin' },
   async (c): Promise<Wire<'SweepReport'>> => {
-    permit(c.var.token, ANY_QUEUE);
+    requireQueue(c.var.token, ANY_QUEUE);
     return outliving(c, c.var.engine.sweep());
   },
 );
@@ -50,7 +50,7 @@ export const audit = /* @__PURE__ */ route(
   'GET /v1/audit',
   { scope: 'admin', query: Audit },
   async (c, { query }): Promise<Wire<'Findings'>> => {
-    permit(c.var.token, ANY_QUEUE);
+    requireQueue(c.var.token, ANY_QUEUE);
     const { repair, deep, cursor } = query();
     const auditing = c.var.engine.audit({ repair: repair === 'true', deep: deep === 'true', cursor });
     return outliving(c, auditing);
@@ -68,7 +68,7 @@ async function drainNow(
   c: Context<SluiceEnv>,
   { query }: Input<typeof Drain, never>,
 ): Promise<Wire<'TickReport' | 'Begun'>> {
-  permit(c.var.token, ANY_QUEUE);
+  requireQueue(c.var.token, ANY_QUEUE);
   const { wait } = query();
   const ticking = c.var.engine.tick(true);
   if (wait === 'true') return outliving(c, ticking);

@@ -3,9 +3,9 @@ import type { Context } from 'hono';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { features } from '../../topics/features.ts';
 import { Publication, Subscription } from '../../topics/schema.ts';
-import type { Subscribed } from '../../topics/topics.ts';
-import { isPermitted, permit } from '../auth.ts';
-import { requestName } from '../body.ts';
+import type { ActiveSubscription } from '../../topics/topics.ts';
+import { canUseQueue, requireQueue } from '../auth.ts';
+import { readIdempotencyKey } from '../body.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
 import { Problem, unknown } from '../problem.ts';
@@ -19,10 +19,10 @@ export const publish = route(
   { scope: 'enqueue', body: Publication },
   async (c, { object }): Promise<Wire<'Published'>> => {
     const { engine, token } = c.var;
-    const permitted = (queue: string) => permit(token, queue);
+    const permitted = (queue: string) => requireQueue(token, queue);
     const publishing = features.topics
       .open(engine)
-      .publish(named(c, 'topic'), await object(), permitted, await requestName(c));
+      .publish(named(c, 'topic'), await object(), permitted, await readIdempotencyKey(c));
     const { receipts, repeated } = await outliving(c, publishing);
     if (repeated) c.header('Idempotent-Replayed', 'true');
     c.status(202);
@@ -32,7 +32,7 @@ export const publish = route(
 
 export const listTopics = route('GET /v1/topics', { scope: 'admin' }, async (c): Promise<Wire<'Topics'>> => {
   const known = await features.topics.open(c.var.engine).list();
-  return { topics: known.filter(({ topic }) => isPermitted(c.var.token, topic)) };
+  return { topics: known.filter(({ topic }) => canUseQueue(c.var.token, topic)) };
 });
 
 export const getTopic = route('GET /v1/topics/:topic', { scope: 'admin' }, async (c): Promise<Wire<'Topic'>> => {
@@ -54,7 +54,7 @@ export const subscribe = route(
   async (c, { object }): Promise<Wire<'Subscribed'>> => {
     const topic = named(c, 'topic');
     const wanted = await object();
-    if (typeof wanted.queue === 'string') permit(c.var.token, wanted.queue);
+    if (typeof wanted.queue === 'string') requireQueue(c.var.token, wanted.queue);
     const subscribed = await features.topics.open(c.var.engine).subscribe(topic, named(c, 'subscription'), wanted);
     if (!subscribed) throw new Problem('too_many');
     return shown(subscribed);
@@ -65,7 +65,7 @@ export const enableSubscription = route(
   'POST /v1/topics/:topic/subscriptions/:subscription/enable',
   { scope: 'admin' },
   async (c): Promise<Wire<'Subscribed'>> => {
-    const permitted = (queue: string) => permit(c.var.token, queue);
+    const permitted = (queue: string) => requireQueue(c.var.token, queue);
     const enabled = await features.topics
       .open(c.var.engine)
       .enable(named(c, 'topic'), named(c, 'subscription'), permitted);
@@ -91,13 +91,13 @@ export const topics = Object.assign(
 /** A name in the path. A token's patterns of queues hold for topics too: whoever publishes to one reaches its queues. */
 function named(c: Context<SluiceEnv>, parameter: 'topic' | 'subscription'): string {
   const name = c.req.param(parameter) ?? '';
-  if (parameter === 'topic') permit(c.var.token, name);
+  if (parameter === 'topic') requireQueue(c.var.token, name);
   if (!QUEUE_NAME.test(name)) throw unknown('unknown_topic', name);
   return name;
 }
 
 /** With the names of its headers only: their values may be secrets of the receiver. */
-function shown({ destination, ...rest }: Subscribed): Wire<'Subscribed'> {
+function shown({ destination, ...rest }: ActiveSubscription): Wire<'Subscribed'> {
   if (destination === undefined) return rest;
   const { headers, ...fields } = typeof destination === 'string' ? { url: destination } : destination;
   const names = Object.keys(headers ?? {}).map((name) => [name, '***']);

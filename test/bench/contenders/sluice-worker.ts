@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { buildBundle } from '../../../src/dev/bundle.ts';
 import { tokensSetting } from '../../../src/dev/stack.ts';
 import { startWorker } from '../../../src/dev/worker.ts';
-import { keysOf } from '../../../src/redis/keys.ts';
+import { makeKeys } from '../../../src/redis/keys.ts';
 import { type Contender, FAST } from '../contender.ts';
 import { openOutbox, PLAIN, readAfter, readAlong } from '../outbox.ts';
 import { PREFIX, QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
@@ -37,7 +37,7 @@ export const sluiceWorker = (drains: number): Contender => ({
       if (!answer.ok) throw new Error(`the Worker answered ${answer.status} ${text.slice(0, 200)}`);
       return text;
     };
-    const { awake } = keysOf(PREFIX);
+    const { awake } = makeKeys(PREFIX);
     return {
       async open() {
         await call('POST', '/bench/reset');

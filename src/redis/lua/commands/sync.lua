@@ -65,7 +65,7 @@ local function read_segments(at, count)
   for i = 1, count do
     local first, last = at + 6, at + 5 + tonumber(ARGV[at + 5])
     local segment = { outcome = ARGV[at], first = first, last = last, place = place, settled = 0, acked = 0 }
-    if segment.outcome ~= 'ack' then segment.outcome, segment.word = string.match(segment.outcome, '^(%l+)(.?)$') end
+    if segment.outcome ~= 'ack' then segment.outcome, segment.health = string.match(segment.outcome, '^(%l+)(.?)$') end
     local blank = string.find(ARGV[at + 4], ' ', 1, true)
     if blank then segment.queue, segment.measured = string.sub(ARGV[at + 4], 1, blank - 1), string.sub(ARGV[at + 4], blank + 1) end
     segments[i] = segment
@@ -326,6 +326,6 @@ end
 
 return { -- few texts rather than many: whoever passes the answer on pays for each
   digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '),
-  table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished or above > in_transit) and '1' or '0', cancelled, shard.tripped,
+  table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished or above > in_transit) and '1' or '0', cancelled, shard.transitions,
   fired.schedules, wake, shard.left and digits(shard.left) or '', refused or settled.refused or '',
 }

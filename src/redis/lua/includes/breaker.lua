@@ -55,20 +55,20 @@ end
 local function open(shard, state, policy, pool, name)
   state.until_ms = math.floor(shard.now + policy.open_ms * 2 ^ math.min(5, state.openings))
   state.openings = state.openings + 1
-  shard.shut[name] = true
+  shard.opened[name] = true
   shard.windows[#shard.windows + 1] = digits(state.until_ms)
   shard.windows[#shard.windows + 1] = 'q ' .. pool .. ' ' .. name
 end
 
--- One delivery's word on its destination: '+' or '-'. Those that change are added to `shard.tripped`.
-local function hear(shard, slot, word)
+-- Records how one delivery went for its destination: '+' or '-'. Those that change are added to `shard.transitions`.
+local function record_outcome(shard, slot, health)
   local name, policy = breaker_of(shard, slot.lane)
   if not name then return end
   load_breakers(shard, { name })
   local state = shard.breakers[name]
   local was = state.until_ms
-  state.heard = state.heard or state.failures > 0 or word == '-'
-  if word == '+' then
+  state.is_recorded = state.is_recorded or state.failures > 0 or health == '-'
+  if health == '+' then
     state.failures, state.openings, state.until_ms = 0, 0, 0
   else
     state.failures = state.failures + 1
@@ -76,19 +76,19 @@ local function hear(shard, slot, word)
     if fails_again or (was == 0 and state.failures >= policy.trips) then open(shard, state, policy, slot.pool, name) end
   end
   if state.until_ms ~= was then
-    shard.tripped[#shard.tripped + 1] = name
-    shard.tripped[#shard.tripped + 1] = digits(state.until_ms)
+    shard.transitions[#shard.transitions + 1] = name
+    shard.transitions[#shard.transitions + 1] = digits(state.until_ms)
   end
 end
 
--- Writes what was heard.
+-- Writes what was recorded.
 local function commit_breakers(shard)
   for name, state in pairs(shard.breakers) do
-    if state.heard and state.failures == 0 then redis.pcall('HDEL', shard.root .. 'breakers', name) end
-    if state.heard and state.failures > 0 then
+    if state.is_recorded and state.failures == 0 then redis.pcall('HDEL', shard.root .. 'breakers', name) end
+    if state.is_recorded and state.failures > 0 then
       local stored = digits(state.failures) .. ' ' .. digits(state.openings) .. ' ' .. digits(state.until_ms)
       redis.pcall('HSET', shard.root .. 'breakers', name, stored)
     end
-    state.heard = false
+    state.is_recorded = false
   end
 end

@@ -47,7 +47,7 @@ local function with_limits(shard, policies)
   shard.policies, shard.overrides, shard.policy = policies or '', {}, {}
   shard.judges, shard.asked, shard.blocking, shard.timed = policies ~= nil, {}, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
-  shard.breakers, shard.shut, shard.tripped = {}, {}, {}
+  shard.breakers, shard.opened, shard.transitions = {}, {}, {}
   -- Lane → the index that it leaves when all that was taken is stored, and → the set in which it waits already.
   shard.leaving, shard.blocked = {}, {}
 end
@@ -333,7 +333,7 @@ local function unblock_freed(shard)
     end
     local freed = queues[queue]
     if slot.mode ~= 'w' then freed.count = freed.count + 1 end
-    if slot.mode ~= 'q' and not freed.seen[group] and not shard.shut[group] then
+    if slot.mode ~= 'q' and not freed.seen[group] and not shard.opened[group] then
       freed.seen[group] = true
       freed.groups[#freed.groups + 1] = group
     end
@@ -345,7 +345,7 @@ local function unblock_freed(shard)
     load_counts(shard, { queue })
     if #freed.groups > 0 then unblock_groups(shard, freed.pool, queue, freed.groups) end
     local queue_waits = freed.count > 0 or (shard.judges and not policy_of(shard, queue))
-    if queue_waits and not shard.shut[queue] then all = unblock_next(shard, freed.pool, queue, freed.count) end
+    if queue_waits and not shard.opened[queue] then all = unblock_next(shard, freed.pool, queue, freed.count) end
     local policy = policy_of(shard, queue)
     if not all and not (policy and (policy.c or policy.r or policy.trips)) then -- its limit is gone: nobody else brings them
       shard.windows[#shard.windows + 1] = digits(shard.now)

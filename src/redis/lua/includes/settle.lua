@@ -1,6 +1,6 @@
 -- settle: what a consumer finished leaves its lease.
 --
--- Settlements come in segments alike: { outcome =, word = (of its destination), queue =, measured = (both nil where nothing was;
+-- Settlements come in segments alike: { outcome =, health = (of its destination), queue =, measured = (both nil where nothing was;
 -- counters.lua says how), first =, last = (the entries in `args`), place = (of the first among all), settled =, acked = (how many) },
 -- and where they are more than acks { delay =, kind =, text = }. Entries are settled by their names. A consumer elsewhere knows id
 -- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
@@ -144,7 +144,7 @@ local function conclude(shard, settled, plan, list)
   for _, s in ipairs(list) do
     settled.statuses[s.place] = s.status
     free(shard, s.freed)
-    if s.item.slot and s.segment.word and s.segment.word ~= '' then hear(shard, s.item.slot, s.segment.word) end
+    if s.item.slot and s.segment.health and s.segment.health ~= '' then record_outcome(shard, s.item.slot, s.segment.health) end
     observed(s.segment, s.header, s.status)
   end
   for _, key in ipairs(plan.garbage) do settled.garbage[#settled.garbage + 1] = key end

@@ -1,7 +1,7 @@
 // Counters of sources: what is added adds up, once for each call however often it is sent, on each Redis.
 import { expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
-import { keysOf } from '../../src/redis/keys.ts';
+import { makeKeys } from '../../src/redis/keys.ts';
 import * as scripts from '../../src/redis/lua/generated.ts';
 import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import { onEachRedis } from '../support/bench.ts';
@@ -31,7 +31,7 @@ onEachRedis('counters', (bench) => {
   });
 
   test('a replay adds nothing', async () => {
-    const keys = keysOf(bench().prefix);
+    const keys = makeKeys(bench().prefix);
     const run = () =>
       bench()
         .runner()
@@ -49,7 +49,7 @@ onEachRedis('counters', (bench) => {
   });
 
   test('a key of a wrong type is an error, and nothing is half written', async () => {
-    const { sources } = keysOf(bench().prefix);
+    const { sources } = makeKeys(bench().prefix);
     await bench().redises.raw.set(sources, 'x');
     await expect(open().add(new Map([['a accepted', 1]]))).rejects.toThrow(StorageError);
     expect(Object.keys((await bench().shard()).rest)).toEqual(['sources']);

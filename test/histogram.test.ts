@@ -1,9 +1,9 @@
 // The rules of counters and traces: buckets, percentiles, trace context. Pure.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { boundMs, bucketOf, LAST_BUCKET, percentilesOf } from '../src/formats/histogram.ts';
+import { boundMs, findBucket, LAST_BUCKET, readPercentiles } from '../src/formats/histogram.ts';
 import { metricsText } from '../src/http/prometheus.ts';
-import { parseTraceparent, spanBelow, traceparentOf } from '../src/message/trace-context.ts';
+import { formatTraceparent, parseTraceparent, spanBelow } from '../src/message/trace-context.ts';
 import { parseCounters, sumOf } from '../src/stats/counters.ts';
 import { measuredText } from '../src/store/measured.ts';
 import { encodeSpans } from '../src/telemetry/otlp.ts';
@@ -14,7 +14,7 @@ describe('buckets', () => {
   test('a duration is within the bounds of its bucket, and of no other', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: DAY_MS }), (ms) => {
-        const bucket = bucketOf(ms);
+        const bucket = findBucket(ms);
         expect(ms).toBeLessThanOrEqual(boundMs(bucket));
         if (bucket > 0) expect(ms).toBeGreaterThan(boundMs(bucket - 1));
       }),
@@ -31,7 +31,7 @@ describe('buckets', () => {
     [DAY_MS, 53],
     [Number.MAX_SAFE_INTEGER, LAST_BUCKET],
   ])('%i ms is in bucket %i', (ms, bucket) => {
-    expect(bucketOf(ms)).toBe(bucket);
+    expect(findBucket(ms)).toBe(bucket);
   });
 });
 
@@ -57,11 +57,11 @@ describe('figures', () => {
   test('percentiles are within a bucket of the truth', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: DAY_MS }), { minLength: 1, maxLength: 200 }), (durations) => {
-        const { wait } = parseCounters(durations.map((ms) => `w${bucketOf(ms)}=1`).join(' '));
+        const { wait } = parseCounters(durations.map((ms) => `w${findBucket(ms)}=1`).join(' '));
         const sorted = durations.toSorted((a, b) => a - b);
         for (const [name, part] of [['p50', 0.5] as const, ['p95', 0.95] as const, ['p99', 0.99] as const]) {
           const truth = sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0;
-          const told = percentilesOf(wait)[name] ?? Number.NaN;
+          const told = readPercentiles(wait)[name] ?? Number.NaN;
           expect(told).toBeGreaterThanOrEqual(Math.floor(truth / Math.SQRT2));
           expect(told).toBeLessThanOrEqual(Math.ceil(truth * Math.SQRT2));
         }
@@ -90,7 +90,7 @@ describe('figures', () => {
   });
 
   test('where nothing was measured there is no percentile', () => {
-    expect(percentilesOf(parseCounters('acked=1').wait)).toEqual({ p50: null, p95: null, p99: null });
+    expect(readPercentiles(parseCounters('acked=1').wait)).toEqual({ p50: null, p95: null, p99: null });
   });
 });
 
@@ -101,7 +101,7 @@ describe('trace context', () => {
   test('what is valid is read and written back; of later versions what is known of them', () => {
     const context = { traceId: TRACE, spanId: SPAN, sampled: true };
     expect(parseTraceparent(`00-${TRACE}-${SPAN}-01`)).toEqual(context);
-    expect(traceparentOf(context)).toBe(`00-${TRACE}-${SPAN}-01`);
+    expect(formatTraceparent(context)).toBe(`00-${TRACE}-${SPAN}-01`);
     expect(parseTraceparent(`00-${TRACE}-${SPAN}-02`)).toMatchObject({ sampled: false });
     expect(parseTraceparent(`01-${TRACE}-${SPAN}-01-more`)).toEqual(context);
   });
@@ -125,7 +125,7 @@ describe('trace context', () => {
     const parent = { traceId: TRACE, spanId: SPAN, sampled: false };
     expect(spanBelow(parent)).toMatchObject({ traceId: TRACE, sampled: false });
     expect(spanBelow(parent).spanId).not.toBe(SPAN);
-    expect(parseTraceparent(traceparentOf(spanBelow(undefined)))).toMatchObject({ sampled: true });
+    expect(parseTraceparent(formatTraceparent(spanBelow(undefined)))).toMatchObject({ sampled: true });
   });
 
   test('spans are written as the protocol has them', () => {

@@ -17,7 +17,7 @@ const started: ChildProcess[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice-dev-'));
-  for (const name of ['functions', 'scripts', 'src', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
+  for (const name of ['functions', 'scripts', 'src', 'examples', 'wrangler.toml', 'package.json', 'tsconfig.json']) {
     await cp(name, join(folder, name), { recursive: true });
   }
   await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));

@@ -22,7 +22,7 @@ const KEY = /^-- KEYS\[(\d+|…)\]\s+(?:(string|hash|list|zset)(\??)\s+(\S+)|.)/
 const ARGUMENT = /^-- ARGV\[(\d+|…)\]\s+([a-z]+)([?…]?)\s+([a-z]\w*)/;
 
 /** @throws Error that names file and line where the card is not as others are, or the code uses a place that it does not have */
-export function signMessage(source: Source): Signature {
+export function readSignature(source: Source): Signature {
   const keys: Element[] = [];
   const args: Element[] = [];
   for (const [index, text] of source.text.split('\n').entries()) {

@@ -1,5 +1,5 @@
 /** The module that the scripts become: an export for each, whose text is made of segments when it is first asked for. */
-import { signMessage, tupleOf } from './card.ts';
+import { readSignature, tupleOf } from './card.ts';
 import { linkAll } from './link.ts';
 import { ownText, segmentsOf } from './segments.ts';
 import type { Sources } from './sources.ts';
@@ -9,7 +9,7 @@ export function moduleOf(sources: Sources, stamp: string): string {
   const program = linkAll(sources);
   const segments = segmentsOf(program);
   const scripts = program.scripts.map((script) => {
-    const { keys, args, readsOnly } = signMessage(script.source);
+    const { keys, args, readsOnly } = readSignature(script.source);
     const shared = segments.flatMap(({ users }, index) => (users.has(script) ? [`s${index}`] : []));
     const text = JSON.stringify(ownText(script.source));
     const given = [JSON.stringify(script.name), readsOnly, ...shared, text].join(', ');

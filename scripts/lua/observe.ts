@@ -74,9 +74,10 @@ export function readAdminCall({ command, result, error }: Observation): AdminCal
   const name = scriptIn(command);
   if (error !== undefined || name === undefined) return undefined;
   const { named, more } = nameArguments(name, argsIn(command));
-  const { id = '', queue = '', pause } = named;
-  if (name === 'cancel' && (result as string[])[0] !== 'gone') return { what: 'cancelled', id };
-  if (name === 'configure' && pause !== '') return { what: pause === '1' ? 'paused' : 'resumed', queue };
+  if (name === 'cancel' && (result as string[])[0] !== 'gone') return { what: 'cancelled', id: named('id') };
+  if (name === 'configure' && named('pause') !== '') {
+    return { what: named('pause') === '1' ? 'paused' : 'resumed', queue: named('queue') };
+  }
   if (name !== 'redrive') return undefined;
   return { what: 'redriven', ids: more.filter((_, i) => (result as string[])[i] === 'redriven') };
 }
@@ -86,12 +87,12 @@ function syncedIn(args: string[], result: unknown[], startedAt: number): Synced 
   const refused = result[12];
   const statuses = wordsOf(words) as Status[];
   const { named, more } = nameArguments('sync', args);
-  const { settlements, rest } = settlementsIn(more.slice(Number(named.pools)), Number(named.segments), statuses);
+  const { settlements, rest } = settlementsIn(more.slice(Number(named('pools'))), Number(named('segments')), statuses);
   return {
     what: 'synced',
-    lease: named.lease ?? '',
-    leaseMs: Number(named.leaseMs),
-    held: Number(named.held),
+    lease: named('lease'),
+    leaseMs: Number(named('leaseMs')),
+    held: Number(named('held')),
     at: Number(now),
     lost: lost === '1',
     settlements,

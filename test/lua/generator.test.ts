@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { build } from 'vite';
 import { describe, expect, test } from 'vitest';
-import { signMessage, tupleOf } from '../../scripts/lua/card.ts';
+import { readSignature, tupleOf } from '../../scripts/lua/card.ts';
 import { linkAll } from '../../scripts/lua/link.ts';
 import { segmentsOf, textOf } from '../../scripts/lua/segments.ts';
 import { type Sources, sourceOf } from '../../scripts/lua/sources.ts';
@@ -131,7 +131,7 @@ describe('what is wrong is told by file and line', () => {
 
 describe('a card', () => {
   const signature = (text: string) => {
-    const { keys, args } = signMessage(sourceOf('commands/it.lua', text));
+    const { keys, args } = readSignature(sourceOf('commands/it.lua', text));
     return [tupleOf(keys), tupleOf(args)];
   };
 

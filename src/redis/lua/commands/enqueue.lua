@@ -15,7 +15,7 @@
 -- ARGV[6]  number  awakeMs       life of `awake`; 0 where the caller cannot start a drain: then it leaves that to others
 -- ARGV[7]  number  withinMs      a delay up to this is worth waking a drain that sleeps until then
 -- ARGV[8]  number  needsMs       what a delivery of these may take: a drain that sleeps has to live so much longer
--- ARGV[…]  text…   runs          segments of messages alike, as admit.lua reads them
+-- ARGV[…]  text…   segments      segments of messages alike, as admit.lua reads them
 -- Returns  {'enqueued' | 'repeated' | 'mismatch', '1' if the caller should start a drain, base of the ids,
 --           '<place in the request>=<id of the first>=<duplicate or replaced>' for each that met its dedup key}
 --          An error where storage refuses a write: nothing was changed. A lane that is full, or of a wrong type, blocks

@@ -23,7 +23,7 @@
 -- ARGV[9]   number  sleepMs   how long the caller can sleep for the next timer; where it is no drain, a delay up to this is worth waking one
 -- ARGV[10]  number  fires     of timers fired on the way
 -- ARGV[11]  number  pools     how many follow; they are emptied in the order given
--- ARGV[12]  number  runs      of settlements alike, how many follow
+-- ARGV[12]  number  segments  of settlements alike, how many follow
 -- ARGV[13]  text    policies  of queues with limits, as limits.lua reads them; '' where there are none
 -- ARGV[14]  number  lifeMs    how long a handler may run that the caller starts now: it takes nothing of queues whose deliveries may take longer.
 --                             Where it is no drain, what a delivery may take that a drain has to be woken for

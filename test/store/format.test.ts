@@ -59,6 +59,15 @@ onEachRedis(
       });
     });
 
+    test('stops nobody where the key of the number is no hash', async () => {
+      await raw().set(totals, 'of somebody else');
+      const opened = engine();
+      const { receipts } = await opened.one();
+      expect(receipts).toHaveLength(1);
+      await opened.admin.cancel(receipts[0]?.id ?? '');
+      await raw().del(totals);
+    });
+
     test('an empty database gets the number with the first write, and not by reading', async () => {
       const other = engine();
       await other.inspector.breakers([]);

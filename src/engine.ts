@@ -1,15 +1,11 @@
 /** The engine: one deployment's queues on its Redis, as one caller has it: a request, a tick, or code of the Worker. */
-import { type Admin, openAdmin } from './broker/admin.ts';
-import { type AuditReport, type AuditRequest, auditWithin } from './broker/audit.ts';
 import { type Receive, type Received, receive, type Settle, type Settled, settle } from './broker/consumer.ts';
-import { type Inspector, openInspector } from './broker/inspector.ts';
 import type { EnqueueResult, IdempotencyKey } from './broker/producer.ts';
 import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';
 import type { Config } from './config/config.ts';
 import type { DrainReport } from './drain/drain.ts';
-import { attendedAdmin, consumeFor, enqueueFor } from './engine/calls.ts';
-import { OWN_REQUESTS } from './engine/capacity.ts';
+import { consumeFor, enqueueFor } from './engine/calls.ts';
 import { type EngineOptions, openParts, type Parts } from './engine/parts.ts';
 import type { Tick } from './engine/sweeps.ts';
 import type { AnyQueue } from './queue/queue.ts';
@@ -17,7 +13,6 @@ import type { Shard } from './redis/shard.ts';
 import type { Caller } from './runtime/caller.ts';
 import { Invocation } from './runtime/invocation.ts';
 import { FLOATING } from './runtime/wait-until.ts';
-import { type AdminStore, openAdminStore } from './store/admin.ts';
 import type { Store } from './store/store.ts';
 import { type Origin, tracedEnqueue } from './telemetry/traced.ts';
 
@@ -33,9 +28,6 @@ export class Engine {
   readonly caller: Caller | undefined;
   #shard: Shard | undefined;
   #store: Store | undefined;
-  #adminStore: AdminStore | undefined;
-  #admin: Admin | undefined;
-  #inspector: Inspector | undefined;
 
   constructor(parts: Parts, caller: Caller | undefined) {
     this.parts = parts;
@@ -65,22 +57,6 @@ export class Engine {
   get store(): Store {
     this.#store ??= this.parts.openStore(this.shard);
     return this.#store;
-  }
-
-  get #opened(): AdminStore {
-    this.#adminStore ??= openAdminStore(this.shard, this.parts.claims.noteWork);
-    return this.#adminStore;
-  }
-
-  get inspector(): Inspector {
-    this.#inspector ??= openInspector(this.#opened, this.queues);
-    return this.#inspector;
-  }
-
-  get admin(): Admin {
-    const mostSteps = this.config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (this.caller?.invocation.requests ?? 0);
-    this.#admin ??= attendedAdmin(openAdmin(this.#opened, mostSteps), this.attend);
-    return this.#admin;
   }
 
   /**
@@ -117,15 +93,6 @@ export class Engine {
   /** @throws StorageError */
   settle(request: Settle): Promise<Settled> {
     return consumeFor(this, (consuming) => settle(consuming, request));
-  }
-
-  /** As much of the audit as one invocation may do. @throws StorageError */
-  async audit(request: AuditRequest): Promise<AuditReport> {
-    const { capacity, shards, openStore, claims } = this.parts;
-    const budget = capacity.auditBudget(this.#invocation);
-    const report = await auditWithin(budget, openStore(shards.ofBudget(budget)), this.inspector, request);
-    if (request.repair && report.findings.length > 0) claims.noteWork(); // what was mended may be ready
-    return report;
   }
 
   /** Behind an answer. @returns undefined where one is at work under this invocation, which looks again. @throws StorageError */

@@ -1,6 +1,7 @@
 // What Sluice costs: billed Redis commands and round trips, counted in the emulator. Exact enough to notice one more.
 import { expect, test } from 'vitest';
 import { ASIDE, COUNTS } from '../scripts/cost/commands.ts';
+import { openAdminOn } from '../src/engine/admin.ts';
 import { type Engine, openEngine } from '../src/engine.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../src/index.ts';
 import { statsOf } from '../src/stats/stats.ts';
@@ -154,7 +155,7 @@ onEachRedis('the cost', (bench) => {
     const named = await enqueue({ notBefore: Date.now() + 3_600_000 });
     await enqueue();
     const [plain, dedup] = [await enqueue(), await enqueue({ dedup: { key: 'a' } })];
-    for (const id of ids) await engine.admin.cancel(id);
+    for (const id of ids) await openAdminOn(engine).cancel(id);
     expect([delayed, named, plain, dedup].map(({ commands }) => commands)).toEqual([5, 6, 5, 5 + ASIDE.dedup]);
   });
 
@@ -190,7 +191,7 @@ onEachRedis('the cost', (bench) => {
     const engine = engineOn(bench(), []);
     const one = async (options?: object) =>
       (await engine.enqueue(inputs(engine, 1, 'pulled', options))).receipts[0]?.id;
-    const cancel = (id = '') => bench().cost(() => engine.admin.cancel(id));
+    const cancel = (id = '') => bench().cost(() => openAdminOn(engine).cancel(id));
     await cancel(await one());
     const [waits, delayed] = [await cancel(await one()), await cancel(await one({ delay: '1h' }))];
     expect([waits, delayed, await cancel('gone')]).toEqual([

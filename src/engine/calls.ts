@@ -1,5 +1,4 @@
 /** Calls that make work ready, as one caller makes them: they see to it that somebody drains. */
-import type { Admin } from '../broker/admin.ts';
 import type { Consuming } from '../broker/consumer.ts';
 import { type EnqueueResult, enqueueInputs, type IdempotencyKey } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
@@ -61,19 +60,4 @@ export async function consumeFor<Answer>(
   const answer = await consume({ store: called.store, onAnswer });
   called.attend(isWanted);
   return answer;
-}
-
-export function attendedAdmin(admin: Admin, attend: Called['attend']): Admin {
-  return {
-    ...admin,
-    async override(queue, overrides) {
-      await admin.override(queue, overrides);
-      attend(!overrides.paused && queue.pool === PUSH_POOL); // what waited for it may go
-    },
-    async redrive(...which) {
-      const messages = await admin.redrive(...which);
-      attend(messages.some(({ status }) => status === 'redriven'));
-      return messages;
-    },
-  };
 }

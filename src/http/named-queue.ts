@@ -1,6 +1,7 @@
 /** The queue that the path of a request names, for those who operate it. */
 import type { Context } from 'hono';
 import type { NamedQueue } from '../broker/admin.ts';
+import { openInspectorOn } from '../engine/admin.ts';
 import { QUEUE_NAME } from '../message/message.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { requireQueue } from './auth.ts';
@@ -11,7 +12,7 @@ import { unknown } from './problem.ts';
 export async function namedQueue(c: Context<SluiceEnv>): Promise<AnyQueue | NamedQueue> {
   const name = c.req.param('queue') ?? '';
   requireQueue(c.var.token, name);
-  const queue = QUEUE_NAME.test(name) ? await c.var.engine.inspector.named(name) : undefined;
+  const queue = QUEUE_NAME.test(name) ? await openInspectorOn(c.var.engine).named(name) : undefined;
   if (!queue) throw unknown('unknown_queue', name);
   return queue;
 }

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Receiver, startReceiver } from '../../examples/demo/receiver.ts';
+import { openAdminOn, openInspectorOn } from '../../src/engine/admin.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
 import { health } from '../../src/http/functions.ts';
@@ -58,7 +59,7 @@ onEachRedis(
         { destination: `${good.url}/inside` },
       ]);
       await drainFor(engineOn(bench(), [out], {}), 2_000);
-      const { state, failures } = await engineOn(bench(), [out]).admin.message(id);
+      const { state, failures } = await openAdminOn(engineOn(bench(), [out])).message(id);
       expect([state, failures]).toEqual(['dead', [expect.objectContaining({ kind: 'refused', attempt: 1 })]]);
       expect(failures[0]?.text).toContain('must begin with https://');
       expect(good.arrived.filter(({ path }) => path === '/inside')).toEqual([]);
@@ -86,13 +87,17 @@ onEachRedis(
         const engine = engineOn(bench(), [signed], { ...LOCAL, ...bindings });
         const [id = ''] = await enqueue(bench(), engine, 'out', [{ destination: `${good.url}/unsigned` }]);
         await drainFor(engine, 1_000);
-        expect(await engine.admin.message(id)).toMatchObject({ state: 'delayed', attempt: 1, failures: [] });
+        expect(await openAdminOn(engine).message(id)).toMatchObject({ state: 'delayed', attempt: 1, failures: [] });
         const missing = Object.keys({ A: '', B: '' }).filter((name) => name === 'A' || !(name in bindings));
-        expect(await engine.inspector.queues([...engine.queues.values()])).toMatchObject([{ missingSecrets: missing }]);
+        expect(await openInspectorOn(engine).queues([...engine.queues.values()])).toMatchObject([
+          { missingSecrets: missing },
+        ]);
         expect(good.arrived.filter(({ path }) => path === '/unsigned')).toEqual([]);
 
         const mended = engineOn(bench(), [signed], { ...LOCAL, A: secret, B: secret });
-        expect((await mended.inspector.queues([...mended.queues.values()]))[0]).not.toHaveProperty('missingSecrets');
+        expect((await openInspectorOn(mended).queues([...mended.queues.values()]))[0]).not.toHaveProperty(
+          'missingSecrets',
+        );
         await drainFor(mended, 5_000); // it sleeps until the message is due
         expect(good.arrived.filter(({ path }) => path === '/unsigned')).toMatchObject([
           { id, attempt: 1, verified: true },
@@ -129,7 +134,7 @@ onEachRedis(
       );
       expect(await drainFor(engine, 2_000)).toMatchObject({ acked: 1, retried: 1, dead: 1, ended: 'idle' });
       bench().alive.delete(other);
-      const { state, failures } = await engine.admin.message(id);
+      const { state, failures } = await openAdminOn(engine).message(id);
       expect([state, failures.length]).toEqual(['dead', 2]);
       await new Promise((resolve) => troubled.close(resolve));
     });
@@ -185,7 +190,7 @@ onEachRedis(
       );
       const report = await drainFor(engine, 400);
       const state = async () =>
-        (await engine.admin.destinations('0')).destinations.map(({ state, failures }) => ({ state, failures }));
+        (await openAdminOn(engine).destinations('0')).destinations.map(({ state, failures }) => ({ state, failures }));
       expect(report.acked).toBeLessThan(5);
       const sentAtFirst = good.arrived.length;
       expect(sentAtFirst).toBeLessThanOrEqual(3 + 2); // two at a time: the others of the moment may end after the third

@@ -1,5 +1,6 @@
 // A handler whose message is cancelled hears of it by its signal, at the next sync of its drain.
 import { expect, test } from 'vitest';
+import { openAdminOn } from '../../src/engine/admin.ts';
 import { defineQueue } from '../../src/index.ts';
 import { acked, drainFor, engineOn, enqueueNow } from '../regressions/engines.ts';
 import { onEachRedis } from '../support/bench.ts';
@@ -27,7 +28,7 @@ onEachRedis(
       const { ids } = await enqueueNow(b, b.message('work', 'one'), b.message('work', 'other'));
       const draining = drainFor(engine, 10_000);
       await begun.promise;
-      expect(await engine.admin.cancel(ids[0] ?? '')).toBe('leased');
+      expect(await openAdminOn(engine).cancel(ids[0] ?? '')).toBe('leased');
       expect(await draining).toMatchObject({ delivered: 2, retried: 0, dead: 0, leasesLost: 0 });
       expect(reasons).toEqual(['the message was cancelled']);
       acked(b, ids);

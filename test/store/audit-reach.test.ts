@@ -1,5 +1,6 @@
 // How far the audit reaches: to the end of what is long, in calls that are bounded, and what it could not judge it says.
 import { expect, test } from 'vitest';
+import { auditOn } from '../../src/engine/admin.ts';
 import { openEngine } from '../../src/engine.ts';
 import { defineQueue } from '../../src/index.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
@@ -192,7 +193,7 @@ onEachRedis('the audit', (bench) => {
       for (let cursor: string | undefined = ''; cursor !== undefined; calls++) {
         const from = cursor;
         const before = b.redises.emulator.requests();
-        const report = await engine.audit({ repair: true, deep, cursor: from });
+        const report = await auditOn(engine, { repair: true, deep, cursor: from });
         expect(b.redises.emulator.requests() - before).toBeLessThanOrEqual(requests);
         findings.push(...report.findings.map(({ finding }) => finding));
         cursor = report.cursor;

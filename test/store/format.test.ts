@@ -1,5 +1,6 @@
 // The stored format: a database with the data of another version of Sluice is refused, in words, and stays as it is.
 import { beforeEach, describe, expect, test } from 'vitest';
+import { openAdminOn, openInspectorOn } from '../../src/engine/admin.ts';
 import { openEngine } from '../../src/engine.ts';
 import { StorageError } from '../../src/errors.ts';
 import { toProblem } from '../../src/http/problem.ts';
@@ -70,11 +71,11 @@ onEachRedis(
 
     test('an empty database gets the number with the first write, and not by reading', async () => {
       const other = engine();
-      await other.inspector.breakers([]);
+      await openInspectorOn(other).breakers([]);
       expect(await raw().exists(totals)).toBe(0);
       const { receipts } = await other.one();
       expect(await raw().hget(totals, '#')).toBe(OWN);
-      await other.admin.cancel(receipts[0]?.id ?? '');
+      await openAdminOn(other).cancel(receipts[0]?.id ?? '');
     });
 
     test('whoever has seen its own number looks no more: a command once', async () => {
@@ -95,12 +96,12 @@ onEachRedis(
         }),
       ];
       expect(looks).toEqual({ commands: knows.commands + 1, requests: 1 });
-      for (const id of ids) await opened.admin.cancel(id);
+      for (const id of ids) await openAdminOn(opened).cancel(id);
     });
 
     test('a sweep writes it again where the hash was removed meanwhile', async () => {
       const opened = engine();
-      await opened.one().then(({ receipts }) => opened.admin.cancel(receipts[0]?.id ?? ''));
+      await opened.one().then(({ receipts }) => openAdminOn(opened).cancel(receipts[0]?.id ?? ''));
       await raw().del(totals);
       await opened.tick();
       expect(await raw().hget(totals, '#')).toBe(OWN);

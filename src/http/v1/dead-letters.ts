@@ -1,5 +1,6 @@
 /** Dead letters of a queue: why they died, back to work with them, or away. */
 import * as z from 'zod/mini';
+import { openAdminOn, openInspectorOn } from '../../engine/admin.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { requireQueue } from '../auth.ts';
 import { namedQueue } from '../named-queue.ts';
@@ -23,8 +24,9 @@ export const listCauses = route(
   async (c): Promise<Wire<'Causes'>> => {
     const name = c.req.param('queue');
     requireQueue(c.var.token, name);
-    if (!QUEUE_NAME.test(name) || !(await c.var.engine.inspector.named(name))) throw unknown('unknown_queue', name);
-    return c.var.engine.inspector.causes(name);
+    const inspector = openInspectorOn(c.var.engine);
+    if (!QUEUE_NAME.test(name) || !(await inspector.named(name))) throw unknown('unknown_queue', name);
+    return inspector.causes(name);
   },
 );
 
@@ -33,14 +35,14 @@ export const redriveDead = route(
   { scope: 'admin', body: Redrive },
   async (c, { body }): Promise<Wire<'Redriven'>> => {
     const queue = await namedQueue(c);
-    return { messages: await outliving(c, c.var.engine.admin.redrive(queue, await body())) };
+    return { messages: await outliving(c, openAdminOn(c.var.engine).redrive(queue, await body())) };
   },
 );
 
 export const purgeDead = route(
   'DELETE /v1/queues/:queue/dead',
   { scope: 'admin' },
-  async (c): Promise<Wire<'Purged'>> => outliving(c, c.var.engine.admin.purge(await namedQueue(c), ['dead'])),
+  async (c): Promise<Wire<'Purged'>> => outliving(c, openAdminOn(c.var.engine).purge(await namedQueue(c), ['dead'])),
 );
 
 export const deadLetters = [listCauses, redriveDead, purgeDead];

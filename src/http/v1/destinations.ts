@@ -1,5 +1,6 @@
 /** Destinations that failed last, with their circuit breakers. */
 import * as z from 'zod/mini';
+import { openAdminOn } from '../../engine/admin.ts';
 import { canUseQueue } from '../auth.ts';
 import { cursorOf } from '../page-query.ts';
 import { route } from '../route.ts';
@@ -13,7 +14,7 @@ export const listDestinations = route(
   { scope: 'admin', query: DestinationsPage },
   async (c, { query }): Promise<Wire<'DestinationReports'>> => {
     const { token, engine } = c.var;
-    const { destinations, cursor } = await engine.admin.destinations(query().cursor);
+    const { destinations, cursor } = await openAdminOn(engine).destinations(query().cursor);
     const permitted = destinations.filter(({ queue }) => canUseQueue(token, queue));
     return { destinations: permitted, ...(cursor === undefined ? {} : { cursor }) };
   },

@@ -1,6 +1,7 @@
 /** Leases: consumers elsewhere receive messages of pull queues and settle them, one round trip each; operators see who holds what. */
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
+import { openInspectorOn } from '../../engine/admin.ts';
 import { InvalidMessage } from '../../errors.ts';
 import { YEAR_MS } from '../../formats/duration.ts';
 import { milliseconds } from '../../formats/duration-schema.ts';
@@ -107,7 +108,7 @@ export const listLeases = /* @__PURE__ */ route(
   async (c, { query }): Promise<Wire<'LeasePage'>> => {
     requireQueue(c.var.token, ANY_QUEUE); // a lease may hold messages of any queue
     const { limit, cursor } = query();
-    return c.var.engine.inspector.leases(limit, cursor);
+    return openInspectorOn(c.var.engine).leases(limit, cursor);
   },
 );
 

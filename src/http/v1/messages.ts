@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import { queuesNamed, type Receipt } from '../../broker/producer.ts';
 import type { MessageInput } from '../../broker/validate.ts';
+import { openAdminOn } from '../../engine/admin.ts';
 import { InvalidMessage, type Issue } from '../../errors.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { ANY_QUEUE, requireQueue } from '../auth.ts';
@@ -73,7 +74,7 @@ export const listMessages = /* @__PURE__ */ route(
   { scope: 'admin', query: MessagesPage },
   async (c, { query }): Promise<Wire<'MessagePage'>> => {
     const { state, limit, cursor } = query();
-    return c.var.engine.admin.messages(await namedQueue(c), state, limit, cursor);
+    return openAdminOn(c.var.engine).messages(await namedQueue(c), state, limit, cursor);
   },
 );
 
@@ -81,7 +82,7 @@ export const getMessage = /* @__PURE__ */ route(
   'GET /v1/messages/:id',
   { scope: 'admin' },
   async (c): Promise<Wire<'MessageReport'>> => {
-    const message = await c.var.engine.admin.message(knownId(c));
+    const message = await openAdminOn(c.var.engine).message(knownId(c));
     if (message.state === 'gone') throw unknown('unknown_message', message.id);
     requireQueue(c.var.token, message.queue ?? ANY_QUEUE);
     const { url: destination, method } = c.var.engine.queues.get(message.queue ?? '')?.destination ?? {};
@@ -93,7 +94,7 @@ export const cancelMessage = /* @__PURE__ */ route(
   'DELETE /v1/messages/:id',
   { scope: 'admin' },
   async (c): Promise<Wire<'Cancelled'>> => {
-    const { admin } = c.var.engine;
+    const admin = openAdminOn(c.var.engine);
     const id = knownId(c);
     const message = await admin.message(id);
     if (message.state === 'gone') throw unknown('unknown_message', id);

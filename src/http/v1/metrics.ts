@@ -1,4 +1,5 @@
 /** Metrics: the figures of all queues for whoever scrapes. */
+import { openInspectorOn } from '../../engine/admin.ts';
 import { statsOf } from '../../stats/stats.ts';
 import { openStats } from '../../stats/store.ts';
 import { ANY_QUEUE, canUseQueue } from '../auth.ts';
@@ -12,12 +13,13 @@ export const getMetrics = route('GET /metrics', { scope: 'admin' }, async (c) =>
   const { engine, token } = c.var;
   const permitted = [...engine.queues.values()].filter(({ name }) => canUseQueue(token, name));
   const sees = canUseQueue(token, ANY_QUEUE); // sources, and messages whose queue nobody knows, are nobody's
-  const unknown = (await engine.inspector.unknown()).filter(({ queue }) => canUseQueue(token, queue));
+  const inspector = openInspectorOn(engine);
+  const unknown = (await inspector.unknown()).filter(({ queue }) => canUseQueue(token, queue));
   const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
   const [known, { counters: totals, ...rest }, breakers, sources] = await Promise.all([
-    engine.inspector.queues(permitted),
+    inspector.queues(permitted),
     statsOf(openStats(engine.shard)).totals(sees ? [...names, NO_QUEUE] : names),
-    engine.inspector.breakers(permitted),
+    inspector.breakers(permitted),
     sees ? engine.parts.sources?.report() : undefined,
   ]);
   const queues = [...known, ...unknown];

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import type { QueueReport } from '../../broker/admin.ts';
+import { openAdminOn, openInspectorOn } from '../../engine/admin.ts';
 import { milliseconds } from '../../formats/duration-schema.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../../queue/limits.ts';
@@ -64,13 +65,14 @@ export const listQueues = route(
     const isWanted = (name: string) => canUseQueue(token, name) && name.includes(search);
     const all = [...engine.queues.values()].filter(({ name }) => isWanted(name));
     const page = takePage(all, cursor, limit);
-    const queues = await engine.inspector.queues(page);
+    const inspector = openInspectorOn(engine);
+    const queues = await inspector.queues(page);
     if (page.length === limit && page.at(-1) !== all.at(-1)) {
       return { queues: await told(queues), cursor: page.at(-1)?.name };
     }
     // Behind those of the deployment come those that only storage knows.
     const begun = cursor !== '' && !engine.queues.has(cursor) ? cursor : '';
-    const unknown = (await engine.inspector.unknown()).filter(({ queue }) => isWanted(queue) && queue > begun);
+    const unknown = (await inspector.unknown()).filter(({ queue }) => isWanted(queue) && queue > begun);
     const shown = [...queues, ...unknown.slice(0, limit - queues.length)];
     const rest = shown.length < queues.length + unknown.length ? { cursor: shown.at(-1)?.queue ?? cursor } : {};
     return { queues: await told(shown), ...rest };
@@ -80,7 +82,7 @@ export const listQueues = route(
 export const getQueue = route(
   'GET /v1/queues/:queue',
   { scope: 'admin' },
-  async (c): Promise<Wire<'QueueReport'>> => c.var.engine.admin.queue(await namedQueue(c)),
+  async (c): Promise<Wire<'QueueReport'>> => openAdminOn(c.var.engine).queue(await namedQueue(c)),
 );
 
 export const overrideQueue = route(
@@ -110,7 +112,7 @@ export const purgeQueue = route(
   async (c, { body }): Promise<Wire<'Purged'>> => {
     const queue = await namedQueue(c);
     const { states, cursor } = await body();
-    return outliving(c, c.var.engine.admin.purge(queue, states, cursor));
+    return outliving(c, openAdminOn(c.var.engine).purge(queue, states, cursor));
   },
 );
 
@@ -130,6 +132,6 @@ function takePage(queues: AnyQueue[], cursor: string, limit: number): AnyQueue[]
 
 async function override(c: Context<SluiceEnv>, overrides: z.output<typeof Override>): Promise<Wire<'Overridden'>> {
   const queue = await namedQueue(c);
-  await outliving(c, c.var.engine.admin.override(queue, overrides)); // it may take two steps
+  await outliving(c, openAdminOn(c.var.engine).override(queue, overrides)); // it may take two steps
   return { queue: queue.name, ...overrides };
 }

@@ -1,5 +1,6 @@
 /** Stats: what became of messages over time, for people and pages. */
 import * as z from 'zod/mini';
+import { openInspectorOn } from '../../engine/admin.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { statsOf } from '../../stats/stats.ts';
 import { openStats } from '../../stats/store.ts';
@@ -23,7 +24,7 @@ export const getStats = route(
     const { engine, token } = c.var;
     const { range, queue } = query();
     if (queue !== undefined) requireQueue(token, queue);
-    if (queue !== undefined && !(await engine.inspector.named(queue))) throw unknown('unknown_queue', queue);
+    if (queue !== undefined && !(await openInspectorOn(engine).named(queue))) throw unknown('unknown_queue', queue);
     const permitted = [...engine.queues.keys()].filter((name) => canUseQueue(token, name));
     const all = canUseQueue(token, ANY_QUEUE) ? [ALL] : permitted;
     return statsOf(openStats(engine.shard)).report(range, queue === undefined ? all : [queue]);

@@ -1,6 +1,7 @@
 /** The deployment as a whole: drain or sweep it on demand, audit it, and ask whether its storage can be trusted. */
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
+import { auditOn } from '../../engine/admin.ts';
 import { ANY_QUEUE, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
@@ -52,7 +53,7 @@ export const audit = /* @__PURE__ */ route(
   async (c, { query }): Promise<Wire<'Findings'>> => {
     requireQueue(c.var.token, ANY_QUEUE);
     const { repair, deep, cursor } = query();
-    const auditing = c.var.engine.audit({ repair: repair === 'true', deep: deep === 'true', cursor });
+    const auditing = auditOn(c.var.engine, { repair: repair === 'true', deep: deep === 'true', cursor });
     return outliving(c, auditing);
   },
 );

@@ -1,6 +1,7 @@
 /**
  * Makes src/redis/lua/generated.ts of the Lua files, where one of them has changed since. `npm ci`, tests, builds and every command that
- * runs the library do so first. With the name of a script it prints the text that Redis gets, whose lines errors count.
+ * runs the library do so first. With the name of a script it prints the lines that Redis gets, by which its errors say where they arose, and
+ * of which file each is.
  */
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
@@ -8,7 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { linkAll } from './lua/link.ts';
 import { moduleOf } from './lua/module.ts';
-import { segmentsOf, textOf } from './lua/segments.ts';
+import { linesOf, printAll } from './lua/segments.ts';
 import { readSources } from './lua/sources.ts';
 import { writeWhole } from './whole-file.ts';
 
@@ -34,16 +35,18 @@ function stampOfSources(): string {
   return stamp.digest('hex');
 }
 
-/** As Redis gets it. @throws Error where there is no script of this name */
-export function readScript(name: string): string {
+/** As Redis gets it: the number of each line, where it comes from, and its text. @throws Error where there is no script of this name */
+function listScript(name: string): string {
   const program = linkAll(readSources(LUA));
   const script = program.scripts.find((each) => each.name === name);
   if (!script) throw new Error(`there is no script named ${name}`);
-  return textOf(script, segmentsOf(program));
+  const lines = linesOf(script, printAll(program));
+  const widest = Math.max(...lines.map(({ from }) => from.length));
+  return lines.map(({ text, from }, i) => `${String(i + 1).padStart(4)}  ${from.padEnd(widest)}  ${text}`).join('\n');
 }
 
 if (import.meta.main) {
   const [name] = process.argv.slice(2);
   if (name === undefined) await buildScripts();
-  else console.log(readScript(name));
+  else console.log(listScript(name));
 }

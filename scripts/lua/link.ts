@@ -4,7 +4,7 @@ import type { Statement } from './scopes.ts';
 import { includesOf, type Source, type Sources } from './sources.ts';
 
 /** What Redis gives a script, and of Lua what every Redis has. */
-const GLOBALS = new Set(
+export const GLOBALS = new Set(
   'KEYS ARGV redis string table math tonumber tostring type pairs ipairs next unpack select error pcall'.split(' '),
 );
 

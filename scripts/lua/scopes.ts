@@ -12,6 +12,7 @@ export interface Inner {
 }
 
 export interface Statement {
+  file: string;
   tokens: Token[];
   /** The locals of the file that it declares. */
   declares: string[];
@@ -57,7 +58,7 @@ class Reader {
       const { form, declares } = this.#topStatement();
       this.#take(';', false);
       const tokens = this.#tokens.slice(this.#from, this.#at);
-      statements.push({ tokens, form, declares, free: this.#free, inner: this.#inner });
+      statements.push({ file: this.#file, tokens, form, declares, free: this.#free, inner: this.#inner });
     }
     return statements;
   }

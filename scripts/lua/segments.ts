@@ -4,44 +4,60 @@
  * script 200 locals.
  */
 import type { Linked, Program } from './link.ts';
-import { printed } from './print.ts';
-import type { Source } from './sources.ts';
+import { type ShortNames, shortNamesIn } from './names.ts';
+import { type Line, printed } from './print.ts';
 
 export interface Segment {
-  text: string;
+  lines: Line[];
   /** The scripts that need it. */
   users: Set<Linked>;
 }
 
-export function segmentsOf(program: Program): Segment[] {
+/** A program as it is deployed. */
+export interface Printed {
+  segments: Segment[];
+  /** What each script has of its own, behind its segments. */
+  own: Map<Linked, Line[]>;
+}
+
+export function printAll(program: Program): Printed {
+  const names = shortNamesIn(program);
+  const own = program.scripts.map((script) => {
+    return [script, script.source.statements.flatMap((statement) => printed(statement, names))] as const;
+  });
+  return { segments: segmentsOf(program, names), own: new Map(own) };
+}
+
+function segmentsOf(program: Program, names: ShortNames): Segment[] {
   const segments: Segment[] = [];
-  const add = (text: string, users: Set<Linked>) => {
+  const add = (lines: Line[], users: Set<Linked>) => {
     const last = segments.at(-1);
-    if (last && isSame(last.users, users)) last.text += `\n${text}`;
-    else segments.push({ text, users });
+    if (last && isSame(last.users, users)) last.lines.push(...lines);
+    else segments.push({ lines, users });
   };
   for (const include of program.includes) {
     const users = new Set(program.scripts.filter(({ needs }) => include.statements.some((each) => needs.has(each))));
     if (users.size === 0) continue;
-    const names = program.exports.get(include) ?? new Set();
-    add(names.size > 0 ? `local ${[...names].join(',')} do` : 'do', users);
+    const exported = program.exports.get(include) ?? new Set();
+    const head = [...exported].map((name) => names.get(name) ?? name).join(',');
+    add([{ text: head === '' ? 'do' : `local ${head} do`, from: include.file }], users);
     for (const statement of include.statements) {
       const needing = new Set([...users].filter(({ needs }) => needs.has(statement)));
-      const text = printed(
-        statement,
-        statement.declares.some((name) => names.has(name)),
-      );
-      if (needing.size > 0 && text !== '') add(text, needing);
+      const isExported = statement.declares.some((name) => exported.has(name));
+      const lines = printed(statement, names, isExported);
+      if (needing.size > 0 && lines.length > 0) add(lines, needing);
     }
-    add('end', users);
+    add([{ text: 'end', from: include.file }], users);
   }
   return segments;
 }
 
 const isSame = (a: Set<Linked>, b: Set<Linked>) => a.size === b.size && [...a].every((each) => b.has(each));
 
-export const ownText = ({ statements }: Source) => statements.map((statement) => printed(statement)).join('\n');
-
 /** A script as Redis gets it. */
-export const textOf = (script: Linked, segments: Segment[]) =>
-  [...segments.filter(({ users }) => users.has(script)).map(({ text }) => text), ownText(script.source)].join('\n');
+export const linesOf = (script: Linked, { segments, own }: Printed): Line[] => [
+  ...segments.filter(({ users }) => users.has(script)).flatMap(({ lines }) => lines),
+  ...(own.get(script) ?? []),
+];
+
+export const joinLines = (lines: Line[]): string => lines.map(({ text }) => text).join('\n');

@@ -6,7 +6,7 @@ export interface Token {
   line: number;
 }
 
-const KEYWORDS = new Set(
+export const KEYWORDS = new Set(
   'and break do else elseif end false for function if in local nil not or repeat return then true until while'.split(
     ' ',
   ),

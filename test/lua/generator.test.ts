@@ -6,7 +6,7 @@ import { build } from 'vite';
 import { describe, expect, test } from 'vitest';
 import { readSignature, tupleOf } from '../../scripts/lua/card.ts';
 import { linkAll } from '../../scripts/lua/link.ts';
-import { segmentsOf, textOf } from '../../scripts/lua/segments.ts';
+import { joinLines, linesOf, printAll } from '../../scripts/lua/segments.ts';
 import { type Sources, sourceOf } from '../../scripts/lua/sources.ts';
 import { rotate } from '../../src/redis/lua/generated.ts';
 
@@ -16,10 +16,14 @@ function sourcesOf(files: { commands: Record<string, string>; includes?: Record<
   return { commands: read('commands', files.commands), includes: read('includes', files.includes) };
 }
 
+function linesBuilt(command: string, includes: Record<string, string> = {}) {
+  const program = linkAll(sourcesOf({ commands: { it: command }, includes }));
+  return linesOf(program.scripts[0] as (typeof program.scripts)[0], printAll(program));
+}
+
 /** The text of the only script. */
 function built(command: string, includes: Record<string, string> = {}): string {
-  const program = linkAll(sourcesOf({ commands: { it: command }, includes }));
-  return textOf(program.scripts[0] as (typeof program.scripts)[0], segmentsOf(program));
+  return joinLines(linesBuilt(command, includes));
 }
 
 describe('a script', () => {
@@ -31,15 +35,15 @@ describe('a script', () => {
   test('has what it needs of its includes, each a block of which others see what they use', () => {
     expect(built('--- @include high\nreturn four(tonumber(ARGV[1]))', includes)).toBe(
       [
-        'local twice do',
-        'local step,UNUSED=2,3',
-        'local function hidden(a)return a*step+5 end',
-        'function twice(a)return hidden(a)end',
+        'local ad do',
+        'local aa,ab=2,3',
+        'local function ac(a)return a*aa+5 end',
+        'function ad(a)return ac(a)end',
         'end',
-        'local four do',
-        'function four(a)return twice(twice(a))end',
+        'local ae do',
+        'function ae(a)return ad(ad(a))end',
         'end',
-        'return four(tonumber(ARGV[1]))',
+        'return ae(tonumber(ARGV[1]))',
       ].join('\n'),
     );
   });
@@ -49,38 +53,59 @@ describe('a script', () => {
       low: "local used, other = {}, {}\nlocal spare = {}\nfunction used.one() return 1 end\nused['two'] = 2\nfunction spare.three() end",
     };
     const text = built('--- @include low\nreturn used.one()', tables);
-    expect(text).toContain('function used.one()');
-    expect(text).toContain("used['two']=2");
-    expect(text).not.toContain('spare');
+    expect(text).toContain('function aa.one()');
+    expect(text).toContain("aa['two']=2");
+    expect(text).not.toContain('three');
   });
 
   test.each<[string, string, string]>([
     [
       'a local within a local of that name',
       'local a = 1\ndo local a = a; a = 2 end\nreturn a',
-      'local a=1\ndo local a=a;a=2 end\nreturn a',
+      'local aa=1\ndo local a=aa;a=2 end\nreturn aa',
     ],
     [
       'a field, and a name in a text',
       "local t = { one = 1 }\nlocal function f(one) return t.one, one, 'one' end\nreturn f",
-      "local t={one=1}\nlocal function f(a)return t.one,a,'one'end\nreturn f",
+      "local aa={one=1}\nlocal function ab(a)return aa.one,a,'one'end\nreturn ab",
     ],
     [
       'those of a loop',
       'local s = 0\nfor i, v in ipairs(KEYS) do s = s + i + #v end\nreturn s',
-      'local s=0\nfor a,b in ipairs(KEYS)do s=s+a+#b end\nreturn s',
+      'local aa=0\nfor a,b in ipairs(KEYS)do aa=aa+a+#b end\nreturn aa',
     ],
     [
       'what until sees',
       'local n = 0\nrepeat local done = n > 3; n = n + 1 until done\nreturn n',
-      'local n=0\nrepeat local a=n>3;n=n+1 until a\nreturn n',
+      'local aa=0\nrepeat local a=aa>3;aa=aa+1 until a\nreturn aa',
     ],
     [
       'numbers beside dots, and one minus behind another',
       'local a = 1 .. 2\nreturn a - -1',
-      'local a=1 ..2\nreturn a- -1',
+      'local aa=1 ..2\nreturn aa- -1',
     ],
   ])('is printed without blanks and long names: %s', (_, source, text) => expect(built(source)).toBe(text));
+
+  test('knows of each line where it comes from', () => {
+    const adding = { low: '-- low\n\nlocal function sum(a,\n  b)\n  return a + b\nend' };
+    expect(linesBuilt('-- it\n--- @include low\nreturn sum(1, 2)', adding).map(({ from }) => from)).toEqual([
+      'includes/low.lua',
+      'includes/low.lua:3',
+      'includes/low.lua:4',
+      'includes/low.lua:5',
+      'includes/low.lua:6',
+      'includes/low.lua',
+      'commands/it.lua:3',
+    ]);
+  });
+
+  test('keeps what Lua gives it under its name, and no short name is a word of Lua', () => {
+    const many = Array.from({ length: 400 }, (_, i) => `local name_${i} = ${i}`).join('\n');
+    const names = [...built(`${many}\nreturn tostring(1)`).matchAll(/^local (\w+)=/gm)].map(([, name]) => name);
+    expect(new Set(names).size).toBe(400);
+    expect(names.filter((name) => ['do', 'if', 'in', 'or'].includes(name ?? ''))).toEqual([]);
+    expect(built(`${many}\nreturn tostring(1)`)).toContain('return tostring(1)');
+  });
 });
 
 describe('what is wrong is told by file and line', () => {

@@ -1,7 +1,7 @@
 // The scripts with small constants: with a few messages they meet the end of every page, chunk and bound.
 import { join } from 'node:path';
 import { linkAll } from '../../scripts/lua/link.ts';
-import { segmentsOf, textOf } from '../../scripts/lua/segments.ts';
+import { joinLines, linesOf, printAll } from '../../scripts/lua/segments.ts';
 import { readSources } from '../../scripts/lua/sources.ts';
 import type { Script } from '../../src/redis/lua/script.ts';
 import type { Runner } from '../../src/redis/runner.ts';
@@ -56,8 +56,10 @@ function shrunk(source: string, hits: Set<string>): string {
 function shrunkScripts(): Map<string, Script> {
   const hits = new Set<string>();
   const program = linkAll(readSources(LUA, (text) => shrunk(text, hits)));
-  const segments = segmentsOf(program);
-  const small = program.scripts.map((script): Script => ({ name: script.name, source: textOf(script, segments) }));
+  const printed = printAll(program);
+  const small = program.scripts.map(
+    (script): Script => ({ name: script.name, source: joinLines(linesOf(script, printed)) }),
+  );
   const missed = [...Object.keys(SMALL), 'READING'].filter((name) => !hits.has(name));
   if (missed.length > 0) throw new Error(`no script has ${missed.join(', ')} to be made small`);
   return new Map(small.map((script) => [script.name, script]));

@@ -1,6 +1,6 @@
 /**
- * Statements as the text that is deployed: without comments, with a letter for each local within a statement, and two for what stands at
- * the top of a file. A line stays a line, and says where it comes from, so that an error of Redis can be read.
+ * Statements as the text that is deployed: without comments, with a letter for each local within a statement, and a short name for what
+ * stands at the top of a file. A line stays a line, and says where it comes from, so that an error of Redis can be read.
  */
 import type { ShortNames } from './names.ts';
 import type { Statement } from './scopes.ts';
@@ -13,7 +13,7 @@ export interface Line {
   from: string;
 }
 
-const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 
 /** @param isExported its names are declared before it, at the head of the block of its include */
 export function printed(statement: Statement, names: ShortNames, isExported = false): Line[] {

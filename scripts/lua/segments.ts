@@ -6,6 +6,7 @@
 import type { Linked, Program } from './link.ts';
 import { type ShortNames, shortNamesIn } from './names.ts';
 import { type Line, printed } from './print.ts';
+import type { Source } from './sources.ts';
 
 export interface Segment {
   lines: Line[];
@@ -21,14 +22,15 @@ export interface Printed {
 }
 
 export function printAll(program: Program): Printed {
-  const names = shortNamesIn(program);
+  const namesOf = shortNamesIn(program);
   const own = program.scripts.map((script) => {
+    const names = namesOf(script.source);
     return [script, script.source.statements.flatMap((statement) => printed(statement, names))] as const;
   });
-  return { segments: segmentsOf(program, names), own: new Map(own) };
+  return { segments: segmentsOf(program, namesOf), own: new Map(own) };
 }
 
-function segmentsOf(program: Program, names: ShortNames): Segment[] {
+function segmentsOf(program: Program, namesOf: (source: Source) => ShortNames): Segment[] {
   const segments: Segment[] = [];
   const add = (lines: Line[], users: Set<Linked>) => {
     const last = segments.at(-1);
@@ -38,6 +40,7 @@ function segmentsOf(program: Program, names: ShortNames): Segment[] {
   for (const include of program.includes) {
     const users = new Set(program.scripts.filter(({ needs }) => include.statements.some((each) => needs.has(each))));
     if (users.size === 0) continue;
+    const names = namesOf(include);
     const exported = program.exports.get(include) ?? new Set();
     const head = [...exported].map((name) => names.get(name) ?? name).join(',');
     add([{ text: head === '' ? 'do' : `local ${head} do`, from: include.file }], users);

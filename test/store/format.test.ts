@@ -65,7 +65,7 @@ onEachRedis(
       const opened = engine();
       const { receipts } = await opened.one();
       expect(receipts).toHaveLength(1);
-      await opened.admin.cancel(receipts[0]?.id ?? '');
+      await openAdminOn(opened).cancel(receipts[0]?.id ?? '');
       await raw().del(totals);
     });
 

@@ -23,8 +23,16 @@ export interface Measurements {
   sweptAt?: number;
 }
 
-export function metricsText({ now, queues, totals, breakers, sources, sweptAt }: Measurements): string {
-  const each = [...totals];
+export function metricsText(measurements: Measurements): string {
+  return [
+    ...queueFamilies(measurements),
+    ...deliveryFamilies(measurements.totals),
+    ...otherFamilies(measurements),
+  ].join('');
+}
+
+/** Families with one sample per queue, of what lies in it. */
+function queueFamilies({ now, queues }: Measurements): string[] {
   return [
     family('sluice_queue_messages', 'gauge', 'Messages of a queue by state.', queues.flatMap(states)),
     family(
@@ -57,6 +65,12 @@ export function metricsText({ now, queues, totals, breakers, sources, sweptAt }:
       'Whether only storage knows the queue, which holds messages and has left the code.',
       queues.map(({ queue, kind }) => ['', { queue }, Number(kind === 'unknown')]),
     ),
+  ];
+}
+
+function deliveryFamilies(totals: Measurements['totals']): string[] {
+  const each = [...totals];
+  return [
     family(
       'sluice_deliveries_total',
       'counter',
@@ -75,6 +89,12 @@ export function metricsText({ now, queues, totals, breakers, sources, sweptAt }:
       'How long handlers ran.',
       each.flatMap(([queue, { run }]) => histogram(queue, run)),
     ),
+  ];
+}
+
+/** Families of destinations, of webhook sources, and of the sweep. */
+function otherFamilies({ breakers, sources, sweptAt }: Measurements): string[] {
+  return [
     family(
       'sluice_destinations',
       'gauge',
@@ -95,7 +115,7 @@ export function metricsText({ now, queues, totals, breakers, sources, sweptAt }:
       'When a sweep last ran; where nothing was to be done, noted every ten minutes.',
       sweptAt === undefined ? [] : [['', {}, sweptAt / 1_000]],
     ),
-  ].join('');
+  ];
 }
 
 /** What stands behind the family's name, labels, value. */

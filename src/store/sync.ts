@@ -9,7 +9,7 @@ import { list, pairs, strings } from '../redis/reply.ts';
 import { headOf, type Shard } from '../redis/shard.ts';
 import { listSettlementKeys } from './declared.ts';
 import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
-import { type Settlement, type Status, writeSettlements } from './encode-settlements.ts';
+import { type Settlement, type Status, type WrittenSettlements, writeSettlements } from './encode-settlements.ts';
 import { AWAKE_MS, COMMON_WAKE } from './wake.ts';
 
 export interface SyncRequest {
@@ -68,10 +68,10 @@ const SYNC_FIRES = 100; // keeps a sync short when many timers are due; the swee
 
 const whole = (number: number): Digits => digits(Math.floor(number));
 
+/** @throws StorageError; RequestMismatch where another lease has begun under the claim */
 export async function sync(shard: Shard, policies: string, request: SyncRequest): Promise<SyncAnswer> {
   const { keys } = shard;
   const { lease, leaseMs, held, want, pools, settlements, claim = '', drain } = request;
-  const awakeMs = !drain ? 0 : drain.ending ? -1 : drain.busy ? -2 : AWAKE_MS;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = writeSettlements(settlements);
   const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...listSettlementKeys(keys, settlements)];
@@ -86,7 +86,7 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
       whole(held),
       whole(want),
       digits(ANSWER_BYTES),
-      digits(awakeMs),
+      digits(awakeMsFor(drain)),
       whole(sleepMs),
       digits(SYNC_FIRES),
       digits(pools.length),
@@ -98,23 +98,23 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
       ...written.args,
     ],
   );
-  const answer = list(reply);
-  if (answer[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
-  const [
-    now,
-    nextDue,
-    lost,
-    statuses,
-    entries,
-    envelopes,
-    unseen,
-    cancelled,
-    transitions,
-    schedules,
-    wake,
-    left,
-    refused,
-  ] = answer;
+  const answer = parseAnswer(list(reply), written, repeated);
+  // The reply to an earlier try may have been lost, and its request for a drain with it: a drain too many costs six commands.
+  if (repeated && !drain) answer.wake = true;
+  return answer;
+}
+
+/** The life of the flag `awake`, which says that somebody is draining. -1 and -2 tell the script why this drain takes nothing more. */
+function awakeMsFor(drain: SyncRequest['drain']): number {
+  if (!drain) return 0;
+  if (drain.ending) return -1;
+  return drain.busy ? -2 : AWAKE_MS;
+}
+
+function parseAnswer(reply: unknown[], written: WrittenSettlements, repeated: boolean): SyncAnswer {
+  if (reply[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
+  const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, ...rest] = reply;
+  const [transitions, schedules, wake, left, refused] = rest;
   return {
     now: Number(now),
     ...due(Number(nextDue)),
@@ -127,8 +127,7 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
       name,
       ...(until === '0' ? {} : { openUntil: Number(until) }),
     })),
-    // The answer to an earlier try may have been lost, and its word with it: a drain too many costs six commands.
-    wake: wake === '1' || (repeated && !drain),
+    wake: wake === '1',
     ...(left === '' ? {} : { left: Number(left) }),
     repeated,
     ...(refused === '' ? {} : { refused: parseRefusal(String(refused)) }),

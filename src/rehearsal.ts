@@ -84,7 +84,7 @@ export function rehearse(deployed: Iterable<AnyQueue>, { open, app }: Worker): v
     request(app, 'POST', '/v1/queues/-/messages');
   });
   unheard(() => store.sweep(PUSH_POOL, { cursor: ANYBODYS, note: true }));
-  unheard(() => enqueueInputs(store, queues, [{ queue, body: {}, options: {}, at: '' }]));
+  unheard(() => enqueueInputs(store, queues, [{ queue, body: {}, options: {}, path: '' }]));
   unheard(() => shard.run<string[], string[]>(enqueue, [], []));
   unheard(() => drain({ store, pool: PUSH_POOL, queues, ...means, lease: queue.name }));
   for (const { schema } of deployed) unheard(() => schema?.['~standard'].validate({}));

@@ -170,7 +170,7 @@ function makeProducer(deployed: Engine, caller: Caller): Producer {
       queue,
       body,
       options,
-      at: many ? `messages[${i}].` : '',
+      path: many ? `messages[${i}].` : '',
     }));
     return storeFor(engine, inputs);
   };
@@ -193,14 +193,14 @@ function makeNamedProducer(engine: Engine): NamedProducer {
   const { queues } = engine;
   return {
     async enqueue(name, body, options = NO_OPTIONS) {
-      const [receipt] = await storeFor(engine, [{ queue: queues.get(name), body, options, at: '' }]);
+      const [receipt] = await storeFor(engine, [{ queue: queues.get(name), body, options, path: '' }]);
       return receipt as Receipt;
     },
     async enqueueMany(messages: unknown) {
       if (!Array.isArray(messages)) throw new InvalidMessage([NO_LIST]);
       const inputs = messages.map((message: unknown, i) => {
         const { queue, body, ...options } = (isObject(message) ? message : NO_OPTIONS) as NamedMessage;
-        return { queue: queues.get(queue), body, options, at: `messages[${i}].` };
+        return { queue: queues.get(queue), body, options, path: `messages[${i}].` };
       });
       return storeFor(engine, inputs);
     },

@@ -26,7 +26,7 @@ function engineOn(bench: Bench, handled: string[], every?: string): Engine {
 const inputs = (engine: Engine, count: number, name = 'work', options: object = {}) => {
   const queue = engine.queues.get(name);
   if (!queue) throw new Error('no queue');
-  return Array.from({ length: count }, (_, i) => ({ queue, body: { text: 'x'.repeat(230), i }, options, at: '' }));
+  return Array.from({ length: count }, (_, i) => ({ queue, body: { text: 'x'.repeat(230), i }, options, path: '' }));
 };
 
 /** Loads every script once: NOSCRIPT is a cost of the first call only. */

@@ -43,7 +43,7 @@ function engineOn(bench: Bench, handle: Handle, settings: Record<string, string>
 }
 
 const input = (engine: Engine, body: unknown = 1, options: object = {}) => [
-  { queue: engine.queues.get('work'), body, options, at: '' },
+  { queue: engine.queues.get('work'), body, options, path: '' },
 ];
 
 onEachRedis(

@@ -41,7 +41,7 @@ export interface EnqueueResult {
   /** The caller should start a drain. */
   wake: boolean;
   /** The request had been applied before. */
-  repeated: boolean;
+  replayed: boolean;
   /** In so many ms the first delayed message of a push queue is due. */
   dueInMs?: number;
 }
@@ -111,12 +111,12 @@ async function receiptsFor(
   answer: Promise<EnqueueAnswer>,
   due: { dueInMs?: number },
 ): Promise<EnqueueResult> {
-  const { ids, wake, repeated, met } = await answer;
+  const { ids, wake, replayed, duplicates } = await answer;
   const now = Date.now();
   const receipts = places.map(({ queue, dueAt }, index) =>
-    makeReceipt(queue, ids[index] as string, dueAt > now, met.get(index)),
+    makeReceipt(queue, ids[index] as string, dueAt > now, duplicates.get(index)),
   );
-  return { receipts, wake, repeated, ...due };
+  return { receipts, wake, replayed, ...due };
 }
 
 /** @param first the message that it met under its dedup key */

@@ -27,7 +27,7 @@ export interface MessageInput {
   /** Judged by `MessageOptions`. */
   options: unknown;
   /** Where it stands in the caller's request, such as `messages[3].`; '' where it is the request. */
-  at: string;
+  path: string;
 }
 
 type DedupTerms = Omit<StoredDedup, 'digest'>;
@@ -83,10 +83,10 @@ function findPlain({ queue, options }: MessageInput, queues: Queues): PreparedMe
 const policyOf = (queue: AnyContract, queues: Queues) => (queues.get(queue.name) ?? queue).destination;
 
 function readInput(input: MessageInput, queues: Queues, traceparent?: string): ReadInput {
-  const { queue, at } = input;
+  const { queue, path } = input;
   const { data: options = {}, error } = readOptions(input.options);
   const { headers, delay = 0 } = options;
-  const chosen = queue && !error ? chooseDestination(policyOf(queue, queues), options.destination, at) : {};
+  const chosen = queue && !error ? chooseDestination(policyOf(queue, queues), options.destination, path) : {};
   const terms = queue && options.dedup && resolveDedup(queue, options.dedup);
   const delayMs = Math.max(parseDuration(delay) ?? 0, terms?.mode === 'debounce' ? terms.windowMs : 0);
   const notBefore = options.notBefore === undefined ? undefined : parseInstant(options.notBefore);
@@ -97,7 +97,7 @@ function readInput(input: MessageInput, queues: Queues, traceparent?: string): R
 
 /** Each field more costs its writing, also where it is undefined. */
 function write(
-  { body, raw, at }: MessageInput,
+  { body, raw, path }: MessageInput,
   own: Omit<StoredMessage, 'body' | 'raw'>,
   traceparent?: string,
 ): WrittenJson {
@@ -109,7 +109,7 @@ function write(
   if (delayMs) stored.delayMs = delayMs;
   if (notBefore !== undefined) stored.notBefore = notBefore;
   const ownBytes = (traceparent ? TRACEPARENT_BYTES : 0) + (delayMs || notBefore ? DUE_BYTES : 0);
-  return writeJson(body, stored, at, ownBytes);
+  return writeJson(body, stored, path, ownBytes);
 }
 
 async function validateLater(
@@ -122,21 +122,21 @@ async function validateLater(
   const { dedup, onSuccess, onFailure } = options;
   return conclude(input, {
     ...read,
-    callbacks: (onSuccess || onFailure) && (await prepareCallbacks(options, queues, input.at, traceparent)),
+    callbacks: (onSuccess || onFailure) && (await prepareCallbacks(options, queues, input.path, traceparent)),
     dedup: dedup && terms && { ...terms, digest: await shortDigest(dedup.key) },
     badBody: read.written.issue?.code === 'too_deep' ? [] : await badBody(input), // a schema goes into the depth by calls
     group: chosen.destination && (await deriveGroup(chosen.destination, MAX_GROUP_LENGTH)),
   });
 }
 
-function conclude({ queue, at }: MessageInput, read: ReadInput): Validation {
+function conclude({ queue, path }: MessageInput, read: ReadInput): Validation {
   const { options, error, chosen, badBody, written, callbacks } = read;
-  const issues: Issue[] = [...toIssues(error, at), ...(badBody ?? []), ...(callbacks?.issues ?? [])];
-  if (!queue) issues.push({ field: `${at}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' });
+  const issues: Issue[] = [...toIssues(error, path), ...(badBody ?? []), ...(callbacks?.issues ?? [])];
+  if (!queue) issues.push({ field: `${path}queue`, code: 'unknown_queue', message: 'is no queue of this deployment' });
   if (chosen.issue) issues.push(chosen.issue);
   if (written.issue) issues.push(written.issue);
   if (queue?.ordered && options.priority !== undefined) {
-    issues.push(makeOrderedIssue(at));
+    issues.push(makeOrderedIssue(path));
   }
   if (issues.length > 0 || !queue || written.json === undefined) return { issues };
   return { message: buildMessage(queue, read, written.json) };
@@ -176,7 +176,11 @@ async function prepareCallbacks(
     const named = options[field] ?? [];
     for (const [index, { queue, body, ...rest }] of [named].flat().entries()) {
       const place = Array.isArray(named) ? `${at}${field}[${index}].` : `${at}${field}.`;
-      const result = await validate({ queue: queues.get(queue), body, options: rest, at: place }, queues, traceparent);
+      const result = await validate(
+        { queue: queues.get(queue), body, options: rest, path: place },
+        queues,
+        traceparent,
+      );
       if ('issues' in result) callbacks.issues = [...callbacks.issues, ...result.issues];
       else callbacks.messages.push({ on, message: result.message });
     }
@@ -194,9 +198,9 @@ function resolveDedup(queue: AnyContract, dedup: NonNullable<CheckedOptions['ded
   };
 }
 
-async function badBody({ queue, body, raw, at }: MessageInput): Promise<Issue[]> {
+async function badBody({ queue, body, raw, path }: MessageInput): Promise<Issue[]> {
   // What a sender elsewhere signed is not refused by our schema: its handler's check makes it a dead letter, bytes and all.
   if (body === undefined || (raw && queue?.pool === PUSH_POOL)) return [];
   const { issues = [] } = (await queue?.schema?.['~standard'].validate(body)) ?? {};
-  return toBodyIssues(issues, at);
+  return toBodyIssues(issues, path);
 }

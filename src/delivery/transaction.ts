@@ -33,7 +33,7 @@ export function openChain(prepare: Prepare): Chain {
   return {
     enqueue(queue, body, options = {}) {
       if (closed) return tooLate(queue.name);
-      const adding = add({ queue, body, options, at: '' }, messages.length);
+      const adding = add({ queue, body, options, path: '' }, messages.length);
       messages.push(adding);
       const receipt = adding.then(({ id }) => ({ id, queue: queue.name }));
       receipt.catch(() => {}); // whoever does not wait for it is told by the end of the delivery

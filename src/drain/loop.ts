@@ -391,11 +391,11 @@ class DrainLoop {
     return { ending: budget.isClosing(now), busy: now >= this.#stuckAt(), sleepMs: budget.msToSleep(), lifeMs };
   }
 
-  #count(settlements: Settlement[], { statuses, repeated }: SyncAnswer): void {
+  #count(settlements: Settlement[], { statuses, retried }: SyncAnswer): void {
     statuses.forEach((status, index) => {
       if (status === 'refused') return;
       // A repeated call finds its own ack done: the message is gone because this drain acked it.
-      const own = repeated && status === 'gone' && settlements[index]?.outcome === 'ack';
+      const own = retried && status === 'gone' && settlements[index]?.outcome === 'ack';
       this.#report[own ? 'acked' : status] += 1;
     });
   }

@@ -18,7 +18,7 @@ export interface Runner {
     script: Script<Keys, Args>,
     keys: NoInfer<Keys>,
     args: NoInfer<Args>,
-  ): Promise<{ reply: unknown; repeated: boolean }>;
+  ): Promise<{ reply: unknown; retried: boolean }>;
 }
 
 /** One for each database that a process uses. No script changes the number that data has, so it is seen once. */
@@ -100,7 +100,7 @@ export function scriptRunner({ send, format, repeatAfterMs, msLeft }: RunnerOpti
         try {
           const reply = await once(script, given, args);
           if (looks && !script.readsOnly) format.isKnown = true;
-          return { reply, repeated: tries > 0 };
+          return { reply, retried: tries > 0 };
         } catch (error) {
           const wait = error instanceof StorageError ? waitAfter(error, tries) : undefined;
           if (wait === undefined || (msLeft && msLeft() < 2 * wait)) throw error;

@@ -177,12 +177,12 @@ function permitAll({ queue, message }: Pick<ScheduleRecord, 'queue' | 'message'>
 function makeInput(id: string, { queue, message }: ScheduleRecord, { queues }: Definitions): MessageInput {
   const { body, options } = message ?? { body: undefined, options: {} };
   const headers = { ...(options.headers as object), [ID_HEADER]: id };
-  return { queue: queues.get(queue), body, options: { ...options, headers }, at: '' };
+  return { queue: queues.get(queue), body, options: { ...options, headers }, path: '' };
 }
 
 /** @throws InvalidMessage where its queue is none of this deployment's, or would refuse its messages */
 async function checkMessage({ queue, message }: Definition, { queues }: Definitions): Promise<void> {
-  const made = await validate({ queue: queues.get(queue), ...message, at: '' }, queues);
+  const made = await validate({ queue: queues.get(queue), ...message, path: '' }, queues);
   if ('issues' in made) throw new InvalidMessage(made.issues);
 }
 

@@ -137,7 +137,7 @@ async function makeMessages(
   for (const occurrence of occurrences) {
     const headers = { ...(options.headers as object), [ID_HEADER]: id, [OCCURRENCE_HEADER]: String(occurrence) };
     const made = await validateQuietly(
-      { queue: queues.get(queue), body, options: { ...options, headers }, at: '' },
+      { queue: queues.get(queue), body, options: { ...options, headers }, path: '' },
       queues,
     );
     if ('error' in made) return { messages: [], error: made.error };

@@ -28,11 +28,11 @@ export interface EnqueueRequest {
 export interface EnqueueAnswer {
   ids: string[];
   /** It had been applied before, by an earlier try or another caller with the same token. */
-  repeated: boolean;
+  replayed: boolean;
   /** The caller should start a drain: nobody is draining. */
   wake: boolean;
   /** Place in the request to what became of a message whose dedup key was taken. */
-  met: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
+  duplicates: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
 }
 
 export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueAnswer> {
@@ -60,7 +60,12 @@ async function readEnqueueAnswer(run: ReturnType<Shard['run']>, base: string, co
   const { reply } = await run;
   const [status, wake, applied = base, met = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
-  return { ids: splitBase(applied, count).ids, repeated: status === 'repeated', wake: wake === '1', met: metIn(met) };
+  return {
+    ids: splitBase(applied, count).ids,
+    replayed: status === 'repeated',
+    wake: wake === '1',
+    duplicates: parseDuplicates(met),
+  };
 }
 
 /** Behind the base of a request's ids its note is kept: no token has this character. */
@@ -71,7 +76,7 @@ export function splitBase(applied: string, count: number): { ids: string[]; note
   return { ids: makeIds(base, count), note };
 }
 
-export function metIn(text: string): EnqueueAnswer['met'] {
+export function parseDuplicates(text: string): EnqueueAnswer['duplicates'] {
   const words = text === '' ? [] : text.split(' ').map((word) => word.split('='));
   return new Map(
     words.map(([place, id = '', what]) => [Number(place) - 1, { id, what: what as 'duplicate' | 'replaced' }]),

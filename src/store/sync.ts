@@ -56,7 +56,7 @@ export interface SyncAnswer {
   /** Work is left that this drain does not take: the shortest timeout of its queues, ms; 0 where that is not known. */
   left?: number;
   /** An earlier try may have run: a `gone` may be its own doing. */
-  repeated: boolean;
+  retried: boolean;
   /** Why storage took a part of it only: what is `refused`, the extension of the lease, or what would have been taken. */
   refused?: StorageError;
   /** There where occurrences have come. */
@@ -76,7 +76,7 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
   const written = writeSettlements(settlements);
   const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...listSettlementKeys(keys, settlements)];
   if (claim !== '') declared.push(keys.request(claim));
-  const { reply, repeated } = await shard.run(
+  const { reply, retried } = await shard.run(
     scripts.sync,
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...declared],
     [
@@ -98,9 +98,9 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
       ...written.args,
     ],
   );
-  const answer = parseAnswer(list(reply), written, repeated);
+  const answer = parseAnswer(list(reply), written, retried);
   // The reply to an earlier try may have been lost, and its request for a drain with it: a drain too many costs six commands.
-  if (repeated && !drain) answer.wake = true;
+  if (retried && !drain) answer.wake = true;
   return answer;
 }
 
@@ -111,7 +111,7 @@ function awakeMsFor(drain: SyncRequest['drain']): number {
   return drain.busy ? -2 : AWAKE_MS;
 }
 
-function parseAnswer(reply: unknown[], written: WrittenSettlements, repeated: boolean): SyncAnswer {
+function parseAnswer(reply: unknown[], written: WrittenSettlements, retried: boolean): SyncAnswer {
   if (reply[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
   const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, ...rest] = reply;
   const [transitions, schedules, wake, left, refused] = rest;
@@ -129,7 +129,7 @@ function parseAnswer(reply: unknown[], written: WrittenSettlements, repeated: bo
     })),
     wake: wake === '1',
     ...(left === '' ? {} : { left: Number(left) }),
-    repeated,
+    retried,
     ...(refused === '' ? {} : { refused: parseRefusal(String(refused)) }),
     ...parseDueSchedules(schedules),
   };

@@ -5,7 +5,7 @@ import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import type { Shard } from '../redis/shard.ts';
-import { type EnqueueAnswer, metIn, splitBase } from '../store/enqueue.ts';
+import { type EnqueueAnswer, parseDuplicates, splitBase } from '../store/enqueue.ts';
 
 /** The most subscriptions of a topic: a publication becomes as many messages. */
 const MAX_SUBSCRIPTIONS = 100;
@@ -16,8 +16,8 @@ export interface Applied {
   fingerprint: string;
   note: string;
   wake: boolean;
-  /** The ids of its messages, and what their dedup keys met. @param count how many there were */
-  open(count: number): Pick<EnqueueAnswer, 'ids' | 'met'>;
+  /** The ids of its messages, and the duplicates among them. @param count how many there were */
+  open(count: number): Pick<EnqueueAnswer, 'ids' | 'duplicates'>;
 }
 
 export interface TopicStore {
@@ -67,5 +67,10 @@ function appliedIn(stored: string, wake: boolean): Applied {
   const [, fingerprint, base = '', met = ''] = /^(\S+) (\S+) ?(.*)$/.exec(stored) ?? [];
   if (fingerprint === undefined) throw new StorageError('garbled', 'a request is not as it was written');
   const { note } = splitBase(base, 0);
-  return { fingerprint, note, wake, open: (count) => ({ ids: splitBase(base, count).ids, met: metIn(met) }) };
+  return {
+    fingerprint,
+    note,
+    wake,
+    open: (count) => ({ ids: splitBase(base, count).ids, duplicates: parseDuplicates(met) }),
+  };
 }

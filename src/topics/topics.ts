@@ -120,18 +120,18 @@ async function publish(
   if (applied) {
     if (applied.fingerprint !== name?.fingerprint) throw new RequestMismatch('this key was used for another request');
     attend(applied.wake);
-    return { receipts: replayed(applied, shared), wake: applied.wake, repeated: true };
+    return { receipts: replayed(applied, shared), wake: applied.wake, replayed: true };
   }
   if (subscriptions.size === 0) throw new UnknownTopic(topic);
   const matching = subscribed(subscriptions).filter(
     ({ events, disabled }) => !disabled && events.some((event) => matches(event, type)),
   );
   for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(shared)]) permit(queue);
-  if (matching.length === 0) return { receipts: [], wake: false, repeated: false };
+  if (matching.length === 0) return { receipts: [], wake: false, replayed: false };
   const inputs = await Promise.all(matching.map((one) => inputFor(topic, type, body, shared, one, queues)));
   const named = name && { ...name, note: formatNote(matching) };
   const answer = await accept(inputs, named);
-  if (name && answer.repeated) {
+  if (name && answer.replayed) {
     // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
     return publish(options, topic, publication, permit, name);
   }
@@ -196,7 +196,7 @@ async function inputFor(
       // A key is known within its queue, and two subscriptions may share one: each has a key of its own.
       ...(dedup ? { dedup: { ...dedup, key: await shortDigest(`${topic}\n${id}\n${dedup.key}`) } } : {}),
     },
-    at: `subscriptions.${id}.`,
+    path: `subscriptions.${id}.`,
   };
 }
 
@@ -206,9 +206,9 @@ const formatNote = (subscriptions: ActiveSubscription[]) =>
 /** The first answer again, whoever is subscribed by now. */
 function replayed({ note, open }: Applied, options: PublishOptions): PublishResult[] {
   const places = note.split(',').map((place) => place.split(':'));
-  const { ids, met } = open(places.length);
+  const { ids, duplicates } = open(places.length);
   return places.map(([subscription = '', queue = ''], index) => {
-    return { ...makeReceipt(queue, ids[index] ?? '', isLater(options), met.get(index)), subscription };
+    return { ...makeReceipt(queue, ids[index] ?? '', isLater(options), duplicates.get(index)), subscription };
   });
 }
 

@@ -65,7 +65,7 @@ export async function ingest(
       body: body(),
       raw,
       options: { ...options, headers: kept, ...dedup(place) },
-      at: '',
+      path: '',
     })),
   );
   return { taken: receipts.every(({ duplicate }) => duplicate) ? 'duplicates' : 'accepted', reply, receipts };

@@ -43,7 +43,7 @@ const engineOn = (bench: Bench, queues: AnyQueue[], settings: Record<string, str
 
 async function enqueue(bench: Bench, engine: Engine, name: string, messages: object[]): Promise<string[]> {
   const queue = engine.queues.get(name);
-  const { receipts } = await engine.enqueue(messages.map((options, i) => ({ queue, body: i, options, at: `${i}.` })));
+  const { receipts } = await engine.enqueue(messages.map((options, i) => ({ queue, body: i, options, path: `${i}.` })));
   const ids = receipts.map(({ id }) => id);
   bench.expectAlive(ids, []);
   return ids;

@@ -274,7 +274,7 @@ onEachRedis(
       const b = bench();
       const { queue, seen } = noting('jobs', { timeout: '90s' });
       const engine = engineOn(b, [queue, noting('other').queue]);
-      const { receipts, wake } = await engine.enqueue([{ queue, body: 1, options: {}, at: '' }]);
+      const { receipts, wake } = await engine.enqueue([{ queue, body: 1, options: {}, path: '' }]);
       expect(wake).toBe(false);
       expect(await exists(b, 'awake')).toBe(false);
       const report = await engine.drainWoken();

@@ -51,7 +51,7 @@ describe.skipIf(!redisServerPresent())('on redis-server, by the real clock', () 
       if (polls) await pause(200);
       else await ticking;
       const other = engineOn(b, [work]);
-      const { receipts, wake } = await other.enqueue([{ queue: work, body: 1, options: {}, at: '' }]);
+      const { receipts, wake } = await other.enqueue([{ queue: work, body: 1, options: {}, path: '' }]);
       expect(wake).toBe(true); // and nobody follows it
       await ticking;
       const ids = receipts.map(({ id }) => id);

@@ -122,10 +122,10 @@ export class World {
   }
 
   /** @param tried ids that failed before: whoever replaces such a one begins anew, as one who debounces does */
-  #admit(messages: PreparedMessage[], { ids, met }: EnqueueAnswer, tried: Set<string>): void {
+  #admit(messages: PreparedMessage[], { ids, duplicates }: EnqueueAnswer, tried: Set<string>): void {
     for (const [place, message] of messages.entries()) {
       const id = ids[place] ?? '';
-      const first = met.get(place);
+      const first = duplicates.get(place);
       const dedup = dedupOf(message);
       const callbacks = message.callbacks?.map(({ on, message: { delayMs } }) => ({ on, delayMs }));
       if (!first) {
@@ -145,8 +145,8 @@ export class World {
   async repeatEnqueue(side: Side): Promise<void> {
     if (!this.lastEnqueue) return;
     const { messages, request } = this.lastEnqueue;
-    const { repeated } = await this.stores[side].enqueue({ ...request, ...this.#requestOf(side, messages) });
-    expect(repeated).toBe(true);
+    const { replayed } = await this.stores[side].enqueue({ ...request, ...this.#requestOf(side, messages) });
+    expect(replayed).toBe(true);
   }
 
   /** @param isSecond the call was made before, as it is */

@@ -215,7 +215,7 @@ const keyedStep = fc
           ? { callbacks: r.callbacks.map((on) => ({ on, message: callbackOf(real, on) })) }
           : {}),
       });
-      const { ids, met } = await real.bench.store.enqueue({ messages: [message] });
+      const { ids, duplicates } = await real.bench.store.enqueue({ messages: [message] });
       const [id = ''] = ids;
       const first = enqueue(model, id, {
         lane: message.lane,
@@ -224,14 +224,14 @@ const keyedStep = fc
         callbacks: r.callbacks.map((on) => ({ on, lane: callbackOf(real, on).lane, delayMs: 0 })),
         dedup: { key: `${r.queue}:${DIGEST}`, release: r.release, replaces: r.mode === 'replace' },
       });
-      expect(met.get(0)?.id).toBe(first);
+      expect(duplicates.get(0)?.id).toBe(first);
       if (!first) real.ids.push(id);
     }),
   );
 
 const replayStep = fc.constant(
   step('replay the last enqueue', async (_, real) => {
-    if (real.lastEnqueue) expect((await real.bench.store.enqueue(real.lastEnqueue)).repeated).toBe(true);
+    if (real.lastEnqueue) expect((await real.bench.store.enqueue(real.lastEnqueue)).replayed).toBe(true);
   }),
 );
 

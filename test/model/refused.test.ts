@@ -84,8 +84,8 @@ const enqueue = fc
         };
         const messages = Array.from({ length: count }, () => b.message(name, newToken(), options));
         const token = newToken();
-        const { ids, met } = await surely(world, refusal, () => b.store.enqueue({ messages, token }));
-        const stored = ids.filter((_, i) => !met.has(i));
+        const { ids, duplicates } = await surely(world, refusal, () => b.store.enqueue({ messages, token }));
+        const stored = ids.filter((_, i) => !duplicates.has(i));
         b.expectAlive(stored, messages);
         world.ids.push(...stored);
       },

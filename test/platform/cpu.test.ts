@@ -44,7 +44,7 @@ async function ofTheBox(): Promise<number> {
 async function enqueue(env: object): Promise<void> {
   const queue = defineQueue('github.activity', { kind: 'push', priority: 7 });
   const engine = openEngine(env, new Map([[queue.name, queue]])).under({ invocation: new Invocation() });
-  const inputs = Array.from({ length: MESSAGES }, (_, i) => ({ queue, body: { i }, options: {}, at: '' }));
+  const inputs = Array.from({ length: MESSAGES }, (_, i) => ({ queue, body: { i }, options: {}, path: '' }));
   await engine.enqueue(inputs);
 }
 

@@ -36,11 +36,11 @@ const bodies: [string, unknown][] = [
 onEachRedis(
   'a body from code',
   (bench) => {
-    const input = (body: unknown, at = ''): MessageInput => ({
+    const input = (body: unknown, path = ''): MessageInput => ({
       queue: defineQueue('work', { kind: 'pull' }),
       body,
       options: {},
-      at,
+      path,
     });
 
     test.each(bodies)('that is %s is an invalid message, and nothing is stored', async (_, body) => {

@@ -26,7 +26,7 @@ onEachRedis('a request token', (bench) => {
     const first = await enqueue('first', 'one', hour);
     await eventually('the token is forgotten', async () => !(await b.redises.raw.exists(`${b.root}req:key`)));
     const second = await enqueue('second', 'two', 0);
-    expect(second.repeated).toBe(false);
+    expect(second.replayed).toBe(false);
     expect(second.ids).not.toEqual(first.ids);
     expect(await b.take(10)).toEqual([`1.${second.ids[0]}`]);
     await b.sync({ settlements: [ack(`1.${second.ids[0]}`)] });
@@ -44,9 +44,9 @@ onEachRedis('a request token', (bench) => {
     await expect(b.store.enqueue(request)).rejects.toThrow('storage refused');
     expect(await b.shard()).toEqual(before);
     await b.redises.raw.del(`${b.root}timers`);
-    const { ids, repeated } = await b.store.enqueue(request);
+    const { ids, replayed } = await b.store.enqueue(request);
     b.expectAlive(ids, messages);
-    expect(repeated).toBe(false);
+    expect(replayed).toBe(false);
     expect(await b.take(10)).toEqual([`1.${ids[0]}`]);
     b.now += 1_000;
     expect(await b.take(10, 'b')).toEqual([`1.${ids[1]}`]);
@@ -122,7 +122,7 @@ onEachRedis('a text that reads like an error of storage', (bench) => {
       answer = await b.sync({ settlements });
     });
     expect(cost.requests).toBe(2);
-    expect(answer).toMatchObject({ statuses: ['retried'], repeated: false });
+    expect(answer).toMatchObject({ statuses: ['retried'], retried: false });
     expect((await b.shard()).failures[id ?? '']).toContain(text);
   });
 

@@ -64,7 +64,7 @@ function unlucky(runner: Runner, chance: Chance): Runner {
       if (chance.happens(0.08)) throw new Killed();
       const answer = await runner.run(...call);
       if (chance.happens(0.08)) throw new Killed();
-      return chance.happens(0.15) ? { ...(await runner.run(...call)), repeated: true } : answer;
+      return chance.happens(0.15) ? { ...(await runner.run(...call)), retried: true } : answer;
     },
   };
 }

@@ -197,10 +197,10 @@ onEachRedis(
       }
       empty(b);
       const stored = await b.store.enqueue(request);
-      expect(stored).toMatchObject({ repeated: false, wake: false });
+      expect(stored).toMatchObject({ replayed: false, wake: false });
       b.expectAlive(stored.ids, request.messages);
       expect(await b.violations()).toEqual([]);
-      expect(await b.store.enqueue(request)).toMatchObject({ repeated: true, ids: stored.ids });
+      expect(await b.store.enqueue(request)).toMatchObject({ replayed: true, ids: stored.ids });
       const { given } = await deliverAll(b);
       expect([...given.keys()].map(idOf).toSorted()).toEqual(
         [...Object.keys(before.envelopes), ...stored.ids].toSorted(),

@@ -140,7 +140,7 @@ describe.skipIf(!present)('keys that vanish', () => {
     const first = await b.store.enqueue({ messages, token: 'again' });
     await remove(b, 'req:again');
     const second = await b.store.enqueue({ messages, token: 'again' });
-    expect(second.repeated).toBe(false);
+    expect(second.replayed).toBe(false);
     expect(second.ids.filter((id) => first.ids.includes(id))).toEqual([]);
     b.expectAlive([...first.ids, ...second.ids], [...messages, ...messages]);
     await deliverAll(b);

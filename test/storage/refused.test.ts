@@ -91,7 +91,7 @@ describe.skipIf(!present)('writes are refused', () => {
       await end(redis);
       await b.adminStore().resume('mail', '*');
       const again = await b.store.enqueue(fresh);
-      expect(again.repeated).toBe(false);
+      expect(again.replayed).toBe(false);
       b.expectAlive(again.ids, fresh.messages);
       expect((await b.sync({ settlements: [{ entry: held, outcome: 'ack' }] })).statuses).toEqual(['acked']);
       expect(await auditAll(b.store)).toEqual([]);

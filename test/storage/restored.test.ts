@@ -195,9 +195,9 @@ describe.skipIf(!present)('a Redis that comes back', () => {
     await b.store.enqueue({ messages, token: 'after' });
     await redis.restore(snapshot);
     await reachable();
-    expect(await b.store.enqueue({ messages, token: 'before' })).toMatchObject({ repeated: true, ids: before.ids });
+    expect(await b.store.enqueue({ messages, token: 'before' })).toMatchObject({ replayed: true, ids: before.ids });
     const again = await b.store.enqueue({ messages, token: 'after' });
-    expect(again.repeated).toBe(false);
+    expect(again.replayed).toBe(false);
     b.expectAlive([...before.ids, ...again.ids], [...messages, ...messages]);
     await deliverAll(b);
     expect(await b.violations()).toEqual([]);

@@ -141,8 +141,8 @@ onEachRedis('a key that waits for quiet', (bench) => {
     const [first = ''] = await b.enqueue(keyed(b, 1));
     for (let i = 2; i < 6; i++) {
       b.now += WINDOW / 2;
-      const { met } = await b.store.enqueue({ messages: [keyed(b, i)] });
-      expect(met.get(0)).toEqual({ id: first, what: 'replaced' });
+      const { duplicates } = await b.store.enqueue({ messages: [keyed(b, i)] });
+      expect(duplicates.get(0)).toEqual({ id: first, what: 'replaced' });
     }
     b.now += WINDOW - 1;
     expect(await bodies(b)).toEqual([]);
@@ -152,9 +152,9 @@ onEachRedis('a key that waits for quiet', (bench) => {
 
   test('in one batch the last counts, too', async () => {
     const b = bench();
-    const { ids, met } = await b.store.enqueue({ messages: [keyed(b, 1), keyed(b, 2)] });
+    const { ids, duplicates } = await b.store.enqueue({ messages: [keyed(b, 1), keyed(b, 2)] });
     b.expectAlive(ids.slice(0, 1), [keyed(b, 1)]);
-    expect(met.get(1)).toEqual({ id: ids[0], what: 'replaced' });
+    expect(duplicates.get(1)).toEqual({ id: ids[0], what: 'replaced' });
     b.now += WINDOW;
     expect(await bodies(b)).toEqual([2]);
   });
@@ -176,7 +176,7 @@ onEachRedis('what the last call of a key that waits for quiet says', (bench) => 
     return b.message('mail', body, { dedup, delayMs: 1_000, ...rest });
   };
   const again = async (b: Bench, message: PreparedMessage) =>
-    (await b.store.enqueue({ messages: [message] })).met.get(0)?.what ?? 'new';
+    (await b.store.enqueue({ messages: [message] })).duplicates.get(0)?.what ?? 'new';
 
   test.each([
     ['one request after the other', false],
@@ -244,9 +244,9 @@ onEachRedis('what the last call of a key that waits for quiet says', (bench) => 
     b.now += 1_000;
     const [entry = ''] = await b.take(1);
     await b.sync({ settlements: [{ entry, outcome: 'retry', delayMs: 9_000 }] });
-    const { ids, met } = await b.store.enqueue({ messages: [keyed(b, 2, { group: 'b' }, 60_000)] });
+    const { ids, duplicates } = await b.store.enqueue({ messages: [keyed(b, 2, { group: 'b' }, 60_000)] });
     b.expectAlive(ids, [keyed(b, 2)]);
-    expect(met.size).toBe(0);
+    expect(duplicates.size).toBe(0);
     expect(Object.keys((await b.shard()).timers)).toEqual(
       expect.arrayContaining([`h * 5:mail/a 2.${id}`, `m * 5:mail/b 1.${ids[0]}`]),
     );

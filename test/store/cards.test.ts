@@ -32,12 +32,12 @@ test('each card says which keys its script touches beyond those that are declare
 test('a script that touches more than its card says is told', async () => {
   const told: string[] = [];
   const runner: Runner = {
-    run: async () => ({ reply: [['m:', 'timers'], 'answer'], repeated: false }),
+    run: async () => ({ reply: [['m:', 'timers'], 'answer'], retried: false }),
   };
   const checking = checkingRunner(runner, (undeclared) => told.push(undeclared));
   expect(await checking.run(scripts.rotate, [makeKeys('s').ring('a')], ['1'])).toEqual({
     reply: 'answer',
-    repeated: false,
+    retried: false,
   });
   expect(told).toEqual(['rotate touches m: undeclared', 'rotate touches timers undeclared']);
 });
@@ -68,10 +68,10 @@ onEachRedis(
       ];
       const enqueue = () =>
         undeclared(b, async (runner) => {
-          const { ids, met } = await storeOn(b, runner).enqueue({ messages });
+          const { ids, duplicates } = await storeOn(b, runner).enqueue({ messages });
           b.expectAlive(
-            ids.filter((_, i) => !met.has(i)),
-            messages.filter((_, i) => !met.has(i)),
+            ids.filter((_, i) => !duplicates.has(i)),
+            messages.filter((_, i) => !duplicates.has(i)),
           );
         });
       expect(await enqueue()).toEqual([]);

@@ -49,7 +49,7 @@ describe('the runner', () => {
 
   test('sends a script by digest, and its text only where the digest is not known', async () => {
     const { sent, runner } = sending(new StorageError('refused', 'NOSCRIPT'), 'done');
-    expect(await runner.run(script, ['k'], ['a'])).toEqual({ reply: 'done', repeated: false });
+    expect(await runner.run(script, ['k'], ['a'])).toEqual({ reply: 'done', retried: false });
     expect(sent).toEqual([
       ['EVALSHA', 'e0e1f9fabfc9d4800c877a703b823ac0578ff8db', '1', 'k', 'a'],
       ['EVAL', 'return 1', '1', 'k', 'a'],
@@ -58,7 +58,7 @@ describe('the runner', () => {
 
   test.each(['unreachable', 'garbled'] as const)('repeats the very same call where the answer was %s', async (code) => {
     const { sent, runner } = sending(new StorageError(code, 'x'), new StorageError(code, 'x'), 'done');
-    expect(await runner.run(script, [], ['a'])).toEqual({ reply: 'done', repeated: true });
+    expect(await runner.run(script, [], ['a'])).toEqual({ reply: 'done', retried: true });
     expect(new Set(sent.map((command) => command.join(' '))).size).toBe(1);
     expect(sent).toHaveLength(3);
   });
@@ -75,7 +75,7 @@ describe('the runner', () => {
         await vi.advanceTimersByTimeAsync(1);
         expect([waitMs, sent.length]).toEqual([waitMs, 2 + repetition]);
       }
-      expect(await run).toEqual({ reply: 'enough', repeated: true });
+      expect(await run).toEqual({ reply: 'enough', retried: true });
     } finally {
       random.mockRestore();
       vi.useRealTimers();
@@ -403,7 +403,7 @@ describe.skipIf(!present)('a real Redis', () => {
       expect(error).toMatchObject({ code: 'refused', reason });
       expect((await raw.keys('*')).toSorted()).toEqual(before.toSorted());
       await raw.config('SET', ...(off as [string, string]));
-      expect(await store.enqueue({ messages: [message, message], token: reason })).toMatchObject({ repeated: false });
+      expect(await store.enqueue({ messages: [message, message], token: reason })).toMatchObject({ replayed: false });
     },
   );
 

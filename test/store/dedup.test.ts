@@ -20,9 +20,9 @@ function keyed(
 
 /** Enqueues one. @returns its id, and what became of it where its key was taken */
 async function enqueue(b: Bench, message: PreparedMessage, token?: string) {
-  const { ids, met } = await b.store.enqueue({ messages: [message], token });
-  if (!met.has(0)) b.expectAlive(ids, [message]);
-  return met.get(0) ?? { id: ids[0] ?? '', what: 'new' };
+  const { ids, duplicates } = await b.store.enqueue({ messages: [message], token });
+  if (!duplicates.has(0)) b.expectAlive(ids, [message]);
+  return duplicates.get(0) ?? { id: ids[0] ?? '', what: 'new' };
 }
 
 const bodies = async (b: Bench, lease = 'z') => {
@@ -217,17 +217,17 @@ onEachRedis(
       b.expectAlive(answer.ids.slice(1), messages.slice(1));
       const before = await b.shard();
       const again = await b.store.enqueue(request);
-      expect(again).toEqual({ ...answer, repeated: true });
-      expect(again.met).toEqual(new Map([[0, { id: first.id, what: 'duplicate' }]]));
+      expect(again).toEqual({ ...answer, replayed: true });
+      expect(again.duplicates).toEqual(new Map([[0, { id: first.id, what: 'duplicate' }]]));
       expect(await b.shard()).toEqual(before);
     });
 
     test('in one batch the first with a key counts', async () => {
       const b = bench();
       const messages = [keyed(b, 1), keyed(b, 2), b.message('mail', 3)];
-      const { ids, met } = await b.store.enqueue({ messages });
+      const { ids, duplicates } = await b.store.enqueue({ messages });
       b.expectAlive([ids[0] ?? '', ids[2] ?? ''], messages);
-      expect(met).toEqual(new Map([[1, { id: ids[0], what: 'duplicate' }]]));
+      expect(duplicates).toEqual(new Map([[1, { id: ids[0], what: 'duplicate' }]]));
       expect(await bodies(b)).toEqual([1, 3]);
     });
 

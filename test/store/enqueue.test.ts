@@ -40,7 +40,7 @@ onEachRedis('enqueue', (bench) => {
     b.expectAlive(first.ids, messages);
     const before = await b.shard();
     const replay = await b.store.enqueue(request);
-    expect(replay).toEqual({ ...first, repeated: true });
+    expect(replay).toEqual({ ...first, replayed: true });
     expect(await b.shard()).toEqual(before);
   });
 

@@ -30,7 +30,7 @@ onEachRedis(
       };
       const queue = defineQueue('pulled', { kind: 'pull' });
       const opened = openEngine(env, new Map<string, AnyQueue>([[queue.name, queue]]));
-      const one = () => opened.enqueue([{ queue, body: 1, options: { delay: '1h' }, at: '' }]);
+      const one = () => opened.enqueue([{ queue, body: 1, options: { delay: '1h' }, path: '' }]);
       return Object.assign(opened, { one });
     }
 

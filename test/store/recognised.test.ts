@@ -32,7 +32,7 @@ async function keptMs(b: Bench): Promise<number> {
 
 onEachRedis('a call is recognised for longer than it is repeated', (bench) => {
   test.each([1_000, 3_000, 20_000, 60_000])('an enqueue, with a time-out of %i ms', async (timeoutMs) => {
-    const { receipts } = await engineOn(bench(), timeoutMs).enqueue([{ queue, body: 1, options: {}, at: '' }]);
+    const { receipts } = await engineOn(bench(), timeoutMs).enqueue([{ queue, body: 1, options: {}, path: '' }]);
     bench().alive.add(receipts[0]?.id ?? '');
     expect(await keptMs(bench())).toBeGreaterThan(Math.max(59_000, 5 * timeoutMs + 9_000));
   });

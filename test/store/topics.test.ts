@@ -232,7 +232,7 @@ onEachRedis('topics', (bench) => {
       const topics = topicsOn(bench());
       await topics.subscribe('invoices', 'partner', partner);
       await gone();
-      expect(await publish(bench(), topics, EVENT, name('t'))).toEqual({ receipts: [], wake: false, repeated: false });
+      expect(await publish(bench(), topics, EVENT, name('t'))).toEqual({ receipts: [], wake: false, replayed: false });
     });
 
     test.each<[string, Sent, object]>([
@@ -341,7 +341,7 @@ onEachRedis('topics', (bench) => {
     expect(await publish(bench(), topics, { type: 'a', body: 1 })).toEqual({
       receipts: [],
       wake: false,
-      repeated: false,
+      replayed: false,
     });
   });
 
@@ -363,7 +363,7 @@ onEachRedis('topics', (bench) => {
       await change();
       expect(await topics.publish('invoices', publication, everything, name('t'))).toMatchObject({
         receipts: first.receipts,
-        repeated: true,
+        replayed: true,
       });
       expect((await bench().shard()).envelopes).toEqual(before.envelopes);
     }
@@ -383,7 +383,7 @@ onEachRedis('topics', (bench) => {
       Array.from({ length: 20 }, () => publish(bench(), topics, { type: 'a', body: 1 }, name('t'))),
     );
     expect(new Set(all.map(({ receipts }) => JSON.stringify(receipts))).size).toBe(1);
-    expect(all.filter(({ repeated }) => !repeated)).toHaveLength(1);
+    expect(all.filter(({ replayed }) => !replayed)).toHaveLength(1);
     expect((await bench().shard()).lanes['5:ledger']).toHaveLength(3);
   });
 

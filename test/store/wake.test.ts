@@ -16,8 +16,8 @@ const drain = (b: Bench, lease: string, rest: Partial<Drain> = {}, want = 10) =>
 
 /** Enqueues one. @returns whether its caller has to start a drain */
 async function wakes(b: Bench, message: PreparedMessage, request: object = {}): Promise<boolean> {
-  const { ids, wake, repeated, met } = await b.store.enqueue({ messages: [message], ...request });
-  if (!repeated && !met.has(0)) b.expectAlive(ids, [message]);
+  const { ids, wake, replayed, duplicates } = await b.store.enqueue({ messages: [message], ...request });
+  if (!replayed && !duplicates.has(0)) b.expectAlive(ids, [message]);
   return wake;
 }
 

@@ -342,12 +342,12 @@ export function enqueues(
   return async (scene) => {
     const { b } = scene;
     const list = messages(b);
-    const { ids, repeated, wake, met } = await b.store.enqueue({ messages: list, token: 'token', ...more });
+    const { ids, replayed, wake, duplicates } = await b.store.enqueue({ messages: list, token: 'token', ...more });
     list.forEach((message, i) => {
-      if (!met.has(i)) b.expectAlive([ids[i] ?? ''], [message]);
+      if (!duplicates.has(i)) b.expectAlive([ids[i] ?? ''], [message]);
     });
     await scene.know();
-    return scene.named({ ids, repeated, wake, met: [...met] }) as Answer;
+    return scene.named({ ids, replayed, wake, duplicates: [...duplicates] }) as Answer;
   };
 }
 

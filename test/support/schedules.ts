@@ -104,7 +104,7 @@ export function losingRunner(runner: Runner): Runner {
   return {
     async run(...call) {
       await runner.run(...call);
-      return { ...(await runner.run(...call)), repeated: true };
+      return { ...(await runner.run(...call)), retried: true };
     },
   };
 }

@@ -53,11 +53,11 @@ export function checkingRunner(runner: Runner, tell: (undeclared: string) => voi
       const source = `${PROLOGUE} ${script.source}${EPILOGUE}`;
       const twin = checked.get(script) ?? { name: script.name, source };
       checked.set(script, twin);
-      const { reply, repeated } = await runner.run(twin, keys, args);
+      const { reply, retried } = await runner.run(twin, keys, args);
       const [kinds, own = null] = reply as [string[], unknown];
       const known = cardOf(script.name);
       for (const kind of kinds) if (!known.has(kind)) tell(`${script.name} touches ${kind} undeclared`);
-      return { reply: own, repeated };
+      return { reply: own, retried };
     },
   };
 }

@@ -51,7 +51,7 @@ export const enqueue = /* @__PURE__ */ route(
     const queue = c.var.engine.queues.get(name);
     if (!queue) throw unknown('unknown_queue', name);
     const { body, ...options } = await object();
-    const [receipt] = (await accept(c, [{ queue, body, options, at: '' }])) as [Receipt];
+    const [receipt] = (await accept(c, [{ queue, body, options, path: '' }])) as [Receipt];
     c.status(receipt.duplicate ? 200 : 202);
     return receipt;
   },
@@ -113,8 +113,8 @@ async function accept(c: Context<SluiceEnv>, inputs: MessageInput[]): Promise<Re
   const storing = engine.enqueue(inputs, await readIdempotencyKey(c), {
     traceparent: c.req.header('traceparent'),
   });
-  const { receipts, repeated } = await outliving(c, storing);
-  if (repeated) c.header('Idempotent-Replayed', 'true');
+  const { receipts, replayed } = await outliving(c, storing);
+  if (replayed) c.header('Idempotent-Replayed', 'true');
   return receipts;
 }
 
@@ -133,7 +133,7 @@ function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string
     const { queue: name, body, ...options } = isObject(message) ? message : {};
     const queue = typeof name === 'string' ? c.var.engine.queues.get(name) : undefined;
     if (queue) requireQueue(c.var.token, queue.name);
-    return { queue, body, options, at: `messages[${index}].` };
+    return { queue, body, options, path: `messages[${index}].` };
   });
 }
 

@@ -62,8 +62,8 @@ export const runSchedule = route(
   async (c): Promise<Wire<'Receipt' | 'Duplicate'>> => {
     const { engine } = c.var;
     const input = found(c, await schedulesOf(c).input(idOf(c), permitting(c)));
-    const { receipts, repeated } = await outliving(c, engine.enqueue([input], await readIdempotencyKey(c)));
-    if (repeated) c.header('Idempotent-Replayed', 'true');
+    const { receipts, replayed } = await outliving(c, engine.enqueue([input], await readIdempotencyKey(c)));
+    if (replayed) c.header('Idempotent-Replayed', 'true');
     const [receipt] = receipts as [Receipt];
     c.status(receipt.duplicate ? 200 : 202);
     return receipt;

@@ -23,8 +23,8 @@ export const publish = route(
     const publishing = features.topics
       .open(engine)
       .publish(named(c, 'topic'), await object(), permitted, await readIdempotencyKey(c));
-    const { receipts, repeated } = await outliving(c, publishing);
-    if (repeated) c.header('Idempotent-Replayed', 'true');
+    const { receipts, replayed } = await outliving(c, publishing);
+    if (replayed) c.header('Idempotent-Replayed', 'true');
     c.status(202);
     return { messages: receipts };
   },

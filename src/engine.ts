@@ -1,5 +1,5 @@
 /** The engine: one deployment's queues on its Redis, as one caller has it: a request, a tick, or code of the Worker. */
-import { type Receive, type Received, receive, type Settle, type Settled, settle } from './broker/consumer.ts';
+import { type ReceiveAnswer, type ReceiveRequest, type SettleAnswer, type SettleRequest, receive, settle } from './broker/consumer.ts';
 import type { EnqueueResult, IdempotencyKey } from './broker/producer.ts';
 import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';
@@ -17,8 +17,8 @@ import type { Store } from './store/store.ts';
 import { type Origin, tracedEnqueue } from './telemetry/traced.ts';
 
 /** @throws BadSettings */
-export function openEngine(env: object, queues: ReadonlyMap<string, AnyQueue>, apart: EngineOptions = {}): Engine {
-  return new Engine(openParts(env, queues, apart), undefined);
+export function openEngine(env: object, queues: ReadonlyMap<string, AnyQueue>, options: EngineOptions = {}): Engine {
+  return new Engine(openParts(env, queues, options), undefined);
 }
 
 export class Engine {
@@ -86,12 +86,12 @@ export class Engine {
   }
 
   /** @throws StorageError, RequestMismatch */
-  receive(request: Receive): Promise<Received> {
+  receive(request: ReceiveRequest): Promise<ReceiveAnswer> {
     return consumeFor(this, (consuming) => receive(consuming, request));
   }
 
   /** @throws StorageError */
-  settle(request: Settle): Promise<Settled> {
+  settle(request: SettleRequest): Promise<SettleAnswer> {
     return consumeFor(this, (consuming) => settle(consuming, request));
   }
 

@@ -34,7 +34,7 @@ const synced = (id: string, statuses: string) => {
   const envelope = '5:rehearsal * 5 0 0\n{"body":{},"headers":{}}';
   return ['0', '', '0', statuses, `1.${id}`, [envelope], '0', [], [], [], '0', '', ''];
 };
-const repliesOf = (): Record<string, unknown[][]> => ({
+const makeReplies = (): Record<string, unknown[][]> => ({
   sync: [synced('first', ''), synced('second', 'acked')],
   sweep: [['0', '', '0', '0', '0', '0', '0', [], [], '0', '1', '-', '0']],
 });
@@ -42,7 +42,7 @@ const NOTHING = ['0', '', '0', 'acked', '', [], '0', [], [], [], '0', '', ''];
 
 /** It makes the digests of scripts, as any other does. */
 function shardOfNone(): Shard {
-  const replies = repliesOf();
+  const replies = makeReplies();
   const shard = (reply: unknown) => openShard({ send: async () => reply, prefix: queue.name });
   const run: Shard['run'] = (script, ...call) => shard(replies[script.name]?.shift() ?? NOTHING).run(script, ...call);
   return { ...shard(NOTHING), run };

@@ -3,7 +3,7 @@
 import { queuesNamed, type Receipt } from './broker/producer.ts';
 import type { MessageInput } from './broker/validate.ts';
 import { type Alarms, Drainer } from './drain/drainer.ts';
-import { featuresOf } from './engine/features.ts';
+import { collectFeatures } from './engine/features.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
 import { type App, createApp } from './http/app.ts';
@@ -123,7 +123,7 @@ export function createSluice<Env extends object>({
       throw new RangeError(`the queue of source ${name} is not here`);
   }
   checkSchedules(schedules, byName);
-  const features = featuresOf(functions);
+  const features = collectFeatures(functions);
   const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules, features });
   const engines = remembered(open);
   const app = createApp(functions, (env, context) => engines.of(env).under(makeCaller(context)));
@@ -138,8 +138,8 @@ export function createSluice<Env extends object>({
     async scheduled(_controller, env, context) {
       await engines.of(env).under(makeCaller(context)).tick(); // awaited: what it throws shows up as a failed cron event
     },
-    producer: (env, context) => makeProducer(engines.of(env), codeOf(context)),
-    named: (env, context) => makeNamedProducer(engines.of(env).under(codeOf(context))),
+    producer: (env, context) => makeProducer(engines.of(env), makeCodeCaller(context)),
+    named: (env, context) => makeNamedProducer(engines.of(env).under(makeCodeCaller(context))),
     drainer: (env, { storage, id }) => drainerFor(engines.of(env), storage, id),
     ring: (env, name) => engines.of(env).parts.ring(name),
   };
@@ -160,7 +160,7 @@ const NO_OPTIONS = {};
 const NO_LIST: Issue = { field: 'messages', code: 'invalid', message: 'must be a list of messages' };
 
 const makeCaller = (context?: FetchContext): Caller => ({ invocation: findInvocation(context), context });
-const codeOf = (context?: FetchContext): Caller => ({ ...makeCaller(context), isCode: true });
+const makeCodeCaller = (context?: FetchContext): Caller => ({ ...makeCaller(context), isCode: true });
 
 function makeProducer(deployed: Engine, caller: Caller): Producer {
   const engine = deployed.under(caller);

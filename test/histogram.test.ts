@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { boundMs, findBucket, LAST_BUCKET, readPercentiles } from '../src/formats/histogram.ts';
 import { metricsText } from '../src/http/prometheus.ts';
 import { formatTraceparent, parseTraceparent, spanBelow } from '../src/message/trace-context.ts';
-import { parseCounters, sumOf } from '../src/stats/counters.ts';
+import { addCounters, parseCounters } from '../src/stats/counters.ts';
 import { measuredText } from '../src/store/measured.ts';
 import { encodeSpans } from '../src/telemetry/otlp.ts';
 
@@ -48,7 +48,7 @@ describe('figures', () => {
 
   test('texts of the store are read, added up, and what is unknown in them is passed over', () => {
     const one = parseCounters('acked=2 w6=1 wait=7 r2=2 run=4 later=9');
-    const sum = sumOf([one, parseCounters(''), parseCounters('dead=1 leaseExpired=1 w6=1 w9=1 wait=27')]);
+    const sum = addCounters([one, parseCounters(''), parseCounters('dead=1 leaseExpired=1 w6=1 w9=1 wait=27')]);
     expect(sum).toMatchObject({ acked: 2, retried: 0, dead: 1, leaseExpired: 1, run: { count: 2, sumMs: 4 } });
     expect(sum.wait).toMatchObject({ count: 3, sumMs: 34 });
     expect(sum.wait.counts[6]).toBe(2);

@@ -15,7 +15,7 @@ import type { Failure } from '../store/failure.ts';
 /** What most calls need to know of a queue, and all that is known of one that only storage has: it left the code. */
 export type NamedQueue = Pick<AnyQueue, 'name' | 'pool'>;
 
-export interface QueueReport extends Omit<Counts, 'limits'>, Partial<Defined> {
+export interface QueueReport extends Omit<Counts, 'limits'>, Partial<DefinitionReport> {
   queue: string;
   /** `unknown`: only storage has it. */
   kind: 'push' | 'pull' | 'unknown';
@@ -28,7 +28,7 @@ export interface QueueReport extends Omit<Counts, 'limits'>, Partial<Defined> {
 }
 
 /** What stands in a queue's definition. */
-interface Defined {
+interface DefinitionReport {
   priority: number;
   attempts: number;
   timeoutMs: number;
@@ -61,7 +61,7 @@ export interface MessageReport extends Partial<Omit<Message, 'id' | 'attempt'>> 
 }
 
 /** There is no such message, or it is done and nothing of it is kept. */
-export interface Gone {
+export interface GoneReport {
   id: string;
   state: 'gone';
   failures: [];
@@ -78,7 +78,7 @@ export interface Admin {
     cursor: string,
   ): Promise<{ messages: MessageReport[]; cursor?: string }>;
   /** @throws StorageError */
-  message(id: string): Promise<MessageReport | Gone>;
+  message(id: string): Promise<MessageReport | GoneReport>;
   /** Destinations that failed last, a page of them; the cursor '0' begins. @throws StorageError */
   destinations(cursor: string): Promise<{ destinations: Breaker[]; cursor?: string }>;
   /** @throws StorageError */

@@ -1,7 +1,7 @@
 /** Auditing: all keys against the invariants, page by page, within what one invocation may use; a cursor goes on with the rest. */
-import type { Finding, Unjudged } from '../store/audit.ts';
+import type { AuditGap, Finding } from '../store/audit.ts';
 import type { Store } from '../store/store.ts';
-import { heldBy, type Inspector } from './inspector.ts';
+import { countHeld, type Inspector } from './inspector.ts';
 
 export interface AuditRequest {
   repair: boolean;
@@ -22,7 +22,7 @@ export interface AuditReport {
   /** There is more to look at. */
   cursor?: string;
   /** What could not be judged, because too much is at work. */
-  incomplete?: Unjudged[];
+  incomplete?: AuditGap[];
 }
 
 /**
@@ -40,7 +40,7 @@ export async function auditWithin(
 ): Promise<AuditReport> {
   const [, from = 'shallow', at = '0'] = /^(\w+) (.*)$/s.exec(cursor) ?? [];
   const findings: Finding[] = [];
-  const incomplete = new Set<Unjudged>();
+  const incomplete = new Set<AuditGap>();
   const told = () => ({ findings, ...(incomplete.size > 0 ? { incomplete: [...incomplete] } : {}) });
   let next = at;
   for (const pass of PASSES.slice(PASSES.indexOf(from), deep ? 2 : 1)) {
@@ -60,5 +60,5 @@ export async function auditWithin(
 /** What they hold is nobody's any more: only operators can do something about it. */
 async function unknownQueues(inspector: Inspector): Promise<Finding[]> {
   const unknown = await inspector.unknown();
-  return unknown.map((report) => ({ finding: 'unknown-queue', name: report.queue, messages: heldBy(report) }));
+  return unknown.map((report) => ({ finding: 'unknown-queue', name: report.queue, messages: countHeld(report) }));
 }

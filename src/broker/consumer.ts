@@ -8,7 +8,7 @@ import type { Outcome, Settlement, Status } from '../store/encode-settlements.ts
 import type { Store } from '../store/store.ts';
 import type { SyncAnswer, SyncRequest } from '../store/sync.ts';
 
-export interface Receive {
+export interface ReceiveRequest {
   lease: string;
   /** The name under which it begins, where the caller has given one: no other lease may. */
   claim?: string | undefined;
@@ -18,7 +18,7 @@ export interface Receive {
   visibilityMs: number;
 }
 
-export interface Received {
+export interface ReceiveAnswer {
   /** When the messages come back to others, epoch ms. */
   expiresAt: number;
   messages: Omit<Message, 'maxAttempts'>[];
@@ -28,7 +28,7 @@ export interface Received {
   more?: true;
 }
 
-export interface Settle {
+export interface SettleRequest {
   lease: string;
   settlements: {
     id: string;
@@ -42,7 +42,7 @@ export interface Settle {
   more?: { queues: string[]; max: number; holding: number };
 }
 
-export interface Settled extends Partial<Received> {
+export interface SettleAnswer extends Partial<ReceiveAnswer> {
   settled: { id: string; status: Exclude<Status, 'refused'> }[];
   /** The lease was swept: its messages are others' now, and the caller has to begin a new one. */
   lost?: true;
@@ -51,7 +51,7 @@ export interface Settled extends Partial<Received> {
 }
 
 /** Where a consumer consumes. */
-export interface Consuming {
+export interface ConsumeOptions {
   store: Store;
   /** Told of each answer before it is used: schedules may be due, and work ready that is for drains. */
   onAnswer?(answer: SyncAnswer): Promise<void>;
@@ -62,9 +62,9 @@ const MORE_VISIBILITY_MS = 30_000;
 
 /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
 export async function receive(
-  consuming: Consuming,
-  { lease, claim, queues, max, visibilityMs }: Receive,
-): Promise<Received> {
+  consuming: ConsumeOptions,
+  { lease, claim, queues, max, visibilityMs }: ReceiveRequest,
+): Promise<ReceiveAnswer> {
   const ask = { lease, claim, leaseMs: visibilityMs, held: 0, want: max, pools: distinct(queues), settlements: [] };
   let answer = await sync(consuming, ask);
   if (answer.schedules && answer.taken.length === 0) answer = await sync(consuming, ask); // their messages are there by now
@@ -73,7 +73,10 @@ export async function receive(
 }
 
 /** @throws StorageError, also where storage refused a part: what it did settle is `gone` when that is repeated */
-export async function settle(consuming: Consuming, { lease, settlements, extendMs, more }: Settle): Promise<Settled> {
+export async function settle(
+  consuming: ConsumeOptions,
+  { lease, settlements, extendMs, more }: SettleRequest,
+): Promise<SettleAnswer> {
   const leaseMs = extendMs ?? (more ? MORE_VISIBILITY_MS : 0);
   const answer = await sync(consuming, {
     lease,
@@ -92,7 +95,7 @@ export async function settle(consuming: Consuming, { lease, settlements, extendM
   return leaseMs > 0 ? { ...outcome, expiresAt: answer.now + leaseMs } : outcome;
 }
 
-async function sync({ store, onAnswer }: Consuming, request: SyncRequest): Promise<SyncAnswer> {
+async function sync({ store, onAnswer }: ConsumeOptions, request: SyncRequest): Promise<SyncAnswer> {
   const answer = await store.sync(request);
   await onAnswer?.(answer);
   return answer;
@@ -101,7 +104,7 @@ async function sync({ store, onAnswer }: Consuming, request: SyncRequest): Promi
 /** A queue that is named twice would be looked into twice, and nothing more found. */
 const distinct = (queues: string[]) => [...new Set(queues)];
 
-function toSettlement({ id, attempt = 0, outcome, delay, error, result }: Settle['settlements'][0]): Settlement {
+function toSettlement({ id, attempt = 0, outcome, delay, error, result }: SettleRequest['settlements'][0]): Settlement {
   const backoffMs = outcome === 'retry' ? DEFAULT_BACKOFF.waitMs(Math.max(1, attempt), Math.random()) : 0;
   return {
     entry: `${attempt}.${id}`,
@@ -113,8 +116,13 @@ function toSettlement({ id, attempt = 0, outcome, delay, error, result }: Settle
   };
 }
 
-async function received(consuming: Consuming, lease: string, answer: SyncAnswer, leaseMs: number): Promise<Received> {
-  const messages: Received['messages'] = [];
+async function received(
+  consuming: ConsumeOptions,
+  lease: string,
+  answer: SyncAnswer,
+  leaseMs: number,
+): Promise<ReceiveAnswer> {
+  const messages: ReceiveAnswer['messages'] = [];
   const unreadable: Settlement[] = [];
   for (const { entry, envelope } of answer.taken) {
     try {

@@ -1,7 +1,7 @@
 /** Causes: dead letters that died of the same, together. Pure. */
 
 /** Why one dead letter died. */
-export interface DeadOf {
+export interface DeadLetter {
   id: string;
   /** Dead since, epoch ms. */
   at: number;
@@ -21,7 +21,7 @@ export interface CauseGroup {
 }
 
 /** @returns the most frequent first, each with its ids in the order given */
-export function groupCauses(letters: DeadOf[]): CauseGroup[] {
+export function groupCauses(letters: DeadLetter[]): CauseGroup[] {
   const groups = new Map<string, CauseGroup>();
   for (const { id, at, kind, text } of letters) {
     const alike = `${kind} ${withoutNumbers(text)}`;

@@ -75,7 +75,7 @@ export function openInspector(adminStore: AdminStore, known: ReadonlyMap<string,
     async unknown() {
       const names = (await adminStore.names()).filter(({ name }) => !known.has(name));
       const unknown = await reports(names.toSorted((a, b) => (a.name < b.name ? -1 : 1)).slice(0, UNKNOWN));
-      return unknown.filter((report) => heldBy(report) > 0);
+      return unknown.filter((report) => countHeld(report) > 0);
     },
     async named(queue) {
       return known.get(queue) ?? (await adminStore.names([queue])).find(({ name }) => name === queue);
@@ -98,7 +98,7 @@ export function openInspector(adminStore: AdminStore, known: ReadonlyMap<string,
       const { cursor: next, leases, ...rest } = await adminStore.leases(limit, cursor);
       const reports = leases.map(({ newest, ...lease }): LeaseReport => {
         const kind = newest.some(([pool]) => pool === '*') ? 'drain' : 'consumer';
-        return { ...lease, kind, queues: countByName(newest.map(([, lane]) => queueOf(lane))) };
+        return { ...lease, kind, queues: countByName(newest.map(([, lane]) => parseQueue(lane))) };
       });
       return { ...rest, leases: reports, ...(next === '' ? {} : { cursor: next }) };
     },
@@ -110,12 +110,12 @@ export function openInspector(adminStore: AdminStore, known: ReadonlyMap<string,
 }
 
 /** Messages that were counted, in whatever state. */
-export function heldBy({ ready, delayed, leased, dead }: QueueReport): number {
+export function countHeld({ ready, delayed, leased, dead }: QueueReport): number {
   return Object.values(ready).reduce((sum, count) => sum + count, delayed + leased + dead);
 }
 
 /** `<priority>:<queue>` or `<priority>:<queue>/<group>`. */
-const queueOf = (lane: string): string => lane.slice(2).split('/', 1)[0] ?? '';
+const parseQueue = (lane: string): string => lane.slice(2).split('/', 1)[0] ?? '';
 
 function countByName(names: string[]): Record<string, number> {
   const counts = new Map<string, number>();

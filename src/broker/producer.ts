@@ -17,9 +17,9 @@ export const MAX_BATCH = 1_000;
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
 /** What the caller of an enqueue gets for each message. */
-export type Receipt = Stored | Duplicate;
+export type Receipt = StoredReceipt | DuplicateReceipt;
 
-interface Stored {
+interface StoredReceipt {
   id: string;
   queue: string;
   state: 'ready' | 'delayed';
@@ -27,7 +27,7 @@ interface Stored {
 }
 
 /** Its dedup key was taken: the id is that of the first message, and this one was not enqueued. */
-interface Duplicate {
+interface DuplicateReceipt {
   id: string;
   queue: string;
   state: 'duplicate';
@@ -56,7 +56,7 @@ export interface IdempotencyKey {
 }
 
 /** Stores inputs for a caller, all of them or none. @throws InvalidMessage, StorageError, RequestMismatch */
-export type StoreDrafts = (inputs: MessageInput[], name?: IdempotencyKey) => Promise<EnqueueResult>;
+export type StoreInputs = (inputs: MessageInput[], name?: IdempotencyKey) => Promise<EnqueueResult>;
 
 /**
  * All of them or none.

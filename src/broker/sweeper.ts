@@ -15,7 +15,7 @@ export interface SweepReport {
   repaired: number;
 }
 
-export interface Swept {
+export interface SweepResult {
   report: SweepReport;
   /** Work is ready for a drain. */
   ready: boolean;
@@ -23,7 +23,7 @@ export interface Swept {
   nextInMs: number;
 }
 
-export interface Sweep {
+export interface SweepOptions {
   store: Store;
   budget: { isClosing(): boolean };
   /** Without it schedules stay due. */
@@ -45,7 +45,7 @@ export class Sweeper {
   #notedAt = Number.NEGATIVE_INFINITY;
 
   /** @throws StorageError */
-  async sweep(sweep: Sweep): Promise<Swept> {
+  async sweep(sweep: SweepOptions): Promise<SweepResult> {
     const now = Date.now();
     const isNoteDue = now - this.#notedAt >= NOTE_EVERY_MS;
     const { first, ...swept } = await sweepAll(sweep, { ...this.#place, note: isNoteDue });
@@ -56,9 +56,9 @@ export class Sweeper {
 }
 
 async function sweepAll(
-  { store, budget, fire, follow }: Sweep,
+  { store, budget, fire, follow }: SweepOptions,
   from: SweepStep,
-): Promise<Swept & { first: SweepAnswer }> {
+): Promise<SweepResult & { first: SweepAnswer }> {
   const report: SweepReport = { fired: 0, requeued: 0, dead: 0, repaired: 0 };
   const first = await store.sweep(PUSH_POOL, from);
   let toFollow = follow;

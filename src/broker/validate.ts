@@ -6,7 +6,7 @@ import { parseDuration } from '../formats/duration.ts';
 import { makeOrderedIssue, toBodyIssues, toIssues } from '../formats/issues.ts';
 import { deriveGroup } from '../message/destination.ts';
 import type { PreparedMessage, StoredDedup, StoredMessage } from '../message/envelope.ts';
-import { type WrittenJson, writeJson } from '../message/json.ts';
+import { type EncodedBody, writeJson } from '../message/json.ts';
 import { formatLane, PUSH_POOL } from '../message/lane.ts';
 import type { Priority } from '../message/message.ts';
 import { type CheckedOptions, isBare, MAX_GROUP_LENGTH, parseInstant, readOptions } from '../message/options.ts';
@@ -26,7 +26,7 @@ export interface MessageInput {
   raw?: Raw;
   /** Judged by `MessageOptions`. */
   options: unknown;
-  /** Where it stands in the caller's request, such as `messages[3].`; '' where it is the request. */
+  /** Prefix of its fields in the caller's request, such as `messages[3].`; '' where the message is the request itself. */
   path: string;
 }
 
@@ -43,7 +43,7 @@ interface ReadInput {
   terms: DedupTerms | undefined;
   delayMs: number;
   notBefore: number | undefined;
-  written: WrittenJson;
+  written: EncodedBody;
   // These have to be waited for, and are there only where it asks for them.
   dedup?: StoredDedup | undefined;
   badBody?: Issue[];
@@ -71,7 +71,7 @@ const plainMessages = new WeakMap<AnyContract, PreparedMessage>();
 
 /** What all messages of a queue are that ask for nothing of their own; undefined where this one does, or its queue looks at each. */
 function findPlain({ queue, options }: MessageInput, queues: Queues): PreparedMessage | undefined {
-  if (!queue || !isBare(options) || queue.schema || policyOf(queue, queues)) return undefined;
+  if (!queue || !isBare(options) || queue.schema || findPolicy(queue, queues)) return undefined;
   let plain = plainMessages.get(queue);
   if (!plain) {
     plain = buildMessage(queue, { options: {}, delayMs: 0 }, '');
@@ -80,13 +80,13 @@ function findPlain({ queue, options }: MessageInput, queues: Queues): PreparedMe
   return plain;
 }
 
-const policyOf = (queue: AnyContract, queues: Queues) => (queues.get(queue.name) ?? queue).destination;
+const findPolicy = (queue: AnyContract, queues: Queues) => (queues.get(queue.name) ?? queue).destination;
 
 function readInput(input: MessageInput, queues: Queues, traceparent?: string): ReadInput {
   const { queue, path } = input;
   const { data: options = {}, error } = readOptions(input.options);
   const { headers, delay = 0 } = options;
-  const chosen = queue && !error ? chooseDestination(policyOf(queue, queues), options.destination, path) : {};
+  const chosen = queue && !error ? chooseDestination(findPolicy(queue, queues), options.destination, path) : {};
   const terms = queue && options.dedup && resolveDedup(queue, options.dedup);
   const delayMs = Math.max(parseDuration(delay) ?? 0, terms?.mode === 'debounce' ? terms.windowMs : 0);
   const notBefore = options.notBefore === undefined ? undefined : parseInstant(options.notBefore);
@@ -100,7 +100,7 @@ function write(
   { body, raw, path }: MessageInput,
   own: Omit<StoredMessage, 'body' | 'raw'>,
   traceparent?: string,
-): WrittenJson {
+): EncodedBody {
   const { headers, destination, delayMs, notBefore } = own;
   const stored: StoredMessage = raw ? { raw } : { body };
   if (traceparent) stored.headers = { traceparent, ...headers };
@@ -168,14 +168,14 @@ interface Callbacks {
 async function prepareCallbacks(
   options: CheckedOptions,
   queues: Queues,
-  at: string,
+  prefix: string,
   traceparent: string | undefined,
 ): Promise<Callbacks> {
   const callbacks: Callbacks = { messages: [], issues: [] };
   for (const [on, field] of [['done', 'onSuccess'] as const, ['dead', 'onFailure'] as const]) {
     const named = options[field] ?? [];
     for (const [index, { queue, body, ...rest }] of [named].flat().entries()) {
-      const place = Array.isArray(named) ? `${at}${field}[${index}].` : `${at}${field}.`;
+      const place = Array.isArray(named) ? `${prefix}${field}[${index}].` : `${prefix}${field}.`;
       const result = await validate(
         { queue: queues.get(queue), body, options: rest, path: place },
         queues,

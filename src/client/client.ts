@@ -12,7 +12,7 @@ import type { MessageOptions, Receipt } from './wire-types.ts';
 export type ClientOptions = TransportOptions & { token: string };
 
 /** The caller's own name for a request, 1 to 255 visible ASCII characters; recognised for 24 hours. Default: a new one. */
-interface Named {
+interface RequestName {
   idempotencyKey?: string;
 }
 
@@ -22,7 +22,11 @@ export interface Client {
    * @returns when it is stored: `{ id, queue, state: "ready" | "delayed", duplicate }`
    * @throws SluiceError; with status 0 or 5xx it may be stored all the same, and a call with the same `idempotencyKey` tells
    */
-  enqueue<Ref extends QueueRef>(queue: Ref, body: BodyOf<Ref>, options?: MessageOptions & Named): Promise<Receipt>;
+  enqueue<Ref extends QueueRef>(
+    queue: Ref,
+    body: BodyOf<Ref>,
+    options?: MessageOptions & RequestName,
+  ): Promise<Receipt>;
   /**
    * 1 to 1,000 messages `{ queue, body, options? }`, of any queues, all or none.
    * @returns their receipts, in their order
@@ -30,7 +34,7 @@ export interface Client {
    */
   enqueueMany<Refs extends QueueRef[]>(
     messages: readonly [...{ [K in keyof Refs]: Outgoing<Refs[K]> }],
-    options?: Named,
+    options?: RequestName,
   ): Promise<Receipt[]>;
   /**
    * Takes up to `max` (10) messages of pull queues, in the order given, for `visibility` ("30s"). It does not wait for any.
@@ -38,7 +42,7 @@ export interface Client {
    */
   receive<Ref extends QueueRef>(
     queues: Ref | readonly Ref[],
-    options?: ReceiveOptions & Named,
+    options?: ReceiveOptions & RequestName,
   ): Promise<Lease<BodyOf<Ref>>>;
   /**
    * Receives messages and hands them to `handler` until `signal` is aborted; then it gives back what was not started,

@@ -9,7 +9,7 @@ import { type ConsumeHandler, deliver } from './delivery.ts';
 import { isTemporary } from './error.ts';
 import { Holdings, type Running } from './holdings.ts';
 import { type Lease, receive } from './lease.ts';
-import { type Idle, Pace } from './pace.ts';
+import { type IdleWait, Pace } from './pace.ts';
 import type { QueueRef } from './queue-ref.ts';
 import { createKey, type Transport } from './transport.ts';
 import type { ReceivedMessage, Settlement } from './wire-types.ts';
@@ -26,7 +26,7 @@ export interface ConsumeOptions {
   /** How soon others get the messages of a consumer that died. Handlers may take longer: the lease is extended. Default "30s". */
   visibility?: Duration;
   /** How often to look into empty queues: the wait doubles from the least to the most, and ends early for a timer. */
-  idleMs?: Idle;
+  idleMs?: IdleWait;
   /** How long handlers may go on after the abort, before their own signals are aborted. Default 10 s. */
   graceMs?: number;
   /** Told what a handler threw, with its message, and of syncs that failed. */

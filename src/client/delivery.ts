@@ -10,7 +10,7 @@ export type ConsumeHandler<Body = unknown> = (
   context: { signal: AbortSignal },
 ) => unknown;
 
-export interface Delivered {
+export interface DeliveryResult {
   settlement: Settlement;
   /** What the handler threw, where it did. */
   error?: unknown;
@@ -21,7 +21,7 @@ export async function deliver<Body>(
   message: ReceivedMessage<Body>,
   handler: ConsumeHandler<Body>,
   signal: AbortSignal,
-): Promise<Delivered> {
+): Promise<DeliveryResult> {
   const { id, attempt } = message;
   try {
     await handler(message, { signal });

@@ -34,10 +34,10 @@ interface SettleOptions {
   extend?: Duration | undefined;
 }
 
-type Identified = Pick<ReceivedMessage, 'id' | 'attempt'>;
+type MessageRef = Pick<ReceivedMessage, 'id' | 'attempt'>;
 
 /** What the last request of a call asks for besides its settlements. */
-type Last = (holding: number) => Omit<SettleRequest, 'settle'>;
+type LastRequest = (holding: number) => Omit<SettleRequest, 'settle'>;
 
 /** Of the API. */
 const MAX_SETTLEMENTS = 100;
@@ -72,22 +72,22 @@ export class Lease<Body = unknown> {
   }
 
   /** Done: the message leaves the queue. @throws SluiceError */
-  async ack(message: Identified): Promise<Status> {
+  async ack(message: MessageRef): Promise<Status> {
     return this.#settleOne(message, 'ack');
   }
 
   /** Failed: again after `delay` (default 2 s doubling by attempt), or dead after its last attempt. @throws SluiceError */
-  async retry(message: Identified, { delay, error }: { delay?: Duration; error?: string } = {}): Promise<Status> {
+  async retry(message: MessageRef, { delay, error }: { delay?: Duration; error?: string } = {}): Promise<Status> {
     return this.#settleOne(message, 'retry', delay, error);
   }
 
   /** Not to be tried again: a dead letter. @throws SluiceError */
-  async dead(message: Identified, error?: string): Promise<Status> {
+  async dead(message: MessageRef, error?: string): Promise<Status> {
     return this.#settleOne(message, 'dead', undefined, error);
   }
 
   /** Given back as if never taken: to the head of its lane, or after `delay`. @throws SluiceError */
-  async release(message: Identified, { delay }: { delay?: Duration } = {}): Promise<Status> {
+  async release(message: MessageRef, { delay }: { delay?: Duration } = {}): Promise<Status> {
     return this.#settleOne(message, 'release', delay);
   }
 
@@ -129,7 +129,7 @@ export class Lease<Body = unknown> {
   }
 
   async #settleOne(
-    { id, attempt }: Identified,
+    { id, attempt }: MessageRef,
     outcome: Settlement['outcome'],
     delay?: Duration,
     error?: string,
@@ -141,7 +141,7 @@ export class Lease<Body = unknown> {
     return settled.at(-1)?.status ?? 'stale';
   }
 
-  async #sync(settlements: Settlement[], last: Last): Promise<SettledMessage[]> {
+  async #sync(settlements: Settlement[], last: LastRequest): Promise<SettledMessage[]> {
     this.#unanswered.push(...settlements);
     try {
       return await this.#tell(last);
@@ -161,7 +161,7 @@ export class Lease<Body = unknown> {
     });
   }
 
-  async #tell(last: Last): Promise<SettledMessage[]> {
+  async #tell(last: LastRequest): Promise<SettledMessage[]> {
     const settled: SettledMessage[] = [];
     do {
       const batch = this.#unanswered.slice(0, MAX_SETTLEMENTS);

@@ -3,7 +3,7 @@ import type { SluiceError } from './error.ts';
 import { waitMs } from './transport.ts';
 
 /** How often to look into empty queues: the wait doubles from the least to the most, and ends early for a timer. */
-export interface Idle {
+export interface IdleWait {
   least: number;
   most: number;
 }
@@ -15,10 +15,10 @@ export class Pace {
   /** Syncs in a row that got no answer, or a refusal that is to be told the outcomes still. */
   failures = 0;
   repeatAt = 0;
-  readonly #idle: Idle;
+  readonly #idle: IdleWait;
   #idleMs: number;
 
-  constructor(idle: Idle) {
+  constructor(idle: IdleWait) {
     this.#idle = idle;
     this.#idleMs = idle.least;
   }

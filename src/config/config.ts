@@ -7,10 +7,10 @@ import { readPlainToken, readTokens } from './tokens.ts';
 export type { Scope, Token } from './tokens.ts';
 
 /** Reads a binding, which is undefined where it is not set. @throws BadSettings */
-type Read<Value> = (given: unknown, name: string, env: Record<string, unknown>) => Value;
+type Reader<Value> = (given: unknown, name: string, env: Record<string, unknown>) => Value;
 
 const whole =
-  (least: number, most: number, standard: number): Read<number> =>
+  (least: number, most: number, standard: number): Reader<number> =>
   (given = standard, name) => {
     const number = typeof given === 'string' ? Number(given) : given;
     must(Number.isInteger(number), name, 'a whole number');
@@ -19,33 +19,33 @@ const whole =
   };
 
 /** Workers have six, of which one is storage's; nobody else counts them. */
-const connections: Read<number> = (...given) => whole(1, 1_000, isWorkers() ? 5 : 1_000)(...given);
+const connections: Reader<number> = (...given) => whole(1, 1_000, isWorkers() ? 5 : 1_000)(...given);
 
 const text =
-  (pattern: RegExp, rule: string, standard?: string): Read<string> =>
+  (pattern: RegExp, rule: string, standard?: string): Reader<string> =>
   (given = standard, name) => {
     must(isText(pattern)(given), name, rule);
     return given as string;
   };
 
 const yesOrNo =
-  (standard: 'true' | 'false'): Read<boolean> =>
+  (standard: 'true' | 'false'): Reader<boolean> =>
   (given = standard, name) => {
     must(given === 'true' || given === 'false', name, '"true" or "false"');
     return given === 'true';
   };
 
-const url: Read<string> = (given, name) => {
+const url: Reader<string> = (given, name) => {
   must(isText(/^https?:/i)(given) && URL.canParse(given as string), name, 'an http or https URL');
   return given as string;
 };
 
 const orNone =
-  <Value>(read: Read<Value>): Read<Value | undefined> =>
+  <Value>(read: Reader<Value>): Reader<Value | undefined> =>
   (given, name, env) =>
     given === undefined ? undefined : read(given, name, env);
 
-const hosts: Read<readonly HostRule[]> = (given = '', name) => {
+const hosts: Reader<readonly HostRule[]> = (given = '', name) => {
   const read = typeof given === 'string' ? readHosts(given) : undefined;
   must(read !== undefined, name, 'hosts such as api.example.com or *.example.com:8443');
   return read;

@@ -61,22 +61,22 @@ export function readPlainToken(value: unknown, setting: string): string | undefi
 /** Its entry, as the list would have it. */
 export const plainToken = (sha256: string): Token => ({ name: PLAIN, sha256, scopes: [...SCOPES], queues: ['*'] });
 
-function parsed(value: unknown, at: string, rule: string): unknown {
+function parsed(value: unknown, path: string, rule: string): unknown {
   if (typeof value !== 'string') return value; // a variable may be JSON by itself
   try {
     return JSON.parse(value);
   } catch {
-    must(false, at, rule);
+    must(false, path, rule);
   }
 }
 
-function parseToken(entry: unknown, at: string, name: string | undefined): Token {
-  must(typeof entry === 'object' && entry !== null && !Array.isArray(entry), at, 'a JSON object');
+function parseToken(entry: unknown, path: string, name: string | undefined): Token {
+  must(typeof entry === 'object' && entry !== null && !Array.isArray(entry), path, 'a JSON object');
   const token = { name, queues: ['*'], ...entry } as Token;
   const isKnown = Object.keys(token).every((field) => Object.hasOwn(FIELDS, field));
-  must(isKnown, at, `an object of ${Object.keys(FIELDS).join(', ')} only`);
+  must(isKnown, path, `an object of ${Object.keys(FIELDS).join(', ')} only`);
   readEach(Object.entries(FIELDS), ([field, [holds, rule]]) =>
-    must(holds(token[field as keyof Token]), `${at}.${field}`, rule),
+    must(holds(token[field as keyof Token]), `${path}.${field}`, rule),
   );
   return { ...token, sha256: token.sha256.toLowerCase() };
 }

@@ -14,7 +14,7 @@ import type { AnyQueue } from '../queue/queue.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 import { DeliveryError } from './error.ts';
 import { describeAnswer, endpointState, judgeAnswer, spreadAfterMs } from './response.ts';
-import { keysIn, signMessage } from './signature.ts';
+import { parseKeys, signMessage } from './signature.ts';
 
 type Outgoing = Message & { destination?: StoredDestination };
 
@@ -34,7 +34,7 @@ export function withSenders(
     if (judged && 'fault' in judged) throw new BadSettings(`queue ${name}: its destination's url ${judged.fault}`);
     const missingSecrets = Object.values(policy.secrets)
       .flat()
-      .filter((secret) => !keysOf(env, secret));
+      .filter((secret) => !readKeys(env, secret));
     const destination = { ...policy, rules, missingSecrets };
     return [name, Object.freeze({ ...queue, destination, handler: sender(destination, backoff) })];
   });
@@ -63,7 +63,7 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
       await response.body?.cancel().catch(() => {});
       return { status: response.status, ms: Date.now() - startedAt };
     }
-    const text = describeAnswer(response, await beginningOf(response));
+    const text = describeAnswer(response, await readBeginning(response));
     const { outcome, disables, afterMs } = verdict;
     const delayMs = afterMs === undefined ? undefined : askedDelayMs(afterMs, backoff, message.attempt);
     throw new DeliveryError(text, { outcome, endpoint: endpointState(response.status), delayMs, disables });
@@ -76,13 +76,13 @@ function askedDelayMs(afterMs: number, backoff: Backoff, attempt: number): numbe
   return Math.ceil(Math.max(ownMs, spreadAfterMs(afterMs, Math.random())));
 }
 
-const keysOf = (env: unknown, name: string) => keysIn((env as Record<string, unknown>)[name]);
+const readKeys = (env: unknown, name: string) => parseKeys((env as Record<string, unknown>)[name]);
 
 /** @throws MissingSecret where one is missing or none: nothing is sent unsigned that should be signed */
 function keysFrom(env: unknown, names: string[] | undefined): Bytes[] {
   if (!names) throw new MissingSecret("the queue has no such secret as the message's destination names");
   return names.flatMap((name) => {
-    const keys = keysOf(env, name);
+    const keys = readKeys(env, name);
     if (!keys) throw new MissingSecret(`the binding ${name} holds no secret: whsec_ and base64 of 24 to 64 bytes`);
     return keys;
   });
@@ -90,7 +90,7 @@ function keysFrom(env: unknown, names: string[] | undefined): Bytes[] {
 
 async function requestFor(message: Outgoing, policy: DestinationPolicy, url: URL, keys: Bytes[]) {
   const { id, attempt, destination } = message;
-  const { type, bytes: body } = contentOf(message);
+  const { type, bytes: body } = encodeContent(message);
   const timestamp = Math.floor(Date.now() / 1_000);
   const headers = new Headers();
   const ofQueue = !destination || policy.headersFor.includes(url.origin) ? policy.headers : {};
@@ -107,7 +107,7 @@ async function requestFor(message: Outgoing, policy: DestinationPolicy, url: URL
 }
 
 /** What is sent: the same bytes on every attempt. */
-function contentOf({ body, raw }: Message): { type: string; bytes: Bytes } {
+function encodeContent({ body, raw }: Message): { type: string; bytes: Bytes } {
   if (raw) return { type: raw.type, bytes: rawBytes(raw) }; // a webhook goes on as it came in
   return { type: 'application/json', bytes: utf8(JSON.stringify(body)) };
 }
@@ -118,7 +118,7 @@ const READ_BYTES = 4_096;
 const READ_MS = 1_000;
 
 /** The beginning of the body, as far as it comes in time; the rest is not taken. */
-async function beginningOf(response: Response): Promise<string> {
+async function readBeginning(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   if (!reader) return '';
   const decoder = new TextDecoder();

@@ -2,7 +2,7 @@
 import type { Bytes } from '../formats/bytes.ts';
 
 /** The signed id and time, and a signature for each secret in their order. */
-export interface Signed {
+export interface SignedContent {
   id: string;
   /** Epoch s. */
   timestamp: number;
@@ -10,7 +10,7 @@ export interface Signed {
 }
 
 /** @param keys in the order in which receivers should meet them: the new one first. @returns the value of `webhook-signature` */
-export async function signMessage({ id, timestamp, body }: Signed, keys: Bytes[]): Promise<string> {
+export async function signMessage({ id, timestamp, body }: SignedContent, keys: Bytes[]): Promise<string> {
   const content = new Blob([`${id}.${timestamp}.`, body]);
   const bytes = await content.arrayBuffer();
   const items = keys.map(async (raw) => {
@@ -22,13 +22,13 @@ export async function signMessage({ id, timestamp, body }: Signed, keys: Bytes[]
 }
 
 /** The keys in a binding: `whsec_` and base64 of 24 to 64 bytes, several between blanks. @returns undefined where one is none */
-export function keysIn(binding: unknown): Bytes[] | undefined {
+export function parseKeys(binding: unknown): Bytes[] | undefined {
   const secrets = typeof binding === 'string' ? binding.split(/\s+/).filter((secret) => secret !== '') : [];
-  const keys = secrets.map(keyOf);
+  const keys = secrets.map(parseKey);
   return keys.length > 0 && keys.every((key) => key !== undefined) ? keys : undefined;
 }
 
-function keyOf(secret: string): Bytes | undefined {
+function parseKey(secret: string): Bytes | undefined {
   const [, base64] = /^whsec_((?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(secret) ?? [];
   if (base64 === undefined) return undefined;
   const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));

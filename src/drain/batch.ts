@@ -16,13 +16,13 @@ export function nextBatch(outcomes: readonly Settlement[]): Settlement[] {
   let bytes = 0;
   const most = Math.min(outcomes.length, MAX_SETTLEMENTS);
   for (let count = 0; count < most; count++) {
-    bytes += bytesOf(outcomes[count] as Settlement);
+    bytes += countBytes(outcomes[count] as Settlement);
     if (bytes > MAX_REQUEST_BYTES && count > 0) return outcomes.slice(0, count);
   }
   return outcomes.slice(0, most);
 }
 
-function bytesOf({ result = '', chained }: Settlement): number {
+function countBytes({ result = '', chained }: Settlement): number {
   if (result === '' && !chained) return 0;
   return utf8(result + joinJson(chained ?? [])).length;
 }

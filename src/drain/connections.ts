@@ -16,23 +16,23 @@ export interface Connections {
 export function openConnections(most: number): Connections {
   let used = 0;
   /** One that wants more than there are has them all. */
-  const wantedBy = ({ queue }: Delivery) => Math.min(queue.subrequests, most);
+  const countWanted = ({ queue }: Delivery) => Math.min(queue.subrequests, most);
   return {
     next(waiting) {
       let isFirst = true;
       // Who waits for connections is not overtaken by another who needs them, or a large one would wait for ever.
       return waiting.findIndex((delivery) => {
-        const wanted = wantedBy(delivery);
+        const wanted = countWanted(delivery);
         const mayStart = wanted === 0 || (isFirst && used + wanted <= most);
         isFirst &&= wanted === 0;
         return mayStart;
       });
     },
     start(delivery) {
-      used += wantedBy(delivery);
+      used += countWanted(delivery);
     },
     end(delivery) {
-      used -= wantedBy(delivery);
+      used -= countWanted(delivery);
     },
   };
 }

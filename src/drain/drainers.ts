@@ -27,7 +27,7 @@ export interface Drainers {
   behind(id: ObjectId): Drainers | undefined;
 }
 
-const nameOf = (place: number) => `drainer-${place}`;
+const formatName = (place: number) => `drainer-${place}`;
 
 /** @returns undefined where none is bound, or behind the last */
 export function openDrainers(env: object, count: number, first = 0): Drainers | undefined {
@@ -36,15 +36,15 @@ export function openDrainers(env: object, count: number, first = 0): Drainers | 
   return {
     async wake(at) {
       try {
-        return await (namespace.getByName(nameOf(first)) as Stub).wake(at);
+        return await (namespace.getByName(formatName(first)) as Stub).wake(at);
       } catch (error) {
-        logWarning('drainer not woken', { drainer: nameOf(first), error: nameOfError(error) });
+        logWarning('drainer not woken', { drainer: formatName(first), error: nameOfError(error) });
         return false;
       }
     },
     behind(id) {
       const places = Array.from({ length: count }, (_, place) => place);
-      const own = places.find((place) => id.equals(namespace.idFromName(nameOf(place)) as never));
+      const own = places.find((place) => id.equals(namespace.idFromName(formatName(place)) as never));
       return openDrainers(env, count, (own ?? count) + 1);
     },
   };

@@ -37,14 +37,14 @@ const MOST_LIFE_MS = 14.5 * 60_000;
 /** The longest timeout of a queue. */
 export const MOST_TIMEOUT_MS = 14 * 60_000;
 
-const closingOf = (timeMs: number) => Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, timeMs / 4));
+const planClosing = (timeMs: number) => Math.min(MOST_CLOSING_MS, Math.max(LEAST_CLOSING_MS, timeMs / 4));
 
 /**
  * A drain that takes messages for so long, but for the end of it, and lives until whatever it started has ended.
  * @param timeoutsMs of the queues that it delivers
  */
 export function planLife(timeMs: number, timeoutsMs: readonly number[]): Life {
-  const settlesMs = closingOf(timeMs);
+  const settlesMs = planClosing(timeMs);
   const takesMs = timeMs - settlesMs;
   const endsMs = takesMs + Math.max(0, ...timeoutsMs) + RESERVED_MS;
   return { takesMs, livesMs: Math.max(timeMs, Math.min(MOST_LIFE_MS, endsMs)), settlesMs };

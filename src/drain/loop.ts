@@ -17,7 +17,7 @@ import { passedOn } from '../message/trace-context.ts';
 import { refuseRing } from '../queue/ring.ts';
 import { sleep } from '../runtime/sleep.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
-import type { Measured } from '../store/measured.ts';
+import type { Measurement } from '../store/measured.ts';
 import type { SyncAnswer } from '../store/sync.ts';
 import { nextBatch } from './batch.ts';
 import { type Connections, openConnections } from './connections.ts';
@@ -264,7 +264,7 @@ class DrainLoop {
     onSpent?.([...new Set([...running, ...handled])].filter((name) => name !== undefined));
   }
 
-  #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measured {
+  #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measurement {
     const waitMs = dueAt === undefined ? undefined : startedAt - dueAt;
     return { queue: queue.name, runMs: this.#clock() - startedAt, waitMs };
   }

@@ -1,5 +1,5 @@
 /** Calls that make work ready, as one caller makes them: they see to it that somebody drains. */
-import type { Consuming } from '../broker/consumer.ts';
+import type { ConsumeOptions } from '../broker/consumer.ts';
 import { type EnqueueResult, enqueueInputs, type IdempotencyKey } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
 import { wakeFor } from '../drain/life.ts';
@@ -11,7 +11,7 @@ import type { Wake } from '../store/wake.ts';
 import type { Parts } from './parts.ts';
 
 /** The engine of a caller, as much as these calls need of it. */
-interface Called {
+interface CallingEngine {
   readonly parts: Parts;
   /** Without one whoever asks drains by itself. */
   readonly caller: Caller | undefined;
@@ -23,14 +23,14 @@ interface Called {
 
 /** @throws InvalidMessage, StorageError, RequestMismatch */
 export async function enqueueFor(
-  called: Called,
+  called: CallingEngine,
   inputs: MessageInput[],
   name?: IdempotencyKey,
   traceparent?: string,
 ): Promise<EnqueueResult> {
   const { parts, caller, store } = called;
   if (caller?.isCode) caller.invocation.noteCaller(1, Date.now());
-  const request = { ...name, wake: wakeOf(called, inputs) };
+  const request = { ...name, wake: describeWake(called, inputs) };
   const readEnqueueAnswer = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
   if (caller?.isCode) caller.invocation.noteCaller(0, Date.now());
   parts.claims.noteDue(readEnqueueAnswer.dueInMs);
@@ -39,7 +39,7 @@ export async function enqueueFor(
 }
 
 /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
-function wakeOf({ parts: { claims, capacity }, caller }: Called, inputs: MessageInput[]): Wake | false {
+function describeWake({ parts: { claims, capacity }, caller }: CallingEngine, inputs: MessageInput[]): Wake | false {
   const timeoutsMs = inputs.flatMap(({ queue }) => (queue?.pool === PUSH_POOL ? [queue.timeoutMs] : []));
   if (!caller || caller.context) return wakeFor(capacity.lives.fresh, timeoutsMs);
   if (timeoutsMs.length > 0) claims.noteWork();
@@ -48,12 +48,12 @@ function wakeOf({ parts: { claims, capacity }, caller }: Called, inputs: Message
 
 /** Of what consumers make ready, and of schedules that they meet, a part may be for drains. */
 export async function consumeFor<Answer>(
-  called: Called,
-  consume: (consuming: Consuming) => Promise<Answer>,
+  called: CallingEngine,
+  consume: (consuming: ConsumeOptions) => Promise<Answer>,
 ): Promise<Answer> {
   const fire = called.parts.fireOn(called.shard, true);
   let isWanted = false;
-  const onAnswer: NonNullable<Consuming['onAnswer']> = async ({ wake, schedules, now }) => {
+  const onAnswer: NonNullable<ConsumeOptions['onAnswer']> = async ({ wake, schedules, now }) => {
     if (wake) isWanted = true;
     if (schedules && (await fire?.(schedules, now))) isWanted = true;
   };

@@ -39,20 +39,20 @@ export interface DrainsOptions {
 }
 
 /** What differs from drain to drain. */
-type Particular = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'pollMs'>;
+type OwnOptions = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'pollMs'>;
 
 export interface Drains {
   /** Settles what earlier drains of this isolate could not. @throws StorageError */
   settleKept(store: Store, fire: FireDue | undefined): Promise<void>;
   /** @throws StorageError */
-  run(budget: Budget, attention: Attention, more: Particular): Promise<DrainReport>;
+  run(budget: Budget, attention: Attention, more: OwnOptions): Promise<DrainReport>;
 }
 
 export function openDrains(options: DrainsOptions): Drains {
   const { config, queues, shards, claims, features } = options;
   const kept = openKeptOutcomes();
   const fixed = fixedOptions(options, kept.keep);
-  const run = async (budget: Budget, attention: Attention, more: Particular & Pick<DrainOptions, 'trace'>) => {
+  const run = async (budget: Budget, attention: Attention, more: OwnOptions & Pick<DrainOptions, 'trace'>) => {
     const shard = shards.ofDrain(budget);
     const store = options.openStore(shard);
     const fire = options.fireOn(shard);

@@ -10,10 +10,10 @@ import type { features as sources } from '../webhooks/features.ts';
 export type Features = Partial<typeof rings & typeof schedules & typeof sources & typeof topics>;
 
 /** What brings features along. */
-export interface Featured {
+export interface FeatureSource {
   readonly features?: Features | undefined;
 }
 
-export function featuresOf(given: Iterable<Featured>): Features {
+export function collectFeatures(given: Iterable<FeatureSource>): Features {
   return Object.assign({}, ...[...given].map(({ features }) => features));
 }

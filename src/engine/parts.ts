@@ -19,7 +19,7 @@ import type { AnySource } from '../webhooks/source.ts';
 import { type Capacity, openCapacity } from './capacity.ts';
 import { Claims } from './claims.ts';
 import { type Drains, openDrains } from './drains.ts';
-import { type Features, featuresOf } from './features.ts';
+import { collectFeatures, type Features } from './features.ts';
 import { openShards, type Shards } from './shards.ts';
 import { Sweeps, type SweepsOptions } from './sweeps.ts';
 import { Waking } from './waking.ts';
@@ -63,7 +63,7 @@ const DAY_MS = 86_400_000;
 export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, apart: EngineOptions): Parts {
   const config = readConfig(env);
   const { sources = new Map(), schedules = [] } = apart;
-  const features = featuresOf([...schedules, { features: apart.features }]);
+  const features = collectFeatures([...schedules, { features: apart.features }]);
   const addresses = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses, env);
   const drainers = openDrainers(env, config.SLUICE_DRAINERS);

@@ -1,5 +1,5 @@
 /** Sweeps of this deployment, and ticks: a sweep, and a drain where there is work or will be soon. */
-import { Sweeper, type SweepReport, type Swept } from '../broker/sweeper.ts';
+import { Sweeper, type SweepReport, type SweepResult } from '../broker/sweeper.ts';
 import type { Budget } from '../drain/budget.ts';
 import type { DrainReport } from '../drain/drain.ts';
 import type { Shard } from '../redis/shard.ts';
@@ -69,7 +69,7 @@ export class Sweeps {
     return nextInMs > budget.msToSleep();
   }
 
-  async #sweep(budget: Budget, follow?: (swept: SweepAnswer) => Promise<boolean>): Promise<Swept> {
+  async #sweep(budget: Budget, follow?: (swept: SweepAnswer) => Promise<boolean>): Promise<SweepResult> {
     const { shards, claims, drains, openStore, fireOn } = this.#options;
     const shard = shards.ofBudget(budget);
     const [store, fire] = [openStore(shard), fireOn(shard)];

@@ -6,15 +6,15 @@ import type { Issue } from '../errors.ts';
 
 z.config(en()); // the small form has no messages of its own
 
-/** @param at where the value stands in the request @returns of an issue of our own its code, else `invalid` */
-export function toIssues(error: z.core.$ZodError | undefined, at: string): Issue[] {
+/** @param prefix path of the value in the request, such as `messages[3].` @returns of an issue of our own its code, else `invalid` */
+export function toIssues(error: z.core.$ZodError | undefined, prefix: string): Issue[] {
   return (error?.issues ?? []).flatMap(({ code, path, message, ...issue }) => {
     const here = [...path].map(String).join('.');
     const near = code === 'invalid_union' && (issue as z.core.$ZodIssueInvalidUnion).errors?.find(isInside);
-    if (near) return toIssues({ issues: near } as z.core.$ZodError, at + (here ? `${here}.` : ''));
-    if (code !== 'unrecognized_keys') return [{ field: at + here, code: ownCode(issue) ?? 'invalid', message }];
+    if (near) return toIssues({ issues: near } as z.core.$ZodError, prefix + (here ? `${here}.` : ''));
+    if (code !== 'unrecognized_keys') return [{ field: prefix + here, code: ownCode(issue) ?? 'invalid', message }];
     const { keys } = issue as { keys: string[] };
-    const field = (key: string) => at + (here ? `${here}.${key}` : key);
+    const field = (key: string) => prefix + (here ? `${here}.${key}` : key);
     return keys.map((key) => ({ field: field(key), code: 'unknown_field', message: 'is not a field here' }));
   });
 }
@@ -25,17 +25,17 @@ const ownCode = (issue: object) => (issue as { params?: { code?: string } }).par
 const isInside = (issues: z.core.$ZodIssue[]) =>
   issues.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys');
 
-/** The same of a queue's schema, whatever library made it. @param at where its body stands in the request */
-export function toBodyIssues(found: readonly StandardSchemaV1.Issue[], at: string): Issue[] {
+/** The same of a queue's schema, whatever library made it. @param prefix path of its message in the request */
+export function toBodyIssues(found: readonly StandardSchemaV1.Issue[], prefix: string): Issue[] {
   return found.map(({ path = [], message }) => {
     const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
-    return { field: [`${at}body`, ...steps].join('.'), code: 'schema', message };
+    return { field: [`${prefix}body`, ...steps].join('.'), code: 'schema', message };
   });
 }
 
 /** A priority that the queue does not leave to its messages. */
-export const makeOrderedIssue = (at: string): Issue => ({
-  field: `${at}priority`,
+export const makeOrderedIssue = (prefix: string): Issue => ({
+  field: `${prefix}priority`,
   code: 'ordered',
   message: 'is that of its queue: the queue is ordered',
 });

@@ -7,14 +7,14 @@
 export const MAX_DEPTH = 1_000;
 
 /** The text of a value, or why it has none. */
-export type Written = { text: string; fault?: never } | { text?: never; fault: 'invalid' | 'too_deep' };
+export type JsonText = { text: string; fault?: never } | { text?: never; fault: 'invalid' | 'too_deep' };
 
 /**
  * JSON.stringify for values that anybody gave. Some runtimes throw where a value is nested too deep, and others write it.
  * @param around levels that the value has around it, and that do not count
  * @returns `invalid` for what JSON cannot hold: functions, cycles, big integers
  */
-export function toJson(value: unknown, around = 0): Written {
+export function toJson(value: unknown, around = 0): JsonText {
   try {
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) return { fault: 'invalid' };
@@ -71,7 +71,7 @@ const MOST_PRECISION = 100;
 export function inexactPlace(json: string): string | undefined {
   if (!MAY_BE_INEXACT.test(json)) return undefined;
   for (const token of outsideStrings(json, LONG_NUMBER)) {
-    if (!isExact(token)) return placeOf(json);
+    if (!isExact(token)) return findPlace(json);
   }
   return undefined;
 }
@@ -95,7 +95,7 @@ const normaliseDigits = (number: string) =>
     .replace(/^0+|0+$/g, '');
 
 /** The values of an object come before it: the place grows from the number to the root, which comes last. */
-function placeOf(json: string): string {
+function findPlace(json: string): string {
   if (isTooDeep(json, 2 * MAX_DEPTH)) return ''; // the runtime goes into the depth by calls
   const places = new Map<unknown, string>();
   let place: string | undefined;

@@ -12,4 +12,4 @@ export const pageLimit = (most: number, standard: number) =>
 export const flag = (standard: 'true' | 'false' = 'false') => z._default(z.enum(['true', 'false']), standard);
 
 /** A cursor that has this form; where a list begins there is none. */
-export const cursorOf = (form: RegExp, none = '') => z._default(z.string().check(z.regex(form)), none);
+export const cursorSchema = (form: RegExp, none = '') => z._default(z.string().check(z.regex(form)), none);

@@ -5,13 +5,13 @@
 import type { Context } from 'hono';
 import type * as z from 'zod/mini';
 import type { Scope } from '../config/config.ts';
-import type { Featured } from '../engine/features.ts';
+import type { FeatureSource } from '../engine/features.ts';
 import type { SluiceEnv } from './context.ts';
 
 export type Schema = z.ZodMiniType;
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
-export interface Takes<Query extends Schema, Body extends Schema> {
+export interface RouteInput<Query extends Schema, Body extends Schema> {
   /** Left out: the route is open to everybody. */
   scope?: Scope;
   query?: Query;
@@ -32,7 +32,7 @@ export interface Input<Query extends Schema, Body extends Schema> {
 }
 
 export interface Route<Answer = unknown, Query extends Schema = Schema, Body extends Schema = Schema>
-  extends Takes<Query, Body> {
+  extends RouteInput<Query, Body> {
   readonly method: Method;
   readonly path: string;
   // biome-ignore lint/suspicious/noExplicitAny: each route knows its own; in a list of them only what they answer counts
@@ -40,7 +40,7 @@ export interface Route<Answer = unknown, Query extends Schema = Schema, Body ext
 }
 
 /** What a deployment serves: a route, or those of one resource, which may bring along what code of the deployment has of it. */
-export type EdgeFunction = (Route | readonly Route[]) & Featured;
+export type EdgeFunction = (Route | readonly Route[]) & FeatureSource;
 
 /** @param answer what it returns is answered as JSON, with the status that it has set or else 200; a Response is answered as it is */
 export function route<
@@ -50,7 +50,7 @@ export function route<
   Body extends Schema = never,
 >(
   pattern: Pattern,
-  takes: Takes<Query, Body>,
+  takes: RouteInput<Query, Body>,
   answer: (c: Context<SluiceEnv, Pattern>, input: Input<Query, Body>) => Answer | Promise<Answer>,
 ): Route<Answer, Query, Body> {
   const [method, path] = pattern.split(' ') as [Method, string];

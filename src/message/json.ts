@@ -7,7 +7,7 @@ import type { PreparedMessage, StoredMessage } from './envelope.ts';
 import { MAX_MESSAGE_BYTES } from './message.ts';
 
 /** One of them. */
-export interface WrittenJson {
+export interface EncodedBody {
   json?: string;
   issue?: Issue;
 }
@@ -16,29 +16,29 @@ export interface WrittenJson {
  * Written once: the body is most of what a message costs here.
  * @param ownBytes of what was added to what the caller sent
  */
-export function writeJson(body: unknown, message: StoredMessage, at: string, ownBytes: number): WrittenJson {
-  if (body === undefined) return refuse(at, 'required', 'is required');
+export function writeJson(body: unknown, message: StoredMessage, path: string, ownBytes: number): EncodedBody {
+  if (body === undefined) return refuse(path, 'required', 'is required');
   const { text: json, fault } = toJson(message, 1);
-  if (fault === 'too_deep') return refuse(at, fault, `must be nested at most ${MAX_DEPTH} levels deep`);
+  if (fault === 'too_deep') return refuse(path, fault, `must be nested at most ${MAX_DEPTH} levels deep`);
   const isWhole = message.raw !== undefined || json?.startsWith('{"body":'); // what JSON has no word for is left out
-  if (json === undefined || !isWhole) return refuse(at, 'invalid', 'cannot be written as JSON');
+  if (json === undefined || !isWhole) return refuse(path, 'invalid', 'cannot be written as JSON');
   if (!isOver(json, MAX_MESSAGE_BYTES + ownBytes)) return { json };
-  return refuse(at, 'too_large', `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`);
+  return refuse(path, 'too_large', `must take at most ${MAX_MESSAGE_BYTES} bytes, headers included`);
 }
 
-const refuse = (at: string, code: string, message: string) => ({ issue: { field: `${at}body`, code, message } });
+const refuse = (path: string, code: string, message: string) => ({ issue: { field: `${path}body`, code, message } });
 
-type Whole = Pick<PreparedMessage, 'json' | 'callbacks'>;
+type MessageText = Pick<PreparedMessage, 'json' | 'callbacks'>;
 
 /** What messages and those that follow on them take. */
-export function joinJson(messages: Whole[]): string {
+export function joinJson(messages: MessageText[]): string {
   return messages
     .flatMap(({ json, callbacks = [] }) => [json, ...callbacks.map(({ message }) => message.json)])
     .join('');
 }
 
 /** Whether messages, with those that follow on them, take more bytes together. */
-export function areOver(messages: Whole[], bytes: number): boolean {
+export function areOver(messages: MessageText[], bytes: number): boolean {
   let units = 0;
   for (const { json, callbacks } of messages) {
     units += json.length;

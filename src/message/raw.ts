@@ -38,7 +38,7 @@ export function rawBytes({ text, base64 = '' }: Raw): Bytes {
 /** What it says: JSON, form fields (a list where one comes twice), else text. JSON that is none, or nested too deep, stays text. Never throws. */
 export function parseRaw(raw: Raw): unknown {
   const text = raw.text?.replace(/^\uFEFF/, '') ?? new TextDecoder().decode(rawBytes(raw));
-  if (isForm(raw.type)) return fieldsOf(text);
+  if (isForm(raw.type)) return parseFields(text);
   const media = mediaType(raw.type);
   if (media !== '' && !media.endsWith('json')) return text;
   try {
@@ -52,7 +52,7 @@ export function isForm(type: string): boolean {
   return mediaType(type) === 'application/x-www-form-urlencoded';
 }
 
-function fieldsOf(text: string): Record<string, string | string[]> {
+function parseFields(text: string): Record<string, string | string[]> {
   const fields = Map.groupBy(new URLSearchParams(text), ([name]) => name);
   return Object.fromEntries(
     [...fields].map(([name, pairs]) => {

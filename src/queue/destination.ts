@@ -96,15 +96,17 @@ export interface DestinationChoice {
 
 /**
  * Whether a message may go where it wants, by its queue's policy.
- * @param at where `destination` stands in the request
+ * @param prefix path of the message in the request, such as `messages[3].`
  * @returns what is stored with it, if it names one; or what is wrong
  */
 export function chooseDestination(
   policy: DestinationPolicy | undefined,
   wanted: Destination | undefined,
-  at: string,
+  prefix: string,
 ): DestinationChoice {
-  const refuse = (field: string, code: string, message: string) => ({ issue: { field: at + field, code, message } });
+  const refuse = (field: string, code: string, message: string) => ({
+    issue: { field: prefix + field, code, message },
+  });
   if (wanted === undefined) {
     if (!policy || policy.url !== undefined) return {};
     return refuse('destination', 'required', 'is required: this queue has no url of its own');

@@ -37,7 +37,7 @@ export interface RunnerOptions {
 }
 
 /** A runner for whose callers the reply is all that counts. */
-export const replyOf =
+export const makeReplyRunner =
   ({ run }: Runner) =>
   async <Keys extends string[], Args extends string[]>(
     script: Script<Keys, Args>,

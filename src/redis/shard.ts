@@ -14,11 +14,11 @@ export interface Shard extends Runner {
   /** How long a call with a token is recognised whose caller does not say. */
   readonly recognisedMs: number;
   /** The same for one use of it. */
-  within(use: Use): Shard;
+  within(use: ShardUse): Shard;
 }
 
 /** What somebody who uses a shard has for it, and wants to know of it. */
-export interface Use {
+export interface ShardUse {
   /** Called before each request: whoever has a budget of requests counts here. */
   onRequest?: (() => void) | undefined;
   /** Told of each request that failed. */
@@ -30,9 +30,9 @@ export interface Use {
 }
 
 /** How it is reached: by a connection for each use, or by what somebody puts in its place. */
-type Reach = { connection: Omit<Connection, 'timeoutMs'> & { timeoutMs: number } } | { send: Send };
+type ShardConnection = { connection: Omit<Connection, 'timeoutMs'> & { timeoutMs: number } } | { send: Send };
 
-export type ShardOptions = Reach & {
+export type ShardOptions = ShardConnection & {
   prefix: string;
   /** Whether the first calls look which stored format the database has. */
   looksAtFormat?: boolean;
@@ -41,7 +41,7 @@ export type ShardOptions = Reach & {
 };
 
 /** What most scripts are given first. */
-export const headOf = ({ keys, now }: Shard): [root: string, clock: Digits | ''] => [keys.root, now()];
+export const commonArgs = ({ keys, now }: Shard): [root: string, clock: Digits | ''] => [keys.root, now()];
 
 /** At the end of a use its last request has this long all the same. */
 const LEAST_TIMEOUT_MS = 100;
@@ -52,7 +52,7 @@ export function openShard({ prefix, clock, looksAtFormat, ...reach }: ShardOptio
   const format: KnownFormat | undefined = looksAtFormat ? { isKnown: false } : undefined; // of all its uses
   const recognisedMs = recognisedMsFor('send' in reach ? 0 : reach.connection.timeoutMs);
   const now = () => (clock ? digits(clock()) : '');
-  const open = (use: Use): Shard => {
+  const open = (use: ShardUse): Shard => {
     const { msLeft, repeatAfterMs } = use;
     const send = observed(sender(reach, msLeft), use);
     const runner = scriptRunner({ send, format, msLeft, ...(repeatAfterMs && { repeatAfterMs }) });
@@ -61,7 +61,7 @@ export function openShard({ prefix, clock, looksAtFormat, ...reach }: ShardOptio
   return open({});
 }
 
-function sender(reach: Reach, msLeft = () => Number.POSITIVE_INFINITY): Send {
+function sender(reach: ShardConnection, msLeft = () => Number.POSITIVE_INFINITY): Send {
   if ('send' in reach) return reach.send;
   const { connection } = reach;
   return connect({
@@ -70,7 +70,7 @@ function sender(reach: Reach, msLeft = () => Number.POSITIVE_INFINITY): Send {
   });
 }
 
-function observed(send: Send, { onRequest, onFailure }: Use): Send {
+function observed(send: Send, { onRequest, onFailure }: ShardUse): Send {
   if (!onRequest && !onFailure) return send;
   return async (command) => {
     onRequest?.();

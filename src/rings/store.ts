@@ -3,7 +3,7 @@
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import { replyOf } from '../redis/runner.ts';
+import { makeReplyRunner } from '../redis/runner.ts';
 import type { Shard } from '../redis/shard.ts';
 import { MAX_RING_ITEMS, type Rings } from './ring.ts';
 
@@ -12,7 +12,7 @@ const REMOVE_STEP = 25;
 
 export function openRings(shard: Shard): Rings {
   const { keys } = shard;
-  const reply = replyOf(shard);
+  const reply = makeReplyRunner(shard);
   return {
     rotate: async (ring, count) => strings(await reply(scripts.rotate, [keys.ring(ring)], [digits(count)])),
     async add(ring, items) {

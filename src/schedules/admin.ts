@@ -38,7 +38,7 @@ export interface ScheduleReport {
 }
 
 /** Why nothing was done: there is none, it belongs to the code, there are too many. */
-export type Refused = 'unknown' | 'code' | 'full';
+export type ScheduleRefusal = 'unknown' | 'code' | 'full';
 
 /** Throws where the caller may not touch this queue. */
 export type RequireQueue = (queue: string) => void;
@@ -128,7 +128,7 @@ export function openSchedules(store: ScheduleStore, known: Definitions): Schedul
   };
 }
 
-interface Read {
+interface ReadSchedule {
   /** The server's time. */
   now: number;
   /** The header; '' where there is none. */
@@ -138,7 +138,7 @@ interface Read {
   record: ScheduleRecord | undefined;
 }
 
-async function read(store: ScheduleStore, id: string): Promise<Read> {
+async function read(store: ScheduleStore, id: string): Promise<ReadSchedule> {
   const { now, schedules } = await store.recall([{ id }]);
   const stored = schedules[0]?.record ?? '';
   return { now, expected: readHeaderLine(stored), stored, record: readable(stored) };
@@ -153,7 +153,7 @@ async function change(
   store: ScheduleStore,
   id: string,
   permit: RequireQueue,
-  decide: (read: Read) => Change | undefined,
+  decide: (read: ReadSchedule) => Change | undefined,
 ): Promise<{ record: ScheduleRecord | undefined; tried: boolean; full: boolean }> {
   for (let tries = 0; tries < TRIES; tries++) {
     const found = await read(store, id);

@@ -61,9 +61,11 @@ export const ScheduleRequest = fields.check((context) => {
   if (utf8(text).length > MOST_BYTES) issue('body', `must take at most ${MOST_BYTES} bytes with all else`);
 });
 
-type When = { cron: string; tz?: string; every?: never } | { every: number | string; cron?: never; tz?: never };
+type ScheduleTimes =
+  | { cron: string; tz?: string; every?: never }
+  | { every: number | string; cron?: never; tz?: never };
 
-export type ScheduleOptions<Input> = When &
+export type ScheduleOptions<Input> = ScheduleTimes &
   Omit<MessageOptions, 'notBefore'> & {
     /** Its messages go there; it must be one of the deployment's. */
     // biome-ignore lint/suspicious/noExplicitAny: what the handler gets does not matter here

@@ -42,7 +42,7 @@ export interface ScheduleRecord extends Header {
 }
 
 /** The lines of a definition, and the digest of it by which a changed one is known. */
-export interface WrittenDefinition {
+export interface DefinitionText {
   origin: Origin;
   when: string;
   lines: string;
@@ -52,7 +52,7 @@ export interface WrittenDefinition {
 export async function writeDefinition(
   { timing, queue, catchUp, message }: Definition,
   origin: Origin,
-): Promise<WrittenDefinition> {
+): Promise<DefinitionText> {
   const when = 'everyMs' in timing ? `every ${timing.everyMs}` : `cron ${timing.tz} ${timing.cron}`;
   const lines = [when, JSON.stringify({ queue, catchUp }), JSON.stringify(message)].join('\n');
   return { origin, when, lines, revision: await shortDigest(`${origin}\n${lines}`) };

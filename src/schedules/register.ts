@@ -13,7 +13,7 @@ import type { Schedule } from './schedule.ts';
 import type { ScheduleStore } from './store.ts';
 
 /** What a sweep has found of them. */
-type Swept = Pick<SweepAnswer, 'now' | 'nextDue' | 'registered'>;
+type SweepFindings = Pick<SweepAnswer, 'now' | 'nextDue' | 'registered'>;
 
 /** Two versions of a deployment that tick side by side take turns so often, each with its own definitions. */
 const TURN_MS = 5 * 60_000;
@@ -27,8 +27,8 @@ const TURN_MS = 5 * 60_000;
 export function registrar(
   schedules: readonly Schedule[],
   known: Definitions,
-): (store: ScheduleStore, swept: Swept) => Promise<boolean> {
-  let code: Code | undefined;
+): (store: ScheduleStore, swept: SweepFindings) => Promise<boolean> {
+  let code: DeclaredSchedules | undefined;
   let isRegistered = false;
   return async (store, { now, nextDue = Number.POSITIVE_INFINITY, registered }) => {
     if (schedules.length === 0) return false;
@@ -58,14 +58,14 @@ function hasTurn(registered: string, version: string, now: number): boolean {
 /** Asked for in one request. */
 const AT_ONCE = 50;
 
-interface Code {
+interface DeclaredSchedules {
   written: Rewrite[];
   /** Digest of all of them. */
   version: string;
 }
 
 /** What a tick needs of the schedules in code; it does not change. */
-async function readCode(schedules: readonly Schedule[]): Promise<Code> {
+async function readCode(schedules: readonly Schedule[]): Promise<DeclaredSchedules> {
   const written = await writeSchedules(schedules);
   return { written, version: await shortDigest(written.map(({ id, revision }) => `${id} ${revision}`).join('\n')) };
 }

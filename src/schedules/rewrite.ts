@@ -1,11 +1,11 @@
 /** Rewriting: what becomes of a stored schedule when its definition is given anew. Pure. */
 
 import type { NextOccurrence } from './occurrences.ts';
-import { type ScheduleRecord, type WrittenDefinition, writeHeader } from './record.ts';
+import { type DefinitionText, type ScheduleRecord, writeHeader } from './record.ts';
 import type { Change } from './store.ts';
 
 /** A definition, written, and its occurrences. */
-export interface Rewrite extends WrittenDefinition {
+export interface Rewrite extends DefinitionText {
   id: string;
   next: NextOccurrence;
 }

@@ -46,7 +46,7 @@ function emptyCounters(): Counters {
 }
 
 /** All of them together. */
-export function sumOf(all: Counters[]): Counters {
+export function addCounters(all: Counters[]): Counters {
   const sum = emptyCounters();
   for (const counters of all) {
     for (const outcome of OUTCOMES) sum[outcome] += counters[outcome];

@@ -1,7 +1,7 @@
 /** Stats for operators: what became of messages over the last hour or day, and since ever for whoever scrapes. */
 
 import { type Percentiles, readPercentiles } from '../formats/histogram.ts';
-import { type Counters, type OutcomeName, parseCounters, sumOf } from './counters.ts';
+import { addCounters, type Counters, type OutcomeName, parseCounters } from './counters.ts';
 import type { StoredStats } from './store.ts';
 
 export type Range = '1h' | '24h';
@@ -41,7 +41,7 @@ const RANGES = {
 } as const;
 const RECENT = { tier: 1, count: 10 } as const;
 
-export function statsOf(stored: StoredStats): Stats {
+export function foldStats(stored: StoredStats): Stats {
   return {
     async report(range, queues) {
       const { stepMs, ...wanted } = RANGES[range];
@@ -56,7 +56,7 @@ export function statsOf(stored: StoredStats): Stats {
         stepMs,
         ...(sweptAt === undefined ? {} : { lastSweepAt: sweptAt }),
         points: each.map(({ at, counters }) => ({ at, ...told(counters) })),
-        total: told(sumOf(each.map(({ counters }) => counters))),
+        total: told(addCounters(each.map(({ counters }) => counters))),
       };
     },
     async recent(queues) {

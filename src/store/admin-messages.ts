@@ -3,7 +3,7 @@ import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, strings } from '../redis/reply.ts';
 import type { AdminCall } from './admin-call.ts';
-import { type Failure, msOf, parseFailure } from './failure.ts';
+import { type Failure, parseFailure, parseScore } from './failure.ts';
 
 /** Where a cancelled message was. `unseen`: ready or leased, in a lane too long to tell. */
 export type Cancelled = 'ready' | 'delayed' | 'dead' | 'leased' | 'unseen' | 'gone';
@@ -87,7 +87,7 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
       const [state, entry, at, envelope, failures, result] = strings(reply) as [State, ...string[]];
       const [, queue = '', attempt, acked, json] = /^(\S+) (\d+) (\d+) (.*)$/s.exec(result ?? '') ?? [];
       const kept = json === undefined ? {} : { result: { queue, attempt: Number(attempt), at: Number(acked), json } };
-      return { state, ...storedOf([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
+      return { state, ...parseStored([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
     },
     async browse(queue, state, limit, cursor, bodies = true) {
       const reply = await run(
@@ -97,7 +97,7 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
       );
       const [next, fields] = list(reply);
       const flat = strings(fields);
-      const messages = Array.from({ length: flat.length / 4 }, (_, i) => storedOf(flat.slice(4 * i, 4 * i + 4)));
+      const messages = Array.from({ length: flat.length / 4 }, (_, i) => parseStored(flat.slice(4 * i, 4 * i + 4)));
       return { cursor: String(next), messages };
     },
     async purge(queue, states, cursor) {
@@ -113,10 +113,10 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
   };
 }
 
-function storedOf([entry = '', at = '', envelope = '', failures = '']: string[]): Stored {
+function parseStored([entry = '', at = '', envelope = '', failures = '']: string[]): Stored {
   return {
     entry,
-    ...(at === '' ? {} : { at: msOf(at) }),
+    ...(at === '' ? {} : { at: parseScore(at) }),
     envelope,
     failures: failures === '' ? [] : failures.split('\n').map(parseFailure),
   };

@@ -5,7 +5,7 @@ import * as scripts from '../redis/lua/generated.ts';
 import { type Digits, digits, type Flag } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import type { AdminCall } from './admin-call.ts';
-import { msOf, parseFailure } from './failure.ts';
+import { parseFailure, parseScore } from './failure.ts';
 
 export interface Counts {
   /** Priority to messages. */
@@ -133,7 +133,7 @@ export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
       const causes = Array.from({ length: flat.length / 3 }, (_, i): Cause => {
         const [id = '', at, line = ''] = flat.slice(3 * i, 3 * i + 3);
         const { kind, text } = parseFailure(line);
-        return { id, at: msOf(at), kind, text };
+        return { id, at: parseScore(at), kind, text };
       });
       return { dead: Number(dead), causes };
     },

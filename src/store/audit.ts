@@ -3,7 +3,7 @@
 import * as scripts from '../redis/lua/generated.ts';
 import { digits, type Flag } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import { headOf, type Shard } from '../redis/shard.ts';
+import { commonArgs, type Shard } from '../redis/shard.ts';
 
 export interface Finding {
   finding: string;
@@ -13,12 +13,12 @@ export interface Finding {
 }
 
 /** What an audit could not judge, because too much is at work: the counts of slots, or envelopes that are in no list. */
-export type Unjudged = 'counts' | 'envelopes';
+export type AuditGap = 'counts' | 'envelopes';
 
 export interface AuditPage {
   cursor: string;
   findings: Finding[];
-  incomplete: Unjudged[];
+  incomplete: AuditGap[];
 }
 
 /** What is known of the deployment, in the form that the scripts take. */
@@ -41,10 +41,10 @@ export async function audit(
   const { reply } = await shard.run(
     scripts.audit,
     [keys.timers, keys.failures, keys.stats],
-    [...headOf(shard), cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
+    [...commonArgs(shard), cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
   );
   const [next, found, incomplete] = list(reply);
-  return { cursor: String(next), findings: parseFindings(found), incomplete: strings(incomplete) as Unjudged[] };
+  return { cursor: String(next), findings: parseFindings(found), incomplete: strings(incomplete) as AuditGap[] };
 }
 
 export const parseFindings = (found: unknown): Finding[] =>

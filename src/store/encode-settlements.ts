@@ -2,7 +2,7 @@
 import { KEPT_LENGTH } from '../formats/thrown.ts';
 import type { NewMessage } from '../message/envelope.ts';
 import { encodeSegments } from './encode-messages.ts';
-import { type Measured, measuredText } from './measured.ts';
+import { type Measurement, measuredText } from './measured.ts';
 
 export type Outcome = 'ack' | 'retry' | 'dead' | 'release';
 
@@ -29,7 +29,7 @@ export interface Settlement {
   /** Only for an ack: storage reads the envelope again, for a dedup key that goes and a resultTtl that keeps this, as JSON. */
   result?: string;
   /** Where its handler was called. */
-  measured?: Measured;
+  measured?: Measurement;
 }
 
 export type FailureKind = 'failed' | 'timeout' | 'refused' | 'unreadable' | 'lease_expired' | 'missing' | 'expired';
@@ -39,7 +39,7 @@ const STACK_TEXT = 500;
 
 const WORDS = { good: '+', bad: '-' };
 
-export interface WrittenSettlements {
+export interface EncodedSettlements {
   segments: number;
   args: string[];
   /** Statuses come in the order written, which is not the caller's. */
@@ -47,7 +47,7 @@ export interface WrittenSettlements {
 }
 
 /** Those alike share their words: a batch that went well is a segment for each queue, and an argument for each entry. */
-export function writeSettlements(settlements: readonly Settlement[]): WrittenSettlements {
+export function encodeSettlements(settlements: readonly Settlement[]): EncodedSettlements {
   const segments = segmentsAlike(settlements);
   const order = segments.flat();
   const written = order.map((place) => settlements[place] as Settlement);
@@ -71,7 +71,7 @@ function segmentsAlike(settlements: readonly Settlement[]): number[][] {
   const acks = new Map<string, number[]>();
   let last: { settlement: Settlement; segment: number[] } | undefined;
   for (const [place, settlement] of settlements.entries()) {
-    const name = nameOf(settlement);
+    const name = nameSegment(settlement);
     const alike = name === undefined ? last && isLike(last.settlement, settlement) && last.segment : acks.get(name);
     if (alike) {
       alike.push(place);
@@ -86,7 +86,7 @@ function segmentsAlike(settlements: readonly Settlement[]): number[][] {
 }
 
 /** Of the segment that an ack belongs to; undefined for what is more than an ack. */
-function nameOf({ outcome, result, health, measured }: Settlement): string | undefined {
+function nameSegment({ outcome, result, health, measured }: Settlement): string | undefined {
   if (outcome !== 'ack' || result !== undefined) return undefined;
   const queue = measured?.queue ?? '';
   return health ? `${health} ${queue}` : queue; // as it is where that will do: a text for each ack would have to be hashed

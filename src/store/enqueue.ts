@@ -6,7 +6,7 @@ import { makeIds, newToken } from '../message/ids.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { strings } from '../redis/reply.ts';
-import { headOf, type Shard } from '../redis/shard.ts';
+import { commonArgs, type Shard } from '../redis/shard.ts';
 import { listMessageKeys } from './declared.ts';
 import { encodeRequest } from './encode-messages.ts';
 import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
@@ -45,7 +45,7 @@ export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueA
     scripts.enqueue,
     [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures, ...declared],
     [
-      ...headOf(shard),
+      ...commonArgs(shard),
       note ? base + NOTE + note : base,
       fingerprint,
       digits(recognisedMs),

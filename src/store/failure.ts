@@ -12,7 +12,7 @@ export interface Failure {
 }
 
 /** Scores are instants whose fraction of a ms keeps what shares it in its order. */
-export const msOf = (score: string | undefined) => Math.floor(Number(score));
+export const parseScore = (score: string | undefined) => Math.floor(Number(score));
 
 /** @param line `<attempt> <at> <kind> <text>`, and behind the text the frames of a stack, a tab before each */
 export function parseFailure(line: string): Failure {

@@ -6,7 +6,7 @@
 import { findBucket } from '../formats/histogram.ts';
 
 /** What a consumer measured of one delivery. */
-export interface Measured {
+export interface Measurement {
   queue: string;
   /** From when it was due to the start of its handler; only known at a first delivery. */
   waitMs?: number | undefined;
@@ -14,7 +14,7 @@ export interface Measured {
 }
 
 /** Deliveries of one queue as stats.lua keeps them: `<queue> <name>=<number> …`; '' for nothing. */
-export function measuredText(all: readonly Measured[]): string {
+export function measuredText(all: readonly Measurement[]): string {
   const [first] = all;
   if (!first) return '';
   const waits = all.map(({ waitMs }) => waitMs);

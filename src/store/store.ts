@@ -28,8 +28,8 @@ export interface StoreOptions {
 }
 
 export function openStore(shard: Shard, { queues = [], policies = '' }: StoreOptions = {}): Store {
-  const poolsOf = () => [...queues].map(({ name, pool }) => `\n${name} ${pool}`).join(''); // for sweeps and audits alone
-  const deployment = () => ({ policies, pools: poolsOf() });
+  const formatPools = () => [...queues].map(({ name, pool }) => `\n${name} ${pool}`).join(''); // for sweeps and audits alone
+  const deployment = () => ({ policies, pools: formatPools() });
   return {
     enqueue: (request) => enqueue(shard, request),
     sync: (request) => sync(shard, policies, request),

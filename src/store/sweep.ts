@@ -3,7 +3,7 @@
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list } from '../redis/reply.ts';
-import { headOf, type Shard } from '../redis/shard.ts';
+import { commonArgs, type Shard } from '../redis/shard.ts';
 import { AUDIT_KEYS, type Deployment, type Finding, parseFindings } from './audit.ts';
 import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
 
@@ -56,7 +56,7 @@ export async function sweep(
   const { reply } = await shard.run(
     scripts.sweep,
     [keys.timers, keys.failures, keys.ready(pool), keys.stats],
-    [...headOf(shard), digits(limit), cursor, digits(AUDIT_KEYS), policies, note ? '1' : '', digits(round), pools],
+    [...commonArgs(shard), digits(limit), cursor, digits(AUDIT_KEYS), policies, note ? '1' : '', digits(round), pools],
   );
   const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, rollupDue, ...kept] = list(reply);
   const [nextRound, registered, notedAt] = kept;

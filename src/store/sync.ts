@@ -6,10 +6,10 @@ import * as scripts from '../redis/lua/generated.ts';
 import { type Digits, digits } from '../redis/lua/script.ts';
 import { parseRefusal } from '../redis/refusal.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import { headOf, type Shard } from '../redis/shard.ts';
+import { commonArgs, type Shard } from '../redis/shard.ts';
 import { listSettlementKeys } from './declared.ts';
 import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
-import { type Settlement, type Status, type WrittenSettlements, writeSettlements } from './encode-settlements.ts';
+import { type EncodedSettlements, encodeSettlements, type Settlement, type Status } from './encode-settlements.ts';
 import { AWAKE_MS, COMMON_WAKE } from './wake.ts';
 
 export interface SyncRequest {
@@ -73,14 +73,14 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
   const { keys } = shard;
   const { lease, leaseMs, held, want, pools, settlements, claim = '', drain } = request;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
-  const written = writeSettlements(settlements);
+  const written = encodeSettlements(settlements);
   const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...listSettlementKeys(keys, settlements)];
   if (claim !== '') declared.push(keys.request(claim));
   const { reply, retried } = await shard.run(
     scripts.sync,
     [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...declared],
     [
-      ...headOf(shard),
+      ...commonArgs(shard),
       lease,
       whole(leaseMs),
       whole(held),
@@ -111,7 +111,7 @@ function awakeMsFor(drain: SyncRequest['drain']): number {
   return drain.busy ? -2 : AWAKE_MS;
 }
 
-function parseAnswer(reply: unknown[], written: WrittenSettlements, retried: boolean): SyncAnswer {
+function parseAnswer(reply: unknown[], written: EncodedSettlements, retried: boolean): SyncAnswer {
   if (reply[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
   const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, ...rest] = reply;
   const [transitions, schedules, wake, left, refused] = rest;

@@ -6,11 +6,11 @@ import { openTopicStore } from './store.ts';
 import { openTopics, type Topics, type TopicsOptions } from './topics.ts';
 
 /** The engine of a caller, as much as topics need of it. */
-type Called = Omit<TopicsOptions, 'topics'> & { shard: Shard };
+type CallingEngine = Omit<TopicsOptions, 'topics'> & { shard: Shard };
 
 export const features = {
   topics: {
-    open: (called: Called): Topics =>
+    open: (called: CallingEngine): Topics =>
       openTopics({
         topics: openTopicStore(called.shard),
         queues: called.queues,

@@ -12,7 +12,7 @@ const MAX_SUBSCRIPTIONS = 100;
 const MAX_TOPICS = 1_000;
 
 /** A publication that was applied before: what its first answer said. */
-export interface Applied {
+export interface AppliedPublication {
   fingerprint: string;
   note: string;
   wake: boolean;
@@ -24,7 +24,7 @@ export interface TopicStore {
   /** Topic to how many subscriptions it has. @throws StorageError */
   topics(): Promise<Map<string, number>>;
   /** Subscription to its JSON; and what is known of the request of that name. @throws StorageError */
-  read(topic: string, token?: string): Promise<{ subscriptions: Map<string, string>; applied?: Applied }>;
+  read(topic: string, token?: string): Promise<{ subscriptions: Map<string, string>; applied?: AppliedPublication }>;
   /**
    * @param read only where this stands there
    * @returns false where there are too many, or another stands there, and nothing was changed. @throws StorageError
@@ -45,7 +45,7 @@ export function openTopicStore({ run, keys }: Shard): TopicStore {
       const { reply } = await run(scripts.getTopic, [keys.topic(topic), ...request], []);
       const [fields, stored, wake] = list(reply);
       const subscriptions = new Map(pairs(strings(fields)));
-      return { subscriptions, ...(stored === '' ? {} : { applied: appliedIn(String(stored), wake === '1') }) };
+      return { subscriptions, ...(stored === '' ? {} : { applied: parseApplied(String(stored), wake === '1') }) };
     },
     async subscribe(topic, id, json, read) {
       const known: [] | [string] = read === undefined ? [] : [read];
@@ -63,7 +63,7 @@ export function openTopicStore({ run, keys }: Shard): TopicStore {
 }
 
 /** @param stored as enqueue.lua writes it: `<fingerprint> <base> <met>` */
-function appliedIn(stored: string, wake: boolean): Applied {
+function parseApplied(stored: string, wake: boolean): AppliedPublication {
   const [, fingerprint, base = '', met = ''] = /^(\S+) (\S+) ?(.*)$/.exec(stored) ?? [];
   if (fingerprint === undefined) throw new StorageError('garbled', 'a request is not as it was written');
   const { note } = splitBase(base, 0);

@@ -9,7 +9,7 @@ import {
   makeReceipt,
   queuesNamed,
   type Receipt,
-  type StoreDrafts,
+  type StoreInputs,
 } from '../broker/producer.ts';
 import type { MessageInput, Queues } from '../broker/validate.ts';
 import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from '../errors.ts';
@@ -19,7 +19,7 @@ import { toIssues } from '../formats/issues.ts';
 import type { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
 import { Publication, Subscription } from './schema.ts';
-import type { Applied, TopicStore } from './store.ts';
+import type { AppliedPublication, TopicStore } from './store.ts';
 
 export type PublishOptions = Omit<MessageOptions, 'destination'>;
 
@@ -66,7 +66,7 @@ export interface Topics {
 export interface TopicsOptions {
   topics: TopicStore;
   queues: Queues;
-  accept: StoreDrafts;
+  accept: StoreInputs;
   /** Starts a drain where one is wanted. */
   attend(isWanted: boolean): void;
 }
@@ -204,7 +204,7 @@ const formatNote = (subscriptions: ActiveSubscription[]) =>
   subscriptions.map(({ id, queue }) => `${id}:${queue}`).join(',');
 
 /** The first answer again, whoever is subscribed by now. */
-function replayed({ note, open }: Applied, options: PublishOptions): PublishResult[] {
+function replayed({ note, open }: AppliedPublication, options: PublishOptions): PublishResult[] {
   const places = note.split(',').map((place) => place.split(':'));
   const { ids, duplicates } = open(places.length);
   return places.map(([subscription = '', queue = ''], index) => {

@@ -5,7 +5,7 @@
 import { logError, nameOfError } from '../log.ts';
 import { sleep } from '../runtime/sleep.ts';
 import type { SourceCounters } from './counters-store.ts';
-import type { Taken } from './ingest.ts';
+import type { IngestStatus } from './ingest.ts';
 import { REASONS, type Reason } from './rejected.ts';
 import { readSettings } from './settings.ts';
 import type { AnySource } from './source.ts';
@@ -31,7 +31,7 @@ export interface SourceReport {
 export interface Sources {
   get(name: string): AnySource | undefined;
   /** @param wait keeps the writing alive after the answer */
-  count(source: AnySource, what: Taken | Reason, wait: (writing: Promise<void>) => void): void;
+  count(source: AnySource, what: IngestStatus | Reason, wait: (writing: Promise<void>) => void): void;
   /** Of all isolates, as of a few seconds ago; of this one, as of now. @throws StorageError */
   report(): Promise<SourceReport[]>;
 }
@@ -81,7 +81,7 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, counters: S
   };
 }
 
-function describeSource(source: AnySource, env: object, count: (what: Taken | Reason) => number): SourceReport {
+function describeSource(source: AnySource, env: object, count: (what: IngestStatus | Reason) => number): SourceReport {
   const { name, provider, route } = source;
   const { closed } = readSettings(source, env, Date.now());
   const rejected = REASONS.map((reason) => [reason, count(reason)] as const).filter(([, times]) => times > 0);

@@ -16,10 +16,10 @@ import type { AnySource, RouteTarget } from './source.ts';
 import { verify } from './verify.ts';
 
 /** What became of a request that was taken. */
-export type Taken = 'accepted' | 'duplicates' | 'ignored' | 'handshakes';
+export type IngestStatus = 'accepted' | 'duplicates' | 'ignored' | 'handshakes';
 
 export interface IngestResult {
-  taken: Taken;
+  taken: IngestStatus;
   reply: Reply;
   receipts: Receipt[];
 }

@@ -122,7 +122,7 @@ export function defineSource<Payload = unknown>(name: string, options: SourceOpt
 }
 
 const badSource = (name: string) => (what: string) => new RangeError(`source ${JSON.stringify(name)}: ${what}`);
-type Bad = ReturnType<typeof badSource>;
+type SourceError = ReturnType<typeof badSource>;
 
 /** @throws RangeError where a request could be sent again when it is no longer known, but still fresh */
 function checkedTimes(
@@ -150,7 +150,7 @@ function withTolerance(scheme: Scheme, toleranceS: number | undefined): Scheme {
 function checkedHandshakes(
   { handshakes = [] }: Provider,
   { handshake = [], secret, verifyToken }: SourceOptions<never>,
-  bad: Bad,
+  bad: SourceError,
 ): Handshake[] {
   const rules = [...handshakes, ...[handshake].flat()];
   for (const rule of rules) {
@@ -169,7 +169,7 @@ function toProvider(provider: Provider | Scheme): Provider {
 }
 
 /** Names of headers to keep, in small letters. None of them may prove who somebody is. */
-function checkedHeaders({ schemes, forwardHeaders = [] }: Provider, more: readonly string[], bad: Bad) {
+function checkedHeaders({ schemes, forwardHeaders = [] }: Provider, more: readonly string[], bad: SourceError) {
   const headers = ['user-agent', ...forwardHeaders, ...more].map((header) => header.toLowerCase());
   const proofs = schemes.flatMap(headersOfProof);
   for (const header of headers) {

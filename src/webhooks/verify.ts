@@ -104,14 +104,14 @@ async function verifySignature(
   return WRONG;
 }
 
-interface Given {
+interface SignatureInput {
   signatures: Bytes[];
   id: string;
   time: string;
 }
 
 /** @returns undefined where something is missing, misspelt, or there twice */
-function givenIn(scheme: SignatureScheme, headers: Headers): Given | undefined {
+function givenIn(scheme: SignatureScheme, headers: Headers): SignatureInput | undefined {
   const { separator, mark = '', time } = scheme;
   const value = headers.get(scheme.signature) ?? '';
   if (value.includes(', ')) return undefined; // the header came twice

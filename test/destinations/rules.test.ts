@@ -10,7 +10,7 @@ import {
   retryAfterMs,
   spreadAfterMs,
 } from '../../src/delivery/response.ts';
-import { keysIn, signMessage } from '../../src/delivery/signature.ts';
+import { parseKeys, signMessage } from '../../src/delivery/signature.ts';
 import { utf8 } from '../../src/formats/bytes.ts';
 import { Destination, deriveGroup } from '../../src/message/destination.ts';
 import { isSendable } from '../../src/message/sent-headers.ts';
@@ -25,7 +25,7 @@ describe('signatures', () => {
   const id = '0NvMLqXb8wTkZ3cRy5Ua-12';
   const signed = async (body: string, secrets: string) => {
     const timestamp = Math.floor(Date.now() / 1_000);
-    const signature = await signMessage({ id, timestamp, body: utf8(body) }, keysIn(secrets) ?? []);
+    const signature = await signMessage({ id, timestamp, body: utf8(body) }, parseKeys(secrets) ?? []);
     return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signature };
   };
 
@@ -58,11 +58,11 @@ describe('signatures', () => {
     ['too few bytes', `whsec_${randomBytes(23).toString('base64')}`],
     ['too many bytes', `whsec_${randomBytes(65).toString('base64')}`],
     ['one good, one bad', `${secret()} whsec_x`],
-  ])('%s is no secret', (_, text) => expect(keysIn(text)).toBeUndefined());
+  ])('%s is no secret', (_, text) => expect(parseKeys(text)).toBeUndefined());
 
   test('24 to 64 bytes are', () => {
     for (const bytes of [24, 25, 26, 64])
-      expect(keysIn(`whsec_${randomBytes(bytes).toString('base64')}`)).toHaveLength(1);
+      expect(parseKeys(`whsec_${randomBytes(bytes).toString('base64')}`)).toHaveLength(1);
   });
 });
 

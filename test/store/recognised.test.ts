@@ -1,6 +1,6 @@
 // How long a call is recognised: no repetition of ours may come when its token is forgotten, whatever time-out is set.
 import { expect, test } from 'vitest';
-import { featuresOf } from '../../src/engine/features.ts';
+import { collectFeatures } from '../../src/engine/features.ts';
 import { openEngine } from '../../src/engine.ts';
 import { hooks } from '../../src/http/v1/hooks.ts';
 import { defineQueue, defineSource } from '../../src/index.ts';
@@ -19,7 +19,7 @@ function engineOn(b: Bench, timeoutMs: number) {
   };
   return openEngine(env, new Map([[queue.name, queue]]), {
     sources: new Map([[source.name, source]]),
-    features: featuresOf([hooks]),
+    features: collectFeatures([hooks]),
   });
 }
 

@@ -1,6 +1,6 @@
 // Topics: a publication becomes one message for each matching subscription, all or none, however often it is repeated.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { enqueueInputs, type StoreDrafts } from '../../src/broker/producer.ts';
+import { enqueueInputs, type StoreInputs } from '../../src/broker/producer.ts';
 import { InvalidMessage, RequestMismatch, UnknownTopic } from '../../src/errors.ts';
 import type { StoredDestination } from '../../src/message/destination.ts';
 import type { Envelope } from '../../src/message/envelope.ts';
@@ -35,7 +35,7 @@ const everything = () => {};
 const name = (token: string, fingerprint = 'f') => ({ token, fingerprint, recognisedMs: 60_000 });
 
 function topicsOn(bench: Bench): Topics {
-  const accept: StoreDrafts = (inputs, name) =>
+  const accept: StoreInputs = (inputs, name) =>
     enqueueInputs(bench.store, queues, inputs, { ...name, wake: COMMON_WAKE });
   return openTopics({ topics: openTopicStore(bench.opened()), queues, accept, attend: () => {} });
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
-import { heldBy } from '../../src/broker/inspector.ts';
+import { countHeld } from '../../src/broker/inspector.ts';
 import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { type Deployed, deploy, eventually } from '../support/worker.ts';
 
@@ -90,7 +90,7 @@ describe('where DRAINER is bound', () => {
 /** Messages of the queue that are not done. */
 async function open({ call }: Deployed): Promise<number> {
   const answer = await call(`/v1/queues/${QUEUE}`, { method: 'GET' });
-  return heldBy((await answer.json()) as Parameters<typeof heldBy>[0]);
+  return countHeld((await answer.json()) as Parameters<typeof countHeld>[0]);
 }
 
 /** When alarms are to come, epoch ms: what workerd keeps of each object. */

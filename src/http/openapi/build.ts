@@ -4,8 +4,8 @@ import { MEANINGS } from '../problem.doc.ts';
 import { PROBLEMS, type ProblemCode } from '../problem.ts';
 import type { Answer, OpenApi, Operation, Parameter, Reference } from './document.ts';
 import type { DocumentedRoute } from './documented.ts';
-import { type Answered, TAGS } from './operation.ts';
-import { PROBLEM_HEADERS, problemsOf } from './problems.ts';
+import { type AnswerDoc, TAGS } from './operation.ts';
+import { listProblems, PROBLEM_HEADERS } from './problems.ts';
 import { ROUTES } from './routes.ts';
 import { namedSchemas, toJsonSchema } from './schemas.ts';
 
@@ -112,7 +112,7 @@ function parametersOf({ path, params, query, repeatable }: DocumentedRoute): (Pa
   return [...inPath, ...inQuery, ...(repeatable ? [{ $ref: '#/components/parameters/Idempotency-Key' }] : [])];
 }
 
-function answerOf({ description, schema, type = 'text/html', headers = [], example }: Answered): Answer {
+function answerOf({ description, schema, type = 'text/html', headers = [], example }: AnswerDoc): Answer {
   const text = { [type]: { schema: { type: 'string' } } };
   return { description, ...headersOf(headers), content: schema ? json(toJsonSchema(schema), example) : text };
 }
@@ -120,7 +120,7 @@ function answerOf({ description, schema, type = 'text/html', headers = [], examp
 /** One answer for all problems of a status; routes with the same ones share it. */
 function refusalsOf({ scope, problems, file }: DocumentedRoute): { status: string; name: string; answer: Answer }[] {
   if (file) return [];
-  const codes = problemsOf(scope, problems);
+  const codes = listProblems(scope, problems);
   const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
   return [...byStatus].map(([status, together]) => {
     const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };

@@ -4,7 +4,7 @@ import type { Scope } from '../../config/config.ts';
 import type { ProblemCode } from '../problem.ts';
 import type { Route } from '../route.ts';
 import { describeFields, nameSchemas } from './describe.ts';
-import type { Answered, Described, Operation, Operations, Schema, TAGS } from './operation.ts';
+import type { AnswerDoc, Operation, Operations, Schema, SchemaDoc, TAGS } from './operation.ts';
 
 /** A route as the document has it. */
 export interface DocumentedRoute {
@@ -23,7 +23,7 @@ export interface DocumentedRoute {
   query?: Schema;
   body?: { schema: Schema; example: object };
   repeatable?: true;
-  answers: readonly Answered[];
+  answers: readonly AnswerDoc[];
   problems: readonly ProblemCode[];
 }
 
@@ -36,8 +36,8 @@ interface Parameter {
 /** The names under which a file exports routes. */
 type RouteNames<Module> = { [Name in keyof Module]: Module[Name] extends Route ? Name : never }[keyof Module];
 
-type AnswerOf<Value> = Value extends Route<infer Answer> ? Exclude<Answer, Response> : never;
-type Told<Text extends Operation> = Text['answers'][number] extends infer One
+type RouteAnswer<Value> = Value extends Route<infer Answer> ? Exclude<Answer, Response> : never;
+type DocumentedAnswer<Text extends Operation> = Text['answers'][number] extends infer One
   ? One extends { schema: infer Of extends Schema }
     ? z.output<Of>
     : never
@@ -46,9 +46,9 @@ type Told<Text extends Operation> = Text['answers'][number] extends infer One
 /** The text of each route; of one that answers what its text does not say, what it answers. */
 type Texts<Module, Said extends Operations> = {
   [Name in RouteNames<Module>]: Name extends keyof Said
-    ? [AnswerOf<Module[Name]>] extends [Told<Said[Name]>]
+    ? [RouteAnswer<Module[Name]>] extends [DocumentedAnswer<Said[Name]>]
       ? Said[Name]
-      : { answers: AnswerOf<Module[Name]> }
+      : { answers: RouteAnswer<Module[Name]> }
     : Operation;
 };
 
@@ -94,7 +94,7 @@ function documented(
   };
 }
 
-function describePart(schema: Schema, { name, fields = {}, parts = {} }: Described): void {
+function describePart(schema: Schema, { name, fields = {}, parts = {} }: SchemaDoc): void {
   if (name !== undefined) nameSchemas({ [name]: schema });
   const { shape = {} } = objectIn(schema) ?? {};
   describeFields(schema, shape, fields);

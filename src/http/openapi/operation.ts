@@ -16,7 +16,7 @@ export const TAGS = {
   service: 'Health, and this description.',
 };
 
-export interface Answered {
+export interface AnswerDoc {
   status: 200 | 202;
   description: string;
   /** Of a JSON answer; texts have none. */
@@ -28,12 +28,12 @@ export interface Answered {
 }
 
 /** What the fields of an object mean, and those of the objects in it. */
-export interface Described {
+export interface SchemaDoc {
   /** Of its own in the document. */
   name?: string;
   fields?: Record<string, Note>;
   /** By the field that they stand in, be it optional or a list. */
-  parts?: Record<string, Described>;
+  parts?: Record<string, SchemaDoc>;
 }
 
 export interface Operation {
@@ -42,12 +42,12 @@ export interface Operation {
   operationId?: string;
   summary: string;
   description?: string;
-  query?: Described['fields'];
+  query?: SchemaDoc['fields'];
   /** `schema`: where the route has none, because it does not judge it itself. */
-  body?: Described & { schema?: Schema; example: object };
+  body?: SchemaDoc & { schema?: Schema; example: object };
   /** It takes an Idempotency-Key. */
   repeatable?: true;
-  answers: readonly Answered[];
+  answers: readonly AnswerDoc[];
   /** Its own, besides those of every call and of every call with a token. */
   problems: readonly ProblemCode[];
 }

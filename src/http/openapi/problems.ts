@@ -14,7 +14,7 @@ const OF_EVERY_CALL: ProblemCode[] = ['misconfigured', 'internal'];
 const OF_TOKENS: ProblemCode[] = ['unauthorized', 'forbidden', 'cross_site', 'rate_limited'];
 
 /** What a call can be refused with: what every call can, what every call with a token can, and its own. */
-export function problemsOf(scope: string | undefined, own: readonly ProblemCode[]): ProblemCode[] {
+export function listProblems(scope: string | undefined, own: readonly ProblemCode[]): ProblemCode[] {
   const ofToken = scope ? [...OF_TOKENS, ...OF_STORAGE] : [];
   return [...ofToken, ...own, ...OF_EVERY_CALL];
 }

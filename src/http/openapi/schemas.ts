@@ -3,9 +3,9 @@ import * as z from 'zod/mini';
 import { components, forms, meanings, names } from './describe.ts';
 import type { JsonSchema } from './document.ts';
 
-type Overridden = NonNullable<NonNullable<Parameters<typeof z.toJSONSchema>[1]>['override']>;
+type SchemaOverride = NonNullable<NonNullable<Parameters<typeof z.toJSONSchema>[1]>['override']>;
 
-const override: Overridden = ({ zodSchema, jsonSchema }) => {
+const override: SchemaOverride = ({ zodSchema, jsonSchema }) => {
   // Every whole number gets the bounds of a safe integer: they tell nobody anything.
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
@@ -26,7 +26,9 @@ const OPTIONS = { io: 'input', metadata: names, override } as const;
 /** All named schemas, each once; they refer to each other. */
 export function namedSchemas(): Record<string, JsonSchema> {
   const { schemas } = z.toJSONSchema(names, { ...OPTIONS, uri: pointer });
-  return Object.fromEntries([...components].map(([id, schema]) => [id, explained(schema, schemas[id] as Generated)]));
+  return Object.fromEntries(
+    [...components].map(([id, schema]) => [id, explained(schema, schemas[id] as GeneratedSchema)]),
+  );
 }
 
 /** One schema in its place: a reference where it has a name. */
@@ -35,10 +37,10 @@ export function toJsonSchema(schema: z.core.$ZodType): JsonSchema {
   return id ? { $ref: pointer(id) } : explained(schema, z.toJSONSchema(schema, OPTIONS));
 }
 
-type Generated = z.core.JSONSchema.BaseSchema;
+type GeneratedSchema = z.core.JSONSchema.BaseSchema;
 
 /** With what its fields mean, and without what says that it is a document of its own. */
-function explained(schema: z.core.$ZodType, { $schema: _, $id: __, id: ___, ...rest }: Generated): JsonSchema {
+function explained(schema: z.core.$ZodType, { $schema: _, $id: __, id: ___, ...rest }: GeneratedSchema): JsonSchema {
   const json = JSON.parse(JSON.stringify(rest), withoutTwins) as JsonSchema; // a copy: one object may serve two fields
   for (const [field, description] of Object.entries(meanings.get(schema) ?? {})) {
     json.properties = { ...json.properties, [field]: { ...json.properties?.[field], description } };

@@ -2,12 +2,12 @@
 import * as z from 'zod/mini';
 import { openAdminOn } from '../../engine/admin.ts';
 import { canUseQueue } from '../auth.ts';
-import { cursorOf } from '../page-query.ts';
+import { cursorSchema } from '../page-query.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
 
 /** The cursor is Redis' own, of a scan. */
-const DestinationsPage = z.strictObject({ cursor: cursorOf(/^\d{1,20}$/, '0') });
+const DestinationsPage = z.strictObject({ cursor: cursorSchema(/^\d{1,20}$/, '0') });
 
 export const listDestinations = route(
   'GET /v1/destinations',

@@ -5,7 +5,7 @@ import { logError } from '../../log.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { features } from '../../webhooks/features.ts';
 import type { Reply } from '../../webhooks/handshake.ts';
-import { type IngestResult, ingest, type Taken } from '../../webhooks/ingest.ts';
+import { type IngestResult, type IngestStatus, ingest } from '../../webhooks/ingest.ts';
 import { readBytes } from '../../webhooks/read-bytes.ts';
 import { type Reason, Rejected, readReason } from '../../webhooks/rejected.ts';
 import type { AnySource } from '../../webhooks/source.ts';
@@ -113,7 +113,7 @@ function describeCause(error: unknown): string {
   return error instanceof Error ? String(error.cause) : '';
 }
 
-function count(c: Context<SluiceEnv>, source: AnySource, what: Taken | Reason): void {
+function count(c: Context<SluiceEnv>, source: AnySource, what: IngestStatus | Reason): void {
   const { engine } = c.var;
   engine.parts.sources?.count(source, what, engine.keepAlive);
 }

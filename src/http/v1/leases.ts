@@ -10,7 +10,7 @@ import { QUEUE_NAME } from '../../message/message.ts';
 import { ANY_QUEUE, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { deriveLeaseName, LEASE_NAME, queuesOfLease } from '../lease-name.ts';
-import { cursorOf, pageLimit } from '../page-query.ts';
+import { cursorSchema, pageLimit } from '../page-query.ts';
 import { Problem, unknown } from '../problem.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
@@ -71,7 +71,7 @@ const SettleRequest = z.strictObject({
 
 const LeasesPage = z.strictObject({
   limit: pageLimit(50, 20),
-  cursor: cursorOf(/^\d{0,9}$/),
+  cursor: cursorSchema(/^\d{0,9}$/),
 });
 
 export const receive = /* @__PURE__ */ route(

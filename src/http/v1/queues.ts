@@ -7,13 +7,13 @@ import { milliseconds } from '../../formats/duration-schema.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../../queue/limits.ts';
 import type { AnyQueue } from '../../queue/queue.ts';
-import { type Stats, statsOf } from '../../stats/stats.ts';
+import { foldStats, type Stats } from '../../stats/stats.ts';
 import { openStats } from '../../stats/store.ts';
 import { canUseQueue, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { namedQueue } from '../named-queue.ts';
 import { outliving } from '../outliving.ts';
-import { cursorOf, flag, pageLimit } from '../page-query.ts';
+import { cursorSchema, flag, pageLimit } from '../page-query.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
 
@@ -22,7 +22,7 @@ export const params = { queue: QUEUE_NAME };
 const QueuesPage = z.strictObject({
   limit: pageLimit(1_000, 100),
   /** The name of the last queue of the page before. */
-  cursor: cursorOf(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/),
+  cursor: cursorSchema(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/),
   /** A part of the name. */
   search: z._default(z.string().check(z.regex(/^[A-Za-z0-9_.-]{0,64}$/)), ''),
   /** With figures of the last minutes. */
@@ -51,7 +51,7 @@ const Override = z
 const Purge = z.strictObject({
   states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
   /** As purge.lua makes it. */
-  cursor: cursorOf(/^(0|(-|[1-3]:\d{1,20}) (-|\d{1,20}))$/, '0'),
+  cursor: cursorSchema(/^(0|(-|[1-3]:\d{1,20}) (-|\d{1,20}))$/, '0'),
 });
 
 export const listQueues = route(
@@ -61,7 +61,7 @@ export const listQueues = route(
     const { engine, token } = c.var;
     const { limit, cursor, search, recent } = query();
     const told = (reports: QueueReport[]) =>
-      recent === 'true' ? withRecent(statsOf(openStats(engine.shard)), reports) : reports;
+      recent === 'true' ? withRecent(foldStats(openStats(engine.shard)), reports) : reports;
     const isWanted = (name: string) => canUseQueue(token, name) && name.includes(search);
     const all = [...engine.queues.values()].filter(({ name }) => isWanted(name));
     const page = takePage(all, cursor, limit);

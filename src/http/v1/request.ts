@@ -30,16 +30,16 @@ type Routes = typeof messages &
   typeof session;
 
 /** Of a route that judges what this is; never, of others. */
-type Taken<Name extends keyof Routes, What extends 'query' | 'body'> = Routes[Name] extends Route
+type JudgedInput<Name extends keyof Routes, What extends 'query' | 'body'> = Routes[Name] extends Route
   ? Exclude<Routes[Name][What], true | undefined>
   : never;
 
 /** What is left out, or undefined, has the default of the API. */
 export type Query<Name extends keyof Routes> = {
-  [Field in keyof z.output<Taken<Name, 'query'>>]?: z.output<Taken<Name, 'query'>>[Field] | undefined;
+  [Field in keyof z.output<JudgedInput<Name, 'query'>>]?: z.output<JudgedInput<Name, 'query'>>[Field] | undefined;
 };
 
 /** Of messages the queue's own schema judges the rest. */
 export type Body<Name extends keyof Routes> = Name extends 'enqueue' | 'enqueueBatch'
   ? z.input<(typeof operations)[Name]['body']['schema']>
-  : z.input<Taken<Name, 'body'>>;
+  : z.input<JudgedInput<Name, 'body'>>;

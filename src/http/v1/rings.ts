@@ -6,7 +6,7 @@ import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_CURSOR, RING_NAME } from 
 import { openRings } from '../../rings/store.ts';
 import { canUseQueue, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
-import { cursorOf, pageLimit } from '../page-query.ts';
+import { cursorSchema, pageLimit } from '../page-query.ts';
 import { Problem, unknown } from '../problem.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
@@ -22,7 +22,7 @@ const Rotate = z.strictObject({
 
 const ItemsPage = z.strictObject({
   limit: pageLimit(MAX_ITEMS_A_CALL, 100),
-  cursor: cursorOf(RING_CURSOR),
+  cursor: cursorSchema(RING_CURSOR),
 });
 
 /** The cursor is a ring's name. */

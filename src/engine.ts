@@ -1,5 +1,12 @@
 /** The engine: one deployment's queues on its Redis, as one caller has it: a request, a tick, or code of the Worker. */
-import { type ReceiveAnswer, type ReceiveRequest, type SettleAnswer, type SettleRequest, receive, settle } from './broker/consumer.ts';
+import {
+  type ReceiveAnswer,
+  type ReceiveRequest,
+  receive,
+  type SettleAnswer,
+  type SettleRequest,
+  settle,
+} from './broker/consumer.ts';
 import type { EnqueueResult, IdempotencyKey } from './broker/producer.ts';
 import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';

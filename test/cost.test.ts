@@ -4,7 +4,7 @@ import { ASIDE, COUNTS } from '../scripts/cost/commands.ts';
 import { openAdminOn } from '../src/engine/admin.ts';
 import { type Engine, openEngine } from '../src/engine.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../src/index.ts';
-import { foldStats } from '../src/stats/stats.ts';
+import { openStatsReader } from '../src/stats/stats.ts';
 import { openStats } from '../src/stats/store.ts';
 import { drainFor } from './regressions/engines.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
@@ -59,7 +59,7 @@ onEachRedis('the cost', (bench) => {
     await raw.hset(totals, '!', Date.now() - 600_000);
     const engine = engineOn(bench(), [], '365d');
     expect(await bench().cost(() => engine.tick())).toEqual({ commands: 6, requests: 1 });
-    const { lastSweepAt = 0, now } = await foldStats(openStats(engine.shard)).report('1h', ['*']);
+    const { lastSweepAt = 0, now } = await openStatsReader(openStats(engine.shard)).report('1h', ['*']);
     expect(now - lastSweepAt).toBeLessThan(60_000);
     expect(await bench().cost(() => engine.tick())).toEqual({ commands: 4, requests: 1 });
     const realNow = Date.now;

@@ -41,7 +41,7 @@ const RANGES = {
 } as const;
 const RECENT = { tier: 1, count: 10 } as const;
 
-export function foldStats(stored: StoredStats): Stats {
+export function openStatsReader(stored: StoredStats): Stats {
   return {
     async report(range, queues) {
       const { stepMs, ...wanted } = RANGES[range];

@@ -1,6 +1,6 @@
 /** Metrics: the figures of all queues for whoever scrapes. */
 import { openInspectorOn } from '../../engine/admin.ts';
-import { foldStats } from '../../stats/stats.ts';
+import { openStatsReader } from '../../stats/stats.ts';
 import { openStats } from '../../stats/store.ts';
 import { ANY_QUEUE, canUseQueue } from '../auth.ts';
 import { metricsText } from '../prometheus.ts';
@@ -18,7 +18,7 @@ export const getMetrics = route('GET /metrics', { scope: 'admin' }, async (c) =>
   const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
   const [known, { counters: totals, ...rest }, breakers, sources] = await Promise.all([
     inspector.queues(permitted),
-    foldStats(openStats(engine.shard)).totals(sees ? [...names, NO_QUEUE] : names),
+    openStatsReader(openStats(engine.shard)).totals(sees ? [...names, NO_QUEUE] : names),
     inspector.breakers(permitted),
     sees ? engine.parts.sources?.report() : undefined,
   ]);

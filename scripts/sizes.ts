@@ -1,11 +1,11 @@
-/** `npm run check:sizes`: how large is what users make of Sluice, and of what it consists. Fails where a limit is passed. */
+/** `npm run check -- sizes`: how large is what users make of Sluice, and of what it consists. Fails where a limit is passed. */
 
 import { runCommand } from '../src/dev/command.ts';
 import { pageKiB } from './assets/size.ts';
 import { type Composition, compositions } from './sizes/compositions.ts';
 import { measure, type Size } from './sizes/measure.ts';
 
-const HELP = `Usage: npm run check:sizes [-- options]
+const HELP = `Usage: npm run check -- sizes [options]
 
 Bundles each composition of scripts/sizes/compositions.ts as a deployment would, and prints its size: KiB compressed (gzip), the
 most that is allowed, and the largest parts, KiB before compression. The dashboard is what a browser loads of it.

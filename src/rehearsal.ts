@@ -1,7 +1,7 @@
 /**
  * Rehearsal: what the first request or tick of an isolate runs is run while the Worker is loaded, with no storage and no caller.
  * Code is compiled when it runs first, and that is most of what such a request costs: of its CPU time Workers Free has 10 ms,
- * and loading has a second of its own. `npm run check:cpu` measures it.
+ * and loading has a second of its own. `npm run check -- cpu` measures it.
  *
  * While a Worker is loaded there are no timers, no chance, no network and no answers: an act ends there, unheard.
  */

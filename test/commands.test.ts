@@ -155,7 +155,7 @@ describe('npm run dev -- --demo', () => {
   }, 180_000);
 });
 
-describe('npm run emulator', () => {
+describe('npx node src/dev/emulator-command.ts', () => {
   test('writes what wrangler dev needs, which reads that and works on this machine, offline', async () => {
     const cwd = await deployable();
     const emulator = () => start(absolute('src/dev/emulator-command.ts', '--port', '0'), {}, cwd);
@@ -200,9 +200,10 @@ describe('npm run emulator', () => {
   });
 });
 
-describe('npm run token', () => {
+describe('npx sluice token', () => {
   const TOKENS = [
-    'scripts/token-command.ts',
+    'src/cli/sluice.js',
+    'token',
     '--json',
     '--name',
     'ci',
@@ -221,13 +222,13 @@ describe('npm run token', () => {
   });
 
   test('refuses a scope that there is not', async () => {
-    const { output, ended } = start(script('scripts/token-command.ts', '--scopes', 'root'));
-    expect([await ended, output.out]).toEqual([1, '']);
+    const { output, ended } = start(script('src/cli/sluice.js', 'token', '--scopes', 'root'));
+    expect([await ended, output.out]).toEqual([2, '']);
     expect(output.err).toBe('error: --scopes: must be a list of enqueue, receive, admin\n');
   });
 });
 
-describe('npm run positions', () => {
+describe('npx node src/dev/positions-command.ts', () => {
   test('says which lines a stack of a deployment means', async () => {
     const { modules } = await builtOnce();
     const thrown = 'two queues have the same name'; // once in the code
@@ -254,12 +255,14 @@ describe('--help', () => {
     'examples/demo/demo.ts',
     'scripts/dev.ts',
     'src/dev/emulator-command.ts',
-    'scripts/token-command.ts',
     'src/dev/positions-command.ts',
+    'scripts/sizes.ts',
+    'scripts/cpu/cpu-command.ts',
+    'scripts/check.ts',
   ])('%s says what it does and ends', async (file) => {
     const { output, ended } = start(script(file, '--help'));
     expect(await ended).toBe(0);
-    expect(output.out).toMatch(/^Usage: npm run \w+ \[-- options\]/);
+    expect(output.out).toMatch(/^Usage: np(?:m run|x node) \S+ \[?(?:-- )?\S+/);
   });
 
   test('an unknown option is refused', async () => {

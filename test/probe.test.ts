@@ -239,7 +239,7 @@ test('a value is compared with what is expected of it, and new where nobody says
   ]);
 });
 
-describe('npm run probe', () => {
+describe('the probe, as a command', () => {
   const TOKEN = 'a-token-that-nobody-may-see';
   const folder = mkdtempSync(join(tmpdir(), 'sluice-probe-'));
   let redises: Redises;

@@ -1,10 +1,10 @@
-/** `npm run check:cpu`: what a request and a tick cost a fresh isolate. Workers Free allows 10 ms of CPU in each invocation. */
+/** `npm run check -- cpu`: what a request and a tick cost a fresh isolate. Workers Free allows 10 ms of CPU in each invocation. */
 import { existsSync } from 'node:fs';
 import { runCommand } from '../../src/dev/command.ts';
 import { openSite, type Sample, sampleOf, trivialSampleOf } from './measure.ts';
 import { type Scene, scenes } from './scenes.ts';
 
-const HELP = `Usage: npm run check:cpu [-- options]
+const HELP = `Usage: npm run check -- cpu [options]
 
 Runs the Worker in workerd, a fresh isolate for each sample, and prints the CPU time of its main thread: cold is the first
 request of an isolate, warm the second; net is less what a trivial Worker needs for as many fetches. Medians of the quietest

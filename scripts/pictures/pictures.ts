@@ -1,4 +1,4 @@
-/** `npm run pictures`: the pages of the dashboard, with the demo's load behind them, as pictures for the docs. What a deployment lacks gets none. */
+/** `npx node scripts/pictures/pictures.ts`: the pages of the dashboard, with the demo's load behind them, as pictures for the docs. What a deployment lacks gets none. */
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { startTicker } from '../../src/dev/cron.ts';
 import { startStack } from '../../src/dev/stack.ts';
 import { webp } from './webp.ts';
 
-const HELP = `Usage: npm run pictures [-- options]
+const HELP = `Usage: npx node scripts/pictures/pictures.ts [options]
 
 Takes a picture of each page of the dashboard, for wide windows and for phones, into docs/pictures.
 

@@ -29,7 +29,7 @@ export async function askAll({ database, questions, signal }: Asking): Promise<A
     if (signal.aborted) break;
     const parts = await partsOf(question, createProbe(name, database, traces, signal));
     for (const [part, answer] of Object.entries(parts)) {
-      answers[`${question.name}.${part}`] = { answer, source: 'measured', date, from: 'npm run probe' };
+      answers[`${question.name}.${part}`] = { answer, source: 'measured', date, from: 'the probe' };
     }
     await traces.remove();
   }

@@ -1,4 +1,4 @@
-/** `npm run probe`: asks a real database what Sluice builds on, and says what differs from what is expected. */
+/** The probe, `npx node scripts/probe/probe-command.ts`: asks a real database what Sluice builds on, and says what differs. */
 import { runCommand } from '../../src/dev/command.ts';
 import { type AnswerFile, compare, EXPECTED, readAnswers } from './answers.ts';
 import { askAll } from './ask.ts';
@@ -8,7 +8,7 @@ import type { Question } from './question.ts';
 import { QUESTIONS } from './questions.ts';
 import { costOf, listOf, summaryOf, tableOf } from './report.ts';
 
-const HELP = `Usage: npm run probe -- [options]
+const HELP = `Usage: npx node scripts/probe/probe-command.ts [options]
 
 Asks a database over its REST API what Sluice builds on, and compares the answers with those that are expected of Upstash.
 It writes under a random prefix only, and removes what it wrote. It says what it costs before it begins.
@@ -18,7 +18,7 @@ It writes under a random prefix only, and removes what it wrote. It says what it
   --only NAME,…      these questions
   --all              also those that cost much or hold the database up for seconds; not where anything else uses it
   --against FILE     compare with the answers of another run (what is expected: scripts/probe/expected.json)
-  --json             print what was found, in the form of that file: npm run -s probe -- --json > found.json
+  --json             print what was found, in the form of that file
   --list             print the questions, and why they matter
   --help             this text
 
@@ -60,7 +60,7 @@ async function main(flags: Flags): Promise<void> {
   const signal = whenInterrupted();
   const { answers, left } = await askAll({ database, questions, signal });
   const found: AnswerFile = {
-    about: `What a database answered to npm run probe, ${new Date().toISOString()}`,
+    about: `What a database answered to the probe, ${new Date().toISOString()}`,
     answers,
   };
   const rows = compare(

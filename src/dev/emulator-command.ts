@@ -1,4 +1,4 @@
-/** `npm run emulator`: only Redis and its REST API, for `npx wrangler dev`, which finds it by the .dev.vars that is written here. */
+/** `npx node src/dev/emulator-command.ts`: only Redis and its REST API, for `npx wrangler dev`, which finds it by the .dev.vars that is written here. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { portOf, runCommand, sentence } from './command.ts';
 import { startTicker, tickAt } from './cron.ts';
@@ -7,7 +7,7 @@ import { startEmulator } from './emulator/server.ts';
 import { startRedis } from './redis.ts';
 import { newSecret, newSigningSecret } from './stack.ts';
 
-const HELP = `Usage: npm run emulator [-- options]
+const HELP = `Usage: npx node src/dev/emulator-command.ts [options]
 
 Starts Redis and the Upstash REST API in front of it. Then, in another terminal: npx wrangler dev
 

@@ -11,7 +11,7 @@ import { buildBundle } from '../../src/dev/bundle.ts';
 import { runCommand } from '../../src/dev/command.ts';
 import { startStack } from '../../src/dev/stack.ts';
 
-const HELP = `Usage: npm run bench:ingest [-- options]
+const HELP = `Usage: npx node test/bench/ingest.ts [options]
 
 Times /hooks/github with a signed body of 20 KB, with a forged one, and a source that there is not; on redis-server where
 there is one. Exits 0 if verification and the write take less than 3 ms of the Worker's own time above the source that

@@ -42,7 +42,7 @@ export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
           {busy ? 'Signing in' : 'Sign in'}
         </button>
         <p class="hint">
-          <code>npm run token</code> makes one. The session lasts 12 hours, or as long as the token.
+          <code>npx sluice token --scopes admin</code> makes one. The session lasts 12 hours, or as long as the token.
         </p>
       </form>
     </main>

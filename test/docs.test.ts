@@ -56,7 +56,9 @@ test('docs/reliability.md names only tests that there are', () => {
   for (const [, name] of named) expect(existsSync(`test/${name}.test.ts`), `test/${name}.test.ts`).toBe(true);
 });
 
-test.each(['README.md', ...globSync('docs/**/*.md')])('the links of %s lead to files and headings', (page) => {
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...globSync('docs/**/*.md')];
+
+test.each(PAGES)('the links of %s lead to files and headings', (page) => {
   for (const [, to = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
     if (/^[a-z]+:/.test(to)) continue;
     const [path = '', heading] = to.split('#');
@@ -64,6 +66,23 @@ test.each(['README.md', ...globSync('docs/**/*.md')])('the links of %s lead to f
     expect(existsSync(file), `${page} links to ${to}`).toBe(true);
     if (heading !== undefined) expect(headingsOf(read(file)), `${page} links to ${to}`).toContain(heading);
   }
+});
+
+/** A file, or a folder; of a test the name may do. */
+const isThere = (path: string) => globSync([path, `${path}.test.ts`]).length > 0;
+
+test.each(PAGES)('the files that %s names are there', (page) => {
+  const named = [
+    ...read(page).matchAll(/`(?:npx node )?((?:src|functions|scripts|examples|test|docs)\/[^\s`<>]*)[^`\n]*`/g),
+  ];
+  expect(named.map(([, path = '']) => path).filter((path) => !isThere(path))).toEqual([]);
+});
+
+test('CONTRIBUTING.md names what there is in its files', () => {
+  const named = [...read('CONTRIBUTING.md').matchAll(/`([\w./-]+\.(?:tsx?|lua))` `(\w+)`/g)];
+  expect(named.length).toBeGreaterThan(30);
+  for (const [, file = '', name] of named)
+    expect(read(file), `${name} in ${file}`).toMatch(new RegExp(`\\b${name}\\b`));
 });
 
 /** As GitHub names them. */

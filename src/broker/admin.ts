@@ -1,4 +1,4 @@
-/** Operating: what operators ask of queues and messages, over the store's adminStore. Every call is bounded. */
+/** Operating: what operators ask of queues and messages, over the store's part for them. Every call is bounded. */
 
 import { readJson } from '../formats/json.ts';
 import { openEnvelope } from '../message/envelope.ts';

@@ -17,7 +17,7 @@ export interface Message<Body = unknown> extends CarriedOptions {
   /** 0 to 9, 0 first. */
   priority: Priority;
   /**
-   * 1 at the first delivery, and one more after each that failed or whose lease leaseExpired: no two consumers work on the same (id,
+   * 1 at the first delivery, and one more after each that failed or whose lease expired: no two consumers work on the same (id,
    * attempt). A release gives the same again, because whoever released it has done nothing; a redrive, and what takes the place of
    * a message that was tried, begin at 1.
    */

@@ -6,6 +6,7 @@ import { InvalidMessage } from '../../errors.ts';
 import { YEAR_MS } from '../../formats/duration.ts';
 import { milliseconds } from '../../formats/duration-schema.ts';
 import { MAX_DEPTH, toJson } from '../../formats/json.ts';
+import { PUSH_POOL } from '../../message/lane.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { ANY_QUEUE, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
@@ -79,7 +80,7 @@ export const receive = /* @__PURE__ */ route(
   { scope: 'receive', body: ReceiveRequest },
   async (c, { body }): Promise<Wire<'Received'>> => {
     const { queues, max, visibility } = await body();
-    const name = await deriveLeaseName(c, pulled(c, queues));
+    const name = await deriveLeaseName(c, requirePullQueues(c, queues));
     const received = await c.var.engine.receive({ ...name, queues, max, visibilityMs: visibility });
     if (received.messages.length === 0 && received.nextInMs !== undefined) {
       c.header('Retry-After', String(Math.ceil(received.nextInMs / 1_000)));
@@ -97,7 +98,7 @@ export const settle = /* @__PURE__ */ route(
     if (queues.length === 0) throw new Problem('not_found', 'No lease can have this name');
     for (const queue of queues) requireQueue(c.var.token, queue);
     const { settle, extend, receive: more } = await body();
-    if (more) checkWithin(queues, pulled(c, more.queues));
+    if (more) checkWithin(queues, requirePullQueues(c, more.queues));
     return c.var.engine.settle({ lease, settlements: settle, extendMs: extend, ...(more ? { more } : {}) });
   },
 );
@@ -122,12 +123,13 @@ function checkWithin(queues: string[], wanted: string[]): void {
 }
 
 /** Names of pull queues that the caller may touch, in the order given. */
-function pulled(c: Context<SluiceEnv>, names: string[]): string[] {
+function requirePullQueues(c: Context<SluiceEnv>, names: string[]): string[] {
   for (const name of names) {
     requireQueue(c.var.token, name);
     const queue = c.var.engine.queues.get(name);
     if (!queue) throw unknown('unknown_queue', name);
-    if (queue.handler) throw new Problem('not_a_pull_queue', `The Worker's own handler drains ${name}`);
+    if (queue.pool === PUSH_POOL)
+      throw new Problem('not_a_pull_queue', `${name} has a handler or a destination, which gets its messages`);
   }
   return names;
 }

@@ -11,7 +11,7 @@ import type { EnqueueResult, IdempotencyKey } from './broker/producer.ts';
 import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';
 import type { Config } from './config/config.ts';
-import type { DrainReport } from './drain/drain.ts';
+import type { DrainReport } from './drain/report.ts';
 import { consumeFor, enqueueFor } from './engine/calls.ts';
 import { type EngineOptions, openParts, type Parts } from './engine/parts.ts';
 import type { Tick } from './engine/sweeps.ts';

@@ -5,7 +5,7 @@
  * both fail where these figures are not what the emulator bills.
  */
 
-/** AdminStore that have an exact count. */
+/** Operations whose cost is exact. */
 export const COUNTS = {
   /** A cron tick with nothing to do. */
   idleTick: 5,

@@ -7,8 +7,8 @@
  */
 import { StorageError } from '../errors.ts';
 import { logError } from '../log.ts';
-import type { Attention } from './drain.ts';
 import type { Drainers } from './drainers.ts';
+import type { Attention } from './report.ts';
 
 /** Of the object's storage. */
 export interface Alarms {

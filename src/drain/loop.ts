@@ -21,8 +21,8 @@ import type { Measurement } from '../store/measured.ts';
 import type { SyncAnswer } from '../store/sync.ts';
 import { nextBatch } from './batch.ts';
 import { type Connections, openConnections } from './connections.ts';
-import type { Attention, DrainEnd, DrainOptions, DrainReport } from './drain.ts';
 import { AWAKENING_MS, RESERVED_MS, UNDER_WAY_MS } from './life.ts';
+import type { Attention, DrainEnd, DrainOptions, DrainReport } from './report.ts';
 
 /** A delivery whose handler was called and has not answered. */
 interface Running {

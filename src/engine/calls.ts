@@ -31,11 +31,11 @@ export async function enqueueFor(
   const { parts, caller, store } = called;
   if (caller?.isCode) caller.invocation.noteCaller(1, Date.now());
   const request = { ...name, wake: describeWake(called, inputs) };
-  const readEnqueueAnswer = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
+  const answer = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
   if (caller?.isCode) caller.invocation.noteCaller(0, Date.now());
-  parts.claims.noteDue(readEnqueueAnswer.dueInMs);
-  called.attend(readEnqueueAnswer.wake);
-  return readEnqueueAnswer;
+  parts.claims.noteDue(answer.dueInMs);
+  called.attend(answer.wake);
+  return answer;
 }
 
 /** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */

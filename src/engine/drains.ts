@@ -1,9 +1,9 @@
 /** Drains: each is one loop over the shard, with what this deployment adds: its settings, its log, its spans, its features. */
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
-import type { Attention, DrainOptions, DrainReport, Unsettled } from '../drain/drain.ts';
-import { openKeptOutcomes } from '../drain/kept.ts';
 import { drain } from '../drain/loop.ts';
+import type { Attention, DrainOptions, DrainReport, Unsettled } from '../drain/report.ts';
+import { openKeptOutcomes } from '../drain/unsettled.ts';
 import { logError, logWarning, printFailure } from '../log.ts';
 import { PUSH_POOL, parseGroupName } from '../message/lane.ts';
 import type { HandlerContext } from '../queue/handler.ts';

@@ -1,7 +1,7 @@
 /** Sweeps of this deployment, and ticks: a sweep, and a drain where there is work or will be soon. */
 import { Sweeper, type SweepReport, type SweepResult } from '../broker/sweeper.ts';
 import type { Budget } from '../drain/budget.ts';
-import type { DrainReport } from '../drain/drain.ts';
+import type { DrainReport } from '../drain/report.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import type { FireDue } from '../store/due.ts';

@@ -2,10 +2,11 @@
  * Waking: who drains when there is work. Under an invocation there is one drain; a second wake has it look again. Where drainers are
  * bound they are woken in its place.
  */
-import type { Attention, DrainReport } from '../drain/drain.ts';
+
 import type { Round, Watch } from '../drain/drainer.ts';
 import type { Drainers } from '../drain/drainers.ts';
 import { type Life, wakeFor } from '../drain/life.ts';
+import type { Attention, DrainReport } from '../drain/report.ts';
 import { StorageError } from '../errors.ts';
 import { logError, nameOfError } from '../log.ts';
 import type { Caller } from '../runtime/caller.ts';

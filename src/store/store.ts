@@ -23,7 +23,7 @@ export interface Store {
 export interface StoreOptions {
   /** Of this deployment. */
   queues?: Iterable<{ name: string; pool: string }>;
-  /** Of queues with limits: see policiesOf. */
+  /** Of queues with limits: see encodeDefinitions. */
   policies?: string | undefined;
 }
 

@@ -3,7 +3,7 @@
 import type { EnqueueResult } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
 import type { OpenSpan } from '../delivery/span.ts';
-import type { DrainReport } from '../drain/drain.ts';
+import type { DrainReport } from '../drain/report.ts';
 import { nameOfError } from '../log.ts';
 import type { Message } from '../message/message.ts';
 import { passedOn } from '../message/trace-context.ts';

@@ -81,7 +81,7 @@ const CALLS: Call[] = [
   { name: `browse, first page of ${PAGE}`, make: (b) => browse(b, '') },
   {
     name: `browse, a page of ${PAGE} far in`,
-    // As browse.lua makes it: a lane, and how many of its entries come before. The middle of a lane in the middle.
+    // As list-messages.lua makes it: a lane, and how many of its entries come before. The middle of a lane in the middle.
     make: (b) => browse(b, `1:0 ${formatLane(PRIORITY, QUEUE, groupOf(5))} ${Math.floor(b.size / GROUPS / 2)}`),
   },
   {

@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
-import type { Attention, DrainOptions } from '../../src/drain/drain.ts';
 import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
+import type { Attention, DrainOptions } from '../../src/drain/report.ts';
 import {
   type AnyQueue,
   defineQueue,

@@ -1,7 +1,7 @@
 // Defects that a review found in drains, each as the test that would have found it: whole engines, by the real clock.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../src/dev/emulator/faults.ts';
-import type { DrainReport } from '../../src/drain/drain.ts';
+import type { DrainReport } from '../../src/drain/report.ts';
 import { openEngine } from '../../src/engine.ts';
 import { BadSettings } from '../../src/errors.ts';
 import { type Backoff, constant, defineQueue, type QueueOptions, RetryAfterError } from '../../src/index.ts';

@@ -1,6 +1,7 @@
 // Whole engines on the shard of a bench, by the real clock, and what their handlers saw.
-import type { DrainReport } from '../../src/drain/drain.ts';
+
 import { planLife } from '../../src/drain/life.ts';
+import type { DrainReport } from '../../src/drain/report.ts';
 import type { Features } from '../../src/engine/features.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
 import type { AnyQueue } from '../../src/index.ts';

@@ -20,7 +20,7 @@ const MESSAGE_ID = /^[\w-]{1,64}$/;
 
 export const params = { queue: QUEUE_NAME, id: MESSAGE_ID };
 
-/** As browse.lua makes them. The longest lane has 1,219 characters. */
+/** As list-messages.lua makes them. The longest lane has 1,219 characters. */
 const RANK_CURSOR = /^\d{1,9}$/;
 const CURSORS = {
   ready: /^[1-3]:\d{1,20} (-|\d:\S{1,1217}) \d{1,9}$/,

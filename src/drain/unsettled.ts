@@ -4,7 +4,7 @@ import type { FireDue } from '../store/due.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { Store } from '../store/store.ts';
 import { nextBatch } from './batch.ts';
-import type { Unsettled } from './drain.ts';
+import type { Unsettled } from './report.ts';
 
 export interface KeptOutcomes {
   keep(unsettled: Unsettled): void;

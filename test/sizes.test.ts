@@ -29,6 +29,14 @@ describe('a bundle', () => {
     },
   );
 
+  test('of core has nothing of what operators ask', async () => {
+    const names = ['broker/admin', 'broker/audit', 'broker/inspector', 'engine/admin', 'store/admin'];
+    const asked = names.map((name) => `src/${name}.ts`);
+    const sourcesOf = async (name: string) => Object.keys((await built(name)).sources);
+    expect(await sourcesOf('v1')).toEqual(expect.arrayContaining(asked));
+    expect((await sourcesOf('core')).filter((source) => asked.includes(source))).toEqual([]);
+  });
+
   test('has the features that it is given', async () => {
     const features = ['schedules', 'topics', 'rings', 'webhooks'];
     for (const given of [undefined, ...features]) {

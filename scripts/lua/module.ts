@@ -8,9 +8,12 @@ import type { Sources } from './sources.ts';
 export function moduleOf(sources: Sources, stamp: string): string {
   const program = linkAll(sources);
   const { segments, own } = printAll(program);
+  // Of the same text there is one: many blocks end alike.
+  const distinct = new Set(segments.map(({ lines }) => joinLines(lines)));
+  const texts = new Map([...distinct].map((text, index) => [text, `s${index}`]));
   const scripts = program.scripts.map((script) => {
     const { keys, args, readsOnly } = readSignature(script.source);
-    const shared = segments.flatMap(({ users }, index) => (users.has(script) ? [`s${index}`] : []));
+    const shared = segments.flatMap(({ users, lines }) => (users.has(script) ? [texts.get(joinLines(lines))] : []));
     const text = JSON.stringify(joinLines(own.get(script) ?? []));
     const given = [JSON.stringify(script.name), readsOnly, ...shared, text].join(', ');
     const type = `Script<${tupleOf(keys)}, ${tupleOf(args)}>`;
@@ -21,7 +24,7 @@ export function moduleOf(sources: Sources, stamp: string): string {
     '// Made by scripts/lua.ts of the .lua files beside it: change those.',
     "import { defineScript, type Digits, type Flag, type Script } from './script.ts';",
     "import type { Key } from '../keys.ts';",
-    ...segments.map(({ lines }, index) => `const s${index} = ${JSON.stringify(joinLines(lines))};`),
+    ...[...texts].map(([text, name]) => `const ${name} = ${JSON.stringify(text)};`),
     ...scripts,
     '',
   ].join('\n');

@@ -4,12 +4,16 @@
  */
 import { type Admin, openAdmin } from '../broker/admin.ts';
 import { type AuditReport, type AuditRequest, auditWithin } from '../broker/audit.ts';
-import { type Inspector, openInspector } from '../broker/inspector.ts';
+import { MOST_REQUESTS as INSPECTING, type Inspector, openInspector } from '../broker/inspector.ts';
+import { planLife } from '../drain/life.ts';
 import type { Engine } from '../engine.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import { Invocation } from '../runtime/invocation.ts';
 import { openAdminStore } from '../store/admin.ts';
 import { OWN_REQUESTS } from './capacity.ts';
+
+/** An audit answers after so long at the latest, with a cursor where there is more: whoever asked for it still waits. */
+const AUDIT_MS = 12_000;
 
 /** What becomes ready by it wakes a drain behind the answer. */
 export function openAdminOn(engine: Engine): Admin {
@@ -36,7 +40,9 @@ export function openInspectorOn(engine: Engine): Inspector {
 /** As much of the audit as one invocation may do. @throws StorageError */
 export async function auditOn(engine: Engine, request: AuditRequest): Promise<AuditReport> {
   const { capacity, shards, openStore, claims } = engine.parts;
-  const budget = capacity.auditBudget(engine.caller?.invocation ?? new Invocation());
+  const budget = capacity.budget(planLife(AUDIT_MS, []), engine.caller?.invocation ?? new Invocation(), {
+    reserved: INSPECTING, // it looks into all queues, too
+  });
   const report = await auditWithin(budget, openStore(shards.ofBudget(budget)), openInspectorOn(engine), request);
   if (request.repair && report.findings.length > 0) claims.noteWork(); // what was mended may be ready
   return report;

@@ -1,5 +1,4 @@
 /** Capacity: what a drain of this deployment is: how long it lives, how much it does at once, what it may use. */
-import { MOST_REQUESTS as INSPECTING } from '../broker/inspector.ts';
 import type { Config } from '../config/config.ts';
 import { type Budget, openBudget } from '../drain/budget.ts';
 import { ASKED_MS, alarmLife, type Life, MOST_TIMEOUT_MS, planLife, wokenLife } from '../drain/life.ts';
@@ -12,10 +11,14 @@ export interface Capacity {
   /** Handlers at once. */
   readonly concurrency: number;
   readonly connections: number;
-  /** @param start when its time began, where that was earlier */
-  budget(life: Life, invocation: Invocation, start?: number): Budget;
-  /** Of an audit, which inspects all queues too. */
-  auditBudget(invocation: Invocation): Budget;
+  budget(life: Life, invocation: Invocation, apart?: BudgetOptions): Budget;
+}
+
+interface BudgetOptions {
+  /** When its time began, where that was earlier. */
+  start?: number | undefined;
+  /** Requests that something else of this invocation makes. */
+  reserved?: number;
 }
 
 interface Lives {
@@ -32,9 +35,6 @@ interface Lives {
 /** What a drain needs for itself: sweep, syncs, and scripts that storage has to be told again. */
 export const OWN_REQUESTS = 12;
 
-/** An audit answers after so long at the latest, with a cursor where there is more: whoever asked for it still waits. */
-const AUDIT_MS = 12_000;
-
 /**
  * @param hasDrainers whether drainers are bound
  * @throws BadSettings where a queue asks for more than any drain has
@@ -50,10 +50,6 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
   const alarmed = alarmLife(SLUICE_DRAIN_MS, timeoutsMs);
   const woken = wokenLife(SLUICE_DRAIN_MS, timeoutsMs);
   const allowed = config.SLUICE_DRAIN_REQUESTS - (config.SLUICE_OTLP_ENDPOINT === undefined ? 0 : 1); // one is the export's
-  const open = (life: Life, invocation: Invocation, { reserved = 0, start }: { reserved?: number; start?: number }) => {
-    const uses = { requestsPerDelivery: fewest, messages: config.SLUICE_DRAIN_MESSAGES };
-    return openBudget({ ...life, ...uses, requests: allowed - reserved }, Date.now, invocation, start);
-  };
   return {
     lives: {
       cron: planLife(SLUICE_DRAIN_MS, timeoutsMs),
@@ -65,8 +61,10 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
     // Where each handler needs connections, no more than find theirs.
     concurrency: Math.min(SLUICE_CONCURRENCY, Math.max(1, Math.floor(SLUICE_CONNECTIONS / fewest))),
     connections: most === 0 ? Number.POSITIVE_INFINITY : SLUICE_CONNECTIONS, // none is needed
-    budget: (life, invocation, start) => open(life, invocation, start === undefined ? {} : { start }),
-    auditBudget: (invocation) => open(planLife(AUDIT_MS, []), invocation, { reserved: INSPECTING }),
+    budget(life, invocation, { start, reserved = 0 } = {}) {
+      const uses = { requestsPerDelivery: fewest, messages: config.SLUICE_DRAIN_MESSAGES };
+      return openBudget({ ...life, ...uses, requests: allowed - reserved }, Date.now, invocation, start);
+    },
   };
 }
 

@@ -137,7 +137,7 @@ export class Waking {
     const start = Date.now();
     for (;;) {
       const begunAt = Date.now();
-      const budget = capacity.budget(woken, invocation, start);
+      const budget = capacity.budget(woken, invocation, { start });
       let report: DrainReport | undefined;
       try {
         if (!budget.isClosing()) report = await drains.run(budget, attention, { onLeft: this.leftBy(woken) });

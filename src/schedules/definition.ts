@@ -27,7 +27,10 @@ const MOST_BYTES = 64 * 1024;
 /** A zone of the tz database. What else the platform takes, such as "+01:00", is no zone with rules. */
 const ZONE = /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/;
 
-const fields = z.extend(z.omit(MessageOptions, { notBefore: true }), {
+const { notBefore: _, ...options } = MessageOptions.shape;
+
+const fields = z.strictObject({
+  ...options,
   /** Five fields: minute, hour, day of month, month, day of week (0 or 7 is Sunday). */
   cron: z.optional(z.string().check(z.minLength(1), z.maxLength(200))),
   /** Of the cron expression; UTC if left out. */

@@ -10,7 +10,6 @@ import { prepare } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
 import { LazyController } from '../delivery/context.ts';
 import { cutOff, type Delivery, deliver, openDelivery, timedOut } from '../delivery/deliver.ts';
-import type { OpenSpan } from '../delivery/span.ts';
 import { StorageError } from '../errors.ts';
 import { newToken } from '../message/ids.ts';
 import { passedOn } from '../message/trace-context.ts';
@@ -21,39 +20,23 @@ import type { Measurement } from '../store/measured.ts';
 import type { SyncAnswer } from '../store/sync.ts';
 import { nextBatch } from './batch.ts';
 import { type Connections, openConnections } from './connections.ts';
+import { Handover } from './handover.ts';
+import { Holdings, type Running } from './holdings.ts';
 import { AWAKENING_MS, RESERVED_MS, UNDER_WAY_MS } from './life.ts';
+import { Pace } from './pace.ts';
 import type { Attention, DrainEnd, DrainOptions, DrainReport } from './report.ts';
 
-/** A delivery whose handler was called and has not answered. */
-interface Running {
-  delivery: Delivery;
-  controller: LazyController;
-  startedAt: number;
-  deadline: number;
-  span: OpenSpan | undefined;
-  /** Nothing of its invocation was handled before it. */
-  isFirst: boolean;
-  settled: boolean;
-}
-
-/** How long an outcome may wait for company while other handlers run. */
-const LINGER_MS = 25;
-/** Messages taken ahead wait about this long for a handler: more would keep urgent ones behind them. */
-const AHEAD_MS = 50;
 /** After the abort at the end of its life, how long a handler gets that held up its own timeout. */
 const GRACE_MS = 100;
 /** Kept for the last sync. */
 const LAST_SYNC_MS = RESERVED_MS - GRACE_MS;
 /** All handlers busy for so long, none finished: this drain does not look soon, and new work should wake another. */
 const STUCK_MS = 250;
-/** Between syncs while storage is away: a second more after each. */
-const STORAGE_WAIT_MS = 1_000;
-const LEAST_STORAGE_WAIT_MS = 50;
-
 /** How often handlers' times are looked at while a sync is in flight. */
 const WATCH_MS = 100;
 /** A timer is due on the server's clock: by the local one a little later, never earlier. */
 const ROUNDING_MS = 2;
+
 /**
  * Takes and handles messages until nothing is ready, or the budget is used up.
  * @throws StorageError where storage gives no answer and nothing is held
@@ -68,20 +51,12 @@ class DrainLoop {
   readonly #clock: () => number;
   readonly #random: () => number;
   readonly #connections: Connections;
+  readonly #holdings: Holdings;
+  readonly #pace: Pace;
+  readonly #handover: Handover;
   readonly #report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
 
   #lease: string;
-  #waiting: Delivery[] = [];
-  /**
-   * No Map: V8 makes one that shrinks with each batch anew, each refers to the next, and one that got old keeps all later
-   * ones, with their messages, from the quick part of garbage collection: 1 to 2 us a message.
-   */
-  #running: Running[] = [];
-  #outcomes: Settlement[] = [];
-  /** Those of them whose handlers say that the platform refuses subrequests. Until storage has been asked nothing is started. */
-  #doubtful: { running: Running; settlement: Settlement }[] = [];
-  #firstOutcomeAt = 0;
-  #lastSyncAt = 0;
   /** Until then, by the local clock, what is held is surely held. */
   #leasedUntil = 0;
   /** The last sync failed, or its answer was full: the lease may hold what this drain has not seen. */
@@ -89,20 +64,8 @@ class DrainLoop {
   /** The last sync brought less than wanted: new work wakes another drain. */
   #drained = false;
   #hasEnded = false;
-  /** It has said that it is busy: new work may wake another drain. */
-  #gaveWay = false;
-  /** Work that it leaves to others, by the shortest timeout of its queues; 0 where that is not known. */
-  #left: number | undefined;
-  #hasTold = false;
-  /** Something of what it handled has to wait, and comes again. */
-  #putOff = false;
   /** Local time at which the next timer is due. */
   #nextDueAt: number | undefined;
-  /** Messages that the handlers end in AHEAD_MS. */
-  #paced = 0;
-  /** Deliveries that ended since the last sync. */
-  #finished = 0;
-  #storageFailures = 0;
   /** Ends the wait of `run`, where it waits. */
   #notify: (() => void) | undefined;
   #armedFor = 0;
@@ -115,6 +78,10 @@ class DrainLoop {
     this.#clock = options.clock ?? Date.now;
     this.#random = options.random ?? Math.random;
     this.#connections = openConnections(options.connections);
+    const onOutcome = () => this.#notify?.();
+    this.#holdings = new Holdings({ connections: this.#connections, clock: this.#clock, onOutcome });
+    this.#pace = new Pace(options);
+    this.#handover = new Handover(options);
     this.#report = { delivered: 0, acked: 0, retried: 0, dead: 0, released: 0, stale: 0, gone: 0, leasesLost: 0 };
   }
 
@@ -123,14 +90,15 @@ class DrainLoop {
     await this.#sync();
     for (;;) {
       this.#start();
-      this.#giveBackLate();
+      const now = this.#clock();
+      if (this.#lateAt(now) <= now) this.#holdings.giveBackLate(this.#options.budget.msForHandler());
       if (this.#options.budget.isClosing()) {
         ended = await this.#close();
         break;
       }
       if (this.#isSyncDue()) await this.#sync();
-      else if (this.#isIdle() && !this.#canSleep()) {
-        if (this.#left !== undefined) ended = 'budget'; // its time did not cover that
+      else if (this.#holdings.isEmpty && !this.#canSleep()) {
+        if (this.#handover.left !== undefined) ended = 'budget'; // its time did not cover that
         break;
       } else await this.#wait(this.#options.budget.msToClosing());
       this.#expireHandlers();
@@ -151,7 +119,7 @@ class DrainLoop {
     if (this.#hasEnded) return false;
     this.#drained = false;
     if (this.#options.onBusy && (this.#options.budget.isClosing() || !this.#isFree())) return false; // whoever asked asks another
-    this.#gaveWay = false;
+    this.#handover.gaveWay = false;
     this.#notify?.();
     return true;
   }
@@ -159,27 +127,19 @@ class DrainLoop {
   /** Starts what waits, the most urgent first, as far as there is room. Not what another may hold by now. */
   #start(): void {
     const { budget, concurrency } = this.#options;
-    while (this.#running.length < concurrency && this.#doubtful.length === 0) {
-      const place = this.#connections.next(this.#waiting);
-      const next = this.#waiting[place];
+    const holdings = this.#holdings;
+    while (holdings.running.length < concurrency && holdings.doubtful.length === 0) {
+      const place = this.#connections.next(holdings.waiting);
+      const next = holdings.waiting[place];
       if (!next) return;
       const now = this.#clock();
       const isLate = next.queue.timeoutMs > budget.msForHandler(now);
       if (now >= this.#leasedUntil || budget.isClosing(now) || !(isLate || budget.admit(next.queue.subrequests)))
         return;
-      this.#waiting.splice(place, 1);
-      if (isLate) this.#settle({ entry: next.entry, outcome: 'release' });
+      holdings.waiting.splice(place, 1);
+      if (isLate) holdings.settle({ entry: next.entry, outcome: 'release' });
       else this.#begin(next, now);
     }
-  }
-
-  /** What has waited too long to be ended in time goes back uncounted, for a drain that lives longer. */
-  #giveBackLate(): void {
-    if (this.#lateAt(this.#clock()) > this.#clock()) return;
-    const lifeMs = this.#options.budget.msForHandler();
-    const isLate = ({ queue }: Delivery) => queue.timeoutMs > lifeMs;
-    for (const { entry } of this.#waiting.filter(isLate)) this.#settle({ entry, outcome: 'release' });
-    this.#waiting = this.#waiting.filter((delivery) => !isLate(delivery));
   }
 
   #begin(delivery: Delivery, startedAt: number): void {
@@ -190,7 +150,7 @@ class DrainLoop {
     const isFirst = this.#options.budget.invocation.deliveries === 1;
     const running: Running = { delivery, controller, startedAt, deadline, span, isFirst, settled: false };
     this.#report.delivered += 1;
-    this.#running.push(running);
+    this.#holdings.running.push(running);
     this.#connections.start(delivery);
     const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
     const given = { env, ring, traceparent, controller };
@@ -207,24 +167,25 @@ class DrainLoop {
     if (running.settled) return;
     this.#end(running, outcome);
     this.#start();
-    const closes = this.#waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
-    if (this.#notify && (this.#running.length === 0 || closes || this.#isSyncDue())) this.#notify();
+    const closes = this.#holdings.waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
+    if (this.#notify && (this.#holdings.running.length === 0 || closes || this.#isSyncDue())) this.#notify();
   }
 
   /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
   #end(running: Running, outcome: Settlement): void {
+    const holdings = this.#holdings;
     running.settled = true;
-    this.#running.splice(this.#running.indexOf(running), 1); // mostly the first, or alone
+    holdings.running.splice(holdings.running.indexOf(running), 1); // mostly the first, or alone
     this.#connections.end(running.delivery);
     const aborted = running.controller.aborted && outcome.outcome !== 'ack';
     const settlement = aborted ? cutOff(running.delivery) : outcome;
     settlement.measured = this.#measure(running);
     running.span?.end(settlement.failure?.kind);
-    if (settlement.outOfSubrequests) this.#doubtful.push({ running, settlement });
+    if (settlement.outOfSubrequests) holdings.doubtful.push({ running, settlement });
     else this.#tellFailure(running, settlement);
     if (settlement.failure && this.#options.keepsStacks === false) settlement.failure.stack = undefined;
-    this.#settle(settlement);
-    this.#finished += 1;
+    holdings.settle(settlement);
+    this.#pace.noteFinished();
   }
 
   #tellFailure({ delivery }: Running, settlement: Settlement): void {
@@ -233,34 +194,18 @@ class DrainLoop {
 
   /** Storage was asked since, so the platform refuses nothing: the words were perhaps those of another Worker, and these have failed. */
   #endDoubts(count: number): void {
-    for (const { running, settlement } of this.#doubtful.splice(0, count)) this.#tellFailure(running, settlement);
-  }
-
-  /**
-   * The platform refuses. What met that goes back uncounted, for others may have used the subrequests up. Not what had all there are
-   * to itself at its start and sent some of them, or it would come again for ever.
-   */
-  #confirmDoubts(): void {
-    for (const { running, settlement } of this.#doubtful.splice(0)) {
-      const { entry, measured } = settlement;
-      if (running.isFirst && !running.delivery.queue.destination) this.#tellFailure(running, settlement);
-      else
-        this.#outcomes[this.#outcomes.indexOf(settlement)] = {
-          entry,
-          outcome: 'release',
-          ...(measured && { measured }),
-        };
-    }
+    for (const { running, settlement } of this.#holdings.doubtful.splice(0, count))
+      this.#tellFailure(running, settlement);
   }
 
   /** Nothing more is started, and storage is not asked any more: it would be refused. */
   #stopSpending(): void {
-    this.#confirmDoubts();
+    for (const { running, settlement } of this.#holdings.confirmDoubts()) this.#tellFailure(running, settlement);
     const { budget, onSpent } = this.#options;
     if (budget.invocation.isSpent) return;
     budget.invocation.isSpent = true;
-    const running = this.#running.map(({ delivery }) => delivery.queue.name);
-    const handled = this.#outcomes.map(({ measured }) => measured?.queue);
+    const running = this.#holdings.running.map(({ delivery }) => delivery.queue.name);
+    const handled = this.#holdings.outcomes.map(({ measured }) => measured?.queue);
     onSpent?.([...new Set([...running, ...handled])].filter((name) => name !== undefined));
   }
 
@@ -269,24 +214,13 @@ class DrainLoop {
     return { queue: queue.name, runMs: this.#clock() - startedAt, waitMs };
   }
 
-  #settle(outcome: Settlement): void {
-    if (outcome.outcome === 'retry' || outcome.chained) this.#putOff = true;
-    if (this.#outcomes.push(outcome) > 1) return;
-    this.#firstOutcomeAt = this.#clock();
-    this.#notify?.();
-  }
-
   #expireHandlers(): void {
     const now = this.#clock();
-    for (const running of [...this.#running]) {
+    for (const running of [...this.#holdings.running]) {
       if (running.deadline > now) continue;
       this.#finish(running, timedOut(running.delivery, this.#random));
       running.controller.abort(new DOMException('the time for this message is over', 'TimeoutError'));
     }
-  }
-
-  #isIdle(): boolean {
-    return this.#running.length === 0 && this.#waiting.length === 0 && this.#outcomes.length === 0;
   }
 
   /** Nothing is held, but a timer is due before the budget ends, and as soon as it may sleep. */
@@ -298,30 +232,33 @@ class DrainLoop {
 
   #isSyncDue(): boolean {
     const now = this.#clock();
-    if (this.#isIdle()) return !this.#drained || (this.#nextDueAt !== undefined && this.#nextDueAt <= now);
-    const nothingElse = this.#running.length === 0 && this.#waiting.length === 0;
+    const { running, waiting, outcomes, doubtful } = this.#holdings;
+    if (this.#holdings.isEmpty) return !this.#drained || (this.#nextDueAt !== undefined && this.#nextDueAt <= now);
+    const nothingElse = running.length === 0 && waiting.length === 0;
     const room = this.#isFree() && (!this.#drained || this.#lookAt() <= now);
-    const full = this.#outcomes.length >= this.#options.batch;
+    const full = outcomes.length >= this.#options.batch;
     const due = now >= Math.min(this.#syncAt(), this.#stuckAt());
-    return nothingElse || full || (room && this.#want() > 0) || due || this.#doubtful.length > 0;
+    return nothingElse || full || (room && this.#want() > 0) || due || doubtful.length > 0;
   }
 
   /** When outcomes have lingered long enough, or the lease wants to be extended. */
   #syncAt(): number {
-    const heartbeat = this.#lastSyncAt + this.#options.leaseMs / 3;
-    return this.#outcomes.length > 0 ? Math.min(heartbeat, this.#firstOutcomeAt + LINGER_MS) : heartbeat;
+    const { outcomes, firstOutcomeAt } = this.#holdings;
+    return this.#pace.syncAt(outcomes.length > 0 ? firstOutcomeAt : undefined);
   }
 
   /** When it has been too busy to look for so long that it has to say so: no handler is free, or no connection. */
   #stuckAt(): number {
-    const stuck = this.#outcomes.length === 0 && !this.#isFree();
-    return stuck && !this.#drained && !this.#gaveWay ? this.#lastSyncAt + STUCK_MS : Number.POSITIVE_INFINITY;
+    const stuck = this.#holdings.outcomes.length === 0 && !this.#isFree();
+    return stuck && !this.#drained && !this.#handover.gaveWay
+      ? this.#pace.lastSyncAt + STUCK_MS
+      : Number.POSITIVE_INFINITY;
   }
 
   /** When the first of what waits can not be ended any more. */
   #lateAt(now: number): number {
     const lastStartAt = now + this.#options.budget.msForHandler(now);
-    return lastStartAt - Math.max(...this.#waiting.map(({ queue }) => queue.timeoutMs));
+    return lastStartAt - this.#holdings.longestTimeoutMs;
   }
 
   /** When a handler is free for what is due then. */
@@ -332,28 +269,29 @@ class DrainLoop {
 
   /** A handler has nothing to do. */
   #isFree(): boolean {
-    return this.#waiting.length === 0 && this.#running.length < this.#options.concurrency;
+    return this.#holdings.waiting.length === 0 && this.#holdings.running.length < this.#options.concurrency;
   }
 
   #want(): number {
     const { batch, budget } = this.#options;
     if (budget.isClosing()) return 0;
-    const held = this.#running.length + this.#waiting.length;
-    const affordable = budget.deliveriesLeft(this.#waiting.map(({ queue }) => queue.subrequests));
-    return Math.max(0, Math.min(batch, this.#ahead() - held, affordable));
+    const { running, waiting } = this.#holdings;
+    const more = this.#pace.mostHeld(running.length) - running.length - waiting.length;
+    return Math.max(0, Math.min(batch, more, budget.deliveriesLeft(waiting.map(({ queue }) => queue.subrequests))));
   }
 
   async #sync(): Promise<void> {
     const { store, pool, leaseMs, fire } = this.#options;
-    const settlements = nextBatch(this.#outcomes);
-    const held = this.#running.length + this.#waiting.length + this.#outcomes.length - settlements.length;
+    const { running, waiting, outcomes } = this.#holdings;
+    const settlements = nextBatch(outcomes);
+    const held = running.length + waiting.length + outcomes.length - settlements.length;
     const sentAt = this.#clock();
     const drain = this.#situation(sentAt);
-    const doubts = this.#doubtful.length;
+    const doubts = this.#holdings.doubtful.length;
     const want = drain.busy || doubts > 0 ? 0 : this.#want();
     if (want > 0) this.#attention.asked = false;
     // Storage may hang, and a handler's time must end all the same.
-    const watch = this.#running.length > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
+    const watch = running.length > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
     let answer: SyncAnswer;
     try {
       answer = await store.sync({ lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, drain });
@@ -366,18 +304,15 @@ class DrainLoop {
     this.#endDoubts(doubts);
     if (!answer.refused) this.#leasedUntil = sentAt + leaseMs;
     this.#inTransit = answer.unseen;
-    // What storage refused is still held, and settled again.
-    const refused = settlements.filter((_, index) => answer.statuses[index] === 'refused');
-    this.#outcomes.splice(0, settlements.length, ...refused);
-    this.#firstOutcomeAt = this.#clock();
+    this.#holdings.dropSettled(settlements, answer.statuses);
     this.#count(settlements, answer);
     if (answer.lost) this.#forgetLease();
-    this.#abortCancelled(answer.cancelled);
+    this.#holdings.abortCancelled(answer.cancelled);
     if (answer.transitions.length > 0) this.#options.onTransitions?.(answer.transitions);
     this.#accept(answer, want, (sentAt + this.#clock()) / 2 - answer.now);
     this.#noteLeft(answer, want, drain);
-    this.#adapt();
-    if (!answer.refused) this.#storageFailures = 0;
+    this.#pace.noteSync(this.#clock());
+    if (!answer.refused) this.#pace.noteStored();
     else {
       this.#options.onRefused?.(answer.refused);
       await this.#waitForStorage();
@@ -405,11 +340,11 @@ class DrainLoop {
     for (const taken of answer.taken) {
       const delivery = openDelivery(taken, this.#options.queues, clockAheadMs);
       if ('outcome' in delivery) {
-        this.#settle(delivery);
-        this.#finished += 1;
-      } else this.#waiting.push(delivery);
+        this.#holdings.settle(delivery);
+        this.#pace.noteFinished();
+      } else this.#holdings.waiting.push(delivery);
     }
-    this.#waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
+    this.#holdings.waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
     const isAll = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (want > 0) this.#drained = isAll && !this.#attention.asked;
     const isLeftAlone = answer.schedules !== undefined && !this.#options.fire; // it comes again in some seconds: nobody sleeps for that
@@ -420,67 +355,23 @@ class DrainLoop {
     this.#nextDueAt = Number.isFinite(inMs) ? this.#clock() + inMs : undefined;
   }
 
-  /** Others are told at once of what this drain does not take, being busy, and once, when it ends, of what it leaves. */
+  /** Other drains are told at once of what this one does not take, being busy, and once, when it ends, of what it leaves. */
   #noteLeft({ left }: SyncAnswer, want: number, { ending, busy }: { ending: boolean; busy: boolean }): void {
-    if (want > 0 || busy) this.#gaveWay = busy;
-    if (want > 0 || ending) this.#left = want > 0 && !this.#drained ? 0 : left;
-    const { onBusy, onLeft } = this.#options;
-    if (busy && left !== undefined) onBusy ? onBusy() : onLeft?.(left, 0);
+    if (want > 0 || busy) this.#handover.gaveWay = busy;
+    if (want > 0 || ending) this.#handover.left = want > 0 && !this.#drained ? 0 : left;
+    if (busy && left !== undefined) this.#handover.giveWay(left);
     else if (ending) this.#tellLeft();
   }
 
-  /** Of what is due later it speaks where it has put something off itself: other timers are mostly leases. */
+  /** It tells of a timer only where it has put something off itself: other timers are mostly those of leases. */
   #tellLeft(): void {
-    const now = this.#clock();
-    const dueAt = this.#left === undefined ? this.#putOff && this.#nextDueAt : now;
-    if (this.#hasTold || !dueAt) return;
-    this.#hasTold = true;
-    this.#options.onLeft?.(this.#left ?? 0, dueAt - now);
+    const isOwn = this.#holdings.hasPutOff && this.#nextDueAt !== undefined;
+    this.#handover.tell(isOwn ? (this.#nextDueAt ?? 0) - this.#clock() : undefined);
   }
 
-  /**
-   * How many messages it may hold: fast handlers get full batches, slow ones hold few back from others. More run at once than
-   * there are connections only where those do that need none: so many at first, and twice as many as do each time.
-   */
-  #ahead(): number {
-    const { concurrency, connections, batch } = this.#options;
-    const atOnce = Math.min(concurrency, Math.max(connections, 2 * this.#running.length));
-    return Math.min(batch, Math.max(atOnce, this.#paced)) + atOnce;
-  }
-
-  /** Follows the pace of the handlers. */
-  #adapt(): void {
-    const now = this.#clock();
-    const pace = this.#finished / Math.max(1, now - this.#lastSyncAt);
-    if (this.#finished > 0) this.#paced = Math.ceil(pace * AHEAD_MS);
-    this.#finished = 0;
-    this.#lastSyncAt = now;
-  }
-
-  /** Their handlers are told; what they still answer finds the message gone. */
-  #abortCancelled(entries: string[]): void {
-    if (entries.length === 0) return;
-    const isCancelled = ({ entry }: Delivery) => entries.includes(entry);
-    for (const { delivery, controller } of this.#running) {
-      if (isCancelled(delivery)) controller.abort(new DOMException('the message was cancelled', 'AbortError'));
-    }
-    for (const { entry } of this.#waiting.filter(isCancelled)) this.#settle({ entry, outcome: 'ack' });
-    this.#waiting = this.#waiting.filter((delivery) => !isCancelled(delivery));
-  }
-
-  /** The lease was swept: its messages are another's now. */
   #forgetLease(): void {
     this.#report.leasesLost += 1;
-    for (const running of this.#running) {
-      running.settled = true;
-      this.#connections.end(running.delivery);
-      running.span?.end('lease_expired');
-      running.controller.abort(new DOMException('the lease of this message was lost', 'AbortError'));
-    }
-    this.#running = [];
-    this.#waiting = [];
-    this.#outcomes = [];
-    this.#doubtful = [];
+    this.#holdings.forget();
     this.#lease = newToken();
   }
 
@@ -488,17 +379,14 @@ class DrainLoop {
   async #survive(error: unknown): Promise<void> {
     if (!(error instanceof StorageError)) throw error;
     if (error.code === 'subrequests') return this.#stopSpending(); // it never left
-    if (this.#isIdle()) throw error;
+    if (this.#holdings.isEmpty) throw error;
     this.#inTransit = true;
-    this.#lastSyncAt = this.#clock();
+    this.#pace.lastSyncAt = this.#clock();
     await this.#waitForStorage();
   }
 
-  /** It is away, or takes nothing: a second more each time. */
   async #waitForStorage(): Promise<void> {
-    this.#storageFailures += 1;
-    const wait = Math.min(this.#storageFailures * STORAGE_WAIT_MS, this.#options.budget.msLeft() - LAST_SYNC_MS);
-    await sleep(Math.max(LEAST_STORAGE_WAIT_MS, wait));
+    await sleep(this.#pace.noteStorageFailure(this.#options.budget.msLeft() - LAST_SYNC_MS));
   }
 
   /**
@@ -506,42 +394,39 @@ class DrainLoop {
    * clock, and is cut off. Outcomes wait for each other, because requests may be what is scarce.
    */
   async #close(): Promise<DrainEnd> {
-    const { budget, leaseMs } = this.#options;
+    const { budget } = this.#options;
     const { invocation } = budget;
     budget.close(); // what is left to code that enqueues may be free before this has ended
-    this.#giveBack();
-    while (this.#running.length > 0 && budget.msLeft() > RESERVED_MS) {
-      const beatAt = invocation.isSpent ? Number.POSITIVE_INFINITY : this.#lastSyncAt + leaseMs / 3;
+    this.#holdings.giveBack();
+    while (this.#holdings.running.length > 0 && budget.msLeft() > RESERVED_MS) {
+      const beatAt = invocation.isSpent ? Number.POSITIVE_INFINITY : this.#pace.heartbeatAt;
       const heartbeatIn = beatAt - this.#clock();
       if (heartbeatIn <= 0) await this.#sync();
       else await this.#wait(Math.min(heartbeatIn, budget.msLeft() - RESERVED_MS));
-      this.#giveBack();
+      this.#holdings.giveBack();
       this.#expireHandlers();
     }
-    const stillRunning = [...this.#running];
+    const stillRunning = [...this.#holdings.running];
     for (const { controller } of stillRunning) controller.abort(new DOMException('the drain has to end', 'AbortError'));
     if (stillRunning.length > 0) await this.#wait(GRACE_MS);
     for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
     budget.finish();
-    while (!invocation.isSpent && (this.#outcomes.length > 0 || this.#inTransit)) {
+    while (!invocation.isSpent && (this.#holdings.outcomes.length > 0 || this.#inTransit)) {
       await this.#sync();
-      this.#giveBack(); // what a sync still brought was in transit
+      this.#holdings.giveBack(); // what a sync still brought was in transit
       if (budget.msLeft() <= 0) break;
     }
-    if (!invocation.isSpent) return this.#outcomes.length > 0 ? 'storage' : 'budget';
-    if (this.#outcomes.length > 0) this.#options.onUnsettled?.({ lease: this.#lease, settlements: this.#outcomes });
+    if (!invocation.isSpent) return this.#holdings.outcomes.length > 0 ? 'storage' : 'budget';
+    if (this.#holdings.outcomes.length > 0)
+      this.#options.onUnsettled?.({ lease: this.#lease, settlements: this.#holdings.outcomes });
     return 'subrequests';
-  }
-
-  #giveBack(): void {
-    for (const { entry } of this.#waiting.splice(0)) this.#settle({ entry, outcome: 'release' });
   }
 
   /** Until something happened: an outcome, a handler's deadline, a heartbeat, a due timer, the closing of the budget. */
   async #wait(mostMs: number): Promise<void> {
     const now = this.#clock();
-    const deadlines = this.#running.map(({ deadline }) => deadline);
-    const idle = this.#isIdle();
+    const deadlines = this.#holdings.running.map(({ deadline }) => deadline);
+    const idle = this.#holdings.isEmpty;
     const closing = this.#options.budget.isClosing();
     const alarms = idle
       ? [this.#nextDueAt ?? now]

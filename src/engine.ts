@@ -1,4 +1,4 @@
-/** The engine: one deployment's queues on its Redis, as one caller has it: a request, a tick, or code of the Worker. */
+/** The engine: the queues of a deployment on its Redis, for one caller, which is a request, a tick, or code of the Worker. */
 import {
   type ReceiveAnswer,
   type ReceiveRequest,
@@ -23,15 +23,15 @@ import { FLOATING } from './runtime/wait-until.ts';
 import type { Store } from './store/store.ts';
 import { type Origin, tracedEnqueue } from './telemetry/traced.ts';
 
-/** @throws BadSettings */
+/** Opens the engine without a caller; `under` gives it one. @throws BadSettings */
 export function openEngine(env: object, queues: ReadonlyMap<string, AnyQueue>, options: EngineOptions = {}): Engine {
   return new Engine(openParts(env, queues, options), undefined);
 }
 
 export class Engine {
-  /** What all callers share. */
+  /** The parts that all callers share. */
   readonly parts: Parts;
-  /** Without one nothing wakes by itself, and each drain has an invocation of its own: whoever asks drains. */
+  /** Without a caller no drain is woken behind an answer, and each drain has an invocation of its own: tests and tools drain themselves. */
   readonly caller: Caller | undefined;
   #shard: Shard | undefined;
   #store: Store | undefined;
@@ -41,7 +41,7 @@ export class Engine {
     this.caller = caller;
   }
 
-  /** The same as this caller has it: what it makes ready wakes a drain behind its answer. */
+  /** The same engine for this caller: the messages that it makes ready wake a drain behind its answer. */
   under(caller: Caller): Engine {
     return new Engine(this.parts, caller);
   }
@@ -54,7 +54,7 @@ export class Engine {
     return this.parts.queues;
   }
 
-  /** For whatever this caller opens: what is asked on it is counted. */
+  /** The shard for this caller's own requests to storage, which count for its invocation. */
   get shard(): Shard {
     const { shards } = this.parts;
     this.#shard ??= this.caller ? shards.ofInvocation(this.caller.invocation) : shards.all[0];
@@ -67,19 +67,19 @@ export class Engine {
   }
 
   /**
-   * Sees to it that this ends though the answer is sent, or the caller hangs up: the platform cancels all else then. Where no platform
-   * keeps anything alive it just goes on.
+   * Has the platform keep this work alive when the answer is sent, or the caller hangs up: otherwise it cancels the work then. Where
+   * no platform does that, the work just goes on.
    */
   readonly keepAlive = (work: Promise<unknown>): void => {
     (this.caller?.context ?? FLOATING).waitUntil(work);
   };
 
-  /** Starts a drain behind the answer, where one is wanted or work was left that nobody was woken for. */
+  /** Starts a drain behind the answer, where one is wanted, or where work was left for which no drain was woken. */
   readonly attend = (isWanted: boolean): void => {
     if (this.caller) this.parts.waking.attend(this.caller, isWanted);
   };
 
-  /** @throws InvalidMessage, StorageError, RequestMismatch */
+  /** Stores messages under a span, all or none, and wakes a drain for them. @throws InvalidMessage, StorageError, RequestMismatch */
   enqueue(inputs: MessageInput[], name?: IdempotencyKey, origin: Origin = {}): Promise<EnqueueResult> {
     const spans = this.parts.openSpans?.();
     if (spans && this.caller) this.caller.invocation.requests += 1; // the export of its span
@@ -87,32 +87,36 @@ export class Engine {
     return tracedEnqueue(spans, inputs, { ...origin, waitUntil: this.keepAlive }, accept);
   }
 
-  /** The same without a span. */
+  /** Stores messages as `enqueue` does, without a span of its own. */
   accept(inputs: MessageInput[], name?: IdempotencyKey): Promise<EnqueueResult> {
     return enqueueFor(this, inputs, name);
   }
 
-  /** @throws StorageError, RequestMismatch */
+  /** Takes messages of pull queues for a consumer. @throws StorageError, RequestMismatch */
   receive(request: ReceiveRequest): Promise<ReceiveAnswer> {
     return consumeFor(this, (consuming) => receive(consuming, request));
   }
 
-  /** @throws StorageError */
+  /** Settles messages for a consumer, and takes more where it asks for them. @throws StorageError */
   settle(request: SettleRequest): Promise<SettleAnswer> {
     return consumeFor(this, (consuming) => settle(consuming, request));
   }
 
-  /** Behind an answer. @returns undefined where one is at work under this invocation, which looks again. @throws StorageError */
+  /**
+   * Drains behind an answer.
+   * @returns undefined where a drain is at work under this invocation already: that one looks again
+   * @throws StorageError
+   */
   drainWoken(): Promise<DrainReport | undefined> {
     return this.parts.waking.drain(this.#invocation);
   }
 
-  /** @throws StorageError */
+  /** Fires all timers that are due. @throws StorageError */
   sweep(): Promise<SweepReport> {
     return this.parts.sweeps.sweep(this.#invocation);
   }
 
-  /** What cron does. @param isAsked by a request, which waits for it. @throws StorageError */
+  /** Does what cron does: a sweep, then a drain where there is work. @param isAsked whether a request waits for it @throws StorageError */
   tick(isAsked = false): Promise<Tick> {
     return this.parts.sweeps.tick(this.#invocation, isAsked);
   }

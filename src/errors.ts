@@ -6,17 +6,21 @@
 import { type Duration, toMs } from './formats/duration.ts';
 
 /**
- * Why storage gave no usable answer. `refused` is final, and so is `format`: the data is that of another version of Sluice; after the others the script may or may not have run. `slow`: not in time.
- * `subrequests`: the platform lets this invocation make no more, and storage was not asked.
+ * Why storage gave no usable answer.
+ *
+ * `refused` is final, and so is `format`: the data is that of another version of Sluice. `slow` means that no answer came in time.
+ * `subrequests` means that the platform lets this invocation make no more of them, so storage was not asked. After the others the
+ * script may or may not have run.
  */
 export type StorageFailure = 'unreachable' | 'slow' | 'refused' | 'garbled' | 'format' | 'subrequests';
 
+/** Redis gave no usable answer. Whoever repeats the call does so with the same idempotency key, or a message may be stored twice. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
   readonly code: StorageFailure;
-  /** What Redis said, reduced to a known phrase: its full text may quote the command and so a body. */
+  /** The error of Redis, reduced to a known phrase: its full text may quote the command and so a body. */
   readonly reason: string;
-  /** So long it asked to be left alone; 0: it did not. */
+  /** How long storage asked to be left alone, ms; 0 where it did not ask. */
   readonly afterMs: number;
 
   constructor(code: StorageFailure, reason: string, afterMs = 0) {
@@ -40,7 +44,7 @@ export interface Issue {
   message: string;
 }
 
-/** So many issues are named, and no longer texts: what is said of a request must not grow with it. */
+/** The most issues that are listed, and the longest texts in them: the answer must not grow with the request. */
 const MOST_ISSUES = 20;
 const MOST_FIELD = 200;
 const MOST_WORDS = 500;
@@ -48,9 +52,9 @@ const MOST_WORDS = 500;
 /** A message that cannot be enqueued as it is. Nothing was changed. */
 export class InvalidMessage extends Error {
   override readonly name = 'InvalidMessage';
-  /** The first 20. */
+  /** The first 20 issues. */
   readonly issues: Issue[];
-  /** How many more there are. */
+  /** How many issues there are besides those. */
   readonly more: number;
 
   constructor(issues: Issue[]) {
@@ -70,13 +74,14 @@ export class RequestMismatch extends Error {
   override readonly name = 'RequestMismatch';
 }
 
-/** Nobody is subscribed to this topic: a misspelt one must not swallow what is published. */
+/** The topic has no subscriptions. This is an error because a misspelt topic must not swallow what is published. */
 export class UnknownTopic extends Error {
   override readonly name = 'UnknownTopic';
 }
 
 /**
- * Thrown by a handler, and by one of the client's consumers: try again after this delay, not after the queue's backoff.
+ * A handler, or a consumer of the client, throws it to have the message tried again after this delay instead of the queue's backoff.
+ * The attempt counts.
  * @example throw new RetryAfterError('5m', 'rate limited')
  */
 export class RetryAfterError extends Error {
@@ -91,7 +96,7 @@ export class RetryAfterError extends Error {
 }
 
 /**
- * Thrown by a handler, and by one of the client's consumers: never try again, the message becomes a dead letter now.
+ * A handler, or a consumer of the client, throws it where another try would be in vain: the message becomes a dead letter now.
  * @example throw new NonRetriableError('no such customer')
  */
 export class NonRetriableError extends Error {

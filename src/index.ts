@@ -1,4 +1,8 @@
-/** The public API of Sluice. */
+/**
+ * The public API of Sluice, the entry `sluice`: define queues, schedules and webhook sources, and make a Worker of them.
+ *
+ * The routes of the HTTP API are `sluice/functions`, the senders of webhooks `sluice/providers`, the client `sluice/client`.
+ */
 
 export type { Receipt } from './broker/producer.ts';
 export {

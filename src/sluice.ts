@@ -25,9 +25,12 @@ export interface SluiceOptions {
   queues: AnyQueue[];
   /** Who sends webhooks, each to `/hooks/<name>`. */
   sources?: AnySource[];
-  /** Messages that come again and again. */
+  /** Messages that are enqueued again and again by the clock. */
   schedules?: Schedule[];
-  /** What the Worker answers over HTTP. Topics and rings are there for code too only where theirs are given. None: only cron and code in the Worker reach the queues. */
+  /**
+   * The routes that the Worker answers over HTTP, from `sluice/functions`. Code in the Worker has topics and rings only where their
+   * functions are given. Without any only cron and code in the Worker reach the queues.
+   */
   functions?: EdgeFunction[];
 }
 
@@ -39,21 +42,21 @@ export interface BatchMessage<Input = unknown> {
   options?: MessageOptions;
 }
 
-/** A message of a batch that names its queue: beside its options, as in the HTTP API. */
+/** A message of a batch that names its queue. Its options stand beside the body, as in the HTTP API. */
 export interface NamedMessage extends MessageOptions {
   queue: string;
   body: unknown;
 }
 
-/** Enqueueing for whoever has no more of the queues than their names. */
+/** Enqueueing by the names of queues, for callers that do not have their definitions. */
 export interface NamedProducer {
   /** @throws InvalidMessage, StorageError */
   enqueue(queue: string, body: unknown, options?: MessageOptions): Promise<Receipt>;
-  /** 1 to 1000 messages, all or none, in one request. @throws InvalidMessage, StorageError */
+  /** Stores 1 to 1000 messages, all or none, in one request. @throws InvalidMessage, StorageError */
   enqueueMany(messages: NamedMessage[]): Promise<Receipt[]>;
 }
 
-/** Of a Durable Object that drains. */
+/** The part of a Durable Object's state that a drainer uses. */
 export interface DrainerState {
   storage: Alarms;
   id: { equals(other: never): boolean };
@@ -62,8 +65,10 @@ export interface DrainerState {
 /** Enqueueing from code in the Worker: other handlers, other routes, Durable Objects. */
 export interface Producer {
   /**
-   * @returns when the message is stored: `{ id, queue, state, duplicate }`
-   * @throws InvalidMessage, StorageError
+   * Stores one message.
+   * @returns `{ id, queue, state: 'ready' | 'delayed' | 'duplicate', duplicate }`, when the message is stored
+   * @throws InvalidMessage where the message is wrong; StorageError where storage gave no usable answer
+   * @example const { id } = await sluice.producer(env, ctx).enqueue(mail, { to: 'ada@example.com' }, { delay: '10m' })
    */
   enqueue<Input>(
     // biome-ignore lint/suspicious/noExplicitAny: the producer does not care what the handler gets
@@ -71,41 +76,50 @@ export interface Producer {
     body: Input,
     options?: MessageOptions,
   ): Promise<Receipt>;
-  /** 1 to 1000 messages, all or none, in one request. @throws InvalidMessage, StorageError */
+  /**
+   * Stores 1 to 1000 messages, all or none, in one request.
+   * @returns their receipts, in their order
+   * @throws InvalidMessage whose issues name fields such as `messages[3].delay`; StorageError
+   */
   enqueueMany(messages: BatchMessage[]): Promise<Receipt[]>;
   /**
-   * A message for each subscription of the topic that matches the type, all or none; none where none matches.
-   * @throws InvalidMessage, StorageError, UnknownTopic where nobody is subscribed at all; Error where createSluice was not given the
-   *   function `topics`
+   * Enqueues a message for each subscription of the topic whose filter matches the type, all or none.
+   * @returns a receipt with its subscription for each message; an empty list where no filter matches
+   * @throws InvalidMessage, StorageError; UnknownTopic where the topic has no subscriptions at all; Error where createSluice was not
+   *   given the function `topics`
+   * @example await sluice.producer(env, ctx).publish('invoices', 'invoice.paid', { id: 'in_1' })
    */
   publish(topic: string, type: string, body: unknown, options?: PublishOptions): Promise<PublishResult[]>;
 }
 
 export interface Sluice<Env extends object> {
-  /** Where no context is given, as outside Workers, what it begins behind its answer goes on by itself. */
+  /** Answers a request. Without a context, as outside Workers, the work that it begins behind its answer goes on by itself. */
   fetch(request: Request, env: Env, context?: FetchContext): Promise<Response>;
-  /** A tick of cron: `sluice.scheduled(undefined, env)` where no platform calls it. */
+  /** Does a tick of cron: it sweeps, and drains where there is work. Where no platform calls it: `sluice.scheduled(undefined, env)`. */
   scheduled(controller: unknown, env: Env, context?: FetchContext): Promise<void>;
   /**
-   * For code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a handler,
-   * it wakes no drain: one at work takes the message, or one that the next request wakes, or cron's.
+   * Enqueues from code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a
+   * handler, it wakes no drain: the message is taken by a drain at work, by one that the next request wakes, or by cron's.
    */
   producer(env: Env, context?: FetchContext): Producer;
-  /** The same by names, for callers that do not share this code: what they send is judged as by the HTTP API. */
+  /** A producer by names, for callers that do not share this code: their messages are validated as by the HTTP API. */
   named(env: Env, context?: FetchContext): NamedProducer;
-  /** What a Durable Object does that is bound as DRAINER: `drainerOf` makes a class of it. */
+  /** The work of a Durable Object that is bound as DRAINER: `drainerOf` of `sluice/cloudflare` makes a class of it. */
   drainer(env: Env, state: DrainerState): Drainer;
   /**
-   * A circular list of this deployment: `sluice.ring(env, 'sites').rotate(10)`, where createSluice was given the function `rings`.
+   * A ring of this deployment, which is a circular list; createSluice has to be given the function `rings`.
    * @throws Error where it was not; RangeError where no ring can have this name
+   * @example const next = await sluice.ring(env, 'sites').rotate(10)
    */
   ring(env: Env, name: string): Ring;
 }
 
 /**
+ * Makes a Worker of queues and what belongs to them. It does no I/O: settings are read, and storage is reached, at the first request.
  * @throws Error where the runtime is too old
- * @throws RangeError where two queues, or two sources, share a name, or two schedules an id; where the queue of a schedule, or a
- *   source's one queue, is not among the queues
+ * @throws RangeError where two queues or two sources share a name, or two schedules an id; where the queue of a schedule, or the one
+ *   queue of a source, is not among the queues
+ * @example export default createSluice<Env>({ queues: [mail], functions: [enqueue, health] })
  */
 export function createSluice<Env extends object>({
   queues,

@@ -111,7 +111,7 @@ onEachRedis('a queue that left the code', (bench) => {
     expect((await before('GET', '/v1/audit')).body).toEqual({ findings: [] });
   });
 
-  test('is adminCall as any other: its messages are listed, looked at, redriven, cancelled and purged', async () => {
+  test('is operated as any other: its messages are listed, looked at, redriven, cancelled and purged', async () => {
     const b = bench();
     const { after, ids } = await left(b);
     for (const [state, id] of Object.entries(ids)) {

@@ -1,4 +1,4 @@
-/** What else a Worker on Cloudflare may export: a Durable Object that drains, and an entrypoint for other Workers. */
+/** Cloudflare's own exports of a Worker: a Durable Object that drains, and an entrypoint for other Workers. */
 import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers';
 import type { Receipt } from '../broker/producer.ts';
 import { toProblem } from '../http/problem.ts';
@@ -7,7 +7,10 @@ import type { MessageOptions } from '../message/options.ts';
 import type { FetchContext } from '../runtime/wait-until.ts';
 import type { NamedMessage, Sluice } from '../sluice.ts';
 
-/** `export const SluiceDrainer = drainerOf(sluice)`: used where it is bound as DRAINER. */
+/**
+ * The class of a Durable Object that drains. It is used where the Worker binds it as DRAINER.
+ * @example export const SluiceDrainer = drainerOf(sluice)
+ */
 export function drainerOf<Env extends object>(sluice: Sluice<Env>) {
   return class SluiceDrainer extends DurableObject<Env> {
     readonly #drainer = sluice.drainer(this.env, this.ctx);
@@ -22,7 +25,10 @@ export function drainerOf<Env extends object>(sluice: Sluice<Env>) {
   };
 }
 
-/** `export const SluiceQueues = queuesOf(sluice)`: other Workers bind it as a service, and need no token. */
+/**
+ * The class of an entrypoint through which other Workers enqueue: they bind it as a service, and need no token.
+ * @example export const SluiceQueues = queuesOf(sluice)
+ */
 export function queuesOf<Env extends object>(sluice: Sluice<Env>) {
   return class SluiceQueues extends WorkerEntrypoint<Env> {
     /** @throws Error: see remoteError */

@@ -57,7 +57,7 @@ export async function auditWithin(
   return told();
 }
 
-/** What they hold is nobody's any more: only operators can do something about it. */
+/** Queues that left the code but hold messages: only operators can do something about those. */
 async function unknownQueues(inspector: Inspector): Promise<Finding[]> {
   const unknown = await inspector.unknown();
   return unknown.map((report) => ({ finding: 'unknown-queue', name: report.queue, messages: countHeld(report) }));

@@ -10,7 +10,7 @@ import type { SyncAnswer, SyncRequest } from '../store/sync.ts';
 
 export interface ReceiveRequest {
   lease: string;
-  /** The name under which it begins, where the caller has given one: no other lease may. */
+  /** The idempotency key under which the lease begins, where the caller has given one: no other lease may begin under it. */
   claim?: string | undefined;
   /** Pull queues, in the order in which they are emptied. */
   queues: string[];
@@ -22,9 +22,9 @@ export interface ReceiveAnswer {
   /** When the messages come back to others, epoch ms. */
   expiresAt: number;
   messages: Omit<Message, 'maxAttempts'>[];
-  /** Nothing is ready: the next timer is due in so many ms. */
+  /** In how many ms the next timer is due, where no message is ready. */
   nextInMs?: number;
-  /** There is more for this call than it brought: it comes with the next. */
+  /** There are more messages for this call than fitted in its answer: they come with the next. */
   more?: true;
 }
 
@@ -50,10 +50,10 @@ export interface SettleAnswer extends Partial<ReceiveAnswer> {
   cancelled?: string[];
 }
 
-/** Where a consumer consumes. */
+/** How a consumer's calls reach the store. */
 export interface ConsumeOptions {
   store: Store;
-  /** Told of each answer before it is used: schedules may be due, and work ready that is for drains. */
+  /** Called with each answer before it is used: schedules may be due, and messages of push queues ready. */
   onAnswer?(answer: SyncAnswer): Promise<void>;
 }
 
@@ -101,7 +101,7 @@ async function sync({ store, onAnswer }: ConsumeOptions, request: SyncRequest): 
   return answer;
 }
 
-/** A queue that is named twice would be looked into twice, and nothing more found. */
+/** A queue that is named twice would be read twice, in vain. */
 const distinct = (queues: string[]) => [...new Set(queues)];
 
 function toSettlement({ id, attempt = 0, outcome, delay, error, result }: SettleRequest['settlements'][0]): Settlement {

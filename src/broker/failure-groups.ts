@@ -1,4 +1,4 @@
-/** Causes: dead letters that died of the same, together. Pure. */
+/** Failure groups: dead letters by the cause of their deaths. Pure. */
 
 /** Why one dead letter died. */
 export interface DeadLetter {

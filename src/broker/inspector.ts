@@ -14,7 +14,7 @@ export interface LeaseReport {
   expiresAt: number;
   /** Messages it holds. */
   held: number;
-  /** Of the 20 newest it holds: how many of which queue. */
+  /** Message count per queue, over the 20 newest messages of the lease. */
   queues: Record<string, number>;
 }
 

@@ -16,7 +16,7 @@ export const MAX_BATCH = 1_000;
 /** The most bytes one request may carry: quoted on its way to storage it doubles at worst, and 10 MB are refused there. */
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
-/** What the caller of an enqueue gets for each message. */
+/** What the caller of an enqueue gets for each message: whether it was stored, or is a duplicate of one that was. */
 export type Receipt = StoredReceipt | DuplicateReceipt;
 
 interface StoredReceipt {
@@ -42,7 +42,7 @@ export interface EnqueueResult {
   wake: boolean;
   /** The request had been applied before. */
   replayed: boolean;
-  /** In so many ms the first delayed message of a push queue is due. */
+  /** In how many ms the first delayed message of a push queue is due. */
   dueInMs?: number;
 }
 
@@ -59,9 +59,9 @@ export interface IdempotencyKey {
 export type StoreInputs = (inputs: MessageInput[], name?: IdempotencyKey) => Promise<EnqueueResult>;
 
 /**
- * All of them or none.
+ * Validates messages and stores all of them or none.
  * @param traceparent goes with each message that has none of its own
- * @param request its name, where it has one, and what it has to know of the drain that it would wake
+ * @param request its idempotency key, where it has one, and the drain that it would wake
  * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
  */
 export async function enqueueInputs(
@@ -119,7 +119,7 @@ async function receiptsFor(
   return { receipts, wake, replayed, ...due };
 }
 
-/** @param first the message that it met under its dedup key */
+/** @param first the message that holds its dedup key, where there is one */
 export function makeReceipt(
   queue: string,
   id: string,

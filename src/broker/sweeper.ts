@@ -19,22 +19,22 @@ export interface SweepResult {
   report: SweepReport;
   /** Work is ready for a drain. */
   ready: boolean;
-  /** The next timer is due in so many ms; Infinity: there is none. */
+  /** In how many ms the next timer is due; Infinity where there is none. */
   nextInMs: number;
 }
 
 export interface SweepOptions {
   store: Store;
   budget: { isClosing(): boolean };
-  /** Without it schedules stay due. */
+  /** Fires the schedules that are due; left out, they stay due. */
   fire?: FireDue | undefined;
   /** What is done when nothing more is due. @returns whether it did anything, so that another step is wanted */
   follow?: ((swept: SweepAnswer) => Promise<boolean>) | undefined;
 }
 
 /**
- * So often an idle sweep leaves its instant, for whoever asks whether cron runs: each time would be a command more. One that
- * rolls up counters leaves it anyway. A tick comes each minute, so 9.5 minutes are every tenth.
+ * How often an idle sweep stores its instant, by which health checks see that cron runs: each time costs a command. A sweep that
+ * rolls up counters stores it anyway. A tick comes each minute, so 9.5 minutes are every tenth.
  */
 const NOTE_EVERY_MS = 570_000;
 

@@ -19,7 +19,7 @@ import type { AnyQueue } from '../queue/queue.ts';
 export type Queues = ReadonlyMap<string, AnyQueue>;
 
 export interface MessageInput {
-  /** undefined: the caller named none that is here. */
+  /** undefined where the requested queue is none of this deployment. */
   queue: AnyContract | undefined;
   body: unknown;
   /** The bytes that the body was parsed from: they are stored instead of it. */
@@ -33,18 +33,18 @@ export interface MessageInput {
 type DedupTerms = Omit<StoredDedup, 'digest'>;
 type Validation = { message: PreparedMessage } | { issues: Issue[] };
 
-/** What an input says. */
+/** An input whose options are parsed and whose JSON is written. */
 interface ReadInput {
   /** Empty where there is an error. */
   options: CheckedOptions;
   error: z.core.$ZodError | undefined;
   chosen: DestinationChoice;
-  /** Of its dedup key. */
+  /** How long its dedup key holds, and what becomes of duplicates. */
   terms: DedupTerms | undefined;
   delayMs: number;
   notBefore: number | undefined;
   written: EncodedBody;
-  // These have to be waited for, and are there only where it asks for them.
+  // These are asynchronous, and set only where the input asks for them.
   dedup?: StoredDedup | undefined;
   badBody?: Issue[];
   group?: string | undefined;
@@ -54,7 +54,7 @@ interface ReadInput {
 /** The most that `delayMs` and `notBefore` add to a stored message. */
 const DUE_BYTES = 48;
 
-/** A plain message comes without a promise, and by the shortest way: in a batch of a thousand each step counts. */
+/** Validates a message. The result of a plain one is no promise and takes the shortest way: in a batch of a thousand each step counts. */
 export function validate(input: MessageInput, queues: Queues, traceparent?: string): Validation | Promise<Validation> {
   const plain = findPlain(input, queues);
   if (plain) {
@@ -69,7 +69,7 @@ export function validate(input: MessageInput, queues: Queues, traceparent?: stri
 
 const plainMessages = new WeakMap<AnyContract, PreparedMessage>();
 
-/** What all messages of a queue are that ask for nothing of their own; undefined where this one does, or its queue looks at each. */
+/** The message that all inputs without options of their own make; undefined where this one has some, or its queue judges each body. */
 function findPlain({ queue, options }: MessageInput, queues: Queues): PreparedMessage | undefined {
   if (!queue || !isBare(options) || queue.schema || findPolicy(queue, queues)) return undefined;
   let plain = plainMessages.get(queue);

@@ -1,4 +1,4 @@
-/** createAdmin: what operators may do, over HTTP: a typed call for each route of theirs. */
+/** createAdmin: a typed call for each route of the HTTP API that is for operators. */
 import type { ClientOptions } from './client.ts';
 import { path, withQuery } from './path.ts';
 import { createKey, createTransport, type RequestOptions, type Transport, type TransportOptions } from './transport.ts';
@@ -10,19 +10,23 @@ export { BadName } from './path.ts';
 export { countReady, STATES } from './reports.ts';
 export type * from './wire-types.ts';
 
-/** By a token, or as the session that was begun in this browser: then the url may be empty, which is the page's own origin. */
+/** Calls go with a token, or as the session of this browser; with a session the url may be empty, which is the page's own origin. */
 export type AdminOptions = ClientOptions | (Omit<TransportOptions, 'token'> & { session: true });
 
-/** What each call takes besides what it asks for. */
+/** The options of each call. */
 type CallOptions = Pick<RequestOptions, 'signal'>;
 type NamedCallOptions = Pick<RequestOptions, 'signal' | 'idempotencyKey'>;
 
 export type Admin = ReturnType<typeof openAdmin>;
 
-/** It answers when the handlers of a tick have ended: after 25 s at the latest. */
+/** A tick answers when its handlers have ended, after 25 s at the latest. */
 const TICK_TIMEOUT_MS = 30_000;
 
-/** @throws TypeError where the token cannot be sent */
+/**
+ * Makes a client for operators.
+ * @throws TypeError where the token cannot be sent
+ * @example await createAdmin({ url, token }).queues.pause('mail')
+ */
 export const createAdmin = (options: AdminOptions): Admin => openAdmin(createTransport(options));
 
 /** Each call: @throws SluiceError; BadName for what is no name of anything. A list answers a page: see readPages. */

@@ -18,7 +18,7 @@ interface RequestName {
 
 export interface Client {
   /**
-   * One message. Whatever happens on the way, it is enqueued once: repeats go under the same key.
+   * Enqueues one message. Whatever happens on the way, it is enqueued once, because repeats have the same key.
    * @returns when it is stored: `{ id, queue, state: "ready" | "delayed", duplicate }`
    * @throws SluiceError; with status 0 or 5xx it may be stored all the same, and a call with the same `idempotencyKey` tells
    */
@@ -28,7 +28,7 @@ export interface Client {
     options?: MessageOptions & RequestName,
   ): Promise<Receipt>;
   /**
-   * 1 to 1,000 messages `{ queue, body, options? }`, of any queues, all or none.
+   * Enqueues 1 to 1,000 messages `{ queue, body, options? }`, of any queues, all or none.
    * @returns their receipts, in their order
    * @throws SluiceError whose `issues` name fields such as `messages[3].delay`
    */
@@ -57,7 +57,13 @@ export interface Client {
   ): Promise<void>;
 }
 
-/** @throws TypeError where the token cannot be sent */
+/**
+ * Makes a client of a deployment. It needs nothing but fetch, and sends no request by itself.
+ * @throws TypeError where the token cannot be sent
+ * @example
+ * const sluice = createClient({ url: 'https://sluice.example.workers.dev', token });
+ * await sluice.enqueue('mail', { to: 'ada@example.com' });
+ */
 export function createClient(options: ClientOptions): Client {
   const single = createTransport({ ...options, repeat: { times: 0 } }); // the loop of a consumer repeats, and can be woken
   return {
@@ -66,7 +72,7 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-/** All but what repeats by itself. */
+/** The calls of a client whose requests the transport repeats; a consumer repeats by itself. */
 export function openClient(send: Transport): Omit<Client, 'consume'> {
   return {
     async enqueue(queue, body, { idempotencyKey = createKey(), ...options } = {}) {

@@ -17,7 +17,7 @@ import type { ReceivedMessage, Settlement } from './wire-types.ts';
 export type { ConsumeHandler } from './delivery.ts';
 
 export interface ConsumeOptions {
-  /** Aborted, the consumer ends gracefully. */
+  /** The consumer ends gracefully when it is aborted. */
   signal: AbortSignal;
   /** Handlers at once. With 1, messages of a lane are handled in their order. Default 10. */
   concurrency?: number;
@@ -29,7 +29,7 @@ export interface ConsumeOptions {
   idleMs?: IdleWait;
   /** How long handlers may go on after the abort, before their own signals are aborted. Default 10 s. */
   graceMs?: number;
-  /** Told what a handler threw, with its message, and of syncs that failed. */
+  /** Called with what a handler threw and its message, and with the errors of syncs. */
   onError?: (error: unknown, message?: ReceivedMessage) => void;
 }
 

@@ -1,4 +1,4 @@
-/** SluiceError: the one error of the client. It carries no token, no message body and no text of the runtime's errors. */
+/** SluiceError: the error that each call of the client throws. It carries no token, no message body and no text of the runtime's errors. */
 import type { Issue } from '../errors.ts';
 
 export class SluiceError extends Error {

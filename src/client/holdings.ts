@@ -29,7 +29,7 @@ export class Holdings<Body> {
     return this.#waiting.length > 0;
   }
 
-  /** They wait: queues in their order, the urgent ones first, and otherwise as they came. */
+  /** Has messages wait: by the order of their queues, then the urgent ones first, then as they came. */
   add(messages: ReceivedMessage<Body>[]): void {
     this.#waiting.push(...messages);
     const placeOf = ({ queue }: ReceivedMessage) => this.#places.get(queue) ?? 0;
@@ -49,7 +49,7 @@ export class Holdings<Body> {
     if (this.outcomes.push(settlement) === 1) this.firstOutcomeAt = Date.now();
   }
 
-  /** What was not begun goes back as if never taken. */
+  /** Messages that were not begun go back as if never taken. */
   giveBack(): void {
     for (const { id, attempt } of this.#waiting.splice(0)) this.settle({ id, attempt, outcome: 'release' });
   }
@@ -61,7 +61,7 @@ export class Holdings<Body> {
     }
   }
 
-  /** All of it is another's now. */
+  /** Forgets all messages: the lease was lost, and they are another consumer's now. */
   forget(): void {
     this.running.clear();
     this.#waiting = [];

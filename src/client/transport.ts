@@ -30,7 +30,7 @@ export interface Repeat {
 export interface TransportOptions {
   /** Where the Worker is, such as `https://sluice.example.workers.dev`. */
   url: string;
-  /** Without one it is nobody who asks, or, in a browser, whoever has signed in there: the cookie of the session goes by itself. */
+  /** Without a token requests are anonymous or, in a browser, those of its session, whose cookie goes by itself. */
   token?: string | undefined;
   fetch?: Fetch | undefined;
   /** For one try, its answer's body included. Default 15 s. */

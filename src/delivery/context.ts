@@ -1,4 +1,4 @@
-/** Context: what a handler gets besides its message. Its signal is made where it is first read. */
+/** Context: what a handler gets besides its message. The abort signal is made only where a handler reads it, because that is dear. */
 import type { HandlerContext } from '../queue/handler.ts';
 
 /**

@@ -1,4 +1,4 @@
-/** Delivery: one message to its queue's handler, and what its end means for the message. Knows nothing of leases or time. */
+/** Delivery: gives one message to its queue's handler, and makes a settlement of how that ends. It knows nothing of leases or time. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MissingSecret, NonRetriableError, RetryAfterError } from '../errors.ts';
 import { isDelay } from '../formats/duration.ts';
@@ -113,7 +113,7 @@ function notDone({ entry, message, queue }: Delivery, error: unknown, random: ()
   return isOutOfSubrequests(error) ? { ...settlement, outOfSubrequests: true } : settlement;
 }
 
-/** In the words of breakers. */
+/** What a delivery shows of its destination, in the words of the circuit breakers. */
 const HEALTH = { up: 'good', down: 'bad' } as const;
 
 function undelivered(entry: string, attempt: number, queue: AnyQueue, error: DeliveryError, random: () => number) {
@@ -128,7 +128,7 @@ function undelivered(entry: string, attempt: number, queue: AnyQueue, error: Del
   return settlement;
 }
 
-/** The most that is kept of what a handler returned. */
+/** The longest result of a handler that is kept. */
 const RESULT_BYTES = 64 * 1024;
 
 /** As JSON; null for what JSON cannot hold, is too large or nested too deep. */
@@ -167,12 +167,12 @@ export function timedOut({ entry, message, queue }: Delivery, random: () => numb
   return queue.destination ? { ...settlement, health: HEALTH.down } : settlement;
 }
 
-/** A delivery that was aborted, or that its drain had to end. It counts: a handler may have done all but return. */
+/** The settlement of a delivery that was aborted, or that its drain had to end. It counts as an attempt: the handler may have done its work. */
 export function cutOff({ entry }: Delivery): Settlement {
   return retry(entry, 0, 'timeout', 'its drain had to end before it was done');
 }
 
-/** A queue's backoff may be anybody's code. */
+/** The wait by the queue's backoff, which may be the user's own code and give anything. */
 function waitMs({ backoff }: AnyQueue, attempt: number, random: () => number): number {
   try {
     const wait = backoff.waitMs(attempt, random());

@@ -1,4 +1,4 @@
-/** Chain: what a handler enqueues waits here for the handler's ack, and is stored in the same step or not at all. */
+/** Chain: the messages that a handler enqueues wait here for its ack, and are stored in the same step or not at all. */
 
 import { MAX_BATCH, MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
@@ -46,7 +46,7 @@ export function openChain(prepare: Prepare): Chain {
   };
 }
 
-/** Told to whoever waits for it, and to the log: often nobody does any more, and the process must go on. */
+/** The error goes to the caller and to the log, because often no code awaits the promise any more, and the process must go on. */
 function tooLate(queue: string): Promise<never> {
   const receipt = Promise.reject(new Error('the handler has ended: what it enqueues now would not be stored'));
   receipt.catch(() => logWarning('enqueued too late', { queue }));

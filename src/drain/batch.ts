@@ -1,4 +1,4 @@
-/** Batch: the outcomes that go with one sync. Pure. */
+/** Batches: how many outcomes go with one sync. Pure. */
 
 import { MAX_REQUEST_BYTES } from '../broker/producer.ts';
 import { utf8 } from '../formats/bytes.ts';
@@ -9,8 +9,8 @@ import type { Settlement } from '../store/encode-settlements.ts';
 const MAX_SETTLEMENTS = 1_000;
 
 /**
- * The first of them, as far as what handlers returned and enqueued fits in one request: storage refuses larger ones. One
- * alone always fits, because a handler may enqueue no more.
+ * Takes the first outcomes whose results and enqueued messages fit in one request, because storage refuses larger ones. One
+ * outcome alone always fits, because a handler may enqueue no more.
  */
 export function nextBatch(outcomes: readonly Settlement[]): Settlement[] {
   let bytes = 0;

@@ -25,7 +25,7 @@ export interface Budget {
    * budget is closed, because what is less urgent and smaller must not go before it.
    */
   admit(requests: number): boolean;
-  /** From now on it is closing. */
+  /** Closes the budget: no message is taken or started from now on. */
   close(): void;
   /** Counts requests that are for no delivery, and that can be left undone. False where they do not fit. */
   afford(requests: number): boolean;
@@ -38,13 +38,13 @@ export interface Budget {
   isClosing(now?: number): boolean;
   msLeft(): number;
   msToClosing(): number;
-  /** How long it may sleep and still take something then. */
+  /** How long the drain may sleep and still take a message then, ms. */
   msToSleep(): number;
   /** How long a handler may run that starts now. @param now where the caller has looked at the clock already */
   msForHandler(now?: number): number;
   /** No handler runs any more: what settles their outcomes has as long as a drain that ran none. */
   finish(): void;
-  /** Of this drain. */
+  /** What this drain has used. */
   used(): { requests: number; messages: number; ms: number };
 }
 

@@ -1,6 +1,6 @@
 /**
- * A drainer: what a Durable Object does that drains. Whoever has work for it sets its alarm, which outlives them and the object;
- * the alarm runs one drain, and sets the next for what is left or due.
+ * A drainer: the work of a Durable Object that drains. A wake sets its alarm, which outlives the waking request and the object; the
+ * alarm runs one drain, and sets the next alarm for what is left or due.
  *
  * The platform may run an alarm twice, and repeats one that throws, six times at most. Nothing but the alarm is stored: all
  * else is in Redis.
@@ -10,21 +10,21 @@ import { logError } from '../log.ts';
 import type { Drainers } from './drainers.ts';
 import type { Attention } from './report.ts';
 
-/** Of the object's storage. */
+/** The part of the object's storage that is used. */
 export interface Alarms {
   getAlarm(): Promise<number | null>;
   setAlarm(at: number): Promise<void>;
 }
 
-/** What one drain came to. */
+/** The result of one drain. */
 export interface Round {
   /** Something was delivered and settled. */
   isFruitful: boolean;
-  /** In so many ms there is something to do again; Infinity: nothing is known. */
+  /** In how many ms there is work again; Infinity where none is known of. */
   againInMs: number;
 }
 
-/** What a drain tells whoever set it going. */
+/** How the drainer and its drain reach each other. */
 export interface Watch {
   attention: Attention;
   /** All its handlers are busy, and work is left. */
@@ -35,11 +35,11 @@ export interface DrainerOptions {
   alarms: Alarms;
   /** @throws StorageError where storage does not answer */
   drain(watch: Watch): Promise<Round>;
-  /** Who takes what this one is too busy for. */
+  /** The drainers that take the work for which this one is too busy. */
   next?: Drainers | undefined;
 }
 
-/** Where nothing came of a round, and another is wanted at once: twice as long after each. */
+/** The wait after a round that delivered nothing although another is wanted at once: it doubles after each. */
 const LEAST_WAIT_MS = 500;
 const MOST_WAIT_MS = 60_000;
 
@@ -75,7 +75,7 @@ export class Drainer {
     return true;
   }
 
-  /** @throws what is no fault of storage: the platform shows it, and repeats the alarm */
+  /** @throws all errors but those of storage: the platform shows them, and repeats the alarm */
   async alarm(): Promise<void> {
     if (this.#isRunning) {
       await this.wake();

@@ -1,4 +1,4 @@
-/** Drainers: the Durable Objects that drain, as whoever wakes them sees them. */
+/** Drainers: the Durable Objects that drain, for callers that wake them. */
 import { logWarning, nameOfError } from '../log.ts';
 
 /** A drainer, by RPC. */
@@ -23,7 +23,7 @@ export interface Drainers {
    * @returns false where none of them does: the caller has to look by itself
    */
   wake(at: number): Promise<boolean>;
-  /** Those behind one of them. */
+  /** The drainers behind this one, which it wakes where it is busy. */
   behind(id: ObjectId): Drainers | undefined;
 }
 

@@ -19,9 +19,9 @@ export interface Life {
 
 /** Kept at the end of a life for the last sync, and for handlers that were told to end. */
 export const RESERVED_MS = 500;
-/** What is taken has still to come: a sync under way. */
+/** The time that a sync is under way: messages that are taken arrive so much later. */
 export const UNDER_WAY_MS = 250;
-/** Who sleeps wakes a little before its time is over, however long the answer took that told it to sleep. */
+/** A drain that sleeps wakes so long before its time is over, however long the answer took that told it to sleep. */
 export const AWAKENING_MS = 500;
 
 /** The last part of a drain's time, in which it starts nothing: a quarter, within these bounds. */
@@ -30,9 +30,9 @@ const MOST_CLOSING_MS = 10_000;
 
 /** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
 const WOKEN_MS = 28_000;
-/** One that a request waits for: pingers hang up after 30 s, and then the platform ends what they began 30 s later at the latest. */
+/** The life of a drain that a request waits for. Uptime pingers hang up after 30 s, and the platform then ends its work 30 s later. */
 export const ASKED_MS = 25_000;
-/** Every drain: an invocation by cron is ended after 15 minutes, and sweeps first. */
+/** The longest life of any drain: the platform ends an invocation by cron after 15 minutes, and that sweeps first. */
 const MOST_LIFE_MS = 14.5 * 60_000;
 /** The longest timeout of a queue. */
 export const MOST_TIMEOUT_MS = 14 * 60_000;

@@ -57,7 +57,7 @@ class DrainLoop {
   readonly #report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
 
   #lease: string;
-  /** Until then, by the local clock, what is held is surely held. */
+  /** Until this instant, by the local clock, the lease surely lasts. */
   #leasedUntil = 0;
   /** The last sync failed, or its answer was full: the lease may hold what this drain has not seen. */
   #inTransit = false;
@@ -124,7 +124,7 @@ class DrainLoop {
     return true;
   }
 
-  /** Starts what waits, the most urgent first, as far as there is room. Not what another may hold by now. */
+  /** Starts waiting messages, the most urgent first, while there is room and the lease surely lasts. */
   #start(): void {
     const { budget, concurrency } = this.#options;
     const holdings = this.#holdings;
@@ -192,13 +192,13 @@ class DrainLoop {
     if (settlement.failure) this.#options.onFailure?.(delivery.message, settlement);
   }
 
-  /** Storage was asked since, so the platform refuses nothing: the words were perhaps those of another Worker, and these have failed. */
+  /** Storage was asked since, so the platform does not refuse: the errors were perhaps those of another Worker, and are failures. */
   #endDoubts(count: number): void {
     for (const { running, settlement } of this.#holdings.doubtful.splice(0, count))
       this.#tellFailure(running, settlement);
   }
 
-  /** Nothing more is started, and storage is not asked any more: it would be refused. */
+  /** The platform refuses: no message is started and storage is not asked any more. */
   #stopSpending(): void {
     for (const { running, settlement } of this.#holdings.confirmDoubts()) this.#tellFailure(running, settlement);
     const { budget, onSpent } = this.#options;
@@ -255,7 +255,7 @@ class DrainLoop {
       : Number.POSITIVE_INFINITY;
   }
 
-  /** When the first of what waits can not be ended any more. */
+  /** When the first of the waiting messages can not be ended in time any more. */
   #lateAt(now: number): number {
     const lastStartAt = now + this.#options.budget.msForHandler(now);
     return lastStartAt - this.#holdings.longestTimeoutMs;
@@ -319,7 +319,7 @@ class DrainLoop {
     }
   }
 
-  /** What a sync tells of this drain. */
+  /** The part of a sync by which storage knows whether this drain takes new work. */
   #situation(now: number) {
     const { budget } = this.#options;
     const lifeMs = Math.max(0, budget.msForHandler(now) - UNDER_WAY_MS);

@@ -1,4 +1,4 @@
-/** A drain as its callers see it: what it is given, and what it reports. */
+/** The interface of a drain: its options and its report. */
 import type { OpenSpan } from '../delivery/span.ts';
 import type { StorageError } from '../errors.ts';
 import type { Envelope } from '../message/envelope.ts';
@@ -11,15 +11,15 @@ import type { Store } from '../store/store.ts';
 import type { SyncAnswer } from '../store/sync.ts';
 import type { Budget } from './budget.ts';
 
-/** How a drain is told that there is something new for it. */
+/** Tells a drain that there is new work for it. */
 export interface Attention {
-  /** Since it looked last. */
+  /** Whether it was told since it looked last. */
   asked: boolean;
-  /** Has it look; set by the drain. That answers false where it does not at once: all its handlers are busy, or it is at its end. */
+  /** Has the drain look; it sets this itself. @returns false where it does not look at once: its handlers are busy, or it ends */
   look?: () => boolean;
 }
 
-/** What a drain has handled and cannot settle. */
+/** The outcomes of messages that a drain has handled and cannot settle. */
 export interface Unsettled {
   lease: string;
   settlements: Settlement[];
@@ -30,7 +30,7 @@ export interface DrainOptions {
   pool: string;
   queues: ReadonlyMap<string, AnyQueue>;
   env: unknown;
-  /** For handlers. Left out: there are no rings. */
+  /** The rings for handlers. Left out, there are none. */
   ring?: HandlerContext['ring'] | undefined;
   budget: Budget;
   /** Handlers at once. */
@@ -49,26 +49,26 @@ export interface DrainOptions {
   clock?: (() => number) | undefined;
   /** Fires schedules that are due. Left out: they stay due. */
   fire?: FireDue | undefined;
-  /** Told of destinations that are left alone now, or tried again. */
+  /** Called where circuit breakers of destinations opened or closed. */
   onTransitions?: ((transitions: SyncAnswer['transitions']) => void) | undefined;
-  /** Told where storage answers and takes a part of what it is given only. */
+  /** Called where storage answers and takes only a part of a sync. */
   onRefused?: ((refusal: StorageError) => void) | undefined;
-  /** Told where the platform refuses a subrequest, with the queues whose messages it has handled since it settled last. */
+  /** Called where the platform refuses a subrequest, with the queues whose messages were handled since the last sync. */
   onSpent?: ((queues: string[]) => void) | undefined;
-  /** Told of what the platform lets it not settle. */
+  /** Called with the outcomes that it cannot settle, because the platform refuses subrequests. */
   onUnsettled?: ((unsettled: Unsettled) => void) | undefined;
   /**
-   * Told of work that this drain leaves, being busy or at its end, by the shortest timeout of its queues in ms (0 where that is not
-   * known), and in how many ms it is due. Nobody was woken for it.
+   * Called for work that this drain leaves, being busy or at its end, and for which no other drain was woken: with the shortest
+   * timeout of its queues in ms (0 where that is not known), and in how many ms it is due.
    */
   onLeft?: ((timeoutMs: number, inMs: number) => void) | undefined;
-  /** Told instead of work that it leaves being busy, and takes itself when a handler is free. */
+  /** Called in place of `onLeft` while all its handlers are busy: it takes that work itself when one is free. */
   onBusy?: (() => void) | undefined;
-  /** Told at its end in how many ms the next timer is due that it knows of. */
+  /** Called at its end with how many ms there are until the next timer that it knows of. */
   onDue?: ((inMs: number) => void) | undefined;
   /** Whether the stacks of what handlers throw are kept with their messages. Default: yes. */
   keepsStacks?: boolean | undefined;
-  /** Told of each delivery that did not end well. */
+  /** Called for each delivery that failed. */
   onFailure?: ((message: Envelope['message'], settlement: Settlement) => void) | undefined;
   /** Begins the span of a delivery, where traces are exported. */
   trace?: ((message: Message) => OpenSpan) | undefined;
@@ -76,7 +76,7 @@ export interface DrainOptions {
   random?: (() => number) | undefined;
 }
 
-/** `subrequests`: the platform refused one. */
+/** Why a drain ended; `subrequests` where the platform refused one. */
 export type DrainEnd = 'idle' | 'budget' | 'storage' | 'subrequests';
 
 export interface DrainReport extends Record<Exclude<Status, 'refused'>, number> {

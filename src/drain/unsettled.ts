@@ -1,4 +1,4 @@
-/** Kept outcomes: what drains of this isolate have handled and the platform did not let them settle. */
+/** Kept outcomes: those that drains of this isolate could not settle, because the platform refused subrequests. */
 import { StorageError } from '../errors.ts';
 import type { FireDue } from '../store/due.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
@@ -8,7 +8,7 @@ import type { Unsettled } from './report.ts';
 
 export interface KeptOutcomes {
   keep(unsettled: Unsettled): void;
-  /** Before anything else, for the leases are running out. What storage refuses of it waits for the next time. @throws StorageError */
+  /** Settles them before anything else, for their leases run out. What storage refuses waits for the next call. @throws StorageError */
   settle(store: Store, fire?: FireDue | undefined): Promise<void>;
 }
 

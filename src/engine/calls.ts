@@ -13,7 +13,7 @@ import type { Parts } from './parts.ts';
 /** The engine of a caller, as much as these calls need of it. */
 interface CallingEngine {
   readonly parts: Parts;
-  /** Without one whoever asks drains by itself. */
+  /** Without a caller no drain is woken. */
   readonly caller: Caller | undefined;
   readonly shard: Shard;
   readonly store: Store;
@@ -31,14 +31,14 @@ export async function enqueueFor(
   const { parts, caller, store } = called;
   if (caller?.isCode) caller.invocation.noteCaller(1, Date.now());
   const request = { ...name, wake: describeWake(called, inputs) };
-  const answer = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
+  const result = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
   if (caller?.isCode) caller.invocation.noteCaller(0, Date.now());
-  parts.claims.noteDue(answer.dueInMs);
-  called.attend(answer.wake);
-  return answer;
+  parts.claims.noteDue(result.dueInMs);
+  called.attend(result.wake);
+  return result;
 }
 
-/** What an enqueue of these has to know of the drain it wakes; nothing where its caller cannot keep one alive. */
+/** Describes to an enqueue of these messages the drain that it would wake; false where its caller cannot keep one alive. */
 function describeWake({ parts: { claims, capacity }, caller }: CallingEngine, inputs: MessageInput[]): Wake | false {
   const timeoutsMs = inputs.flatMap(({ queue }) => (queue?.pool === PUSH_POOL ? [queue.timeoutMs] : []));
   if (!caller || caller.context) return wakeFor(capacity.lives.fresh, timeoutsMs);
@@ -46,7 +46,7 @@ function describeWake({ parts: { claims, capacity }, caller }: CallingEngine, in
   return false;
 }
 
-/** Of what consumers make ready, and of schedules that they meet, a part may be for drains. */
+/** Consumers make messages ready and meet schedules that are due: where some of that is for push queues, a drain is woken. */
 export async function consumeFor<Answer>(
   called: CallingEngine,
   consume: (consuming: ConsumeOptions) => Promise<Answer>,

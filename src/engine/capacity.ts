@@ -1,4 +1,4 @@
-/** Capacity: what a drain of this deployment is: how long it lives, how much it does at once, what it may use. */
+/** Capacity: how long a drain of this deployment lives, how many messages it handles at once, and what it may use. */
 import type { Config } from '../config/config.ts';
 import { type Budget, openBudget } from '../drain/budget.ts';
 import { ASKED_MS, alarmLife, type Life, MOST_TIMEOUT_MS, planLife, wokenLife } from '../drain/life.ts';
@@ -23,16 +23,16 @@ interface BudgetOptions {
 
 interface Lives {
   cron: Life;
-  /** Of a tick that a request waits for. */
+  /** The drain of a tick that a request waits for. */
   asked: Life;
-  /** Behind the answer of a request. */
+  /** A drain behind the answer of a request. */
   woken: Life;
   alarmed: Life;
-  /** Of the drain that an enqueue wakes. */
+  /** The drain that an enqueue wakes. */
   fresh: Life;
 }
 
-/** What a drain needs for itself: sweep, syncs, and scripts that storage has to be told again. */
+/** The requests that a drain needs for itself: a sweep, syncs, and scripts whose text storage has to be sent again. */
 export const OWN_REQUESTS = 12;
 
 /**

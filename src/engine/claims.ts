@@ -1,6 +1,6 @@
-/** Claims: what somebody has to look after, and nobody was woken for. The next who can takes them: each is told once. */
+/** Claims: work for which no drain was woken. The next caller that can start one takes them; each claim is taken once. */
 export class Claims {
-  /** Whether there is anybody to tell of what is due later. */
+  /** Whether drainers are bound, which can be told of work that is due later. */
   readonly #tellsDue: boolean;
   #hasWork = false;
   #dueAt = Number.POSITIVE_INFINITY;
@@ -36,12 +36,12 @@ export class Claims {
     return dueAt;
   }
 
-  /** @returns when somebody has to look, epoch ms: now for work, else for what is due first; Infinity: there is nothing */
+  /** @returns when a drain has to look, epoch ms: now where there is work, else when the first is due; Infinity where nothing is */
   takeNext(): number {
     return this.takeWork() ? Date.now() : this.takeDue();
   }
 
-  /** Somebody looks at this instant, and finds what is there by then. */
+  /** A drain looks at this instant, epoch ms, and finds all claims that are due by then. */
   cover(at: number): void {
     if (at <= Date.now()) this.#hasWork = false;
     if (at <= this.#dueAt) this.#dueAt = Number.POSITIVE_INFINITY;

@@ -30,15 +30,15 @@ export interface DrainsOptions {
   /** For handlers. */
   ring: HandlerContext['ring'];
   openStore(shard: Shard): Store;
-  /** Of a drain on this shard; undefined: schedules stay due. */
+  /** Fires the schedules that a drain on this shard meets; undefined where they stay due. */
   fireOn(shard: Shard): FireDue | undefined;
-  /** Undefined: there are no traces. */
+  /** Undefined where no traces are exported. */
   openSpans: (() => SpanBatch) | undefined;
-  /** Told where the platform refuses a subrequest, with the queues of what was handled lately. */
+  /** Called where the platform refuses a subrequest, with the queues whose messages were handled lately. */
   onSpent(invocation: Invocation, queues: string[]): void;
 }
 
-/** What differs from drain to drain. */
+/** The options that differ from drain to drain. */
 type OwnOptions = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'pollMs'>;
 
 export interface Drains {
@@ -103,7 +103,7 @@ function logTripped(transitions: Parameters<NonNullable<DrainOptions['onTransiti
   }
 }
 
-/** The kind only: the text of a handler's error may hold anything. It is kept with the message. */
+/** Only the kind of a failure is logged: the text of a handler's error may hold anything. It is kept with the message. */
 function logFailure(
   { SLUICE_LOG_ERRORS: isPrinted }: Config,
   ...[message, { outcome, failure }]: Parameters<NonNullable<DrainOptions['onFailure']>>

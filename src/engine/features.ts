@@ -1,6 +1,6 @@
 /**
- * Features: what a deployment may have besides queues. The engine imports none of them. Whatever is given to createSluice, a schedule
- * or the function of routes, brings its own along, so that nothing else is in a bundle.
+ * Features: what a deployment may have besides queues. The engine imports none of them: the schedules and functions that createSluice
+ * is given bring their own along, so that nothing else is in a bundle.
  */
 import type { features as rings } from '../rings/features.ts';
 import type { features as schedules } from '../schedules/features.ts';
@@ -9,7 +9,7 @@ import type { features as sources } from '../webhooks/features.ts';
 
 export type Features = Partial<typeof rings & typeof schedules & typeof sources & typeof topics>;
 
-/** What brings features along. */
+/** A schedule or the function of a route, which brings the features along that it needs. */
 export interface FeatureSource {
   readonly features?: Features | undefined;
 }

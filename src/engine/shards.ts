@@ -10,13 +10,13 @@ import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 
 export interface Shards {
   readonly all: readonly [Shard];
-  /** For what an invocation asks besides its drains. */
+  /** For the requests of an invocation besides those of its drains. */
   ofInvocation(invocation: Invocation): Shard;
-  /** For what is done within a budget, and does not look itself whether the platform refuses. */
+  /** For work within a budget that does not check itself whether the platform refuses. */
   ofBudget(budget: Budget): Shard;
-  /** For a drain, which does. */
+  /** For a drain, which checks that itself. */
   ofDrain(budget: Budget): Shard;
-  /** For what a drain does besides, once or not at all: the budget was asked for these requests. */
+  /** For what a drain does besides its messages, once or not at all: these requests are in its budget already. */
   besideDrain(budget: Budget): Shard;
 }
 

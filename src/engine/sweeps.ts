@@ -32,7 +32,7 @@ export interface Tick {
   drain?: DrainReport;
 }
 
-/** Cron tells a drainer of what is due so soon: before that another tick would not. */
+/** Cron tells a drainer of timers that are due within this time: the next tick may come too late for them. */
 const TOLD_MS = 120_000;
 
 export class Sweeps {

@@ -47,7 +47,7 @@ export class Waking {
     if (dueAt < Number.POSITIVE_INFINITY) this.#wakeBehind(caller, dueAt);
   }
 
-  /** Its failure is told to the log only: the messages are stored, and cron drains them. */
+  /** A failure of the woken drain goes only to the log: the messages are stored, and cron drains them. */
   #wakeBehind({ context, invocation }: Caller, at: number): void {
     const woken = this.#wake(at, invocation).catch((error: unknown) => {
       const reason = error instanceof StorageError ? error.message : nameOfError(error);
@@ -122,7 +122,7 @@ export class Waking {
     }
   }
 
-  /** What a drain of this life cannot take is for cron's. */
+  /** The callback for work that a drain of this life leaves. Work that such a drain cannot take is left to cron's. */
   leftBy(life: Life): (timeoutMs: number, inMs: number) => void {
     return (timeoutMs, inMs) => {
       const wake = wakeFor(life, [timeoutMs]);

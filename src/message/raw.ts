@@ -29,7 +29,10 @@ export function toRaw(bytes: Uint8Array, type: string): Raw {
   }
 }
 
-/** The bytes as they came. */
+/**
+ * The bytes of a webhook as they came, for signatures that a handler checks itself.
+ * @example const digest = await crypto.subtle.digest('SHA-256', rawBytes(message.raw))
+ */
 export function rawBytes({ text, base64 = '' }: Raw): Bytes {
   if (text !== undefined) return utf8(text);
   return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));

@@ -13,6 +13,8 @@ export interface Backoff {
 /**
  * Doubling waits with jitter, which keeps messages that failed together from coming back together. Jitter only ever adds:
  * attempt n waits between base × 2^(n-1) and twice that, never above max.
+ * @throws RangeError where one of them is no duration
+ * @example backoff: exponential({ base: '2s', max: '10m' })
  */
 export function exponential({ base, max }: { base: Duration; max: Duration }): Backoff {
   const baseMs = toMs(base, 'backoff.base');
@@ -25,7 +27,11 @@ export function exponential({ base, max }: { base: Duration; max: Duration }): B
   };
 }
 
-/** These waits, one after another, the last one for all that follow; each with up to a fifth of jitter on top. */
+/**
+ * These waits, one after another, the last one for all that follow. Each gets up to a fifth of jitter on top.
+ * @throws RangeError where one of them is no duration
+ * @example backoff: steps('5s', '5m', '30m')
+ */
 export function steps(...waits: [Duration, ...Duration[]]): Backoff {
   const steps = waits.map((wait) => toMs(wait, 'backoff'));
   return {
@@ -36,7 +42,11 @@ export function steps(...waits: [Duration, ...Duration[]]): Backoff {
   };
 }
 
-/** The same wait after each attempt, with up to a tenth of jitter on top. */
+/**
+ * The same wait after each attempt, with up to a tenth of jitter on top.
+ * @throws RangeError where it is no duration
+ * @example backoff: constant('30s')
+ */
 export function constant(wait: Duration): Backoff {
   const waitMs = toMs(wait, 'backoff');
   return { waitMs: (_attempt, random) => Math.floor(waitMs + (random * waitMs) / 10) };

@@ -1,4 +1,4 @@
-/** Contracts: what whoever enqueues has to know of a queue, and nothing of who handles its messages. Types only. */
+/** Contracts: what a producer has to know of a queue, and nothing of who handles its messages. Types only. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Duration } from '../formats/duration.ts';
 import type { Priority } from '../message/message.ts';
@@ -24,7 +24,7 @@ export interface QueueContract<Input = unknown, Output = Input> {
   readonly priority: Priority;
   readonly schema: StandardSchemaV1<Input, Output> | undefined;
   readonly attempts: number;
-  /** What a delivery may take: a drain that is woken for it has to live so long. */
+  /** How long a delivery may take: a drain that is woken for it has to live so long. */
   readonly timeoutMs: number;
   readonly ttlMs: number;
   readonly resultTtlMs: number;

@@ -5,9 +5,9 @@ import { type Duration, parseDuration, toMs, YEAR_MS } from '../formats/duration
 import type { Destination, StoredDestination } from '../message/destination.ts';
 import { areSendable, METHODS, type Method } from '../message/sent-headers.ts';
 
-/** What a queue fixes for its deliveries. */
+/** The settings of a queue for its deliveries over HTTP. */
 export interface DestinationOptions {
-  /** Where all of its messages go. Left out: each message names its own. */
+  /** The URL that all of its messages go to. Left out, each message names its own. */
   url?: string;
   /** Default POST. */
   method?: Method;
@@ -33,10 +33,10 @@ export interface DestinationPolicy {
   readonly url: string | undefined;
   readonly method: Method;
   readonly headers: Readonly<Record<string, string>>;
-  /** The origins that get them, besides `url`. */
+  /** The origins that get the headers, besides that of `url`. */
   readonly headersFor: readonly string[];
   readonly secrets: string[] | Readonly<Record<string, string[]>>;
-  /** Which addresses it may have. A deployment sets its own. */
+  /** The addresses that messages may go to. A deployment sets its own. */
   readonly rules: AddressRules;
   /** The names of bindings in which a deployment has no secret, where it should. */
   readonly missingSecrets?: readonly string[];
@@ -88,14 +88,14 @@ export function secretsFor({ secrets }: DestinationPolicy, name: string | undefi
   return name !== undefined && Object.hasOwn(secrets, name) ? secrets[name] : undefined;
 }
 
-/** One of them, or neither where its queue's own destination holds. */
+/** The destination of a message, or why it cannot have that one; neither where its queue's own destination holds. */
 export interface DestinationChoice {
   destination?: StoredDestination;
   issue?: Issue;
 }
 
 /**
- * Whether a message may go where it wants, by its queue's policy.
+ * Decides by its queue's policy whether a message may go where it wants.
  * @param prefix path of the message in the request, such as `messages[3].`
  * @returns what is stored with it, if it names one; or what is wrong
  */

@@ -1,4 +1,4 @@
-/** Handlers: what is called with a message, and what it gets besides. Types only. */
+/** Handlers: the function of a push queue, and the context that it gets with each message. Types only. */
 import type { Message } from '../message/message.ts';
 import type { MessageOptions } from '../message/options.ts';
 import type { QueueContract } from './contract.ts';

@@ -57,13 +57,23 @@ export interface Queue<Input = unknown, Output = Input, Env = unknown> extends Q
 // biome-ignore lint/suspicious/noExplicitAny: a list of queues mixes bodies, and each handler is the judge of its own
 export type AnyQueue = Queue<any, any, any>;
 
-/** Of queues that name none, and of consumers elsewhere that name no delay. */
+/** The backoff of queues that name none, and of consumers elsewhere that name no delay. */
 export const DEFAULT_BACKOFF = exponential({ base: '2s', max: '10m' });
 
-/** Of deliveries over HTTP: what is down for a weekend still gets them. The schedule of Standard Webhooks. */
+/** The backoff of deliveries over HTTP, which is the schedule of Standard Webhooks: a receiver that is down for a weekend still gets them. */
 const WEBHOOK_BACKOFF = steps('5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h');
 
-/** @throws RangeError that names the bad setting. */
+/**
+ * Defines a queue: its name, its policy and, for a push queue, its handler. It does no I/O.
+ * @param name 1 to 64 letters, digits, dots, dashes and underscores; it names the queue in storage and in the API
+ * @throws RangeError that names the bad setting
+ * @example
+ * const mail = defineQueue('mail', {
+ *   schema: z.object({ to: z.email() }),
+ *   attempts: 8,
+ *   handler: async ({ body }, { env }) => send(env, body.to),
+ * });
+ */
 export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown>(
   name: string,
   options: QueueOptions<Schema, Env> = {},
@@ -100,7 +110,7 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
   });
 }
 
-/** It is part of the definition, so that a program which only enqueues and one that handles agree. */
+/** The kind is part of the definition, so that a program which only enqueues and one that handles agree. */
 function resolveKind(
   name: string,
   { kind, handler, destination }: Pick<QueueOptions, 'kind' | 'destination'> & { handler?: unknown },

@@ -1,10 +1,10 @@
-/** A ring as handlers and other code of the Worker have it; src/rings/ has what it is. */
+/** The interface of a ring for handlers and other code of the Worker; src/rings/ implements it. */
 
 /** A page of a ring. */
 export interface RingPage {
   /** Items in the whole ring. */
   length: number;
-  /** The next to come first. */
+  /** The items in their order, the next one first. */
   items: string[];
   /** There is more: ask again with it. Items that move meanwhile may come twice or not at all. */
   cursor?: string;
@@ -31,7 +31,7 @@ export interface Ring {
   items(limit?: number, cursor?: string): Promise<RingPage>;
 }
 
-/** Of a deployment that was given no rings. */
+/** Takes the place of rings in a deployment that was given none. */
 export function refuseRing(name: string): never {
   throw new Error(`there is no ring ${name}: this deployment has no rings. Give createSluice the function "rings"`);
 }

@@ -21,7 +21,7 @@ export interface Runner {
   ): Promise<{ reply: unknown; retried: boolean }>;
 }
 
-/** One for each database that a process uses. No script changes the number that data has, so it is seen once. */
+/** What is known of the stored format of a database. No script changes that, so each process checks it once. */
 export interface KnownFormat {
   isKnown: boolean;
 }
@@ -36,7 +36,7 @@ export interface RunnerOptions {
   msLeft?: (() => number) | undefined;
 }
 
-/** A runner for whose callers the reply is all that counts. */
+/** A runner for callers that need only the reply, and not whether the call was retried. */
 export const makeReplyRunner =
   ({ run }: Runner) =>
   async <Keys extends string[], Args extends string[]>(
@@ -53,7 +53,7 @@ export const makeReplyRunner =
 const REPEAT_AFTER_MS = [50, 250, 1_000] as const;
 const REPEAT_SLOW_AFTER_MS = [1_000, 5_000, 15_000] as const;
 const SLOW_REPEATS_OF_REQUESTS = 1;
-/** A request is answered rather than that it waits longer: its caller is told when to come back. */
+/** A request that would have to wait longer than this is answered instead, with when to come back. */
 const MOST_WAIT_OF_REQUESTS_MS = 2_000;
 /** For what is under way in the network when the last repetition has been given up. */
 const ON_THE_WAY_MS = 10_000;

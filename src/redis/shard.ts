@@ -1,4 +1,4 @@
-/** A shard: one database, and in it all keys of one prefix. Whatever is kept there is opened on it: a store, rings, topics, a check. */
+/** A shard: all keys of one prefix in one database. Stores, rings, topics and the health check are opened on it. */
 import { connect } from './connect.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { type Digits, digits } from './lua/script.ts';
@@ -11,25 +11,25 @@ export interface Shard extends Runner {
   readonly send: Send;
   /** The time that scripts are given, epoch ms; '' has them ask the server. */
   now(): Digits | '';
-  /** How long a call with a token is recognised whose caller does not say. */
+  /** How long a call with a token is recognised where its caller does not say. */
   readonly recognisedMs: number;
-  /** The same for one use of it. */
+  /** The same shard for one use of it, such as an invocation or a drain. */
   within(use: ShardUse): Shard;
 }
 
-/** What somebody who uses a shard has for it, and wants to know of it. */
+/** What differs from one use of a shard to another: how requests are counted, and how long they may take. */
 export interface ShardUse {
-  /** Called before each request: whoever has a budget of requests counts here. */
+  /** Called before each request, for budgets of requests. */
   onRequest?: (() => void) | undefined;
-  /** Told of each request that failed. */
+  /** Called with the error of each request that failed. */
   onFailure?: ((error: unknown) => void) | undefined;
-  /** Time that is left: no request waits longer. Left out: somebody waits for the answer. */
+  /** The time that is left, ms: no request waits longer. Left out where a caller waits for the answer. */
   msLeft?: (() => number) | undefined;
   /** Waits before the repetitions of a script, ms. */
   repeatAfterMs?: readonly number[];
 }
 
-/** How it is reached: by a connection for each use, or by what somebody puts in its place. */
+/** How the shard is reached: by a connection for each use, or by a function in its place, as in tests. */
 type ShardConnection = { connection: Omit<Connection, 'timeoutMs'> & { timeoutMs: number } } | { send: Send };
 
 export type ShardOptions = ShardConnection & {
@@ -40,10 +40,10 @@ export type ShardOptions = ShardConnection & {
   clock?: (() => number) | undefined;
 };
 
-/** What most scripts are given first. */
+/** The first arguments of most scripts. */
 export const commonArgs = ({ keys, now }: Shard): [root: string, clock: Digits | ''] => [keys.root, now()];
 
-/** At the end of a use its last request has this long all the same. */
+/** The last request of a use gets this long even where less time is left. */
 const LEAST_TIMEOUT_MS = 100;
 
 /** @throws RangeError where the prefix is none */

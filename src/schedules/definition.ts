@@ -82,9 +82,10 @@ export type ScheduleOptions<Input> = ScheduleTimes &
   };
 
 /**
- * A message that comes again and again: at the times of a cron expression, or every so often.
+ * Defines a schedule: a message that is enqueued at the times of a cron expression, or every so often.
  * @param id letters, digits, dot, dash and underscore; it names the schedule in storage and in the API
  * @throws RangeError that names each bad setting, of the schedule or of the message for its queue
+ * @example defineSchedule('nightly-report', { cron: '0 3 * * *', tz: 'Europe/Berlin', queue: reports, body: { kind: 'daily' } })
  */
 export function defineSchedule<Input>(id: string, options: ScheduleOptions<Input>): Schedule {
   if (!SCHEDULE_ID.test(id))

@@ -1,10 +1,10 @@
-/** What a call of an operator is made with: the keys, what runs scripts, and the clock. */
+/** What each admin call needs of a shard: its keys, its scripts and its clock. */
 import { makeReplyRunner } from '../redis/runner.ts';
 import type { Shard } from '../redis/shard.ts';
 
 export interface AdminCall extends Pick<Shard, 'keys' | 'now'> {
   run: ReturnType<typeof makeReplyRunner>;
-  /** Told where something that waited is ready for a drain now. */
+  /** Called where messages that waited are ready for a drain now. */
   onWork: (() => void) | undefined;
 }
 

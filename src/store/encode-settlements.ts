@@ -18,9 +18,9 @@ export interface Settlement {
   /** For retry and release. */
   delayMs?: number;
   failure?: { kind: FailureKind; text: string; stack?: string | undefined };
-  /** What the delivery says of its destination: whether it works. */
+  /** Whether the destination works, as the delivery shows; for its circuit breaker. */
   health?: 'good' | 'bad' | undefined;
-  /** The destination wants no more at all, in its words. Not for storage. */
+  /** Why the destination wants no more messages at all. It is not for storage. */
   disables?: string | undefined;
   /** The platform refused a subrequest of its handler. Not for storage. */
   outOfSubrequests?: true;
@@ -46,7 +46,7 @@ export interface EncodedSettlements {
   inOrder(statuses: Status[]): Status[];
 }
 
-/** Those alike share their words: a batch that went well is a segment for each queue, and an argument for each entry. */
+/** Settlements that are alike share a segment: a batch of acks is a segment for each queue, and an argument for each entry. */
 export function encodeSettlements(settlements: readonly Settlement[]): EncodedSettlements {
   const segments = segmentsAlike(settlements);
   const order = segments.flat();
@@ -85,7 +85,7 @@ function segmentsAlike(settlements: readonly Settlement[]): number[][] {
   return segments;
 }
 
-/** Of the segment that an ack belongs to; undefined for what is more than an ack. */
+/** The name of the segment that a plain ack belongs to; undefined for all other settlements. */
 function nameSegment({ outcome, result, health, measured }: Settlement): string | undefined {
   if (outcome !== 'ack' || result !== undefined) return undefined;
   const queue = measured?.queue ?? '';

@@ -13,7 +13,7 @@ import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
 export interface EnqueueRequest {
   messages: PreparedMessage[];
-  /** Names the request: a replay with the same token enqueues nothing twice. A fresh one if left out. */
+  /** The idempotency token of the request: a replay with the same one enqueues nothing twice. Default: a fresh one. */
   token?: string | undefined;
   /** Tells requests with the same token apart. */
   fingerprint?: string | undefined;
@@ -21,17 +21,17 @@ export interface EnqueueRequest {
   recognisedMs?: number | undefined;
   /** Remembered with the request, and answered to its replays: text without blanks. */
   note?: string | undefined;
-  /** Of the drain that the caller would start; false: it cannot start one, and leaves that to others. */
+  /** The drain that the caller would start; false where it cannot start one, and leaves that to others. */
   wake?: Wake | false | undefined;
 }
 
 export interface EnqueueAnswer {
   ids: string[];
-  /** It had been applied before, by an earlier try or another caller with the same token. */
+  /** The request had been applied before, by an earlier try or another caller with the same token. */
   replayed: boolean;
-  /** The caller should start a drain: nobody is draining. */
+  /** The caller should start a drain, because none is at work. */
   wake: boolean;
-  /** Place in the request to what became of a message whose dedup key was taken. */
+  /** The messages whose dedup keys were taken, by their places in the request: who holds the key, and whether its body was replaced. */
   duplicates: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
 }
 

@@ -1,4 +1,4 @@
-/** The store: what Sluice does to Redis, a typed function for each script. It makes no decision of its own. */
+/** The store: a typed function for each script of the queue on Redis. It makes no decision of its own. */
 import type { Shard } from '../redis/shard.ts';
 import { type AuditPage, audit } from './audit.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue } from './enqueue.ts';
@@ -21,9 +21,9 @@ export interface Store {
 }
 
 export interface StoreOptions {
-  /** Of this deployment. */
+  /** The queues of this deployment. */
   queues?: Iterable<{ name: string; pool: string }>;
-  /** Of queues with limits: see encodeDefinitions. */
+  /** The policies of queues with limits, as encodeDefinitions writes them. */
   policies?: string | undefined;
 }
 

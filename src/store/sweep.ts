@@ -17,12 +17,12 @@ export interface SweepAnswer {
   dead: number;
   /** Lanes of the pool have work. */
   ready: boolean;
-  /** Where to go on inspecting. */
+  /** The cursor of the next inspection. */
   cursor: string;
   /** Which part of what is long is next. */
   round: number;
   findings: Finding[];
-  /** There where occurrences have come. */
+  /** The schedules whose occurrences have come; left out where there are none. */
   schedules?: StoredSchedule[];
   /** There are more counters to roll up. */
   rollupDue?: true;

@@ -22,7 +22,7 @@ export interface SyncRequest {
   settlements: Settlement[];
   /** No other lease may begin under this name as long as this one lasts. */
   claim?: string | undefined;
-  /** Only for a drain. */
+  /** Set only where the caller is a drain. */
   drain?: {
     /** It takes nothing after this: from now on new work must wake another. */
     ending: boolean;
@@ -45,7 +45,7 @@ export interface SyncAnswer {
   /** One for each settlement, in order. */
   statuses: Status[];
   taken: { entry: string; envelope: string }[];
-  /** There is more for this call than fitted in its answer: it comes with the next. */
+  /** There are more messages for this call than fitted in its answer: they come with the next. */
   unseen: boolean;
   /** Entries the caller holds whose messages were cancelled meanwhile. */
   cancelled: string[];
@@ -59,7 +59,7 @@ export interface SyncAnswer {
   retried: boolean;
   /** Why storage took a part of it only: what is `refused`, the extension of the lease, or what would have been taken. */
   refused?: StorageError;
-  /** There where occurrences have come. */
+  /** The schedules whose occurrences have come; left out where there are none. */
   schedules?: StoredSchedule[];
 }
 

@@ -86,8 +86,10 @@ const STORED: Reply = { status: 200 };
 const HOUR_MS = 3_600_000;
 
 /**
- * @param name as in its URL, `/hooks/<name>`; the alphabet of queues
+ * Defines a source of webhooks, whose requests come to `/hooks/<name>`, are verified, and become messages.
+ * @param name as in its URL; the alphabet of queues
  * @throws RangeError that names the bad setting
+ * @example defineSource('payments', { provider: stripe, secret: 'STRIPE_SECRET', route: payments })
  */
 export function defineSource<Payload = unknown>(name: string, options: SourceOptions<Payload>): Source<Payload> {
   const bad = badSource(name);

@@ -155,10 +155,10 @@ describe('npm run dev -- --demo', () => {
   }, 180_000);
 });
 
-describe('npx node src/dev/emulator-command.ts', () => {
+describe('npx sluice emulator', () => {
   test('writes what wrangler dev needs, which reads that and works on this machine, offline', async () => {
     const cwd = await deployable();
-    const emulator = () => start(absolute('src/dev/emulator-command.ts', '--port', '0'), {}, cwd);
+    const emulator = () => start(absolute('src/cli/sluice.js', 'emulator', '--port', '0'), {}, cwd);
     const first = emulator();
     await eventually('it is ready', () => first.output.out.includes('Ctrl-C ends it'), READY_MS);
     const written = await readFile(join(cwd, '.dev.vars'), 'utf8');
@@ -254,7 +254,6 @@ describe('--help', () => {
   test.each([
     'examples/demo/demo.ts',
     'scripts/dev.ts',
-    'src/dev/emulator-command.ts',
     'src/dev/positions-command.ts',
     'scripts/sizes.ts',
     'scripts/cpu/cpu-command.ts',
@@ -263,6 +262,12 @@ describe('--help', () => {
     const { output, ended } = start(script(file, '--help'));
     expect(await ended).toBe(0);
     expect(output.out).toMatch(/^Usage: np(?:m run|x node) \S+ \[?(?:-- )?\S+/);
+  });
+
+  test('a part of the check that there is not is refused', async () => {
+    const { output, ended } = start(script('scripts/check.ts', 'style'));
+    expect([await ended, output.out]).toEqual([1, '']);
+    expect(output.err).toBe('error: there is no part "style": types, lint, unused, openapi, sizes, cpu\n');
   });
 
   test('an unknown option is refused', async () => {

@@ -78,6 +78,16 @@ test.each(PAGES)('the files that %s names are there', (page) => {
   expect(named.map(([, path = '']) => path).filter((path) => !isThere(path))).toEqual([]);
 });
 
+test('npm scripts are the ten that people need, and pages name no other', () => {
+  const { prepare, ...scripts } = JSON.parse(read('package.json')).scripts as Record<string, string>;
+  expect(prepare).toBeDefined();
+  expect(Object.keys(scripts).length).toBeLessThanOrEqual(10);
+  for (const page of [...PAGES, 'CHANGELOG.md', '.ci/run', 'wrangler.toml']) {
+    for (const [, name] of read(page).matchAll(/\bnpm run (?:-s )?([a-z][\w:]*)/g))
+      expect(Object.keys(scripts), `${page} names npm run ${name}`).toContain(name);
+  }
+});
+
 test('CONTRIBUTING.md names what there is in its files', () => {
   const named = [...read('CONTRIBUTING.md').matchAll(/`([\w./-]+\.(?:tsx?|lua))` `(\w+)`/g)];
   expect(named.length).toBeGreaterThan(30);

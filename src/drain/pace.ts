@@ -1,5 +1,5 @@
 /** Pace: how many messages a drain takes ahead of its handlers, and how long its outcomes, its lease and an absent storage wait. Pure. */
-import type { DrainOptions } from './drain.ts';
+import type { DrainOptions } from './report.ts';
 
 /** How long an outcome may wait for company while other handlers run. */
 const LINGER_MS = 25;

@@ -64,6 +64,7 @@ const Issue = z.object({
     'ordered',
     'too_deep',
     'inexact',
+    'other_lease',
   ]),
   message: z.string(),
 });

@@ -58,7 +58,7 @@ export interface ConsumeOptions {
 }
 
 /** A lease that is only settled keeps its expiry; one that takes more lasts this long again. */
-const MORE_VISIBILITY_MS = 30_000;
+export const VISIBILITY_MS = 30_000;
 
 /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
 export async function receive(
@@ -77,7 +77,7 @@ export async function settle(
   consuming: ConsumeOptions,
   { lease, settlements, extendMs, more }: SettleRequest,
 ): Promise<SettleAnswer> {
-  const leaseMs = extendMs ?? (more ? MORE_VISIBILITY_MS : 0);
+  const leaseMs = extendMs ?? (more ? VISIBILITY_MS : 0);
   const answer = await sync(consuming, {
     lease,
     leaseMs,

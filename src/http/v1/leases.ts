@@ -1,6 +1,7 @@
 /** Leases: consumers elsewhere receive messages of pull queues and settle them, one round trip each; operators see who holds what. */
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
+import { VISIBILITY_MS } from '../../broker/consumer.ts';
 import { openInspectorOn } from '../../engine/admin.ts';
 import { InvalidMessage } from '../../errors.ts';
 import { YEAR_MS } from '../../formats/duration.ts';
@@ -27,7 +28,7 @@ const ReceiveRequest = z.strictObject({
   queues,
   max: z._default(z.int().check(z.minimum(1), z.maximum(100)), 10),
   /** How long the messages stay away from others. */
-  visibility: z._default(visibility, 30_000),
+  visibility: z._default(visibility, VISIBILITY_MS),
 });
 
 /** Characters of JSON. */

@@ -110,6 +110,39 @@ local function find_any(shard, id, place, seen)
   return place.from ~= nil
 end
 
+-- Where one entry of a message is: in timers, among the dead letters, or in its lane. Returns whether it was found, with the place
+-- filled in, and whether a key has a wrong type.
+local function find_entry(shard, entry, place, seen)
+  local header, wrong, has_slot = place.header, false, false
+  local lane, dead = shard.root .. 'lane:' .. header.lane, shard.root .. 'dead:' .. queue_of(header.lane)
+  local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
+  place.entry = entry
+  place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting_of(header, entry))
+  if place.at then
+    place.state, place.slot = 'delayed', has_slot and slot or nil
+    return true, false
+  end
+  if wrong then return false, true end
+  place.at, place.member, has_slot, wrong = score_of(dead, entry, with_slot(entry, slot))
+  if place.at then
+    place.state, place.slot = 'dead', has_slot and slot or nil
+    return true, false
+  end
+  if wrong then return false, true end
+  place.from, wrong = end_of(lane, entry, seen.ends)
+  if place.from then place.state = 'ready' end
+  return place.from ~= nil, wrong
+end
+
+-- What was seen of a lane by those who ask for many of its messages.
+local function seen_of(looked, lane)
+  local seen = looked and looked[lane] or { times = 0 }
+  seen.times = seen.times + 1
+  if looked then looked[lane] = seen end
+  if seen.times > ONE_BY_ONE then seen.ends = seen.ends or read_ends(lane) end
+  return seen
+end
+
 -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
 -- from = (end of the lane, for LREM) }. The state
 -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
@@ -129,34 +162,13 @@ local function locate(shard, id, looked)
     return place
   end
   local lane = root .. 'lane:' .. header.lane
-  local seen = looked and looked[lane] or { times = 0 }
-  seen.times = seen.times + 1
-  if looked then looked[lane] = seen end
-  if seen.times > ONE_BY_ONE then seen.ends = seen.ends or read_ends(lane) end
-  local lines, wrong = redis.pcall('HGET', shard.failures, id), false
+  local seen = seen_of(looked, lane)
+  local lines = redis.pcall('HGET', shard.failures, id)
   if type(lines) == 'table' then return { state = 'damaged' } end
   for _, entry in ipairs(entries_of(lines, id, header)) do
-    place.entry = entry
-    local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
-    local has_slot
-    place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting_of(header, entry))
-    if place.at then
-      place.state, place.slot = 'delayed', has_slot and slot or nil
-      return place
-    end
+    local is_found, wrong = find_entry(shard, entry, place, seen)
     if wrong then return { state = 'damaged' } end
-    place.at, place.member, has_slot, wrong = score_of(root .. 'dead:' .. queue_of(header.lane), entry, with_slot(entry, slot))
-    if place.at then
-      place.state, place.slot = 'dead', has_slot and slot or nil
-      return place
-    end
-    if wrong then return { state = 'damaged' } end
-    place.from, wrong = end_of(lane, entry, seen.ends)
-    if wrong then return { state = 'damaged' } end
-    if place.from then
-      place.state = 'ready'
-      return place
-    end
+    if is_found then return place end
   end
   if not looked and find_any(shard, id, place, seen) then return place end
   seen.length = seen.length or redis.call('LLEN', lane)

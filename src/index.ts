@@ -24,7 +24,7 @@ export { type Backoff, constant, exponential, steps } from './queue/backoff.ts';
 export type { DestinationOptions } from './queue/destination.ts';
 export type { Handler, HandlerContext } from './queue/handler.ts';
 export type { LimitOptions, Limits, Rate } from './queue/limits.ts';
-export { type AnyQueue, defineQueue, type Queue, type QueueOptions } from './queue/queue.ts';
+export { type AnyQueue, defineQueue, type Queue, type QueueFor, type QueueOptions } from './queue/queue.ts';
 export type { Ring, RingAdded, RingPage } from './queue/ring.ts';
 export type { FetchContext } from './runtime/wait-until.ts';
 export { defineSchedule, type ScheduleOptions } from './schedules/definition.ts';

@@ -10,7 +10,7 @@ import { type App, createApp } from './http/app.ts';
 import { isObject } from './http/body.ts';
 import type { EdgeFunction } from './http/route.ts';
 import type { MessageOptions } from './message/options.ts';
-import type { AnyQueue, Queue } from './queue/queue.ts';
+import type { AnyQueue, QueueFor } from './queue/queue.ts';
 import type { Ring } from './queue/ring.ts';
 import { rehearse } from './rehearsal.ts';
 import type { Caller } from './runtime/caller.ts';
@@ -36,8 +36,7 @@ export interface SluiceOptions {
 
 /** One message of a batch. */
 export interface BatchMessage<Input = unknown> {
-  // biome-ignore lint/suspicious/noExplicitAny: a batch mixes queues; `message()` ties each body to its queue
-  queue: Queue<Input, any, any>;
+  queue: QueueFor<Input>;
   body: Input;
   options?: MessageOptions;
 }
@@ -70,12 +69,7 @@ export interface Producer {
    * @throws InvalidMessage where the message is wrong; StorageError where storage gave no usable answer
    * @example const { id } = await sluice.producer(env, ctx).enqueue(mail, { to: 'ada@example.com' }, { delay: '10m' })
    */
-  enqueue<Input>(
-    // biome-ignore lint/suspicious/noExplicitAny: the producer does not care what the handler gets
-    queue: Queue<Input, any, any>,
-    body: Input,
-    options?: MessageOptions,
-  ): Promise<Receipt>;
+  enqueue<Input>(queue: QueueFor<Input>, body: Input, options?: MessageOptions): Promise<Receipt>;
   /**
    * Stores 1 to 1000 messages, all or none, in one request.
    * @returns their receipts, in their order

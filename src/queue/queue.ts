@@ -54,6 +54,10 @@ export interface Queue<Input = unknown, Output = Input, Env = unknown> extends Q
   readonly handler: Handler<Output, Env> | undefined;
 }
 
+/** A queue that takes this input, whatever its schema makes of that for the handler. */
+// biome-ignore lint/suspicious/noExplicitAny: producers do not care what the handler gets
+export type QueueFor<Input> = Queue<Input, any, any>;
+
 // biome-ignore lint/suspicious/noExplicitAny: a list of queues mixes bodies, and each handler is the judge of its own
 export type AnyQueue = Queue<any, any, any>;
 

@@ -10,7 +10,7 @@ import { MAX_DEPTH, toJson } from '../formats/json.ts';
 import { QUEUE_NAME } from '../message/message.ts';
 import { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
-import type { AnyQueue, Queue } from '../queue/queue.ts';
+import type { AnyQueue, QueueFor } from '../queue/queue.ts';
 import { features } from './features.ts';
 import { type CatchUp, compileTiming } from './occurrences.ts';
 import type { Definition, Schedule } from './schedule.ts';
@@ -71,8 +71,7 @@ type ScheduleTimes =
 export type ScheduleOptions<Input> = ScheduleTimes &
   Omit<MessageOptions, 'notBefore'> & {
     /** Its messages go there; it must be one of the deployment's. */
-    // biome-ignore lint/suspicious/noExplicitAny: what the handler gets does not matter here
-    queue: Queue<Input, any, any>;
+    queue: QueueFor<Input>;
     body: NoInfer<Input>;
     /**
      * Occurrences more than 2 minutes late were missed. 'none' drops them, 'one' (default) makes one message for them,

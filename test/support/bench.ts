@@ -11,6 +11,7 @@ import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import type { Runner } from '../../src/redis/runner.ts';
 import { type Shard as OpenShard, openShard } from '../../src/redis/shard.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
+import type { Finding } from '../../src/store/audit.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
@@ -273,4 +274,16 @@ export class Bench {
     await work();
     return { commands: (await emulator.billed()) - before.commands, requests: emulator.requests() - before.requests };
   }
+}
+
+/** All pages of an audit that mends: other files may have left keys in the Redis that this one shares with them. */
+export async function auditWhole(store: Store, isDeep = false): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  let cursor = '0';
+  do {
+    const page = await store.audit(cursor, true, isDeep);
+    findings.push(...page.findings);
+    cursor = page.cursor;
+  } while (cursor !== '0');
+  return findings;
 }

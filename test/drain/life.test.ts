@@ -162,12 +162,12 @@ onEachRedis(
   'with default settings, by the real clock',
   (bench) => {
     test(
-      'receivers that take 5, 23 and 45 s are each called once, by a woken drain and by that of cron',
+      'receivers that take 5, 18 and 45 s are each called once, by a woken drain and by that of cron',
       async () => {
         const b = bench();
         const all = await receivers([
           { name: 'quick', answerMs: 5 * S, timeoutMs: 15 * S },
-          { name: 'slow', answerMs: 23 * S, timeoutMs: 25 * S }, // a woken drain starts it in its first 2.5 s
+          { name: 'slow', answerMs: 18 * S, timeoutMs: 20 * S }, // a woken drain starts it in its first 7.5 s
           { name: 'slower', answerMs: 45 * S, timeoutMs: 90 * S },
         ]);
         const queues = all.map(({ queue }) => queue);

@@ -4,7 +4,7 @@ import { cp, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } 
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { redisServerPresent } from './support/redis-server.ts';
 import { eventually } from './support/worker.ts';
 
@@ -59,6 +59,7 @@ async function dev(...args: string[]): Promise<Dev> {
   const ready = () => output.out.includes('\n');
   await eventually('it is ready, or has ended', () => ready() || child.exitCode !== null, 60_000);
   if (!ready()) throw new Error(output.err);
+  onTestFailed(() => console.error(`what it had said:\n${output.err}`));
   const { url, token } = JSON.parse(output.out) as { url: string; token: string };
   return {
     url,

@@ -1,5 +1,5 @@
 /** Watching: tells of saved files, once for what is saved together. */
-import { type FSWatcher, globSync, watch } from 'node:fs';
+import { type Dirent, type FSWatcher, readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Watcher {
@@ -37,15 +37,8 @@ export function watchFolders(folders: string[], changed: () => Promise<void>): W
 /** Each folder by itself: a recursive watch loses a file for good once an editor has put another in its place. */
 function watchTrees(roots: string[], told: () => void): () => void {
   const watchers = new Map<string, FSWatcher>();
-  const refresh = () => {
-    const folders = new Set(roots.flatMap((root) => [root, ...foldersIn(root)]));
-    for (const [folder, watcher] of watchers) {
-      if (folders.has(folder)) continue;
-      watcher.close();
-      watchers.delete(folder);
-    }
-    for (const folder of folders) {
-      if (watchers.has(folder)) continue;
+  const open = (folder: string): boolean => {
+    try {
       const watcher = watch(folder, () => {
         told();
         refresh(); // it may have been a folder that came or went
@@ -54,7 +47,20 @@ function watchTrees(roots: string[], told: () => void): () => void {
         folder,
         watcher.on('error', () => watchers.delete(folder)),
       );
+      return true;
+    } catch {
+      return false; // it has just gone: the folder that it was in tells of it
     }
+  };
+  const refresh = () => {
+    const folders = new Set(roots.flatMap((root) => [root, ...foldersIn(root)]));
+    for (const [folder, watcher] of watchers) {
+      if (folders.has(folder)) continue;
+      watcher.close();
+      watchers.delete(folder);
+    }
+    const opened = [...folders].filter((folder) => !watchers.has(folder)).map(open);
+    if (opened.includes(true)) refresh(); // what came into them before they were watched
   };
   refresh();
   return () => {
@@ -62,7 +68,16 @@ function watchTrees(roots: string[], told: () => void): () => void {
   };
 }
 
-const foldersIn = (root: string) =>
-  globSync('**', { cwd: root, withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name));
+/** By their entries, not their state: a file that an editor has put away meanwhile has none. */
+function foldersIn(root: string): string[] {
+  const here = entriesOf(root).filter((entry) => entry.isDirectory());
+  return here.map(({ name }) => join(root, name)).flatMap((folder) => [folder, ...foldersIn(folder)]);
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return []; // it has just gone
+  }
+}

@@ -13,11 +13,10 @@ export function duration(leastMs: number) {
 /** In milliseconds. @param range the bounds for people */
 export function milliseconds(leastMs: number, mostMs: number, range = `${leastMs} to ${mostMs} ms`) {
   const message = `must be milliseconds or text such as "90s", from ${range}`;
-  return z.pipe(
-    z.pipe(
-      z.union([z.number(), z.string()], message),
-      z.transform((value: number | string) => parseDuration(value) ?? -1),
-    ),
-    z.number().check(z.refine((ms) => ms >= leastMs && ms <= mostMs, message)),
-  );
+  const converted = z.union([z.number(), z.string()], message).check((context) => {
+    const ms = parseDuration(context.value) ?? -1;
+    if (ms < leastMs || ms > mostMs) context.issues.push({ code: 'custom', message, input: context.value });
+    context.value = ms;
+  });
+  return converted as unknown as z.ZodMiniType<number, number | string>;
 }

@@ -1,10 +1,10 @@
 /** Issues: what a schema finds wrong, in our words and with the place in the caller's request. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import * as z from 'zod/mini'; // a third of zod's size in the bundle
-import en from 'zod/v4/locales/en.js';
 import type { Issue } from '../errors.ts';
+import { describeIssue } from './issue-text.ts';
 
-z.config(en()); // the small form has no messages of its own
+z.config({ localeError: describeIssue, ...z.config() }); // the small form has no texts of its own; those of a user's zod stay
 
 /** @param prefix path of the value in the request, such as `messages[3].` @returns of an issue of our own its code, else `invalid` */
 export function toIssues(error: z.core.$ZodError | undefined, prefix: string): Issue[] {

@@ -9,6 +9,13 @@ export const MAX_DEPTH = 1_000;
 /** The text of a value, or why it has none. */
 export type JsonText = { text: string; fault?: never } | { text?: never; fault: 'invalid' | 'too_deep' };
 
+/** An object as JSON makes them: of no class. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
 /**
  * JSON.stringify for values that anybody gave. Some runtimes throw where a value is nested too deep, and others write it.
  * @param around levels that the value has around it, and that do not count

@@ -7,11 +7,11 @@ import * as z from 'zod/mini';
 import { MAX_URL_LENGTH } from '../formats/address.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { duration } from '../formats/duration-schema.ts';
-import { headersBy } from '../formats/headers-schema.ts';
+import { Headers } from '../formats/headers-schema.ts';
 import { isSendable, METHODS, type Method, MOST_HEADERS } from './sent-headers.ts';
 
 /** Headers that callers may have sent. */
-const SentHeaders = headersBy(z.string(), z.string()).check(
+const SentHeaders = Headers.check(
   z.refine((headers) => Object.entries(headers).every(([name, value]) => isSendable(name, value)), {
     message: 'must be headers that a delivery may have: nothing of the connection, of forwarding, cookies or webhooks',
   }),

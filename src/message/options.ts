@@ -2,8 +2,9 @@
 import * as z from 'zod/mini';
 import { YEAR_MS } from '../formats/duration.ts';
 import { duration } from '../formats/duration-schema.ts';
-import { headersBy } from '../formats/headers-schema.ts';
-import { IsoInstant } from '../formats/instant-schema.ts';
+import { Headers } from '../formats/headers-schema.ts';
+import { isIsoInstant } from '../formats/instant.ts';
+import { isPlainObject } from '../formats/json.ts';
 import { Destination } from './destination.ts';
 
 /** The longest group name, in characters. */
@@ -12,7 +13,7 @@ export const MAX_GROUP_LENGTH = 128;
 /** @returns epoch ms of an instant given as such or as ISO 8601, or undefined. */
 export function parseInstant(value: number | string): number | undefined {
   const at = typeof value === 'number' ? value : Date.parse(value);
-  const stated = typeof value === 'number' || IsoInstant.safeParse(value).success;
+  const stated = typeof value === 'number' || isIsoInstant(value);
   return stated && Number.isInteger(at) && at >= 0 && at <= Date.now() + YEAR_MS ? at : undefined;
 }
 
@@ -57,9 +58,7 @@ const options = {
   /** Where it is delivered, for queues whose messages name that: a URL, or more than that. */
   destination: z.optional(Destination),
   /** Handed to the consumer as they are. */
-  headers: z.optional(
-    headersBy(z.string().check(z.minLength(1), z.maxLength(128)), z.string().check(z.maxLength(4_096))),
-  ),
+  headers: z.optional(Headers),
 };
 
 /**
@@ -96,6 +95,5 @@ export function readOptions(options: unknown): { data?: CheckedOptions; error?: 
 }
 
 export function isBare(value: unknown): boolean {
-  const isPlain = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-  return isPlain && Object.keys(value).length === 0;
+  return isPlainObject(value) && Object.keys(value).length === 0;
 }

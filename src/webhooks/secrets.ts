@@ -1,12 +1,13 @@
 /** Secrets: several at once for one source, read from a binding of the Worker, so that they can be rotated. */
 import * as z from 'zod/mini';
-import { IsoInstant } from '../formats/instant-schema.ts';
+import { isIsoInstant } from '../formats/instant.ts';
 
 /** The most that are tried for one request. */
 const MAX_SECRETS = 4;
 
 const text = z.string().check(z.minLength(1));
-const List = z.array(z.union([text, z.strictObject({ secret: text, expires: z.optional(IsoInstant) })]));
+const instant = z.string().check(z.refine(isIsoInstant));
+const List = z.array(z.union([text, z.strictObject({ secret: text, expires: z.optional(instant) })]));
 
 /**
  * @param setting one secret, several with commas between them, or JSON: `["new", {"secret": "old", "expires": "2026-12-01T00:00:00Z"}]`

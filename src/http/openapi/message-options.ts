@@ -17,11 +17,18 @@ const INSTANT = {
   ],
 };
 
+const HEADERS = {
+  type: 'object',
+  propertyNames: { type: 'string', minLength: 1, maxLength: 128 },
+  additionalProperties: { type: 'string', maxLength: 4_096 },
+};
+
 /** What a refinement hides of those that their flags read; the least duration that an option takes, its schema says. */
 function formsOf(shape: z.core.$ZodShape, docs: Record<string, OptionDoc>): Record<string, Note> {
   const forms: Record<string, Note> = {};
   for (const [name, { flag }] of Object.entries(docs)) {
     if (flag.reader === 'instant') forms[name] = { form: INSTANT };
+    if (flag.reader === 'pairs') forms[name] = { form: HEADERS };
     if (flag.reader !== 'duration') continue;
     const isZeroFine = z.safeParse(shape[name] as z.core.$ZodType, 0).success;
     forms[name] = { form: duration(isZeroFine ? 0 : 1, YEAR_MS) };
@@ -43,8 +50,11 @@ describe(Dedup, meaningsOf(ofDedup.fields));
 describe(DestinationFields, {
   url: 'https and public, unless the deployment says otherwise.',
   method: 'Default: POST.',
-  headers:
-    'Sent over those that the queue has for this origin. Connection, forwarding, client-address, method-override, cookie and webhook headers are refused.',
+  headers: {
+    means:
+      'Sent over those that the queue has for this origin. Connection, forwarding, client-address, method-override, cookie and webhook headers are refused.',
+    form: HEADERS,
+  },
   timeout: {
     means: "No answer within it is a failure. At most the queue's, which is the default.",
     form: duration(1, YEAR_MS),

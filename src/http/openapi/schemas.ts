@@ -9,16 +9,8 @@ const override: SchemaOverride = ({ zodSchema, jsonSchema }) => {
   // Every whole number gets the bounds of a safe integer: they tell nobody anything.
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-  Object.assign(jsonSchema, judgedForm(zodSchema), forms.get(zodSchema));
+  Object.assign(jsonSchema, forms.get(zodSchema));
 };
-
-/** What anything is piped into says the form; what stands before it looks at what the form would leave out. */
-function judgedForm(schema: z.core.$ZodTypes): object {
-  const { def } = schema._zod;
-  if (def.type !== 'pipe' || (def.in as z.core.$ZodTypes)._zod.def.type !== 'unknown') return {};
-  const { $schema: _, ...form } = z.toJSONSchema(def.out, { io: 'input', override });
-  return form;
-}
 
 const pointer = (id: string) => `#/components/schemas/${id}`;
 const OPTIONS = { io: 'input', metadata: names, override } as const;

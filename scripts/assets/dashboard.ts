@@ -5,7 +5,7 @@ import { build } from 'vite';
 export async function buildDashboard(root: string): Promise<Record<string, string>> {
   const built = await build({
     root,
-    base: '/',
+    base: './', // the page may lie below a path of another application
     configFile: false,
     logLevel: 'warn',
     mode: 'production',

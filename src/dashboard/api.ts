@@ -1,5 +1,6 @@
 /** The API, as whoever is signed in here: every call of the dashboard goes through this one client. */
 import { createAdmin, SluiceError } from '../client/admin.ts';
+import { BASE } from './base.ts';
 
 /** Told when the session has ended. */
 let onSignedOut = () => {};
@@ -9,13 +10,13 @@ export function whenSignedOut(tell: () => void): void {
 
 /** The page asks again by itself, so the client does not; and an audit or a sweep may take long. */
 export const api = createAdmin({
-  url: '',
+  url: BASE,
   session: true,
   timeoutMs: 60_000,
   repeat: { times: 0 },
   async fetch(path, init) {
     const answer = await fetch(path, { ...init, cache: 'no-store' });
-    if (answer.status === 401 && path !== '/session') onSignedOut();
+    if (answer.status === 401 && path !== `${BASE}/session`) onSignedOut();
     return answer;
   },
 });

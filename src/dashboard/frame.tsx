@@ -1,6 +1,7 @@
 /** What stands around each page: where one can go, a search for a message, the theme, and the way out. */
 import type { Child } from 'hono/jsx';
 import { useState } from 'hono/jsx/dom';
+import { BASE } from './base.ts';
 import { useEffect } from './effect.ts';
 import { linkTo } from './route.ts';
 import { applyTheme, type Theme, theme } from './theme.ts';
@@ -37,7 +38,7 @@ export function Frame({ here, who, onSignOut, children }: FrameProps) {
       </button>
       <header class="side">
         <a class="brand" href="#/">
-          <img src="/dashboard.svg" alt="" width="26" height="26" />
+          <img src={`${BASE}/dashboard.svg`} alt="" width="26" height="26" />
           Sluice
         </a>
         <MessageSearch />
@@ -50,7 +51,7 @@ export function Frame({ here, who, onSignOut, children }: FrameProps) {
         </nav>
         <div class="foot">
           <ThemeChoice />
-          <a href="/docs">API</a>
+          <a href={`${BASE}/docs`}>API</a>
           <button type="button" class="quiet" onClick={onSignOut}>
             Sign out {who}
           </button>

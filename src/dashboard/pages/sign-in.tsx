@@ -2,6 +2,7 @@
 import { useState } from 'hono/jsx/dom';
 import { type Session, SluiceError } from '../../client/admin.ts';
 import { api, explain } from '../api.ts';
+import { BASE } from '../base.ts';
 
 export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
   const [token, setToken] = useState('');
@@ -22,7 +23,7 @@ export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
     <main class="sign-in">
       <form class="card" onSubmit={submit}>
         <h1>
-          <img src="/dashboard.svg" alt="" width="30" height="30" /> Sluice
+          <img src={`${BASE}/dashboard.svg`} alt="" width="30" height="30" /> Sluice
         </h1>
         <label htmlFor="token">Token with the scope “admin”</label>
         <input

@@ -108,7 +108,7 @@ export class BadSettings extends Error {
   override readonly name = 'BadSettings';
 }
 
-/** A delivery cannot be signed as it should be. It is no attempt: a deployment that has the secret can make it. */
-export class MissingSecret extends Error {
-  override readonly name = 'MissingSecret';
+/** This deployment cannot make a delivery as it should be made: signed, guarded. It is no attempt: one that can may make it. */
+export class HeldBack extends Error {
+  override readonly name = 'HeldBack';
 }

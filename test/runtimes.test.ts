@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tokensSetting } from '../src/dev/stack.ts';
 import { createSluice } from '../src/index.ts';
 import { type Redises, startEmbedded } from './support/bench.ts';
+import type { Ends } from './support/deliveries.ts';
+import { startTlsReceiver } from './support/receiving.ts';
 import type { Seen } from './support/service.ts';
 
 const run = promisify(execFile);
@@ -79,6 +81,35 @@ describe.each(RUNTIMES)('in %s, without a context', (name, command, args) => {
       expect(log).toContain('{"level":"error","event":"work behind an answer failed","error":"RangeError"}');
       expect(log).not.toContain('nobody may read this');
     });
+});
+
+describe.each(RUNTIMES)('in %s, deliveries', (_name, command, args) => {
+  test.skipIf(!(command && versionOf(command))).concurrent('go to public addresses, and nowhere else', async () => {
+    const receiver = await startTlsReceiver();
+    const env = { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(receiver.port) };
+    const options = { cwd: ROOT, env, timeout: 25_000 };
+    const { stdout } = await run(command ?? '', [...args, 'test/support/deliveries.ts'], options).finally(
+      receiver.close,
+    );
+    const ends = JSON.parse(stdout) as Ends;
+    const refused = expect.stringContaining('leads to an address that is not public');
+    expect(ends).toEqual({
+      public: '200',
+      'rebound, by the connection of before': '200',
+      'rebound, by a new one': refused,
+      'one of two': refused,
+      'one of two families': refused,
+      'this machine': refused,
+      'another name than the certificate has': expect.stringContaining('does not match certificate'),
+      'an address that turns out otherwise': refused,
+      listed: refused,
+    });
+    expect(receiver.received.map(({ path, connection, servername }) => [path, connection, servername])).toEqual([
+      ['/', 1, 'partner.example.net'],
+      ['/last', 1, 'partner.example.net'],
+    ]);
+    expect(receiver.connections()).toBe(3); // by two of which nothing was sent
+  });
 });
 
 describe('an older runtime', () => {

@@ -29,6 +29,13 @@ describe('a bundle', () => {
     },
   );
 
+  test('sends deliveries by the fetch of Workers, and has nothing of how other runtimes guard them', async () => {
+    const { sources, text } = await built('v1');
+    const sending = Object.keys(sources).filter((source) => /^src\/delivery\/(?:send|guard)/.test(source));
+    expect(sending.toSorted()).toEqual(['src/delivery/send-on-workers.ts', 'src/delivery/send.ts']);
+    expect(text).not.toContain('node:');
+  });
+
   test('of core has nothing of what operators ask', async () => {
     const names = ['broker/admin', 'broker/audit', 'broker/inspector', 'engine/admin', 'store/admin'];
     const asked = names.map((name) => `src/${name}.ts`);

@@ -1,6 +1,6 @@
 /** Delivery: gives one message to its queue's handler, and makes a settlement of how that ends. It knows nothing of leases or time. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { MissingSecret, NonRetriableError, RetryAfterError } from '../errors.ts';
+import { HeldBack, NonRetriableError, RetryAfterError } from '../errors.ts';
 import { isDelay } from '../formats/duration.ts';
 import { toJson } from '../formats/json.ts';
 import { describe, isA, readFrames } from '../formats/thrown.ts';
@@ -104,7 +104,7 @@ function acked({ entry, queue, readAtAck }: Delivery, result: unknown, chained: 
 }
 
 function notDone({ entry, message, queue }: Delivery, error: unknown, random: () => number): Settlement {
-  if (isA(error, MissingSecret)) {
+  if (isA(error, HeldBack)) {
     logError('delivery held back', { queue: queue.name, id: message.id, reason: error.message });
     return { entry, outcome: 'release', delayMs: waitForOthersMs(message.enqueuedAt) };
   }

@@ -1,8 +1,10 @@
-/** Sending: one delivery to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
+/** Deliveries over HTTP: each to its destination, as the handler of its queue. What the destination answers becomes what a handler throws. */
 
-import { BadSettings, MissingSecret, NonRetriableError } from '../errors.ts';
+import { chooseSend } from '#send';
+import { BadSettings, HeldBack, NonRetriableError } from '../errors.ts';
 import { type AddressRules, judgeUrl } from '../formats/address.ts';
 import { type Bytes, utf8 } from '../formats/bytes.ts';
+import { isA } from '../formats/thrown.ts';
 import type { StoredDestination } from '../message/destination.ts';
 import type { Message } from '../message/message.ts';
 import { rawBytes } from '../message/raw.ts';
@@ -14,6 +16,7 @@ import type { AnyQueue } from '../queue/queue.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 import { DeliveryError } from './error.ts';
 import { describeAnswer, endpointState, judgeAnswer, spreadAfterMs } from './response.ts';
+import type { DeliveryAnswer, Send } from './send.ts';
 import { parseKeys, signMessage } from './signature.ts';
 
 type Outgoing = Message & { destination?: StoredDestination };
@@ -26,6 +29,7 @@ export function withSenders(
   queues: ReadonlyMap<string, AnyQueue>,
   rules: AddressRules,
   env: unknown = {},
+  send = chooseSend(rules),
 ): Map<string, AnyQueue> {
   const equipped = [...queues].map(([name, queue]): [string, AnyQueue] => {
     const { destination: policy, backoff } = queue;
@@ -36,13 +40,13 @@ export function withSenders(
       .flat()
       .filter((secret) => !readKeys(env, secret));
     const destination = { ...policy, rules, missingSecrets };
-    return [name, Object.freeze({ ...queue, destination, handler: sender(destination, backoff) })];
+    return [name, Object.freeze({ ...queue, destination, handler: sender(destination, backoff, send) })];
   });
   return new Map(equipped);
 }
 
 /** @returns a handler that ends with `{ status, ms }` where the destination took the message */
-function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
+function sender(policy: DestinationPolicy, backoff: Backoff, send: Send): Handler<unknown> {
   return async (message: Outgoing, { env, signal }) => {
     const { url = policy.url, timeoutMs, secret } = message.destination ?? {};
     const judged = judgeUrl(url, policy.rules); // again: the rules may have changed since the message came in
@@ -51,8 +55,8 @@ function sender(policy: DestinationPolicy, backoff: Backoff): Handler<unknown> {
     const request = await requestFor(message, policy, judged.url, keys);
     const within = timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const startedAt = Date.now();
-    const response = await fetch(judged.url, { ...request, redirect: 'manual', signal: within }).catch((error) => {
-      if (isOutOfSubrequests(error)) throw error; // it says nothing of the destination
+    const response = await send(judged.url, { ...request, signal: within }).catch((error) => {
+      if (isOutOfSubrequests(error) || isA(error, HeldBack)) throw error; // it says nothing of the destination
       const [why, end] = within.aborted
         ? [`timeout: no answer within ${timeoutMs} ms`, 'timeout' as const]
         : [`no answer: ${error}`, 'network' as const];
@@ -78,12 +82,12 @@ function askedDelayMs(afterMs: number, backoff: Backoff, attempt: number): numbe
 
 const readKeys = (env: unknown, name: string) => parseKeys((env as Record<string, unknown>)[name]);
 
-/** @throws MissingSecret where one is missing or none: nothing is sent unsigned that should be signed */
+/** @throws HeldBack where one is missing or none: nothing is sent unsigned that should be signed */
 function keysFrom(env: unknown, names: string[] | undefined): Bytes[] {
-  if (!names) throw new MissingSecret("the queue has no such secret as the message's destination names");
+  if (!names) throw new HeldBack("the queue has no such secret as the message's destination names");
   return names.flatMap((name) => {
     const keys = readKeys(env, name);
-    if (!keys) throw new MissingSecret(`the binding ${name} holds no secret: whsec_ and base64 of 24 to 64 bytes`);
+    if (!keys) throw new HeldBack(`the binding ${name} holds no secret: whsec_ and base64 of 24 to 64 bytes`);
     return keys;
   });
 }
@@ -118,7 +122,7 @@ const READ_BYTES = 4_096;
 const READ_MS = 1_000;
 
 /** The beginning of the body, as far as it comes in time; the rest is not taken. */
-async function readBeginning(response: Response): Promise<string> {
+async function readBeginning(response: DeliveryAnswer): Promise<string> {
   const reader = response.body?.getReader();
   if (!reader) return '';
   const decoder = new TextDecoder();

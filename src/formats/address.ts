@@ -2,7 +2,7 @@
  * Addresses: which URLs a delivery may go to, so that nobody reaches the inside of a network through the Worker (SSRF).
  *
  * Pure. It judges the parsed URL, never its text: the parser folds every spelling of a host into one. What a public name
- * resolves to it cannot see; docs/deliveries.md says what that leaves open.
+ * resolves to it cannot see: delivery/guard.ts does, where the runtime lets it.
  */
 
 /** A host that may be called: itself, or with a dot in front all names below it. */

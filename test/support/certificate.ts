@@ -1,0 +1,20 @@
+// A certificate that signs itself, for partner.example.net and the names below it, and its key: for servers of tests, and trusted by nobody else.
+
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBwzCCAWigAwIBAgIUDBGkjeg47wo2YRje8VwiQlioXwQwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOU2x1aWNlJ3MgdGVzdHMwIBcNMjYxMTMwMDYxMzIwWhgPMjEy
+NjExMDYwNjEzMjBaMBkxFzAVBgNVBAMMDlNsdWljZSdzIHRlc3RzMFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEDDrdg1+3lf/z5zPkea4bA6ymDW5MyyJ4mSaeqyeB
+1Xy7ObXzgjkyiBDP34JsCs71fakCQ2BSY5NrixNGRK8ty6OBizCBiDAdBgNVHQ4E
+FgQUclc0py5oqYe5/MKOZxWa1WLMCnwwHwYDVR0jBBgwFoAUclc0py5oqYe5/MKO
+ZxWa1WLMCnwwDwYDVR0TAQH/BAUwAwEB/zA1BgNVHREELjAsghNwYXJ0bmVyLmV4
+YW1wbGUubmV0ghUqLnBhcnRuZXIuZXhhbXBsZS5uZXQwCgYIKoZIzj0EAwIDSQAw
+RgIhANLqufO0ekvQ/8YuUWuOA06hJy91tZFvtvVCTd9voG/4AiEAkuHrd2FMGqc1
+Oo3uMbBNGb+PH8+vNjAYD7wV/X8q48s=
+-----END CERTIFICATE-----`;
+
+export const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGbUdZMcLzOB6J6E9
+lEXxy1Ta/1pK6+FH9pa3p0Lr/+mhRANCAAQMOt2DX7eV//PnM+R5rhsDrKYNbkzL
+IniZJp6rJ4HVfLs5tfOCOTKIEM/fgmwKzvV9qQJDYFJjk2uLE0ZEry3L
+-----END PRIVATE KEY-----`;

@@ -128,6 +128,24 @@ onEachRedis(
       bench().alive.add(letter.slice(letter.indexOf('.') + 1));
     });
 
+    test('a collector that sends elsewhere is not followed: its key is for nobody else', async () => {
+      const asked: unknown[] = [];
+      collector = createServer((request, response) => {
+        asked.push([request.url, request.headers['x-key']]);
+        response.writeHead(307, { location: '/elsewhere' }).end();
+      });
+      await new Promise<void>((resolve) => collector?.listen(0, '127.0.0.1', resolve));
+      const { port } = collector.address() as AddressInfo;
+      const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
+      const settings = { SLUICE_OTLP_ENDPOINT: `http://127.0.0.1:${port}`, SLUICE_OTLP_HEADERS: 'x-key=secret' };
+      const engine = engineOn(bench(), () => {}, settings);
+      await engine.enqueue(input(engine));
+      await vi.waitFor(() => expect(warned.mock.calls.join()).toContain('"event":"spans refused"'));
+      expect(warned.mock.calls.join()).toContain('"status":307');
+      await drainFor(engine, 5_000);
+      expect(asked).toEqual(Array(2).fill(['/v1/traces', 'secret']));
+    });
+
     test('without a collector the work is done all the same', async () => {
       const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
       const engine = engineOn(bench(), () => {}, { SLUICE_OTLP_ENDPOINT: 'http://127.0.0.1:1' });

@@ -1,4 +1,4 @@
-/** Cloudflare's own exports of a Worker: a Durable Object that drains, and an entrypoint for other Workers. */
+/** What is Cloudflare's own: a Durable Object that drains, an entrypoint for other Workers, and the way from its Queues to here. */
 import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers';
 import type { Receipt } from '../broker/producer.ts';
 import { toProblem } from '../http/problem.ts';
@@ -6,6 +6,8 @@ import { logError, nameOfError } from '../log.ts';
 import type { MessageOptions } from '../message/options.ts';
 import type { FetchContext } from '../runtime/wait-until.ts';
 import type { NamedMessage, Sluice } from '../sluice.ts';
+
+export { toBinding, toHandler } from './cloudflare-queues.ts';
 
 /**
  * The class of a Durable Object that drains. It is used where the Worker binds it as DRAINER.

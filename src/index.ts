@@ -5,6 +5,7 @@
  */
 
 export type { Receipt } from './broker/producer.ts';
+export type { Tick } from './engine/sweeps.ts';
 export {
   InvalidMessage,
   type Issue,
@@ -30,7 +31,14 @@ export type { FetchContext } from './runtime/wait-until.ts';
 export { defineSchedule, type ScheduleOptions } from './schedules/definition.ts';
 export type { CatchUp } from './schedules/occurrences.ts';
 export type { Schedule } from './schedules/schedule.ts';
-export { type BatchMessage, createSluice, type Producer, type Sluice, type SluiceOptions } from './sluice.ts';
+export {
+  type BatchMessage,
+  createSluice,
+  type Producer,
+  type Sluice,
+  type SluiceOptions,
+  type TickOptions,
+} from './sluice.ts';
 export type { PublishOptions, PublishResult } from './topics/topics.ts';
 export type { Handshake, HandshakeFunction, HandshakeRequest, HandshakeRule, Reply } from './webhooks/handshake.ts';
 export type { Provider } from './webhooks/providers.ts';

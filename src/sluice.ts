@@ -3,7 +3,9 @@
 import { queuesNamed, type Receipt } from './broker/producer.ts';
 import type { MessageInput } from './broker/validate.ts';
 import { type Alarms, Drainer } from './drain/drainer.ts';
+import { rememberEngines } from './engine/engines.ts';
 import { collectFeatures } from './engine/features.ts';
+import type { Tick } from './engine/sweeps.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
 import { type App, createApp } from './http/app.ts';
@@ -14,6 +16,7 @@ import type { AnyQueue, QueueFor } from './queue/queue.ts';
 import type { Ring } from './queue/ring.ts';
 import { rehearse } from './rehearsal.ts';
 import type { Caller } from './runtime/caller.ts';
+import { processEnv } from './runtime/environment.ts';
 import { findInvocation } from './runtime/invocation.ts';
 import { checkRuntime, isWorkers } from './runtime/runtime.ts';
 import { type FetchContext, FLOATING } from './runtime/wait-until.ts';
@@ -86,18 +89,39 @@ export interface Producer {
   publish(topic: string, type: string, body: unknown, options?: PublishOptions): Promise<PublishResult[]>;
 }
 
+export interface TickOptions {
+  /**
+   * `false`: it does not wait for what is due later, for platforms that bill such a wait. Default: it waits where that is worth it,
+   * for as long as `SLUICE_DRAIN_MS` lets it take messages.
+   */
+  wait?: boolean;
+  /** What keeps work alive behind the tick. */
+  context?: FetchContext | undefined;
+}
+
+/**
+ * A deployment. Where `env` is left out it is the environment of the process. Each environment has one engine: a copy that holds the
+ * same values is the same environment.
+ */
 export interface Sluice<Env extends object> {
   /** Answers a request. Without a context, as outside Workers, the work that it begins behind its answer goes on by itself. */
-  fetch(request: Request, env: Env, context?: FetchContext): Promise<Response>;
-  /** Does a tick of cron: it sweeps, and drains where there is work. Where no platform calls it: `sluice.scheduled(undefined, env)`. */
-  scheduled(controller: unknown, env: Env, context?: FetchContext): Promise<void>;
+  fetch(request: Request, env?: Env, context?: FetchContext): Promise<Response>;
   /**
-   * Enqueues from code elsewhere in the Worker: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a
+   * Does what cron does once a minute: it sweeps, and drains where there is work.
+   * @returns what was swept, and delivered where it drained
+   * @throws StorageError; BadSettings
+   * @example await sluice.tick(process.env, { wait: false })
+   */
+  tick(env?: Env, options?: TickOptions): Promise<Tick>;
+  /** A tick, as Cloudflare's cron calls it. */
+  scheduled(controller: unknown, env?: Env, context?: FetchContext): Promise<void>;
+  /**
+   * Enqueues from code elsewhere in the deployment: `sluice.producer(env, ctx).enqueue(queue, body)`. Without a context, as in a
    * handler, it wakes no drain: the message is taken by a drain at work, by one that the next request wakes, or by cron's.
    */
-  producer(env: Env, context?: FetchContext): Producer;
+  producer(env?: Env, context?: FetchContext): Producer;
   /** A producer by names, for callers that do not share this code: their messages are validated as by the HTTP API. */
-  named(env: Env, context?: FetchContext): NamedProducer;
+  named(env?: Env, context?: FetchContext): NamedProducer;
   /** The work of a Durable Object that is bound as DRAINER: `drainerOf` of `sluice/cloudflare` makes a class of it. */
   drainer(env: Env, state: DrainerState): Drainer;
   /**
@@ -133,21 +157,27 @@ export function createSluice<Env extends object>({
   checkSchedules(schedules, byName);
   const features = collectFeatures(functions);
   const open = (env: object) => openEngine(env, byName, { sources: bySource, schedules, features });
-  const engines = remembered(open);
+  const engines = rememberEngines(open);
+  const ofProcess = () => processEnv() as Env;
   const app = createApp(functions, (env, context) => engines.of(env).under(makeCaller(context)));
   if (isWorkers()) rehearse(queues, { open: engines.of, app }); // elsewhere a process is loaded once, and nobody counts
   return {
-    async fetch(request, env, context = FLOATING) {
+    async fetch(request, env = ofProcess(), context = FLOATING) {
       const response = await app.fetch(request, env, context as Parameters<App['fetch']>[2]); // only its waitUntil is used
       const engine = engines.known(env); // none where the settings are bad
       if (engine?.parts.claims.areOpen) engine.under(makeCaller(context)).attend(false);
       return response;
     },
-    async scheduled(_controller, env, context) {
+    async tick(env = ofProcess(), { wait = true, context } = {}) {
+      const caller = makeCaller(context);
+      if (!wait) caller.invocation.sleepsMs = 0;
+      return engines.of(env).under(caller).tick();
+    },
+    async scheduled(_controller, env = ofProcess(), context) {
       await engines.of(env).under(makeCaller(context)).tick(); // awaited: what it throws shows up as a failed cron event
     },
-    producer: (env, context) => makeProducer(engines.of(env), makeCodeCaller(context)),
-    named: (env, context) => makeNamedProducer(engines.of(env).under(makeCodeCaller(context))),
+    producer: (env = ofProcess(), context) => makeProducer(engines.of(env), makeCodeCaller(context)),
+    named: (env = ofProcess(), context) => makeNamedProducer(engines.of(env).under(makeCodeCaller(context))),
     drainer: (env, { storage, id }) => drainerFor(engines.of(env), storage, id),
     ring: (env, name) => engines.of(env).parts.ring(name),
   };
@@ -222,19 +252,4 @@ async function storeFor(engine: Engine, inputs: MessageInput[]): Promise<Receipt
 function drainerFor(engine: Engine, alarms: Alarms, id: DrainerState['id']): Drainer {
   const { waking, drainers } = engine.parts;
   return new Drainer({ alarms, drain: (watch) => waking.round(watch), next: drainers?.behind(id) });
-}
-
-/** Bindings are the same object for as long as the isolate lives; settings are read once for each. */
-function remembered(open: (env: object) => Engine) {
-  const engines = new WeakMap<object, Engine>();
-  return {
-    known: (env: object): Engine | undefined => engines.get(env),
-    of(env: object): Engine {
-      const known = engines.get(env);
-      if (known) return known;
-      const engine = open(env);
-      engines.set(env, engine);
-      return engine;
-    },
-  };
 }

@@ -19,7 +19,7 @@ describe('docs/configuration.md', () => {
   const given = { UPSTASH_REDIS_REST_URL: 'https://x.example', UPSTASH_REDIS_REST_TOKEN: 'x' };
 
   test('has every setting, and no other', () => {
-    const settings = [...read('src/config/config.ts').matchAll(/^ {2}((?:SLUICE|UPSTASH)_[A-Z_]+):/gm)].map(
+    const settings = [...read('src/config/config.ts').matchAll(/^ {2}((?:SLUICE|UPSTASH|CRON)_[A-Z_]+):/gm)].map(
       ([, name]) => name,
     );
     expect([...rows.keys()].toSorted()).toEqual(settings.toSorted());

@@ -34,12 +34,19 @@ test('over the limit: 429 with a code and when to come back, counted under the n
 
 test('unknown tokens are counted by the address, so that whoever guesses does not use up what a token may', async () => {
   const { asked, env } = limiterOf(1);
-  const guess = (headers: object) =>
-    app.request('/x', { headers: { 'cf-connecting-ip': '192.0.2.1', ...headers } }, env);
+  const guess = (headers: Record<string, string>) =>
+    app.request('/x', { headers }, env, { clientAddress: '192.0.2.1' });
   const answers = [await guess({ authorization: 'Bearer unknown' }), await guess({ cookie: 'sluice=unknown' })];
   expect(answers.map(({ status }) => status)).toEqual([401, 429]);
   expect(await answers[1]?.json()).toMatchObject({ detail: 'This address calls too often' });
   expect(asked).toEqual(['unknown/192.0.2.1', 'unknown/192.0.2.1']);
+});
+
+test('an address that anybody could have written into a header counts for nothing', async () => {
+  const { asked, env } = limiterOf(2);
+  const forge = (name: string) => app.request('/x', { headers: { [name]: '192.0.2.1' } }, env);
+  for (const name of ['cf-connecting-ip', 'x-forwarded-for']) expect((await forge(name)).status).toBe(401);
+  expect(asked).toEqual(['unknown/', 'unknown/']);
 });
 
 test('webhooks are counted by source and sender, so that a forger does not use up what the sender may', async () => {
@@ -47,8 +54,8 @@ test('webhooks are counted by source and sender, so that a forger does not use u
   const sources = { get: (name: string) => (name === 'open' ? open : undefined), count: () => {} };
   const hooks = appOf([webhooks], { ...engine, parts: { sources }, queues: new Map() });
   const send = (from: string, source = 'open') => {
-    const headers = { 'cf-connecting-ip': from, 'content-encoding': 'gzip' };
-    return hooks.request(`/hooks/${source}`, { method: 'POST', headers }, env);
+    const headers = { 'content-encoding': 'gzip' };
+    return hooks.request(`/hooks/${source}`, { method: 'POST', headers }, env, { clientAddress: from });
   };
   const statuses = [await send('192.0.2.1'), await send('192.0.2.1'), await send('192.0.2.1', 'nobody')];
   expect(statuses.map(({ status }) => status)).toEqual([415, 429, 404]);

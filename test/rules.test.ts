@@ -140,7 +140,7 @@ describe('settings', () => {
 
   test('have defaults, and come frozen', () => {
     const config = readConfig(least);
-    expect(config).toMatchObject({ SLUICE_TOKENS: [], SLUICE_LEASE_MS: 30_000, SLUICE_DRAIN_REQUESTS: 45 });
+    expect(config).toMatchObject({ SLUICE_TOKENS: [], SLUICE_LEASE_MS: 30_000, SLUICE_DRAIN_REQUESTS: 9_000 });
     expect(Object.isFrozen(config)).toBe(true);
   });
 

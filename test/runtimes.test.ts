@@ -113,7 +113,7 @@ describe.each(RUNTIMES)('in %s, deliveries', (_name, command, args) => {
 });
 
 describe('an older runtime', () => {
-  const SENTENCE = 'Sluice needs Node 22 or later';
+  const SENTENCE = 'Sluice needs Node 22.12 or later';
 
   test.each<[string, object]>([
     ['withResolvers', Promise],

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../src/config/config.ts';
+import { readConfig, type Scope } from '../src/config/config.ts';
 import { route } from '../src/http/route.ts';
 import { appOf } from './support/app.ts';
 
@@ -62,6 +62,36 @@ describe('tokens', () => {
   });
 });
 
+describe('the secret of a cron', () => {
+  const SECRET = 'sixteen-or-more.';
+  const may = async (scope: Scope, settings: object, token: string) => {
+    const app = appOf([route('GET /x', { scope }, (c) => c.json(c.var.token))], { config: read(settings) });
+    const answer = await app.request('/x', { headers: { authorization: `Bearer ${token}` } });
+    return answer.status === 200 ? answer.json() : answer.status;
+  };
+
+  test('is a token that may tick, and nothing else', async () => {
+    const settings = { SLUICE_TOKEN: PLAIN, CRON_SECRET: SECRET };
+    const token = { name: 'CRON_SECRET', sha256: sha256(SECRET), scopes: ['tick'], queues: ['*'] };
+    expect(await may('tick', settings, SECRET)).toEqual(token);
+    expect(await may('tick', { CRON_SECRET: SECRET }, SECRET)).toEqual(token);
+    for (const scope of ['enqueue', 'receive', 'admin'] satisfies Scope[])
+      expect(await may(scope, settings, SECRET)).toBe(403);
+  });
+
+  test('is not needed by whoever may administer', async () => {
+    const settings = { SLUICE_TOKEN: PLAIN, SLUICE_TOKEN_CI: JSON.stringify(entry('ci')) };
+    expect(await may('tick', settings, PLAIN)).toMatchObject({ name: 'SLUICE_TOKEN' });
+    expect(await may('tick', settings, 'ci')).toBe(403);
+    expect(await may('tick', settings, SECRET)).toBe(401);
+  });
+
+  test('is none where it is empty, and refused where it is another token, too', async () => {
+    expect(await may('tick', { SLUICE_TOKEN: PLAIN, CRON_SECRET: '' }, '')).toBe(401);
+    expect(await may('tick', { SLUICE_TOKEN: PLAIN, CRON_SECRET: PLAIN }, PLAIN)).toBe(500);
+  });
+});
+
 describe('bad tokens', () => {
   test.each([
     [
@@ -70,6 +100,7 @@ describe('bad tokens', () => {
       /^SLUICE_TOKEN: must be 32 or more characters/,
     ],
     ['with a blank', { SLUICE_TOKEN: `${PLAIN} ` }, /^SLUICE_TOKEN: must/],
+    ['of a cron, shorter than 16', { CRON_SECRET: 'only-15-letters' }, /^CRON_SECRET: must be 16 or more characters/],
     ['no JSON', { SLUICE_TOKENS: 'hunter2' }, /^SLUICE_TOKENS: must be a JSON array$/],
     ['no list', { SLUICE_TOKENS: JSON.stringify(entry('a')) }, /^SLUICE_TOKENS: must be a JSON array$/],
     ['no object', { SLUICE_TOKENS: '["hunter2"]' }, /^SLUICE_TOKENS\.0: must be a JSON object$/],

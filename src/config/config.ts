@@ -18,6 +18,9 @@ const whole =
     return number as number;
   };
 
+/** Nobody but Workers counts them: there, so that it does on the free plan. */
+const subrequests: Reader<number> = (...given) => whole(15, 10_000_000, isWorkers() ? 45 : 9_000)(...given);
+
 /** Workers have six, of which one is storage's; nobody else counts them. */
 const connections: Reader<number> = (...given) => whole(1, 1_000, isWorkers() ? 5 : 1_000)(...given);
 
@@ -55,7 +58,9 @@ const SETTINGS = {
   UPSTASH_REDIS_REST_URL: url,
   UPSTASH_REDIS_REST_TOKEN: text(/^[!-~]+$/, 'the token of the database, none of it a blank'),
   /** One token as its caller has it, with every scope: http/tokens.ts makes its digest. */
-  SLUICE_TOKEN: readPlainToken,
+  SLUICE_TOKEN: readPlainToken(32),
+  /** The token of a cron, such as Vercel's, which sends it with each GET: it may only tick. An empty one is none. */
+  CRON_SECRET: (given: unknown, name: string) => readPlainToken(16)(given === '' ? undefined : given, name),
   /** JSON: `[{"name", "sha256", "scopes", "queues"?}]`, and those of `SLUICE_TOKEN_<NAME>`. Without any the API is closed. */
   SLUICE_TOKENS: (given: unknown, _name: string, env: Record<string, unknown>) => readTokens(given, env),
   /** What the keys in Redis begin with. */
@@ -66,8 +71,10 @@ const SETTINGS = {
   SLUICE_LEASE_MS: whole(1_000, 43_200_000, 30_000),
   /** Wall time of a drain started by cron, ms. */
   SLUICE_DRAIN_MS: whole(1_000, 840_000, 55_000),
+  /** A drain behind the answer of a request has ended after so long, ms: Workers end what goes on 30 s after the answer. */
+  SLUICE_WOKEN_MS: whole(1_000, 840_000, 28_000),
   /** Subrequests of one invocation. Workers Free allows 50, Workers Paid 10,000 and as many as `limits.subrequests` says. */
-  SLUICE_DRAIN_REQUESTS: whole(15, 10_000_000, 45),
+  SLUICE_DRAIN_REQUESTS: subrequests,
   /** Messages of the drains of one invocation. */
   SLUICE_DRAIN_MESSAGES: whole(1, 10_000_000, 1_000_000),
   /** Handlers at once, those that make no subrequests included. */

@@ -1,8 +1,8 @@
 /** Tokens as settings hold them: a list, and bindings of one token each, because a secret cannot be read back and added to. */
 import { isText, must, readEach } from './setting.ts';
 
-/** What a bearer token may do. */
-const SCOPES = ['enqueue', 'receive', 'admin'] as const;
+/** What a bearer token may do. `admin` may tick, too. */
+const SCOPES = ['enqueue', 'receive', 'admin', 'tick'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Token {
@@ -15,8 +15,12 @@ export interface Token {
   queues: string[];
 }
 
-/** The setting that is one token as its caller has it. */
-const PLAIN = 'SLUICE_TOKEN';
+/** The settings that are one token as its caller has it: with which scopes. */
+const PLAIN = { SLUICE_TOKEN: ['enqueue', 'receive', 'admin'], CRON_SECRET: ['tick'] } satisfies Record<
+  string,
+  Scope[]
+>;
+export type PlainSetting = keyof typeof PLAIN;
 const LIST = 'SLUICE_TOKENS';
 /** What bindings of one token begin with. */
 const ONE = 'SLUICE_TOKEN_';
@@ -42,7 +46,7 @@ export function readTokens(list: unknown, env: Record<string, unknown>): readonl
   const single = Object.keys(env)
     .filter((binding) => binding.startsWith(ONE))
     .map((at) => ({ at, entry: env[at], name: at.slice(ONE.length) }));
-  const seen = new Set(env[PLAIN] === undefined ? [] : [PLAIN]);
+  const seen = new Set(Object.keys(PLAIN).filter((setting) => env[setting] !== undefined));
   return readEach([...listed, ...single], ({ at, entry, name }) => {
     const token = parseToken(parsed(entry, at, 'a JSON object'), at, name);
     must(!seen.has(token.name) && !seen.has(token.sha256), at, 'one token: another has its name or its digest');
@@ -51,15 +55,22 @@ export function readTokens(list: unknown, env: Record<string, unknown>): readonl
   });
 }
 
-/** The one token as its caller has it. @throws BadSettings */
-export function readPlainToken(value: unknown, setting: string): string | undefined {
-  const isLong = isText(/^[!-~]{32,}$/);
-  must(value === undefined || isLong(value), setting, '32 or more characters, none of them a blank');
-  return value as string | undefined;
-}
+/** A token as its caller has it. @throws BadSettings */
+export const readPlainToken =
+  (least: number) =>
+  (value: unknown, setting: string): string | undefined => {
+    const isLong = isText(/^[!-~]+$/)(value) && (value as string).length >= least;
+    must(value === undefined || isLong, setting, `${least} or more characters, none of them a blank`);
+    return value as string | undefined;
+  };
 
 /** Its entry, as the list would have it. */
-export const plainToken = (sha256: string): Token => ({ name: PLAIN, sha256, scopes: [...SCOPES], queues: ['*'] });
+export const plainToken = (name: PlainSetting, sha256: string): Token => ({
+  name,
+  sha256,
+  scopes: [...PLAIN[name]],
+  queues: ['*'],
+});
 
 function parsed(value: unknown, path: string, rule: string): unknown {
   if (typeof value !== 'string') return value; // a variable may be JSON by itself

@@ -98,7 +98,7 @@ export function openBudget(
     isClosing: (now = clock()) => closed || invocation.isSpent || now >= closingAt || budget.deliveriesLeft() === 0,
     msLeft: () => endAt - clock(),
     msToClosing: () => closingAt - clock(),
-    msToSleep: () => Math.max(0, Math.min(sleepsMs, closingAt - clock() - AWAKENING_MS)),
+    msToSleep: () => Math.max(0, Math.min(sleepsMs, invocation.sleepsMs, closingAt - clock() - AWAKENING_MS)),
     msForHandler: (now = clock()) => start + limits.livesMs - RESERVED_MS - now,
     finish: () => {
       endAt = Math.min(endAt, clock() + limits.settlesMs);

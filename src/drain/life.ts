@@ -28,8 +28,6 @@ export const AWAKENING_MS = 500;
 const LEAST_CLOSING_MS = 500;
 const MOST_CLOSING_MS = 10_000;
 
-/** A drain that a request woke has to end before the platform ends it: 30 s after the response at the latest. */
-const WOKEN_MS = 28_000;
 /** The life of a drain that a request waits for. Uptime pingers hang up after 30 s, and the platform then ends its work 30 s later. */
 export const ASKED_MS = 25_000;
 /** The longest life of any drain: the platform ends an invocation by cron after 15 minutes, and that sweeps first. */
@@ -57,7 +55,7 @@ export const alarmLife = (timeMs: number, timeoutsMs: readonly number[]): Life =
 });
 
 /** One that a request woke: it takes what it can end in time. @param livesMs after so long it has to have ended */
-export function wokenLife(timeMs: number, timeoutsMs: readonly number[], livesMs: number = WOKEN_MS): Life {
+export function wokenLife(timeMs: number, timeoutsMs: readonly number[], livesMs: number): Life {
   const { takesMs, settlesMs } = planLife(Math.min(livesMs, timeMs), timeoutsMs);
   const shortestMs = Math.min(livesMs, ...timeoutsMs);
   return { takesMs: Math.min(takesMs, livesMs - RESERVED_MS - shortestMs), livesMs, settlesMs };
@@ -66,11 +64,12 @@ export function wokenLife(timeMs: number, timeoutsMs: readonly number[], livesMs
 /**
  * What an enqueue has to know of the drain that it would wake; false where that could not take a message of these queues, because
  * a delivery may take longer than it lives.
+ * @param mostMs that a drain sleeps under its invocation
  */
-export function wakeFor(woken: Life, timeoutsMs: readonly number[]): Wake | false {
+export function wakeFor(woken: Life, timeoutsMs: readonly number[], mostMs = Number.POSITIVE_INFINITY): Wake | false {
   const lateMs = (timeoutMs: number) => Math.min(woken.takesMs, woken.livesMs - RESERVED_MS - timeoutMs) - AWAKENING_MS;
   const takenMs = timeoutsMs.filter((timeoutMs) => lateMs(timeoutMs) >= 0);
   if (takenMs.length === 0) return false;
   const { sleepsMs = Number.POSITIVE_INFINITY } = woken;
-  return { withinMs: Math.min(sleepsMs, lateMs(Math.min(...takenMs))), needsMs: Math.max(...takenMs) };
+  return { withinMs: Math.min(sleepsMs, mostMs, lateMs(Math.min(...takenMs))), needsMs: Math.max(...takenMs) };
 }

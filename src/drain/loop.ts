@@ -299,7 +299,7 @@ class DrainLoop {
     } catch (error) {
       return this.#survive(error);
     } finally {
-      clearInterval(watch);
+      if (watch !== undefined) clearInterval(watch);
     }
     this.#endDoubts(doubts);
     if (!answer.refused) this.#leasedUntil = sentAt + leaseMs;

@@ -46,9 +46,9 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
   const subrequests = delivered.map((queue) => queue.subrequests);
   const most = Math.max(0, ...subrequests);
   const fewest = Math.min(most, ...subrequests);
-  const { SLUICE_DRAIN_MS, SLUICE_CONNECTIONS, SLUICE_CONCURRENCY } = config;
+  const { SLUICE_DRAIN_MS, SLUICE_WOKEN_MS, SLUICE_CONNECTIONS, SLUICE_CONCURRENCY } = config;
   const alarmed = alarmLife(SLUICE_DRAIN_MS, timeoutsMs);
-  const woken = wokenLife(SLUICE_DRAIN_MS, timeoutsMs);
+  const woken = wokenLife(SLUICE_DRAIN_MS, timeoutsMs, SLUICE_WOKEN_MS);
   const allowed = config.SLUICE_DRAIN_REQUESTS - (config.SLUICE_OTLP_ENDPOINT === undefined ? 0 : 1); // one is the export's
   return {
     lives: {

@@ -51,13 +51,14 @@ export class Sweeps {
 
   /** @param isAsked by a request, which waits for it: it ends in time for that @throws StorageError */
   async tick(invocation: Invocation, isAsked: boolean): Promise<Tick> {
-    const { shards, capacity, drains, waking, pollMs, followOn } = this.#options;
+    const { shards, capacity, drains, waking, followOn } = this.#options;
     const { cron, asked, fresh } = capacity.lives;
     const budget = capacity.budget(isAsked ? asked : cron, invocation);
+    const pollMs = invocation.sleepsMs > 0 ? this.#options.pollMs : 0;
     const swept = await this.#sweep(budget, followOn(shards.ofBudget(budget)));
     const sweep = swept.report;
     if (!swept.ready && pollMs === 0 && (await this.#isLeftToOthers(swept.nextInMs, budget))) return { sweep };
-    const more = { pollMs, onLeft: waking.leftBy(fresh) };
+    const more = { pollMs, onLeft: waking.leftBy(fresh, invocation) };
     const drain = await waking.drainAndHandOn(invocation, (attention) => drains.run(budget, attention, more));
     return { sweep, drain };
   }

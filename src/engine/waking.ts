@@ -9,7 +9,7 @@ import { type Life, wakeFor } from '../drain/life.ts';
 import type { Attention, DrainReport } from '../drain/report.ts';
 import { StorageError } from '../errors.ts';
 import { logError, nameOfError } from '../log.ts';
-import type { Caller } from '../runtime/caller.ts';
+import { type Caller, canWake } from '../runtime/caller.ts';
 import { Invocation } from '../runtime/invocation.ts';
 import { sleep } from '../runtime/sleep.ts';
 import type { Capacity } from './capacity.ts';
@@ -41,7 +41,7 @@ export class Waking {
    */
   attend(caller: Caller, isWanted: boolean): void {
     const { claims } = this.#options;
-    if (!caller.context) return; // who can start none leaves it to others
+    if (!canWake(caller)) return; // who can start none leaves it to others
     if (isWanted || claims.takeWork()) this.#wakeBehind(caller, Date.now());
     const dueAt = claims.takeDue();
     if (dueAt < Number.POSITIVE_INFINITY) this.#wakeBehind(caller, dueAt);
@@ -101,7 +101,7 @@ export class Waking {
     const invocation = new Invocation();
     const budget = capacity.budget(capacity.lives.alarmed, invocation);
     const alarm = (asked: Attention) =>
-      drains.run(budget, asked, { onBusy, onLeft: this.leftBy(capacity.lives.fresh) });
+      drains.run(budget, asked, { onBusy, onLeft: this.leftBy(capacity.lives.fresh, invocation) });
     const { delivered, ended } = await this.run(invocation, alarm, attention);
     const isStored = ended !== 'storage';
     return { isFruitful: delivered > 0 && isStored, againInMs: isStored ? claims.takeNext() - Date.now() : 0 };
@@ -123,9 +123,9 @@ export class Waking {
   }
 
   /** The callback for work that a drain of this life leaves. Work that such a drain cannot take is left to cron's. */
-  leftBy(life: Life): (timeoutMs: number, inMs: number) => void {
+  leftBy(life: Life, { sleepsMs }: Invocation): (timeoutMs: number, inMs: number) => void {
     return (timeoutMs, inMs) => {
-      const wake = wakeFor(life, [timeoutMs]);
+      const wake = wakeFor(life, [timeoutMs], sleepsMs);
       if (wake && inMs <= wake.withinMs) this.#options.claims.noteWork();
     };
   }
@@ -140,7 +140,8 @@ export class Waking {
       const budget = capacity.budget(woken, invocation, { start });
       let report: DrainReport | undefined;
       try {
-        if (!budget.isClosing()) report = await drains.run(budget, attention, { onLeft: this.leftBy(woken) });
+        if (!budget.isClosing())
+          report = await drains.run(budget, attention, { onLeft: this.leftBy(woken, invocation) });
       } catch (error) {
         const isAway = error instanceof StorageError && error.code !== 'refused' && error.code !== 'subrequests';
         // Told only now that nobody has looked: while it tries, the next requests need not.

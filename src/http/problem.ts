@@ -110,11 +110,23 @@ function namesIn(message: string): string {
 }
 
 export function answerProblem(c: Context, problem: Problem): Response {
+  const { body, status, headers } = describeProblem(problem);
+  return c.body(body, status, headers);
+}
+
+/** Where no application answers. */
+export function respondProblem(problem: Problem): Response {
+  const { body, ...init } = describeProblem(problem);
+  return new Response(body, init);
+}
+
+function describeProblem(problem: Problem) {
   const { status, title } = PROBLEMS[problem.code];
   const detail = problem.message === title ? {} : { detail: problem.message };
   const errors = problem.issues ? { errors: problem.issues } : {};
   const more = problem.more > 0 ? { moreErrors: problem.more } : {};
   const type = `urn:sluice:problem:${problem.code}`;
   const body = { type, title, status, code: problem.code, ...detail, ...errors, ...more };
-  return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...problem.headers });
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...problem.headers };
+  return { body: JSON.stringify(body), status, headers };
 }

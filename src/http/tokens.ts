@@ -1,23 +1,27 @@
-/** Every token that is configured, by its digest. Hashing is asynchronous and reading settings is not: so the plain one comes here. */
+/** Every token that is configured, by its digest. Hashing is asynchronous and reading settings is not: so the plain ones come here. */
 import { sha256 } from 'hono/utils/crypto';
 import type { Config } from '../config/config.ts';
-import { plainToken, type Token } from '../config/tokens.ts';
+import { type PlainSetting, plainToken, type Token } from '../config/tokens.ts';
 import { BadSettings } from '../errors.ts';
 
 /** Of each deployment in this isolate. */
 const known = new WeakMap<Config, readonly Token[]>();
 
-/** @throws BadSettings where the plain one is in the list, too: it would have the scopes of both */
+/** @throws BadSettings where a plain one is there twice: it would have the scopes of both */
 export async function listTokens(config: Config): Promise<readonly Token[]> {
-  const { SLUICE_TOKEN: plain, SLUICE_TOKENS: listed } = config;
-  if (plain === undefined) return listed;
+  if (config.SLUICE_TOKEN === undefined && config.CRON_SECRET === undefined) return config.SLUICE_TOKENS;
   const earlier = known.get(config);
   if (earlier) return earlier;
-  const token = plainToken((await sha256(plain)) ?? '');
-  if (listed.some(({ sha256 }) => sha256 === token.sha256)) {
-    throw new BadSettings('SLUICE_TOKEN: must be one token: another has its digest');
+  const tokens = [...config.SLUICE_TOKENS];
+  for (const name of ['CRON_SECRET', 'SLUICE_TOKEN'] satisfies PlainSetting[]) {
+    const plain = config[name];
+    if (plain === undefined) continue;
+    const token = plainToken(name, (await sha256(plain)) ?? '');
+    if (tokens.some(({ sha256 }) => sha256 === token.sha256)) {
+      throw new BadSettings(`${name}: must be one token: another has its digest`);
+    }
+    tokens.unshift(token);
   }
-  const tokens = [token, ...listed];
   known.set(config, tokens);
   return tokens;
 }

@@ -10,3 +10,6 @@ export interface Caller {
   /** It is code of the Worker: it may go on to enqueue, and drains leave it some requests for that. */
   isCode?: boolean;
 }
+
+/** Whether a drain can be woken behind its answer. */
+export const canWake = ({ context }: Caller): boolean => context !== undefined && context.wakes !== false;

@@ -16,6 +16,8 @@ export class Invocation {
   deliveries = 0;
   /** The platform has refused a subrequest. */
   isSpent = false;
+  /** The longest that its drains wait for what is due later, ms. */
+  sleepsMs = Number.POSITIVE_INFINITY;
   #enqueued = 0;
   #enqueuedAt = Number.NEGATIVE_INFINITY;
 
@@ -47,6 +49,7 @@ export function findInvocation(context?: FetchContext): Invocation {
   const known = context && invocations.get(context);
   if (known) return known;
   const invocation = new Invocation();
+  if (context?.sleepsMs !== undefined) invocation.sleepsMs = context.sleepsMs;
   if (context?.constructor?.name === 'ExecutionContext') invocations.set(context, invocation);
   return invocation;
 }

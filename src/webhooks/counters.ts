@@ -30,8 +30,11 @@ export interface SourceReport {
 
 export interface Sources {
   get(name: string): AnySource | undefined;
-  /** @param wait keeps the writing alive after the answer */
-  count(source: AnySource, what: IngestStatus | Reason, wait: (writing: Promise<void>) => void): void;
+  /**
+   * @param wait keeps the writing alive after the answer
+   * @param mostMs that the writing may wait for more to count
+   */
+  count(source: AnySource, what: IngestStatus | Reason, wait: (writing: Promise<void>) => void, mostMs?: number): void;
   /** Of all isolates, as of a few seconds ago; of this one, as of now. @throws StorageError */
   report(): Promise<SourceReport[]>;
 }
@@ -57,18 +60,18 @@ export function openSources(sources: ReadonlyMap<string, AnySource>, counters: S
     }
   }
 
-  async function writeLater(): Promise<void> {
-    await sleep(EVERY_MS);
+  async function writeLater(mostMs: number): Promise<void> {
+    await sleep(Math.min(EVERY_MS, mostMs));
     await write().catch((error: unknown) => logError('the counts of sources wait', { error: nameOfError(error) }));
   }
 
   return {
     get: (name) => sources.get(name),
-    count({ name }, what, wait) {
+    count({ name }, what, wait, mostMs = EVERY_MS) {
       add(`${name} ${what}`, 1);
       if (Date.now() < nextAt) return;
       nextAt = Date.now() + EVERY_MS;
-      wait(writeLater());
+      wait(writeLater(mostMs));
     },
     async report() {
       if (sources.size === 0) return [];

@@ -155,7 +155,10 @@ function readKey({ key = 'text', keyPrefix = '' }: SignatureScheme, secret: stri
 const chooseAlgorithm = ({ algorithm = 'SHA-256' }: SignatureScheme) =>
   algorithm === 'Ed25519' ? { name: algorithm } : { name: 'HMAC', hash: algorithm };
 
-async function importKey(scheme: SignatureScheme, bytes: Bytes): Promise<CryptoKey | undefined> {
+/** Not by its name, which not every platform has among its global types. */
+type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
+async function importKey(scheme: SignatureScheme, bytes: Bytes): Promise<Key | undefined> {
   try {
     return await crypto.subtle.importKey('raw', bytes, chooseAlgorithm(scheme), false, ['verify']);
   } catch {
@@ -163,12 +166,7 @@ async function importKey(scheme: SignatureScheme, bytes: Bytes): Promise<CryptoK
   }
 }
 
-async function isSigned(
-  scheme: SignatureScheme,
-  key: CryptoKey,
-  signatures: Bytes[],
-  contents: Bytes[],
-): Promise<boolean> {
+async function isSigned(scheme: SignatureScheme, key: Key, signatures: Bytes[], contents: Bytes[]): Promise<boolean> {
   for (const content of contents) {
     for (const signature of signatures) {
       if (await crypto.subtle.verify(chooseAlgorithm(scheme).name, key, signature, content)) return true;

@@ -239,16 +239,17 @@ describe('a life', () => {
   });
 
   test('of a woken drain ends before the platform ends it, and takes what it can end by then', () => {
-    expect(wokenLife(55 * S, DEFAULT)).toMatchObject({ takesMs: 12.5 * S, livesMs: 28 * S });
-    expect(wokenLife(55 * S, [90 * S, 5 * S])).toMatchObject({ takesMs: 21 * S, livesMs: 28 * S });
-    expect(wokenLife(4 * S, DEFAULT)).toMatchObject({ takesMs: 3 * S, livesMs: 28 * S });
+    expect(wokenLife(55 * S, DEFAULT, 28 * S)).toMatchObject({ takesMs: 12.5 * S, livesMs: 28 * S });
+    expect(wokenLife(55 * S, [90 * S, 5 * S], 28 * S)).toMatchObject({ takesMs: 21 * S, livesMs: 28 * S });
+    expect(wokenLife(4 * S, DEFAULT, 28 * S)).toMatchObject({ takesMs: 3 * S, livesMs: 28 * S });
   });
 
   test('is worth waking where the message can be handled in it: to sleep for what is due that soon', () => {
-    const wakeOf = (...timeoutsMs: number[]) => wakeFor(wokenLife(55 * S, timeoutsMs), timeoutsMs);
+    const wakeOf = (...timeoutsMs: number[]) => wakeFor(wokenLife(55 * S, timeoutsMs, 28 * S), timeoutsMs);
     expect(wakeOf(15 * S)).toEqual({ withinMs: 12 * S, needsMs: 15 * S });
     expect(wakeOf(5 * S, 90 * S)).toEqual({ withinMs: 20.5 * S, needsMs: 5 * S });
     expect(wakeOf(90 * S)).toBe(false);
+    expect(wakeFor(wokenLife(55 * S, [5 * S], 28 * S), [5 * S], 0)).toEqual({ withinMs: 0, needsMs: 5 * S });
     expect(wakeOf()).toBe(false);
   });
 

@@ -322,12 +322,12 @@ onEachRedis('a sweep of everything', (bench) => {
 });
 
 describe('a queue whose deliveries make nearly as many requests as a drain may', () => {
-  const open = (requests: number, budget?: number) => {
+  const open = (requests: number, budget = 45) => {
     const queue = defineQueue('work', { subrequests: requests, handler: () => {} });
     const env = {
       UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1',
       UPSTASH_REDIS_REST_TOKEN: 't',
-      ...(budget ? { SLUICE_DRAIN_REQUESTS: budget } : {}),
+      SLUICE_DRAIN_REQUESTS: budget,
     };
     return openEngine(env, new Map([[queue.name, queue]]));
   };

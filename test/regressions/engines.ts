@@ -19,6 +19,7 @@ export function engineOn(
     UPSTASH_REDIS_REST_URL: bench.redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: bench.redises.emulator.token,
     SLUICE_PREFIX: bench.prefix,
+    SLUICE_DRAIN_REQUESTS: 45, // as on Workers Free
     ...settings,
   };
   return openEngine(env, new Map(queues.map((queue) => [queue.name, queue])), { features });
@@ -38,7 +39,7 @@ export function drainFor(
     ),
     invocation,
   );
-  const onLeft = waking.leftBy(capacity.lives.fresh);
+  const onLeft = waking.leftBy(capacity.lives.fresh, invocation);
   return waking.run(invocation, (attention) => drains.run(budget, attention, { onLeft }));
 }
 

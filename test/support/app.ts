@@ -2,13 +2,13 @@
 import type { Engine } from '../../src/engine.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { EdgeFunction } from '../../src/http/route.ts';
-import { FLOATING } from '../../src/runtime/wait-until.ts';
+import { type FetchContext, FLOATING } from '../../src/runtime/wait-until.ts';
 
 /** @param engine as much of one as these functions ask */
 export function appOf(functions: EdgeFunction[], engine: object) {
   const app = createApp(functions, () => ({ keepAlive: FLOATING.waitUntil, ...engine }) as Engine);
   return {
-    request: async (path: string, init: RequestInit = {}, env: object = {}) =>
-      app.request(path, init, env, FLOATING as ExecutionContext),
+    request: async (path: string, init: RequestInit = {}, env: object = {}, context: Partial<FetchContext> = {}) =>
+      app.request(path, init, env, { ...FLOATING, ...context } as ExecutionContext),
   };
 }

@@ -12,7 +12,7 @@ export function addToken(program: Command): void {
     .command('token')
     .description('make a token, and say what goes where')
     .option('--name <name>', 'for logs, and to tell tokens apart (default: a new one)')
-    .option('--scopes <list>', 'of enqueue,receive,admin', 'enqueue')
+    .option('--scopes <list>', 'of enqueue,receive,admin,tick', 'enqueue')
     .option('--queues <list>', 'names, or beginnings with * behind them', '*')
     .addHelpText('after', examples('sluice token --name ci --scopes enqueue,receive --queues reports,mail.*'))
     .action((flags: TokenFlags) => {

@@ -9,6 +9,7 @@ import { type IngestResult, type IngestStatus, ingest } from '../../webhooks/ing
 import { readBytes } from '../../webhooks/read-bytes.ts';
 import { type Reason, Rejected, readReason } from '../../webhooks/rejected.ts';
 import type { AnySource } from '../../webhooks/source.ts';
+import { readClientAddress } from '../client-address.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
 import { Problem, type ProblemCode, unknown } from '../problem.ts';
@@ -42,7 +43,7 @@ async function hear(c: Context<SluiceEnv>): Promise<Response> {
 async function named(c: Context<SluiceEnv>): Promise<AnySource> {
   const source = c.var.engine.parts.sources?.get(c.req.param('source') ?? '');
   if (!source) throw unknown('unknown_source', c.req.param('source'));
-  const caller = c.req.header('cf-connecting-ip') ?? ''; // so that whoever forges does not use up what the sender may
+  const caller = readClientAddress(c); // so that whoever forges does not use up what the sender may
   await limitRate(c.env, { name: `hooks/${source.name}/${caller}` }, `The source "${source.name}"`);
   return source;
 }
@@ -114,8 +115,8 @@ function describeCause(error: unknown): string {
 }
 
 function count(c: Context<SluiceEnv>, source: AnySource, what: IngestStatus | Reason): void {
-  const { engine } = c.var;
-  engine.parts.sources?.count(source, what, engine.keepAlive);
+  const { parts, keepAlive, caller } = c.var.engine;
+  parts.sources?.count(source, what, keepAlive, caller?.invocation.sleepsMs);
 }
 
 function answer(c: Context<SluiceEnv>, { status, type = 'text/plain;charset=UTF-8', body = '', headers = {} }: Reply) {

@@ -6,7 +6,7 @@ import { instant } from '../openapi/primitives.ts';
 
 const session = {
   name: z.string(),
-  scopes: z.array(z.enum(['enqueue', 'receive', 'admin'])),
+  scopes: z.array(z.enum(['enqueue', 'receive', 'admin', 'tick'])),
   queues: z.array(z.string()),
 };
 const Session = z.object(session);

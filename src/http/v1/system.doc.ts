@@ -53,7 +53,7 @@ export const answers = { Finding, Findings, SweepReport, DrainReport, Begun, Tic
 const DRAIN = {
   tag: 'admin',
   description:
-    'It takes messages for up to `SLUICE_DRAIN_MS`, and answers when their handlers have ended: after 25 s at the latest. Messages of queues with a longer timeout are left to cron.',
+    'It takes messages for up to `SLUICE_DRAIN_MS`, and answers when their handlers have ended: after 25 s at the latest. Messages of queues with a longer timeout are left to cron. A token with the scope `admin` may do it, too.',
   answers: [
     { status: 200, description: 'What was done.', schema: TickReport },
     { status: 202, description: 'With `wait=false`: it goes on behind this answer.', schema: Begun },
@@ -76,7 +76,7 @@ export const operations = {
     problems: ['invalid_message'],
   },
   postDrain: { ...DRAIN, operationId: 'drain', summary: 'Do what a cron tick does' },
-  getDrain: { ...DRAIN, summary: 'The same, for pingers that can only GET' },
+  getDrain: { ...DRAIN, summary: 'The same, for crons and pingers that can only GET' },
   sweep: {
     tag: 'admin',
     summary: 'Fire what is due, give back what expired leases hold',

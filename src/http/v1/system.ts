@@ -31,10 +31,10 @@ const Audit = z
     ),
   );
 
-export const postDrain = /* @__PURE__ */ route('POST /v1/drain', { scope: 'admin', query: Drain }, drainNow);
+export const postDrain = /* @__PURE__ */ route('POST /v1/drain', { scope: 'tick', query: Drain }, drainNow);
 
-/** Some pingers can only GET. */
-export const getDrain = /* @__PURE__ */ route('GET /v1/drain', { scope: 'admin', query: Drain }, drainNow);
+/** Vercel's cron, and some pingers, can only GET. */
+export const getDrain = /* @__PURE__ */ route('GET /v1/drain', { scope: 'tick', query: Drain }, drainNow);
 
 export const drain = [postDrain, getDrain];
 

@@ -9,7 +9,7 @@ const HELP = `Usage: npm run check [-- part [its options]]
 Makes what is made of Lua, then runs the parts one after another, prints each command before it runs, and stops at the first that
 fails, with its exit code.
 
-  types     the TypeScript compiler, for the repository and for the dashboard
+  types     the TypeScript compiler, for the repository and for the dashboard; the library with the types of one platform alone
   lint      rules and format; npm run format writes the format
   unused    files, exports and dependencies that nobody uses
   openapi   builds the API's document, and lints it
@@ -19,7 +19,7 @@ fails, with its exit code.
 
 /** By part, what is run: a package's binary, or a file on this Node. */
 const PARTS: Record<string, string[]> = {
-  types: ['tsc', 'tsc -p src/dashboard'],
+  types: ['tsc', 'tsc -p src/dashboard', 'tsc -p test/types/node', 'tsc -p test/types/workers'],
   lint: ['biome ci --colors=off --error-on-warnings .'],
   unused: ['knip'],
   openapi: ['scripts/build.ts', 'redocly lint dist/assets/openapi.json'],

@@ -1,0 +1,18 @@
+/** Mounting: Sluice below a path of an application that has others. */
+
+/** @returns the request as it would be at this path; with all else that it has, its body unread */
+export function moveTo(pathname: string, request: Request): Request {
+  const url = new URL(request.url);
+  if (url.pathname === pathname) return request;
+  url.pathname = pathname;
+  return new Request(url, request);
+}
+
+/** @returns the request as it would be without this path before its own; itself where it is not below that */
+export function moveFrom(basePath: string, request: Request): Request {
+  if (basePath === '') return request;
+  const { pathname } = new URL(request.url);
+  const rest = pathname.slice(basePath.length);
+  if (!pathname.startsWith(basePath) || !/^(?:\/|$)/.test(rest)) return request;
+  return moveTo(rest || '/', request);
+}

@@ -38,6 +38,7 @@ export function deploymentOn(b: Bench, queues: AnyQueue[], settings: Record<stri
     UPSTASH_REDIS_REST_URL: b.redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: b.redises.emulator.token,
     SLUICE_PREFIX: b.prefix,
+    SLUICE_DRAIN_REQUESTS: '45', // as on Workers Free
     SLUICE_TOKENS: tokensSetting(TOKEN),
     ...settings,
   };

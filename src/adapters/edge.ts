@@ -2,7 +2,8 @@
  * Sluice where a function takes a Request and gives a Response: Deno Deploy, Netlify, Supabase, and others alike. Work behind an answer
  * is given to what the platform has for it, or else just goes on.
  */
-import { type FetchContext, logged, openFloating } from '../runtime/wait-until.ts';
+import { openFloating } from '../runtime/floating.ts';
+import { type FetchContext, logged } from '../runtime/wait-until.ts';
 import type { Sluice } from '../sluice.ts';
 import { moveFrom } from './mount.ts';
 

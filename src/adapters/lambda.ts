@@ -1,7 +1,7 @@
 /** Sluice as a function of AWS Lambda: requests of an HTTP API or a function URL, and ticks of an EventBridge schedule. */
 import { Buffer, isUtf8 } from 'node:buffer';
 import type { Tick } from '../engine/sweeps.ts';
-import { openFloating } from '../runtime/wait-until.ts';
+import { openFloating } from '../runtime/floating.ts';
 import type { Sluice } from '../sluice.ts';
 import { holdEnvironment } from './environment.ts';
 import { moveFrom } from './mount.ts';

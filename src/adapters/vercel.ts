@@ -1,5 +1,6 @@
 /** Sluice in functions of Vercel. With Next.js `sluice/next` is nearer. */
-import { type FetchContext, logged, openFloating } from '../runtime/wait-until.ts';
+import { openFloating } from '../runtime/floating.ts';
+import { type FetchContext, logged } from '../runtime/wait-until.ts';
 import type { Producer, Sluice } from '../sluice.ts';
 import { serveCron } from './cron.ts';
 import { holdEnvironment } from './environment.ts';

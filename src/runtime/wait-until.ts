@@ -16,28 +16,9 @@ export interface FetchContext {
   readonly clientAddress?: string | undefined;
 }
 
-/** Work that goes on by itself, and that can be waited for. */
-export interface Floating extends FetchContext {
-  /** Resolves when nothing goes on any more, what began meanwhile included. It never rejects: failures are logged. */
-  settled(): Promise<void>;
-}
-
 /** The same work, which never rejects: nobody else hears of its failure, and unheard it would end a process. */
 export const logged = (work: Promise<unknown>): Promise<unknown> =>
   work.catch((error: unknown) => logError('work behind an answer failed', { error: nameOfError(error) }));
 
-export function openFloating(): Floating {
-  const pending = new Set<Promise<void>>();
-  return {
-    waitUntil(promise) {
-      const settled = logged(promise).then(() => void pending.delete(settled));
-      pending.add(settled);
-    },
-    async settled() {
-      while (pending.size > 0) await Promise.all(pending);
-    },
-  };
-}
-
-/** Of callers that give no context. */
-export const FLOATING: FetchContext = openFloating();
+/** Of callers that give no context: it just goes on. */
+export const FLOATING: FetchContext = { waitUntil: (promise) => void logged(promise) };

@@ -2,6 +2,7 @@
 import { type FetchContext, logged } from '../runtime/wait-until.ts';
 import type { Producer, Sluice } from '../sluice.ts';
 import { serveCron } from './cron.ts';
+import { serveDashboard } from './dashboard.ts';
 import { holdEnvironment } from './environment.ts';
 import { moveTo } from './mount.ts';
 import { DEFAULTS, readAddress, SLEEPS_MS } from './on-vercel.ts';
@@ -20,18 +21,23 @@ type RouteHandler = (
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 /**
- * Makes the handlers of a route that catches all paths below its own.
- * @example export const { GET, POST, PUT, PATCH, DELETE, OPTIONS } = serve(sluice) // app/api/sluice/[...path]/route.ts
+ * Makes the handlers of a route that catches all paths below its own. Where it catches its own too, the dashboard is there.
+ * @example export const { GET, POST, PUT, PATCH, DELETE, OPTIONS } = serve(sluice) // app/api/sluice/[[...path]]/route.ts
  */
 export function serve<Env extends object>(
   sluice: Sluice<Env>,
   options: NextOptions<Env> = {},
 ): Record<Method, RouteHandler> {
   const { environment, context } = open(options);
+  let dashboard: ReturnType<typeof serveDashboard> | undefined;
   const handle: RouteHandler = async (request, { params }) => {
     const caught = Object.values(await params).find(Array.isArray) ?? [];
+    const { base, path } = splitPath(request, caught.length);
+    dashboard ??= serveDashboard(base);
+    const page = await dashboard(request);
+    if (page) return page;
     const clientAddress = readAddress(request, environment());
-    return sluice.fetch(moveTo(lastOf(request, caught.length), request), environment(), { ...context, clientAddress });
+    return sluice.fetch(moveTo(path, request), environment(), { ...context, clientAddress });
   };
   return { GET: handle, POST: handle, PUT: handle, PATCH: handle, DELETE: handle, OPTIONS: handle };
 }
@@ -73,8 +79,9 @@ async function keepAlive(work: Promise<unknown>, given?: (task: Promise<unknown>
   } catch {} // nobody to keep it alive
 }
 
-/** The end of the path that the route caught, as it came: its parameters are decoded. */
-function lastOf(request: Request, count: number): string {
+/** @param count of the segments that the route caught: their names have been decoded, and the path is needed as it came */
+function splitPath(request: Request, count: number): { base: string; path: string } {
   const segments = new URL(request.url).pathname.replace(/\/$/, '').split('/');
-  return `/${segments.slice(segments.length - count).join('/')}`;
+  const caught = segments.splice(segments.length - count);
+  return { base: segments.join('/'), path: `/${caught.join('/')}` };
 }

@@ -3,6 +3,7 @@ import { openFloating } from '../runtime/floating.ts';
 import { type FetchContext, logged } from '../runtime/wait-until.ts';
 import type { Producer, Sluice } from '../sluice.ts';
 import { serveCron } from './cron.ts';
+import { serveDashboard } from './dashboard.ts';
 import { holdEnvironment } from './environment.ts';
 import { moveFrom } from './mount.ts';
 import { DEFAULTS, findWaitUntil, readAddress, SLEEPS_MS } from './on-vercel.ts';
@@ -20,7 +21,7 @@ export interface VercelFetchOptions<Env extends object> extends VercelOptions<En
 }
 
 /**
- * Makes the handler of a function's requests.
+ * Makes the handler of a function's requests, those for the dashboard too where its files are deployed along.
  * @example export default { fetch: toFetch(sluice) } // and vercel.json rewrites all paths to it
  */
 export function toFetch<Env extends object>(
@@ -28,7 +29,10 @@ export function toFetch<Env extends object>(
   { basePath = '', ...options }: VercelFetchOptions<Env> = {},
 ): (request: Request) => Promise<Response> {
   const { environment, context } = open(options);
-  return (request) => {
+  const dashboard = serveDashboard(basePath);
+  return async (request) => {
+    const page = await dashboard(request);
+    if (page) return page;
     const clientAddress = readAddress(request, environment());
     return sluice.fetch(moveFrom(basePath, request), environment(), { ...context, clientAddress });
   };

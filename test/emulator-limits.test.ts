@@ -8,7 +8,7 @@ import { startEmbeddedRedis } from '../src/dev/emulator/embedded.ts';
 import type { Limits } from '../src/dev/emulator/limits.ts';
 import { createPace } from '../src/dev/emulator/pace.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../src/dev/emulator/server.ts';
-import { connect } from '../src/redis/connect.ts';
+import { connect } from '../src/redis/fetch.ts';
 import { expectedForm } from './support/expected.ts';
 import { redisServerPresent, startRedisServer } from './support/redis-server.ts';
 

@@ -145,7 +145,9 @@ describe('the house', () => {
       'src/drain/b.ts',
       'src/store/c.ts',
     ]);
-    expect(importsOf('src/redis/a.ts', "import { connect } from '#connect';")).toContain('src/redis/undici.ts');
+    expect(importsOf('src/delivery/a.ts', "import { chooseSend } from '#send';")).toContain(
+      'src/delivery/send-guarded.ts',
+    );
     const fault = (file: string, imported: string) => faultsOf(file, [imported]);
     expect(fault('src/store/a.ts', 'src/drain/b.ts')).toEqual(['src/store/a.ts > drain']);
     expect(fault('src/topics/a.ts', 'src/rings/b.ts')).toEqual(['src/topics/a.ts > rings']);
@@ -184,6 +186,19 @@ describe('the house', () => {
     );
     expect(circles(byFolder(owed))).toEqual([]);
   });
+});
+
+/** All that is loaded with a file. */
+function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
+  if (loaded.has(file)) return loaded;
+  loaded.add(file);
+  for (const path of graph.get(file) ?? []) loadedWith(path, loaded);
+  return loaded;
+}
+
+test('no door of the package leads to undici', () => {
+  const doors = Object.entries(DOORS).filter(([, file]) => loadedWith(normalize(file)).has('src/redis/undici.ts'));
+  expect(doors.map(([door]) => door)).toEqual([]);
 });
 
 test('what a user writes imports its own files, packages, and this one through its doors', () => {

@@ -8,6 +8,7 @@ import { encodeDefinitions } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { refuseRing } from '../queue/ring.ts';
 import { type Health, healthCheck } from '../redis/health.ts';
+import type { Connect } from '../redis/send.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import type { Schedule } from '../schedules/schedule.ts';
@@ -24,8 +25,16 @@ import { openShards, type Shards } from './shards.ts';
 import { Sweeps, type SweepsOptions } from './sweeps.ts';
 import { Waking } from './waking.ts';
 
+/** What a platform brings along. */
+export interface PlatformParts {
+  /** How storage is reached. Left out: by fetch. */
+  connect?: Connect | undefined;
+  /** Who drains. Left out: the Durable Objects that are bound, where some are. */
+  drainers?: Drainers | undefined;
+}
+
 /** What a deployment has besides queues. */
-export interface EngineOptions {
+export interface EngineOptions extends PlatformParts {
   sources?: ReadonlyMap<string, AnySource>;
   schedules?: readonly Schedule[];
   features?: Features;
@@ -62,18 +71,18 @@ const DAY_MS = 86_400_000;
 /** @throws BadSettings */
 export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, apart: EngineOptions): Parts {
   const config = readConfig(env);
-  const { sources = new Map(), schedules = [] } = apart;
+  const { sources = new Map(), schedules = [], connect } = apart;
   const features = collectFeatures([...schedules, { features: apart.features }]);
   const addresses = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses, env);
-  const drainers = openDrainers(env, config.SLUICE_DRAINERS);
+  const drainers = apart.drainers ?? openDrainers(env, config.SLUICE_DRAINERS);
   const capacity = openCapacity(config, queues.values(), drainers !== undefined);
   const claims = new Claims(drainers !== undefined);
   const onSpent = (invocation: Invocation, names: string[] = []) => {
     claims.noteWork();
     logSpent(config, queues, invocation, names);
   };
-  const shards = openShards(config, onSpent);
+  const shards = openShards(config, onSpent, connect);
   const [shard] = shards.all;
   const { rings } = features;
   const ring = rings ? (name: string) => rings(shard, name) : refuseRing;

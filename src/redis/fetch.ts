@@ -1,10 +1,10 @@
-/** To Redis by `fetch`: everywhere but in Node. */
+/** To Redis by `fetch`: everywhere, but where a resident process brings another client along. */
 
 import { connectBy, type Post } from './protocol.ts';
 import { throwUnanswered } from './refusal.ts';
-import type { Connection, Send } from './send.ts';
+import type { Connect } from './send.ts';
 
-export const connect = (connection: Connection): Send => connectBy(post, connection);
+export const connect: Connect = (connection) => connectBy(post, connection);
 
 const post: Post = async (address, { headers, body, timeoutMs }) => {
   const signal = AbortSignal.timeout(timeoutMs);

@@ -3,6 +3,9 @@
 /** Sends one command, once. @throws StorageError */
 export type Send = (command: string[]) => Promise<unknown>;
 
+/** Opens the way to a database; it sends nothing yet. */
+export type Connect = (connection: Connection) => Send;
+
 export interface Connection {
   url: string;
   token: string;

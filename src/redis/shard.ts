@@ -1,9 +1,9 @@
 /** A shard: all keys of one prefix in one database. Stores, rings, topics and the health check are opened on it. */
-import { connect } from './connect.ts';
+import { connect as connectByFetch } from './fetch.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { type Digits, digits } from './lua/script.ts';
 import { type KnownFormat, type Runner, recognisedMsFor, scriptRunner } from './runner.ts';
-import type { Connection, Send } from './send.ts';
+import type { Connect, Connection, Send } from './send.ts';
 
 export interface Shard extends Runner {
   readonly keys: Keys;
@@ -30,7 +30,9 @@ export interface ShardUse {
 }
 
 /** How the shard is reached: by a connection for each use, or by a function in its place, as in tests. */
-type ShardConnection = { connection: Omit<Connection, 'timeoutMs'> & { timeoutMs: number } } | { send: Send };
+type ShardConnection =
+  | { connection: Omit<Connection, 'timeoutMs'> & { timeoutMs: number }; connect?: Connect | undefined }
+  | { send: Send };
 
 export type ShardOptions = ShardConnection & {
   prefix: string;
@@ -63,7 +65,7 @@ export function openShard({ prefix, clock, looksAtFormat, ...reach }: ShardOptio
 
 function sender(reach: ShardConnection, msLeft = () => Number.POSITIVE_INFINITY): Send {
   if ('send' in reach) return reach.send;
-  const { connection } = reach;
+  const { connection, connect = connectByFetch } = reach;
   return connect({
     ...connection,
     timeoutMs: () => Math.max(LEAST_TIMEOUT_MS, Math.min(connection.timeoutMs, msLeft())),

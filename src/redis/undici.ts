@@ -1,10 +1,10 @@
-/** To Redis from Node, by `undici.request`, which costs half as much as Node's `fetch`. */
+/** To Redis by `undici.request`, which costs half as much as Node's `fetch`: for a resident process of Node, docs/decisions/0013. */
 import { request } from 'undici';
 import { connectBy, type Post } from './protocol.ts';
 import { throwUnanswered, unanswered } from './refusal.ts';
-import type { Connection, Send } from './send.ts';
+import type { Connect } from './send.ts';
 
-export const connect = (connection: Connection): Send => connectBy(post, connection);
+export const connect: Connect = (connection) => connectBy(post, connection);
 
 const post: Post = (address, { headers, body, timeoutMs }) =>
   within(timeoutMs, async (signal) => {

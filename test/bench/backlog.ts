@@ -12,6 +12,7 @@ import { type Bundle, buildBundle } from '../../src/dev/bundle.ts';
 import { startStack } from '../../src/dev/stack.ts';
 import { formatLane } from '../../src/message/lane.ts';
 import { openShard } from '../../src/redis/shard.ts';
+import { connect } from '../../src/redis/undici.ts';
 import { openStore } from '../../src/store/store.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 
@@ -149,7 +150,7 @@ async function openBacklog(name: string, size: number, bundle: Bundle): Promise<
   const worker = await stack.startWorker();
   const raw = new Redis(server.url);
   const connection = { url: stack.emulator.url, token: stack.emulator.token, timeoutMs: 30_000 };
-  const store = openStore(openShard({ connection, prefix: 'sluice' }));
+  const store = openStore(openShard({ connection, connect, prefix: 'sluice' }));
   const headers = { authorization: `Bearer ${stack.token}` };
   const ids: string[] = [];
   return {

@@ -4,6 +4,7 @@ import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { formatLane, PUSH_POOL } from '../../src/message/lane.ts';
 import { openShard as openStorage } from '../../src/redis/shard.ts';
+import { connect } from '../../src/redis/undici.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { drainFor } from '../regressions/engines.ts';
 import type { Place } from './contender.ts';
@@ -135,9 +136,9 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
     name,
     defineQueue(name, { subrequests: 0, handler: () => {} }),
   ]);
-  const engine = openEngine(env, new Map(defined));
+  const engine = openEngine(env, new Map(defined), { connect });
   const connection = { url: emulator.url, token: emulator.token, timeoutMs: 60_000 };
-  const store = openStore(openStorage({ connection, prefix }), { queues: engine.queues.values() });
+  const store = openStore(openStorage({ connection, connect, prefix }), { queues: engine.queues.values() });
   let next = 0;
   const message = (delayMs: number): PreparedMessage => {
     const n = next++;

@@ -9,7 +9,7 @@ import { Bench, type Redises, startServer } from '../support/bench.ts';
 
 /** Of this process: the platform refuses whatever it asks of storage. */
 const platform = vi.hoisted(() => ({ refuses: false }));
-vi.mock('../../src/redis/connect.ts', async (original) => {
+vi.mock('../../src/redis/fetch.ts', async (original) => {
   const { connect } = await original<{ connect(connection: Connection): Send }>();
   return {
     connect(connection: Connection): Send {

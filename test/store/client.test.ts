@@ -7,12 +7,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { type Emulator, startEmulator } from '../../src/dev/emulator/server.ts';
 import { StorageError } from '../../src/errors.ts';
-import { connect } from '../../src/redis/connect.ts';
 import { connect as connectByFetch } from '../../src/redis/fetch.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import type { Send } from '../../src/redis/send.ts';
 import { openShard } from '../../src/redis/shard.ts';
-import { connect as connectFromNode } from '../../src/redis/undici.ts';
+import { connect as connectByUndici } from '../../src/redis/undici.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { type Redises, startEmbedded } from '../support/bench.ts';
@@ -138,13 +137,9 @@ describe('the runner', () => {
   });
 });
 
-test('Node sends as Node, not by fetch', () => {
-  expect(connect).toBe(connectFromNode);
-});
-
 describe.each([
   ['by fetch', connectByFetch],
-  ['from Node', connectFromNode],
+  ['by undici', connectByUndici],
 ])('a request %s', (_, connect) => {
   let redises: Redises;
   let fault: Fault | undefined;
@@ -421,7 +416,7 @@ describe.skipIf(!present)('a real Redis', () => {
     await limitedStore.sweep('*');
     expect(await limitedStore.audit('0', true)).toMatchObject({ findings: [], incomplete: [] });
     await expect(
-      connect({ url: limited.url, token: 't', timeoutMs: () => 1_000 })(['GET', 'elsewhere']),
+      connectByFetch({ url: limited.url, token: 't', timeoutMs: () => 1_000 })(['GET', 'elsewhere']),
     ).rejects.toThrow('NOPERM');
     await limited.close();
   });

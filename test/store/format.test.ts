@@ -5,7 +5,7 @@ import { openEngine } from '../../src/engine.ts';
 import { StorageError } from '../../src/errors.ts';
 import { toProblem } from '../../src/http/problem.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
-import { connect } from '../../src/redis/connect.ts';
+import { connect } from '../../src/redis/fetch.ts';
 import * as scripts from '../../src/redis/lua/generated.ts';
 import type { Script } from '../../src/redis/lua/script.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FaultKind, seededFaults } from '../../src/dev/emulator/faults.ts';
 import { startEmulator } from '../../src/dev/emulator/server.ts';
-import { connect } from '../../src/redis/connect.ts';
+import { connect } from '../../src/redis/fetch.ts';
 import { openShard } from '../../src/redis/shard.ts';
 import { isRingItem, MAX_RING_ITEMS, openRing } from '../../src/rings/ring.ts';
 import { openRings } from '../../src/rings/store.ts';

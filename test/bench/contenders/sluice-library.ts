@@ -1,5 +1,7 @@
 /** Sluice as a library in Node: createSluice over HTTP, without a Worker around it. */
 import { createSluice, defineQueue } from '../../../src/index.ts';
+import { connect } from '../../../src/redis/undici.ts';
+import { reopenEngine } from '../../../src/sluice.ts';
 import { type Body, type Contender, FAST, type Watch } from '../contender.ts';
 import { QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
 
@@ -19,6 +21,7 @@ export const sluiceLibrary = (drains: number): Contender => ({
     };
     const queue = defineQueue(QUEUE, { subrequests: 0, handler });
     const sluice = createSluice<typeof env>({ queues: [queue] });
+    reopenEngine(sluice, [env], { connect }); // as a resident process has it
     const quiet = sluice.producer(env);
     const waking = sluice.producer(env, { waitUntil: () => {} });
     const tick = () => sluice.scheduled({} as ScheduledController, env, {} as ExecutionContext);

@@ -2,7 +2,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tokensSetting } from '../src/dev/stack.ts';
@@ -10,6 +10,7 @@ import { createSluice } from '../src/index.ts';
 import { type Redises, startEmbedded } from './support/bench.ts';
 import type { Ends } from './support/deliveries.ts';
 import { startTlsReceiver } from './support/receiving.ts';
+import type { SeenByResident } from './support/resident-service.ts';
 import type { Seen } from './support/service.ts';
 
 const run = promisify(execFile);
@@ -39,16 +40,16 @@ beforeAll(async () => {
 afterAll(() => redises.stop());
 
 /** Runs the service to its end. @throws where it exits with another code than 0 */
-async function serve(
+async function serve<Report = Seen>(
   name: string,
   command: string,
   args: string[],
   file = SERVICE,
-): Promise<{ seen: Seen; log: string }> {
+): Promise<{ seen: Report; log: string }> {
   const settings = {
     UPSTASH_REDIS_REST_URL: redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: redises.emulator.token,
-    SLUICE_PREFIX: name.replace(/\W/g, '-'),
+    SLUICE_PREFIX: `${name} ${basename(file)}`.replace(/\W/g, '-'),
     SLUICE_TOKENS: tokensSetting('known'),
     TOKEN: 'known',
     GITHUB_SECRET: 'a-secret-of-github',
@@ -109,6 +110,18 @@ describe.each(RUNTIMES)('in %s, deliveries', (_name, command, args) => {
       ['/last', 1, 'partner.example.net'],
     ]);
     expect(receiver.connections()).toBe(3); // by two of which nothing was sent
+  });
+});
+
+describe.each(RUNTIMES)('in %s, in a process that stays', (name, command, args) => {
+  const version = command && versionOf(command);
+
+  test.skipIf(!version).concurrent('its server answers, its one loop delivers, and both end', async () => {
+    const file = 'test/support/resident-service.ts';
+    const { seen, log } = await serve<SeenByResident>(name, command ?? '', args, file);
+    expect(seen).toMatchObject({ answers: [422, 202, 202, 0], peak: 5, unhandled: [] });
+    expect(new Set(seen.handled)).toEqual(new Set(['delayed', ...Array(12).keys()]));
+    expect(log).toBe('');
   });
 });
 

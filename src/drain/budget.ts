@@ -42,6 +42,8 @@ export interface Budget {
   msToSleep(): number;
   /** How long a handler may run that starts now. @param now where the caller has looked at the clock already */
   msForHandler(now?: number): number;
+  /** Its process is told to end: what is held is settled at once, and a delivery that is cut off is no attempt of its message. */
+  readonly isStopped?: boolean;
   /** No handler runs any more: what settles their outcomes has as long as a drain that ran none. */
   finish(): void;
   /** What this drain has used. */

@@ -1,4 +1,4 @@
-/** Drainers: the Durable Objects that drain, for callers that wake them. */
+/** Drainers: who drains in place of its callers, for callers that wake them: Durable Objects, or the loop of a resident process. */
 import { logWarning, nameOfError } from '../log.ts';
 
 /** A drainer, by RPC. */
@@ -18,6 +18,8 @@ interface ObjectId {
 }
 
 export interface Drainers {
+  /** It drains in this very process, which has no other drain: whoever enqueues here can wake it, and leaves all to it. */
+  readonly isResident?: boolean;
   /**
    * Asks the first of them to look at this instant, epoch ms, and it the next where it is too busy for that: one subrequest.
    * @returns false where none of them does: the caller has to look by itself

@@ -75,6 +75,7 @@ class DrainLoop {
     this.#lease = options.lease ?? newToken();
     this.#attention = options.attention ?? { asked: false };
     this.#attention.look = () => this.#look();
+    this.#attention.end = () => this.#notify?.();
     this.#clock = options.clock ?? Date.now;
     this.#random = options.random ?? Math.random;
     this.#connections = openConnections(options.connections);
@@ -178,7 +179,7 @@ class DrainLoop {
     holdings.running.splice(holdings.running.indexOf(running), 1); // mostly the first, or alone
     this.#connections.end(running.delivery);
     const aborted = running.controller.aborted && outcome.outcome !== 'ack';
-    const settlement = aborted ? cutOff(running.delivery) : outcome;
+    const settlement = aborted ? this.#cutOff(running) : outcome;
     settlement.measured = this.#measure(running);
     running.span?.end(settlement.failure?.kind);
     if (settlement.outOfSubrequests) holdings.doubtful.push({ running, settlement });
@@ -186,6 +187,10 @@ class DrainLoop {
     if (settlement.failure && this.#options.keepsStacks === false) settlement.failure.stack = undefined;
     holdings.settle(settlement);
     this.#pace.noteFinished();
+  }
+
+  #cutOff({ delivery }: Running): Settlement {
+    return this.#options.budget.isStopped ? { entry: delivery.entry, outcome: 'release' } : cutOff(delivery);
   }
 
   #tellFailure({ delivery }: Running, settlement: Settlement): void {
@@ -391,7 +396,7 @@ class DrainLoop {
 
   /**
    * Ends in time: unstarted messages go back, running ones have the time of their queues. What still runs then blocked the
-   * clock, and is cut off. Outcomes wait for each other, because requests may be what is scarce.
+   * clock, and is cut off. Outcomes wait for each other, because requests may be what is scarce; but not where the process ends.
    */
   async #close(): Promise<DrainEnd> {
     const { budget } = this.#options;
@@ -399,17 +404,17 @@ class DrainLoop {
     budget.close(); // what is left to code that enqueues may be free before this has ended
     this.#holdings.giveBack();
     while (this.#holdings.running.length > 0 && budget.msLeft() > RESERVED_MS) {
-      const beatAt = invocation.isSpent ? Number.POSITIVE_INFINITY : this.#pace.heartbeatAt;
-      const heartbeatIn = beatAt - this.#clock();
-      if (heartbeatIn <= 0) await this.#sync();
-      else await this.#wait(Math.min(heartbeatIn, budget.msLeft() - RESERVED_MS));
+      const syncAt = budget.isStopped ? this.#syncAt() : this.#pace.heartbeatAt;
+      const inMs = (invocation.isSpent ? Number.POSITIVE_INFINITY : syncAt) - this.#clock();
+      if (inMs <= 0) await this.#sync();
+      else await this.#wait(Math.min(inMs, budget.msLeft() - RESERVED_MS));
       this.#holdings.giveBack();
       this.#expireHandlers();
     }
     const stillRunning = [...this.#holdings.running];
     for (const { controller } of stillRunning) controller.abort(new DOMException('the drain has to end', 'AbortError'));
     if (stillRunning.length > 0) await this.#wait(GRACE_MS);
-    for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
+    for (const running of stillRunning) this.#finish(running, this.#cutOff(running));
     budget.finish();
     while (!invocation.isSpent && (this.#holdings.outcomes.length > 0 || this.#inTransit)) {
       await this.#sync();

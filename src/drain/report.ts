@@ -17,6 +17,8 @@ export interface Attention {
   asked: boolean;
   /** Has the drain look; it sets this itself. @returns false where it does not look at once: its handlers are busy, or it ends */
   look?: () => boolean;
+  /** Has the drain see at once that its budget was closed; it sets this itself. */
+  end?: () => void;
 }
 
 /** The outcomes of messages that a drain has handled and cannot settle. */

@@ -5,7 +5,7 @@ import type { MessageInput } from '../broker/validate.ts';
 import { wakeFor } from '../drain/life.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import type { Shard } from '../redis/shard.ts';
-import { type Caller, canWake } from '../runtime/caller.ts';
+import type { Caller } from '../runtime/caller.ts';
 import type { Store } from '../store/store.ts';
 import type { Wake } from '../store/wake.ts';
 import type { Parts } from './parts.ts';
@@ -39,9 +39,12 @@ export async function enqueueFor(
 }
 
 /** Describes to an enqueue of these messages the drain that it would wake; false where its caller cannot keep one alive. */
-function describeWake({ parts: { claims, capacity }, caller }: CallingEngine, inputs: MessageInput[]): Wake | false {
+function describeWake(
+  { parts: { claims, capacity, waking }, caller }: CallingEngine,
+  inputs: MessageInput[],
+): Wake | false {
   const timeoutsMs = inputs.flatMap(({ queue }) => (queue?.pool === PUSH_POOL ? [queue.timeoutMs] : []));
-  if (!caller || canWake(caller)) return wakeFor(capacity.lives.fresh, timeoutsMs, caller?.invocation.sleepsMs);
+  if (!caller || waking.canWake(caller)) return wakeFor(capacity.lives.fresh, timeoutsMs, caller?.invocation.sleepsMs);
   if (timeoutsMs.length > 0) claims.noteWork();
   return false;
 }

@@ -57,13 +57,14 @@ export class Sweeps {
     const pollMs = invocation.sleepsMs > 0 ? this.#options.pollMs : 0;
     const swept = await this.#sweep(budget, followOn(shards.ofBudget(budget)));
     const sweep = swept.report;
-    if (!swept.ready && pollMs === 0 && (await this.#isLeftToOthers(swept.nextInMs, budget))) return { sweep };
+    const mayLeave = waking.isLeftToResident || (!swept.ready && pollMs === 0);
+    if (mayLeave && (await this.#isLeftToOthers(swept.ready ? 0 : swept.nextInMs, budget))) return { sweep };
     const more = { pollMs, onLeft: waking.leftBy(fresh, invocation) };
     const drain = await waking.drainAndHandOn(invocation, (attention) => drains.run(budget, attention, more));
     return { sweep, drain };
   }
 
-  /** Nothing is ready. @returns whether a drainer wakes for what is next, or it is too far for this tick */
+  /** @returns whether a drainer wakes for what is next, or it is too far for this tick */
   async #isLeftToOthers(nextInMs: number, budget: Budget): Promise<boolean> {
     const { waking } = this.#options;
     if (nextInMs <= TOLD_MS && (await waking.wakeDrainer(Date.now() + nextInMs, budget.invocation))) return true;

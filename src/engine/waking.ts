@@ -3,6 +3,7 @@
  * bound they are woken in its place.
  */
 
+import type { Budget } from '../drain/budget.ts';
 import type { Round, Watch } from '../drain/drainer.ts';
 import type { Drainers } from '../drain/drainers.ts';
 import { type Life, wakeFor } from '../drain/life.ts';
@@ -41,10 +42,20 @@ export class Waking {
    */
   attend(caller: Caller, isWanted: boolean): void {
     const { claims } = this.#options;
-    if (!canWake(caller)) return; // who can start none leaves it to others
+    if (!this.canWake(caller)) return; // it is left to others
     if (isWanted || claims.takeWork()) this.#wakeBehind(caller, Date.now());
     const dueAt = claims.takeDue();
     if (dueAt < Number.POSITIVE_INFINITY) this.#wakeBehind(caller, dueAt);
+  }
+
+  /** Whether a drain can be woken behind the answer of this caller, or beside it. */
+  canWake(caller: Caller): boolean {
+    return canWake(caller) || this.isLeftToResident;
+  }
+
+  /** Whether one loop drains for all callers of this process. */
+  get isLeftToResident(): boolean {
+    return this.#options.drainers?.isResident === true;
   }
 
   /** A failure of the woken drain goes only to the log: the messages are stored, and cron drains them. */
@@ -95,16 +106,23 @@ export class Waking {
     return report;
   }
 
-  /** What the alarm of a drainer runs: it takes as much as a drain of cron, and what is left is for its next. @throws StorageError */
-  async round({ attention, onBusy }: Watch): Promise<Round> {
+  /**
+   * What the alarm of a drainer runs; what is left is for its next.
+   * @param budget left out: it takes as much as a drain of cron
+   * @throws StorageError
+   */
+  async round({ attention, onBusy }: Watch, budget = this.#alarmed()): Promise<Round> {
     const { capacity, claims, drains } = this.#options;
-    const invocation = new Invocation();
-    const budget = capacity.budget(capacity.lives.alarmed, invocation);
     const alarm = (asked: Attention) =>
-      drains.run(budget, asked, { onBusy, onLeft: this.leftBy(capacity.lives.fresh, invocation) });
-    const { delivered, ended } = await this.run(invocation, alarm, attention);
+      drains.run(budget, asked, { onBusy, onLeft: this.leftBy(capacity.lives.fresh, budget.invocation) });
+    const { delivered, ended } = await this.run(budget.invocation, alarm, attention);
     const isStored = ended !== 'storage';
     return { isFruitful: delivered > 0 && isStored, againInMs: isStored ? claims.takeNext() - Date.now() : 0 };
+  }
+
+  #alarmed(): Budget {
+    const { capacity } = this.#options;
+    return capacity.budget(capacity.lives.alarmed, new Invocation());
   }
 
   /** Whoever wakes a drain under this invocation meanwhile has this one look again; what it has no time for is noted. */

@@ -1,0 +1,181 @@
+/**
+ * The loop of a process that stays: one drain at a time, which the enqueues of the process wake, timers that come due, and a tick of
+ * cron each minute.
+ *
+ * It is a drainer like those in Durable Objects, whose alarm is a timer here. All callers of the process leave their drains to it, so
+ * that there is one concurrency for all of it.
+ */
+import type { Config } from '../config/config.ts';
+import type { Budget } from '../drain/budget.ts';
+import { type Alarms, Drainer, type Round, type Watch } from '../drain/drainer.ts';
+import type { Drainers } from '../drain/drainers.ts';
+import { type Life, MOST_TIMEOUT_MS, RESERVED_MS } from '../drain/life.ts';
+import type { Attention } from '../drain/report.ts';
+import type { Engine } from '../engine.ts';
+import { StorageError } from '../errors.ts';
+import { logError, nameOfError } from '../log.ts';
+import { Invocation } from '../runtime/invocation.ts';
+import { endsWithin } from '../runtime/sleep.ts';
+
+export interface ResidentOptions {
+  /** Ends it. Left out, it goes on as long as the process. */
+  signal?: AbortSignal | undefined;
+  /** How long handlers that run at its end may go on, ms. Default: 10 s. */
+  graceMs?: number | undefined;
+}
+
+const GRACE_MS = 10_000;
+const TICK_MS = 60_000;
+/** A drain that always finds work begins anew so often; until its handlers have ended nothing is taken then. */
+const HOUR_MS = 3_600_000;
+const SETTLES_MS = 10_000;
+/** Timers of runtimes count to 24 days. */
+const MOST_TIMER_MS = 24 * HOUR_MS;
+
+export class Resident implements Drainers {
+  readonly isResident = true;
+  readonly #engine: Engine;
+  readonly #timer = new Timer(() => this.#follow(this.#drainer.alarm(), 'drain failed'));
+  readonly #drainer = new Drainer({ alarms: this.#timer, drain: (watch) => this.#drain(watch) });
+  /** The drain at work. */
+  #atWork: { budget: StoppableBudget; attention: Attention } | undefined;
+  /** Drains and ticks that have not ended. */
+  readonly #underWay = new Set<Promise<void>>();
+  #isStopped = false;
+  #cron: ReturnType<typeof setTimeout> | undefined;
+  #poll: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param open opens the engine, whose callers wake this. @throws what it throws */
+  constructor(open: (drainers: Drainers) => Engine) {
+    this.#engine = open(this);
+  }
+
+  /** @returns true, since all work of this process is for this loop: when it is stopped, for that of another process */
+  async wake(at: number): Promise<boolean> {
+    if (!this.#isStopped) await this.#drainer.wake(at);
+    return true;
+  }
+
+  behind(): undefined {}
+
+  /** Works until the signal, and returns when all that was begun has ended, or when the grace is over. It does not throw. */
+  async run({ signal, graceMs = GRACE_MS }: ResidentOptions): Promise<void> {
+    if (!signal?.aborted) {
+      this.#tick();
+      await this.wake(Date.now()); // by itself, since what fails in a tick waits for the next
+      await untilAborted(signal);
+    }
+    await this.#stop(graceMs);
+  }
+
+  /** A tick now, and the next one with the next whole minute: never two at once. */
+  #tick(): void {
+    const ticking = this.#engine.tick().then(() => {});
+    const ticked = this.#follow(ticking, 'tick failed');
+    void ticked.then(() => {
+      if (!this.#isStopped) this.#cron = setTimeout(() => this.#tick(), TICK_MS - (Date.now() % TICK_MS));
+    });
+  }
+
+  async #drain(watch: Watch): Promise<Round> {
+    const { capacity, waking, config } = this.#engine.parts;
+    clearTimeout(this.#poll);
+    const budget = stoppable(capacity.budget(lifeBy(config), new Invocation()));
+    this.#atWork = { budget, attention: watch.attention };
+    const round = await waking.round(watch, budget).finally(() => {
+      this.#atWork = undefined;
+    });
+    const pollMs = config.SLUICE_POLL_MS;
+    if (pollMs > 0 && !this.#isStopped) this.#poll = setTimeout(() => void this.wake(Date.now()), pollMs);
+    return round;
+  }
+
+  /** Its failure goes to the log, and the loop goes on: with the next wake or tick. */
+  #follow(work: Promise<void>, event: string): Promise<void> {
+    const followed = work
+      .catch((error: unknown) => {
+        logError(event, { reason: error instanceof StorageError ? error.message : nameOfError(error) });
+      })
+      .finally(() => this.#underWay.delete(followed));
+    this.#underWay.add(followed);
+    return followed;
+  }
+
+  /** Takes nothing more. What waits for a handler goes back; what has one gets the grace. An absent storage is not waited for. */
+  async #stop(graceMs: number): Promise<void> {
+    this.#isStopped = true;
+    for (const timer of [this.#cron, this.#poll]) clearTimeout(timer);
+    this.#timer.stop();
+    this.#atWork?.budget.stop(graceMs);
+    this.#atWork?.attention.end?.();
+    if (await endsWithin(Promise.all(this.#underWay), graceMs + RESERVED_MS)) return;
+    logError('stopped in the middle', { advice: 'what it held comes again when its lease is over' });
+  }
+}
+
+/** Spans are sent when a drain ends. */
+function lifeBy({ SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_DRAIN_MS: tracedMs }: Config): Life {
+  const takesMs = endpoint === undefined ? HOUR_MS : tracedMs;
+  return { takesMs, livesMs: takesMs + MOST_TIMEOUT_MS + RESERVED_MS, settlesMs: SETTLES_MS, sleepsMs: 0 };
+}
+
+/** One timer: the earliest instant that is asked for. */
+class Timer implements Alarms {
+  readonly #ring: () => void;
+  #at: number | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isStopped = false;
+
+  constructor(ring: () => void) {
+    this.#ring = ring;
+  }
+
+  async getAlarm(): Promise<number | null> {
+    return this.#at;
+  }
+
+  async setAlarm(at: number): Promise<void> {
+    if (this.#isStopped || (this.#at !== null && this.#at <= at)) return;
+    this.#at = at;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        this.#at = null;
+        this.#ring();
+      },
+      Math.max(0, Math.min(MOST_TIMER_MS, at - Date.now())), // what is due later is looked at too early, and found not to be due
+    );
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+}
+
+interface StoppableBudget extends Budget {
+  /** Closes it for good. @param graceMs how long handlers may go on */
+  stop(graceMs: number): void;
+}
+
+function stoppable(budget: Budget): StoppableBudget {
+  let endAt = Number.POSITIVE_INFINITY;
+  return {
+    ...budget,
+    get isStopped() {
+      return endAt < Number.POSITIVE_INFINITY;
+    },
+    msLeft: () => Math.min(budget.msLeft(), endAt - Date.now()),
+    stop(graceMs) {
+      endAt = Date.now() + graceMs + RESERVED_MS;
+      budget.close();
+    },
+  };
+}
+
+/** Without a signal it never comes true. */
+export const untilAborted = (signal: AbortSignal | undefined) =>
+  new Promise<void>((resolve) => {
+    if (signal?.aborted) resolve();
+    else signal?.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -1,0 +1,204 @@
+// The loop of a process that stays: who wakes it, how much it does at once, what it does while storage is away, and how it ends.
+import { afterAll, beforeAll, describe, expect, type MockInstance, test, vi } from 'vitest';
+import { run } from '../../src/adapters/node.ts';
+import type { Fault } from '../../src/dev/emulator/faults.ts';
+import { createSluice, defineQueue, defineSchedule, type HandlerContext, type Sluice } from '../../src/index.ts';
+import { acked, unhandledRejectionsOf } from '../regressions/engines.ts';
+import { Bench, type Redises, startEmbedded } from '../support/bench.ts';
+import { eventually } from '../support/worker.ts';
+
+let redises: Redises;
+let fault: Fault | undefined;
+const commands: string[][] = [];
+beforeAll(async () => {
+  redises = await startEmbedded({ faults: () => fault, observe: ({ command }) => void commands.push(command) });
+});
+afterAll(() => redises.stop());
+
+const envOn = (b: Bench, settings: Record<string, string> = {}) => ({
+  UPSTASH_REDIS_REST_URL: redises.emulator.url,
+  UPSTASH_REDIS_REST_TOKEN: redises.emulator.token,
+  SLUICE_PREFIX: b.prefix,
+  SLUICE_REDIS_TIMEOUT_MS: '500',
+  ...settings,
+});
+
+const countCommands = ({ root }: Bench) =>
+  commands.filter((words) => words.some((word) => word.startsWith(root))).length;
+const textsOf = (log: MockInstance) => log.mock.calls.map(([line]) => String(line));
+
+/** A loop that works. */
+function start<Env extends object>(sluice: Sluice<Env>, env: Env, graceMs = 2_000) {
+  const stopping = new AbortController();
+  const running = run(sluice, { env, signal: stopping.signal, graceMs });
+  const stop = async () => {
+    const at = performance.now();
+    stopping.abort();
+    await running;
+    return performance.now() - at;
+  };
+  return { stop, running };
+}
+
+describe('a resident loop', () => {
+  test('takes 40 enqueues of its process, five at once and never more', async () => {
+    const b = new Bench(redises);
+    let [running, peak, handled] = [0, 0, 0];
+    const jobs = defineQueue('jobs', {
+      async handler() {
+        running += 1;
+        peak = Math.max(peak, running);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        running -= 1;
+        handled += 1;
+      },
+    });
+    const sluice = createSluice({ queues: [jobs] });
+    const env = envOn(b, { SLUICE_CONCURRENCY: '5' });
+    const { stop } = start(sluice, env);
+    const waking = sluice.producer(env, { waitUntil: () => {} });
+    await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? waking : sluice.producer(env)).enqueue(jobs, n)));
+    await Promise.all([sluice.scheduled(undefined, env), sluice.scheduled(undefined, env)]);
+    await eventually('all are handled', () => handled === 40);
+    await stop();
+    expect([peak, handled]).toEqual([5, 40]);
+    expect(await b.violations()).toEqual([]);
+  });
+
+  test('is woken by an enqueue without a context, by what is due, and by a schedule', async () => {
+    const b = new Bench(redises);
+    const seen: unknown[] = [];
+    const jobs = defineQueue('jobs', { handler: ({ body }) => void seen.push(body) });
+    const ticking = defineSchedule('ticking', { queue: jobs, every: '1s', body: 'by the clock' });
+    const sluice = createSluice({ queues: [jobs], schedules: [ticking] });
+    const env = envOn(b);
+    const { stop } = start(sluice, env);
+    await eventually('the schedule has fired twice', () => seen.length > 1); // what is enqueued now meets an idle loop
+    await sluice.producer(env).enqueue(jobs, 'at once');
+    await sluice.producer(env).enqueue(jobs, 'later', { delay: '300ms' });
+    await eventually('both are handled', () => seen.includes('at once') && seen.includes('later'), 3_000);
+    expect(seen.indexOf('at once')).toBeLessThan(seen.indexOf('later'));
+    await stop();
+  });
+
+  test('asks for what others have enqueued where it polls', async () => {
+    const b = new Bench(redises);
+    const seen: unknown[] = [];
+    const jobs = defineQueue('jobs', { handler: ({ body }) => void seen.push(body) });
+    const { stop } = start(createSluice({ queues: [jobs] }), envOn(b, { SLUICE_POLL_MS: '50' }));
+    await eventually('it has found nothing, and asks again', () => countCommands(b) > 5);
+    await b.openStore().enqueue({ messages: [b.message('jobs', 1)] });
+    await eventually('it has it', () => seen.length === 1, 3_000);
+    await stop();
+  });
+
+  test('goes on when storage is back, and says what it waited for', async () => {
+    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const b = new Bench(redises);
+    const seen: unknown[] = [];
+    const jobs = defineQueue('jobs', { handler: ({ body }) => void seen.push(body) });
+    const sluice = createSluice({ queues: [jobs] });
+    const env = envOn(b);
+    await sluice.producer(env).enqueue(jobs, 'before');
+    fault = { kind: 'reset' };
+    let stop = async () => 0;
+    const rejections = await unhandledRejectionsOf(async () => {
+      ({ stop } = start(sluice, env));
+      await eventually('it waits for storage', () =>
+        textsOf(error).some((line) => line.includes('drainer waits for storage')),
+      );
+      fault = undefined;
+      await eventually('it goes on', () => seen.length === 1);
+    });
+    await sluice.producer(env).enqueue(jobs, 'after');
+    await eventually('it is awake', () => seen.length === 2, 3_000);
+    await stop();
+    error.mockRestore();
+    expect([seen, rejections]).toEqual([['before', 'after'], []]);
+  });
+});
+
+describe('a resident loop that is told to end', () => {
+  test('gives back uncounted what it has not begun, and what outlives the grace; its signal is aborted', async () => {
+    const b = new Bench(redises);
+    const begun: HandlerContext['signal'][] = [];
+    const attempts: number[] = [];
+    const jobs = defineQueue('jobs', {
+      handler({ attempt }, { signal }) {
+        attempts.push(attempt);
+        begun.push(signal);
+        return new Promise<void>(() => {});
+      },
+    });
+    const sluice = createSluice({ queues: [jobs] });
+    const env = envOn(b, { SLUICE_CONCURRENCY: '2' });
+    const { ids } = await b
+      .openStore()
+      .enqueue({ messages: Array.from({ length: 9 }, (_, n) => b.message('jobs', n)) });
+    const first = start(sluice, env, 200);
+    await eventually('two are at work', () => begun.length === 2);
+    await first.stop();
+    expect(begun.map(({ aborted }) => aborted)).toEqual([true, true]);
+    const { leases, lanes, timers, failures } = await b.shard();
+    expect([leases, lanes['5:jobs']?.length, timers, failures]).toEqual([{}, ids.length, {}, {}]);
+    const second = start(sluice, env, 0);
+    await eventually('two are at work again', () => begun.length === 4);
+    await second.stop();
+    expect(attempts).toEqual([1, 1, 1, 1]);
+  });
+
+  test('ends with its grace while storage is away', async () => {
+    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const b = new Bench(redises);
+    const begun: unknown[] = [];
+    const jobs = defineQueue('jobs', {
+      handler({ body }) {
+        begun.push(body);
+        return new Promise<void>(() => {});
+      },
+    });
+    const sluice = createSluice({ queues: [jobs] });
+    const env = envOn(b);
+    await sluice.producer(env).enqueue(jobs, 1);
+    const { stop } = start(sluice, env, 300);
+    await eventually('it is at work', () => begun.length === 1);
+    fault = { kind: 'delay-before', ms: 60_000 };
+    const ended = await stop();
+    fault = undefined;
+    error.mockRestore();
+    expect(ended).toBeLessThan(300 + 500 + 400); // its last timer may be late on a busy machine
+  });
+
+  test('is at its end at once where its signal was aborted before it began', async () => {
+    const b = new Bench(redises);
+    const sluice = createSluice({ queues: [defineQueue('jobs', { handler: () => {} })] });
+    await run(sluice, { env: envOn(b), signal: AbortSignal.abort() });
+    expect(countCommands(b)).toBe(0);
+  });
+
+  test('leaves the work of its process to others', async () => {
+    const b = new Bench(redises);
+    const seen: unknown[] = [];
+    const jobs = defineQueue('jobs', { handler: ({ body }) => void seen.push(body) });
+    const sluice = createSluice({ queues: [jobs] });
+    const env = envOn(b);
+    const { stop } = start(sluice, env);
+    await stop();
+    const kept: Promise<unknown>[] = [];
+    const { id } = await sluice.producer(env, { waitUntil: (work) => void kept.push(work) }).enqueue(jobs, 'late');
+    await sluice.scheduled(undefined, env);
+    await Promise.all(kept);
+    expect([seen, (await b.shard()).lanes['5:jobs']?.length]).toEqual([[], 1]);
+    b.alive.add(id);
+    const again = start(sluice, env);
+    await eventually('the next one has it', () => seen.length === 1);
+    await again.stop();
+    acked(b, [id]);
+    expect(await b.violations()).toEqual([]);
+  });
+});
+
+test('wrong settings are refused, and nothing is left behind', async () => {
+  const sluice = createSluice({ queues: [] });
+  await expect(run(sluice, { env: { SLUICE_CONCURRENCY: 'many' } })).rejects.toThrow('SLUICE_CONCURRENCY');
+});

@@ -19,6 +19,7 @@ import { addSchedules } from './commands/schedules.ts';
 import { addTail } from './commands/tail.ts';
 import { addToken } from './commands/token.ts';
 import { addTop } from './commands/top.ts';
+import { addWorker } from './commands/worker.ts';
 import { examples } from './options.ts';
 import { addSettings } from './settings.ts';
 
@@ -37,6 +38,7 @@ const COMMANDS = [
   addTop,
   addDoctor,
   addBench,
+  addWorker,
   addEmulator,
   addToken,
   addCompletion,

@@ -1,0 +1,59 @@
+/** Loading a project's own file, and of it what createSluice returned. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type * as node from '../adapters/node.ts';
+import { Failure, UsageError } from './failure.ts';
+
+type Sluice = Parameters<typeof node.run<object>>[0];
+
+export interface Loaded {
+  sluice: Sluice;
+  /** `sluice/node` of the package that the project uses, which may be another copy than this. */
+  node: typeof node;
+}
+
+/** @throws UsageError where there is no such file, or no Sluice in it; Failure where it cannot be loaded */
+export async function loadSluice(file: string): Promise<Loaded> {
+  const path = resolve(file);
+  if (!existsSync(path)) throw new UsageError(`there is no file ${file}`);
+  const exported = (await import(pathToFileURL(path).href).catch((error: unknown) => explain(error, file))) as object;
+  const found = [Reflect.get(exported, 'default'), Reflect.get(exported, 'sluice')].find(isSluice);
+  if (!found) {
+    const names = Object.keys(exported).join(', ') || 'nothing';
+    throw new UsageError(
+      `${file} has no Sluice: export what createSluice returns as default, or as "sluice"; it exports ${names}`,
+    );
+  }
+  return { sluice: found, node: await loadNode(path) };
+}
+
+async function loadNode(path: string): Promise<typeof node> {
+  let entry: string;
+  try {
+    entry = pathToFileURL(createRequire(path).resolve('sluice/node')).href;
+  } catch {
+    return import('../adapters/node.ts');
+  }
+  return import(entry);
+}
+
+const isSluice = (value: unknown): value is Sluice =>
+  typeof value === 'object' &&
+  value !== null &&
+  ['fetch', 'producer'].every((name) => typeof Reflect.get(value, name) === 'function');
+
+/** What Node says of a file that it cannot take, in words that say what to do. */
+const ADVICE: Record<string, string> = {
+  ERR_UNKNOWN_FILE_EXTENSION: `this is Node ${process.versions.node}, which takes TypeScript from 22.18 on: run a newer one, or compile the file`,
+  ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX:
+    'Node takes types away and writes no code: enums, namespaces and parameter properties have to be compiled',
+  ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING: 'Node takes no TypeScript from node_modules: it has to be compiled',
+};
+
+function explain(error: unknown, file: string): never {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const advice = ADVICE[code];
+  throw new Failure(`cannot load ${file}: ${advice ?? message ?? String(error)}`);
+}

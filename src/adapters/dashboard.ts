@@ -22,6 +22,11 @@ const FOLDERS = ['assets', 'dist/assets'];
 /** So many folders above this module may be the package's own. */
 const LEVELS = 3;
 
+/** The part of `node:fs/promises` that is used: types of Node are not everywhere. */
+interface FileSystem {
+  readFile(path: URL, encoding: 'utf8'): Promise<string>;
+}
+
 interface Asset {
   bytes: Bytes;
   headers: Record<string, string>;
@@ -80,15 +85,14 @@ function placed(text: string, base: string): string {
 
 /** Reads all of them, or throws: another application has an `assets` folder, too. */
 async function readFiles(): Promise<Map<string, string>> {
-  const { process } = globalThis as { process?: Partial<NodeJS.Process> };
-  const fs = process?.getBuiltinModule?.('node:fs/promises');
-  const url = process?.getBuiltinModule?.('node:url');
-  if (!fs || !url) throw new Error('this runtime has no file system');
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
+  const fs = process?.getBuiltinModule?.('node:fs/promises') as FileSystem | undefined;
+  if (!fs) throw new Error('this runtime has no file system');
   const names = [RULES, ...Object.values(FILES).map(([name]) => name)];
-  const read = (file: string) => fs.readFile(url.fileURLToPath(file), 'utf8');
+  const read = (file: string) => fs.readFile(new URL(file), 'utf8');
   const readFrom = async (folder: string) =>
     new Map(await Promise.all(names.map(async (name): Promise<[string, string]> => [name, await read(folder + name)])));
-  return Promise.any(foldersAbove(import.meta.url).map(readFrom));
+  return Promise.any(foldersAbove((import.meta as unknown as { url: string }).url).map(readFrom));
 }
 
 function foldersAbove(url: string): string[] {

@@ -18,7 +18,7 @@ const ofTests = (name: string, mostKiB?: number): Composition => ({
 
 export const compositions: Composition[] = [
   { name: 'deployed', entry: 'functions/worker.ts', mostKiB: 116, deployed: true },
-  ofTests('v1', 112),
+  ofTests('v1', 110),
   ofTests('define', 10),
   ofTests('client', 5),
   ofTests('core', 80),

@@ -1,13 +1,14 @@
 /** Durations in what callers send: milliseconds or text, kept as they are or turned into milliseconds. */
 import * as z from 'zod/mini';
 import { parseDuration } from './duration.ts';
+import { rule } from './rule.ts';
 
 /** As it was sent, from `leastMs` to a year. */
 export function duration(leastMs: number) {
   const message = `must be milliseconds or text such as "90s", from ${leastMs} ms to a year`;
   return z
     .union([z.number(), z.string()], message)
-    .check(z.refine((value) => (parseDuration(value) ?? -1) >= leastMs, message));
+    .check(rule((value) => (parseDuration(value) ?? -1) >= leastMs, message));
 }
 
 /** In milliseconds. @param range the bounds for people */

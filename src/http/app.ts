@@ -7,7 +7,7 @@ import { describe, readFrames } from '../formats/thrown.ts';
 import { logError, nameOfError, printFailure } from '../log.ts';
 import type { FetchContext } from '../runtime/wait-until.ts';
 import { letIn } from './auth.ts';
-import { limitBodyTo, readObject, readQuery, readValid } from './body.ts';
+import { limitBody, readObject, readQuery, readValid } from './body.ts';
 import type { SluiceEnv } from './context.ts';
 import { answerProblem, Problem, toProblem } from './problem.ts';
 import type { EdgeFunction, Route, Schema } from './route.ts';
@@ -42,10 +42,9 @@ export function createApp(functions: EdgeFunction[], engineOf: (env: object, con
 
 /** Before a route's own checks come those of the token, and of the size of the body. */
 function serve(app: App, { method, path, scope, query, body, maxBytes = MAX_REQUEST_BYTES, answer }: Route): void {
-  const limitBody = limitBodyTo(maxBytes);
   app.on(method, [path], async (c) => {
     if (scope) await letIn(c, scope);
-    if (body) await limitBody(c);
+    if (body) await limitBody(c, maxBytes);
     const answered = await answer(c, {
       query: () => readQuery(c, query as Schema),
       body: () => readValid(c, body as Schema),

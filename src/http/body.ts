@@ -1,22 +1,24 @@
 /** Reading request bodies: bounded, as JSON, and the name under which a request can be repeated. */
 import type { Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type * as z from 'zod/mini';
 import type { IdempotencyKey } from '../broker/producer.ts';
 import { InvalidMessage } from '../errors.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { toIssues } from '../formats/issues.ts';
 import { inexactPlace } from '../formats/json.ts';
+import { readBytes } from '../formats/read-bytes.ts';
 import type { SluiceEnv } from './context.ts';
 import { Problem } from './problem.ts';
 
 /** Judges a stated length, and reads a body without one. @throws Problem too_large, incomplete_body */
-export function limitBodyTo(maxSize: number): (c: Context) => Promise<void> {
-  const onError = () => {
-    throw new Problem('too_large', `A request may have at most ${maxSize} bytes`);
-  };
-  const limit = bodyLimit({ maxSize, onError });
-  return async (c) => void (await limit(c, async () => {}).catch(endedEarly));
+export async function limitBody({ req }: Context, most: number): Promise<void> {
+  const { body, headers } = req.raw;
+  const stated = headers.has('transfer-encoding') ? null : headers.get('content-length');
+  const bytes = body && stated === null ? await readBytes(body, most).catch(endedEarly) : undefined;
+  if (body && (stated === null ? !bytes : Number(stated) > most)) {
+    throw new Problem('too_large', `A request may have at most ${most} bytes`);
+  }
+  if (bytes) req.raw = new Request(req.raw, { body: bytes });
 }
 
 /** @throws Problem invalid_json; InvalidMessage where it is not an object, or holds a number that would become another one */

@@ -13,3 +13,6 @@ export const flag = (standard: 'true' | 'false' = 'false') => z._default(z.enum(
 
 /** A cursor that has this form; where a list begins there is none. */
 export const cursorSchema = (form: RegExp, none = '') => z._default(z.string().check(z.regex(form)), none);
+
+/** The cursor of a list by name: the last name of the page before. */
+export const nameCursor = cursorSchema(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/);

@@ -8,14 +8,16 @@ import { MAX_URL_LENGTH } from '../formats/address.ts';
 import { shortDigest } from '../formats/digest.ts';
 import { duration } from '../formats/duration-schema.ts';
 import { Headers } from '../formats/headers-schema.ts';
+import { rule } from '../formats/rule.ts';
 import { isSendable, METHODS, type Method, MOST_HEADERS } from './sent-headers.ts';
 
 /** Headers that callers may have sent. */
 const SentHeaders = Headers.check(
-  z.refine((headers) => Object.entries(headers).every(([name, value]) => isSendable(name, value)), {
-    message: 'must be headers that a delivery may have: nothing of the connection, of forwarding, cookies or webhooks',
-  }),
-  z.refine((headers) => Object.keys(headers).length <= MOST_HEADERS, { message: `must be at most ${MOST_HEADERS}` }),
+  rule(
+    (headers) => Object.entries(headers).every(([name, value]) => isSendable(name, value)),
+    'must be headers that a delivery may have: nothing of the connection, of forwarding, cookies or webhooks',
+  ),
+  rule((headers) => Object.keys(headers).length <= MOST_HEADERS, `must be at most ${MOST_HEADERS}`),
 );
 
 /** A destination in full; a text is one with nothing but its URL. */

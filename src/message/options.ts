@@ -5,6 +5,7 @@ import { duration } from '../formats/duration-schema.ts';
 import { Headers } from '../formats/headers-schema.ts';
 import { isIsoInstant } from '../formats/instant.ts';
 import { isPlainObject } from '../formats/json.ts';
+import { rule } from '../formats/rule.ts';
 import { Destination } from './destination.ts';
 
 /** The longest group name, in characters. */
@@ -22,7 +23,7 @@ const wellFormed = (longest: number) =>
   z.string().check(
     z.minLength(1),
     z.maxLength(longest),
-    z.refine((text) => text.isWellFormed(), { message: 'must be well-formed text' }),
+    rule((text) => text.isWellFormed(), 'must be well-formed text'),
   );
 
 const options = {
@@ -32,11 +33,14 @@ const options = {
   delay: z.optional(duration(0)),
   /** No delivery before this instant: epoch ms, or ISO 8601. By the server's clock. */
   notBefore: z.optional(
-    z.union([z.number(), z.string()]).check(
-      z.refine((value) => parseInstant(value) !== undefined, {
-        message: 'must be epoch ms or ISO 8601 with a time zone, at most a year from now',
-      }),
-    ),
+    z
+      .union([z.number(), z.string()])
+      .check(
+        rule(
+          (value) => parseInstant(value) !== undefined,
+          'must be epoch ms or ISO 8601 with a time zone, at most a year from now',
+        ),
+      ),
   ),
   /** Delivered for the first time within this time after it became due, or a dead letter. */
   ttl: z.optional(duration(1)),

@@ -7,6 +7,7 @@ import { parseDuration } from '../formats/duration.ts';
 import { duration } from '../formats/duration-schema.ts';
 import { makeOrderedIssue, toBodyIssues, toIssues } from '../formats/issues.ts';
 import { MAX_DEPTH, toJson } from '../formats/json.ts';
+import { rule } from '../formats/rule.ts';
 import { QUEUE_NAME } from '../message/message.ts';
 import { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
@@ -34,7 +35,7 @@ const fields = z.strictObject({
   /** Five fields: minute, hour, day of month, month, day of week (0 or 7 is Sunday). */
   cron: z.optional(z.string().check(z.minLength(1), z.maxLength(200))),
   /** Of the cron expression; UTC if left out. */
-  tz: z.optional(z.string().check(z.refine(isZone, { message: 'must be a time zone such as "Europe/Berlin"' }))),
+  tz: z.optional(z.string().check(rule(isZone, 'must be a time zone such as "Europe/Berlin"'))),
   /** Occurrences at whole multiples since the epoch, instead of cron. */
   every: z.optional(duration(LEAST_EVERY_MS)),
   queue: z.string().check(z.regex(QUEUE_NAME)),

@@ -1,12 +1,13 @@
 /** Secrets: several at once for one source, read from a binding of the Worker, so that they can be rotated. */
 import * as z from 'zod/mini';
 import { isIsoInstant } from '../formats/instant.ts';
+import { rule } from '../formats/rule.ts';
 
 /** The most that are tried for one request. */
 const MAX_SECRETS = 4;
 
 const text = z.string().check(z.minLength(1));
-const instant = z.string().check(z.refine(isIsoInstant));
+const instant = z.string().check(rule(isIsoInstant, 'must be ISO 8601 with a time zone'));
 const List = z.array(z.union([text, z.strictObject({ secret: text, expires: z.optional(instant) })]));
 
 /**

@@ -1,12 +1,12 @@
 /** Webhooks: anybody may call, each source proves who it is. */
 import type { Context } from 'hono';
 import { InvalidMessage } from '../../errors.ts';
+import { readBytes } from '../../formats/read-bytes.ts';
 import { logError } from '../../log.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { features } from '../../webhooks/features.ts';
 import type { Reply } from '../../webhooks/handshake.ts';
 import { type IngestResult, type IngestStatus, ingest } from '../../webhooks/ingest.ts';
-import { readBytes } from '../../webhooks/read-bytes.ts';
 import { type Reason, Rejected, readReason } from '../../webhooks/rejected.ts';
 import type { AnySource } from '../../webhooks/source.ts';
 import { readClientAddress } from '../client-address.ts';

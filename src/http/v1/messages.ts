@@ -5,6 +5,7 @@ import { queuesNamed, type Receipt } from '../../broker/producer.ts';
 import type { MessageInput } from '../../broker/validate.ts';
 import { openAdminOn } from '../../engine/admin.ts';
 import { InvalidMessage, type Issue } from '../../errors.ts';
+import { rule } from '../../formats/rule.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { ANY_QUEUE, requireQueue } from '../auth.ts';
 import { isObject, readIdempotencyKey } from '../body.ts';
@@ -36,10 +37,11 @@ const MessagesPage = z
     cursor: z._default(z.string(), ''),
   })
   .check(
-    z.refine(({ state, cursor }) => cursor === '' || CURSORS[state].test(cursor), {
-      path: ['cursor'],
-      message: 'must be one that a page of the same state answered',
-    }),
+    rule(
+      ({ state, cursor }) => cursor === '' || CURSORS[state].test(cursor),
+      'must be one that a page of the same state answered',
+      ['cursor'],
+    ),
   );
 
 export const enqueue = /* @__PURE__ */ route(

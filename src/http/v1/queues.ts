@@ -4,6 +4,7 @@ import * as z from 'zod/mini';
 import type { QueueReport } from '../../broker/admin.ts';
 import { openAdminOn, openInspectorOn } from '../../engine/admin.ts';
 import { milliseconds } from '../../formats/duration-schema.ts';
+import { rule } from '../../formats/rule.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../../queue/limits.ts';
 import type { AnyQueue } from '../../queue/queue.ts';
@@ -13,7 +14,7 @@ import { canUseQueue, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { namedQueue } from '../named-queue.ts';
 import { outliving } from '../outliving.ts';
-import { cursorSchema, flag, pageLimit } from '../page-query.ts';
+import { cursorSchema, flag, nameCursor, pageLimit } from '../page-query.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
 
@@ -22,7 +23,7 @@ export const params = { queue: QUEUE_NAME };
 const QueuesPage = z.strictObject({
   limit: pageLimit(1_000, 100),
   /** The name of the last queue of the page before. */
-  cursor: cursorSchema(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/),
+  cursor: nameCursor,
   /** A part of the name. */
   search: z._default(z.string().check(z.regex(/^[A-Za-z0-9_.-]{0,64}$/)), ''),
   /** With figures of the last minutes. */
@@ -44,9 +45,7 @@ const Override = z
       ),
     ),
   })
-  .check(
-    z.refine((set) => Object.keys(set).length > 0, { path: ['paused'], message: 'or concurrency or rate must be set' }),
-  );
+  .check(rule((set) => Object.keys(set).length > 0, 'or concurrency or rate must be set', ['paused']));
 
 const Purge = z.strictObject({
   states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),

@@ -1,19 +1,20 @@
 /** Rings: rotate one, add and remove items, look. */
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
+import { rule } from '../../formats/rule.ts';
 import { features } from '../../rings/features.ts';
 import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_CURSOR, RING_NAME } from '../../rings/ring.ts';
 import { openRings } from '../../rings/store.ts';
 import { canUseQueue, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
-import { cursorSchema, pageLimit } from '../page-query.ts';
+import { cursorSchema, nameCursor, pageLimit } from '../page-query.ts';
 import { Problem, unknown } from '../problem.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
 
 export const params = { ring: RING_NAME };
 
-const Item = z.string().check(z.refine(isRingItem, { message: ITEM_RULE }));
+const Item = z.string().check(rule(isRingItem, ITEM_RULE));
 const Items = z.strictObject({ items: z.array(Item).check(z.minLength(1), z.maxLength(MAX_ITEMS_A_CALL)) });
 
 const Rotate = z.strictObject({
@@ -28,7 +29,7 @@ const ItemsPage = z.strictObject({
 /** The cursor is a ring's name. */
 const RingsPage = z.strictObject({
   limit: pageLimit(100, 100),
-  cursor: z._default(z.union([z.literal(''), z.string().check(z.regex(RING_NAME))]), ''),
+  cursor: nameCursor,
 });
 
 export const listRings = route(

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import { auditOn } from '../../engine/admin.ts';
+import { rule } from '../../formats/rule.ts';
 import { ANY_QUEUE, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
@@ -21,13 +22,11 @@ const Audit = z
     cursor: z._default(z.string(), ''),
   })
   .check(
-    z.refine(
+    rule(
       ({ deep, cursor }) =>
         cursor === '' || (AUDIT_CURSOR.test(cursor) && (deep === 'true' || cursor.startsWith('shallow '))),
-      {
-        path: ['cursor'],
-        message: 'must be one that an audit of the same depth answered',
-      },
+      'must be one that an audit of the same depth answered',
+      ['cursor'],
     ),
   );
 

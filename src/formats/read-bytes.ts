@@ -1,5 +1,5 @@
 /** Reading a body as bytes: counted while it comes, because a stated length need not be true. */
-import type { Bytes } from '../formats/bytes.ts';
+import type { Bytes } from './bytes.ts';
 
 /** @returns undefined where there are more than `most`: the rest is not read */
 export async function readBytes(body: ReadableStream<Uint8Array> | null, most: number): Promise<Bytes | undefined> {

@@ -1,21 +1,17 @@
-/** The module that the scripts become: an export for each, whose text is made of segments when it is first asked for. */
+/** The module that the scripts become: the segments of their texts, and an export for each, whose text is joined when it is first asked for. */
 import { readSignature, tupleOf } from './card.ts';
-import { linkAll } from './link.ts';
-import { joinLines, printAll } from './segments.ts';
+import { type Linked, linkAll } from './link.ts';
+import { joinLines, printAll, type Segment } from './segments.ts';
 import type { Sources } from './sources.ts';
 
 /** @param stamp what it was made of */
 export function moduleOf(sources: Sources, stamp: string): string {
   const program = linkAll(sources);
   const { segments, own } = printAll(program);
-  // Of the same text there is one: many blocks end alike.
-  const distinct = new Set(segments.map(({ lines }) => joinLines(lines)));
-  const texts = new Map([...distinct].map((text, index) => [text, `s${index}`]));
   const scripts = program.scripts.map((script) => {
     const { keys, args, readsOnly } = readSignature(script.source);
-    const shared = segments.flatMap(({ users, lines }) => (users.has(script) ? [texts.get(joinLines(lines))] : []));
     const text = JSON.stringify(joinLines(own.get(script) ?? []));
-    const given = [JSON.stringify(script.name), readsOnly, ...shared, text].join(', ');
+    const given = [JSON.stringify(script.name), readsOnly, 'SEGMENTS', maskOf(script, segments), text].join(', ');
     const type = `Script<${tupleOf(keys)}, ${tupleOf(args)}>`;
     return `export const ${exportOf(script.name)}: ${type} = /* @__PURE__ */ defineScript(${given});`;
   });
@@ -24,10 +20,21 @@ export function moduleOf(sources: Sources, stamp: string): string {
     '// Made by scripts/lua.ts of the .lua files beside it: change those.',
     "import { defineScript, type Digits, type Flag, type Script } from './script.ts';",
     "import type { Key } from '../keys.ts';",
-    ...[...texts].map(([text, name]) => `const ${name} = ${JSON.stringify(text)};`),
+    'const SEGMENTS = [',
+    ...segments.map(({ lines }) => `  ${JSON.stringify(joinLines(lines))},`),
+    '];',
     ...scripts,
     '',
   ].join('\n');
+}
+
+/**
+ * A bit for each segment, the lowest for the first. A bundler that knew each by a name could leave out those that a deployment does not
+ * use: they are 0.4 KiB of the core, and the names half a KiB of all of v1.
+ */
+function maskOf(script: Linked, segments: Segment[]): string {
+  const bits = segments.map(({ users }) => (users.has(script) ? '1' : '0'));
+  return `0x${BigInt(`0b${bits.toReversed().join('')}`).toString(16)}n`;
 }
 
 /** `list-queues` is exported as `listQueues`. */

@@ -17,19 +17,23 @@ export const digits = (number: number): Digits => `${number}`;
 
 /**
  * @public generated.ts calls it, which is not in the repository
- * @param parts of its text, several of which other scripts have too
+ * @param segments what the texts of all scripts are made of
+ * @param mask which of them this one has: bit i stands for the one at i
+ * @param own the end of its text, which no other has
  */
 export function defineScript<Keys extends string[], Args extends string[]>(
   name: string,
   readsOnly: boolean,
-  ...parts: string[]
+  segments: readonly string[],
+  mask: bigint,
+  own: string,
 ): Script<Keys, Args> {
   let source: string | undefined;
   return {
     name,
     readsOnly,
     get source() {
-      source ??= parts.join('\n');
+      source ??= [...segments.filter((_, i) => (mask >> BigInt(i)) & 1n), own].join('\n');
       return source;
     },
   };

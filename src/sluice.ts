@@ -14,6 +14,7 @@ import { isObject } from './http/body.ts';
 import type { EdgeFunction } from './http/route.ts';
 import type { MessageOptions } from './message/options.ts';
 import type { AnyQueue, QueueFor } from './queue/queue.ts';
+import type { BodyOf, QueueName, QueueSet } from './queue/queue-set.ts';
 import type { Ring } from './queue/ring.ts';
 import { rehearse } from './rehearsal.ts';
 import type { Caller } from './runtime/caller.ts';
@@ -26,7 +27,8 @@ import type { PublishOptions, PublishResult } from './topics/topics.ts';
 import type { AnySource } from './webhooks/source.ts';
 
 export interface SluiceOptions {
-  queues: AnyQueue[];
+  /** A push queue without handler or destination is another deployment's to handle: here its messages are enqueued, and left. */
+  queues: readonly AnyQueue[];
   /** Who sends webhooks, each to `/hooks/<name>`. */
   sources?: AnySource[];
   /** Messages that are enqueued again and again by the clock. */
@@ -46,17 +48,20 @@ export interface BatchMessage<Input = unknown> {
 }
 
 /** A message of a batch that names its queue. Its options stand beside the body, as in the HTTP API. */
-export interface NamedMessage extends MessageOptions {
-  queue: string;
-  body: unknown;
-}
+export type NamedMessage<Queues extends QueueSet = QueueSet> = {
+  [Name in QueueName<Queues>]: MessageOptions & { queue: Name; body: BodyOf<Name, Queues> };
+}[QueueName<Queues>];
 
-/** Enqueueing by the names of queues, for callers that do not have their definitions. */
-export interface NamedProducer {
+/** Enqueueing by the names of queues, for callers that do not have their definitions. They may have their types: `typeof queues`. */
+export interface NamedProducer<Queues extends QueueSet = QueueSet> {
   /** @throws InvalidMessage, StorageError */
-  enqueue(queue: string, body: unknown, options?: MessageOptions): Promise<Receipt>;
+  enqueue<Name extends QueueName<Queues>>(
+    queue: Name,
+    body: BodyOf<Name, Queues>,
+    options?: MessageOptions,
+  ): Promise<Receipt>;
   /** Stores 1 to 1000 messages, all or none, in one request. @throws InvalidMessage, StorageError */
-  enqueueMany(messages: NamedMessage[]): Promise<Receipt[]>;
+  enqueueMany(messages: NamedMessage<Queues>[]): Promise<Receipt[]>;
 }
 
 /** The part of a Durable Object's state that a drainer uses. */
@@ -121,8 +126,11 @@ export interface Sluice<Env extends object> {
    * handler, it wakes no drain: the message is taken by a drain at work, by one that the next request wakes, or by cron's.
    */
   producer(env?: Env, context?: FetchContext): Producer;
-  /** A producer by names, for callers that do not share this code: their messages are validated as by the HTTP API. */
-  named(env?: Env, context?: FetchContext): NamedProducer;
+  /**
+   * A producer by names, for callers that do not share this code: their messages are validated as by the HTTP API.
+   * @example await sluice.named<typeof queues>(env, ctx).enqueue('mail', { to: 'ada@example.com' })
+   */
+  named<Queues extends QueueSet = QueueSet>(env?: Env, context?: FetchContext): NamedProducer<Queues>;
   /** The work of a Durable Object that is bound as DRAINER: `drainerOf` of `sluice/cloudflare` makes a class of it. */
   drainer(env: Env, state: DrainerState): Drainer;
   /**
@@ -147,12 +155,12 @@ export function createSluice<Env extends object>({
   functions = [],
 }: SluiceOptions): Sluice<Env> {
   checkRuntime();
-  const byName = new Map(queues.map((queue) => [queue.name, queue]));
-  if (byName.size < queues.length) throw new RangeError('two queues have the same name');
+  const byName = indexQueues(queues);
   const bySource = new Map(sources.map((source) => [source.name, source]));
   if (bySource.size < sources.length) throw new RangeError('two sources have the same name');
   for (const { name, route } of sources) {
-    if (typeof route !== 'function' && !queues.includes(route))
+    if (typeof route !== 'function' && !byName.has(route.name))
+      // it may be the same without its handler
       throw new RangeError(`the queue of source ${name} is not here`);
   }
   checkSchedules(schedules, byName);
@@ -211,6 +219,16 @@ export function reopenEngine<Env extends object>(
   return reopen(envs, platform);
 }
 
+function indexQueues(queues: readonly AnyQueue[]): ReadonlyMap<string, AnyQueue> {
+  const byName = new Map<string, AnyQueue>();
+  for (const queue of queues) {
+    const { name } = queue;
+    if (byName.has(name)) throw new RangeError(`two queues have the name ${name}`);
+    byName.set(name, queue);
+  }
+  return byName;
+}
+
 function checkSchedules(schedules: Schedule[], queues: ReadonlyMap<string, AnyQueue>): void {
   if (new Set(schedules.map(({ id }) => id)).size < schedules.length) {
     throw new RangeError('two schedules have the same id');
@@ -255,7 +273,7 @@ function makeProducer(deployed: Engine, caller: Caller): Producer {
   };
 }
 
-function makeNamedProducer(engine: Engine): NamedProducer {
+function makeNamedProducer<Queues extends QueueSet>(engine: Engine): NamedProducer<Queues> {
   const { queues } = engine;
   return {
     async enqueue(name, body, options = NO_OPTIONS) {

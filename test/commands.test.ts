@@ -231,7 +231,7 @@ describe('npx sluice token', () => {
 describe('npx node src/dev/positions-command.ts', () => {
   test('says which lines a stack of a deployment means', async () => {
     const { modules } = await builtOnce();
-    const thrown = 'two queues have the same name'; // once in the code
+    const thrown = 'two queues have the name '; // once in the code
     const [line = 0, column = 0] = placeOf(modules['worker.js']?.contents ?? '', thrown);
     const { child, output, ended } = start(script('src/dev/positions-command.ts'));
     child.stdin?.end(`at a (worker.js:${line}:${column})\nat b (elsewhere.js:1:1)\n`);

@@ -10,6 +10,7 @@ const LAYERS: string[][] = [
   ['runtime'],
   ['message'],
   ['queue'],
+  ['define'],
   ['config'],
   ['redis'],
   ['store'],
@@ -29,7 +30,7 @@ const LAYERS: string[][] = [
 const BASICS = LAYERS[0] ?? [];
 /** What is not part of a Worker, with what it may import besides itself. */
 const BESIDE: Record<string, string[]> = {
-  client: ['errors', 'formats', 'http'], // of http the types of what it says: test/client/imports.test.ts sees that it is no more
+  client: ['errors', 'formats', 'queue', 'http'], // of the last two types: test/client/imports.test.ts sees that it is no more
   cli: ['errors', 'formats', 'client', 'config', 'message'], // of messages the words of their options, which are pure
   dashboard: ['client', 'message'], // of messages what is pure
   dev: [...LAYERS.flat()],

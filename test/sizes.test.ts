@@ -10,6 +10,7 @@ const foldersOf = ({ sources }: Size) => [
 describe('a bundle', () => {
   test('of definitions has neither schemas nor a way to storage', async () => {
     expect(foldersOf(await built('define')).toSorted()).toEqual([
+      'src',
       'src/formats',
       'src/message',
       'src/queue',

@@ -3,7 +3,7 @@ import { defineQueue, type HandlerContext, type Priority } from 'sluice';
 import type { Env } from '../env.ts';
 import { record } from './outbox.ts';
 
-const github = (name: string, priority: Priority) =>
+const github = <Name extends string>(name: Name, priority: Priority) =>
   defineQueue(name, {
     priority,
     timeout: '10s',

@@ -4,7 +4,7 @@ import { type ConsumeHandler, type ConsumeOptions, consume } from './consume.ts'
 import { type Lease, type ReceiveOptions, receive } from './lease.ts';
 import { type Outgoing, toWire } from './outgoing.ts';
 import { path } from './path.ts';
-import { type BodyOf, type QueueRef, queueName } from './queue-ref.ts';
+import { type BodyOf, type PullRef, type QueueRef, type QueueSet, queueName } from './queue-ref.ts';
 import { createKey, createTransport, type Transport, type TransportOptions } from './transport.ts';
 import type { MessageOptions, Receipt } from './wire-types.ts';
 
@@ -16,15 +16,16 @@ interface RequestName {
   idempotencyKey?: string;
 }
 
-export interface Client {
+/** Where it knows the deployment's queues, a name has to be one of theirs and has the body typed; else any name goes, with any body. */
+export interface Client<Queues extends QueueSet = QueueSet> {
   /**
    * Enqueues one message. Whatever happens on the way, it is enqueued once, because repeats have the same key.
    * @returns when it is stored: `{ id, queue, state: "ready" | "delayed", duplicate }`
    * @throws SluiceError; with status 0 or 5xx it may be stored all the same, and a call with the same `idempotencyKey` tells
    */
-  enqueue<Ref extends QueueRef>(
+  enqueue<Ref extends QueueRef<Queues>>(
     queue: Ref,
-    body: BodyOf<Ref>,
+    body: BodyOf<Ref, Queues>,
     options?: MessageOptions & RequestName,
   ): Promise<Receipt>;
   /**
@@ -32,48 +33,50 @@ export interface Client {
    * @returns their receipts, in their order
    * @throws SluiceError whose `issues` name fields such as `messages[3].delay`
    */
-  enqueueMany<Refs extends QueueRef[]>(
-    messages: readonly [...{ [K in keyof Refs]: Outgoing<Refs[K]> }],
+  enqueueMany<Refs extends QueueRef<Queues>[]>(
+    messages: readonly [...{ [K in keyof Refs]: Outgoing<Refs[K], Queues> }],
     options?: RequestName,
   ): Promise<Receipt[]>;
   /**
    * Takes up to `max` (10) messages of pull queues, in the order given, for `visibility` ("30s"). It does not wait for any.
    * @throws SluiceError
    */
-  receive<Ref extends QueueRef>(
+  receive<Ref extends PullRef<Queues>>(
     queues: Ref | readonly Ref[],
     options?: ReceiveOptions & RequestName,
-  ): Promise<Lease<BodyOf<Ref>>>;
+  ): Promise<Lease<BodyOf<Ref, Queues>>>;
   /**
    * Receives messages and hands them to `handler` until `signal` is aborted; then it gives back what was not started,
    * waits for handlers up to `graceMs`, and resolves. A handler that throws has its message tried again later; see
    * RetryAfterError and NonRetriableError. Outages are waited out.
    * @throws SluiceError where the server refuses for good, such as 401 or 404
    */
-  consume<Ref extends QueueRef>(
+  consume<Ref extends PullRef<Queues>>(
     queues: Ref | readonly Ref[],
-    handler: ConsumeHandler<BodyOf<Ref>>,
+    handler: ConsumeHandler<BodyOf<Ref, Queues>>,
     options: ConsumeOptions,
   ): Promise<void>;
 }
 
 /**
- * Makes a client of a deployment. It needs nothing but fetch, and sends no request by itself.
+ * Makes a client of a deployment. It needs nothing but fetch, and sends no request by itself. Given the type of the deployment's
+ * queues, the compiler knows their names and bodies, and nothing of them is there at run time.
  * @throws TypeError where the token cannot be sent
  * @example
- * const sluice = createClient({ url: 'https://sluice.example.workers.dev', token });
- * await sluice.enqueue('mail', { to: 'ada@example.com' });
+ * import type { queues } from '../worker/queues.ts';
+ * const client = createClient<typeof queues>({ url: 'https://sluice.example.workers.dev', token });
+ * await client.enqueue('mail', { to: 'ada@example.com' });
  */
-export function createClient(options: ClientOptions): Client {
+export function createClient<Queues extends QueueSet = QueueSet>(options: ClientOptions): Client<Queues> {
   const single = createTransport({ ...options, repeat: { times: 0 } }); // the loop of a consumer repeats, and can be woken
   return {
-    ...openClient(createTransport(options)),
+    ...openClient<Queues>(createTransport(options)),
     consume: async (queues, handler, how) => consume(single, toList(queues), handler, how),
   };
 }
 
 /** The calls of a client whose requests the transport repeats; a consumer repeats by itself. */
-export function openClient(send: Transport): Omit<Client, 'consume'> {
+export function openClient<Queues extends QueueSet = QueueSet>(send: Transport): Omit<Client<Queues>, 'consume'> {
   return {
     async enqueue(queue, body, { idempotencyKey = createKey(), ...options } = {}) {
       const request = { body: { ...options, body }, idempotencyKey };

@@ -15,6 +15,6 @@ export type { ConsumeHandler, ConsumeOptions } from './consume.ts';
 export { SluiceError } from './error.ts';
 export type { Lease } from './lease.ts';
 export type { Outgoing } from './outgoing.ts';
-export type { BodyOf, QueueRef } from './queue-ref.ts';
+export type { BodyOf, PullRef, QueueRef, QueueSet } from './queue-ref.ts';
 export type { Fetch, Repeat } from './transport.ts';
 export type * from './wire-types.ts';

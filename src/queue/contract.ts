@@ -18,8 +18,12 @@ export interface DedupPolicy {
   release?: boolean;
 }
 
+/** Who works on the messages of a queue: a deployment, by a handler or a destination, or consumers elsewhere, who receive them. */
+export type QueueKind = 'push' | 'pull';
+
 export interface QueueContract<Input = unknown, Output = Input> {
   readonly name: string;
+  readonly kind: QueueKind;
   readonly pool: string;
   readonly priority: Priority;
   readonly schema: StandardSchemaV1<Input, Output> | undefined;

@@ -1,19 +1,24 @@
 /**
  * Queues: a name with a policy, and, for a push queue, the handler its messages go to.
  *
- * Pure. A queue with a handler or a destination is drained by the Worker itself; one without is pulled by consumers elsewhere.
+ * Pure. A push queue is drained by the deployment that has its handler, or delivered to its destination; a pull queue is received from
+ * by consumers elsewhere.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Duration, toMs } from '../formats/duration.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import { type Priority, QUEUE_NAME } from '../message/message.ts';
 import { type Backoff, exponential, steps } from './backoff.ts';
-import type { DedupPolicy, QueueContract } from './contract.ts';
+import type { DedupPolicy, QueueContract, QueueKind } from './contract.ts';
 import { breakerWords, type DestinationOptions, definePolicy } from './destination.ts';
 import type { Handler } from './handler.ts';
 import { checkWhole, DEFAULT_TIMEOUT_MS, encodeLimits, type LimitOptions } from './limits.ts';
 
-export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown> extends LimitOptions {
+export interface QueueOptions<
+  Schema extends StandardSchemaV1 = StandardSchemaV1,
+  Env = unknown,
+  Kind extends QueueKind = QueueKind,
+> extends LimitOptions {
   /** 0 to 9, 0 first; a message may carry its own. Default 5. */
   priority?: Priority;
   /** Any Standard Schema. Bodies are checked when they come in, and again when they go to the handler. */
@@ -39,27 +44,50 @@ export interface QueueOptions<Schema extends StandardSchemaV1 = StandardSchemaV1
   destination?: DestinationOptions | true;
   /**
    * Who works on its messages: 'push' for a handler or a destination of a deployment, 'pull' for consumers elsewhere, who receive
-   * them. Has to be said where neither a handler nor a destination is given: 'push' then means that another deployment has it.
+   * them. Has to be said where neither a handler nor a destination is given. With 'push' the queue gets its handler by `handle`, where
+   * that runs; a deployment that has the queue without one leaves its messages to the deployment that handles them.
    */
-  kind?: 'push' | 'pull';
+  kind?: Kind;
   handler?: Handler<StandardSchemaV1.InferOutput<Schema>, Env>;
 }
 
-/** A checked definition. The type parameters carry what the schema takes in and gives out. */
-export interface Queue<Input = unknown, Output = Input, Env = unknown> extends QueueContract<Input, Output> {
+/** A checked definition. The type parameters carry its name, what its schema takes in and gives out, and who works on its messages. */
+export interface Queue<
+  Name extends string = string,
+  Input = unknown,
+  Output = Input,
+  Env = unknown,
+  Kind extends QueueKind = QueueKind,
+> extends QueueContract<Input, Output> {
+  readonly name: Name;
+  readonly kind: Kind;
   readonly backoff: Backoff;
   readonly subrequests: number;
   /** Limits, order and fairness, in the words of the scripts; '' where it has none. */
   readonly policy: string;
   readonly handler: Handler<Output, Env> | undefined;
+  /**
+   * The same queue with its handler. So the definition can stand in code that others share, who enqueue, and the handler where it runs.
+   * @returns another queue: this one stays as it is, and serves as well to enqueue, in schedules and in sources
+   * @throws RangeError that names the queue, where it is a pull queue, or has a destination or a handler; TypeError where none is given
+   * @example
+   * // contracts.ts, shared
+   * export const invoice = defineQueue('invoice', { kind: 'push', schema: z.object({ customer: z.string() }) });
+   * // sluice.ts, where it runs
+   * createSluice({ queues: [invoice.handle(async ({ body }, { env }: HandlerContext<Env>) => bill(env, body.customer))] });
+   */
+  handle<Bindings>(
+    this: { readonly kind: 'push' },
+    handler: Handler<Output, Bindings>,
+  ): Queue<Name, Input, Output, Bindings, 'push'>;
 }
 
 /** A queue that takes this input, whatever its schema makes of that for the handler. */
 // biome-ignore lint/suspicious/noExplicitAny: producers do not care what the handler gets
-export type QueueFor<Input> = Queue<Input, any, any>;
+export type QueueFor<Input> = Queue<string, Input, any, any, any>;
 
 // biome-ignore lint/suspicious/noExplicitAny: a list of queues mixes bodies, and each handler is the judge of its own
-export type AnyQueue = Queue<any, any, any>;
+export type AnyQueue = Queue<string, any, any, any, any>;
 
 /** The backoff of queues that name none, and of consumers elsewhere that name no delay. */
 export const DEFAULT_BACKOFF = exponential({ base: '2s', max: '10m' });
@@ -69,7 +97,8 @@ const WEBHOOK_BACKOFF = steps('5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h'
 
 /**
  * Defines a queue: its name, its policy and, for a push queue, its handler. It does no I/O.
- * @param name 1 to 64 letters, digits, dots, dashes and underscores; it names the queue in storage and in the API
+ * @param name 1 to 64 letters, digits, dots, dashes and underscores; it names the queue in storage and in the API. Its type is the
+ *   literal, by which `createClient<typeof queues>()` knows the queue
  * @throws RangeError that names the bad setting
  * @example
  * const mail = defineQueue('mail', {
@@ -78,21 +107,30 @@ const WEBHOOK_BACKOFF = steps('5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h'
  *   handler: async ({ body }, { env }) => send(env, body.to),
  * });
  */
-export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, Env = unknown>(
-  name: string,
-  options: QueueOptions<Schema, Env> = {},
-): Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>, Env> {
-  const setting = (key: string) => `${key} of queue ${JSON.stringify(name)}`;
+export function defineQueue<
+  const Name extends string,
+  Schema extends StandardSchemaV1 = StandardSchemaV1,
+  Env = unknown,
+  Kind extends QueueKind = 'push',
+>(
+  name: Name,
+  options: QueueOptions<Schema, Env, Kind> = {},
+): Queue<Name, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>, Env, Kind> {
+  const of = `queue ${JSON.stringify(name)}`;
+  const setting = (key: string) => `${key} of ${of}`;
   if (!QUEUE_NAME.test(name))
     throw new RangeError(`a queue's name must match ${QUEUE_NAME}; got ${JSON.stringify(name)}`);
   const { schema, handler, destination } = options;
-  if (handler && destination) throw new RangeError(`queue ${name} has a handler and a destination: it can have one`);
+  const kind = resolveKind(name, options) as Kind;
   const { backoff = destination ? WEBHOOK_BACKOFF : DEFAULT_BACKOFF, attempts = destination ? 10 : 5 } = options;
   return Object.freeze({
     name,
-    pool: resolveKind(name, options) === 'push' ? PUSH_POOL : name,
+    kind,
+    pool: kind === 'push' ? PUSH_POOL : name,
     priority: checkWhole(options.priority ?? 5, setting('priority'), 0, 9) as Priority,
-    schema: schema as Queue<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>['schema'],
+    schema: schema as
+      | StandardSchemaV1<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>
+      | undefined,
     attempts: checkWhole(attempts, setting('attempts'), 1, 1_000),
     backoff,
     timeoutMs: toMs(options.timeout ?? DEFAULT_TIMEOUT_MS, setting('timeout')),
@@ -106,29 +144,33 @@ export function defineQueue<Schema extends StandardSchemaV1 = StandardSchemaV1, 
     subrequests: checkWhole(options.subrequests ?? 1, setting('subrequests'), 0, 1_000),
     destination: destination && definePolicy(destination, setting('destination')),
     ordered: Boolean(options.ordered),
-    policy: [
-      policyWords(options, destination, `queue ${JSON.stringify(name)}`),
-      ...(options.ordered ? [`p=${options.priority ?? 5}`] : []),
-    ].join(' '),
+    policy: policyWords(options, destination, of) + (options.ordered ? ` p=${options.priority ?? 5}` : ''),
     handler,
+    handle<Bindings>(given: Handler<StandardSchemaV1.InferOutput<Schema>, Bindings>) {
+      // One that is missing, as in a circle of imports, would leave the messages to another deployment, without a word.
+      if (typeof given !== 'function') throw new TypeError(`the handler of queue ${name} must be a function`);
+      if (handler) throw new RangeError(`queue ${name} has a handler already`);
+      return defineQueue(name, { ...options, handler: given } as QueueOptions<Schema, Bindings, 'push'>);
+    },
   });
 }
 
 /** The kind is part of the definition, so that a program which only enqueues and one that handles agree. */
 function resolveKind(
   name: string,
-  { kind, handler, destination }: Pick<QueueOptions, 'kind' | 'destination'> & { handler?: unknown },
-) {
+  { kind, handler, destination }: { kind?: QueueKind; handler?: unknown; destination?: unknown },
+): QueueKind {
+  if (handler && destination) throw new RangeError(`queue ${name} has a handler and a destination: it can have one`);
   const works = handler || destination;
-  if (kind === undefined && !works) {
+  if (!kind && !works) {
     throw new RangeError(
-      `kind of queue ${name} is missing: it has no handler and no destination. Say 'pull' where consumers receive its ` +
-        `messages, 'push' where another deployment has its handler`,
+      `kind of queue ${name} is missing: without a handler or a destination say 'pull' where consumers receive its ` +
+        `messages, 'push' where its handler is given elsewhere`,
     );
   }
   if (kind === 'pull' && works)
     throw new RangeError(`queue ${name} is for pull: it cannot have a handler or a destination`);
-  return works ? 'push' : kind;
+  return kind ?? 'push';
 }
 
 function policyWords(options: LimitOptions, destination: DestinationOptions | true | undefined, of: string): string {

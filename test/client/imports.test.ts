@@ -1,28 +1,9 @@
 // The client stands alone: at run time it needs its own files, the errors, the formats, and what every runtime with fetch has.
 import { globSync, readFileSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
-import { dirname, join, normalize } from 'node:path';
 import { expect, test } from 'vitest';
+import { importsOf, reachedFrom } from '../support/imports.ts';
 
-/** Where its imports lead, without those of types. */
-function importsOf(source: string): string[] {
-  const js = stripTypeScriptTypes(source);
-  return [...js.matchAll(/(?:from|import) *\(? *'([^']+)'/g)].map(([, from]) => from ?? '');
-}
-
-/** All that these files need at run time; packages by their names. */
-function reachedFrom(files: string[]): Set<string> {
-  const reached = new Set(files);
-  for (const file of reached) {
-    if (!file.endsWith('.ts')) continue;
-    for (const from of importsOf(readFileSync(file, 'utf8'))) {
-      reached.add(from.startsWith('.') ? normalize(join(dirname(file), from)) : from);
-    }
-  }
-  return reached;
-}
-
-const reached = [...reachedFrom(globSync('src/client/**/*.ts'))];
+const reached = reachedFrom(globSync('src/client/**/*.ts'));
 
 test('it reaches no package, and nothing of the library but the errors and the formats', () => {
   expect(reached.filter((path) => !/^src\/(client|formats)\/[a-z/-]+\.ts$|^src\/errors\.ts$/.test(path))).toEqual([]);

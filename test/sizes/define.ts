@@ -1,6 +1,8 @@
-// Definitions alone, as a program has them that only names its queues. The schema is by hand: any zod that is bundled is Sluice's.
+// All of the entry for definitions, and one: what shared code has. The schema is by hand: any zod that is bundled is Sluice's.
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { defineQueue, exponential } from 'sluice';
+import { defineQueue, exponential } from 'sluice/define';
+
+export * from 'sluice/define';
 
 const Mail: StandardSchemaV1<{ to: string }> = {
   '~standard': { version: 1, vendor: 'by hand', validate: (value) => ({ value: value as { to: string } }) },

@@ -93,7 +93,7 @@ describe('a definition', () => {
   test('is refused by a deployment where its name is taken, or its queue is not there', () => {
     const source = defineSource('a', github);
     expect(() => createSluice({ queues: [queue], sources: [source, source] })).toThrow(/two sources/);
-    expect(() => createSluice({ queues: [defineQueue('q', { kind: 'pull' })], sources: [source] })).toThrow(
+    expect(() => createSluice({ queues: [defineQueue('other', { kind: 'pull' })], sources: [source] })).toThrow(
       /queue of source a/,
     );
     expect(() => createSluice({ queues: [queue], sources: [source] })).not.toThrow();

@@ -49,7 +49,10 @@ const MOST_ISSUES = 20;
 const MOST_FIELD = 200;
 const MOST_WORDS = 500;
 
-/** A message that cannot be enqueued as it is. Nothing was changed. */
+/**
+ * A message that cannot be enqueued as it is. Nothing was changed.
+ * @example if (error instanceof InvalidMessage) return Response.json(error.issues, { status: 422 })
+ */
 export class InvalidMessage extends Error {
   override readonly name = 'InvalidMessage';
   /** The first 20 issues. */

@@ -20,8 +20,11 @@ interface RequestName {
 export interface Client<Queues extends QueueSet = QueueSet> {
   /**
    * Enqueues one message. Whatever happens on the way, it is enqueued once, because repeats have the same key.
-   * @returns when it is stored: `{ id, queue, state: "ready" | "delayed", duplicate }`
-   * @throws SluiceError; with status 0 or 5xx it may be stored all the same, and a call with the same `idempotencyKey` tells
+   * @returns when it is stored: `{ id, queue, state: "ready" | "delayed", duplicate: false }`; where its dedup key was taken
+   *   `{ id, queue, state: "duplicate", duplicate: true, replaced? }`, with the id of the first message
+   * @throws SluiceError: code `invalid_message` with its `issues`, such as `body.to`; `unknown_queue`; with status 0 or 5xx it may be
+   *   stored all the same, and a call with the same `idempotencyKey` tells. BadName where the name is none
+   * @example await client.enqueue('mail', { to: 'ada@example.com' }, { delay: '10m', idempotencyKey: `welcome-${user}` })
    */
   enqueue<Ref extends QueueRef<Queues>>(
     queue: Ref,
@@ -30,8 +33,9 @@ export interface Client<Queues extends QueueSet = QueueSet> {
   ): Promise<Receipt>;
   /**
    * Enqueues 1 to 1,000 messages `{ queue, body, options? }`, of any queues, all or none.
-   * @returns their receipts, in their order
+   * @returns their receipts, in their order, as of `enqueue`
    * @throws SluiceError whose `issues` name fields such as `messages[3].delay`
+   * @example await client.enqueueMany(users.map(({ to }) => ({ queue: 'mail', body: { to }, options: { group: to } })))
    */
   enqueueMany<Refs extends QueueRef<Queues>[]>(
     messages: readonly [...{ [K in keyof Refs]: Outgoing<Refs[K], Queues> }],
@@ -39,7 +43,11 @@ export interface Client<Queues extends QueueSet = QueueSet> {
   ): Promise<Receipt[]>;
   /**
    * Takes up to `max` (10) messages of pull queues, in the order given, for `visibility` ("30s"). It does not wait for any.
-   * @throws SluiceError
+   * @returns a lease: `messages` are held until they are settled by its calls, or `visibility` is over
+   * @throws SluiceError: code `not_a_pull_queue` where a deployment handles its messages
+   * @example
+   * const lease = await client.receive('reports', { max: 5 });
+   * for (const message of lease.messages) await lease.ack(message);
    */
   receive<Ref extends PullRef<Queues>>(
     queues: Ref | readonly Ref[],
@@ -50,6 +58,7 @@ export interface Client<Queues extends QueueSet = QueueSet> {
    * waits for handlers up to `graceMs`, and resolves. A handler that throws has its message tried again later; see
    * RetryAfterError and NonRetriableError. Outages are waited out.
    * @throws SluiceError where the server refuses for good, such as 401 or 404
+   * @example await client.consume('reports', async ({ body }, { signal }) => render(body, signal), { signal: stopping.signal })
    */
   consume<Ref extends PullRef<Queues>>(
     queues: Ref | readonly Ref[],

@@ -1,6 +1,10 @@
 /** SluiceError: the error that each call of the client throws. It carries no token, no message body and no text of the runtime's errors. */
 import type { Issue } from '../errors.ts';
 
+/**
+ * What each call of the client throws: the server refused, or there was no usable answer.
+ * @example if (error instanceof SluiceError && error.code === 'invalid_message') show(error.issues)
+ */
 export class SluiceError extends Error {
   override readonly name = 'SluiceError';
   /** The HTTP status; 0 where there was no usable answer, and the request may or may not have been carried out. */

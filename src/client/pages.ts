@@ -5,7 +5,12 @@ interface Page {
   cursor?: string | undefined;
 }
 
-/** One after the other, while there is a cursor. @param ask the call; its first cursor is undefined */
+/**
+ * Reads page after page, while there is a cursor.
+ * @param ask the call; its first cursor is undefined
+ * @throws what `ask` throws
+ * @example for await (const { queues } of readPages((cursor) => admin.queues.list({ cursor }))) print(queues)
+ */
 export async function* readPages<Part extends Page>(
   ask: (cursor: string | undefined) => Promise<Part>,
 ): AsyncGenerator<Part, void> {
@@ -22,6 +27,8 @@ export async function* readPages<Part extends Page>(
  * @param step one call, with where the last ended
  * @param onStep told how many have gone so far
  * @returns how many went
+ * @throws what `step` throws; what went until then is gone
+ * @example await purgeAll((from) => admin.queues.purge('mail', { states: ['dead'], ...from }))
  */
 export async function purgeAll(
   step: (from: { cursor?: string }) => Promise<Purged>,

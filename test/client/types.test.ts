@@ -78,7 +78,7 @@ test('bodies are typed by the names of queues, where the client has their types'
       { queue: count, body: { n: 1 } },
       { queue: 'anything', body: null },
     ]);
-    client.enqueueMany([1, 2].map((n) => ({ queue: 'push', body: { n } }) as const));
+    client.enqueueMany([1, 2].map((n) => ({ queue: 'push', body: { n } })));
     // @ts-expect-error each body belongs to its own queue
     client.enqueueMany([{ queue: 'mail', body: { n: 1 } }]);
     // @ts-expect-error there is no such queue

@@ -7,7 +7,8 @@ import { buildBundle } from '../src/dev/bundle.ts';
 import { portOf, runCommand, sentence } from '../src/dev/command.ts';
 import { startTicker } from '../src/dev/cron.ts';
 import { openKept } from '../src/dev/kept.ts';
-import { newSecret, newSigningSecret, type Stack, startStack } from '../src/dev/stack.ts';
+import { newSecret, newSigningSecret } from '../src/dev/secrets.ts';
+import { type Stack, startStack } from '../src/dev/stack.ts';
 import { watchFolders } from '../src/dev/watch.ts';
 import type { LocalWorker } from '../src/dev/worker.ts';
 

@@ -6,8 +6,8 @@ import { addBench } from './commands/bench.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addControl } from './commands/control.ts';
 import { addDead } from './commands/dead.ts';
+import { addDev } from './commands/dev.ts';
 import { addDoctor } from './commands/doctor.ts';
-import { addEmulator } from './commands/emulator.ts';
 import { addEnqueue } from './commands/enqueue.ts';
 import { addLimit } from './commands/limit.ts';
 import { addMessage } from './commands/message.ts';
@@ -39,7 +39,7 @@ const COMMANDS = [
   addDoctor,
   addBench,
   addWorker,
-  addEmulator,
+  addDev,
   addToken,
   addCompletion,
 ];

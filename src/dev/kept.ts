@@ -1,4 +1,4 @@
-/** What `npm run dev` keeps from one run to the next, in a folder that git ignores: secrets, and the data of its Redis. */
+/** What `npm run dev` and `sluice dev` keep from one run to the next, in a folder that git ignores: secrets, and the data of its Redis. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

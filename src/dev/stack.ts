@@ -1,8 +1,9 @@
 /** Everything a local run needs: Redis, the Upstash REST API in front of it, and the Worker in workerd. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type Bundle, buildBundle } from './bundle.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from './emulator/server.ts';
 import { startRedis } from './redis.ts';
+import { newSecret } from './secrets.ts';
 import { type LocalWorker, type RateLimit, startWorker } from './worker.ts';
 
 export interface Stack {
@@ -90,11 +91,6 @@ export async function startStack({
     },
   };
 }
-
-export const newSecret = () => randomBytes(24).toString('base64url');
-
-/** Of deliveries, as WEBHOOK_OUT_SECRETS takes it. */
-export const newSigningSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
 
 /** SLUICE_TOKENS for one token with every scope. */
 export function tokensSetting(token: string): string {

@@ -1,0 +1,147 @@
+/** What `sluice dev` does in a project: Redis and its REST API, the settings of the project for them, and cron, beside the platform's own server. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { startTicker, tellingTick } from './cron.ts';
+import type { Limits } from './emulator/limits.ts';
+import type { Emulator } from './emulator/server.ts';
+import { completeFile } from './environment-file.ts';
+import { type Kept, openKept } from './kept.ts';
+import { localEnvironment, startEmulator } from './local.ts';
+import { importPeer } from './peers.ts';
+import { cronCallsFor, findProject, type Project } from './project.ts';
+import type { LocalRedis } from './redis.ts';
+import { newSecret } from './secrets.ts';
+
+export interface DevOptions {
+  port: number;
+  /** See LocalOptions. */
+  redis?: string;
+  /** Where the data and the secrets are kept. */
+  data: string;
+  /** Begins anew: other secrets where the project has none yet, no data. */
+  fresh: boolean;
+  /** Where cron is called: see cronCallsFor. `none`: nowhere. */
+  cron?: string;
+  limits: Limits;
+}
+
+/** What was started, and what the project has of it. */
+export interface DevReport {
+  redisUrl: string;
+  redisToken: string;
+  /** For people: which Redis is used. */
+  redis: string;
+  /** Of the API. */
+  token: string;
+  /** The file with the settings, and the names that were added to it. */
+  environment: { file: string; added: string[] };
+  /** What a tick calls; null where there is no cron. */
+  cron: string | null;
+  dashboard: string;
+  /** What may be wrong, a sentence each. */
+  warnings: string[];
+}
+
+export interface Dev {
+  report: DevReport;
+  close(): Promise<void>;
+}
+
+/** Of the REST API. Known to everybody: it opens nothing but what is on this machine. */
+const REDIS_TOKEN = 'local';
+
+/**
+ * @param say is given lines about cron, when something changes
+ * @throws MissingPeer; RangeError where `redis` or `cron` is no URL; Error where the port is taken
+ */
+export async function startDev(folder: string, options: DevOptions, say: (line: string) => void): Promise<Dev> {
+  const project = findProject(folder);
+  checkCron(options.cron);
+  const { redis, emulator, token } = await startStorage(folder, options);
+  const close = async () => {
+    await emulator.close();
+    await redis.close();
+  };
+  try {
+    const secret = project.hasCronSecret ? { CRON_SECRET: newSecret() } : {};
+    const settings = { ...localEnvironment(emulator, token), ...secret };
+    const { values, added } = completeFile(join(folder, project.environmentFile), settings);
+    const calls = options.cron === 'none' ? [] : cronCallsFor(project, options.cron, values);
+    const ticker =
+      calls.length > 0 ? startTicker(tellingTick(calls, say), (error) => say(`cron: ${String(error)}`)) : undefined;
+    const report: DevReport = {
+      redisUrl: emulator.url,
+      redisToken: emulator.token,
+      redis: redis.name,
+      token: values.SLUICE_TOKEN ?? token,
+      environment: { file: project.environmentFile, added },
+      cron: calls[0]?.url ?? null,
+      dashboard: dashboardAt(project, options.cron),
+      warnings: warningsOf(project, values, emulator),
+    };
+    return {
+      report,
+      async close() {
+        ticker?.stop();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface StartedStorage {
+  redis: LocalRedis;
+  emulator: Emulator;
+  /** The API's, of the last run or a new one. */
+  token: string;
+}
+
+async function startStorage(
+  folder: string,
+  { port, data, fresh, limits, ...options }: DevOptions,
+): Promise<StartedStorage> {
+  const { startRedis } = await importPeer(() => import('./redis.ts'));
+  const kept = await openData(resolve(folder, data), fresh);
+  const redis = await startRedis(options.redis, kept.data);
+  try {
+    const token = await kept.secret('token', newSecret);
+    return { redis, token, emulator: await startEmulator({ ...redis, token: REDIS_TOKEN, port, limits }) };
+  } catch (error) {
+    await redis.close();
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new Error(`port ${port} is taken: another \`sluice dev\` may be running; --port takes another`);
+  }
+}
+
+/** A folder that is made here tells git to ignore it, so that nobody has to think of that. */
+async function openData(folder: string, fresh: boolean): Promise<Kept> {
+  const isNew = !existsSync(folder);
+  const kept = await openKept(folder, { fresh });
+  if (isNew) writeFileSync(join(folder, '.gitignore'), '*\n');
+  return kept;
+}
+
+/** @throws RangeError */
+function checkCron(asked: string | undefined): void {
+  if (asked === undefined || asked === 'none' || /^https?:\/\/./.test(asked)) return;
+  throw new RangeError(`--cron must be a URL such as http://localhost:3000, or none; got ${JSON.stringify(asked)}`);
+}
+
+function dashboardAt({ origin, dashboard }: Project, cron: string | undefined): string {
+  const served = cron === undefined || cron === 'none' ? origin : new URL(cron).origin;
+  return `${served}${dashboard}`;
+}
+
+/** The URL may hold a secret: only its host is shown. */
+function warningsOf(
+  { environmentFile }: Project,
+  { UPSTASH_REDIS_REST_URL = '' }: Record<string, string>,
+  emulator: Emulator,
+): string[] {
+  if (UPSTASH_REDIS_REST_URL === emulator.url) return [];
+  const host = URL.canParse(UPSTASH_REDIS_REST_URL) ? new URL(UPSTASH_REDIS_REST_URL).host : 'another database';
+  return [`UPSTASH_REDIS_REST_URL of ${environmentFile} leads to ${host}: the Redis that was started here is not used`];
+}

@@ -5,7 +5,7 @@ import type { MessageInput } from './broker/validate.ts';
 import { type Alarms, Drainer } from './drain/drainer.ts';
 import { rememberEngines } from './engine/engines.ts';
 import { collectFeatures } from './engine/features.ts';
-import type { PlatformParts } from './engine/parts.ts';
+import { noteMakings } from './engine/makings.ts';
 import type { Tick } from './engine/sweeps.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { InvalidMessage, type Issue } from './errors.ts';
@@ -165,9 +165,8 @@ export function createSluice<Env extends object>({
   }
   checkSchedules(schedules, byName);
   const features = collectFeatures(functions);
-  const open = (env: object, platform?: PlatformParts) =>
-    openEngine(env, byName, { sources: bySource, schedules, features, ...platform });
-  const engines = rememberEngines(open);
+  const options = { sources: bySource, schedules, features };
+  const engines = rememberEngines((env) => openEngine(env, byName, options));
   const ofProcess = () => processEnv() as Env;
   const app = createApp(functions, (env, context) => engines.of(env).under(makeCaller(context)));
   if (isWorkers()) rehearse(queues, { open: engines.of, app }); // elsewhere a process is loaded once, and nobody counts
@@ -191,32 +190,8 @@ export function createSluice<Env extends object>({
     drainer: (env, { storage, id }) => drainerFor(engines.of(env), storage, id),
     ring: (env, name) => engines.of(env).parts.ring(name),
   };
-  reopening.set(sluice, (envs, platform) => {
-    const engine = open(envs[0], platform);
-    for (const env of envs) engines.put(env, engine);
-    return engine;
-  });
+  noteMakings(sluice, { queues: byName, options, engines });
   return sluice;
-}
-
-type Reopen = (envs: readonly [object, ...object[]], platform: PlatformParts) => Engine;
-
-/** Not on what createSluice returns: only adapters need it, and the engine is no part of the public API. */
-const reopening = new WeakMap<object, Reopen>();
-
-/**
- * Opens an engine with what a platform brings along: from here on it answers all calls with one of these environments.
- * @param envs with equal settings; the first is that of the handlers
- * @throws BadSettings
- */
-export function reopenEngine<Env extends object>(
-  sluice: Sluice<Env>,
-  envs: readonly [Env, ...Env[]],
-  platform: PlatformParts,
-): Engine {
-  const reopen = reopening.get(sluice);
-  if (!reopen) throw new TypeError('this is no Sluice of createSluice');
-  return reopen(envs, platform);
 }
 
 function indexQueues(queues: readonly AnyQueue[]): ReadonlyMap<string, AnyQueue> {

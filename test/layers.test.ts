@@ -34,6 +34,7 @@ const BESIDE: Record<string, string[]> = {
   cli: ['errors', 'formats', 'client', 'config', 'message'], // of messages the words of their options, which are pure
   dashboard: ['client', 'message'], // of messages what is pure
   dev: [...LAYERS.flat()],
+  testing: [...LAYERS.flat(), 'dev'],
   lua: [...LAYERS.flat(), 'dev'], // scripts/lua: what is made of Lua, and what calls of it say
   examples: [...LAYERS.flat(), 'client', 'dev', 'lua'],
   scripts: [...LAYERS.flat(), 'client', 'cli', 'dashboard', 'dev', 'examples', 'lua'],

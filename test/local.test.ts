@@ -56,6 +56,7 @@ test('data in a folder is there the next time, and an emulator can stand before 
 test.each([
   ['sluice/local', 'ioredis', 'await startLocal()', 'startLocal'],
   ['sluice/local', 'js-redis-server', 'await startLocal()', 'startLocal'],
+  ['sluice/testing', 'js-redis-server', 'await createTestSluice({ queues: [] })', 'createTestSluice'],
 ])('%s without %s says which package is missing, and how it is installed', async (entry, missing, call, name) => {
   const program = `
     import { registerHooks } from 'node:module';
@@ -72,12 +73,14 @@ test.each([
   expect(stdout).toBe(`true ${said}: npm install --save-dev ioredis js-redis-server\n`);
 });
 
-test('it does not load what runs Workers', async () => {
+test('neither entry loads what runs Workers', async () => {
   const program = `
     import { registerHooks } from 'node:module';
     registerHooks({ load(url, context, next) { if (/node_modules\\/(miniflare|wrangler|workerd)\\//.test(url)) console.log(url); return next(url, context); } });
     const { startLocal } = await import('sluice/local');
-    await (await startLocal()).close();`;
+    await (await startLocal()).close();
+    const { createTestSluice } = await import('sluice/testing');
+    (await createTestSluice({ queues: [] })).close();`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], AT_MOST);
   expect(stdout).toBe('');
 });

@@ -1,10 +1,11 @@
 /** What the adapters of platforms on which a process stays have in common: the settings, the loop, and the server around it. */
+import { reopenEngine } from '../engine/makings.ts';
 import { Resident, type ResidentOptions, untilAborted } from '../engine/resident.ts';
 import type { Connect } from '../redis/send.ts';
 import { processEnv } from '../runtime/environment.ts';
 import { openFloating } from '../runtime/floating.ts';
 import { endsWithin } from '../runtime/sleep.ts';
-import { reopenEngine, type Sluice } from '../sluice.ts';
+import type { Sluice } from '../sluice.ts';
 import { serveDashboard } from './dashboard.ts';
 import { holdEnvironment } from './environment.ts';
 

@@ -35,7 +35,7 @@ const STUCK_MS = 250;
 /** How often handlers' times are looked at while a sync is in flight. */
 const WATCH_MS = 100;
 /** A timer is due on the server's clock: by the local one a little later, never earlier. */
-const ROUNDING_MS = 2;
+export const ROUNDING_MS = 2;
 
 /**
  * Takes and handles messages until nothing is ready, or the budget is used up.

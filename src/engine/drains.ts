@@ -39,7 +39,7 @@ export interface DrainsOptions {
 }
 
 /** The options that differ from drain to drain. */
-type OwnOptions = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'pollMs'>;
+type OwnOptions = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random'>;
 
 export interface Drains {
   /** Settles what earlier drains of this isolate could not. @throws StorageError */
@@ -62,10 +62,11 @@ export function openDrains(options: DrainsOptions): Drains {
       onSpent: (names) => options.onSpent(budget.invocation, names),
       onFailure: (message, settlement) => {
         logFailure(config, message, settlement);
+        more.onFailure?.(message, settlement);
         if (settlement.disables !== undefined) disabling?.note(message, settlement.disables);
       },
     };
-    return drain({ ...fixed, store, fire, budget, attention, ...own, ...more }).finally(disabling?.ended);
+    return drain({ ...fixed, store, fire, budget, attention, ...more, ...own }).finally(disabling?.ended);
   };
   return {
     settleKept: kept.settle,

@@ -29,6 +29,8 @@ import { Waking } from './waking.ts';
 export interface PlatformParts {
   /** How storage is reached. Left out: by fetch. */
   connect?: Connect | undefined;
+  /** The time that storage is given, epoch ms: that of a test. Left out: its own. */
+  clock?: (() => number) | undefined;
   /** Who drains. Left out: the Durable Objects that are bound, where some are. */
   drainers?: Drainers | undefined;
 }
@@ -60,6 +62,8 @@ export interface Parts {
   openStore(shard: Shard): Store;
   /** Fires schedules that are due. @param wakes whether the caller would start a drain */
   fireOn(shard: Shard, wakes: boolean): FireDue | undefined;
+  /** What a tick does with the schedules of the code, behind its sweep. */
+  followOn: SweepsOptions['followOn'];
   /** Of the spans of one drain or enqueue; undefined where there are no traces. */
   readonly openSpans: (() => SpanBatch) | undefined;
   /** Whether storage can be trusted. @throws StorageError where it does not answer or may not be written */
@@ -71,7 +75,7 @@ const DAY_MS = 86_400_000;
 /** @throws BadSettings */
 export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, apart: EngineOptions): Parts {
   const config = readConfig(env);
-  const { sources = new Map(), schedules = [], connect } = apart;
+  const { sources = new Map(), schedules = [] } = apart;
   const features = collectFeatures([...schedules, { features: apart.features }]);
   const addresses = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses, env);
@@ -82,7 +86,7 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     claims.noteWork();
     logSpent(config, queues, invocation, names);
   };
-  const shards = openShards(config, onSpent, connect);
+  const shards = openShards(config, onSpent, apart);
   const [shard] = shards.all;
   const { rings } = features;
   const ring = rings ? (name: string) => rings(shard, name) : refuseRing;
@@ -104,6 +108,7 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     waking,
     sweeps,
     fireOn,
+    followOn,
     sources: features.sources?.(sources, shard, env),
     health: healthCheck(shard, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS }),
   };

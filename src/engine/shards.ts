@@ -5,7 +5,7 @@
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
 import type { Connect } from '../redis/send.ts';
-import { openShard, type Shard } from '../redis/shard.ts';
+import { openShard, type Shard, type ShardOptions } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
 
@@ -21,15 +21,17 @@ export interface Shards {
   besideDrain(budget: Budget): Shard;
 }
 
-/**
- * @param onSpent told once where the platform refuses an invocation more subrequests
- * @param connect left out: by fetch
- */
-export function openShards(config: Config, onSpent: (invocation: Invocation) => void, connect?: Connect): Shards {
+/** @param onSpent told once where the platform refuses an invocation more subrequests */
+export function openShards(
+  config: Config,
+  onSpent: (invocation: Invocation) => void,
+  { connect, clock }: Pick<ShardOptions, 'clock'> & { connect?: Connect | undefined },
+): Shards {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, SLUICE_REDIS_TIMEOUT_MS: timeoutMs } = config;
   const shard = openShard({
     connection: { url, token, timeoutMs },
     connect,
+    clock,
     prefix: config.SLUICE_PREFIX,
     looksAtFormat: true,
   });

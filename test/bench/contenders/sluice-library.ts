@@ -1,7 +1,7 @@
 /** Sluice as a library in Node: createSluice over HTTP, without a Worker around it. */
+import { reopenEngine } from '../../../src/engine/makings.ts';
 import { createSluice, defineQueue } from '../../../src/index.ts';
 import { connect } from '../../../src/redis/undici.ts';
-import { reopenEngine } from '../../../src/sluice.ts';
 import { type Body, type Contender, FAST, type Watch } from '../contender.ts';
 import { QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
 

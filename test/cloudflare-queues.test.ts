@@ -1,6 +1,8 @@
 // From Cloudflare Queues: what their handlers and their producers do means the same here.
+import { Miniflare, NoOpLog } from 'miniflare';
 import { describe, expect, test, vi } from 'vitest';
 import { toBinding, toHandler } from '../src/adapters/cloudflare-queues.ts';
+import { COMPATIBILITY_DATE } from '../src/dev/worker.ts';
 import { RetryAfterError } from '../src/errors.ts';
 import { createSluice, defineQueue, type Message as OwnMessage, type Producer } from '../src/index.ts';
 import { startEmbedded } from './support/bench.ts';
@@ -34,6 +36,54 @@ const fail = () => {
   throw new Error('broken');
 };
 
+const ASKED = 'failed: its handler asked for a retry';
+/** Handlers, and what becomes of their message. workerd gets their source. */
+const ENDS: [name: string, Consume, end: string][] = [
+  ['returns', () => {}, 'acked'],
+  ['throws', fail, 'failed: broken'],
+  ['rejects', async () => fail(), 'failed: broken'],
+  ['acks', (batch) => one(batch).ack(), 'acked'],
+  ['acks all', (batch) => batch.ackAll(), 'acked'],
+  ['retries', (batch) => one(batch).retry(), ASKED],
+  ['retries all', (batch) => batch.retryAll(), ASKED],
+  ['retries later', (batch) => one(batch).retry({ delaySeconds: 90 }), 'retried after 90000 ms'],
+  ['retries all later', (batch) => batch.retryAll({ delaySeconds: 90 }), 'retried after 90000 ms'],
+  ['retries now', (batch) => one(batch).retry({ delaySeconds: 0 }), 'retried after 0 ms'],
+  ['acks, then retries', (batch) => void [one(batch).ack(), one(batch).retry()], 'acked'],
+  ['retries, then acks', (batch) => void [one(batch).retry(), one(batch).ack()], ASKED],
+  ['acks, then retries all', (batch) => void [one(batch).ack(), batch.retryAll()], 'acked'],
+  ['acks all, then retries', (batch) => void [batch.ackAll(), one(batch).retry()], 'acked'],
+  [
+    'retries, then acks all',
+    (batch) => void [one(batch).retry({ delaySeconds: 1 }), batch.ackAll()],
+    'retried after 1000 ms',
+  ],
+  [
+    'retries all, then acks',
+    (batch) => void [batch.retryAll({ delaySeconds: 1 }), one(batch).ack()],
+    'retried after 1000 ms',
+  ],
+  ['retries, then throws', (batch) => void [one(batch).retry({ delaySeconds: 1 }), fail()], 'retried after 1000 ms'],
+  ['acks all, then throws', (batch) => void [batch.ackAll(), fail()], 'acked'],
+  ['does it behind a wait', async (batch) => void [await Promise.resolve(), one(batch).retry()], ASKED],
+  ['leaves what fails', (_, __, ctx) => ctx.waitUntil(Promise.resolve().then(fail)), 'failed: broken'],
+  [
+    'acks, and leaves what fails',
+    (batch, _, ctx) => void [one(batch).ack(), ctx.waitUntil(Promise.reject(1))],
+    'acked',
+  ],
+];
+
+type Told = Awaited<ReturnType<Awaited<ReturnType<Miniflare['getWorker']>>['queue']>>;
+
+/** What workerd tells the platform, in the same words. */
+function endOf({ outcome, ackAll, explicitAcks, retryMessages: [retried], retryBatch }: Told): string {
+  const retry = retried ?? (retryBatch.retry ? retryBatch : undefined);
+  if (explicitAcks.length > 0 || (ackAll && !retried)) return 'acked';
+  if (retry) return retry.delaySeconds === undefined ? ASKED : `retried after ${retry.delaySeconds * 1_000} ms`;
+  return outcome === 'ok' ? 'acked' : 'failed: broken';
+}
+
 describe('a queue() handler', () => {
   test('gets a batch of one, with what its message is', async () => {
     let seen: unknown;
@@ -52,29 +102,32 @@ describe('a queue() handler', () => {
     });
   });
 
-  const ASKED = 'failed: its handler asked for a retry';
-  test.each<[string, Consume, string]>([
-    ['that returns', () => {}, 'acked'],
-    ['that throws', fail, 'failed: broken'],
-    ['that acks', (batch) => one(batch).ack(), 'acked'],
-    ['that acks all', (batch) => batch.ackAll(), 'acked'],
-    ['that retries', (batch) => one(batch).retry(), ASKED],
-    ['that retries all', (batch) => batch.retryAll(), ASKED],
-    ['that retries later', (batch) => one(batch).retry({ delaySeconds: 90 }), 'retried after 90000 ms'],
-    ['that retries all later', (batch) => batch.retryAll({ delaySeconds: 90 }), 'retried after 90000 ms'],
-    ['that retries now', (batch) => one(batch).retry({ delaySeconds: 0 }), 'retried after 0 ms'],
-    ['that acks, then retries', (batch) => [one(batch).ack(), one(batch).retry()], 'acked'],
-    ['that retries, then acks', (batch) => [one(batch).retry(), one(batch).ack()], ASKED],
-    ['that acks, then retries all', (batch) => [one(batch).ack(), batch.retryAll()], 'acked'],
-    [
-      'that retries, then acks all',
-      (batch) => [one(batch).retry({ delaySeconds: 1 }), batch.ackAll()],
-      'retried after 1000 ms',
-    ],
-    ['that retries, then throws', (batch) => [one(batch).retry({ delaySeconds: 1 }), fail()], 'retried after 1000 ms'],
-    ['that does it later', async (batch) => [await Promise.resolve(), one(batch).retry()], ASKED],
-    ['that rejects', async () => fail(), 'failed: broken'],
-  ])('%s', async (_, consume, end) => expect(await ended(consume)).toBe(end));
+  test.each(ENDS)('that %s', async (_, consume, end) => {
+    vi.spyOn(console, 'error').mockReturnValue();
+    expect(await ended(consume)).toBe(end);
+    vi.restoreAllMocks();
+  });
+
+  test('means in workerd, under Cloudflare Queues, what it means here', async () => {
+    const handlers = ENDS.map(([name, consume]) => `${JSON.stringify(name)}: ${consume}`);
+    const contents = `
+      const one = ${one};
+      const fail = ${fail};
+      const handlers = { ${handlers} };
+      export default { queue: (batch, env, ctx) => handlers[batch.messages[0].body](batch, env, ctx) };`;
+    const manifest = { mainModule: 'w.js', modulesRoot: '/', modules: { 'w.js': { type: 'esm', contents } } } as const;
+    const config = { name: 'w', compatibilityDate: COMPATIBILITY_DATE, manifest, env: {} };
+    const options = { host: '127.0.0.1', port: 0, cf: false, log: new NoOpLog(), handleStructuredLogs() {} } as const;
+    const miniflare = new Miniflare({ ...options, workers: [{ config }] });
+    const worker = await miniflare.getWorker();
+    const there: string[][] = [];
+    for (const [name] of ENDS) {
+      const batch = [{ id: 'm1', timestamp: new Date(), body: name, attempts: 1 }];
+      there.push([name, endOf(await worker.queue('orders', batch))]);
+    }
+    await miniflare.dispose();
+    expect(there).toEqual(ENDS.map(([name, , end]) => [name, end]));
+  });
 
   test('that acks, then throws: the message is done, and the log says by what kind of error', async () => {
     const log = vi.spyOn(console, 'error').mockReturnValue();
@@ -85,22 +138,17 @@ describe('a queue() handler', () => {
     log.mockRestore();
   });
 
-  test('what it leaves to waitUntil ends before the message does, and decides nothing', async () => {
+  test('what it leaves to waitUntil, and what that leaves in turn, ends before its message does', async () => {
     const steps: string[] = [];
+    const step = async (name: string) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      steps.push(name);
+    };
     const consume: Consume = (_batch, _env, context) => {
-      const inner = async () => {
-        await new Promise((resolve) => setImmediate(resolve));
-        steps.push('inner');
-      };
-      const outer = async () => {
-        context.waitUntil(inner());
-        steps.push('outer');
-        return fail();
-      };
-      context.waitUntil(outer());
+      context.waitUntil(step('first').then(() => context.waitUntil(step('second'))));
     };
     steps.push(await ended(consume));
-    expect(steps).toEqual(['outer', 'inner', 'acked']);
+    expect(steps).toEqual(['first', 'second', 'acked']);
   });
 
   test('is told of no figures of a backlog, rather than of wrong ones', async () => {

@@ -20,15 +20,15 @@ const NO_METRICS = {
 
 /**
  * Makes a handler of a queue() handler of Cloudflare Queues. It gets batches of one message. A message is acked unless the handler
- * throws, or asks for its retry; the first call for it decides, whatever comes behind it. A retry without a delay waits by the queue's
- * backoff.
+ * throws, what it gave to waitUntil is rejected, or it asks for a retry; the first call for the message decides, whatever comes behind
+ * it. A retry without a delay waits by the queue's backoff.
  * @example defineQueue('orders', { attempts: 4, handler: toHandler((batch, env, ctx) => worker.queue(batch, env, ctx)) })
  */
 export function toHandler<Body, Env>(
   consume: (batch: MessageBatch<Body>, env: Env, context: ExecutionContext) => unknown,
 ): Handler<unknown, Env> {
   return async (message, { env }) => {
-    const later: Promise<unknown>[] = [];
+    const works: Promise<unknown>[] = [];
     let settled: { retry?: QueueRetryOptions } | undefined;
     const ack = () => {
       settled ??= {};
@@ -36,13 +36,12 @@ export function toHandler<Body, Env>(
     const retry = (options: QueueRetryOptions = {}) => {
       settled ??= { retry: options };
     };
+    works.push((async () => consume(batchOf<Body>(message, { ack, retry }), env, contextOf(works)))());
     try {
-      await consume(batchOf<Body>(message, { ack, retry }), env, contextOf(later));
+      await allOf(works);
     } catch (error) {
       if (!settled) throw error;
       logError('queue handler failed after it settled its message', { error: nameOfError(error) });
-    } finally {
-      while (later.length > 0) await Promise.allSettled(later.splice(0)); // the drain keeps it alive
     }
     if (settled?.retry) throw retryError(settled.retry);
   };
@@ -63,9 +62,16 @@ function readBody({ body, headers }: OwnMessage): unknown {
   return headers['content-type'] === BYTES['content-type'] ? rawBytes(body as Raw).buffer : body;
 }
 
-function contextOf(later: Promise<unknown>[]): ExecutionContext {
+/** Waits for all of them, also for those that come meanwhile. @throws what one of them was rejected with */
+async function allOf(works: Promise<unknown>[]): Promise<void> {
+  const ends: PromiseSettledResult<unknown>[] = [];
+  while (works.length > 0) ends.push(...(await Promise.allSettled(works.splice(0))));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+function contextOf(works: Promise<unknown>[]): ExecutionContext {
   const context = {
-    waitUntil: (work: Promise<unknown>) => void later.push(work),
+    waitUntil: (work: Promise<unknown>) => void works.push(work),
     passThroughOnException() {},
     props: {},
   };

@@ -87,7 +87,9 @@ describe.each(RUNTIMES)('in %s, without a context', (name, command, args) => {
 describe.each(RUNTIMES)('in %s, deliveries', (_name, command, args) => {
   test.skipIf(!(command && versionOf(command))).concurrent('go to public addresses, and nowhere else', async () => {
     const receiver = await startTlsReceiver();
-    const env = { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(receiver.port) };
+    // Nobody listens there: a proxy that was used would show.
+    const proxy = { NODE_USE_ENV_PROXY: '1', HTTPS_PROXY: 'http://127.0.0.1:1' };
+    const env = { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(receiver.port), ...proxy };
     const options = { cwd: ROOT, env, timeout: 25_000 };
     const { stdout } = await run(command ?? '', [...args, 'test/support/deliveries.ts'], options).finally(
       receiver.close,

@@ -4,34 +4,33 @@ import type { TestClock } from './clock.ts';
 export interface ServerClock {
   /** Epoch ms, and a fraction that grows from call to call. */
   now(): number;
-  /** Does this at the end of the present ms, so that all that is due in it is due. */
-  atEnd<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** The next call comes at the end of the present ms, so that it meets all that is due in it. */
+  jump(): void;
 }
 
-/** A call may make ten things due, one 4096th of a ms after the other. */
-const STEP = 0.0025;
-/** Of the outcomes and messages of one call: see STEP. */
+/** The finest that a number of this size can tell apart: what one call makes due follows one another by it. */
+const TICK = 1 / 4096;
+/** Of the messages and outcomes of one call, so that a call's are before those of the next. */
 export const MOST_IN_A_CALL = 10;
-const END = 0.9999;
+/** From call to call. */
+const STEP = MOST_IN_A_CALL * TICK;
+const END = 1 - 2 * TICK;
 
 export function openServerClock(clock: TestClock): ServerClock {
   let calls = 0;
   let last = 0;
-  let ends = 0;
+  let jumps = false;
   return {
     now() {
       const ms = clock.now();
       calls = ms === last ? calls + 1 : 0;
       last = ms;
-      return ms + (ends > 0 ? END : Math.min(calls * STEP, END - STEP));
+      const fraction = jumps ? END : Math.min(calls * STEP, END - STEP);
+      jumps = false;
+      return ms + fraction;
     },
-    async atEnd(work) {
-      ends += 1;
-      try {
-        return await work();
-      } finally {
-        ends -= 1;
-      }
+    jump() {
+      jumps = true;
     },
   };
 }

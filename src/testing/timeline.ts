@@ -46,7 +46,10 @@ export function openTimeline({ parts, shard, store }: Engine, clock: TestClock, 
   const attentions = new Set<Attention>();
 
   /** What a tick does before it drains. */
-  const sweep = () => server.atEnd(() => sweeper.sweep({ store, budget: ENDLESS, fire, follow }));
+  const sweep = () => {
+    server.jump();
+    return sweeper.sweep({ store, budget: ENDLESS, fire, follow });
+  };
 
   /** @returns its report, and in how many ms the next timer is due */
   async function drainOnce(summary: DrainSummary): Promise<[DrainReport, number]> {
@@ -61,6 +64,7 @@ export function openTimeline({ parts, shard, store }: Engine, clock: TestClock, 
       random: () => 0, // retries come after exactly the backoff that is written
     };
     attentions.add(attention);
+    server.jump();
     const budget = parts.capacity.budget(LIFE, invocation);
     const report = await parts.drains.run(budget, attention, options).finally(() => attentions.delete(attention));
     for (const outcome of OUTCOMES) summary[outcome] += report[outcome];

@@ -1,6 +1,7 @@
 // sluice/testing: what it promises to users of Vitest and of node:test, by the same scenarios.
 import { spawnSync } from 'node:child_process';
 import { createSluice, defineQueue } from 'sluice';
+import { toFetch } from 'sluice/edge';
 import { createTestSluice, type TestSluice } from 'sluice/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { AT_MOST } from '../support/shell.ts';
@@ -66,6 +67,18 @@ describe('several at once', () => {
     await sluice.producer().enqueue(alert, 4);
     expect(await bodies(first)).toEqual([1, 4]);
   });
+});
+
+test('a request that comes by the adapter of a platform comes to the test', async () => {
+  const { sluice, mail, calls, tested } = await openTested();
+  const request = new Request('http://shop.example/v1/queues/mail/messages', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tested.env.SLUICE_TOKEN}` },
+    body: '{"body": {"to": "ada"}}',
+  });
+  expect((await toFetch(sluice)(request)).status).toBe(202);
+  await tested.expectEnqueued(mail, { body: { to: 'ada' }, state: 'ready' });
+  expect(calls).toEqual([]);
 });
 
 describe('Date', () => {

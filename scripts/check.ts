@@ -14,6 +14,7 @@ fails, with its exit code.
   unused    files, exports and dependencies that nobody uses
   openapi   builds the API's document, and lints it
   sizes     how large are the bundles that users make, and of what they consist; --json prints each part
+  package   builds what is published into dist/package, and judges it
   cpu       only where it is named: the CPU time of fresh isolates; --help prints its options
 `;
 
@@ -24,9 +25,10 @@ const PARTS: Record<string, string[]> = {
   unused: ['knip'],
   openapi: ['scripts/build.ts', 'redocly lint dist/assets/openapi.json'],
   sizes: ['scripts/sizes.ts'],
+  package: ['scripts/package.ts', 'publint run dist/package --strict', 'attw dist/sluice.tgz --profile esm-only'],
   cpu: ['scripts/cpu/cpu-command.ts'],
 };
-const ALL = ['types', 'lint', 'unused', 'openapi', 'sizes'];
+const ALL = ['types', 'lint', 'unused', 'openapi', 'sizes', 'package'];
 
 const ROOT = join(import.meta.dirname, '..');
 const QUIET = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };

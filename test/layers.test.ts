@@ -31,7 +31,7 @@ const BASICS = LAYERS[0] ?? [];
 /** What is not part of a Worker, with what it may import besides itself. */
 const BESIDE: Record<string, string[]> = {
   client: ['errors', 'formats', 'queue', 'http'], // of the last two types: test/client/imports.test.ts sees that it is no more
-  cli: ['errors', 'formats', 'client', 'config', 'message'], // of messages the words of their options, which are pure
+  cli: ['errors', 'formats', 'client', 'config', 'message', 'package.json'], // of messages the words of their options, which are pure; the version
   dashboard: ['client', 'message'], // of messages what is pure
   dev: [...LAYERS.flat()],
   testing: [...LAYERS.flat(), 'dev'],

@@ -9,11 +9,27 @@ import type { NamedMessage, Sluice } from '../sluice.ts';
 
 export { toBinding, toHandler } from './cloudflare-queues.ts';
 
+/** The class of a drainer, by a name: types that are published have no anonymous classes. */
+type DrainerClass<Env> = new (
+  state: DurableObjectState,
+  env: Env,
+) => DurableObject<Env> & { wake(at: number): Promise<boolean>; alarm(): Promise<void> };
+
+/** The class of an entrypoint for other Workers. Its calls throw an Error: see remoteError. */
+type QueuesClass<Env> = new (
+  context: ExecutionContext,
+  env: Env,
+) => WorkerEntrypoint<Env> & {
+  enqueue(queue: string, body: unknown, options?: MessageOptions): Promise<Receipt>;
+  /** 1 to 1000 messages, all or none, in one request. */
+  enqueueMany(messages: NamedMessage[]): Promise<Receipt[]>;
+};
+
 /**
  * The class of a Durable Object that drains. It is used where the Worker binds it as DRAINER.
  * @example export const SluiceDrainer = drainerOf(sluice)
  */
-export function drainerOf<Env extends object>(sluice: Sluice<Env>) {
+export function drainerOf<Env extends object>(sluice: Sluice<Env>): DrainerClass<Env> {
   return class SluiceDrainer extends DurableObject<Env> {
     readonly #drainer = sluice.drainer(this.env, this.ctx);
 
@@ -31,14 +47,12 @@ export function drainerOf<Env extends object>(sluice: Sluice<Env>) {
  * The class of an entrypoint through which other Workers enqueue: they bind it as a service, and need no token.
  * @example export const SluiceQueues = queuesOf(sluice)
  */
-export function queuesOf<Env extends object>(sluice: Sluice<Env>) {
+export function queuesOf<Env extends object>(sluice: Sluice<Env>): QueuesClass<Env> {
   return class SluiceQueues extends WorkerEntrypoint<Env> {
-    /** @throws Error: see remoteError */
     enqueue(queue: string, body: unknown, options?: MessageOptions): Promise<Receipt> {
       return crossing(this.ctx, async () => sluice.named(this.env, this.ctx).enqueue(queue, body, options));
     }
 
-    /** 1 to 1000 messages, all or none, in one request. @throws Error: see remoteError */
     enqueueMany(messages: NamedMessage[]): Promise<Receipt[]> {
       return crossing(this.ctx, async () => sluice.named(this.env, this.ctx).enqueueMany(messages));
     }

@@ -1,7 +1,6 @@
 /** The program: every command, and what they share. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
 import { addBench } from './commands/bench.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addControl } from './commands/control.ts';
@@ -44,14 +43,11 @@ const COMMANDS = [
   addCompletion,
 ];
 
-const PACKAGE = join(import.meta.dirname, '../../package.json');
-const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
-
 /** Commander throws instead of ending the process, so that all ends go one way. */
 export function buildProgram(): Command {
   const program = new Command('sluice')
     .description('Sluice from the command line, over its HTTP API')
-    .version(version, '--version', 'print the version')
+    .version(manifest.version, '--version', 'print the version')
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .helpCommand(false)

@@ -11,8 +11,7 @@ const brought = fileURLToPath(new URL('../../node_modules/node/bin/node', import
 
 if (process.features.typescript) {
   module.enableCompileCache(); // else each call spends a fifth of a second on taking the types away
-  const { main } = await import('./main.ts');
-  await main(process.argv.slice(2));
+  await import('./bin.ts');
 } else if (existsSync(brought)) {
   const child = spawn(brought, process.argv.slice(1), { stdio: 'inherit' });
   process.on('SIGINT', () => {}); // a terminal tells the child too

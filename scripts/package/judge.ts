@@ -1,0 +1,45 @@
+/** What is wrong with a package, a sentence each: its size, its files, and what its entries load. */
+import type { Chunk } from './bundle.ts';
+import type { Tarball } from './pack.ts';
+
+/** 350 KB. */
+const MOST_BYTES = 350_000;
+const TOP = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
+
+/** Entries for programs that define queues or call a deployment elsewhere, and what they may not carry. */
+const ENGINELESS = ['client', 'define'];
+const ENGINE = /^src\/(?:sluice|engine|rehearsal|redis|store|broker|drain|delivery|http)\b/;
+
+export function judgeSize({ bytes }: Tarball): string[] {
+  return bytes > MOST_BYTES ? [`the tarball has ${bytes} bytes, of ${MOST_BYTES}`] : [];
+}
+
+export function judgeContents({ contents }: Tarball): string[] {
+  const strange = contents.filter((path) => !TOP.includes(path) && !path.startsWith('dist/'));
+  const missing = TOP.filter((path) => !contents.includes(path));
+  return [
+    ...strange.map((path) => `${path} is in the tarball`),
+    ...missing.map((path) => `${path} is not in the tarball`),
+  ];
+}
+
+export function judgeEngineless(chunks: Chunk[]): string[] {
+  return ENGINELESS.flatMap((name) => {
+    const loaded = loadedBy(`${name}.js`, chunks).flatMap(({ sources }) => sources);
+    return loaded.filter((source) => ENGINE.test(source)).map((source) => `the entry ${name} loads ${source}`);
+  });
+}
+
+/** An entry's module, and all that it imports at once. */
+function loadedBy(entry: string, chunks: Chunk[]): Chunk[] {
+  const byFile = new Map(chunks.map((chunk) => [chunk.file, chunk]));
+  const found = new Set<Chunk>();
+  const visit = (file: string) => {
+    const chunk = byFile.get(file);
+    if (!chunk || found.has(chunk)) return;
+    found.add(chunk);
+    chunk.imports.forEach(visit);
+  };
+  visit(entry);
+  return [...found];
+}

@@ -1,0 +1,77 @@
+// What is published: a package.json that follows from the repository's, and what is refused to be in the package.
+import { describe, expect, test } from 'vitest';
+import { listEntries, readManifest } from '../scripts/package/entries.ts';
+import { judgeContents, judgeEngineless, judgeSize } from '../scripts/package/judge.ts';
+import { publishedManifest } from '../scripts/package/manifest.ts';
+
+describe('the published package.json', () => {
+  const manifest = {
+    name: 'sluice',
+    version: '1.2.3',
+    type: 'module',
+    exports: { '.': './src/index.ts', './client': './src/client/index.ts' },
+    dependencies: { hono: '^4.0.0' },
+    devDependencies: { vitest: '5.0.0' },
+    scripts: { prepare: 'node scripts/lua.ts' },
+    imports: { '#send': { workerd: './src/delivery/send.ts', default: './src/delivery/send.ts' } },
+  };
+
+  test('leads each entry to its module and types, and has nothing of development', () => {
+    expect(publishedManifest(manifest)).toEqual({
+      name: 'sluice',
+      version: '1.2.3',
+      type: 'module',
+      dependencies: { hono: '^4.0.0' },
+      exports: {
+        '.': { types: './dist/index.d.ts', default: './dist/index.js' },
+        './client': { types: './dist/client.d.ts', default: './dist/client.js' },
+        './package.json': './package.json',
+      },
+      imports: { '#send': { workerd: './dist/delivery-send.js', default: './dist/delivery-send.js' } },
+      bin: { sluice: 'dist/cli.js' },
+      files: ['dist', 'CHANGELOG.md'],
+      sideEffects: false,
+      engines: { node: '>=22.12' },
+    });
+  });
+
+  test('and all that it leads to is built', () => {
+    expect(listEntries(manifest)).toEqual([
+      { source: 'src/index.ts', name: 'index' },
+      { source: 'src/client/index.ts', name: 'client' },
+      { source: 'src/delivery/send.ts', name: 'delivery-send' },
+      { source: 'src/cli/bin.ts', name: 'cli' },
+    ]);
+  });
+
+  test('lets users have later versions of what they may use too', () => {
+    const { dependencies, devDependencies } = readManifest();
+    for (const range of Object.values(dependencies)) expect(range).toMatch(/^\^\d/);
+    for (const range of Object.values(devDependencies as Record<string, string>)) expect(range).toMatch(/^\d/);
+  });
+});
+
+describe('the judges', () => {
+  const chunk = (file: string, imports: string[], sources: string[]) => ({ file, imports, sources });
+
+  test('see an engine behind an entry for programs elsewhere, however far behind it', () => {
+    const chunks = [
+      chunk('client.js', ['shared.js'], ['src/client/index.ts']),
+      chunk('shared.js', ['engine.js'], ['src/errors.ts']),
+      chunk('engine.js', ['shared.js'], ['src/engine/waking.ts']),
+      chunk('define.js', [], ['src/queue/queue.ts']),
+    ];
+    expect(judgeEngineless(chunks)).toEqual(['the entry client loads src/engine/waking.ts']);
+  });
+
+  test('see what is too large, what nobody needs, and what is missing', () => {
+    const tarball = {
+      file: '',
+      bytes: 350_001,
+      contents: ['package.json', 'dist/index.js', 'src/index.ts', 'README.md', 'LICENSE'],
+    };
+    expect(judgeSize(tarball)).toEqual(['the tarball has 350001 bytes, of 350000']);
+    expect(judgeSize({ ...tarball, bytes: 350_000 })).toEqual([]);
+    expect(judgeContents(tarball)).toEqual(['src/index.ts is in the tarball', 'CHANGELOG.md is not in the tarball']);
+  });
+});

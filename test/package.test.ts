@@ -29,7 +29,7 @@ describe('the published package.json', () => {
       },
       imports: { '#send': { workerd: './dist/delivery-send.js', default: './dist/delivery-send.js' } },
       bin: { sluice: 'dist/cli.js' },
-      files: ['dist', 'CHANGELOG.md'],
+      files: ['dist'],
       sideEffects: false,
       engines: { node: '>=22.12' },
     });

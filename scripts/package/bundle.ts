@@ -30,8 +30,9 @@ export async function buildModules(entries: Entry[], manifest: Manifest, folder:
     platform: 'neutral',
     target: 'es2024',
     deps: { neverBundle: OF_PLATFORMS, onlyBundle: [], onlyImport: [...packages, ...OF_PLATFORMS] },
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } }, // names stay, for those who read a stack
     dts: true,
-    tsconfig: 'scripts/package/tsconfig.json',
+    tsconfig: 'tsconfig.json',
     // A file that a module reads stands beside it: so all of them are in one folder.
     // Types keep what they say; for bundlers the marks are kept by which they leave out what nobody uses.
     outputOptions: { chunkFileNames: '[name]-[hash].js', comments: { annotation: true, jsdoc: false, legal: false } },

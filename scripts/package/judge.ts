@@ -4,7 +4,7 @@ import type { Tarball } from './pack.ts';
 
 /** 350 KB. */
 const MOST_BYTES = 350_000;
-const TOP = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
+const TOP = ['package.json', 'README.md', 'LICENSE'];
 
 /** Entries for programs that define queues or call a deployment elsewhere, and what they may not carry. */
 const ENGINELESS = ['client', 'define'];

@@ -22,7 +22,7 @@ const KEPT = [
 const NODE = '>=22.12';
 
 /** What stands in the tarball, besides package.json, README.md and LICENSE, which npm takes by itself. */
-const FILES = ['dist', 'CHANGELOG.md'];
+const FILES = ['dist'];
 
 export function publishedManifest(manifest: Manifest): object {
   const { exports, imports } = manifest;

@@ -12,7 +12,7 @@ import { publishedManifest } from './manifest.ts';
 export const STAGED = join(ROOT, 'dist/package');
 
 /** For people; npm takes the license and the README by their names. */
-const PAGES = ['README.md', 'LICENSE', 'CHANGELOG.md'];
+const PAGES = ['README.md', 'LICENSE'];
 /** Read by the module in which they are used, from its own folder. */
 const BESIDE_MODULES = ['src/dev/emulator/guard.lua'];
 

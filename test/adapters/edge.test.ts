@@ -55,6 +55,16 @@ describe('work behind an answer is kept alive', () => {
   });
 });
 
+test('what fails behind an answer is told by its kind, and the platform hears of no failure', async () => {
+  const { sluice, env } = project();
+  const { waitUntil, settled } = openKeeper();
+  const told = vi.spyOn(console, 'error').mockImplementation(() => {});
+  expect((await toFetch(sluice, { env, waitUntil })(post('/careless', {}))).status).toBe(200);
+  await settled();
+  expect(told.mock.calls).toEqual([['{"level":"error","event":"work behind an answer failed","error":"RangeError"}']]);
+  told.mockRestore();
+});
+
 test('what is wrong is refused, and nothing goes unheard', async () => {
   const { sluice, env, handled } = project();
   const { waitUntil } = openKeeper();

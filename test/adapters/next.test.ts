@@ -69,7 +69,6 @@ describe('whatever the path of its route', () => {
     ['/docs/team%20a/queue/health', ['health'], 200], // with a base path of the application
     ['/api/sluice/v1/queues/', ['v1', 'queues'], 200], // with `trailingSlash`
     ['/api/sluice/v1/queues/m%C3%A9l/messages', ['v1', 'queues', 'mél', 'messages'], 404],
-    ['/api/sluice', [], 200], // the dashboard
   ])('%s', async (path, parts, status) => {
     const { sluice, env } = project();
     const { GET } = serve(sluice, { env, after: () => {} });

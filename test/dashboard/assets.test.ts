@@ -8,7 +8,10 @@ import { describe, expect, test } from 'vitest';
 import { buildAssets } from '../../scripts/assets/build.ts';
 import { pageKiB } from '../../scripts/assets/size.ts';
 import { serveDashboard } from '../../src/adapters/dashboard.ts';
+import { serve as serveNext } from '../../src/adapters/next.ts';
+import { toFetch } from '../../src/adapters/vercel.ts';
 import { ASSETS } from '../../src/dev/assets.ts';
+import { createSluice } from '../../src/index.ts';
 import { browserPresent, openBrowser } from '../support/browser.ts';
 import { signedIn } from '../support/dashboard.ts';
 import { deploy } from '../support/worker.ts';
@@ -146,6 +149,29 @@ describe('outside Workers', () => {
     }
     const document = await (await ask('/api/sluice/openapi.json', {}, below))?.json();
     expect(document).toMatchObject({ servers: [{ url: '/api/sluice' }] });
+  });
+
+  test('adapters serve it where they serve the API', async () => {
+    const sluice = createSluice({ queues: [] });
+    const { GET, POST } = serveNext(sluice, { env: {} });
+    const caught = (...path: string[]) => ({ params: Promise.resolve(path.length > 0 ? { path } : {}) });
+    const next = (path: string[], method: 'GET' | 'POST' = 'GET') =>
+      (method === 'GET' ? GET : POST)(
+        new Request(`https://x.example/${['app', 'queue', ...path].join('/')}`, { method }),
+        caught(...path),
+      );
+    const vercel = toFetch(sluice, { env: {}, basePath: '/app/queue' });
+    for (const page of [await next([]), await vercel(new Request('https://x.example/app/queue'))]) {
+      expect(await page.text()).toContain('src="/app/queue/dashboard.js"');
+    }
+    const answers = [
+      await next(['dashboard.js']),
+      await next(['openapi.json']),
+      await vercel(new Request('https://x.example/app/queue/docs')),
+      await next(['v1', 'queues']), // of the deployment, which has no settings here
+      await next([], 'POST'),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 500, 500]);
   });
 
   test.skipIf(!browserPresent)('a browser signs in there, and finds all it asks for', async () => {

@@ -79,7 +79,11 @@ function create(env: Record<string, string>): Project {
     defineSource('github', { provider: github, secret: 'GITHUB_SECRET', route: jobs }),
     defineSource('open', { provider: none, route: jobs }),
   ];
+  const careless = route('POST /careless', {}, (c) => {
+    c.executionCtx.waitUntil(Promise.reject(new RangeError('nobody may read this')));
+    return {};
+  });
   const bytes = route('GET /bytes', {}, () => new Response(BYTES, { headers: { 'content-type': 'image/x-none' } }));
-  const sluice = createSluice({ queues: [jobs], sources, functions: [...api, bytes] });
+  const sluice = createSluice({ queues: [jobs], sources, functions: [...api, bytes, careless] });
   return { sluice, env, handled, environments };
 }

@@ -165,6 +165,8 @@ describe('settings', () => {
   test.each([
     ['UPSTASH_REDIS_REST_TOKEN', ['AX-1_a==', 't'], ['', 'a b', 't\n', 7]],
     ['SLUICE_DRAIN_REQUESTS', ['15', 10_000, '10000000'], ['14', '10000001', '45.5', 'many', '', true, null]],
+    ['SLUICE_WOKEN_MS', ['1000', 28_000, '840000'], ['999', '840001', '28s', '']],
+    ['CRON_SECRET', ['', 'sixteen-or-more.'], ['fifteen-letters', 'sixteen or more.', 7]],
     ['SLUICE_POLL_MS', ['0', 60_000], ['-1', '60001', '1s']],
     ['SLUICE_PREFIX', ['a', 'A-z_0.9'], ['', 'a}b', 'ä', 'a'.repeat(65), 7]],
     ['SLUICE_LOG_ERRORS', ['true', 'false'], ['', 'yes', 'TRUE']],

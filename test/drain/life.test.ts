@@ -244,6 +244,18 @@ describe('a life', () => {
     expect(wokenLife(4 * S, DEFAULT, 28 * S)).toMatchObject({ takesMs: 3 * S, livesMs: 28 * S });
   });
 
+  test('of a woken drain is what the platform gives it', () => {
+    const env = {
+      UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1',
+      UPSTASH_REDIS_REST_TOKEN: 't',
+      SLUICE_WOKEN_MS: 20 * S,
+    };
+    const quick = defineQueue('quick', { handler: () => {} });
+    const { woken, fresh, asked } = openEngine(env, new Map([[quick.name, quick]])).parts.capacity.lives;
+    expect(woken).toMatchObject({ takesMs: 4.5 * S, livesMs: 20 * S });
+    expect([fresh, asked.livesMs]).toEqual([woken, 25 * S]);
+  });
+
   test('is worth waking where the message can be handled in it: to sleep for what is due that soon', () => {
     const wakeOf = (...timeoutsMs: number[]) => wakeFor(wokenLife(55 * S, timeoutsMs, 28 * S), timeoutsMs);
     expect(wakeOf(15 * S)).toEqual({ withinMs: 12 * S, needsMs: 15 * S });

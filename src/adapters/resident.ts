@@ -51,15 +51,22 @@ const DEFAULTS = { SLUICE_DRAIN_REQUESTS: '10000000' };
 /** The settings of a process that stays. */
 export const residentEnvironment = <Env extends object>(given?: Env): Env => holdEnvironment(DEFAULTS, given)();
 
-/** @param connect left out: by fetch. @throws BadSettings */
+/** The loop that each Sluice has in this process. */
+const loops = new WeakMap<object, Resident>();
+
+/** @param connect left out: by fetch. @throws BadSettings; Error where a loop works already: with two there would be no one concurrency */
 export function openResident<Env extends object>(
   sluice: Sluice<Env>,
   given: Env = processEnv() as Env,
   connect?: Connect,
 ): Resident {
+  if (loops.get(sluice)?.isOver === false)
+    throw new Error('this Sluice is at work here already: call run or serve once');
   const settings = residentEnvironment(given);
   // Code of the process may enqueue with either of them.
-  return new Resident((drainers) => reopenEngine(sluice, [settings, given], { drainers, connect }));
+  const resident = new Resident((drainers) => reopenEngine(sluice, [settings, given], { drainers, connect }));
+  loops.set(sluice, resident);
+  return resident;
 }
 
 /**

@@ -20,6 +20,8 @@ interface ObjectId {
 export interface Drainers {
   /** It drains in this very process, which has no other drain: whoever enqueues here can wake it, and leaves all to it. */
   readonly isResident?: boolean;
+  /** Nothing is drained in this process, but would be at a wake. */
+  readonly isIdle?: boolean;
   /**
    * Asks the first of them to look at this instant, epoch ms, and it the next where it is too busy for that: one subrequest.
    * @returns false where none of them does: the caller has to look by itself

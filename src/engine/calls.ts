@@ -30,11 +30,13 @@ export async function enqueueFor(
 ): Promise<EnqueueResult> {
   const { parts, caller, store } = called;
   if (caller?.isCode) caller.invocation.noteCaller(1, Date.now());
-  const request = { ...name, wake: describeWake(called, inputs) };
-  const result = await enqueueInputs(store, parts.queues, inputs, request, traceparent);
+  const wake = describeWake(called, inputs);
+  const result = await enqueueInputs(store, parts.queues, inputs, { ...name, wake }, traceparent);
   if (caller?.isCode) caller.invocation.noteCaller(0, Date.now());
   parts.claims.noteDue(result.dueInMs);
-  called.attend(result.wake);
+  // An idle loop of this process helps whoever looks already.
+  const helps = wake !== false && result.dueInMs === undefined && parts.drainers?.isIdle === true;
+  called.attend(result.wake || helps);
   return result;
 }
 

@@ -50,6 +50,15 @@ export class Resident implements Drainers {
     this.#engine = open(this);
   }
 
+  get isIdle(): boolean {
+    return this.#atWork === undefined && !this.#isStopped;
+  }
+
+  /** Whether it was told to end. */
+  get isOver(): boolean {
+    return this.#isStopped;
+  }
+
   /** @returns true, since all work of this process is for this loop: when it is stopped, for that of another process */
   async wake(at: number): Promise<boolean> {
     if (!this.#isStopped) await this.#drainer.wake(at);

@@ -159,9 +159,10 @@ describe('serve of sluice/node', () => {
     const { url, sluice, env } = await start();
     const port = Number(new URL(url).port);
     await expect(serve(sluice, { env, port, hostname: '127.0.0.1' })).rejects.toMatchObject({ code: 'EADDRINUSE' });
-    await expect(serve(sluice, { env: { ...env, SLUICE_BATCH: '0' } as typeof env, port: 0 })).rejects.toThrow(
-      'SLUICE_BATCH',
-    );
+    await expect(serve(sluice, { env, port: 0 })).rejects.toThrow('at work here already');
+    await expect(
+      serve(makeSluice().sluice, { env: { ...env, SLUICE_BATCH: '0' } as typeof env, port: 0 }),
+    ).rejects.toThrow('SLUICE_BATCH');
   });
 });
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tokensSetting } from '../../src/dev/stack.ts';
 import { Bench, type Redises, startEmbedded } from '../support/bench.ts';
 import { runCli } from '../support/cli.ts';
@@ -25,8 +25,8 @@ afterAll(async () => {
 });
 
 const children: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
 });
 
 const envOn = ({ prefix }: { prefix: string }) => ({
@@ -54,7 +54,7 @@ async function startWorker(b: Bench, ...options: string[]) {
 const enqueue = (b: Bench, bodies: unknown[]) =>
   b.openStore().enqueue({ messages: bodies.map((body) => b.message('jobs', body)) });
 
-describe('sluice worker', () => {
+describe.concurrent('sluice worker', () => {
   test('ends by SIGTERM within its grace: what has begun ends, all else is there for others', async () => {
     const b = new Bench(redises);
     await enqueue(b, Array(200).fill(1));

@@ -29,6 +29,8 @@ const TICK_MS = 60_000;
 /** A drain that always finds work begins anew so often; until its handlers have ended nothing is taken then. */
 const HOUR_MS = 3_600_000;
 const SETTLES_MS = 10_000;
+/** What its end has for storage that is slow, or away, when the last handler has ended. */
+const LAST_MS = 2_000;
 /** Timers of runtimes count to 24 days. */
 const MOST_TIMER_MS = 24 * HOUR_MS;
 
@@ -117,7 +119,7 @@ export class Resident implements Drainers {
     this.#timer.stop();
     this.#atWork?.budget.stop(graceMs);
     this.#atWork?.attention.end?.();
-    if (await endsWithin(Promise.all(this.#underWay), graceMs + RESERVED_MS)) return;
+    if (await endsWithin(Promise.all(this.#underWay), graceMs + RESERVED_MS + LAST_MS)) return;
     logError('stopped in the middle', { advice: 'what it held comes again when its lease is over' });
   }
 }
@@ -175,6 +177,10 @@ function stoppable(budget: Budget): StoppableBudget {
       return endAt < Number.POSITIVE_INFINITY;
     },
     msLeft: () => Math.min(budget.msLeft(), endAt - Date.now()),
+    finish() {
+      budget.finish();
+      if (endAt < Number.POSITIVE_INFINITY) endAt = Date.now() + LAST_MS;
+    },
     stop(graceMs) {
       endAt = Date.now() + graceMs + RESERVED_MS;
       budget.close();

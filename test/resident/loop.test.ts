@@ -30,7 +30,6 @@ const envOn = (b: Bench, settings: Record<string, string> = {}) => ({
   UPSTASH_REDIS_REST_URL: redises.emulator.url,
   UPSTASH_REDIS_REST_TOKEN: redises.emulator.token,
   SLUICE_PREFIX: b.prefix,
-  SLUICE_REDIS_TIMEOUT_MS: '500',
   ...settings,
 });
 

@@ -35,7 +35,7 @@ class PrivateAddress extends Error {
 
 /** @returns what sends over https, to names that lead to public addresses alone, and to addresses that stand in the URL itself */
 export function openGuard({ resolve = lookup, isPublic = isPublicAddress, ca }: GuardOptions = {}): Send {
-  // Not the agent that the rest of the process uses: its connections may lead anywhere. And past no proxy of the environment, which
+  // Not the agent that the rest of the process uses: its connections may lead anywhere. And no proxy of the environment, which
   // would look names up by itself.
   const agent = new Agent({ keepAlive: true, timeout: IDLE_MS, proxyEnv: {} });
   const options = { agent, lookup: guardLookup(resolve, isPublic), ...(ca === undefined ? {} : { ca }) };

@@ -164,6 +164,21 @@ describe('by cookie, a change', () => {
     if (status === 403) expect(await answer.json()).toMatchObject({ code: 'cross_site' });
   });
 
+  test('passes behind a proxy that ends TLS, too, from the origin that the browser knows, with the cookie for https', async () => {
+    const app = deploymentOf([token('ada')]);
+    const behind = { ...FROM_PAGE, origin: ORIGIN, 'x-forwarded-proto': 'https' };
+    const body = JSON.stringify({ token: 'ada' });
+    const inside = ORIGIN.replace('https:', 'http:');
+    const signedIn = await app.request(`${inside}/session`, { method: 'POST', headers: behind, body });
+    const [cookie = ''] = signedIn.headers.get('set-cookie')?.split(';') ?? [];
+    expect(cookie).toMatch(/^__Host-sluice=/);
+    const change = async (headers: Record<string, string>) =>
+      (await app.request(`${inside}/change`, { method: 'DELETE', headers: { cookie, ...headers } })).status;
+    expect(await change(behind)).toBe(200);
+    expect(await change({ ...behind, origin: 'https://elsewhere.example' })).toBe(403);
+    expect(await change({ ...behind, origin: inside })).toBe(403);
+  });
+
   test('and a look from another site is refused too: the audit may repair', async () => {
     const app = deploymentOf([token('ada')]);
     const cookie = await cookieOf(app, 'ada');

@@ -18,8 +18,15 @@ const LASTS_MS = 12 * 60 * 60 * 1_000;
 /** When it ends, its id, and the signature of both. */
 const COOKIE = /^((\d{13})\.([0-9A-Za-z]{20}))\.([\w-]{43})$/;
 
+/** As the browser has it: behind a proxy that ends TLS the scheme is what that says. */
+function readOwnUrl(c: Context): URL {
+  const url = new URL(c.req.url);
+  if (c.req.header('x-forwarded-proto') === 'https') url.protocol = 'https:';
+  return url;
+}
+
 /** Browsers take a `__Host-` cookie over https only, and then from nobody but this very host. */
-const isSecure = (c: Context) => new URL(c.req.url).protocol === 'https:';
+const isSecure = (c: Context) => readOwnUrl(c).protocol === 'https:';
 const chooseCookieName = (c: Context) => (isSecure(c) ? '__Host-sluice' : 'sluice');
 
 /** @returns when it ends, epoch ms */
@@ -74,7 +81,7 @@ async function signature(config: Config, { sha256, scopes, queues }: Token, name
 export function refuseOtherSites(c: Context): void {
   const site = c.req.header('sec-fetch-site');
   const origin = c.req.header('origin');
-  const own = new URL(c.req.url).origin;
+  const own = readOwnUrl(c).origin;
   const reads = c.req.method === 'GET' || c.req.method === 'HEAD';
   const elsewhere = (site !== undefined && site !== 'same-origin') || (origin !== undefined && origin !== own);
   if (reads && (!elsewhere || site === 'none')) return;

@@ -54,7 +54,11 @@ export type NamedMessage<Queues extends QueueSet = QueueSet> = {
 
 /** Enqueueing by the names of queues, for callers that do not have their definitions. They may have their types: `typeof queues`. */
 export interface NamedProducer<Queues extends QueueSet = QueueSet> {
-  /** @throws InvalidMessage, StorageError */
+  /**
+   * Stores one message.
+   * @returns its receipt, as that of Producer
+   * @throws InvalidMessage, also where there is no such queue; StorageError
+   */
   enqueue<Name extends QueueName<Queues>>(
     queue: Name,
     body: BodyOf<Name, Queues>,
@@ -83,6 +87,7 @@ export interface Producer {
    * Stores 1 to 1000 messages, all or none, in one request.
    * @returns their receipts, in their order
    * @throws InvalidMessage whose issues name fields such as `messages[3].delay`; StorageError
+   * @example await sluice.producer(env, ctx).enqueueMany(users.map(({ to }) => ({ queue: mail, body: { to } })))
    */
   enqueueMany(messages: BatchMessage[]): Promise<Receipt[]>;
   /**
@@ -110,7 +115,11 @@ export interface TickOptions {
  * same values is the same environment.
  */
 export interface Sluice<Env extends object> {
-  /** Answers a request. Without a context, as outside Workers, the work that it begins behind its answer goes on by itself. */
+  /**
+   * Answers a request. Without a context, as outside Workers, the work that it begins behind its answer goes on by itself.
+   * @returns an answer also where something is wrong: a problem, as docs/api.md lists them
+   * @example const response = await sluice.fetch(request, env, { waitUntil: (promise) => after(() => promise) })
+   */
   fetch(request: Request, env?: Env, context?: FetchContext): Promise<Response>;
   /**
    * Does what cron does once a minute: it sweeps, and drains where there is work.

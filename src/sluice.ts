@@ -43,7 +43,7 @@ export interface SluiceOptions {
 /** One message of a batch. */
 export interface BatchMessage<Input = unknown> {
   queue: QueueFor<Input>;
-  body: Input;
+  body: NoInfer<Input>;
   options?: MessageOptions;
 }
 
@@ -82,14 +82,16 @@ export interface Producer {
    * @throws InvalidMessage where the message is wrong; StorageError where storage gave no usable answer
    * @example const { id } = await sluice.producer(env, ctx).enqueue(mail, { to: 'ada@example.com' }, { delay: '10m' })
    */
-  enqueue<Input>(queue: QueueFor<Input>, body: Input, options?: MessageOptions): Promise<Receipt>;
+  enqueue<Input>(queue: QueueFor<Input>, body: NoInfer<Input>, options?: MessageOptions): Promise<Receipt>;
   /**
    * Stores 1 to 1000 messages, all or none, in one request.
    * @returns their receipts, in their order
    * @throws InvalidMessage whose issues name fields such as `messages[3].delay`; StorageError
    * @example await sluice.producer(env, ctx).enqueueMany(users.map(({ to }) => ({ queue: mail, body: { to } })))
    */
-  enqueueMany(messages: BatchMessage[]): Promise<Receipt[]>;
+  enqueueMany<Inputs extends unknown[]>(
+    messages: readonly [...{ [Place in keyof Inputs]: BatchMessage<Inputs[Place]> }],
+  ): Promise<Receipt[]>;
   /**
    * Enqueues a message for each subscription of the topic whose filter matches the type, all or none.
    * @returns a receipt with its subscription for each message; an empty list where no filter matches
@@ -233,7 +235,7 @@ const makeCodeCaller = (context?: FetchContext): Caller => ({ ...makeCaller(cont
 function makeProducer(deployed: Engine, caller: Caller): Producer {
   const engine = deployed.under(caller);
   const { topics } = engine.parts.features;
-  const store = (messages: BatchMessage[], many: boolean) => {
+  const store = (messages: readonly BatchMessage[], many: boolean) => {
     const inputs = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
       queue,
       body,

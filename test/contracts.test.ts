@@ -108,6 +108,26 @@ describe('a deployment', () => {
     }
   });
 
+  test('has its producer typed by each definition', () => {
+    const sluice = createSluice(options);
+    const calls = (anything: unknown) => {
+      const producer = sluice.producer({});
+      producer.enqueue(invoice, { customer: 'ada', cents: '1' });
+      producer.enqueueMany([
+        { queue: invoice, body: { customer: 'ada', cents: '1' }, options: { delay: '1s' } },
+        { queue: reports, body: anything },
+      ]);
+      producer.enqueueMany(['1', '2'].map((cents) => ({ queue: invoice, body: { customer: 'ada', cents } })));
+      // @ts-expect-error nobody knows that it fits
+      producer.enqueue(invoice, anything);
+      // @ts-expect-error cents goes in as text
+      producer.enqueueMany([{ queue: invoice, body: { customer: 'ada', cents: 1 } }]);
+      // @ts-expect-error nobody knows that it fits
+      producer.enqueueMany([{ queue: invoice, body: anything }]);
+    };
+    expect(calls).toBeTypeOf('function');
+  });
+
   test('has its named producer typed by its queues', () => {
     const sluice = createSluice(options);
     const calls = () => {

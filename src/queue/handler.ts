@@ -17,7 +17,7 @@ export interface HandlerContext<Env = unknown> {
   enqueue<Input>(
     // biome-ignore lint/suspicious/noExplicitAny: the producer does not care what the handler gets
     queue: QueueContract<Input, any>,
-    body: Input,
+    body: NoInfer<Input>,
     options?: MessageOptions,
   ): Promise<{ id: string; queue: string }>;
   /**

@@ -5,8 +5,8 @@
 import { Redis as Raw } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbeddedRedis } from '../src/dev/emulator/embedded.ts';
-import type { Limits } from '../src/dev/emulator/limits.ts';
 import { createPace } from '../src/dev/emulator/pace.ts';
+import type { Limits } from '../src/dev/emulator/plan.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../src/dev/emulator/server.ts';
 import { connect } from '../src/redis/fetch.ts';
 import { expectedForm } from './support/expected.ts';

@@ -1,6 +1,6 @@
 // The quotas of torture: each is filled and lifted in turn, and work that does not go on is told.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Limits } from '../src/dev/emulator/limits.ts';
+import type { Limits } from '../src/dev/emulator/plan.ts';
 import { watchQuotas } from './chaos/quotas.ts';
 import { chanceFor } from './chaos/random.ts';
 

@@ -2,15 +2,12 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { startTicker, tellingTick } from './cron.ts';
-import type { Limits } from './emulator/limits.ts';
-import type { Emulator } from './emulator/server.ts';
+import type { Limits } from './emulator/plan.ts';
 import { completeFile } from './environment-file.ts';
 import { type Kept, openKept } from './kept.ts';
-import { localEnvironment, startEmulator } from './local.ts';
-import { importPeer } from './peers.ts';
 import { cronCallsFor, findProject, type Project } from './project.ts';
-import type { LocalRedis } from './redis.ts';
 import { newSecret } from './secrets.ts';
+import { localEnvironment, type Storage, startStorage } from './storage.ts';
 
 export interface DevOptions {
   port: number;
@@ -57,63 +54,46 @@ const REDIS_TOKEN = 'local';
 export async function startDev(folder: string, options: DevOptions, say: (line: string) => void): Promise<Dev> {
   const project = findProject(folder);
   checkCron(options.cron);
-  const { redis, emulator, token } = await startStorage(folder, options);
-  const close = async () => {
-    await emulator.close();
-    await redis.close();
-  };
+  const [storage, token] = await startKept(folder, options);
   try {
     const secret = project.hasCronSecret ? { CRON_SECRET: newSecret() } : {};
-    const settings = { ...localEnvironment(emulator, token), ...secret };
+    const settings = { ...localEnvironment(storage, token), ...secret };
     const { values, added } = completeFile(join(folder, project.environmentFile), settings);
     const calls = options.cron === 'none' ? [] : cronCallsFor(project, options.cron, values);
     const ticker =
       calls.length > 0 ? startTicker(tellingTick(calls, say), (error) => say(`cron: ${String(error)}`)) : undefined;
     const report: DevReport = {
-      redisUrl: emulator.url,
-      redisToken: emulator.token,
-      redis: redis.name,
+      redisUrl: storage.url,
+      redisToken: storage.token,
+      redis: storage.redis,
       token: values.SLUICE_TOKEN ?? token,
       environment: { file: project.environmentFile, added },
       cron: calls[0]?.url ?? null,
       dashboard: dashboardAt(project, options.cron),
-      warnings: warningsOf(project, values, emulator),
+      warnings: warningsOf(project, values, storage.url),
     };
     return {
       report,
       async close() {
         ticker?.stop();
-        await close();
+        await storage.close();
       },
     };
   } catch (error) {
-    await close();
+    await storage.close();
     throw error;
   }
 }
 
-interface StartedStorage {
-  redis: LocalRedis;
-  emulator: Emulator;
-  /** The API's, of the last run or a new one. */
-  token: string;
-}
-
-async function startStorage(
-  folder: string,
-  { port, data, fresh, limits, ...options }: DevOptions,
-): Promise<StartedStorage> {
-  const { startRedis } = await importPeer(() => import('./redis.ts'));
+/** @returns the storage, and the token of the API: that of the last run, or a new one */
+async function startKept(folder: string, { data, fresh, ...options }: DevOptions): Promise<[Storage, token: string]> {
   const kept = await openData(resolve(folder, data), fresh);
-  const redis = await startRedis(options.redis, kept.data);
-  try {
-    const token = await kept.secret('token', newSecret);
-    return { redis, token, emulator: await startEmulator({ ...redis, token: REDIS_TOKEN, port, limits }) };
-  } catch (error) {
-    await redis.close();
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+  const { port, limits, redis } = options;
+  const storage = await startStorage({ redis, data: kept.data, token: REDIS_TOKEN, port, limits }).catch((error) => {
+    if (error.code !== 'EADDRINUSE') throw error;
     throw new Error(`port ${port} is taken: another \`sluice dev\` may be running; --port takes another`);
-  }
+  });
+  return [storage, await kept.secret('token', newSecret)];
 }
 
 /** A folder that is made here tells git to ignore it, so that nobody has to think of that. */
@@ -139,9 +119,9 @@ function dashboardAt({ origin, dashboard }: Project, cron: string | undefined): 
 function warningsOf(
   { environmentFile }: Project,
   { UPSTASH_REDIS_REST_URL = '' }: Record<string, string>,
-  emulator: Emulator,
+  url: string,
 ): string[] {
-  if (UPSTASH_REDIS_REST_URL === emulator.url) return [];
+  if (UPSTASH_REDIS_REST_URL === url) return [];
   const host = URL.canParse(UPSTASH_REDIS_REST_URL) ? new URL(UPSTASH_REDIS_REST_URL).host : 'another database';
   return [`UPSTASH_REDIS_REST_URL of ${environmentFile} leads to ${host}: the Redis that was started here is not used`];
 }

@@ -19,7 +19,14 @@ export interface FailedDelivery extends Pick<Failure, 'kind' | 'text'> {
 }
 
 /** What became of messages. */
-export interface DrainSummary extends Pick<DrainReport, 'delivered' | 'acked' | 'retried' | 'dead'> {
+export interface DrainSummary {
+  /** How often a handler was called. */
+  delivered: number;
+  acked: number;
+  /** Deliveries after which there will be another. */
+  retried: number;
+  dead: number;
+  /** The deliveries that failed, in their order. */
   failed: FailedDelivery[];
 }
 

@@ -3,7 +3,7 @@
  * wait for a while, they are lifted, and work has to go on by itself: messages pushed and messages acked.
  */
 import type { Observation } from '../../src/dev/emulator/backend.ts';
-import type { Limits } from '../../src/dev/emulator/limits.ts';
+import type { Limits } from '../../src/dev/emulator/plan.ts';
 import type { Emulator } from '../../src/dev/emulator/server.ts';
 import type { Chance } from './random.ts';
 

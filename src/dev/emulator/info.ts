@@ -1,5 +1,5 @@
 /** INFO as the service has it: six sections, its version, and what is used of the limits that there are. Pure. */
-import type { Limits } from './limits.ts';
+import type { Limits } from './plan.ts';
 import type { Usage } from './usage.ts';
 
 const SECTIONS = new Set(['server', 'clients', 'memory', 'stats', 'cluster', 'keyspace']);

@@ -12,26 +12,10 @@ import type { Backend } from './backend.ts';
 import { growingKeys, isScript, nameOf } from './commands.ts';
 import type { ScriptLimits } from './guard.ts';
 import { createPace, type Pace } from './pace.ts';
+import type { Limits } from './plan.ts';
 import { RECORD_TOO_LARGE } from './refusals.ts';
 import type { Argument } from './reply.ts';
 import type { Usage } from './usage.ts';
-
-/** Each may be changed at any time; undefined, there is none. */
-export interface Limits {
-  /** Commands of the month, as billed since the start: with the last of them everything is refused, reads too. */
-  monthlyCommands?: number | undefined;
-  /** Of all data: when it is used up, growing writes are refused, in the middle of scripts too. */
-  capacityBytes?: number | undefined;
-  /** What a full database does with scripts. 'refused': none is begun, as somebody saw at the service with one that only read. */
-  scriptsWhenFull?: 'begun' | 'refused' | undefined;
-  /** Of one key's value: what would make it larger is refused, in the middle of scripts too. */
-  recordBytes?: number | undefined;
-  keyBytes?: number | undefined;
-  /** Of one command, and of one result. Default: 10 MiB. */
-  requestBytes?: number | undefined;
-  /** What comes faster waits; a second's worth may come at once. */
-  commandsPerSecond?: number | undefined;
-}
 
 /** What holds for the commands of one request. */
 export interface Admission {

@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { PLATFORMS } from '../src/cli/init/platform.ts';
 
 /** From the bottom up. A folder imports itself and what stands below it; those of one line are peers, and do not know each other. */
 const LAYERS: string[][] = [
@@ -204,10 +205,15 @@ test('undici comes with sluice/node alone', () => {
 });
 
 test('what a user writes imports its own files, packages, and this one through its doors', () => {
-  for (const file of globSync('functions/**/*.ts')) {
-    for (const [, from = ''] of readFileSync(file, 'utf8').matchAll(/from '([^']+)'/g)) {
-      if (from.startsWith('.')) expect(normalize(join(dirname(file), from)), file).toMatch(/^functions\//);
-      else if (/^sluice\b/.test(from)) expect(Object.keys(DOORS), file).toContain(`.${from.slice('sluice'.length)}`);
+  const projects = ['functions', ...PLATFORMS.map((platform) => `examples/${platform}`)];
+  for (const project of projects) {
+    const files = globSync(`${project}/**/*.ts`);
+    expect(files.length, project).toBeGreaterThan(1);
+    for (const file of files) {
+      for (const [, from = ''] of readFileSync(file, 'utf8').matchAll(/from '([^']+)'/g)) {
+        if (from.startsWith('.')) expect(normalize(join(dirname(file), from)), file).toMatch(`${project}/`);
+        else if (/^sluice\b/.test(from)) expect(Object.keys(DOORS), file).toContain(`.${from.slice('sluice'.length)}`);
+      }
     }
   }
 });

@@ -1,6 +1,8 @@
 /** Puts together what is published, in a folder of its own: what `npm pack` and `npm publish` of that folder take is the package. */
 import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PLATFORMS } from '../../src/cli/init/platform.ts';
+import { readTemplate } from '../../src/cli/init/template.ts';
 import { ASSETS } from '../../src/dev/assets.ts';
 import { buildAssets } from '../assets/build.ts';
 import { buildScripts } from '../lua.ts';
@@ -27,10 +29,20 @@ export async function stagePackage(): Promise<Chunk[]> {
   await buildAssets();
   const chunks = await buildModules(entries, manifest, dist);
   await copyAssets(join(dist, 'assets'));
+  await copyTemplates(join(dist, 'templates'));
   for (const file of BESIDE_MODULES) await cp(join(ROOT, file), join(dist, file.split('/').at(-1) ?? ''));
   for (const page of PAGES) await cp(join(ROOT, page), join(STAGED, page));
   await writeFile(join(STAGED, 'package.json'), `${JSON.stringify(publishedManifest(manifest), undefined, 2)}\n`);
   return chunks;
+}
+
+/** What `sluice init` writes. Of an example that is all but the file that shows one more use. */
+async function copyTemplates(to: string): Promise<void> {
+  for (const platform of PLATFORMS) {
+    for (const file of ['template.json', ...readTemplate(platform).files]) {
+      await cp(join(ROOT, 'examples', platform, file), join(to, platform, file), { recursive: true });
+    }
+  }
 }
 
 /** Without what only tells the build whether they are up to date. */

@@ -17,9 +17,12 @@ export interface NewToken {
   entry: { name: string; sha256: string; scopes: string[]; queues: string[] };
 }
 
+/** What nobody guesses. */
+export const newSecret = () => randomBytes(32).toString('base64url');
+
 /** @throws BadSettings where the Worker would not take it */
 export function newToken({ name, scopes, queues }: TokenFlags): NewToken {
-  const token = randomBytes(32).toString('base64url');
+  const token = newSecret();
   const sha256 = createHash('sha256').update(token).digest('hex');
   const entry = {
     name: name ?? `caller-${sha256.slice(0, 6)}`,

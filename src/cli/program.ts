@@ -8,6 +8,7 @@ import { addDead } from './commands/dead.ts';
 import { addDev } from './commands/dev.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEnqueue } from './commands/enqueue.ts';
+import { addInit } from './commands/init.ts';
 import { addLimit } from './commands/limit.ts';
 import { addMessage } from './commands/message.ts';
 import { addPeek } from './commands/peek.ts';
@@ -23,6 +24,7 @@ import { examples } from './options.ts';
 import { addSettings } from './settings.ts';
 
 const COMMANDS = [
+  addInit,
   addEnqueue,
   addReceive,
   addQueues,

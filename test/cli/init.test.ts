@@ -1,0 +1,291 @@
+// sluice init: what it writes for each platform, what it leaves alone, and that what it writes does the main job.
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { PLATFORMS, type Platform } from '../../src/cli/init/platform.ts';
+import { initProject } from '../../src/cli/init/project.ts';
+import { readTemplate, readTemplateFile } from '../../src/cli/init/template.ts';
+import { readConfig } from '../../src/config/config.ts';
+import type { Sluice } from '../../src/index.ts';
+import { type Redises, startEmbedded } from '../support/bench.ts';
+import { runCli } from '../support/cli.ts';
+import { eventually } from '../support/worker.ts';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'sluice-init-'));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** A folder with these files. */
+async function project(files: Record<string, string> = {}): Promise<string> {
+  const folder = await mkdtemp(join(root, 'project-'));
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, file)), { recursive: true });
+    await writeFile(join(folder, file), text);
+  }
+  return folder;
+}
+
+const read = (folder: string, file: string) => readFile(join(folder, file), 'utf8');
+const OWN = { dependencies: { sluice: '^1.2.3' }, devDependencies: { ioredis: '^5.0.0' } };
+const init = (folder: string, ...asked: Platform[]) => initProject(folder, asked, OWN);
+const settingsIn = (text: string): Record<string, string> =>
+  Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
+
+async function listFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return paths.map((path) => path.slice(folder.length + 1)).toSorted();
+}
+
+describe.each(PLATFORMS)('for %s', (platform) => {
+  const { files, settings } = readTemplate(platform);
+
+  test('an empty folder gets what the platform needs, and nothing else', async () => {
+    const folder = await project();
+    const report = await init(folder, platform);
+    const expected = [...files, 'package.json', settings.file, '.gitignore'].toSorted();
+    expect(await listFiles(folder)).toEqual(expected);
+    expect(report.written.toSorted()).toEqual(expected);
+    expect([report.changed, report.left]).toEqual([[], []]);
+    for (const file of files) expect(await read(folder, file)).toBe(readTemplateFile(platform, file));
+    const manifest = JSON.parse(await read(folder, 'package.json'));
+    expect(manifest).toMatchObject({ private: true, type: 'module', dependencies: { sluice: '^1.2.3' } });
+  });
+
+  test('the settings of this machine are a secret of its own, and are read as they are', async () => {
+    const [one, other] = await Promise.all([project(), project()]);
+    await Promise.all([init(one, platform), init(other, platform)]);
+    const [first, second] = await Promise.all([one, other].map(async (folder) => read(folder, settings.file)));
+    const given = settingsIn(first ?? '');
+    for (const name of settings.secrets) {
+      expect(given[name], name).toMatch(/^[\w-]{43}$/);
+      expect(given[name], name).not.toBe(settingsIn(second ?? '')[name]);
+    }
+    const redis = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1', UPSTASH_REDIS_REST_TOKEN: 'local' };
+    expect(readConfig({ ...redis, ...given }).SLUICE_TOKEN).toBe(given.SLUICE_TOKEN);
+    expect((await stat(join(one, settings.file))).mode & 0o077).toBe(0);
+    expect((await read(one, '.gitignore')).split('\n')).toContain(settings.file);
+    const example = files.find((file) => file.endsWith('.example')) ?? '';
+    expect(Object.keys(settingsIn(await read(one, example)))).toEqual(expect.arrayContaining(settings.secrets));
+  });
+
+  test('a project that has each of the files keeps each of them, and is told what to add', async () => {
+    const mine = [...files, settings.file];
+    const before = Object.fromEntries(mine.map((file) => [file, `mine: ${file}\n`]));
+    const folder = await project(before);
+    const report = await init(folder, platform);
+    for (const file of mine) expect(await read(folder, file)).toBe(before[file]);
+    expect(report.written.toSorted()).toEqual(['.gitignore', 'package.json']);
+    expect(report.left.map(({ file }) => file)).toEqual(mine);
+    for (const file of files) expect(report.left).toContainEqual({ file, add: readTemplateFile(platform, file) });
+    expect(report.left.at(-1)?.add).toMatch(/^SLUICE_TOKEN=[\w-]{43}$/m);
+  });
+
+  test('a second time nothing is written, and nothing is left to do', async () => {
+    const folder = await project();
+    await init(folder, platform);
+    expect(await init(folder, platform)).toMatchObject({ written: [], changed: [], left: [] });
+  });
+
+  test('its folder is taken for one of it from then on, but for plain Node', async () => {
+    const folder = await project();
+    await init(folder, platform);
+    const hasSign = !['node', 'bun'].includes(platform); // these have only what others may have, too
+    if (hasSign) expect((await init(folder)).platform).toBe(platform);
+    else await expect(init(folder)).rejects.toThrow('nothing in this folder says');
+  });
+});
+
+describe('package.json', () => {
+  test('of a project keeps what it has, its order and how it is indented', async () => {
+    const mine = { name: 'mine', version: '2.0.0', type: 'commonjs', scripts: { test: 'vitest' }, custom: [1] };
+    const folder = await project({ 'package.json': `${JSON.stringify(mine, undefined, '\t')}\n` });
+    const report = await init(folder, 'node');
+    const text = await read(folder, 'package.json');
+    const { dependencies, devDependencies, ...rest } = JSON.parse(text);
+    expect(Object.keys(rest)).toEqual(Object.keys(mine));
+    expect(rest).toEqual({ ...mine, scripts: { test: 'vitest', start: expect.stringContaining('server.ts') } });
+    expect(Object.keys({ ...dependencies, ...devDependencies })).toEqual(['sluice', 'zod', 'ioredis', '@types/node']);
+    expect(text).toMatch(/^\{\n\t"name": "mine",\n/);
+    const added = ['scripts.start', 'dependencies.sluice', 'dependencies.zod'];
+    const tools = ['devDependencies.ioredis', 'devDependencies.@types/node'];
+    expect(report.changed).toContainEqual({ file: 'package.json', added: [...added, ...tools] });
+  });
+
+  test('keeps a dependency in whichever part and range, and a script of a name that is wanted', async () => {
+    const mine = { scripts: { start: 'node mine.js' }, devDependencies: { zod: '3.25.0', sluice: 'file:../sluice' } };
+    const folder = await project({ 'package.json': JSON.stringify(mine) });
+    const { left } = await init(folder, 'node');
+    expect(JSON.parse(await read(folder, 'package.json'))).toMatchObject(mine);
+    expect(JSON.parse(await read(folder, 'package.json')).dependencies).toBeUndefined();
+    expect(left).toEqual([{ file: 'package.json', add: expect.stringMatching(/^"start": "node .*server\.ts"$/) }]);
+  });
+
+  test.each(['', '{', '[]', '"a"', 'null', '{"dependencies": []}'])(
+    '%j is refused before anything is written',
+    async (text) => {
+      const folder = await project({ 'package.json': text });
+      await expect(init(folder, 'node')).rejects.toThrow('package.json is not one that npm could read');
+      expect(await listFiles(folder)).toEqual(['package.json']);
+    },
+  );
+
+  test.each([
+    ['My App', 'my-app'],
+    ['_äöü', 'app'],
+  ])('of the folder %j has the name %s', async (name, expected) => {
+    const folder = join(await project(), name);
+    await init(folder, 'bun');
+    expect(JSON.parse(await read(folder, 'package.json')).name).toBe(expected);
+  });
+});
+
+describe('a project', () => {
+  test.each([
+    ['', 'node_modules\n.wrangler\n.dev.vars\n.prod.vars\n', ['node_modules', '.wrangler', '.dev.vars', '.prod.vars']],
+    [
+      '/node_modules/\ndist',
+      '/node_modules/\ndist\n.wrangler\n.dev.vars\n.prod.vars\n',
+      ['.wrangler', '.dev.vars', '.prod.vars'],
+    ],
+    [
+      'node_modules\n.wrangler\n.dev.vars*\n.prod.vars\n',
+      'node_modules\n.wrangler\n.dev.vars*\n.prod.vars\n',
+      undefined,
+    ],
+  ])('with the .gitignore %j ignores what it has to', async (before, after, added) => {
+    const folder = await project({ '.gitignore': before });
+    const { changed } = await init(folder, 'workers');
+    expect(await read(folder, '.gitignore')).toBe(after);
+    expect(changed).toEqual(added ? [{ file: '.gitignore', added }] : []);
+  });
+
+  test.each([
+    ['SLUICE_TOKEN=mine\n', ['CRON_SECRET']],
+    ['export SLUICE_TOKEN = "mine"\nCRON_SECRET=', undefined],
+  ])('whose settings are %j is told of the tokens that it lacks', async (before, lacks) => {
+    const folder = await project({ '.env.local': before });
+    const { left } = await init(folder, 'vercel');
+    const [found] = left.filter(({ file }) => file === '.env.local');
+    expect(found && Object.keys(settingsIn(found.add))).toEqual(lacks);
+    expect(await read(folder, '.env.local')).toBe(before);
+  });
+
+  test('with a configuration under another name gets no second one', async () => {
+    const folder = await project({ 'wrangler.jsonc': '{}' });
+    const { left } = await init(folder);
+    expect(left).toEqual([{ file: 'wrangler.jsonc', add: expect.stringContaining('global_fetch_strictly_public') }]);
+    expect(existsSync(join(folder, 'wrangler.toml'))).toBe(false);
+    expect(await read(folder, 'wrangler.jsonc')).toBe('{}');
+  });
+
+  test.each(['src/app/page.tsx', 'src/pages/index.tsx'])(
+    'of Next.js with %s has its routes below src',
+    async (page) => {
+      const folder = await project({ [page]: '', 'package.json': '{"dependencies": {"next": "16"}}' });
+      const { written } = await init(folder);
+      expect(written).toEqual(expect.arrayContaining(['src/sluice.ts', 'src/app/api/cron/route.ts', 'vercel.json']));
+      expect(existsSync(join(folder, 'app'))).toBe(false);
+    },
+  );
+});
+
+describe('the platform', () => {
+  test.each<[Record<string, string>, Platform]>([
+    [{ 'wrangler.json': '{}' }, 'workers'],
+    [{ 'package.json': '{"devDependencies": {"next": "16"}}', 'vercel.json': '{}' }, 'next'],
+    [{ 'next.config.mjs': '', 'bun.lock': '' }, 'next'],
+    [{ 'vercel.json': '{}' }, 'vercel'],
+    [{ 'samconfig.toml': '' }, 'lambda'],
+    [{ 'bun.lockb': '' }, 'bun'],
+    [{ 'deno.jsonc': '{}' }, 'deno'],
+  ])('of a folder with %j is %s', async (files, platform) => {
+    expect((await init(await project(files))).platform).toBe(platform);
+  });
+
+  test('is asked for where the folder says none, or more than one, and two are one too many', async () => {
+    const both = await project({ 'wrangler.toml': '', 'next.config.ts': '' });
+    const all = PLATFORMS.map((name) => `--${name}`).join(', ');
+    await expect(init(await project({ 'package.json': '{}' }))).rejects.toThrow(all);
+    await expect(init(both)).rejects.toThrow("more than one platform's: say --workers, --next");
+    await expect(init(both, 'node', 'bun')).rejects.toThrow('one platform at a time: --node, --bun');
+    expect(await listFiles(both)).toEqual(['next.config.ts', 'wrangler.toml']);
+  });
+});
+
+describe('the command', () => {
+  test('says what it wrote and what comes next, or the same as JSON, and asks nothing', async () => {
+    const [folder, other] = [join(await project(), 'new/queue'), await project({ 'worker.ts': 'mine' })];
+    const [people, machines] = await Promise.all([
+      runCli(['init', '--workers', folder]),
+      runCli(['init', '--workers', other, '--json']),
+    ]);
+    expect([people.code, people.err]).toEqual([0, '']);
+    expect(people.out).toMatch(
+      /^wrote {2}package\.json\nwrote {2}sluice\.ts\n[\s\S]*\nNext steps:\n\n {2}cd .*\n {2}npm install\n/,
+    );
+    expect([machines.code, machines.err]).toEqual([0, '']);
+    expect(JSON.parse(machines.out)).toMatchObject({
+      platform: 'workers',
+      written: expect.arrayContaining(['sluice.ts', 'wrangler.toml', '.dev.vars']),
+      left: [{ file: 'worker.ts' }],
+    });
+    for (const { out } of [people, machines]) {
+      for (const where of [folder, other]) {
+        expect(out).not.toContain(settingsIn(await read(where, '.dev.vars')).SLUICE_TOKEN);
+      }
+    }
+  });
+
+  test('fails with 2 where it cannot know what to write, and with 1 where it cannot write', async () => {
+    const folder = await project({ file: '' });
+    const [unknown, impossible] = await Promise.all([
+      runCli(['init', folder]),
+      runCli(['init', '--node', join(folder, 'file/below')]),
+    ]);
+    expect(unknown).toMatchObject({ code: 2, out: '', err: expect.stringContaining('say --workers, --next') });
+    expect(impossible).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/^error: E(NOTDIR|EXIST)/) });
+  });
+});
+
+describe('what is written', () => {
+  test('has the same queues on each platform', () => {
+    const texts = PLATFORMS.map((platform) => readTemplateFile(platform, 'sluice.ts'));
+    expect(new Set(texts).size).toBe(1);
+  });
+
+  describe('for', () => {
+    let redises: Redises;
+    beforeAll(async () => {
+      redises = await startEmbedded();
+    });
+    afterAll(() => redises.stop());
+
+    test.each(PLATFORMS)('%s takes a message, refuses a wrong one, and delivers', async (platform) => {
+      const printed = vi.spyOn(console, 'log').mockImplementation(() => {});
+      const lines = () => printed.mock.calls.map(([line]) => String(line));
+      const { sluice }: { sluice: Sluice<object> } = await import(`../../examples/${platform}/sluice.ts`);
+      const env = {
+        UPSTASH_REDIS_REST_URL: redises.emulator.url,
+        UPSTASH_REDIS_REST_TOKEN: redises.emulator.token,
+        SLUICE_PREFIX: platform,
+        SLUICE_TOKEN: 't'.repeat(32),
+      };
+      const enqueue = (body: unknown) => {
+        const headers = { authorization: `Bearer ${env.SLUICE_TOKEN}` };
+        const sent = { method: 'POST', headers, body: JSON.stringify({ body }) };
+        return sluice.fetch(new Request('http://localhost/v1/queues/welcome.email/messages', sent), env);
+      };
+      expect((await enqueue({ to: `${platform}@example.com` })).status).toBe(202);
+      expect((await enqueue({ to: 'nobody' })).status).toBe(422);
+      await eventually('the mail is sent', () =>
+        lines().includes(`welcome mail to ${platform}@example.com, attempt 1`),
+      );
+      printed.mockRestore();
+    });
+  });
+});

@@ -55,12 +55,12 @@ const NOWHERE = {
   SLUICE_TOKENS: [{ name: '-', sha256: '0'.repeat(64), scopes: ['enqueue'] }],
   RATE_LIMITER: { limit: () => new Promise(() => {}) },
 };
-const HEADERS = new Headers({ authorization: 'Bearer -' });
 
 /** Going through the routes is a part of it. Where this one is not served its caller would be answered: that cannot be yet, and is logged. */
 function request(app: App, method: string, path: string): void {
   const [served] = app.router.match(method, path);
-  const made = { method, url: `http://localhost${path}`, headers: HEADERS }; // a real one cannot be made yet
+  const headers = new Headers({ authorization: 'Bearer -' }); // not beside this function: Node would load its fetch for it
+  const made = { method, url: `http://localhost${path}`, headers }; // a real one cannot be made yet
   if (served.length > 1) unheard(() => app.fetch(made as Request, NOWHERE, FLOATING as Parameters<App['fetch']>[2]));
 }
 

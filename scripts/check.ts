@@ -15,6 +15,8 @@ fails, with its exit code.
   openapi   builds the API's document, and lints it
   sizes     how large are the bundles that users make, and of what they consist; --json prints each part
   package   builds what is published into dist/package, and judges it
+  install   only where named: installs it in projects outside the repository, and has it do the main job on every platform that
+            runs here; with a word, only the files of test/install/ whose names have it
   cpu       only where it is named: the CPU time of fresh isolates; --help prints its options
 `;
 
@@ -26,6 +28,7 @@ const PARTS: Record<string, string[]> = {
   openapi: ['scripts/build.ts', 'redocly lint dist/assets/openapi.json'],
   sizes: ['scripts/sizes.ts'],
   package: ['scripts/package.ts', 'publint run dist/package --strict', 'attw dist/sluice.tgz --profile esm-only'],
+  install: ['vitest run --config test/install/vitest.config.ts'],
   cpu: ['scripts/cpu/cpu-command.ts'],
 };
 const ALL = ['types', 'lint', 'unused', 'openapi', 'sizes', 'package'];

@@ -1,0 +1,4 @@
+import { serve } from 'sluice/lambda';
+import { sluice } from './sluice.js';
+
+export const handler = serve(sluice, { wake: 'await' });

@@ -1,0 +1,4 @@
+import { serve } from 'sluice/node';
+import { sluice } from './sluice.js';
+
+await serve(sluice, { port: Number(process.env.PORT) });

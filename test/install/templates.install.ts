@@ -1,27 +1,33 @@
-// What `sluice init` writes: on each platform it is made, installed of the tarball and started, and does the main job.
+// What `sluice init` writes: on each platform it is made, installed of the tarball and started, and does the main job; and so does the
+// example of one more use that stands beside it.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { PLATFORMS } from '../../src/cli/init/platform.ts';
 import { eventually } from '../support/worker.ts';
 import type { Settings, Site } from './support/main-job.ts';
 import { createFromTemplate, STARTERS } from './support/templates.ts';
+import { copyUse, SIGN_UPS } from './support/uses.ts';
 
 const SECRET = 'a-secret-of-the-install-tests-and-of-nobody-else';
 /** Packages are installed, and what has to be built is built. */
 const START_MS = 300_000;
 
 describe.each(PLATFORMS)('sluice init --%s', (platform) => {
+  let cwd: string;
+  let settings: Settings;
   let site: Site;
   beforeAll(async () => {
     const { redis } = inject('installRun');
-    const settings: Settings = {
+    settings = {
       UPSTASH_REDIS_REST_URL: redis.url,
       UPSTASH_REDIS_REST_TOKEN: redis.token,
       SLUICE_PREFIX: randomUUID(),
       SLUICE_TOKEN: SECRET,
       CRON_SECRET: `${SECRET}-but-cron`,
     };
-    site = await STARTERS[platform](await createFromTemplate(platform), settings);
+    cwd = await createFromTemplate(platform);
+    await copyUse(platform, cwd);
+    site = await STARTERS[platform](cwd, settings);
   }, START_MS);
   afterAll(() => site?.server.stop());
 
@@ -31,10 +37,10 @@ describe.each(PLATFORMS)('sluice init --%s', (platform) => {
     return fetch(`${site.url}${path}`, sent);
   };
   const enqueue = async (message: object) => (await call('/v1/queues/welcome.email/messages', message)).status;
-  const handled = (to: string) =>
-    eventually(`${to} has a mail`, () => site.server.printed().includes(`welcome mail to ${to}, attempt 1`)).catch(
+  const handled = (to: string, printed = site.server.printed) =>
+    eventually(`${to} has a mail`, () => printed().includes(`welcome mail to ${to}, attempt 1`)).catch(
       (error: Error) => {
-        throw new Error(`${error.message}\n${site.server.printed()}`);
+        throw new Error(`${error.message}\n${printed()}`);
       },
     );
   const cron = async () => {
@@ -56,6 +62,16 @@ describe.each(PLATFORMS)('sluice init --%s', (platform) => {
     await handled('bob@example.com');
     const { schedules } = (await (await call('/v1/schedules')).json()) as { schedules: unknown[] };
     expect(schedules).toMatchObject([{ id: 'weekly-report' }]);
+  });
+
+  test('the example of one more use enqueues from its own code', async () => {
+    const { status, printed, stop } = await SIGN_UPS[platform]('grace@example.com', { cwd, settings, site });
+    try {
+      expect(status, printed()).toBe(202);
+      await handled('grace@example.com', printed);
+    } finally {
+      await stop();
+    }
   });
 
   test('in the end nothing waits and nothing is leased', async () => {

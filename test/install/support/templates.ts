@@ -21,12 +21,15 @@ export async function createFromTemplate(platform: Platform): Promise<string> {
 }
 
 /** Starts the project in a folder, with these settings above those that init wrote. */
-type Starter = (cwd: string, settings: Settings) => Promise<Site>;
+export type Starter = (cwd: string, settings: Settings) => Promise<Site>;
 
-const startProcess =
-  (file: string, ...args: string[]): Starter =>
+/** @param runtime asked for when it is started @param words with `$PORT` where the port is no setting */
+export const startProcess =
+  (runtime: () => string, ...words: string[]): Starter =>
   async (cwd, settings) => {
+    const file = runtime();
     const { url, env } = await placeFor(settings);
+    const args = words.map((word) => word.replace('$PORT', env.PORT ?? ''));
     const PATH = `${dirname(file)}${delimiter}${process.env.PATH}`; // scripts call the runtime by its name
     return { url, server: await startServer({ file, args, cwd, env: { ...env, PATH } }, `${url}/health`) };
   };
@@ -36,14 +39,25 @@ async function placeFor(settings: Settings): Promise<{ url: string; env: Setting
   return { url: `http://127.0.0.1:${port}`, env: { ...settings, PORT: port } };
 }
 
-const startWorker: Starter = async (cwd, settings) => {
-  const { url, env } = await placeFor(settings);
-  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-  await writeFile(join(cwd, '.dev.vars'), lines.join('')); // wrangler takes nothing of the environment
-  const args = ['dev', '--port', env.PORT ?? '', '--ip', '127.0.0.1', '--show-interactive-dev-session=false'];
-  const server = await startServer({ file: tool('wrangler'), args, cwd }, `${url}/health`);
-  return { url, server, cron: () => fetch(`${url}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`) };
-};
+/** @param entry left out: that of wrangler.toml */
+export const startWorkerOf =
+  (...entry: string[]): Starter =>
+  async (cwd, settings) => {
+    const { url, env } = await placeFor(settings);
+    const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+    await writeFile(join(cwd, '.dev.vars'), lines.join('')); // wrangler takes nothing of the environment
+    const args = [
+      'dev',
+      ...entry,
+      '--port',
+      env.PORT ?? '',
+      '--ip',
+      '127.0.0.1',
+      '--show-interactive-dev-session=false',
+    ];
+    const server = await startServer({ file: tool('wrangler'), args, cwd }, `${url}/health`);
+    return { url, server, cron: () => fetch(`${url}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`) };
+  };
 
 const startNext: Starter = async (cwd, settings) => {
   const { url: site, env } = await placeFor(settings);
@@ -78,11 +92,11 @@ const startLambda: Starter = async (cwd, settings) => {
 };
 
 export const STARTERS: Record<Platform, Starter> = {
-  workers: startWorker,
+  workers: startWorkerOf(),
   next: startNext,
   vercel: startVercel,
-  node: startProcess('npm', 'start'),
+  node: startProcess(() => 'npm', 'start'),
   lambda: startLambda,
-  bun: startProcess(tool('bun'), 'run', 'start'),
-  deno: startProcess(tool('deno'), 'task', 'start'),
+  bun: startProcess(() => tool('bun'), 'run', 'start'),
+  deno: startProcess(() => tool('deno'), 'task', 'start'),
 };

@@ -13,7 +13,7 @@ import { eventually } from './support/worker.ts';
 
 const run = promisify(execFile);
 const README = await readFile('README.md', 'utf8');
-const HOST = 'http://127.0.0.1:8787'; // where `npm run dev` serves, and so what the README says
+const HOST = 'http://127.0.0.1:8787'; // where `wrangler dev` serves, and so what the README says
 
 /** The contents of the README's fenced blocks of one language. */
 function blocks(language: string): string[] {
@@ -39,9 +39,9 @@ if (!curlPresent) console.warn('skipped: the curl commands of the README: there 
 const commands = blocks('sh').flatMap(curls);
 const queues = blocks('ts').filter((block) => block.includes('defineQueue('));
 
-test('the README has one queue to copy and the curl commands to go with it', () => {
+test('the README has one sluice.ts to copy and the curl commands to go with it', () => {
   expect(queues).toHaveLength(1);
-  expect(README).toContain('`functions/queues/index.ts` becomes:');
+  expect(queues[0]).toContain('createSluice(');
   expect(commands.length).toBeGreaterThanOrEqual(2);
   for (const command of commands) expect(command).toContain(HOST);
 });
@@ -50,7 +50,7 @@ test('the README is short', () => {
   expect(README.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
 });
 
-describe('with the queue of the README in place of ours', () => {
+describe('with sluice.ts of the README in place of our queues', () => {
   let folder: string;
   let stack: Stack | undefined;
   let url: string;
@@ -62,7 +62,8 @@ describe('with the queue of the README in place of ours', () => {
       await cp(name, join(folder, name), { recursive: true });
     }
     await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
-    await writeFile(join(folder, 'functions/queues/index.ts'), queues[0] ?? '');
+    await writeFile(join(folder, 'functions/sluice.ts'), queues[0] ?? '');
+    await cp('examples/workers/worker.ts', join(folder, 'functions/worker.ts')); // the entry that `init` writes beside it
   });
   afterAll(async () => {
     await stack?.close();

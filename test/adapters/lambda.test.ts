@@ -47,6 +47,13 @@ describe('a request', () => {
     expect(handled).toEqual([2]);
   });
 
+  test('for a tick does not either', async () => {
+    const { sluice, env, handled } = project();
+    await sluice.producer(env).enqueue(jobs, 'later', { delay: '20s' });
+    const { statusCode, body } = await functionOf(project()).ask('GET', '/v1/drain', { headers: AUTHORIZED });
+    expect([statusCode, Object.keys(JSON.parse(body)), handled]).toEqual([200, ['sweep'], []]);
+  });
+
   test('that is wrong is refused, and nothing goes unheard', async () => {
     const { handled } = project();
     const { ask } = functionOf(project());

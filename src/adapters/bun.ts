@@ -1,9 +1,10 @@
 /** Bun: a process that stays, with Bun's own server. */
 import { endsWithin } from '../runtime/sleep.ts';
 import type { Sluice } from '../sluice.ts';
-import { type Listening, type Served, type ServeOptions, serveResident } from './resident.ts';
+import { type Answer, type Listening, type Place, type Served, type ServeOptions, serveResident } from './server.ts';
 
-export { type RunOptions, run, type Served, type ServeOptions } from './resident.ts';
+export { type RunOptions, run } from './resident.ts';
+export type { Served, ServeOptions };
 
 /** As much of Bun as is used here: its types are no dependency. */
 interface BunRuntime {
@@ -22,10 +23,7 @@ export function serve<Env extends object>(sluice: Sluice<Env>, options: ServeOpt
   return serveResident(sluice, options, listen);
 }
 
-async function listen(
-  { port, hostname }: { port: number; hostname: string | undefined },
-  answer: (request: Request) => Promise<Response>,
-): Promise<Listening> {
+async function listen({ port, hostname }: Place, answer: Answer): Promise<Listening> {
   const { Bun } = globalThis as unknown as { Bun: BunRuntime };
   const server = Bun.serve({
     port,

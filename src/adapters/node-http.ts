@@ -4,8 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ReadableStream } from 'node:stream/web';
 import { logError, nameOfError } from '../log.ts';
-
-type Answer = (request: Request) => Promise<Response>;
+import type { Answer } from './server.ts';
 
 /** Whoever was refused may still be sending. It has so long to hear why: a connection that is cut off takes the answer with it. */
 const LINGER_MS = 2_000;

@@ -6,15 +6,8 @@ import { connect } from '../redis/undici.ts';
 import { endsWithin } from '../runtime/sleep.ts';
 import type { Sluice } from '../sluice.ts';
 import { listenBy } from './node-http.ts';
-import {
-  type Listening,
-  openResident,
-  type RunOptions,
-  residentEnvironment,
-  type Served,
-  type ServeOptions,
-  serveResident,
-} from './resident.ts';
+import { openResident, type RunOptions, residentEnvironment } from './resident.ts';
+import { type Answer, type Listening, type Place, type Served, type ServeOptions, serveResident } from './server.ts';
 
 export type { RunOptions, Served, ServeOptions };
 
@@ -58,10 +51,7 @@ export function toListener<Env extends object>(sluice: Sluice<Env>, { env }: { e
   });
 }
 
-async function listen(
-  { port, hostname }: { port: number; hostname: string | undefined },
-  answer: (request: Request) => Promise<Response>,
-): Promise<Listening> {
+async function listen({ port, hostname }: Place, answer: Answer): Promise<Listening> {
   let isStopping = false;
   const server = createServer(listenBy(answer));
   server.on('request', (_request, response) => {

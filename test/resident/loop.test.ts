@@ -248,3 +248,18 @@ test('wrong settings are refused, and nothing is left behind', async () => {
   const sluice = createSluice({ queues: [] });
   await expect(run(sluice, { env: { SLUICE_CONCURRENCY: 'many' } })).rejects.toThrow('SLUICE_CONCURRENCY');
 });
+
+test('in Node it reaches storage past the global fetch', async () => {
+  const b = new Bench(redises);
+  const handled: unknown[] = [];
+  const jobs = defineQueue('jobs', { handler: ({ body }) => void handled.push(body) });
+  const sluice = createSluice({ queues: [jobs] });
+  const env = envOn(b);
+  const fetched = vi.spyOn(globalThis, 'fetch');
+  const { stop } = start(sluice, env);
+  await sluice.producer(env).enqueue(jobs, 1);
+  await eventually('it is handled', () => handled.length === 1);
+  await stop();
+  expect(fetched).not.toHaveBeenCalled();
+  fetched.mockRestore();
+});

@@ -125,6 +125,13 @@ describe('package.json', () => {
     expect(left).toEqual([{ file: 'package.json', add: expect.stringMatching(/^"start": "node .*server\.ts"$/) }]);
   });
 
+  test('that npm install made in an empty folder is one of modules', async () => {
+    const folder = await project({ 'package.json': '{"dependencies": {"sluice": "^1.0.0"}}' });
+    const { changed } = await init(folder, 'deno');
+    expect(JSON.parse(await read(folder, 'package.json')).type).toBe('module');
+    expect(changed[0]?.added).toContain('type');
+  });
+
   test.each(['', '{', '[]', '"a"', 'null', '{"dependencies": []}'])(
     '%j is refused before anything is written',
     async (text) => {

@@ -27,6 +27,12 @@ export function joinParts(one: PackageJson, other: PackageJson): PackageJson {
   return Object.fromEntries(PARTS.map((part) => [part, { ...one[part], ...other[part] }]));
 }
 
+/** `npm install` makes one in an empty folder: nothing in it is anybody's choice yet. */
+function isMadeByInstalling(manifest: object): boolean {
+  const fields = Object.keys(manifest);
+  return fields.length > 0 && fields.every((field) => field === 'dependencies' || field === 'devDependencies');
+}
+
 export interface Merged {
   text: string;
   /** What was added, such as `dependencies.zod`. */
@@ -37,8 +43,12 @@ export interface Merged {
 
 /** Adds what is missing. A dependency that is there, in whichever part and range, is not touched. */
 export function mergePackageJson(text: string, wanted: PackageJson): Merged {
-  const merged = parsePackageJson(text);
+  const merged: PackageJson & { type?: string } = parsePackageJson(text);
   const added: string[] = [];
+  if (isMadeByInstalling(merged)) {
+    merged.type = 'module';
+    added.push('type');
+  }
   const taken: Merged['taken'] = {};
   for (const part of PARTS) {
     for (const [name, value] of Object.entries(wanted[part] ?? {})) {

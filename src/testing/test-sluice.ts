@@ -62,7 +62,7 @@ export interface TestSluice<Env extends object = object, Given extends object = 
   expectEnqueued<Body>(queue: TestedQueue<Body>, wanted?: WantedMessage<Body>): Promise<EnqueuedMessage<Body>>;
   /** @throws AssertionError where the queue holds a message that is like this; without `wanted`, any */
   expectNotEnqueued<Body>(queue: TestedQueue<Body>, wanted?: WantedMessage<Body>): Promise<void>;
-  /** Ends it: the Sluice that it was made of, and `Date`, are as before. */
+  /** Ends it: the Sluice that it was made of, and `Date`, are as before. Handlers that still run are aborted. */
   close(): void;
 }
 
@@ -128,6 +128,7 @@ export async function createTestSluice<Env extends object = object, Given extend
     await clock.run(timeline.begin);
     const putBack = replaceEngine(engines, { env, engine });
     const close = () => {
+      timeline.end();
       putBack();
       clock.close();
     };

@@ -37,6 +37,8 @@ export interface Timeline {
   tick(): Promise<Tick>;
   drain(): Promise<DrainSummary>;
   advance(ms: number): Promise<DrainSummary>;
+  /** Has drains at work end, whatever their handlers do: the time of these is over. */
+  end(): void;
 }
 
 /**
@@ -51,6 +53,7 @@ export function openTimeline({ parts, shard, store }: Engine, clock: TestClock, 
   const [fire, follow] = [parts.fireOn(shard, false), parts.followOn(shard)];
   /** Of the drains at work: one whose handler hangs has to see that the time has been put forward. */
   const attentions = new Set<Attention>();
+  let isOver = false;
 
   /** What a tick does before it drains. */
   const sweep = () => {
@@ -83,7 +86,7 @@ export function openTimeline({ parts, shard, store }: Engine, clock: TestClock, 
   async function settle(summary: DrainSummary): Promise<number> {
     for (;;) {
       const [, dueInMs] = await drainOnce(summary);
-      if (dueInMs > 0) return dueInMs;
+      if (dueInMs > 0 || isOver) return dueInMs;
       await sweep();
     }
   }
@@ -115,11 +118,15 @@ export function openTimeline({ parts, shard, store }: Engine, clock: TestClock, 
       await sweep();
       for (;;) {
         const nextAt = clock.now() + (await settle(summary));
-        if (nextAt > until) break;
+        if (nextAt > until || isOver) break;
         putForward(nextAt);
       }
       putForward(until);
       return summary;
+    },
+    end() {
+      isOver = true;
+      if (attentions.size > 0) putForward(clock.now() + LIFE.livesMs);
     },
   };
 }

@@ -150,6 +150,15 @@ test('a handler that enqueues to itself again and again ends in an error that sa
   await expect(tested.drain()).rejects.toThrow('50 messages were handled at one instant: a handler enqueues to itself');
 });
 
+test('a handler that hangs does not outlive its test', async () => {
+  const { sluice, slow, calls, tested } = await openTested({ now: '2030-01-01T08:00:00Z' });
+  await sluice.producer(tested.env).enqueue(slow, null);
+  const draining = tested.drain();
+  while (calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  tested.close();
+  expect(await draining).toMatchObject({ delivered: 1, acked: 0 });
+});
+
 test('a queue with a limit goes on when its time has come', async () => {
   const at: string[] = [];
   const polite = defineQueue('polite', {

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { connect } from '../redis/undici.ts';
 import { endsWithin } from '../runtime/sleep.ts';
 import type { Sluice } from '../sluice.ts';
+import { serveDashboard } from './dashboard.ts';
+import { moveFrom, moveTo } from './mount.ts';
 import { listenBy } from './node-http.ts';
 import { openResident, type RunOptions, residentEnvironment } from './resident.ts';
 import { type Answer, type Listening, type Place, type Served, type ServeOptions, serveResident } from './server.ts';
@@ -38,16 +40,29 @@ export function serve<Env extends object>(sluice: Sluice<Env>, options: ServeOpt
   return serveResident(sluice, options, listen, connect);
 }
 
+export interface ListenerOptions<Env extends object> {
+  /** The settings. Default: the environment of the process. */
+  env?: Env | undefined;
+  /** The path below which the application has it, such as `/sluice`, whether or not that takes it off. */
+  basePath?: string | undefined;
+}
+
 /**
  * A listener for the server of an application: `node:http`, Express, Fastify's raw requests. It wants the body as it came, so it goes
  * before what parses bodies. It delivers nothing: `run` does.
- * @example app.use('/sluice', toListener(sluice))
+ * @example app.use('/sluice', toListener(sluice, { basePath: '/sluice' }))
  */
-export function toListener<Env extends object>(sluice: Sluice<Env>, { env }: { env?: Env } = {}): RequestListener {
+export function toListener<Env extends object>(
+  sluice: Sluice<Env>,
+  { env, basePath = '' }: ListenerOptions<Env> = {},
+): RequestListener {
+  const dashboard = serveDashboard(basePath);
   let settings: Env | undefined; // read at the first request, as everywhere
-  return listenBy((request) => {
+  return listenBy(async (request) => {
     settings ??= residentEnvironment(env);
-    return sluice.fetch(request, settings);
+    const inside = moveFrom(basePath, request);
+    const page = inside.body ? undefined : await dashboard(moveTo(basePath + new URL(inside.url).pathname, inside));
+    return page ?? sluice.fetch(inside, settings);
   });
 }
 

@@ -166,20 +166,28 @@ describe('serve of sluice/node', () => {
   });
 });
 
-test('toListener answers in the server of an application', async () => {
-  const { sluice, env } = makeSluice();
-  const listener = toListener(sluice, { env });
-  const server = createServer((incoming, outgoing) => {
-    const [, mounted] = /^\/queues(\/.*)$/.exec(incoming.url ?? '') ?? [];
-    if (mounted === undefined) return void outgoing.end('the application');
-    incoming.url = mounted; // as Express does
-    listener(incoming, outgoing);
-  }).listen(0, '127.0.0.1');
-  ends.push(() => server.close());
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  expect(await (await fetch(url)).text()).toBe('the application');
-  expect((await post(`${url}/queues/v1/queues/jobs/messages`, '{"body": 1}')).status).toBe(202);
-  expect((await fetch(`${url}/queues/v1/queues`, { method: 'PUT' })).status).toBe(405);
-  expect((await fetch(`${url}/queues/health`, { method: 'HEAD' })).status).toBe(200);
+describe('toListener answers in the server of an application', () => {
+  const mounts: [how: string, basePath: string | undefined, takesOff: boolean][] = [
+    ['that takes its path off, as Express does', undefined, true],
+    ['that takes its path off, and says it', '/queues', true],
+    ['that leaves it', '/queues', false],
+  ];
+
+  test.each(mounts)('%s', async (_how, basePath, takesOff) => {
+    const { sluice, env } = makeSluice();
+    const listener = toListener(sluice, { env, basePath });
+    const server = createServer((incoming, outgoing) => {
+      const [, mounted] = /^\/queues(\/.*)$/.exec(incoming.url ?? '') ?? [];
+      if (mounted === undefined) return void outgoing.end('the application');
+      if (takesOff) incoming.url = mounted;
+      listener(incoming, outgoing);
+    }).listen(0, '127.0.0.1');
+    ends.push(() => server.close());
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect(await (await fetch(url)).text()).toBe('the application');
+    expect((await post(`${url}/queues/v1/queues/jobs/messages`, '{"body": 1}')).status).toBe(202);
+    expect((await fetch(`${url}/queues/v1/queues`, { method: 'PUT' })).status).toBe(405);
+    expect((await fetch(`${url}/queues/health`, { method: 'HEAD' })).status).toBe(200);
+  });
 });

@@ -18,7 +18,7 @@ const MEANINGS: Record<Platform, string> = {
   node: 'a process of Node that stays',
   lambda: 'AWS Lambda',
   bun: 'a process of Bun that stays',
-  deno: 'Deno, and Deno Deploy',
+  deno: 'a process of Deno that stays',
 };
 
 const EXPLAINED = `

@@ -219,7 +219,7 @@ describe('npx sluice token', () => {
   test('refuses a scope that there is not', async () => {
     const { output, ended } = start(script('src/cli/sluice.js', 'token', '--scopes', 'root'));
     expect([await ended, output.out]).toEqual([2, '']);
-    expect(output.err).toBe('error: --scopes: must be a list of enqueue, receive, admin\n');
+    expect(output.err).toBe('error: --scopes: must be a list of enqueue, receive, admin, tick\n');
   });
 });
 
@@ -262,7 +262,7 @@ describe('--help', () => {
   test('a part of the check that there is not is refused', async () => {
     const { output, ended } = start(script('scripts/check.ts', 'style'));
     expect([await ended, output.out]).toEqual([1, '']);
-    expect(output.err).toBe('error: there is no part "style": types, lint, unused, openapi, sizes, cpu\n');
+    expect(output.err).toBe('error: there is no part "style": types, lint, unused, openapi, sizes, package, install, cpu\n');
   });
 
   test('an unknown option is refused', async () => {

@@ -262,7 +262,9 @@ describe('--help', () => {
   test('a part of the check that there is not is refused', async () => {
     const { output, ended } = start(script('scripts/check.ts', 'style'));
     expect([await ended, output.out]).toEqual([1, '']);
-    expect(output.err).toBe('error: there is no part "style": types, lint, unused, openapi, sizes, package, install, cpu\n');
+    expect(output.err).toBe(
+      'error: there is no part "style": types, lint, unused, openapi, sizes, package, install, cpu\n',
+    );
   });
 
   test('an unknown option is refused', async () => {

@@ -4,7 +4,7 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../src/dev/command.ts';
 import { ROOT } from './package/entries.ts';
-import { judgeContents, judgeEngineless, judgeSize } from './package/judge.ts';
+import { judgeCircles, judgeContents, judgeEngineless, judgeSize } from './package/judge.ts';
 import { packPackage } from './package/pack.ts';
 import { stagePackage } from './package/stage.ts';
 
@@ -20,7 +20,12 @@ await runCommand(HELP, {}, async () => {
   const chunks = await stagePackage();
   const tarball = await packPackage(DIST);
   await rename(tarball.file, join(DIST, 'sluice.tgz')); // a name without its version, for the linters
-  const faults = [...judgeSize(tarball), ...judgeContents(tarball), ...judgeEngineless(chunks)];
+  const faults = [
+    ...judgeSize(tarball),
+    ...judgeContents(tarball),
+    ...judgeEngineless(chunks),
+    ...judgeCircles(chunks),
+  ];
   console.log(`${(tarball.bytes / 1000).toFixed(0)} KB, ${tarball.contents.length} files`);
   for (const fault of faults) console.error(`error: ${fault}`);
   if (faults.length > 0) process.exitCode = 1;

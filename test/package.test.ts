@@ -1,7 +1,7 @@
 // What is published: a package.json that follows from the repository's, and what is refused to be in the package.
 import { describe, expect, test } from 'vitest';
 import { listEntries, readManifest } from '../scripts/package/entries.ts';
-import { judgeContents, judgeEngineless, judgeSize } from '../scripts/package/judge.ts';
+import { judgeCircles, judgeContents, judgeEngineless, judgeSize } from '../scripts/package/judge.ts';
 import { publishedManifest } from '../scripts/package/manifest.ts';
 
 describe('the published package.json', () => {
@@ -62,6 +62,12 @@ describe('the judges', () => {
       chunk('define.js', [], ['src/queue/queue.ts']),
     ];
     expect(judgeEngineless(chunks)).toEqual(['the entry client loads src/engine/waking.ts']);
+  });
+
+  test('see modules that import each other in a circle, and no other', () => {
+    const chunks = [chunk('a.js', ['b.js', 'zod'], []), chunk('b.js', ['c.js'], []), chunk('c.js', ['b.js'], [])];
+    expect(judgeCircles(chunks)).toEqual(['b.js imports itself in a circle', 'c.js imports itself in a circle']);
+    expect(judgeCircles(chunks.slice(0, 2))).toEqual([]);
   });
 
   test('see what is too large, what nobody needs, and what is missing', () => {

@@ -15,6 +15,9 @@ export interface Chunk {
 /** What a platform has itself, and what is chosen by platform when the package is used. */
 const OF_PLATFORMS = [/^node:/, /^cloudflare:/, /^#/];
 
+/** What is downloaded and loaded in a cold start gets smaller by a tenth; the names that stacks of errors show stay. */
+const MINIFY = { compress: true, mangle: { toplevel: false, keepNames: true }, codegen: { removeWhitespace: true } };
+
 /**
  * @param folder where the files go, and nothing else is
  * @throws Error where it does not build, or would import a package that is no dependency
@@ -30,17 +33,40 @@ export async function buildModules(entries: Entry[], manifest: Manifest, folder:
     platform: 'neutral',
     target: 'es2024',
     deps: { neverBundle: OF_PLATFORMS, onlyBundle: [], onlyImport: [...packages, ...OF_PLATFORMS] },
-    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } }, // names stay, for those who read a stack
     dts: true,
     tsconfig: 'tsconfig.json',
     // A file that a module reads stands beside it: so all of them are in one folder.
     // Types keep what they say; for bundlers the marks are kept by which they leave out what nobody uses.
-    outputOptions: { chunkFileNames: '[name]-[hash].js', comments: { annotation: true, jsdoc: false, legal: false } },
+    inputOptions: { preserveEntrySignatures: 'allow-extension' }, // as parts need it
+    outputOptions: {
+      chunkFileNames: '[name]-[hash].js',
+      comments: { annotation: true, jsdoc: false, legal: false },
+      codeSplitting: { groups: [{ name: nameOfPart }], includeDependenciesRecursively: false },
+    },
+    minify: MINIFY,
     logLevel: 'warn',
     checks: { pluginTimings: false },
     report: false,
   });
   return bundles.flatMap(({ chunks }) => chunks.filter(isModule).map(toChunk));
+}
+
+/**
+ * Sources that are files of their own in the package. What a deployment may do without is: bundlers of users leave out files that
+ * nobody needs, and little of a file. What nearly everybody needs is one file: each more of them is half a millisecond of a cold start.
+ */
+const PARTS: [sources: RegExp, name: string][] = [
+  [/\/src\/http\/v1\/([\w-]+)/, 'v1-$1'],
+  [/\/src\/(schedules|topics|rings|stats|webhooks|telemetry)\//, '$1'],
+  [/\/src\/http\/(?!functions\.)/, 'http'], // else it would be with the entry, which imports all resources
+  [/\/src\/(?:errors|log|runtime|formats\/(?:bytes|digest|duration|json|thrown)\.)/, 'basics'],
+];
+
+/** @returns null where the bundler decides: by which entries need it */
+function nameOfPart(path: string): string | null {
+  if (path.endsWith('.d.ts')) return null; // types are made of those, and of nothing else
+  const [sources, name = ''] = PARTS.find(([pattern]) => pattern.test(path)) ?? [];
+  return sources ? name.replace('$1', sources.exec(path)?.[1] ?? '') : null;
 }
 
 type Output = Awaited<ReturnType<typeof build>>['bundles'][number]['chunks'][number];

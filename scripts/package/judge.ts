@@ -30,6 +30,14 @@ export function judgeEngineless(chunks: Chunk[]): string[] {
   });
 }
 
+/** Modules that import each other in a circle may be run before what they need is there. */
+export function judgeCircles(chunks: Chunk[]): string[] {
+  const around = chunks.filter(({ file, imports }) =>
+    imports.some((next) => loadedBy(next, chunks).some((chunk) => chunk.file === file)),
+  );
+  return around.map(({ file }) => `${file} imports itself in a circle`);
+}
+
 /** An entry's module, and all that it imports at once. */
 function loadedBy(entry: string, chunks: Chunk[]): Chunk[] {
   const byFile = new Map(chunks.map((chunk) => [chunk.file, chunk]));

@@ -130,10 +130,13 @@ function lifeBy({ SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_DRAIN_MS: tracedMs }: C
   return { takesMs, livesMs: takesMs + MOST_TIMEOUT_MS + RESERVED_MS, settlesMs: SETTLES_MS, sleepsMs: 0 };
 }
 
-/** One timer: the earliest instant that is asked for. */
+/**
+ * One timer: the earliest instant that is asked for. When it rings is known by the clock that timers go by: where the time of day
+ * jumps, as after a suspend, that instant may have passed long before it rings, and whoever asks for now is earlier all the same.
+ */
 class Timer implements Alarms {
   readonly #ring: () => void;
-  #at: number | null = null;
+  #ringsAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
 
@@ -142,20 +145,21 @@ class Timer implements Alarms {
   }
 
   async getAlarm(): Promise<number | null> {
-    return this.#at;
+    const inMs = this.#ringsAt - performance.now();
+    return Number.isFinite(inMs) ? Date.now() + inMs : null;
   }
 
   async setAlarm(at: number): Promise<void> {
-    if (this.#isStopped || (this.#at !== null && this.#at <= at)) return;
-    this.#at = at;
+    // What is due later than a timer can count is looked at too early, and found not to be due.
+    const inMs = Math.max(0, Math.min(MOST_TIMER_MS, at - Date.now()));
+    const ringsAt = performance.now() + inMs;
+    if (this.#isStopped || this.#ringsAt <= ringsAt) return;
+    this.#ringsAt = ringsAt;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        this.#at = null;
-        this.#ring();
-      },
-      Math.max(0, Math.min(MOST_TIMER_MS, at - Date.now())), // what is due later is looked at too early, and found not to be due
-    );
+    this.#timer = setTimeout(() => {
+      this.#ringsAt = Number.POSITIVE_INFINITY;
+      this.#ring();
+    }, inMs);
   }
 
   stop(): void {

@@ -38,9 +38,11 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | un
   const headers = new Headers();
   try {
     for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '');
-    if (!url.startsWith('/')) return undefined;
+    const host = headers.get('host') || 'localhost';
+    // With one of these in it, the host would bring a path of its own: another than the one that a proxy has judged.
+    if (!url.startsWith('/') || /[/\\?#]/.test(host)) return undefined;
     // One after the other: resolved against the host, a path that begins with two slashes would name another host.
-    const address = `${schemeOf(incoming)}://${headers.get('host') ?? 'localhost'}${url}`;
+    const address = `${schemeOf(incoming)}://${host}${url}`;
     const body = method === 'GET' || method === 'HEAD' ? null : bodyOf(incoming);
     return new Request(address, { method, headers, body, signal, duplex: 'half' } as RequestInit);
   } catch {

@@ -136,6 +136,9 @@ describe('serve of sluice/node', () => {
     expect(await statusOf('//sluice.example/health')).toBe(404);
     expect(await statusOf('http://sluice.example/health')).toBe(400);
     expect(await statusOf('/health', { host: 'a@b' })).toBe(400);
+    for (const host of ['a/health?', 'a/health#', 'a\\health?'])
+      expect(await statusOf('/elsewhere', { host }), host).toBe(400);
+    expect(await statusOf('/elsewhere/health', { host: '' })).toBe(404);
   });
 
   test('close awaits the work behind an answer, and takes no connection meanwhile', async () => {

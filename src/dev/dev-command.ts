@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { startTicker, tellingTick } from './cron.ts';
 import type { Limits } from './emulator/plan.ts';
-import { completeFile } from './environment-file.ts';
+import { completeFile, readSettings } from './environment-file.ts';
 import { type Kept, openKept } from './kept.ts';
 import { cronCallsFor, findProject, type Project } from './project.ts';
 import { newSecret } from './secrets.ts';
@@ -44,9 +44,6 @@ export interface Dev {
   close(): Promise<void>;
 }
 
-/** Of the REST API. Known to everybody: it opens nothing but what is on this machine. */
-const REDIS_TOKEN = 'local';
-
 /**
  * @param say is given lines about cron, when something changes
  * @throws MissingPeer; RangeError where `redis` or `cron` is no URL; Error where the port is taken
@@ -54,11 +51,12 @@ const REDIS_TOKEN = 'local';
 export async function startDev(folder: string, options: DevOptions, say: (line: string) => void): Promise<Dev> {
   const project = findProject(folder);
   checkCron(options.cron);
-  const [storage, token] = await startKept(folder, options);
+  const file = join(folder, project.environmentFile);
+  const [storage, token] = await startKept(folder, options, readSettings(file));
   try {
     const secret = project.hasCronSecret ? { CRON_SECRET: newSecret() } : {};
     const settings = { ...localEnvironment(storage, token), ...secret };
-    const { values, added } = completeFile(join(folder, project.environmentFile), settings);
+    const { values, added } = completeFile(file, settings);
     const calls = options.cron === 'none' ? [] : cronCallsFor(project, options.cron, values);
     const ticker =
       calls.length > 0 ? startTicker(tellingTick(calls, say), (error) => say(`cron: ${String(error)}`)) : undefined;
@@ -85,11 +83,21 @@ export async function startDev(folder: string, options: DevOptions, say: (line: 
   }
 }
 
-/** @returns the storage, and the token of the API: that of the last run, or a new one */
-async function startKept(folder: string, { data, fresh, ...options }: DevOptions): Promise<[Storage, token: string]> {
+/**
+ * Nobody can guess the token of the storage either: each page that a browser shows may ask what listens on this machine.
+ * @param given the settings of the project, which may name this storage already
+ * @returns the storage, and the token of the API: those of the last run, or new ones
+ */
+async function startKept(
+  folder: string,
+  { data, fresh, ...options }: DevOptions,
+  given: Record<string, string>,
+): Promise<[Storage, token: string]> {
   const kept = await openData(resolve(folder, data), fresh);
   const { port, limits, redis } = options;
-  const storage = await startStorage({ redis, data: kept.data, token: REDIS_TOKEN, port, limits }).catch((error) => {
+  const isNamed = given.UPSTASH_REDIS_REST_URL === `http://127.0.0.1:${port}`;
+  const known = (isNamed && given.UPSTASH_REDIS_REST_TOKEN) || (await kept.secret('storage-token', newSecret));
+  const storage = await startStorage({ redis, data: kept.data, token: known, port, limits }).catch((error) => {
     if (error.code !== 'EADDRINUSE') throw error;
     throw new Error(`port ${port} is taken: another \`sluice dev\` may be running; --port takes another`);
   });

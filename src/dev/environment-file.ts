@@ -16,8 +16,8 @@ const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/;
  * @throws Error of the file system
  */
 export function completeFile(path: string, settings: Record<string, string>): CompletedFile {
-  const lines = existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n') : [];
-  const given = readSettings(lines);
+  const lines = readLines(path);
+  const given = settingsIn(lines);
   const added = Object.keys(settings).filter((name) => !given[name]);
   if (added.length > 0) {
     const written = lines.map((line) => {
@@ -32,10 +32,15 @@ export function completeFile(path: string, settings: Record<string, string>): Co
   return { values, added };
 }
 
+/** @returns what the file says; nothing where there is none. @throws Error of the file system */
+export const readSettings = (path: string): Record<string, string> => settingsIn(readLines(path));
+
+const readLines = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n') : []);
+
 const nameIn = (line: string) => LINE.exec(line)?.[1];
 
 /** The last line of a name counts. Quotes around a value, and what stands behind a blank and `#`, are not of the value. */
-function readSettings(lines: string[]): Record<string, string> {
+function settingsIn(lines: string[]): Record<string, string> {
   const found: Record<string, string> = {};
   for (const line of lines) {
     const [, name, text = ''] = LINE.exec(line) ?? [];

@@ -10,7 +10,7 @@ export interface Kept {
 }
 
 const DATA = 'redis';
-const SECRETS = ['token', 'webhook-secret'] as const;
+const SECRETS = ['token', 'storage-token', 'webhook-secret'] as const;
 
 /** @param fresh begins anew: of the folder only what was written here goes */
 export async function openKept(folder: string, { fresh }: { fresh: boolean }): Promise<Kept> {

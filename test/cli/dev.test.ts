@@ -92,18 +92,22 @@ describe('in an empty folder', () => {
     expect((await stat(join(cwd, '.env'))).mode & 0o777).toBe(0o600);
     expect(await read(cwd, '.sluice/.gitignore')).toBe('*\n');
     await first.redis('SET', 'a', '1');
+    expect((await fetch(`${redisUrl}/get/a?_token=local`)).status).toBe(401); // as any page in a browser could ask
     expect(await first.interrupt()).toBe(0);
     await expect(fetch(redisUrl)).rejects.toThrow();
 
     const second = await dev(cwd);
     expect([await second.redis('GET', 'a'), second.report.token]).toEqual(['1', token]);
+    expect(second.report.redisToken).toBe(redisToken);
     expect(second.report.environment.added).toEqual([]);
     expect(second.report.warnings).toEqual([
       `UPSTASH_REDIS_REST_URL of .env leads to ${new URL(redisUrl).host}: the Redis that was started here is not used`,
     ]);
     await second.interrupt();
 
-    const third = await dev(cwd, '--fresh', '--limit', 'request-bytes=1000', '--cron', 'none');
+    const port = new URL(redisUrl).port; // at which .env has the storage, and its token
+    const third = await dev(cwd, '--fresh', '--port', port, '--limit', 'request-bytes=1000', '--cron', 'none');
+    expect([third.report.redisToken, third.report.warnings]).toEqual([redisToken, []]);
     expect([await third.redis('GET', 'a'), third.report.cron]).toEqual([null, null]);
     expect(await third.redis('SET', 'a', 'x'.repeat(2_000))).toBeUndefined();
     await third.interrupt();

@@ -64,11 +64,11 @@ export class Sweeps {
     return { sweep, drain };
   }
 
-  /** @returns whether a drainer wakes for what is next, or it is too far for this tick */
+  /** @returns whether a drainer wakes for what is next, or it is too far for this tick, or for any: one loop drains for all of them */
   async #isLeftToOthers(nextInMs: number, budget: Budget): Promise<boolean> {
     const { waking } = this.#options;
     if (nextInMs <= TOLD_MS && (await waking.wakeDrainer(Date.now() + nextInMs, budget.invocation))) return true;
-    return nextInMs > budget.msToSleep();
+    return waking.isLeftToResident || nextInMs > budget.msToSleep();
   }
 
   async #sweep(budget: Budget, follow?: (swept: SweepAnswer) => Promise<boolean>): Promise<SweepResult> {

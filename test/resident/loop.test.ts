@@ -91,6 +91,17 @@ describe.concurrent('a resident loop', () => {
     await stop();
   });
 
+  test('leaves no tick a drain of its own, however long such a drain could wait for what is due', async () => {
+    const b = new Bench(redises);
+    const sluice = createSluice({ queues: [defineQueue('jobs', { handler: () => {} })] });
+    const env = envOn(b, { SLUICE_DRAIN_MS: '600000' });
+    const { stop } = start(sluice, env);
+    await b.openStore().enqueue({ messages: [b.message('jobs', 1, { delayMs: 180_000 })] });
+    const late = new Promise((resolve) => setTimeout(resolve, 1_500, 'it drains'));
+    expect(await Promise.race([sluice.tick(env), late])).toEqual({ sweep: expect.anything() });
+    expect(await stop()).toBeLessThan(2_000);
+  });
+
   test('looks for what its process enqueues, also where another one says that it looks', async () => {
     const b = new Bench(redises);
     const seen: unknown[] = [];

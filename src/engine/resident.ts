@@ -20,7 +20,7 @@ import { endsWithin } from '../runtime/sleep.ts';
 export interface ResidentOptions {
   /** Ends it. Left out, it goes on as long as the process. */
   signal?: AbortSignal | undefined;
-  /** How long handlers that run at its end may go on, ms. Default: 10 s. */
+  /** How long handlers that run at its end may go on, ms; Infinity: as long as their queues let them. Default: 10 s. */
   graceMs?: number | undefined;
 }
 
@@ -174,18 +174,20 @@ interface StoppableBudget extends Budget {
 }
 
 function stoppable(budget: Budget): StoppableBudget {
+  let isStopped = false;
   let endAt = Number.POSITIVE_INFINITY;
   return {
     ...budget,
     get isStopped() {
-      return endAt < Number.POSITIVE_INFINITY;
+      return isStopped;
     },
     msLeft: () => Math.min(budget.msLeft(), endAt - Date.now()),
     finish() {
       budget.finish();
-      if (endAt < Number.POSITIVE_INFINITY) endAt = Date.now() + LAST_MS;
+      if (isStopped) endAt = Date.now() + LAST_MS;
     },
     stop(graceMs) {
+      isStopped = true;
       endAt = Date.now() + graceMs + RESERVED_MS;
       budget.close();
     },

@@ -206,6 +206,26 @@ describe.concurrent('a resident loop that is told to end', () => {
     expect([await stands(), ends.length]).toEqual([[7], 2]);
   });
 
+  test('waits for its handlers where the grace has no end', async () => {
+    const b = new Bench(redises);
+    const ended = Promise.withResolvers<void>();
+    const begun: unknown[] = [];
+    const jobs = defineQueue('jobs', {
+      handler({ body }) {
+        begun.push(body);
+        return ended.promise;
+      },
+    });
+    const sluice = createSluice({ queues: [jobs] });
+    const env = envOn(b);
+    await b.openStore().enqueue({ messages: [b.message('jobs', 1)] });
+    const { stop } = start(sluice, env, Number.POSITIVE_INFINITY);
+    await eventually('it is at work', () => begun.length === 1);
+    setTimeout(ended.resolve, 100);
+    await stop();
+    expect(Object.keys((await b.shard()).envelopes)).toEqual([]);
+  });
+
   test('ends with its grace while storage is away', async () => {
     const b = new Bench(redises);
     const begun: unknown[] = [];

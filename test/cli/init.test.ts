@@ -164,6 +164,16 @@ describe('a project', () => {
       'node_modules\n.wrangler\n.dev.vars*\n.prod.vars\n',
       undefined,
     ],
+    [
+      'node_modules\n.wrangler/\n.dev.vars/\n.prod.vars\n',
+      'node_modules\n.wrangler/\n.dev.vars/\n.prod.vars\n.dev.vars\n',
+      ['.dev.vars'],
+    ],
+    [
+      'node_modules\n.wrangler\n.dev.vars*\n!.dev.vars.example\n!.dev.vars\n.prod.vars\n',
+      'node_modules\n.wrangler\n.dev.vars*\n!.dev.vars.example\n!.dev.vars\n.prod.vars\n.dev.vars\n',
+      ['.dev.vars'],
+    ],
   ])('with the .gitignore %j ignores what it has to', async (before, after, added) => {
     const folder = await project({ '.gitignore': before });
     const { changed } = await init(folder, 'workers');

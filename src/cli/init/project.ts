@@ -110,10 +110,16 @@ async function addIgnored(report: InitReport, names: string[]): Promise<void> {
   else report.changed.push({ file: '.gitignore', added });
 }
 
-/** By the forms that such lines mostly have; one more line does no harm. */
+/** What holds secrets: a file, so that no line for folders is about it. */
+const SECRET = /^\.env|\.vars$/;
+
+/** By the forms that such lines mostly have; one more line does no harm, and is the last, which counts. */
 function isIgnored(name: string, lines: string): boolean {
-  return lines.split('\n').some((line) => {
-    const pattern = line.trim().replace(/^\/|\/$/g, '');
-    return pattern.endsWith('*') ? pattern !== '*' && name.startsWith(pattern.slice(0, -1)) : pattern === name;
+  const patterns = lines.split('\n').map((line) => {
+    const pattern = line.trim().replace(/^(!?)\//, '$1');
+    return SECRET.test(name) ? pattern : pattern.replace(/\/$/, '');
   });
+  const isAbout = (pattern: string) =>
+    pattern.endsWith('*') ? pattern !== '*' && name.startsWith(pattern.slice(0, -1)) : pattern === name;
+  return patterns.some(isAbout) && !patterns.some((pattern) => pattern.startsWith('!') && isAbout(pattern.slice(1)));
 }

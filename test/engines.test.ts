@@ -41,6 +41,12 @@ describe('engines', () => {
     expect(opened).toHaveLength(1);
   });
 
+  test('all else may be a secret of its handlers, whatever its name begins with', () => {
+    const { of, opened } = open();
+    for (const _SECRET of ['of one tenant', 'of another']) of({ A: '1', _SECRET });
+    expect(opened).toHaveLength(2);
+  });
+
   test('an environment that is changed is the one that it was', () => {
     const { of, opened } = open();
     const env = { A: '1' };

@@ -53,8 +53,8 @@ export function rememberEngines(open: (env: object) => Engine): Engines {
   };
 }
 
-/** Names that begin with `_` are the platform's own: AWS Lambda sets `_X_AMZN_TRACE_ID` anew for each event. */
-const namesIn = (env: object) => Object.keys(env).filter((name) => !name.startsWith('_'));
+/** Without what AWS Lambda sets anew for each event. */
+const namesIn = (env: object) => Object.keys(env).filter((name) => name !== '_X_AMZN_TRACE_ID');
 
 const isSame = ({ values, count }: Opened, others: Values, names: string[]): boolean =>
   names.length === count && names.every((name) => others[name] === values[name]);

@@ -70,8 +70,10 @@ export function serve<Env extends object>(
       if (isSchedule(event)) return await sluice.tick(environment(), { wait: false, context });
       if (event.version !== '2.0') throw new Error('neither a request in the payload format 2.0 nor a schedule');
       const clientAddress = event.requestContext.http.sourceIp;
-      const request = moveFrom(basePath, toRequest(event));
-      return await toAnswer(await sluice.fetch(request, environment(), { ...context, clientAddress }));
+      const request = toRequest(event);
+      if (!request) return await toAnswer(new Response(null, { status: 400 }));
+      const moved = moveFrom(basePath, request);
+      return await toAnswer(await sluice.fetch(moved, environment(), { ...context, clientAddress }));
     } finally {
       await settled(); // what still runs when it has answered would stop, and go on with the next event
     }
@@ -81,7 +83,17 @@ export function serve<Env extends object>(
 const isSchedule = (event: HttpEvent | ScheduledEvent): event is ScheduledEvent =>
   'detail-type' in event && event['detail-type'] === 'Scheduled Event';
 
-function toRequest({ rawPath, rawQueryString, headers, cookies, body, ...event }: HttpEvent): Request {
+/** @returns undefined where it can be none, so that nobody makes the function fail: a method of proxies, a header that is no bytes */
+function toRequest(event: HttpEvent): Request | undefined {
+  try {
+    return readRequest(event);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws TypeError */
+function readRequest({ rawPath, rawQueryString, headers, cookies, body, ...event }: HttpEvent): Request {
   const { domainName, http } = event.requestContext;
   const url = new URL(`https://${domainName}`);
   url.pathname = rawPath;

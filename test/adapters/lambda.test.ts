@@ -62,6 +62,8 @@ describe('a request', () => {
     expect((await ask('POST', '/hooks/github', { headers: forged, body: '{}' })).statusCode).toBe(401);
     expect((await ask('POST', '/v1/messages', { body: '{}' })).statusCode).toBe(401);
     expect((await ask('GET', '/my/path', { body: 'Hello from Lambda' })).statusCode).toBe(404);
+    expect((await ask('TRACE', '/health')).statusCode).toBe(400);
+    expect((await ask('GET', '/health', { headers: { from: '€' } })).statusCode).toBe(400);
     expect(handled).toEqual([]);
   });
 

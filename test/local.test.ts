@@ -1,6 +1,8 @@
 // sluice/local: a storage from code, and what a project without its packages is told.
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +10,7 @@ import { createSluice, defineQueue } from 'sluice';
 import { enqueue } from 'sluice/functions';
 import { type Local, startEmulator, startLocal } from 'sluice/local';
 import { afterEach, expect, test } from 'vitest';
+import { startEmbeddedRedis } from '../src/dev/emulator/embedded.ts';
 import { AT_MOST } from './support/shell.ts';
 import { eventually } from './support/worker.ts';
 
@@ -51,6 +54,22 @@ test('data in a folder is there the next time, and an emulator can stand before 
   const second = await local({ data });
   expect([await get(second, 'a'), second.token.length >= 32]).toEqual(['1', true]);
   await expect(startEmulator({ url: 'redis://127.0.0.1:1', token: 'local' })).rejects.toThrow('redis is away');
+});
+
+test('the embedded Redis, which asks for no password, is there for this machine alone', async () => {
+  const redis = await startEmbeddedRedis();
+  opened.push(redis);
+  const port = Number(new URL(redis.url).port);
+  const answers = async (host: string) => {
+    const socket = connect(port, host);
+    const isThere = once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    return (await isThere) && socket.destroy() !== undefined;
+  };
+  // Every address of the machine has these in it too, where there are such.
+  expect(await Promise.all(['127.0.0.1', '127.0.0.2', '::1'].map(answers))).toEqual([true, false, false]);
 });
 
 test.each([

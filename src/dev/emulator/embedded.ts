@@ -4,6 +4,7 @@
  * It keeps no command statistics; its monitor feed tells every command, those
  * called by scripts too, and is counted instead.
  */
+import { once } from 'node:events';
 import { createRedisServer } from 'js-redis-server';
 import { createRedisCommandExecutor, RedisServerState, Resp2Server } from 'js-redis-server/core';
 import { isFree } from './commands.ts';
@@ -38,7 +39,9 @@ async function startSingle(port: number, file: string | undefined): Promise<Embe
   const state = new RedisServerState();
   const executor = createRedisCommandExecutor({ extraCommands: [memoryCommand] });
   const server = new Resp2Server({ server: state, executor });
-  await server.listen(port);
+  // Not by its own listen: that takes connections from everywhere, and it knows no password.
+  server.server.listen(port, '127.0.0.1');
+  await once(server.server, 'listening');
   const [database] = state.databases as [(typeof state.databases)[number]];
   const bytesStored = watchBytes(database);
   const snapshots = file === undefined ? undefined : keepSnapshots(database, file);

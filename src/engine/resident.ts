@@ -119,7 +119,9 @@ export class Resident implements Drainers {
     this.#timer.stop();
     this.#atWork?.budget.stop(graceMs);
     this.#atWork?.attention.end?.();
-    if (await endsWithin(Promise.all(this.#underWay), graceMs + RESERVED_MS + LAST_MS)) return;
+    const hasHandled = (this.#atWork?.budget.used().messages ?? 0) > 0; // else the grace is nobody's
+    const mostMs = hasHandled ? graceMs + RESERVED_MS + LAST_MS : LAST_MS;
+    if (await endsWithin(Promise.all(this.#underWay), mostMs)) return;
     logError('stopped in the middle', { advice: 'what it held comes again when its lease is over' });
   }
 }

@@ -1,4 +1,6 @@
 // The loop of a process that stays: who wakes it, how much it does at once, what it does while storage is away, and how it ends.
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, type MockInstance, test, vi } from 'vitest';
 import { run } from '../../src/adapters/node.ts';
 import type { Fault } from '../../src/dev/emulator/faults.ts';
@@ -244,6 +246,19 @@ describe.concurrent('a resident loop that is told to end', () => {
     const ended = await stop();
     fault = undefined;
     expect(ended).toBeLessThan(5_000); // usually 0.8 s; a request to storage may take longer than all of that
+  });
+
+  test('has no grace where nothing runs, also while storage does not answer', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const asked = once(silent, 'connection');
+    const { port } = silent.address() as AddressInfo;
+    const env = envOn(new Bench(redises), { UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${port}` });
+    const { stop } = start(createSluice({ queues: [defineQueue('jobs', { handler: () => {} })] }), env, 60_000);
+    const [socket] = await asked;
+    expect(await stop()).toBeLessThan(5_000); // usually 2 s
+    socket.destroy();
+    silent.close();
   });
 
   test('is at its end at once where its signal was aborted before it began', async () => {

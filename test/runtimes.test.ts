@@ -121,7 +121,7 @@ describe.each(RUNTIMES)('in %s, in a process that stays', (name, command, args) 
   test.skipIf(!version).concurrent('its server answers, its one loop delivers, and both end', async () => {
     const file = 'test/support/resident-service.ts';
     const { seen, log } = await serve<SeenByResident>(name, command ?? '', args, file);
-    expect(seen).toMatchObject({ answers: [422, 202, 202, 0], peak: 5, unhandled: [] });
+    expect(seen).toMatchObject({ answers: [422, 400, 202, 202, 0], peak: 5, unhandled: [] });
     expect(new Set(seen.handled)).toEqual(new Set(['delayed', ...Array(12).keys()]));
     expect(log).toBe('');
   });

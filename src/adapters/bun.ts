@@ -30,6 +30,7 @@ async function listen({ port, hostname }: Place, answer: Answer): Promise<Listen
     idleTimeout: IDLE_S,
     ...(hostname === undefined ? {} : { hostname }),
     fetch: answer,
+    development: false, // else whoever has an error answered sees the source around it
   });
   return {
     port: server.port,

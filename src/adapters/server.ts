@@ -57,6 +57,7 @@ export async function serveResident<Env extends object>(
   const opened = Promise.withResolvers<void>();
   const place = { port: port ?? portIn(settings), hostname };
   const listening = await listen(place, async (request) => {
+    if (!isWhole(request)) return new Response(null, { status: 400 });
     await opened.promise; // what comes before the loop is there would drain by itself
     return (await dashboard(request)) ?? sluice.fetch(request, settings, floating);
   });
@@ -76,6 +77,12 @@ export async function serveResident<Env extends object>(
   };
   return { url: `http://${hostOf(hostname)}:${listening.port}`, closed, close };
 }
+
+/**
+ * Runtimes put the Host into the URL as it came. With one of these in it, it would bring a path of its own, another than the one that
+ * a proxy has judged; and with some there is no URL.
+ */
+const isWhole = ({ url, headers }: Request) => URL.canParse(url) && !/[/\\?#]/.test(headers.get('host') ?? '');
 
 const portIn = ({ PORT = DEFAULT_PORT }: { PORT?: string | number }) => Number(PORT);
 

@@ -1,4 +1,5 @@
 // A resident process on Sluice, with the server of its runtime: Node, Bun and Deno run this very file; it prints what it saw.
+import { connect } from 'node:net';
 import process from 'node:process';
 import type { serve } from '../../src/adapters/node.ts';
 import { api } from '../../src/http/functions.ts';
@@ -42,7 +43,15 @@ const ask = async (path: string, body: object) => {
   await answer.text();
   seen.answers.push(answer.status);
 };
+/** Of a request that names this host. */
+const statusFor = (host: string) =>
+  new Promise<number>((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.once('data', (data) => resolve(Number(String(data).split(' ')[1]))).once('error', reject);
+    socket.write(`GET /elsewhere HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+  });
 await ask('/v1/queues/jobs/messages', { body: 'bad', priority: 99 });
+seen.answers.push(await statusFor('other.example/health?'));
 await ask('/v1/queues/jobs/messages', { body: 'delayed', delay: '1s' });
 await ask('/v1/messages', { messages: Array.from({ length: COUNT }, (_, n) => ({ queue: 'jobs', body: n })) });
 if (!seen.answers.some((status) => status >= 500)) await all.promise;

@@ -4,14 +4,15 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../src/dev/command.ts';
 import { ROOT } from './package/entries.ts';
-import { judgeCircles, judgeContents, judgeEngineless, judgeSize } from './package/judge.ts';
+import { judgeCircles, judgeContents, judgeEngineless, judgeLines, judgeSize } from './package/judge.ts';
 import { packPackage } from './package/pack.ts';
 import { stagePackage } from './package/stage.ts';
 
 const HELP = `Usage: npm run check -- package
 
 Builds the package of src/ into dist/package, as it is published, packs it into dist/sluice.tgz, and fails where it has become too
-large, where a file is in it that nobody needs, or where an entry for programs elsewhere loads the engine.
+large, where a file is in it that nobody needs, where a module has a line that no terminal should show, or where an entry for programs
+elsewhere loads the engine.
 `;
 
 const DIST = join(ROOT, 'dist');
@@ -25,6 +26,7 @@ await runCommand(HELP, {}, async () => {
     ...judgeContents(tarball),
     ...judgeEngineless(chunks),
     ...judgeCircles(chunks),
+    ...judgeLines(chunks),
   ];
   console.log(`${(tarball.bytes / 1000).toFixed(0)} KB, ${tarball.contents.length} files`);
   for (const fault of faults) console.error(`error: ${fault}`);

@@ -1,7 +1,7 @@
 // What is published: a package.json that follows from the repository's, and what is refused to be in the package.
 import { describe, expect, test } from 'vitest';
 import { listEntries, readManifest } from '../scripts/package/entries.ts';
-import { judgeCircles, judgeContents, judgeEngineless, judgeSize } from '../scripts/package/judge.ts';
+import { judgeCircles, judgeContents, judgeEngineless, judgeLines, judgeSize } from '../scripts/package/judge.ts';
 import { publishedManifest } from '../scripts/package/manifest.ts';
 
 describe('the published package.json', () => {
@@ -52,7 +52,7 @@ describe('the published package.json', () => {
 });
 
 describe('the judges', () => {
-  const chunk = (file: string, imports: string[], sources: string[]) => ({ file, imports, sources });
+  const chunk = (file: string, imports: string[], sources: string[]) => ({ file, imports, sources, code: '' });
 
   test('see an engine behind an entry for programs elsewhere, however far behind it', () => {
     const chunks = [
@@ -68,6 +68,14 @@ describe('the judges', () => {
     const chunks = [chunk('a.js', ['b.js', 'zod'], []), chunk('b.js', ['c.js'], []), chunk('c.js', ['b.js'], [])];
     expect(judgeCircles(chunks)).toEqual(['b.js imports itself in a circle', 'c.js imports itself in a circle']);
     expect(judgeCircles(chunks.slice(0, 2))).toEqual([]);
+  });
+
+  test('see lines that Node would fill a terminal with, where something can be thrown', () => {
+    const long = 'throw new Error();'.repeat(1_000);
+    const lines = ['throw new Error();', `const SCRIPT = "${long}\\"${long}";`, `export { ${long} };`];
+    expect(judgeLines([{ ...chunk('a.js', [], []), code: lines.join('\n') }])).toEqual([]);
+    const chunks = [{ ...chunk('b.js', [], []), code: [...lines, long].join('\n') }];
+    expect(judgeLines(chunks)).toEqual(['b.js has a line of 18000 characters, of 400']);
   });
 
   test('see what is too large, what nobody needs, and what is missing', () => {

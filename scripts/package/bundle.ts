@@ -10,13 +10,21 @@ export interface Chunk {
   imports: string[];
   /** The sources that are in it, from the root of the repository. */
   sources: string[];
+  code: string;
 }
 
 /** What a platform has itself, and what is chosen by platform when the package is used. */
 const OF_PLATFORMS = [/^node:/, /^cloudflare:/, /^#/];
 
-/** What is downloaded and loaded in a cold start gets smaller by a tenth; the names that stacks of errors show stay. */
-const MINIFY = { compress: true, mangle: { toplevel: false, keepNames: true }, codegen: { removeWhitespace: true } };
+/**
+ * Local names get short; names that stacks of errors show stay. So do blanks and the ends of lines, and statements stay apart: of an
+ * error that nobody catches, Node prints the line where it was thrown.
+ */
+const MINIFY = {
+  compress: { sequences: false, joinVars: false },
+  mangle: { toplevel: false, keepNames: true },
+  codegen: { removeWhitespace: false },
+};
 
 /**
  * @param folder where the files go, and nothing else is
@@ -74,6 +82,6 @@ type Module = Extract<Output, { type: 'chunk' }>;
 
 const isModule = (output: Output): output is Module => output.type === 'chunk' && output.fileName.endsWith('.js');
 
-function toChunk({ fileName, imports, moduleIds }: Module): Chunk {
-  return { file: fileName, imports, sources: moduleIds.map((path) => relative(ROOT, path)) };
+function toChunk({ fileName, imports, moduleIds, code }: Module): Chunk {
+  return { file: fileName, imports, sources: moduleIds.map((path) => relative(ROOT, path)), code };
 }

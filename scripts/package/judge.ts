@@ -1,9 +1,13 @@
-/** What is wrong with a package, a sentence each: its size, its files, and what its entries load. */
+/** What is wrong with a package, a sentence each: its size, its files and their lines, and what its entries load. */
 import type { Chunk } from './bundle.ts';
 import type { Tarball } from './pack.ts';
 
 /** 350 KB. */
 const MOST_BYTES = 350_000;
+/** Some lines of a terminal. */
+const MOST_COLUMNS = 400;
+/** Nothing is thrown there: texts, such as scripts of Redis, and the lists of names that modules have of each other. */
+const THROWS_NOTHING = /"(?:[^"\\\n]|\\.)*"|^(?:import|export) \{.*$/gm;
 const TOP = ['package.json', 'README.md', 'LICENSE'];
 
 /** Entries for programs that define queues or call a deployment elsewhere, and what they may not carry. */
@@ -27,6 +31,19 @@ export function judgeEngineless(chunks: Chunk[]): string[] {
   return ENGINELESS.flatMap((name) => {
     const loaded = loadedBy(`${name}.js`, chunks).flatMap(({ sources }) => sources);
     return loaded.filter((source) => ENGINE.test(source)).map((source) => `the entry ${name} loads ${source}`);
+  });
+}
+
+/** Of an error that nobody catches, Node prints the line where it was thrown, however long. */
+export function judgeLines(chunks: Chunk[]): string[] {
+  return chunks.flatMap(({ file, code }) => {
+    const columns = Math.max(
+      ...code
+        .replace(THROWS_NOTHING, '')
+        .split('\n')
+        .map(({ length }) => length),
+    );
+    return columns > MOST_COLUMNS ? [`${file} has a line of ${columns} characters, of ${MOST_COLUMNS}`] : [];
   });
 }
 

@@ -5,7 +5,7 @@ import { type Lease, type ReceiveOptions, receive } from './lease.ts';
 import { type Outgoing, toWire } from './outgoing.ts';
 import { path } from './path.ts';
 import { type BodyOf, type PullRef, type QueueRef, type QueueSet, queueName } from './queue-ref.ts';
-import { createKey, createTransport, type Transport, type TransportOptions } from './transport.ts';
+import { createKey, createTransport, missing, type Transport, type TransportOptions } from './transport.ts';
 import type { MessageOptions, Receipt } from './wire-types.ts';
 
 /** `{ url, token, fetch?, timeoutMs?, repeat? }` */
@@ -70,13 +70,14 @@ export interface Client<Queues extends QueueSet = QueueSet> {
 /**
  * Makes a client of a deployment. It needs nothing but fetch, and sends no request by itself. Given the type of the deployment's
  * queues, the compiler knows their names and bodies, and nothing of them is there at run time.
- * @throws TypeError where the token cannot be sent
+ * @throws TypeError where url or token is undefined, or the token cannot be sent
  * @example
  * import type { queues } from '../worker/queues.ts';
  * const client = createClient<typeof queues>({ url: 'https://sluice.example.workers.dev', token });
  * await client.enqueue('mail', { to: 'ada@example.com' });
  */
 export function createClient<Queues extends QueueSet = QueueSet>(options: ClientOptions): Client<Queues> {
+  if (options.token === undefined) throw missing('token');
   const single = createTransport({ ...options, repeat: { times: 0 } }); // the loop of a consumer repeats, and can be woken
   return {
     ...openClient<Queues>(createTransport(options)),

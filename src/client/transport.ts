@@ -55,8 +55,11 @@ export interface RequestOptions {
 /** @throws SluiceError */
 export type Transport = <Answer>(method: Method, path: string, options?: RequestOptions) => Promise<Answer>;
 
-/** @throws TypeError where the token cannot be sent; it does not show it */
+export const missing = (option: string) => new TypeError(`the ${option} of the deployment is not given: is it set?`);
+
+/** @throws TypeError where there is no url, or the token cannot be sent; it does not show it */
 export function createTransport({ url, token, repeat = {}, ...options }: TransportOptions): Transport {
+  if (typeof url !== 'string') throw missing('url'); // mostly of an environment that was not loaded
   // A runtime's own error for a bad header quotes it.
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
     throw new TypeError('the token must be visible ASCII characters');

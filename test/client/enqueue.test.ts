@@ -152,6 +152,13 @@ describe('repeats', () => {
   test('a token that no header can carry is refused without showing it', () => {
     expect(() => createClient({ url: 'http://x', token: 'sec\nret' })).toThrow(/^the token must be visible ASCII/);
   });
+
+  test('a url or token that no environment gave is missed at once, by its name', () => {
+    const nobody = process.env.NO_SUCH_VARIABLE as string;
+    const without = (options: object) => () => createClient({ url: 'http://x', token: TOKEN, ...options });
+    expect(without({ url: nobody })).toThrow(new TypeError('the url of the deployment is not given: is it set?'));
+    expect(without({ token: nobody })).toThrow(new TypeError('the token of the deployment is not given: is it set?'));
+  });
 });
 
 async function failure(promise: Promise<unknown>): Promise<SluiceError> {

@@ -516,7 +516,7 @@ describe('doctor', () => {
     for (const check of ['url', 'reachable', 'storage', 'closed', 'token', 'audit']) {
       expect(text.out).toMatch(new RegExp(`^ok {4}${check} `, 'm'));
     }
-    expect(text.out).toMatch(/^ok +cron +swept \S+ ago$/m);
+    expect(text.out).toMatch(/^ok +cron +swept \S+ ago \(idle, it is noted every 10m\)$/m);
     expect(text.out).toMatch(
       /^warn +secrets +webhook\.out delivers nothing: WEBHOOK_OUT_SECRETS holds no signing secret/m,
     );
@@ -563,7 +563,7 @@ describe('doctor', () => {
     expect(told.code).toBe(1);
     expect(told.out).toContain(`GET /health answered 500, misconfigured: ${detail}\n`);
     expect(told.out).toMatch(
-      /^ +npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE; what is no secret .* wrangler\.toml$/m,
+      /^ +set it where the platform has its settings\. Of a Worker: npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE; what is no secret .* wrangler\.toml$/m,
     );
   });
 });

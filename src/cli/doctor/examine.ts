@@ -26,7 +26,7 @@ const IS_IT_RIGHT =
 /** By the code of the problem. */
 const TODO: Record<string, string> = {
   misconfigured:
-    'npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE; what is no secret stands in wrangler.toml',
+    'set it where the platform has its settings. Of a Worker: npx wrangler secret put NAME, or npx wrangler deploy --secrets-file FILE; what is no secret stands in wrangler.toml',
   storage_refused: 'do what it says; docs/operations.md, "When it is red", and the console of the database say more',
 };
 
@@ -50,7 +50,7 @@ export async function* examine(site: Site, audited: Audited): AsyncGenerator<Fin
     yield* examineWithToken(site, health, audited);
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
-    yield finding('reachable', 'fail', error.message, 'is the URL right, and is the Worker deployed?');
+    yield finding('reachable', 'fail', error.message, 'is the URL right, and is it deployed?');
   }
 }
 
@@ -113,7 +113,7 @@ function* judgeHealth({ status, code, detail, body, ms }: Seen<Health>): Generat
 /** Who has no token gets nothing. */
 async function closed(site: Site): Promise<Finding> {
   const { status } = await site.see(({ queues }) => queues.list(), { anonymous: true });
-  const todo = 'something in front of the Worker adds a token, or it is no Sluice';
+  const todo = 'something in front of it adds a token, or it is no Sluice';
   return finding('closed', status === 401 ? 'ok' : 'fail', `without a token: ${status}`, todo);
 }
 
@@ -171,5 +171,5 @@ async function* audit(site: Site, { repair, deep }: Audited): AsyncGenerator<Fin
 
 function notAudited(status: number): Finding {
   if (status === 403) return finding('audit', 'skip', 'it takes a token for all queues');
-  return finding('audit', 'fail', `GET /v1/audit answered ${status}`, 'try again; the log of the Worker says more');
+  return finding('audit', 'fail', `GET /v1/audit answered ${status}`, 'try again; its log says more');
 }

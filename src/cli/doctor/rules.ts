@@ -17,7 +17,7 @@ const SWEEP_FAIL_MS = 600_000;
 /** A sweep that finds nothing to do is noted so often. */
 const NOTED_MS = 600_000;
 const TRIGGER =
-  'is there a cron trigger ("* * * * *" in wrangler.toml; a new one takes up to 15 minutes to spread)? `POST /v1/sweep` and `POST /v1/drain` do its work by hand';
+  'does the cron of its platform call it each minute (docs/adopt.md)? A new trigger of Cloudflare takes up to 15 minutes to spread; `POST /v1/sweep` and `POST /v1/drain` do its work by hand';
 const MINUTE_MS = 60_000;
 const BACKLOG_WARN_MS = 5 * MINUTE_MS;
 
@@ -54,7 +54,8 @@ export function judgeCron({ hasStats, lastSweepAt, uncountedAt, overdueAt }: Sig
     return finding('cron', 'warn', found, `look again in two minutes; if it stands then: ${TRIGGER}`);
   }
   const quietMs = now - lastSweepAt;
-  if (quietMs <= NOTED_MS + SWEEP_WARN_MS) return finding('cron', 'ok', `swept ${lengthOf(quietMs)} ago`);
+  if (quietMs <= NOTED_MS + SWEEP_WARN_MS)
+    return finding('cron', 'ok', `swept ${lengthOf(quietMs)} ago (idle, it is noted every ${lengthOf(NOTED_MS)})`);
   const found = `swept ${lengthOf(quietMs)} ago; a cron that runs leaves a sign every ten minutes`;
   return finding('cron', quietMs > NOTED_MS + SWEEP_FAIL_MS ? 'fail' : 'warn', found, TRIGGER);
 }
@@ -100,7 +101,7 @@ function judgeSecrets({ queue, missingSecrets = [] }: QueueReport): Finding[] {
       'secrets',
       'warn',
       found,
-      `npx wrangler secret put ${name}, or in development npm run dev -- --var ${name}:whsec_…, or in .dev.vars and under [secrets] in wrangler.toml`,
+      `set it where the platform has its secrets (of a Worker: npx wrangler secret put ${name}), in development in the file of its settings, as ${name}=whsec_…; a Worker names it under [secrets] too`,
     );
   });
 }
@@ -158,7 +159,8 @@ export function judgeSources(sources: (Pick<SourceReport, 'source' | 'reason'> &
   if (closed.length === 0) return [finding('sources', 'ok', `${sources.length} sources, all open`)];
   return closed.map(({ source, reason }) => {
     const why = reason === undefined ? '' : `: ${reason}`;
-    const todo = 'set the secret that its definition names (npx wrangler secret put NAME), or take it out of the code';
+    const todo =
+      'set the secret that its definition names (of a Worker: npx wrangler secret put NAME), or take it out of the code';
     return finding('sources', 'warn', `${source} is closed, and answers 503 to every webhook${why}`, todo);
   });
 }

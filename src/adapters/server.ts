@@ -69,7 +69,7 @@ export async function serveResident<Env extends object>(
   const closed = untilAborted(stopping).then(async () => {
     const endsAt = Date.now() + graceMs;
     await Promise.all([running, listening.stop(graceMs)]);
-    await endsWithin(floating.settled(), endsAt - Date.now()); // work behind answers
+    await endsWithin(floating.settled(), Math.max(0, endsAt - Date.now())); // work behind answers
   });
   const close = () => {
     closing.abort();

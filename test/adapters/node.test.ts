@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { serve, toListener } from '../../src/adapters/node.ts';
 import { tokensSetting } from '../../src/dev/stack.ts';
 import { api } from '../../src/http/functions.ts';
@@ -156,6 +156,25 @@ describe('serve of sluice/node', () => {
     expect(isClosed).toBe(false);
     behind.resolve();
     await closing;
+  });
+
+  test('close sets no timer that is over already, where a handler outlives the grace', async () => {
+    const { env } = makeSluice();
+    const timers = vi.spyOn(globalThis, 'setTimeout'); // Node warns of it, once in a process
+    ends.push(() => timers.mockRestore());
+    const begun = Promise.withResolvers<void>();
+    const stuck = defineQueue('stuck', {
+      handler() {
+        begun.resolve();
+        return new Promise<void>(() => {});
+      },
+    });
+    const sluice = createSluice<typeof env>({ queues: [stuck] });
+    const { close } = await serve(sluice, { env, port: 0, hostname: '127.0.0.1', graceMs: 50 });
+    await sluice.producer(env).enqueue(stuck, 1);
+    await begun.promise;
+    await close();
+    expect(timers.mock.calls.filter(([, ms = 0]) => ms < 0)).toEqual([]);
   });
 
   test('a port that is taken is told, and wrong settings are', async () => {

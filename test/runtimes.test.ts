@@ -122,6 +122,7 @@ describe.each(RUNTIMES)('in %s, in a process that stays', (name, command, args) 
     const file = 'test/support/resident-service.ts';
     const { seen, log } = await serve<SeenByResident>(name, command ?? '', args, file);
     expect(seen).toMatchObject({ answers: [422, 400, 202, 202, 0], peak: 5, unhandled: [] });
+    expect(seen.taken).toBe('port N is taken by another program: end that, or set PORT to another');
     expect(new Set(seen.handled)).toEqual(new Set(['delayed', ...Array(12).keys()]));
     expect(log).toBe('');
   });

@@ -1,6 +1,7 @@
 /** The loop, as the adapters of platforms on which a process stays have it: its settings, and that there is one. */
 import { reopenEngine } from '../engine/makings.ts';
 import { Resident, type ResidentOptions } from '../engine/resident.ts';
+import { BadSettings } from '../errors.ts';
 import type { Connect } from '../redis/send.ts';
 import { processEnv } from '../runtime/environment.ts';
 import type { Sluice } from '../sluice.ts';
@@ -13,6 +14,9 @@ export interface RunOptions<Env extends object> extends ResidentOptions {
 
 /** No platform counts subrequests here. */
 const DEFAULTS = { SLUICE_DRAIN_REQUESTS: '10000000' };
+
+const ADVICE =
+  'No database is set: on this machine `npx sluice dev` runs one and writes its settings into .env (.env.local for Next.js), and --env-file gives them to the process';
 
 /** The settings of a process that stays. */
 export const residentEnvironment = <Env extends object>(given?: Env): Env => holdEnvironment(DEFAULTS, given)();
@@ -30,9 +34,21 @@ export function openResident<Env extends object>(
     throw new Error('this Sluice is at work here already: call run or serve once');
   const settings = residentEnvironment(given);
   // Code of the process may enqueue with either of them.
-  const resident = new Resident((drainers) => reopenEngine(sluice, [settings, given], { drainers, connect }));
+  const open = () => new Resident((drainers) => reopenEngine(sluice, [settings, given], { drainers, connect }));
+  const resident = withAdvice(open, given);
   loops.set(sluice, resident);
   return resident;
+}
+
+/** @throws what `open` throws; where no database is set at all, with what to do: mostly nobody has loaded the file of the settings */
+function withAdvice<Result>(open: () => Result, env: object): Result {
+  try {
+    return open();
+  } catch (error) {
+    const isSet = ['UPSTASH_REDIS_REST_URL', 'KV_REST_API_URL'].some((name) => Reflect.get(env, name));
+    if (isSet || !(error instanceof BadSettings)) throw error;
+    throw new BadSettings(`${error.message}. ${ADVICE}`);
+  }
 }
 
 /**

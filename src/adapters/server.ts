@@ -1,4 +1,5 @@
 /** A server around the loop of a process that stays: it answers, and both end in one. */
+import { must } from '../config/setting.ts';
 import { type Resident, untilAborted } from '../engine/resident.ts';
 import type { Connect } from '../redis/send.ts';
 import { openFloating } from '../runtime/floating.ts';
@@ -38,12 +39,13 @@ export interface Listening {
 }
 
 const DEFAULT_PORT = 8_787;
+const MOST_PORT = 65_535;
 const GRACE_MS = 10_000;
 
 /**
  * Answers requests and delivers messages until it is closed.
  * @param listen begins to listen
- * @throws BadSettings, and what `listen` throws
+ * @throws BadSettings, of the port too; Error with the code EADDRINUSE where the port is taken; what `listen` throws
  */
 export async function serveResident<Env extends object>(
   sluice: Sluice<Env>,
@@ -55,12 +57,13 @@ export async function serveResident<Env extends object>(
   const floating = openFloating();
   const dashboard = serveDashboard();
   const opened = Promise.withResolvers<void>();
-  const place = { port: port ?? portIn(settings), hostname };
-  const listening = await listen(place, async (request) => {
+  const place = { port: port === undefined ? portIn(settings) : checkPort(port, 'port'), hostname };
+  const answer = async (request: Request) => {
     if (!isWhole(request)) return new Response(null, { status: 400 });
     await opened.promise; // what comes before the loop is there would drain by itself
     return (await dashboard(request)) ?? sluice.fetch(request, settings, floating);
-  });
+  };
+  const listening = await listen(place, answer).catch((error: unknown) => refuseTaken(error, place));
   const resident = await openOrStop(() => openResident(sluice, env, connect), listening);
   opened.resolve();
   const closing = new AbortController();
@@ -84,7 +87,24 @@ export async function serveResident<Env extends object>(
  */
 const isWhole = ({ url, headers }: Request) => URL.canParse(url) && !/[/\\?#]/.test(headers.get('host') ?? '');
 
-const portIn = ({ PORT = DEFAULT_PORT }: { PORT?: string | number }) => Number(PORT);
+/** An empty one is none. @throws BadSettings */
+const portIn = ({ PORT }: { PORT?: string | number }) =>
+  checkPort(PORT === undefined || PORT === '' ? DEFAULT_PORT : Number(PORT), 'PORT');
+
+/** @throws BadSettings */
+function checkPort(port: number, name: string): number {
+  must(Number.isInteger(port) && port >= 0 && port <= MOST_PORT, name, `a whole number from 0 to ${MOST_PORT}`);
+  return port;
+}
+
+/** Each runtime has an error of its own for that; Node, Bun and Deno all have this code. */
+function refuseTaken(error: unknown, { port }: Place): never {
+  const code = 'EADDRINUSE';
+  if (!(error instanceof Error) || Reflect.get(error, 'code') !== code) throw error;
+  throw Object.assign(new Error(`port ${port} is taken by another program: end that, or set PORT to another`), {
+    code,
+  });
+}
 
 /** @throws what `open` throws, when nothing listens any more */
 async function openOrStop(open: () => Resident, listening: Listening): Promise<Resident> {

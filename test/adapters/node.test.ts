@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { serve, toListener } from '../../src/adapters/node.ts';
+import { run, serve, toListener } from '../../src/adapters/node.ts';
 import { tokensSetting } from '../../src/dev/stack.ts';
 import { api } from '../../src/http/functions.ts';
 import { route } from '../../src/http/route.ts';
-import { createSluice, defineQueue, defineSource } from '../../src/index.ts';
+import { createSluice, defineQueue, defineSource, type Sluice } from '../../src/index.ts';
 import * as providers from '../../src/webhooks/providers.ts';
 import { unhandledRejectionsOf } from '../regressions/engines.ts';
 import { Bench, type Redises, startEmbedded } from '../support/bench.ts';
@@ -180,12 +180,34 @@ describe('serve of sluice/node', () => {
   test('a port that is taken is told, and wrong settings are', async () => {
     const { url, sluice, env } = await start();
     const port = Number(new URL(url).port);
-    await expect(serve(sluice, { env, port, hostname: '127.0.0.1' })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(serve(sluice, { env, port, hostname: '127.0.0.1' })).rejects.toMatchObject({
+      message: `port ${port} is taken by another program: end that, or set PORT to another`,
+      code: 'EADDRINUSE',
+    });
     await expect(serve(sluice, { env, port: 0 })).rejects.toThrow('at work here already');
     await expect(
       serve(makeSluice().sluice, { env: { ...env, SLUICE_BATCH: '0' } as typeof env, port: 0 }),
     ).rejects.toThrow('SLUICE_BATCH');
   });
+});
+
+test('what is no port is refused by its name', async () => {
+  const { sluice, env } = makeSluice();
+  const rule = 'must be a whole number from 0 to 65535';
+  for (const PORT of ['here', '65536', '-1', '80.5'])
+    await expect(serve<object>(sluice as Sluice<object>, { env: { ...env, PORT } })).rejects.toThrow(`PORT: ${rule}`);
+  await expect(serve(sluice, { env, port: Number.NaN })).rejects.toThrow(`port: ${rule}`);
+});
+
+test('where no database is set, serve says what to do; where one is, what is wrong with it', async () => {
+  const { sluice, env } = makeSluice();
+  const { UPSTASH_REDIS_REST_URL: _, UPSTASH_REDIS_REST_TOKEN: __, ...unset } = env;
+  const isUnset =
+    /^UPSTASH_REDIS_REST_URL: .*; UPSTASH_REDIS_REST_TOKEN: .*\. No database is set: .*`npx sluice dev`.*--env-file/;
+  await expect(serve(sluice, { env: unset as typeof env, port: 0 })).rejects.toThrow(isUnset);
+  await expect(run(sluice, { env: unset as typeof env })).rejects.toThrow(isUnset);
+  const wrong = { ...env, UPSTASH_REDIS_REST_URL: 'redis://x' };
+  await expect(serve(sluice, { env: wrong, port: 0 })).rejects.toThrow(/an http or https URL$/);
 });
 
 describe('toListener answers in the server of an application', () => {

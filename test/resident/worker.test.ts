@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -128,5 +129,26 @@ describe('sluice worker refuses', () => {
     const ended = await runCli(['worker', file, ...(settings ? ['--env-file', settings] : [])], { env });
     expect([ended.code, ended.out]).toEqual([code, '']);
     expect(ended.err).toMatch(said);
+  });
+
+  test('settings that nobody has loaded, in one line that says how', async () => {
+    const { code, out, err } = await runCli(['worker', PROJECT]);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^error: bad settings: .*No database is set: .*`npx sluice dev`.*--env-file.*\n$/);
+  });
+
+  test('a port that is taken, in one line that names it', async () => {
+    const taken = createServer().listen(0, '0.0.0.0');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const { code, out, err } = await runCli(['worker', PROJECT, '--port', `${port}`], {
+      env: envOn({ prefix: 'refused' }),
+    });
+    taken.close();
+    expect([code, out, err]).toEqual([
+      1,
+      '',
+      `error: port ${port} is taken by another program: end that, or set PORT to another\n`,
+    ]);
   });
 });

@@ -14,10 +14,12 @@ export interface SeenByResident {
   peak: number;
   /** Rejections that nobody handled: each would have ended the process. */
   unhandled: string[];
+  /** What it is told that wants the same port. */
+  taken: string;
 }
 
 const COUNT = 12;
-const seen: SeenByResident = { answers: [], handled: [], peak: 0, unhandled: [] };
+const seen: SeenByResident = { answers: [], handled: [], peak: 0, unhandled: [], taken: '' };
 process.on('unhandledRejection', (reason) => seen.unhandled.push(String(reason)));
 
 let running = 0;
@@ -37,6 +39,11 @@ const name = 'Bun' in globalThis ? 'bun' : 'Deno' in globalThis ? 'deno' : 'node
 const adapter = (await import(`../../src/adapters/${name}.ts`)) as { serve: typeof serve };
 const sluice = createSluice<NodeJS.ProcessEnv>({ queues: [jobs], functions: api });
 const { url, close } = await adapter.serve(sluice, { port: 0, hostname: '127.0.0.1', graceMs: 2_000 });
+const port = Number(new URL(url).port);
+seen.taken = await adapter.serve(sluice, { port, hostname: '127.0.0.1' }).then(
+  () => 'it has it',
+  ({ message }) => message.replace(`${port}`, 'N'),
+);
 const ask = async (path: string, body: object) => {
   const headers = { authorization: `Bearer ${process.env.TOKEN}`, 'content-type': 'application/json' };
   const answer = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });

@@ -1,7 +1,7 @@
 /** `sluice worker`: a process that delivers the messages of a project, until it is told to end. */
 import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { UsageError } from '../failure.ts';
+import { Failure, UsageError } from '../failure.ts';
 import { type Loaded, loadSluice } from '../load-sluice.ts';
 import { duration, examples, whole, withDefault } from '../options.ts';
 import { type Output, openOutput } from '../output.ts';
@@ -44,7 +44,7 @@ async function work(file: string, { port, grace, envFile }: WorkerFlags, out: Ou
   if (envFile !== undefined) loadSettings(envFile);
   const loaded = await loadSluice(file);
   const signal = untilStopped();
-  const { url, closed } = await begin(loaded, port, { signal, graceMs: grace }).catch(refuseSettings);
+  const { url, closed } = await begin(loaded, port, { signal, graceMs: grace }).catch(refuse);
   const where = url === undefined ? '' : `, answering at ${url}`;
   signal.addEventListener('abort', () => {
     void out.emit({ event: 'stopping', graceMs: grace }, () => `stopping; handlers that run have ${lengthOf(grace)}`);
@@ -75,9 +75,9 @@ function loadSettings(file: string): void {
   }
 }
 
-/** By its name: the project may have a copy of the package that is not the one of this command. */
-function refuseSettings(error: unknown): never {
-  throw error instanceof Error && error.name === 'BadSettings'
-    ? new UsageError(`bad settings: ${error.message}`)
-    : error;
+/** By name and code: the project may have a copy of the package that is not the one of this command. */
+function refuse(error: unknown): never {
+  if (!(error instanceof Error)) throw error;
+  if (error.name === 'BadSettings') throw new UsageError(`bad settings: ${error.message}`);
+  throw Reflect.get(error, 'code') === 'EADDRINUSE' ? new Failure(error.message) : error;
 }

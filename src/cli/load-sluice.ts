@@ -1,7 +1,7 @@
 /** Loading a project's own file, and of it what createSluice returned. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
+import { dirname, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as node from '../adapters/node.ts';
 import { Failure, UsageError } from './failure.ts';
@@ -18,7 +18,9 @@ export interface Loaded {
 export async function loadSluice(file: string): Promise<Loaded> {
   const path = resolve(file);
   if (!existsSync(path)) throw new UsageError(`there is no file ${file}`);
-  const exported = (await import(pathToFileURL(path).href).catch((error: unknown) => explain(error, file))) as object;
+  const exported = (await import(pathToFileURL(path).href).catch((error: unknown) =>
+    explain(error, path, file),
+  )) as object;
   const found = [Reflect.get(exported, 'default'), Reflect.get(exported, 'sluice')].find(isSluice);
   if (!found) {
     const names = Object.keys(exported).join(', ') || 'nothing';
@@ -52,8 +54,18 @@ const ADVICE: Record<string, string> = {
   ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING: 'Node takes no TypeScript from node_modules: it has to be compiled',
 };
 
-function explain(error: unknown, file: string): never {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  const advice = ADVICE[code];
-  throw new Failure(`cannot load ${file}: ${advice ?? message ?? String(error)}`);
+function explain(error: unknown, path: string, file: string): never {
+  const { code = '', message, stack = '' } = error as NodeJS.ErrnoException;
+  const place = placeIn(stack, dirname(path));
+  const where = place === undefined ? '' : ` (${place})`;
+  throw new Failure(`cannot load ${file}: ${ADVICE[code] ?? message ?? String(error)}${where}`);
+}
+
+/** A syntax error has its place before the stack, and no frame there; others are of the first frame below that folder. */
+function placeIn(stack: string, folder: string): string | undefined {
+  const [, before] = /^(?:file:\/\/)?(\/.*:\d+)$/m.exec(stack.split('\n', 1)[0] ?? '') ?? [];
+  const frames = [...stack.matchAll(/\n\s+at .*?file:\/\/(\/[^\s)]+:\d+:\d+)/g)].map(([, at = '']) => decodeURI(at));
+  const own = frames.find((at) => at.startsWith(folder + sep) && !at.includes('node_modules'));
+  const place = before ?? own;
+  return place && relative(process.cwd(), place);
 }

@@ -3,7 +3,7 @@ import { endsWithin } from '../runtime/sleep.ts';
 import type { Sluice } from '../sluice.ts';
 import { type Answer, type Listening, type Place, type Served, type ServeOptions, serveResident } from './server.ts';
 
-export { type RunOptions, run } from './resident.ts';
+export { type Ending, type RunOptions, run } from './resident.ts';
 export type { Served, ServeOptions };
 
 /** As much of Bun as is used here: its types are no dependency. */

@@ -8,10 +8,10 @@ import type { Sluice } from '../sluice.ts';
 import { serveDashboard } from './dashboard.ts';
 import { moveFrom, moveTo } from './mount.ts';
 import { listenBy } from './node-http.ts';
-import { openResident, type RunOptions, residentEnvironment } from './resident.ts';
+import { type Ending, openResident, type RunOptions, residentEnvironment } from './resident.ts';
 import { type Answer, type Listening, type Place, type Served, type ServeOptions, serveResident } from './server.ts';
 
-export type { RunOptions, Served, ServeOptions };
+export type { Ending, RunOptions, Served, ServeOptions };
 
 /**
  * Delivers messages in this process until the signal is aborted: one loop for all of it, woken by what is enqueued here, which does
@@ -19,15 +19,15 @@ export type { RunOptions, Served, ServeOptions };
  * fails goes to the log, and the loop goes on. Call it before anything is enqueued, so that nothing else drains here.
  * @param sluice of createSluice
  * @param options `{ env, signal, graceMs }`; the environment of the process, no signal, and 10 s where they are left out
- * @returns when all of that is over; without a signal never
+ * @returns when all of that is over: `{ cutOff, isSettled }`; without a signal never
  * @throws BadSettings
  * @example await run(sluice, { signal: stopping.signal, graceMs: 10_000 })
  */
 export async function run<Env extends object>(
   sluice: Sluice<Env>,
   { env, ...options }: RunOptions<Env> = {},
-): Promise<void> {
-  await openResident(sluice, env, connect).run(options);
+): Promise<Ending> {
+  return openResident(sluice, env, connect).run(options);
 }
 
 /**

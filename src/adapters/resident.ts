@@ -1,11 +1,13 @@
 /** The loop, as the adapters of platforms on which a process stays have it: its settings, and that there is one. */
 import { reopenEngine } from '../engine/makings.ts';
-import { Resident, type ResidentOptions } from '../engine/resident.ts';
+import { type Ending, Resident, type ResidentOptions } from '../engine/resident.ts';
 import { BadSettings } from '../errors.ts';
 import type { Connect } from '../redis/send.ts';
 import { processEnv } from '../runtime/environment.ts';
 import type { Sluice } from '../sluice.ts';
 import { holdEnvironment } from './environment.ts';
+
+export type { Ending };
 
 export interface RunOptions<Env extends object> extends ResidentOptions {
   /** The settings. Default: the environment of the process. */
@@ -53,13 +55,13 @@ function withAdvice<Result>(open: () => Result, env: object): Result {
 
 /**
  * Delivers messages in this process until the signal is aborted, as `run` of `sluice/node` does, with the runtime's own fetch.
- * @returns when what was begun has ended, or the grace is over; without a signal never
+ * @returns when what was begun has ended, or the grace is over: `{ cutOff, isSettled }`; without a signal never
  * @throws BadSettings
  * @example await run(sluice, { signal: stopping.signal, graceMs: 10_000 })
  */
 export async function run<Env extends object>(
   sluice: Sluice<Env>,
   { env, ...options }: RunOptions<Env> = {},
-): Promise<void> {
-  await openResident(sluice, env).run(options);
+): Promise<Ending> {
+  return openResident(sluice, env).run(options);
 }

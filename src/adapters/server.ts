@@ -6,7 +6,7 @@ import { openFloating } from '../runtime/floating.ts';
 import { endsWithin } from '../runtime/sleep.ts';
 import type { Sluice } from '../sluice.ts';
 import { serveDashboard } from './dashboard.ts';
-import { openResident, type RunOptions, residentEnvironment } from './resident.ts';
+import { type Ending, openResident, type RunOptions, residentEnvironment } from './resident.ts';
 
 export interface ServeOptions<Env extends object> extends RunOptions<Env> {
   /** Default: `PORT` of the environment, else 8787. 0 takes a free one. */
@@ -18,10 +18,10 @@ export interface ServeOptions<Env extends object> extends RunOptions<Env> {
 export interface Served {
   /** Such as `http://localhost:8787`. */
   readonly url: string;
-  /** Resolves when all has ended: after `close`, or the signal. */
-  readonly closed: Promise<void>;
+  /** Resolves when all has ended, after `close` or the signal: `{ cutOff, isSettled }`. */
+  readonly closed: Promise<Ending>;
   /** Ends it as the signal does. @returns `closed` */
-  close(): Promise<void>;
+  close(): Promise<Ending>;
 }
 
 export interface Place {
@@ -71,8 +71,9 @@ export async function serveResident<Env extends object>(
   const running = resident.run({ signal: stopping, graceMs });
   const closed = untilAborted(stopping).then(async () => {
     const endsAt = Date.now() + graceMs;
-    await Promise.all([running, listening.stop(graceMs)]);
+    const [ending] = await Promise.all([running, listening.stop(graceMs)]);
     await endsWithin(floating.settled(), Math.max(0, endsAt - Date.now())); // work behind answers
+    return ending;
   });
   const close = () => {
     closing.abort();

@@ -44,6 +44,8 @@ export interface Budget {
   msForHandler(now?: number): number;
   /** Its process is told to end: what is held is settled at once, and a delivery that is cut off is no attempt of its message. */
   readonly isStopped?: boolean;
+  /** Called then for each of those. */
+  onCutOff?(): void;
   /** No handler runs any more: what settles their outcomes has as long as a drain that ran none. */
   finish(): void;
   /** What this drain has used. */

@@ -20,6 +20,8 @@ export interface Alarms {
 export interface Round {
   /** Something was delivered and settled. */
   isFruitful: boolean;
+  /** False where it ended with outcomes that storage did not take. */
+  isStored?: boolean;
   /** In how many ms there is work again; Infinity where none is known of. */
   againInMs: number;
 }

@@ -190,7 +190,10 @@ class DrainLoop {
   }
 
   #cutOff({ delivery }: Running): Settlement {
-    return this.#options.budget.isStopped ? { entry: delivery.entry, outcome: 'release' } : cutOff(delivery);
+    const { budget } = this.#options;
+    if (!budget.isStopped) return cutOff(delivery);
+    budget.onCutOff?.();
+    return { entry: delivery.entry, outcome: 'release' };
   }
 
   #tellFailure({ delivery }: Running, settlement: Settlement): void {
@@ -414,7 +417,7 @@ class DrainLoop {
     const stillRunning = [...this.#holdings.running];
     for (const { controller } of stillRunning) controller.abort(new DOMException('the drain has to end', 'AbortError'));
     if (stillRunning.length > 0) await this.#wait(GRACE_MS);
-    for (const running of stillRunning) this.#finish(running, this.#cutOff(running));
+    for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
     budget.finish();
     while (!invocation.isSpent && (this.#holdings.outcomes.length > 0 || this.#inTransit)) {
       await this.#sync();

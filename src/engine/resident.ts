@@ -13,7 +13,7 @@ import { type Life, MOST_TIMEOUT_MS, RESERVED_MS } from '../drain/life.ts';
 import type { Attention } from '../drain/report.ts';
 import type { Engine } from '../engine.ts';
 import { StorageError } from '../errors.ts';
-import { logError, nameOfError } from '../log.ts';
+import { logError, logWarning, nameOfError } from '../log.ts';
 import { Invocation } from '../runtime/invocation.ts';
 import { endsWithin } from '../runtime/sleep.ts';
 
@@ -22,6 +22,14 @@ export interface ResidentOptions {
   signal?: AbortSignal | undefined;
   /** How long handlers that run at its end may go on, ms; Infinity: as long as their queues let them. Default: 10 s. */
   graceMs?: number | undefined;
+}
+
+/** How a process that stays has ended. */
+export interface Ending {
+  /** Handlers that the grace was too short for. Their messages went back, and are delivered again as the same attempt. */
+  cutOff: number;
+  /** False where something that it held could not be given back: that comes again when its lease is over, an attempt later. */
+  isSettled: boolean;
 }
 
 const GRACE_MS = 10_000;
@@ -44,6 +52,10 @@ export class Resident implements Drainers {
   /** Drains and ticks that have not ended. */
   readonly #underWay = new Set<Promise<void>>();
   #isStopped = false;
+  /** Handlers that the end has cut off. */
+  #cutOff = 0;
+  /** Of the last drain: whether all that it held is settled. */
+  #isSettled = true;
   #cron: ReturnType<typeof setTimeout> | undefined;
   #poll: ReturnType<typeof setTimeout> | undefined;
 
@@ -70,13 +82,13 @@ export class Resident implements Drainers {
   behind(): undefined {}
 
   /** Works until the signal, and returns when all that was begun has ended, or when the grace is over. It does not throw. */
-  async run({ signal, graceMs = GRACE_MS }: ResidentOptions): Promise<void> {
+  async run({ signal, graceMs = GRACE_MS }: ResidentOptions): Promise<Ending> {
     if (!signal?.aborted) {
       this.#tick();
       await this.wake(Date.now()); // by itself, since what fails in a tick waits for the next
       await untilAborted(signal);
     }
-    await this.#stop(graceMs);
+    return this.#stop(graceMs);
   }
 
   /** A tick now, and the next one with the next whole minute: never two at once. */
@@ -91,11 +103,12 @@ export class Resident implements Drainers {
   async #drain(watch: Watch): Promise<Round> {
     const { capacity, waking, config } = this.#engine.parts;
     clearTimeout(this.#poll);
-    const budget = stoppable(capacity.budget(lifeBy(config), new Invocation()));
+    const budget = stoppable(capacity.budget(lifeBy(config), new Invocation()), () => this.#cutOff++);
     this.#atWork = { budget, attention: watch.attention };
     const round = await waking.round(watch, budget).finally(() => {
       this.#atWork = undefined;
     });
+    this.#isSettled = round.isStored !== false;
     const pollMs = config.SLUICE_POLL_MS;
     if (pollMs > 0 && !this.#isStopped) this.#poll = setTimeout(() => void this.wake(Date.now()), pollMs);
     return round;
@@ -113,7 +126,7 @@ export class Resident implements Drainers {
   }
 
   /** Takes nothing more. What waits for a handler goes back; what has one gets the grace. An absent storage is not waited for. */
-  async #stop(graceMs: number): Promise<void> {
+  async #stop(graceMs: number): Promise<Ending> {
     this.#isStopped = true;
     for (const timer of [this.#cron, this.#poll]) clearTimeout(timer);
     this.#timer.stop();
@@ -121,8 +134,16 @@ export class Resident implements Drainers {
     this.#atWork?.attention.end?.();
     const hasHandled = (this.#atWork?.budget.used().messages ?? 0) > 0; // else the grace is nobody's
     const mostMs = hasHandled ? graceMs + RESERVED_MS + LAST_MS : LAST_MS;
-    if (await endsWithin(Promise.all(this.#underWay), mostMs)) return;
-    logError('stopped in the middle', { advice: 'what it held comes again when its lease is over' });
+    const isOver = await endsWithin(Promise.all(this.#underWay), mostMs);
+    const ending = { cutOff: this.#cutOff, isSettled: isOver && this.#isSettled };
+    if (!ending.isSettled)
+      logError('stopped in the middle', { advice: 'what it held comes again when its lease is over' });
+    else if (ending.cutOff > 0)
+      logWarning('handlers cut off', {
+        count: ending.cutOff,
+        advice: 'their messages went back and come again: give them a longer grace',
+      });
+    return ending;
   }
 }
 
@@ -175,11 +196,13 @@ interface StoppableBudget extends Budget {
   stop(graceMs: number): void;
 }
 
-function stoppable(budget: Budget): StoppableBudget {
+/** @param onCutOff called for each handler that is cut off when it is stopped */
+function stoppable(budget: Budget, onCutOff: () => void): StoppableBudget {
   let isStopped = false;
   let endAt = Number.POSITIVE_INFINITY;
   return {
     ...budget,
+    onCutOff,
     get isStopped() {
       return isStopped;
     },

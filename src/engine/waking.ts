@@ -117,7 +117,11 @@ export class Waking {
       drains.run(budget, asked, { onBusy, onLeft: this.leftBy(capacity.lives.fresh, budget.invocation) });
     const { delivered, ended } = await this.run(budget.invocation, alarm, attention);
     const isStored = ended !== 'storage';
-    return { isFruitful: delivered > 0 && isStored, againInMs: isStored ? claims.takeNext() - Date.now() : 0 };
+    return {
+      isFruitful: delivered > 0 && isStored,
+      isStored,
+      againInMs: isStored ? claims.takeNext() - Date.now() : 0,
+    };
   }
 
   #alarmed(): Budget {

@@ -70,7 +70,19 @@ describe.concurrent('sluice worker', () => {
     const { leases, lanes, failures } = await b.shard();
     expect([count('begun'), leases, failures]).toEqual([count('ended'), {}, {}]);
     expect(lanes['5:jobs']).toHaveLength(200 - count('ended'));
-    expect(said.out.trim().split('\n').at(-1)).toBe('{"event":"stopped"}');
+    expect(said.out.trim().split('\n').at(-1)).toBe('{"event":"stopped","cutOff":0,"isSettled":true}');
+  });
+
+  test('says for how many handlers the grace was too short: what they had is there for others', async () => {
+    const b = new Bench(redises);
+    await enqueue(b, ['for ever', 'for ever']);
+    const { child, said, count } = await startWorker(b, '--grace', '100ms');
+    await eventually('they are at work', () => count('begun') === 2);
+    child.kill('SIGTERM');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(said.out.trim().split('\n').at(-1)).toBe('{"event":"stopped","cutOff":2,"isSettled":true}');
+    expect(said.err).toMatch(/^{"level":"warn","event":"handlers cut off","count":2,.*}\n$/);
+    expect((await b.shard()).lanes['5:jobs']).toHaveLength(2);
   });
 
   test('ends at once by a second signal', async () => {

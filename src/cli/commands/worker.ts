@@ -1,13 +1,16 @@
 /** `sluice worker`: a process that delivers the messages of a project, until it is told to end. */
 import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { Failure, UsageError } from '../failure.ts';
+import { EXIT, Failure, UsageError } from '../failure.ts';
 import { type Loaded, loadSluice } from '../load-sluice.ts';
 import { duration, examples, whole, withDefault } from '../options.ts';
 import { type Output, openOutput } from '../output.ts';
 import { untilStopped } from '../poll.ts';
 import { settingsOf } from '../settings.ts';
 import { lengthOf } from '../time.ts';
+
+/** As `run` tells it. */
+type Ending = Awaited<ReturnType<Loaded['node']['run']>>;
 
 interface WorkerFlags {
   port?: number;
@@ -20,7 +23,7 @@ The file is the project's own: what createSluice returns is its default export, 
 environment, and of --env-file where that says what the environment does not.
 
 SIGTERM or SIGINT: nothing more is taken, handlers that run have the grace to end, what they have not ended goes back. A second
-one ends it at once.`;
+one ends it at once. It exits with 0 if all that it held is settled or has gone back, else with 1.`;
 
 export function addWorker(program: Command): void {
   const command = program
@@ -50,9 +53,15 @@ async function work(file: string, { port, grace, envFile }: WorkerFlags, out: Ou
     void out.emit({ event: 'stopping', graceMs: grace }, () => `stopping; handlers that run have ${lengthOf(grace)}`);
   });
   await out.emit({ event: 'started', file, ...(url !== undefined && { url }) }, () => `working on ${file}${where}`);
-  await closed;
-  await out.emit({ event: 'stopped' }, () => 'stopped');
-  process.exit(); // a handler that has outlived the grace would keep it
+  const ending = await closed;
+  await out.emit({ event: 'stopped', ...ending }, () => describe(ending));
+  process.exit(ending.isSettled ? EXIT.ok : EXIT.failed); // a handler that has outlived the grace would keep it
+}
+
+function describe({ cutOff, isSettled }: Ending): string {
+  if (!isSettled) return 'stopped in the middle: what it held comes again when its lease is over';
+  if (cutOff === 0) return 'stopped';
+  return `stopped; the grace was over for ${cutOff} ${cutOff === 1 ? 'handler' : 'handlers'}: what they had went back, and comes again`;
 }
 
 /** @throws BadSettings; Error where the port is taken */
@@ -60,7 +69,7 @@ async function begin(
   { sluice, node }: Loaded,
   port: number | undefined,
   options: { signal: AbortSignal; graceMs: number },
-): Promise<{ url?: string; closed: Promise<void> }> {
+): Promise<{ url?: string; closed: Promise<Ending> }> {
   if (port !== undefined) return node.serve(sluice, { ...options, port });
   const closed = node.run(sluice, options);
   await Promise.race([closed, setImmediate()]); // bad settings are told at once

@@ -28,5 +28,8 @@ const weeklyReport = defineSchedule('weekly-report', {
   body: { of: 'the week' },
 });
 
-export const sluice = createSluice({ queues: [welcomeEmail, report], schedules: [weeklyReport], functions: api });
+/** For `createClient<typeof queues>` of `sluice/client`, too: another program knows by it which queues take what. */
+export const queues = [welcomeEmail, report];
+
+export const sluice = createSluice({ queues, schedules: [weeklyReport], functions: api });
 export default sluice;

@@ -4,9 +4,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { queues } from '../../examples/node/sluice.ts';
 import { PLATFORMS, type Platform } from '../../src/cli/init/platform.ts';
 import { initProject } from '../../src/cli/init/project.ts';
 import { readTemplate, readTemplateFile } from '../../src/cli/init/template.ts';
+import type { Client } from '../../src/client/client.ts';
 import { readConfig } from '../../src/config/config.ts';
 import type { Sluice } from '../../src/index.ts';
 import { type Redises, startEmbedded } from '../support/bench.ts';
@@ -273,6 +275,17 @@ describe('what is written', () => {
   test('has the same queues on each platform', () => {
     const texts = PLATFORMS.map((platform) => readTemplateFile(platform, 'sluice.ts'));
     expect(new Set(texts).size).toBe(1);
+  });
+
+  test('exports its list of queues, by whose type a client of another program knows them', () => {
+    const calls = (client: Client<typeof queues>) => {
+      client.enqueue('welcome.email', { to: 'ada@example.com' });
+      // @ts-expect-error there is no such queue
+      client.enqueue('welcome', { to: 'ada@example.com' });
+      // @ts-expect-error its body has an address
+      client.enqueue('welcome.email', {});
+    };
+    expect(calls).toBeTypeOf('function');
   });
 
   describe('for', () => {

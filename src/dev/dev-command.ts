@@ -34,7 +34,8 @@ export interface DevReport {
   environment: { file: string; added: string[] };
   /** What a tick calls; null where there is no cron. */
   cron: string | null;
-  dashboard: string;
+  /** null where the project has none. */
+  dashboard: string | null;
   /** What may be wrong, a sentence each. */
   warnings: string[];
 }
@@ -118,7 +119,8 @@ function checkCron(asked: string | undefined): void {
   throw new RangeError(`--cron must be a URL such as http://localhost:3000, or none; got ${JSON.stringify(asked)}`);
 }
 
-function dashboardAt({ origin, dashboard }: Project, cron: string | undefined): string {
+function dashboardAt({ origin, dashboard }: Project, cron: string | undefined): string | null {
+  if (dashboard === null) return null;
   const served = cron === undefined || cron === 'none' ? origin : new URL(cron).origin;
   return `${served}${dashboard}`;
 }

@@ -10,8 +10,8 @@ export interface Project {
   origin: string;
   /** Whether cron comes with CRON_SECRET, which has to be in the settings then. */
   hasCronSecret: boolean;
-  /** Where the dashboard is, below the origin. */
-  dashboard: string;
+  /** Where the dashboard is, below the origin; null where what is deployed has none. */
+  dashboard: string | null;
   /** What cron is there: the first of these that is not answered with 404. */
   cronAt(origin: string, settings: Record<string, string>): CronCall[];
 }
@@ -47,11 +47,15 @@ const OTHER: Project = {
   cronAt: (origin, { SLUICE_TOKEN }) => [{ method: 'POST', url: `${origin}/v1/drain`, token: SLUICE_TOKEN }],
 };
 
+/** A function takes its bundle along and no files beside it, so it has no dashboard. */
+const LAMBDA: Project = { ...OTHER, dashboard: null };
+
 /** Files that only projects of a platform have: the first that is there says which it is. */
 const SIGNS: [Project, string[]][] = [
   [WORKERS, ['wrangler.toml', 'wrangler.json', 'wrangler.jsonc']],
   [NEXT, ['next.config.ts', 'next.config.js', 'next.config.mjs']],
   [VERCEL, ['vercel.json', 'vercel.ts']],
+  [LAMBDA, ['template.yaml', 'template.yml', 'samconfig.toml', 'serverless.yml', 'cdk.json', 'sst.config.ts']],
 ];
 
 export function findProject(folder: string): Project {

@@ -156,6 +156,11 @@ describe('the project', () => {
     expect([found.environmentFile, found.dashboard]).toEqual(['.env.local', '/api/sluice']);
   });
 
+  test.each(['template.yaml', 'sst.config.ts'])('of AWS Lambda, by %s, has no dashboard', async (name) => {
+    const found = findProject(await project({ [name]: '' }));
+    expect([found.environmentFile, found.dashboard]).toEqual(['.env', null]);
+  });
+
   test('may serve elsewhere, and be called elsewhere', async () => {
     const settings = { SLUICE_TOKEN: 'token', CRON_SECRET: 'secret' };
     const [worker, next, other] = await Promise.all(
@@ -223,6 +228,14 @@ describe('cron', () => {
     await tick();
     expect(said).toEqual([`cron: ${origin}/v1/drain answered 401`]);
   });
+});
+
+test('no dashboard is named where the platform has none', async () => {
+  const cwd = await project({ 'template.yaml': '' });
+  const { output, child } = spawnDev(cwd, '--cron', 'none');
+  await eventually('it is ready', () => output.out.includes('token') || child.exitCode !== null);
+  expect(output.out).toContain('On this platform it has no dashboard');
+  expect(output.out).not.toContain('The dashboard is');
 });
 
 test('a folder that was there is not hidden from git', async () => {

@@ -1,10 +1,11 @@
 /** What `sluice dev` does in a project: Redis and its REST API, the settings of the project for them, and cron, beside the platform's own server. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { startTicker, tellingTick } from './cron.ts';
 import type { Limits } from './emulator/plan.ts';
 import { completeFile, readSettings } from './environment-file.ts';
-import { type Kept, openKept } from './kept.ts';
+import { openKept } from './kept.ts';
+import { lockFolder } from './lock.ts';
 import { cronCallsFor, findProject, type Project } from './project.ts';
 import { newSecret } from './secrets.ts';
 import { localEnvironment, type Storage, startStorage } from './storage.ts';
@@ -47,17 +48,16 @@ export interface Dev {
 
 /**
  * @param say is given lines about cron, when something changes
- * @throws MissingPeer; RangeError where `redis` or `cron` is no URL; Error where the port is taken
+ * @throws MissingPeer; RangeError where `redis` or `cron` is no URL; Error where the port is taken, or the folder of the data is in use
  */
 export async function startDev(folder: string, options: DevOptions, say: (line: string) => void): Promise<Dev> {
   const project = findProject(folder);
   checkCron(options.cron);
-  const file = join(folder, project.environmentFile);
-  const [storage, token] = await startKept(folder, options, readSettings(file));
+  const [storage, token] = await startKept(folder, project, options);
   try {
     const secret = project.hasCronSecret ? { CRON_SECRET: newSecret() } : {};
     const settings = { ...localEnvironment(storage, token), ...secret };
-    const { values, added } = completeFile(file, settings);
+    const { values, added } = completeFile(join(folder, project.environmentFile), settings);
     const calls = options.cron === 'none' ? [] : cronCallsFor(project, options.cron, values);
     const ticker =
       calls.length > 0 ? startTicker(tellingTick(calls, say), (error) => say(`cron: ${String(error)}`)) : undefined;
@@ -85,33 +85,44 @@ export async function startDev(folder: string, options: DevOptions, say: (line: 
 }
 
 /**
- * Nobody can guess the token of the storage either: each page that a browser shows may ask what listens on this machine.
- * @param given the settings of the project, which may name this storage already
- * @returns the storage, and the token of the API: those of the last run, or new ones
+ * Nobody can guess the token of the storage either: each page that a browser shows may ask what listens on this machine. Where the
+ * settings of the project name this storage already, it has the token that stands there.
+ * @returns the storage, whose end leaves the data to the next run, and the token of the API: those of the last run, or new ones
  */
 async function startKept(
   folder: string,
-  { data, fresh, ...options }: DevOptions,
-  given: Record<string, string>,
+  { environmentFile }: Project,
+  { data, fresh, port, limits, redis }: DevOptions,
 ): Promise<[Storage, token: string]> {
-  const kept = await openData(resolve(folder, data), fresh);
-  const { port, limits, redis } = options;
-  const isNamed = given.UPSTASH_REDIS_REST_URL === `http://127.0.0.1:${port}`;
-  const known = (isNamed && given.UPSTASH_REDIS_REST_TOKEN) || (await kept.secret('storage-token', newSecret));
-  const storage = await startStorage({ redis, data: kept.data, token: known, port, limits }).catch((error) => {
-    if (error.code !== 'EADDRINUSE') throw error;
-    throw new Error(`port ${port} is taken: another \`sluice dev\` may be running; --port takes another`);
-  });
-  return [storage, await kept.secret('token', newSecret)];
+  const place = resolve(folder, data);
+  makeFolder(place);
+  const unlock = lockFolder(place);
+  try {
+    const kept = await openKept(place, { fresh });
+    const given = readSettings(join(folder, environmentFile));
+    const isNamed = given.UPSTASH_REDIS_REST_URL === `http://127.0.0.1:${port}`;
+    const known = (isNamed && given.UPSTASH_REDIS_REST_TOKEN) || (await kept.secret('storage-token', newSecret));
+    const storage = await startStorage({ redis, data: kept.data, token: known, port, limits });
+    const token = await kept.secret('token', newSecret);
+    return [{ ...storage, close: () => storage.close().finally(unlock) }, token];
+  } catch (error) {
+    unlock();
+    throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? portTaken(port, environmentFile) : error;
+  }
 }
 
 /** A folder that is made here tells git to ignore it, so that nobody has to think of that. */
-async function openData(folder: string, fresh: boolean): Promise<Kept> {
-  const isNew = !existsSync(folder);
-  const kept = await openKept(folder, { fresh });
-  if (isNew) writeFileSync(join(folder, '.gitignore'), '*\n');
-  return kept;
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, '.gitignore'), '*\n');
 }
+
+const portTaken = (port: number, file: string) =>
+  new Error(
+    `port ${port} is taken: another \`sluice dev\` may be running. --port takes another; give the same one each time, ` +
+      `because UPSTASH_REDIS_REST_URL in ${file} stays that of the first run`,
+  );
 
 /** @throws RangeError */
 function checkCron(asked: string | undefined): void {
@@ -133,5 +144,6 @@ function warningsOf(
 ): string[] {
   if (UPSTASH_REDIS_REST_URL === url) return [];
   const host = URL.canParse(UPSTASH_REDIS_REST_URL) ? new URL(UPSTASH_REDIS_REST_URL).host : 'another database';
-  return [`UPSTASH_REDIS_REST_URL of ${environmentFile} leads to ${host}: the Redis that was started here is not used`];
+  const unused = `UPSTASH_REDIS_REST_URL of ${environmentFile} leads to ${host}: the Redis that was started here is not used`;
+  return [`${unused}. Without that line the next start writes it anew`];
 }

@@ -101,7 +101,7 @@ describe('in an empty folder', () => {
     expect(second.report.redisToken).toBe(redisToken);
     expect(second.report.environment.added).toEqual([]);
     expect(second.report.warnings).toEqual([
-      `UPSTASH_REDIS_REST_URL of .env leads to ${new URL(redisUrl).host}: the Redis that was started here is not used`,
+      `UPSTASH_REDIS_REST_URL of .env leads to ${new URL(redisUrl).host}: the Redis that was started here is not used. Without that line the next start writes it anew`,
     ]);
     await second.interrupt();
 
@@ -113,20 +113,38 @@ describe('in an empty folder', () => {
     await third.interrupt();
   });
 
-  test('it says what is wrong, and ends', async () => {
+  test('a second one is refused while the first runs, and not when that was killed', async () => {
     const cwd = await project();
+    const first = spawnDev(cwd, '--json');
+    await eventually('it is ready', () => first.output.out.includes('\n'));
+    const second = spawnDev(cwd, '--fresh');
+    expect([await second.ended, second.output.err]).toEqual([
+      1,
+      expect.stringContaining(`.sluice is in use by process ${first.child.pid}`),
+    ]);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const third = await dev(cwd);
+    expect(await third.interrupt()).toBe(0);
+    await expect(read(cwd, '.sluice/lock')).rejects.toThrow('ENOENT');
+  });
+
+  test('it says what is wrong, and ends', async () => {
     const { origin } = await server(() => 200);
     const runs = [
       [
         ['--port', new URL(origin).port],
-        `port ${new URL(origin).port} is taken: another \`sluice dev\` may be running`,
+        `port ${new URL(origin).port} is taken: another \`sluice dev\` may be running. --port takes another; give the same one each time`,
       ],
       [['--cron', 'localhost:3000'], '--cron must be a URL such as http://localhost:3000, or none'],
       [['--redis', 'localhost'], '--redis must be "auto", redis://host:port'],
       [['--limit', 'bytes=1'], 'It must be one of monthly-commands'],
     ] as const;
     const ended = await Promise.all(
-      runs.map(([args]) => spawnDev(cwd, ...args)).map(async ({ output, ended }) => [await ended, output.err]),
+      runs.map(async ([args]) => {
+        const { output, ended } = spawnDev(await project(), ...args);
+        return [await ended, output.err];
+      }),
     );
     for (const [i, [, said]] of runs.entries())
       expect(ended[i]).toEqual([i === 3 ? 2 : 1, expect.stringContaining(said)]);

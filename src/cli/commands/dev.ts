@@ -81,7 +81,9 @@ function welcome({ redis, redisUrl, redisToken, token, environment, cron, dashbo
     `Upstash REST API at ${redisUrl}, on ${redis} Redis, token "${redisToken}". Ctrl-C ends it.`,
     added.length > 0 ? `wrote ${added.join(', ')} to ${file}` : `${file} has all that is needed`,
     ...warnings.map((warning) => `warning: ${warning}`),
-    cron === null ? 'No cron is called.' : `Each minute cron calls ${cron}, once something serves there.`,
+    cron === null
+      ? 'No cron is called.'
+      : `Each minute cron calls ${cron}, once something serves there. Where yours is at another port, --cron says so.`,
     dashboard === null
       ? `The API takes the token ${token}. On this platform it has no dashboard: \`npx sluice top\` shows the queues.`
       : `The dashboard is ${dashboard}, and takes the token ${token}`,

@@ -1,8 +1,10 @@
 // sluice init: what it writes for each platform, what it leaves alone, and that what it writes does the main job.
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { queues } from '../../examples/node/sluice.ts';
 import { PLATFORMS, type Platform } from '../../src/cli/init/platform.ts';
@@ -82,15 +84,17 @@ describe.each(PLATFORMS)('for %s', (platform) => {
     const report = await init(folder, platform);
     for (const file of mine) expect(await read(folder, file)).toBe(before[file]);
     expect(report.written.toSorted()).toEqual(['.gitignore', 'package.json']);
-    expect(report.left.map(({ file }) => file)).toEqual(mine);
+    expect(report.left.map(({ file }) => file)).toEqual(files);
     for (const file of files) expect(report.left).toContainEqual({ file, add: readTemplateFile(platform, file) });
-    expect(report.left.at(-1)?.add).toMatch(/^SLUICE_TOKEN=[\w-]{43}$/m);
+    expect(report.notes).toEqual([
+      expect.stringMatching(`${settings.file} has no SLUICE_TOKEN.*: .npx sluice dev. adds`),
+    ]);
   });
 
   test('a second time nothing is written, and nothing is left to do', async () => {
     const folder = await project();
     await init(folder, platform);
-    expect(await init(folder, platform)).toMatchObject({ written: [], changed: [], left: [] });
+    expect(await init(folder, platform)).toMatchObject({ written: [], changed: [], left: [], notes: [] });
   });
 
   test('its folder is taken for one of it from then on, but for plain Node', async () => {
@@ -104,7 +108,7 @@ describe.each(PLATFORMS)('for %s', (platform) => {
 
 describe('package.json', () => {
   test('of a project keeps what it has, its order and how it is indented', async () => {
-    const mine = { name: 'mine', version: '2.0.0', type: 'commonjs', scripts: { test: 'vitest' }, custom: [1] };
+    const mine = { name: 'mine', version: '2.0.0', type: 'module', scripts: { test: 'vitest' }, custom: [1] };
     const folder = await project({ 'package.json': `${JSON.stringify(mine, undefined, '\t')}\n` });
     const report = await init(folder, 'node');
     const text = await read(folder, 'package.json');
@@ -121,10 +125,23 @@ describe('package.json', () => {
   test('keeps a dependency in whichever part and range, and a script of a name that is wanted', async () => {
     const mine = { scripts: { start: 'node mine.js' }, devDependencies: { zod: '3.25.0', sluice: 'file:../sluice' } };
     const folder = await project({ 'package.json': JSON.stringify(mine) });
-    const { left } = await init(folder, 'node');
+    const { left, next } = await init(folder, 'node');
     expect(JSON.parse(await read(folder, 'package.json'))).toMatchObject(mine);
     expect(JSON.parse(await read(folder, 'package.json')).dependencies).toBeUndefined();
-    expect(left).toEqual([{ file: 'package.json', add: expect.stringMatching(/^"start": "node .*server\.ts"$/) }]);
+    expect(left).toEqual([]);
+    expect(next).toEqual([
+      'npm install',
+      expect.stringMatching(/^npx sluice dev --cron http:\/\/localhost:3001 +# Redis on this machine/),
+      expect.stringMatching(/^PORT=3001 node --env-file\S+ server\.ts +# beside it; open http:\/\/localhost:3001 /),
+    ]);
+  });
+
+  test('whose scripts of Next.js are its own is told of none in their place', async () => {
+    const mine = { dependencies: { next: '16' }, scripts: { dev: 'next dev --turbopack', start: 'next start -p 80' } };
+    const folder = await project({ 'package.json': JSON.stringify(mine) });
+    const { left, next } = await init(folder);
+    expect(JSON.parse(await read(folder, 'package.json')).scripts).toMatchObject(mine.scripts);
+    expect([left, next]).toEqual([[], readTemplate('next').next]);
   });
 
   test('that npm install made in an empty folder is one of modules', async () => {
@@ -150,6 +167,78 @@ describe('package.json', () => {
     const folder = join(await project(), name);
     await init(folder, 'bun');
     expect(JSON.parse(await read(folder, 'package.json')).name).toBe(expected);
+  });
+});
+
+describe('for Node, the package.json', () => {
+  /** As `npm init -y` writes it. */
+  const MADE = { name: 'a', version: '1.0.0', main: 'index.js', scripts: { test: 'exit 1' }, type: 'commonjs' };
+  const written = async (folder: string) => (await init(folder, 'node')).written.filter((file) => /ts$/.test(file));
+  const typeIn = async (folder: string) => JSON.parse(await read(folder, 'package.json')).type;
+
+  test.each([{}, { type: 'commonjs' }])('with %j in a folder without code gets to be one of modules', async (type) => {
+    const folder = await project({
+      'package.json': JSON.stringify({ ...MADE, ...type }),
+      'node_modules/a/index.js': '',
+    });
+    const { notes, changed } = await init(folder, 'node');
+    expect(await typeIn(folder)).toBe('module');
+    expect(changed).toContainEqual({ file: 'package.json', added: expect.arrayContaining(['type']) });
+    expect(notes).toEqual([expect.stringContaining('"type": "module"')]);
+    expect(await init(folder, 'node')).toMatchObject({ written: [], changed: [], left: [], notes: [] });
+  });
+
+  test.each([['commonjs'], [undefined]])(
+    'of the type %j stays it where there is code, and .mts files are written',
+    async (type) => {
+      const folder = await project({
+        'package.json': JSON.stringify({ ...MADE, type }),
+        'src/index.js': 'require("fs")',
+      });
+      const report = await init(folder, 'node');
+      expect([await typeIn(folder), report.written]).toEqual([
+        type,
+        expect.arrayContaining(['sluice.mts', 'server.mts']),
+      ]);
+      expect(existsSync(join(folder, 'sluice.ts'))).toBe(false);
+      expect(report.notes).toEqual([expect.stringContaining('npx sluice worker ./sluice.mts')]);
+      expect(JSON.parse(await read(folder, 'package.json')).scripts.start).toMatch(/ server\.mts$/);
+      expect(await read(folder, 'server.mts')).toContain("from './sluice.mts'");
+      expect(await init(folder, 'node')).toMatchObject({ written: [], changed: [], left: [] });
+    },
+  );
+
+  test('of a project of modules, or with the file of an earlier run, has the names of the template', async () => {
+    const modules = await project({ 'package.json': '{"type": "module"}', 'index.js': '' });
+    expect(await written(modules)).toEqual(['sluice.ts', 'server.ts']);
+    const earlier = await project({ 'package.json': '{}', 'sluice.ts': readTemplateFile('node', 'sluice.ts') });
+    expect(await written(earlier)).toEqual(['server.ts']);
+  });
+
+  test('with a server in it is taken for one of Node, and told how that server serves Sluice', async () => {
+    const mine = { type: 'module', dependencies: { express: '^5' }, scripts: { start: 'node app.js' } };
+    const folder = await project({ 'package.json': JSON.stringify(mine), 'app.js': '' });
+    const { platform, notes } = await init(folder);
+    expect([platform, notes]).toEqual([
+      'node',
+      [expect.stringMatching(/by express.*toListener\(sluice\).*run\(sluice/)],
+    ]);
+  });
+
+  test('with other code leaves Node with files that it runs', async () => {
+    const folder = await project({ 'package.json': JSON.stringify(MADE), 'index.js': '' });
+    await init(folder, 'node');
+    await mkdir(join(folder, 'stands'));
+    // Instead of the package, which is built by other tests, what a template takes of it.
+    const text = (await read(folder, 'server.mts')).replace("'sluice/node'", "'./stands/node.mts'");
+    await writeFile(join(folder, 'server.mts'), text);
+    await writeFile(join(folder, 'sluice.mts'), 'export const sluice = "loaded";');
+    await writeFile(
+      join(folder, 'stands/node.mts'),
+      'export const serve = async (sluice: string) => ({ url: sluice, closed: Promise.resolve() });',
+    );
+    const { stdout } = await promisify(execFile)(process.execPath, ['server.mts'], { cwd: folder });
+    expect(stdout).toBe('Sluice is ready at loaded\n');
   });
 });
 
@@ -184,15 +273,16 @@ describe('a project', () => {
   });
 
   test.each([
-    ['SLUICE_TOKEN=mine\n', ['CRON_SECRET']],
-    ['export SLUICE_TOKEN = "mine"\nCRON_SECRET=', undefined],
-  ])('whose settings are %j is told of the tokens that it lacks', async (before, lacks) => {
-    const folder = await project({ '.env.local': before });
-    const { left } = await init(folder, 'vercel');
-    const [found] = left.filter(({ file }) => file === '.env.local');
-    expect(found && Object.keys(settingsIn(found.add))).toEqual(lacks);
-    expect(await read(folder, '.env.local')).toBe(before);
-  });
+    ['SLUICE_TOKEN=mine\n', ['.env.local has no CRON_SECRET: `npx sluice dev` adds what is missing there.']],
+    ['export SLUICE_TOKEN = "mine"\nCRON_SECRET=', []],
+  ])(
+    'whose settings are %j is told of the tokens that it lacks, and of none that nobody has',
+    async (before, notes) => {
+      const folder = await project({ '.env.local': before });
+      expect((await init(folder, 'vercel')).notes).toEqual(notes);
+      expect(await read(folder, '.env.local')).toBe(before);
+    },
+  );
 
   test('with a configuration under another name gets no second one', async () => {
     const folder = await project({ 'wrangler.jsonc': '{}' });

@@ -49,12 +49,13 @@ export function addInit(program: Command): void {
     });
 }
 
-function describeReport({ folder, written, changed, left, next }: InitReport): string {
+function describeReport({ folder, written, changed, left, notes, next }: InitReport): string {
   const steps = folder === '.' ? next : [`cd ${folder}`, ...next];
   return [
     ...written.map((file) => `wrote  ${file}`),
     ...changed.map(({ file, added }) => `added  to ${file}: ${added.join(', ')}`),
     ...left.map(({ file, add }) => `\nleft alone: ${file}; add this:\n\n${indented(add)}`),
+    ...notes.map((note) => `\n${note}`),
     `\nNext steps:\n\n${indented(steps.join('\n'))}`,
   ].join('\n');
 }

@@ -4,7 +4,7 @@ import { UsageError } from '../failure.ts';
 /** What of it is read and added to. */
 const PARTS = ['scripts', 'dependencies', 'devDependencies'] as const;
 
-export type PackageJson = { [Part in (typeof PARTS)[number]]?: Record<string, string> };
+export type PackageJson = { [Part in (typeof PARTS)[number]]?: Record<string, string> } & { type?: string };
 
 /** @throws UsageError where it is no object of JSON, or a part of it is none */
 export function parsePackageJson(text: string): PackageJson {
@@ -27,12 +27,6 @@ export function joinParts(one: PackageJson, other: PackageJson): PackageJson {
   return Object.fromEntries(PARTS.map((part) => [part, { ...one[part], ...other[part] }]));
 }
 
-/** `npm install` makes one in an empty folder: nothing in it is anybody's choice yet. */
-function isMadeByInstalling(manifest: object): boolean {
-  const fields = Object.keys(manifest);
-  return fields.length > 0 && fields.every((field) => field === 'dependencies' || field === 'devDependencies');
-}
-
 export interface Merged {
   text: string;
   /** What was added, such as `dependencies.zod`. */
@@ -41,12 +35,12 @@ export interface Merged {
   taken: Record<string, string>;
 }
 
-/** Adds what is missing. A dependency that is there, in whichever part and range, is not touched. */
+/** Adds what is missing. A dependency that is there, in whichever part and range, is not touched; a `type` that is wanted counts. */
 export function mergePackageJson(text: string, wanted: PackageJson): Merged {
-  const merged: PackageJson & { type?: string } = parsePackageJson(text);
+  const merged = parsePackageJson(text);
   const added: string[] = [];
-  if (isMadeByInstalling(merged)) {
-    merged.type = 'module';
+  if (wanted.type !== undefined && wanted.type !== merged.type) {
+    merged.type = wanted.type;
     added.push('type');
   }
   const taken: Merged['taken'] = {};

@@ -7,7 +7,7 @@ import type { PackageJson } from './package-json.ts';
 export const PLATFORMS = ['workers', 'next', 'vercel', 'node', 'lambda', 'bun', 'deno'] as const;
 export type Platform = (typeof PLATFORMS)[number];
 
-/** Files that only projects of a platform have. Nothing says that a project is for plain Node. */
+/** Files that only projects of a platform have. No file says that a project is for plain Node. */
 const SIGNS: Record<Platform, string[]> = {
   workers: ['wrangler.toml', 'wrangler.json', 'wrangler.jsonc'],
   next: ['next.config.ts', 'next.config.js', 'next.config.mjs'],
@@ -17,6 +17,13 @@ const SIGNS: Record<Platform, string[]> = {
   bun: ['bun.lock', 'bun.lockb', 'bunfig.toml'],
   deno: ['deno.json', 'deno.jsonc', 'deno.lock'],
 };
+
+/** Who has one of these has a server of Node, whatever else it is. */
+const SERVERS = ['express', 'fastify', 'koa', '@hapi/hapi', '@nestjs/core', '@hono/node-server', 'restify'];
+
+/** @returns the framework of a server that the project has of its own */
+export const findServer = ({ dependencies }: PackageJson): string | undefined =>
+  SERVERS.find((name) => name in { ...dependencies });
 
 /** @param asked by flags @throws UsageError where it is more than one, or the folder does not say which */
 export function choosePlatform(asked: Platform[], folder: string, manifest: PackageJson): Platform {
@@ -32,9 +39,11 @@ export function choosePlatform(asked: Platform[], folder: string, manifest: Pack
 }
 
 /** A project of Next.js on Vercel is one of Next.js, and Bun as the package manager says nothing of where it runs. */
-function guessPlatforms(folder: string, { dependencies, devDependencies }: PackageJson): Platform[] {
+function guessPlatforms(folder: string, manifest: PackageJson): Platform[] {
   const found = PLATFORMS.filter((platform) => SIGNS[platform].some((file) => existsSync(join(folder, file))));
-  if ('next' in { ...dependencies, ...devDependencies } && !found.includes('next')) found.push('next');
+  if ('next' in { ...manifest.dependencies, ...manifest.devDependencies } && !found.includes('next'))
+    found.push('next');
+  if (found.length === 0 && findServer(manifest) !== undefined) return ['node'];
   const isNext = found.includes('next');
   return found.filter((platform) => !(platform === 'vercel' && isNext) && !(platform === 'bun' && found.length > 1));
 }

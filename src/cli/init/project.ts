@@ -3,8 +3,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { newSecret } from '../new-token.ts';
+import { chooseModules, type ModuleKind, renameToMts } from './modules.ts';
 import { joinParts, mergePackageJson, type PackageJson, parsePackageJson } from './package-json.ts';
-import { choosePlatform, type Platform } from './platform.ts';
+import { choosePlatform, findServer, type Platform } from './platform.ts';
+import { writeSteps } from './steps.ts';
 import { readTemplate, readTemplateFile, type Template } from './template.ts';
 
 export interface InitReport {
@@ -16,6 +18,8 @@ export interface InitReport {
   changed: { file: string; added: string[] }[];
   /** Files that were there and stay as they are, and what has to stand in them. */
   left: { file: string; add: string }[];
+  /** What else there is to know, a sentence each. */
+  notes: string[];
   /** What to do then, a line each. */
   next: string[];
 }
@@ -26,17 +30,24 @@ export interface InitReport {
  * @throws UsageError where the platform is not one, or package.json is none: nothing was written
  */
 export async function initProject(folder: string, asked: Platform[], own: PackageJson): Promise<InitReport> {
-  const manifest = readIfThere(join(folder, 'package.json'));
-  const platform = choosePlatform(asked, folder, manifest === undefined ? {} : parsePackageJson(manifest));
+  const text = readIfThere(join(folder, 'package.json'));
+  const manifest = text === undefined ? undefined : parsePackageJson(text);
+  const platform = choosePlatform(asked, folder, manifest ?? {});
   const template = readTemplate(platform);
-  const report: InitReport = { platform, folder, written: [], changed: [], left: [], next: template.next };
+  const report: InitReport = { platform, folder, written: [], changed: [], left: [], notes: [], next: [] };
+  const kind = chooseModules(folder, platform, manifest);
+  const named = (words: string) => (kind === 'mts' ? renameToMts(words, template.files) : words);
   await mkdir(folder, { recursive: true });
-  await addPackages(report, manifest, joinParts(own, template.package));
+  const type = kind === 'module' ? { type: kind } : {};
+  const wanted = { ...joinParts(own, JSON.parse(named(JSON.stringify(template.package)))), ...type };
+  const taken = await addPackages(report, text, wanted);
+  report.notes.push(...noteModules(kind, manifest), ...noteServer(platform, manifest));
+  report.next = writeSteps(template.next.map(named), taken);
   for (const file of template.files) {
-    const text = readTemplateFile(platform, file);
+    const content = named(readTemplateFile(platform, file));
     const other = template.insteadOf?.[file]?.find((name) => existsSync(join(folder, name)));
-    if (other === undefined) await writeNew(report, placeOf(file, report), text);
-    else report.left.push({ file: other, add: text });
+    if (other === undefined) await writeNew(report, placeOf(named(file), report), content);
+    else report.left.push({ file: other, add: content });
   }
   await addSettings(report, template);
   await addIgnored(report, template.ignored);
@@ -73,13 +84,41 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-async function addPackages(report: InitReport, manifest: string | undefined, wanted: PackageJson): Promise<void> {
+/** @returns the scripts whose names are taken */
+async function addPackages(
+  report: InitReport,
+  manifest: string | undefined,
+  wanted: PackageJson,
+): Promise<Record<string, string>> {
   const { text, added, taken } = mergePackageJson(manifest ?? newManifest(report.folder), wanted);
   if (added.length > 0) await writeFile(join(report.folder, 'package.json'), text);
   if (manifest === undefined) report.written.push('package.json');
   else if (added.length > 0) report.changed.push({ file: 'package.json', added });
-  const lines = Object.entries(taken).map(([name, command]) => `"${name}": ${JSON.stringify(command)}`);
-  if (lines.length > 0) report.left.push({ file: 'package.json', add: lines.join('\n') });
+  return taken;
+}
+
+/** What was chosen for the project is said, and why. */
+function noteModules(kind: ModuleKind, manifest: PackageJson | undefined): string[] {
+  if (kind === 'as-is') return [];
+  if (kind === 'module') {
+    return [
+      'package.json says "type": "module" now: what is written here are modules, and the folder has no other code.',
+    ];
+  }
+  const says = manifest?.type === undefined ? 'says no "type"' : `says "type": "${manifest.type}"`;
+  return [
+    `package.json ${says}, for which Node takes .ts files for CommonJS: so what is written has the ending .mts. It is ` +
+      '`npx sluice worker ./sluice.mts --env-file .env`, and other files import or require "./sluice.mts".',
+  ];
+}
+
+function noteServer(platform: Platform, manifest: PackageJson | undefined): string[] {
+  const server = platform === 'node' && manifest ? findServer(manifest) : undefined;
+  if (server === undefined) return [];
+  return [
+    `The project has a server of its own, by ${server}. It can do all of it instead: \`toListener(sluice)\` of "sluice/node" answers ` +
+      'below one of its paths, and `run(sluice, { signal })` delivers in its process. The server that is written here is then not needed.',
+  ];
 }
 
 function newManifest(folder: string): string {
@@ -90,12 +129,16 @@ function newManifest(folder: string): string {
   return JSON.stringify({ name: name || 'app', private: true, type: 'module' });
 }
 
-/** What else the project needs on this machine, `sluice dev` adds. */
+/** What else the project needs on this machine, `sluice dev` adds, and all that is missing in a file that is there. */
 async function addSettings(report: InitReport, { settings: { file, secrets } }: Template): Promise<void> {
   const before = readIfThere(join(report.folder, file)) ?? '';
   const missing = secrets.filter((name) => !new RegExp(`^\\s*(export\\s+)?${name}\\s*=`, 'm').test(before));
   if (missing.length === 0) return;
-  await writeNew(report, file, missing.map((name) => `${name}=${newSecret()}\n`).join(''), 0o600);
+  if (existsSync(join(report.folder, file))) {
+    report.notes.push(`${file} has no ${missing.join(' and no ')}: \`npx sluice dev\` adds what is missing there.`);
+  } else {
+    await writeNew(report, file, missing.map((name) => `${name}=${newSecret()}\n`).join(''), 0o600);
+  }
 }
 
 /** The one file to whose end something is added. */

@@ -58,9 +58,17 @@ const SIGNS: [Project, string[]][] = [
   [LAMBDA, ['template.yaml', 'template.yml', 'samconfig.toml', 'serverless.yml', 'cdk.json', 'sst.config.ts']],
 ];
 
+/** By the folder that [assets] of its configuration names. */
+const hasAssets = (configuration: string) => /\bdist\/assets\b/.test(readFileSync(configuration, 'utf8'));
+
 export function findProject(folder: string): Project {
-  const [found = OTHER] = SIGNS.find(([, files]) => files.some((file) => existsSync(join(folder, file)))) ?? [];
-  if (found === WORKERS || !dependsOnNext(join(folder, 'package.json'))) return found;
+  const [found = OTHER, files = []] =
+    SIGNS.find(([, files]) => files.some((file) => existsSync(join(folder, file)))) ?? [];
+  if (found === WORKERS) {
+    const configuration = files.map((file) => join(folder, file)).find((file) => existsSync(file)) ?? '';
+    return hasAssets(configuration) ? WORKERS : { ...WORKERS, dashboard: null };
+  }
+  if (!dependsOnNext(join(folder, 'package.json'))) return found;
   return NEXT;
 }
 

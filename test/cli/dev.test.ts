@@ -179,6 +179,15 @@ describe('the project', () => {
     expect([found.environmentFile, found.dashboard]).toEqual(['.env', null]);
   });
 
+  test('of Workers has one where its configuration has the files of it', async () => {
+    const [own, bare] = await Promise.all(
+      ['[assets]\ndirectory = "node_modules/sluice/dist/assets"', '[assets]\ndirectory = "public"'].map(async (text) =>
+        findProject(await project({ 'wrangler.toml': text })),
+      ),
+    );
+    expect([own?.dashboard, bare?.dashboard]).toEqual(['/', null]);
+  });
+
   test('may serve elsewhere, and be called elsewhere', async () => {
     const settings = { SLUICE_TOKEN: 'token', CRON_SECRET: 'secret' };
     const [worker, next, other] = await Promise.all(
@@ -252,7 +261,7 @@ test('no dashboard is named where the platform has none', async () => {
   const cwd = await project({ 'template.yaml': '' });
   const { output, child } = spawnDev(cwd, '--cron', 'none');
   await eventually('it is ready', () => output.out.includes('token') || child.exitCode !== null);
-  expect(output.out).toContain('On this platform it has no dashboard');
+  expect(output.out).toContain('The project has no dashboard');
   expect(output.out).not.toContain('The dashboard is');
 });
 

@@ -85,8 +85,11 @@ describe.each(PLATFORMS)('for %s', (platform) => {
     for (const file of mine) expect(await read(folder, file)).toBe(before[file]);
     expect(report.written.toSorted()).toEqual(['.gitignore', 'package.json']);
     expect(report.left.map(({ file }) => file)).toEqual(files);
-    for (const file of files) expect(report.left).toContainEqual({ file, add: readTemplateFile(platform, file) });
-    expect(report.notes).toEqual([
+    for (const { file, add } of report.left) {
+      const isOfWorker = ['wrangler.toml', 'worker.ts'].includes(file); // of which only what is lacking is told
+      if (!isOfWorker) expect(add, file).toBe(readTemplateFile(platform, file));
+    }
+    expect(report.notes.slice(-1)).toEqual([
       expect.stringMatching(`${settings.file} has no SLUICE_TOKEN.*: .npx sluice dev. adds`),
     ]);
   });
@@ -285,11 +288,11 @@ describe('a project', () => {
   );
 
   test('with a configuration under another name gets no second one', async () => {
-    const folder = await project({ 'wrangler.jsonc': '{}' });
-    const { left } = await init(folder);
-    expect(left).toEqual([{ file: 'wrangler.jsonc', add: expect.stringContaining('global_fetch_strictly_public') }]);
-    expect(existsSync(join(folder, 'wrangler.toml'))).toBe(false);
-    expect(await read(folder, 'wrangler.jsonc')).toBe('{}');
+    const folder = await project({ 'vercel.ts': 'mine' });
+    const { left } = await init(folder, 'vercel');
+    expect(left).toEqual([{ file: 'vercel.ts', add: expect.stringContaining('"crons"') }]);
+    expect(existsSync(join(folder, 'vercel.json'))).toBe(false);
+    expect(await read(folder, 'vercel.ts')).toBe('mine');
   });
 
   test.each(['src/app/page.tsx', 'src/pages/index.tsx'])(
@@ -301,6 +304,123 @@ describe('a project', () => {
       expect(existsSync(join(folder, 'app'))).toBe(false);
     },
   );
+});
+
+describe('a Worker that is there', () => {
+  const ENTRY = 'export default { fetch: () => new Response("yours") };\n';
+  /** What is printed of each of its files. */
+  const lacks = async (files: Record<string, string>) => {
+    const folder = await project(files);
+    const { written, left, notes, next } = await init(folder, 'workers');
+    const added = Object.fromEntries(left.map(({ file, add }) => [file, add]));
+    return { folder, written, added, notes, next };
+  };
+  const TOML = `name = "mine"
+main = "src/index.ts" # the entry
+compatibility_date = "2026-01-01"
+compatibility_flags = [
+  "nodejs_compat", # mine
+]
+
+[triggers]
+crons = ["0 3 * * *"]
+`;
+
+  test('is told of its wrangler.toml what that lacks, and where it goes, and no more', async () => {
+    const { folder, added } = await lacks({ 'wrangler.toml': TOML, 'src/index.ts': ENTRY });
+    expect(added['wrangler.toml']).toBe(`# in compatibility_flags, before what is there:
+"global_fetch_strictly_public",
+
+# at the top, before the first table:
+preview_urls = false
+
+# in crons under [triggers], before what is there:
+"* * * * *",
+
+# at the end:
+[vars]
+SLUICE_DRAIN_REQUESTS = "45"
+`);
+    expect(await read(folder, 'wrangler.toml')).toBe(TOML);
+  });
+
+  test('that names its secrets is told to name those of Sluice too, and the settings that it would not get else', async () => {
+    const named = `${TOML}[vars]\nMINE = "1"\n[secrets]\nrequired = ['API_KEY', 'SLUICE_TOKEN']\n`;
+    const { added } = await lacks({ 'wrangler.toml': named, 'src/index.ts': ENTRY });
+    expect(added['wrangler.toml']).toContain(`# under [vars], which is there:
+SLUICE_DRAIN_REQUESTS = "45"
+SLUICE_DESTINATION_LOCAL = "false"
+SLUICE_LOG_ERRORS = "false"
+
+# in required under [secrets], before what is there:
+"UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN",
+`);
+  });
+
+  test('with a configuration in JSON is told in JSON, and gets no second one', async () => {
+    const mine = `{
+      // "preview_urls": false, "vars": {}
+      "main": "./src/index.ts", "compatibility_date": "2026-01-01", /* mine */
+      "triggers": { "crons": ["0 3 * * *", "// no comment",], },
+      "secrets": {},
+    }`;
+    const { folder, added } = await lacks({ 'wrangler.jsonc': mine, 'src/index.ts': ENTRY });
+    expect(added['wrangler.jsonc']).toBe(`// at the top, behind the first {:
+"compatibility_flags": ["global_fetch_strictly_public"],
+"preview_urls": false,
+
+// in "crons" of "triggers", before what is there:
+"* * * * *",
+
+// at the top, behind the first {:
+"vars": {
+  "SLUICE_DRAIN_REQUESTS": "45",
+  "SLUICE_DESTINATION_LOCAL": "false",
+  "SLUICE_LOG_ERRORS": "false",
+},
+
+// in "secrets", which is there, behind its {:
+"required": ["UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "SLUICE_TOKEN"],
+`);
+    expect(existsSync(join(folder, 'wrangler.toml'))).toBe(false);
+    expect(await read(folder, 'wrangler.jsonc')).toBe(mine);
+  });
+
+  test('is told in the file that main names what passes requests and cron on, and gets no other entry', async () => {
+    const { written, added, notes, next } = await lacks({ 'wrangler.toml': TOML, 'src/index.ts': ENTRY });
+    expect(written).toContain('sluice.ts');
+    expect(written).not.toContain('worker.ts');
+    expect(added['src/index.ts']).toContain("import { sluice } from '../sluice.ts';");
+    expect(added['src/index.ts']).toContain('return sluice.fetch(request, env, ctx);');
+    expect(added['src/index.ts']).toContain(
+      "if (event.cron === '* * * * *') return sluice.scheduled(event, env, ctx);",
+    );
+    expect([notes.join(), next.join()]).toEqual([
+      expect.stringContaining('The dashboard is left out'),
+      expect.not.stringContaining('open http'),
+    ]);
+  });
+
+  test('that does something each minute goes on with that, and one that has Sluice is told nothing', async () => {
+    const minute = TOML.replace('0 3 * * *', '* * * * *');
+    const { added } = await lacks({ 'wrangler.toml': minute, 'src/index.ts': ENTRY });
+    expect(added['src/index.ts']).toContain("if (event.cron === '* * * * *') await sluice.scheduled(");
+    const done = `${minute.replace('[\n', '["global_fetch_strictly_public",\n')}[vars]\nSLUICE_DRAIN_REQUESTS = "9000"\n`;
+    const entry = "import { sluice } from '../sluice.ts';\n";
+    const whole = await lacks({ 'wrangler.toml': `preview_urls = true\n${done}`, 'src/index.ts': entry });
+    expect(whole.added).toEqual({});
+  });
+
+  test.each([
+    ['triggers.crons = ["* * * * *"]', 'crons'],
+    ['triggers = { crons = [ "* * * * *" ] }', 'crons'],
+    ["vars = { A = 'x, y', SLUICE_DRAIN_REQUESTS = '1' }", 'SLUICE_DRAIN_REQUESTS'],
+    ['preview_urls = true\r\n', 'preview_urls'],
+  ])('is understood where it says %s', async (line, key) => {
+    const { added } = await lacks({ 'wrangler.toml': `${line}\n` });
+    expect(added['wrangler.toml']).not.toContain(key);
+    expect(added['wrangler.toml']).toContain('main = "worker.ts"');
+  });
 });
 
 describe('the platform', () => {

@@ -85,7 +85,7 @@ function welcome({ redis, redisUrl, redisToken, token, environment, cron, dashbo
       ? 'No cron is called.'
       : `Each minute cron calls ${cron}, once something serves there. Where yours is at another port, --cron says so.`,
     dashboard === null
-      ? `The API takes the token ${token}. On this platform it has no dashboard: \`npx sluice top\` shows the queues.`
+      ? `The API takes the token ${token}. The project has no dashboard: \`npx sluice top\` shows the queues.`
       : `The dashboard is ${dashboard}, and takes the token ${token}`,
   ].join('\n');
 }

@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { newSecret } from '../new-token.ts';
-import { chooseModules, type ModuleKind, renameToMts } from './modules.ts';
+import { examineWorker } from './existing-worker.ts';
+import { chooseModules, renameToMts } from './modules.ts';
+import { DASHBOARD_LEFT_OUT, noteModules, noteServer } from './notes.ts';
 import { joinParts, mergePackageJson, type PackageJson, parsePackageJson } from './package-json.ts';
-import { choosePlatform, findServer, type Platform } from './platform.ts';
+import { choosePlatform, type Platform } from './platform.ts';
 import { writeSteps } from './steps.ts';
 import { readTemplate, readTemplateFile, type Template } from './template.ts';
 
@@ -43,15 +45,25 @@ export async function initProject(folder: string, asked: Platform[], own: Packag
   const taken = await addPackages(report, text, wanted);
   report.notes.push(...noteModules(kind, manifest), ...noteServer(platform, manifest));
   report.next = writeSteps(template.next.map(named), taken);
-  for (const file of template.files) {
-    const content = named(readTemplateFile(platform, file));
-    const other = template.insteadOf?.[file]?.find((name) => existsSync(join(folder, name)));
-    if (other === undefined) await writeNew(report, placeOf(named(file), report), content);
-    else report.left.push({ file: other, add: content });
-  }
+  await addFiles(report, template, named);
   await addSettings(report, template);
   await addIgnored(report, template.ignored);
   return report;
+}
+
+async function addFiles(report: InitReport, template: Template, named: (words: string) => string): Promise<void> {
+  const { platform, folder } = report;
+  const worker = platform === 'workers' ? examineWorker(folder) : undefined;
+  for (const file of template.files) {
+    const text = named(readTemplateFile(platform, file));
+    const present = template.insteadOf?.[file]?.find((name) => existsSync(join(folder, name)));
+    const other = worker?.instead.get(file) ?? (present === undefined ? undefined : { file: present, add: text });
+    if (other === undefined) await writeNew(report, placeOf(named(file), report), text);
+    else if (other.add !== '') report.left.push(other);
+  }
+  if (worker?.hasDashboard !== false) return;
+  report.notes.push(DASHBOARD_LEFT_OUT);
+  report.next = report.next.map((step) => step.replace(/open (http:\S+) with/, 'its API is $1/v1, with'));
 }
 
 /** Next.js takes its folders from `src/` or from beside it, not from both. */
@@ -95,30 +107,6 @@ async function addPackages(
   if (manifest === undefined) report.written.push('package.json');
   else if (added.length > 0) report.changed.push({ file: 'package.json', added });
   return taken;
-}
-
-/** What was chosen for the project is said, and why. */
-function noteModules(kind: ModuleKind, manifest: PackageJson | undefined): string[] {
-  if (kind === 'as-is') return [];
-  if (kind === 'module') {
-    return [
-      'package.json says "type": "module" now: what is written here are modules, and the folder has no other code.',
-    ];
-  }
-  const says = manifest?.type === undefined ? 'says no "type"' : `says "type": "${manifest.type}"`;
-  return [
-    `package.json ${says}, for which Node takes .ts files for CommonJS: so what is written has the ending .mts. It is ` +
-      '`npx sluice worker ./sluice.mts --env-file .env`, and other files import or require "./sluice.mts".',
-  ];
-}
-
-function noteServer(platform: Platform, manifest: PackageJson | undefined): string[] {
-  const server = platform === 'node' && manifest ? findServer(manifest) : undefined;
-  if (server === undefined) return [];
-  return [
-    `The project has a server of its own, by ${server}. It can do all of it instead: \`toListener(sluice)\` of "sluice/node" answers ` +
-      'below one of its paths, and `run(sluice, { signal })` delivers in its process. The server that is written here is then not needed.',
-  ];
 }
 
 function newManifest(folder: string): string {

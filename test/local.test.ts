@@ -73,10 +73,16 @@ test('the embedded Redis, which asks for no password, is there for this machine 
 });
 
 test.each([
-  ['sluice/local', 'ioredis', 'await startLocal()', 'startLocal'],
-  ['sluice/local', 'js-redis-server', 'await startLocal()', 'startLocal'],
-  ['sluice/testing', 'js-redis-server', 'await createTestSluice({ queues: [] })', 'createTestSluice'],
-])('%s without %s says which package is missing, and how it is installed', async (entry, missing, call, name) => {
+  ['sluice/local', 'ioredis', 'await startLocal()', 'startLocal', 'ioredis js-redis-server'],
+  ['sluice/local', 'js-redis-server', 'await startLocal()', 'startLocal', 'ioredis js-redis-server'],
+  [
+    'sluice/testing',
+    'js-redis-server',
+    'await createTestSluice({ queues: [] })',
+    'createTestSluice',
+    'js-redis-server',
+  ],
+])('%s without %s says which package is missing, and how it is installed', async (entry, missing, call, name, all) => {
   const program = `
     import { registerHooks } from 'node:module';
     registerHooks({
@@ -89,7 +95,7 @@ test.each([
     try { ${call} } catch (error) { console.log(error instanceof MissingPeer, error.message); }`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], AT_MOST);
   const said = `Sluice on this machine needs the package ${missing}, which is not installed`;
-  expect(stdout).toBe(`true ${said}: npm install --save-dev ioredis js-redis-server\n`);
+  expect(stdout).toBe(`true ${said}: npm install --save-dev ${all}\n`);
 });
 
 test('neither entry loads what runs Workers', async () => {

@@ -8,8 +8,8 @@ export class MissingPeer extends Error {
   override readonly name = 'MissingPeer';
 }
 
-/** @param load imports something that needs them. @throws MissingPeer */
-export async function importPeer<Module>(load: () => Promise<Module>): Promise<Module> {
+/** @param load imports something that needs them @param needed all that it does, so that nobody is told to install more @throws MissingPeer */
+export async function importPeer<Module>(load: () => Promise<Module>, needed = PEERS): Promise<Module> {
   try {
     return await load();
   } catch (cause) {
@@ -17,6 +17,6 @@ export async function importPeer<Module>(load: () => Promise<Module>): Promise<M
     const missing = PEERS.find((name) => message.includes(`'${name}`) || message.includes(`"${name}`));
     if (!missing || !NOT_FOUND.includes(code ?? '')) throw cause;
     const said = `Sluice on this machine needs the package ${missing}, which is not installed`;
-    throw new MissingPeer(`${said}: npm install --save-dev ${PEERS.join(' ')}`, { cause });
+    throw new MissingPeer(`${said}: npm install --save-dev ${needed.join(' ')}`, { cause });
   }
 }

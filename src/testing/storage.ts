@@ -9,6 +9,7 @@ import type { TestClock } from './clock.ts';
 export async function openTestStorage(clock: TestClock): Promise<Send> {
   const { ClientSession, createRedisCommandExecutor, RedisServerState } = await importPeer(
     () => import('js-redis-server/core'),
+    ['js-redis-server'],
   );
   const server = new RedisServerState({ activeExpiryIntervalMs: false }); // what has expired goes when it is looked at
   const session = new ClientSession({ server, executor: createRedisCommandExecutor() });

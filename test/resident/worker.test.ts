@@ -1,14 +1,16 @@
 // `sluice worker` as a process: it delivers, ends by its signals, and says what is wrong with a project.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tokensSetting } from '../../src/dev/stack.ts';
 import { Bench, type Redises, startEmbedded } from '../support/bench.ts';
 import { runCli } from '../support/cli.ts';
+import { AT_MOST } from '../support/shell.ts';
 import { eventually } from '../support/worker.ts';
 
 const PROJECT = 'test/support/slow-sluice.ts';
@@ -119,6 +121,20 @@ describe.concurrent('sluice worker', () => {
 });
 
 describe('sluice worker refuses', () => {
+  test('to go on without settings, and names the file that has some and that nobody named', async () => {
+    const cwd = join(folder, 'unread');
+    await mkdir(cwd);
+    await writeFile(join(cwd, '.env.local'), `UPSTASH_REDIS_REST_URL=${redises.emulator.url}\n`);
+    const args = [resolve('src/cli/sluice.js'), 'worker', resolve(PROJECT)];
+    const refused = promisify(execFile)(process.execPath, args, { cwd, env: { PATH: process.env.PATH }, ...AT_MOST });
+    await expect(refused).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /UPSTASH_REDIS_REST_URL.*\. \.env\.local was not read: --env-file \.env\.local does so\n/s,
+      ),
+    });
+  });
+
   const files: [what: string, source: string | undefined, code: number, said: RegExp][] = [
     ['no file', undefined, 2, /there is no file .*no-file\.ts/],
     ['no Sluice', 'export const queues = [];', 2, /has no Sluice: .* it exports queues/],

@@ -1,4 +1,5 @@
 /** `sluice worker`: a process that delivers the messages of a project, until it is told to end. */
+import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { EXIT, Failure, UsageError } from '../failure.ts';
@@ -47,7 +48,7 @@ async function work(file: string, { port, grace, envFile }: WorkerFlags, out: Ou
   if (envFile !== undefined) loadSettings(envFile);
   const loaded = await loadSluice(file);
   const signal = untilStopped();
-  const { url, closed } = await begin(loaded, port, { signal, graceMs: grace }).catch(refuse);
+  const { url, closed } = await begin(loaded, port, { signal, graceMs: grace }).catch((error) => refuse(error, envFile));
   const where = url === undefined ? '' : `, answering at ${url}`;
   signal.addEventListener('abort', () => {
     void out.emit({ event: 'stopping', graceMs: grace }, () => `stopping; handlers that run have ${lengthOf(grace)}`);
@@ -84,9 +85,15 @@ function loadSettings(file: string): void {
   }
 }
 
+/** Where the settings of a project may be on this machine. */
+const SETTINGS_FILES = ['.env.local', '.dev.vars', '.env'];
+
 /** By name and code: the project may have a copy of the package that is not the one of this command. */
-function refuse(error: unknown): never {
+function refuse(error: unknown, envFile: string | undefined): never {
   if (!(error instanceof Error)) throw error;
-  if (error.name === 'BadSettings') throw new UsageError(`bad settings: ${error.message}`);
-  throw Reflect.get(error, 'code') === 'EADDRINUSE' ? new Failure(error.message) : error;
+  if (Reflect.get(error, 'code') === 'EADDRINUSE') throw new Failure(error.message);
+  if (error.name !== 'BadSettings') throw error;
+  const file = envFile === undefined ? SETTINGS_FILES.find((name) => existsSync(name)) : undefined;
+  const hint = file === undefined ? '' : `. ${file} was not read: --env-file ${file} does so`;
+  throw new UsageError(`bad settings: ${error.message}${hint}`);
 }

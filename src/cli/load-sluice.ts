@@ -54,11 +54,16 @@ const ADVICE: Record<string, string> = {
   ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING: 'Node takes no TypeScript from node_modules: it has to be compiled',
 };
 
+/** Of a syntax error without a code. */
+const AS_MODULE =
+  'Node takes it for CommonJS, as package.json says: give it the ending .mts, or package.json "type": "module"';
+
 function explain(error: unknown, path: string, file: string): never {
   const { code = '', message, stack = '' } = error as NodeJS.ErrnoException;
   const place = placeIn(stack, dirname(path));
   const where = place === undefined ? '' : ` (${place})`;
-  throw new Failure(`cannot load ${file}: ${ADVICE[code] ?? message ?? String(error)}${where}`);
+  const advice = ADVICE[code] ?? (/import statement outside a module/.test(message ?? '') ? AS_MODULE : undefined);
+  throw new Failure(`cannot load ${file}: ${advice ?? message ?? String(error)}${where}`);
 }
 
 /** A syntax error has its place before the stack, and no frame there; others are of the first frame below that folder. */

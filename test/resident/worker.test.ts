@@ -121,6 +121,18 @@ describe.concurrent('sluice worker', () => {
 });
 
 describe('sluice worker refuses', () => {
+  test('a module that package.json makes CommonJS, and says how it becomes one', async () => {
+    const cwd = join(folder, 'commonjs');
+    await mkdir(cwd);
+    await writeFile(join(cwd, 'package.json'), '{"type": "commonjs"}');
+    await writeFile(join(cwd, 'sluice.ts'), "import 'node:fs';\n");
+    const ended = await runCli(['worker', join(cwd, 'sluice.ts')]);
+    expect(ended).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/cannot load .*the ending \.mts, or package\.json "type"/),
+    });
+  });
+
   test('to go on without settings, and names the file that has some and that nobody named', async () => {
     const cwd = join(folder, 'unread');
     await mkdir(cwd);

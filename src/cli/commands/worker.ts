@@ -48,7 +48,9 @@ async function work(file: string, { port, grace, envFile }: WorkerFlags, out: Ou
   if (envFile !== undefined) loadSettings(envFile);
   const loaded = await loadSluice(file);
   const signal = untilStopped();
-  const { url, closed } = await begin(loaded, port, { signal, graceMs: grace }).catch((error) => refuse(error, envFile));
+  const { url, closed } = await begin(loaded, port, { signal, graceMs: grace }).catch((error) =>
+    refuse(error, envFile),
+  );
   const where = url === undefined ? '' : `, answering at ${url}`;
   signal.addEventListener('abort', () => {
     void out.emit({ event: 'stopping', graceMs: grace }, () => `stopping; handlers that run have ${lengthOf(grace)}`);

@@ -31,6 +31,7 @@ async function listen({ port, hostname }: Place, answer: Answer): Promise<Listen
     ...(hostname === undefined ? {} : { hostname }),
     fetch: answer,
     development: false, // else whoever has an error answered sees the source around it
+    reusePort: false, // which it would be without development: a second program would share the port in silence
   });
   return {
     port: server.port,

@@ -56,7 +56,8 @@ local function audit_page(page, resume, at)
     local from = inspect[kind] and (not resume or name >= resume) and (name == resume and at or '0')
     while from do
       if parts == PARTS_AT_ONCE then return table.concat({ page, name, from }, ' ') end
-      from, parts = inspect_key(shard, kind, rest, from), parts + 1
+      from = inspect_key(shard, kind, rest, from)
+      parts = parts + 1
     end
   end
   return next_page

@@ -54,7 +54,8 @@ end
 
 local function leased_rows()
   local from, place = string.match(cursor, '^(%d+) (%d+)$')
-  from, place = tonumber(from or '0'), tonumber(place or '0')
+  from = tonumber(from or '0')
+  place = tonumber(place or '0')
   local rows, leases = {}, 0
   local members = redis.call('ZRANGE', KEYS[1], digits(from), digits(from + TIMERS - 1), 'WITHSCORES')
   for i = 1, #members, 2 do

@@ -20,7 +20,8 @@ end
 local function lanes_of_queue(root, queue, at)
   local places = { root .. 'ready:*', root .. 'ready:' .. queue, root .. 'blocked:' .. queue }
   local place, cursor = string.match(at, '^(%d):(%d+)$')
-  place, cursor = tonumber(place or '1'), cursor or '0'
+  place = tonumber(place or '1')
+  cursor = cursor or '0'
   local lanes, seen = {}, {}
   for _ = 1, STEPS do
     local next_cursor, members = scan_members(places[place], cursor, '?:' .. queue .. '*', STEP)

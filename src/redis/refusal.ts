@@ -7,13 +7,14 @@ const REFUSALS =
   /\bNOSCRIPT\b|^(WRONGPASS|NOAUTH|NOPERM|READONLY|NOREPLICAS|OOM|MISCONF|WRONGTYPE|CROSSSLOT)\b|max requests limit exceeded|DB capacity quota exceeded|max (?:daily )?request(?: size| limit)? exceeded|max \w+(?: \w+)? size exceeded|not available|not allowed/;
 /** As format.lua says it. */
 const STORED_FORMAT = /\bSTOREDFORMAT (\w+) (\w+)/;
+const EARLIER: Record<string, string> = { none: 'of 0.1', 1: 'from before records were divided' };
 const PASSING = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY)\b|too many requests|rate limit/i;
 
 /** @param said the text of the error @param otherwise the reason where the text has no known phrase */
 export function parseRefusal(said: string, otherwise = 'error'): StorageError {
   const [, stored, own] = STORED_FORMAT.exec(said) ?? [];
   if (stored !== undefined) {
-    const found = stored === 'none' ? 'none, as in data of 0.1' : stored;
+    const found = EARLIER[stored] ? `${stored}, as in data ${EARLIER[stored]}` : stored;
     return new StorageError(
       'format',
       `the stored format of this database is ${found}; this version of Sluice has ${own}`,

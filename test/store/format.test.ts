@@ -11,7 +11,7 @@ import type { Script } from '../../src/redis/lua/script.ts';
 import { scriptRunner } from '../../src/redis/runner.ts';
 import { onEachRedis } from '../support/bench.ts';
 
-const OWN = '1';
+const OWN = '2';
 
 onEachRedis(
   'the stored format',
@@ -44,9 +44,14 @@ onEachRedis(
     }
 
     describe.each<[what: string, stored: Record<string, string>, found: string]>([
-      ['an older number', { '#': '0' }, '0'],
-      ['a newer number', { '#': '2', '!': '1' }, '2'],
-      ['no number, and data of 0.1', { '!': '1800000000000', mail: 'acked=1' }, 'none'],
+      ['an older number', { '#': '0' }, '0;'],
+      [
+        'that of records that are not divided',
+        { '#': '1', '!': '1' },
+        '1, as in data from before records were divided;',
+      ],
+      ['a newer number', { '#': '3', '!': '1' }, '3;'],
+      ['no number, and data of 0.1', { '!': '1800000000000', mail: 'acked=1' }, 'none, as in data of 0.1;'],
     ])('%s', (_, stored, found) => {
       test.each(Object.values(scripts) as Script[])('is refused by $name, and nothing is changed', async (script) => {
         await raw().hset(totals, stored);

@@ -4,7 +4,7 @@
 -- A number is written with the first write, and no script ever changes it: who has seen its own there need not look again. So a call
 -- looks only where its caller says so, by its last key: `<root>format`, or `<root>format?` where the script only reads.
 
-local FORMAT = '1'
+local FORMAT = '2'
 
 -- Takes that key off. Returns the root where the call has to look, and whether it may write.
 local function asked_format()

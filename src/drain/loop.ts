@@ -16,6 +16,7 @@ import { passedOn } from '../message/trace-context.ts';
 import { refuseRing } from '../queue/ring.ts';
 import { sleep } from '../runtime/sleep.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
+import type { HandOff } from '../store/enqueue.ts';
 import type { Measurement } from '../store/measured.ts';
 import type { SyncAnswer } from '../store/sync.ts';
 import { nextBatch } from './batch.ts';
@@ -23,7 +24,7 @@ import { type Connections, openConnections } from './connections.ts';
 import { Handover } from './handover.ts';
 import { Holdings, type Running } from './holdings.ts';
 import { AWAKENING_MS, RESERVED_MS, UNDER_WAY_MS } from './life.ts';
-import { Pace } from './pace.ts';
+import { LINGER_MS, Pace } from './pace.ts';
 import type { Attention, DrainEnd, DrainOptions, DrainReport } from './report.ts';
 
 /** After the abort at the end of its life, how long a handler gets that held up its own timeout. */
@@ -66,13 +67,15 @@ class DrainLoop {
   #hasEnded = false;
   /** Local time at which the next timer is due. */
   #nextDueAt: number | undefined;
+  /** Before this instant, by the local clock, it does not look by itself for what came since an enqueue gave it its messages. */
+  #looksFrom = 0;
   /** Ends the wait of `run`, where it waits. */
   #notify: (() => void) | undefined;
   #armedFor = 0;
 
   constructor(options: DrainOptions) {
     this.#options = options;
-    this.#lease = options.lease ?? newToken();
+    this.#lease = options.handOff?.lease ?? options.lease ?? newToken();
     this.#attention = options.attention ?? { asked: false };
     this.#attention.look = () => this.#look();
     this.#attention.end = () => this.#notify?.();
@@ -88,7 +91,9 @@ class DrainLoop {
 
   async run(): Promise<DrainReport> {
     let ended: DrainEnd = 'idle';
-    await this.#sync();
+    const { handOff } = this.#options;
+    if (handOff?.taken) this.#begin(handOff, handOff.taken);
+    else await this.#sync();
     for (;;) {
       this.#start();
       const now = this.#clock();
@@ -111,6 +116,14 @@ class DrainLoop {
     return { ...this.#report, requests, ms, ended };
   }
 
+  /** Begins with what an enqueue took for it. Whatever came since then it finds when that is settled, or a little later. */
+  #begin({ leasedUntil, clockAheadMs }: HandOff, taken: NonNullable<HandOff['taken']>): void {
+    this.#leasedUntil = leasedUntil;
+    this.#pace.lastSyncAt = leasedUntil - this.#options.leaseMs;
+    this.#looksFrom = this.#clock() + LINGER_MS;
+    this.#hold(taken, clockAheadMs);
+  }
+
   /**
    * There is something new, and nobody else was woken for it: it looks, or says once more that it is busy.
    * @returns whether it looks now; where all its handlers are busy it looks when one is free
@@ -119,6 +132,7 @@ class DrainLoop {
     this.#attention.asked = true;
     if (this.#hasEnded) return false;
     this.#drained = false;
+    this.#looksFrom = 0;
     if (this.#options.onBusy && (this.#options.budget.isClosing() || !this.#isFree())) return false; // whoever asked asks another
     this.#handover.gaveWay = false;
     this.#notify?.();
@@ -139,11 +153,11 @@ class DrainLoop {
         return;
       holdings.waiting.splice(place, 1);
       if (isLate) holdings.settle({ entry: next.entry, outcome: 'release' });
-      else this.#begin(next, now);
+      else this.#deliver(next, now);
     }
   }
 
-  #begin(delivery: Delivery, startedAt: number): void {
+  #deliver(delivery: Delivery, startedAt: number): void {
     const { env, ring = refuseRing, queues } = this.#options;
     const controller = new LazyController();
     const deadline = startedAt + delivery.queue.timeoutMs;
@@ -243,10 +257,9 @@ class DrainLoop {
     const { running, waiting, outcomes, doubtful } = this.#holdings;
     if (this.#holdings.isEmpty) return !this.#drained || (this.#nextDueAt !== undefined && this.#nextDueAt <= now);
     const nothingElse = running.length === 0 && waiting.length === 0;
-    const room = this.#isFree() && (!this.#drained || this.#lookAt() <= now);
     const full = outcomes.length >= this.#options.batch;
-    const due = now >= Math.min(this.#syncAt(), this.#stuckAt());
-    return nothingElse || full || (room && this.#want() > 0) || due || doubtful.length > 0;
+    const due = now >= Math.min(this.#syncAt(), this.#stuckAt(), this.#lookAt());
+    return nothingElse || full || due || doubtful.length > 0;
   }
 
   /** When outcomes have lingered long enough, or the lease wants to be extended. */
@@ -269,10 +282,10 @@ class DrainLoop {
     return lastStartAt - this.#holdings.longestTimeoutMs;
   }
 
-  /** When a handler is free for what is due then. */
+  /** When it looks for more, where a handler is free: for what is ready, or for what is due then. */
   #lookAt(): number {
-    const free = this.#isFree() && this.#want() > 0;
-    return (free ? this.#nextDueAt : undefined) ?? Number.POSITIVE_INFINITY;
+    if (!this.#isFree() || this.#want() === 0) return Number.POSITIVE_INFINITY;
+    return this.#drained ? (this.#nextDueAt ?? Number.POSITIVE_INFINITY) : this.#looksFrom;
   }
 
   /** A handler has nothing to do. */
@@ -310,6 +323,7 @@ class DrainLoop {
       if (watch !== undefined) clearInterval(watch);
     }
     this.#endDoubts(doubts);
+    this.#looksFrom = 0;
     if (!answer.refused) this.#leasedUntil = sentAt + leaseMs;
     this.#inTransit = answer.unseen;
     this.#holdings.dropSettled(settlements, answer.statuses);
@@ -345,14 +359,7 @@ class DrainLoop {
 
   /** @param clockAheadMs the server answered about half-way between request and reply */
   #accept(answer: SyncAnswer, want: number, clockAheadMs: number): void {
-    for (const taken of answer.taken) {
-      const delivery = openDelivery(taken, this.#options.queues, clockAheadMs);
-      if ('outcome' in delivery) {
-        this.#holdings.settle(delivery);
-        this.#pace.noteFinished();
-      } else this.#holdings.waiting.push(delivery);
-    }
-    this.#holdings.waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
+    this.#hold(answer.taken, clockAheadMs);
     const isAll = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (want > 0) this.#drained = isAll && !this.#attention.asked;
     const isLeftAlone = answer.schedules !== undefined && !this.#options.fire; // it comes again in some seconds: nobody sleeps for that
@@ -361,6 +368,17 @@ class DrainLoop {
     const nextDue = (isLeftAlone ? undefined : answer.nextDue) ?? Number.POSITIVE_INFINITY;
     const inMs = Math.max(0, Math.min(pollMs, nextDue - answer.now + ROUNDING_MS));
     this.#nextDueAt = Number.isFinite(inMs) ? this.#clock() + inMs : undefined;
+  }
+
+  #hold(messages: SyncAnswer['taken'], clockAheadMs: number): void {
+    for (const taken of messages) {
+      const delivery = openDelivery(taken, this.#options.queues, clockAheadMs);
+      if ('outcome' in delivery) {
+        this.#holdings.settle(delivery);
+        this.#pace.noteFinished();
+      } else this.#holdings.waiting.push(delivery);
+    }
+    this.#holdings.waiting.sort((a, b) => a.message.priority - b.message.priority); // stable: arrival within a priority
   }
 
   /** Other drains are told at once of what this one does not take, being busy, and once, when it ends, of what it leaves. */

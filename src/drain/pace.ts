@@ -2,7 +2,7 @@
 import type { DrainOptions } from './report.ts';
 
 /** How long an outcome may wait for company while other handlers run. */
-const LINGER_MS = 25;
+export const LINGER_MS = 25;
 /** Messages taken ahead wait about this long for a handler: more would keep urgent ones behind them. */
 const AHEAD_MS = 50;
 /** The wait between syncs while storage is away grows by so much after each. */

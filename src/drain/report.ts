@@ -7,6 +7,7 @@ import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { FireDue } from '../store/due.ts';
 import type { Settlement, Status } from '../store/encode-settlements.ts';
+import type { HandOff } from '../store/enqueue.ts';
 import type { Store } from '../store/store.ts';
 import type { SyncAnswer } from '../store/sync.ts';
 import type { Budget } from './budget.ts';
@@ -19,6 +20,8 @@ export interface Attention {
   look?: () => boolean;
   /** Has the drain see at once that its budget was closed; it sets this itself. */
   end?: () => void;
+  /** Gives the drain what an enqueue has taken for it; it sets this itself. @returns false where it takes nothing more */
+  adopt?: (handOff: HandOff) => boolean;
 }
 
 /** The outcomes of messages that a drain has handled and cannot settle. */
@@ -45,6 +48,8 @@ export interface DrainOptions {
   attention?: Attention | undefined;
   /** The name of its lease; left out, a new one. */
   lease?: string;
+  /** The lease that an enqueue has filled for it: it begins with these messages in hand. */
+  handOff?: HandOff | undefined;
   /** With nothing to do it looks again after so long, until its budget is over. 0: it ends. */
   pollMs?: number;
   /** Local clock, only for waiting: epoch ms. */

@@ -11,6 +11,17 @@ import { listMessageKeys } from './declared.ts';
 import { encodeRequest } from './encode-messages.ts';
 import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
+/** A lease that an enqueue has filled for the drain that its caller starts. */
+export interface HandOff {
+  lease: string;
+  /** Until this instant, by the local clock, it surely lasts. */
+  leasedUntil: number;
+  /** What it holds, in the order of arrival. Left out where that is not known (an earlier try may have filled it): the first sync says so. */
+  taken?: { entry: string; envelope: string }[];
+  /** By how much the local clock is ahead of the server's. */
+  clockAheadMs: number;
+}
+
 export interface EnqueueRequest {
   messages: PreparedMessage[];
   /** The idempotency token of the request: a replay with the same one enqueues nothing twice. Default: a fresh one. */

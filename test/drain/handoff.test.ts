@@ -1,0 +1,105 @@
+// A drain that begins with messages in hand, which an enqueue has taken for it.
+import { expect, test } from 'vitest';
+import { type Limits, openBudget } from '../../src/drain/budget.ts';
+import { planLife } from '../../src/drain/life.ts';
+import { drain } from '../../src/drain/loop.ts';
+import type { DrainOptions } from '../../src/drain/report.ts';
+import { defineQueue, type QueueOptions } from '../../src/index.ts';
+import type { HandOff } from '../../src/store/enqueue.ts';
+import type { SyncRequest } from '../../src/store/sync.ts';
+import { type Bench, onEachRedisAtOnce } from '../support/bench.ts';
+
+const PLENTY: Limits = { ...planLife(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000_000 };
+const LEASE_MS = 30_000;
+
+/** What an enqueue of these has taken into a lease: as a sync would. */
+async function takeFor(b: Bench, priorities: (0 | 5)[]): Promise<HandOff & { ids: string[] }> {
+  const store = b.openStore();
+  const messages = priorities.map((priority, i) => b.message('work', i, { priority }));
+  const { ids } = await store.enqueue({ messages });
+  b.expectAlive(ids, messages);
+  const leasedUntil = Date.now() + LEASE_MS;
+  const lease = { lease: 'handed', leaseMs: LEASE_MS, held: 0, settlements: [], pools: ['*'] };
+  const { taken, now } = await store.sync({ ...lease, want: ids.length });
+  const inOrder = ids.map((id) => taken.find(({ entry }) => entry === `1.${id}`) as (typeof taken)[0]);
+  return { lease: 'handed', leasedUntil, taken: inOrder, clockAheadMs: Date.now() - now, ids };
+}
+
+/** @param syncs takes those that it makes */
+function begin(b: Bench, handler: QueueOptions['handler'], options: Partial<DrainOptions>, syncs: SyncRequest[] = []) {
+  const work = defineQueue('work', { handler: handler as NonNullable<typeof handler> });
+  const opened = b.openStore();
+  const store: typeof opened = {
+    ...opened,
+    sync: (request) => {
+      syncs.push({ ...request, settlements: [...request.settlements] });
+      return opened.sync(request);
+    },
+  };
+  return drain({
+    store,
+    pool: '*',
+    queues: new Map([[work.name, work]]),
+    env: {},
+    budget: openBudget(PLENTY, Date.now),
+    concurrency: 5,
+    connections: 5,
+    batch: 100,
+    leaseMs: LEASE_MS,
+    ...options,
+  });
+}
+
+onEachRedisAtOnce('a drain that was handed messages', (own) => {
+  test('handles them before any round trip, the most urgent first, and settles them with the only one', () =>
+    own(async (b) => {
+      const { ids, ...handOff } = await takeFor(b, [5, 0, 5]);
+      const seen: [string, number][] = [];
+      const syncs: SyncRequest[] = [];
+      const handler: QueueOptions['handler'] = ({ id }) => void seen.push([id, syncs.length]);
+      expect(await begin(b, handler, { handOff, concurrency: 1 }, syncs)).toMatchObject({
+        delivered: 3,
+        acked: 3,
+        ended: 'idle',
+      });
+      expect(seen).toEqual([ids[1], ids[0], ids[2]].map((id) => [id, 0]));
+      expect(syncs.map(({ lease, held, settlements }) => [lease, held, settlements.length])).toEqual([
+        ['handed', 0, 3],
+      ]);
+      for (const id of ids) b.alive.delete(id);
+    }));
+
+  test('looks in time for what came meanwhile, where their handlers take longer', () =>
+    own(async (b) => {
+      const { ids, ...handOff } = await takeFor(b, [5]);
+      const messages = [b.message('work', 'later')];
+      const [later = ''] = (await b.openStore().enqueue({ messages })).ids;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const handler = async ({ id }: { id: string }) => (id === later ? resolve() : promise);
+      const syncs: SyncRequest[] = [];
+      expect(await begin(b, handler, { handOff }, syncs)).toMatchObject({ delivered: 2, acked: 2 });
+      expect(syncs[0]).toMatchObject({ held: 1, settlements: [] });
+      for (const id of ids) b.alive.delete(id);
+    }));
+
+  test('gives back what it cannot begin, and that is no attempt', () =>
+    own(async (b) => {
+      const { ids, ...handOff } = await takeFor(b, [5, 5]);
+      const budget = openBudget({ ...PLENTY, messages: 1 }, Date.now);
+      const report = await begin(b, () => {}, { handOff, budget });
+      expect(report).toMatchObject({ delivered: 1, acked: 1, released: 1, ended: 'budget' });
+      b.alive.delete(ids[0] ?? '');
+      expect((await b.shard()).lanes).toEqual({ '5:work': [`1.${ids[1]}`] });
+    }));
+
+  test('asks first where nobody knows what its lease holds', () =>
+    own(async (b) => {
+      const { ids, taken: _, ...handOff } = await takeFor(b, [5]);
+      const seen: string[] = [];
+      const syncs: SyncRequest[] = [];
+      const report = await begin(b, ({ id }) => void seen.push(id), { handOff }, syncs);
+      expect(report).toMatchObject({ acked: 1, ended: 'idle' });
+      expect([seen, syncs.map(({ held }) => held)]).toEqual([ids, [0, 0]]);
+      for (const id of ids) b.alive.delete(id);
+    }));
+});

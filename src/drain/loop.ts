@@ -3,26 +3,21 @@
  *
  * Handlers run side by side while a sync is in flight; what ends meanwhile goes with the next one (group commit).
  * There is never more than one sync in flight, because the lease's count of entries must be unambiguous. The loop
- * decides nothing about Redis and nothing about handlers: the store and deliver.ts do.
+ * decides nothing about Redis and nothing about handlers: the store and handlers.ts do.
  */
 
-import { prepare } from '../broker/producer.ts';
-import type { MessageInput } from '../broker/validate.ts';
-import { LazyController } from '../delivery/context.ts';
-import { cutOff, type Delivery, deliver, openDelivery, timedOut } from '../delivery/deliver.ts';
+import { openDelivery } from '../delivery/deliver.ts';
 import { StorageError } from '../errors.ts';
 import { newToken } from '../message/ids.ts';
-import { passedOn } from '../message/trace-context.ts';
-import { refuseRing } from '../queue/ring.ts';
 import { sleep } from '../runtime/sleep.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { HandOff } from '../store/enqueue.ts';
-import type { Measurement } from '../store/measured.ts';
 import type { SyncAnswer } from '../store/sync.ts';
 import { nextBatch } from './batch.ts';
-import { type Connections, openConnections } from './connections.ts';
+import { openConnections } from './connections.ts';
+import { Handlers } from './handlers.ts';
 import { Handover } from './handover.ts';
-import { Holdings, type Running } from './holdings.ts';
+import { Holdings } from './holdings.ts';
 import { AWAKENING_MS, RESERVED_MS, UNDER_WAY_MS } from './life.ts';
 import { LINGER_MS, Pace } from './pace.ts';
 import type { Attention, DrainEnd, DrainOptions, DrainReport } from './report.ts';
@@ -50,9 +45,8 @@ class DrainLoop {
   readonly #options: DrainOptions;
   readonly #attention: Attention;
   readonly #clock: () => number;
-  readonly #random: () => number;
-  readonly #connections: Connections;
   readonly #holdings: Holdings;
+  readonly #handlers: Handlers;
   readonly #pace: Pace;
   readonly #handover: Handover;
   readonly #report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
@@ -80,13 +74,22 @@ class DrainLoop {
     this.#attention.look = () => this.#look();
     this.#attention.end = () => this.#notify?.();
     this.#clock = options.clock ?? Date.now;
-    this.#random = options.random ?? Math.random;
-    this.#connections = openConnections(options.connections);
-    const onOutcome = () => this.#notify?.();
-    this.#holdings = new Holdings({ connections: this.#connections, clock: this.#clock, onOutcome });
-    this.#pace = new Pace(options);
+    const [clock, connections] = [this.#clock, openConnections(options.connections)];
+    const holdings = new Holdings({ connections, clock, onOutcome: () => this.#notify?.() });
+    const pace = new Pace(options);
+    this.#holdings = holdings;
+    this.#pace = pace;
     this.#handover = new Handover(options);
     this.#report = { delivered: 0, acked: 0, retried: 0, dead: 0, released: 0, stale: 0, gone: 0, leasesLost: 0 };
+    this.#handlers = new Handlers({
+      ...{ drain: options, clock, connections, holdings, pace, report: this.#report },
+      leasedUntil: () => this.#leasedUntil,
+      syncAt: () => this.#syncAt(),
+      onStarted: (deadline) => {
+        if (deadline < this.#armedFor) this.#notify?.();
+      },
+      onEnded: () => this.#noteEnded(),
+    });
   }
 
   async run(): Promise<DrainReport> {
@@ -95,7 +98,7 @@ class DrainLoop {
     if (handOff?.taken) this.#begin(handOff, handOff.taken);
     else await this.#sync();
     for (;;) {
-      this.#start();
+      this.#handlers.start();
       const now = this.#clock();
       if (this.#lateAt(now) <= now) this.#holdings.giveBackLate(this.#options.budget.msForHandler());
       if (this.#options.budget.isClosing()) {
@@ -107,7 +110,7 @@ class DrainLoop {
         if (this.#handover.left !== undefined) ended = 'budget'; // its time did not cover that
         break;
       } else await this.#wait(this.#options.budget.msToClosing());
-      this.#expireHandlers();
+      this.#handlers.expire();
     }
     this.#hasEnded = true;
     this.#tellLeft();
@@ -139,110 +142,12 @@ class DrainLoop {
     return true;
   }
 
-  /** Starts waiting messages, the most urgent first, while there is room and the lease surely lasts. */
-  #start(): void {
-    const { budget, concurrency } = this.#options;
-    const holdings = this.#holdings;
-    while (holdings.running.length < concurrency && holdings.doubtful.length === 0) {
-      const place = this.#connections.next(holdings.waiting);
-      const next = holdings.waiting[place];
-      if (!next) return;
-      const now = this.#clock();
-      const isLate = next.queue.timeoutMs > budget.msForHandler(now);
-      if (now >= this.#leasedUntil || budget.isClosing(now) || !(isLate || budget.admit(next.queue.subrequests)))
-        return;
-      holdings.waiting.splice(place, 1);
-      if (isLate) holdings.settle({ entry: next.entry, outcome: 'release' });
-      else this.#deliver(next, now);
-    }
-  }
-
-  #deliver(delivery: Delivery, startedAt: number): void {
-    const { env, ring = refuseRing, queues } = this.#options;
-    const controller = new LazyController();
-    const deadline = startedAt + delivery.queue.timeoutMs;
-    const span = this.#options.trace?.(delivery.message);
-    const isFirst = this.#options.budget.invocation.deliveries === 1;
-    const running: Running = { delivery, controller, startedAt, deadline, span, isFirst, settled: false };
-    this.#report.delivered += 1;
-    this.#holdings.running.push(running);
-    this.#connections.start(delivery);
-    const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
-    const given = { env, ring, traceparent, controller };
-    const prepared = (input: MessageInput) => prepare(queues, input, traceparent);
-    const outcome = deliver(delivery, given, prepared, this.#random);
-    // What ends at once is settled at once, until a sync is due: it has to get between handlers that take their time.
-    if (outcome instanceof Promise || startedAt >= this.#syncAt()) {
-      if (deadline < this.#armedFor) this.#notify?.();
-      Promise.resolve(outcome).then((settlement) => this.#finish(running, settlement));
-    } else this.#end(running, outcome);
-  }
-
-  #finish(running: Running, outcome: Settlement): void {
-    if (running.settled) return;
-    this.#end(running, outcome);
-    this.#start();
-    const closes = this.#holdings.waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
-    if (this.#notify && (this.#holdings.running.length === 0 || closes || this.#isSyncDue())) this.#notify();
-  }
-
-  /** The first outcome of a delivery counts; a handler that ends after its time is not heard any more. */
-  #end(running: Running, outcome: Settlement): void {
-    const holdings = this.#holdings;
-    running.settled = true;
-    holdings.running.splice(holdings.running.indexOf(running), 1); // mostly the first, or alone
-    this.#connections.end(running.delivery);
-    const aborted = running.controller.aborted && outcome.outcome !== 'ack';
-    const settlement = aborted ? this.#cutOff(running) : outcome;
-    settlement.measured = this.#measure(running);
-    running.span?.end(settlement.failure?.kind);
-    if (settlement.outOfSubrequests) holdings.doubtful.push({ running, settlement });
-    else this.#tellFailure(running, settlement);
-    if (settlement.failure && this.#options.keepsStacks === false) settlement.failure.stack = undefined;
-    holdings.settle(settlement);
-    this.#pace.noteFinished();
-  }
-
-  #cutOff({ delivery }: Running): Settlement {
-    const { budget } = this.#options;
-    if (!budget.isStopped) return cutOff(delivery);
-    budget.onCutOff?.();
-    return { entry: delivery.entry, outcome: 'release' };
-  }
-
-  #tellFailure({ delivery }: Running, settlement: Settlement): void {
-    if (settlement.failure) this.#options.onFailure?.(delivery.message, settlement);
-  }
-
-  /** Storage was asked since, so the platform does not refuse: the errors were perhaps those of another Worker, and are failures. */
-  #endDoubts(count: number): void {
-    for (const { running, settlement } of this.#holdings.doubtful.splice(0, count))
-      this.#tellFailure(running, settlement);
-  }
-
-  /** The platform refuses: no message is started and storage is not asked any more. */
-  #stopSpending(): void {
-    for (const { running, settlement } of this.#holdings.confirmDoubts()) this.#tellFailure(running, settlement);
-    const { budget, onSpent } = this.#options;
-    if (budget.invocation.isSpent) return;
-    budget.invocation.isSpent = true;
-    const running = this.#holdings.running.map(({ delivery }) => delivery.queue.name);
-    const handled = this.#holdings.outcomes.map(({ measured }) => measured?.queue);
-    onSpent?.([...new Set([...running, ...handled])].filter((name) => name !== undefined));
-  }
-
-  #measure({ delivery: { queue, dueAt }, startedAt }: Running): Measurement {
-    const waitMs = dueAt === undefined ? undefined : startedAt - dueAt;
-    return { queue: queue.name, runMs: this.#clock() - startedAt, waitMs };
-  }
-
-  #expireHandlers(): void {
-    const now = this.#clock();
-    for (const running of [...this.#holdings.running]) {
-      if (running.deadline > now) continue;
-      this.#finish(running, timedOut(running.delivery, this.#random));
-      running.controller.abort(new DOMException('the time for this message is over', 'TimeoutError'));
-    }
+  /** A handler has ended that took its time. */
+  #noteEnded(): void {
+    if (!this.#notify) return;
+    const { running, waiting } = this.#holdings;
+    const closes = waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
+    if (running.length === 0 || closes || this.#isSyncDue()) this.#notify();
   }
 
   /** Nothing is held, but a timer is due before the budget ends, and as soon as it may sleep. */
@@ -312,7 +217,7 @@ class DrainLoop {
     const want = drain.busy || doubts > 0 ? 0 : this.#want();
     if (want > 0) this.#attention.asked = false;
     // Storage may hang, and a handler's time must end all the same.
-    const watch = running.length > 0 ? setInterval(() => this.#expireHandlers(), WATCH_MS) : undefined;
+    const watch = running.length > 0 ? setInterval(() => this.#handlers.expire(), WATCH_MS) : undefined;
     let answer: SyncAnswer;
     try {
       answer = await store.sync({ lease: this.#lease, leaseMs, held, want, pools: [pool], settlements, drain });
@@ -322,7 +227,7 @@ class DrainLoop {
     } finally {
       if (watch !== undefined) clearInterval(watch);
     }
-    this.#endDoubts(doubts);
+    this.#handlers.endDoubts(doubts);
     this.#looksFrom = 0;
     if (!answer.refused) this.#leasedUntil = sentAt + leaseMs;
     this.#inTransit = answer.unseen;
@@ -404,7 +309,7 @@ class DrainLoop {
   /** Storage is away: what is held stays held, and is settled when it comes back before the lease is over. */
   async #survive(error: unknown): Promise<void> {
     if (!(error instanceof StorageError)) throw error;
-    if (error.code === 'subrequests') return this.#stopSpending(); // it never left
+    if (error.code === 'subrequests') return this.#handlers.stopSpending(); // it never left
     if (this.#holdings.isEmpty) throw error;
     this.#inTransit = true;
     this.#pace.lastSyncAt = this.#clock();
@@ -430,12 +335,9 @@ class DrainLoop {
       if (inMs <= 0) await this.#sync();
       else await this.#wait(Math.min(inMs, budget.msLeft() - RESERVED_MS));
       this.#holdings.giveBack();
-      this.#expireHandlers();
+      this.#handlers.expire();
     }
-    const stillRunning = [...this.#holdings.running];
-    for (const { controller } of stillRunning) controller.abort(new DOMException('the drain has to end', 'AbortError'));
-    if (stillRunning.length > 0) await this.#wait(GRACE_MS);
-    for (const running of stillRunning) this.#finish(running, cutOff(running.delivery));
+    await this.#handlers.abortAll(() => this.#wait(GRACE_MS));
     budget.finish();
     while (!invocation.isSpent && (this.#holdings.outcomes.length > 0 || this.#inTransit)) {
       await this.#sync();

@@ -10,6 +10,8 @@ const sound = (): Shard => ({
   dead: { mail: { '5.e': 1 } },
   envelopes: Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((id, i) => [id, `5:mail * 5 ${i} 0\n{}`])),
   failures: { d: '1 0 failed x' },
+  parts: {},
+  divided: {},
   blocked: {},
   config: {},
   inflight: {},

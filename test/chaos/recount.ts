@@ -29,7 +29,7 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
     if (kind === 'm' && !dead.has(name)) leftovers.push(`the envelope of ${name}`);
     else if (kind === 'ready')
       leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
-    else if (['lane', 'lease', 'blocked'].includes(kind)) leftovers.push(key);
+    else if (['lane', 'part', 'parts', 'lease', 'blocked'].includes(kind)) leftovers.push(key);
     else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) leftovers.push(key);
   }
   for (const timer of await timersOf(redis, root)) leftovers.push(`timer ${timer}`);
@@ -61,7 +61,7 @@ export async function bringForward(redis: Redis, root: string): Promise<void> {
 export async function isEmpty(redis: Redis, root: string): Promise<boolean> {
   const [timers, ...lists] = await Promise.all([
     timersOf(redis, root),
-    ...['lane', 'lease'].map((kind) => redis.keys(`${root}${kind}:*`).then(({ length }) => length)),
+    ...['lane', 'part', 'lease'].map((kind) => redis.keys(`${root}${kind}:*`).then(({ length }) => length)),
   ]);
   return timers.length === 0 && lists.every((count) => count === 0);
 }

@@ -2,8 +2,11 @@
 import type { Cluster, Redis } from 'ioredis';
 
 export interface Shard {
-  /** Entries from left (tail) to right (head). */
+  /** Entries from left (tail) to right (head), those of its parts among them. */
   lanes: Record<string, string[]>;
+  /** The lists that lanes are divided into, and of each that has parts their numbers. */
+  parts: Record<string, string[]>;
+  divided: Record<string, string>;
   leases: Record<string, string[]>;
   timers: Record<string, number>;
   ready: Record<string, Record<string, number>>;
@@ -24,6 +27,8 @@ export interface Shard {
 export function emptyShard(): Shard {
   return {
     lanes: {},
+    parts: {},
+    divided: {},
     leases: {},
     timers: {},
     ready: {},
@@ -55,13 +60,31 @@ export async function readShard(redis: Redis | Cluster, root: string): Promise<S
   const shard = emptyShard();
   const keys = (await redis.eval(READ_ALL, 1, root, `${root}*`)) as [string, string, string[]][];
   for (const [key, type, value] of keys) addKey(shard, key.slice(root.length), type, value);
+  for (const [lane, entries] of Object.entries(shard.lanes))
+    shard.lanes[lane] = joined(shard, lane, `lane:${lane}`, entries);
   return shard;
+}
+
+/** A list of a lane with those of its parts in it where its mark stands: they are taken from `shard.parts`, the newest stands left. */
+function joined(shard: Shard, lane: string, list: string, entries: string[]): string[] {
+  const mark = entries.indexOf('~');
+  if (mark < 0) return entries;
+  const numbers = (shard.divided[list] ?? '').split(' ').filter((number) => number !== '');
+  delete shard.divided[list];
+  const parts = numbers.toReversed().flatMap((number) => {
+    const part = shard.parts[`${number}:${lane}`] ?? [];
+    delete shard.parts[`${number}:${lane}`];
+    return joined(shard, lane, `part:${number}:${lane}`, part);
+  });
+  return [...entries.slice(0, mark), ...parts, ...entries.slice(mark + 1)];
 }
 
 function addKey(shard: Shard, name: string, type: string, value: string[]): void {
   const [kind = '', ...parts] = name.split(':');
   const rest = parts.join(':');
   if (kind === 'lane' && type === 'list') shard.lanes[rest] = value;
+  else if (kind === 'part' && type === 'list') shard.parts[rest] = value;
+  else if (kind === 'parts' && type === 'hash') shard.divided = Object.fromEntries(pairsOf(value));
   else if (kind === 'lease' && type === 'list') {
     shard.leases[rest] = value.map((item) => item.split(' ')[0] ?? '');
     for (const item of value) noteSlot(shard, item);
@@ -116,6 +139,11 @@ export function violations(shard: Shard, { alive, unordered }: Expected): string
     ...misplaced(shard, alive),
     ...miscounted(shard),
     ...unindexed(shard),
+    ...Object.entries(shard.lanes).flatMap(([lane, { length }]) =>
+      length === 0 ? [`I3: ${lane} has nothing but a mark`] : [],
+    ),
+    ...Object.keys(shard.parts).map((part) => `I1: no lane leads to part ${part}`),
+    ...Object.keys(shard.divided).map((list) => `I1: ${list} has parts that are gone, or no mark`),
     ...Object.keys(shard.leases)
       .filter((lease) => shard.timers[`l ${lease}`] === undefined)
       .map((lease) => `I4: lease ${lease} has no timer`),

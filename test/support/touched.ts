@@ -13,7 +13,7 @@ const PROLOGUE = `
 local redis, touched = (function(real)
   local declared, kinds = {}, {}
   local keyless, each, pairs_of, two = { TIME = 1, SCAN = 1 }, { EXISTS = 1, UNLINK = 1, MGET = 1 }, { MSET = 1, MSETNX = 1 },
-    { RENAME = 1, RPOPLPUSH = 1 }
+    { RENAME = 1, RPOPLPUSH = 1, COPY = 1 }
   for _, key in ipairs(KEYS) do declared[key] = true end
   local function look(name, ...)
     if keyless[name] then return end

@@ -4,7 +4,7 @@
 -- KEYS[2]  hash  failures
 -- KEYS[3]  list  stats
 -- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>,
---          lease:<lease>, m:<id>, ready:<pool>, schedules, stats:totals
+--          lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>, schedules, stats:totals
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  text    cursor    '0' begins; '<page> <key> <from>' goes on in the middle of a page
@@ -30,6 +30,8 @@
 --          dedup-without-end       a dedup key that would stay for ever: it ends in a day
 --          count-without-slots     slots that are counted otherwise than they are held: counted again
 --          callbacks-without-message  what would follow on a message that is gone: removed
+--          part-without-lane       a part of a lane that no lane leads to: it does now
+--          part-without-entries    a lane has parts no longer, and its mark: it goes
 --          foreign-entry           a lane, or a set of dead letters, has in it what is no entry: set aside, under `damaged:`
 --          wrong-type              a key that nobody of ours wrote: only reported
 --          not-inspected           a key that could not be looked at or mended, as another is damaged or storage refuses

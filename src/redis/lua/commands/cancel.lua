@@ -3,8 +3,8 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
 -- KEYS[…]  what its caller knows of the others: m:<id>, callbacks:<id>
--- Beyond   blocked:<queue>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, rate:<period>:<name>,
---          ready:<pool>
+-- Beyond   blocked:<queue>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, part:<number>:<lane>, parts,
+--          lease:<lease>, rate:<period>:<name>, ready:<pool>
 -- ARGV[1]  text  root  what every key of the shard begins with
 -- ARGV[2]  text  id
 -- Returns  {where it was, '1' if that made work ready for a drain}: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a
@@ -13,7 +13,7 @@
 -- Replay   'gone', or for a leased one the same answer
 -- Cost     6 to 14 commands, and for a leased one 1 for each of 200 leases; looks at no more than 2 × 10,000 entries of the lane
 
---- @include clock entry lease limits find
+--- @include clock entry lease parts limits find
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
 with_limits(shard)
@@ -61,7 +61,8 @@ if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. (place.burie
 redis.call('HDEL', KEYS[2], id)
 in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then
-  redis.call('LREM', root .. 'lane:' .. lane, place.from, place.entry)
+  redis.call('LREM', root .. place.list, place.from, place.entry)
+  if place.list ~= 'lane:' .. lane then close_parts(root, lane) end
   if redis.call('EXISTS', root .. 'lane:' .. lane) == 0 then
     if redis.call('ZREM', root .. 'ready:' .. place.header.pool, lane) == 1 then
       unblock_queue(shard, place.header.pool, queue_of(lane), 1) -- another has its turn: what waits for the queue counts on it

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  config
--- Beyond   blocked:<queue>, dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, ready:<pool>
+-- Beyond   blocked:<queue>, dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>
 -- ARGV[1]  text   root    what every key of the shard begins with
 -- ARGV[…]  text…  queues  queues, 200 at most
 -- Returns  for each queue {{priority, ready, …}, delayed, leased, dead, oldest ready (epoch ms) or '', config or '', '1' if
@@ -12,7 +12,7 @@
 --          each queue with an index of its own, blocked lanes or dead letters, 1 or 2 for each lease of 100 looked at; never more
 --          with a longer backlog
 
---- @include clock entry foreign there since
+--- @include clock entry foreign there parts since
 
 -- Timers looked at for delayed messages and leases, leases, what they hold, lanes in one index, and lanes whose next message is
 -- looked at: those first that were served least recently.
@@ -47,9 +47,38 @@ end
 look_into(root .. 'ready:*')
 for _, key in ipairs(those_there(own)) do look_into(key, name_behind('ready:', key)) end
 for _, key in ipairs(those_there(blocked)) do look_into(key, name_behind('blocked:', key)) end
+-- Lane → { its parts …, marks = }. Whether there are any is asked along with dead letters, where there is room.
+local divided = #dead < CHUNK and {} or nil
+if divided then dead[#dead + 1] = root .. 'parts' end
+
+local function look_at_parts()
+  divided = {}
+  local fields = redis.pcall('HGETALL', root .. 'parts')
+  for i = 1, fields.err and 0 or #fields, 2 do
+    local lane = string.match(fields[i], '%d:[^:]+$') or ''
+    divided[lane] = divided[lane] or { marks = 0 }
+    divided[lane].marks = divided[lane].marks + 1
+    for number in string.gmatch(fields[i + 1], '%d+') do table.insert(divided[lane], 'part:' .. number .. ':' .. lane) end
+  end
+end
+
+-- How many entries a lane has.
+local function length_of(lane)
+  if not divided then look_at_parts() end
+  local length, parts = redis.pcall('LLEN', root .. 'lane:' .. lane), divided[lane] or { marks = 0 }
+  length = type(length) == 'number' and length - parts.marks or 0
+  for _, part in ipairs(parts) do length = length + redis.call('LLEN', root .. part) end
+  return length
+end
+
 for _, key in ipairs(those_there(dead)) do
-  local letters, count = redis.pcall('ZCARD', key), counts[name_behind('dead:', key)]
-  if type(letters) == 'number' then count.dead = letters else count.complete = false end
+  local count = counts[name_behind('dead:', key)]
+  if key == root .. 'parts' then
+    look_at_parts()
+  else
+    local letters = redis.pcall('ZCARD', key)
+    if type(letters) == 'number' then count.dead = letters else count.complete = false end
+  end
 end
 
 local held = 0
@@ -85,8 +114,8 @@ local timers_complete = #timers < TIMERS and leases < LEASES and held <= HELD
 local function ready_of(lanes)
   local by_priority, oldest, ready = {}, nil, {}
   for i, lane in ipairs(lanes) do
-    local priority, length = string.sub(lane, 1, 1), redis.pcall('LLEN', root .. 'lane:' .. lane)
-    by_priority[priority] = (by_priority[priority] or 0) + (type(length) == 'number' and length or 0)
+    local priority = string.sub(lane, 1, 1)
+    by_priority[priority] = (by_priority[priority] or 0) + length_of(lane)
     local since = i <= HEADS and since_of_next(root, lane)
     if since and since < (oldest or math.huge) then oldest = since end
   end

@@ -6,7 +6,8 @@
 -- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[5]  hash    failures
 -- KEYS[…]  what its caller knows of the others: m:<id>, lane:<lane>, ready:<pool>, dedup:<queue>:<digest>, callbacks:<id> of these
--- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, stats:totals
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, part:<number>:<lane>, parts, ready:<pool>,
+--          stats:totals
 -- ARGV[1]  text    root          what every key of the shard begins with
 -- ARGV[2]  clock   clock         '' or epoch ms, in tests
 -- ARGV[3]  text    base          of the ids that follow. Not the token: that comes again after its time, and an id never may

@@ -2,12 +2,13 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
--- Beyond   blocked:<queue>, dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, ready:<pool>
+-- Beyond   blocked:<queue>, dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>
 -- ARGV[1]  text    root    what every key of the shard begins with
 -- ARGV[2]  text    queue
 -- ARGV[3]  text    state   ready, delayed, leased or dead
 -- ARGV[4]  number  limit   of messages on the page
--- ARGV[5]  text    cursor  '' begins; for ready '<part of the lanes> <lane, or -> <how many from its head>', for leased '<rank> <place in
+-- ARGV[5]  text    cursor  '' begins; for ready '<part of the lanes> <lane, or -> <how many from its head, ~ before it where it has
+--                          parts>', for leased '<rank> <place in
 --                          the lease>', else a rank
 -- ARGV[6]  number  bytes   of envelopes on the page, one message at least; '0' for none of them
 -- Returns  {next cursor or '', {entry, due or dead since or '', envelope, failures, …}}. A page may have fewer than the limit,
@@ -15,7 +16,7 @@
 -- Replay   reads only. What moves between two pages may come twice or not at all
 -- Cost     6 commands and one for each 36 messages; for leased 1 for each of 100 leases looked at
 
---- @include clock entry lease foreign lanes
+--- @include clock entry lease foreign parts lanes
 
 local TIMERS, LEASES = 1000, 100
 local root, queue, limit, cursor = ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[5]
@@ -23,16 +24,23 @@ local root, queue, limit, cursor = ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[5]
 -- Each answers with rows of { text of an entry, instant, cursor of the row behind it }, and the cursor behind all of them.
 
 local function ready_rows()
-  local part, from, skip = string.match(cursor, '^(%S*) (%S*) (%d+)$')
-  part, from, skip = part or '1:0', from or '-', tonumber(skip or '0')
+  local part, from, divided, skip = string.match(cursor, '^(%S*) (%S*) (~?)(%d+)$')
+  part, from, divided, skip = part or '1:0', from or '-', divided or '', tonumber(skip or '0')
   local lanes, next_part = lanes_of_queue(root, queue, part)
   local after = next_part ~= '' and next_part .. ' - 0' or ''
   for i, lane in ipairs(lanes) do
     if lane >= from then
-      if lane ~= from then skip = 0 end
+      if lane ~= from then
+        skip, divided = 0, ''
+      end
       local rows, texts = {}, redis.call('LRANGE', root .. 'lane:' .. lane, digits(-skip - limit), digits(-skip - 1))
-      for t = #texts, 1, -1 do
-        rows[#rows + 1] = { texts[t], '', table.concat({ part, lane, digits(skip + #rows + 1) }, ' ') }
+      if divided == MARK or has_mark(texts) then
+        divided, texts = MARK, nil
+      end
+      texts = texts or read_runs(root, lane, skip, limit)
+      for t = 1, #texts do
+        local text = texts[divided == MARK and t or #texts + 1 - t]
+        rows[#rows + 1] = { text, '', table.concat({ part, lane, divided .. digits(skip + t) }, ' ') }
       end
       if #rows == limit then return rows, rows[limit][3] end
       if #rows > 0 then return rows, lanes[i + 1] and part .. ' ' .. lanes[i + 1] .. ' 0' or after end

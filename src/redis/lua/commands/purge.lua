@@ -3,7 +3,7 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
 -- Beyond   blocked:<queue>, callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, m:<id>,
---          rate:<period>:<name>, ready:<pool>
+--          part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>
 -- ARGV[1]  text    root    what every key of the shard begins with
 -- ARGV[2]  text    queue
 -- ARGV[3]  number  limit   of messages in this call
@@ -14,7 +14,7 @@
 -- Replay   takes out what is left
 -- Cost     about 8 commands and 1 for each 36 messages, 2 for each lane
 
---- @include clock entry lease foreign limits lanes
+--- @include clock entry lease foreign parts limits lanes
 
 -- Timers looked at in one call: so many steps of so many.
 local TIMERS, TIMER_STEPS = 1000, 10
@@ -25,8 +25,9 @@ local lanes_at, timers_at = string.match(ARGV[5], '^(%S*) (%S+)$')
 lanes_at, timers_at = lanes_at or '1:0', timers_at or '0'
 local function asked(state) return string.find(states, ' ' .. state .. ' ', 1, true) end
 
--- All is read before anything is removed: `gone` are entries, `removals` commands that take them out of where they are.
-local gone, removals, full = {}, {}, false
+-- All is read before anything is removed: `gone` are entries, `removals` commands that take them out of where they are, and
+-- `walks` the ways through lanes with parts.
+local gone, removals, walks, full = {}, {}, {}, false
 
 local function add_gone(text)
   if text and is_entry(text) then gone[#gone + 1] = text end
@@ -38,10 +39,20 @@ local function purge_ready()
   for _, lane in ipairs(lanes) do
     local room = limit - #gone
     local texts = full and {} or redis.pcall('LRANGE', root .. 'lane:' .. lane, digits(-room - 1), '-1')
+    local nodes, walk
+    if has_mark(texts) then
+      walk = new_walk(lane)
+      texts, nodes = read_on(root, walk, room + 1)
+      walks[#walks + 1] = walk
+    end
     local left = #texts > room
-    if left then table.remove(texts, 1) end
-    for _, text in ipairs(texts) do add_gone(text) end
-    if #texts > 0 then removals[#removals + 1] = { 'LTRIM', root .. 'lane:' .. lane, '0', digits(-#texts - 1) } end
+    if left and walk then read_again(walk, nodes[#nodes]) end
+    if left then table.remove(texts, walk and #texts or 1) end
+    for i, text in ipairs(texts) do
+      add_gone(text)
+      if walk then nodes[i].gone = nodes[i].gone + 1 end
+    end
+    if #texts > 0 and not walk then removals[#removals + 1] = { 'LTRIM', root .. 'lane:' .. lane, '0', digits(-#texts - 1) } end
     if not full and not left and not texts.err then emptied[#emptied + 1] = lane end
     full = full or left
   end
@@ -105,6 +116,7 @@ end
 for _, removal in ipairs(removals) do
   if type(removal[3]) == 'table' then in_chunks(removal[1], removal[2], removal[3]) else redis.call(unpack(removal)) end
 end
+for _, walk in ipairs(walks) do leave(root, walk.top) end
 in_chunks('UNLINK', nil, keys)
 in_chunks('HDEL', KEYS[2], ids)
 unblock_freed(shard)

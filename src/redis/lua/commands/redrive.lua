@@ -4,7 +4,7 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  hash  failures
 -- KEYS[…]  what its caller knows of the others: dead:<queue>, dead:-, m:<id> of these
--- Beyond   blocked:<queue>, inflight, lane:<lane>, rate:<period>:<name>, ready:<pool>, stats:totals
+-- Beyond   blocked:<queue>, inflight, lane:<lane>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>, stats:totals
 -- ARGV[1]  text   root   what every key of the shard begins with
 -- ARGV[2]  clock  clock  '' or epoch ms, in tests
 -- ARGV[3]  text   queue
@@ -14,7 +14,7 @@
 -- Replay   'gone' for what was redriven; nothing moves twice
 -- Cost     6 commands and 2 for each lane
 
---- @include clock entry lane lease limits find
+--- @include clock entry lane lease parts limits find
 
 local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
 with_limits(shard)
@@ -83,6 +83,7 @@ if refused then
   return redis.error_reply(refused)
 end
 for key, letters in pairs(moved) do in_chunks('ZREM', key, letters) end
+divide(shard)
 unblock_freed(shard)
 commit_limits(shard)
 

@@ -9,8 +9,8 @@
 -- KEYS[7]  string  busy          a drain was too busy to look lately, and said so
 -- KEYS[…]  what its caller knows of the others: its lease, the indexes of its pools, the claim, m:<id> and result:<id> of what it
 --          settles, and of what comes with that as an enqueue
--- Beyond   blocked:<queue>, breakers, callbacks:<id>, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight,
---          lane:<lane>, lease:<lease>, m:<id>, rate:<period>:<name>, ready:<pool>, schedules, stats:totals
+-- Beyond   blocked:<queue>, breakers, callbacks:<id>, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>,
+--          lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>, schedules, stats:totals
 -- ARGV[1]   text    root      what every key of the shard begins with
 -- ARGV[2]   clock   clock     '' or epoch ms, in tests
 -- ARGV[3]   text    lease     the consumer's own name for it
@@ -47,7 +47,7 @@
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
---- @include clock entry lane lease limits breaker counters dead admit timers settle take wake
+--- @include clock entry lane lease parts limits breaker counters dead admit timers settle take wake
 
 -- Life of `awake` where a consumer asks for a drain, as at an enqueue; and how long none more says that it is busy.
 local AWAKE_MS = 5000
@@ -228,6 +228,10 @@ local function remove_taken()
   for _, move in ipairs(outcome.intake.moves) do -- what follows on a death may stand in a lane that was to be empty
     fresh.more[move.lane] = true
     if not shard.blocked[move.lane] then shard.leaving[move.lane] = nil end
+  end
+  for lane, walk in pairs(fresh.walks) do
+    fresh.gone[lane] = nil
+    leave(root, walk.top)
   end
   for lane, gone in pairs(fresh.gone) do
     local key = root .. 'lane:' .. lane

@@ -7,7 +7,8 @@
 -- KEYS[4]  string  awake        somebody is draining, or was just asked to
 -- KEYS[5]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[…]  what its caller knows of the others: those of the messages, as of an enqueue
--- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, ready:<pool>, stats:totals
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, part:<number>:<lane>, parts, ready:<pool>,
+--          stats:totals
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  text    token     of this call: the value of `awake` where the caller should start a drain

@@ -6,7 +6,7 @@
 -- when the message is done, and ' callbacks' at the end where each JSON is followed by its callbacks: how
 -- many arguments, and for each of them 'done' or 'dead' and a segment of one with '-' for its id.
 
---- @include clock entry lane find
+--- @include clock entry lane parts find
 
 -- Gathered before anything is written. `soonest` is when the first delayed one is due that is for a push queue (and `shard.soonest` the same
 -- of all that the call admits), `ready` whether one is ready, `met` what became of those whose dedup key was taken, `replaced` those of them that were stored before, `looked` what
@@ -59,7 +59,7 @@ end
 
 -- A message whose key a new one has: { id =, state = (as locate says), lane =, pool =, line = (with its line feed), score = (of
 -- its timer) }. One of this request has `at_envelope`, its place among the envelopes, and `at_timer` where it is delayed. Of one
--- that was stored before it is known where it stands, { entry =, member =, slot =, from =, had_callbacks = },
+-- that was stored before it is known where it stands, { entry =, member =, slot =, from =, list =, had_callbacks = },
 -- and it has what it becomes: { envelope =, callbacks =, moved = (whether its time is another; it was that of `was`) }.
 local function stored_first(shard, intake, id)
   local where = locate(shard, id, intake.looked)
@@ -67,7 +67,7 @@ local function stored_first(shard, intake, id)
   return {
     id = id, state = where.state, lane = header.lane, pool = header.pool, score = where.at, was = where.at, had_callbacks = header.callbacks,
     line = where.envelope and string.match(where.envelope, '^[^\n]*\n'),
-    entry = where.entry, member = where.member, slot = where.slot, from = where.from,
+    entry = where.entry, member = where.member, slot = where.slot, from = where.from, list = where.list,
   }
 end
 
@@ -212,12 +212,12 @@ end
 
 -- In a lane the entry of one that was tried is a new message's from now on, in the same place.
 local function rename(shard, first)
-  local lane = shard.root .. 'lane:' .. first.lane
+  local lane = shard.root .. first.list
   local place = redis.pcall('LPOS', lane, first.entry, 'RANK', first.from, 'MAXLEN', digits(LOOK))
   if type(place) == 'number' then redis.pcall('LSET', lane, digits(place), '1.' .. first.id) end
 end
 
--- Behind all puts: what they were goes.
+-- Behind all puts: what they were goes, and lanes that have become too long are divided.
 local function remove_replaced(shard, intake)
   local members, ids = {}, {}
   for _, first in ipairs(intake.replaced) do
@@ -232,6 +232,7 @@ local function remove_replaced(shard, intake)
   end
   in_chunks('ZREM', shard.timers, members)
   try_in_chunks('HDEL', shard.failures, ids)
+  divide(shard)
 end
 
 -- Reads the settings of one segment. `line` is the header line of its messages.

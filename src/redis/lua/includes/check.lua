@@ -3,7 +3,7 @@
 --
 -- `shard` has { repair =, deep =, pools = (queue of this deployment → its pool), findings =, strangers =, incomplete = } besides.
 
---- @include clock entry lane lease foreign there since limits dead
+--- @include clock entry lane parts lease foreign there since limits dead
 
 -- Of a lane, and of one step through a sorted set, so much is looked at.
 local LOOK_AT = 100
@@ -53,7 +53,7 @@ local function set_aside(shard, name, texts)
   if #texts == 0 or not found(shard, 'foreign-entry', name) then return 0 end
   redis.call('RPUSH', shard.root .. 'damaged:' .. name, unpack(texts))
   for _, text in ipairs(texts) do
-    if string.sub(name, 1, 5) == 'lane:' then
+    if string.sub(name, 1, 5) ~= 'dead:' then
       redis.call('LREM', shard.root .. name, '1', text)
     else
       redis.call('ZREM', shard.root .. name, text)
@@ -62,8 +62,8 @@ local function set_aside(shard, name, texts)
   return #texts
 end
 
--- Entries of a lane whose envelopes are gone become dead letters that say so. Returns how many left the lane.
-local function bury_missing(shard, lane, entries)
+-- Entries of a list of a lane whose envelopes are gone become dead letters that say so. Returns how many left.
+local function bury_missing(shard, lane, list, entries)
   local buried, failures, queue, left = {}, {}, queue_of(lane), 0
   for i, entry in ipairs(entries) do
     found(shard, 'entry-without-envelope', entry)
@@ -73,18 +73,18 @@ local function bury_missing(shard, lane, entries)
   if #entries == 0 or not shard.repair then return 0 end
   if attempt(bury, shard, buried) then return 0 end
   record_failures(shard, failures)
-  for _, entry in ipairs(entries) do left = left + redis.call('LREM', shard.root .. 'lane:' .. lane, '-1', entry) end
+  for _, entry in ipairs(entries) do left = left + redis.call('LREM', shard.root .. list, '-1', entry) end
   count_buried(shard, buried)
   return left
 end
 
--- Takes out of a part of a lane what can never be delivered. Returns the entries whose envelopes are there, and how many left.
-local function clear_lane(shard, lane, texts)
+-- Takes out of some of a list of a lane what can never be delivered. Returns the entries whose envelopes are there, and how many left.
+local function clear_lane(shard, lane, list, texts)
   local foreign, entries, keys, present, missing = {}, {}, {}, {}, {}
   for _, text in ipairs(texts) do
     if is_entry(text) then
       entries[#entries + 1], keys[#keys + 1] = text, shard.root .. 'm:' .. id_of(text)
-    else
+    elseif text ~= MARK or numbers_of(shard.root, list) == '' then
       foreign[#foreign + 1] = text
     end
   end
@@ -93,7 +93,7 @@ local function clear_lane(shard, lane, texts)
     local group = (all or redis.call('EXISTS', keys[i]) == 1) and present or missing
     group[#group + 1] = entry
   end
-  return present, set_aside(shard, 'lane:' .. lane, foreign) + bury_missing(shard, lane, missing)
+  return present, set_aside(shard, list, foreign) + bury_missing(shard, lane, list, missing)
 end
 
 -- Envelopes looked at for the pool of a lane: only a damaged one says nothing.
@@ -111,9 +111,9 @@ end
 
 -- The same of a lane in an index, none of whose entries has been read.
 local function pool_of_lane(shard, lane)
-  local texts, present = redis.call('LRANGE', shard.root .. 'lane:' .. lane, digits(-HEADERS), '-1'), {}
-  for _, text in ipairs(texts) do
-    if is_entry(text) then present[#present + 1] = text end
+  local texts, present = read_on(shard.root, new_walk(lane), HEADERS), {}
+  for i = #texts, 1, -1 do
+    if is_entry(texts[i]) then present[#present + 1] = texts[i] end
   end
   return pool_by(shard, lane, present) or '*'
 end
@@ -125,20 +125,71 @@ local function is_indexed(shard, lane, pool)
     or redis.call('ZSCORE', shard.root .. 'ready:' .. (pool == '*' and queue or '*'), lane) -- from where it is moved
 end
 
--- What can never be delivered goes before the lane's pool is looked for: entries that were evicted with their envelopes may be all
--- that stands at its head.
-function inspect.lane(shard, lane, from)
-  local key, passed = shard.root .. 'lane:' .. lane, tonumber(from)
-  local texts = redis.call('LRANGE', key, digits(-passed - LOOK_AT), digits(-passed - 1))
-  local present, left = clear_lane(shard, lane, texts)
-  local pool, whole = pool_by(shard, lane, present), #texts < LOOK_AT
+local function index_lane(shard, lane, pool)
+  if is_indexed(shard, lane, pool) or not found(shard, 'unindexed-lane', lane) then return end
+  redis.call('ZADD', shard.root .. 'ready:' .. pool, turn(lane, shard.now), lane)
+end
+
+-- Clears a step of a list of a lane. What can never be delivered goes before the lane's pool is looked for: entries that were evicted
+-- with their envelopes may be all that stands at its head. Returns the pool, if it says so, and where to go on.
+local function inspect_list(shard, lane, list, from)
+  local passed = tonumber(from)
+  local texts = redis.call('LRANGE', shard.root .. list, digits(-passed - LOOK_AT), digits(-passed - 1))
+  local present, left = clear_lane(shard, lane, list, texts)
+  local pool = pool_by(shard, lane, present) or has_mark(texts) and pool_of_lane(shard, lane) or nil
   met(shard, queue_of(lane), pool or '*')
-  local there = #texts > left or redis.call('EXISTS', key) == 1
-  if pool and there and not is_indexed(shard, lane, pool) and found(shard, 'unindexed-lane', lane) then
-    redis.call('ZADD', shard.root .. 'ready:' .. pool, turn(lane, shard.now), lane)
+  if #texts < LOOK_AT or (pool and not shard.deep) then return pool, nil end
+  return pool, digits(passed + #texts - left)
+end
+
+function inspect.lane(shard, lane, from)
+  local pool, next_from = inspect_list(shard, lane, 'lane:' .. lane, from)
+  if pool and redis.call('EXISTS', shard.root .. 'lane:' .. lane) == 1 then index_lane(shard, lane, pool) end
+  return next_from
+end
+
+-- A lane whose mark is lost gets it again: nobody would come to its parts.
+local function mark_lane(shard, list, lane)
+  if redis.call('LPOS', shard.root .. list, MARK, 'RANK', '-1') then return end
+  redis.call('RPUSH', shard.root .. list, MARK)
+  if string.sub(list, 1, 5) == 'lane:' then index_lane(shard, lane, pool_of_lane(shard, lane)) end
+end
+
+local function is_listed(shard, number, lane)
+  local fields = redis.call('HGETALL', shard.root .. 'parts')
+  for i = 1, #fields, 2 do
+    local is_of = string.match(fields[i], '%d:[^:]+$') == lane
+    if is_of and string.find(' ' .. fields[i + 1] .. ' ', ' ' .. number .. ' ', 1, true) then return true end
   end
-  if whole or (pool and not shard.deep) then return nil end
-  return digits(passed + #texts - left)
+  return false
+end
+
+-- A part of a lane. One that no list has becomes the oldest of its lane.
+function inspect.part(shard, name, from)
+  local number, lane = string.match(name, '^(%d+):(%d:.+)$')
+  if not lane then return found(shard, 'wrong-type', 'part:' .. name) and nil end
+  local _, next_from = inspect_list(shard, lane, 'part:' .. name, from)
+  if from == '0' and not is_listed(shard, number, lane) and found(shard, 'part-without-lane', name) then
+    local list = 'lane:' .. lane
+    redis.call('HSET', shard.root .. 'parts', list, number .. ' ' .. numbers_of(shard.root, list))
+    mark_lane(shard, list, lane)
+  end
+  return next_from
+end
+
+-- Lists that have parts: one none of whose parts is there has none.
+function inspect.parts(shard)
+  for _, list in ipairs(redis.call('HKEYS', shard.root .. 'parts')) do
+    local lane = string.match(list, '%d:[^:]+$')
+    if not oldest_part(shard.root, list, lane or '') then
+      if found(shard, 'part-without-entries', list) then
+        redis.call('HDEL', shard.root .. 'parts', list)
+        redis.call('LREM', shard.root .. list, '-1', MARK)
+      end
+    elseif not redis.call('LPOS', shard.root .. list, MARK, 'RANK', '-1') and found(shard, 'part-without-lane', list) then
+      mark_lane(shard, list, lane)
+    end
+  end
 end
 
 function inspect.lease(shard, lease)

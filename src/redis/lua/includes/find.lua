@@ -1,6 +1,6 @@
 -- find: where a message is, without looking at more than a bounded part of its lane.
 
---- @include clock entry lane lease
+--- @include clock entry lane parts lease
 
 -- From each end of the lane this many entries are looked at.
 local LOOK = 10000
@@ -42,27 +42,52 @@ local function waiting_of(header, entry)
   return unpack(members)
 end
 
--- Entry to the end of the lane that it is near, as `end_of` says it; nil where the key has a wrong type.
-local function read_ends(lane)
-  local ends = {}
-  for _, page in ipairs({ { '-1', -LOOK, -1 }, { '1', 0, LOOK - 1 } }) do
-    local entries = redis.pcall('LRANGE', lane, digits(page[2]), digits(page[3]))
-    if entries.err then return nil end
-    for _, entry in ipairs(entries) do ends[entry] = page[1] end
+-- Where entries of a lane are looked for: { list =, rank = (of the end from which, as LPOS and LREM take it), most = (entries) }. Of a
+-- lane with parts as many from each end, list by list.
+local function ends_of(root, lane)
+  local ends, runs = {}, runs_of(root, lane)
+  for _, rank in ipairs({ '1', '-1' }) do
+    local left = LOOK
+    for i = 1, #runs do
+      local run = rank == '-1' and runs[i] or runs[#runs + 1 - i]
+      local most = math.min(left, run.count)
+      if most > 0 then ends[#ends + 1] = { list = run.list, rank = rank, most = most + (rank == '-1' and run.from or 0) } end
+      left = left - most
+    end
   end
   return ends
 end
 
--- The end of a lane from which an entry is found: '1' or '-1', as LPOS and LREM take it; nil where from none. And whether the
--- key has a wrong type.
-local function end_of(lane, entry, ends)
-  if ends then return ends[entry], false end
-  for _, from in ipairs({ '1', '-1' }) do
-    local found = redis.pcall('LPOS', lane, entry, 'RANK', from, 'MAXLEN', digits(LOOK))
+-- Entry to the end that it is near; nil where a key has a wrong type.
+local function read_ends(root, ends)
+  local near = {}
+  for _, part in ipairs(ends) do
+    local from, to = 0, part.most - 1
+    if part.rank == '-1' then
+      from, to = -part.most, -1
+    end
+    local entries = redis.pcall('LRANGE', root .. part.list, digits(from), digits(to))
+    if entries.err then return nil end
+    for _, entry in ipairs(entries) do near[entry] = part end
+  end
+  return near
+end
+
+-- The end of a list near which an entry stands; nil where near none. And whether the key has a wrong type.
+local function end_of(root, seen, entry)
+  if seen.near then return seen.near[entry], false end
+  for _, part in ipairs(seen.ends) do
+    local found = redis.pcall('LPOS', root .. part.list, entry, 'RANK', part.rank, 'MAXLEN', digits(part.most))
     if type(found) == 'table' then return nil, true end
-    if found then return from, false end
+    if found then return part, false end
   end
   return nil, false
+end
+
+local function stands_in(place, part)
+  if not part then return false end
+  place.state, place.from, place.list = 'ready', part.rank, part.list
+  return true
 end
 
 -- Attempts looked for one by one where the texts of failures say nothing.
@@ -95,26 +120,21 @@ local function find_any(shard, id, place, seen)
   end
   -- What was given back stands at the head.
   if not seen.head then
-    seen.head = {}
-    local head = redis.pcall('LRANGE', root .. 'lane:' .. header.lane, '-1000', '-1')
-    for _, entry in ipairs(head) do seen.head[entry] = true end
+    seen.head = read_ends(root, { { list = 'lane:' .. header.lane, rank = '-1', most = 1000 } }) or {}
   end
   for entry in pairs(entries) do
-    if seen.head[entry] then
-      place.state, place.from, place.entry = 'ready', '-1', entry
-      return true
-    end
+    place.entry = entry
+    if stands_in(place, seen.head[entry]) then return true end
   end
-  place.from = end_of(root .. 'lane:' .. header.lane, redriven, seen.ends) -- a redrive puts it behind the others
-  if place.from then place.state, place.entry = 'ready', redriven end
-  return place.from ~= nil
+  place.entry = redriven
+  return stands_in(place, (end_of(root, seen, redriven))) -- a redrive puts it behind the others
 end
 
 -- Where one entry of a message is: in timers, among the dead letters, or in its lane. Returns whether it was found, with the place
 -- filled in, and whether a key has a wrong type.
 local function find_entry(shard, entry, place, seen)
   local header, wrong, has_slot = place.header, false, false
-  local lane, dead = shard.root .. 'lane:' .. header.lane, shard.root .. 'dead:' .. queue_of(header.lane)
+  local dead, part = shard.root .. 'dead:' .. queue_of(header.lane), nil
   local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
   place.entry = entry
   place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting_of(header, entry))
@@ -129,22 +149,32 @@ local function find_entry(shard, entry, place, seen)
     return true, false
   end
   if wrong then return false, true end
-  place.from, wrong = end_of(lane, entry, seen.ends)
-  if place.from then place.state = 'ready' end
-  return place.from ~= nil, wrong
+  part, wrong = end_of(shard.root, seen, entry)
+  return stands_in(place, part), wrong
 end
 
--- What was seen of a lane by those who ask for many of its messages.
-local function seen_of(looked, lane)
-  local seen = looked and looked[lane] or { times = 0 }
+-- What was seen of a lane by those who ask for many of its messages. That it has parts is not asked before it has to be.
+local function seen_of(root, looked, lane)
+  local seen = looked and looked[lane]
+  seen = seen or { times = 0, ends = { { list = 'lane:' .. lane, rank = '1', most = LOOK }, { list = 'lane:' .. lane, rank = '-1', most = LOOK } } }
   seen.times = seen.times + 1
   if looked then looked[lane] = seen end
-  if seen.times > ONE_BY_ONE then seen.ends = seen.ends or read_ends(lane) end
+  if seen.times > ONE_BY_ONE then seen.near = seen.near or read_ends(root, seen.ends) end
   return seen
 end
 
+-- It is in none of the lists that were looked at: whether its lane has parts, which are looked at then.
+local function has_parts(root, lane, seen)
+  if seen.length then return false end
+  seen.length = redis.call('LLEN', root .. 'lane:' .. lane)
+  if numbers_of(root, 'lane:' .. lane) == '' then return false end
+  seen.length, seen.ends, seen.near = 0, ends_of(root, lane), nil
+  for _, run in ipairs(runs_of(root, lane)) do seen.length = seen.length + run.count end
+  return true
+end
+
 -- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
--- from = (end of the lane, for LREM) }. The state
+-- list =, from = (where it is ready: the list, and from which end, for LREM) }. The state
 -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
 -- damaged where a key has a wrong type. Never raises: entries may be on their way between two lists.
 -- Whoever asks for many, before any of them moves, keeps in `looked` what is seen of lanes, and gets of envelopes the header.
@@ -161,17 +191,17 @@ local function locate(shard, id, looked)
     place.state = 'leased'
     return place
   end
-  local lane = root .. 'lane:' .. header.lane
-  local seen = seen_of(looked, lane)
+  local seen = seen_of(root, looked, header.lane)
   local lines = redis.pcall('HGET', shard.failures, id)
   if type(lines) == 'table' then return { state = 'damaged' } end
-  for _, entry in ipairs(entries_of(lines, id, header)) do
-    local is_found, wrong = find_entry(shard, entry, place, seen)
-    if wrong then return { state = 'damaged' } end
-    if is_found then return place end
-  end
-  if not looked and find_any(shard, id, place, seen) then return place end
-  seen.length = seen.length or redis.call('LLEN', lane)
+  repeat
+    for _, entry in ipairs(entries_of(lines, id, header)) do
+      local is_found, wrong = find_entry(shard, entry, place, seen)
+      if wrong then return { state = 'damaged' } end
+      if is_found then return place end
+    end
+    if not looked and find_any(shard, id, place, seen) then return place end
+  until not has_parts(root, header.lane, seen)
   place.state = seen.length <= 2 * LOOK and 'leased' or 'unseen'
   return place
 end

@@ -4,8 +4,8 @@
 
 -- The type of each kind, and of sorted sets that they are gone through part by part.
 local TYPES = {
-  lane = 'list', lease = 'list', callbacks = 'list',
-  config = 'hash', schedules = 'hash', inflight = 'hash',
+  lane = 'list', part = 'list', lease = 'list', callbacks = 'list',
+  config = 'hash', schedules = 'hash', inflight = 'hash', parts = 'hash',
   m = 'string', dedup = 'string',
 }
 
@@ -65,5 +65,5 @@ local function sweep_key(shard, kind, rest)
   repeat
     at = inspect_key(shard, kind, rest, at)
     parts = parts - 1
-  until not at or parts == 0 or kind ~= 'lane'
+  until not at or parts == 0 or (kind ~= 'lane' and kind ~= 'part')
 end

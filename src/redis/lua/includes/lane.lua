@@ -3,7 +3,7 @@
 -- `shard`, here and in the chunks behind this one, is { root = what every key begins with, timers =, failures = (keys), now = }.
 -- `shard.work` is set where a lane of the pool that drains share got entries, or came back: see wake.lua.
 
---- @include clock entry
+--- @include clock entry parts
 
 -- 2^49: priority first, then the instant of the lane's last turn in ticks, 256 to a ms. Instants stay below it until the year 2039.
 -- Scores are whole numbers: in an index of up to 128 lanes Redis reads others from text, again for each lane that it passes.
@@ -70,7 +70,7 @@ local function may_wait(shard, refused)
 end
 
 -- Puts entries in a lane: side 'LPUSH' is its tail, 'RPUSH' its head, from which entries are taken. Answers whether the lane was
--- empty. Of a lane that takes no more `move.pushed` is less than all.
+-- empty. Of a lane that takes no more `move.pushed` is less than all. One that is too long now is divided later: see divide.
 local function push(shard, move)
   local was_empty = false
   undo_by(function() take_back(shard, move) end)
@@ -83,6 +83,10 @@ local function push(shard, move)
     end
     was_empty = was_empty or length == to
     move.pushed = to
+    if length > MOST then
+      shard.long = shard.long or {}
+      shard.long[move.lane] = true
+    end
     shard.work = shard.work or move.pool == '*'
   end
   return was_empty

@@ -1,6 +1,6 @@
 -- since: how long the next message of a lane has been here.
 
---- @include clock entry
+--- @include clock entry parts
 
 -- The longest lane has 1,219 characters, and the header line of an envelope less than 300 more.
 local HEADER_BYTES = 1500
@@ -13,7 +13,12 @@ end
 
 -- When the next message of a lane was enqueued; nil where that cannot be told.
 local function since_of_next(root, lane)
-  local entry = redis.pcall('LINDEX', root .. 'lane:' .. lane, '-1')
+  local list = 'lane:' .. lane
+  local entry = redis.pcall('LINDEX', root .. list, '-1')
+  while entry == MARK do
+    list = oldest_part(root, list, lane)
+    entry = list and redis.call('LINDEX', root .. list, '-1')
+  end
   local id = type(entry) == 'string' and id_of(entry)
   return id and tonumber(string.match(start_of_envelope(root, id), '^%S+ %S+ %d+ (%d+) ') or '') or nil
 end

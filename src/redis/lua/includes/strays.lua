@@ -4,7 +4,7 @@
 -- As long as it lasts, the key `strays` says how far it is: '<pass> <cursor> <id>', of that page the ids up to this one are done.
 -- When it began stands in the hash of totals ('&', epoch ms), until whoever is refused a write takes it away: see note_refusal.
 
---- @include clock entry lane lease there rollup find check slots keys
+--- @include clock entry lane parts lease there rollup find check slots keys
 
 -- Keys on a page: of leases, whose names are all that is read of most, and of envelopes.
 local PAGE_OF = { leases = '1000', envelopes = '200' }
@@ -34,6 +34,7 @@ local function ids_in(key, room)
     if length > room then return nil end
     texts = redis.call('LRANGE', key, '0', '-1')
   end
+  if has_mark(texts) then return false, 0 end -- it has parts
   for _, text in ipairs(texts) do ids[id_of(text)] = true end
   return ids, #texts
 end

@@ -3,13 +3,14 @@
 -- Nothing leaves a lane here: what was taken is read, and removed when the lease has it. RPOPLPUSH in bulk is LRANGE, LPUSH to the
 -- lease, and LTRIM.
 
---- @include clock entry lane limits breaker
+--- @include clock entry lane parts limits breaker
 
 -- What was taken, by place: entries, the lanes they came from, the slots that some have now, and the items of those that were in
 -- the lease before. Lists of their own, because a table for each message is what costs most here. `gone` says how many leave the
--- head of each lane, `more` whether others stay behind them, `emptied` which may stand in a set of waiting lanes since earlier.
+-- head of each lane, `more` whether others stay behind them, `emptied` which may stand in a set of waiting lanes since earlier. Of
+-- lanes with parts `walks` and `nodes` say where entries stood, of each lane and of each place.
 local function new_taken()
-  return { entries = {}, lanes = {}, slots = {}, raws = {}, gone = {}, more = {}, pools = {}, emptied = {} }
+  return { entries = {}, lanes = {}, slots = {}, raws = {}, gone = {}, more = {}, pools = {}, emptied = {}, walks = {}, nodes = {} }
 end
 
 -- Numbers as text: shares and turns are mostly alike, and writing numbers out costs.
@@ -20,25 +21,63 @@ local function written(number)
   return texts[number]
 end
 
--- Takes up to `want` entries from one lane, and looks at one more: whether others stay. Returns how many, and that.
-local function take_from(shard, lane, want, taken)
-  local name = lane.older or lane.name
-  local gone = taken.gone[name] or 0
+-- The same of a lane that has parts: reads up to `want` entries, and one more. Returns how many, and whether others stay.
+local function read_divided(shard, name, want, taken)
+  local walk, place = taken.walks[name], #taken.entries
+  if not walk then
+    walk = new_walk(name)
+    local top, gone = walk.top, taken.gone[name] or 0
+    top.read, top.seen, top.gone, taken.walks[name] = gone, gone, gone, walk
+    for i = 1, place do
+      if taken.lanes[i] == name then taken.nodes[i] = top end
+    end
+  end
+  local entries, nodes = read_on(shard.root, walk, want + 1)
+  local more = #entries > want
+  if more then read_again(walk, nodes[#nodes]) end
+  for i = 1, math.min(want, #entries) do
+    nodes[i].gone = nodes[i].gone + 1
+    taken.entries[place + i], taken.lanes[place + i], taken.nodes[place + i] = entries[i], name, nodes[i]
+  end
+  return math.min(want, #entries), more
+end
+
+-- Reads up to `want` entries from the head of a lane, and one more. Returns how many, and whether others stay.
+local function read_lane(shard, name, want, taken)
+  local gone, entries, lanes, place = taken.gone[name] or 0, taken.entries, taken.lanes, #taken.entries
+  if taken.walks[name] then return read_divided(shard, name, want, taken) end
   local found = redis.pcall('LRANGE', shard.root .. 'lane:' .. name, written(-gone - want - 1), written(-gone - 1))
-  if found.err then return 0, false end
-  local got, entries, lanes, place = math.min(want, #found), taken.entries, taken.lanes, #taken.entries
-  for i = 1, got do entries[place + i], lanes[place + i] = found[#found + 1 - i], name end
+  if found.err then return nil, false end
+  local got = math.min(want, #found)
+  for i = 1, got do
+    local entry = found[#found + 1 - i]
+    if entry == MARK then
+      for at = place + 1, place + i - 1 do entries[at], lanes[at] = nil, nil end
+      return read_divided(shard, name, want, taken)
+    end
+    entries[place + i], lanes[place + i] = entry, name
+  end
+  taken.gone[name] = gone + got
+  return got, #found > got
+end
+
+-- Takes up to `want` entries from one lane. Returns how many, and whether others stay.
+local function take_from(shard, lane, want, taken)
+  local name, place = lane.older or lane.name, #taken.entries
+  local got, others = read_lane(shard, name, want, taken)
+  if not got then return 0, false end
   local slot = lane.policy and got > 0 and use(shard, lane.pool, name, got)
   for i = 1, slot and got or 0 do taken.slots[place + i] = slot end
-  lane.last = #entries
-  taken.gone[name], taken.more[name], taken.pools[name] = gone + got, #found > got, lane.pool
-  return got, #found > got
+  lane.last = #taken.entries
+  taken.more[name], taken.pools[name] = others, lane.pool
+  return got, others
 end
 
 -- One that was taken in this call, the last of its lane, is left there.
 local function untake(shard, taken, place)
-  local lane = taken.lanes[place]
-  taken.gone[lane], taken.more[lane] = taken.gone[lane] - 1, true
+  local lane, node = taken.lanes[place], taken.nodes[place]
+  if node then node.gone = node.gone - 1 else taken.gone[lane] = taken.gone[lane] - 1 end
+  taken.more[lane] = true
   if not shard.blocked[lane] then shard.leaving[lane] = nil end
   unuse(shard, taken.pools[lane], lane, taken.slots[place])
 end

@@ -218,11 +218,16 @@ test('what a user writes imports its own files, packages, and this one through i
   }
 });
 
-test('local runs use the compatibility date and flags of the deployment', async () => {
+test('local runs use the compatibility date and flags of the deployment, and look for files where it does', async () => {
   const [, deployed] = /^compatibility_date = "(.+)"$/m.exec(await readFile('wrangler.toml', 'utf8')) ?? [];
   const local = await readFile('src/dev/worker.ts', 'utf8');
   expect(local).toContain(`COMPATIBILITY_DATE = '${deployed}'`);
   const [, flags = ''] = /^compatibility_flags = (.+)$/m.exec(await readFile('wrangler.toml', 'utf8')) ?? [];
   expect(flags).not.toBe('');
   expect(local).toContain(`COMPATIBILITY_FLAGS = ${flags.replaceAll('"', "'")}`);
+  for (const file of ['wrangler.toml', 'examples/workers/wrangler.toml']) {
+    const [, first = ''] = /^run_worker_first = (\[.+\])/m.exec(await readFile(file, 'utf8')) ?? [];
+    expect(first, file).not.toBe('');
+    expect(local).toContain(`RUN_WORKER_FIRST = ${first.replaceAll('"', "'")}`);
+  }
 });

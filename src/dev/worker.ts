@@ -38,6 +38,7 @@ export interface LocalWorkerOptions {
 // As in wrangler.toml: a test compares.
 export const COMPATIBILITY_DATE = '2026-10-20';
 export const COMPATIBILITY_FLAGS = ['global_fetch_strictly_public'];
+const RUN_WORKER_FIRST = ['/v1/*', '/hooks/*'];
 const NAME = 'sluice';
 const DRAINER = 'SluiceDrainer';
 
@@ -96,7 +97,7 @@ export function settingsFor({
           compatibilityFlags: COMPATIBILITY_FLAGS,
           manifest: { mainModule: bundle.mainModule, modulesRoot: '/', modules: bundle.modules },
           ...(drainer ? { exports: { [DRAINER]: { type: 'durable-object', storage: 'sqlite' } } } : {}),
-          assets: { directory: ASSETS, hasUserWorker: true },
+          assets: { directory: ASSETS, hasUserWorker: true, runWorkerFirst: RUN_WORKER_FIRST },
           env: {
             ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
             ...(drainer ? { DRAINER: { type: 'durable-object', worker: NAME, exportName: DRAINER } } : {}),

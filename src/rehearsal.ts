@@ -61,7 +61,7 @@ function request(app: App, method: string, path: string): void {
   const [served] = app.router.match(method, path);
   const headers = new Headers({ authorization: 'Bearer -' }); // not beside this function: Node would load its fetch for it
   const made = { method, url: `http://localhost${path}`, headers }; // a real one cannot be made yet
-  if (served.length > 1) unheard(() => app.fetch(made as Request, NOWHERE, FLOATING as Parameters<App['fetch']>[2]));
+  if (served.length > 0) unheard(() => app.fetch(made as Request, NOWHERE, FLOATING as Parameters<App['fetch']>[2]));
 }
 
 const unheard = (act: () => unknown) => void (async () => act())().catch(() => {});

@@ -1,5 +1,5 @@
 /** A cron that calls by GET, with `Authorization: Bearer $CRON_SECRET`: that of Vercel, and whatever is set to do the same. */
-import { timingSafeEqual } from 'hono/utils/buffer';
+import { isSameSecret } from '../http/constant-time.ts';
 import { Problem, respondProblem, toProblem } from '../http/problem.ts';
 import { logError, nameOfError } from '../log.ts';
 import type { FetchContext } from '../runtime/wait-until.ts';
@@ -16,7 +16,7 @@ export function serveCron<Env extends object>(
   return async (request) => {
     try {
       const env = environment();
-      await checkSecret(request, (env as { CRON_SECRET?: string }).CRON_SECRET);
+      checkSecret(request, (env as { CRON_SECRET?: string }).CRON_SECRET);
       return Response.json(await sluice.tick(env, { wait: false, context }));
     } catch (error) {
       const problem = toProblem(error);
@@ -28,10 +28,8 @@ export function serveCron<Env extends object>(
 }
 
 /** @throws Problem unauthorized */
-async function checkSecret(request: Request, secret: string | undefined): Promise<void> {
+function checkSecret(request: Request, secret: string | undefined): void {
   if (!secret) throw new Problem('unauthorized', 'CRON_SECRET is not set here', undefined, CHALLENGE);
   const given = request.headers.get('authorization') ?? '';
-  if (!(await timingSafeEqual(given, `Bearer ${secret}`))) {
-    throw new Problem('unauthorized', undefined, undefined, CHALLENGE);
-  }
+  if (!isSameSecret(given, `Bearer ${secret}`)) throw new Problem('unauthorized', undefined, undefined, CHALLENGE);
 }

@@ -12,10 +12,10 @@ import { Problem } from './problem.ts';
 
 /** Judges a stated length, and reads a body without one. @throws Problem too_large, incomplete_body */
 export async function limitBody({ req }: Context, most: number): Promise<void> {
-  const { body, headers } = req.raw;
-  const stated = headers.has('transfer-encoding') ? null : headers.get('content-length');
-  const bytes = body && stated === null ? await readBytes(body, most).catch(endedEarly) : undefined;
-  if (body && (stated === null ? !bytes : Number(stated) > most)) {
+  const stated = req.header('transfer-encoding') === undefined ? req.header('content-length') : undefined;
+  const { body } = stated === undefined ? req.raw : { body: null }; // asked for, it becomes a stream of JavaScript's
+  const bytes = body && (await readBytes(body, most).catch(endedEarly));
+  if (stated === undefined ? body && !bytes : Number(stated) > most) {
     throw new Problem('too_large', `A request may have at most ${most} bytes`);
   }
   if (bytes) req.raw = new Request(req.raw, { body: bytes });
@@ -38,10 +38,12 @@ function endedEarly(error: unknown): never {
   throw error instanceof Problem ? error : new Problem('incomplete_body');
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
 /** @throws Problem where the bytes are not UTF-8, the one encoding of JSON between systems (RFC 8259, section 8.1) */
 function decodeText(bytes: ArrayBuffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     throw new Problem('invalid_json', 'The body is not UTF-8');
   }
@@ -94,7 +96,7 @@ export function idempotencyKey(c: Context<SluiceEnv>): string | undefined {
 export async function readIdempotencyKey(c: Context<SluiceEnv>): Promise<IdempotencyKey | undefined> {
   const key = idempotencyKey(c);
   if (key === undefined) return undefined;
-  const token = await shortDigest(`${c.var.token.name}\n${key}`);
+  const token = await shortDigest(`${c.get('token').name}\n${key}`);
   const fingerprint = await shortDigest(`${c.req.path}\n${await c.req.text()}`);
   return { token, fingerprint, recognisedMs: RECOGNISED_MS };
 }

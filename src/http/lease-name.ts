@@ -22,7 +22,7 @@ export interface NewLease {
 /** A repeated Idempotency-Key gives the same lease, and so what was lost on its way. */
 export async function deriveLeaseName(c: Context<SluiceEnv>, queues: string[]): Promise<NewLease> {
   const key = idempotencyKey(c);
-  const claim = key === undefined ? undefined : await shortDigest(`${c.var.token.name}\nlease\n${key}`);
+  const claim = key === undefined ? undefined : await shortDigest(`${c.get('token').name}\nlease\n${key}`);
   const lease = [claim ?? newToken(), ...[...new Set(queues)].toSorted()].join(BETWEEN);
   return claim === undefined ? { lease } : { lease, claim };
 }

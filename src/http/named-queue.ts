@@ -11,8 +11,8 @@ import { unknown } from './problem.ts';
 /** One that left the code can be operated all the same. @throws Problem where the token is not for it, or nobody knows it */
 export async function namedQueue(c: Context<SluiceEnv>): Promise<AnyQueue | NamedQueue> {
   const name = c.req.param('queue') ?? '';
-  requireQueue(c.var.token, name);
-  const queue = QUEUE_NAME.test(name) ? await openInspectorOn(c.var.engine).named(name) : undefined;
+  requireQueue(c.get('token'), name);
+  const queue = QUEUE_NAME.test(name) ? await openInspectorOn(c.get('engine')).named(name) : undefined;
   if (!queue) throw unknown('unknown_queue', name);
   return queue;
 }

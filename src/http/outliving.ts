@@ -3,6 +3,6 @@ import type { Context } from 'hono';
 import type { SluiceEnv } from './context.ts';
 
 export function outliving<Result>(c: Context<SluiceEnv>, work: Promise<Result>): Promise<Result> {
-  c.var.engine.keepAlive(work.catch(() => {})); // its failure is the caller's to hear
+  c.get('engine').keepAlive(work.catch(() => {})); // its failure is the caller's to hear
   return work;
 }

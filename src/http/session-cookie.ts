@@ -5,11 +5,11 @@
  */
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
-import { timingSafeEqual } from 'hono/utils/buffer';
 import type { Config, Token } from '../config/config.ts';
 import type { Engine } from '../engine.ts';
 import { toBase64Url, utf8 } from '../formats/bytes.ts';
 import { newToken } from '../message/ids.ts';
+import { isSameSecret } from './constant-time.ts';
 import { Problem } from './problem.ts';
 import { openSessions } from './session-store.ts';
 import { listTokens } from './tokens.ts';
@@ -61,7 +61,7 @@ export async function readSession(c: Context, config: Config): Promise<{ id: str
   if (Number(expiresAt) <= Date.now()) return undefined;
   let match: Token | undefined;
   for (const token of await listTokens(config)) {
-    if (await timingSafeEqual(given, await signature(config, token, named))) match ??= token;
+    if (isSameSecret(given, await signature(config, token, named))) match ??= token;
   }
   return match && { id, token: match };
 }

@@ -1,8 +1,8 @@
 /** Every token that is configured, by its digest. Hashing is asynchronous and reading settings is not: so the plain ones come here. */
-import { sha256 } from 'hono/utils/crypto';
 import type { Config } from '../config/config.ts';
 import { type PlainSetting, plainToken, type Token } from '../config/tokens.ts';
 import { BadSettings } from '../errors.ts';
+import { hexDigest } from '../formats/digest.ts';
 
 /** Of each deployment in this isolate. */
 const known = new WeakMap<Config, readonly Token[]>();
@@ -16,7 +16,7 @@ export async function listTokens(config: Config): Promise<readonly Token[]> {
   for (const name of ['CRON_SECRET', 'SLUICE_TOKEN'] satisfies PlainSetting[]) {
     const plain = config[name];
     if (plain === undefined) continue;
-    const token = plainToken(name, (await sha256(plain)) ?? '');
+    const token = plainToken(name, await hexDigest(plain));
     if (tokens.some(({ sha256 }) => sha256 === token.sha256)) {
       throw new BadSettings(`${name}: must be one token: another has its digest`);
     }

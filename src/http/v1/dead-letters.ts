@@ -23,8 +23,8 @@ export const listCauses = route(
   { scope: 'admin' },
   async (c): Promise<Wire<'Causes'>> => {
     const name = c.req.param('queue');
-    requireQueue(c.var.token, name);
-    const inspector = openInspectorOn(c.var.engine);
+    requireQueue(c.get('token'), name);
+    const inspector = openInspectorOn(c.get('engine'));
     if (!QUEUE_NAME.test(name) || !(await inspector.named(name))) throw unknown('unknown_queue', name);
     return inspector.causes(name);
   },
@@ -35,14 +35,14 @@ export const redriveDead = route(
   { scope: 'admin', body: Redrive },
   async (c, { body }): Promise<Wire<'Redriven'>> => {
     const queue = await namedQueue(c);
-    return { messages: await outliving(c, openAdminOn(c.var.engine).redrive(queue, await body())) };
+    return { messages: await outliving(c, openAdminOn(c.get('engine')).redrive(queue, await body())) };
   },
 );
 
 export const purgeDead = route(
   'DELETE /v1/queues/:queue/dead',
   { scope: 'admin' },
-  async (c): Promise<Wire<'Purged'>> => outliving(c, openAdminOn(c.var.engine).purge(await namedQueue(c), ['dead'])),
+  async (c): Promise<Wire<'Purged'>> => outliving(c, openAdminOn(c.get('engine')).purge(await namedQueue(c), ['dead'])),
 );
 
 export const deadLetters = [listCauses, redriveDead, purgeDead];

@@ -41,7 +41,7 @@ async function hear(c: Context<SluiceEnv>): Promise<Response> {
 
 /** @throws Problem unknown_source, rate_limited */
 async function named(c: Context<SluiceEnv>): Promise<AnySource> {
-  const source = c.var.engine.parts.sources?.get(c.req.param('source') ?? '');
+  const source = c.get('engine').parts.sources?.get(c.req.param('source') ?? '');
   if (!source) throw unknown('unknown_source', c.req.param('source'));
   const caller = readClientAddress(c); // so that whoever forges does not use up what the sender may
   await limitRate(c.env, { name: `hooks/${source.name}/${caller}` }, `The source "${source.name}"`);
@@ -115,7 +115,7 @@ function describeCause(error: unknown): string {
 }
 
 function count(c: Context<SluiceEnv>, source: AnySource, what: IngestStatus | Reason): void {
-  const { parts, keepAlive, caller } = c.var.engine;
+  const { parts, keepAlive, caller } = c.get('engine');
   parts.sources?.count(source, what, keepAlive, caller?.invocation.sleepsMs);
 }
 

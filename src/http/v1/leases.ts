@@ -82,7 +82,7 @@ export const receive = /* @__PURE__ */ route(
   async (c, { body }): Promise<Wire<'Received'>> => {
     const { queues, max, visibility } = await body();
     const name = await deriveLeaseName(c, requirePullQueues(c, queues));
-    const received = await c.var.engine.receive({ ...name, queues, max, visibilityMs: visibility });
+    const received = await c.get('engine').receive({ ...name, queues, max, visibilityMs: visibility });
     if (received.messages.length === 0 && received.nextInMs !== undefined) {
       c.header('Retry-After', String(Math.ceil(received.nextInMs / 1_000)));
     }
@@ -97,10 +97,10 @@ export const settle = /* @__PURE__ */ route(
     const lease = c.req.param('lease');
     const queues = queuesOfLease(lease);
     if (queues.length === 0) throw new Problem('not_found', 'No lease can have this name');
-    for (const queue of queues) requireQueue(c.var.token, queue);
+    for (const queue of queues) requireQueue(c.get('token'), queue);
     const { settle, extend, receive: more } = await body();
     if (more) checkWithin(queues, requirePullQueues(c, more.queues));
-    return c.var.engine.settle({ lease, settlements: settle, extendMs: extend, ...(more ? { more } : {}) });
+    return c.get('engine').settle({ lease, settlements: settle, extendMs: extend, ...(more ? { more } : {}) });
   },
 );
 
@@ -108,9 +108,9 @@ export const listLeases = /* @__PURE__ */ route(
   'GET /v1/leases',
   { scope: 'admin', query: LeasesPage },
   async (c, { query }): Promise<Wire<'LeasePage'>> => {
-    requireQueue(c.var.token, ANY_QUEUE); // a lease may hold messages of any queue
+    requireQueue(c.get('token'), ANY_QUEUE); // a lease may hold messages of any queue
     const { limit, cursor } = query();
-    return openInspectorOn(c.var.engine).leases(limit, cursor);
+    return openInspectorOn(c.get('engine')).leases(limit, cursor);
   },
 );
 
@@ -126,8 +126,8 @@ function checkWithin(queues: string[], wanted: string[]): void {
 /** Names of pull queues that the caller may touch, in the order given. */
 function requirePullQueues(c: Context<SluiceEnv>, names: string[]): string[] {
   for (const name of names) {
-    requireQueue(c.var.token, name);
-    const queue = c.var.engine.queues.get(name);
+    requireQueue(c.get('token'), name);
+    const queue = c.get('engine').queues.get(name);
     if (!queue) throw unknown('unknown_queue', name);
     if (queue.pool === PUSH_POOL)
       throw new Problem('not_a_pull_queue', `${name} has a handler or a destination, which gets its messages`);

@@ -49,8 +49,8 @@ export const enqueue = /* @__PURE__ */ route(
   { scope: 'enqueue', body: true },
   async (c, { object }): Promise<Wire<'Receipt' | 'Duplicate'>> => {
     const name = c.req.param('queue');
-    requireQueue(c.var.token, name);
-    const queue = c.var.engine.queues.get(name);
+    requireQueue(c.get('token'), name);
+    const queue = c.get('engine').queues.get(name);
     if (!queue) throw unknown('unknown_queue', name);
     const { body, ...options } = await object();
     const [receipt] = (await accept(c, [{ queue, body, options, path: '' }])) as [Receipt];
@@ -76,7 +76,7 @@ export const listMessages = /* @__PURE__ */ route(
   { scope: 'admin', query: MessagesPage },
   async (c, { query }): Promise<Wire<'MessagePage'>> => {
     const { state, limit, cursor } = query();
-    return openAdminOn(c.var.engine).messages(await namedQueue(c), state, limit, cursor);
+    return openAdminOn(c.get('engine')).messages(await namedQueue(c), state, limit, cursor);
   },
 );
 
@@ -84,10 +84,10 @@ export const getMessage = /* @__PURE__ */ route(
   'GET /v1/messages/:id',
   { scope: 'admin' },
   async (c): Promise<Wire<'MessageReport'>> => {
-    const message = await openAdminOn(c.var.engine).message(knownId(c));
+    const message = await openAdminOn(c.get('engine')).message(knownId(c));
     if (message.state === 'gone') throw unknown('unknown_message', message.id);
-    requireQueue(c.var.token, message.queue ?? ANY_QUEUE);
-    const { url: destination, method } = c.var.engine.queues.get(message.queue ?? '')?.destination ?? {};
+    requireQueue(c.get('token'), message.queue ?? ANY_QUEUE);
+    const { url: destination, method } = c.get('engine').queues.get(message.queue ?? '')?.destination ?? {};
     return { destination, method, ...message };
   },
 );
@@ -96,11 +96,11 @@ export const cancelMessage = /* @__PURE__ */ route(
   'DELETE /v1/messages/:id',
   { scope: 'admin' },
   async (c): Promise<Wire<'Cancelled'>> => {
-    const admin = openAdminOn(c.var.engine);
+    const admin = openAdminOn(c.get('engine'));
     const id = knownId(c);
     const message = await admin.message(id);
     if (message.state === 'gone') throw unknown('unknown_message', id);
-    requireQueue(c.var.token, message.queue ?? ANY_QUEUE);
+    requireQueue(c.get('token'), message.queue ?? ANY_QUEUE);
     const was = await admin.cancel(id);
     if (was === 'gone') throw unknown('unknown_message', id);
     return { id, was };
@@ -133,8 +133,8 @@ function readBatch(c: Context<SluiceEnv>, messages: unknown, otherFields: string
   if (issues.length > 0) throw new InvalidMessage(issues);
   return (messages as unknown[]).map((message, index) => {
     const { queue: name, body, ...options } = isObject(message) ? message : {};
-    const queue = typeof name === 'string' ? c.var.engine.queues.get(name) : undefined;
-    if (queue) requireQueue(c.var.token, queue.name);
+    const queue = typeof name === 'string' ? c.get('engine').queues.get(name) : undefined;
+    if (queue) requireQueue(c.get('token'), queue.name);
     return { queue, body, options, path: `messages[${index}].` };
   });
 }

@@ -81,14 +81,14 @@ export const listQueues = route(
 export const getQueue = route(
   'GET /v1/queues/:queue',
   { scope: 'admin' },
-  async (c): Promise<Wire<'QueueReport'>> => openAdminOn(c.var.engine).queue(await namedQueue(c)),
+  async (c): Promise<Wire<'QueueReport'>> => openAdminOn(c.get('engine')).queue(await namedQueue(c)),
 );
 
 export const overrideQueue = route(
   'PATCH /v1/queues/:queue',
   { scope: 'admin', body: Override },
   async (c, { body }): Promise<Wire<'Overridden'>> => {
-    requireQueue(c.var.token, c.req.param('queue'));
+    requireQueue(c.get('token'), c.req.param('queue'));
     return override(c, await body());
   },
 );
@@ -111,7 +111,7 @@ export const purgeQueue = route(
   async (c, { body }): Promise<Wire<'Purged'>> => {
     const queue = await namedQueue(c);
     const { states, cursor } = await body();
-    return outliving(c, openAdminOn(c.var.engine).purge(queue, states, cursor));
+    return outliving(c, openAdminOn(c.get('engine')).purge(queue, states, cursor));
   },
 );
 
@@ -131,6 +131,6 @@ function takePage(queues: AnyQueue[], cursor: string, limit: number): AnyQueue[]
 
 async function override(c: Context<SluiceEnv>, overrides: z.output<typeof Override>): Promise<Wire<'Overridden'>> {
   const queue = await namedQueue(c);
-  await outliving(c, openAdminOn(c.var.engine).override(queue, overrides)); // it may take two steps
+  await outliving(c, openAdminOn(c.get('engine')).override(queue, overrides)); // it may take two steps
   return { queue: queue.name, ...overrides };
 }

@@ -37,8 +37,8 @@ export const listRings = route(
   { scope: 'admin', query: RingsPage },
   async (c, { query }): Promise<Wire<'RingList'>> => {
     const { limit, cursor } = query();
-    const page = await openRings(c.var.engine.shard).list(limit, cursor);
-    return { ...page, rings: page.rings.filter(({ ring }) => canUseQueue(c.var.token, ring)) };
+    const page = await openRings(c.get('engine').shard).list(limit, cursor);
+    return { ...page, rings: page.rings.filter(({ ring }) => canUseQueue(c.get('token'), ring)) };
   },
 );
 
@@ -48,7 +48,7 @@ export const getRing = route(
   async (c, { query }): Promise<Wire<'RingItems'>> => {
     const ring = named(c);
     const { limit, cursor } = query();
-    const page = await openRings(c.var.engine.shard).page(ring, limit, cursor);
+    const page = await openRings(c.get('engine').shard).page(ring, limit, cursor);
     if (page.length === 0) throw unknown('unknown_ring', ring);
     return { ring, ...page };
   },
@@ -60,7 +60,7 @@ export const addToRing = route(
   async (c, { body }): Promise<Wire<'RingAdded'>> => {
     const ring = named(c);
     const { items } = await body();
-    const added = await openRings(c.var.engine.shard).add(ring, items);
+    const added = await openRings(c.get('engine').shard).add(ring, items);
     if (added === 'full') throw new Problem('ring_full');
     return { ring, ...added };
   },
@@ -72,7 +72,7 @@ export const removeFromRing = route(
   async (c, { body }): Promise<Wire<'RingRemoved'>> => {
     const ring = named(c);
     const { items } = await body();
-    return { ring, ...(await openRings(c.var.engine.shard).remove(ring, items)) };
+    return { ring, ...(await openRings(c.get('engine').shard).remove(ring, items)) };
   },
 );
 
@@ -82,13 +82,13 @@ export const rotateRing = route(
   async (c, { body }): Promise<Wire<'Rotated'>> => {
     const ring = named(c);
     const { count } = await body();
-    return { ring, items: await openRings(c.var.engine.shard).rotate(ring, count) };
+    return { ring, items: await openRings(c.get('engine').shard).rotate(ring, count) };
   },
 );
 
 export const dropRing = route('DELETE /v1/rings/:ring', { scope: 'admin' }, async (c): Promise<Wire<'RingRemoved'>> => {
   const ring = named(c);
-  return { ring, removed: await openRings(c.var.engine.shard).drop(ring), length: 0 };
+  return { ring, removed: await openRings(c.get('engine').shard).drop(ring), length: 0 };
 });
 
 export const rings = Object.assign([listRings, getRing, addToRing, removeFromRing, rotateRing, dropRing], { features });
@@ -96,7 +96,7 @@ export const rings = Object.assign([listRings, getRing, addToRing, removeFromRin
 /** The ring of the path, which the token has to be for: patterns of queues are patterns of rings too. */
 function named(c: Context<SluiceEnv>): string {
   const name = c.req.param('ring') ?? '';
-  requireQueue(c.var.token, name);
+  requireQueue(c.get('token'), name);
   if (!RING_NAME.test(name)) throw new Problem('unknown_ring', 'No ring can have this name');
   return name;
 }

@@ -28,7 +28,7 @@ export const listSchedules = route(
   { scope: 'admin', query: SchedulesPage },
   async (c, { query }): Promise<Wire<'SchedulePage'>> => {
     const { limit, cursor } = query();
-    return openSchedulesFor(c).list((queue) => canUseQueue(c.var.token, queue), limit, cursor);
+    return openSchedulesFor(c).list((queue) => canUseQueue(c.get('token'), queue), limit, cursor);
   },
 );
 
@@ -104,7 +104,7 @@ function found<Answer>(c: Context<SluiceEnv>, answer: Answer | ScheduleRefusal):
   return answer as Exclude<Answer, ScheduleRefusal>;
 }
 
-const permitting = (c: Context<SluiceEnv>) => (queue: string) => requireQueue(c.var.token, queue);
+const permitting = (c: Context<SluiceEnv>) => (queue: string) => requireQueue(c.get('token'), queue);
 
 function readId(c: Context<SluiceEnv>): string {
   const id = c.req.param('schedule') ?? '';

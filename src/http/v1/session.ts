@@ -17,19 +17,19 @@ export const signIn = route(
     refuseOtherSites(c); // also here: nobody shall be signed in with somebody else's token
     const given = await body();
     const token = await authenticate(c, given.token, 'admin');
-    const expiresAt = await beginSession(c, c.var.engine.config, token);
+    const expiresAt = await beginSession(c, c.get('engine').config, token);
     return { name: token.name, scopes: token.scopes, queues: token.queues, expiresAt };
   },
 );
 
 export const getSession = route('GET /session', { scope: 'admin' }, (c): Wire<'Session'> => {
-  const { name, scopes, queues } = c.var.token;
+  const { name, scopes, queues } = c.get('token');
   return { name, scopes, queues };
 });
 
 export const signOut = route('DELETE /session', {}, async (c): Promise<Wire<'NoSession'>> => {
   refuseOtherSites(c);
-  await endSession(c, c.var.engine);
+  await endSession(c, c.get('engine'));
   return {};
 });
 

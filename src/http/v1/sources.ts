@@ -4,8 +4,8 @@ import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
 
 export const listSources = route('GET /v1/sources', { scope: 'admin' }, async (c): Promise<Wire<'SourceReports'>> => {
-  requireQueue(c.var.token, ANY_QUEUE);
-  return { sources: (await c.var.engine.parts.sources?.report()) ?? [] };
+  requireQueue(c.get('token'), ANY_QUEUE);
+  return { sources: (await c.get('engine').parts.sources?.report()) ?? [] };
 });
 
 export const sources = [listSources];

@@ -41,8 +41,8 @@ export const sweep = /* @__PURE__ */ route(
   'POST /v1/sweep',
   { scope: 'admin' },
   async (c): Promise<Wire<'SweepReport'>> => {
-    requireQueue(c.var.token, ANY_QUEUE);
-    return outliving(c, c.var.engine.sweep());
+    requireQueue(c.get('token'), ANY_QUEUE);
+    return outliving(c, c.get('engine').sweep());
   },
 );
 
@@ -50,9 +50,9 @@ export const audit = /* @__PURE__ */ route(
   'GET /v1/audit',
   { scope: 'admin', query: Audit },
   async (c, { query }): Promise<Wire<'Findings'>> => {
-    requireQueue(c.var.token, ANY_QUEUE);
+    requireQueue(c.get('token'), ANY_QUEUE);
     const { repair, deep, cursor } = query();
-    const auditing = auditOn(c.var.engine, { repair: repair === 'true', deep: deep === 'true', cursor });
+    const auditing = auditOn(c.get('engine'), { repair: repair === 'true', deep: deep === 'true', cursor });
     return outliving(c, auditing);
   },
 );
@@ -61,18 +61,18 @@ export const audit = /* @__PURE__ */ route(
 export const health = /* @__PURE__ */ route(
   'GET /health',
   {},
-  (c): Promise<Wire<'Health'>> => c.var.engine.parts.health(),
+  (c): Promise<Wire<'Health'>> => c.get('engine').parts.health(),
 );
 
 async function drainNow(
   c: Context<SluiceEnv>,
   { query }: Input<typeof Drain, never>,
 ): Promise<Wire<'TickReport' | 'Begun'>> {
-  requireQueue(c.var.token, ANY_QUEUE);
+  requireQueue(c.get('token'), ANY_QUEUE);
   const { wait } = query();
-  const ticking = c.var.engine.tick(true);
+  const ticking = c.get('engine').tick(true);
   if (wait === 'true') return outliving(c, ticking);
-  c.var.engine.keepAlive(ticking); // its failure is one of the Worker
+  c.get('engine').keepAlive(ticking); // its failure is one of the Worker
   c.status(202);
   return {};
 }

@@ -31,20 +31,20 @@ export const publish = route(
 );
 
 export const listTopics = route('GET /v1/topics', { scope: 'admin' }, async (c): Promise<Wire<'Topics'>> => {
-  const known = await features.topics.open(c.var.engine).list();
-  return { topics: known.filter(({ topic }) => canUseQueue(c.var.token, topic)) };
+  const known = await features.topics.open(c.get('engine')).list();
+  return { topics: known.filter(({ topic }) => canUseQueue(c.get('token'), topic)) };
 });
 
 export const getTopic = route('GET /v1/topics/:topic', { scope: 'admin' }, async (c): Promise<Wire<'Topic'>> => {
   const topic = named(c, 'topic');
-  return { topic, subscriptions: (await features.topics.open(c.var.engine).get(topic)).map(shown) };
+  return { topic, subscriptions: (await features.topics.open(c.get('engine')).get(topic)).map(shown) };
 });
 
 export const removeTopic = route(
   'DELETE /v1/topics/:topic',
   { scope: 'admin' },
   async (c): Promise<Wire<'Unsubscribed'>> => ({
-    removed: await features.topics.open(c.var.engine).unsubscribe(named(c, 'topic')),
+    removed: await features.topics.open(c.get('engine')).unsubscribe(named(c, 'topic')),
   }),
 );
 
@@ -54,8 +54,8 @@ export const subscribe = route(
   async (c, { object }): Promise<Wire<'Subscribed'>> => {
     const topic = named(c, 'topic');
     const wanted = await object();
-    if (typeof wanted.queue === 'string') requireQueue(c.var.token, wanted.queue);
-    const subscribed = await features.topics.open(c.var.engine).subscribe(topic, named(c, 'subscription'), wanted);
+    if (typeof wanted.queue === 'string') requireQueue(c.get('token'), wanted.queue);
+    const subscribed = await features.topics.open(c.get('engine')).subscribe(topic, named(c, 'subscription'), wanted);
     if (!subscribed) throw new Problem('too_many');
     return shown(subscribed);
   },
@@ -65,9 +65,9 @@ export const enableSubscription = route(
   'POST /v1/topics/:topic/subscriptions/:subscription/enable',
   { scope: 'admin' },
   async (c): Promise<Wire<'Subscribed'>> => {
-    const permitted = (queue: string) => requireQueue(c.var.token, queue);
+    const permitted = (queue: string) => requireQueue(c.get('token'), queue);
     const enabled = await features.topics
-      .open(c.var.engine)
+      .open(c.get('engine'))
       .enable(named(c, 'topic'), named(c, 'subscription'), permitted);
     if (!enabled) throw new Problem('unknown_subscription');
     return shown(enabled);
@@ -78,7 +78,9 @@ export const unsubscribe = route(
   'DELETE /v1/topics/:topic/subscriptions/:subscription',
   { scope: 'admin' },
   async (c): Promise<Wire<'Unsubscribed'>> => {
-    const removed = await features.topics.open(c.var.engine).unsubscribe(named(c, 'topic'), named(c, 'subscription'));
+    const removed = await features.topics
+      .open(c.get('engine'))
+      .unsubscribe(named(c, 'topic'), named(c, 'subscription'));
     return { removed };
   },
 );
@@ -91,7 +93,7 @@ export const topics = Object.assign(
 /** A name in the path. A token's patterns of queues hold for topics too: whoever publishes to one reaches its queues. */
 function named(c: Context<SluiceEnv>, parameter: 'topic' | 'subscription'): string {
   const name = c.req.param(parameter) ?? '';
-  if (parameter === 'topic') requireQueue(c.var.token, name);
+  if (parameter === 'topic') requireQueue(c.get('token'), name);
   if (!QUEUE_NAME.test(name)) throw unknown('unknown_topic', name);
   return name;
 }

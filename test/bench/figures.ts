@@ -55,9 +55,62 @@ export interface Machine {
   loadAfter: number;
 }
 
+/** What one consumer does at one distance from its Redis. */
+export interface FarPoint {
+  /** The round trip that was asked for, ms. */
+  ms: number;
+  /** Messages per second. */
+  drain?: Spread;
+  enqueue: Partial<Record<Form, Spread>>;
+  /** From the call that enqueues to the handler, ms. */
+  wake?: { p50: number; p99: number };
+}
+
+/** Who is measured from afar: how many drains, and with how many leases each. */
+export interface FarRow {
+  name: string;
+  of: 'library' | 'worker' | 'BullMQ' | 'textbook';
+  drains: number;
+  /** Of each drain; 0 where it has none. */
+  leases: number;
+  /** Nothing is set but what the bench sets for all. */
+  isStandard?: boolean;
+  settings: string;
+}
+
+export interface FarFigures extends FarRow {
+  points: FarPoint[];
+  messages: number;
+  lost: number;
+  doubled: number;
+  failed: string[];
+}
+
+/** What the proxy really makes of a round trip, ms: of a PING over TCP. */
+export interface Line {
+  ms: number;
+  p50: number;
+  p95: number;
+}
+
+/** A backlog of slow deliveries, worked off by so many drains. */
+export interface StandingFigures {
+  way: 'asked' | 'drainers' | 'url';
+  /** How they are begun. */
+  told: string;
+  drains: number;
+  messages: number;
+  /** Until the last is acknowledged. */
+  seconds: number;
+  lost: number;
+  doubled: number;
+}
+
 export interface Results {
   peers?: { machine: Machine; rounds: number; bulkRounds: number; figures: PeerFigures[] };
   growth?: { machine: Machine; rounds: number; lines: GrowthLine[] };
+  standing?: { machine: Machine; figures: StandingFigures[] };
+  rtt?: { machine: Machine; rounds: number; lines: Line[]; figures: FarFigures[] };
   backlog?: { machine: Machine; report: string; within: boolean };
 }
 

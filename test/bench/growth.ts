@@ -127,6 +127,7 @@ async function openShard({ emulator }: Place, prefix: string, size: number, shap
   const names = Array.from({ length: queues }, (_, i) => `q${i}`);
   const env = {
     ...SETTINGS,
+    SLUICE_BATCH: '100',
     SLUICE_PREFIX: prefix,
     SLUICE_DRAIN_MESSAGES: String(drained),
     UPSTASH_REDIS_REST_URL: emulator.url,

@@ -2,6 +2,8 @@
 import { estimate, MONTH_S } from '../../scripts/cost/estimate.ts';
 import type { GrowthLine, PeerFigures, Results } from './figures.ts';
 import { bars, lines } from './plot.ts';
+import { farPlot, farSection } from './rtt/page.ts';
+import { standingSection } from './standing/page.ts';
 import { commandTable, demandTable, enqueueTable, growthTable, machineText, speedTable } from './tables.ts';
 
 export const PLOTS = 'benchmarks';
@@ -11,9 +13,10 @@ const INTRODUCTION = `# Benchmarks
 What Sluice costs in time and commands beside what people would use instead, in one run, on one machine, on the same Redis.
 
 \`\`\`sh
-npm run bench                      # all of it, about 15 minutes; writes this page
-npm run bench -- --quick           # two minutes, small, writes nothing
-npm run bench -- --only growth     # one part: peers, growth or backlog; the others stay as they are
+npm run bench                      # all that is usual, about 18 minutes; writes this page
+npm run bench -- --quick           # three minutes, small, writes nothing
+npm run bench -- --only growth     # one part: peers, rtt, growth or backlog; the others stay as they are
+npm run bench -- --only standing   # one that is not usual: slow deliveries, about 10 minutes
 npm run bench -- --json            # the results as the last line
 \`\`\`
 
@@ -161,12 +164,14 @@ From the commands of each arrival rate and published prices: [cost.md](cost.md) 
 ![Dollars a million messages](${PLOTS}/cost.svg)`;
 
 export function pageOf(results: Results): string {
-  const { peers, growth, backlog } = results;
+  const { peers, rtt, standing, growth, backlog } = results;
   const sections = [INTRODUCTION, `## What was asked\n\n${demandTable(results)}`];
   if (peers) {
     const rounds = `${peers.rounds} rounds; ${peers.rounds + peers.bulkRounds} of four batches of 1,000.`;
     sections.push(peersSection(peers.figures, `${machineText(peers.machine)} ${rounds}`));
   }
+  if (rtt) sections.push(farSection(rtt, PLOTS));
+  if (standing) sections.push(standingSection(standing));
   if (growth) {
     sections.push(
       GROWTH,
@@ -198,10 +203,11 @@ function peersSection(figures: PeerFigures[], machine: string): string {
 }
 
 /** File name to SVG. */
-export function plotsOf({ peers, growth }: Results): Record<string, string> {
+export function plotsOf({ peers, rtt, growth }: Results): Record<string, string> {
   return {
     'cost.svg': costPlot(),
     ...(peers ? peerPlots(peers.figures) : {}),
+    ...(rtt ? { 'rtt.svg': farPlot(rtt.figures) } : {}),
     ...(growth ? growthPlots(growth.lines) : {}),
   };
 }

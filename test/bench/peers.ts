@@ -1,4 +1,5 @@
 /** The part that compares: each contender in turn, round by round, so that what disturbs the machine disturbs all alike. */
+import { attempt, note } from './attempt.ts';
 import type { Contender, Place } from './contender.ts';
 import { CONTENDERS } from './contenders/index.ts';
 import { type PeerFigures, quantile, spreadOf } from './figures.ts';
@@ -7,7 +8,7 @@ import { arrivalCost, bytesEach, idleCost, saturatedCost } from './measures/comm
 import { drainRate } from './measures/drain.ts';
 import { enqueueRate, FORMS, type Form } from './measures/enqueue.ts';
 import { wakeTimes } from './measures/wake.ts';
-import { type Entrant, type Run, withRun } from './run.ts';
+import type { Entrant, Run } from './run.ts';
 
 export interface Effort {
   rounds: number;
@@ -114,12 +115,6 @@ async function goingIn(tally: Tally, place: Place, { enqueueMs }: Effort, forms:
   }
 }
 
-function note({ rates }: Tally, name: string, rate: number | undefined): void {
-  if (rate === undefined) return;
-  rates[name] ??= [];
-  rates[name].push(rate);
-}
-
 async function once(tally: Tally, place: Place, { wakeSamples, arrivals }: Effort): Promise<void> {
   const { figures, load } = tally;
   const times = await attempt(tally, place, 'wake', (run) => wakeTimes(run, wakeSamples));
@@ -140,25 +135,6 @@ async function once(tally: Tally, place: Place, { wakeSamples, arrivals }: Effor
     return each;
   });
   if (bytes) figures.bytes = bytes;
-}
-
-/** A contender that fails costs its own figure, and no other's. */
-async function attempt<T>(
-  { entrant, figures }: Tally,
-  place: Place,
-  what: string,
-  measure: (run: Run) => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    const { value, verdict, sent } = await withRun(entrant, place, measure);
-    figures.messages += sent;
-    figures.lost += verdict.lost;
-    figures.doubled += verdict.doubled;
-    return value;
-  } catch (error) {
-    figures.failed.push(`${what}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 200));
-    return undefined;
-  }
 }
 
 function finished({ figures, rates }: Tally): PeerFigures {

@@ -4,12 +4,12 @@ import type { GrowthLine, Machine, PeerFigures, Results, Spread } from './figure
 import { FORMS, type Form } from './measures/enqueue.ts';
 import { short } from './plot.ts';
 
-function table(headings: string[], rows: string[][]): string {
+export function table(headings: string[], rows: string[][]): string {
   return [headings, headings.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-const whole = (value: number) => Math.round(value).toLocaleString('en-US');
-const spread = (value: Spread | undefined) =>
+export const whole = (value: number) => Math.round(value).toLocaleString('en-US');
+export const spread = (value: Spread | undefined) =>
   value ? `${whole(value.median)} (${short(value.low)} to ${short(value.high)})` : '–';
 
 export function machineText({ cores, cpu, memoryGb, node, redis, loadBefore, loadAfter }: Machine): string {

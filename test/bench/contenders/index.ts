@@ -20,8 +20,8 @@ export const CONTENDERS: Contender[] = [
   bullmq(100),
   beeQueue,
   cloudflareQueues,
-  sluiceLibrary(1),
-  sluiceLibrary(4),
-  sluiceWorker(1),
-  sluiceWorker(10),
+  sluiceLibrary(),
+  sluiceLibrary({ drains: 4 }),
+  sluiceWorker(),
+  sluiceWorker({ drains: 10 }),
 ];

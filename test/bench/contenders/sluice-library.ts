@@ -3,16 +3,16 @@ import { reopenEngine } from '../../../src/engine/makings.ts';
 import { createSluice, defineQueue } from '../../../src/index.ts';
 import { connect } from '../../../src/redis/undici.ts';
 import { type Body, type Contender, FAST, type Watch } from '../contender.ts';
-import { QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
+import { QUEUE, SETTINGS, settingsText, type Variant } from './sluice-settings.ts';
 
-/** @param drains at once in one process, as BullMQ has its concurrency: each holds a lease and has one sync in flight */
-export const sluiceLibrary = (drains: number): Contender => ({
+export const sluiceLibrary = ({ drains = 1, settings }: Variant = {}): Contender => ({
   name: `Sluice, library in Node, ${drains === 1 ? 'one drain' : `${drains} drains`}`,
-  settings: `${SETTINGS_TEXT}; a backlog is drained by its cron handler, arrivals by the drains that they wake`,
+  settings: `${settingsText(settings)}; a backlog is drained by its cron handler, arrivals by the drains that they wake`,
   ...(drains > 1 ? { consumerOnly: true } : {}),
   most: FAST,
   async prepare({ emulator }) {
-    const env = { ...SETTINGS, UPSTASH_REDIS_REST_URL: emulator.url, UPSTASH_REDIS_REST_TOKEN: emulator.token };
+    const { url, token } = emulator;
+    const env = { ...SETTINGS, ...settings, UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token };
     let handled = 0;
     let watch: Watch | undefined;
     const handler = ({ body }: { body: unknown }) => {

@@ -6,14 +6,13 @@ import { startWorker } from '../../../src/dev/worker.ts';
 import { makeKeys } from '../../../src/redis/keys.ts';
 import { type Contender, FAST } from '../contender.ts';
 import { openOutbox, PLAIN, readAfter, readAlong } from '../outbox.ts';
-import { PREFIX, QUEUE, SETTINGS, SETTINGS_TEXT } from './sluice-settings.ts';
+import { PREFIX, QUEUE, SETTINGS, settingsText, type Variant } from './sluice-settings.ts';
 
 const TOKEN = 'bench';
 
-/** @param drains at once in one process, as BullMQ has its concurrency: each holds a lease and has one sync in flight */
-export const sluiceWorker = (drains: number): Contender => ({
+export const sluiceWorker = ({ drains = 1, settings }: Variant = {}): Contender => ({
   name: `Sluice, Worker in Miniflare, ${drains === 1 ? 'one drain' : `${drains} drains`}`,
-  settings: `${SETTINGS_TEXT}; messages come in by POST, a backlog is drained by POST /v1/drain`,
+  settings: `${settingsText(settings)}; messages come in by POST, a backlog is drained by POST /v1/drain`,
   ...(drains > 1 ? { consumerOnly: true } : {}),
   most: FAST,
   async prepare({ emulator, raw }) {
@@ -21,6 +20,7 @@ export const sluiceWorker = (drains: number): Contender => ({
     const bundle = await buildBundle(join(import.meta.dirname, '../worker.ts'));
     const env = {
       ...SETTINGS,
+      ...settings,
       UPSTASH_REDIS_REST_URL: emulator.url,
       UPSTASH_REDIS_REST_TOKEN: emulator.token,
       SLUICE_TOKENS: tokensSetting(TOKEN),

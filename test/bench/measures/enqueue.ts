@@ -13,11 +13,23 @@ export type Form = keyof typeof FORMS;
 
 /** @returns messages per second, or undefined where the contender has no such form */
 export async function enqueueRate(run: Run, form: Form, forMs: number): Promise<number | undefined> {
+  if (!hasForm(run, form)) return undefined;
+  await run.fill(Math.min(FORMS[form].batch, 100)); // the first calls compile
+  const rate = await putFor(run, form, forMs);
+  await run.drain(); // to see that all came in
+  return rate;
+}
+
+export function hasForm({ session, contender }: Run, form: Form): boolean {
+  const { batch } = FORMS[form];
+  return batch === 1 || (session.enqueueMany !== undefined && batch <= (contender.bulk ?? batch));
+}
+
+/** @returns messages per second */
+export async function putFor(run: Run, form: Form, forMs: number): Promise<number> {
   const { parallel, batch } = FORMS[form];
   const { session, contender } = run;
   const { enqueueMany } = session;
-  if (batch > 1 && (!enqueueMany || batch > (contender.bulk ?? batch))) return undefined;
-  await run.fill(Math.min(batch, 100)); // the first calls compile
   const before = run.sent;
   const start = performance.now();
   const goesOn = () => performance.now() - start < forMs && run.sent - before < contender.most;
@@ -29,7 +41,5 @@ export async function enqueueRate(run: Run, form: Form, forMs: number): Promise<
     }
   };
   await Promise.all(Array.from({ length: parallel }, one));
-  const rate = ((run.sent - before) / (performance.now() - start)) * 1_000;
-  await run.drain(); // to see that all came in
-  return rate;
+  return ((run.sent - before) / (performance.now() - start)) * 1_000;
 }

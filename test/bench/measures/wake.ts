@@ -10,8 +10,11 @@ const WARM_UP = 5;
 /** Whoever polls takes long for each: fewer samples of it say as much. */
 const MOST_MS = 20_000;
 
-/** @returns one time for each message, ms: so many, or as many as there is time for */
-export async function wakeTimes(run: Run, samples: number): Promise<number[]> {
+/**
+ * @param idleMs between two messages, for what the consumer does behind the handler
+ * @returns one time for each message, ms: so many, or as many as there is time for
+ */
+export async function wakeTimes(run: Run, samples: number, idleMs = IDLE_MS): Promise<number[]> {
   const { session, ledger } = run;
   const times: number[] = [];
   const end = performance.now() + MOST_MS;
@@ -25,7 +28,7 @@ export async function wakeTimes(run: Run, samples: number): Promise<number[]> {
     await ledger.until(() => ledger.distinct >= run.sent);
     const at = ledger.distinct >= run.sent ? await promise : Number.POSITIVE_INFINITY;
     if (i >= 0) times.push(at - start);
-    await pause(IDLE_MS + Math.random() * JITTER_MS);
+    await pause(idleMs + Math.random() * JITTER_MS);
   }
   await consumer.stop();
   return times;

@@ -1,0 +1,46 @@
+/** A place from farther away: the same Redis and the same emulator, all behind one proxy that delays, over TCP as over HTTP. */
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { startChild } from '../child.ts';
+import type { Place } from '../contender.ts';
+import { quantile } from '../figures.ts';
+
+export interface FarPlace extends Place {
+  setRoundTrip(ms: number): Promise<void>;
+  /** What a round trip takes now, measured by a PING over a bare socket: p50 and p95, ms. */
+  measured(): Promise<{ p50: number; p95: number }>;
+  close(): void;
+}
+
+const PINGS = 40;
+
+export async function openFarPlace({ redisUrl, raw, emulator }: Place): Promise<FarPlace> {
+  const [redis, http] = [new URL(redisUrl), new URL(emulator.url)];
+  const file = join(import.meta.dirname, 'proxy-process.ts');
+  const child = await startChild<{ ports: number[] }>('the proxy', file, [redis.port, http.port]);
+  redis.port = String(child.first.ports[0]);
+  http.port = String(child.first.ports[1]);
+  return {
+    raw, // what is looked at and cleared is looked at from near
+    redisUrl: redis.href,
+    emulator: { ...emulator, url: http.origin },
+    setRoundTrip: async (roundTripMs) => void (await child.ask({ roundTripMs })),
+    measured: () => pingTimes(Number(redis.port)),
+    close: child.end,
+  };
+}
+
+async function pingTimes(port: number): Promise<{ p50: number; p95: number }> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  const times: number[] = [];
+  for (let i = -5; i < PINGS; i++) {
+    const start = performance.now();
+    socket.write('PING\r\n');
+    await new Promise((resolve, reject) => socket.once('data', resolve).once('error', reject));
+    if (i >= 0) times.push(performance.now() - start);
+    socket.removeAllListeners('error');
+  }
+  socket.destroy();
+  const sorted = times.toSorted((a, b) => a - b);
+  return { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
+}

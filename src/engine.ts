@@ -20,6 +20,7 @@ import type { Shard } from './redis/shard.ts';
 import type { Caller } from './runtime/caller.ts';
 import { Invocation } from './runtime/invocation.ts';
 import { FLOATING } from './runtime/wait-until.ts';
+import type { HandOff } from './store/enqueue.ts';
 import type { Store } from './store/store.ts';
 import { type Origin, tracedEnqueue } from './telemetry/traced.ts';
 
@@ -74,9 +75,12 @@ export class Engine {
     (this.caller?.context ?? FLOATING).waitUntil(work);
   };
 
-  /** Starts a drain behind the answer, where one is wanted, or where work was left for which no drain was woken. */
-  readonly attend = (isWanted: boolean): void => {
-    if (this.caller) this.parts.waking.attend(this.caller, isWanted);
+  /**
+   * Starts a drain behind the answer, where one is wanted, or where work was left for which no drain was woken.
+   * @param handOff what it begins with
+   */
+  readonly attend = (isWanted: boolean, handOff?: HandOff): void => {
+    if (this.caller) this.parts.waking.attend(this.caller, isWanted, handOff);
   };
 
   /** Stores messages under a span, all or none, and wakes a drain for them. @throws InvalidMessage, StorageError, RequestMismatch */

@@ -5,9 +5,8 @@ import type { NewMessage, PreparedMessage } from '../message/envelope.ts';
 import { newToken } from '../message/ids.ts';
 import { areOver } from '../message/json.ts';
 import { PUSH_POOL } from '../message/lane.ts';
-import type { EnqueueAnswer } from '../store/enqueue.ts';
+import type { EnqueueAnswer, EnqueueRequest, HandOff } from '../store/enqueue.ts';
 import type { Store } from '../store/store.ts';
-import type { Wake } from '../store/wake.ts';
 import { type MessageInput, type Queues, validate } from './validate.ts';
 
 /** The most messages one request may carry. */
@@ -40,6 +39,8 @@ export interface EnqueueResult {
   receipts: Receipt[];
   /** The caller should start a drain. */
   wake: boolean;
+  /** It has to begin with this lease. */
+  handOff?: HandOff;
   /** The request had been applied before. */
   replayed: boolean;
   /** In how many ms the first delayed message of a push queue is due. */
@@ -61,14 +62,14 @@ export type StoreInputs = (inputs: MessageInput[], name?: IdempotencyKey) => Pro
 /**
  * Validates messages and stores all of them or none.
  * @param traceparent goes with each message that has none of its own
- * @param request its idempotency key, where it has one, and the drain that it would wake
+ * @param request its idempotency key, where it has one, and the drain that it would wake, or begin
  * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
  */
 export async function enqueueInputs(
   store: Store,
   queues: Queues,
   inputs: MessageInput[],
-  request: Partial<IdempotencyKey> & { wake?: Wake | false } = {},
+  request: Partial<IdempotencyKey> & Pick<EnqueueRequest, 'wake' | 'handOff'> = {},
   traceparent?: string,
 ): Promise<EnqueueResult> {
   if (inputs.length < 1 || inputs.length > MAX_BATCH) {
@@ -111,12 +112,12 @@ async function receiptsFor(
   answer: Promise<EnqueueAnswer>,
   due: { dueInMs?: number },
 ): Promise<EnqueueResult> {
-  const { ids, wake, replayed, duplicates } = await answer;
+  const { ids, wake, replayed, duplicates, handOff } = await answer;
   const now = Date.now();
   const receipts = places.map(({ queue, dueAt }, index) =>
     makeReceipt(queue, ids[index] as string, dueAt > now, duplicates.get(index)),
   );
-  return { receipts, wake, replayed, ...due };
+  return { receipts, wake, replayed, ...due, ...(handOff && { handOff }) };
 }
 
 /** @param first the message that holds its dedup key, where there is one */

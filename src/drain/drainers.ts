@@ -1,5 +1,7 @@
 /** Drainers: who drains in place of its callers, for callers that wake them: Durable Objects, or the loop of a resident process. */
+
 import { logWarning, nameOfError } from '../log.ts';
+import type { HandOff } from '../store/enqueue.ts';
 
 /** A drainer, by RPC. */
 interface Stub {
@@ -22,6 +24,10 @@ export interface Drainers {
   readonly isResident?: boolean;
   /** Nothing is drained in this process, but would be at a wake. */
   readonly isIdle?: boolean;
+  /** It can begin at once with what an enqueue takes for it. */
+  readonly begins?: boolean;
+  /** Begins with that, or gives it back. */
+  begin?(handOff: HandOff): Promise<void>;
   /**
    * Asks the first of them to look at this instant, epoch ms, and it the next where it is too busy for that: one subrequest.
    * @returns false where none of them does: the caller has to look by itself

@@ -6,6 +6,7 @@ import { wakeFor } from '../drain/life.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Caller } from '../runtime/caller.ts';
+import type { HandOff } from '../store/enqueue.ts';
 import type { Store } from '../store/store.ts';
 import type { Wake } from '../store/wake.ts';
 import type { Parts } from './parts.ts';
@@ -17,8 +18,8 @@ interface CallingEngine {
   readonly caller: Caller | undefined;
   readonly shard: Shard;
   readonly store: Store;
-  /** Starts a drain behind the answer where one is wanted. */
-  attend(isWanted: boolean): void;
+  /** Starts a drain behind the answer where one is wanted; it begins with what was taken for it. */
+  attend(isWanted: boolean, handOff?: HandOff): void;
 }
 
 /** @throws InvalidMessage, StorageError, RequestMismatch */
@@ -31,12 +32,14 @@ export async function enqueueFor(
   const { parts, caller, store } = called;
   if (caller?.isCode) caller.invocation.noteCaller(1, Date.now());
   const wake = describeWake(called, inputs);
-  const result = await enqueueInputs(store, parts.queues, inputs, { ...name, wake }, traceparent);
+  const queues = inputs.map(({ queue }) => parts.queues.get(queue?.name ?? ''));
+  const handOff = wake && caller ? parts.waking.offer(caller, queues) : undefined;
+  const result = await enqueueInputs(store, parts.queues, inputs, { ...name, wake, handOff }, traceparent);
   if (caller?.isCode) caller.invocation.noteCaller(0, Date.now());
   parts.claims.noteDue(result.dueInMs);
   // An idle loop of this process helps whoever looks already.
   const helps = wake !== false && result.dueInMs === undefined && parts.drainers?.isIdle === true;
-  called.attend(result.wake || helps);
+  called.attend(result.wake || helps, result.handOff);
   return result;
 }
 

@@ -39,7 +39,7 @@ export interface DrainsOptions {
 }
 
 /** The options that differ from drain to drain. */
-type OwnOptions = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random'>;
+type OwnOptions = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random' | 'handOff'>;
 
 export interface Drains {
   /** Settles what earlier drains of this isolate could not. @throws StorageError */

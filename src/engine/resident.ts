@@ -16,6 +16,7 @@ import { StorageError } from '../errors.ts';
 import { logError, logWarning, nameOfError } from '../log.ts';
 import { Invocation } from '../runtime/invocation.ts';
 import { endsWithin } from '../runtime/sleep.ts';
+import type { HandOff } from '../store/enqueue.ts';
 
 export interface ResidentOptions {
   /** Ends it. Left out, it goes on as long as the process. */
@@ -49,6 +50,8 @@ export class Resident implements Drainers {
   readonly #drainer = new Drainer({ alarms: this.#timer, drain: (watch) => this.#drain(watch) });
   /** The drain at work. */
   #atWork: { budget: StoppableBudget; attention: Attention } | undefined;
+  /** What enqueues have taken for drains that have not begun. */
+  readonly #handed: HandOff[] = [];
   /** Drains and ticks that have not ended. */
   readonly #underWay = new Set<Promise<void>>();
   #isStopped = false;
@@ -79,6 +82,22 @@ export class Resident implements Drainers {
     return true;
   }
 
+  /** An idle loop does; one at work where its drain takes on more. */
+  get begins(): boolean {
+    return this.isIdle || this.#atWork?.attention.adopt !== undefined;
+  }
+
+  async begin(handOff: HandOff): Promise<void> {
+    if (this.#atWork?.attention.adopt?.(handOff)) return;
+    if (this.isIdle) this.#handed.push(handOff);
+    else await this.#giveBack(handOff);
+    await this.wake(Date.now());
+  }
+
+  #giveBack(handOff: HandOff): Promise<void> {
+    return this.#follow(this.#engine.parts.waking.giveBack(handOff, new Invocation()), 'not given back');
+  }
+
   behind(): undefined {}
 
   /** Works until the signal, and returns when all that was begun has ended, or when the grace is over. It does not throw. */
@@ -105,9 +124,17 @@ export class Resident implements Drainers {
     clearTimeout(this.#poll);
     const budget = stoppable(capacity.budget(lifeBy(config), new Invocation()), () => this.#cutOff++);
     this.#atWork = { budget, attention: watch.attention };
-    const round = await waking.round(watch, budget).finally(() => {
-      this.#atWork = undefined;
-    });
+    const [handOff, ...more] = this.#handed.splice(0);
+    for (const each of more) void this.begin(each);
+    const round = await waking
+      .round(watch, budget, handOff)
+      .catch((error: unknown) => {
+        if (handOff) this.#handed.push({ ...handOff, taken: undefined }); // storage knows what is left of it
+        throw error;
+      })
+      .finally(() => {
+        this.#atWork = undefined;
+      });
     this.#isSettled = round.isStored !== false;
     const pollMs = config.SLUICE_POLL_MS;
     if (pollMs > 0 && !this.#isStopped) this.#poll = setTimeout(() => void this.wake(Date.now()), pollMs);
@@ -130,6 +157,7 @@ export class Resident implements Drainers {
     this.#isStopped = true;
     for (const timer of [this.#cron, this.#poll]) clearTimeout(timer);
     this.#timer.stop();
+    for (const handOff of this.#handed.splice(0)) void this.#giveBack(handOff);
     this.#atWork?.budget.stop(graceMs);
     this.#atWork?.attention.end?.();
     const hasHandled = (this.#atWork?.budget.used().messages ?? 0) > 0; // else the grace is nobody's

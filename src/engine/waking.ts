@@ -3,6 +3,7 @@
  * bound they are woken in its place.
  */
 
+import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
 import type { Round, Watch } from '../drain/drainer.ts';
 import type { Drainers } from '../drain/drainers.ts';
@@ -10,9 +11,13 @@ import { type Life, wakeFor } from '../drain/life.ts';
 import type { Attention, DrainReport } from '../drain/report.ts';
 import { StorageError } from '../errors.ts';
 import { logError, nameOfError } from '../log.ts';
+import { newToken } from '../message/ids.ts';
+import { PUSH_POOL } from '../message/lane.ts';
+import type { AnyQueue } from '../queue/queue.ts';
 import { type Caller, canWake } from '../runtime/caller.ts';
 import { Invocation } from '../runtime/invocation.ts';
 import { sleep } from '../runtime/sleep.ts';
+import type { EnqueueRequest, HandOff } from '../store/enqueue.ts';
 import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
 import type { Drains } from './drains.ts';
@@ -21,6 +26,7 @@ import type { Drains } from './drains.ts';
 const STORAGE_WAIT_MS = 1_000;
 
 export interface WakingOptions {
+  config: Pick<Config, 'SLUICE_BATCH' | 'SLUICE_LEASE_MS'>;
   capacity: Capacity;
   claims: Claims;
   drains: Drains;
@@ -39,13 +45,36 @@ export class Waking {
   /**
    * For what somebody has left, or this caller made ready, or is due later where a drainer has to be told: behind its answer.
    * @param isWanted whether a drain is wanted in any case: it may be the one that left something, so that stays noted for the next
+   * @param handOff what it begins with
    */
-  attend(caller: Caller, isWanted: boolean): void {
+  attend(caller: Caller, isWanted: boolean, handOff?: HandOff): void {
     const { claims } = this.#options;
     if (!this.canWake(caller)) return; // it is left to others
-    if (isWanted || claims.takeWork()) this.#wakeBehind(caller, Date.now());
+    if (isWanted || claims.takeWork()) this.#wakeBehind(caller, Date.now(), handOff);
     const dueAt = claims.takeDue();
     if (dueAt < Number.POSITIVE_INFINITY) this.#wakeBehind(caller, dueAt);
+  }
+
+  /**
+   * The lease that an enqueue may fill with messages of these queues, for a drain that begins with them behind the answer of its caller;
+   * undefined where that could not start them all at once, or where turns are taken. A Durable Object is offered nothing: it lives
+   * beyond the waking request by its alarm alone, and would not know of a lease that is not in its storage.
+   */
+  offer({ invocation }: Caller, queues: readonly (AnyQueue | undefined)[]): EnqueueRequest['handOff'] {
+    const { config, capacity, drainers } = this.#options;
+    const atWork = this.#attended.get(invocation);
+    if (drainers ? !drainers.begins : atWork && !atWork.adopt) return undefined;
+    const known = queues.filter((queue) => queue !== undefined);
+    const life = capacity.lives.woken;
+    const isFit = ({ pool, policy, handler, timeoutMs }: AnyQueue) =>
+      pool === PUSH_POOL && policy === '' && handler && (drainers ?? wakeFor(life, [timeoutMs]));
+    const subrequests = known.map((queue) => queue.subrequests);
+    const budget = capacity.budget(life, drainers ? new Invocation() : invocation);
+    const connections = subrequests.reduce((sum, each) => sum + Math.min(each, capacity.connections), 0);
+    const isRoom = connections <= capacity.connections && budget.deliveriesLeft(subrequests) > 0;
+    if (known.length < queues.length || !isRoom || !known.every(isFit)) return undefined;
+    const most = Math.min(capacity.concurrency, config.SLUICE_BATCH);
+    return { lease: newToken(), leaseMs: config.SLUICE_LEASE_MS, most };
   }
 
   /** Whether a drain can be woken behind the answer of this caller, or beside it. */
@@ -59,8 +88,8 @@ export class Waking {
   }
 
   /** A failure of the woken drain goes only to the log: the messages are stored, and cron drains them. */
-  #wakeBehind({ context, invocation }: Caller, at: number): void {
-    const woken = this.#wake(at, invocation).catch((error: unknown) => {
+  #wakeBehind({ context, invocation }: Caller, at: number, handOff?: HandOff): void {
+    const woken = this.#wake(at, invocation, handOff).catch((error: unknown) => {
       const reason = error instanceof StorageError ? error.message : nameOfError(error);
       logError('woken drain failed', { reason });
     });
@@ -68,10 +97,12 @@ export class Waking {
   }
 
   /** A drainer that is bound, for now or for this instant, epoch ms; without one the invocation drains. @throws StorageError */
-  async #wake(at: number, invocation: Invocation): Promise<void> {
+  async #wake(at: number, invocation: Invocation, handOff?: HandOff): Promise<void> {
+    const { drainers, capacity } = this.#options;
+    if (handOff && drainers?.begin) return drainers.begin(handOff);
     if (await this.wakeDrainer(at, invocation)) return;
-    const isFar = at - Date.now() > this.#options.capacity.lives.woken.takesMs; // cron's is the drain for that
-    if (!isFar) await this.drain(invocation);
+    const isFar = at - Date.now() > capacity.lives.woken.takesMs; // cron's is the drain for that
+    if (!isFar) await this.drain(invocation, handOff);
   }
 
   /** @returns whether one looks then: whatever is noted for later it finds by itself */
@@ -85,15 +116,29 @@ export class Waking {
 
   /**
    * What a request wakes behind its answer: it ends before the platform ends it.
+   * @param handOff what it begins with
    * @returns undefined where one is at work already, which looks again
    * @throws StorageError
    */
-  async drain(invocation: Invocation): Promise<DrainReport | undefined> {
+  async drain(invocation: Invocation, handOff?: HandOff): Promise<DrainReport | undefined> {
     const atWork = this.#attended.get(invocation);
-    if (!atWork) return this.run(invocation, (attention) => this.#drainOn(invocation, attention));
+    if (!atWork) return this.run(invocation, (attention) => this.#drainOn(invocation, attention, handOff));
+    if (handOff) {
+      if (atWork.adopt?.(handOff)) return undefined;
+      await this.giveBack(handOff, invocation);
+    }
     atWork.asked = true;
     atWork.look?.();
     return undefined;
+  }
+
+  /** What was taken for a drain that cannot begin goes back to its lanes, and that is no attempt. @throws StorageError */
+  async giveBack(handOff: HandOff, invocation: Invocation): Promise<void> {
+    const { capacity, claims, drains } = this.#options;
+    const budget = capacity.budget(capacity.lives.woken, invocation);
+    budget.close();
+    await drains.run(budget, { asked: false }, { handOff });
+    claims.noteWork();
   }
 
   /** A drain of cron's, or of a caller who waits: what it leaves, or what is due, is for a drainer. @throws StorageError */
@@ -109,12 +154,13 @@ export class Waking {
   /**
    * What the alarm of a drainer runs; what is left is for its next.
    * @param budget left out: it takes as much as a drain of cron
+   * @param handOff what it begins with
    * @throws StorageError
    */
-  async round({ attention, onBusy }: Watch, budget = this.#alarmed()): Promise<Round> {
+  async round({ attention, onBusy }: Watch, budget = this.#alarmed(), handOff?: HandOff): Promise<Round> {
     const { capacity, claims, drains } = this.#options;
-    const alarm = (asked: Attention) =>
-      drains.run(budget, asked, { onBusy, onLeft: this.leftBy(capacity.lives.fresh, budget.invocation) });
+    const onLeft = this.leftBy(capacity.lives.fresh, budget.invocation);
+    const alarm = (asked: Attention) => drains.run(budget, asked, { onBusy, onLeft, handOff });
     const { delivered, ended } = await this.run(budget.invocation, alarm, attention);
     const isStored = ended !== 'storage';
     return {
@@ -153,18 +199,21 @@ export class Waking {
   }
 
   /** One drain after the other, as long as somebody asks and there is time: they share what the invocation may use. */
-  async #drainOn(invocation: Invocation, attention: Attention): Promise<DrainReport | undefined> {
+  async #drainOn(invocation: Invocation, attention: Attention, handOff?: HandOff): Promise<DrainReport | undefined> {
     const { capacity, claims, drains } = this.#options;
     const { woken } = capacity.lives;
     const start = Date.now();
+    let handed = handOff;
     for (;;) {
       const begunAt = Date.now();
       const budget = capacity.budget(woken, invocation, { start });
       let report: DrainReport | undefined;
       try {
-        if (!budget.isClosing())
-          report = await drains.run(budget, attention, { onLeft: this.leftBy(woken, invocation) });
+        if (handed || !budget.isClosing())
+          report = await drains.run(budget, attention, { onLeft: this.leftBy(woken, invocation), handOff: handed });
+        handed = undefined;
       } catch (error) {
+        if (handed) handed = { ...handed, taken: undefined }; // storage knows what is left of it
         const isAway = error instanceof StorageError && error.code !== 'refused' && error.code !== 'subrequests';
         // Told only now that nobody has looked: while it tries, the next requests need not.
         if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) return this.#failed(error);

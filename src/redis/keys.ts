@@ -34,6 +34,8 @@ export interface Keys {
   request(token: string): Key<'req'>;
   /** The lanes with work of one pool. */
   ready(pool: string): Key<'ready'>;
+  /** The lanes of a queue that wait for a limit, or while it is paused. */
+  blocked(queue: string): Key<'blocked'>;
   /** The envelope of a message. */
   message(id: string): Key<'m'>;
   lane(lane: string): Key<'lane'>;
@@ -80,6 +82,7 @@ export function makeKeys(prefix: string): Keys {
     totals: `${root}stats:totals`,
     request: (token) => `${root}req:${token}`,
     ready: (pool) => `${root}ready:${pool}`,
+    blocked: (queue) => `${root}blocked:${queue}`,
     message: (id) => `${root}m:${id}`,
     lane: (lane) => `${root}lane:${lane}`,
     lease: (lease) => `${root}lease:${lease}`,

@@ -26,6 +26,11 @@ export function listMessageKeys(keys: Keys, messages: readonly PreparedMessage[]
   return [...found];
 }
 
+/** What is blocked of their queues. */
+export function listBlockedKeys(keys: Keys, messages: readonly PreparedMessage[]): string[] {
+  return [...new Set(messages.map(({ lane }) => keys.blocked(parseLane(lane).queue)))];
+}
+
 export function listSettlementKeys(keys: Keys, settlements: readonly Settlement[]): string[] {
   const found: string[] = [];
   for (const { entry, chained, result } of settlements) {

@@ -7,7 +7,7 @@ import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { strings } from '../redis/reply.ts';
 import { commonArgs, type Shard } from '../redis/shard.ts';
-import { listMessageKeys } from './declared.ts';
+import { listBlockedKeys, listMessageKeys } from './declared.ts';
 import { encodeRequest } from './encode-messages.ts';
 import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
@@ -17,7 +17,7 @@ export interface HandOff {
   /** Until this instant, by the local clock, it surely lasts. */
   leasedUntil: number;
   /** What it holds, in the order of arrival. Left out where that is not known (an earlier try may have filled it): the first sync says so. */
-  taken?: { entry: string; envelope: string }[];
+  taken?: { entry: string; envelope: string }[] | undefined;
   /** By how much the local clock is ahead of the server's. */
   clockAheadMs: number;
 }
@@ -34,6 +34,11 @@ export interface EnqueueRequest {
   note?: string | undefined;
   /** The drain that the caller would start; false where it cannot start one, and leaves that to others. */
   wake?: Wake | false | undefined;
+  /**
+   * Asks for the messages themselves, for a drain that the caller can begin with them at once: all are of plain push queues, and where
+   * the system is idle they go into this lease. Nothing is asked for more than `most`, or where one is delayed.
+   */
+  handOff?: { lease: string; leaseMs: number; most: number } | undefined;
 }
 
 export interface EnqueueAnswer {
@@ -44,14 +49,19 @@ export interface EnqueueAnswer {
   wake: boolean;
   /** The messages whose dedup keys were taken, by their places in the request: who holds the key, and whether its body was replaced. */
   duplicates: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
+  /** The drain has to begin with this lease, which it asked for: nobody else knows of it. */
+  handOff?: HandOff;
 }
 
 export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueAnswer> {
   const { keys } = shard;
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = shard.recognisedMs, note } = request;
-  const { wake = COMMON_WAKE } = request;
+  const { wake = COMMON_WAKE, handOff } = request;
+  const asked = handOff && wake && messages.length <= handOff.most && messages.every(isReady) ? handOff : undefined;
   const base = newToken();
   const declared = listMessageKeys(keys, messages, makeIds(base, messages.length));
+  if (asked) declared.push(keys.lease(asked.lease), ...listBlockedKeys(keys, messages));
+  const sentAt = Date.now();
   const run = shard.run(
     scripts.enqueue,
     [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures, ...declared],
@@ -61,22 +71,59 @@ export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueA
       fingerprint,
       digits(recognisedMs),
       ...wakeArgs(wake),
+      asked?.lease ?? '',
+      digits(asked?.leaseMs ?? 0),
       ...encodeRequest(messages, base),
     ],
   );
-  return readEnqueueAnswer(run, base, messages.length);
+  return readEnqueueAnswer(run, base, messages.length, asked && { ...asked, messages, sentAt });
 }
 
-async function readEnqueueAnswer(run: ReturnType<Shard['run']>, base: string, count: number): Promise<EnqueueAnswer> {
+const isReady = ({ delayMs, notBefore = 0 }: PreparedMessage) => delayMs === 0 && notBefore === 0;
+
+/** @param asked its messages are still needed where they may be handed off; else they are garbage by now */
+async function readEnqueueAnswer(
+  run: ReturnType<Shard['run']>,
+  base: string,
+  count: number,
+  asked: AskedHandOff | undefined,
+): Promise<EnqueueAnswer> {
   const { reply } = await run;
-  const [status, wake, applied = base, met = ''] = strings(reply);
+  const [status, wake, applied = base, met = '', now = '', lines = ''] = strings(reply);
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
-  return {
+  const answer: EnqueueAnswer = {
     ids: splitBase(applied, count).ids,
     replayed: status === 'repeated',
     wake: wake === '1',
     duplicates: parseDuplicates(met),
   };
+  if (asked && now !== '') answer.handOff = readHandOff(asked, answer, Number(now), lines);
+  return answer;
+}
+
+interface AskedHandOff {
+  lease: string;
+  leaseMs: number;
+  messages: PreparedMessage[];
+  sentAt: number;
+}
+
+/** @param lines the header lines of what the lease holds; '' where that is not known */
+function readHandOff(
+  { lease, leaseMs, messages, sentAt }: AskedHandOff,
+  { ids, duplicates }: EnqueueAnswer,
+  now: number,
+  lines: string,
+): HandOff {
+  const bodies = new Map<string, string>();
+  for (const [place, { json }] of messages.entries()) {
+    const first = duplicates.get(place);
+    if (!first || (first.what === 'replaced' && bodies.has(first.id))) bodies.set(first?.id ?? ids[place] ?? '', json);
+  }
+  const headers = lines.split('\n');
+  const taken = [...bodies].map(([id, json], at) => ({ entry: `1.${id}`, envelope: `${headers[at]}\n${json}` }));
+  const clockAheadMs = (sentAt + Date.now()) / 2 - now; // the server answered about half-way between request and reply
+  return { lease, leasedUntil: sentAt + leaseMs, ...(lines !== '' && { taken }), clockAheadMs };
 }
 
 /** Behind the base of a request's ids its note is kept: no token has this character. */

@@ -15,6 +15,18 @@ function waking.sleeper(shard, key)
   return { looks = tonumber(looks), lease = lease, takes = tonumber(takes), lives = tonumber(lives) }
 end
 
+-- Sets the key, unless somebody looks or was just asked to. Returns '1' or '0'; what it came to first holds for the whole call.
+function waking.claim(shard, key, token, life)
+  -- Where storage refuses the key, one too many is woken.
+  shard.woken = shard.woken or redis.pcall('SET', key, token, 'NX', 'PX', life) and '1' or '0'
+  return shard.woken
+end
+
+-- Takes that back, where nothing became of the call.
+function waking.drop(key, token)
+  if text_of(key) == token then redis.call('UNLINK', key) end
+end
+
 -- `names` are { awake =, sleeper = (keys) }, `token` is whose call it is, `life` that of `awake` in ms, '0' where the caller cannot start a
 -- drain. A delay up to `within` ms is worth a drain that sleeps for it, unless one looks before that anyway, and has the `needs` ms
 -- left that a delivery may take. Returns '1' or '0'.
@@ -25,6 +37,5 @@ function waking.ask(shard, names, token, life, within, needs)
     local asleep = waking.sleeper(shard, names.sleeper)
     wanted = not (asleep and asleep.looks <= due and asleep.takes >= due and asleep.lives >= due + tonumber(needs))
   end
-  -- Where storage refuses the key, one too many is woken.
-  return wanted and redis.pcall('SET', names.awake, token, 'NX', 'PX', life) and '1' or '0'
+  return wanted and waking.claim(shard, names.awake, token, life) or '0'
 end

@@ -87,6 +87,8 @@ const SETTINGS = {
   SLUICE_POLL_MS: whole(0, 60_000, 0),
   /** Messages that one sync takes at most. */
   SLUICE_BATCH: whole(1, 500, 100),
+  /** Leases of one drain at most: so many syncs of it may be in flight. */
+  SLUICE_LEASES: whole(1, 8, 4),
   /** Dead letters that each queue keeps: of more, the oldest go, and are counted. */
   SLUICE_DEAD_LETTERS: whole(1_000, 10_000_000, 100_000),
   /** Commands of the database's plan in a month, for the warning at 80 %. 0: they are not watched. */

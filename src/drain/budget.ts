@@ -27,6 +27,10 @@ export interface Budget {
   admit(requests: number): boolean;
   /** Closes the budget: no message is taken or started from now on. */
   close(): void;
+  /** Keeps back what as many leases need at its end. It begins with one. */
+  holdLeases(count: number): void;
+  /** Whether what one lease more keeps back is little of what there is. */
+  affordsLease(): boolean;
   /** Counts requests that are for no delivery, and that can be left undone. False where they do not fit. */
   afford(requests: number): boolean;
   /**
@@ -52,8 +56,10 @@ export interface Budget {
   used(): { requests: number; messages: number; ms: number };
 }
 
-/** One sync to settle, one to release, and one repetition of each. */
+/** Of each lease: one sync to settle, one to release, and one repetition of each. */
 const RESERVED_REQUESTS = 4;
+/** With fewer than so many left a drain begins no further lease: they end before the round trips that it saves count. */
+const LEASE_REQUESTS = 100;
 
 /** @param start when its time began */
 export function openBudget(
@@ -68,8 +74,9 @@ export function openBudget(
   let requests = 0;
   let messages = 0;
   let closed = false;
+  let reserved = RESERVED_REQUESTS;
   const requestsLeft = () =>
-    limits.requests - invocation.requests - invocation.leftToCaller(limits.requests, clock) - RESERVED_REQUESTS;
+    limits.requests - invocation.requests - invocation.leftToCaller(limits.requests, clock) - reserved;
   const count = (more: number) => {
     requests += more;
     invocation.requests += more;
@@ -88,6 +95,10 @@ export function openBudget(
     close: () => {
       closed = true;
     },
+    holdLeases: (count) => {
+      reserved = count * RESERVED_REQUESTS;
+    },
+    affordsLease: () => requestsLeft() >= LEASE_REQUESTS,
     afford: (wanted) => {
       const fits = wanted <= requestsLeft();
       if (fits) count(wanted);

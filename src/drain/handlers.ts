@@ -3,13 +3,13 @@
 import { prepare } from '../broker/producer.ts';
 import type { MessageInput } from '../broker/validate.ts';
 import { LazyController } from '../delivery/context.ts';
-import { cutOff, type Delivery, deliver, timedOut } from '../delivery/deliver.ts';
+import { cutOff, deliver, timedOut } from '../delivery/deliver.ts';
 import { passedOn } from '../message/trace-context.ts';
 import { refuseRing } from '../queue/ring.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { Measurement } from '../store/measured.ts';
 import type { Connections } from './connections.ts';
-import type { Holdings, Running } from './holdings.ts';
+import type { Doubt, Held, Holdings, Running } from './holdings.ts';
 import type { Pace } from './pace.ts';
 import type { DrainOptions } from './report.ts';
 
@@ -20,10 +20,6 @@ export interface HandlersOptions {
   holdings: Holdings;
   pace: Pace;
   report: { delivered: number };
-  /** Until when, by the local clock, the lease surely lasts. */
-  leasedUntil: () => number;
-  /** When a sync is due, however many messages wait: what ends at once has to let it between. */
-  syncAt: () => number;
   /** Called for each handler that takes its time. */
   onStarted: (deadline: number) => void;
   /** Called when such a handler has ended. */
@@ -39,26 +35,35 @@ export class Handlers {
     this.#random = options.drain.random ?? Math.random;
   }
 
-  /** Starts waiting messages, the most urgent first, while there is room and the lease surely lasts. */
+  /** Starts waiting messages, the most urgent first, while there is room and their lease surely lasts. */
   start(): void {
-    const { holdings, connections, clock, leasedUntil } = this.#options;
+    const { holdings, clock } = this.#options;
     const { budget, concurrency } = this.#options.drain;
     while (holdings.running.length < concurrency && holdings.doubtful.length === 0) {
-      const place = connections.next(holdings.waiting);
+      const now = clock();
+      const place = this.#next(now);
       const next = holdings.waiting[place];
       if (!next) return;
-      const now = clock();
       const isLate = next.queue.timeoutMs > budget.msForHandler(now);
-      if (now >= leasedUntil() || budget.isClosing(now) || !(isLate || budget.admit(next.queue.subrequests))) return;
+      if (budget.isClosing(now) || !(isLate || budget.admit(next.queue.subrequests))) return;
       holdings.waiting.splice(place, 1);
-      if (isLate) holdings.settle({ entry: next.entry, outcome: 'release' });
+      if (isLate) holdings.settle(next.lease, { entry: next.entry, outcome: 'release' });
       else this.#begin(next, now);
     }
   }
 
-  #begin(delivery: Delivery, startedAt: number): void {
-    const { connections, holdings, report, syncAt, onStarted } = this.#options;
-    const { env, ring = refuseRing, queues, trace, budget } = this.#options.drain;
+  /** The place of the next that may start; where a lease is not sure any more, its messages wait and those of others go on. */
+  #next(now: number): number {
+    const { connections, holdings } = this.#options;
+    const place = connections.next(holdings.waiting);
+    const isUnsure = ({ lease }: Held) => now >= lease.leasedUntil;
+    const next = holdings.waiting[place];
+    return next && isUnsure(next) ? connections.next(holdings.waiting, isUnsure) : place;
+  }
+
+  #begin(delivery: Held, startedAt: number): void {
+    const { connections, holdings, report, onStarted } = this.#options;
+    const { env, ring = refuseRing, queues, trace, budget, leaseMs } = this.#options.drain;
     const controller = new LazyController();
     const deadline = startedAt + delivery.queue.timeoutMs;
     const span = trace?.(delivery.message);
@@ -71,8 +76,8 @@ export class Handlers {
     const given = { env, ring, traceparent, controller };
     const prepared = (input: MessageInput) => prepare(queues, input, traceparent);
     const outcome = deliver(delivery, given, prepared, this.#random);
-    // What ends at once is settled at once, until a sync is due: it has to get between handlers that take their time.
-    if (outcome instanceof Promise || startedAt >= syncAt()) {
+    // What ends at once is settled at once, until its lease's sync is due: it has to get between handlers that take their time.
+    if (outcome instanceof Promise || startedAt >= delivery.lease.syncAt(leaseMs)) {
       onStarted(deadline);
       Promise.resolve(outcome).then((settlement) => this.#finish(running, settlement));
     } else this.#end(running, outcome);
@@ -98,7 +103,7 @@ export class Handlers {
     if (settlement.outOfSubrequests) holdings.doubtful.push({ running, settlement });
     else this.#tellFailure(running, settlement);
     if (settlement.failure && this.#options.drain.keepsStacks === false) settlement.failure.stack = undefined;
-    holdings.settle(settlement);
+    holdings.settle(running.delivery.lease, settlement);
     pace.noteFinished();
   }
 
@@ -137,9 +142,12 @@ export class Handlers {
   }
 
   /** Storage was asked since, so the platform does not refuse: the errors were perhaps those of another Worker, and are failures. */
-  endDoubts(count: number): void {
-    for (const { running, settlement } of this.#options.holdings.doubtful.splice(0, count))
-      this.#tellFailure(running, settlement);
+  endDoubts(doubts: readonly Doubt[]): void {
+    if (doubts.length === 0) return;
+    const { holdings } = this.#options;
+    const ended = holdings.doubtful.filter((doubt) => doubts.includes(doubt)); // of another lease's sync they may have ended already
+    holdings.doubtful = holdings.doubtful.filter((doubt) => !doubts.includes(doubt));
+    for (const { running, settlement } of ended) this.#tellFailure(running, settlement);
   }
 
   /** The platform refuses: no message is started and storage is not asked any more. */
@@ -150,7 +158,7 @@ export class Handlers {
     if (budget.invocation.isSpent) return;
     budget.invocation.isSpent = true;
     const running = holdings.running.map(({ delivery }) => delivery.queue.name);
-    const handled = holdings.outcomes.map(({ measured }) => measured?.queue);
+    const handled = holdings.leases.flatMap(({ outcomes }) => outcomes.map(({ measured }) => measured?.queue));
     onSpent?.([...new Set([...running, ...handled])].filter((name) => name !== undefined));
   }
 }

@@ -7,6 +7,7 @@ export class Handover {
   /** The shortest timeout of the queues whose work is left, ms; 0 where that is not known, undefined where no work is left. */
   left: number | undefined;
   #hasTold = false;
+  #hasToldOfWork = false;
   readonly #options: Pick<DrainOptions, 'onLeft' | 'onBusy'>;
 
   constructor(options: Pick<DrainOptions, 'onLeft' | 'onBusy'>) {
@@ -19,11 +20,15 @@ export class Handover {
     onBusy ? onBusy() : onLeft?.(left, 0);
   }
 
-  /** Tells once, at the end, of what is left. @param dueInMs when something is due that this drain itself has put off */
+  /**
+   * Tells once, at the end, of what is left: of work also where it has told of what is due, because the last syncs of several leases
+   * see different things. @param dueInMs when something is due that this drain itself has put off
+   */
   tell(dueInMs: number | undefined): void {
     const inMs = this.left === undefined ? dueInMs : 0;
-    if (this.#hasTold || inMs === undefined) return;
+    if (inMs === undefined || (this.left === undefined ? this.#hasTold : this.#hasToldOfWork)) return;
     this.#hasTold = true;
+    this.#hasToldOfWork = this.left !== undefined;
     this.#options.onLeft?.(this.left ?? 0, inMs);
   }
 }

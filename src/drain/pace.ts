@@ -1,58 +1,73 @@
-/** Pace: how many messages a drain takes ahead of its handlers, and how long its outcomes, its lease and an absent storage wait. Pure. */
+/** Pace: how many messages a drain takes ahead of its handlers, and whether a backlog is worth more than one lease. Pure. */
 import type { DrainOptions } from './report.ts';
 
-/** How long an outcome may wait for company while other handlers run. */
-export const LINGER_MS = 25;
 /** Messages taken ahead wait about this long for a handler: more would keep urgent ones behind them. */
 const AHEAD_MS = 50;
-/** The wait between syncs while storage is away grows by so much after each. */
-const STORAGE_WAIT_MS = 1_000;
-const LEAST_STORAGE_WAIT_MS = 50;
+/** Where answers take long it is so many round trips: in one of them they are on their way. */
+const AHEAD_TRIPS = 2;
+/** A sync takes so many at first. */
+const FIRST_BATCH = 100;
+/** A backlog stands when it has filled so many of these in a row: further leases look once too often, each, at its end. */
+const STANDING = 10;
 
 export class Pace {
+  /** When an answer came last. */
   lastSyncAt = 0;
-  readonly #options: Pick<DrainOptions, 'concurrency' | 'connections' | 'batch' | 'leaseMs'>;
   /** Messages that the handlers end in AHEAD_MS. */
   #paced = 0;
-  /** Deliveries that ended since the last sync. */
+  /** Since when deliveries are counted, and how many have ended. */
+  #since = 0;
   #finished = 0;
-  #storageFailures = 0;
+  /** Messages of answers in a row that were full. */
+  #inRow = 0;
+  readonly #options: Pick<DrainOptions, 'concurrency' | 'connections' | 'batch' | 'leases'>;
 
-  constructor(options: Pick<DrainOptions, 'concurrency' | 'connections' | 'batch' | 'leaseMs'>) {
+  constructor(options: Pick<DrainOptions, 'concurrency' | 'connections' | 'batch' | 'leases'>) {
     this.#options = options;
+  }
+
+  /** The most that one sync takes. */
+  get batch(): number {
+    return this.#options.batch;
+  }
+
+  /** It begins with messages in hand, taken at this instant. */
+  begin(at: number): void {
+    this.lastSyncAt = at;
+    this.#since = at;
+  }
+
+  /** Whether there is more than one lease can bring: as far as it is known. */
+  get isStanding(): boolean {
+    return this.#inRow > STANDING * Math.min(FIRST_BATCH, this.#options.batch);
+  }
+
+  /** A further lease that would take fewer costs more than the round trip that it saves. */
+  get leastFurther(): number {
+    return Math.min(FIRST_BATCH, this.#options.batch) / 2;
+  }
+
+  /** A sync that takes was answered. @param isShort it found less than it wanted */
+  noteLook(taken: number, isShort: boolean): void {
+    this.#inRow = isShort ? 0 : this.#inRow + taken;
   }
 
   noteFinished(): void {
     this.#finished += 1;
   }
 
-  /** Follows the handlers: a sync has come back. */
-  noteSync(now: number): void {
-    const pace = this.#finished / Math.max(1, now - this.lastSyncAt);
-    if (this.#finished > 0) this.#paced = Math.ceil(pace * AHEAD_MS);
-    this.#finished = 0;
+  /**
+   * Follows the handlers: an answer has come, so long after its request. Of several leases the answers come close together, and what
+   * ended between two of them says nothing: it counts for a round trip at least.
+   */
+  noteSync(now: number, roundTripMs: number): void {
     this.lastSyncAt = now;
-  }
-
-  /** Storage took all of a sync. */
-  noteStored(): void {
-    this.#storageFailures = 0;
-  }
-
-  /** Storage is away, or takes nothing. @returns how long to wait for it, ms: a second more each time, and `mostMs` at most */
-  noteStorageFailure(mostMs: number): number {
-    this.#storageFailures += 1;
-    return Math.max(LEAST_STORAGE_WAIT_MS, Math.min(this.#storageFailures * STORAGE_WAIT_MS, mostMs));
-  }
-
-  /** When the lease wants to be extended. */
-  get heartbeatAt(): number {
-    return this.lastSyncAt + this.#options.leaseMs / 3;
-  }
-
-  /** When outcomes have lingered long enough, or the lease wants to be extended. @param firstOutcomeAt undefined: there is none */
-  syncAt(firstOutcomeAt: number | undefined): number {
-    return firstOutcomeAt === undefined ? this.heartbeatAt : Math.min(this.heartbeatAt, firstOutcomeAt + LINGER_MS);
+    const countedMs = now - this.#since;
+    if (countedMs < roundTripMs) return;
+    const aheadMs = Math.max(AHEAD_MS, AHEAD_TRIPS * roundTripMs);
+    if (this.#finished > 0) this.#paced = Math.ceil((this.#finished / Math.max(1, countedMs)) * aheadMs);
+    this.#finished = 0;
+    this.#since = now;
   }
 
   /**
@@ -61,8 +76,8 @@ export class Pace {
    * @param running handlers at work
    */
   mostHeld(running: number): number {
-    const { concurrency, connections, batch } = this.#options;
+    const { concurrency, connections, leases = 1 } = this.#options;
     const atOnce = Math.min(concurrency, Math.max(connections, 2 * running));
-    return Math.min(batch, Math.max(atOnce, this.#paced)) + atOnce;
+    return Math.min(leases * this.batch, Math.max(atOnce, this.#paced)) + atOnce;
   }
 }

@@ -44,6 +44,8 @@ export interface DrainOptions {
   connections: number;
   /** The most messages one sync takes. */
   batch: number;
+  /** The most leases at once. Left out: one. */
+  leases?: number | undefined;
   leaseMs: number;
   attention?: Attention | undefined;
   /** The name of its lease; left out, a new one. */

@@ -87,6 +87,7 @@ function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOpt
     concurrency,
     connections,
     batch: config.SLUICE_BATCH,
+    leases: Math.min(config.SLUICE_LEASES, config.SLUICE_CONNECTIONS + 1), // a sync of each may wait for its answer
     leaseMs: config.SLUICE_LEASE_MS,
     keepsStacks: config.SLUICE_FAILURE_STACKS,
     onDue: claims.noteDue,

@@ -1,8 +1,8 @@
 /** The timeline of a test: what is ready is handled, and the time goes on from one instant at which something is due to the next. */
 import { Sweeper } from '../broker/sweeper.ts';
 import type { Life } from '../drain/life.ts';
-import { ROUNDING_MS } from '../drain/loop.ts';
 import type { Attention, DrainOptions, DrainReport } from '../drain/report.ts';
+import { ROUNDING_MS } from '../drain/syncs.ts';
 import type { Tick } from '../engine/sweeps.ts';
 import type { Engine } from '../engine.ts';
 import { Invocation } from '../runtime/invocation.ts';

@@ -31,6 +31,8 @@ export interface LocalWorkerOptions {
   drainer?: boolean | undefined;
   /** Where its alarms are kept. Default: they end with the Worker. */
   alarms?: string | undefined;
+  /** `false`: no static files stand beside it, and no dashboard. */
+  files?: boolean | undefined;
   /** Lines that the Worker logs. Default: to this process' stdout and stderr. */
   log?: ((line: string) => unknown) | undefined;
 }
@@ -77,6 +79,7 @@ export function settingsFor({
   rateLimit,
   drainer,
   alarms,
+  files = true,
   log,
 }: LocalWorkerOptions): MiniflareOptions {
   const readable = positionsIn(bundle);
@@ -97,7 +100,7 @@ export function settingsFor({
           compatibilityFlags: COMPATIBILITY_FLAGS,
           manifest: { mainModule: bundle.mainModule, modulesRoot: '/', modules: bundle.modules },
           ...(drainer ? { exports: { [DRAINER]: { type: 'durable-object', storage: 'sqlite' } } } : {}),
-          assets: { directory: ASSETS, hasUserWorker: true, runWorkerFirst: RUN_WORKER_FIRST },
+          ...(files ? { assets: { directory: ASSETS, hasUserWorker: true, runWorkerFirst: RUN_WORKER_FIRST } } : {}),
           env: {
             ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, { type: 'text', value }])),
             ...(drainer ? { DRAINER: { type: 'durable-object', worker: NAME, exportName: DRAINER } } : {}),

@@ -26,7 +26,7 @@ export const sluiceWorker = ({ drains = 1, settings }: Variant = {}): Contender 
       SLUICE_TOKENS: tokensSetting(TOKEN),
       OUTBOX: outbox.url,
     };
-    const worker = await startWorker({ bundle, env, log: () => {} });
+    const worker = await startWorker({ bundle, env, files: false, log: () => {} }); // nor has Cloudflare Queues' Worker any
     const call = async (method: string, path: string, body?: unknown) => {
       const answer = await fetch(worker.url + path, {
         method,

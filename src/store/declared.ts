@@ -10,20 +10,21 @@ import type { Settlement } from './encode-settlements.ts';
 
 /** @param ids of these messages, in their order */
 export function listMessageKeys(keys: Keys, messages: readonly PreparedMessage[], ids: readonly string[]): string[] {
-  const found = new Set<string>();
+  const own: string[] = []; // no two messages have an id in common, and a set would read each key to find that out
+  const shared = new Set<string>();
   let before = ''; // most of a batch are for one lane
   for (let i = 0; i < messages.length; i++) {
     const { lane, pool, delayMs, dedup, callbacks } = messages[i] as PreparedMessage;
     const id = ids[i] as string;
-    found.add(keys.message(id));
+    own.push(keys.message(id));
     if (delayMs === 0 && lane !== before) {
-      found.add(keys.lane(lane)).add(keys.ready(pool));
+      shared.add(keys.lane(lane)).add(keys.ready(pool));
       before = lane;
     }
-    if (dedup) found.add(keys.dedup(parseLane(lane).queue, dedup.digest));
-    if (callbacks) found.add(keys.callbacks(id));
+    if (dedup) shared.add(keys.dedup(parseLane(lane).queue, dedup.digest));
+    if (callbacks) own.push(keys.callbacks(id));
   }
-  return [...found];
+  return [...own, ...shared];
 }
 
 /** What is blocked of their queues. */

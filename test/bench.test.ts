@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { checkMemory, sizeOf, sizesTo } from './bench/ceilings/sizes.ts';
 import type { Contender, Place, Prepared } from './bench/contender.ts';
 import { openLine } from './bench/delay/line.ts';
 import { startDelayProxy } from './bench/delay/proxy.ts';
@@ -69,6 +70,7 @@ function results(library: number, last: number): Results {
     peers: { machine, rounds: 3, bulkRounds: 2, figures },
     rtt: fromAfar({ one: 1_000, four: 4_000, wakeMs: 24 }),
     standing: { machine, figures: [waiting(170), { ...waiting(9), way: 'asked' }] },
+    ...ceilingsOf({ bytes: 1, ms: 1, queues: 1, micros: 1, leased: 1, moved: 1 }),
     growth: { machine, rounds: 3, lines },
   };
 }
@@ -85,6 +87,36 @@ function fromAfar({ one, four, wakeMs }: { one: number; four: number; wakeMs: nu
       { ...row, name: '4 leases', leases: 4, points: at(four) },
       { ...row, name: 'as it comes', leases: 4, isStandard: true, points: at(5_000) },
     ],
+  };
+}
+
+function ceilingsOf(given: Record<'bytes' | 'ms' | 'queues' | 'micros' | 'leased' | 'moved', number>): Results {
+  const line = { dimension: 'backlog', points: [point(1_000, 1_000), point(10_000_000, 800)] };
+  const sizes = (ms: number) => [
+    { size: 1_000, ms: 1 },
+    { size: 10_000_000, ms },
+  ];
+  const kind = {
+    line,
+    records: [{ key: 'lane', bytes: given.bytes }],
+    calls: [
+      { call: 'get', ms: sizes(given.ms) },
+      { call: 'list', ms: sizes(1) },
+    ],
+  };
+  const held = { leases: 10_000, leased: given.leased, complete: true, findings: 0, incomplete: [] };
+  return {
+    ceilings: {
+      machine,
+      to: 10_000_000,
+      kinds: [kind],
+      limited: [
+        { queues: 1, bytes: 1_000, micros: 100 },
+        { queues: 10_000, bytes: given.queues, micros: given.micros },
+      ],
+      leases: [{ ...held, countsMs: 1, browseMs: 1, auditMs: 1, pages: 1 }],
+      due: [{ ms: 20, count: 1_000_000, moved: given.moved, seconds: 9, sweeps: 2 }],
+    },
   };
 }
 
@@ -132,6 +164,29 @@ describe('what was asked', () => {
     expect(verdictOn(found(181), 'waiting deliveries')?.holds).toBe(false);
     const asked = { standing: { machine, figures: [{ ...waiting(9), way: 'asked' as const }] } };
     expect(verdictOn(asked, 'waiting deliveries')?.holds).toBeUndefined();
+  });
+
+  test('of ceilings is the largest record, the slowest call, and what ten thousand of something cost', () => {
+    const found = ceilingsOf({
+      bytes: 100_000_000,
+      ms: 3,
+      queues: 8_192,
+      micros: 120,
+      leased: 10_000,
+      moved: 1_000_000,
+    });
+    const worse = ceilingsOf({ bytes: 100_000_001, ms: 3.1, queues: 8_193, micros: 121, leased: 100, moved: 999_999 });
+    const verdicts = (results: Results) => demandsOf(results).map(({ holds }) => holds);
+    expect(verdicts(found)).toEqual([true, true, true, true, true, true, true]);
+    expect(verdicts(worse)).toEqual([true, false, false, false, false, false, false]);
+  });
+
+  test('of ceilings is not begun without the memory that it takes', () => {
+    expect(sizesTo(sizeOf('10M'))).toEqual([1_000, 100_000, 1_000_000, 10_000_000]);
+    expect(sizesTo(sizeOf('50k'))).toEqual([1_000, 50_000]);
+    expect(() => checkMemory([1_000], 8e9)).not.toThrow();
+    expect(() => checkMemory([10_000_000], 8e9)).toThrow('7.5 are free');
+    expect(() => sizeOf('many')).toThrow('--to');
   });
 
   test('of growth ends at a quarter less', () => {

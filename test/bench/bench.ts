@@ -3,6 +3,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startProgress } from '../../examples/demo/progress.ts';
 import { runCommand } from '../../src/dev/command.ts';
+import { ceilingTables } from './ceilings/page.ts';
+import { sizeOf } from './ceilings/sizes.ts';
 import type { Results } from './figures.ts';
 import { PLOTS, pageOf, plotsOf } from './page.ts';
 import { measurePart, partsOf } from './parts.ts';
@@ -18,8 +20,9 @@ minutes and 2 GB, prints its tables, and writes docs/benchmarks.md with its plot
 that is broken off keeps what it has.
 
   --quick       three minutes: fewer rounds, smaller sizes, no backlog part; writes nothing
-  --only PART   peers, rtt, growth or backlog, or standing, which is only run where it is named (10 minutes); several with commas
-                between them
+  --only PART   peers, rtt, growth or backlog; or what is only run where it is named: standing (10 minutes), ceilings (half an hour
+                with 10M, and 11 GB); several with commas between them
+  --to N        messages of each kind for the ceilings, 10k to 20M (10M)
   --page        writes the page anew from the results that are kept, and measures nothing
   --messages N  the long backlog of the backlog part, 1,000 to 5,000,000 (1000000)
   --json        print one object with the results as the last line
@@ -30,6 +33,7 @@ const OPTIONS = {
   quick: { type: 'boolean' },
   only: { type: 'string', default: '' },
   messages: { type: 'string', default: '1000000' },
+  to: { type: 'string', default: '10M' },
   page: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const;
@@ -41,17 +45,19 @@ interface Flags {
   quick?: boolean | undefined;
   only: string;
   messages: string;
+  to: string;
   page?: boolean | undefined;
   json?: boolean | undefined;
 }
 
-async function main({ quick = false, only, messages, page, json }: Flags): Promise<void> {
+async function main({ quick = false, only, messages, to, page, json }: Flags): Promise<void> {
   if (page) return keep({});
   const parts = partsOf(only, quick);
   const many = Number(messages);
   if (!Number.isInteger(many) || many < 1_000 || many > 5_000_000) {
     throw new RangeError(`--messages must be 1000 to 5000000; got ${JSON.stringify(messages)}`);
   }
+  const most = sizeOf(to);
   const place = await openPlace();
   let step = '';
   const progress = startProgress(() => step);
@@ -61,7 +67,7 @@ async function main({ quick = false, only, messages, page, json }: Flags): Promi
   const results: Results = {};
   try {
     for (const part of parts) {
-      const found = await measurePart(part, { place, quick, many, say });
+      const found = await measurePart(part, { place, quick, many, to: most, say });
       Object.assign(results, found);
       if (!quick) await keep(found);
     }
@@ -85,7 +91,7 @@ async function keep(found: Results): Promise<void> {
 }
 
 function print(results: Results): void {
-  const { peers, rtt, standing, growth, backlog } = results;
+  const { peers, rtt, standing, growth, ceilings, backlog } = results;
   if (peers) {
     const { figures, machine } = peers;
     const tables = [speedTable(figures), enqueueTable(figures), commandTable(figures), machineText(machine)];
@@ -99,6 +105,7 @@ function print(results: Results): void {
   }
   if (standing) console.log(`\n${standingTable(standing.figures)}\n\n${machineText(standing.machine)}`);
   if (growth) console.log(`\n${growthTable(growth.lines)}\n\n${machineText(growth.machine)}`);
+  if (ceilings) console.log(`\n${ceilingTables(ceilings).join('\n\n')}\n\n${machineText(ceilings.machine)}`);
   if (backlog) console.log(`\n${backlog.report}`);
   console.log(`\n${demandTable(results)}`);
 }

@@ -1,17 +1,19 @@
 /** What must hold, as ratios within one run on one machine: asked, measured, and whether it does. Pure. */
+import { ceilingDemands } from './ceilings/page.ts';
 import { beside, type Demand, most, times } from './demand.ts';
 import type { GrowthLine, PeerFigures, Results } from './figures.ts';
 import { short } from './plot.ts';
 import { demandsFromAfar } from './rtt/demands.ts';
 import { standingDemands } from './standing/page.ts';
 
-export function demandsOf({ peers, rtt, standing, growth, backlog }: Results): Demand[] {
+export function demandsOf({ peers, rtt, standing, growth, ceilings, backlog }: Results): Demand[] {
   const figures = peers?.figures ?? [];
   return [
     ...(peers ? [...speedsOf(figures), ...costsOf(figures)] : []),
     ...(rtt ? demandsFromAfar(rtt) : []),
     ...(standing ? standingDemands(standing) : []),
-    ...(growth ? growthOf(growth.lines.filter(({ dimension }) => GROWTH.includes(dimension))) : []),
+    ...(growth ? growthDemands(growth.lines.filter(({ dimension }) => GROWTH.includes(dimension))) : []),
+    ...(ceilings ? ceilingDemands(ceilings) : []),
     ...backlogOf(backlog),
   ];
 }
@@ -76,7 +78,7 @@ const GROWTH = ['backlog', 'queues', 'in flight', 'delayed'];
 const WITHIN = 0.75;
 
 /** Held against the slowest size, which need not be the last. */
-function growthOf(lines: GrowthLine[]): Demand[] {
+export function growthDemands(lines: GrowthLine[]): Demand[] {
   return lines.flatMap(({ dimension, points }) => {
     const [first, last] = [points[0], points.at(-1)];
     if (!first || !last) return [];

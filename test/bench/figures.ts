@@ -32,6 +32,8 @@ export interface GrowthPoint {
   size: number;
   /** Messages per second of a drain. */
   rate: Spread;
+  /** Going in, in batches of up to 1,000. */
+  bulk?: Spread;
   /** Redis' own time for each message of a drain, µs. */
   serverMicros: number;
   /** Of one enqueue, ms. */
@@ -106,10 +108,65 @@ export interface StandingFigures {
   doubled: number;
 }
 
+/** One call of the API at each size. */
+export interface CallTimes {
+  call: string;
+  ms: { size: number; ms: number }[];
+}
+
+/** Messages of one kind. */
+export interface KindFigures {
+  line: GrowthLine;
+  /** The largest of all sizes, the largest first. */
+  records: { key: string; bytes: number }[];
+  calls: CallTimes[];
+}
+
+/** A sync of a deployment with so many queues that have limits. */
+export interface LimitedFigures {
+  queues: number;
+  /** Of its request's command. */
+  bytes: number;
+  /** Of its script. */
+  micros: number;
+}
+
+export interface LeaseFigures {
+  leases: number;
+  countsMs: number;
+  leased: number;
+  complete: boolean;
+  browseMs: number;
+  /** Of a whole deep audit. */
+  auditMs: number;
+  pages: number;
+  findings: number;
+  /** What it could not judge. */
+  incomplete: string[];
+}
+
+/** Timers that are due at once, where a round trip takes so many ms. */
+export interface DueFigures {
+  ms: number;
+  count: number;
+  moved: number;
+  seconds: number;
+  sweeps: number;
+}
+
+export interface CeilingFigures {
+  to: number;
+  kinds: KindFigures[];
+  limited: LimitedFigures[];
+  leases: LeaseFigures[];
+  due: DueFigures[];
+}
+
 export interface Results {
   peers?: { machine: Machine; rounds: number; bulkRounds: number; figures: PeerFigures[] };
   growth?: { machine: Machine; rounds: number; lines: GrowthLine[] };
   standing?: { machine: Machine; figures: StandingFigures[] };
+  ceilings?: { machine: Machine } & CeilingFigures;
   rtt?: { machine: Machine; rounds: number; lines: Line[]; figures: FarFigures[] };
   backlog?: { machine: Machine; report: string; within: boolean };
 }

@@ -1,5 +1,7 @@
 /** docs/benchmarks.md and its plots, made anew from all results there are. The prose says what is measured; figures are data. */
+
 import { estimate, MONTH_S } from '../../scripts/cost/estimate.ts';
+import { ceilingSection } from './ceilings/page.ts';
 import type { GrowthLine, PeerFigures, Results } from './figures.ts';
 import { bars, lines } from './plot.ts';
 import { farPlot, farSection } from './rtt/page.ts';
@@ -16,7 +18,7 @@ What Sluice costs in time and commands beside what people would use instead, in 
 npm run bench                      # all that is usual, about 18 minutes; writes this page
 npm run bench -- --quick           # three minutes, small, writes nothing
 npm run bench -- --only growth     # one part: peers, rtt, growth or backlog; the others stay as they are
-npm run bench -- --only standing   # one that is not usual: slow deliveries, about 10 minutes
+npm run bench -- --only standing   # one that is not usual: slow deliveries, about 10 minutes; ceilings is another
 npm run bench -- --json            # the results as the last line
 \`\`\`
 
@@ -164,7 +166,7 @@ From the commands of each arrival rate and published prices: [cost.md](cost.md) 
 ![Dollars a million messages](${PLOTS}/cost.svg)`;
 
 export function pageOf(results: Results): string {
-  const { peers, rtt, standing, growth, backlog } = results;
+  const { peers, rtt, standing, growth, ceilings, backlog } = results;
   const sections = [INTRODUCTION, `## What was asked\n\n${demandTable(results)}`];
   if (peers) {
     const rounds = `${peers.rounds} rounds; ${peers.rounds + peers.bulkRounds} of four batches of 1,000.`;
@@ -180,6 +182,7 @@ export function pageOf(results: Results): string {
       `${machineText(growth.machine)} ${growth.rounds} rounds.`,
     );
   }
+  if (ceilings) sections.push(ceilingSection(ceilings));
   sections.push(COST);
   if (backlog) sections.push(BACKLOG, backlog.report, machineText(backlog.machine));
   return `${sections.join('\n\n')}\n`;

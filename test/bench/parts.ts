@@ -1,6 +1,7 @@
 /** The parts of the benchmarks: what each measures, with how much effort, and on which machine. */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { compareBacklogs } from './backlog.ts';
+import { effortTo, measureCeilings } from './ceilings/measure.ts';
 import type { Machine, Results } from './figures.ts';
 import { measureGrowth } from './growth.ts';
 import { FULL, measurePeers, QUICK } from './peers.ts';
@@ -13,8 +14,12 @@ export interface Means {
   quick: boolean;
   /** Messages of the long backlog. */
   many: number;
+  /** How many messages of each kind the ceilings are looked for with. */
+  to: number;
   say: (step: string) => void;
 }
+
+const QUICK_CEILING = 10_000;
 
 type Measure = { [Part in keyof Results]-?: (means: Means) => Promise<Omit<NonNullable<Results[Part]>, 'machine'>> };
 
@@ -31,6 +36,9 @@ const MEASURES: Measure = {
   async standing({ place, quick, say }) {
     const effort = quick ? { messages: 2_000, drains: [4, 16] } : { messages: 100_000, drains: [1, 4, 16] };
     return { figures: await measureStanding(place, effort, say) };
+  },
+  async ceilings({ place, quick, to, say }) {
+    return measureCeilings(place, effortTo(quick ? QUICK_CEILING : to), say);
   },
   async growth({ place, quick, say }) {
     const effort = quick ? { rounds: 3, scale: 0.01 } : { rounds: 15, scale: 1 };

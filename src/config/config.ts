@@ -85,8 +85,8 @@ const SETTINGS = {
   SLUICE_DRAINERS: whole(1, 10, 2),
   /** An idle drain looks again at this interval, ms, until its time is over. 0: it ends, and new work wakes another. */
   SLUICE_POLL_MS: whole(0, 60_000, 0),
-  /** Messages that one sync takes at most. */
-  SLUICE_BATCH: whole(1, 500, 100),
+  /** Messages that one sync takes at most. It takes 100 until a backlog stands and handlers keep up. */
+  SLUICE_BATCH: whole(1, 500, 500),
   /** Leases of one drain at most: so many syncs of it may be in flight. */
   SLUICE_LEASES: whole(1, 8, 4),
   /** Dead letters that each queue keeps: of more, the oldest go, and are counted. */

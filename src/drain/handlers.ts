@@ -56,9 +56,9 @@ export class Handlers {
   #next(now: number): number {
     const { connections, holdings } = this.#options;
     const place = connections.next(holdings.waiting);
-    const isUnsure = ({ lease }: Held) => now >= lease.leasedUntil;
     const next = holdings.waiting[place];
-    return next && isUnsure(next) ? connections.next(holdings.waiting, isUnsure) : place;
+    if (!next || now < next.lease.leasedUntil) return place;
+    return connections.next(holdings.waiting, ({ lease }) => now >= lease.leasedUntil);
   }
 
   #begin(delivery: Held, startedAt: number): void {

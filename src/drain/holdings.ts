@@ -85,8 +85,9 @@ export class Holdings {
 
   settle(lease: Lease, outcome: Settlement): void {
     if (outcome.outcome === 'retry' || outcome.chained) this.hasPutOff = true;
-    lease.settle(outcome, this.#options.clock());
-    if (lease.outcomes.length === 1) this.#options.onOutcome();
+    if (!lease.settle(outcome)) return;
+    lease.firstOutcomeAt = this.#options.clock();
+    this.#options.onOutcome();
   }
 
   /** The most urgent first, and of one priority in the order in which storage gave them out. */

@@ -37,10 +37,10 @@ export class Lease {
     return this.held === 0 && this.outcomes.length === 0 && !this.inTransit;
   }
 
-  /** One of its messages has come to an end. */
-  settle(outcome: Settlement, now: number): void {
+  /** One of its messages has come to an end. @returns whether it is the first since the last sync */
+  settle(outcome: Settlement): boolean {
     this.held -= 1;
-    if (this.outcomes.push(outcome) === 1) this.firstOutcomeAt = now;
+    return this.outcomes.push(outcome) === 1;
   }
 
   /** Ends what a sync has settled. Storage still holds what it refused, so that is settled again. */

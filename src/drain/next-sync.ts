@@ -114,8 +114,8 @@ export class NextSync {
 
   /** Whether a sync may take, as far as others that are in flight are concerned. */
   #mayLook(): boolean {
-    const { outlook, pace, syncs } = this.#options;
-    if (syncs.busy > 0) return false; // it has said that it does not look
+    const { holdings, outlook, pace, syncs } = this.#options;
+    if (syncs.busy > 0 || holdings.doubtful.length > 0) return false; // it has said that it does not look, or starts nothing
     const want = this.#want();
     if (syncs.looks === 0) return want > 0;
     return pace.isStanding && !outlook.isDrained && want >= pace.leastFurther;
@@ -135,7 +135,7 @@ export class NextSync {
 
   #wantFor(lease: Lease): number {
     const { holdings, syncs } = this.#options;
-    if (holdings.doubtful.length > 0 || !this.#mayLook()) return 0;
+    if (!this.#mayLook()) return 0;
     const isFirst = lease === holdings.leases[0] && syncs.looks === 0;
     return isFirst || this.isFree ? this.#want() : 0;
   }

@@ -20,15 +20,19 @@ export class Pace {
   #finished = 0;
   /** Messages of answers in a row that were full. */
   #inRow = 0;
+  readonly #first: number;
+  #batch: number;
   readonly #options: Pick<DrainOptions, 'concurrency' | 'connections' | 'batch' | 'leases'>;
 
   constructor(options: Pick<DrainOptions, 'concurrency' | 'connections' | 'batch' | 'leases'>) {
     this.#options = options;
+    this.#first = Math.min(FIRST_BATCH, options.batch);
+    this.#batch = this.#first;
   }
 
-  /** The most that one sync takes. */
+  /** The most that one sync takes: more where a backlog stands and handlers keep up, and so fewer commands for each message. */
   get batch(): number {
-    return this.#options.batch;
+    return this.#batch;
   }
 
   /** It begins with messages in hand, taken at this instant. */
@@ -39,17 +43,23 @@ export class Pace {
 
   /** Whether there is more than one lease can bring: as far as it is known. */
   get isStanding(): boolean {
-    return this.#inRow > STANDING * Math.min(FIRST_BATCH, this.#options.batch);
+    return this.#inRow > STANDING * this.#first;
   }
 
   /** A further lease that would take fewer costs more than the round trip that it saves. */
   get leastFurther(): number {
-    return Math.min(FIRST_BATCH, this.#options.batch) / 2;
+    return this.#first / 2;
   }
 
-  /** A sync that takes was answered. @param isShort it found less than it wanted */
-  noteLook(taken: number, isShort: boolean): void {
+  /**
+   * A sync that takes was answered.
+   * @param isShort it found less than it wanted
+   * @param keepsUp nothing waited for a handler any more
+   */
+  noteLook(taken: number, isShort: boolean, keepsUp: boolean): void {
     this.#inRow = isShort ? 0 : this.#inRow + taken;
+    if (!keepsUp) this.#batch = Math.max(this.#first, Math.floor(this.#batch / 2));
+    else if (this.isStanding && taken >= this.#batch) this.#batch = Math.min(this.#options.batch, 2 * this.#batch);
   }
 
   noteFinished(): void {

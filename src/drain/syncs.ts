@@ -159,6 +159,7 @@ export class Syncs {
     const { clock, drain, holdings, pace } = this.#options;
     const { lease, settlements, sentAt } = flight;
     const now = clock();
+    const keepsUp = holdings.waiting.length === 0;
     if (!answer.refused) lease.leasedUntil = sentAt + drain.leaseMs;
     lease.inTransit = answer.unseen;
     lease.dropSettled(settlements, answer.statuses, now);
@@ -167,7 +168,7 @@ export class Syncs {
     holdings.abortCancelled(lease, answer.cancelled);
     if (answer.transitions.length > 0) drain.onTransitions?.(answer.transitions);
     this.hold(lease, answer.taken, answer.now, (sentAt + now) / 2 - answer.now); // it answered about half-way between
-    this.#noteOutlook(flight, answer);
+    this.#noteOutlook(flight, answer, keepsUp);
     this.#noteLeft(flight, answer);
     lease.lastSyncAt = now;
     pace.noteSync(now, now - sentAt);
@@ -205,12 +206,12 @@ export class Syncs {
     holdings.sort();
   }
 
-  #noteOutlook({ number, want, isAlone }: Flight, answer: SyncAnswer): void {
+  #noteOutlook({ number, want, isAlone }: Flight, answer: SyncAnswer, keepsUp: boolean): void {
     const { attention, clock, drain, outlook, pace } = this.#options;
     const isShort = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (want > 0) {
       outlook.noteLook(number, isShort, isAlone);
-      pace.noteLook(answer.taken.length, isShort);
+      pace.noteLook(answer.taken.length, isShort, keepsUp);
     }
     const isLeftAlone = answer.schedules !== undefined && !drain.fire; // it comes again in some seconds: nobody sleeps for that
     const hasFired = answer.schedules !== undefined && !isLeftAlone; // their messages are ready by now, and their next occurrence may be near

@@ -48,6 +48,7 @@ function speedOf(name: string, perSecond: number): string {
 const { thousand, takeHundred, emptyReceive, dedup } = ASIDE;
 const idle = evenly(0);
 const lone = COUNTS.enqueue + COUNTS.emptyLane;
+const handed = COUNTS.handOff + COUNTS.settle;
 const ends = mostFree(usage);
 const slower = mostFree({ ...usage, cronMinutes: 2 });
 
@@ -72,13 +73,16 @@ const TOLD = [
   `${whole(MONTH_S / 60 / DAYS)} requests a day of the ${whole(WORKERS.free)} that Workers Free allows`,
   `A tick after traffic costs ${COUNTS.rollup} more`,
   `${emptyReceive} commands for an empty receive`,
-  `costs ${lone + COUNTS.take + COUNTS.settle} commands: ${lone} to enqueue, ${COUNTS.take} to take, ${COUNTS.settle} to settle`,
-  `down to ${leastPerMessage(1).toFixed(1)} commands`,
+  `costs ${handed} commands: ${COUNTS.handOff} to enqueue, which puts it into the hands of the drain that it wakes, and ${COUNTS.settle} to settle`,
+  `${COUNTS.enqueue} or ${lone} to enqueue, and ${COUNTS.take + 1} for a sync that settles`,
+  `each costs ${perMessage({ ...usage, perSecond: 1e4 }).commands.toFixed(1)} commands, ${leastPerMessage(1).toFixed(1)} where syncs take a hundred`,
+  `costs ${lone + COUNTS.take + COUNTS.settle} commands, ${lone} to enqueue, ${COUNTS.take} to take and ${COUNTS.settle} to settle`,
   `${((thousand.enqueue + thousand.drain) / 1_000).toFixed(2)} in batches of a hundred`,
   speedOf('alone', 1e-9),
   speedOf('10', 10),
   speedOf('100', 100),
   speedOf('1,000', 1_000),
+  speedOf('10,000', 10_000),
   `an estimated ${LOGS.recordBytes / 1_000} KB a record`,
   `${LOGS.freeGbPerDay} GB a day are kept, some ${whole((LOGS.freeGbPerDay * 1e9) / LOGS.recordBytes)} records`,
   `${LOGS.includedGb} GB a month are included, then $${LOGS.perGb} a GB, and ${cents(LOGS.perGbMonth)} for a GB`,
@@ -109,7 +113,7 @@ test('README.md has the same figures', () => {
   expect(readme).toContain(`an idle minute costs ${COUNTS.idleTick} Redis commands`);
   expect(readme).toContain(`${whole(ends / DAYS)} lone messages a day`);
   expect(readme).toContain(
-    `About ${((thousand.enqueue + thousand.drain) / 1_000).toFixed(2)} Redis commands per message in batches of 100, ${lone + COUNTS.take + COUNTS.settle} for a lone one`,
+    `About ${((thousand.enqueue + thousand.drain) / 1_000).toFixed(2)} Redis commands per message in batches of 100, ${handed} for a lone one`,
   );
 });
 

@@ -223,7 +223,7 @@ onEachRedis('the cost', (bench) => {
   );
 
   test('is what the estimate of costs reckons with', () => {
-    expect(COUNTS).toEqual({ idleTick: 5, enqueue: 6, emptyLane: 1, take: 11, settle: 8, rollup: 10 });
+    expect(COUNTS).toEqual({ idleTick: 5, enqueue: 6, emptyLane: 1, handOff: 9, take: 11, settle: 8, rollup: 10 });
     expect(COUNTS.enqueue + COUNTS.emptyLane + COUNTS.take + COUNTS.settle).toBe(26);
     expect(ASIDE).toEqual({
       thousand: { enqueue: 61, drain: 157 },

@@ -41,7 +41,8 @@ if type(reply) == 'table' and reply.err then return reply end
 for kind in pairs(touched) do kinds[#kinds + 1] = kind end
 return { kinds, reply }`;
 
-const checked = new Map<Script, Script>();
+/** By their texts: tests may change one. */
+const checked = new Map<string, Script>();
 
 /**
  * @param tell told of each kind of key that a script touched though neither its caller declared it nor its card says so
@@ -51,8 +52,8 @@ export function checkingRunner(runner: Runner, tell: (undeclared: string) => voi
   return {
     async run(script, keys, args) {
       const source = `${PROLOGUE} ${script.source}${EPILOGUE}`;
-      const twin = checked.get(script) ?? { name: script.name, source };
-      checked.set(script, twin);
+      const twin = checked.get(source) ?? { name: script.name, source };
+      checked.set(source, twin);
       const { reply, retried } = await runner.run(twin, keys, args);
       const [kinds, own = null] = reply as [string[], unknown];
       const known = cardOf(script.name);

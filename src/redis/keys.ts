@@ -6,7 +6,6 @@ export interface Keys {
   /** What each key begins with. */
   root: string;
   timers: Key<'timers'>;
-  failures: Key<'failures'>;
   awake: Key<'awake'>;
   sleeper: Key<'sleeper'>;
   /** A drain was too busy to look lately. */
@@ -38,6 +37,8 @@ export interface Keys {
   blocked(queue: string): Key<'blocked'>;
   /** The envelope of a message. */
   message(id: string): Key<'m'>;
+  /** What went wrong with a message. */
+  failures(id: string): Key<'failures'>;
   lane(lane: string): Key<'lane'>;
   lease(lease: string): Key<'lease'>;
   dead(queue: string): Key<'dead'>;
@@ -66,7 +67,6 @@ export function makeKeys(prefix: string): Keys {
   const names: Names<Keys> = {
     root,
     timers: `${root}timers`,
-    failures: `${root}failures`,
     awake: `${root}awake`,
     sleeper: `${root}sleeper`,
     busy: `${root}busy`,
@@ -84,6 +84,7 @@ export function makeKeys(prefix: string): Keys {
     ready: (pool) => `${root}ready:${pool}`,
     blocked: (queue) => `${root}blocked:${queue}`,
     message: (id) => `${root}m:${id}`,
+    failures: (id) => `${root}failures:${id}`,
     lane: (lane) => `${root}lane:${lane}`,
     lease: (lease) => `${root}lease:${lease}`,
     dead: (queue) => `${root}dead:${queue}`,

@@ -67,7 +67,7 @@ export function openScheduleStore({ run, keys, now }: Shard): ScheduleStore {
       );
       const { reply } = await run(
         scripts.updateSchedules,
-        [keys.schedules, keys.timers, keys.failures, keys.awake, keys.sleeper, ...declared],
+        [keys.schedules, keys.timers, keys.awake, keys.sleeper, ...declared],
         [
           keys.root,
           now(),

@@ -67,8 +67,8 @@ const PAGE_BYTES = 4_000_000;
 export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): MessageAdmin {
   return {
     async cancel(id) {
-      const declared = [keys.message(id), keys.callbacks(id)];
-      const reply = await run(scripts.cancel, [keys.timers, keys.failures, ...declared], [keys.root, id]);
+      const declared = [keys.message(id), keys.failures(id), keys.callbacks(id)];
+      const reply = await run(scripts.cancel, [keys.timers, ...declared], [keys.root, id]);
       const [was, work] = strings(reply);
       if (work === '1') onWork?.();
       return was as Cancelled;
@@ -76,14 +76,14 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
     async redrive(queue, ids, pool = '') {
       const reply = await run(
         scripts.redrive,
-        [keys.timers, keys.failures, keys.dead(queue), keys.dead(NOBODYS), ...ids.map(keys.message)],
+        [keys.timers, keys.dead(queue), keys.dead(NOBODYS), ...ids.map(keys.message), ...ids.map(keys.failures)],
         [keys.root, now(), queue, pool, ...ids],
       );
       return strings(reply) as Redriven[];
     },
     async look(id) {
-      const declared = [keys.message(id), keys.result(id)];
-      const reply = await run(scripts.getMessage, [keys.timers, keys.failures, ...declared], [keys.root, id]);
+      const declared = [keys.message(id), keys.failures(id), keys.result(id)];
+      const reply = await run(scripts.getMessage, [keys.timers, ...declared], [keys.root, id]);
       const [state, entry, at, envelope, failures, result] = strings(reply) as [State, ...string[]];
       const [, queue = '', attempt, acked, json] = /^(\S+) (\d+) (\d+) (.*)$/s.exec(result ?? '') ?? [];
       const kept = json === undefined ? {} : { result: { queue, attempt: Number(attempt), at: Number(acked), json } };
@@ -92,7 +92,7 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
     async browse(queue, state, limit, cursor, bodies = true) {
       const reply = await run(
         scripts.listMessages,
-        [keys.timers, keys.failures],
+        [keys.timers],
         [keys.root, queue, state, digits(limit), cursor, digits(bodies ? PAGE_BYTES : 0)],
       );
       const [next, fields] = list(reply);
@@ -103,7 +103,7 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
     async purge(queue, states, cursor) {
       const reply = await run(
         scripts.purge,
-        [keys.timers, keys.failures],
+        [keys.timers],
         [keys.root, queue, digits(PURGE_STEP), states.join(' '), cursor],
       );
       const [purged, next, more, work] = strings(reply);

@@ -128,7 +128,7 @@ export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
     },
     async causes(queue, limit) {
       const args: [string, string, Digits] = [keys.root, queue, digits(limit)];
-      const [dead, fields] = list(await run(scripts.failureGroups, [keys.failures, keys.dead(queue)], args));
+      const [dead, fields] = list(await run(scripts.failureGroups, [keys.dead(queue)], args));
       const flat = strings(fields);
       const causes = Array.from({ length: flat.length / 3 }, (_, i): Cause => {
         const [id = '', at, line = ''] = flat.slice(3 * i, 3 * i + 3);

@@ -40,7 +40,7 @@ export async function audit(
   const flag = (set: boolean): Flag => (set ? '1' : '0');
   const { reply } = await shard.run(
     scripts.audit,
-    [keys.timers, keys.failures, keys.stats],
+    [keys.timers, keys.stats],
     [...commonArgs(shard), cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
   );
   const [next, found, incomplete] = list(reply);

@@ -34,9 +34,10 @@ export function listBlockedKeys(keys: Keys, messages: readonly PreparedMessage[]
 
 export function listSettlementKeys(keys: Keys, settlements: readonly Settlement[]): string[] {
   const found: string[] = [];
-  for (const { entry, chained, result } of settlements) {
+  for (const { entry, outcome, chained, result } of settlements) {
     const id = entry.slice(entry.indexOf('.') + 1);
     found.push(keys.message(id));
+    if (outcome !== 'ack' || !entry.startsWith('1.')) found.push(keys.failures(id)); // it fails, or has
     if (result !== undefined) found.push(keys.result(id));
     if (chained) {
       const ids = chained.map((message) => message.id);

@@ -64,7 +64,7 @@ export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueA
   const sentAt = Date.now();
   const run = shard.run(
     scripts.enqueue,
-    [keys.request(token), keys.timers, keys.awake, keys.sleeper, keys.failures, ...declared],
+    [keys.request(token), keys.timers, keys.awake, keys.sleeper, ...declared],
     [
       ...commonArgs(shard),
       note ? base + NOTE + note : base,

@@ -55,7 +55,7 @@ export async function sweep(
   const { keys } = shard;
   const { reply } = await shard.run(
     scripts.sweep,
-    [keys.timers, keys.failures, keys.ready(pool), keys.stats],
+    [keys.timers, keys.ready(pool), keys.stats],
     [...commonArgs(shard), digits(limit), cursor, digits(AUDIT_KEYS), policies, note ? '1' : '', digits(round), pools],
   );
   const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, rollupDue, ...kept] = list(reply);

@@ -78,7 +78,7 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
   if (claim !== '') declared.push(keys.request(claim));
   const { reply, retried } = await shard.run(
     scripts.sync,
-    [keys.timers, keys.failures, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...declared],
+    [keys.timers, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...declared],
     [
       ...commonArgs(shard),
       lease,

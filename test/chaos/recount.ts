@@ -27,13 +27,13 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
   for (const key of keys) {
     const [kind = '', name = ''] = split(key);
     if (kind === 'm' && !dead.has(name)) leftovers.push(`the envelope of ${name}`);
+    else if (kind === 'failures' && !dead.has(name)) leftovers.push(`the failures of ${name}`);
     else if (kind === 'ready')
       leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
     else if (['lane', 'part', 'parts', 'lease', 'blocked'].includes(kind)) leftovers.push(key);
     else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) leftovers.push(key);
   }
   for (const timer of await timersOf(redis, root)) leftovers.push(`timer ${timer}`);
-  for (const id of await redis.hkeys(`${root}failures`)) if (!dead.has(id)) leftovers.push(`the failures of ${id}`);
   const envelopes = new Set(keys.filter((key) => key.startsWith('m:')).map((key) => key.slice(2)));
   for (const id of dead) if (!envelopes.has(id)) leftovers.push(`dead letter ${id} without its envelope`);
   return { dead: [...dead], leftovers };

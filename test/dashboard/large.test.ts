@@ -87,9 +87,11 @@ async function bury(url: string): Promise<void> {
         ids.flatMap((id, i) => [`{sluice}:m:${id}`, `5:reports reports 5 ${now} 0\n{"body":{"n":${i}},"headers":{}}`]),
       ),
       redis.zadd('{sluice}:dead:reports', ...ids.flatMap((id, i) => [now - LETTERS + from + i, `5.${id}`])),
-      redis.hset(
-        '{sluice}:failures',
-        ids.flatMap((id, i) => [id, `5 ${now} failed no customer ${i % 7 === 0 ? 'at all' : i}`]),
+      redis.mset(
+        ids.flatMap((id, i) => [
+          `{sluice}:failures:${id}`,
+          `5 ${now} failed no customer ${i % 7 === 0 ? 'at all' : i}`,
+        ]),
       ),
     ]);
   }

@@ -226,7 +226,8 @@ onEachRedis('a key of a wrong type', (bench) => {
     const [retried, refused, lapsed, used] = await b.enqueue(...messages);
     expect(await b.take(4)).toHaveLength(4);
     const [other] = await b.enqueue(b.message('other', 1));
-    await b.redises.raw.set(`${b.root}failures`, 'not a hash');
+    for (const id of [retried, refused, lapsed, used])
+      await b.redises.raw.lpush(`${b.root}failures:${id}`, 'not a text');
     const failure = { kind: 'failed' as const, text: 'no luck' };
     const { statuses } = await b.sync({
       held: 2,
@@ -252,7 +253,8 @@ onEachRedis('a key of a wrong type', (bench) => {
     await b.sync({ settlements: [{ entry: first, outcome: 'retry', delayMs: 1 }] });
     b.now += 1;
     expect(await b.take(2)).toEqual([`2.${again}`, `1.${neighbour}`]);
-    await b.redises.raw.set(`${b.root}failures`, 'not a hash');
+    await b.redises.raw.del(`${b.root}failures:${again}`);
+    await b.redises.raw.lpush(`${b.root}failures:${again}`, 'not a text');
     const settlements = [ack(`2.${again}`), { entry: `1.${neighbour}`, outcome: 'retry' as const, delayMs: 500 }];
     const answer = await b.sync({ settlements }).catch(() => undefined);
     expect(await b.violations()).toEqual([]);

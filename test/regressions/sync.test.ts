@@ -111,7 +111,8 @@ onEachRedis('a sync', (bench) => {
       ids.push(...(await b.enqueue(b.message('mail', 3))));
       expect((await b.take(10)).map(idOf)).toEqual(ids);
       await b.sync({ settlements: ids.map((id) => ({ entry: `1.${id}`, outcome: 'ack' as const })) });
-      for (const key of ['dead:mail', 'failures']) await b.redises.raw.del(b.root + key);
+      for (const key of ['dead:mail', `failures:${text.slice(text.indexOf('.') + 1)}`])
+        await b.redises.raw.del(b.root + key);
     },
   );
 

@@ -85,7 +85,7 @@ onEachRedis(
     test('the texts of failures: what failed is tried again or dead all the same', async () => {
       const b = bench();
       const { last, held, heldToo } = await setScene(b);
-      fill(b, 'failures');
+      fill(b, 'failures:*');
       await b.store.sweep('*');
       const settlements = [
         { entry: `1.${held}`, outcome: 'retry' as const, failure },

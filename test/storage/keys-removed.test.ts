@@ -116,7 +116,7 @@ describe.skipIf(!present)('keys that vanish', () => {
 
   test('ST6 Keys removed by hand: the failures: the texts are lost, no message is', async () => {
     const { b, ids } = await scene();
-    await remove(b, 'failures');
+    await remove(b, `failures:${ids.dead}`);
     expect(await repair(b)).toEqual([]);
     expect(await b.adminStore().redrive('mail', [ids.dead])).toEqual(['redriven']);
     expect([...(await deliverAll(b)).acked].toSorted()).toEqual([...allButDead(ids), ids.dead].toSorted());

@@ -106,7 +106,7 @@ onEachRedis(
       const [id = ''] = await b.enqueue(b.message('mail', 1, { ttlMs: 600 }));
       b.now += 1_000;
       expect(await b.take(1)).toEqual([]);
-      await b.redises.raw.hdel(`${b.root}failures`, id);
+      await b.redises.raw.del(`${b.root}failures:${id}`);
       expect(await b.adminStore().redrive('mail', [id])).toEqual(['redriven']);
       expect((await b.store.audit('0', false, true)).findings).toEqual([]);
       expect((await b.shard()).lanes['5:mail']).toEqual([`1r.${id}`]);

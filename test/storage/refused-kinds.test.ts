@@ -10,7 +10,7 @@ import { tryAll, type Undisturbed } from '../support/refusing.ts';
 
 const COMMANDS = [['ZADD'], ['LPUSH', 'RPUSH'], ['HSET'], ['SET', 'MSET', 'MSETNX'], ['LPUSH', 'RPUSH', 'ZADD']];
 const KEYS = [
-  ...['timers', 'failures', 'inflight', 'config', 'breakers', 'schedules', 'stats*'],
+  ...['timers', 'failures:*', 'inflight', 'config', 'breakers', 'schedules', 'stats*'],
   ...[
     'dead:*',
     'lane:*',

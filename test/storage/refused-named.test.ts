@@ -7,7 +7,7 @@ import { Bench, onEachRedis } from '../support/bench.ts';
 
 const failure = { kind: 'failed', text: 'x' } as const;
 const FULL = [
-  ...['failures', 'timers', 'lane:*', 'lease:*', 'dead:*', 'ready:*', 'stats'].map((key) => `*${key}`),
+  ...['failures:*', 'timers', 'lane:*', 'lease:*', 'dead:*', 'ready:*', 'stats'].map((key) => `*${key}`),
   '*',
 ];
 

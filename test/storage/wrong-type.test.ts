@@ -170,7 +170,7 @@ const calls: [string, (scene: Scene) => Promise<unknown>][] = [
 
 const KEYS = [
   'timers',
-  'failures',
+  'failures:again',
   'awake',
   'sleeper',
   'config',
@@ -233,14 +233,14 @@ describe.skipIf(!present)('a key of a wrong type', () => {
   /** Puts the key aside and something else in its place; gives back the way to mend it. */
   async function spoil(key: string): Promise<() => Promise<void>> {
     const { raw } = redis;
-    const wrong = /:(awake|sleeper|req:.*|rate:.*|m:.*)$/.test(key) ? 'list' : 'string';
+    const wrong = /:(awake|sleeper|req:.*|rate:.*|m:.*|failures:.*)$/.test(key) ? 'list' : 'string';
     const was = await raw.exists(key);
     if (was) await raw.rename(key, `aside ${key}`);
     await (wrong === 'list' ? raw.lpush(key, 'wrong') : raw.set(key, 'wrong'));
     return async () => {
       if ((await raw.type(key)) === wrong) await raw.del(key);
       // Texts of failures are lost with their key: put back, they would name messages that are gone by now.
-      if (was && key.endsWith(':failures')) await raw.del(`aside ${key}`);
+      if (was && key.includes(':failures:')) await raw.del(`aside ${key}`);
       else if (was) await raw.rename(`aside ${key}`, key);
     };
   }
@@ -254,7 +254,9 @@ describe.skipIf(!present)('a key of a wrong type', () => {
         const [letter = ''] = Object.keys((await b.shard()).dead.order ?? {}).map(idOf);
         const key =
           b.root +
-          name.replace(/^m:(.*)$/, (_, which) => `m:${ids[which]}`).replace(/^callbacks:$/, `callbacks:${letter}`);
+          name
+            .replace(/^(m|failures):(.*)$/, (_, kind, which) => `${kind}:${ids[which]}`)
+            .replace(/^callbacks:$/, `callbacks:${letter}`);
         const mend = await spoil(key);
         for (const _ of ['first', 'replayed']) await call(scene).catch(() => {});
         await mend();

@@ -204,7 +204,7 @@ onEachRedis(
       const b = bench();
       const ids = await bury(b, 5);
       await b.redises.raw.del(`${b.root}m:${ids[4]}`);
-      await b.redises.raw.hset(`${b.root}failures`, ids[4] ?? '', '1 0 missing x');
+      await b.redises.raw.set(`${b.root}failures:${ids[4]}`, '1 0 missing x');
       const asked = [...ids, 'nobody'];
       expect(await b.adminStore().redrive('mail', asked)).toEqual([...Array(4).fill('redriven'), 'missing', 'gone']);
       const before = await b.shard();

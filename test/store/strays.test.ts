@@ -124,11 +124,11 @@ onEachRedis('a look for messages in no list', (bench) => {
     expect((await b.shard()).leases.long).toEqual([expect.stringContaining(hurried.slice(0, 5))]);
     const { failures } = await b.shard();
     for (const keeps of [true, false]) {
-      if (!keeps) await b.redises.raw.del(`${b.root}failures`);
+      for (const id of keeps ? [] : Object.keys(failures)) await b.redises.raw.del(`${b.root}failures:${id}`);
       await forget(b);
       expect(await hourly(b)).toEqual([]);
     }
-    await b.redises.raw.hset(`${b.root}failures`, failures);
+    for (const [id, lines] of Object.entries(failures)) await b.redises.raw.set(`${b.root}failures:${id}`, lines);
   });
 
   test('takes nothing for lost that a lease holds which has lost its timer', async () => {
@@ -248,9 +248,9 @@ onEachRedis('a look for messages in no list', (bench) => {
     const b = bench();
     const [id = ''] = await b.enqueue(b.message('mail', 1));
     await loseLanes(b);
-    await b.redises.raw.set(`${b.root}failures`, 'x');
+    await b.redises.raw.set(`${b.root}dead:mail`, 'x');
     expect(await hourly(b)).toContain('not-inspected strays');
-    await b.redises.raw.del(`${b.root}failures`);
+    await b.redises.raw.del(`${b.root}dead:mail`);
     await forget(b);
     expect(await hourly(b)).toEqual(strays([id]));
   });

@@ -100,7 +100,7 @@ function addKey(shard: Shard, name: string, type: string, value: string[]): void
     const letters = numbersIn(value);
     for (const letter of Object.keys(letters)) noteSlot(shard, letter);
     shard.dead[rest] = Object.fromEntries(Object.entries(letters).map(([letter, at]) => [letter.split(' ')[0], at]));
-  } else if (kind === 'failures' && type === 'hash') shard.failures = Object.fromEntries(pairsOf(value));
+  } else if (kind === 'failures' && type === 'string') shard.failures[rest] = value[0] ?? '';
   else if (kind === 'config' && type === 'hash') shard.config = Object.fromEntries(pairsOf(value));
   else if (kind === 'blocked' && type === 'zset') shard.blocked[rest] = Object.keys(numbersIn(value));
   else if (kind === 'm' && type === 'string') shard.envelopes[rest] = value[0] ?? '';

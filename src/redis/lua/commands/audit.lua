@@ -1,10 +1,9 @@
 -- audit: checks one page of the shard's keys against the invariants, and repairs what it finds.
 --
 -- KEYS[1]  zset  timers
--- KEYS[2]  hash  failures
--- KEYS[3]  list  stats
--- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>,
---          lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>, schedules, stats:totals
+-- KEYS[2]  list  stats
+-- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, inflight,
+--          lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>, schedules, stats:totals
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  text    cursor    '0' begins; '<page> <key> <from>' goes on in the middle of a page
@@ -32,6 +31,7 @@
 --          callbacks-without-message  what would follow on a message that is gone: removed
 --          part-without-lane       a part of a lane that no lane leads to: it does now
 --          part-without-entries    a lane has parts no longer, and its mark: it goes
+--          failures-without-message  what went wrong with a message that is gone (only where asked for): removed
 --          foreign-entry           a lane, or a set of dead letters, has in it what is no entry: set aside, under `damaged:`
 --          wrong-type              a key that nobody of ours wrote: only reported
 --          not-inspected           a key that could not be looked at or mended, as another is damaged or storage refuses
@@ -44,10 +44,12 @@
 -- Keys, or parts of long ones, looked at in one call.
 local PARTS_AT_ONCE = 300
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]), deep = ARGV[6] == '1' }
+local shard = { root = ARGV[1], timers = KEYS[1], now = clock(ARGV[2]), deep = ARGV[6] == '1' }
 with_limits(shard, ARGV[7])
 with_findings(shard, ARGV[5] == '1', ARGV[8])
-if not shard.deep then inspect['m'] = nil end
+if not shard.deep then
+  inspect['m'], inspect['failures'] = nil, nil
+end
 
 -- Returns the cursor of what is left.
 local function audit_page(page, resume, at)
@@ -67,7 +69,7 @@ end
 
 local page, resume, at = string.match(ARGV[3], '^(%d+) (.+) (%d+)$')
 local next_cursor = audit_page(page or ARGV[3], resume, at)
-push_counters(KEYS[3], shard.now)
+push_counters(KEYS[2], shard.now)
 write_noted(shard.root, unremembered(shard))
 local incomplete = {}
 for what in pairs(shard.incomplete) do incomplete[#incomplete + 1] = what end

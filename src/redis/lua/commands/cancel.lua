@@ -1,10 +1,9 @@
 -- cancel: a message that is not wanted any more is never given out again.
 --
 -- KEYS[1]  zset  timers
--- KEYS[2]  hash  failures
--- KEYS[…]  what its caller knows of the others: m:<id>, callbacks:<id>
--- Beyond   blocked:<queue>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, part:<number>:<lane>, parts,
---          lease:<lease>, rate:<period>:<name>, ready:<pool>
+-- KEYS[…]  what its caller knows of the others: m:<id>, failures:<id>, callbacks:<id>
+-- Beyond   blocked:<queue>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, part:<number>:<lane>,
+--          parts, lease:<lease>, rate:<period>:<name>, ready:<pool>
 -- ARGV[1]  text  root  what every key of the shard begins with
 -- ARGV[2]  text  id
 -- Returns  {where it was, '1' if that made work ready for a drain}: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a
@@ -15,7 +14,7 @@
 
 --- @include clock entry lease parts limits find
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
+local shard = { root = ARGV[1], timers = KEYS[1], now = clock('') }
 with_limits(shard)
 
 -- Timers and leases looked at, to tell the consumer.
@@ -46,19 +45,17 @@ if place.state == 'gone' then return { 'gone', '0' } end
 if place.state == 'damaged' then return redis.error_reply('WRONGTYPE where the message may be') end
 
 local lane = place.header.lane
-local garbage = { key, place.header.callbacks and root .. 'callbacks:' .. id or nil }
+local garbage = { key, root .. 'failures:' .. id, place.header.callbacks and root .. 'callbacks:' .. id or nil }
 end_dedup(garbage, root, place.header, id, true) -- it never came to its end: the next with its key is welcome
 if place.state == 'leased' or place.state == 'unseen' then
   redis.call('SET', key, TOMBSTONE, 'PX', digits(TOMBSTONE_MS))
   table.remove(garbage, 1)
   in_chunks('UNLINK', nil, garbage)
   tell_consumer(id)
-  redis.call('HDEL', KEYS[2], id)
   return { place.state, '0' }
 end
 if place.state == 'delayed' then redis.call('ZREM', KEYS[1], place.member) end
 if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. (place.buried_in or queue_of(lane)), place.member) end
-redis.call('HDEL', KEYS[2], id)
 in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then
   redis.call('LREM', root .. place.list, place.from, place.entry)

@@ -4,11 +4,10 @@
 -- KEYS[2]  zset    timers
 -- KEYS[3]  string  awake        somebody is draining, or was just asked to; its value is the base of who asked
 -- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
--- KEYS[5]  hash    failures
 -- KEYS[…]  what its caller knows of the others: m:<id>, lane:<lane>, ready:<pool>, dedup:<queue>:<digest>, callbacks:<id> of these,
 --          and where it asks for a lease, that and blocked:<queue> of these
--- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, part:<number>:<lane>, parts, ready:<pool>,
---          stats:totals
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, lane:<lane>, m:<id>, part:<number>:<lane>, parts,
+--          ready:<pool>, stats:totals
 -- ARGV[1]  text    root          what every key of the shard begins with
 -- ARGV[2]  clock   clock         '' or epoch ms, in tests
 -- ARGV[3]  text    base          of the ids that follow. Not the token: that comes again after its time, and an id never may
@@ -34,7 +33,7 @@
 
 --- @include clock entry lane admit wake handoff
 
-local shard = { root = ARGV[1], timers = KEYS[2], failures = KEYS[5], now = clock(ARGV[2]) }
+local shard = { root = ARGV[1], timers = KEYS[2], now = clock(ARGV[2]) }
 local base, fingerprint, looking = ARGV[3], ARGV[4], { awake = KEYS[3], sleeper = KEYS[4] }
 
 local intake = new_intake()

@@ -1,8 +1,7 @@
 -- get-message: one message, where it is and what went wrong with it.
 --
 -- KEYS[1]  zset  timers
--- KEYS[2]  hash  failures
--- KEYS[…]  what its caller knows of the others: m:<id>, result:<id>
+-- KEYS[…]  what its caller knows of the others: m:<id>, failures:<id>, result:<id>
 -- Beyond   dead:<queue>, lane:<lane>, part:<number>:<lane>, parts
 -- ARGV[1]  text  root  what every key of the shard begins with
 -- ARGV[2]  text  id
@@ -14,8 +13,7 @@
 
 --- @include entry find
 
-local place = locate({ root = ARGV[1], timers = KEYS[1], failures = KEYS[2] }, ARGV[2])
+local place = locate({ root = ARGV[1], timers = KEYS[1] }, ARGV[2])
 if place.state == 'damaged' then return redis.error_reply('WRONGTYPE where the message may be') end
-local failures = redis.call('HGET', KEYS[2], ARGV[2])
 local result = place.state == 'gone' and text_of(ARGV[1] .. 'result:' .. ARGV[2]) or ''
-return { place.state, place.entry or '', place.at or '', place.envelope or '', failures or '', result }
+return { place.state, place.entry or '', place.at or '', place.envelope or '', place.failures or '', result }

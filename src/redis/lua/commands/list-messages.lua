@@ -1,8 +1,8 @@
 -- list-messages: a page of a queue's messages in one state.
 --
 -- KEYS[1]  zset  timers
--- KEYS[2]  hash  failures
--- Beyond   blocked:<queue>, dead:<queue>, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>
+-- Beyond   blocked:<queue>, dead:<queue>, failures:<id>, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts,
+--          ready:<pool>
 -- ARGV[1]  text    root    what every key of the shard begins with
 -- ARGV[2]  text    queue
 -- ARGV[3]  text    state   ready, delayed, leased or dead
@@ -107,17 +107,11 @@ local most = tonumber(ARGV[6])
 local envelopes = most > 0 and read_envelopes(root, entries, most) or {}
 if most > 0 and #envelopes < #shown then after = shown[#envelopes][3] end
 
-local answer = {}
-for from = 1, #ids, CHUNK do
-  local to = math.min(from + CHUNK - 1, #ids)
-  local failures = redis.call('HMGET', KEYS[2], unpack(ids, from, to))
-  for i = from, most > 0 and math.min(to, #envelopes) or to do
-    local header = header_of(envelopes[i])
-    if ARGV[3] ~= 'leased' or (header and queue_of(header.lane) == queue) then
-      for _, field in ipairs({ entries[i], shown[i][2], envelopes[i] or '', failures[i - from + 1] or '' }) do
-        answer[#answer + 1] = field
-      end
-    end
+local answer, failures = {}, failures_of(root, ids)
+for i = 1, most > 0 and #envelopes or #ids do
+  local header = header_of(envelopes[i])
+  if ARGV[3] ~= 'leased' or (header and queue_of(header.lane) == queue) then
+    for _, field in ipairs({ entries[i], shown[i][2], envelopes[i] or '', failures[i] or '' }) do answer[#answer + 1] = field end
   end
 end
 return { after, answer }

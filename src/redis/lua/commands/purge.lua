@@ -1,8 +1,7 @@
 -- purge: takes messages of a queue out for good, a bounded number at a time. Leased ones stay with their consumers.
 --
 -- KEYS[1]  zset  timers
--- KEYS[2]  hash  failures
--- Beyond   blocked:<queue>, callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, m:<id>,
+-- Beyond   blocked:<queue>, callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, inflight, lane:<lane>, m:<id>,
 --          part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>
 -- ARGV[1]  text    root    what every key of the shard begins with
 -- ARGV[2]  text    queue
@@ -18,16 +17,16 @@
 
 -- Timers looked at in one call: so many steps of so many.
 local TIMERS, TIMER_STEPS = 1000, 10
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock('') }
+local shard = { root = ARGV[1], timers = KEYS[1], now = clock('') }
 with_limits(shard)
 local root, queue, limit, states = shard.root, ARGV[2], tonumber(ARGV[3]), ' ' .. ARGV[4] .. ' '
 local lanes_at, timers_at = string.match(ARGV[5], '^(%S*) (%S+)$')
 lanes_at, timers_at = lanes_at or '1:0', timers_at or '0'
 local function asked(state) return string.find(states, ' ' .. state .. ' ', 1, true) end
 
--- All is read before anything is removed: `gone` are entries, `removals` commands that take them out of where they are, and
+-- All is read before anything is removed: `gone` are entries (of these `dead` ones), `removals` commands that take them out of where they are, and
 -- `walks` the ways through lanes with parts.
-local gone, removals, walks, full = {}, {}, {}, false
+local gone, removals, walks, dead, full = {}, {}, {}, {}, false
 
 local function add_gone(text)
   if text and is_entry(text) then gone[#gone + 1] = text end
@@ -70,6 +69,7 @@ local function purge_dead()
   for _, letter in ipairs(letters) do
     local item = read_item(letter)
     add_gone(item.entry)
+    dead[item.entry or ''] = true
     free(shard, item.slot)
   end
   removals[#removals + 1] = { 'ZREM', root .. 'dead:' .. queue, letters }
@@ -99,8 +99,11 @@ if asked('dead') and not full then purge_dead() end
 if asked('delayed') and not full and timers_at ~= '-' then purge_delayed() end
 local more = full or (asked('ready') and lanes_at ~= '-') or (asked('delayed') and timers_at ~= '-')
 
-local keys, ids = {}, {}
-for i, entry in ipairs(gone) do keys[i], ids[i] = root .. 'm:' .. id_of(entry), id_of(entry) end
+local keys = {}
+for i, entry in ipairs(gone) do keys[i] = root .. 'm:' .. id_of(entry) end
+for _, entry in ipairs(gone) do
+  if has_failed(entry) or dead[entry] then keys[#keys + 1] = root .. 'failures:' .. id_of(entry) end
+end
 local from = 0
 while from < #gone do -- a dedup key must not outlive what never came to its end
   local rest = { unpack(gone, from + 1, math.min(from + READ, #gone)) }
@@ -118,7 +121,6 @@ for _, removal in ipairs(removals) do
 end
 for _, walk in ipairs(walks) do leave(root, walk.top) end
 in_chunks('UNLINK', nil, keys)
-in_chunks('HDEL', KEYS[2], ids)
 unblock_freed(shard)
 commit_limits(shard)
 return { digits(#gone), lanes_at .. ' ' .. timers_at, more and '1' or '0', shard.work and '1' or '0' }

@@ -2,9 +2,9 @@
 -- back goes to the head, and lets the group go on.
 --
 -- KEYS[1]  zset  timers
--- KEYS[2]  hash  failures
--- KEYS[…]  what its caller knows of the others: dead:<queue>, dead:-, m:<id> of these
--- Beyond   blocked:<queue>, inflight, lane:<lane>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>, stats:totals
+-- KEYS[…]  what its caller knows of the others: dead:<queue>, dead:-, m:<id> and failures:<id> of these
+-- Beyond   blocked:<queue>, inflight, lane:<lane>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>,
+--          stats:totals
 -- ARGV[1]  text   root   what every key of the shard begins with
 -- ARGV[2]  clock  clock  '' or epoch ms, in tests
 -- ARGV[3]  text   queue
@@ -16,7 +16,7 @@
 
 --- @include clock entry lane lease parts limits find
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
+local shard = { root = ARGV[1], timers = KEYS[1], now = clock(ARGV[2]) }
 with_limits(shard)
 local root = shard.root
 local dead = root .. 'dead:' .. ARGV[3]
@@ -40,7 +40,7 @@ while read < #ids do
 end
 
 local candidates, owner = {}, {}
-for i, lines in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
+for i, lines in ipairs(failures_of(root, ids)) do
   for _, entry in ipairs(entries_of(lines, ids[i], headers[i])) do
     local header = headers[i]
     local slot = header and { pool = header.pool, lane = header.lane, mode = 'w' }

@@ -2,12 +2,11 @@
 -- names it knows, looks for messages in no list now and then, and rolls up the counters that syncs left.
 --
 -- KEYS[1]  zset  timers
--- KEYS[2]  hash  failures
--- KEYS[3]  zset  ready:<pool>  whether a drain has work
--- KEYS[4]  list  stats
--- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>,
---          lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>, schedules, stats:totals,
---          strays
+-- KEYS[2]  zset  ready:<pool>  whether a drain has work
+-- KEYS[3]  list  stats
+-- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, inflight,
+--          lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>, schedules,
+--          stats:totals, strays
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  number  limit     of timers and entries in this call; the caller repeats while anything was fired
@@ -30,7 +29,7 @@
 
 --- @include format clock limits counters rollup dead timers check keys named strays noted age
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
+local shard = { root = ARGV[1], timers = KEYS[1], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[6])
 with_findings(shard, true, ARGV[9])
 local root, inspects = shard.root, ARGV[4] ~= ''
@@ -67,7 +66,7 @@ for queue in pairs(last.is_hourly and shard.pools or {}) do
   local count = discard_old(shard, queue)
   if count > 0 then found(shard, 'letters-discarded', queue) end
 end
-push_counters(KEYS[4], shard.now)
+push_counters(KEYS[3], shard.now)
 
 -- How many of these keys are there: a page of all of them has told, where nothing has been written since.
 local function count_of(keys)
@@ -79,14 +78,14 @@ end
 
 -- One question is for all keys that are known by name; which of them is there shows when there is anything at all.
 local named = inspects and named_keys(shard, round) or {}
-local also = { KEYS[3], KEYS[4], root .. 'config', root .. 'inflight', root .. 'strays', unpack(named) }
-local left = count_of(inspects and also or { KEYS[3], KEYS[4] })
-local lines = left > 0 and waiting_lines(KEYS[4])
+local also = { KEYS[2], KEYS[3], root .. 'config', root .. 'inflight', root .. 'strays', unpack(named) }
+local left = count_of(inspects and also or { KEYS[2], KEYS[3] })
+local lines = left > 0 and waiting_lines(KEYS[3])
 if lines then left = left - 1 end
 local ready, noted, rolled_up = left > 0, {}, 0
 if inspects then
   local before, under_way = #shard.findings, false
-  ready, under_way = look_by_name(shard, string.sub(KEYS[3], #root + 1), named, left, round)
+  ready, under_way = look_by_name(shard, string.sub(KEYS[2], #root + 1), named, left, round)
   if look_for_strays(shard, under_way, last.is_hourly) then noted = { '&', digits(shard.now) } end
   ready = ready or #shard.findings > before
 end
@@ -101,7 +100,7 @@ end
 if stands then note('@', cursor .. ' ' .. digits(last.next_round)) end
 for queue, pool in pairs(notes and shard.pools or {}) do note('?' .. queue, pool) end
 for _, field in ipairs(unremembered(shard)) do noted[#noted + 1] = field end
-if lines then rolled_up, noted = roll_up(root, KEYS[4], lines, noted) end
+if lines then rolled_up, noted = roll_up(root, KEYS[3], lines, noted) end
 write_noted(root, noted)
 return {
   digits(shard.now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), ready and '1' or '0',

@@ -1,16 +1,16 @@
 -- sync: the one call a consumer makes. It settles what it finished, extends its lease and takes more.
 --
 -- KEYS[1]  zset    timers
--- KEYS[2]  hash    failures
--- KEYS[3]  string  awake
--- KEYS[4]  hash    config        queue → 'paused <pool>' or 'resuming <pool>'; read only where an index says so
--- KEYS[5]  string  sleeper       the drain that sleeps, as wake.lua reads it: when it looks, until when it takes and lives
--- KEYS[6]  list    stats
--- KEYS[7]  string  busy          a drain was too busy to look lately, and said so
--- KEYS[…]  what its caller knows of the others: its lease, the indexes of its pools, the claim, m:<id> and result:<id> of what it
---          settles, and of what comes with that as an enqueue
--- Beyond   blocked:<queue>, breakers, callbacks:<id>, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>,
---          lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>, schedules, stats:totals
+-- KEYS[2]  string  awake
+-- KEYS[3]  hash    config        queue → 'paused <pool>' or 'resuming <pool>'; read only where an index says so
+-- KEYS[4]  string  sleeper       the drain that sleeps, as wake.lua reads it: when it looks, until when it takes and lives
+-- KEYS[5]  list    stats
+-- KEYS[6]  string  busy          a drain was too busy to look lately, and said so
+-- KEYS[…]  what its caller knows of the others: its lease, the indexes of its pools, the claim, m:<id>, failures:<id> and result:<id> of
+--          what it settles, and of what comes with that as an enqueue
+-- Beyond   blocked:<queue>, breakers, callbacks:<id>, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>,
+--          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>,
+--          schedules, stats:totals
 -- ARGV[1]   text    root      what every key of the shard begins with
 -- ARGV[2]   clock   clock     '' or epoch ms, in tests
 -- ARGV[3]   text    lease     the consumer's own name for it
@@ -52,7 +52,7 @@
 -- Life of `awake` where a consumer asks for a drain, as at an enqueue; and how long none more says that it is busy.
 local AWAKE_MS = 5000
 
-local shard = { root = ARGV[1], timers = KEYS[1], failures = KEYS[2], now = clock(ARGV[2]) }
+local shard = { root = ARGV[1], timers = KEYS[1], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[13])
 shard.life = ARGV[8] ~= '0' and tonumber(ARGV[14]) or nil
 local root, now, lease = shard.root, shard.now, ARGV[3]
@@ -192,7 +192,7 @@ local missing, unfinished, full, promoted = lost and 0 or math.max(0, want - in_
 for round = 1, ROUNDS do
   local instead = outcome.instead
   for _, pool in ipairs(pools) do
-    if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[4], pool, missing, fresh, promoted) end
+    if missing > 0 and not unfinished then missing, unfinished = take(shard, KEYS[3], pool, missing, fresh, promoted) end
   end
   full = judge()
   if full or unfinished or outcome.instead == instead then break end
@@ -288,7 +288,7 @@ unfinished = unfinished and not (shard.left and #fresh.entries == in_transit)
 -- What follows on a death of this call came too late to be taken, and a place in the lease may have become free: a drain looks again.
 unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or dropped_from_lease > 0
 if outcome.intake.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(outcome.intake.soonest)) end
-push_counters(KEYS[6], now)
+push_counters(KEYS[5], now)
 
 -- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
 -- with one whose budget is over, and with one whose handlers are all busy: but of these only one says so in a while.
@@ -296,23 +296,23 @@ local drains = ARGV[8] ~= '0'
 local short = want > 0 and missing > 0 and not lost and not unfinished and not full and not refused
 local blind = ARGV[8] == '-1'
 if ARGV[8] == '-2' then
-  local said = redis.pcall('SET', KEYS[7], lease, 'NX', 'PX', digits(AWAKE_MS))
+  local said = redis.pcall('SET', KEYS[6], lease, 'NX', 'PX', digits(AWAKE_MS))
   blind = said and not (type(said) == 'table' and said.err)
 end
-if (short and drains) or blind then garbage[#garbage + 1] = KEYS[3] end
+if (short and drains) or blind then garbage[#garbage + 1] = KEYS[2] end
 in_chunks('UNLINK', nil, garbage)
 if not outcome.stays and #held > 0 then redis.call('ZREM', KEYS[1], lease_timer) end
-if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.pcall('SET', KEYS[3], lease, 'PX', ARGV[8]) end
+if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.pcall('SET', KEYS[2], lease, 'PX', ARGV[8]) end
 
 -- Of all that have nothing to do, the one that looks first may sleep until the next timer, or the one that can stay longest;
 -- the others end.
 if drains and not outcome.stays and short and next_due and next_due - now <= tonumber(ARGV[9]) then
-  local asleep, takes = waking.sleeper(shard, KEYS[5]), now + tonumber(ARGV[9])
+  local asleep, takes = waking.sleeper(shard, KEYS[4]), now + tonumber(ARGV[9])
   if asleep and asleep.lease ~= lease and asleep.looks <= next_due and asleep.takes >= takes then
     next_due = nil
   else
     local sleeper = table.concat({ digits(next_due), lease, digits(takes), digits(now + tonumber(ARGV[14])) }, ' ')
-    redis.pcall('SET', KEYS[5], sleeper, 'PX', digits(math.max(1, next_due - now) + 1000))
+    redis.pcall('SET', KEYS[4], sleeper, 'PX', digits(math.max(1, next_due - now) + 1000))
   end
 end
 
@@ -322,8 +322,8 @@ local wake = '0'
 if not drains then
   local told = table.concat(statuses, ' ')
   local repeated = in_transit > 0 or string.find(told, 'gone', 1, true) or string.find(told, 'stale', 1, true)
-  wake = waking.ask(shard, { awake = KEYS[3], sleeper = KEYS[5] }, lease, digits(AWAKE_MS), ARGV[9], ARGV[14])
-  if repeated and text_of(KEYS[3]) == lease then wake = '1' end
+  wake = waking.ask(shard, { awake = KEYS[2], sleeper = KEYS[4] }, lease, digits(AWAKE_MS), ARGV[9], ARGV[14])
+  if repeated and text_of(KEYS[2]) == lease then wake = '1' end
 elseif blind and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1 then
   shard.left = 0
 end

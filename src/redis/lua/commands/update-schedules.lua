@@ -3,12 +3,11 @@
 --
 -- KEYS[1]  hash    schedules    id → header, last error, timing, policy, message: a line each (due.lua has the header)
 -- KEYS[2]  zset    timers       's <id>': its next occurrence
--- KEYS[3]  hash    failures
--- KEYS[4]  string  awake        somebody is draining, or was just asked to
--- KEYS[5]  string  sleeper      the drain that sleeps, as wake.lua reads it
+-- KEYS[3]  string  awake        somebody is draining, or was just asked to
+-- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[…]  what its caller knows of the others: those of the messages, as of an enqueue
--- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, lane:<lane>, m:<id>, part:<number>:<lane>, parts, ready:<pool>,
---          stats:totals
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, lane:<lane>, m:<id>, part:<number>:<lane>, parts,
+--          ready:<pool>, stats:totals
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  text    token     of this call: the value of `awake` where the caller should start a drain
@@ -25,7 +24,7 @@
 
 --- @include clock entry lane admit wake
 
-local shard = { root = ARGV[1], timers = KEYS[2], failures = KEYS[3], now = clock(ARGV[2]) }
+local shard = { root = ARGV[1], timers = KEYS[2], now = clock(ARGV[2]) }
 local changes, ids, at = {}, {}, 8
 while at <= #ARGV do
   local last = at + 6 + tonumber(ARGV[at + 6])
@@ -87,7 +86,7 @@ end
 remove_replaced(shard, intake)
 in_chunks('ZREM', KEYS[2], done)
 in_chunks('HDEL', KEYS[1], gone)
-local wake = waking.ask(shard, { awake = KEYS[4], sleeper = KEYS[5] }, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+local wake = waking.ask(shard, { awake = KEYS[3], sleeper = KEYS[4] }, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 local replayed = ARGV[4] ~= '0' and string.find(table.concat(statuses, ' '), 'changed', 1, true)
-if replayed and text_of(KEYS[4]) == ARGV[3] then wake = '1' end -- the answer to an earlier try was lost
+if replayed and text_of(KEYS[3]) == ARGV[3] then wake = '1' end -- the answer to an earlier try was lost
 return { digits(shard.now), wake, statuses }

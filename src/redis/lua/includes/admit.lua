@@ -219,19 +219,19 @@ end
 
 -- Behind all puts: what they were goes, and lanes that have become too long are divided.
 local function remove_replaced(shard, intake)
-  local members, ids = {}, {}
+  local members, keys = {}, {}
   for _, first in ipairs(intake.replaced) do
     local list = shard.root .. 'callbacks:' .. first.id
     if first.waits ~= first.member then members[#members + 1] = first.member end
     if first.before and first.before > 0 then redis.call('LTRIM', list, digits(first.before), '-1') end
     if first.callbacks and #first.callbacks == 0 and first.had_callbacks then redis.call('UNLINK', list) end
     if has_failed(first.entry) then
-      ids[#ids + 1] = first.id
+      keys[#keys + 1] = shard.root .. 'failures:' .. first.id
       if first.state == 'ready' then rename(shard, first) end
     end
   end
   in_chunks('ZREM', shard.timers, members)
-  try_in_chunks('HDEL', shard.failures, ids)
+  in_chunks('UNLINK', nil, keys)
   divide(shard)
 end
 

@@ -363,14 +363,10 @@ function inspect.dead(shard, queue, members)
   end
   local changed = set_aside(shard, 'dead:' .. queue, foreign) > 0
   if count_there(keys) == #keys then return changed end
-  for from = 1, #ids, CHUNK do
-    local to = math.min(from + CHUNK - 1, #ids)
-    local lines = redis.call('HMGET', shard.failures, unpack(ids, from, to))
-    for i = from, to do
-      local known = string.find(lines[i - from + 1] or '', ' missing ', 1, true)
-      if not known and redis.call('EXISTS', keys[i]) == 0 and found(shard, 'dead-without-envelope', letters[i]) then
-        record_failures(shard, { failure(letters[i], shard.now, 'missing', 'its envelope is gone') })
-      end
+  for i, lines in ipairs(failures_of(shard.root, ids)) do
+    local known = string.find(lines or '', ' missing ', 1, true)
+    if not known and redis.call('EXISTS', keys[i]) == 0 and found(shard, 'dead-without-envelope', letters[i]) then
+      record_failures(shard, { failure(letters[i], shard.now, 'missing', 'its envelope is gone') })
     end
   end
   return changed
@@ -381,4 +377,11 @@ function inspect.callbacks(shard, id)
   if redis.call('EXISTS', shard.root .. 'm:' .. id) == 0 and found(shard, 'callbacks-without-message', id) then
     redis.call('UNLINK', shard.root .. 'callbacks:' .. id)
   end
+end
+
+-- What went wrong with a message that is gone. A dead letter may be without its message: then this says so.
+function inspect.failures(shard, id)
+  local key = shard.root .. 'failures:' .. id
+  if redis.call('EXISTS', shard.root .. 'm:' .. id) == 1 or string.find(redis.call('GET', key), ' missing ', 1, true) then return end
+  if found(shard, 'failures-without-message', id) then redis.call('UNLINK', key) end
 end

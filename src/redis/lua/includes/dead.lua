@@ -16,20 +16,17 @@ local function keep_last(lines, line)
   return table.concat(kept, '\n', math.max(1, #kept - FAILURES_KEPT + 1))
 end
 
--- A record that takes no more, or of a wrong type, costs the texts, not the messages. Comes last among puts: what is taken back
--- and done again would leave two lines.
+-- Where storage refuses it, that costs the texts, not the messages. Comes last among puts: what is taken back and done again would
+-- leave two lines.
 local function record_failures(shard, failures)
   for from = 1, #failures, CHUNK / 2 do
-    local to = math.min(from + CHUNK / 2 - 1, #failures)
-    local ids, fields = {}, {}
-    for i = from, to do ids[#ids + 1] = failures[i].id end
-    local earlier = redis.pcall('HMGET', shard.failures, unpack(ids))
-    if earlier.err then return end
-    for i = from, to do
-      fields[#fields + 1] = failures[i].id
-      fields[#fields + 1] = keep_last(earlier[i - from + 1], failures[i].line)
+    local ids, texts = {}, {}
+    for i = from, math.min(from + CHUNK / 2 - 1, #failures) do ids[#ids + 1] = failures[i].id end
+    for i, earlier in ipairs(failures_of(shard.root, ids)) do
+      texts[#texts + 1] = shard.root .. 'failures:' .. ids[i]
+      texts[#texts + 1] = keep_last(earlier, failures[from + i - 1].line)
     end
-    redis.pcall('HSET', shard.failures, unpack(fields))
+    redis.pcall('MSET', unpack(texts))
   end
 end
 
@@ -44,17 +41,15 @@ end
 
 -- Removes dead letters for good, but those that hold their group back. Returns how many went.
 local function discard(shard, queue, letters)
-  local gone, keys, ids = {}, {}, {}
+  local gone, keys = {}, {}
   for _, letter in ipairs(letters) do
     local item = read_item(letter)
     if not item.slot then
-      gone[#gone + 1], ids[#ids + 1] = letter, id_of(item.entry)
-      keys[#keys + 1] = shard.root .. 'm:' .. id_of(item.entry)
-      keys[#keys + 1] = shard.root .. 'callbacks:' .. id_of(item.entry)
+      gone[#gone + 1] = letter
+      for _, kind in ipairs({ 'm:', 'callbacks:', 'failures:' }) do keys[#keys + 1] = shard.root .. kind .. id_of(item.entry) end
     end
   end
   in_chunks('UNLINK', nil, keys)
-  try_in_chunks('HDEL', shard.failures, ids)
   in_chunks('ZREM', shard.root .. 'dead:' .. queue, gone)
   if #gone > 0 then counted(queue, 'discarded', #gone) end
   return #gone

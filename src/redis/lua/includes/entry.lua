@@ -71,6 +71,16 @@ local function push_left(key, values)
   end
 end
 
+-- What went wrong with messages, by their ids: the lines of each, or false.
+local function failures_of(root, ids)
+  local found, keys = {}, {}
+  for i, id in ipairs(ids) do keys[i] = root .. 'failures:' .. id end
+  for from = 1, #keys, CHUNK do
+    for i, lines in ipairs(redis.call('MGET', unpack(keys, from, math.min(from + CHUNK - 1, #keys)))) do found[from + i - 1] = lines end
+  end
+  return found
+end
+
 -- The text under a key; '' where there is none, or the key has a wrong type.
 local function text_of(key)
   local text = redis.pcall('GET', key)

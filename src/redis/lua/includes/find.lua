@@ -173,7 +173,7 @@ local function has_parts(root, lane, seen)
   return true
 end
 
--- Returns { state =, entry =, header =, envelope =, at = (due, or dead since), member = (there), slot = (that it has there),
+-- Returns { state =, entry =, header =, envelope =, failures = (the lines), at = (due, or dead since), member = (there), slot = (that it has there),
 -- list =, from = (where it is ready: the list, and from which end, for LREM) }. The state
 -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
 -- damaged where a key has a wrong type. Never raises: entries may be on their way between two lists.
@@ -191,9 +191,8 @@ local function locate(shard, id, looked)
     place.state = 'leased'
     return place
   end
-  local seen = seen_of(root, looked, header.lane)
-  local lines = redis.pcall('HGET', shard.failures, id)
-  if type(lines) == 'table' then return { state = 'damaged' } end
+  local seen, lines = seen_of(root, looked, header.lane), text_of(root .. 'failures:' .. id)
+  place.failures = lines
   repeat
     for _, entry in ipairs(entries_of(lines, id, header)) do
       local is_found, wrong = find_entry(shard, entry, place, seen)

@@ -6,7 +6,7 @@
 local TYPES = {
   lane = 'list', part = 'list', lease = 'list', callbacks = 'list',
   config = 'hash', schedules = 'hash', inflight = 'hash', parts = 'hash',
-  m = 'string', dedup = 'string',
+  m = 'string', failures = 'string', dedup = 'string',
 }
 
 -- Inspects some members of a sorted set, and returns where to go on. Where that has changed the set it is here again: not every

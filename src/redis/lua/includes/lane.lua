@@ -1,6 +1,6 @@
 -- lane: putting entries in lanes, and the index of lanes with work.
 --
--- `shard`, here and in the chunks behind this one, is { root = what every key begins with, timers =, failures = (keys), now = }.
+-- `shard`, here and in the chunks behind this one, is { root = what every key begins with, timers = (key), now = }.
 -- `shard.work` is set where a lane of the pool that drains share got entries, or came back: see wake.lua.
 
 --- @include clock entry parts

@@ -19,7 +19,7 @@ local function drop_acked(shard, settled, segment, args, in_lease, chained, rest
       local key, first = gsub(entry, FIRST, prefix)
       if first == 0 then
         key = gsub(entry, ANY, prefix)
-        settled.cleared[#settled.cleared + 1] = id_of(entry)
+        settled.cleared[#settled.cleared + 1] = shard.root .. 'failures:' .. id_of(entry)
       end
       dropped = dropped + 1
       garbage[dropped] = key
@@ -66,7 +66,7 @@ end
 
 -- What some settlements come to, before anything is written.
 local function new_plan()
-  return { garbage = {}, cleared = {}, later = {}, buried = {}, failures = {}, results = {}, ended = {}, slots = {}, moves = {}, intake = new_intake() }
+  return { garbage = {}, later = {}, buried = {}, failures = {}, results = {}, ended = {}, slots = {}, moves = {}, intake = new_intake() }
 end
 
 -- Something waits before it comes again: with its slot where its group has to wait with it. Returns the slot that is free then.
@@ -88,7 +88,7 @@ local function plan_ack(shard, plan, s, header, args)
   end
   if s.chained then admit(shard, plan.intake, args, s.chained[1], s.chained[2]) end
   plan.garbage[#plan.garbage + 1] = shard.root .. 'm:' .. id
-  if has_failed(s.entry) then plan.cleared[#plan.cleared + 1] = id end
+  if has_failed(s.entry) then plan.garbage[#plan.garbage + 1] = shard.root .. 'failures:' .. id end
   return 'acked', s.item.slot
 end
 
@@ -148,7 +148,6 @@ local function conclude(shard, settled, plan, list)
     observed(s.segment, s.header, s.status)
   end
   for _, key in ipairs(plan.garbage) do settled.garbage[#settled.garbage + 1] = key end
-  for _, id in ipairs(plan.cleared) do settled.cleared[#settled.cleared + 1] = id end
   for i = 1, #plan.later, 2 do settled.soonest = math.min(settled.soonest, tonumber(plan.later[i])) end
   settled.soonest = math.min(settled.soonest, plan.intake.soonest)
   count_buried(shard, plan.buried)
@@ -201,7 +200,7 @@ local function settle(shard, raws, segments, chained, args)
     if #held > 0 then settle_held(shard, settled, held, args, in_lease) end
   end
   count_measured(segments)
-  try_in_chunks('HDEL', shard.failures, settled.cleared) -- a key of a wrong type costs the texts, not the messages
+  for _, key in ipairs(settled.cleared) do settled.garbage[#settled.garbage + 1] = key end
   for i = 1, next(in_lease) and #raws or 0 do
     if in_lease[raws[i]] then
       local item = read_item(raws[i])

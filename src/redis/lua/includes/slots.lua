@@ -102,8 +102,7 @@ function inspect.m(shard, id)
   if not shard.leased or shard.leased[id] then return end
   local place = locate(shard, id)
   if place.state ~= 'leased' or not found(shard, 'envelope-without-entry', id) then return end
-  local lines = redis.call('HGET', shard.failures, id)
-  local last = tonumber(string.match(lines or '', '(%d+) %d+ [%l_]+ [^\n]*$') or '0')
+  local last = tonumber(string.match(text_of(shard.root .. 'failures:' .. id), '(%d+) %d+ [%l_]+ [^\n]*$') or '0')
   local entry = digits(last + 1) .. '.' .. id
   local intake, buried, garbage, moves = new_intake(), {}, {}, {}
   if last + 1 >= place.header.attempts then

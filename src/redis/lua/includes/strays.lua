@@ -108,7 +108,7 @@ local function outside_sets(shard, messages)
   if #messages == 0 then return messages end
   local ids, by_queue, outside = {}, {}, {}
   for i, message in ipairs(messages) do ids[i] = message.id end
-  for i, lines in ipairs(redis.call('HMGET', shard.failures, unpack(ids))) do
+  for i, lines in ipairs(failures_of(shard.root, ids)) do
     messages[i].entries = entries_of(lines, ids[i], messages[i].header)
   end
   for _, message in ipairs(outside_of(shard.timers, messages, timers_of)) do

@@ -142,7 +142,7 @@ onEachRedis('the cost', (bench) => {
     expect(cost).toEqual({ commands, requests: 1 });
   });
 
-  test('of what a message may ask for: a dedup key adds two commands, a delay none, an instant one', async () => {
+  test('of what a message may ask for: a dedup key adds two commands, a delay none, an instant two', async () => {
     const engine = engineOn(bench(), []);
     await warmUp(engine);
     const ids: string[] = [];
@@ -151,12 +151,17 @@ onEachRedis('the cost', (bench) => {
         const { receipts } = await engine.enqueue(inputs(engine, 1, 'pulled', options));
         ids.push(...receipts.map(({ id }) => id));
       });
-    const delayed = await enqueue({ delay: '1h' });
-    const named = await enqueue({ notBefore: Date.now() + 3_600_000 });
+    // Of a thousand delayed ones each first looks how many there are.
+    const least = async (options: object) => {
+      const costs = [await enqueue(options), await enqueue(options), await enqueue(options)];
+      return { commands: Math.min(...costs.map(({ commands }) => commands)) };
+    };
+    const delayed = await least({ delay: '1h' });
+    const named = await least({ notBefore: Date.now() + 3_600_000 });
     await enqueue();
     const [plain, dedup] = [await enqueue(), await enqueue({ dedup: { key: 'a' } })];
     for (const id of ids) await openAdminOn(engine).cancel(id);
-    expect([delayed, named, plain, dedup].map(({ commands }) => commands)).toEqual([5, 6, 5, 5 + ASIDE.dedup]);
+    expect([delayed, named, plain, dedup].map(({ commands }) => commands)).toEqual([5, 7, 5, 5 + ASIDE.dedup]);
   });
 
   test.each([

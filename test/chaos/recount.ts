@@ -30,7 +30,8 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
     else if (kind === 'failures' && !dead.has(name)) leftovers.push(`the failures of ${name}`);
     else if (kind === 'ready')
       leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
-    else if (['lane', 'part', 'parts', 'lease', 'blocked'].includes(kind)) leftovers.push(key);
+    else if (['lane', 'part', 'parts', 'lease', 'blocked'].includes(kind) || (kind === 'timers' && name !== ''))
+      leftovers.push(key);
     else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) leftovers.push(key);
   }
   for (const timer of await timersOf(redis, root)) leftovers.push(`timer ${timer}`);

@@ -7,6 +7,7 @@ import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import type { Bench } from './bench.ts';
 import { type Answer, adopt, enqueues, type Scenario, type Scene, syncs } from './refusing.ts';
 import { idOf } from './settling.ts';
+import { shrinkRecords } from './small-store.ts';
 
 const times = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
 const failure = { kind: 'failed', text: 'x' } as const;
@@ -995,7 +996,46 @@ const besides: Scenario[] = [
   },
 ].map((scenario) => ({ ...scenario, whole: true }));
 
+/** Delayed ones, of which three records are full; those due last were stored first. */
+async function overflowing(b: Bench): Promise<void> {
+  shrinkRecords(b);
+  for (let i = 14; i > 0; i--) {
+    await b.enqueue(
+      b.message('mail', `m${i}`, { delayMs: i * 1_000, dedup: { ...dedup('debounce'), digest: `${i}` } }),
+    );
+  }
+}
+
+const late = async (b: Bench) => {
+  await overflowing(b);
+  b.now += 20_000;
+};
+
+/** A marker that could not be followed comes again a minute later. */
+const PUT_OFF = /^I8: .* marked \d+$/;
+
+const overflow: Scenario[] = [
+  {
+    name: 'an enqueue that spills',
+    prepare: overflowing,
+    call: enqueues((b) => times(3, (i) => b.message('mail', `n${i}`, { delayMs: 7_500 + i * 5_000 }))),
+  },
+  {
+    name: 'an enqueue of one in overflow that waits for quiet again',
+    prepare: overflowing,
+    call: enqueues((b) => [
+      b.message('mail', 'm14', { delayMs: 2_500, dedup: { ...dedup('debounce'), digest: '14' } }),
+      b.message('mail', 'm13', { delayMs: 30_000, dedup: { ...dedup('debounce'), digest: '13' } }),
+    ]),
+    leaves: / changed \/envelopes\/<m1[34]>/,
+  },
+  { name: 'a sweep that meets overflow', prepare: late, call: sweeps, later: true, right: PUT_OFF },
+  { name: 'a sync that meets overflow', prepare: late, call: syncs({ want: 20 }), later: true, right: PUT_OFF },
+  { name: 'cancelling what is in overflow', prepare: overflowing, call: cancels('m14'), whole: true },
+];
+
 export const scenarios: Scenario[] = [
+  ...overflow,
   ...enqueueing,
   ...taking,
   ...settling,

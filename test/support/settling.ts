@@ -1,6 +1,7 @@
 // To the end of a test's story: what is at rest is audited, what is left is delivered, and every id is accounted for.
 import type { Store } from '../../src/store/store.ts';
 import type { Bench } from './bench.ts';
+import { nextFiring } from './shard.ts';
 
 /** All pages of the audit. @returns what it found, sorted */
 export async function auditAll(store: Store, repair = true, deep = false): Promise<string[]> {
@@ -41,10 +42,9 @@ export async function deliverAll(b: Bench, lease = 'last'): Promise<Ends> {
     statuses.forEach((status, i) => {
       if (status === 'acked') acked.add(idOf(entries[i] ?? ''));
     });
-    const { timers } = await b.shard();
-    const waits = Object.values(timers);
+    const next = nextFiring(await b.shard());
     if (entries.length > 0) continue;
-    if (waits.length > 0) b.now = Math.max(b.now, Math.min(...waits));
+    if (next < Number.POSITIVE_INFINITY) b.now = Math.max(b.now, next);
     else idle += 1;
   }
   const { dead } = await b.shard();

@@ -8,7 +8,12 @@ export interface Shard {
   parts: Record<string, string[]>;
   divided: Record<string, string>;
   leases: Record<string, string[]>;
+  /** Those in overflow among them. */
   timers: Record<string, number>;
+  /** Record of overflow → its members. */
+  overflow: Record<string, Record<string, number>>;
+  /** Members of two records of timers. */
+  twice: string[];
   ready: Record<string, Record<string, number>>;
   dead: Record<string, Record<string, number>>;
   envelopes: Record<string, string>;
@@ -31,6 +36,8 @@ export function emptyShard(): Shard {
     divided: {},
     leases: {},
     timers: {},
+    overflow: {},
+    twice: [],
     ready: {},
     dead: {},
     envelopes: {},
@@ -89,8 +96,11 @@ function addKey(shard: Shard, name: string, type: string, value: string[]): void
     shard.leases[rest] = value.map((item) => item.split(' ')[0] ?? '');
     for (const item of value) noteSlot(shard, item);
   } else if (kind === 'timers' && type === 'zset') {
-    shard.timers = numbersIn(value);
-    for (const member of Object.keys(shard.timers)) {
+    const timers = numbersIn(value);
+    if (rest !== '') shard.overflow[rest] = timers;
+    shard.twice.push(...Object.keys(timers).filter((member) => member in shard.timers));
+    shard.timers = { ...shard.timers, ...timers };
+    for (const member of Object.keys(timers)) {
       const [, pool, lane] = /^h (\S+) (\S+) \S+$/.exec(member) ?? [];
       if (lane) noteSlot(shard, `- ${pool} ${lane} w`);
     }
@@ -133,6 +143,14 @@ export interface Expected {
   unordered: Set<string>;
 }
 
+/** When what fires timers next has something to do: overflow waits for its markers, which storage that refuses puts off. */
+export const nextFiring = ({ timers, overflow }: Shard): number =>
+  Math.min(
+    ...Object.entries(timers).flatMap(([member, at]) =>
+      Object.values(overflow).some((members) => member in members) ? [] : [at],
+    ),
+  );
+
 /** @returns a sentence for each invariant that does not hold */
 export function violations(shard: Shard, { alive, unordered }: Expected): string[] {
   return [
@@ -144,6 +162,7 @@ export function violations(shard: Shard, { alive, unordered }: Expected): string
     ),
     ...Object.keys(shard.parts).map((part) => `I1: no lane leads to part ${part}`),
     ...Object.keys(shard.divided).map((list) => `I1: ${list} has parts that are gone, or no mark`),
+    ...unmarked(shard),
     ...Object.keys(shard.leases)
       .filter((lease) => shard.timers[`l ${lease}`] === undefined)
       .map((lease) => `I4: lease ${lease} has no timer`),
@@ -178,6 +197,19 @@ function misplaced(shard: Shard, alive: Set<string>): string[] {
     if (!places.has(id)) found.push(`I2: the envelope of ${id} has no entry`);
   for (const id of Object.keys(shard.failures))
     if (!places.has(id)) found.push(`I2: the failures of ${id} have no entry`);
+  return found;
+}
+
+/** I8: what overflow holds is plain, in one record, and due no sooner than its marker. */
+function unmarked({ overflow, timers, twice }: Shard): string[] {
+  const found = twice.map((member) => `I1: ${member} is in timers twice`);
+  for (const [record, members] of Object.entries(overflow)) {
+    const marked = timers[`+ ${record}`] ?? Number.POSITIVE_INFINITY;
+    for (const [member, due] of Object.entries(members)) {
+      if (!member.startsWith('m ') || due < marked)
+        found.push(`I8: ${member} is in overflow ${record}, marked ${marked}`);
+    }
+  }
   return found;
 }
 

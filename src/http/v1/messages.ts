@@ -25,7 +25,7 @@ export const params = { queue: QUEUE_NAME, id: MESSAGE_ID };
 const RANK_CURSOR = /^\d{1,9}$/;
 const CURSORS = {
   ready: /^[1-3]:\d{1,20} (-|\d:\S{1,1217}) \d{1,9}$/,
-  delayed: RANK_CURSOR,
+  delayed: /^\d{1,9}( \d{1,3}:\d{1,9}){0,64}$/,
   leased: /^\d{1,9} \d{1,9}$/,
   dead: RANK_CURSOR,
 };

@@ -50,7 +50,7 @@ const Override = z
 const Purge = z.strictObject({
   states: z._default(z.array(z.enum(['ready', 'delayed', 'dead'])).check(z.minLength(1)), ['ready', 'delayed']),
   /** As purge.lua makes it. */
-  cursor: cursorSchema(/^(0|(-|[1-3]:\d{1,20}) (-|\d{1,20}))$/, '0'),
+  cursor: cursorSchema(/^(0|(-|[1-3]:\d{1,20}) (-|(\d{1,3}:)?\d{1,20}))$/, '0'),
 });
 
 export const listQueues = route(

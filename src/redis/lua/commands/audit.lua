@@ -2,8 +2,9 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  list  stats
--- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, inflight,
---          lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>, schedules, stats:totals
+-- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>,
+--          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>, schedules, stats:totals,
+--          timers:<n>
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  text    cursor    '0' begins; '<page> <key> <from>' goes on in the middle of a page
@@ -22,6 +23,7 @@
 --          pause-without-mark      a paused queue that syncs would not notice: marked
 --          lease-without-timer     a lease that would never expire: it expires now
 --          timer-without-lease     an expiry with nothing behind it: removed
+--          overflow-without-marker  delayed messages that none would bring back into timers: marked
 --          schedule-without-timer  an active schedule that would never be fired: it is due as it was
 --          entry-without-envelope  in a lane: it becomes a dead letter that says so
 --          dead-without-envelope   a dead letter that does not say so yet: it does now

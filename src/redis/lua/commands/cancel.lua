@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[…]  what its caller knows of the others: m:<id>, failures:<id>, callbacks:<id>
--- Beyond   blocked:<queue>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, part:<number>:<lane>,
---          parts, lease:<lease>, rate:<period>:<name>, ready:<pool>
+-- Beyond   blocked:<queue>, dead:<queue>, dedup:<queue>:<digest>, inflight, lane:<lane>, lease:<lease>, part:<number>:<lane>,
+--          parts, rate:<period>:<name>, ready:<pool>, timers:<n>
 -- ARGV[1]  text  root  what every key of the shard begins with
 -- ARGV[2]  text  id
 -- Returns  {where it was, '1' if that made work ready for a drain}: 'ready', 'delayed' or 'dead', and is gone now; 'leased' where a
@@ -54,7 +54,7 @@ if place.state == 'leased' or place.state == 'unseen' then
   tell_consumer(id)
   return { place.state, '0' }
 end
-if place.state == 'delayed' then redis.call('ZREM', KEYS[1], place.member) end
+if place.state == 'delayed' then redis.call('ZREM', place.key, place.member) end
 if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. (place.buried_in or queue_of(lane)), place.member) end
 in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then

@@ -97,18 +97,19 @@ local function count_leased(lease)
   end
 end
 
-local leases = 0
+local leases, overflows = 0, false
 local timers = redis.call('ZRANGE', KEYS[1], '0', digits(TIMERS - 1))
 for _, member in ipairs(timers) do
   local lane, lease = string.match(member, '^[mh] %S+ (%d:%S+) '), string.match(member, '^l (%S+)$')
   local count = lane and counts[queue_of(lane)]
   if count then count.delayed = count.delayed + 1 end
+  overflows = overflows or string.byte(member) == 43 -- as overflow.lua marks others
   if lease and leases < LEASES and held <= HELD then
     leases = leases + 1
     count_leased(lease)
   end
 end
-local timers_complete = #timers < TIMERS and leases < LEASES and held <= HELD
+local timers_complete = not overflows and #timers < TIMERS and leases < LEASES and held <= HELD
 
 -- Returns {priority, ready, …} and how old the oldest is, as far as the heads of a few lanes say.
 local function ready_of(lanes)

@@ -6,8 +6,8 @@
 -- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[…]  what its caller knows of the others: m:<id>, lane:<lane>, ready:<pool>, dedup:<queue>:<digest>, callbacks:<id> of these,
 --          and where it asks for a lease, that and blocked:<queue> of these
--- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, lane:<lane>, m:<id>, part:<number>:<lane>, parts,
---          ready:<pool>, stats:totals
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, lane:<lane>, m:<id>, part:<number>:<lane>,
+--          parts, ready:<pool>, stats:totals, timers:<n>
 -- ARGV[1]  text    root          what every key of the shard begins with
 -- ARGV[2]  clock   clock         '' or epoch ms, in tests
 -- ARGV[3]  text    base          of the ids that follow. Not the token: that comes again after its time, and an id never may
@@ -31,7 +31,7 @@
 -- Cost     7 commands for one message; for n in l lanes about 5 + 2 l + n / 100; 2 more for each with a dedup key, 1 more
 --          for each instant that is named. 9 where it is handed off, and where it cannot be and nobody looks
 
---- @include clock entry lane admit wake handoff
+--- @include clock entry lane admit overflow wake handoff
 
 local shard = { root = ARGV[1], timers = KEYS[2], now = clock(ARGV[2]) }
 local base, fingerprint, looking = ARGV[3], ARGV[4], { awake = KEYS[3], sleeper = KEYS[4] }
@@ -90,4 +90,5 @@ if refused then
   return redis.error_reply(refused)
 end
 remove_replaced(shard, intake)
+overflow.spill(shard)
 return { 'enqueued', waking.ask(shard, looking, base, ARGV[6], ARGV[7], ARGV[8]), base, met, '', '' }

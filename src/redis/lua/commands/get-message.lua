@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[…]  what its caller knows of the others: m:<id>, failures:<id>, result:<id>
--- Beyond   dead:<queue>, lane:<lane>, part:<number>:<lane>, parts
+-- Beyond   dead:<queue>, lane:<lane>, part:<number>:<lane>, parts, timers:<n>
 -- ARGV[1]  text  root  what every key of the shard begins with
 -- ARGV[2]  text  id
 -- Returns  {state, entry, due or dead since (epoch ms) or '', envelope, failures, result}: see locate for the states. Where a

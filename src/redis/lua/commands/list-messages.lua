@@ -2,14 +2,14 @@
 --
 -- KEYS[1]  zset  timers
 -- Beyond   blocked:<queue>, dead:<queue>, failures:<id>, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts,
---          ready:<pool>
+--          ready:<pool>, timers:<n>
 -- ARGV[1]  text    root    what every key of the shard begins with
 -- ARGV[2]  text    queue
 -- ARGV[3]  text    state   ready, delayed, leased or dead
 -- ARGV[4]  number  limit   of messages on the page
 -- ARGV[5]  text    cursor  '' begins; for ready '<part of the lanes> <lane, or -> <how many from its head, ~ before it where it has
 --                          parts>', for leased '<rank> <place in
---                          the lease>', else a rank
+--                          the lease>', else a rank, and for delayed '<n>:<rank>' behind it of each record of overflow
 -- ARGV[6]  number  bytes   of envelopes on the page, one message at least; '0' for none of them
 -- Returns  {next cursor or '', {entry, due or dead since or '', envelope, failures, …}}. A page may have fewer than the limit,
 --          or none, and still not be the last: it ends where a lane does, where the bytes do, and where it has looked at enough
@@ -49,15 +49,56 @@ local function ready_rows()
   return {}, after
 end
 
+-- Where to go on in each record of timers, as a cursor: the rank in timers, and behind it '<n>:<rank>' of each record of overflow.
+local function cursor_of(sources)
+  local ranks = {}
+  for i, source in ipairs(sources) do ranks[i] = source.number .. digits(source.rank) end
+  return table.concat(ranks, ' ')
+end
+
+-- Reads a part of a record into `all`, and adds to `sources` those of overflow that it has markers of. Returns how far, by the score, it
+-- is known.
+local function read_source(sources, place, all)
+  local source, known = sources[place], math.huge
+  local count = place == 1 and TIMERS or math.ceil(TIMERS / #sources)
+  local page = redis.pcall('ZRANGE', source.key, digits(source.rank), digits(source.rank + count - 1), 'WITHSCORES')
+  for i = 1, page.err and 0 or #page, 2 do
+    local number, score = string.match(page[i], '^%+ (%d+)$'), tonumber(page[i + 1])
+    if number and not sources[number] then
+      sources[#sources + 1] = { key = KEYS[1] .. ':' .. number, number = number .. ':', rank = 0 }
+      sources[number] = true
+    end
+    all[#all + 1] = { score = score, source = source, member = page[i], due = page[i + 1], place = #all }
+    if i == 2 * count - 1 then known = score end
+  end
+  return known
+end
+
+-- Timers, and from each marker in them on what its record of overflow holds, come by their scores, as far as all of them are known.
 local function delayed_rows()
-  local from, rows = tonumber(cursor ~= '' and cursor or '0'), {}
-  local members = redis.call('ZRANGE', KEYS[1], digits(from), digits(from + TIMERS - 1), 'WITHSCORES')
-  for i = 1, #members, 2 do
-    local lane, entry = string.match(members[i], '^[mh] %S+ (%d:%S+) (%S+)$')
-    if lane and queue_of(lane) == queue then rows[#rows + 1] = { entry, members[i + 1], digits(from + (i + 1) / 2) } end
+  local sources, all, rows, known, place = { { key = KEYS[1], number = '', rank = tonumber(string.match(cursor, '^%d+') or '0') } }, {}, {}, math.huge, 1
+  for number, rank in string.gmatch(cursor, ' (%d+):(%d+)') do
+    sources[#sources + 1] = { key = KEYS[1] .. ':' .. number, number = number .. ':', rank = tonumber(rank) }
+    sources[number] = true
+  end
+  while place <= #sources do
+    known = math.min(known, read_source(sources, place, all))
+    place = place + 1
+  end
+  if #sources > 1 then
+    table.sort(all, function(a, b)
+      if a.score ~= b.score then return a.score < b.score end
+      return a.place < b.place
+    end)
+  end
+  for _, one in ipairs(all) do
+    if one.score > known then break end
+    one.source.rank = one.source.rank + 1
+    local lane, entry = string.match(one.member, '^[mh] %S+ (%d:%S+) (%S+)$')
+    if lane and queue_of(lane) == queue then rows[#rows + 1] = { entry, one.due, cursor_of(sources) } end
     if #rows == limit then return rows, rows[limit][3] end
   end
-  return rows, #members == 2 * TIMERS and digits(from + TIMERS) or ''
+  return rows, known < math.huge and cursor_of(sources) or ''
 end
 
 local function leased_rows()

@@ -1,19 +1,19 @@
 -- purge: takes messages of a queue out for good, a bounded number at a time. Leased ones stay with their consumers.
 --
 -- KEYS[1]  zset  timers
--- Beyond   blocked:<queue>, callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, inflight, lane:<lane>, m:<id>,
---          part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>
+-- Beyond   blocked:<queue>, callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, inflight, lane:<lane>,
+--          m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>, timers:<n>
 -- ARGV[1]  text    root    what every key of the shard begins with
 -- ARGV[2]  text    queue
 -- ARGV[3]  number  limit   of messages in this call
 -- ARGV[4]  text    states  of ready, delayed and dead, with blanks between
--- ARGV[5]  text    cursor  '0' begins; '<part of the lanes> <cursor of timers>', where '-' is one that is through. The caller goes on with the one
+-- ARGV[5]  text    cursor  '0' begins; '<part of the lanes> <cursor of timers>', where '-' is one that is through, and in overflow '<n>:<cursor>'. The caller goes on with the one
 --                          returned
 -- Returns  {how many, next cursor, '1' if there may be more, '1' if that made work ready for a drain}
 -- Replay   takes out what is left
 -- Cost     about 8 commands and 1 for each 36 messages, 2 for each lane
 
---- @include clock entry lease foreign parts limits lanes
+--- @include clock entry lease foreign parts limits lanes overflow
 
 -- Timers looked at in one call: so many steps of so many.
 local TIMERS, TIMER_STEPS = 1000, 10
@@ -75,11 +75,21 @@ local function purge_dead()
   removals[#removals + 1] = { 'ZREM', root .. 'dead:' .. queue, letters }
 end
 
+-- Where delayed messages are looked for behind timers, which have no number, or behind a record of overflow.
+local function behind(number)
+  for _, record in ipairs(overflow.records(shard)) do
+    if record.number > number then return digits(record.number) .. ':0' end
+  end
+  return '-'
+end
+
 -- By ZSCAN: what is fired meanwhile would move the others to other ranks.
 local function purge_delayed()
-  local members, room, steps = {}, limit - #gone, TIMER_STEPS
+  local members, room, steps, key = {}, limit - #gone, TIMER_STEPS, nil
   repeat
-    local next_at, timers = scan_members(KEYS[1], timers_at, '? * ?:' .. queue .. '*', TIMERS)
+    local number, at = string.match(timers_at, '^(%d+):(%d+)$')
+    key = number and KEYS[1] .. ':' .. number or KEYS[1]
+    local next_at, timers = scan_members(key, at or timers_at, '? * ?:' .. queue .. '*', TIMERS)
     for i = 1, #timers, 2 do
       local kind, of, lane, entry = string.match(timers[i], '^([mh]) (%S+) (%d:%S+) (%S+)$')
       if lane and queue_of(lane) == queue and #members < room then
@@ -88,10 +98,12 @@ local function purge_delayed()
         if kind == 'h' then free(shard, { pool = of, lane = lane, mode = 'w' }) end
       end
     end
-    if #members == 0 and room > 0 then timers_at = next_at == '0' and '-' or next_at end -- else it is gone through again
+    if #members == 0 and room > 0 then -- else it is gone through again
+      timers_at = next_at == '0' and behind(tonumber(number or '0')) or (number and number .. ':' or '') .. next_at
+    end
     steps = steps - 1
   until #members > 0 or timers_at == '-' or room == 0 or steps == 0
-  removals[#removals + 1] = { 'ZREM', KEYS[1], members }
+  removals[#removals + 1] = { 'ZREM', key, members }
 end
 
 if asked('ready') and lanes_at ~= '-' then purge_ready() end

@@ -4,9 +4,9 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  zset  ready:<pool>  whether a drain has work
 -- KEYS[3]  list  stats
--- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, inflight,
---          lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>, schedules,
---          stats:totals, strays
+-- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>,
+--          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>,
+--          schedules, stats:totals, strays, timers:<n>
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  number  limit     of timers and entries in this call; the caller repeats while anything was fired
@@ -51,7 +51,7 @@ local function sweep_page()
     local kind, rest = kind_of(name)
     if shard.names then shard.names[root .. name] = true end
     local strange = rest and not shard.pools[rest]
-    if kind == 'lane' or kind == 'part' or kind == 'lease' or (strange and (kind == 'blocked' or (kind == 'ready' and rest ~= '*'))) then
+    if kind == 'lane' or kind == 'part' or kind == 'lease' or (rest and kind == 'timers') or (strange and (kind == 'blocked' or (kind == 'ready' and rest ~= '*'))) then
       sweep_key(shard, kind, rest)
     elseif strange and kind == 'dead' then
       met(shard, rest, '*')

@@ -10,7 +10,7 @@
 --          what it settles, and of what comes with that as an enqueue
 -- Beyond   blocked:<queue>, breakers, callbacks:<id>, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>,
 --          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>,
---          schedules, stats:totals
+--          schedules, stats:totals, timers:<n>
 -- ARGV[1]   text    root      what every key of the shard begins with
 -- ARGV[2]   clock   clock     '' or epoch ms, in tests
 -- ARGV[3]   text    lease     the consumer's own name for it
@@ -47,7 +47,7 @@
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
---- @include clock entry lane lease parts limits breaker counters dead admit timers settle take wake
+--- @include clock entry lane lease parts limits breaker counters dead admit overflow timers settle take wake
 
 -- Life of `awake` where a consumer asks for a drain, as at an enqueue; and how long none more says that it is busy.
 local AWAKE_MS = 5000
@@ -327,6 +327,7 @@ if not drains then
 elseif blind and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1 then
   shard.left = 0
 end
+overflow.spill(shard)
 
 return { -- few texts rather than many: whoever passes the answer on pays for each
   digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '),

@@ -6,8 +6,8 @@
 -- KEYS[3]  string  awake        somebody is draining, or was just asked to
 -- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[…]  what its caller knows of the others: those of the messages, as of an enqueue
--- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, lane:<lane>, m:<id>, part:<number>:<lane>, parts,
---          ready:<pool>, stats:totals
+-- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, lane:<lane>, m:<id>, part:<number>:<lane>,
+--          parts, ready:<pool>, stats:totals, timers:<n>
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  text    token     of this call: the value of `awake` where the caller should start a drain
@@ -22,7 +22,7 @@
 -- Replay   'changed' for what was done: no header comes twice; and the same word on starting a drain
 -- Cost     5 commands, and those of an enqueue without its 3 for token and `awake`; 1 more where one is new, 2 where one goes
 
---- @include clock entry lane admit wake
+--- @include clock entry lane admit overflow wake
 
 local shard = { root = ARGV[1], timers = KEYS[2], now = clock(ARGV[2]) }
 local changes, ids, at = {}, {}, 8
@@ -86,6 +86,7 @@ end
 remove_replaced(shard, intake)
 in_chunks('ZREM', KEYS[2], done)
 in_chunks('HDEL', KEYS[1], gone)
+overflow.spill(shard)
 local wake = waking.ask(shard, { awake = KEYS[3], sleeper = KEYS[4] }, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 local replayed = ARGV[4] ~= '0' and string.find(table.concat(statuses, ' '), 'changed', 1, true)
 if replayed and text_of(KEYS[3]) == ARGV[3] then wake = '1' end -- the answer to an earlier try was lost

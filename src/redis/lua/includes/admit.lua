@@ -6,7 +6,7 @@
 -- when the message is done, and ' callbacks' at the end where each JSON is followed by its callbacks: how
 -- many arguments, and for each of them 'done' or 'dead' and a segment of one with '-' for its id.
 
---- @include clock entry lane parts find
+--- @include clock entry lane parts find overflow
 
 -- Gathered before anything is written. `soonest` is when the first delayed one is due that is for a push queue (and `shard.soonest` the same
 -- of all that the call admits), `ready` whether one is ready, `met` what became of those whose dedup key was taken, `replaced` those of them that were stored before, `looked` what
@@ -43,8 +43,7 @@ local function due_at(shard, intake, segment)
   local ms = math.floor(due)
   local last = intake.last_at[ms] or due - STEP
   if segment.named and not intake.last_at[ms] and intake.instants < INSTANTS then
-    local found = redis.pcall('ZRANGE', shard.timers, '(' .. digits(ms + 1), digits(ms), 'BYSCORE', 'REV', 'LIMIT', '0', '1', 'WITHSCORES')
-    last = tonumber(found[2] or last)
+    last = overflow.last_in(shard, ms) or last
     intake.instants = intake.instants + 1
   end
   intake.last_at[ms] = math.min(last + STEP, ms + 1 - STEP)
@@ -59,7 +58,7 @@ end
 
 -- A message whose key a new one has: { id =, state = (as locate says), lane =, pool =, line = (with its line feed), score = (of
 -- its timer) }. One of this request has `at_envelope`, its place among the envelopes, and `at_timer` where it is delayed. Of one
--- that was stored before it is known where it stands, { entry =, member =, slot =, from =, list =, had_callbacks = },
+-- that was stored before it is known where it stands, { entry =, member =, key =, slot =, from =, list =, had_callbacks = },
 -- and it has what it becomes: { envelope =, callbacks =, moved = (whether its time is another; it was that of `was`) }.
 local function stored_first(shard, intake, id)
   local where = locate(shard, id, intake.looked)
@@ -67,7 +66,7 @@ local function stored_first(shard, intake, id)
   return {
     id = id, state = where.state, lane = header.lane, pool = header.pool, score = where.at, was = where.at, had_callbacks = header.callbacks,
     line = where.envelope and string.match(where.envelope, '^[^\n]*\n'),
-    entry = where.entry, member = where.member, slot = where.slot, from = where.from, list = where.list,
+    entry = where.entry, member = where.member, key = where.key, slot = where.slot, from = where.from, list = where.list,
   }
 end
 
@@ -156,20 +155,22 @@ local function admit_one(shard, intake, segment, json, callbacks)
   end
 end
 
--- What was stored before becomes what it is replaced by. What it was stays until remove_replaced: its timer under another name,
--- and what followed on it, which stands in front.
+-- What was stored before becomes what it is replaced by. What it was stays until remove_replaced: its timer under another name, or
+-- in overflow, and what followed on it, which stands in front.
 local function put_replaced(shard, intake)
   local members, again, as_before, envelopes = {}, {}, {}, {}
   for _, first in ipairs(intake.replaced) do
     if first.state == 'delayed' then
       first.waits = delayed(first.pool, first.lane, '1.' .. first.id)
       if first.slot then first.waits = 'h' .. string.sub(first.waits, 2) end
-      local timers = first.waits == first.member and again or members
-      if timers == members or first.moved then
+      local stands = first.waits == first.member and first.key == shard.timers
+      local timers = stands and again or members
+      first.leaves = first.waits ~= first.member or (first.moved and not stands)
+      if first.leaves or first.moved then
         timers[#timers + 1] = first.score
         timers[#timers + 1] = first.waits
       end
-      if timers == again and first.moved then
+      if stands and first.moved then
         as_before[#as_before + 1] = first.was
         as_before[#as_before + 1] = first.waits
       end
@@ -183,7 +184,7 @@ local function put_replaced(shard, intake)
       undo_by(function() redis.pcall('LTRIM', key, '0', digits(-#first.callbacks - 1)) end)
     end
   end
-  put_members(shard.timers, members)
+  overflow.put(shard, members)
   intake.over, intake.again, intake.as_before = envelopes, again, as_before
 end
 
@@ -222,7 +223,8 @@ local function remove_replaced(shard, intake)
   local members, keys = {}, {}
   for _, first in ipairs(intake.replaced) do
     local list = shard.root .. 'callbacks:' .. first.id
-    if first.waits ~= first.member then members[#members + 1] = first.member end
+    if first.leaves and first.key == shard.timers then members[#members + 1] = first.member end
+    if first.leaves and first.key ~= shard.timers then redis.call('ZREM', first.key, first.member) end
     if first.before and first.before > 0 then redis.call('LTRIM', list, digits(first.before), '-1') end
     if first.callbacks and #first.callbacks == 0 and first.had_callbacks then redis.call('UNLINK', list) end
     if has_failed(first.entry) then
@@ -336,7 +338,7 @@ local function put_in(shard, intake, once)
     in_chunks('RPUSH', key, callback.args)
   end
   put_all(shard, intake.moves)
-  put_members(shard.timers, intake.timers)
+  overflow.put(shard, intake.timers)
   for _, dedup in ipairs(intake.dedups) do
     if not dedup[4] then
       redis.call('SET', dedup[1], dedup[2], 'PX', dedup[3])

@@ -333,8 +333,17 @@ function inspect.dedup(shard, name)
   end
 end
 
--- A lease's expiry whose lease is gone.
-function inspect.timers(shard, _, members)
+-- A record of overflow that no marker would bring back, or one that is much too late.
+local function check_marker(shard, n)
+  local first = redis.call('ZRANGE', shard.timers .. ':' .. n, '0', '0', 'WITHSCORES')
+  local marked = redis.call('ZSCORE', shard.timers, '+ ' .. n)
+  local late = first[2] and (not marked or tonumber(marked) > math.max(tonumber(first[2]), shard.now) + PUT_OFF_MS)
+  if late and found(shard, 'overflow-without-marker', 'timers:' .. n) then redis.call('ZADD', shard.timers, first[2], '+ ' .. n) end
+end
+
+-- A lease's expiry whose lease is gone; what overflow holds needs a marker.
+function inspect.timers(shard, overflow, members)
+  if overflow and string.find(overflow, '^%d+$') then check_marker(shard, overflow) end
   local keys, leases, gone = {}, {}, {}
   for i = 1, #members, 2 do
     local lease, pool, lane = string.match(members[i], '^l (%S+)$'), string.match(members[i], '^[mh] (%S+) (%d:%S+) ')

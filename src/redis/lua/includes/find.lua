@@ -1,6 +1,6 @@
 -- find: where a message is, without looking at more than a bounded part of its lane.
 
---- @include clock entry lane parts lease
+--- @include clock entry lane parts lease overflow
 
 -- From each end of the lane this many entries are looked at.
 local LOOK = 10000
@@ -39,7 +39,16 @@ local function waiting_of(header, entry)
     members[#members + 1] = member
     members[#members + 1] = 'h' .. string.sub(member, 2)
   end
-  return unpack(members)
+  return members
+end
+
+-- Fills in where one of some such members waits. Returns whether one does, and whether timers have a wrong type.
+local function find_waiting(shard, members, place, slot)
+  local at, score, key, wrong = overflow.find(shard, members)
+  if not at then return false, wrong end
+  place.state, place.at, place.member, place.key = 'delayed', score, members[at], key
+  place.slot, place.entry = at % 2 == 0 and slot or nil, string.match(members[at], '%S+$')
+  return true, false
 end
 
 -- Where entries of a lane are looked for: { list =, rank = (of the end from which, as LPOS and LREM take it), most = (entries) }. Of a
@@ -102,14 +111,10 @@ local function find_any(shard, id, place, seen)
     local entry = attempt_no == 0 and redriven or digits(attempt_no) .. '.' .. id
     entries[entry] = true
     letters[#letters + 1], letters[#letters + 2] = entry, with_slot(entry, slot)
-    for _, member in ipairs({ waiting_of(header, entry) }) do waiting[#waiting + 1] = member end
+    for _, member in ipairs(waiting_of(header, entry)) do waiting[#waiting + 1] = member end
   end
+  if find_waiting(shard, waiting, place, slot) then return true end
   local has_slot
-  place.at, place.member, has_slot = score_of(shard.timers, unpack(waiting))
-  if place.at then
-    place.state, place.slot, place.entry = 'delayed', has_slot and slot or nil, string.match(place.member, '%S+$')
-    return true
-  end
   for _, queue in ipairs({ queue_of(header.lane), '-' }) do
     place.at, place.member, has_slot = score_of(root .. 'dead:' .. queue, unpack(letters))
     if place.at then
@@ -133,16 +138,12 @@ end
 -- Where one entry of a message is: in timers, among the dead letters, or in its lane. Returns whether it was found, with the place
 -- filled in, and whether a key has a wrong type.
 local function find_entry(shard, entry, place, seen)
-  local header, wrong, has_slot = place.header, false, false
+  local header, has_slot = place.header, false
   local dead, part = shard.root .. 'dead:' .. queue_of(header.lane), nil
   local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
   place.entry = entry
-  place.at, place.member, has_slot, wrong = score_of(shard.timers, waiting_of(header, entry))
-  if place.at then
-    place.state, place.slot = 'delayed', has_slot and slot or nil
-    return true, false
-  end
-  if wrong then return false, true end
+  local waits, wrong = find_waiting(shard, waiting_of(header, entry), place, slot)
+  if waits or wrong then return waits, wrong end
   place.at, place.member, has_slot, wrong = score_of(dead, entry, with_slot(entry, slot))
   if place.at then
     place.state, place.slot = 'dead', has_slot and slot or nil
@@ -173,8 +174,8 @@ local function has_parts(root, lane, seen)
   return true
 end
 
--- Returns { state =, entry =, header =, envelope =, failures = (the lines), at = (due, or dead since), member = (there), slot = (that it has there),
--- list =, from = (where it is ready: the list, and from which end, for LREM) }. The state
+-- Returns { state =, entry =, header =, envelope =, failures = (the lines), at = (due, or dead since), member = (there), key = (where it
+-- waits), slot = (that it has there), list =, from = (where it is ready: the list, and from which end, for LREM) }. The state
 -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
 -- damaged where a key has a wrong type. Never raises: entries may be on their way between two lists.
 -- Whoever asks for many, before any of them moves, keeps in `looked` what is seen of lanes, and gets of envelopes the header.

@@ -5,7 +5,7 @@
 -- and where they are more than acks { delay =, kind =, text = }. Entries are settled by their names. A consumer elsewhere knows id
 -- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
 
---- @include clock entry lane lease limits breaker counters dead admit
+--- @include clock entry lane lease limits breaker counters dead admit overflow
 
 -- Nearly all are simply acked, and of those nothing but the entry is needed. What of a segment is more than that is added to `rest`.
 local function drop_acked(shard, settled, segment, args, in_lease, chained, rest)
@@ -133,7 +133,7 @@ local function put_settled(shard, plan)
     redis.call('SET', key, line .. ' ' .. digits(shard.now) .. ' ' .. text, 'PX', digits(header.result_ttl))
     undo_by(function() redis.pcall('UNLINK', key) end)
   end
-  put_members(shard.timers, plan.later)
+  overflow.put(shard, plan.later)
   put_all(shard, plan.moves)
   put_in(shard, plan.intake)
   record_failures(shard, plan.failures)

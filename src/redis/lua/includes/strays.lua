@@ -4,7 +4,7 @@
 -- As long as it lasts, the key `strays` says how far it is: '<pass> <cursor> <id>', of that page the ids up to this one are done.
 -- When it began stands in the hash of totals ('&', epoch ms), until whoever is refused a write takes it away: see note_refusal.
 
---- @include clock entry lane parts lease there rollup find check slots keys
+--- @include clock entry lane parts lease there rollup find check slots keys overflow
 
 -- Keys on a page: of leases, whose names are all that is read of most, and of envelopes.
 local PAGE_OF = { leases = '1000', envelopes = '200' }
@@ -111,7 +111,9 @@ local function outside_sets(shard, messages)
   for i, lines in ipairs(failures_of(shard.root, ids)) do
     messages[i].entries = entries_of(lines, ids[i], messages[i].header)
   end
-  for _, message in ipairs(outside_of(shard.timers, messages, timers_of)) do
+  messages = outside_of(shard.timers, messages, timers_of)
+  for _, record in ipairs(#messages > 0 and overflow.records(shard) or {}) do messages = outside_of(record.key, messages, timers_of) end
+  for _, message in ipairs(messages) do
     local queue = queue_of(message.header.lane)
     by_queue[queue] = by_queue[queue] or {}
     table.insert(by_queue[queue], message)

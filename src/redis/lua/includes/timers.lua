@@ -1,6 +1,6 @@
 -- timers: firing what is due. Delayed entries go to their lanes; an expired lease gives back what it held.
 
---- @include clock entry lane lease limits counters dead admit due
+--- @include clock entry lane lease limits counters dead admit due overflow
 
 -- What firing some timers comes to, before anything is written.
 local function new_firing()
@@ -63,6 +63,9 @@ local function to_put_off(shard, firing, member)
   firing.put_off[#firing.put_off + 1] = member
 end
 
+-- Entries of leases that one call gives back, however many delayed ones it fires: each costs as much as ten of these.
+local GIVEN_BACK = 250
+
 -- What one timer that is due comes to. A lease waits for the next call where `limit` entries are on their way already, and a
 -- schedule where there are too many for one answer.
 local function plan_timer(shard, firing, member, limit)
@@ -80,7 +83,7 @@ local function plan_timer(shard, firing, member, limit)
     end
     firing.done[#firing.done + 1] = member
   elseif lease then
-    if firing.entries >= limit then return end
+    if firing.entries >= math.min(limit, GIVEN_BACK) then return end
     if give_back(shard, firing, lease) then firing.done[#firing.done + 1] = member else to_put_off(shard, firing, member) end
   elseif of then
     firing.windows[#firing.windows + 1] = { member, of, name }
@@ -130,11 +133,11 @@ local function remove_fired(shard, firing, fired)
   shard.put_off = nil
 end
 
--- Storage refuses a part of it: each timer by itself, those behind which others stand first. What it refuses stays where it is, and
--- is tried again in a minute.
+-- Storage refuses a part of it: each timer by itself, a chunk of them, those behind which others stand first. What it refuses stays where it
+-- is, and is tried again in a minute.
 local function fire_singly(shard, due, fired, limit)
   local firsts, heads, leases = {}, {}, {}
-  for _, member in ipairs(due) do
+  for _, member in ipairs({ unpack(due, 1, math.min(#due, CHUNK)) }) do
     if string.find(member, '^l ') then
       table.insert(leases, 1, member)
     elseif string.find(member, '^m %S+ %S+ 1%.') then
@@ -177,6 +180,27 @@ local function fire_others(shard, firing, fired)
   fired.fired = fired.fired + #done + #firing.put_off / 2
 end
 
+-- Markers of overflow that bring back what is due in one call.
+local PULLS = 2
+
+-- At most `limit` members that are due, none behind a marker that has not been pulled; and how many were. One that cannot be is
+-- left to plan_timer, which puts it off.
+local function due_now(shard, limit)
+  local pulls, stuck, till = 0, {}, '(' .. digits(shard.now + 1)
+  while true do
+    local due, at = redis.call('ZRANGE', shard.timers, '-inf', till, 'BYSCORE', 'LIMIT', '0', digits(limit))
+    for i, member in ipairs(due) do
+      if not at and string.byte(member) == 43 and not stuck[member] then at = i end
+    end
+    if not at then return due, pulls end
+    if pulls == PULLS then
+      for i = #due, at, -1 do due[i] = nil end
+      return due, pulls
+    end
+    if overflow.pull(shard, due[at]) then pulls = pulls + 1 else stuck[due[at]] = true end
+  end
+end
+
 -- Fires at most `limit` due timers, where a lease counts as one and as each entry it holds. `own` is the timer of the
 -- caller's lease, which a late sync still extends as long as nobody has fired it.
 -- Returns { fired = (or put off), requeued =, dead =, next = due ms or '', schedules = what read_due answers }.
@@ -186,7 +210,7 @@ local function fire(shard, limit, own)
   fired.next = due_after(first, own)
   if fired.next == '' or tonumber(fired.next) > shard.now then return fired end
 
-  local due = redis.call('ZRANGE', timers, '-inf', '(' .. digits(shard.now + 1), 'BYSCORE', 'LIMIT', '0', digits(limit))
+  local due, pulls = due_now(shard, limit)
   local firing = new_firing()
   shard.due = {}
   for _, member in ipairs(due) do
@@ -203,6 +227,7 @@ local function fire(shard, limit, own)
   end
   shard.due = nil
   fire_others(shard, firing, fired)
+  fired.fired = fired.fired + pulls
   unblock_freed(shard)
   commit_limits(shard)
   fired.next = due_after(redis.call('ZRANGE', timers, '0', '1', 'WITHSCORES'), own)

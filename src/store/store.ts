@@ -2,6 +2,7 @@
 import type { Shard } from '../redis/shard.ts';
 import { type AuditPage, audit } from './audit.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue } from './enqueue.ts';
+import { FiringPace } from './firing.ts';
 import { type SweepAnswer, type SweepStep, sweep } from './sweep.ts';
 import { type SyncAnswer, type SyncRequest, sync } from './sync.ts';
 
@@ -29,11 +30,12 @@ export interface StoreOptions {
 
 export function openStore(shard: Shard, { queues = [], policies = '' }: StoreOptions = {}): Store {
   const formatPools = () => [...queues].map(({ name, pool }) => `\n${name} ${pool}`).join(''); // for sweeps and audits alone
+  const firing = new FiringPace();
   const deployment = () => ({ policies, pools: formatPools() });
   return {
     enqueue: (request) => enqueue(shard, request),
-    sync: (request) => sync(shard, policies, request),
-    sweep: (pool, step = {}) => sweep(shard, deployment(), pool, step),
+    sync: (request) => sync(shard, policies, firing, request),
+    sweep: (pool, step = {}) => sweep(shard, deployment(), firing, pool, step),
     audit: (cursor, repair, deep = false) => audit(shard, deployment(), { cursor, repair, deep }),
   };
 }

@@ -6,6 +6,7 @@ import { list } from '../redis/reply.ts';
 import { commonArgs, type Shard } from '../redis/shard.ts';
 import { AUDIT_KEYS, type Deployment, type Finding, parseFindings } from './audit.ts';
 import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
+import type { FiringPace } from './firing.ts';
 
 export interface SweepAnswer {
   now: number;
@@ -44,15 +45,15 @@ export interface SweepStep {
 
 export const ANYBODYS = '?';
 
-const SWEEP_FIRES = 250; // some 5 ms of the server's time
-
 export async function sweep(
   shard: Shard,
   { policies, pools }: Deployment,
+  firing: FiringPace,
   pool: string,
-  { limit = SWEEP_FIRES, cursor = '', round = 0, note = false }: SweepStep,
+  { limit = firing.limit, cursor = '', round = 0, note = false }: SweepStep,
 ): Promise<SweepAnswer> {
   const { keys } = shard;
+  const began = performance.now();
   const { reply } = await shard.run(
     scripts.sweep,
     [keys.timers, keys.ready(pool), keys.stats],
@@ -60,6 +61,7 @@ export async function sweep(
   );
   const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, rollupDue, ...kept] = list(reply);
   const [nextRound, registered, notedAt] = kept;
+  firing.note(performance.now() - began, nextDue !== '' && Number(nextDue) <= Number(now));
   return {
     now: Number(now),
     ...due(Number(nextDue)),

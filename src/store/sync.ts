@@ -10,6 +10,7 @@ import { commonArgs, type Shard } from '../redis/shard.ts';
 import { listSettlementKeys } from './declared.ts';
 import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
 import { type EncodedSettlements, encodeSettlements, type Settlement, type Status } from './encode-settlements.ts';
+import type { FiringPace } from './firing.ts';
 import { AWAKE_MS, COMMON_WAKE } from './wake.ts';
 
 export interface SyncRequest {
@@ -64,18 +65,23 @@ export interface SyncAnswer {
 }
 
 const ANSWER_BYTES = 4_000_000; // the service refuses replies of 10 MB
-const SYNC_FIRES = 100; // keeps a sync short when many timers are due; the sweep takes more
 
 const whole = (number: number): Digits => digits(Math.floor(number));
 
 /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
-export async function sync(shard: Shard, policies: string, request: SyncRequest): Promise<SyncAnswer> {
+export async function sync(
+  shard: Shard,
+  policies: string,
+  firing: FiringPace,
+  request: SyncRequest,
+): Promise<SyncAnswer> {
   const { keys } = shard;
   const { lease, leaseMs, held, want, pools, settlements, claim = '', drain } = request;
   const { sleepMs, lifeMs = YEAR_MS } = drain ?? { sleepMs: COMMON_WAKE.withinMs, lifeMs: COMMON_WAKE.needsMs };
   const written = encodeSettlements(settlements);
   const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...listSettlementKeys(keys, settlements)];
   if (claim !== '') declared.push(keys.request(claim));
+  const began = performance.now();
   const { reply, retried } = await shard.run(
     scripts.sync,
     [keys.timers, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...declared],
@@ -88,7 +94,7 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
       digits(ANSWER_BYTES),
       digits(awakeMsFor(drain)),
       whole(sleepMs),
-      digits(SYNC_FIRES),
+      digits(firing.limit),
       digits(pools.length),
       digits(written.segments),
       policies,
@@ -99,6 +105,7 @@ export async function sync(shard: Shard, policies: string, request: SyncRequest)
     ],
   );
   const answer = parseAnswer(list(reply), written, retried);
+  firing.note(performance.now() - began, answer.nextDue !== undefined && answer.nextDue <= answer.now);
   // The reply to an earlier try may have been lost, and its request for a drain with it: a drain too many costs six commands.
   if (retried && !drain) answer.wake = true;
   return answer;

@@ -9,7 +9,7 @@ import { shrinkRecords } from '../support/small-store.ts';
 /** Of one timer with these ids a record of small scripts has so many. */
 const MOST = 5;
 
-onEachRedis('overflow of timers', (bench) => {
+const suite = (bench: () => Bench) => {
   let ids: Map<string, number>;
   let admin: AdminStore;
 
@@ -236,4 +236,6 @@ onEachRedis('overflow of timers', (bench) => {
     await raw.del(`${b.root}timers:${record}`);
     for (const id of lost) await raw.del(`${b.root}m:${id}`);
   });
-});
+};
+
+onEachRedis('overflow of timers', suite, ['the embedded Redis', 'redis-server']);

@@ -13,7 +13,7 @@ import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import type { Schedule } from '../schedules/schedule.ts';
 import type { FireDue } from '../store/due.ts';
-import { openStore, type Store } from '../store/store.ts';
+import { type Store, storeOpener } from '../store/store.ts';
 import { openTracing, type SpanBatch } from '../telemetry/tracing.ts';
 import type { Sources } from '../webhooks/counters.ts';
 import type { AnySource } from '../webhooks/source.ts';
@@ -94,7 +94,7 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const fireOn: Parts['fireOn'] = (on, wakes) => scheduling && ((due, now) => scheduling.fire(on, due, now, wakes));
   const followOn: SweepsOptions['followOn'] = (on) => scheduling && ((swept) => scheduling.follow(on, swept));
   const ofAll = { config, queues, features, shards, capacity, claims, drainers, ring };
-  const opening = { openStore: storeOpener(config, queues), openSpans: spansOpener(config) };
+  const opening = { openStore: openStores(config, queues), openSpans: spansOpener(config) };
   // A drain takes by itself what the schedules make that it meets.
   const shared = { ...ofAll, ...opening, fireOn: (on: Shard) => fireOn(on, false) };
   const drains = openDrains({ ...shared, env, onSpent });
@@ -114,10 +114,9 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   };
 }
 
-function storeOpener(config: Config, queues: ReadonlyMap<string, AnyQueue>): Parts['openStore'] {
+function openStores(config: Config, queues: ReadonlyMap<string, AnyQueue>): Parts['openStore'] {
   const kept = { letters: config.SLUICE_DEAD_LETTERS, ms: config.SLUICE_DEAD_DAYS * DAY_MS };
-  const options = { queues: [...queues.values()], policies: encodeDefinitions(queues.values(), kept) };
-  return (shard) => openStore(shard, options);
+  return storeOpener({ queues: queues.values(), policies: encodeDefinitions(queues.values(), kept) });
 }
 
 function spansOpener({ SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_OTLP_HEADERS: headers }: Config): Parts['openSpans'] {

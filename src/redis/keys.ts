@@ -23,6 +23,8 @@ export interface Keys {
   /** What became of the webhooks of each source. */
   sources: Key<'sources'>;
   schedules: Key<'schedules'>;
+  /** What a deployment defines, where that is long. */
+  policies(digest: string): Key<'policies'>;
   /** A browser's session that has ended before its time. */
   session(id: string): Key<'session'>;
   /** What became of messages, until it is rolled up. */
@@ -77,6 +79,7 @@ export function makeKeys(prefix: string): Keys {
     topic: (name) => `${root}topic:${name}`,
     sources: `${root}sources`,
     schedules: `${root}schedules`,
+    policies: (digest) => `${root}policies:${digest}`,
     session: (id) => `${root}session:${id}`,
     stats: `${root}stats`,
     totals: `${root}stats:totals`,

@@ -4,6 +4,7 @@ import * as scripts from '../redis/lua/generated.ts';
 import { digits, type Flag } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import { commonArgs, type Shard } from '../redis/shard.ts';
+import type { Definitions } from './definitions.ts';
 
 export interface Finding {
   finding: string;
@@ -21,27 +22,22 @@ export interface AuditPage {
   incomplete: AuditGap[];
 }
 
-/** What is known of the deployment, in the form that the scripts take. */
-export interface Deployment {
-  policies: string;
-  /** Each queue with its pool. */
-  pools: string;
-}
-
 /** Keys of one step. */
 export const AUDIT_KEYS = 200;
 
 export async function audit(
   shard: Shard,
-  { policies, pools }: Deployment,
+  definitions: Definitions,
   { cursor, repair, deep }: { cursor: string; repair: boolean; deep: boolean },
 ): Promise<AuditPage> {
   const { keys } = shard;
   const flag = (set: boolean): Flag => (set ? '1' : '0');
-  const { reply } = await shard.run(
-    scripts.audit,
-    [keys.timers, keys.stats],
-    [...commonArgs(shard), cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
+  const { reply } = await definitions.run(shard, ({ policies, pools, kept }) =>
+    shard.run(
+      scripts.audit,
+      [keys.timers, keys.stats, ...kept],
+      [...commonArgs(shard), cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
+    ),
   );
   const [next, found, incomplete] = list(reply);
   return { cursor: String(next), findings: parseFindings(found), incomplete: strings(incomplete) as AuditGap[] };

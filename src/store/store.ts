@@ -1,6 +1,7 @@
 /** The store: a typed function for each script of the queue on Redis. It makes no decision of its own. */
 import type { Shard } from '../redis/shard.ts';
 import { type AuditPage, audit } from './audit.ts';
+import { openDefinitions } from './definitions.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue } from './enqueue.ts';
 import { FiringPace } from './firing.ts';
 import { type SweepAnswer, type SweepStep, sweep } from './sweep.ts';
@@ -28,14 +29,20 @@ export interface StoreOptions {
   policies?: string | undefined;
 }
 
-export function openStore(shard: Shard, { queues = [], policies = '' }: StoreOptions = {}): Store {
-  const formatPools = () => [...queues].map(({ name, pool }) => `\n${name} ${pool}`).join(''); // for sweeps and audits alone
-  const firing = new FiringPace();
-  const deployment = () => ({ policies, pools: formatPools() });
-  return {
+export function openStore(shard: Shard, options: StoreOptions = {}): Store {
+  return storeOpener(options)(shard);
+}
+
+/** Stores of one deployment: what it defines is encoded once for all of them. */
+export function storeOpener({ queues = [], policies = '' }: StoreOptions): (shard: Shard) => Store {
+  const definitions = openDefinitions(policies, queues);
+  return (shard) => {
+    const firing = new FiringPace();
+    return {
     enqueue: (request) => enqueue(shard, request),
-    sync: (request) => sync(shard, policies, firing, request),
-    sweep: (pool, step = {}) => sweep(shard, deployment(), firing, pool, step),
-    audit: (cursor, repair, deep = false) => audit(shard, deployment(), { cursor, repair, deep }),
+    sync: (request) => sync(shard, definitions, firing, request),
+    sweep: (pool, step = {}) => sweep(shard, definitions, firing, pool, step),
+    audit: (cursor, repair, deep = false) => audit(shard, definitions, { cursor, repair, deep }),
+    };
   };
 }

@@ -4,7 +4,8 @@ import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list } from '../redis/reply.ts';
 import { commonArgs, type Shard } from '../redis/shard.ts';
-import { AUDIT_KEYS, type Deployment, type Finding, parseFindings } from './audit.ts';
+import { AUDIT_KEYS, type Finding, parseFindings } from './audit.ts';
+import type { Definitions } from './definitions.ts';
 import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
 import type { FiringPace } from './firing.ts';
 
@@ -47,17 +48,20 @@ export const ANYBODYS = '?';
 
 export async function sweep(
   shard: Shard,
-  { policies, pools }: Deployment,
+  definitions: Definitions,
   firing: FiringPace,
   pool: string,
   { limit = firing.limit, cursor = '', round = 0, note = false }: SweepStep,
 ): Promise<SweepAnswer> {
   const { keys } = shard;
   const began = performance.now();
-  const { reply } = await shard.run(
-    scripts.sweep,
-    [keys.timers, keys.ready(pool), keys.stats],
-    [...commonArgs(shard), digits(limit), cursor, digits(AUDIT_KEYS), policies, note ? '1' : '', digits(round), pools],
+  const common = [...commonArgs(shard), digits(limit), cursor, digits(AUDIT_KEYS)] as const;
+  const { reply } = await definitions.run(shard, ({ policies, pools, kept }) =>
+    shard.run(
+      scripts.sweep,
+      [keys.timers, keys.ready(pool), keys.stats, ...kept],
+      [...common, policies, note ? '1' : '', digits(round), pools],
+    ),
   );
   const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, rollupDue, ...kept] = list(reply);
   const [nextRound, registered, notedAt] = kept;

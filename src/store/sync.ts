@@ -8,6 +8,7 @@ import { parseRefusal } from '../redis/refusal.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import { commonArgs, type Shard } from '../redis/shard.ts';
 import { listSettlementKeys } from './declared.ts';
+import type { Definitions } from './definitions.ts';
 import { due, parseDueSchedules, type StoredSchedule } from './due.ts';
 import { type EncodedSettlements, encodeSettlements, type Settlement, type Status } from './encode-settlements.ts';
 import type { FiringPace } from './firing.ts';
@@ -71,7 +72,7 @@ const whole = (number: number): Digits => digits(Math.floor(number));
 /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
 export async function sync(
   shard: Shard,
-  policies: string,
+  definitions: Definitions,
   firing: FiringPace,
   request: SyncRequest,
 ): Promise<SyncAnswer> {
@@ -82,27 +83,24 @@ export async function sync(
   const declared: string[] = [keys.lease(lease), ...pools.map(keys.ready), ...listSettlementKeys(keys, settlements)];
   if (claim !== '') declared.push(keys.request(claim));
   const began = performance.now();
-  const { reply, retried } = await shard.run(
-    scripts.sync,
-    [keys.timers, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...declared],
-    [
-      ...commonArgs(shard),
-      lease,
-      whole(leaseMs),
-      whole(held),
-      whole(want),
-      digits(ANSWER_BYTES),
-      digits(awakeMsFor(drain)),
-      whole(sleepMs),
-      digits(firing.limit),
-      digits(pools.length),
-      digits(written.segments),
-      policies,
-      whole(lifeMs),
-      claim,
-      ...pools,
-      ...written.args,
-    ],
+  const asked = [lease, whole(leaseMs), whole(held), whole(want), digits(ANSWER_BYTES)] as const;
+  const counts = [digits(awakeMsFor(drain)), whole(sleepMs), digits(firing.limit), digits(pools.length)] as const;
+  const { reply, retried } = await definitions.run(shard, ({ policies, kept }) =>
+    shard.run(
+      scripts.sync,
+      [keys.timers, keys.awake, keys.config, keys.sleeper, keys.stats, keys.busy, ...kept, ...declared],
+      [
+        ...commonArgs(shard),
+        ...asked,
+        ...counts,
+        digits(written.segments),
+        policies,
+        whole(lifeMs),
+        claim,
+        ...pools,
+        ...written.args,
+      ],
+    ),
   );
   const answer = parseAnswer(list(reply), written, retried);
   firing.note(performance.now() - began, answer.nextDue !== undefined && answer.nextDue <= answer.now);

@@ -2,19 +2,20 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[2]  list  stats
+-- KEYS[…]  what its caller knows of the others: policies:<digest>
 -- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>,
---          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, ready:<pool>, schedules, stats:totals,
---          timers:<n>
+--          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, policies:<digest>, ready:<pool>,
+--          schedules, stats:totals, timers:<n>
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  text    cursor    '0' begins; '<page> <key> <from>' goes on in the middle of a page
 -- ARGV[4]  number  count     keys on a page, about
 -- ARGV[5]  flag    repairs   '1' to repair, '0' to report only
 -- ARGV[6]  flag    deep      '1' to look for the entry of each envelope too, and at the whole of each lane and each set of dead letters
--- ARGV[7]  text    policies  of queues with limits, as limits.lua reads them
--- ARGV[8]  text    queues    of this deployment: '\n<queue> <pool>' for each
+-- ARGV[7]  text    policies  of queues with limits, as definitions.lua reads them
+-- ARGV[8]  text    queues    of this deployment: '\n<queue> <pool>' for each; '' where the policies are under their digest
 -- Returns  {next cursor, '0' at the end, {finding, name, …}, {what could not be judged beside so many leases: 'counts' of slots,
---          'envelopes' that are in no list}} where a finding is
+--          'envelopes' that are in no list}} where a finding is, or {'unknown'} where the policies are not there under their digest
 --          unindexed-lane          a lane with entries that no index has: entered
 --          empty-lane              an index has a lane without entries: taken out
 --          lane-in-another-pool    a lane of a pull queue that is a push queue now: moved
@@ -41,7 +42,7 @@
 -- Cost     2 commands, and about 5 for each lane, 2 for each lease, and 3 for each 100 members of indexes, timers and dead sets on
 --          the page; with envelopes, about 10 for each
 
---- @include clock limits counters check slots keys noted
+--- @include clock definitions limits counters check slots keys noted
 
 -- Keys, or parts of long ones, looked at in one call.
 local PARTS_AT_ONCE = 300
@@ -52,6 +53,7 @@ with_findings(shard, ARGV[5] == '1', ARGV[8])
 if not shard.deep then
   inspect['m'], inspect['failures'] = nil, nil
 end
+if not load_definitions(shard, {}) then return { 'unknown' } end
 
 -- Returns the cursor of what is left.
 local function audit_page(page, resume, at)

@@ -4,30 +4,32 @@
 -- KEYS[1]  zset  timers
 -- KEYS[2]  zset  ready:<pool>  whether a drain has work
 -- KEYS[3]  list  stats
+-- KEYS[…]  what its caller knows of the others: policies:<digest>
 -- Beyond   blocked:<queue>, callbacks:<id>, config, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>,
---          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>,
---          schedules, stats:totals, strays, timers:<n>
+--          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, policies:<digest>, rate:<period>:<name>,
+--          ready:<pool>, schedules, stats:totals, strays, timers:<n>
 -- ARGV[1]  text    root      what every key of the shard begins with
 -- ARGV[2]  clock   clock     '' or epoch ms, in tests
 -- ARGV[3]  number  limit     of timers and entries in this call; the caller repeats while anything was fired
 -- ARGV[4]  text    cursor    of the page to inspect, '0' begins, '?' is where the last noted sweep stood; '' inspects nothing
 -- ARGV[5]  number  count     keys on that page, about
--- ARGV[6]  text    policies  of queues with limits, as limits.lua reads them
+-- ARGV[6]  text    policies  of queues with limits, as definitions.lua reads them
 -- ARGV[7]  flag    note      '1' where this sweep is to be remembered though it rolls up nothing, and with it where it stood and the queues, if
 --                            the last one is some minutes ago; with '?' as well
 -- ARGV[8]  number  round     which part of what is too long to be looked at whole; with '?' the noted one counts
--- ARGV[9]  text    queues    of this deployment: '\n<queue> <pool>' for each
+-- ARGV[9]  text    queues    of this deployment: '\n<queue> <pool>' for each; '' where the policies are under their digest
 -- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …},
 --           {id, record, …} of schedules that the caller has to fire, '1' if there is more to roll up, next round, which schedules
 --           of code were registered last ('-': not looked at), when a sweep was noted last}
+--          {'unknown'} where the policies are not there under their digest: nothing was done
 -- Replay   fires what is due by then; nothing is moved, and no counter counted, twice
 -- Cost     4 commands when nothing is due, 1 more where it asks what was noted, and 1, for each 100 queues, where that is done; 1 more
 --          where one page does not hold all keys; 8 to 10 more where there are counters to roll up. Once an hour 1 more, and a look for
 --          strays that begins then is some 25 a step beside them. Of keys known by name that are there: 2 for an index, 5 for
---          blocked lanes of a queue, 3 for what operators set, 2 and one for each lease for the counts of slots; once an hour 1 for
---          each queue, for what it keeps no longer
+--          blocked lanes of a queue, 3 for what operators set, 2 and one for each lease for the counts of slots; once an hour 1 for 100
+--          queues, and 1 for each that has dead letters, for what it keeps no longer. Policies under their digest are 3 more
 
---- @include format clock limits counters rollup dead timers check keys named strays noted age
+--- @include format clock entry there definitions limits counters rollup dead timers check keys named strays noted age
 
 local shard = { root = ARGV[1], timers = KEYS[1], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[6])
@@ -37,6 +39,15 @@ local unknown = asked_format()
 local last = last_noted(shard, ARGV[4], tonumber(ARGV[8]), unknown or ARGV[4] == '?' or ARGV[7] == '1')
 local refused = unknown and admit_format(root, last.format, last.swept)
 if refused then return refused end
+
+-- Of queues that Redis keeps each sweep looks at some by name, another page in each round.
+local page = shard.digest and '@' .. digits(last.round % shard.pages)
+if not load_definitions(shard, {}, { page }) then return { 'unknown' } end
+local queues = {}
+for queue in string.gmatch(page and shard.defined[page] or '', '%S+') do queues[#queues + 1] = queue end
+load_definitions(shard, {}, queues)
+for _, queue in ipairs(queues) do shard.pools[queue] = pool_of(shard, queue) end
+
 local cursor, round, notes = last.cursor, last.round, last.is_hourly or (inspects and last.is_old)
 
 local fired = fire(shard, tonumber(ARGV[3]), '')
@@ -50,7 +61,7 @@ local function sweep_page()
   for _, name in ipairs(names) do
     local kind, rest = kind_of(name)
     if shard.names then shard.names[root .. name] = true end
-    local strange = rest and not shard.pools[rest]
+    local strange = rest and not own_pool(shard, rest)
     if kind == 'lane' or kind == 'part' or kind == 'lease' or (rest and kind == 'timers') or (strange and (kind == 'blocked' or (kind == 'ready' and rest ~= '*'))) then
       sweep_key(shard, kind, rest)
     elseif strange and kind == 'dead' then
@@ -62,9 +73,13 @@ if inspects then sweep_page() end
 if shard.names and last.registered ~= '-' and not shard.names[root .. 'schedules'] then last.registered = '' end
 
 -- What a queue keeps no longer.
-for queue in pairs(last.is_hourly and shard.pools or {}) do
-  local count = discard_old(shard, queue)
-  if count > 0 then found(shard, 'letters-discarded', queue) end
+local letters = {}
+for queue in pairs((last.is_hourly or (page and inspects)) and shard.pools or {}) do letters[#letters + 1] = root .. 'dead:' .. queue end
+for from = 1, #letters, CHUNK do
+  for _, key in ipairs(those_there({ unpack(letters, from, math.min(from + CHUNK - 1, #letters)) })) do
+    local queue = string.sub(key, #root + 6)
+    if discard_old(shard, queue) > 0 then found(shard, 'letters-discarded', queue) end
+  end
 end
 push_counters(KEYS[3], shard.now)
 
@@ -98,7 +113,8 @@ if stands or lines then
   last.at = shard.now
 end
 if stands then note('@', cursor .. ' ' .. digits(last.next_round)) end
-for queue, pool in pairs(notes and shard.pools or {}) do note('?' .. queue, pool) end
+for queue, pool in pairs(notes and not page and shard.pools or {}) do note('?' .. queue, pool) end
+if page and notes then redis.pcall('PEXPIRE', root .. 'policies:' .. shard.digest, digits(POLICIES_MS)) end
 for _, field in ipairs(unremembered(shard)) do noted[#noted + 1] = field end
 if lines then rolled_up, noted = roll_up(root, KEYS[3], lines, noted) end
 write_noted(root, noted)

@@ -6,11 +6,11 @@
 -- KEYS[4]  string  sleeper       the drain that sleeps, as wake.lua reads it: when it looks, until when it takes and lives
 -- KEYS[5]  list    stats
 -- KEYS[6]  string  busy          a drain was too busy to look lately, and said so
--- KEYS[…]  what its caller knows of the others: its lease, the indexes of its pools, the claim, m:<id>, failures:<id> and result:<id> of
---          what it settles, and of what comes with that as an enqueue
+-- KEYS[…]  what its caller knows of the others: its lease, the indexes of its pools, the claim, policies:<digest>, m:<id>,
+--          failures:<id> and result:<id> of what it settles, and of what comes with that as an enqueue
 -- Beyond   blocked:<queue>, breakers, callbacks:<id>, damaged:<key>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>,
---          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>,
---          schedules, stats:totals, timers:<n>
+--          inflight, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts, policies:<digest>, rate:<period>:<name>,
+--          ready:<pool>, schedules, stats:totals, timers:<n>
 -- ARGV[1]   text    root      what every key of the shard begins with
 -- ARGV[2]   clock   clock     '' or epoch ms, in tests
 -- ARGV[3]   text    lease     the consumer's own name for it
@@ -24,7 +24,7 @@
 -- ARGV[10]  number  fires     of timers fired on the way
 -- ARGV[11]  number  pools     how many follow; they are emptied in the order given
 -- ARGV[12]  number  segments  of settlements alike, how many follow
--- ARGV[13]  text    policies  of queues with limits, as limits.lua reads them; '' where there are none
+-- ARGV[13]  text    policies  of queues with limits, as definitions.lua reads them; '' where there are none
 -- ARGV[14]  number  lifeMs    how long a handler may run that the caller starts now: it takes nothing of queues whose deliveries may take longer.
 --                             Where it is no drain, what a delivery may take that a drain has to be woken for
 -- ARGV[15]  text    claim     a name under which no other lease may begin as long as this one lasts; '' where there is none
@@ -39,15 +39,17 @@
 --           '1' if the caller, which is no drain, should start one: what it made ready or due is for drains,
 --           where work is left that the caller does not take, the shortest timeout of its queues in ms, or 0 from one that ends or is
 --           busy, and takes nothing; else '', why storage refused a part of this, or ''}
+--          {'unknown'} where the policies are not there under their digest: nothing was done
 --          {'mismatch'} where another lease has begun under the claim: nothing was done
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken; to a consumer that is no drain no more of it than it wants
--- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50. A claim is one more.
+-- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50. A claim is one more, and policies
+--          under their digest are two.
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
---- @include clock entry lane lease parts limits breaker counters dead admit overflow timers settle take wake
+--- @include clock entry lane lease parts definitions limits breaker counters dead admit overflow timers settle take wake
 
 -- Life of `awake` where a consumer asks for a drain, as at an enqueue; and how long none more says that it is busy.
 local AWAKE_MS = 5000
@@ -77,6 +79,9 @@ end
 local pools = { unpack(ARGV, 16, 15 + tonumber(ARGV[11])) }
 local segments, chained = read_segments(16 + #pools, tonumber(ARGV[12]))
 
+local held = read_raws(lease_key)
+if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
+if not load_definitions(shard, held) then return { 'unknown' } end
 if ARGV[15] ~= '' then
   local claim = root .. 'req:' .. ARGV[15]
   local begun = redis.call('SET', claim, lease, 'NX', 'PX', ARGV[4]) or redis.call('GET', claim) == lease
@@ -96,8 +101,6 @@ end
 
 local fired = fire(shard, tonumber(ARGV[10]), lease_timer)
 local next_due = tonumber(fired.next)
-local held = read_raws(lease_key)
-if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
 local settled = settle(shard, held, segments, read_chained(chained), ARGV)
 local statuses, remaining, garbage = settled.statuses, settled.remaining, settled.garbage
 unblock_freed(shard)

@@ -1,7 +1,7 @@
 -- age: lanes of queues that promise a longest wait get a turn among the most urgent when they were not served for so long, or
 -- their next message is as old.
 
---- @include clock entry lane since limits
+--- @include clock entry lane since definitions limits
 
 -- Lanes of one priority looked at: those that were served least recently, and where there are more, in each round other ones
 -- too.
@@ -25,6 +25,7 @@ end
 -- Never raises: it comes behind what timers have moved.
 local function promote(shard, index, priority, round, heads)
   local found, turns = lanes_of_priority(index, priority, round), {}
+  load_definitions(shard, found)
   for i = 1, #found, 2 do
     local queue, last = queue_of(found[i]), (tonumber(found[i + 1]) - priority * TURN) / TICKS
     local policy = queue and policy_of(shard, queue)
@@ -42,12 +43,16 @@ local function promote(shard, index, priority, round, heads)
   return heads
 end
 
--- Looks at all priorities of the pools that have such queues.
+-- Looks at all priorities of the pools that have such queues: of pull queues that Redis keeps, those that are this sweep's.
 local function age(shard, round)
   local pools, heads = {}, HEADS
-  for _, pool in string.gmatch(shard.policies, '\n(%S+) (%S+)[^\n]* a=%d') do
+  for _, pool in string.gmatch(shard.policies, '\n(%S+) (%S+)[^\n]* a=%d') do pools[pool] = true end
+  for queue, pool in pairs(shard.digest and shard.pools or {}) do
+    local policy = pool ~= '*' and policy_of(shard, queue)
+    if policy and policy.max_wait then pools[pool] = true end
+  end
+  for pool in pairs(pools) do
     local index = shard.root .. 'ready:' .. pool
-    for priority = 1, pools[pool] and 0 or 9 do heads = promote(shard, index, priority, round, heads) end
-    pools[pool] = true
+    for priority = 1, 9 do heads = promote(shard, index, priority, round, heads) end
   end
 end

@@ -3,7 +3,7 @@
 --
 -- `shard` has { repair =, deep =, pools = (queue of this deployment → its pool), findings =, strangers =, incomplete = } besides.
 
---- @include clock entry lane parts lease foreign there since limits dead
+--- @include clock entry lane parts lease foreign there since definitions limits dead
 
 -- Of a lane, and of one step through a sorted set, so much is looked at.
 local LOOK_AT = 100
@@ -25,6 +25,11 @@ local function with_findings(shard, repair, queues)
   for queue, pool in string.gmatch(queues, '\n(%S+) (%S+)') do shard.pools[queue] = pool end
 end
 
+-- The pool of a queue of this deployment; nil where it has no such queue.
+local function own_pool(shard, queue)
+  return shard.pools[queue] or (shard.digest and pool_of(shard, queue))
+end
+
 local function found(shard, finding, name)
   shard.findings[#shard.findings + 1] = finding
   shard.findings[#shard.findings + 1] = name
@@ -33,7 +38,7 @@ end
 
 -- Something of a queue was met. One that this deployment does not have is remembered, or operators would never see it.
 local function met(shard, queue, pool)
-  if queue and queue ~= NO_QUEUE and not shard.pools[queue] then shard.strangers[queue] = shard.strangers[queue] or pool end
+  if queue and queue ~= NO_QUEUE and not own_pool(shard, queue) then shard.strangers[queue] = shard.strangers[queue] or pool end
 end
 
 -- Which of the lanes in a part of an index have entries.
@@ -102,7 +107,8 @@ local HEADERS = 10
 -- The pool in whose index a lane belongs: as the deployment has its queue, else by the entry nearest its head whose envelope says
 -- so; nil where none does.
 local function pool_by(shard, lane, present)
-  if shard.pools[queue_of(lane)] then return shard.pools[queue_of(lane)] end
+  local own = own_pool(shard, queue_of(lane))
+  if own then return own end
   for i = #present, math.max(1, #present - HEADERS + 1), -1 do
     local header = header_of(start_of_envelope(shard.root, id_of(present[i])))
     if header then return header.pool end
@@ -212,6 +218,7 @@ end
 
 -- Lanes of an index: the pool whose it is, and some of its members with their scores.
 function inspect.ready(shard, pool, members)
+  load_definitions(shard, members)
   local index, there = shard.root .. 'ready:' .. pool, lanes_there(shard, members)
   local empty, ahead, moved, turns, seen = {}, {}, {}, {}, {}
   for i = 1, #members, 2 do
@@ -221,9 +228,9 @@ function inspect.ready(shard, pool, members)
       met(shard, queue, pool)
       if not there[lane] then
         if found(shard, 'empty-lane', lane) then empty[#empty + 1] = lane end
-      elseif shard.pools[queue] and shard.pools[queue] ~= pool then
+      elseif (own_pool(shard, queue) or pool) ~= pool then
         if found(shard, 'lane-in-another-pool', lane) then
-          gather_turn(shard, turns, shard.root .. 'ready:' .. shard.pools[queue], lane)
+          gather_turn(shard, turns, shard.root .. 'ready:' .. own_pool(shard, queue), lane)
           moved[#moved + 1] = lane
         end
       elseif score > tonumber(turn(lane, shard.now + TURN_AHEAD_MS)) and found(shard, 'turn-in-the-future', lane) then
@@ -246,7 +253,7 @@ local function awaited(shard, queue, names)
   for i, name in ipairs(names) do
     members[2 * i - 1], members[2 * i] = 'q * ' .. name, 'q ' .. queue .. ' ' .. name
   end
-  local policy = shard.pools[queue] and (policy_of(shard, queue) or {})
+  local policy = own_pool(shard, queue) and (policy_of(shard, queue) or {})
   for from = 1, #members, CHUNK do
     local to = math.min(from + CHUNK - 1, #members)
     local windows = redis.call('ZMSCORE', shard.timers, unpack(members, from, to))
@@ -343,6 +350,7 @@ end
 
 -- A lease's expiry whose lease is gone; what overflow holds needs a marker.
 function inspect.timers(shard, overflow, members)
+  load_definitions(shard, members)
   if overflow and string.find(overflow, '^%d+$') then check_marker(shard, overflow) end
   local keys, leases, gone = {}, {}, {}
   for i = 1, #members, 2 do

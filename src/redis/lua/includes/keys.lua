@@ -1,6 +1,6 @@
 -- keys: going through the keys of the shard, each by the function for its kind.
 
---- @include clock check
+--- @include clock definitions check
 
 -- The type of each kind, and of sorted sets that they are gone through part by part.
 local TYPES = {
@@ -38,6 +38,23 @@ local function inspect_key(shard, kind, rest, at)
   found(shard, 'not-inspected', name)
 end
 
+-- Returns the kind of a key, and the rest of its name where it has one.
+local function kind_of(name)
+  local kind, rest = string.match(name, '^(%l+):(.+)$')
+  return kind or name, rest
+end
+
+-- The lanes that names of keys speak of; of the keys of a whole queue any of its lanes.
+local function lanes_in(names)
+  local lanes = {}
+  for _, name in ipairs(names) do
+    local kind, rest = kind_of(name)
+    if kind == 'lane' then lanes[#lanes + 1] = rest end
+    if kind == 'ready' or kind == 'blocked' or kind == 'dead' then lanes[#lanes + 1] = '0:' .. rest end
+  end
+  return lanes
+end
+
 -- The names on a page of the shard's keys, sorted, and the cursor of the next page. A cursor that storage does not take, as it
 -- may be another's by now, begins again.
 local function names_from(shard, cursor, count)
@@ -47,13 +64,8 @@ local function names_from(shard, cursor, count)
   local names = {}
   for i, key in ipairs(page[2]) do names[i] = string.sub(key, #shard.root + 1) end
   table.sort(names)
+  load_definitions(shard, lanes_in(names))
   return names, page[1]
-end
-
--- Returns the kind of a key, and the rest of its name where it has one.
-local function kind_of(name)
-  local kind, rest = string.match(name, '^(%l+):(.+)$')
-  return kind or name, rest
 end
 
 -- Of one lane whose head holds nothing that says its pool, a sweep looks at so many parts.

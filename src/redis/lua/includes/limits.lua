@@ -1,8 +1,6 @@
 -- limits: what a queue and each of its groups may have in flight and may take in a period, and the lanes that wait for it.
 --
--- What the deployment's code defines comes with the call: '\n<queue> <pool>' for each queue, and behind it the words of its policy,
--- if it has one. A queue that is not named is unknown here where '\n!' says that these are all; '-' marks one that another
--- deployment handles. The words of a policy are
+-- The words of a policy are
 -- c=<in flight> r=<n>/<ms>, gc= and gr= for each group, o (ordered: one of a group at a time, its slot kept through retries)
 -- or b (and after its death), with p=<the queue's priority>, q=<quantum> w=<group>:<weight>,… a=<ms> (the longest wait of a
 -- lane), t=<ms> (what a delivery may take, where that is not 15 s), and those of breaker.lua.
@@ -13,7 +11,7 @@
 -- The mode of a slot: q counts for the queue, g for its group too; o and b are like g, but between its attempts a message keeps
 -- the slot of its group, which then is w, and with b after its death.
 
---- @include clock entry lane
+--- @include clock entry lane definitions
 
 -- Scores of lanes blocked for their group begin here, so that those blocked for their queue can be told from them.
 local GROUP = 10 * TURN
@@ -44,7 +42,8 @@ end
 -- What this call knows of slots: `policies` as it was given (nil where its caller does not know them), and what it reads and
 -- changes on its way.
 local function with_limits(shard, policies)
-  shard.policies, shard.overrides, shard.policy = policies or '', {}, {}
+  with_definitions(shard, policies or '')
+  shard.overrides, shard.policy = {}, {}
   shard.judges, shard.asked, shard.blocking, shard.timed = policies ~= nil, {}, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
   shard.breakers, shard.opened, shard.transitions = {}, {}, {}
@@ -54,22 +53,19 @@ end
 
 -- Where a lane belongs: in the pool of its queue as this deployment defines it, else where it was stored.
 local function pool_of(shard, queue, stored)
-  local _, name_end = string.find(shard.policies or '', '\n' .. queue .. ' ', 1, true)
-  return name_end and string.match(shard.policies, '^%S+', name_end + 1) or stored
+  return string.match(definition_of(shard, queue) or '', '^%S+') or stored
 end
 
 -- Whether a deployment that names all of its queues does not name this one.
 local function is_unknown(shard, queue)
-  local definitions = shard.policies or ''
-  return string.sub(definitions, -2) == '\n!' and not string.find(definitions, '\n' .. queue .. ' ', 1, true)
+  return string.sub(shard.policies, -2) == '\n!' and not definition_of(shard, queue)
 end
 
 -- The policy of a queue; false where it has none.
 local function policy_of(shard, queue)
   local policy = shard.policy[queue]
   if policy ~= nil then return policy end
-  local _, name_end = string.find(shard.policies, '\n' .. queue .. ' ', 1, true)
-  local words = (shard.overrides[queue] or '') .. (name_end and string.match(shard.policies, '^%S+([^\n]*)', name_end + 1) or '')
+  local words = (shard.overrides[queue] or '') .. string.match(definition_of(shard, queue) or '', '^%S*(.*)$')
   policy = words ~= '' and parse_policy(words)
   shard.policy[queue] = policy
   return policy

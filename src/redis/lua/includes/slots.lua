@@ -1,6 +1,6 @@
 -- slots: who has the slots of limits, and what leases hold, against what is counted and what is nowhere else.
 
---- @include clock entry lane lease foreign limits dead find admit check
+--- @include clock entry lane lease foreign definitions limits dead find admit check
 
 -- Pages of 1,000 timers looked at, leases looked into, and items in them. With more nothing can be said of an envelope that is
 -- nowhere else, nor of who has slots.
@@ -53,9 +53,11 @@ local function holding_queues(shard, stored)
   for name in pairs(stored) do
     if string.find(name, '/', 1, true) then queues[queue_of('0:' .. name)] = true end
   end
-  for queue, words in string.gmatch(shard.policies, '\n(%S+) %S+([^\n]*)') do -- their counts may be lost
+  local function add_blocking(queue, words) -- its counts may be lost
     if string.find(words .. ' ', ' b ', 1, true) then queues[queue] = true end
   end
+  for queue, words in string.gmatch(shard.policies, '\n(%S+) %S+([^\n]*)') do add_blocking(queue, words) end
+  for queue in pairs(shard.digest and shard.pools or {}) do add_blocking(queue, definition_of(shard, queue)) end
   if next(queues) then queues[NO_QUEUE] = true end -- letters that their queues could not keep
   return queues
 end

@@ -1,6 +1,6 @@
 -- timers: firing what is due. Delayed entries go to their lanes; an expired lease gives back what it held.
 
---- @include clock entry lane lease limits counters dead admit due overflow
+--- @include clock entry lane lease definitions limits counters dead admit due overflow
 
 -- What firing some timers comes to, before anything is written.
 local function new_firing()
@@ -44,6 +44,7 @@ local function give_back(shard, firing, lease)
   for i, item in ipairs(held) do entries[i] = item.entry end
   while read < #entries do
     local envelopes = read_envelopes(shard.root, { unpack(entries, read + 1, math.min(read + CHUNK, #entries)) }, 1000000)
+    load_definitions(shard, envelopes)
     for i = 1, #envelopes do expire(shard, firing, held[read + i], envelopes[i]) end
     read = read + #envelopes
   end
@@ -212,6 +213,7 @@ local function fire(shard, limit, own)
 
   local due, pulls = due_now(shard, limit)
   local firing = new_firing()
+  load_definitions(shard, due)
   shard.due = {}
   for _, member in ipairs(due) do
     shard.due[member] = true

@@ -2,7 +2,7 @@
 
 import type { AnyQueue } from '../queue/queue.ts';
 import type { AdminStore } from '../store/admin.ts';
-import type { Breaker } from '../store/admin-queues.ts';
+import { type Breaker, COUNTED, WAITING_STEPS } from '../store/admin-queues.ts';
 import { describeQueue, type NamedQueue, type QueueReport } from './admin.ts';
 import { type CauseGroup, groupCauses } from './failure-groups.ts';
 
@@ -52,22 +52,17 @@ export interface Inspector {
   causes(queue: string): Promise<CauseReport>;
 }
 
-/** Queues that one script counts: a thousand are five requests, side by side. */
-const COUNTED = 200;
 /** Queues that only storage knows and that are looked into, whether they hold anything or not. */
 const UNKNOWN = 2_000;
 const LETTERS = 1_000;
 /** Requests to storage of `unknown`, the most that a call makes. */
-export const MOST_REQUESTS = 1 + UNKNOWN / COUNTED;
+export const MOST_REQUESTS = 1 + UNKNOWN / COUNTED + WAITING_STEPS;
 /** Of some 500 destinations each: more than these fail only where the network itself does. */
 const BREAKER_PAGES = 4;
 
 export function openInspector(adminStore: AdminStore, known: ReadonlyMap<string, AnyQueue> = new Map()): Inspector {
   const reports = async (queues: (AnyQueue | NamedQueue)[]) => {
-    const names = queues.map(({ name }) => name);
-    const steps: string[][] = [];
-    for (let from = 0; from < names.length; from += COUNTED) steps.push(names.slice(from, from + COUNTED));
-    const counts = (await Promise.all(steps.map((step) => adminStore.countAll(step)))).flat();
+    const counts = await adminStore.countAll(queues.map(({ name }) => name));
     return counts.map((count, i) => describeQueue(queues[i] as NamedQueue, count));
   };
   return {

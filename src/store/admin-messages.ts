@@ -59,6 +59,10 @@ export interface MessageAdmin {
 }
 
 const PURGE_STEP = 1_000;
+/** Calls that look for the consumer of a cancelled message, each among 10,000 leases, or messages in them. */
+const TELLING_STEPS = 20;
+/** A page is looked for in so many calls where others than those of its queue wait and are held. */
+const EMPTY_STEPS = 10;
 /** Among the dead letters under this name are those that their own queue could not keep. */
 const NOBODYS = '-';
 /** Of a page's envelopes: hosted Redis refuses replies of 10 MB. */
@@ -68,9 +72,12 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
   return {
     async cancel(id) {
       const declared = [keys.message(id), keys.failures(id), keys.callbacks(id)];
-      const reply = await run(scripts.cancel, [keys.timers, ...declared], [keys.root, id]);
-      const [was, work] = strings(reply);
+      const call = async (from: string) =>
+        strings(await run(scripts.cancel, [keys.timers, ...declared], [keys.root, id, from]));
+      const [was, work, next = ''] = await call('');
       if (work === '1') onWork?.();
+      let at = next;
+      for (let steps = 1; at !== '' && steps < TELLING_STEPS; steps++) at = (await call(at))[2] ?? '';
       return was as Cancelled;
     },
     async redrive(queue, ids, pool = '') {
@@ -90,15 +97,20 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
       return { state, ...parseStored([entry ?? '', at ?? '', envelope ?? '', failures ?? '']), ...kept };
     },
     async browse(queue, state, limit, cursor, bodies = true) {
-      const reply = await run(
-        scripts.listMessages,
-        [keys.timers],
-        [keys.root, queue, state, digits(limit), cursor, digits(bodies ? PAGE_BYTES : 0)],
-      );
-      const [next, fields] = list(reply);
-      const flat = strings(fields);
-      const messages = Array.from({ length: flat.length / 4 }, (_, i) => parseStored(flat.slice(4 * i, 4 * i + 4)));
-      return { cursor: String(next), messages };
+      const bytes = digits(bodies ? PAGE_BYTES : 0);
+      for (let at = cursor, steps = 1; ; steps++) {
+        const asked: [string, string, State] = [keys.root, queue, state];
+        const reply = await run(
+          scripts.listMessages,
+          [keys.timers],
+          [...asked, digits(limit), at, bytes],
+        );
+        const [next, fields] = list(reply);
+        const flat = strings(fields);
+        const messages = Array.from({ length: flat.length / 4 }, (_, i) => parseStored(flat.slice(4 * i, 4 * i + 4)));
+        at = String(next);
+        if (messages.length > 0 || at === '' || steps === EMPTY_STEPS) return { cursor: at, messages };
+      }
     },
     async purge(queue, states, cursor) {
       const reply = await run(

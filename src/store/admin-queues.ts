@@ -17,7 +17,7 @@ export interface Counts {
   paused: boolean;
   /** What operators set over the queue's own limits, in the words of the scripts. */
   limits: string;
-  /** Whether these are all: beyond 4,000 lanes, 1,000 timers, or 2,000 messages in leases it stops looking. */
+  /** Whether these are all: it stops looking beyond 4,000 lanes, a million timers, or 200,000 leases and messages in them. */
   complete: boolean;
   /** Whether no ready message is older: beyond 10 lanes the others are not looked at. */
   oldestComplete: boolean;
@@ -79,7 +79,7 @@ export interface QueueAdmin {
   limit(queue: string, pool: string, limits: { concurrency?: string; rate?: string }): Promise<void>;
   /** @throws StorageError */
   count(queue: string): Promise<Counts>;
-  /** Up to 200 queues at once, in their order. @throws StorageError */
+  /** In their order: a request for each 200, side by side, and up to 20 more where much is delayed or leased. @throws StorageError */
   countAll(queues: string[]): Promise<Counts[]>;
   /** The queues that storage knows, and those of the ones asked for that it has anything of. @throws StorageError */
   names(asked?: string[]): Promise<{ name: string; pool: string }[]>;
@@ -91,14 +91,44 @@ export interface QueueAdmin {
   breakers(cursor: string): Promise<{ cursor: string; breakers: Breaker[] }>;
 }
 
+/** Queues that one script counts. */
+export const COUNTED = 200;
+/** Calls that count what is delayed and leased where that is much. */
+export const WAITING_STEPS = 20;
+
 export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
   const configure = async (queue: string, pool: string, settings: [pause: Flag, concurrency: string, rate: string]) => {
     await run(scripts.configure, [keys.config, keys.ready(pool)], [keys.root, queue, pool, ...settings]);
   };
   const countAll = async (queues: string[]): Promise<Counts[]> => {
-    if (queues.length === 0) return [];
-    const reply = list(await run(scripts.countQueues, [keys.timers, keys.config], [keys.root, ...queues]));
-    return reply.map((fields) => parseCounts(list(fields)));
+    const steps: string[][] = [];
+    for (let from = 0; from < queues.length; from += COUNTED) steps.push(queues.slice(from, from + COUNTED));
+    const count = async (step: string[]) =>
+      list(await run(scripts.countQueues, [keys.timers, keys.config], [keys.root, ...step])).map(list);
+    const fields = (await Promise.all(steps.map(count))).flat();
+    const counts = fields.map(parseCounts);
+    if (fields.every(({ 8: areAll }) => areAll === '1')) return counts;
+    const { waiting, isWhole } = await countWaiting();
+    return counts.map((some, i) => {
+      const [delayed, leased] = waiting.get(queues[i] as string) ?? [0, 0];
+      return { ...some, delayed, leased, complete: some.complete && isWhole };
+    });
+  };
+  /** What is delayed and leased, by queue. */
+  const countWaiting = async () => {
+    const waiting = new Map<string, [delayed: number, leased: number]>();
+    let cursor = '0';
+    for (let steps = 0; cursor !== '' && steps < WAITING_STEPS; steps++) {
+      const [next, fields] = list(await run(scripts.countWaiting, [keys.timers], [keys.root, cursor]));
+      const flat = strings(fields);
+      for (let i = 0; i < flat.length; i += 3) {
+        const [queue, delayed, leased] = flat.slice(i, i + 3) as [string, string, string];
+        const before = waiting.get(queue) ?? [0, 0];
+        waiting.set(queue, [before[0] + Number(delayed), before[1] + Number(leased)]);
+      }
+      cursor = String(next);
+    }
+    return { waiting, isWhole: cursor === '' };
   };
   return {
     pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),

@@ -22,8 +22,9 @@ export interface AuditPage {
   incomplete: AuditGap[];
 }
 
-/** Keys of one step. */
+/** Keys of one step. A deep one may read all leases, for all of its keys at once. */
 export const AUDIT_KEYS = 200;
+const DEEP_KEYS = 1_000;
 
 export async function audit(
   shard: Shard,
@@ -36,7 +37,7 @@ export async function audit(
     shard.run(
       scripts.audit,
       [keys.timers, keys.stats, ...kept],
-      [...commonArgs(shard), cursor, digits(AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
+      [...commonArgs(shard), cursor, digits(deep ? DEEP_KEYS : AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
     ),
   );
   const [next, found, incomplete] = list(reply);

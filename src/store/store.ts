@@ -39,10 +39,10 @@ export function storeOpener({ queues = [], policies = '' }: StoreOptions): (shar
   return (shard) => {
     const firing = new FiringPace();
     return {
-    enqueue: (request) => enqueue(shard, request),
-    sync: (request) => sync(shard, definitions, firing, request),
-    sweep: (pool, step = {}) => sweep(shard, definitions, firing, pool, step),
-    audit: (cursor, repair, deep = false) => audit(shard, definitions, { cursor, repair, deep }),
+      enqueue: (request) => enqueue(shard, request),
+      sync: (request) => sync(shard, definitions, firing, request),
+      sweep: (pool, step = {}) => sweep(shard, definitions, firing, pool, step),
+      audit: (cursor, repair, deep = false) => audit(shard, definitions, { cursor, repair, deep }),
     };
   };
 }

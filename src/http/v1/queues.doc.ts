@@ -48,7 +48,7 @@ describe(QueueReport, {
   ready: 'Messages by priority.',
   oldestReadyAt: 'Epoch ms.',
   complete:
-    'false: there is more than was counted. Beyond 4,000 lanes, 1,000 timers or 2,000 messages in leases it stops looking.',
+    'false: there is more than was counted. Beyond 4,000 lanes, a million timers, or 200,000 leases and messages in them it stops looking.',
   oldestComplete: 'false: a ready message may be older. Beyond 10 lanes it does not look.',
   recent: 'Over the last ten minutes that are over, where `recent=true` asks for it.',
 });

@@ -26,7 +26,7 @@
 --          timer-without-lease     an expiry with nothing behind it: removed
 --          overflow-without-marker  delayed messages that none would bring back into timers: marked
 --          schedule-without-timer  an active schedule that would never be fired: it is due as it was
---          entry-without-envelope  in a lane: it becomes a dead letter that says so
+--          entry-without-envelope  in a lane: it becomes a dead letter that says so. In a lease, where asked for: only reported
 --          dead-without-envelope   a dead letter that does not say so yet: it does now
 --          envelope-without-entry  a message that is in no list (only where asked for): delivered again
 --          dedup-without-end       a dedup key that would stay for ever: it ends in a day
@@ -45,7 +45,7 @@
 --- @include clock definitions limits counters check slots keys noted
 
 -- Keys, or parts of long ones, looked at in one call.
-local PARTS_AT_ONCE = 300
+local PARTS_AT_ONCE = 1.5 * tonumber(ARGV[4])
 
 local shard = { root = ARGV[1], timers = KEYS[1], now = clock(ARGV[2]), deep = ARGV[6] == '1' }
 with_limits(shard, ARGV[7])
@@ -63,7 +63,7 @@ local function audit_page(page, resume, at)
     local kind, rest = kind_of(name)
     local from = inspect[kind] and (not resume or name >= resume) and (name == resume and at or '0')
     while from do
-      if parts == PARTS_AT_ONCE then return table.concat({ page, name, from }, ' ') end
+      if parts >= PARTS_AT_ONCE then return table.concat({ page, name, from }, ' ') end
       from = inspect_key(shard, kind, rest, from)
       parts = parts + 1
     end

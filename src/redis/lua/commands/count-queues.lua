@@ -6,7 +6,8 @@
 -- ARGV[1]  text   root    what every key of the shard begins with
 -- ARGV[…]  text…  queues  queues, 200 at most
 -- Returns  for each queue {{priority, ready, …}, delayed, leased, dead, oldest ready (epoch ms) or '', config or '', '1' if
---          these are all, '1' if no ready message is older}
+--          these are all that are ready, '1' if no ready message is older, '1' if these are all that are delayed and leased: else
+--          count-waiting tells}
 -- Replay   reads only
 -- Cost     7 commands, however many queues have nothing; 1 for each lane with work, 2 for each of a queue's 10 first, a few for
 --          each queue with an index of its own, blocked lanes or dead letters, 1 or 2 for each lease of 100 looked at; never more
@@ -132,9 +133,9 @@ local answer = {}
 for i, queue in ipairs(order) do
   local count = counts[queue]
   local ready, oldest = ready_of(count.lanes)
-  local complete = count.complete and timers_complete and '1' or '0'
+  local complete, all_waiting = count.complete and '1' or '0', timers_complete and '1' or '0'
   local is_oldest = count.complete and #count.lanes <= HEADS and '1' or '0'
   local delayed, leased, letters = digits(count.delayed), digits(count.leased), digits(count.dead)
-  answer[i] = { ready, delayed, leased, letters, oldest, settings[i] or '', complete, is_oldest }
+  answer[i] = { ready, delayed, leased, letters, oldest, settings[i] or '', complete, is_oldest, all_waiting }
 end
 return answer

@@ -14,11 +14,11 @@
 -- Returns  {next cursor or '', {entry, due or dead since or '', envelope, failures, …}}. A page may have fewer than the limit,
 --          or none, and still not be the last: it ends where a lane does, where the bytes do, and where it has looked at enough
 -- Replay   reads only. What moves between two pages may come twice or not at all
--- Cost     6 commands and one for each 36 messages; for leased 1 for each of 100 leases looked at
+-- Cost     6 commands and one for each 36 messages; for leased 1 for each lease looked at that may hold some, up to 1,000
 
---- @include clock entry lease foreign parts lanes
+--- @include clock entry lease leases foreign parts lanes
 
-local TIMERS, LEASES = 1000, 100
+local TIMERS = 1000
 local root, queue, limit, cursor = ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[5]
 
 -- Each answers with rows of { text of an entry, instant, cursor of the row behind it }, and the cursor behind all of them.
@@ -105,13 +105,13 @@ local function leased_rows()
   local from, place = string.match(cursor, '^(%d+) (%d+)$')
   from = tonumber(from or '0')
   place = tonumber(place or '0')
-  local rows, leases = {}, 0
+  local rows = {}
   local members = redis.call('ZRANGE', KEYS[1], digits(from), digits(from + TIMERS - 1), 'WITHSCORES')
   for i = 1, #members, 2 do
     local lease, rank = string.match(members[i], '^l (%S+)$'), from + (i - 1) / 2
     local left, items = limit - #rows, {}
+    lease = lease and may_hold(lease, queue) and lease
     if lease then
-      leases = leases + 1
       items = redis.pcall('LRANGE', root .. 'lease:' .. lease, digits(place), digits(place + left - 1))
       if items.err then items = {} end
       for n, raw in ipairs(items) do
@@ -120,7 +120,6 @@ local function leased_rows()
     end
     if lease and #items == left then return rows, rows[#rows][3] end
     place = 0
-    if leases == LEASES then return rows, digits(rank + 1) .. ' 0' end
   end
   return rows, #members == 2 * TIMERS and digits(from + TIMERS) .. ' 0' or ''
 end

@@ -198,7 +198,18 @@ function inspect.parts(shard)
   end
 end
 
+-- What a lease holds without an envelope is only reported: it is a dead letter that says so when the lease ends.
+local function report_missing(shard, lease)
+  local items, keys = entries_in(read_raws(shard.root .. 'lease:' .. lease) or {}), {}
+  for i, item in ipairs(items) do keys[i] = shard.root .. 'm:' .. id_of(item.entry) end
+  local all = count_there(keys) == #keys
+  for i, item in ipairs(items) do
+    if not all and redis.call('EXISTS', keys[i]) == 0 then found(shard, 'entry-without-envelope', item.entry) end
+  end
+end
+
 function inspect.lease(shard, lease)
+  if shard.deep then report_missing(shard, lease) end
   if redis.call('ZSCORE', shard.timers, 'l ' .. lease) then return end
   if found(shard, 'lease-without-timer', lease) then redis.call('ZADD', shard.timers, digits(shard.now), 'l ' .. lease) end
 end

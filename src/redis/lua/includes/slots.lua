@@ -2,17 +2,17 @@
 
 --- @include clock entry lane lease foreign definitions limits dead find admit check
 
--- Pages of 1,000 timers looked at, leases looked into, and items in them. With more nothing can be said of an envelope that is
--- nowhere else, nor of who has slots.
-local PAGES = 20
+-- Pages of 1,000 timers looked at, leases looked into, and items in them: some tens of ms. With more nothing can be said of an envelope
+-- that is nowhere else, nor of who has slots. One call does all of it, because messages may move from one lease to another.
+local PAGES = 100
 
-local LEASES, ITEMS = 1000, 50000
+local LEASES, ITEMS = 15000, 50000
 
-local function note_slot(slots, slot)
+local function note_slot(slots, slot, count)
   if not slot then return end
   local queue, group = queue_of(slot.lane), group_of(slot.lane)
-  if slot.mode ~= 'w' then slots[queue] = (slots[queue] or 0) + 1 end
-  if slot.mode ~= 'q' then slots[group] = (slots[group] or 0) + 1 end
+  if slot.mode ~= 'w' then slots[queue] = (slots[queue] or 0) + (count or 1) end
+  if slot.mode ~= 'q' then slots[group] = (slots[group] or 0) + (count or 1) end
 end
 
 -- Calls `see` with each member of a sorted set. False where there are too many to look at.
@@ -26,25 +26,44 @@ local function scan(key, pattern, pages, see)
   return cursor == '0'
 end
 
--- What leases and timers hold now: ids, and the slots of both; nil where that is too much to look at.
-local function held_now(shard, pages)
-  local ids, slots, leases, items = {}, {}, {}, 0
-  local complete = scan(shard.timers, '[lh] *', pages, function(member)
+-- Calls `see` with what each lease holds, and `waits`, where it is given, with each timer of what keeps its slot. False where that is too
+-- much to look at. By rank, without scores: those would be most of what it costs.
+local function look_at_held(shard, pages, see, waits)
+  local leases, items, members, byte, sub = {}, 0, nil, string.byte, string.sub
+  for page = 0, pages - 1 do
+    members = redis.call('ZRANGE', shard.timers, digits(page * 1000), digits(page * 1000 + 999))
+    for _, member in ipairs(members) do
+      local kind = byte(member)
+      if kind == 108 then leases[#leases + 1] = sub(member, 3) elseif kind == 104 and waits then waits(member) end
+    end
+    if #members < 1000 then break end
+  end
+  if #members == 1000 or #leases > LEASES then return false end
+  local prefix = shard.root .. 'lease:'
+  for _, lease in ipairs(leases) do
+    local raws = redis.pcall('LRANGE', prefix .. lease, '0', digits(ITEMS - items))
+    if not raws.err then see(raws) end
+    items = items + #raws
+    if items > ITEMS then return false end
+  end
+  return true
+end
+
+-- The slots that leases and timers hold; nil where that is too much to look at. Nearly all are alike: each is read once.
+local function slots_now(shard, pages)
+  local slots, alike, find, sub = {}, {}, string.find, string.sub
+  local complete = look_at_held(shard, pages, function(raws)
+    for i = 1, #raws do
+      local blank = find(raws[i], ' ', 1, true)
+      local slot = blank and sub(raws[i], blank)
+      if slot then alike[slot] = (alike[slot] or 0) + 1 end
+    end
+  end, function(member)
     local pool, lane = string.match(member, '^h (%S+) (%d:%S+) ')
     if pool then note_slot(slots, { pool = pool, lane = lane, mode = 'w' }) end
-    if not pool then leases[#leases + 1] = string.sub(member, 3) end
   end)
-  if not complete or #leases > LEASES then return nil end
-  for _, lease in ipairs(leases) do
-    local raws = redis.pcall('LRANGE', shard.root .. 'lease:' .. lease, '0', digits(ITEMS - items))
-    for _, item in ipairs(entries_in(raws.err and {} or raws)) do
-      ids[id_of(item.entry)] = true
-      note_slot(slots, item.slot)
-    end
-    items = items + #raws
-    if items > ITEMS then return nil end
-  end
-  return ids, slots
+  for slot, count in pairs(alike) do note_slot(slots, read_item('1.' .. slot).slot, count) end
+  return complete and slots or nil
 end
 
 -- Queues whose dead letters may hold slots: those with slots of groups, and those that this deployment lets a death hold back.
@@ -64,8 +83,8 @@ end
 
 -- The counts of slots, as HGETALL gives them, against those who have them.
 local function check_counts(shard, counts, pages)
-  local ids, slots = held_now(shard, pages)
-  local stored, complete = {}, ids ~= nil
+  local slots, stored = slots_now(shard, pages), {}
+  local complete = slots ~= nil
   for i = 1, #counts, 2 do stored[counts[i]] = tonumber(counts[i + 1]) end
   for queue in pairs(complete and holding_queues(shard, stored) or {}) do
     complete = complete and scan(shard.root .. 'dead:' .. queue, '* w', pages, function(member)
@@ -94,16 +113,25 @@ end
 
 -- What leases hold, read once for each call, for many envelopes; false where that is too much to look at.
 local function held_ids(shard)
-  if shard.leased == nil then shard.leased = held_now(shard, PAGES) or false end
+  if shard.leased ~= nil then return shard.leased end
+  local ids, match = {}, string.match
+  local complete = look_at_held(shard, PAGES, function(raws)
+    for i = 1, #raws do
+      local id = match(raws[i], '^%d+r?%.(%S+)')
+      if id then ids[id] = true end
+    end
+  end)
+  shard.leased = complete and ids
   return shard.leased
 end
 
 -- A message whose list vanished (evicted, removed by hand): it is delivered again, an attempt after the last it may have had.
 function inspect.m(shard, id)
-  if not held_ids(shard) then shard.incomplete.envelopes = true end
-  if not shard.leased or shard.leased[id] then return end
+  if shard.leased and shard.leased[id] then return end
   local place = locate(shard, id)
-  if place.state ~= 'leased' or not found(shard, 'envelope-without-entry', id) then return end
+  if place.state ~= 'leased' then return end
+  if not held_ids(shard) then shard.incomplete.envelopes = true end
+  if not shard.leased or shard.leased[id] or not found(shard, 'envelope-without-entry', id) then return end
   local last = tonumber(string.match(text_of(shard.root .. 'failures:' .. id), '(%d+) %d+ [%l_]+ [^\n]*$') or '0')
   local entry = digits(last + 1) .. '.' .. id
   local intake, buried, garbage, moves = new_intake(), {}, {}, {}

@@ -53,7 +53,7 @@ with_findings(shard, ARGV[5] == '1', ARGV[8])
 if not shard.deep then
   inspect['m'], inspect['failures'] = nil, nil
 end
-if not load_definitions(shard, {}) then return { 'unknown' } end
+if not definitions.load(shard, {}) then return { 'unknown' } end
 
 -- Returns the cursor of what is left.
 local function audit_page(page, resume, at)

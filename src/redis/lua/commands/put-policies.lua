@@ -15,7 +15,7 @@
 local fields, known = tonumber(ARGV[1]), {}
 for from = 3, #ARGV, CHUNK do
   redis.call('HSET', KEYS[1], unpack(ARGV, from, math.min(from + CHUNK - 1, #ARGV)))
-  if from == 3 then redis.call('PEXPIRE', KEYS[1], digits(POLICIES_MS)) end
+  if from == 3 then redis.call('PEXPIRE', KEYS[1], digits(definitions.LASTS_MS)) end
 end
 for queue, pool in string.gmatch(ARGV[2], '\n(%S+) (%S+)') do known[#known + 1], known[#known + 2] = '?' .. queue, pool end
 try_in_chunks('HSET', KEYS[2], known)

@@ -42,10 +42,10 @@ if refused then return refused end
 
 -- Of queues that Redis keeps each sweep looks at some by name, another page in each round.
 local page = shard.digest and '@' .. digits(last.round % shard.pages)
-if not load_definitions(shard, {}, { page }) then return { 'unknown' } end
+if not definitions.load(shard, {}, { page }) then return { 'unknown' } end
 local queues = {}
 for queue in string.gmatch(page and shard.defined[page] or '', '%S+') do queues[#queues + 1] = queue end
-load_definitions(shard, {}, queues)
+definitions.load(shard, {}, queues)
 for _, queue in ipairs(queues) do shard.pools[queue] = pool_of(shard, queue) end
 
 local cursor, round, notes = last.cursor, last.round, last.is_hourly or (inspects and last.is_old)
@@ -114,7 +114,7 @@ if stands or lines then
 end
 if stands then note('@', cursor .. ' ' .. digits(last.next_round)) end
 for queue, pool in pairs(notes and not page and shard.pools or {}) do note('?' .. queue, pool) end
-if page and notes then redis.pcall('PEXPIRE', root .. 'policies:' .. shard.digest, digits(POLICIES_MS)) end
+if page and notes then redis.pcall('PEXPIRE', root .. 'policies:' .. shard.digest, digits(definitions.LASTS_MS)) end
 for _, field in ipairs(unremembered(shard)) do noted[#noted + 1] = field end
 if lines then rolled_up, noted = roll_up(root, KEYS[3], lines, noted) end
 write_noted(root, noted)

@@ -81,7 +81,7 @@ local segments, chained = read_segments(16 + #pools, tonumber(ARGV[12]))
 
 local held = read_raws(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
-if not load_definitions(shard, held) then return { 'unknown' } end
+if not definitions.load(shard, held) then return { 'unknown' } end
 if ARGV[15] ~= '' then
   local claim = root .. 'req:' .. ARGV[15]
   local begun = redis.call('SET', claim, lease, 'NX', 'PX', ARGV[4]) or redis.call('GET', claim) == lease

@@ -25,7 +25,7 @@ end
 -- Never raises: it comes behind what timers have moved.
 local function promote(shard, index, priority, round, heads)
   local found, turns = lanes_of_priority(index, priority, round), {}
-  load_definitions(shard, found)
+  definitions.load(shard, found)
   for i = 1, #found, 2 do
     local queue, last = queue_of(found[i]), (tonumber(found[i + 1]) - priority * TURN) / TICKS
     local policy = queue and policy_of(shard, queue)

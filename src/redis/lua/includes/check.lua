@@ -198,13 +198,19 @@ function inspect.parts(shard)
   end
 end
 
--- What a lease holds without an envelope is only reported: it is a dead letter that says so when the lease ends.
+-- What a lease holds without an envelope is only reported, some of it: it is a dead letter that says so when the lease ends.
 local function report_missing(shard, lease)
-  local items, keys = entries_in(read_raws(shard.root .. 'lease:' .. lease) or {}), {}
-  for i, item in ipairs(items) do keys[i] = shard.root .. 'm:' .. id_of(item.entry) end
-  local all = count_there(keys) == #keys
-  for i, item in ipairs(items) do
-    if not all and redis.call('EXISTS', keys[i]) == 0 then found(shard, 'entry-without-envelope', item.entry) end
+  local items, missing = entries_in(read_raws(shard.root .. 'lease:' .. lease) or {}), 0
+  for from = 1, #items, CHUNK do
+    local keys = {}
+    for i = from, math.min(from + CHUNK - 1, #items) do keys[#keys + 1] = shard.root .. 'm:' .. id_of(items[i].entry) end
+    for i = 1, count_there(keys) < #keys and #keys or 0 do
+      if redis.call('EXISTS', keys[i]) == 0 then
+        found(shard, 'entry-without-envelope', items[from + i - 1].entry)
+        missing = missing + 1
+      end
+    end
+    if missing >= LOOK_AT then return end
   end
 end
 
@@ -229,7 +235,7 @@ end
 
 -- Lanes of an index: the pool whose it is, and some of its members with their scores.
 function inspect.ready(shard, pool, members)
-  load_definitions(shard, members)
+  definitions.load(shard, members)
   local index, there = shard.root .. 'ready:' .. pool, lanes_there(shard, members)
   local empty, ahead, moved, turns, seen = {}, {}, {}, {}, {}
   for i = 1, #members, 2 do
@@ -361,7 +367,7 @@ end
 
 -- A lease's expiry whose lease is gone; what overflow holds needs a marker.
 function inspect.timers(shard, overflow, members)
-  load_definitions(shard, members)
+  definitions.load(shard, members)
   if overflow and string.find(overflow, '^%d+$') then check_marker(shard, overflow) end
   local keys, leases, gone = {}, {}, {}
   for i = 1, #members, 2 do

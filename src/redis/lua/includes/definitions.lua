@@ -9,10 +9,12 @@
 
 --- @include entry
 
--- So long they are kept where nobody sweeps with them.
-local POLICIES_MS = 86400000
+local definitions = {} -- one name for all: sync.lua and sweep.lua are near the most that a script may have
 
-local function with_definitions(shard, text)
+-- So long they are kept where nobody sweeps with them.
+definitions.LASTS_MS = 86400000
+
+function definitions.begin(shard, text)
   shard.policies, shard.defined = text, {}
   shard.digest, shard.pages = string.match(text, '\n@(%S+) %* (%d+)')
 end
@@ -34,7 +36,7 @@ end
 
 -- Reads what Redis keeps of the queues whose lanes some texts name, which are lanes, envelopes, items of leases or timers, and the other
 -- fields named, in one command for up to CHUNK. Returns whether all is there: else the call says 'unknown', before it has changed anything.
-local function load_definitions(shard, texts, fields)
+function definitions.load(shard, texts, fields)
   if not shard.digest then return true end
   local names = { '!', unpack(fields or {}) }
   for _, text in ipairs(texts) do
@@ -46,7 +48,7 @@ local function load_definitions(shard, texts, fields)
 end
 
 -- What is said of a queue, its pool first; false where nothing is.
-local function definition_of(shard, queue)
+function definitions.of(shard, queue)
   if shard.defined[queue] == nil and shard.digest then read_definitions(shard, { queue }) end
   if shard.defined[queue] == nil then
     local _, name_end = string.find(shard.policies, '\n' .. queue .. ' ', 1, true)

@@ -64,7 +64,7 @@ local function names_from(shard, cursor, count)
   local names = {}
   for i, key in ipairs(page[2]) do names[i] = string.sub(key, #shard.root + 1) end
   table.sort(names)
-  load_definitions(shard, lanes_in(names))
+  definitions.load(shard, lanes_in(names))
   return names, page[1]
 end
 

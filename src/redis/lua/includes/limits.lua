@@ -42,7 +42,7 @@ end
 -- What this call knows of slots: `policies` as it was given (nil where its caller does not know them), and what it reads and
 -- changes on its way.
 local function with_limits(shard, policies)
-  with_definitions(shard, policies or '')
+  definitions.begin(shard, policies or '')
   shard.overrides, shard.policy = {}, {}
   shard.judges, shard.asked, shard.blocking, shard.timed = policies ~= nil, {}, {}, {}
   shard.inflight, shard.moved, shard.freed, shard.rates, shard.windows = {}, {}, {}, {}, {}
@@ -53,19 +53,19 @@ end
 
 -- Where a lane belongs: in the pool of its queue as this deployment defines it, else where it was stored.
 local function pool_of(shard, queue, stored)
-  return string.match(definition_of(shard, queue) or '', '^%S+') or stored
+  return string.match(definitions.of(shard, queue) or '', '^%S+') or stored
 end
 
 -- Whether a deployment that names all of its queues does not name this one.
 local function is_unknown(shard, queue)
-  return string.sub(shard.policies, -2) == '\n!' and not definition_of(shard, queue)
+  return string.sub(shard.policies, -2) == '\n!' and not definitions.of(shard, queue)
 end
 
 -- The policy of a queue; false where it has none.
 local function policy_of(shard, queue)
   local policy = shard.policy[queue]
   if policy ~= nil then return policy end
-  local words = (shard.overrides[queue] or '') .. string.match(definition_of(shard, queue) or '', '^%S*(.*)$')
+  local words = (shard.overrides[queue] or '') .. string.match(definitions.of(shard, queue) or '', '^%S*(.*)$')
   policy = words ~= '' and parse_policy(words)
   shard.policy[queue] = policy
   return policy

@@ -76,7 +76,7 @@ local function holding_queues(shard, stored)
     if string.find(words .. ' ', ' b ', 1, true) then queues[queue] = true end
   end
   for queue, words in string.gmatch(shard.policies, '\n(%S+) %S+([^\n]*)') do add_blocking(queue, words) end
-  for queue in pairs(shard.digest and shard.pools or {}) do add_blocking(queue, definition_of(shard, queue)) end
+  for queue in pairs(shard.digest and shard.pools or {}) do add_blocking(queue, definitions.of(shard, queue)) end
   if next(queues) then queues[NO_QUEUE] = true end -- letters that their queues could not keep
   return queues
 end

@@ -269,7 +269,7 @@ local function is_served(shard, index, pool, name, score)
   local belongs = pool_of(shard, queue, pool)
   if belongs ~= pool then rehome(shard, index, name, belongs) return false end
   if is_unknown(shard, queue) then put_aside(shard, pool, name, score) return false end
-  return not string.find(definition_of(shard, queue) or '', '^%S+ %-') -- else another deployment handles it
+  return not string.find(definitions.of(shard, queue) or '', '^%S+ %-') -- else another deployment handles it
 end
 
 -- The first `limit` lanes of a pool that may be served, or where there are as many, the first `most` of them. And whether there may
@@ -283,7 +283,7 @@ local function lanes_of(shard, config, pool, index, limit, most)
     if not paused then return {}, false, 0 end
     found = redis.call('ZRANGE', index, '0', digits(limit), 'WITHSCORES')
   end
-  load_definitions(shard, found)
+  definitions.load(shard, found)
   shard.limited = shard.policies ~= '' or next(shard.overrides) ~= nil
   local pausing, first = next(paused) ~= nil, found[1] == RESTRICTED and 3 or 1
   local more = (#found + 1 - first) / 2 >= limit

@@ -44,7 +44,7 @@ local function give_back(shard, firing, lease)
   for i, item in ipairs(held) do entries[i] = item.entry end
   while read < #entries do
     local envelopes = read_envelopes(shard.root, { unpack(entries, read + 1, math.min(read + CHUNK, #entries)) }, 1000000)
-    load_definitions(shard, envelopes)
+    definitions.load(shard, envelopes)
     for i = 1, #envelopes do expire(shard, firing, held[read + i], envelopes[i]) end
     read = read + #envelopes
   end
@@ -213,7 +213,7 @@ local function fire(shard, limit, own)
 
   local due, pulls = due_now(shard, limit)
   local firing = new_firing()
-  load_definitions(shard, due)
+  definitions.load(shard, due)
   shard.due = {}
   for _, member in ipairs(due) do
     shard.due[member] = true

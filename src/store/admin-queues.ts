@@ -117,9 +117,10 @@ export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
   /** What is delayed and leased, by queue. */
   const countWaiting = async () => {
     const waiting = new Map<string, [delayed: number, leased: number]>();
+    let isWhole = true;
     let cursor = '0';
     for (let steps = 0; cursor !== '' && steps < WAITING_STEPS; steps++) {
-      const [next, fields] = list(await run(scripts.countWaiting, [keys.timers], [keys.root, cursor]));
+      const [next, fields, overflows] = list(await run(scripts.countWaiting, [keys.timers], [keys.root, cursor]));
       const flat = strings(fields);
       for (let i = 0; i < flat.length; i += 3) {
         const [queue, delayed, leased] = flat.slice(i, i + 3) as [string, string, string];
@@ -127,8 +128,9 @@ export function openQueueAdmin({ keys, run, now }: AdminCall): QueueAdmin {
         waiting.set(queue, [before[0] + Number(delayed), before[1] + Number(leased)]);
       }
       cursor = String(next);
+      isWhole &&= overflows === '0';
     }
-    return { waiting, isWhole: cursor === '' };
+    return { waiting, isWhole: isWhole && cursor === '' };
   };
   return {
     pause: (queue, pool) => configure(queue, pool, ['1', '-', '-']),

@@ -4,7 +4,7 @@
 -- Beyond   lease:<lease>, m:<id>
 -- ARGV[1]  text  root    what every key of the shard begins with
 -- ARGV[2]  text  cursor  '0' begins
--- Returns  {next cursor or '', {queue, delayed, leased, …} of what this call looked at}
+-- Returns  {next cursor or '', {queue, delayed, leased, …} of what this call looked at, '1' if it met a mark of overflow, which is not counted}
 -- Replay   reads only. What moves between two calls may be counted twice or not at all
 -- Cost     1 command for each 200 timers, 1 for each lease, and 1 for each 36 messages that drains hold, or consumers of several queues; the
 --          others' leases say by their names what they hold
@@ -48,7 +48,9 @@ local function count_leased(lease)
   return 1 + #raws + blocks - before
 end
 
-local cursor = go_through(KEYS[1], ARGV[2], '[mhl] *', function(member)
+local overflows = '0'
+local cursor = go_through(KEYS[1], ARGV[2], '[mhl+] *', function(member)
+  if string.byte(member) == 43 then overflows = '1' return 0 end
   local lane = string.match(member, '^[mh] %S+ (%d:%S+) ')
   if lane then count(queue_of(lane), 'delayed', 1) end
   return lane and 0 or count_leased(string.sub(member, 3))
@@ -57,4 +59,4 @@ count_envelopes()
 for queue, of in pairs(counts) do
   answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = queue, digits(of.delayed), digits(of.leased)
 end
-return { cursor, answer }
+return { cursor, answer, overflows }

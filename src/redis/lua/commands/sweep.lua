@@ -46,7 +46,7 @@ if not definitions.load(shard, {}, { page }) then return { 'unknown' } end
 local queues = {}
 for queue in string.gmatch(page and shard.defined[page] or '', '%S+') do queues[#queues + 1] = queue end
 definitions.load(shard, {}, queues)
-for _, queue in ipairs(queues) do shard.pools[queue] = pool_of(shard, queue) end
+for _, queue in ipairs(queues) do shard.pools[queue] = definitions.pool_of(shard, queue) end
 
 local cursor, round, notes = last.cursor, last.round, last.is_hourly or (inspects and last.is_old)
 

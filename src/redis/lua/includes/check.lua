@@ -27,7 +27,7 @@ end
 
 -- The pool of a queue of this deployment; nil where it has no such queue.
 local function own_pool(shard, queue)
-  return shard.pools[queue] or (shard.digest and pool_of(shard, queue))
+  return shard.pools[queue] or (shard.digest and definitions.pool_of(shard, queue))
 end
 
 local function found(shard, finding, name)

@@ -52,12 +52,12 @@ local function with_limits(shard, policies)
 end
 
 -- Where a lane belongs: in the pool of its queue as this deployment defines it, else where it was stored.
-local function pool_of(shard, queue, stored)
+function definitions.pool_of(shard, queue, stored)
   return string.match(definitions.of(shard, queue) or '', '^%S+') or stored
 end
 
 -- Whether a deployment that names all of its queues does not name this one.
-local function is_unknown(shard, queue)
+function definitions.is_unknown(shard, queue)
   return string.sub(shard.policies, -2) == '\n!' and not definitions.of(shard, queue)
 end
 
@@ -73,7 +73,7 @@ end
 
 -- Whether a delivery of this queue may take longer than the drain that asks lives (`shard.life`, in ms; nil: it takes all). Such lanes
 -- stay as they are, untouched and uncounted, for a drain that lives longer. The shortest such timeout is left in `shard.left`.
-local function outlasts(shard, queue)
+function definitions.outlasts(shard, queue)
   if not shard.life then return false end
   local policy = shard.policies ~= '' and policy_of(shard, queue)
   local timeout = policy and policy.timeout or 15000
@@ -100,7 +100,7 @@ local function group_of(lane)
   return string.find(name, '/', 1, true) and name or name .. '/'
 end
 
-local function weight_of(policy, lane)
+function definitions.weight_of(policy, lane)
   if not policy then return 1 end
   local group, name_end = string.match(lane, '/(.*)$') or '', nil
   for _, before in ipairs({ ' w=', ',' }) do
@@ -251,7 +251,7 @@ end
 -- Lanes with the scores they had come back into the index. Never raises, for it comes after what slots were freed by: where
 -- the index has a wrong type they stay blocked.
 local function unblock(shard, stored, queue, lanes)
-  local pool = pool_of(shard, queue, stored)
+  local pool = definitions.pool_of(shard, queue, stored)
   for from = 1, #lanes, CHUNK / 2 do
     local names, turns = {}, { 'ZADD', shard.root .. 'ready:' .. pool }
     for i = from, math.min(from + CHUNK / 2 - 1, #lanes) do

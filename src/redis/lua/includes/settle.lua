@@ -5,7 +5,7 @@
 -- and where they are more than acks { delay =, kind =, text = }. Entries are settled by their names. A consumer elsewhere knows id
 -- and attempt ('1.<id>' is '1r.<id>' after a redrive), or only the id and says '0.<id>': the lease tells which entry it holds.
 
---- @include clock entry lane lease limits breaker counters dead admit overflow
+--- @include clock entry lane lease definitions limits breaker counters dead admit overflow
 
 -- Nearly all are simply acked, and of those nothing but the entry is needed. What of a segment is more than that is added to `rest`.
 local function drop_acked(shard, settled, segment, args, in_lease, chained, rest)
@@ -118,7 +118,7 @@ local function plan_one(shard, plan, s, header, args)
   end
   if segment.outcome ~= 'release' then return plan_failed(shard, plan, s, header) end
   if segment.delay > 0 then return 'released', wait_later(shard, plan, header, s.entry, slot, segment.delay) end
-  local pool = pool_of(shard, queue_of(header.lane), header.pool)
+  local pool = definitions.pool_of(shard, queue_of(header.lane), header.pool)
   gather(plan.moves, pool, header.lane, 'RPUSH', s.entry)
   return 'released', slot
 end

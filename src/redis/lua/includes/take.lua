@@ -220,7 +220,7 @@ local function lane_of(shard, pool, name, score)
   local priority = math.floor(score / TURN)
   return {
     name = name, score = score, got = 0, priority = priority, promoted = priority < string.byte(name) - 48,
-    pool = pool, weight = policy and weight_of(policy, name) or 1, quantum = policy and policy.quantum or math.huge,
+    pool = pool, weight = policy and definitions.weight_of(policy, name) or 1, quantum = policy and policy.quantum or math.huge,
     policy = policy,
   }
 end
@@ -266,9 +266,9 @@ end
 -- Whether a lane may be served by who asks. Where its queue is another's it is moved, or put aside.
 local function is_served(shard, index, pool, name, score)
   local queue = queue_of(name)
-  local belongs = pool_of(shard, queue, pool)
+  local belongs = definitions.pool_of(shard, queue, pool)
   if belongs ~= pool then rehome(shard, index, name, belongs) return false end
-  if is_unknown(shard, queue) then put_aside(shard, pool, name, score) return false end
+  if definitions.is_unknown(shard, queue) then put_aside(shard, pool, name, score) return false end
   return not string.find(definitions.of(shard, queue) or '', '^%S+ %-') -- else another deployment handles it
 end
 
@@ -291,7 +291,7 @@ local function lanes_of(shard, config, pool, index, limit, most)
     seen = seen + 1
     if not shard.leaving[found[i]] and not (pausing and paused[queue_of(found[i])])
       and (shard.policies == '' or is_served(shard, index, pool, found[i], found[i + 1]))
-      and not outlasts(shard, queue_of(found[i])) then
+      and not definitions.outlasts(shard, queue_of(found[i])) then
       local lane = lane_of(shard, pool, found[i], found[i + 1])
       lane.place = #lanes
       lanes[#lanes + 1] = lane

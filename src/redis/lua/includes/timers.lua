@@ -23,7 +23,7 @@ local function expire(shard, firing, item, envelope)
     if attempt_of(entry) < header.attempts then
       local expiries = firing.expiries[#firing.expiries]
       local held = keeps_group(slot) and slot
-      expiries[#expiries + 1] = { pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry), held }
+      expiries[#expiries + 1] = { definitions.pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry), held }
       firing.expired[#firing.expired + 1] = queue_of(header.lane)
     else
       slot = bury_with(firing.buried, header, entry, slot)
@@ -74,7 +74,7 @@ local function plan_timer(shard, firing, member, limit)
   local lease, of, name = string.match(member, '^l (%S+)$'), string.match(member, '^q (%S+) (%S+)$')
   local schedule = string.match(member, '^s (%S+)$')
   if entry then
-    pool = pool_of(shard, queue_of(lane), pool)
+    pool = definitions.pool_of(shard, queue_of(lane), pool)
     local held = kind == 'h' and { pool = pool, lane = lane, mode = 'w' } or nil
     if held then firing.slots[#firing.slots + 1] = held end
     if held or attempt_of(entry) > 1 then

@@ -71,8 +71,12 @@ local GIVEN_BACK = 250
 -- schedule where there are too many for one answer.
 local function plan_timer(shard, firing, member, limit)
   local kind, pool, lane, entry = string.match(member, '^([mh]) (%S+) (%d:%S+) (%d+r?%.%S+)$')
-  local lease, of, name = string.match(member, '^l (%S+)$'), string.match(member, '^q (%S+) (%S+)$')
-  local schedule = string.match(member, '^s (%S+)$')
+  local lease, of, name, schedule -- nearly all are entries
+  if not entry then
+    lease = string.match(member, '^l (%S+)$')
+    schedule = string.match(member, '^s (%S+)$')
+    of, name = string.match(member, '^q (%S+) (%S+)$')
+  end
   if entry then
     pool = definitions.pool_of(shard, queue_of(lane), pool)
     local held = kind == 'h' and { pool = pool, lane = lane, mode = 'w' } or nil

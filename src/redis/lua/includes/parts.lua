@@ -146,7 +146,7 @@ local function close_parts(root, lane, list)
 end
 
 -- The lane is copied, and the copy left where the lane becomes another by one command: two renames could be refused between them, and
--- nobody would find what the lane held. To copy a million entries takes some 10 ms.
+-- nobody would find what the lane held. To copy a million entries, 30 MB, takes some 50 ms.
 local function divide_lane(root, lane, now)
   local list = 'lane:' .. lane
   local key, fresh, older = root .. list, root .. 'part:0:' .. lane, numbers_of(root, list)

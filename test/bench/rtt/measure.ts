@@ -28,8 +28,9 @@ export const FAR_QUICK: FarEffort = { rounds: 1, distances: [20], drainMs: 200, 
 const LEAST = 10;
 /** Of each lease, when nothing is known of the rate. */
 const PROBE = 200;
-/** A sweep before a drain, and the look that finds nothing more, are to be a small part of it. */
 const LEAST_TRIPS = 25;
+/** From a backlog of about as many on a drain has more than one lease. */
+const STANDING = 1_500;
 /** Where series of leases and drains are measured. */
 const SERIES_MS = 20;
 const IN: Form[] = ['one at a time', 'four batches of 1,000'];
@@ -73,9 +74,8 @@ export async function measureFar(
       });
     }
     for (const ms of effort.distances) {
-      await far.setRoundTrip(ms);
-      lines.push({ ms, ...(await far.measured()) });
-      await measureAt(tallies, { far, ms, effort }, say);
+      const trips = await measureAt(tallies, { far, ms, effort }, say);
+      lines.push({ ms, p50: quantile(trips, 0.5), p95: quantile(trips, 0.95) });
     }
   } finally {
     for (const { entrant } of tallies) await entrant.prepared.close();
@@ -84,8 +84,10 @@ export async function measureFar(
   return { lines, figures: tallies.map(({ figures }) => figures) };
 }
 
-async function measureAt(tallies: Tally[], means: Means, say: (step: string) => void): Promise<void> {
-  const { ms, effort } = means;
+/** @returns what round trips took between the rounds, from the least */
+async function measureAt(tallies: Tally[], means: Means, say: (step: string) => void): Promise<number[]> {
+  const { far, ms, effort } = means;
+  const trips: number[] = [];
   const here = tallies.filter(({ entry }) => !entry.isSeries || ms === SERIES_MS);
   const stays = here.map((tally): Stay => ({ tally, point: { ms, enqueue: {} }, rates: {}, load: 0 }));
   for (let round = -1; round < effort.rounds; round++) {
@@ -95,6 +97,8 @@ async function measureAt(tallies: Tally[], means: Means, say: (step: string) => 
       if (round < 0) await warmUp(stay, means);
       else await measureOnce(stay, means);
     }
+    await far.setRoundTrip(ms);
+    trips.push(...(await far.ping()));
   }
   for (const stay of stays) {
     say(`${ms} ms to Redis and back, how soon: ${stay.tally.figures.name}`);
@@ -102,6 +106,7 @@ async function measureAt(tallies: Tally[], means: Means, say: (step: string) => 
     if (isWhole && row.of !== 'textbook') await measureWake(stay, means); // which waits for its next look
     finish(stay);
   }
+  return trips.toSorted((a, b) => a - b);
 }
 
 /** What has to be connected and compiled is warm then, and how many messages make a drain of the wanted length is known. */
@@ -114,12 +119,30 @@ async function warmUp(stay: Stay, means: Means): Promise<void> {
 
 /** The next load is what takes the wanted time at this rate. */
 async function drainOnce(stay: Stay, means: Means, what: string): Promise<number | undefined> {
-  const { of } = stay.tally.entry.row;
-  const rate = await tried(stay, means, what, (run) => drainFrom(run, means, stay.load, of === 'BullMQ'));
+  const { row, contender } = stay.tally.entry;
+  const isOurs = row.of === 'library' || row.of === 'worker';
+  const rate = isOurs
+    ? await marginalRate(stay, means, what)
+    : await tried(stay, means, what, (run) => drainFrom(run, means, stay.load, row.of === 'BullMQ')).then(
+        (drain) => drain?.rate,
+      );
   const wantedMs = Math.max(means.effort.drainMs, LEAST_TRIPS * means.ms);
   const load = Math.max(LEAST, Math.round(((rate ?? 0) * wantedMs) / 1_000));
-  stay.load = Math.min(stay.tally.entry.contender.most, load);
+  stay.load = Math.min(contender.most, load);
   return rate;
+}
+
+/**
+ * Of a long drain, what it takes longer than a short one: the sweep before it, the look that finds nothing more, and the syncs after
+ * which it is seen that a backlog stands, are in both.
+ */
+async function marginalRate(stay: Stay, means: Means, what: string): Promise<number | undefined> {
+  const short = Math.max(Math.round(stay.load / 3), stay.tally.entry.row.leases > 1 ? STANDING : LEAST);
+  const long = Math.max(stay.load, 3 * short);
+  const first = await tried(stay, means, what, (run) => drainFrom(run, means, short));
+  const second = await tried(stay, means, what, (run) => drainFrom(run, means, long));
+  const ms = (second?.tookMs ?? 0) - (first?.tookMs ?? Number.POSITIVE_INFINITY);
+  return ms > 0 ? ((long - short) / ms) * 1_000 : undefined; // something disturbed the short one
 }
 
 async function measureOnce(stay: Stay, means: Means): Promise<void> {
@@ -140,9 +163,8 @@ async function tried<T>(stay: Stay, { far }: Means, what: string, measure: (run:
  * A backlog is put in from near, and drained from that distance.
  * @param isFromFirst the clock begins with the first handler: BullMQ fetches a hundred jobs one after another before it handles any,
  *   which would be most of so short a drain. That of others begins with the call
- * @returns messages per second
  */
-async function drainFrom(run: Run, { far, ms }: Means, messages: number, isFromFirst: boolean): Promise<number> {
+async function drainFrom(run: Run, { far, ms }: Means, messages: number, isFromFirst = false): Promise<Drained> {
   await far.setRoundTrip(0);
   await run.fill(messages);
   await far.setRoundTrip(ms);
@@ -154,7 +176,14 @@ async function drainFrom(run: Run, { far, ms }: Means, messages: number, isFromF
   }
   const start = performance.now();
   const endedAt = start + (await run.drain());
-  return (messages / (endedAt - (firstAt ?? start))) * 1_000;
+  const tookMs = endedAt - (firstAt ?? start);
+  return { rate: (messages / tookMs) * 1_000, tookMs };
+}
+
+interface Drained {
+  /** Messages per second. */
+  rate: number;
+  tookMs: number;
 }
 
 async function putFrom(run: Run, form: Form, { far, ms, effort }: Means): Promise<number | undefined> {

@@ -45,8 +45,10 @@ HTTP must ask, or be woken.`;
 
 const BOUNDS = `### Where the time goes
 
-One drain has one sync in flight, because the count of what its lease holds must be unambiguous: client, emulator and Redis
-work one after another, and with two cores it waits more than half of the time. Several drains in one process overlap.
+A lease has one sync in flight, because the count of what it holds must be unambiguous: client, emulator and Redis work one after
+another on it, and with two cores it waits more than half of the time. So a drain on a backlog has several (\`SLUICE_LEASES\`), which
+overlap, as several drains in one process do: on loopback they keep both cores busy, and from afar they share the way, see
+"Far from Redis". The figures that follow are from before there were several: with one lease in each of four or ten drains.
 
 Processor time for one message, µs, with four drains in batches of 100, and enqueues of 1,000. Steps, each measured in one run in
 which old and new took turns (medians), so that the second begins with other figures than the first ends with:

@@ -8,8 +8,8 @@ import { growthTable, machineText, table, whole } from '../tables.ts';
 const TEXT = `## The ceilings of one database
 
 A run of its own (\`npm run bench -- --only ceilings --to 10M\`), as "Growth" above: shards of each size side by side in one \`redis-server\`. *Dead* are
-dead letters with a failure each. The largest records are those of \`MEMORY USAGE\`, of all keys but envelopes, of which each page of a scan
-shows its largest. Calls are those of the API, in the process that measures, medians.`;
+dead letters with a failure each. The largest records are those of \`MEMORY USAGE\`, of all keys but strings, such as envelopes, of which each page of
+a scan shows its largest. Calls are those of the API, in the process that measures, medians.`;
 
 const MOST_BYTES = 100_000_000;
 const MOST_TIMES = 3;

@@ -6,12 +6,12 @@ export interface Record {
   bytes: number;
 }
 
-/** Envelopes, of which there are millions, are looked at on the way: each page shows its largest. */
+/** Strings, of which there are millions, are looked at on the way: each page shows its largest. */
 const LOOK = `
 local page = redis.call('SCAN', ARGV[1], 'COUNT', 5000)
 local found, most, longest = {}, 0, nil
 for _, key in ipairs(page[2]) do
-  if string.find(key, ':m:', 1, true) then
+  if redis.call('TYPE', key).ok == 'string' then
     local length = redis.call('STRLEN', key)
     if length > most then most, longest = length, key end
   else

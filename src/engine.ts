@@ -115,6 +115,11 @@ export class Engine {
     return this.parts.waking.drain(this.#invocation);
   }
 
+  /** Begins the drain behind the answer that another one of this deployment has started, at its place. */
+  beginDrain(place: number): void {
+    if (this.caller) this.parts.waking.begin(this.caller, place);
+  }
+
   /** Fires all timers that are due. @throws StorageError */
   sweep(): Promise<SweepReport> {
     return this.parts.sweeps.sweep(this.#invocation);

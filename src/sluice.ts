@@ -283,5 +283,6 @@ async function storeFor(engine: Engine, inputs: MessageInput[]): Promise<Receipt
 
 function drainerFor(engine: Engine, alarms: Alarms, id: DrainerState['id']): Drainer {
   const { waking, drainers } = engine.parts;
-  return new Drainer({ alarms, drain: (watch) => waking.round(watch), next: drainers?.behind(id) });
+  const place = drainers?.placeOf(id);
+  return new Drainer({ alarms, drain: (watch) => waking.round(watch, { place }), next: drainers?.behind(id) });
 }

@@ -8,6 +8,8 @@ import fc from 'fast-check';
 import { generateApi } from 'swagger-typescript-api';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { readConfig } from '../src/config/config.ts';
+import { deriveStartToken } from '../src/config/start-token.ts';
 import { DURATION_TEXT, parseDuration } from '../src/formats/duration.ts';
 import { api } from '../src/http/functions.ts';
 import { buildDocument } from '../src/http/openapi/build.ts';
@@ -36,7 +38,8 @@ describe('the document', () => {
     const open = operations.filter(({ security }) => security.length === 0).map(({ operationId }) => operationId);
     // Sources have no tokens: each proves who it is in its own way.
     const proving = ['takeWebhook', 'confirmWebhook', 'permitWebhook'];
-    expect(open).toEqual([...proving, 'health', 'getDocument', 'getReference', 'signIn', 'signOut']);
+    const itself = 'furtherDrain'; // the deployment, by a token that it derives
+    expect(open).toEqual([...proving, itself, 'health', 'getDocument', 'getReference', 'signIn', 'signOut']);
     for (const { security, responses } of operations) {
       if (security.length > 0)
         expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '429', '503']));
@@ -370,6 +373,11 @@ describe('the deployed bundle', () => {
       },
     ],
     ['getDrain', 'behind its answer', () => ({ query: '?wait=false' })],
+    [
+      'furtherDrain',
+      'by itself',
+      async () => ({ query: '?place=1', token: await deriveStartToken(readConfig(deployed().stack.env)) }),
+    ],
     ['sweep', 'by hand', () => ({})],
     ['subscribe', 'a queue', SUBSCRIBED],
     [
@@ -492,6 +500,7 @@ describe('the deployed bundle', () => {
     ['deleteSchedule', 'schedule_of_code', { params: OF_CODE }],
     ['drain', 'unauthorized', { token: null }],
     ['getDrain', 'invalid_message', { query: '?wait=1' }],
+    ['furtherDrain', 'unauthorized', { query: '?place=1' }],
     ['sweep', 'unauthorized', { token: null }],
     ['getStats', 'unknown_queue', { query: '?queue=nowhere' }],
     ['getStats', 'invalid_message', { query: '?range=2h' }],

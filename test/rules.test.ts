@@ -175,6 +175,15 @@ describe('settings', () => {
       ['https://otlp.example/x', 'http://[::1]:4318'],
       ['', 'otlp.example', 'ftp://x', 'https://'],
     ],
+    ['SLUICE_DRAINERS', ['1', 32], ['0', '33']],
+    [
+      'SLUICE_URL',
+      ['https://a.example', 'https://a.example/api/sluice/', 'http://127.0.0.1:8787', 'http://localhost'],
+      [
+        ...['', 'a.example', 'http://a.example', 'http://127.0.0.1.a.example'],
+        ...['https://a.example/?b', 'https://a.example/#b', 'https://a:b@a.example', 'https://:b@a.example'],
+      ],
+    ],
     ['SLUICE_DESTINATION_HOSTS', ['', 'a.example, *.b.example:8443'], ['https://a.example', 7]],
   ])('%s takes %j, and not %j', (name, good, bad) => {
     for (const value of good) expect(() => readConfig({ ...least, [name]: value })).not.toThrow();

@@ -13,7 +13,7 @@ export { toBinding, toHandler } from './cloudflare-queues.ts';
 type DrainerClass<Env> = new (
   state: DurableObjectState,
   env: Env,
-) => DurableObject<Env> & { wake(at: number): Promise<boolean>; alarm(): Promise<void> };
+) => DurableObject<Env> & { wake(at: number): Promise<boolean>; start(): Promise<boolean>; alarm(): Promise<void> };
 
 /** The class of an entrypoint for other Workers. Its calls throw an Error: see remoteError. */
 type QueuesClass<Env> = new (
@@ -35,6 +35,10 @@ export function drainerOf<Env extends object>(sluice: Sluice<Env>): DrainerClass
 
     wake(at: number): Promise<boolean> {
       return this.#drainer.wake(at);
+    }
+
+    start(): Promise<boolean> {
+      return this.#drainer.start();
     }
 
     override alarm(): Promise<void> {

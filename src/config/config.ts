@@ -43,6 +43,14 @@ const url: Reader<string> = (given, name) => {
   return given as string;
 };
 
+/** Whoever it is sent to gets the token that starts drains: so openly to this machine only. */
+const ownUrl: Reader<string> = (given, name) => {
+  const { protocol, hostname, search, hash, username, password } = new URL(url(given, name, {}));
+  const isSafe = protocol === 'https:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  must(isSafe && search + hash + username + password === '', name, 'an https URL, with nothing behind its path');
+  return (given as string).replace(/\/+$/, '');
+};
+
 const orNone =
   <Value>(read: Reader<Value>): Reader<Value | undefined> =>
   (given, name, env) =>
@@ -81,8 +89,10 @@ const SETTINGS = {
   SLUICE_CONCURRENCY: whole(1, 1_000, 5),
   /** Of a drain, for its handlers: they start only where their subrequests find one. */
   SLUICE_CONNECTIONS: connections,
-  /** Durable Objects that drain, where the binding DRAINER is there: the next one takes what the one before is too busy for. */
-  SLUICE_DRAINERS: whole(1, 10, 2),
+  /** The most drains that a backlog has at once: Durable Objects where the binding DRAINER is there, else those begun by SLUICE_URL. */
+  SLUICE_DRAINERS: whole(1, 32, 2),
+  /** Where the API of this deployment is, its base path included: drains start others there. */
+  SLUICE_URL: orNone(ownUrl),
   /** An idle drain looks again at this interval, ms, until its time is over. 0: it ends, and new work wakes another. */
   SLUICE_POLL_MS: whole(0, 60_000, 0),
   /** Messages that one sync takes at most. It takes 100 until a backlog stands and handlers keep up. */

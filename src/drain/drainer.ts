@@ -29,6 +29,8 @@ export interface Round {
 /** How the drainer and its drain reach each other. */
 export interface Watch {
   attention: Attention;
+  /** By another drain, which has taken its place for it. */
+  isStarted: boolean;
   /** All its handlers are busy, and work is left. */
   onBusy(): void;
 }
@@ -55,11 +57,19 @@ export class Drainer {
   #attention: Attention | undefined;
   /** When somebody wants another drain after this one. */
   #wantedAt = Number.POSITIVE_INFINITY;
+  #isStarted = false;
   /** Rounds in a row of which nothing came, and after which another was wanted at once. */
   #fruitless = 0;
 
   constructor(options: DrainerOptions) {
     this.#options = options;
+  }
+
+  /** Another drain starts it. @returns whether it begins, or is at work */
+  async start(): Promise<boolean> {
+    this.#isStarted = true;
+    if (!this.#isRunning) await this.#arm(Date.now());
+    return true;
   }
 
   /** @param at when there is work, epoch ms @returns whether this one looks then, or another does that it has asked */
@@ -103,8 +113,10 @@ export class Drainer {
     try {
       const { isFruitful, againInMs } = await this.#options.drain({
         attention: this.#attention,
+        isStarted: this.#isStarted,
         onBusy: () => void this.#options.next?.wake(Date.now()),
       });
+      if (againInMs > 0) this.#isStarted = false; // its place is given back
       if (isFruitful || againInMs >= LEAST_WAIT_MS) {
         this.#fruitless = 0;
         return againInMs;

@@ -6,6 +6,7 @@ import type { HandOff } from '../store/enqueue.ts';
 /** A drainer, by RPC. */
 interface Stub {
   wake(at: number): Promise<boolean>;
+  start(): Promise<boolean>;
 }
 
 /** Of the binding DRAINER: as much of a DurableObjectNamespace as is used here. */
@@ -33,6 +34,10 @@ export interface Drainers {
    * @returns false where none of them does: the caller has to look by itself
    */
   wake(at: number): Promise<boolean>;
+  /** Has the one at this place begin; it never rejects. Not there where all is left to one loop. @returns false where it surely does not */
+  readonly start?: (place: number) => Promise<boolean>;
+  /** The place of this one. */
+  placeOf(id: ObjectId): number | undefined;
   /** The drainers behind this one, which it wakes where it is busy. */
   behind(id: ObjectId): Drainers | undefined;
 }
@@ -43,19 +48,22 @@ const formatName = (place: number) => `drainer-${place}`;
 export function openDrainers(env: object, count: number, first = 0): Drainers | undefined {
   const { DRAINER: namespace } = env as { DRAINER?: Namespace | string };
   if (typeof namespace !== 'object' || first >= count) return undefined; // a process may have a variable of this name
+  const ask = async (place: number, call: (stub: Stub) => Promise<boolean>) => {
+    try {
+      return await call(namespace.getByName(formatName(place)) as Stub);
+    } catch (error) {
+      logWarning('drainer not woken', { drainer: formatName(place), error: nameOfError(error) });
+      return false;
+    }
+  };
+  const placeOf = (id: ObjectId) => {
+    const places = Array.from({ length: count }, (_, place) => place);
+    return places.find((place) => id.equals(namespace.idFromName(formatName(place)) as never));
+  };
   return {
-    async wake(at) {
-      try {
-        return await (namespace.getByName(formatName(first)) as Stub).wake(at);
-      } catch (error) {
-        logWarning('drainer not woken', { drainer: formatName(first), error: nameOfError(error) });
-        return false;
-      }
-    },
-    behind(id) {
-      const places = Array.from({ length: count }, (_, place) => place);
-      const own = places.find((place) => id.equals(namespace.idFromName(formatName(place)) as never));
-      return openDrainers(env, count, (own ?? count) + 1);
-    },
+    wake: (at) => ask(first, (stub) => stub.wake(at)),
+    start: (place) => ask(place, (stub) => stub.start()),
+    placeOf,
+    behind: (id) => openDrainers(env, count, (placeOf(id) ?? count) + 1),
   };
 }

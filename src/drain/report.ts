@@ -73,6 +73,8 @@ export interface DrainOptions {
   onLeft?: ((timeoutMs: number, inMs: number) => void) | undefined;
   /** Called in place of `onLeft` while all its handlers are busy: it takes that work itself when one is free. */
   onBusy?: (() => void) | undefined;
+  /** Called with each answer that had room for messages: whether it was full, so that more may be ready. */
+  onTake?: ((isFull: boolean) => void) | undefined;
   /** Called at its end with how many ms there are until the next timer that it knows of. */
   onDue?: ((inMs: number) => void) | undefined;
   /** Whether the stacks of what handlers throw are kept with their messages. Default: yes. */

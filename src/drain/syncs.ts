@@ -212,6 +212,7 @@ export class Syncs {
     if (want > 0) {
       outlook.noteLook(number, isShort, isAlone);
       pace.noteLook(answer.taken.length, isShort, keepsUp);
+      drain.onTake?.(!isShort);
     }
     const isLeftAlone = answer.schedules !== undefined && !drain.fire; // it comes again in some seconds: nobody sleeps for that
     const hasFired = answer.schedules !== undefined && !isLeftAlone; // their messages are ready by now, and their next occurrence may be near

@@ -11,6 +11,8 @@ export interface Capacity {
   /** Handlers at once. */
   readonly concurrency: number;
   readonly connections: number;
+  /** The most that one invocation delivers. */
+  readonly deliveries: number;
   budget(life: Life, invocation: Invocation, apart?: BudgetOptions): Budget;
 }
 
@@ -37,9 +39,10 @@ export const OWN_REQUESTS = 12;
 
 /**
  * @param hasDrainers whether drainers are bound
+ * @param kept subrequests that a drain keeps back to start others at its end
  * @throws BadSettings where a queue asks for more than any drain has
  */
-export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrainers: boolean): Capacity {
+export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrainers: boolean, kept = 0): Capacity {
   const delivered = [...queues].filter(({ handler }) => handler !== undefined);
   checkDelivered(config, delivered);
   const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);
@@ -49,7 +52,8 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
   const { SLUICE_DRAIN_MS, SLUICE_WOKEN_MS, SLUICE_CONNECTIONS, SLUICE_CONCURRENCY } = config;
   const alarmed = alarmLife(SLUICE_DRAIN_MS, timeoutsMs);
   const woken = wokenLife(SLUICE_DRAIN_MS, timeoutsMs, SLUICE_WOKEN_MS);
-  const allowed = config.SLUICE_DRAIN_REQUESTS - (config.SLUICE_OTLP_ENDPOINT === undefined ? 0 : 1); // one is the export's
+  const exports = config.SLUICE_OTLP_ENDPOINT === undefined ? 0 : 1;
+  const allowed = config.SLUICE_DRAIN_REQUESTS - exports - kept;
   return {
     lives: {
       cron: planLife(SLUICE_DRAIN_MS, timeoutsMs),
@@ -60,6 +64,7 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
     },
     // Where each handler needs connections, no more than find theirs.
     concurrency: Math.min(SLUICE_CONCURRENCY, Math.max(1, Math.floor(SLUICE_CONNECTIONS / fewest))),
+    deliveries: Math.min(config.SLUICE_DRAIN_MESSAGES, Math.floor((allowed - OWN_REQUESTS) / fewest)),
     connections: most === 0 ? Number.POSITIVE_INFINITY : SLUICE_CONNECTIONS, // none is needed
     budget(life, invocation, { start, reserved = 0 } = {}) {
       const uses = { requestsPerDelivery: fewest, messages: config.SLUICE_DRAIN_MESSAGES };

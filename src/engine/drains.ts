@@ -16,6 +16,7 @@ import { tracedDrain } from '../telemetry/traced.ts';
 import type { SpanBatch } from '../telemetry/tracing.ts';
 import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
+import type { FanOut, Place } from './fan-out.ts';
 import type { Features } from './features.ts';
 import type { Shards } from './shards.ts';
 
@@ -27,6 +28,8 @@ export interface DrainsOptions {
   capacity: Capacity;
   claims: Claims;
   features: Features;
+  /** Undefined where no drain can start another. */
+  fanOut: FanOut | undefined;
   /** For handlers. */
   ring: HandlerContext['ring'];
   openStore(shard: Shard): Store;
@@ -39,7 +42,11 @@ export interface DrainsOptions {
 }
 
 /** The options that differ from drain to drain. */
-type OwnOptions = Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random' | 'handOff'>;
+interface OwnOptions
+  extends Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random' | 'handOff'> {
+  /** Where it was started by another, or stays. */
+  place?: Place | undefined;
+}
 
 export interface Drains {
   /** Settles what earlier drains of this isolate could not. @throws StorageError */
@@ -52,7 +59,11 @@ export function openDrains(options: DrainsOptions): Drains {
   const { config, queues, shards, claims, features } = options;
   const kept = openKeptOutcomes();
   const fixed = fixedOptions(options, kept.keep);
-  const run = async (budget: Budget, attention: Attention, more: OwnOptions & Pick<DrainOptions, 'trace'>) => {
+  const run = async (
+    budget: Budget,
+    attention: Attention,
+    { place, ...more }: OwnOptions & Pick<DrainOptions, 'trace'>,
+  ) => {
     const shard = shards.ofDrain(budget);
     const store = options.openStore(shard);
     const fire = options.fireOn(shard);
@@ -66,7 +77,11 @@ export function openDrains(options: DrainsOptions): Drains {
         if (settlement.disables !== undefined) disabling?.note(message, settlement.disables);
       },
     };
-    return drain({ ...fixed, store, fire, budget, attention, ...more, ...own }).finally(disabling?.ended);
+    const following = options.fanOut?.follow(budget, place);
+    const drained = { ...fixed, store, fire, budget, attention, ...more, ...own, onTake: following?.onTake };
+    const report = await drain(drained).finally(disabling?.ended);
+    await following?.end(report);
+    return report;
   };
   return {
     settleKept: kept.settle,

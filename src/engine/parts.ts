@@ -20,8 +20,10 @@ import type { AnySource } from '../webhooks/source.ts';
 import { type Capacity, openCapacity } from './capacity.ts';
 import { Claims } from './claims.ts';
 import { type Drains, openDrains } from './drains.ts';
+import { openFanOut, requestsForStarts } from './fan-out.ts';
 import { collectFeatures, type Features } from './features.ts';
 import { openShards, type Shards } from './shards.ts';
+import { openStarter } from './starter.ts';
 import { Sweeps, type SweepsOptions } from './sweeps.ts';
 import { Waking } from './waking.ts';
 
@@ -80,7 +82,9 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const addresses = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses, env);
   const drainers = apart.drainers ?? openDrainers(env, config.SLUICE_DRAINERS);
-  const capacity = openCapacity(config, queues.values(), drainers !== undefined);
+  const start = openStarter(config, drainers);
+  const places = config.SLUICE_DRAINERS;
+  const capacity = openCapacity(config, queues.values(), drainers !== undefined, start && requestsForStarts(places));
   const claims = new Claims(drainers !== undefined);
   const onSpent = (invocation: Invocation, names: string[] = []) => {
     claims.noteWork();
@@ -97,7 +101,8 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const opening = { openStore: openStores(config, queues), openSpans: spansOpener(config) };
   // A drain takes by itself what the schedules make that it meets.
   const shared = { ...ofAll, ...opening, fireOn: (on: Shard) => fireOn(on, false) };
-  const drains = openDrains({ ...shared, env, onSpent });
+  const fanOut = start && openFanOut({ ...ofAll, start, places });
+  const drains = openDrains({ ...shared, fanOut, env, onSpent });
   const waking = new Waking({ ...ofAll, drains });
   const sweeps = new Sweeps({ ...shared, drains, waking, followOn, pollMs: config.SLUICE_POLL_MS });
   return {

@@ -100,6 +100,8 @@ export class Resident implements Drainers {
 
   behind(): undefined {}
 
+  placeOf(): undefined {}
+
   /** Works until the signal, and returns when all that was begun has ended, or when the grace is over. It does not throw. */
   async run({ signal, graceMs = GRACE_MS }: ResidentOptions): Promise<Ending> {
     if (!signal?.aborted) {
@@ -127,7 +129,7 @@ export class Resident implements Drainers {
     const [handOff, ...more] = this.#handed.splice(0);
     for (const each of more) void this.begin(each);
     const round = await waking
-      .round(watch, budget, handOff)
+      .round(watch, { budget, handOff })
       .catch((error: unknown) => {
         if (handOff) this.#handed.push({ ...handOff, taken: undefined }); // storage knows what is left of it
         throw error;

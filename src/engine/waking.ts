@@ -17,10 +17,12 @@ import type { AnyQueue } from '../queue/queue.ts';
 import { type Caller, canWake } from '../runtime/caller.ts';
 import { Invocation } from '../runtime/invocation.ts';
 import { sleep } from '../runtime/sleep.ts';
+import { FLOATING } from '../runtime/wait-until.ts';
 import type { EnqueueRequest, HandOff } from '../store/enqueue.ts';
 import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
 import type { Drains } from './drains.ts';
+import type { Place } from './fan-out.ts';
 
 /** Storage was away when a woken drain began: it tries again so much later, as long as its own time lasts. */
 const STORAGE_WAIT_MS = 1_000;
@@ -31,6 +33,24 @@ export interface WakingOptions {
   claims: Claims;
   drains: Drains;
   drainers: Drainers | undefined;
+}
+
+/** How a drain begins. */
+interface Beginning {
+  /** What it has in hand. */
+  handOff?: HandOff | undefined;
+  /** Where another has started it. */
+  place?: Place;
+}
+
+/** How the drain of a drainer begins. */
+interface Alarmed {
+  /** Left out, it takes as much as a drain of cron. */
+  budget?: Budget;
+  /** What it has in hand. */
+  handOff?: HandOff | undefined;
+  /** That of the drainer among those that there are. */
+  place?: number | undefined;
 }
 
 export class Waking {
@@ -88,12 +108,25 @@ export class Waking {
   }
 
   /** A failure of the woken drain goes only to the log: the messages are stored, and cron drains them. */
-  #wakeBehind({ context, invocation }: Caller, at: number, handOff?: HandOff): void {
-    const woken = this.#wake(at, invocation, handOff).catch((error: unknown) => {
+  #wakeBehind(caller: Caller, at: number, handOff?: HandOff): void {
+    this.#keepBehind(caller, this.#wake(at, caller.invocation, handOff));
+  }
+
+  /** The drain that another of this deployment starts, by a request. */
+  begin(caller: Caller, place: number): void {
+    const { invocation } = caller;
+    const begun = this.isLeftToResident
+      ? this.#wake(Date.now(), invocation)
+      : this.drain(invocation, { place: { number: place, isTaken: true } });
+    this.#keepBehind(caller, begun);
+  }
+
+  #keepBehind({ context = FLOATING }: Caller, work: Promise<unknown>): void {
+    const woken = work.catch((error: unknown) => {
       const reason = error instanceof StorageError ? error.message : nameOfError(error);
       logError('woken drain failed', { reason });
     });
-    context?.waitUntil(woken);
+    context.waitUntil(woken);
   }
 
   /** A drainer that is bound, for now or for this instant, epoch ms; without one the invocation drains. @throws StorageError */
@@ -102,7 +135,7 @@ export class Waking {
     if (handOff && drainers?.begin) return drainers.begin(handOff);
     if (await this.wakeDrainer(at, invocation)) return;
     const isFar = at - Date.now() > capacity.lives.woken.takesMs; // cron's is the drain for that
-    if (!isFar) await this.drain(invocation, handOff);
+    if (!isFar) await this.drain(invocation, { handOff });
   }
 
   /** @returns whether one looks then: whatever is noted for later it finds by itself */
@@ -116,13 +149,13 @@ export class Waking {
 
   /**
    * What a request wakes behind its answer: it ends before the platform ends it.
-   * @param handOff what it begins with
    * @returns undefined where one is at work already, which looks again
    * @throws StorageError
    */
-  async drain(invocation: Invocation, handOff?: HandOff): Promise<DrainReport | undefined> {
+  async drain(invocation: Invocation, begins: Beginning = {}): Promise<DrainReport | undefined> {
     const atWork = this.#attended.get(invocation);
-    if (!atWork) return this.run(invocation, (attention) => this.#drainOn(invocation, attention, handOff));
+    const { handOff } = begins;
+    if (!atWork) return this.run(invocation, (attention) => this.#drainOn(invocation, attention, begins));
     if (handOff) {
       if (atWork.adopt?.(handOff)) return undefined;
       await this.giveBack(handOff, invocation);
@@ -153,20 +186,24 @@ export class Waking {
 
   /**
    * What the alarm of a drainer runs; what is left is for its next.
-   * @param budget left out: it takes as much as a drain of cron
-   * @param handOff what it begins with
    * @throws StorageError
    */
-  async round({ attention, onBusy }: Watch, budget = this.#alarmed(), handOff?: HandOff): Promise<Round> {
+  async round({ attention, onBusy, isStarted }: Watch, begins: Alarmed = {}): Promise<Round> {
     const { capacity, claims, drains } = this.#options;
-    const onLeft = this.leftBy(capacity.lives.fresh, budget.invocation);
-    const alarm = (asked: Attention) => drains.run(budget, asked, { onBusy, onLeft, handOff });
+    const { budget = this.#alarmed(), handOff, place } = begins;
+    let isLeft = false; // the claims are those of all objects of this isolate
+    const noteLeft = () => {
+      isLeft = true;
+    };
+    const onLeft = this.leftBy(capacity.lives.fresh, budget.invocation, noteLeft);
+    const at = place === undefined ? undefined : { number: place, isTaken: isStarted, isLasting: true };
+    const alarm = (asked: Attention) => drains.run(budget, asked, { onBusy, onLeft, handOff, place: at });
     const { delivered, ended } = await this.run(budget.invocation, alarm, attention);
     const isStored = ended !== 'storage';
     return {
       isFruitful: delivered > 0 && isStored,
       isStored,
-      againInMs: isStored ? claims.takeNext() - Date.now() : 0,
+      againInMs: isStored && !isLeft ? claims.takeNext() - Date.now() : 0,
     };
   }
 
@@ -191,15 +228,23 @@ export class Waking {
   }
 
   /** The callback for work that a drain of this life leaves. Work that such a drain cannot take is left to cron's. */
-  leftBy(life: Life, { sleepsMs }: Invocation): (timeoutMs: number, inMs: number) => void {
+  leftBy(
+    life: Life,
+    { sleepsMs }: Invocation,
+    note = this.#options.claims.noteWork,
+  ): (timeoutMs: number, inMs: number) => void {
     return (timeoutMs, inMs) => {
       const wake = wakeFor(life, [timeoutMs], sleepsMs);
-      if (wake && inMs <= wake.withinMs) this.#options.claims.noteWork();
+      if (wake && inMs <= wake.withinMs) note();
     };
   }
 
   /** One drain after the other, as long as somebody asks and there is time: they share what the invocation may use. */
-  async #drainOn(invocation: Invocation, attention: Attention, handOff?: HandOff): Promise<DrainReport | undefined> {
+  async #drainOn(
+    invocation: Invocation,
+    attention: Attention,
+    { handOff, place }: Beginning,
+  ): Promise<DrainReport | undefined> {
     const { capacity, claims, drains } = this.#options;
     const { woken } = capacity.lives;
     const start = Date.now();
@@ -209,8 +254,8 @@ export class Waking {
       const budget = capacity.budget(woken, invocation, { start });
       let report: DrainReport | undefined;
       try {
-        if (handed || !budget.isClosing())
-          report = await drains.run(budget, attention, { onLeft: this.leftBy(woken, invocation), handOff: handed });
+        const more = { onLeft: this.leftBy(woken, invocation), handOff: handed, place };
+        if (handed || !budget.isClosing()) report = await drains.run(budget, attention, more);
         handed = undefined;
       } catch (error) {
         if (handed) handed = { ...handed, taken: undefined }; // storage knows what is left of it

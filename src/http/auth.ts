@@ -4,6 +4,7 @@
  */
 import type { Context } from 'hono';
 import type { Config, Scope, Token } from '../config/config.ts';
+import { deriveStartToken } from '../config/start-token.ts';
 import { hexDigest } from '../formats/digest.ts';
 import { readClientAddress } from './client-address.ts';
 import { isSameSecret } from './constant-time.ts';
@@ -19,9 +20,18 @@ const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' };
 
 /** Names the caller for what follows. @throws Problem where no token came that has the scope */
 export async function letIn(c: Context<SluiceEnv>, scope: Scope): Promise<void> {
-  const given = /^Bearer ([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+  const given = readBearer(c);
   c.set('token', given ? await authenticate(c, given, scope) : await authenticateSession(c, scope));
 }
+
+/** Only this deployment itself may. @throws Problem */
+export async function letItselfIn(c: Context<SluiceEnv>): Promise<void> {
+  const isItself = isSameSecret(readBearer(c), await deriveStartToken(c.get('engine').config));
+  if (!isItself) await refuse(c, 'Only the deployment itself may do this');
+}
+
+const readBearer = (c: Context<SluiceEnv>) =>
+  /^Bearer ([\x21-\x7e]+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? '';
 
 /** The configured token that this text is. @throws Problem where there is none, or it lacks the scope */
 export async function authenticate(c: Context<SluiceEnv>, given: string, scope: Scope): Promise<Token> {

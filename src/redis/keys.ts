@@ -10,6 +10,8 @@ export interface Keys {
   sleeper: Key<'sleeper'>;
   /** A drain was too busy to look lately. */
   busy: Key<'busy'>;
+  /** The places that drains of a backlog have taken. */
+  drains: Key<'drains'>;
   /** What operators set for a queue. */
   config: Key<'config'>;
   /** Destinations that failed last. */
@@ -72,6 +74,7 @@ export function makeKeys(prefix: string): Keys {
     awake: `${root}awake`,
     sleeper: `${root}sleeper`,
     busy: `${root}busy`,
+    drains: `${root}drains`,
     config: `${root}config`,
     breakers: `${root}breakers`,
     rings: `${root}rings`,

@@ -80,7 +80,7 @@ describe('a drainer', () => {
 
   test('that is too busy passes a wake on to the next; where that is too, it says so, and drains again at its end', async () => {
     const wake = vi.fn(async () => true);
-    const { drainer, ring, sets, rounds } = objectOf({ wake, behind: () => undefined });
+    const { drainer, ring, sets, rounds } = objectOf({ wake, behind: () => undefined, placeOf: () => undefined });
     const ringing = ring();
     Object.assign(rounds[0]?.watch.attention ?? {}, { look: () => false });
     expect([await drainer.wake(42), wake.mock.calls]).toEqual([true, [[42]]]);

@@ -20,6 +20,7 @@ export interface Boxed {
 interface BoxOptions extends StackOptions {
   /** Whether a first delivery is refused by the outbox. */
   fails?: (id: string) => boolean;
+  knowsUrl?: boolean;
 }
 
 export function boxed(limits: Limits, options: BoxOptions = {}): () => Boxed {
@@ -31,14 +32,17 @@ export function boxed(limits: Limits, options: BoxOptions = {}): () => Boxed {
   return () => box;
 }
 
-async function openBox(limits: Limits, { fails = () => false, ...options }: BoxOptions): Promise<Boxed> {
+async function openBox(
+  limits: Limits,
+  { fails = () => false, knowsUrl = false, ...options }: BoxOptions,
+): Promise<Boxed> {
   const logs: string[] = [];
   const outbox = await startOutbox(fails);
   const bundle = options.bundle ?? (await builtOnce());
   const env = { OUTBOX_URL: outbox.url, SLUICE_DRAIN_REQUESTS: '45', ...options.env };
   const stack = await startStack({ ...options, bundle, env });
   const log = (line: string) => logs.push(line);
-  const platform = await openPlatform({ ...limits, bundle, env: stack.env, log });
+  const platform = await openPlatform({ ...limits, bundle, env: stack.env, knowsUrl, log });
   const authorization = `Bearer ${stack.token}`;
   const call: Boxed['call'] = (path, body, init) => {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };

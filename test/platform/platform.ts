@@ -5,6 +5,7 @@
  * loaded before it.
  */
 import { randomUUID } from 'node:crypto';
+import { type AddressInfo, createServer } from 'node:net';
 import type { Bundle } from '../../src/dev/bundle.ts';
 import { type Call, call } from './caller.ts';
 import type { CpuGuard } from './cpu.ts';
@@ -17,6 +18,8 @@ export interface PlatformOptions extends Limits {
   bundle: Bundle;
   /** The Worker's bindings. */
   env?: Record<string, string>;
+  /** It is told where it is reached, as SLUICE_URL. */
+  knowsUrl?: boolean;
   /** Lines that the Worker logs. */
   log?: (line: string) => unknown;
 }
@@ -41,7 +44,15 @@ export interface Platform {
   close(): Promise<void>;
 }
 
-export async function openPlatform({ bundle, env = {}, log, ...limits }: PlatformOptions): Promise<Platform> {
+export async function openPlatform({
+  bundle,
+  env: given = {},
+  knowsUrl = false,
+  log,
+  ...limits
+}: PlatformOptions): Promise<Platform> {
+  const port = knowsUrl ? await findPort() : 0;
+  const env = knowsUrl ? { ...given, SLUICE_URL: `http://127.0.0.1:${port}` } : given;
   const invocations: Invoked[] = [];
   const { tell, over } = openEnds();
   const hear = (line: string) => {
@@ -50,8 +61,8 @@ export async function openPlatform({ bundle, env = {}, log, ...limits }: Platfor
     tell(told);
     if (limits.cpuMs === undefined) invocations.push(told);
   };
-  const start = (port: number) => startProcess({ bundle, env, limits, log: hear, over, port });
-  let running = await start(0);
+  const start = (at: number) => startProcess({ bundle, env, limits, log: hear, over, port: at });
+  let running = await start(port);
   let kills = 0;
   let last: Promise<unknown> = Promise.resolve();
   const { url } = running;
@@ -86,6 +97,15 @@ export async function openPlatform({ bundle, env = {}, log, ...limits }: Platfor
       await running.close();
     },
   };
+}
+
+/** One that nobody has now. */
+export async function findPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 const isNewFor = (path: string, { isolates }: Limits) =>

@@ -16,6 +16,7 @@ test('each card says which keys its script touches beyond those that are declare
   expect(complete.map(({ name }) => name).toSorted()).toEqual(
     [
       ...[
+        'claim-drains',
         'configure',
         'count-sources',
         'get-schedules',

@@ -37,7 +37,10 @@ export function openObjects(): Objects {
     known,
     thrown,
     namespace: {
-      getByName: (name: string) => ({ wake: async (at: number) => objectOf(name).drainer.wake(at) }),
+      getByName: (name: string) => ({
+        wake: async (at: number) => objectOf(name).drainer.wake(at),
+        start: async () => objectOf(name).drainer.start(),
+      }),
       idFromName: (name: string) => name,
     },
     crash(next) {

@@ -121,7 +121,7 @@ function judgeBacklog(
   const todo =
     kind === 'pull'
       ? 'are its consumers running, and enough of them?'
-      : 'does cron run, and is SLUICE_DRAIN_REQUESTS that of your plan?';
+      : 'does cron run, is SLUICE_DRAIN_REQUESTS that of your plan, and can drains start others (DRAINER or SLUICE_URL: docs/configuration.md)?';
   return [
     finding(
       'backlog',

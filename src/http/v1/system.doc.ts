@@ -77,6 +77,15 @@ export const operations = {
   },
   postDrain: { ...DRAIN, operationId: 'drain', summary: 'Do what a cron tick does' },
   getDrain: { ...DRAIN, summary: 'The same, for crons and pingers that can only GET' },
+  furtherDrain: {
+    tag: 'service',
+    summary: 'Begin a further drain: for drains of the deployment itself',
+    description:
+      'With a bearer token that the deployment derives from that of its database, by `SLUICE_URL`; no token of yours does.',
+    query: { place: 'Which of `SLUICE_DRAINERS` it is, from 0.' },
+    answers: [{ status: 202, description: 'It goes on behind this answer.', schema: Begun }],
+    problems: ['unauthorized', 'rate_limited', 'invalid_message'],
+  },
   sweep: {
     tag: 'admin',
     summary: 'Fire what is due, give back what expired leases hold',

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import { auditOn } from '../../engine/admin.ts';
 import { rule } from '../../formats/rule.ts';
-import { ANY_QUEUE, requireQueue } from '../auth.ts';
+import { ANY_QUEUE, letItselfIn, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
 import { flag } from '../page-query.ts';
@@ -14,6 +14,8 @@ import type { Wire } from './wire.ts';
 const AUDIT_CURSOR = /^(shallow|deep) \d{1,20}( .{1,1400} \d{1,20})?$/s;
 
 const Drain = z.strictObject({ wait: flag('true') });
+
+const Further = z.strictObject({ place: z.string().check(z.regex(/^\d{1,2}$/)) });
 
 const Audit = z
   .strictObject({
@@ -35,7 +37,19 @@ export const postDrain = /* @__PURE__ */ route('POST /v1/drain', { scope: 'tick'
 /** Vercel's cron, and some pingers, can only GET. */
 export const getDrain = /* @__PURE__ */ route('GET /v1/drain', { scope: 'tick', query: Drain }, drainNow);
 
-export const drain = [postDrain, getDrain];
+/** Drains call it, with the token that the deployment derives for that. */
+export const furtherDrain = /* @__PURE__ */ route(
+  'POST /v1/drain/further',
+  { query: Further },
+  async (c, { query }) => {
+    await letItselfIn(c);
+    c.get('engine').beginDrain(Number(query().place));
+    c.status(202);
+    return {} satisfies Wire<'Begun'>;
+  },
+);
+
+export const drain = [postDrain, getDrain, furtherDrain];
 
 export const sweep = /* @__PURE__ */ route(
   'POST /v1/sweep',

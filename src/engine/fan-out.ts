@@ -1,0 +1,192 @@
+/**
+ * Fan-out: drains of a backlog start others beside them, and when they end with work left, their successors.
+ *
+ * A drain that has come back full for a while counts what is ready, and starts as many as that is worth by its own pace. Each needs a
+ * place, of which there are SLUICE_DRAINERS for all isolates together: so however many ask, no more are at work. A place is free again
+ * when its time is over, whoever has died.
+ */
+import { countDrains, SOON_MS } from '../drain/backlog.ts';
+import type { Budget } from '../drain/budget.ts';
+import { wakeFor } from '../drain/life.ts';
+import type { DrainReport } from '../drain/report.ts';
+import { logWarning, nameOfError } from '../log.ts';
+import { PUSH_POOL } from '../message/lane.ts';
+import type { AnyQueue } from '../queue/queue.ts';
+import { isWorkers } from '../runtime/runtime.ts';
+import { type Claim, type Claimed, claimDrains, countReady } from '../store/drains.ts';
+import type { Capacity } from './capacity.ts';
+import type { Claims } from './claims.ts';
+import type { Shards } from './shards.ts';
+import type { StartDrain } from './starter.ts';
+
+export interface FanOutOptions {
+  start: StartDrain;
+  /** The most drains at once. */
+  places: number;
+  queues: ReadonlyMap<string, AnyQueue>;
+  shards: Shards;
+  capacity: Capacity;
+  claims: Claims;
+}
+
+/** The place of a drain. */
+export interface Place {
+  number: number;
+  /** It was taken for this drain by who started it. */
+  isTaken: boolean;
+  /** It goes on by itself where work is left: an alarm is set. */
+  isLasting?: boolean;
+}
+
+/** It has come back full for so long: others would help. */
+const FULL_MS = 1_000;
+/** It asks again after so long. */
+const AGAIN_MS = 10_000;
+/** What a place is taken for beyond the life of a drain: the time that its start takes. */
+const START_MS = 2_000;
+/** Requests to storage of one who asks. */
+const ASKS = 2;
+
+/** Subrequests that a drain keeps back for its end: it starts its successor, and two more, of which each starts as many. */
+export const requestsForStarts = (places: number) => ASKS + Math.min(3, places);
+
+export interface FanOut {
+  /** @param place left out, it takes one when it asks */
+  follow(budget: Budget, place?: Place): Following;
+}
+
+export const openFanOut = (options: FanOutOptions): FanOut => ({
+  follow: (budget, place) => new Following(options, budget, place),
+});
+
+/** One drain. */
+class Following {
+  readonly #options: FanOutOptions;
+  readonly #budget: Budget;
+  readonly #isLasting: boolean;
+  #own: number | undefined;
+  /** Its place is taken in its name. */
+  #hasClaimed: boolean;
+  #fullSince: number | undefined;
+  #asksAt = 0;
+  #asking: Promise<unknown> | undefined;
+
+  constructor(options: FanOutOptions, budget: Budget, place: Place | undefined) {
+    this.#options = options;
+    this.#budget = budget;
+    this.#isLasting = place?.isLasting === true;
+    this.#own = place?.number;
+    this.#hasClaimed = place?.isTaken === true;
+  }
+
+  /** Called with each answer that had room for messages. */
+  readonly onTake = (isFull: boolean): void => {
+    const now = Date.now();
+    this.#fullSince = isFull ? (this.#fullSince ?? now) : undefined;
+    const isDue = now >= Math.max((this.#fullSince ?? Number.POSITIVE_INFINITY) + FULL_MS, this.#asksAt);
+    if (!isDue || this.#asking || !this.#budget.afford(ASKS)) return;
+    this.#asksAt = now + AGAIN_MS;
+    this.#asking = this.#ask(false).finally(() => {
+      this.#asking = undefined;
+    });
+  };
+
+  /** It has ended: where work is left its successor begins. Nothing comes of it where it was fruitless: that waits for cron. */
+  async end({ ended, acked, retried, dead }: DrainReport): Promise<void> {
+    await this.#asking;
+    if (ended === 'budget' && acked + retried + dead > 0) await this.#ask(true);
+    else if (this.#hasClaimed && this.#own !== undefined)
+      await this.#caught(() => this.#giveBack([this.#own as number]));
+  }
+
+  /** @param isEnding what it left of its subrequests is for this */
+  #ask(isEnding: boolean): Promise<void> {
+    return this.#caught(async () => {
+      const { queues, shards, places, claims } = this.#options;
+      if (isEnding) this.#count(ASKS);
+      const ready = await countReady(shards.besideDrain(this.#budget), PUSH_POOL);
+      const busy = ready.taken.filter((place) => place !== this.#own).length;
+      const worth = Math.min(places, countDrains(ready, queues, this.#power()));
+      const wanted = Math.max(0, worth - busy - 1);
+      const succeeds = isEnding && !this.#isLasting;
+      const others = this.#pay(wanted, isEnding ? requestsForStarts(places) - ASKS - 1 : 0);
+      const isClaiming = this.#hasClaimed || worth > busy;
+      const starting = isClaiming ? await this.#claim(succeeds ? worth : places, others) : [];
+      if (succeeds && this.#own !== undefined) {
+        this.#count(1);
+        starting.push(this.#own);
+      } else if (succeeds && busy > 0) claims.takeWork(); // it is in hand
+      await this.#startAll(starting, isEnding);
+    });
+  }
+
+  async #startAll(starting: number[], isEnding: boolean): Promise<void> {
+    const { start, claims } = this.#options;
+    // On Workers its handlers and its syncs use the connections that there are.
+    const width = isEnding || !isWorkers() ? starting.length : 1;
+    const failed: number[] = [];
+    const startOne = async (place: number) => void ((await start(place)) || failed.push(place));
+    for (let from = 0; from < starting.length; from += width) {
+      await Promise.all(starting.slice(from, from + width).map(startOne));
+    }
+    if (failed.length === 0) {
+      if (isEnding && starting.length > 0 && !this.#isLasting) claims.takeWork(); // it is in hand
+      return;
+    }
+    claims.noteWork();
+    this.#count(1);
+    await this.#giveBack(failed);
+  }
+
+  /** @returns the places of others that it got */
+  async #claim(most: number, others: number): Promise<number[]> {
+    const claimed = await this.#claimAs({ own: this.#own, most, others });
+    this.#own = claimed.own;
+    this.#hasClaimed = claimed.own !== undefined;
+    return claimed.others;
+  }
+
+  async #giveBack(back: number[]): Promise<void> {
+    await this.#claimAs({ back, most: 0, others: 0 });
+  }
+
+  #claimAs(claim: Omit<Claim, 'places' | 'lifeMs'>): Promise<Claimed> {
+    const { shards, places, capacity } = this.#options;
+    const lifeMs = capacity.lives.woken.livesMs + START_MS;
+    return claimDrains(shards.besideDrain(this.#budget), { ...claim, places, lifeMs });
+  }
+
+  /** @param kept what of this is paid already @returns how many of these starts it can afford */
+  #pay(wanted: number, kept: number): number {
+    let paid = Math.min(wanted, kept);
+    this.#count(paid);
+    while (paid < wanted && this.#budget.afford(1)) paid += 1;
+    return paid;
+  }
+
+  #count(requests: number): void {
+    for (let i = 0; i < requests; i++) this.#budget.onRequest();
+  }
+
+  #power() {
+    const { capacity } = this.#options;
+    const { messages, ms } = this.#budget.used();
+    const soon = (messages / Math.max(1, ms)) * SOON_MS;
+    const { fresh } = capacity.lives;
+    return {
+      ends: Math.max(1, Math.min(soon, capacity.deliveries)),
+      concurrency: capacity.concurrency,
+      takes: ({ timeoutMs }: AnyQueue) => wakeFor(fresh, [timeoutMs]) !== false,
+    };
+  }
+
+  /** What fails here is left to cron. */
+  async #caught(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#options.claims.noteWork();
+      logWarning('no further drains', { error: nameOfError(error) });
+    }
+  }
+}

@@ -1,0 +1,27 @@
+-- count-ready: how much waits in a pool, about, and which drains are at work on it: for whoever may start further ones.
+--
+-- KEYS[1]  zset    ready:<pool>  its lanes with work
+-- KEYS[2]  string  drains        as claim-drains.lua writes it
+-- KEYS[3]  hash    config        what operators set for queues
+-- Beyond   lane:<lane>
+-- ARGV[1]  text    root   what every key of the shard begins with
+-- ARGV[2]  clock   clock  '' or epoch ms, in tests
+-- ARGV[3]  number  looks  the lanes of which the length is told, the first ones
+-- Returns  {how many lanes, {place of each drain at work}, {lane, length, what operators set for its queue or '', …}}
+-- Replay   reads
+-- Cost     5 commands, and 2 for each lane that it looks at
+
+--- @include clock entry at-work
+
+local places, lanes = {}, {}
+for place in pairs(drains_at_work(KEYS[2], clock(ARGV[2]))) do places[#places + 1] = place end
+for _, lane in ipairs(redis.call('ZRANGE', KEYS[1], '0', digits(tonumber(ARGV[3]) - 1))) do
+  local length = redis.pcall('LLEN', ARGV[1] .. 'lane:' .. lane)
+  if type(length) == 'number' and length > 0 then
+    lanes[#lanes + 1] = lane
+    lanes[#lanes + 1] = digits(length)
+    local set = redis.pcall('HGET', KEYS[3], queue_of(lane))
+    lanes[#lanes + 1] = type(set) == 'string' and set or ''
+  end
+end
+return { digits(redis.call('ZCARD', KEYS[1])), places, lanes }

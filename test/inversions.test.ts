@@ -9,6 +9,10 @@ const enqueued = (lane: string, ids: string[], delayMs = 0): Enqueued => ({
   messages: ids.map((id) => ({ id, lane, delayMs, json: '{}' })),
 });
 
+const handedOff = (lane: string, ids: string[], lease: string): Enqueued => {
+  return { ...enqueued(lane, ids), handedTo: { lease, leaseMs: 1_000 } };
+};
+
 const synced = (lease: string, taken: string[], settlements: [string, 'acked' | 'released'][] = []): Synced => ({
   what: 'synced',
   chained: [],
@@ -40,6 +44,12 @@ const rows: [string, (Enqueued | Synced)[], number][] = [
     [enqueued('0:b', ['y']), synced('m', ['1.y']), enqueued('5:a', ['x']), synced('l', ['1.x'])],
     0,
   ],
+  [
+    'handed off, and urgent came later',
+    [handedOff('5:a', ['x'], 'l'), enqueued('0:b', ['y']), synced('l', ['1.y'])],
+    0,
+  ],
+  ['urgent left behind by a hand-off', [enqueued('0:b', ['y']), handedOff('5:a', ['x'], 'l')], 1],
   [
     'urgent was given back',
     [

@@ -32,6 +32,16 @@ export function watchInversions(): Inversions {
     readyOf[priority] = (readyOf[priority] ?? 0) + (is ? 1 : -1);
   };
 
+  function give(entries: string[], lease: string): void {
+    for (const entry of entries) setReady(parseEntry(entry).id, false);
+    const mostUrgentLeft = readyOf.findIndex((count) => count > 0);
+    for (const entry of entries) {
+      const { id } = parseEntry(entry);
+      held.set(id, { entry, lease });
+      if (mostUrgentLeft >= 0 && (priorities.get(id) ?? 9) > mostUrgentLeft) inversions += 1;
+    }
+  }
+
   return {
     see(event) {
       if (event.what === 'enqueued') {
@@ -39,6 +49,8 @@ export function watchInversions(): Inversions {
           priorities.set(id, parseLane(lane).priority);
           setReady(id, delayMs === 0);
         }
+        const entries = event.messages.map(({ id }) => `1.${id}`);
+        if (event.handedTo) give(entries, event.handedTo.lease);
         return;
       }
       for (const { entry, status } of event.settlements) {
@@ -47,13 +59,7 @@ export function watchInversions(): Inversions {
         if (status === 'released') setReady(id, true);
       }
       const fresh = event.taken.filter((entry) => held.get(parseEntry(entry).id)?.lease !== event.lease);
-      for (const entry of fresh) setReady(parseEntry(entry).id, false);
-      const mostUrgentLeft = readyOf.findIndex((count) => count > 0);
-      for (const entry of fresh) {
-        const { id } = parseEntry(entry);
-        held.set(id, { entry, lease: event.lease });
-        if (mostUrgentLeft >= 0 && (priorities.get(id) ?? 9) > mostUrgentLeft) inversions += 1;
-      }
+      give(fresh, event.lease);
     },
     count: () => inversions,
     held: () => held.size,

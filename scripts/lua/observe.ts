@@ -13,6 +13,8 @@ export interface Enqueued {
   messages: { id: string; lane: string; delayMs: number; json: string }[];
   /** Epoch ms. */
   at: number;
+  /** The lease into which they went, of the drain that their caller begins. */
+  handedTo?: { lease: string; leaseMs: number };
 }
 
 export interface Synced {
@@ -63,8 +65,12 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
         .split(' ')
         .map((word) => Number(word.split('=')[0])),
     );
-    const messages = messagesIn(nameArguments(name, argsIn(command)).more, startedAt).filter((_, i) => !met.has(i + 1));
-    return { what: 'enqueued', messages, at: startedAt };
+    const { named, more } = nameArguments(name, argsIn(command));
+    const messages = messagesIn(more, startedAt).filter((_, i) => !met.has(i + 1));
+    const [, , , , handedAt = ''] = result.map(String);
+    if (handedAt === '') return { what: 'enqueued', messages, at: startedAt };
+    const handedTo = { lease: named('lease'), leaseMs: Number(named('leaseMs')) };
+    return { what: 'enqueued', messages, at: Number(handedAt), handedTo };
   }
   return name === 'sync' ? syncedIn(argsIn(command), result, startedAt) : undefined;
 }

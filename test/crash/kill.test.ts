@@ -111,6 +111,8 @@ test.each(deaths)(
       });
       if (!reached) await first.kill();
       if (n === 1) left.push((await stored()).length);
+      const handed = n === 1 && fault.kind !== 'reset';
+      if (handed) expect(Object.values((await story.shard()).leases), 'handed off').toMatchObject([{ length: 3 }]);
       await story.lapseLeases();
       const second = await story.startWorker();
       const answer = await story.post(second, '/v1/messages', batch, { headers });

@@ -9,7 +9,7 @@ import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import type { State } from '../../src/store/admin-messages.ts';
 import type { StoredSchedule } from '../../src/store/due.ts';
 import type { Outcome, Settlement } from '../../src/store/encode-settlements.ts';
-import type { EnqueueAnswer, EnqueueRequest } from '../../src/store/enqueue.ts';
+import type { EnqueueAnswer, EnqueueRequest, HandOff } from '../../src/store/enqueue.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
 import type { Bench } from '../support/bench.ts';
@@ -30,6 +30,10 @@ import { Scheduler } from './schedules.ts';
 import { type Sizes, sizedRunner } from './small.ts';
 
 export type Side = 0 | 1;
+
+const LEASE_MS = 10_000;
+/** More than a request of this model has. */
+const MOST_HANDED = 20;
 
 interface Consumer {
   lease: string;
@@ -104,7 +108,8 @@ export class World {
     return [...faults, ...violations(shard, { alive: new Set(ledger.alive.keys()), unordered: ledger.unordered })];
   }
 
-  async enqueue(side: Side, wanted: Asked[]): Promise<void> {
+  /** @param begins the consumer that would begin with them, where nobody looks and their queues take no turns */
+  async enqueue(side: Side, wanted: Asked[], begins?: Consumer): Promise<void> {
     const request = {
       ...this.#requestOf(side, wanted),
       token: this.name('t'),
@@ -113,7 +118,20 @@ export class World {
     };
     this.lastEnqueue = { messages: wanted, request };
     const { failures } = await this.bench.shard();
-    this.#admit(request.messages, await this.stores[side].enqueue(request), new Set(Object.keys(failures)));
+    const isPlain = wanted.every(({ queue }) => POOLS[queue] === '*' && this.deployments[side][queue]?.policy === '');
+    const asked = begins && isPlain ? { lease: this.name('c'), leaseMs: LEASE_MS, most: MOST_HANDED } : undefined;
+    if (asked) await this.bench.redises.raw.del(`${this.bench.root}awake`);
+    const answer = await this.stores[side].enqueue({ ...request, handOff: asked });
+    this.#admit(request.messages, answer, new Set(Object.keys(failures)));
+    if (begins && answer.handOff) this.#begin(begins, answer.handOff);
+  }
+
+  #begin(consumer: Consumer, { lease, taken = [] }: HandOff): void {
+    this.ledger.extended(lease, this.bench.now + LEASE_MS);
+    this.ledger.given(taken, lease, this.bench.now);
+    const entries = taken.map(({ entry }) => entry);
+    Object.assign(consumer, { lease, held: entries.toReversed(), pending: [] });
+    this.seen.push(...entries);
   }
 
   #requestOf(side: Side, wanted: Asked[]): { messages: PreparedMessage[] } {
@@ -226,6 +244,16 @@ const enqueueStep = fc
   .tuple(side, fc.array(asked, { minLength: 1, maxLength: 5 }))
   .map(([by, wanted]) => step(`enqueue ${by} ${JSON.stringify(wanted)}`, (world) => world.enqueue(by, wanted)));
 
+/** Of one push queue, by a caller that begins a drain with them. */
+const handOffStep = fc
+  .tuple(side, fc.constantFrom('mail', 'news'), fc.array(asked, { minLength: 1, maxLength: 6 }), fc.nat({ max: 1 }))
+  .map(([by, name, list, n]) => {
+    const wanted = list.map((each) => ({ ...each, queue: name, delayMs: 0 }));
+    return step(`enqueue ${by} for consumer ${n} ${JSON.stringify(wanted)}`, (world) =>
+      world.enqueue(by, wanted, world.consumers[n]),
+    );
+  });
+
 /** Many alike: more than a chunk, a page or a bound of the small constants. */
 const batchStep = fc
   .tuple(side, asked, fc.integer({ min: 6, max: 14 }))
@@ -247,8 +275,6 @@ interface Drawn {
   sleepMs: number;
   answer: 'comes' | 'is lost' | 'is lost, and asked for again by 0' | 'is lost, and asked for again by 1';
 }
-
-const LEASE_MS = 10_000;
 
 function requestOf(world: World, consumer: Consumer, { want, settle, chained, sleepMs }: Drawn): SyncRequest {
   const settlements = new Map(consumer.pending.map((settlement) => [settlement.entry, settlement]));
@@ -475,7 +501,7 @@ const deployStep = fc
     step(`deploy ${at} ${JSON.stringify(deployed)}`, async (world) => world.deploy(at, deployed)),
   );
 
-const often = [enqueueStep, enqueueStep, batchStep, syncStep, syncStep, syncStep, syncStep, syncStep];
+const often = [enqueueStep, enqueueStep, handOffStep, batchStep, syncStep, syncStep, syncStep, syncStep, syncStep];
 const seldom = [repeatStep, lateStep, crashStep, sweepStep, cancelStep, redriveStep, pauseStep, limitStep, deployStep];
 const rare = [scheduleStep, purgeStep, browseStep, windowStep];
 

@@ -229,6 +229,63 @@ const keyedStep = fc
     }),
   );
 
+/** The caller of this one begins a drain with what it brings, where nothing would go before that. */
+const handOffStep = fc
+  .record({
+    queue,
+    priority: fc.constantFrom(0, 5),
+    group: fc.constantFrom(undefined, 'g'),
+    count: fc.integer({ min: 1, max: 4 }),
+    maxAttempts: fc.integer({ min: 1, max: 3 }),
+    callbacks: fc.constantFrom<('done' | 'dead')[]>([], ['done'], ['dead', 'done']),
+    consumer: fc.nat({ max: 2 }),
+    answer: fc.constantFrom('comes', 'comes', 'is lost', 'finds nobody'),
+  })
+  .map((r) =>
+    step(`hand off ${JSON.stringify(r)}`, async (model, real) => {
+      if ((model.policies[r.queue] ?? '') !== '') return; // turns are taken: its caller does not ask
+      const { bench } = real;
+      await bench.redises.raw.del(`${bench.root}awake`);
+      const lane = formatLane(r.priority as Priority, r.queue, r.group);
+      const followed = r.callbacks.map((on) => ({ on, message: callbackOf(real, on) }));
+      const { maxAttempts } = r;
+      const options = { priority: r.priority as Priority, maxAttempts, ...(r.group ? { group: r.group } : {}) };
+      const messages = Array.from({ length: r.count }, (_, i) =>
+        bench.message(r.queue, i, { ...options, ...(followed.length > 0 ? { callbacks: followed } : {}) }),
+      );
+      const lease = `c${real.leases++}`;
+      const request = { messages, token: `t${real.ids.length}`, fingerprint: 'f', recognisedMs: 600_000 };
+      const before = await bench.shard();
+      const { ids, handOff } = await bench.store.enqueue({ ...request, handOff: { lease, leaseMs: 10_000, most: 5 } });
+      real.lastEnqueue = { ...request, handOff: { lease: `c${real.leases++}`, leaseMs: 10_000, most: 5 } };
+      real.ids.push(...ids);
+      const callbacks = r.callbacks.map((on) => ({ on, lane: callbackOf(real, on).lane, delayMs: 0 }));
+      for (const id of ids) enqueue(model, id, { lane, delayMs: 0, maxAttempts, callbacks });
+      expect(handOff !== undefined, 'handed off').toBe(isIdle(before, bench.now, r.queue));
+      if (!handOff) return;
+      expect(waiting(model), 'what would have gone before it').toEqual([]);
+      const taken = (handOff.taken ?? []).map(({ entry }) => entry);
+      expect(taken).toEqual(ids.map((id) => `1.${id}`));
+      expect(take(model, lease, taken)).toEqual([]);
+      model.expiries[lease] = model.now + 10_000;
+      if (r.answer === 'comes') real.seen.push(...taken);
+      if (r.answer !== 'finds nobody')
+        real.consumers[r.consumer] = { lease, held: r.answer === 'comes' ? taken.toReversed() : [] };
+    }),
+  );
+
+/** Nothing is ready, paused or due, and nothing of the queue is blocked. */
+const isIdle = ({ ready, blocked, timers }: Shard, now: number, name: string) =>
+  Object.keys(ready).length === 0 && !(name in blocked) && Object.values(timers).every((due) => Math.floor(due) > now);
+
+/** What may be taken now, or when it has been fired; and queues of which operators hold something back. */
+function waiting(model: Model): string[] {
+  const leased = Object.entries(model.expiries).filter(([lease]) => (model.leases[lease] ?? []).length > 0);
+  const due = [...Object.entries(model.delayed), ...leased].filter(([, at]) => Math.floor(at) <= model.now);
+  const others = Object.entries(model.lanes).filter(([, list]) => list.some((entry) => parseEntry(entry).attempt > 1));
+  return [...due.map(([name]) => name), ...others.map(([lane]) => lane), ...model.paused];
+}
+
 const replayStep = fc.constant(
   step('replay the last enqueue', async (_, real) => {
     if (real.lastEnqueue) expect((await real.bench.store.enqueue(real.lastEnqueue)).replayed).toBe(true);
@@ -365,6 +422,7 @@ export const steps = [
   enqueueStep,
   keyedStep,
   keyedStep,
+  handOffStep,
   syncStep,
   syncStep,
   syncStep,

@@ -124,6 +124,22 @@ const enqueueing: Scenario[] = [
       b.message('mail', 'b', { callbacks: callbacks(b, 'b') }),
     ]),
   },
+  {
+    name: 'messages that are handed off',
+    call: async (scene: Scene) => {
+      const list = [
+        scene.b.message('mail', 'a', { callbacks: callbacks(scene.b, 'a') }),
+        scene.b.message('news', 'b', { priority: 1 }),
+        scene.b.message('mail', 'c', { dedup: dedup('drop') }),
+      ];
+      const handOff = { lease: 'L', leaseMs: 10_000, most: 5 };
+      const { ids, replayed, wake } = await scene.b.store.enqueue({ messages: list, token: 'token', handOff });
+      scene.b.expectAlive(ids, list);
+      await scene.know();
+      return scene.named({ ids, replayed, wake }) as Answer;
+    },
+    later: true, // what the lease does not take goes into the lanes, and is not given out by an expiry
+  },
   { name: 'a publication', call: enqueues((b) => [b.message('mail', 'a'), b.message('news', 'b')], { note: 'note' }) },
 ].map((scenario) => ({
   ...scenario,

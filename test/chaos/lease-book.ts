@@ -8,7 +8,7 @@
  */
 import { parseEntry } from '../../src/message/ids.ts';
 import type { History } from './history.ts';
-import type { Seen, Synced } from './observed.ts';
+import type { Seen, Stored, Synced } from './observed.ts';
 
 export interface LeaseBook {
   see(seen: Seen): void;
@@ -18,6 +18,8 @@ export interface LeaseBook {
   open(): number;
   stored(): number;
   acked(): number;
+  /** Messages that went straight into the lease of a drain. */
+  handedOff(): number;
 }
 
 interface Extension {
@@ -41,6 +43,7 @@ export function keepLeaseBook(history: History): LeaseBook {
   const holders = new Map<string, Holder>();
   let stored = 0;
   let acked = 0;
+  let handedOff = 0;
   let dead = 0;
 
   /** Whether the book has this entry in this lease. */
@@ -128,12 +131,21 @@ export function keepLeaseBook(history: History): LeaseBook {
     else history.record({ what: 'leased', lease: name, entries: fresh, at, leaseMs });
   }
 
+  function store({ handedTo, ...what }: Stored): void {
+    stored += what.messages.length;
+    history.record(what);
+    if (!handedTo) return;
+    const { lease: name, leaseMs } = handedTo;
+    const entries = what.messages.map(({ id }) => `1.${id}`);
+    handedOff += entries.length;
+    for (const { id } of what.messages) holders.set(id, { entry: `1.${id}`, lease: name });
+    leases.set(name, { extendedAt: what.at, leaseMs, entries: new Set(entries) });
+    history.record({ what: 'leased', lease: name, entries, at: what.at, leaseMs });
+  }
+
   return {
     see(seen) {
-      if (seen.what === 'stored') {
-        stored += seen.messages.length;
-        return history.record(seen);
-      }
+      if (seen.what === 'stored') return store(seen);
       chain(seen);
       settle(seen);
       findSwept(seen);
@@ -143,5 +155,6 @@ export function keepLeaseBook(history: History): LeaseBook {
     open: () => stored - acked - dead,
     stored: () => stored,
     acked: () => acked,
+    handedOff: () => handedOff,
   };
 }

@@ -58,9 +58,9 @@ export interface Planned {
   ttlMs?: number;
 }
 
-/** @returns a planner: each call plans one message */
-export function planMessages(chance: Chance): (pulled: boolean) => Planned {
-  let count = 0;
+/** @param from behind this number keys are not taken yet @returns a planner: each call plans one message */
+export function planMessages(chance: Chance, from = 0): (pulled: boolean) => Planned {
+  let count = from;
   return (pulled) => {
     count += 1;
     const fate = fateFor(chance.next());

@@ -12,13 +12,16 @@ export type Synced = Omit<Happened, 'settlements' | 'chained'> & {
   chained: StoredMessage[];
 };
 
-export type Seen = Synced | { what: 'stored'; messages: StoredMessage[]; at: number };
+export type Stored = { what: 'stored'; messages: StoredMessage[]; at: number } & Pick<Enqueued, 'handedTo'>;
+
+export type Seen = Synced | Stored;
 
 /** @returns undefined for what changes nothing of interest */
 export function seenIn(observation: Observation): Seen | undefined {
   const happened = whatHappened(observation);
   if (happened?.what === 'enqueued') {
-    return { what: 'stored', messages: happened.messages.map(withKey), at: happened.at };
+    const { messages, at, handedTo } = happened;
+    return { what: 'stored', messages: messages.map(withKey), at, ...(handedTo && { handedTo }) };
   }
   if (!happened) return undefined;
   const settlements = happened.settlements.map(({ text, ...settled }) => ({

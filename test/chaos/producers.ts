@@ -23,6 +23,10 @@ export interface ProducerOptions {
   chance: Chance;
   /** No new request while this says no. */
   mayGoOn: () => 'yes' | 'later' | 'no';
+  /** The most messages of one request. */
+  batch?: number;
+  /** Between two requests, up to so long. */
+  afterMs?: number;
 }
 
 const BATCH = 100;
@@ -32,15 +36,17 @@ const REPEAT_AFTER_MS = 100;
 const LATER_MS = 50;
 
 /** Enqueues until it is told to stop. */
-export async function produce({ send, plan, history, chance, mayGoOn }: ProducerOptions): Promise<void> {
+export async function produce(options: ProducerOptions): Promise<void> {
+  const { send, plan, history, chance, mayGoOn, batch = BATCH, afterMs = 0 } = options;
   for (;;) {
+    if (afterMs > 0) await sleep(chance.next() * afterMs);
     const word = mayGoOn();
     if (word === 'no') return;
     if (word === 'later') {
       await sleep(LATER_MS);
       continue;
     }
-    const messages = Array.from({ length: chance.happens(0.3) ? 1 : chance.whole(2, BATCH) }, plan);
+    const messages = Array.from({ length: batch === 1 || chance.happens(0.3) ? 1 : chance.whole(2, batch) }, plan);
     const patience = chance.happens(IMPATIENT) ? 1 : PATIENCE;
     const request = history.begin(messages.map(({ key }) => key));
     const answer = await persist(send(chance), messages, patience);

@@ -18,6 +18,8 @@ export interface Run {
   /** From the first enqueue until everything was delivered. */
   messagesPerSecond: number;
   redis: string;
+  /** Messages that went straight into the lease of the drain that their enqueue woke. */
+  handedOff: number;
 }
 
 export type TortureFigures = ReturnType<typeof figuresOf>;
@@ -48,6 +50,7 @@ export function tableOf(figures: TortureFigures): string {
     ['enqueued', figures.enqueued],
     ['acknowledged', figures.acknowledged],
     ['delivered', figures.delivered],
+    ['handed off', figures.handedOff],
     ['recovered', figures.recovered],
     ['dead letters', figures.dead],
     ['cancelled', figures.cancelled],

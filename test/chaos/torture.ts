@@ -41,6 +41,14 @@ const HASTY = [20];
 const LEASE_MS = 2_500;
 const TICK_MS = 1_000;
 const SWEEPS_AT_ONCE = 5;
+/** At the end of the faults messages come one by one into a system that is idle at times: only there are they handed off. */
+const LONE_PRODUCERS = 2;
+/** Their keys come behind those of the others. */
+const LONE_KEYS = 500_000_000;
+const LONE_S = 30;
+const LONE_MOST = 500;
+const LONE_AFTER_MS = 60;
+const IDLE_WITHIN_S = 90;
 /** Producers wait while more is under way: a backlog that only grows would be drained long after the faults have ended. */
 const MOST_OPEN = 8_000;
 const DRAIN_WITHIN_MS = 90_000;
@@ -163,6 +171,11 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
   const { hasQuotas } = MIXES[stage.mix];
   const filling = hasQuotas ? stage.quotas.run(() => phase !== 'faults') : undefined;
   await produceAll(stage, lives.url);
+  await until(
+    async () => (await redisClient.exists(`${root}ready:*`).catch(() => 1)) === 0,
+    Math.min(IDLE_WITHIN_S, stage.seconds) * 1_000,
+  );
+  await produceLone(stage, lives.url);
 
   progress.say('the faults stop, and what is left is drained');
   stage.stopFaults();
@@ -201,6 +214,7 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
     quotas: stage.quotas.figures(),
     stalled: stage.quotas.stalled(),
     redis: stack.redis,
+    handedOff: book.handedOff(),
   };
 }
 
@@ -228,6 +242,24 @@ async function produceAll({ seed, seconds, messages, stack, history, book, openS
     ...Array.from({ length: HTTP_PRODUCERS }, (_, i) => producer(`http ${i}`, overHttp(url, token), 0)),
     ...Array.from({ length: STORE_PRODUCERS }, (_, i) => producer(`store ${i}`, throughStore(openHasty), 0.8)),
   ]);
+}
+
+async function produceLone({ seed, seconds, stack, history }: Stage, url: () => string): Promise<void> {
+  const end = performance.now() + (Math.min(LONE_S * 5, seconds) * 1_000) / 5;
+  const chance = chanceFor(seed, 'lone');
+  const plan = planMessages(chance, LONE_KEYS);
+  let begun = 0;
+  const mayGoOn = () => (performance.now() > end || begun >= LONE_MOST ? 'no' : 'yes');
+  const next = () => {
+    begun += 1;
+    return plan(false);
+  };
+  const options = { plan: next, history, mayGoOn, batch: 1, afterMs: LONE_AFTER_MS } as const;
+  await Promise.all(
+    Array.from({ length: LONE_PRODUCERS }, (_, i) =>
+      produce({ ...options, send: overHttp(url, stack.token), chance: chanceFor(seed, `lone ${i}`) }),
+    ),
+  );
 }
 
 /** Where storage refuses it has answered: of anything else nobody knows whether it ran. */
@@ -261,8 +293,8 @@ function recordAdminCall(history: History, observation: Observation): void {
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Waits for it, but not for ever: what is still there then shows as left over. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + DRAIN_WITHIN_MS;
+async function until(holds: () => Promise<boolean>, withinMs = DRAIN_WITHIN_MS): Promise<void> {
+  const end = performance.now() + withinMs;
   while (!(await holds()) && performance.now() < end) await sleep(200);
 }
 

@@ -4,12 +4,13 @@ import { ASIDE, COUNTS } from '../scripts/cost/commands.ts';
 import { openAdminOn } from '../src/engine/admin.ts';
 import { type Engine, openEngine } from '../src/engine.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../src/index.ts';
+import { Invocation } from '../src/runtime/invocation.ts';
 import { openStatsReader } from '../src/stats/stats.ts';
 import { openStats } from '../src/stats/store.ts';
 import { drainFor } from './regressions/engines.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
-function engineOn(bench: Bench, handled: string[], every?: string): Engine {
+function engineOn(bench: Bench, handled: { push(id: string): unknown }, every?: string): Engine {
   const env = {
     UPSTASH_REDIS_REST_URL: bench.redises.emulator.url,
     UPSTASH_REDIS_REST_TOKEN: bench.redises.emulator.token,
@@ -114,13 +115,37 @@ onEachRedis('the cost', (bench) => {
     expect(cost.commands).toBeLessThanOrEqual(15); // 13 or 14 where the hour, or the ten minutes, have figures already
   });
 
-  test('of a lone message from enqueue to ack: 26 commands in three round trips', async () => {
+  test('of a lone message from enqueue to ack: 17 commands in two round trips, of which one comes before its handler', async () => {
+    const { emulator } = bench().redises;
+    const handledAt: number[] = [];
+    const engine = engineOn(bench(), { push: () => handledAt.push(emulator.requests()) });
+    const woken: Promise<unknown>[] = [];
+    const caller = {
+      invocation: new Invocation(),
+      context: { waitUntil: (work: Promise<unknown>) => woken.push(work) },
+    };
+    const enqueue = async () => {
+      await engine.under(caller).enqueue(inputs(engine, 1));
+      await Promise.all(woken);
+    };
+    await enqueue(); // loads the scripts
+    for (let i = 0; i < 3; i++) {
+      const before = emulator.requests();
+      const cost = await bench().cost(enqueue);
+      print('lone message', cost, 1);
+      expect(cost).toEqual({ commands: 17, requests: 2 });
+      expect(handledAt.at(-1)).toBe(before + 1);
+    }
+    expect(handledAt).toHaveLength(4);
+  });
+
+  test('of a lone message that waits in a lane, from enqueue to ack: 26 commands in three round trips', async () => {
     const handled: string[] = [];
     const engine = engineOn(bench(), handled);
     await warmUp(engine);
     const enqueue = await bench().cost(() => engine.enqueue(inputs(engine, 1)));
     const drain = await bench().cost(() => drainFor(engine, 20_000));
-    print('lone message', sum(enqueue, drain), 1);
+    print('lone message in a lane', sum(enqueue, drain), 1);
     expect(handled).toHaveLength(2);
     expect([enqueue, drain]).toEqual([
       { commands: 7, requests: 1 },
@@ -230,6 +255,7 @@ onEachRedis('the cost', (bench) => {
   test('is what the estimate of costs reckons with', () => {
     expect(COUNTS).toEqual({ idleTick: 5, enqueue: 6, emptyLane: 1, handOff: 9, take: 11, settle: 8, rollup: 10 });
     expect(COUNTS.enqueue + COUNTS.emptyLane + COUNTS.take + COUNTS.settle).toBe(26);
+    expect(COUNTS.handOff + COUNTS.settle).toBe(17);
     expect(ASIDE).toEqual({
       thousand: { enqueue: 61, drain: 157 },
       takeHundred: { oneLane: 11, manyLanes: 25, loneMessages: 112 },

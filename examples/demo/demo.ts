@@ -202,7 +202,7 @@ function summaryOf(figures: Figures): string {
     `${figures.inversions} overtook a more urgent one when taken`,
     `the longest waits are of messages that the killed Worker held: its lease of ${LEASE_MS / 1_000} s had to pass`,
     `${figures.heldWhenKilled} were held by the Worker that was killed; ${figures.repeats} requests were sent again`,
-    `per message: ${figures.commandsPerMessage} billed Redis commands, ${figures.roundTripsPerMessage} round trips (a lone one takes 26 and 3, full batches 0.22 and 0.03)`,
+    `per message: ${figures.commandsPerMessage} billed Redis commands, ${figures.roundTripsPerMessage} round trips (a lone one takes 17 and 2, full batches 0.22 and 0.03)`,
     `on an idle system a message reached the outbox after ${figures.wakeP50Ms} ms (p50), ${figures.wakeP99Ms} ms (p99)`,
   ].join('\n');
 }

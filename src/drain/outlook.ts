@@ -11,6 +11,8 @@
  * - One without an answer: it may have run and come back full, so it counts as full.
  * - Somebody has asked the drain to look: a sync that began before that does not count.
  * - A look that has begun for that and fails: the drain has not looked.
+ * - One that says that all handlers are busy drops `awake`: it begins while no other is in flight, and none takes beside it.
+ * - One of a drain that ends drops it: what others in flight still bring goes back, by syncs that drop it again.
  * The next timer likewise: of answers that overlap the earlier instant counts, so that nobody counts on this drain, as the one that
  * sleeps, for an instant that it does not know.
  */

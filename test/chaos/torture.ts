@@ -98,6 +98,7 @@ async function main(settings: Settings): Promise<void> {
       SLUICE_LEASE_MS: String(LEASE_MS),
       SLUICE_DRAIN_MS: '4000', // shorter than a hanging handler: drains live on for some, and others begin meanwhile
       SLUICE_CONCURRENCY: '40',
+      SLUICE_BATCH: '10', // so that backlogs stand, and drains keep several leases
       SLUICE_CONNECTIONS: '40', // this machine has more than six
     },
     emulator: {

@@ -184,7 +184,7 @@ class DrainLoop {
       timer = setTimeout(resolve, Math.max(1, this.#armedFor - now));
     }
     await promise;
-    clearTimeout(timer);
+    if (timer !== undefined) clearTimeout(timer);
     this.#notify = undefined;
     this.#armedFor = 0;
   }

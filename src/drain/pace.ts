@@ -3,7 +3,7 @@ import type { DrainOptions } from './report.ts';
 
 /** Messages taken ahead wait about this long for a handler: more would keep urgent ones behind them. */
 const AHEAD_MS = 50;
-/** Where answers take long it is so many round trips: in one of them they are on their way. */
+/** Where a backlog stands and answers take long it is so many round trips: in one of them they are on their way. */
 const AHEAD_TRIPS = 2;
 /** A sync takes so many at first. */
 const FIRST_BATCH = 100;
@@ -13,7 +13,7 @@ const STANDING = 10;
 export class Pace {
   /** When an answer came last. */
   lastSyncAt = 0;
-  /** Messages that the handlers end in AHEAD_MS. */
+  /** Messages that the handlers end in the time for which they are taken ahead. */
   #paced = 0;
   /** Since when deliveries are counted, and how many have ended. */
   #since = 0;
@@ -74,7 +74,7 @@ export class Pace {
     this.lastSyncAt = now;
     const countedMs = now - this.#since;
     if (countedMs < roundTripMs) return;
-    const aheadMs = Math.max(AHEAD_MS, AHEAD_TRIPS * roundTripMs);
+    const aheadMs = this.isStanding ? Math.max(AHEAD_MS, AHEAD_TRIPS * roundTripMs) : AHEAD_MS;
     if (this.#finished > 0) this.#paced = Math.ceil((this.#finished / Math.max(1, countedMs)) * aheadMs);
     this.#finished = 0;
     this.#since = now;

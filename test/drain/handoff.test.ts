@@ -5,8 +5,10 @@ import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import type { DrainOptions } from '../../src/drain/report.ts';
 import { defineQueue, type QueueOptions } from '../../src/index.ts';
+import { Invocation } from '../../src/runtime/invocation.ts';
 import type { HandOff } from '../../src/store/enqueue.ts';
 import type { SyncRequest } from '../../src/store/sync.ts';
+import { engineOn } from '../regressions/engines.ts';
 import { type Bench, onEachRedisAtOnce } from '../support/bench.ts';
 
 const PLENTY: Limits = { ...planLife(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000_000 };
@@ -90,6 +92,23 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
       expect(report).toMatchObject({ delivered: 1, acked: 1, released: 1, ended: 'budget' });
       b.alive.delete(ids[0] ?? '');
       expect((await b.shard()).lanes).toEqual({ '5:work': [`1.${ids[1]}`] });
+    }));
+
+  test('goes back, and that is no attempt, where the drain at work takes nothing more: that one looks', () =>
+    own(async (b) => {
+      const { ids, ...handOff } = await takeFor(b, [5, 5]);
+      const { waking } = engineOn(b, [defineQueue('work', { handler: () => {} })]).parts;
+      const invocation = new Invocation();
+      let looks = 0;
+      await waking.run(invocation, async (attention) => {
+        attention.adopt = () => false;
+        attention.look = () => {
+          looks += 1;
+          return true;
+        };
+        expect(await waking.drain(invocation, handOff)).toBeUndefined();
+      });
+      expect([looks, (await b.shard()).lanes]).toEqual([1, { '5:work': ids.map((id) => `1.${id}`).toReversed() }]);
     }));
 
   test('asks first where nobody knows what its lease holds', () =>

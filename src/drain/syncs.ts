@@ -2,6 +2,7 @@
 
 import { openDelivery } from '../delivery/deliver.ts';
 import { StorageError } from '../errors.ts';
+import { newToken } from '../message/ids.ts';
 import { sleep } from '../runtime/sleep.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { SyncAnswer } from '../store/sync.ts';
@@ -65,6 +66,8 @@ export class Syncs {
   busy = 0;
   asking = 0;
   inFlight = 0;
+  /** By which storage knows the drain that sleeps: its leases come and go. */
+  readonly #name = newToken();
   readonly #options: SyncsOptions;
   #failure: { error: unknown } | undefined;
 
@@ -152,7 +155,7 @@ export class Syncs {
   #situation({ isEnding, isBusy, isAlone, sentAt }: Flight) {
     const { budget } = this.#options.drain;
     const lifeMs = Math.max(0, budget.msForHandler(sentAt) - UNDER_WAY_MS);
-    return { ending: isEnding, busy: isBusy, sleepMs: isAlone ? budget.msToSleep() : 0, lifeMs };
+    return { name: this.#name, ending: isEnding, busy: isBusy, sleepMs: isAlone ? budget.msToSleep() : 0, lifeMs };
   }
 
   #apply(flight: Flight, answer: SyncAnswer): void {

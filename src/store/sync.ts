@@ -26,6 +26,8 @@ export interface SyncRequest {
   claim?: string | undefined;
   /** Set only where the caller is a drain. */
   drain?: {
+    /** By which it sleeps for a timer, whatever its leases are. Left out: the name of this one. */
+    name?: string;
     /** It takes nothing after this: from now on new work must wake another. */
     ending: boolean;
     /** All its handlers are busy, and it does not look until one is free: new work should wake another meanwhile. */
@@ -96,7 +98,7 @@ export async function sync(
         digits(written.segments),
         policies,
         whole(lifeMs),
-        claim,
+        drain ? (drain.name ?? lease) : claim,
         ...pools,
         ...written.args,
       ],

@@ -106,7 +106,7 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
           looks += 1;
           return true;
         };
-        expect(await waking.drain(invocation, handOff)).toBeUndefined();
+        expect(await waking.drain(invocation, { handOff })).toBeUndefined();
       });
       expect([looks, (await b.shard()).lanes]).toEqual([1, { '5:work': ids.map((id) => `1.${id}`).toReversed() }]);
     }));

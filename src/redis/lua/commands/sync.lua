@@ -27,7 +27,8 @@
 -- ARGV[13]  text    policies  of queues with limits, as definitions.lua reads them; '' where there are none
 -- ARGV[14]  number  lifeMs    how long a handler may run that the caller starts now: it takes nothing of queues whose deliveries may take longer.
 --                             Where it is no drain, what a delivery may take that a drain has to be woken for
--- ARGV[15]  text    claim     a name under which no other lease may begin as long as this one lasts; '' where there is none
+-- ARGV[15]  text    name      of a drain, by which it sleeps, whatever its leases are. Else a claim: a name under which no other lease may begin as
+--                             long as this one lasts; '' where there is none
 -- ARGV[…]   text…   more      pools, then segments of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
 --                             health), delay ms, kind, text, measured ('<queue> <counters>' as counters.lua has them; ''), count, then count × entry; then what the handlers of
 --                             acked ones enqueued: place of the settlement, how many arguments, and segments as admit.lua reads them
@@ -82,7 +83,7 @@ local segments, chained = read_segments(16 + #pools, tonumber(ARGV[12]))
 local held = read_raws(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
 if not definitions.load(shard, held) then return { 'unknown' } end
-if ARGV[15] ~= '' then
+if ARGV[8] == '0' and ARGV[15] ~= '' then
   local claim = root .. 'req:' .. ARGV[15]
   local begun = redis.call('SET', claim, lease, 'NX', 'PX', ARGV[4]) or redis.call('GET', claim) == lease
   if not begun then return { 'mismatch' } end
@@ -311,10 +312,10 @@ if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) 
 -- the others end.
 if drains and not outcome.stays and short and next_due and next_due - now <= tonumber(ARGV[9]) then
   local asleep, takes = waking.sleeper(shard, KEYS[4]), now + tonumber(ARGV[9])
-  if asleep and asleep.lease ~= lease and asleep.looks <= next_due and asleep.takes >= takes then
+  if asleep and asleep.name ~= ARGV[15] and asleep.looks <= next_due and asleep.takes >= takes then
     next_due = nil
   else
-    local sleeper = table.concat({ digits(next_due), lease, digits(takes), digits(now + tonumber(ARGV[14])) }, ' ')
+    local sleeper = table.concat({ digits(next_due), ARGV[15], digits(takes), digits(now + tonumber(ARGV[14])) }, ' ')
     redis.pcall('SET', KEYS[4], sleeper, 'PX', digits(math.max(1, next_due - now) + 1000))
   end
 end

@@ -7,12 +7,12 @@
 
 local waking = {} -- one name for both: sync.lua is near the most that a script may have
 
--- The idle drain that sleeps: when it `looks` again, its `lease`, until when it `takes` messages and until when it `lives` for their
+-- The idle drain that sleeps: when it `looks` again, its `name`, until when it `takes` messages and until when it `lives` for their
 -- handlers. nil where none sleeps.
 function waking.sleeper(shard, key)
-  local looks, lease, takes, lives = string.match(text_of(key), '^(%d+) (%S+) (%d+) (%d+)$')
+  local looks, name, takes, lives = string.match(text_of(key), '^(%d+) (%S+) (%d+) (%d+)$')
   if not looks or tonumber(looks) <= shard.now then return nil end
-  return { looks = tonumber(looks), lease = lease, takes = tonumber(takes), lives = tonumber(lives) }
+  return { looks = tonumber(looks), name = name, takes = tonumber(takes), lives = tonumber(lives) }
 end
 
 -- Sets the key, unless somebody looks or was just asked to. Returns '1' or '0'; what it came to first holds for the whole call.

@@ -25,7 +25,10 @@ export const COMMANDS: readonly string[] = `
   'LMPOP', '1', KEYS[2], 'RIGHT', 'COUNT', '2'
   'LPOP', KEYS[2], '1'
   'RPOPLPUSH', KEYS[2], KEYS[3]
+  'COPY', KEYS[3], KEYS[2]
   'RENAME', KEYS[3], KEYS[2]
+  'RPOP', KEYS[2]
+  'RPUSH', KEYS[2], 'b'
   'HSET', KEYS[4], 'a', '1', 'b', '2'
   'HGET', KEYS[4], 'a'
   'HMGET', KEYS[4], 'a', 'z'

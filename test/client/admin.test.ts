@@ -86,6 +86,7 @@ test('each route of operators has a call, and each call a route', async () => {
     'getReference',
     'getMetrics',
     'getDrain',
+    'furtherDrain',
   ];
   const wanted = ROUTES.filter(({ operationId }) => ![...consumers, ...others].includes(operationId));
   expect(sent.map(({ call }) => call).toSorted()).toEqual(

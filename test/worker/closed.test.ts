@@ -35,6 +35,7 @@ const OPEN = [
   'permitWebhook',
   'signIn',
   'signOut',
+  'furtherDrain',
 ];
 
 const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -83,6 +84,12 @@ test.each([PLAIN, 'looker'])('%s, from a binding of its own, opens it', async (t
 
 test('the document names every route that there is to close', () => {
   expect(routes.length).toBeGreaterThanOrEqual(18);
+});
+
+test('POST /v1/drain/further is for the deployment itself: no token of a caller opens it', async () => {
+  for (const token of [null, 'elsewhere', ...SCOPES]) {
+    expect(await call('/v1/drain/further', 'POST', token)).toEqual([401, 'unauthorized']);
+  }
 });
 
 describe.each(routes)('$method $path', ({ method, path }) => {

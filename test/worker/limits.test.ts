@@ -691,7 +691,8 @@ test('no key in Redis, no lane and no timer holds text of a caller', async () =>
     `(dead|blocked):(${queue}|-)`,
     `req:${id}`,
     `ring:${queue}`,
-    'timers|failures|awake|sleeper|config|rings|schedules|health',
+    `failures:${id}`,
+    'timers|drains|awake|sleeper|config|rings|schedules|health',
     'stats(:(hour|day):\\d+|:totals)?',
   ];
   const known = new RegExp(`^\\{sluice\\}:(${kinds.join('|')})$`);

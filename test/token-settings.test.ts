@@ -1,7 +1,7 @@
 // Tokens in settings: a list, a binding for each, and one as its caller has it; together they are who may call.
 
 import { createHash } from 'node:crypto';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readConfig, type Scope } from '../src/config/config.ts';
 import { route } from '../src/http/route.ts';
 import { appOf } from './support/app.ts';
@@ -24,31 +24,11 @@ function deploymentOf(settings: object): (token: string) => Promise<string | num
 
 const callerOf = (settings: object, token: string) => deploymentOf(settings)(token);
 
-describe('S3 a token that was let in', () => {
-  const settings = (...tokens: string[]) => ({ SLUICE_TOKENS: tokens.map((name) => entry(name, { name })) });
-
-  test('is known again without a digest, and nothing that resembles it is', async () => {
-    const caller = deploymentOf(settings('known', 'other'));
-    expect(await caller('known')).toBe('known');
-    const digest = vi.spyOn(crypto.subtle, 'digest');
-    expect(await caller('known')).toBe('known');
-    expect(digest).not.toHaveBeenCalled();
-    digest.mockRestore();
-    for (const near of ['know', 'knownn', 'knowm', 'xnown', 'KNOWN', 'knownknown'])
-      expect(await caller(near)).toBe(401);
-    expect(await caller('other')).toBe('other');
-  });
-
-  test('is none of another deployment in the same isolate', async () => {
-    expect(await callerOf(settings('known'), 'known')).toBe('known');
-    expect(await callerOf(settings('other'), 'known')).toBe(401);
-  });
-
-  test('goes on being known by its own name where more of them call than are kept', async () => {
-    const names = Array.from({ length: 40 }, (_, i) => `token-${i}`);
-    const caller = deploymentOf(settings(...names));
-    for (const name of [...names, ...names, ...names.toReversed()]) expect(await caller(name)).toBe(name);
-  });
+test('S3 what resembles a token that was let in is none', async () => {
+  const caller = deploymentOf({ SLUICE_TOKENS: ['known', 'other'].map((name) => entry(name, { name })) });
+  expect(await caller('known')).toBe('known');
+  for (const near of ['know', 'knownn', 'knowm', 'xnown', 'KNOWN', 'knownknown']) expect(await caller(near)).toBe(401);
+  expect(await caller('other')).toBe('other');
 });
 
 describe('tokens', () => {

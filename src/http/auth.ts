@@ -36,7 +36,7 @@ const readBearer = (c: Context<SluiceEnv>) =>
 /** The configured token that this text is. @throws Problem where there is none, or it lacks the scope */
 export async function authenticate(c: Context<SluiceEnv>, given: string, scope: Scope): Promise<Token> {
   const { config } = c.get('engine');
-  const token = findAccepted(given, config) ?? (await matching(given, config));
+  const token = await matching(given, config);
   if (!token) return refuse(c, 'The token is not known here');
   return checkScope(c, token, scope);
 }
@@ -76,26 +76,7 @@ export function canUseQueue({ queues }: Token, queue: string): boolean {
   return queues.some((pattern) => (pattern.endsWith('*') ? queue.startsWith(pattern.slice(0, -1)) : queue === pattern));
 }
 
-/** A token that was let in, as its caller has it. */
-interface Accepted {
-  text: string;
-  token: Token;
-}
-
-/** Those that were let in last, of each deployment in this isolate: to make a digest took longer than the rest of a plain enqueue. */
-const accepted = new WeakMap<Config, Accepted[]>();
-const MOST_ACCEPTED = 16;
-
-/** Compares with each of them, in constant time. */
-function findAccepted(given: string, config: Config): Token | undefined {
-  let match: Token | undefined;
-  for (const { text, token } of accepted.get(config) ?? []) {
-    if (isSameSecret(given, text)) match ??= token;
-  }
-  return match;
-}
-
-/** Compares its digest with every one that is configured, in constant time. What is let in is known the next time. */
+/** Compares its digest with every one that is configured, in constant time. */
 async function matching(given: string, config: Config): Promise<Token | undefined> {
   const tokens = await listTokens(config);
   const digest = await hexDigest(given);
@@ -103,7 +84,5 @@ async function matching(given: string, config: Config): Promise<Token | undefine
   for (const token of tokens) {
     if (isSameSecret(digest, token.sha256)) match ??= token;
   }
-  const known = accepted.get(config) ?? [];
-  if (match) accepted.set(config, [{ text: given, token: match }, ...known].slice(0, MOST_ACCEPTED));
   return match;
 }

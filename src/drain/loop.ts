@@ -80,7 +80,6 @@ class DrainLoop {
     if (!handOff?.taken) this.#syncs.begin(this.#next.first());
     else this.#pace.begin(handOff.leasedUntil - this.#options.leaseMs);
     const ended = await this.#loop();
-    this.#hasEnded = true;
     this.#syncs.tellLeft();
     const { nextDueAt } = this.#outlook;
     if (nextDueAt !== undefined) onDue?.(nextDueAt - this.#clock());
@@ -90,18 +89,22 @@ class DrainLoop {
 
   async #loop(): Promise<DrainEnd> {
     const { budget } = this.#options;
-    for (;;) {
-      this.#handlers.start();
-      const now = this.#clock();
-      if (this.#lateAt(now) <= now) this.#holdings.giveBackLate(budget.msForHandler());
-      if (budget.isClosing()) return this.#close();
-      const next = this.#next.find(now);
-      if (next) this.#syncs.begin(next);
-      else if (this.#isOver())
-        return this.#handover.left === undefined ? 'idle' : 'budget'; // its time did not cover that
-      else await this.#wait(budget.msToClosing());
-      this.#syncs.check();
-      this.#handlers.expire();
+    try {
+      for (;;) {
+        this.#handlers.start();
+        const now = this.#clock();
+        if (this.#lateAt(now) <= now) this.#holdings.giveBackLate(budget.msForHandler());
+        if (budget.isClosing()) return await this.#close();
+        const next = this.#next.find(now);
+        if (next) this.#syncs.begin(next);
+        else if (this.#isOver())
+          return this.#handover.left === undefined ? 'idle' : 'budget'; // its time did not cover that
+        else await this.#wait(budget.msToClosing());
+        this.#syncs.check();
+        this.#handlers.expire();
+      }
+    } finally {
+      this.#hasEnded = true; // at once, and also where it has failed: from here on nobody looks at what it would take
     }
   }
 

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
 import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
-import type { DrainOptions } from '../../src/drain/report.ts';
+import type { Attention, DrainOptions } from '../../src/drain/report.ts';
+import { StorageError } from '../../src/errors.ts';
 import { defineQueue, type QueueOptions } from '../../src/index.ts';
 import { Invocation } from '../../src/runtime/invocation.ts';
 import type { HandOff } from '../../src/store/enqueue.ts';
@@ -109,6 +110,16 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
         expect(await waking.drain(invocation, { handOff })).toBeUndefined();
       });
       expect([looks, (await b.shard()).lanes]).toEqual([1, { '5:work': ids.map((id) => `1.${id}`).toReversed() }]);
+    }));
+
+  test('takes no more when it has failed, though its caller is about to begin it anew', () =>
+    own(async (b) => {
+      const { ids, ...handOff } = await takeFor(b, [5]);
+      const attention: Attention = { asked: false };
+      const store = { ...b.openStore(), sync: () => Promise.reject(new StorageError('unreachable', 'away')) };
+      await expect(begin(b, () => {}, { store, attention })).rejects.toThrow(StorageError);
+      expect(attention.adopt?.(handOff)).toBe(false);
+      expect((await b.shard()).leases).toEqual({ handed: [`1.${ids[0]}`] });
     }));
 
   test('asks first where nobody knows what its lease holds', () =>

@@ -2,6 +2,9 @@
 import { expect, test } from 'vitest';
 import { claimDrains, countReady } from '../../src/store/drains.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
+import { divideAbove } from '../support/parts.ts';
+
+divideAbove(4);
 
 const S = 1_000;
 const LIFE = { places: 4, lifeMs: 30 * S };
@@ -42,6 +45,13 @@ onEachRedis('places for drains', (bench) => {
     expect(await b.redises.raw.exists(`${b.root}drains`)).toBe(0);
   });
 
+  test('and what is ready is told of a lane with all its parts', async () => {
+    const b = bench();
+    for (let i = 0; i < 7; i++) await b.enqueue(b.message('mail', 'a'), b.message('mail', 'b'), b.message('mail', 'c'));
+    expect(await b.redises.raw.llen(`${b.root}lane:5:mail`)).toBeLessThan(7);
+    expect((await countReady(onClock(b), '*')).first).toEqual([{ lane: '5:mail', length: 21, setByOperators: '' }]);
+  });
+
   test('and what is ready cost a few commands', async () => {
     const b = bench();
     await b.enqueue(b.message('mail', 'a'), b.message('mail', 'b'));
@@ -53,7 +63,7 @@ onEachRedis('places for drains', (bench) => {
       5,
       { lane: '5:mail', length: 2, setByOperators: 'open * c=2' },
     ]);
-    expect((await b.cost(() => countReady(b.opened(), '*'))).commands).toBe(15);
+    expect((await b.cost(() => countReady(b.opened(), '*'))).commands).toBe(16);
     await b.redises.raw.del(`${b.root}config`);
     const asking = () => claimDrains(b.opened(), { most: 4, others: 2, ...LIFE });
     await asking(); // its text is known from then on

@@ -124,7 +124,7 @@ class DrainLoop {
   }
 
   /** Takes a lease that an enqueue has filled. What is not known of it its first sync says; whatever came since then it finds a little later. */
-  #hold({ lease: name, leasedUntil, taken, clockAheadMs }: HandOff): void {
+  #hold({ lease: name, leasedUntil, takenAt, taken, clockAheadMs }: HandOff): void {
     const lease = new Lease(name);
     lease.leasedUntil = leasedUntil;
     lease.inTransit = taken === undefined;
@@ -132,7 +132,7 @@ class DrainLoop {
     if (!taken) return;
     lease.lastSyncAt = leasedUntil - this.#options.leaseMs;
     this.#outlook.looksFrom = this.#clock() + LINGER_MS;
-    this.#syncs.hold(lease, taken, lease.lastSyncAt - clockAheadMs, clockAheadMs);
+    this.#syncs.hold(lease, taken, takenAt, clockAheadMs);
   }
 
   /** One more lease that an enqueue has filled. @returns false where this drain takes nothing more */

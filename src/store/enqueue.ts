@@ -16,6 +16,8 @@ export interface HandOff {
   lease: string;
   /** Until this instant, by the local clock, it surely lasts. */
   leasedUntil: number;
+  /** When storage took it, by its clock: answers may come in another order. */
+  takenAt: number;
   /** What it holds, in the order of arrival. Left out where that is not known (an earlier try may have filled it): the first sync says so. */
   taken?: { entry: string; envelope: string }[] | undefined;
   /** By how much the local clock is ahead of the server's. */
@@ -123,7 +125,7 @@ function readHandOff(
   const headers = lines.split('\n');
   const taken = [...bodies].map(([id, json], at) => ({ entry: `1.${id}`, envelope: `${headers[at]}\n${json}` }));
   const clockAheadMs = (sentAt + Date.now()) / 2 - now; // the server answered about half-way between request and reply
-  return { lease, leasedUntil: sentAt + leaseMs, ...(lines !== '' && { taken }), clockAheadMs };
+  return { lease, leasedUntil: sentAt + leaseMs, takenAt: now, ...(lines !== '' && { taken }), clockAheadMs };
 }
 
 /** Behind the base of a request's ids its note is kept: no token has this character. */

@@ -1,5 +1,5 @@
 // A drain that begins with messages in hand, which an enqueue has taken for it.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
 import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
@@ -25,7 +25,7 @@ async function takeFor(b: Bench, priorities: (0 | 5)[]): Promise<HandOff & { ids
   const lease = { lease: 'handed', leaseMs: LEASE_MS, held: 0, settlements: [], pools: ['*'] };
   const { taken, now } = await store.sync({ ...lease, want: ids.length });
   const inOrder = ids.map((id) => taken.find(({ entry }) => entry === `1.${id}`) as (typeof taken)[0]);
-  return { lease: 'handed', leasedUntil, taken: inOrder, clockAheadMs: Date.now() - now, ids };
+  return { lease: 'handed', leasedUntil, takenAt: now, taken: inOrder, clockAheadMs: Date.now() - now, ids };
 }
 
 /** @param syncs takes those that it makes */
@@ -70,6 +70,29 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
         ['handed', 0, 3],
       ]);
       for (const id of ids) b.alive.delete(id);
+    }));
+
+  test('of one priority begins those first that storage took first, though their enqueue had been sent before', () =>
+    own(async (b) => {
+      const messages = [0, 1, 2].map((i) => b.message('work', i));
+      const { ids } = await b.openStore().enqueue({ messages });
+      b.expectAlive(ids, messages);
+      const sentAt = Date.now();
+      const attention: Attention = { asked: false };
+      const ends = Promise.withResolvers<void>();
+      const begun: string[] = [];
+      const handler = ({ id }: { id: string }) => {
+        begun.push(id);
+        return ends.promise;
+      };
+      const done = begin(b, handler, { attention, concurrency: 2, connections: 2 });
+      await vi.waitFor(() => expect(begun).toHaveLength(2));
+      const { ids: last, ...handOff } = await takeFor(b, [5]);
+      expect(attention.adopt?.({ ...handOff, leasedUntil: sentAt - 1 + LEASE_MS })).toBe(true);
+      ends.resolve();
+      await done;
+      expect(begun).toEqual([...ids, ...last]);
+      for (const id of begun) b.alive.delete(id);
     }));
 
   test('looks in time for what came meanwhile, where their handlers take longer', () =>

@@ -270,7 +270,7 @@ onEachRedis(
       const work = start(queueOf(handler), { store, attention });
       await begun.promise;
       const [second = ''] = await enqueue(b, 1);
-      const handOff = { lease: 'handed', leasedUntil: Date.now() + LEASE_MS, clockAheadMs: 0 };
+      const handOff = { lease: 'handed', leasedUntil: Date.now() + LEASE_MS, takenAt: Date.now(), clockAheadMs: 0 };
       const { taken } = await b
         .openStore()
         .sync({ lease: 'handed', leaseMs: LEASE_MS, held: 0, want: 1, pools: ['*'], settlements: [] });

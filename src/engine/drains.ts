@@ -4,7 +4,7 @@ import type { Budget } from '../drain/budget.ts';
 import { drain } from '../drain/loop.ts';
 import type { Attention, DrainOptions, DrainReport, Unsettled } from '../drain/report.ts';
 import { openKeptOutcomes } from '../drain/unsettled.ts';
-import { logError, logWarning, printFailure } from '../log.ts';
+import { logError, logWarning, nameOfError, printFailure } from '../log.ts';
 import { PUSH_POOL, parseGroupName } from '../message/lane.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
@@ -68,7 +68,10 @@ export function openDrains(options: DrainsOptions): Drains {
     const store = options.openStore(shard);
     const fire = options.fireOn(shard);
     const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
-    await kept.settle(store, fire);
+    await kept.settle(store, fire).catch((error: unknown) => {
+      if (!more.handOff) throw error; // nobody else knows of what this one has in hand
+      logWarning('earlier outcomes not settled', { error: nameOfError(error) });
+    });
     const own: Partial<DrainOptions> = {
       onSpent: (names) => options.onSpent(budget.invocation, names),
       onFailure: (message, settlement) => {

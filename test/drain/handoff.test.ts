@@ -135,6 +135,29 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
       expect([looks, (await b.shard()).lanes]).toEqual([1, { '5:work': ids.map((id) => `1.${id}`).toReversed() }]);
     }));
 
+  test('begins though what earlier drains could not settle is refused once more', () =>
+    own(async (b) => {
+      const seen: string[] = [];
+      const first = new Invocation();
+      const work = defineQueue('work', {
+        handler: ({ id }) => {
+          seen.push(id);
+          first.isSpent = true;
+        },
+      });
+      const { waking } = engineOn(b, [work]).parts;
+      const messages = [b.message('work', 'kept')];
+      const [kept = ''] = (await b.openStore().enqueue({ messages })).ids;
+      await waking.drain(first);
+      const [lease = ''] = Object.keys((await b.shard()).leases);
+      await b.redises.raw.multi().del(`${b.root}lease:${lease}`).set(`${b.root}lease:${lease}`, 'x').exec();
+      const { ids, ...handOff } = await takeFor(b, [5]);
+      await waking.drain(new Invocation(), { handOff });
+      expect(seen).toEqual([kept, ...ids]);
+      await b.redises.raw.del(`${b.root}lease:${lease}`, `${b.root}m:${kept}`);
+      for (const id of ids) b.alive.delete(id);
+    }));
+
   test('takes no more when it has failed, though its caller is about to begin it anew', () =>
     own(async (b) => {
       const { ids, ...handOff } = await takeFor(b, [5]);

@@ -12,10 +12,13 @@ export interface Shard {
   timers: Record<string, number>;
   /** Record of overflow → its members. */
   overflow: Record<string, Record<string, number>>;
-  /** Members of two records of timers. */
+  /** Members of two records of timers, or of the dead letters of a queue. */
   twice: string[];
   ready: Record<string, Record<string, number>>;
+  /** Those in parts among them. */
   dead: Record<string, Record<string, number>>;
+  /** Parts of dead letters, as '<queue>:<number>'. */
+  deadParts: string[];
   envelopes: Record<string, string>;
   failures: Record<string, string>;
   /** Lanes of paused queues. */
@@ -40,6 +43,7 @@ export function emptyShard(): Shard {
     twice: [],
     ready: {},
     dead: {},
+    deadParts: [],
     envelopes: {},
     failures: {},
     blocked: {},
@@ -67,9 +71,22 @@ export async function readShard(redis: Redis | Cluster, root: string): Promise<S
   const shard = emptyShard();
   const keys = (await redis.eval(READ_ALL, 1, root, `${root}*`)) as [string, string, string[]][];
   for (const [key, type, value] of keys) addKey(shard, key.slice(root.length), type, value);
+  shard.deadParts = shard.deadParts.filter((part) => !isListed(shard, part));
   for (const [lane, entries] of Object.entries(shard.lanes))
     shard.lanes[lane] = joined(shard, lane, `lane:${lane}`, entries);
   return shard;
+}
+
+/** Whether a part of dead letters is in the list of its queue: what then is left in `shard.divided` has none. */
+function isListed({ divided }: Shard, part: string): boolean {
+  const [queue = '', number = ''] = part.split(':');
+  const field = `dead:${queue}`;
+  const numbers = (divided[field] ?? '').split(' ').filter((listed) => listed !== '');
+  if (!numbers.includes(number)) return false;
+  const rest = numbers.filter((listed) => listed !== number).join(' ');
+  if (rest === '') delete divided[field];
+  else divided[field] = rest;
+  return true;
 }
 
 /** A list of a lane with those of its parts in it where its mark stands: they are taken from `shard.parts`, the newest stands left. */
@@ -109,7 +126,11 @@ function addKey(shard: Shard, name: string, type: string, value: string[]): void
   else if (kind === 'dead' && type === 'zset') {
     const letters = numbersIn(value);
     for (const letter of Object.keys(letters)) noteSlot(shard, letter);
-    shard.dead[rest] = Object.fromEntries(Object.entries(letters).map(([letter, at]) => [letter.split(' ')[0], at]));
+    const [queue = '', number] = parts;
+    if (number !== undefined) shard.deadParts.push(rest);
+    const dead = Object.entries(letters).map(([letter, at]): [string, number] => [letter.split(' ')[0] ?? '', at]);
+    shard.twice.push(...dead.flatMap(([entry]) => (entry in (shard.dead[queue] ?? {}) ? [entry] : [])));
+    shard.dead[queue] = { ...shard.dead[queue], ...Object.fromEntries(dead) };
   } else if (kind === 'failures' && type === 'string') shard.failures[rest] = value[0] ?? '';
   else if (kind === 'config' && type === 'hash') shard.config = Object.fromEntries(pairsOf(value));
   else if (kind === 'blocked' && type === 'zset') shard.blocked[rest] = Object.keys(numbersIn(value));
@@ -161,6 +182,7 @@ export function violations(shard: Shard, { alive, unordered }: Expected): string
       length === 0 ? [`I3: ${lane} has nothing but a mark`] : [],
     ),
     ...Object.keys(shard.parts).map((part) => `I1: no lane leads to part ${part}`),
+    ...shard.deadParts.map((part) => `I1: nobody looks for dead letters in part ${part}`),
     ...Object.keys(shard.divided).map((list) => `I1: ${list} has parts that are gone, or no mark`),
     ...unmarked(shard),
     ...Object.keys(shard.leases)
@@ -202,7 +224,7 @@ function misplaced(shard: Shard, alive: Set<string>): string[] {
 
 /** I8: what overflow holds is plain, in one record, and due no sooner than its marker. */
 function unmarked({ overflow, timers, twice }: Shard): string[] {
-  const found = twice.map((member) => `I1: ${member} is in timers twice`);
+  const found = twice.map((member) => `I1: ${member} is there twice`);
   for (const [record, members] of Object.entries(overflow)) {
     const marked = timers[`+ ${record}`] ?? Number.POSITIVE_INFINITY;
     for (const [member, due] of Object.entries(members)) {

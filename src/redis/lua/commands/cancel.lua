@@ -15,7 +15,7 @@
 -- Cost     6 to 14 commands, and for a leased one 1 for each 200 timers and for each lease that may hold it, until it is found: some
 --          thousands in a call; looks at no more than 2 × 10,000 entries of the lane
 
---- @include clock entry lease parts leases limits find
+--- @include clock entry lease parts leases limits letters find
 
 local shard = { root = ARGV[1], timers = KEYS[1], now = clock('') }
 with_limits(shard)
@@ -58,8 +58,10 @@ if place.state == 'leased' or place.state == 'unseen' then
   in_chunks('UNLINK', nil, garbage)
   return { place.state, '0', tell_consumer(id, '0', queue_of(lane)) }
 end
-if place.state == 'delayed' then redis.call('ZREM', place.key, place.member) end
-if place.state == 'dead' then redis.call('ZREM', root .. 'dead:' .. (place.buried_in or queue_of(lane)), place.member) end
+if place.key then
+  redis.call('ZREM', place.key, place.member)
+  letters.close(root, place.key)
+end
 in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then
   redis.call('LREM', root .. place.list, place.from, place.entry)

@@ -48,24 +48,35 @@ end
 look_into(root .. 'ready:*')
 for _, key in ipairs(those_there(own)) do look_into(key, name_behind('ready:', key)) end
 for _, key in ipairs(those_there(blocked)) do look_into(key, name_behind('blocked:', key)) end
--- Lane → { its parts …, marks = }. Whether there are any is asked along with dead letters, where there is room.
-local divided = #dead < CHUNK and {} or nil
-if divided then dead[#dead + 1] = root .. 'parts' end
+-- Lane → { its parts …, marks = }.
+local divided = {}
+
+local function add_letters(queue, key)
+  local count, length = counts[queue], redis.pcall('ZCARD', key)
+  if type(length) == 'number' then count.dead = count.dead + length else count.complete = false end
+end
 
 local function look_at_parts()
-  divided = {}
   local fields = redis.pcall('HGETALL', root .. 'parts')
   for i = 1, fields.err and 0 or #fields, 2 do
-    local lane = string.match(fields[i], '%d:[^:]+$') or ''
+    local lane, queue = string.match(fields[i], '%d:[^:]+$') or '', string.match(fields[i], '^dead:(.+)$')
     divided[lane] = divided[lane] or { marks = 0 }
     divided[lane].marks = divided[lane].marks + 1
-    for number in string.gmatch(fields[i + 1], '%d+') do table.insert(divided[lane], 'part:' .. number .. ':' .. lane) end
+    for number in string.gmatch(fields[i + 1], '%d+') do
+      if counts[queue] then
+        add_letters(queue, root .. fields[i] .. ':' .. number)
+      else
+        table.insert(divided[lane], 'part:' .. number .. ':' .. lane)
+      end
+    end
   end
 end
 
+-- Whether there are any is asked along with dead letters, where there is room.
+if #dead < CHUNK then dead[#dead + 1] = root .. 'parts' else look_at_parts() end
+
 -- How many entries a lane has.
 local function length_of(lane)
-  if not divided then look_at_parts() end
   local length, parts = redis.pcall('LLEN', root .. 'lane:' .. lane), divided[lane] or { marks = 0 }
   length = type(length) == 'number' and length - parts.marks or 0
   for _, part in ipairs(parts) do length = length + redis.call('LLEN', root .. part) end
@@ -73,13 +84,7 @@ local function length_of(lane)
 end
 
 for _, key in ipairs(those_there(dead)) do
-  local count = counts[name_behind('dead:', key)]
-  if key == root .. 'parts' then
-    look_at_parts()
-  else
-    local letters = redis.pcall('ZCARD', key)
-    if type(letters) == 'number' then count.dead = letters else count.complete = false end
-  end
+  if key == root .. 'parts' then look_at_parts() else add_letters(name_behind('dead:', key), key) end
 end
 
 local held = 0

@@ -14,9 +14,9 @@
 -- Returns  {next cursor or '', {entry, due or dead since or '', envelope, failures, …}}. A page may have fewer than the limit,
 --          or none, and still not be the last: it ends where a lane does, where the bytes do, and where it has looked at enough
 -- Replay   reads only. What moves between two pages may come twice or not at all
--- Cost     6 commands and one for each 36 messages; for leased 1 for each lease looked at that may hold some, up to 1,000
+-- Cost     6 commands, for dead ones 7 and one for each part, and one for each 36 messages; for leased 1 for each lease looked at that may hold some, up to 1,000
 
---- @include clock entry lease leases foreign parts lanes
+--- @include clock entry lease leases foreign parts letters lanes
 
 local TIMERS = 1000
 local root, queue, limit, cursor = ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[5]
@@ -126,9 +126,16 @@ end
 
 local function dead_rows()
   local from, rows = tonumber(cursor ~= '' and cursor or '0'), {}
-  local letters = redis.call('ZRANGE', root .. 'dead:' .. queue, digits(from), digits(from + limit - 1), 'WITHSCORES')
-  for i = 1, #letters, 2 do
-    rows[#rows + 1] = { read_item(letters[i]).entry or '', letters[i + 1], digits(from + (i + 1) / 2) }
+  local skip, records = from, letters.records(root, queue)
+  for r, key in ipairs(records) do
+    local length = r < #records and redis.call('ZCARD', key) or math.huge
+    if skip < length and #rows < limit then
+      local found = redis.call('ZRANGE', key, digits(skip), digits(skip + limit - #rows - 1), 'WITHSCORES')
+      for i = 1, #found, 2 do
+        rows[#rows + 1] = { read_item(found[i]).entry or '', found[i + 1], digits(from + #rows + 1) }
+      end
+    end
+    skip = math.max(0, skip - length)
   end
   return rows, #rows == limit and digits(from + limit) or ''
 end

@@ -1,12 +1,12 @@
 -- list-queues: the queues that storage knows, whether the deployment has them or not.
 --
 -- KEYS[1]  hash  config
--- Beyond   blocked:<queue>, dead:<queue>, ready:<pool>, stats:totals
+-- Beyond   blocked:<queue>, dead:<queue>, parts, ready:<pool>, stats:totals
 -- ARGV[1]  text   root    what every key of the shard begins with
 -- ARGV[…]  text…  queues  queues asked for besides: they are among the answers where anything of them is there
 -- Returns  {queue, pool, …}
 -- Replay   reads only
--- Cost     4 commands, 1 for each 200 queues remembered, 1 for each asked for
+-- Cost     4 commands, 1 for each 200 queues remembered, 1 for each asked for, 2 where nothing is there
 
 --- @include clock entry
 
@@ -36,7 +36,9 @@ local lanes = redis.pcall('ZRANGE', root .. 'ready:*', '0', digits(LANES - 1))
 for i = 1, lanes.err and 0 or #lanes do known(queue_of(lanes[i]), '*') end
 for i = 2, #ARGV do
   local own = root .. 'ready:' .. ARGV[i]
-  if not pools[ARGV[i]] and redis.call('EXISTS', own, root .. 'blocked:' .. ARGV[i], root .. 'dead:' .. ARGV[i]) > 0 then
+  local dead = 'dead:' .. ARGV[i]
+  local is_there = not pools[ARGV[i]] and redis.call('EXISTS', own, root .. 'blocked:' .. ARGV[i], root .. dead) > 0
+  if is_there or (not pools[ARGV[i]] and redis.pcall('HEXISTS', root .. 'parts', dead) == 1) then
     known(ARGV[i], redis.call('EXISTS', own) == 1 and ARGV[i] or '*')
   end
 end

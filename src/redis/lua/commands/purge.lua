@@ -13,7 +13,7 @@
 -- Replay   takes out what is left
 -- Cost     about 8 commands and 1 for each 36 messages, 2 for each lane
 
---- @include clock entry lease foreign parts limits lanes overflow
+--- @include clock entry lease foreign parts letters limits lanes overflow
 
 -- Timers looked at in one call: so many steps of so many.
 local TIMERS, TIMER_STEPS = 1000, 10
@@ -63,16 +63,18 @@ local function purge_ready()
 end
 
 local function purge_dead()
-  local letters = redis.call('ZRANGE', root .. 'dead:' .. queue, '0', digits(limit - #gone))
-  full = #letters > limit - #gone
-  if full then table.remove(letters) end
-  for _, letter in ipairs(letters) do
-    local item = read_item(letter)
-    add_gone(item.entry)
-    dead[item.entry or ''] = true
-    free(shard, item.slot)
+  for _, key in ipairs(letters.records(root, queue)) do
+    local members = full and {} or redis.call('ZRANGE', key, '0', digits(limit - #gone))
+    full = full or #members > limit - #gone
+    if #members > limit - #gone then table.remove(members) end
+    for _, letter in ipairs(members) do
+      local item = read_item(letter)
+      add_gone(item.entry)
+      dead[item.entry or ''] = true
+      free(shard, item.slot)
+    end
+    removals[#removals + 1] = { 'ZREM', key, members }
   end
-  removals[#removals + 1] = { 'ZREM', root .. 'dead:' .. queue, letters }
 end
 
 -- Where delayed messages are looked for behind timers, which have no number, or behind a record of overflow.
@@ -132,6 +134,7 @@ for _, removal in ipairs(removals) do
   if type(removal[3]) == 'table' then in_chunks(removal[1], removal[2], removal[3]) else redis.call(unpack(removal)) end
 end
 for _, walk in ipairs(walks) do leave(root, walk.top) end
+for _, removal in ipairs(removals) do letters.close(root, removal[2]) end
 in_chunks('UNLINK', nil, keys)
 unblock_freed(shard)
 commit_limits(shard)

@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  zset  timers
 -- KEYS[…]  what its caller knows of the others: dead:<queue>, dead:-, m:<id> and failures:<id> of these
--- Beyond   blocked:<queue>, inflight, lane:<lane>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>,
+-- Beyond   blocked:<queue>, dead:<queue>, inflight, lane:<lane>, part:<number>:<lane>, parts, rate:<period>:<name>, ready:<pool>,
 --          stats:totals
 -- ARGV[1]  text   root   what every key of the shard begins with
 -- ARGV[2]  clock  clock  '' or epoch ms, in tests
@@ -12,9 +12,9 @@
 -- ARGV[…]  text…  ids    ids, at most 200; one that is named twice moves once
 -- Returns  for each id 'redriven', 'gone' where it is not among the dead letters, 'missing' where it has no envelope
 -- Replay   'gone' for what was redriven; nothing moves twice
--- Cost     6 commands and 2 for each lane
+-- Cost     6 commands and 2 for each lane; where some are not found, 2 more, and of each part of the dead letters as many again
 
---- @include clock entry lane lease parts limits find
+--- @include clock entry lane lease parts letters limits find
 
 local shard = { root = ARGV[1], timers = KEYS[1], now = clock(ARGV[2]) }
 with_limits(shard)
@@ -51,38 +51,50 @@ for i, lines in ipairs(failures_of(root, ids)) do
   end
 end
 
-local answers, moves, moved = {}, {}, {}
+local answers, moves, moved, slots = {}, {}, {}, {}
 for i in ipairs(ids) do answers[i] = 'gone' end
+
+local function all_found()
+  for _, answer in ipairs(answers) do
+    if answer == 'gone' then return false end
+  end
+  return true
+end
 
 -- Those of the candidates that stand among some dead letters.
 local function look_among(key)
+  if moved[key] or all_found() then return end
   moved[key] = {}
   for from = 1, #candidates, CHUNK do
     local to = math.min(from + CHUNK - 1, #candidates)
     for c, score in ipairs(redis.call('ZMSCORE', key, unpack(candidates, from, to))) do
       local entry, i, slot = candidates[from + c - 1], owner[from + c - 1].i, owner[from + c - 1].slot
-      local found = score and answers[i] == 'gone'
-      if found and headers[i] then
-        gather(moves, ARGV[4] ~= '' and ARGV[4] or headers[i].pool, headers[i].lane, slot and 'RPUSH' or 'LPUSH', '1r.' .. ids[i])
-        free(shard, slot)
-        table.insert(moved[key], entry)
+      if score and answers[i] == 'gone' then
+        if headers[i] then table.insert(moved[key], entry) end
+        answers[i], slots[i] = headers[i] and 'redriven' or 'missing', slot
       end
-      if found then answers[i] = headers[i] and 'redriven' or 'missing' end
     end
   end
 end
 
 look_among(dead)
--- A letter that its queue could not keep is among those of no queue.
-for _, answer in ipairs(answers) do
-  if answer == 'gone' and not moved[root .. 'dead:-'] then look_among(root .. 'dead:-') end
+look_among(root .. 'dead:-') -- what its queue could not keep
+for _, key in ipairs(all_found() and {} or letters.parts(root, { ARGV[3], '-' })) do look_among(key) end
+for i, id in ipairs(ids) do
+  if answers[i] == 'redriven' then
+    gather(moves, ARGV[4] ~= '' and ARGV[4] or headers[i].pool, headers[i].lane, slots[i] and 'RPUSH' or 'LPUSH', '1r.' .. id)
+    free(shard, slots[i])
+  end
 end
 local refused = attempt(put_all, shard, moves)
 if refused then
   note_refusal(shard, refused)
   return redis.error_reply(refused)
 end
-for key, letters in pairs(moved) do in_chunks('ZREM', key, letters) end
+for key, members in pairs(moved) do
+  in_chunks('ZREM', key, members)
+  if #members > 0 then letters.close(root, key) end
+end
 divide(shard)
 unblock_freed(shard)
 commit_limits(shard)

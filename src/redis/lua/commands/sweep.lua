@@ -29,7 +29,7 @@
 --          blocked lanes of a queue, 3 for what operators set, 2 and one for each lease for the counts of slots; once an hour 1 for 100
 --          queues, and 1 for each that has dead letters, for what it keeps no longer. Policies under their digest are 3 more
 
---- @include format clock entry there definitions limits counters rollup dead timers check keys named strays noted age
+--- @include format clock entry there definitions limits counters rollup dead letters timers check keys named strays noted age
 
 local shard = { root = ARGV[1], timers = KEYS[1], now = clock(ARGV[2]) }
 with_limits(shard, ARGV[6])
@@ -65,22 +65,35 @@ local function sweep_page()
     if kind == 'lane' or kind == 'part' or kind == 'lease' or (rest and kind == 'timers') or (strange and (kind == 'blocked' or (kind == 'ready' and rest ~= '*'))) then
       sweep_key(shard, kind, rest)
     elseif strange and kind == 'dead' then
-      met(shard, rest, '*')
+      met(shard, letters.queue(rest), '*')
     end
   end
 end
 if inspects then sweep_page() end
 if shard.names and last.registered ~= '-' and not shard.names[root .. 'schedules'] then last.registered = '' end
 
--- What a queue keeps no longer.
-local letters = {}
-for queue in pairs((last.is_hourly or (page and inspects)) and shard.pools or {}) do letters[#letters + 1] = root .. 'dead:' .. queue end
-for from = 1, #letters, CHUNK do
-  for _, key in ipairs(those_there({ unpack(letters, from, math.min(from + CHUNK - 1, #letters)) })) do
-    local queue = string.sub(key, #root + 6)
-    if discard_old(shard, queue) > 0 then found(shard, 'letters-discarded', queue) end
+-- What a queue keeps no longer. Which have parts is asked along with which have letters.
+local function discard_letters()
+  local keys, divided, seen = { root .. 'parts' }, {}, {}
+  for queue in pairs(shard.pools) do keys[#keys + 1] = root .. 'dead:' .. queue end
+  local function look_into(queue)
+    if seen[queue] or not shard.pools[queue] then return end
+    seen[queue] = true
+    local records = divided[queue] and letters.records(root, queue) or { root .. 'dead:' .. queue }
+    if discard_old(shard, queue, records) > 0 then found(shard, 'letters-discarded', queue) end
+  end
+  for from = 1, #keys, CHUNK do
+    for _, key in ipairs(those_there({ unpack(keys, from, math.min(from + CHUNK - 1, #keys)) })) do
+      if key == root .. 'parts' then
+        for _, queue in ipairs(letters.divided(root)) do divided[queue] = true end
+        for queue in pairs(divided) do look_into(queue) end
+      else
+        look_into(string.sub(key, #root + 6))
+      end
+    end
   end
 end
+if last.is_hourly or (page and inspects) then discard_letters() end
 push_counters(KEYS[3], shard.now)
 
 -- How many of these keys are there: a page of all of them has told, where nothing has been written since.

@@ -3,7 +3,7 @@
 --
 -- `shard` has { repair =, deep =, pools = (queue of this deployment → its pool), findings =, strangers =, incomplete = } besides.
 
---- @include clock entry lane parts lease foreign there since definitions limits dead
+--- @include clock entry lane parts lease foreign there since definitions limits letters dead
 
 -- Of a lane, and of one step through a sorted set, so much is looked at.
 local LOOK_AT = 100
@@ -183,11 +183,35 @@ function inspect.part(shard, name, from)
   return next_from
 end
 
+-- Dead letters have parts no longer where none of them is there.
+local function check_letters(shard, queue)
+  local parts = letters.parts(shard.root, { queue })
+  if count_there(parts) == 0 and found(shard, 'part-without-entries', 'dead:' .. queue) then
+    redis.call('HDEL', shard.root .. 'parts', 'dead:' .. queue)
+  end
+end
+
+-- A part of dead letters that nobody would look for.
+local function note_letters(shard, queue, number)
+  local field = 'dead:' .. queue
+  local numbers = { number }
+  for listed in string.gmatch(numbers_of(shard.root, field), '%d+') do
+    if listed == number then return end
+    numbers[#numbers + 1] = listed
+  end
+  table.sort(numbers, function(a, b) return tonumber(a) < tonumber(b) end)
+  if found(shard, 'part-without-lane', field .. ':' .. number) then
+    redis.call('HSET', shard.root .. 'parts', field, table.concat(numbers, ' '))
+  end
+end
+
 -- Lists that have parts: one none of whose parts is there has none.
 function inspect.parts(shard)
   for _, list in ipairs(redis.call('HKEYS', shard.root .. 'parts')) do
-    local lane = string.match(list, '%d:[^:]+$')
-    if not oldest_part(shard.root, list, lane or '') then
+    local lane, queue = string.match(list, '%d:[^:]+$'), string.match(list, '^dead:([^:]+)$')
+    if queue then
+      check_letters(shard, queue)
+    elseif not oldest_part(shard.root, list, lane or '') then
       if found(shard, 'part-without-entries', list) then
         redis.call('HDEL', shard.root .. 'parts', list)
         redis.call('LREM', shard.root .. list, '-1', MARK)
@@ -383,24 +407,26 @@ function inspect.timers(shard, overflow, members)
   return #gone > 0
 end
 
-function inspect.dead(shard, queue, members)
+function inspect.dead(shard, rest, members)
+  local queue, number = letters.queue(rest), string.match(rest, ':(%d+)$')
+  if number then note_letters(shard, queue, number) end
   if queue == NO_QUEUE then return end
   met(shard, queue, '*')
-  local foreign, letters, ids, keys = {}, {}, {}, {}
+  local foreign, entries, ids, keys = {}, {}, {}, {}
   for i = 1, #members, 2 do
     local entry = read_item(members[i]).entry
     if entry and is_entry(entry) then
-      letters[#letters + 1], ids[#ids + 1], keys[#keys + 1] = entry, id_of(entry), shard.root .. 'm:' .. id_of(entry)
+      entries[#entries + 1], ids[#ids + 1], keys[#keys + 1] = entry, id_of(entry), shard.root .. 'm:' .. id_of(entry)
     else
       foreign[#foreign + 1] = members[i]
     end
   end
-  local changed = set_aside(shard, 'dead:' .. queue, foreign) > 0
+  local changed = set_aside(shard, 'dead:' .. rest, foreign) > 0
   if count_there(keys) == #keys then return changed end
   for i, lines in ipairs(failures_of(shard.root, ids)) do
     local known = string.find(lines or '', ' missing ', 1, true)
-    if not known and redis.call('EXISTS', keys[i]) == 0 and found(shard, 'dead-without-envelope', letters[i]) then
-      record_failures(shard, { failure(letters[i], shard.now, 'missing', 'its envelope is gone') })
+    if not known and redis.call('EXISTS', keys[i]) == 0 and found(shard, 'dead-without-envelope', entries[i]) then
+      record_failures(shard, { failure(entries[i], shard.now, 'missing', 'its envelope is gone') })
     end
   end
   return changed

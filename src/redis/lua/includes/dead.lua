@@ -1,6 +1,6 @@
 -- dead: failures of a message, and the end of those that will not be tried again.
 
---- @include clock entry lease limits counters
+--- @include clock entry lease limits counters letters
 
 -- Of a message's errors the last few are kept, a line each: '<attempt> <at> <kind> <text>'.
 local FAILURES_KEPT = 5
@@ -33,16 +33,19 @@ end
 -- How many of the oldest dead letters go at once where a queue has more than are kept, or they are older.
 local TRIMMED = 200
 
+-- Once for so many letters it is looked how many their queue has in all parts.
+local LOOK_EVERY_LETTERS = MOST / 8192
+
 -- How many dead letters a queue keeps, and for how long: as the deployment says, '\n. <number> <ms>' before its queues.
 local function kept_letters(shard)
   local number, ms = string.match(shard.policies or '', '^\n%. (%d+) (%d+)')
   return tonumber(number or '100000'), tonumber(ms or '2592000000')
 end
 
--- Removes dead letters for good, but those that hold their group back. Returns how many went.
-local function discard(shard, queue, letters)
+-- Removes some dead letters of a record for good, but those that hold their group back. Returns how many went.
+local function discard(shard, queue, key, members)
   local gone, keys = {}, {}
-  for _, letter in ipairs(letters) do
+  for _, letter in ipairs(members) do
     local item = read_item(letter)
     if not item.slot then
       gone[#gone + 1] = letter
@@ -50,25 +53,46 @@ local function discard(shard, queue, letters)
     end
   end
   in_chunks('UNLINK', nil, keys)
-  in_chunks('ZREM', shard.root .. 'dead:' .. queue, gone)
-  if #gone > 0 then counted(queue, 'discarded', #gone) end
+  in_chunks('ZREM', key, gone)
+  if #gone > 0 then
+    counted(queue, 'discarded', #gone)
+    letters.close(shard.root, key)
+  end
   return #gone
 end
 
--- Where a queue has more dead letters than are kept, the oldest go: never in silence, they are counted.
-local function trim_dead(shard, queue)
-  local key = shard.root .. 'dead:' .. queue
-  local over = redis.pcall('ZCARD', key)
-  over = type(over) == 'number' and over - kept_letters(shard) or 0
-  if over > 0 then discard(shard, queue, redis.call('ZRANGE', key, '0', digits(math.min(over, TRIMMED) - 1))) end
+-- The oldest of so many that are too many go: of a record in which the first hold their groups back none, so of the next.
+local function discard_first(shard, queue, records, over)
+  for _, key in ipairs(over > 0 and records or {}) do
+    if discard(shard, queue, key, redis.call('ZRANGE', key, '0', digits(math.min(over, TRIMMED) - 1))) > 0 then return end
+  end
+end
+
+-- Where a queue has more dead letters than are kept, the oldest go: never in silence, they are counted. So many have just died. Those
+-- in parts are counted now and then, by chance that the clock gives, where there may be any that are too many.
+local function trim_dead(shard, queue, died)
+  local key, most = shard.root .. 'dead:' .. queue, kept_letters(shard)
+  local length = redis.pcall('ZCARD', key)
+  if type(length) ~= 'number' then return end
+  local records, count = { key }, length
+  if (length > most or most > letters.MOST) and math.floor(shard.now) % LOOK_EVERY_LETTERS < died then
+    records = letters.records(shard.root, queue)
+    for i = 1, #records - 1 do count = count + redis.call('ZCARD', records[i]) end
+  end
+  discard_first(shard, queue, records, count - most)
+  if length > letters.MOST then letters.divide(shard.root, queue) end
 end
 
 -- Those that are older than a queue keeps them, a bounded number. Returns how many went.
-local function discard_old(shard, queue)
+local function discard_old(shard, queue, records)
   local _, ms = kept_letters(shard)
-  local key, range = shard.root .. 'dead:' .. queue, { 'BYSCORE', 'LIMIT', '0', digits(TRIMMED) }
-  local letters = redis.pcall('ZRANGE', key, '-inf', digits(shard.now - ms), unpack(range))
-  return letters.err and 0 or discard(shard, queue, letters)
+  for _, key in ipairs(records) do
+    local range = { 'BYSCORE', 'LIMIT', '0', digits(TRIMMED) }
+    local members = redis.pcall('ZRANGE', key, '-inf', digits(shard.now - ms), unpack(range))
+    local count = members.err and 0 or discard(shard, queue, key, members)
+    if count > 0 then return count end
+  end
+  return 0
 end
 
 -- Where a dead letter goes whose envelope, and with it its queue, is gone. No queue can have this name.
@@ -111,7 +135,7 @@ local function count_buried(shard, buried)
   local queues = {}
   for _, dead in ipairs(buried) do
     counted(dead.queue, 'dead')
-    queues[dead.queue] = true
+    queues[dead.queue] = (queues[dead.queue] or 0) + 1
   end
-  for queue in pairs(queues) do trim_dead(shard, queue) end
+  for queue, died in pairs(queues) do trim_dead(shard, queue, died) end
 end

@@ -1,6 +1,6 @@
 -- find: where a message is, without looking at more than a bounded part of its lane.
 
---- @include clock entry lane parts lease overflow
+--- @include clock entry lane parts lease overflow letters
 
 -- From each end of the lane this many entries are looked at.
 local LOOK = 10000
@@ -104,22 +104,22 @@ local TRIES = 20
 
 -- A message whose failures could not be recorded, or whose letter its queue could not keep: by each attempt that it may have had.
 local function find_any(shard, id, place, seen)
-  local root, header, waiting, letters, entries = shard.root, place.header, {}, {}, {}
+  local root, header, waiting, members, entries = shard.root, place.header, {}, {}, {}
   local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
   local redriven = '1r.' .. id
   for attempt_no = 0, math.min(header.attempts, TRIES) do
     local entry = attempt_no == 0 and redriven or digits(attempt_no) .. '.' .. id
     entries[entry] = true
-    letters[#letters + 1], letters[#letters + 2] = entry, with_slot(entry, slot)
+    members[#members + 1], members[#members + 2] = entry, with_slot(entry, slot)
     for _, member in ipairs(waiting_of(header, entry)) do waiting[#waiting + 1] = member end
   end
   if find_waiting(shard, waiting, place, slot) then return true end
   local has_slot
-  for _, queue in ipairs({ queue_of(header.lane), '-' }) do
-    place.at, place.member, has_slot = score_of(root .. 'dead:' .. queue, unpack(letters))
+  for _, key in ipairs(seen.all_letters or { root .. 'dead:' .. queue_of(header.lane), root .. 'dead:-' }) do
+    place.at, place.member, has_slot = score_of(key, unpack(members))
     if place.at then
       place.state, place.slot, place.entry = 'dead', has_slot and slot or nil, string.match(place.member, '^%S+')
-      place.buried_in = queue
+      place.key = key
       return true
     end
   end
@@ -139,17 +139,19 @@ end
 -- filled in, and whether a key has a wrong type.
 local function find_entry(shard, entry, place, seen)
   local header, has_slot = place.header, false
-  local dead, part = shard.root .. 'dead:' .. queue_of(header.lane), nil
+  local part
   local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
   place.entry = entry
   local waits, wrong = find_waiting(shard, waiting_of(header, entry), place, slot)
   if waits or wrong then return waits, wrong end
-  place.at, place.member, has_slot, wrong = score_of(dead, entry, with_slot(entry, slot))
-  if place.at then
-    place.state, place.slot = 'dead', has_slot and slot or nil
-    return true, false
+  for _, key in ipairs(seen.letters or { shard.root .. 'dead:' .. queue_of(header.lane) }) do
+    place.at, place.member, has_slot, wrong = score_of(key, entry, with_slot(entry, slot))
+    if place.at then
+      place.state, place.slot, place.key = 'dead', has_slot and slot or nil, key
+      return true, false
+    end
+    if wrong then return false, true end
   end
-  if wrong then return false, true end
   part, wrong = end_of(shard.root, seen, entry)
   return stands_in(place, part), wrong
 end
@@ -164,18 +166,23 @@ local function seen_of(root, looked, lane)
   return seen
 end
 
--- It is in none of the lists that were looked at: whether its lane has parts, which are looked at then.
+-- It is in none of the lists that were looked at: whether its lane has parts, or the dead letters have, which are looked at then.
 local function has_parts(root, lane, seen)
   if seen.length then return false end
   seen.length = redis.call('LLEN', root .. 'lane:' .. lane)
-  if numbers_of(root, 'lane:' .. lane) == '' then return false end
+  local queue = queue_of(lane)
+  local numbers = redis.pcall('HMGET', root .. 'parts', 'lane:' .. lane, 'dead:' .. queue, 'dead:-')
+  if not (numbers[1] or numbers[2] or numbers[3]) then return false end
+  seen.letters = letters.keys(root, queue, numbers[2])
+  seen.all_letters = letters.keys(root, '-', numbers[3], { unpack(seen.letters) })
+  if not numbers[1] then return true end
   seen.length, seen.ends, seen.near = 0, ends_of(root, lane), nil
   for _, run in ipairs(runs_of(root, lane)) do seen.length = seen.length + run.count end
   return true
 end
 
 -- Returns { state =, entry =, header =, envelope =, failures = (the lines), at = (due, or dead since), member = (there), key = (where it
--- waits), slot = (that it has there), list =, from = (where it is ready: the list, and from which end, for LREM) }. The state
+-- waits or is dead), slot = (that it has there), list =, from = (where it is ready: the list, and from which end, for LREM) }. The state
 -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
 -- damaged where a key has a wrong type. Never raises: entries may be on their way between two lists.
 -- Whoever asks for many, before any of them moves, keeps in `looked` what is seen of lanes, and gets of envelopes the header.

@@ -1,6 +1,6 @@
 -- keys: going through the keys of the shard, each by the function for its kind.
 
---- @include clock definitions check
+--- @include clock definitions letters check
 
 -- The type of each kind, and of sorted sets that they are gone through part by part.
 local TYPES = {
@@ -50,7 +50,7 @@ local function lanes_in(names)
   for _, name in ipairs(names) do
     local kind, rest = kind_of(name)
     if kind == 'lane' then lanes[#lanes + 1] = rest end
-    if kind == 'ready' or kind == 'blocked' or kind == 'dead' then lanes[#lanes + 1] = '0:' .. rest end
+    if kind == 'ready' or kind == 'blocked' or kind == 'dead' then lanes[#lanes + 1] = '0:' .. letters.queue(rest) end
   end
   return lanes
 end

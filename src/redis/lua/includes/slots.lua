@@ -1,6 +1,6 @@
 -- slots: who has the slots of limits, and what leases hold, against what is counted and what is nowhere else.
 
---- @include clock entry lane lease foreign definitions limits dead find admit check
+--- @include clock entry lane lease foreign definitions limits dead letters find admit check
 
 -- Pages of 1,000 timers looked at, leases looked into, and items in them: some tens of ms. With more nothing can be said of an envelope
 -- that is nowhere else, nor of who has slots. One call does all of it, because messages may move from one lease to another.
@@ -66,6 +66,34 @@ local function slots_now(shard, pages)
   return complete and slots or nil
 end
 
+-- Those of the names of limits of which others are counted than have slots.
+local function miscounted(slots, stored)
+  local names = {}
+  for name, count in pairs(stored) do
+    if (slots[name] or 0) ~= count then names[#names + 1] = name end
+  end
+  for name in pairs(slots) do
+    if not stored[name] then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- Adds the slots that dead letters hold. Their parts are looked at only where counts are not right without. False where that is too much.
+local function add_letters(shard, slots, stored, queues, pages)
+  local order = {}
+  local function add(key)
+    return scan(key, '* w', pages, function(member) note_slot(slots, read_item(member).slot) end)
+  end
+  for queue in pairs(queues) do
+    order[#order + 1] = queue
+    if not add(shard.root .. 'dead:' .. queue) then return false end
+  end
+  for _, key in ipairs(#order > 0 and #miscounted(slots, stored) > 0 and letters.parts(shard.root, order) or {}) do
+    if not add(key) then return false end
+  end
+  return true
+end
+
 -- Queues whose dead letters may hold slots: those with slots of groups, and those that this deployment lets a death hold back.
 local function holding_queues(shard, stored)
   local queues = {}
@@ -84,20 +112,13 @@ end
 -- The counts of slots, as HGETALL gives them, against those who have them.
 local function check_counts(shard, counts, pages)
   local slots, stored = slots_now(shard, pages), {}
-  local complete = slots ~= nil
   for i = 1, #counts, 2 do stored[counts[i]] = tonumber(counts[i + 1]) end
-  for queue in pairs(complete and holding_queues(shard, stored) or {}) do
-    complete = complete and scan(shard.root .. 'dead:' .. queue, '* w', pages, function(member)
-      note_slot(slots, read_item(member).slot)
-    end)
-  end
-  if not complete then
+  if not slots or not add_letters(shard, slots, stored, holding_queues(shard, stored), pages) then
     shard.incomplete.counts = true
     return
   end
-  for name in pairs(slots) do stored[name] = stored[name] or 0 end
-  for name, count in pairs(stored) do
-    if (slots[name] or 0) ~= count and found(shard, 'count-without-slots', name) then
+  for _, name in ipairs(miscounted(slots, stored)) do
+    if found(shard, 'count-without-slots', name) then
       if slots[name] then
         redis.call('HSET', shard.root .. 'inflight', name, digits(slots[name]))
       else

@@ -4,7 +4,7 @@
 -- As long as it lasts, the key `strays` says how far it is: '<pass> <cursor> <id>', of that page the ids up to this one are done.
 -- When it began stands in the hash of totals ('&', epoch ms), until whoever is refused a write takes it away: see note_refusal.
 
---- @include clock entry lane parts lease there rollup find check slots keys overflow
+--- @include clock entry lane parts lease there rollup find check slots keys overflow letters
 
 -- Keys on a page: of leases, whose names are all that is read of most, and of envelopes.
 local PAGE_OF = { leases = '1000', envelopes = '200' }
@@ -119,9 +119,9 @@ local function outside_sets(shard, messages)
     table.insert(by_queue[queue], message)
   end
   for queue, of_queue in pairs(by_queue) do
-    for _, message in ipairs(outside_of(shard.root .. 'dead:' .. queue, of_queue, letters_of)) do
-      outside[#outside + 1] = message.id
-    end
+    local left = outside_of(shard.root .. 'dead:' .. queue, of_queue, letters_of)
+    for _, key in ipairs(#left > 0 and letters.parts(shard.root, { queue }) or {}) do left = outside_of(key, left, letters_of) end
+    for _, message in ipairs(left) do outside[#outside + 1] = message.id end
   end
   table.sort(outside)
   return outside

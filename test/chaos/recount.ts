@@ -30,7 +30,8 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
     else if (kind === 'failures' && !dead.has(name)) leftovers.push(`the failures of ${name}`);
     else if (kind === 'ready')
       leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
-    else if (['lane', 'part', 'parts', 'lease', 'blocked'].includes(kind) || (kind === 'timers' && name !== ''))
+    else if (kind === 'parts') leftovers.push(...(await listsIn(redis, root + key)).map((list) => `parts of ${list}`));
+    else if (['lane', 'part', 'lease', 'blocked'].includes(kind) || (kind === 'timers' && name !== ''))
       leftovers.push(key);
     else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) leftovers.push(key);
   }
@@ -42,6 +43,11 @@ export async function recount(redis: Redis, root: string): Promise<Recount> {
 
 async function timersOf(redis: Redis, root: string): Promise<string[]> {
   return (await redis.zrange<string[]>(`${root}timers`, 0, -1)).filter((timer) => !isOccurrence(timer));
+}
+
+/** Lists that have parts. Dead letters may stay, and so may their parts. */
+async function listsIn(redis: Redis, key: string): Promise<string[]> {
+  return (await redis.hkeys(key)).filter((list) => !list.startsWith('dead:'));
 }
 
 /** Without the mark that the next sync takes away where a queue was resumed. */

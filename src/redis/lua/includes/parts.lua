@@ -3,7 +3,8 @@
 -- A lane with more than MOST entries goes on under another name, `part:<number>:<lane>`, and begins anew with MARK at its head. Whoever takes
 -- from there and meets MARK goes on in the oldest part, and in the lane again behind the last; then MARK goes. What comes back stands
 -- at the head of the lane and so before all parts. The hash `parts` tells which there are, under the name of the list that has MARK: their
--- numbers, the oldest first. A part has a mark, and parts, itself where something had come back to the lane that it was.
+-- numbers, the oldest first. A part has a mark, and parts, itself where something had come back to the lane that it was. Those of
+-- dead letters are there too: see letters.lua.
 
 --- @include clock entry
 

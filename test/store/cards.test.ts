@@ -114,7 +114,10 @@ onEachRedis(
         undeclared(b, (runner) => work(b.adminStore(runner)));
       expect(await operate(({ look }) => look(delayed))).toEqual([]);
       expect(await operate(({ look }) => look('gone'))).toEqual([]);
-      expect(await operate(({ causes }) => causes('mail', 10))).toEqual(['failure-groups touches failures:']);
+      expect(await operate(({ causes }) => causes('mail', 10))).toEqual([
+        'failure-groups touches failures:',
+        'failure-groups touches parts',
+      ]);
       expect(await operate(({ pause }) => pause('mail', '*'))).toEqual([]);
       expect(await operate(({ resume }) => resume('mail', '*'))).toEqual([]);
       expect(await operate(({ cancel }) => cancel(delayed))).toEqual([]);

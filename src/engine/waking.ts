@@ -159,6 +159,7 @@ export class Waking {
     if (handOff) {
       if (atWork.adopt?.(handOff)) return undefined;
       await this.giveBack(handOff, invocation);
+      return this.drain(invocation); // the one at work may have ended by now
     }
     atWork.asked = true;
     atWork.look?.();

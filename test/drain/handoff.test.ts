@@ -1,5 +1,5 @@
 // A drain that begins with messages in hand, which an enqueue has taken for it.
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Limits, openBudget } from '../../src/drain/budget.ts';
 import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
@@ -80,13 +80,14 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
       const sentAt = Date.now();
       const attention: Attention = { asked: false };
       const ends = Promise.withResolvers<void>();
+      const areBusy = Promise.withResolvers<void>();
       const begun: string[] = [];
       const handler = ({ id }: { id: string }) => {
-        begun.push(id);
+        if (begun.push(id) === 2) areBusy.resolve();
         return ends.promise;
       };
       const done = begin(b, handler, { attention, concurrency: 2, connections: 2 });
-      await vi.waitFor(() => expect(begun).toHaveLength(2));
+      await areBusy.promise;
       const { ids: last, ...handOff } = await takeFor(b, [5]);
       expect(attention.adopt?.({ ...handOff, leasedUntil: sentAt - 1 + LEASE_MS })).toBe(true);
       ends.resolve();
@@ -133,6 +134,22 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
         expect(await waking.drain(invocation, { handOff })).toBeUndefined();
       });
       expect([looks, (await b.shard()).lanes]).toEqual([1, { '5:work': ids.map((id) => `1.${id}`).toReversed() }]);
+    }));
+
+  test('goes back where the drain at work takes nothing more, and has another begin where that one ends meanwhile', () =>
+    own(async (b) => {
+      const { ids, ...handOff } = await takeFor(b, [5]);
+      const seen: string[] = [];
+      const { waking } = engineOn(b, [defineQueue('work', { handler: ({ id }) => void seen.push(id) })]).parts;
+      const invocation = new Invocation();
+      let drained: Promise<unknown> | undefined;
+      await waking.run(invocation, async (attention) => {
+        attention.adopt = () => false;
+        drained = waking.drain(invocation, { handOff });
+      });
+      await drained;
+      expect(seen).toEqual(ids);
+      for (const id of ids) b.alive.delete(id);
     }));
 
   test('begins though what earlier drains could not settle is refused once more', () =>

@@ -54,6 +54,7 @@ class DrainLoop {
     this.#attention = attention;
     attention.look = () => this.#look();
     attention.end = () => this.#notify?.();
+    attention.isFree = () => !this.#hasEnded && this.#next.isFree && !this.#options.budget.isClosing();
     attention.adopt = (handOff) => this.#adopt(handOff);
     const connections = openConnections(options.connections);
     const holdings = new Holdings({ budget, connections, clock, onOutcome: () => this.#notify?.() });

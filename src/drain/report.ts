@@ -20,6 +20,8 @@ export interface Attention {
   look?: () => boolean;
   /** Has the drain see at once that its budget was closed; it sets this itself. */
   end?: () => void;
+  /** Whether one of its handlers has nothing to do; it sets this itself. */
+  isFree?: () => boolean;
   /** Gives the drain what an enqueue has taken for it; it sets this itself. @returns false where it takes nothing more */
   adopt?: (handOff: HandOff) => boolean;
 }

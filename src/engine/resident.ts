@@ -82,9 +82,9 @@ export class Resident implements Drainers {
     return true;
   }
 
-  /** An idle loop does; one at work where its drain takes on more. */
+  /** An idle loop does; one at work where a handler is free: what waits for one others could take. */
   get begins(): boolean {
-    return this.isIdle || this.#atWork?.attention.adopt !== undefined;
+    return this.isIdle || this.#atWork?.attention.isFree?.() === true;
   }
 
   async begin(handOff: HandOff): Promise<void> {

@@ -77,13 +77,14 @@ export class Waking {
 
   /**
    * The lease that an enqueue may fill with messages of these queues, for a drain that begins with them behind the answer of its caller;
-   * undefined where that could not start them all at once, or where turns are taken. A Durable Object is offered nothing: it lives
-   * beyond the waking request by its alarm alone, and would not know of a lease that is not in its storage.
+   * undefined where that could not start them all at once, or all its handlers are busy, so that others are quicker, or where turns are
+   * taken. A Durable Object is offered nothing: it lives beyond the waking request by its alarm alone, and would not know of a lease
+   * that is not in its storage.
    */
   offer({ invocation }: Caller, queues: readonly (AnyQueue | undefined)[]): EnqueueRequest['handOff'] {
     const { config, capacity, drainers } = this.#options;
     const atWork = this.#attended.get(invocation);
-    if (drainers ? !drainers.begins : atWork && !atWork.adopt) return undefined;
+    if (drainers ? !drainers.begins : atWork && !atWork.isFree?.()) return undefined;
     const known = queues.filter((queue) => queue !== undefined);
     const life = capacity.lives.woken;
     const isFit = ({ pool, policy, handler, timeoutMs }: AnyQueue) =>

@@ -175,6 +175,24 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
       for (const id of ids) b.alive.delete(id);
     }));
 
+  test.each([
+    [1, 'offers no lease to enqueues'],
+    [2, 'offers one'],
+  ])('that is at work with one of %i handlers %s', (concurrency, what) =>
+    own(async (b) => {
+      const invocation = new Invocation();
+      const offers: unknown[] = [];
+      const work = defineQueue('work', { handler: async () => void offers.push(offer()) });
+      const { waking } = engineOn(b, [work], { SLUICE_CONCURRENCY: concurrency }).parts;
+      const offer = () => waking.offer({ invocation, isCode: false }, [work])?.most;
+      const { ids, ...handOff } = await takeFor(b, [5]);
+      offers.push(offer());
+      await waking.drain(invocation, { handOff });
+      expect(offers).toEqual([concurrency, what === 'offers one' ? concurrency : undefined]);
+      for (const id of ids) b.alive.delete(id);
+    }),
+  );
+
   test('takes no more when it has failed, though its caller is about to begin it anew', () =>
     own(async (b) => {
       const { ids, ...handOff } = await takeFor(b, [5]);

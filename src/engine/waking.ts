@@ -251,14 +251,16 @@ export class Waking {
     const { woken } = capacity.lives;
     const start = Date.now();
     let handed = handOff;
+    let own = place;
     for (;;) {
       const begunAt = Date.now();
       const budget = capacity.budget(woken, invocation, { start });
       let report: DrainReport | undefined;
       try {
-        const more = { onLeft: this.leftBy(woken, invocation), handOff: handed, place };
+        const more = { onLeft: this.leftBy(woken, invocation), handOff: handed, place: own };
         if (handed || !budget.isClosing()) report = await drains.run(budget, attention, more);
         handed = undefined;
+        own = undefined; // it has given that back, or to its successor
       } catch (error) {
         if (handed) handed = { ...handed, taken: undefined }; // storage knows what is left of it
         const isAway = error instanceof StorageError && error.code !== 'refused' && error.code !== 'subrequests';

@@ -2,7 +2,10 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { toFetch } from '../../src/adapters/edge.ts';
 import { deriveStartToken } from '../../src/config/start-token.ts';
+import { Waking } from '../../src/engine/waking.ts';
+import { openEngine } from '../../src/engine.ts';
 import { defineQueue, type QueueOptions } from '../../src/index.ts';
+import { Invocation } from '../../src/runtime/invocation.ts';
 import { acked, enqueueNow, pause } from '../regressions/engines.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { deploymentOn } from '../support/deployment.ts';
@@ -52,6 +55,23 @@ async function put(b: Bench, count: number): Promise<string[]> {
 }
 
 const places = () => own.called.map((path) => Number(new URL(path, own.url).searchParams.get('place')));
+
+test('a drain that goes on under its invocation has no place of its own any more: it was given back, or is its successor’s', async () => {
+  const env = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: 'x' };
+  const { parts } = openEngine(env, new Map([['jobs', working().queue]]));
+  const begun: unknown[] = [];
+  const report = { delivered: 1, acked: 1, retried: 0, dead: 0, released: 0, stale: 0, gone: 0, leasesLost: 0 };
+  const drains: typeof parts.drains = {
+    settleKept: () => Promise.resolve(),
+    run: async (_, attention, { place }) => {
+      attention.asked = begun.push(place) === 1;
+      return { ...report, requests: 1, ms: 1, ended: 'idle' };
+    },
+  };
+  const place = { number: 3, isTaken: true };
+  await new Waking({ ...parts, drains }).drain(new Invocation(), { place });
+  expect(begun).toEqual([place, undefined]);
+});
 
 onEachRedis(
   'a standing backlog',

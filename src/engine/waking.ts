@@ -172,8 +172,7 @@ export class Waking {
     const { capacity, claims, drains } = this.#options;
     const budget = capacity.budget(capacity.lives.woken, invocation);
     budget.close();
-    await drains.run(budget, { asked: false }, { handOff });
-    claims.noteWork();
+    await drains.run(budget, { asked: false }, { handOff }).finally(claims.noteWork); // it has not looked
   }
 
   /** A drain of cron's, or of a caller who waits: what it leaves, or what is due, is for a drainer. @throws StorageError */

@@ -152,6 +152,15 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
       for (const id of ids) b.alive.delete(id);
     }));
 
+  test('that cannot even give back leaves word of what was noted before: it has not looked', () =>
+    own(async (b) => {
+      const { ids, taken: _, ...handOff } = await takeFor(b, [5]);
+      const { waking, claims } = engineOn(b, [], { UPSTASH_REDIS_REST_TOKEN: 'another' }).parts;
+      claims.noteWork();
+      await expect(waking.giveBack(handOff, new Invocation())).rejects.toThrow(StorageError);
+      expect([claims.takeWork(), (await b.shard()).leases]).toEqual([true, { handed: [`1.${ids[0]}`] }]);
+    }));
+
   test('begins though what earlier drains could not settle is refused once more', () =>
     own(async (b) => {
       const seen: string[] = [];

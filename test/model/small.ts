@@ -35,6 +35,7 @@ const SMALL: Record<string, number> = {
   SPILLED: 2,
   PULLED: 2,
   AHEAD_MS: 10,
+  MOST: 4,
   RECORDS: 4,
 };
 /** Of envelopes read at once on the way, which the scripts name in bytes where they read. */

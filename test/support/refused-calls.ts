@@ -802,6 +802,31 @@ const cancels =
     return { was };
   };
 
+/** Seven dead letters, six of them in two parts, and one that is left. */
+async function deadInParts(b: Bench): Promise<void> {
+  shrinkRecords(b);
+  for (const names of ['abc', 'def', 'g'])
+    await bury(b, ...(await b.enqueue(...[...names].map((name) => b.message('mail', name)))));
+  await b.enqueue(b.message('mail', 'h'), b.message('mail', 'i'));
+  await b.take(2);
+}
+
+const dividing: Scenario[] = [
+  {
+    name: 'letters that are divided',
+    prepare: deadInParts,
+    call: syncs({
+      settle: [
+        ['h', 'dead'],
+        ['i', 'dead'],
+      ],
+    }),
+  },
+  { name: 'a redrive from parts', prepare: deadInParts, call: redrives('g', 'b', 'f', 'a'), whole: true },
+  { name: 'a redrive of a part', prepare: deadInParts, call: redrives('c', 'a', 'b'), whole: true },
+  { name: 'cancelling what is dead in a part', prepare: deadInParts, call: cancels('e'), whole: true },
+];
+
 const operating: Scenario[] = [
   { name: 'a redrive', prepare: dead, call: redrives('a', 'b') },
   {
@@ -1080,6 +1105,7 @@ export const scenarios: Scenario[] = [
   ...firingSyncs,
   ...repairing,
   ...operating,
+  ...dividing,
   ...restricting,
   ...scheduling,
   ...besides,

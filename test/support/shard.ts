@@ -71,22 +71,20 @@ export async function readShard(redis: Redis | Cluster, root: string): Promise<S
   const shard = emptyShard();
   const keys = (await redis.eval(READ_ALL, 1, root, `${root}*`)) as [string, string, string[]][];
   for (const [key, type, value] of keys) addKey(shard, key.slice(root.length), type, value);
-  shard.deadParts = shard.deadParts.filter((part) => !isListed(shard, part));
+  shard.deadParts = unlisted(shard);
   for (const [lane, entries] of Object.entries(shard.lanes))
     shard.lanes[lane] = joined(shard, lane, `lane:${lane}`, entries);
   return shard;
 }
 
-/** Whether a part of dead letters is in the list of its queue: what then is left in `shard.divided` has none. */
-function isListed({ divided }: Shard, part: string): boolean {
-  const [queue = '', number = ''] = part.split(':');
-  const field = `dead:${queue}`;
-  const numbers = (divided[field] ?? '').split(' ').filter((listed) => listed !== '');
-  if (!numbers.includes(number)) return false;
-  const rest = numbers.filter((listed) => listed !== number).join(' ');
-  if (rest === '') delete divided[field];
-  else divided[field] = rest;
-  return true;
+/** The parts of dead letters that are not in the list of their queue. A list that leads to any is taken from `shard.divided`. */
+function unlisted({ divided, deadParts }: Shard): string[] {
+  const listed = new Set(
+    Object.entries(divided).flatMap(([field, numbers]) => numbers.split(' ').map((number) => `${field}:${number}`)),
+  );
+  const isListed = (part: string) => listed.has(`dead:${part}`);
+  for (const part of deadParts.filter(isListed)) delete divided[`dead:${part.split(':')[0]}`];
+  return deadParts.filter((part) => !isListed(part));
 }
 
 /** A list of a lane with those of its parts in it where its mark stands: they are taken from `shard.parts`, the newest stands left. */

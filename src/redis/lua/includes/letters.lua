@@ -67,18 +67,16 @@ function letters.close(root, key)
   end
 end
 
--- What dies next begins a record anew. The part is noted before there is one: nobody would find what it has.
-local function divide_letters(root, queue)
-  local field = 'dead:' .. queue
+-- What dies next begins a record anew. The part is noted before there is one: nobody would find what it has. Comes when all that a
+-- call puts is stored, for nothing takes back what has stood in the record. Where storage refuses it the record grows on, until more die.
+function letters.divide(root, queue)
+  local parts, field = root .. 'parts', 'dead:' .. queue
   local before = numbers_of(root, field)
   local number = tonumber(string.match(before, '%d+$') or '0') + 1
   while redis.call('EXISTS', root .. field .. ':' .. digits(number)) == 1 do number = number + 1 end
-  redis.call('HSET', root .. 'parts', field, before == '' and digits(number) or before .. ' ' .. digits(number))
-  undo_by(function()
-    if before == '' then redis.pcall('HDEL', root .. 'parts', field) else redis.pcall('HSET', root .. 'parts', field, before) end
-  end)
-  redis.call('RENAME', root .. field, root .. field .. ':' .. digits(number))
+  local noted = redis.pcall('HSET', parts, field, before == '' and digits(number) or before .. ' ' .. digits(number))
+  if type(noted) == 'table' then return end
+  local renamed = redis.pcall('RENAME', root .. field, root .. field .. ':' .. digits(number))
+  if not renamed.err then return end
+  if before == '' then redis.pcall('HDEL', parts, field) else redis.pcall('HSET', parts, field, before) end
 end
-
--- Comes when all that a call puts is stored. Where storage refuses it the record grows on, until more die.
-function letters.divide(root, queue) attempt(divide_letters, root, queue) end

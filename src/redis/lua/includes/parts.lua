@@ -162,7 +162,7 @@ local function divide_lane(root, lane, now)
       if before == '' then redis.pcall('HDEL', root .. 'parts', field) else redis.pcall('HSET', root .. 'parts', field, before) end
     end)
   end
-  redis.call('COPY', key, root .. part)
+  if redis.call('COPY', key, root .. part) == 0 then return end -- what made it long was taken back
   undo_by(function() redis.pcall('UNLINK', root .. part) end)
   if marked then redis.call('RPOP', root .. part) end
   if older ~= '' and not marked then note(part, older) end

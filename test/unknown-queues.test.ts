@@ -26,6 +26,7 @@ function deploy(b: Bench, ...queues: AnyQueue[]): Call {
     UPSTASH_REDIS_REST_TOKEN: b.redises.emulator.token,
     SLUICE_PREFIX: b.prefix,
     SLUICE_TOKENS: TOKENS,
+    SLUICE_DRAIN_MS: '1000', // a drain of a tick would wait for messages that it gave back for later
   };
   const woken: Promise<unknown>[] = [];
   const context = { waitUntil: (drained: Promise<unknown>) => woken.push(drained), passThroughOnException() {} };

@@ -20,7 +20,7 @@ onEachRedis(
   (bench) => {
     test('SC3 LF5 is never passed, and ends at 0', async () => {
       const b = bench();
-      const MESSAGES = Number(process.env.SLUICE_MESSAGES ?? 3_000); // 20,000 take a minute
+      const MESSAGES = Number(process.env.SLUICE_MESSAGES ?? 2_000); // 20,000 take a minute
       const seed = Number(process.env.SLUICE_SEED ?? Date.now() % 1_000_000_000);
       const { next } = chanceFor(seed, 'limit');
       b.deploy(defineQueue('mail', { limits: { concurrency: 5 }, attempts: 1_000, handler: () => {} }));
@@ -90,7 +90,7 @@ onEachRedis(
     test('LF4 keeps the order of each group while a fifth of the messages fails twice, and holds up no other group', async () => {
       const b = bench();
       const GROUPS = 100;
-      const EACH = 100;
+      const EACH = 40;
       const { happens } = chanceFor(7, 'ordered');
       const isCalm = (group: string) => group.endsWith('7');
       b.deploy(defineQueue('mail', { ordered: true, handler: () => {} }));

@@ -37,7 +37,7 @@ async function drain(b: Bench, want: number, lease = 'd'): Promise<string[]> {
   throw new Error('it does not end');
 }
 
-onEachRedis('a lane that is divided', (bench) => {
+const suite = (bench: () => Bench) => {
   test.each([1, 2, 5, 7, 100])('is taken in order, %i at a time, and nothing is left of it', async (want) => {
     const b = bench();
     const ids = await fill(b, 32);
@@ -130,7 +130,11 @@ onEachRedis('a lane that is divided', (bench) => {
     expect(await auditAll(b.store, true, true)).toEqual([]);
     expect(await drain(b, 4)).toEqual(ids.map((id) => `1.${id}`));
   });
+};
 
+onEachRedis('a lane that is divided', suite, ['the embedded Redis', 'redis-server']);
+
+const onReal = (bench: () => Bench) => {
   test('at each refused write: all messages are in one place, and come out in order', async () => {
     const scenario: Scenario = {
       name: 'divided again',
@@ -149,4 +153,6 @@ onEachRedis('a lane that is divided', (bench) => {
     );
     expect(faults).toEqual([]);
   });
-});
+};
+
+onEachRedis('a lane that is divided', onReal, ['redis-server']);

@@ -1,5 +1,5 @@
 /** Auditing: all keys against the invariants, page by page, within what one invocation may use; a cursor goes on with the rest. */
-import type { AuditGap, Finding } from '../store/audit.ts';
+import { type AuditGap, audit, type Finding } from '../store/audit.ts';
 import type { Store } from '../store/store.ts';
 import { countHeld, type Inspector } from './inspector.ts';
 
@@ -45,7 +45,7 @@ export async function auditWithin(
   let next = at;
   for (const pass of PASSES.slice(PASSES.indexOf(from), deep ? 2 : 1)) {
     do {
-      const page = await store.audit(next, repair, pass === 'deep');
+      const page = await audit(store, next, repair, pass === 'deep');
       findings.push(...page.findings);
       for (const what of page.incomplete) incomplete.add(what);
       next = page.cursor;

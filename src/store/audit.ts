@@ -3,8 +3,8 @@
 import * as scripts from '../redis/lua/generated.ts';
 import { digits, type Flag } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import { commonArgs, type Shard } from '../redis/shard.ts';
-import type { Definitions } from './definitions.ts';
+import { commonArgs } from '../redis/shard.ts';
+import type { Store } from './store.ts';
 
 export interface Finding {
   finding: string;
@@ -26,19 +26,28 @@ export interface AuditPage {
 export const AUDIT_KEYS = 200;
 const DEEP_KEYS = 1_000;
 
+/**
+ * One bounded step; the cursor '0' begins and ends it. A deep one looks for the entry of each envelope too; a
+ * whole one that was not deep has to go before it, because it takes what a lease without a timer holds for lost.
+ * @throws StorageError
+ */
 export async function audit(
-  shard: Shard,
-  definitions: Definitions,
-  { cursor, repair, deep }: { cursor: string; repair: boolean; deep: boolean },
+  store: Pick<Store, 'ask'>,
+  cursor: string,
+  repair: boolean,
+  deep = false,
 ): Promise<AuditPage> {
-  const { keys } = shard;
   const flag = (set: boolean): Flag => (set ? '1' : '0');
-  const { reply } = await definitions.run(shard, ({ policies, pools, kept }) =>
-    shard.run(
-      scripts.audit,
-      [keys.timers, keys.stats, ...kept],
-      [...commonArgs(shard), cursor, digits(deep ? DEEP_KEYS : AUDIT_KEYS), flag(repair), flag(deep), policies, pools],
-    ),
+  const step = [cursor, digits(deep ? DEEP_KEYS : AUDIT_KEYS), flag(repair), flag(deep)] as const;
+  const { reply } = await store.ask((shard, definitions) =>
+    definitions.run(shard, ({ policies, pools, kept }) => {
+      const { keys } = shard;
+      return shard.run(
+        scripts.audit,
+        [keys.timers, keys.stats, ...kept],
+        [...commonArgs(shard), ...step, policies, pools],
+      );
+    }),
   );
   const [next, found, incomplete] = list(reply);
   return { cursor: String(next), findings: parseFindings(found), incomplete: strings(incomplete) as AuditGap[] };

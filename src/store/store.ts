@@ -1,7 +1,6 @@
 /** The store: a typed function for each script of the queue on Redis. It makes no decision of its own. */
 import type { Shard } from '../redis/shard.ts';
-import { type AuditPage, audit } from './audit.ts';
-import { openDefinitions } from './definitions.ts';
+import { type Definitions, openDefinitions } from './definitions.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue } from './enqueue.ts';
 import { FiringPace } from './firing.ts';
 import { type SweepAnswer, type SweepStep, sweep } from './sweep.ts';
@@ -14,12 +13,8 @@ export interface Store {
   sync(request: SyncRequest): Promise<SyncAnswer>;
   /** One bounded step. @throws StorageError */
   sweep(pool: string, step?: SweepStep): Promise<SweepAnswer>;
-  /**
-   * One bounded step; the cursor '0' begins and ends it. A deep one looks for the entry of each envelope too; a
-   * whole one that was not deep has to go before it, because it takes what a lease without a timer holds for lost.
-   * @throws StorageError
-   */
-  audit(cursor: string, repair: boolean, deep?: boolean): Promise<AuditPage>;
+  /** For what only operators do, as audit.ts does: a deployment without it has neither its code nor its script. */
+  ask<Answer>(question: (shard: Shard, definitions: Definitions) => Answer): Answer;
 }
 
 export interface StoreOptions {
@@ -42,7 +37,7 @@ export function storeOpener({ queues = [], policies = '' }: StoreOptions): (shar
       enqueue: (request) => enqueue(shard, request),
       sync: (request) => sync(shard, definitions, firing, request),
       sweep: (pool, step = {}) => sweep(shard, definitions, firing, pool, step),
-      audit: (cursor, repair, deep = false) => audit(shard, definitions, { cursor, repair, deep }),
+      ask: (question) => question(shard, definitions),
     };
   };
 }

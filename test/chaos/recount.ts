@@ -2,6 +2,7 @@
 import type { Redis } from '@upstash/redis';
 import { parseEntry } from '../../src/message/ids.ts';
 import type { Finding } from '../../src/store/audit.ts';
+import { audit } from '../../src/store/audit.ts';
 import type { Store } from '../../src/store/store.ts';
 
 export interface Recount {
@@ -78,7 +79,7 @@ export async function auditAll(store: Store): Promise<Finding[]> {
   const findings: Finding[] = [];
   let cursor = '0';
   do {
-    const step = await store.audit(cursor, false);
+    const step = await audit(store, cursor, false);
     findings.push(...step.findings);
     cursor = step.cursor;
   } while (cursor !== '0');

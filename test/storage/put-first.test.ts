@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { startEmulator } from '../../src/dev/emulator/server.ts';
 import { openShard, type Shard } from '../../src/redis/shard.ts';
 import { openStats } from '../../src/stats/store.ts';
+import { audit } from '../../src/store/audit.ts';
 import { openStore } from '../../src/store/store.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
@@ -26,10 +27,10 @@ async function refusing<Answer>(
   }
 }
 
-const audit = (b: Bench, command: string) => refusing(b, command, (store) => store.audit('0', true));
+const audits = (b: Bench, command: string) => refusing(b, command, (store) => audit(store, '0', true));
 const sweep = (b: Bench, command: string) => refusing(b, command, (store) => store.sweep('*', { cursor: '0' }));
 const repairs = [
-  ['an audit', audit],
+  ['an audit', audits],
   ['a sweep', sweep],
 ] as const;
 
@@ -42,7 +43,7 @@ onEachRedis(
       await b.redises.raw.del(`${b.root}m:${gone}`);
       await repair(b, 'zadd');
       expect((await b.shard()).lanes['5:mail']).toEqual([`1.${there}`, `1.${gone}`]);
-      await b.store.audit('0', true);
+      await audit(b.store, '0', true);
       expect(Object.keys((await b.shard()).dead.mail ?? {})).toEqual([`1.${gone}`]);
       expect(await b.take(5)).toEqual([`1.${there}`]);
     });
@@ -91,7 +92,7 @@ onEachRedis(
       await b.redises.raw.rpush(`${b.root}lane:5:mail`, 'garbage');
       await repair(b, 'rpush');
       expect((await b.shard()).lanes['5:mail']).toEqual([`1.${id}`, 'garbage']);
-      await b.store.audit('0', true);
+      await audit(b.store, '0', true);
       expect((await b.shard()).lanes['5:mail']).toEqual([`1.${id}`]);
     });
   },
@@ -108,7 +109,7 @@ onEachRedis(
       expect(await b.take(1)).toEqual([]);
       await b.redises.raw.del(`${b.root}failures:${id}`);
       expect(await b.adminStore().redrive('mail', [id])).toEqual(['redriven']);
-      expect((await b.store.audit('0', false, true)).findings).toEqual([]);
+      expect((await audit(b.store, '0', false, true)).findings).toEqual([]);
       expect((await b.shard()).lanes['5:mail']).toEqual([`1r.${id}`]);
       await b.adminStore().cancel(id);
       b.alive.delete(id);

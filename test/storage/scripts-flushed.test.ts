@@ -5,6 +5,7 @@ import { openBudget } from '../../src/drain/budget.ts';
 import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import { defineQueue } from '../../src/index.ts';
+import { audit } from '../../src/store/audit.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
 import { deliverAll } from '../support/settling.ts';
 
@@ -28,7 +29,7 @@ onEachRedis(
       expect(b.alive.size).toBe(3);
       expect(await withAndWithout(b, () => b.sync({ lease: 'idle' }))).toBe(1);
       expect(await withAndWithout(b, () => b.store.sweep('*'))).toBe(1);
-      expect(await withAndWithout(b, () => b.store.audit('0', true))).toBe(1);
+      expect(await withAndWithout(b, () => audit(b.store, '0', true))).toBe(1);
       expect(await withAndWithout(b, () => b.adminStore().cancel('nobody'))).toBe(1);
       expect(await withAndWithout(b, () => b.adminStore().redrive('mail', ['nobody']))).toBe(1);
       expect(await withAndWithout(b, () => b.adminStore().resume('mail', '*'))).toBe(1);

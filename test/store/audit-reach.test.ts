@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { auditOn } from '../../src/engine/admin.ts';
 import { openEngine } from '../../src/engine.ts';
 import { defineQueue } from '../../src/index.ts';
+import { audit } from '../../src/store/audit.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 /** All pages. @returns what was found, sorted, and how many calls it took */
@@ -12,7 +13,7 @@ async function auditAll(b: Bench, repair: boolean, deep = false) {
   let calls = 0;
   let cursor = '0';
   do {
-    const page = await b.store.audit(cursor, repair, deep);
+    const page = await audit(b.store, cursor, repair, deep);
     findings.push(...page.findings.map(({ finding, name }) => `${finding} ${name}`));
     for (const what of page.incomplete) incomplete.add(what);
     cursor = page.cursor;
@@ -247,7 +248,7 @@ onEachRedis(
       const findings: string[] = [];
       do {
         const { commands } = await b.cost(async () => {
-          const page = await b.store.audit(cursors.at(-1) ?? '0', false);
+          const page = await audit(b.store, cursors.at(-1) ?? '0', false);
           findings.push(...page.findings.map(({ finding, name }) => `${finding} ${name}`));
           cursors.push(page.cursor);
         });

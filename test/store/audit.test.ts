@@ -1,5 +1,6 @@
 // What the audit promises: each broken invariant is found, named, mended, and then found no more.
 import { expect, test } from 'vitest';
+import { audit } from '../../src/store/audit.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
 async function auditAll(b: Bench, repair: boolean, drained: string[] = [], deep = false): Promise<string[]> {
@@ -7,7 +8,7 @@ async function auditAll(b: Bench, repair: boolean, drained: string[] = [], deep 
   const findings: string[] = [];
   let cursor = '0';
   do {
-    const step = await store.audit(cursor, repair, deep);
+    const step = await audit(store, cursor, repair, deep);
     findings.push(...step.findings.map(({ finding, name }) => `${finding} ${name}`));
     cursor = step.cursor;
   } while (cursor !== '0');

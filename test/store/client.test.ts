@@ -12,6 +12,7 @@ import { scriptRunner } from '../../src/redis/runner.ts';
 import type { Send } from '../../src/redis/send.ts';
 import { openShard } from '../../src/redis/shard.ts';
 import { connect as connectByUndici } from '../../src/redis/undici.ts';
+import { audit } from '../../src/store/audit.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { type Redises, startEmbedded } from '../support/bench.ts';
@@ -414,7 +415,7 @@ describe.skipIf(!present)('a real Redis', () => {
     const settlements = taken.map(({ entry }, i): Settlement => ({ entry, outcome: i === 0 ? 'retry' : 'dead' }));
     expect((await limitedStore.sync({ ...sync, want: 1, settlements })).statuses).toEqual(['retried', 'dead']);
     await limitedStore.sweep('*');
-    expect(await limitedStore.audit('0', true)).toMatchObject({ findings: [], incomplete: [] });
+    expect(await audit(limitedStore, '0', true)).toMatchObject({ findings: [], incomplete: [] });
     await expect(
       connectByFetch({ url: limited.url, token: 't', timeoutMs: () => 1_000 })(['GET', 'elsewhere']),
     ).rejects.toThrow('NOPERM');

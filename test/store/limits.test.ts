@@ -1,6 +1,7 @@
 // Limits of queues and groups: what may be in flight and in a period; lanes over a limit are blocked and come back by themselves.
 import { expect, test } from 'vitest';
 import { defineQueue, type QueueOptions } from '../../src/queue/queue.ts';
+import { audit } from '../../src/store/audit.ts';
 import type { Outcome } from '../../src/store/encode-settlements.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 
@@ -211,7 +212,7 @@ onEachRedis('concurrency', (bench) => {
     expect(await b.take(1, 'y')).toEqual([]);
     for (let pass = 0; pass < 3; pass++) {
       let cursor = '0';
-      do cursor = (await b.store.audit(cursor, true)).cursor;
+      do cursor = (await audit(b.store, cursor, true)).cursor;
       while (cursor !== '0');
     }
     const [only = ''] = await b.take(0).then(async () => (await b.shard()).leases.a ?? []);

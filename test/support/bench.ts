@@ -12,6 +12,7 @@ import type { Runner } from '../../src/redis/runner.ts';
 import { type Shard as OpenShard, openShard } from '../../src/redis/shard.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import type { Finding } from '../../src/store/audit.ts';
+import { audit } from '../../src/store/audit.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
@@ -281,7 +282,7 @@ export async function auditWhole(store: Store, isDeep = false): Promise<Finding[
   const findings: Finding[] = [];
   let cursor = '0';
   do {
-    const page = await store.audit(cursor, true, isDeep);
+    const page = await audit(store, cursor, true, isDeep);
     findings.push(...page.findings);
     cursor = page.cursor;
   } while (cursor !== '0');

@@ -2,6 +2,7 @@
 import type { PreparedMessage, StoredDedup } from '../../src/message/envelope.ts';
 import { openRings } from '../../src/rings/store.ts';
 import { type Change, openScheduleStore } from '../../src/schedules/store.ts';
+import { audit } from '../../src/store/audit.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
 import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import type { Bench } from './bench.ts';
@@ -757,7 +758,7 @@ const deepDamage: typeof damage = [
 const audits =
   (deep: boolean) =>
   async (scene: Scene): Promise<Answer> => {
-    const { findings } = await scene.b.store.audit('0', true, deep);
+    const { findings } = await audit(scene.b.store, '0', true, deep);
     adopt(scene, await scene.know());
     return scene.named({ findings }) as Answer;
   };

@@ -1,4 +1,6 @@
 // To the end of a test's story: what is at rest is audited, what is left is delivered, and every id is accounted for.
+
+import { audit } from '../../src/store/audit.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Bench } from './bench.ts';
 import { nextFiring } from './shard.ts';
@@ -8,7 +10,7 @@ export async function auditAll(store: Store, repair = true, deep = false): Promi
   const findings: string[] = [];
   let cursor = '0';
   do {
-    const page = await store.audit(cursor, repair, deep);
+    const page = await audit(store, cursor, repair, deep);
     findings.push(...page.findings.map(({ finding, name }) => `${finding} ${name}`));
     cursor = page.cursor;
   } while (cursor !== '0');

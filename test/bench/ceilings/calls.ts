@@ -1,6 +1,7 @@
 /** How long each call of the API takes, on shards of every size in turn, against that of the smallest. */
 import { defineQueue } from '../../../src/index.ts';
 import { makeKeys } from '../../../src/redis/keys.ts';
+import { audit } from '../../../src/store/audit.ts';
 import { bodyOf, type Place } from '../contender.ts';
 import type { CallTimes } from '../figures.ts';
 import { quantile } from '../figures.ts';
@@ -51,8 +52,8 @@ const CALLS: Call[] = [
   { name: 'counts of all queues', make: ({ api }) => api.call('GET', '/v1/queues') },
   ...['ready', 'delayed', 'leased', 'dead'].map(messages),
   // A call over HTTP takes as many of these pages as its time allows.
-  { name: 'audit, its first page', make: ({ api }) => api.engine.store.audit('0', false) },
-  { name: 'deep audit, its first page', make: ({ api }) => api.engine.store.audit('0', false, true) },
+  { name: 'audit, its first page', make: ({ api }) => audit(api.engine.store, '0', false) },
+  { name: 'deep audit, its first page', make: ({ api }) => audit(api.engine.store, '0', false, true) },
   { name: 'sweep', make: ({ api }) => api.call('POST', '/v1/sweep') },
   { name: `tick, with a drain of ${TICK_DRAINS}`, make: ({ api }) => api.engine.tick(true) },
 ];

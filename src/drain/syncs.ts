@@ -117,7 +117,8 @@ export class Syncs {
     } catch (error) {
       return this.#survive(error, lease, want);
     } finally {
-      this.#arrive(plan, doubts.length);
+      this.#options.connections.endSync();
+      this.#tally(plan, doubts.length, -1);
     }
     this.#options.handlers.endDoubts(doubts);
     this.#apply(flight, answer);
@@ -129,26 +130,22 @@ export class Syncs {
 
   #depart(plan: SyncPlan, doubts: number): Flight {
     const { attention, connections, clock, drain, holdings, outlook } = this.#options;
-    const { lease, want, isBusy } = plan;
+    const { lease, want } = plan;
     connections.startSync();
-    this.inFlight += 1;
-    this.wanted += want;
-    if (want > 0) this.looks += 1;
-    if (isBusy) this.busy += 1;
-    if (doubts > 0) this.asking += 1;
+    this.#tally(plan, doubts, 1);
     if (want > 0) attention.asked = false;
     const [number, sentAt, settlements] = [outlook.begin(), clock(), nextBatch(lease.outcomes)];
     const [isEnding, isAlone] = [drain.budget.isClosing(sentAt), !holdings.holdsBeside(lease)];
     return { ...plan, number, settlements, sentAt, isEnding, isAlone };
   }
 
-  #arrive({ want, isBusy }: SyncPlan, doubts: number): void {
-    this.#options.connections.endSync();
-    this.inFlight -= 1;
-    this.wanted -= want;
-    if (want > 0) this.looks -= 1;
-    if (isBusy) this.busy -= 1;
-    if (doubts > 0) this.asking -= 1;
+  /** One more is in flight, or one less. */
+  #tally({ want, isBusy }: SyncPlan, doubts: number, by: 1 | -1): void {
+    this.inFlight += by;
+    this.wanted += by * want;
+    if (want > 0) this.looks += by;
+    if (isBusy) this.busy += by;
+    if (doubts > 0) this.asking += by;
   }
 
   /** The part of a sync by which storage knows whether this drain takes new work, and whether it can be the one that sleeps. */

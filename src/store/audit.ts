@@ -3,8 +3,13 @@
 import * as scripts from '../redis/lua/generated.ts';
 import { digits, type Flag } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
-import { commonArgs } from '../redis/shard.ts';
-import type { Store } from './store.ts';
+import { commonArgs, type Shard } from '../redis/shard.ts';
+import type { Definitions } from './definitions.ts';
+
+/** A store, for what only operators do: a deployment without it has neither its code nor its script. */
+export interface Askable {
+  ask<Answer>(question: (shard: Shard, definitions: Definitions) => Answer): Answer;
+}
 
 export interface Finding {
   finding: string;
@@ -31,12 +36,7 @@ const DEEP_KEYS = 1_000;
  * whole one that was not deep has to go before it, because it takes what a lease without a timer holds for lost.
  * @throws StorageError
  */
-export async function audit(
-  store: Pick<Store, 'ask'>,
-  cursor: string,
-  repair: boolean,
-  deep = false,
-): Promise<AuditPage> {
+export async function audit(store: Askable, cursor: string, repair: boolean, deep = false): Promise<AuditPage> {
   const flag = (set: boolean): Flag => (set ? '1' : '0');
   const step = [cursor, digits(deep ? DEEP_KEYS : AUDIT_KEYS), flag(repair), flag(deep)] as const;
   const { reply } = await store.ask((shard, definitions) =>

@@ -1,20 +1,19 @@
 /** The store: a typed function for each script of the queue on Redis. It makes no decision of its own. */
 import type { Shard } from '../redis/shard.ts';
-import { type Definitions, openDefinitions } from './definitions.ts';
+import type { Askable } from './audit.ts';
+import { openDefinitions } from './definitions.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue } from './enqueue.ts';
 import { FiringPace } from './firing.ts';
 import { type SweepAnswer, type SweepStep, sweep } from './sweep.ts';
 import { type SyncAnswer, type SyncRequest, sync } from './sync.ts';
 
-export interface Store {
+export interface Store extends Askable {
   /** @throws StorageError, RequestMismatch */
   enqueue(request: EnqueueRequest): Promise<EnqueueAnswer>;
   /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
   sync(request: SyncRequest): Promise<SyncAnswer>;
   /** One bounded step. @throws StorageError */
   sweep(pool: string, step?: SweepStep): Promise<SweepAnswer>;
-  /** For what only operators do, as audit.ts does: a deployment without it has neither its code nor its script. */
-  ask<Answer>(question: (shard: Shard, definitions: Definitions) => Answer): Answer;
 }
 
 export interface StoreOptions {

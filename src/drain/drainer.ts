@@ -29,8 +29,8 @@ export interface Round {
 /** How the drainer and its drain reach each other. */
 export interface Watch {
   attention: Attention;
-  /** By another drain, which has taken its place for it. */
-  isStarted: boolean;
+  /** How often another drain, which has taken its place for it, has started it since that was given back last. */
+  starts(): number;
   /** All its handlers are busy, and work is left. */
   onBusy(): void;
 }
@@ -57,7 +57,8 @@ export class Drainer {
   #attention: Attention | undefined;
   /** When somebody wants another drain after this one. */
   #wantedAt = Number.POSITIVE_INFINITY;
-  #isStarted = false;
+  /** Since its place was given back. */
+  #starts = 0;
   /** Rounds in a row of which nothing came, and after which another was wanted at once. */
   #fruitless = 0;
 
@@ -67,7 +68,7 @@ export class Drainer {
 
   /** Another drain starts it. @returns whether it begins, or is at work */
   async start(): Promise<boolean> {
-    this.#isStarted = true;
+    this.#starts += 1;
     if (!this.#isRunning) await this.#arm(Date.now());
     return true;
   }
@@ -113,10 +114,10 @@ export class Drainer {
     try {
       const { isFruitful, againInMs } = await this.#options.drain({
         attention: this.#attention,
-        isStarted: this.#isStarted,
+        starts: () => this.#starts,
         onBusy: () => void this.#options.next?.wake(Date.now()),
       });
-      if (againInMs > 0) this.#isStarted = false; // its place is given back
+      if (againInMs > 0) this.#starts = 0; // its place is given back
       if (isFruitful || againInMs >= LEAST_WAIT_MS) {
         this.#fruitless = 0;
         return againInMs;

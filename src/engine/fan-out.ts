@@ -32,8 +32,8 @@ export interface FanOutOptions {
 /** The place of a drain. */
 export interface Place {
   number: number;
-  /** It was taken for this drain by who started it. */
-  isTaken: boolean;
+  /** How often it was taken for this drain by who started it: also while the drain is at work. */
+  starts(): number;
   /** It goes on by itself where work is left: an alarm is set. */
   isLasting?: boolean;
 }
@@ -64,6 +64,8 @@ class Following {
   readonly #options: FanOutOptions;
   readonly #budget: Budget;
   readonly #isLasting: boolean;
+  readonly #place: Place | undefined;
+  readonly #startsSeen: number;
   #own: number | undefined;
   /** Its place is taken in its name. */
   #hasClaimed: boolean;
@@ -75,8 +77,10 @@ class Following {
     this.#options = options;
     this.#budget = budget;
     this.#isLasting = place?.isLasting === true;
+    this.#place = place;
+    this.#startsSeen = place?.starts() ?? 0;
     this.#own = place?.number;
-    this.#hasClaimed = place?.isTaken === true;
+    this.#hasClaimed = this.#startsSeen > 0;
   }
 
   /** Called with each answer that had room for messages. */
@@ -95,8 +99,11 @@ class Following {
   async end({ ended, acked, retried, dead }: DrainReport): Promise<void> {
     await this.#asking;
     if (ended === 'budget' && acked + retried + dead > 0) await this.#ask(true);
-    else if (this.#hasClaimed && this.#own !== undefined)
-      await this.#caught(() => this.#giveBack([this.#own as number]));
+    else {
+      const wasStarted = (this.#place?.starts() ?? 0) > this.#startsSeen;
+      const own = this.#own ?? (wasStarted ? this.#place?.number : undefined);
+      if (own !== undefined && (this.#hasClaimed || wasStarted)) await this.#caught(() => this.#giveBack([own]));
+    }
   }
 
   /** @param isEnding what it left of its subrequests is for this */
@@ -111,7 +118,8 @@ class Following {
       const succeeds = isEnding && !this.#isLasting;
       const others = this.#pay(wanted, isEnding ? requestsForStarts(places) - ASKS - 1 : 0);
       const isClaiming = this.#hasClaimed || worth > busy;
-      const starting = isClaiming ? await this.#claim(succeeds ? worth : places, others) : [];
+      const most = succeeds || (isEnding && worth === 0) ? worth : places; // where nothing is left its own is free
+      const starting = isClaiming ? await this.#claim(most, others) : [];
       if (succeeds && this.#own !== undefined) {
         this.#count(1);
         starting.push(this.#own);

@@ -118,7 +118,7 @@ export class Waking {
     const { invocation } = caller;
     const begun = this.isLeftToResident
       ? this.#wake(Date.now(), invocation)
-      : this.drain(invocation, { place: { number: place, isTaken: true } });
+      : this.drain(invocation, { place: { number: place, starts: () => 1 } });
     this.#keepBehind(caller, begun);
   }
 
@@ -189,7 +189,7 @@ export class Waking {
    * What the alarm of a drainer runs; what is left is for its next.
    * @throws StorageError
    */
-  async round({ attention, onBusy, isStarted }: Watch, begins: Alarmed = {}): Promise<Round> {
+  async round({ attention, onBusy, starts }: Watch, begins: Alarmed = {}): Promise<Round> {
     const { capacity, claims, drains } = this.#options;
     const { budget = this.#alarmed(), handOff, place } = begins;
     let isLeft = false; // the claims are those of all objects of this isolate
@@ -197,7 +197,7 @@ export class Waking {
       isLeft = true;
     };
     const onLeft = this.leftBy(capacity.lives.fresh, budget.invocation, noteLeft);
-    const at = place === undefined ? undefined : { number: place, isTaken: isStarted, isLasting: true };
+    const at = place === undefined ? undefined : { number: place, starts, isLasting: true };
     const alarm = (asked: Attention) => drains.run(budget, asked, { onBusy, onLeft, handOff, place: at });
     const { delivered, ended } = await this.run(budget.invocation, alarm, attention);
     const isStored = ended !== 'storage';

@@ -68,7 +68,7 @@ test('a drain that goes on under its invocation has no place of its own any more
       return { ...report, requests: 1, ms: 1, ended: 'idle' };
     },
   };
-  const place = { number: 3, isTaken: true };
+  const place = { number: 3, starts: () => 1 };
   await new Waking({ ...parts, drains }).drain(new Invocation(), { place });
   expect(begun).toEqual([place, undefined]);
 });

@@ -20,6 +20,8 @@ export interface Enqueued {
 export interface Synced {
   what: 'synced';
   lease: string;
+  /** The name of the drain that called, whatever its leases are. */
+  drain?: string;
   leaseMs: number;
   /** Entries the caller holds besides those it settles. */
   held: number;
@@ -41,6 +43,16 @@ export type AdminCall =
   | { what: 'cancelled'; id: string }
   | { what: 'redriven'; ids: string[] }
   | { what: 'paused' | 'resumed'; queue: string };
+
+/** Places that drains have taken or given back. */
+export interface Claimed {
+  /** Of the drain that asked. */
+  own: string;
+  /** For those that it starts. */
+  others: string[];
+  /** Free from now on. */
+  back: string[];
+}
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
 const nameOf = new Map(
@@ -88,6 +100,15 @@ export function readAdminCall({ command, result, error }: Observation): AdminCal
   return { what: 'redriven', ids: more.filter((_, i) => (result as string[])[i] === 'redriven') };
 }
 
+/** @returns likewise */
+export function readClaim({ command, result, error }: Observation): Claimed | undefined {
+  if (error !== undefined || scriptIn(command) !== 'claim-drains') return undefined;
+  const { named } = nameArguments('claim-drains', argsIn(command));
+  const [own = '', ...others] = (result as unknown[]).map(String);
+  const lost = own === '' ? named('own') : '';
+  return { own, others, back: wordsOf(`${named('back')} ${lost}`.trim()) };
+}
+
 function syncedIn(args: string[], result: unknown[], startedAt: number): Synced {
   const [now, , lost, words, taken] = result.map(String);
   const refused = result[12];
@@ -97,6 +118,7 @@ function syncedIn(args: string[], result: unknown[], startedAt: number): Synced 
   return {
     what: 'synced',
     lease: named('lease'),
+    ...(named('awakeMs') !== '0' && { drain: named('name') }),
     leaseMs: Number(named('leaseMs')),
     held: Number(named('held')),
     at: Number(now),

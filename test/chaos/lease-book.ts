@@ -18,8 +18,23 @@ export interface LeaseBook {
   open(): number;
   stored(): number;
   acked(): number;
-  /** Messages that went straight into the lease of a drain. */
-  handedOff(): number;
+  handedOff(): HandedOff;
+  /** Leases in which drains had messages while they had others in another one. */
+  furtherLeases(): number;
+}
+
+/** Messages that went straight into the lease of a drain. */
+export interface HandedOff {
+  messages: number;
+  /** Settled under that very lease. */
+  handled: number;
+  /** Given back under it, unhandled. */
+  givenBack: number;
+  /** Out of it when its time was over. */
+  lapsed: number;
+  /** Leases, and those of them that were never synced: their drains were dead by then, or had never begun. */
+  leases: number;
+  neverSynced: number;
 }
 
 interface Extension {
@@ -43,7 +58,9 @@ export function keepLeaseBook(history: History): LeaseBook {
   const holders = new Map<string, Holder>();
   let stored = 0;
   let acked = 0;
-  let handedOff = 0;
+  const handed = followHandedOff();
+  const drains = new Map<string, Set<string>>();
+  const further = new Set<string>();
   let dead = 0;
 
   /** Whether the book has this entry in this lease. */
@@ -66,6 +83,7 @@ export function keepLeaseBook(history: History): LeaseBook {
     if (!extension) return;
     const { extendedAt, leaseMs } = extension;
     history.record({ what: 'lapse', lease: name, entries, at, extendedAt, leaseMs });
+    for (const entry of entries) handed.ended(entry, name, 'lapsed');
     for (const entry of entries) remove(entry, name);
   }
 
@@ -94,6 +112,8 @@ export function keepLeaseBook(history: History): LeaseBook {
       if (status === 'refused') continue; // it stays where it is
       if (status === 'stale' && has(entry, name)) returned.push(entry);
       else remove(entry, name);
+      if (status === 'released') handed.ended(entry, name, 'givenBack');
+      else if (status === 'acked' || status === 'retried' || status === 'dead') handed.ended(entry, name, 'handled');
       if (status === 'acked') acked += 1;
       if (status === 'dead') dead += 1;
     }
@@ -137,24 +157,57 @@ export function keepLeaseBook(history: History): LeaseBook {
     if (!handedTo) return;
     const { lease: name, leaseMs } = handedTo;
     const entries = what.messages.map(({ id }) => `1.${id}`);
-    handedOff += entries.length;
+    handed.begun(name, entries);
     for (const { id } of what.messages) holders.set(id, { entry: `1.${id}`, lease: name });
     leases.set(name, { extendedAt: what.at, leaseMs, entries: new Set(entries) });
     history.record({ what: 'leased', lease: name, entries, at: what.at, leaseMs });
   }
 
+  /** Whether this drain has another lease with messages beside this one. */
+  function noteDrain({ drain, lease }: Synced): void {
+    if (drain === undefined || !leases.has(lease)) return;
+    const own = drains.get(drain) ?? new Set();
+    drains.set(drain, own.add(lease));
+    for (const other of own) if (!leases.has(other)) own.delete(other);
+    if (own.size > 1) further.add(lease);
+  }
+
   return {
     see(seen) {
       if (seen.what === 'stored') return store(seen);
+      handed.synced(seen.lease);
       chain(seen);
       settle(seen);
       findSwept(seen);
       take(seen);
+      noteDrain(seen);
     },
     held: () => holders.size,
     open: () => stored - acked - dead,
     stored: () => stored,
     acked: () => acked,
-    handedOff: () => handedOff,
+    handedOff: handed.figures,
+    furtherLeases: () => further.size,
+  };
+}
+
+function followHandedOff() {
+  const figures: HandedOff = { messages: 0, handled: 0, givenBack: 0, lapsed: 0, leases: 0, neverSynced: 0 };
+  const leaseOf = new Map<string, string>();
+  const unsynced = new Set<string>();
+  return {
+    begun(lease: string, entries: string[]): void {
+      figures.messages += entries.length;
+      figures.leases += 1;
+      unsynced.add(lease);
+      for (const entry of entries) leaseOf.set(entry, lease);
+    },
+    synced: (lease: string) => void unsynced.delete(lease),
+    ended(entry: string, lease: string, how: 'handled' | 'givenBack' | 'lapsed'): void {
+      if (leaseOf.get(entry) !== lease) return;
+      leaseOf.delete(entry);
+      figures[how] += 1;
+    },
+    figures: (): HandedOff => ({ ...figures, neverSynced: unsynced.size }),
   };
 }

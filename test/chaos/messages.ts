@@ -54,6 +54,8 @@ export interface Planned {
   group?: string;
   delayMs: number;
   maxAttempts: number;
+  /** Over HTTP: with a dedup key, of its own or of an earlier one. */
+  dedupKey?: string;
   /** Left out: it never expires. */
   ttlMs?: number;
 }
@@ -75,11 +77,15 @@ export function planMessages(chance: Chance, from = 0): (pulled: boolean) => Pla
       ...(chance.happens(0.2) ? { group: `tenant ${chance.whole(1, 8)}` } : {}),
       delayMs: chance.happens(0.03) ? chance.whole(100, 3_000) : 0,
       ...(chance.happens(0.03) ? { ttlMs: chance.whole(200, 4_000) } : {}),
+      ...(!pulled && chance.happens(DEDUPED)
+        ? { dedupKey: `of ${count - (chance.happens(0.2) ? chance.whole(1, 30) : 0)}` }
+        : {}),
       maxAttempts: fate === 'doomed' ? 2 : 20, // the others must survive every kill of a long run
     };
   };
 }
 
+const DEDUPED = 0.1;
 const GROUPS = 30;
 const LIMITED_SHARE = 0.1;
 const ORDERED_SHARE = 0.15;
@@ -135,9 +141,10 @@ export function keyIn(queue: string, body: unknown): string {
 }
 
 /** For the HTTP API. */
-export function requestOf({ key, queue, delayMs, ttlMs, ...options }: Planned): Record<string, unknown> {
+export function requestOf({ key, queue, delayMs, ttlMs, dedupKey, ...options }: Planned): Record<string, unknown> {
   const times = { ...(delayMs > 0 ? { delay: delayMs } : {}), ...(ttlMs ? { ttl: ttlMs } : {}) };
-  return { queue, body: bodyOf(queue, key), ...options, ...times };
+  const dedup = dedupKey ? { dedup: { key: dedupKey } } : {};
+  return { queue, body: bodyOf(queue, key), ...options, ...times, ...dedup };
 }
 
 /** For the store. */

@@ -11,7 +11,8 @@ export interface TortureOutbox {
   close(): Promise<void>;
 }
 
-const ANSWER_MS = 4;
+/** So long that a burst is more than one drain ends soon. */
+const ANSWER_MS = 40;
 /** Longer than a drain of this run takes messages, shorter than a handler's own time. */
 const HANG_MS = 6_000;
 /** A connection that ends just as it is used again would be a failure of the harness. */

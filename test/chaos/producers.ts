@@ -21,15 +21,13 @@ export interface ProducerOptions {
   plan: () => Planned;
   history: History;
   chance: Chance;
-  /** No new request while this says no. */
-  mayGoOn: () => 'yes' | 'later' | 'no';
-  /** The most messages of one request. */
-  batch?: number;
-  /** Between two requests, up to so long. */
-  afterMs?: number;
+  /** No new request while this says no; `few`: a small one, and a pause behind it. */
+  mayGoOn: () => 'yes' | 'few' | 'later' | 'no';
 }
 
 const BATCH = 100;
+const FEW = 8; // of which a drain may be handed all at once
+const FEW_AFTER_MS = 50;
 const PATIENCE = 60; // attempts: more than an outage in this run lasts
 const IMPATIENT = 0.03; // of requests, that give up after the first attempt
 const REPEAT_AFTER_MS = 100;
@@ -37,22 +35,23 @@ const LATER_MS = 50;
 
 /** Enqueues until it is told to stop. */
 export async function produce(options: ProducerOptions): Promise<void> {
-  const { send, plan, history, chance, mayGoOn, batch = BATCH, afterMs = 0 } = options;
+  const { send, plan, history, chance, mayGoOn } = options;
   for (;;) {
-    if (afterMs > 0) await sleep(chance.next() * afterMs);
     const word = mayGoOn();
     if (word === 'no') return;
     if (word === 'later') {
       await sleep(LATER_MS);
       continue;
     }
-    const messages = Array.from({ length: batch === 1 || chance.happens(0.3) ? 1 : chance.whole(2, batch) }, plan);
+    const most = word === 'few' ? FEW : BATCH;
+    const messages = Array.from({ length: chance.happens(0.3) ? 1 : chance.whole(2, most) }, plan);
     const patience = chance.happens(IMPATIENT) ? 1 : PATIENCE;
     const request = history.begin(messages.map(({ key }) => key));
     const answer = await persist(send(chance), messages, patience);
     if (answer === 'unanswered') history.record({ what: 'unknown', request });
     else if (answer === 'refused') history.record({ what: 'failed', request });
     else history.record({ what: 'ok', request, ids: answer });
+    if (word === 'few') await sleep(chance.next() * FEW_AFTER_MS);
   }
 }
 

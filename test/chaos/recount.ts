@@ -16,7 +16,7 @@ export interface Recount {
  * What the store keeps besides messages: requests it would recognise, who is awake, and figures, which their own time removes;
  * and the schedules of the Worker's own app, whose next occurrence is no leftover.
  */
-const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules', 'strays']);
+const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules', 'strays', 'dedup']);
 /** Longer than any delay, retry or lease of a run. */
 const LONGEST_WAIT_MS = 10_000;
 const isOccurrence = (timer: string) => timer.startsWith('s ');
@@ -65,11 +65,13 @@ export async function bringForward(redis: Redis, root: string): Promise<void> {
   }
 }
 
-/** Whether anything waits, is delayed or is leased. */
+/** Whether anything waits, is delayed or is leased, and no drain has a place. */
 export async function isEmpty(redis: Redis, root: string): Promise<boolean> {
   const [timers, ...lists] = await Promise.all([
     timersOf(redis, root),
-    ...['lane', 'part', 'lease'].map((kind) => redis.keys(`${root}${kind}:*`).then(({ length }) => length)),
+    ...['lane:*', 'part:*', 'lease:*', 'parts', 'timers:*', 'drains'].map((name) =>
+      redis.keys(root + name).then(({ length }) => length),
+    ),
   ]);
   return timers.length === 0 && lists.every((count) => count === 0);
 }

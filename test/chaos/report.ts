@@ -1,7 +1,9 @@
 /** The report of a torture run: its figures, the verdict in words, and the object for machines. Pure. */
 import type { Finding } from '../../src/store/audit.ts';
 import { FAULTS, type FaultName, type Verdict } from './checker.ts';
+import type { FrontFigures } from './front.ts';
 import type { Event } from './history.ts';
+import type { HandedOff } from './lease-book.ts';
 import type { QuotaFigures, QuotaName } from './quotas.ts';
 
 export interface Run {
@@ -18,15 +20,24 @@ export interface Run {
   /** From the first enqueue until everything was delivered. */
   messagesPerSecond: number;
   redis: string;
-  /** Messages that went straight into the lease of the drain that their enqueue woke. */
-  handedOff: number;
+  handedOff: HandedOff;
+  /** Leases in which drains had messages while they had others in another one. */
+  furtherLeases: number;
+  /** That drains have started, of these those that died with their Worker, and what their own address let through. */
+  furtherDrains: { started: number; died: number } & FrontFigures;
 }
+
+/** A run of so many messages must have met all that it is for. */
+const LARGE = 20_000;
+/** Of all messages. */
+const LEAST_HANDED_OFF = 0.01;
 
 export type TortureFigures = ReturnType<typeof figuresOf>;
 
 export function figuresOf({ seed, verdict, faultsInjected, ...run }: Run) {
   const { faults, redelivered, deliveries, isSound, ...counts } = verdict;
   const counted = Object.fromEntries(Object.entries(faults).map(([name, ids]) => [name, ids.length]));
+  const missing = missingIn(verdict, run);
   return {
     ...counts,
     ...(counted as Record<FaultName, number>),
@@ -40,8 +51,31 @@ export function figuresOf({ seed, verdict, faultsInjected, ...run }: Run) {
     ...run,
     leftovers: run.leftovers.length,
     auditFindings: run.auditFindings.length,
-    passed: isSound && run.leftovers.length === 0 && run.auditFindings.length === 0 && run.stalled === 0,
+    missing,
+    passed:
+      isSound &&
+      missing.length === 0 &&
+      run.leftovers.length === 0 &&
+      run.auditFindings.length === 0 &&
+      run.stalled === 0,
   };
+}
+
+/** @returns what did not happen, or not often enough, in a large run */
+function missingIn({ enqueued, kills }: Verdict, run: Omit<Run, 'seed' | 'verdict' | 'faultsInjected'>): string[] {
+  if (enqueued < LARGE) return [];
+  const { handedOff, furtherLeases, furtherDrains } = run;
+  const least: [string, number, number][] = [
+    ['messages handed off', handedOff.messages, LEAST_HANDED_OFF * enqueued],
+    ['messages handled by the drain that they were handed to', handedOff.handled, 1],
+    ['further leases', furtherLeases, 1],
+    ['further drains', furtherDrains.started, 1],
+  ];
+  if (kills > 0) {
+    least.push(['handed-off leases whose drain died before a sync', handedOff.neverSynced, 1]);
+    least.push(['further drains that died', furtherDrains.died, 1]);
+  }
+  return least.filter(([, count, bar]) => count < bar).map(([what, count]) => `${what}: ${count}`);
 }
 
 export function tableOf(figures: TortureFigures): string {
@@ -50,7 +84,9 @@ export function tableOf(figures: TortureFigures): string {
     ['enqueued', figures.enqueued],
     ['acknowledged', figures.acknowledged],
     ['delivered', figures.delivered],
-    ['handed off', figures.handedOff],
+    ...rowsOf('handed off', figures.handedOff),
+    ['further leases', figures.furtherLeases],
+    ...rowsOf('further drains', figures.furtherDrains),
     ['recovered', figures.recovered],
     ['dead letters', figures.dead],
     ['cancelled', figures.cancelled],
@@ -73,11 +109,14 @@ export function tableOf(figures: TortureFigures): string {
   return rows.map(([name, value]) => `${name.padEnd(widths[0])}  ${String(value).padStart(widths[1])}`).join('\n');
 }
 
+const rowsOf = (name: string, counts: object) =>
+  Object.entries(counts).map(([what, count]): [string, number] => [`${name}: ${what}`, count]);
+
 const EXAMPLES = 3;
 
 /** @returns a sentence, and for each kind of fault some examples with everything that happened to them */
 export function verdictOf(figures: TortureFigures, run: Run, events: readonly Event[]): string {
-  const { passed, seed, seconds, redis } = figures;
+  const { passed, seed, seconds, redis, missing } = figures;
   const head = `${passed ? 'passed' : 'FAILED'}: seed ${seed}, ${seconds} s on ${redis}`;
   const lines = Object.entries(run.verdict.faults).flatMap(([name, ids]) => {
     if (ids.length === 0) return [];
@@ -85,7 +124,13 @@ export function verdictOf(figures: TortureFigures, run: Run, events: readonly Ev
     return [`${name}: ${ids.length} ${FAULTS[name as FaultName]}`, ...examples];
   });
   const found = run.auditFindings.slice(0, EXAMPLES).map(({ finding, name }) => `audit: ${finding} ${name}`);
-  return [head, ...lines, ...found, ...run.leftovers.slice(0, EXAMPLES).map((what) => `left over: ${what}`)].join('\n');
+  return [
+    head,
+    ...missing.map((what) => `did not happen, or not often enough: ${what}`),
+    ...lines,
+    ...found,
+    ...run.leftovers.slice(0, EXAMPLES).map((what) => `left over: ${what}`),
+  ].join('\n');
 }
 
 /** Every event that names this message, a line each. */

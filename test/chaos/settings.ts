@@ -7,18 +7,22 @@ const HELP = `Usage: npm run torture [-- options]
 Enqueues and delivers under faults and quotas that fill up and are lifted, then judges the history. Exits 0 if nothing was lost, every
 duplicate has a cause, and work went on by itself.
 
-  --seconds N    how long faults and producers go on (default 30; with --messages alone, 900 at most)
+  --seconds N    how long faults and producers go on (default 30; with --messages alone, 900 or a hundredth
+                 of them at most)
   --messages M   or until so many messages were enqueued
   --seed S       of everything that is drawn (default: a fresh one, printed)
   --faults MIX   none, light or heavy (default heavy)
   --redis WHICH  auto (default: a redis-server on the PATH, else embedded), embedded, or a redis:// URL, where the
                  run's keys are removed at the end
   --drainer      Durable Objects drain, which end with their Worker, alarms and all
+  --small-records  timers and lanes are divided when they have few elements
   --json         print one object with the figures as the last line
   --help         this text
 `;
 
 const LONGEST_S = 900;
+/** However slow the machine is. */
+const LEAST_PER_SECOND = 100;
 
 export interface Settings {
   seconds: number;
@@ -27,6 +31,7 @@ export interface Settings {
   mix: MixName;
   redis: string;
   drainer: boolean;
+  smallRecords: boolean;
   asJson: boolean;
 }
 
@@ -50,6 +55,7 @@ function readFlags(args: string[]) {
       faults: { type: 'string', default: 'heavy' },
       redis: { type: 'string', default: 'auto' },
       drainer: { type: 'boolean', default: false },
+      'small-records': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -57,15 +63,19 @@ function readFlags(args: string[]) {
   return values;
 }
 
-function settingsOf({ seconds, messages, seed, faults, redis, drainer, json }: ReturnType<typeof readFlags>): Settings {
+function settingsOf(flags: ReturnType<typeof readFlags>): Settings {
+  const { seconds, seed, faults, redis, drainer, json, 'small-records': smallRecords } = flags;
+  const messages = flags.messages ? positive(flags.messages, '--messages') : Number.POSITIVE_INFINITY;
+  const longest = Math.max(LONGEST_S, Math.ceil(messages / LEAST_PER_SECOND));
   if (!Object.hasOwn(MIXES, faults)) throw new RangeError(`--faults must be one of ${Object.keys(MIXES).join(', ')}`);
   return {
-    seconds: positive(seconds ?? (messages ? LONGEST_S : 30), '--seconds'),
-    messages: messages ? positive(messages, '--messages') : Number.POSITIVE_INFINITY,
+    seconds: positive(seconds ?? (Number.isFinite(messages) ? longest : 30), '--seconds'),
+    messages,
     seed: seed ? positive(seed, '--seed') : 1 + Math.floor(Math.random() * 0xffff_ffff),
     mix: faults as MixName,
     redis,
     drainer,
+    smallRecords,
     asJson: json,
   };
 }

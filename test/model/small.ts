@@ -45,16 +45,20 @@ const DECLARATION = /^(local )([A-Z_]+(?:, [A-Z_]+)*)( = )(\d+(?:, \d+)*)/gm;
 const READING = /(read_envelopes\([^\n()]*, )\d+\)/g;
 
 /** @param hits takes the names of what was replaced */
-function shrunk(source: string, hits: Set<string>): string {
-  const constants = source.replace(DECLARATION, (_, local: string, names: string, is: string, numbers: string) => {
+export function replaceConstants(source: string, given: Record<string, number>, hits: Set<string>): string {
+  return source.replace(DECLARATION, (_, local: string, names: string, is: string, numbers: string) => {
     const values = numbers.split(', ');
     const replaced = names.split(', ').map((name, i) => {
-      if (name in SMALL) hits.add(name);
-      return SMALL[name] ?? values[i];
+      if (name in given) hits.add(name);
+      return given[name] ?? values[i];
     });
     return local + names + is + replaced.join(', ');
   });
-  return constants.replace(READING, (_, before: string) => {
+}
+
+/** @param hits takes the names of what was replaced */
+function shrunk(source: string, hits: Set<string>): string {
+  return replaceConstants(source, SMALL, hits).replace(READING, (_, before: string) => {
     hits.add('READING');
     return `${before}${SMALL_READ_BYTES})`;
   });

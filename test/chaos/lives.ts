@@ -10,6 +10,8 @@ export interface Lives {
   kills(): number;
   /** The next kill is now, unless the last was just before. */
   strike(): void;
+  /** While this holds only a strike kills. */
+  spare(condition: () => boolean): void;
   /** No more kills. Resolves when the last is over. */
   stop(): Promise<void>;
 }
@@ -33,6 +35,7 @@ export async function beginLives({ start, history, chance, everyMs, onKill }: Li
   let stopped = false;
   let lastAt = performance.now();
   let strike = () => {};
+  let isSpared = () => false;
 
   /** Either a gap without any Worker, as in a crash, or two at once, as in a deployment. */
   async function replace(isStruck: boolean): Promise<void> {
@@ -56,7 +59,7 @@ export async function beginLives({ start, history, chance, everyMs, onKill }: Li
         };
       });
       const end = performance.now() + everyMs * (1 + chance.next());
-      while (performance.now() < end && !stopped && !isStruck) {
+      while ((performance.now() < end || isSpared()) && !stopped && !isStruck) {
         await Promise.race([struck, new Promise((resolve) => setTimeout(resolve, 50))]);
       }
       if (stopped) return;
@@ -71,6 +74,9 @@ export async function beginLives({ start, history, chance, everyMs, onKill }: Li
     kills: () => kills,
     strike() {
       if (performance.now() - lastAt > everyMs * LEAST_SHARE) strike();
+    },
+    spare(condition) {
+      isSpared = condition;
     },
     async stop() {
       stopped = true;

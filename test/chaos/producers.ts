@@ -21,17 +21,16 @@ export interface ProducerOptions {
   plan: () => Planned;
   history: History;
   chance: Chance;
-  /** No new request while this says no; `few`: a small one, and a pause behind it. */
+  /** No new request while this says no; `few`: a small one. */
   mayGoOn: () => 'yes' | 'few' | 'later' | 'no';
 }
 
 const BATCH = 100;
-const FEW = 8; // of which a drain may be handed all at once
-const FEW_AFTER_MS = 50;
+const FEW = 16; // of which a drain may be handed all at once
 const PATIENCE = 60; // attempts: more than an outage in this run lasts
 const IMPATIENT = 0.03; // of requests, that give up after the first attempt
 const REPEAT_AFTER_MS = 100;
-const LATER_MS = 50;
+const LATER_MS = 20;
 
 /** Enqueues until it is told to stop. */
 export async function produce(options: ProducerOptions): Promise<void> {
@@ -51,7 +50,6 @@ export async function produce(options: ProducerOptions): Promise<void> {
     if (answer === 'unanswered') history.record({ what: 'unknown', request });
     else if (answer === 'refused') history.record({ what: 'failed', request });
     else history.record({ what: 'ok', request, ids: answer });
-    if (word === 'few') await sleep(chance.next() * FEW_AFTER_MS);
   }
 }
 

@@ -8,7 +8,7 @@ import { readAdminCall, readClaim } from '../../scripts/lua/observe.ts';
 import { buildBundle } from '../../src/dev/bundle.ts';
 import { startTicker } from '../../src/dev/cron.ts';
 import type { Observation } from '../../src/dev/emulator/backend.ts';
-import { seededFaults } from '../../src/dev/emulator/faults.ts';
+import { type FaultRequest, seededFaults } from '../../src/dev/emulator/faults.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { StorageError } from '../../src/errors.ts';
 import { PUSH_POOL } from '../../src/message/lane.ts';
@@ -46,15 +46,15 @@ const HASTY = [20];
 const LEASE_MS = 2_500;
 const TICK_MS = 1_000;
 const SWEEPS_AT_ONCE = 5;
-/** In a calm so many of the HTTP producers go on. */
-const CALM_PRODUCERS = 2;
-/** Of hand-offs in a calm, those at which the Worker is killed. */
-const STRIKES = 0.1;
+/** Of calms, those at whose last hand-off the Worker is killed. */
+const STRIKES = 0.7;
 const DRAIN_MS = 4_000;
 /** A further drain may be at work for so long beyond that. */
 const START_MS = 2_000;
 /** Producers wait while more is under way: a backlog that only grows would be drained long after the faults have ended. */
 const MOST_OPEN = 8_000;
+/** Half of all messages are pushed: those that are pulled are no more than so many ahead. */
+const PULLED_AHEAD = 1_000;
 const DRAIN_WITHIN_MS = 90_000;
 
 /** Everything a run is made of. */
@@ -115,13 +115,13 @@ export async function run(settings: Settings): Promise<void> {
       SLUICE_LEASE_MS: String(LEASE_MS),
       SLUICE_DRAIN_MS: String(DRAIN_MS), // shorter than a hanging handler: drains live on for some, and others begin meanwhile
       SLUICE_CONCURRENCY: '24',
-      SLUICE_BATCH: '8', // so that backlogs stand, and drains keep several leases
+      SLUICE_BATCH: '16', // so that backlogs stand, and drains keep several leases
       SLUICE_DRAINERS: '4',
       SLUICE_URL: front.url,
       SLUICE_CONNECTIONS: '40', // this machine has more than six
     },
     emulator: {
-      faults: (request) => (faulty ? seeded.faults(request) : undefined),
+      faults: (request) => (faulty && !isLook(request) ? seeded.faults(request) : undefined),
       observe: (observation) => {
         quotas.see(observation);
         const seen = seenIn(observation);
@@ -260,12 +260,15 @@ async function produceAll(stage: Stage, lives: Lives): Promise<void> {
   const isOver = () => performance.now() > end || begun >= messages;
   const tides = openTidesOf(stage, { begun: () => begun, pushed: () => pushed, isOver });
   const strikes = chanceFor(seed, 'strikes');
-  onHandOff(() => tides.now() === 'calm' && strikes.happens(STRIKES) && lives.strike());
-  const mayGoOn = (word: 'yes' | 'few' | 'later') => {
+  onHandOff(() => {
+    if (tides.isTurning() && strikes.happens(STRIKES)) lives.strike();
+  });
+  lives.spare(() => tides.now() === 'calm' && !isOver());
+  const mayGoOn = (word: ReturnType<Tides['mayPush']>) => {
     if (isOver()) return 'no';
-    return book.open() > MOST_OPEN ? 'later' : word;
+    return word === 'yes' && book.open() > MOST_OPEN ? 'later' : word;
   };
-  const producer = (name: string, send: Send, pulls: () => number, word: () => 'yes' | 'few' | 'later') => {
+  const producer = (name: string, send: Send, pulls: () => number, word: Tides['mayPush']) => {
     const chance = chanceFor(seed, name);
     const next = () => {
       const isPulled = chance.happens(pulls());
@@ -275,25 +278,16 @@ async function produceAll(stage: Stage, lives: Lives): Promise<void> {
     };
     return produce({ send, plan: next, history, chance, mayGoOn: () => mayGoOn(word()) });
   };
-  /** What they store is pushed. */
-  const wordOfHttp = (i: number) => {
-    if (tides.now() === 'burst') return 'yes';
-    return tides.now() === 'calm' && i < CALM_PRODUCERS ? 'few' : 'later';
-  };
   const pullShare = () => (tides.now() === 'burst' ? 0.8 : 1);
+  const mayPull = () => (tides.now() === 'calm' || begun - pushed > pushed + PULLED_AHEAD ? 'later' : 'yes');
   const openHasty = (onUnanswered: () => void) => openStore({ repeatAfterMs: HASTY, onUnanswered });
   await Promise.all([
     tides.run(),
     ...Array.from({ length: HTTP_PRODUCERS }, (_, i) => {
-      return producer(
-        `http ${i}`,
-        overHttp(lives.url, stack.token),
-        () => 0,
-        () => wordOfHttp(i),
-      );
+      return producer(`http ${i}`, overHttp(lives.url, stack.token), () => 0, tides.mayPush);
     }),
     ...Array.from({ length: STORE_PRODUCERS }, (_, i) => {
-      return producer(`store ${i}`, throughStore(openHasty), pullShare, () => (tides.now() === 'calm' ? 'few' : 'yes'));
+      return producer(`store ${i}`, throughStore(openHasty), pullShare, mayPull);
     }),
   ]);
 }
@@ -301,13 +295,16 @@ async function produceAll(stage: Stage, lives: Lives): Promise<void> {
 type Counts = Pick<TideOptions, 'begun' | 'pushed' | 'isOver'>;
 
 function openTidesOf({ redisClient, root, book }: Stage, counts: Counts): Tides {
-  const ready = `${root}ready:*`;
+  const busy = [`${root}ready:*`, `${root}awake`];
   return openTides({
     ...counts,
     handedOff: () => book.handedOff().messages,
-    isIdle: async () => (await redisClient.exists(ready).catch(() => 1)) === 0,
+    isIdle: async () => (await redisClient.exists(...busy).catch(() => 1)) === 0,
   });
 }
+
+/** What the run itself asks, and the library never. */
+const isLook = ({ commands }: FaultRequest) => commands.every(([verb]) => verb?.toLowerCase() === 'exists');
 
 /** Where storage refuses it has answered: of anything else nobody knows whether it ran. */
 function watched(send: SendToRedis, onUnanswered: () => void): SendToRedis {

@@ -1,21 +1,26 @@
 /**
  * Tides: calms, in which push queues are idle and small requests are handed off, and bursts, in which backlogs stand and drains start
- * others, in turns from the beginning to the end of a run. A calm lasts only until it has had its share.
+ * others, in turns from the beginning to the end of a run. A calm lasts only until it has had its share. Its last hand-off is
+ * the moment for a kill: whoever dies leaves the system awake for a while, and nothing is handed off.
  */
-export type Tide = 'calm' | 'burst' | 'ebb';
+type Tide = 'calm' | 'burst' | 'ebb';
 
 export interface TideOptions {
   /** Messages that were begun, of these those of push queues, and those that were handed off. */
   begun: () => number;
   pushed: () => number;
   handedOff: () => number;
-  /** Whether nothing is ready in push queues. */
+  /** Whether nothing is ready in push queues and nobody drains. */
   isIdle: () => Promise<boolean>;
   isOver: () => boolean;
 }
 
 export interface Tides {
   now(): Tide;
+  /** Whether a request for push queues may begin now: in a calm one small one each time that the system is idle, or that was long ago. */
+  mayPush(): 'yes' | 'few' | 'later';
+  /** The calm has had its share. */
+  isTurning(): boolean;
   /** Until it is over. */
   run(): Promise<void>;
 }
@@ -26,12 +31,17 @@ const BURST = 3_000;
 const SHARE = 0.02;
 /** In a calm, even where others have had their share. */
 const LEAST = 20;
-const CALM_MS = 6_000;
-const EBB_MS = 20_000;
-const LOOK_MS = 50;
+const CALM_MS = 8_000;
+const EBB_MS = 10_000;
+/** In a calm the next request begins after so long, though somebody drains. */
+const AGAIN_MS = 200;
+const LOOK_MS = 30;
 
 export function openTides({ begun, pushed, handedOff, isIdle, isOver }: TideOptions): Tides {
   let tide: Tide = 'calm';
+  let hasTurn = false;
+  let turnAt = 0;
+  let enough = 0;
 
   async function last(next: Tide, isDone: () => boolean | Promise<boolean>, withinMs: number): Promise<void> {
     tide = next;
@@ -41,12 +51,25 @@ export function openTides({ begun, pushed, handedOff, isIdle, isOver }: TideOpti
     }
   }
 
+  async function isCalmOver(): Promise<boolean> {
+    hasTurn = (await isIdle()) || performance.now() > turnAt + AGAIN_MS;
+    return handedOff() > enough;
+  }
+
   return {
     now: () => tide,
+    mayPush() {
+      if (tide !== 'calm') return tide === 'burst' ? 'yes' : 'later';
+      if (!hasTurn) return 'later';
+      hasTurn = false;
+      turnAt = performance.now();
+      return 'few';
+    },
+    isTurning: () => tide === 'calm' && handedOff() >= enough,
     async run() {
       while (!isOver()) {
-        const least = handedOff() + LEAST;
-        await last('calm', () => handedOff() >= Math.max(least, SHARE * (begun() + BURST)), CALM_MS);
+        enough = Math.max(handedOff() + LEAST, SHARE * (begun() + BURST));
+        await last('calm', isCalmOver, CALM_MS);
         const until = pushed() + BURST;
         await last('burst', () => pushed() >= until, Number.POSITIVE_INFINITY);
         await last('ebb', isIdle, EBB_MS);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome, Status } from '../src/store/encode-settlements.ts';
 import { type FaultName, judge } from './chaos/checker.ts';
+import { followFurtherDrains } from './chaos/further.ts';
 import { type Happening, type SettledEntry, startHistory } from './chaos/history.ts';
 import { keepLeaseBook } from './chaos/lease-book.ts';
 import type { Synced } from './chaos/observed.ts';
@@ -462,6 +463,25 @@ describe('the lease book', () => {
   const stale: SettledEntry = { entry: '1.a', outcome: 'ack', status: 'stale', delayMs: 0, cutOff: false };
   const taken = { lease: 'x', at: 0, taken: ['1.a'] };
 
+  test('what became of messages that were handed off, and which leases of a drain stood beside others', () => {
+    const keeper = keepLeaseBook(startHistory());
+    const handOff = (lease: string, ...ids: string[]) => {
+      const messages = ids.map((id) => ({ id, key: keyOf(id), lane: LANE, delayMs: 0 }));
+      keeper.see({ what: 'stored', messages, at: 0, handedTo: { lease, leaseMs: LEASE_MS } });
+    };
+    const sync = (lease: string, more: Partial<Synced>) => keeper.see({ ...synced, drain: 'd', lease, at: 1, ...more });
+    const ended = (entry: string, outcome: 'ack' | 'release', status: 'acked' | 'released'): SettledEntry => {
+      return { entry, outcome, status, delayMs: 0, cutOff: false };
+    };
+    handOff('x', 'a', 'b');
+    handOff('y', 'c');
+    sync('x', { settlements: [ended('1.a', 'ack', 'acked'), ended('1.b', 'release', 'released')] });
+    sync('z', { at: LEASE_MS, taken: ['2.c'] });
+    sync('w', { at: LEASE_MS, taken: ['1.d'] });
+    const handled = { messages: 3, handled: 1, givenBack: 1, lapsed: 1, leases: 2, neverSynced: 1 };
+    expect([keeper.handedOff(), keeper.furtherLeases()]).toEqual([handled, 1]);
+  });
+
   test('what comes again because its answer was lost is leased once', () => {
     expect(book(taken, { ...taken, at: 50 })).toEqual([leased(0, 'x', '1.a'), leased(50, 'x')]);
   });
@@ -518,4 +538,15 @@ test('a hundred thousand messages are judged in one go', () => {
   }
   const verdict = judge(history.events);
   expect([verdict.isSound, verdict.delivered]).toEqual([true, 100_000]);
+});
+
+test('further drains that were at work die with their Worker', () => {
+  let now = 0;
+  const further = followFurtherDrains(1_000, () => now);
+  for (const place of ['0', '1', '2']) further.begun(place, place === '2' ? 'another' : 'one');
+  further.claimed({ own: '', others: [], back: ['0'] });
+  further.killed('one');
+  now = 2_000;
+  further.killed('another');
+  expect(further.figures()).toEqual({ started: 3, died: 1 });
 });

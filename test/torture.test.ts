@@ -28,19 +28,23 @@ const MUST_BE_ZERO = {
 /** A run this short need not meet all of them. */
 const LEAST_QUOTAS_FILLED = 2;
 
-type Figures = Record<string, number> & { quotas: Record<string, { filled: number }> };
+type Figures = Record<string, number> & {
+  quotas: Record<string, { filled: number }>;
+  handedOff: { messages: number };
+};
 
 test(
   'ten seconds of lost answers, full quotas and killed Workers: nothing is lost, every duplicate has a cause, and work goes on',
   async () => {
     const { code, output } = await torture('--seconds', SECONDS, '--faults', 'heavy', '--json');
-    const { quotas, ...figures } = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') as Figures;
+    const { quotas, handedOff, ...figures } = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') as Figures;
     console.log(`seed ${figures.seed}: ${figures.enqueued} messages, ${figures.faultsInjected} faults`);
     expect(figures, output).toMatchObject(MUST_BE_ZERO);
     expect(code).toBe(0);
     for (const name of ['acknowledged', 'delivered', 'faultsInjected', 'kills', 'duplicatedByFault', 'cancelled']) {
       expect(figures[name], `${name}: without any, the run has tried nothing`).toBeGreaterThan(0);
     }
+    expect(handedOff.messages, 'handed off').toBeGreaterThan(0);
     const filled = Object.values(quotas).reduce((sum, quota) => sum + quota.filled, 0);
     expect(filled, 'quotas filled').toBeGreaterThanOrEqual(LEAST_QUOTAS_FILLED);
   },

@@ -243,6 +243,7 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
     quotas: stage.quotas.figures(),
     stalled: stage.quotas.stalled(),
     redis: stack.redis,
+    drainer: stage.drainer,
     handedOff: book.handedOff(),
     furtherLeases: book.furtherLeases(),
     furtherDrains: { ...stage.furtherDrains.figures(), ...stage.front.figures() },
@@ -263,7 +264,7 @@ async function produceAll(stage: Stage, lives: Lives): Promise<void> {
   onHandOff(() => {
     if (tides.isTurning() && strikes.happens(STRIKES)) lives.strike();
   });
-  lives.spare(() => tides.now() === 'calm' && !isOver());
+  lives.spare(() => tides.isPeaceful() && !isOver());
   const mayGoOn = (word: ReturnType<Tides['mayPush']>) => {
     if (isOver()) return 'no';
     return word === 'yes' && book.open() > MOST_OPEN ? 'later' : word;

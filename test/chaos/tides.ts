@@ -17,6 +17,8 @@ export interface TideOptions {
 
 export interface Tides {
   now(): Tide;
+  /** No Worker is to be killed but by a strike. */
+  isPeaceful(): boolean;
   /** Whether a request for push queues may begin now: in a calm one small one each time that the system is idle, or that was long ago. */
   mayPush(): 'yes' | 'few' | 'later';
   /** The calm has had its share. */
@@ -31,8 +33,10 @@ const BURST = 3_000;
 const SHARE = 0.02;
 /** In a calm, even where others have had their share. */
 const LEAST = 20;
-const CALM_MS = 8_000;
-const EBB_MS = 10_000;
+const CALM_MS = 15_000;
+const EBB_MS = 60_000;
+/** After so long an ebb is left in peace: of who dies in it messages come back, and the system stays awake. */
+const PEACE_AFTER_MS = 6_000;
 /** In a calm the next request begins after so long, though somebody drains. */
 const AGAIN_MS = 200;
 const LOOK_MS = 30;
@@ -41,11 +45,13 @@ export function openTides({ begun, pushed, handedOff, isIdle, isOver }: TideOpti
   let tide: Tide = 'calm';
   let hasTurn = false;
   let turnAt = 0;
+  let tideAt = performance.now();
   let enough = 0;
 
   async function last(next: Tide, isDone: () => boolean | Promise<boolean>, withinMs: number): Promise<void> {
     tide = next;
-    const end = performance.now() + withinMs;
+    tideAt = performance.now();
+    const end = tideAt + withinMs;
     while (!isOver() && performance.now() < end && !(await isDone())) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
@@ -58,6 +64,7 @@ export function openTides({ begun, pushed, handedOff, isIdle, isOver }: TideOpti
 
   return {
     now: () => tide,
+    isPeaceful: () => tide === 'calm' || (tide === 'ebb' && performance.now() > tideAt + PEACE_AFTER_MS),
     mayPush() {
       if (tide !== 'calm') return tide === 'burst' ? 'yes' : 'later';
       if (!hasTurn) return 'later';

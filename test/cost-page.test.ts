@@ -1,7 +1,7 @@
 // docs/cost.md cannot age: each of its figures is computed here from the counts and prices, and no other stands there.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ASIDE, COUNTS, enqueueOf, leastPerMessage, perMessage } from '../scripts/cost/commands.ts';
+import { ASIDE, BOTH, COUNTS, enqueueOf, leastPerMessage, perMessage } from '../scripts/cost/commands.ts';
 import { DAYS, estimate, MONTH_S, mostFree } from '../scripts/cost/estimate.ts';
 import { cloudflareQueues, qstash, vercelQueues } from '../scripts/cost/instead.ts';
 import { drainers } from '../scripts/cost/platform.ts';
@@ -74,7 +74,7 @@ const TOLD = [
   `A tick after traffic costs ${COUNTS.rollup} more`,
   `${emptyReceive} commands for an empty receive`,
   `costs ${handed} commands: ${COUNTS.handOff} to enqueue, which puts it into the hands of the drain that it wakes, and ${COUNTS.settle} to settle`,
-  `${COUNTS.enqueue} or ${lone} to enqueue, and ${COUNTS.take + 1} for a sync that settles`,
+  `${COUNTS.enqueue} or ${lone} to enqueue, and ${BOTH} for a sync that settles`,
   `each costs ${perMessage({ ...usage, perSecond: 1e4 }).commands.toFixed(1)} commands, ${leastPerMessage(1).toFixed(1)} where syncs take a hundred`,
   `costs ${lone + COUNTS.take + COUNTS.settle} commands, ${lone} to enqueue, ${COUNTS.take} to take and ${COUNTS.settle} to settle`,
   `${((thousand.enqueue + thousand.drain) / 1_000).toFixed(2)} in batches of a hundred`,

@@ -36,7 +36,8 @@ async function playOut(events: Event[]): Promise<void> {
 
 /**
  * Enqueues at random instants of a played time, and the drains that they wake, each of its own request: it begins with what was
- * handed to it, or takes a round trip later, and syncs, one after another, a round trip apart, until it finds nothing.
+ * handed to it, or takes a round trip later, and syncs, one after another, a round trip apart, until it finds nothing. Until then nobody
+ * else is woken, and what comes is for its next.
  * @returns billed commands and round trips per message
  */
 async function play(bench: Bench, perSecond: number, count: number): Promise<{ commands: number; requests: number }> {
@@ -48,7 +49,7 @@ async function play(bench: Bench, perSecond: number, count: number): Promise<{ c
     const sync = async (now: number) => {
       const settlements = held.map((entry) => ({ entry, outcome: 'ack' as const }));
       const request = { lease, leaseMs: 30_000, held: 0, want: TAKES, pools: ['*'], settlements };
-      const { taken } = await store.sync({ ...request, drain: { ending: false, sleepMs: 20_000 } });
+      const { taken } = await store.sync({ ...request, drain: { ending: false, sleepMs: 20_000, keeps: TAKES } });
       if (taken.length > 0)
         drainFrom(
           now,

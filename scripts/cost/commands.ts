@@ -34,8 +34,11 @@ export const ASIDE = {
   dedup: 2,
 } as const;
 
-/** More in a sync that takes and settles: the figures of what it settled. */
+/** More in a sync that takes and settles: the figures of what it settled, and the lease, which begins anew where that was all in it. */
 const FIGURES = 1;
+const ANEW = 1;
+/** A sync that settles all that it holds, and takes. */
+export const BOTH = COUNTS.take + FIGURES + ANEW;
 /** Each hundred messages of a batch are a command more, each two hundred another: arguments are passed in chunks. */
 const MSET_CHUNK = 100;
 const PUSH_CHUNK = 200;
@@ -44,18 +47,6 @@ const PUSH_CHUNK = 200;
 const HANDED_OFF = 5;
 /** As many as a sync takes at first. Where as many requests come in a round trip, one drain with full syncs takes them all. */
 const FULL = 10;
-
-/**
- * Requests that are handed off: how many come in a round trip, what each costs in commands, and in round trips. What comes within a
- * round trip of another goes with it; what comes later finds nobody who looks, and wakes a drain of its own beside the first.
- */
-const HANDED: [requests: number, commands: number, roundTrips: number][] = [
-  [0, COUNTS.handOff + COUNTS.settle, 2],
-  [0.3, 17.3, 1.97],
-  [1, 16.4, 1.87],
-  [3, 14.8, 1.73],
-  [FULL, 14.4, 1.7],
-];
 
 /** A drain of more than a few messages begins small and follows the pace of its handlers: measured from 20 to 2,000. */
 const SMALL = 10;
@@ -84,20 +75,19 @@ export function perMessage(pattern: Pattern): PerMessage {
   return batch <= HANDED_OFF ? handedOff(requests, batch) : taken(requests, batch);
 }
 
-/** @param requests that come in a round trip */
+/**
+ * An enqueue on an idle system begins a drain, which settles a round trip later, and takes what came until then; and so on, each settling what
+ * the one before took, until one finds nothing. With `a` requests on average in a round trip such a busy time has 1 + a·eᵃ requests,
+ * and eᵃ - 1 syncs that take something.
+ * @param requests that come in a round trip
+ */
 function handedOff(requests: number, batch: number): PerMessage {
-  const next = HANDED.findIndex(([at]) => at >= requests);
-  const before = HANDED[next - 1];
-  const after = HANDED[next];
-  if (!after) {
-    const sync = (COUNTS.take + FIGURES + COUNTS.emptyLane) / Math.max(FULL, batch);
-    return { commands: enqueueOf(batch) / batch + sync, roundTrips: 1 / batch + 1 / FULL };
-  }
-  const between = (value: 1 | 2) =>
-    before
-      ? before[value] + ((after[value] - before[value]) * (requests - before[0])) / (after[0] - before[0])
-      : after[value];
-  return { commands: between(1) / batch, roundTrips: between(2) / batch };
+  const a = Math.min(FULL, requests); // beyond, drains take full batches anyway
+  const taking = Math.exp(a) - 1;
+  const later = a * Math.exp(a);
+  const commands = COUNTS.handOff + COUNTS.settle + taking * (BOTH + COUNTS.emptyLane) + later * enqueueOf(batch);
+  const messages = (1 + later) * batch;
+  return { commands: commands / messages, roundTrips: (2 + taking + later) / messages };
 }
 
 /**
@@ -109,7 +99,7 @@ function taken(requests: number, batch: number): PerMessage {
   const a = Math.min(20, requests); // beyond, drains take full batches anyway
   const taking = Math.exp(a);
   const messages = (1 + a + a * taking) * batch;
-  const drain = (drainOf(batch) + (taking - 1) * (COUNTS.take + FIGURES)) / messages;
+  const drain = (drainOf(batch) + (taking - 1) * BOTH) / messages;
   const enqueue = (enqueueOf(batch) * (messages / batch) + COUNTS.emptyLane * taking) / messages;
   return {
     commands: enqueue + Math.max(DRAIN_EACH, drain),

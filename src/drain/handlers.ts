@@ -104,7 +104,7 @@ export class Handlers {
     else this.#tellFailure(running, settlement);
     if (settlement.failure && this.#options.drain.keepsStacks === false) settlement.failure.stack = undefined;
     holdings.settle(running.delivery.lease, settlement);
-    pace.noteFinished();
+    pace.noteFinished(settlement.measured.runMs);
   }
 
   #cutOff({ delivery }: Running): Settlement {

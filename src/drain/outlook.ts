@@ -1,9 +1,13 @@
 /**
  * Outlook: whether storage has work for this drain, now or later, as its answers say. Pure.
  *
- * The key `awake` keeps others from waking a drain, and is as the sync left it that storage ran last: one that found less than it
- * wanted has dropped it, one that came back full has set it. Of several leases several may be in flight, and of two whose times
- * overlap it is not known which ran first: answers come in any order. So:
+ * The key `awake` keeps others from waking a drain, and is as the sync left it that storage ran last: one that came back full has
+ * set it, one that found nothing has dropped it. One that found something, but less than it wanted, has left it where it was, if the
+ * drain said that it looks again in a moment: when it settles that, or a little later where handlers take longer. So what comes in
+ * between joins its next sync, and a lone message whose handler takes long is followed by one look that finds nothing. Where the drain has
+ * said no such thing, or found more than it said, that one has dropped it too. Those that drop it are short here, and those that leave it
+ * count as full. Of several leases several may be in flight, and of two whose times overlap it is not known which ran first: answers
+ * come in any order. So:
  * - All full: `awake` stands, and the drain looks again.
  * - All short: `awake` is gone, and new work wakes another drain. This one has nothing to look for.
  * - One full, one short: `awake` may stand, if the full one ran last. The drain looks again, alone or with others, until one is
@@ -16,13 +20,17 @@
  * The next timer likewise: of answers that overlap the earlier instant counts, so that nobody counts on this drain, as the one that
  * sleeps, for an instant that it does not know.
  */
+import { LINGER_MS } from './lease.ts';
+
 export class Outlook {
   /** Less was there than was wanted: new work wakes another drain. */
   isDrained = false;
   /** Local time at which the next timer is due. */
   nextDueAt: number | undefined;
-  /** Before this instant, by the local clock, it does not look by itself for what came since an enqueue gave it its messages. */
+  /** Before this instant, by the local clock, it does not look by itself for what came since it was given less than it can take. */
   looksFrom = 0;
+  /** The last look found less than it wanted and left `awake`: no backlog stands behind it. */
+  hasKept = false;
   /**
    * Whether the last look was the only sync in flight, and the drain held nothing in another lease. Else storage was not told that
    * it could sleep, and before it does it looks once more.
@@ -47,9 +55,16 @@ export class Outlook {
     this.#full = this.#begun;
   }
 
-  /** A look was answered. @param isShort it found less than it wanted @param isAlone nothing was held beside it when it began */
-  noteLook(sync: number, isShort: boolean, isAlone: boolean): void {
+  /**
+   * A look was answered.
+   * @param isShort it has dropped `awake`
+   * @param isAlone nothing was held beside it when it began
+   * @param keptAt when it found less than it wanted and left `awake`
+   */
+  noteLook(sync: number, isShort: boolean, isAlone: boolean, keptAt?: number): void {
     this.isDrained = isShort && sync > this.#full;
+    this.hasKept = keptAt !== undefined;
+    this.looksFrom = keptAt === undefined || sync <= this.#full ? 0 : keptAt + LINGER_MS;
     if (!isShort) this.#full = this.#begun;
     this.wasAlone = isAlone && sync === this.#begun && sync > this.#answered;
   }
@@ -60,7 +75,6 @@ export class Outlook {
     const known = overlaps ? this.nextDueAt : undefined;
     this.nextDueAt = dueAt === undefined || known === undefined ? (dueAt ?? known) : Math.min(known, dueAt);
     this.#answered = this.#begun;
-    this.looksFrom = 0;
   }
 
   /** A sync has no answer. */

@@ -5,6 +5,10 @@ import type { DrainOptions } from './report.ts';
 const AHEAD_MS = 50;
 /** Where a backlog stands and answers take long it is so many round trips: in one of them they are on their way. */
 const AHEAD_TRIPS = 2;
+/** Handlers that take no longer end at once, as it were: they are not what a drain waits for. */
+const QUICK_MS = 5;
+/** How much each that ends counts for how long they take. */
+const LEARNS = 0.1;
 /** A sync takes so many at first. */
 const FIRST_BATCH = 100;
 /** A backlog stands when it has filled so many of these in a row: further leases look once too often, each, at its end. */
@@ -18,6 +22,8 @@ export class Pace {
   /** Since when deliveries are counted, and how many have ended. */
   #since = 0;
   #finished = 0;
+  /** How long handlers took of late. */
+  #runMs = 0;
   /** Messages of answers in a row that were full. */
   #inRow = 0;
   readonly #first: number;
@@ -62,8 +68,19 @@ export class Pace {
     else if (this.isStanding && taken >= this.#batch) this.#batch = Math.min(this.#options.batch, 2 * this.#batch);
   }
 
-  noteFinished(): void {
+  /**
+   * So many a drain may hold and still say that it looks again in a moment: one handler stays free, or they end at once, and have less to do
+   * than is taken ahead. With more it would fall behind where others could help.
+   */
+  get mostInPassing(): number {
+    const ahead = this.#runMs > QUICK_MS ? 0 : Math.floor(this.#paced / 2);
+    return this.#options.concurrency - 1 + ahead;
+  }
+
+  /** @param runMs how long its handler took */
+  noteFinished(runMs: number): void {
     this.#finished += 1;
+    this.#runMs += (runMs - this.#runMs) * LEARNS;
   }
 
   /**

@@ -40,6 +40,8 @@ export interface DrainOptions {
   /** The rings for handlers. Left out, there are none. */
   ring?: HandlerContext['ring'] | undefined;
   budget: Budget;
+  /** The longest that a delivery may take for which an enqueue wakes a drain, ms: one that lives shorter lets others be woken. Left out: 0. */
+  needsMs?: number | undefined;
   /** Handlers at once. */
   concurrency: number;
   /** For the subrequests of all of them: see connections.ts. */

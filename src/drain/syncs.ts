@@ -21,6 +21,8 @@ import type { Attention, DrainOptions, DrainReport } from './report.ts';
 export const GRACE_MS = 100;
 /** Kept for the last sync. */
 const LAST_SYNC_MS = RESERVED_MS - GRACE_MS;
+/** A drain that is to look again needs as many subrequests for that, and for what it then settles. */
+const KEPT_REQUESTS = 2;
 /** A timer is due on the server's clock: by the local one a little later, never earlier. */
 export const ROUNDING_MS = 2;
 
@@ -57,6 +59,8 @@ interface Flight extends SyncPlan {
   isEnding: boolean;
   /** No other lease held anything when it began. */
   isAlone: boolean;
+  /** Where it takes no more than so many, and less than it wants, the drain looks again in a moment. */
+  keeps: number;
 }
 
 export class Syncs {
@@ -136,7 +140,7 @@ export class Syncs {
     if (want > 0) attention.asked = false;
     const [number, sentAt, settlements] = [outlook.begin(), clock(), nextBatch(lease.outcomes)];
     const [isEnding, isAlone] = [drain.budget.isClosing(sentAt), !holdings.holdsBeside(lease)];
-    return { ...plan, number, settlements, sentAt, isEnding, isAlone };
+    return { ...plan, number, settlements, sentAt, isEnding, isAlone, keeps: this.#countKept(want) };
   }
 
   /** One more is in flight, or one less. */
@@ -149,10 +153,25 @@ export class Syncs {
   }
 
   /** The part of a sync by which storage knows whether this drain takes new work, and whether it can be the one that sleeps. */
-  #situation({ isEnding, isBusy, isAlone, sentAt }: Flight) {
-    const { budget } = this.#options.drain;
+  #situation({ isEnding, isBusy, isAlone, sentAt, keeps }: Flight) {
+    const { drain, outlook } = this.#options;
+    const { budget } = drain;
     const lifeMs = Math.max(0, budget.msForHandler(sentAt) - UNDER_WAY_MS);
-    return { name: this.#name, ending: isEnding, busy: isBusy, sleepMs: isAlone ? budget.msToSleep() : 0, lifeMs };
+    const ending = isEnding || (isBusy && outlook.hasKept); // it has said that it looks, and nobody else does: not only one in a while
+    const sleepMs = isAlone ? budget.msToSleep() : 0;
+    return { name: this.#name, ending, busy: isBusy, sleepMs, lifeMs, keeps };
+  }
+
+  /** How many messages it may take and look again in a moment: as far as handlers, subrequests, and its own time let it. */
+  #countKept(want: number): number {
+    const { drain, holdings, outlook, pace } = this.#options;
+    const { budget, needsMs = 0 } = drain;
+    const { running, waiting } = holdings;
+    const isOld = budget.msForHandler() - UNDER_WAY_MS < needsMs || budget.msToClosing() < UNDER_WAY_MS;
+    if (outlook.isDrained) return -1;
+    if (want === 0 || isOld || this.wanted > want || holdings.doubtful.length > 0) return 0;
+    const fit = budget.deliveriesLeft([...waiting.map(({ queue }) => queue.subrequests), KEPT_REQUESTS]);
+    return Math.max(0, Math.min(pace.mostInPassing - running.length - waiting.length, fit));
   }
 
   #apply(flight: Flight, answer: SyncAnswer): void {
@@ -196,7 +215,7 @@ export class Syncs {
       const delivery = openDelivery(taken, drain.queues, clockAheadMs) as Held | Settlement;
       if ('outcome' in delivery) {
         holdings.settle(lease, delivery);
-        pace.noteFinished();
+        pace.noteFinished(0);
       } else {
         delivery.lease = lease;
         delivery.takenAt = takenAt;
@@ -206,11 +225,12 @@ export class Syncs {
     holdings.sort();
   }
 
-  #noteOutlook({ number, want, isAlone }: Flight, answer: SyncAnswer, keepsUp: boolean): void {
+  #noteOutlook({ number, want, isAlone, keeps }: Flight, answer: SyncAnswer, keepsUp: boolean): void {
     const { attention, clock, drain, outlook, pace } = this.#options;
     const isShort = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (want > 0) {
-      outlook.noteLook(number, isShort, isAlone);
+      const isKept = isShort && answer.taken.length > 0 && answer.taken.length <= keeps && answer.left === undefined;
+      outlook.noteLook(number, isShort && !isKept, isAlone, isKept ? clock() : undefined);
       pace.noteLook(answer.taken.length, isShort, keepsUp);
       drain.onTake?.(!isShort);
     }

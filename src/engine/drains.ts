@@ -1,6 +1,7 @@
 /** Drains: each is one loop over the shard, with what this deployment adds: its settings, its log, its spans, its features. */
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
+import { wakeFor } from '../drain/life.ts';
 import { drain } from '../drain/loop.ts';
 import type { Attention, DrainOptions, DrainReport, Unsettled } from '../drain/report.ts';
 import { openKeptOutcomes } from '../drain/unsettled.ts';
@@ -104,6 +105,7 @@ function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOpt
     ring,
     concurrency,
     connections,
+    needsMs: longestFor(capacity, queues),
     batch: config.SLUICE_BATCH,
     leases: Math.min(config.SLUICE_LEASES, config.SLUICE_CONNECTIONS + 1), // a sync of each may wait for its answer
     leaseMs: config.SLUICE_LEASE_MS,
@@ -113,6 +115,15 @@ function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOpt
     onRefused: ({ message }) => logError(`drain: ${message}`),
     onUnsettled: keep,
   } satisfies Partial<DrainOptions>;
+}
+
+function longestFor({ lives }: Capacity, queues: DrainsOptions['queues']): number {
+  const delivered = [...queues.values()].filter(({ pool, handler }) => pool === PUSH_POOL && handler);
+  const wake = wakeFor(
+    lives.fresh,
+    delivered.map(({ timeoutMs }) => timeoutMs),
+  );
+  return wake ? wake.needsMs : 0;
 }
 
 function logTripped(transitions: Parameters<NonNullable<DrainOptions['onTransitions']>>[0]): void {

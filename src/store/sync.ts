@@ -36,6 +36,11 @@ export interface SyncRequest {
     sleepMs: number;
     /** How long a handler may run that it starts now: what may take longer is left to others. */
     lifeMs?: number;
+    /**
+     * Where it takes something, but less than it wants and no more than so many, it looks again in a moment: new work need not wake another.
+     * -1 where nobody counts on it, and so it leaves to others who is woken.
+     */
+    keeps?: number;
   };
 }
 
@@ -99,6 +104,7 @@ export async function sync(
         policies,
         whole(lifeMs),
         drain ? (drain.name ?? lease) : claim,
+        whole(drain?.keeps ?? 0),
         ...pools,
         ...written.args,
       ],

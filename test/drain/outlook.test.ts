@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Outlook } from '../../src/drain/outlook.ts';
 
-type Step = ['begin', string] | ['short' | 'full' | 'lost', string] | ['ask'];
+type Step = ['begin', string] | ['short' | 'full' | 'kept' | 'lost', string] | ['ask'];
 
 /** @returns whether the drain has nothing to look for after these */
 function follow(steps: Step[]): boolean {
@@ -14,7 +14,7 @@ function follow(steps: Step[]): boolean {
     else if (what === 'ask') outlook.ask();
     else if (what === 'lost') outlook.noteFailure(true);
     else {
-      outlook.noteLook(number, what === 'short', true);
+      outlook.noteLook(number, what === 'short', true, what === 'kept' ? 0 : undefined);
       outlook.noteAnswer(number, undefined);
     }
   }
@@ -43,6 +43,29 @@ test.each<[string, Step[], boolean]>([
     ],
     false,
   ],
+  [
+    'one that found something, and said that it looks again',
+    [
+      ['begin', 'x'],
+      ['kept', 'x'],
+    ],
+    false,
+  ],
+  [
+    'the same, when that look has found nothing',
+    [
+      ['begin', 'x'],
+      ['kept', 'x'],
+      ['begin', 'x'],
+      ['short', 'x'],
+    ],
+    true,
+  ],
+  [
+    'a short one behind one that found something, and may have run before it',
+    [...both, ['kept', 'x'], ['short', 'y']],
+    false,
+  ],
   ['two that are short', [...both, ['short', 'x'], ['short', 'y']], true],
   ['a full one behind a short one', [...both, ['short', 'x'], ['full', 'y']], false],
   ['a short one behind a full one, which may have run later', [...both, ['full', 'x'], ['short', 'y']], false],
@@ -67,6 +90,19 @@ test.each<[string, Step[], boolean]>([
   ['and that one is short', [['begin', 'x'], ['ask'], ['begin', 'y'], ['short', 'x'], ['short', 'y']], true],
 ])('after %s it rests only where nobody counts on it', (_, steps, isDrained) => {
   expect(follow(steps)).toBe(isDrained);
+});
+
+test('it looks again in a moment for what came since it found something, at once where it came back full', () => {
+  const outlook = new Outlook();
+  outlook.noteLook(outlook.begin(), false, true, 1_000);
+  expect(outlook).toMatchObject({ looksFrom: 1_025, hasKept: true });
+  outlook.noteAnswer(outlook.begin(), undefined); // of a sync that takes nothing
+  expect(outlook.looksFrom).toBe(1_025);
+  const [x, y] = [outlook.begin(), outlook.begin()];
+  outlook.noteLook(x, false, true);
+  expect(outlook).toMatchObject({ looksFrom: 0, hasKept: false });
+  outlook.noteLook(y, false, true, 2_000);
+  expect(outlook.looksFrom).toBe(0); // it may have run before that
 });
 
 test('of two that overlap the earlier timer counts, and the next one that is alone says what is true', () => {

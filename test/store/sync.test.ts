@@ -261,6 +261,26 @@ onEachRedis('taking', (bench) => {
     await b.take(2, 'a', { drain, held: 1 });
     expect((await b.shard()).rest.awake).toBeUndefined();
   });
+
+  test.each([
+    { keeps: 2, found: 2, stays: true },
+    { keeps: 2, found: 3, stays: false },
+    { keeps: 2, found: 0, stays: false },
+    { keeps: -1, found: 0, stays: true },
+    { keeps: -1, found: 3, stays: true },
+    { keeps: 2, found: 2, left: true, stays: false },
+    { keeps: -1, found: 2, ending: true, stays: false },
+  ])('a drain that finds $found where it keeps $keeps: others stay asleep $stays', async (row) => {
+    const { keeps, found, left = false, ending = false, stays } = row;
+    const b = bench();
+    const slow = { name: 'slow', pool: '*', policy: '', timeoutMs: 90_000 };
+    b.deploy(slow);
+    await b.enqueue(...Array.from({ length: found }, (_, i) => b.message('mail', i)));
+    if (left) await b.enqueue(b.message('slow', 1));
+    await b.redises.raw.set(`${b.root}awake`, 'somebody');
+    await b.take(9, 'a', { drain: { ending, sleepMs: 0, lifeMs: 60_000, keeps } });
+    expect((await b.shard()).rest.awake).toBe(stays ? 'somebody' : undefined);
+  });
 });
 
 onEachRedis('settling', (bench) => {

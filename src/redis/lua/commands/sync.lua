@@ -29,6 +29,8 @@
 --                             Where it is no drain, what a delivery may take that a drain has to be woken for
 -- ARGV[15]  text    name      of a drain, by which it sleeps, whatever its leases are. Else a claim: a name under which no other lease may begin as
 --                             long as this one lasts; '' where there is none
+-- ARGV[16]  number  keeps     where a drain takes less than it wants, but something, and no more than so many, it looks again in a moment, and `awake`
+--                             stays for that; 0 where it does not. -1 where nobody counts on it, since it found less before: `awake` is another's
 -- ARGV[…]   text…   more      pools, then segments of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
 --                             health), delay ms, kind, text, measured ('<queue> <counters>' as counters.lua has them; ''), count, then count × entry; then what the handlers of
 --                             acked ones enqueued: place of the settlement, how many arguments, and segments as admit.lua reads them
@@ -77,8 +79,8 @@ local function read_segments(at, count)
   return segments, at
 end
 
-local pools = { unpack(ARGV, 16, 15 + tonumber(ARGV[11])) }
-local segments, chained = read_segments(16 + #pools, tonumber(ARGV[12]))
+local pools = { unpack(ARGV, 17, 16 + tonumber(ARGV[11])) }
+local segments, chained = read_segments(17 + #pools, tonumber(ARGV[12]))
 
 local held = read_raws(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
@@ -294,8 +296,9 @@ unfinished = unfinished or (outcome.intake.ready and ARGV[8] ~= '0') or dropped_
 if outcome.intake.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(outcome.intake.soonest)) end
 push_counters(KEYS[5], now)
 
--- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. So it is
--- with one whose budget is over, and with one whose handlers are all busy: but of these only one says so in a while.
+-- A drain that found less than it wanted waits from here on and would not see new work: that must wake another. One that found something looks
+-- once more, when it settles that: what comes until then is for it, or each message of a steady trickle would wake a drain. Those whose budget
+-- is over wait too, and those whose handlers are all busy: but of these only one says so in a while.
 local drains = ARGV[8] ~= '0'
 local short = want > 0 and missing > 0 and not lost and not unfinished and not full and not refused
 local blind = ARGV[8] == '-1'
@@ -303,7 +306,8 @@ if ARGV[8] == '-2' then
   local said = redis.pcall('SET', KEYS[6], lease, 'NX', 'PX', digits(AWAKE_MS))
   blind = said and not (type(said) == 'table' and said.err)
 end
-if (short and drains) or blind then garbage[#garbage + 1] = KEYS[2] end
+local keeps = ARGV[16] == '-1' or #outcome.answered > 0 and #outcome.answered <= tonumber(ARGV[16]) and not shard.left
+if (short and drains and not keeps) or blind then garbage[#garbage + 1] = KEYS[2] end
 in_chunks('UNLINK', nil, garbage)
 if not outcome.stays and #held > 0 then redis.call('ZREM', KEYS[1], lease_timer) end
 if want > 0 and (missing == 0 or unfinished) and not lost and tonumber(ARGV[8]) > 0 then redis.pcall('SET', KEYS[2], lease, 'PX', ARGV[8]) end

@@ -48,6 +48,9 @@ const TICK_MS = 1_000;
 const SWEEPS_AT_ONCE = 5;
 /** Of calms, those at whose last hand-off the Worker is killed. */
 const STRIKES = 0.7;
+/** Of further drains, those whose Worker is killed within this time. */
+const FURTHER_STRIKES = 0.5;
+const FURTHER_STRIKES_MS = 1_000;
 const DRAIN_MS = 4_000;
 /** A further drain may be at work for so long beyond that. */
 const START_MS = 2_000;
@@ -69,10 +72,12 @@ interface Stage extends Settings {
   quotas: Quotas;
   front: Front;
   furtherDrains: FurtherDrains;
-  /** Called with each message, or some of them, that was handed off. */
-  onHandOff: (listener: () => void) => void;
+  /** Tells when messages were handed off, and when a further drain began. */
+  onMoment: (listener: (moment: Moment) => void) => void;
   stopFaults: () => void;
 }
+
+type Moment = 'hand-off' | 'further drain';
 
 interface StoreOptions {
   /** Each call is repeated so often before it counts as unanswered. */
@@ -95,9 +100,12 @@ export async function run(settings: Settings): Promise<void> {
   const front = await startFront({
     chance: chanceFor(settings.seed, 'front'),
     isFaulty: () => faulty && settings.mix !== 'none',
-    onBegun: furtherDrains.begun,
+    onBegun: (place, worker) => {
+      furtherDrains.begun(place, worker);
+      note('further drain');
+    },
   });
-  let noteHandOff = () => {};
+  let note: (moment: Moment) => void = () => {};
   const quotas = watchQuotas({
     emulator: () => stack.emulator,
     chance: chanceFor(settings.seed, 'quotas'),
@@ -127,7 +135,7 @@ export async function run(settings: Settings): Promise<void> {
         const seen = seenIn(observation);
         if (seen) book.see(seen);
         else recordAdminCall(history, observation);
-        if (seen?.what === 'stored' && seen.handedTo) noteHandOff();
+        if (seen?.what === 'stored' && seen.handedTo) note('hand-off');
         const claim = readClaim(observation);
         if (!claim) return;
         furtherDrains.claimed(claim);
@@ -150,8 +158,8 @@ export async function run(settings: Settings): Promise<void> {
     const judged = await torture({
       ...settings,
       ...{ stack, history, book, redisClient, root, openStore: open, adminStore, quotas, front, furtherDrains },
-      onHandOff: (listener) => {
-        noteHandOff = listener;
+      onMoment: (listener) => {
+        note = listener;
       },
       stopFaults: () => (faulty = false),
     });
@@ -252,7 +260,7 @@ async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
 
 /** All producers, until the time is over or enough was begun. */
 async function produceAll(stage: Stage, lives: Lives): Promise<void> {
-  const { seed, seconds, messages, stack, history, book, openStore, onHandOff } = stage;
+  const { seed, seconds, messages, stack, history, book, openStore, onMoment } = stage;
   const end = performance.now() + seconds * 1_000;
   const planned = chanceFor(seed, 'messages');
   const plan = planMessages(planned);
@@ -261,8 +269,10 @@ async function produceAll(stage: Stage, lives: Lives): Promise<void> {
   const isOver = () => performance.now() > end || begun >= messages;
   const tides = openTidesOf(stage, { begun: () => begun, pushed: () => pushed, isOver });
   const strikes = chanceFor(seed, 'strikes');
-  onHandOff(() => {
-    if (tides.isTurning() && strikes.happens(STRIKES)) lives.strike();
+  onMoment((moment) => {
+    if (moment === 'further drain' && strikes.happens(FURTHER_STRIKES)) {
+      setTimeout(lives.strike, strikes.whole(0, FURTHER_STRIKES_MS));
+    } else if (moment === 'hand-off' && tides.isTurning() && strikes.happens(STRIKES)) lives.strike();
   });
   lives.spare(() => tides.isPeaceful() && !isOver());
   const mayGoOn = (word: ReturnType<Tides['mayPush']>) => {

@@ -65,7 +65,7 @@ end
 in_chunks('UNLINK', nil, garbage) -- before the index, which may be of a wrong type: a sweep mends that
 if place.state == 'ready' then
   redis.call('LREM', root .. place.list, place.from, place.entry)
-  if place.list ~= 'lane:' .. lane then close_parts(root, lane) end
+  if place.list ~= 'lane:' .. lane then long.close_parts(root, lane) end
   if redis.call('EXISTS', root .. 'lane:' .. lane) == 0 then
     if redis.call('ZREM', root .. 'ready:' .. place.header.pool, lane) == 1 then
       unblock_queue(shard, place.header.pool, queue_of(lane), 1) -- another has its turn: what waits for the queue counts on it

@@ -19,7 +19,7 @@ local places, lanes, divided = {}, {}, redis.call('EXISTS', ARGV[1] .. 'parts') 
 local function length_of(lane)
   if not divided then return redis.pcall('LLEN', ARGV[1] .. 'lane:' .. lane) end
   local length = 0
-  for _, run in ipairs(runs_of(ARGV[1], lane)) do length = length + run.count end
+  for _, run in ipairs(long.runs_of(ARGV[1], lane)) do length = length + run.count end
   return length
 end
 

@@ -34,10 +34,10 @@ local function ready_rows()
         skip, divided = 0, ''
       end
       local rows, texts = {}, redis.call('LRANGE', root .. 'lane:' .. lane, digits(-skip - limit), digits(-skip - 1))
-      if divided == MARK or has_mark(texts) then
+      if divided == MARK or long.has_mark(texts) then
         divided, texts = MARK, nil
       end
-      texts = texts or read_runs(root, lane, skip, limit)
+      texts = texts or long.read_runs(root, lane, skip, limit)
       for t = 1, #texts do
         local text = texts[divided == MARK and t or #texts + 1 - t]
         rows[#rows + 1] = { text, '', table.concat({ part, lane, divided .. digits(skip + t) }, ' ') }

@@ -39,13 +39,13 @@ local function purge_ready()
     local room = limit - #gone
     local texts = full and {} or redis.pcall('LRANGE', root .. 'lane:' .. lane, digits(-room - 1), '-1')
     local nodes, walk
-    if has_mark(texts) then
-      walk = new_walk(lane)
-      texts, nodes = read_on(root, walk, room + 1)
+    if long.has_mark(texts) then
+      walk = long.new_walk(lane)
+      texts, nodes = long.read_on(root, walk, room + 1)
       walks[#walks + 1] = walk
     end
     local left = #texts > room
-    if left and walk then read_again(walk, nodes[#nodes]) end
+    if left and walk then long.read_again(walk, nodes[#nodes]) end
     if left then table.remove(texts, walk and #texts or 1) end
     for i, text in ipairs(texts) do
       add_gone(text)
@@ -133,7 +133,7 @@ end
 for _, removal in ipairs(removals) do
   if type(removal[3]) == 'table' then in_chunks(removal[1], removal[2], removal[3]) else redis.call(unpack(removal)) end
 end
-for _, walk in ipairs(walks) do leave(root, walk.top) end
+for _, walk in ipairs(walks) do long.leave(root, walk.top) end
 for _, removal in ipairs(removals) do letters.close(root, removal[2]) end
 in_chunks('UNLINK', nil, keys)
 unblock_freed(shard)

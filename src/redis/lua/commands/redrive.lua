@@ -95,7 +95,7 @@ for key, members in pairs(moved) do
   in_chunks('ZREM', key, members)
   if #members > 0 then letters.close(root, key) end
 end
-divide(shard)
+long.divide(shard)
 unblock_freed(shard)
 commit_limits(shard)
 

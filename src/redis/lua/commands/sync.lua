@@ -109,7 +109,7 @@ local statuses, remaining, garbage = settled.statuses, settled.remaining, settle
 unblock_freed(shard)
 if settled.soonest < math.huge then next_due = math.min(next_due or math.huge, math.floor(settled.soonest)) end
 keep(lease_key, held, remaining, garbage)
-commit_breakers(shard)
+breaker.commit(shard)
 
 -- A lease with less in it than its consumer holds was swept: what it holds is another's. It must begin a new one.
 local others = settled.others
@@ -237,7 +237,7 @@ local function remove_taken()
   end
   for lane, walk in pairs(fresh.walks) do
     fresh.gone[lane] = nil
-    leave(root, walk.top)
+    long.leave(root, walk.top)
   end
   for lane, gone in pairs(fresh.gone) do
     local key = root .. 'lane:' .. lane

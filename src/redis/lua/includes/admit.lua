@@ -234,7 +234,7 @@ local function remove_replaced(shard, intake)
   end
   in_chunks('ZREM', shard.timers, members)
   in_chunks('UNLINK', nil, keys)
-  divide(shard)
+  long.divide(shard)
 end
 
 -- Reads the settings of one segment. `line` is the header line of its messages.

@@ -6,14 +6,16 @@
 
 --- @include clock entry limits
 
-local function breaker_of(shard, lane)
+local breaker = {} -- one name for all: a script has few locals left
+
+function breaker.name_of(shard, lane)
   local policy = policy_of(shard, queue_of(lane))
   if not policy or not policy.trips then return nil end
   return policy.trips_group and group_of(lane) or queue_of(lane), policy
 end
 
 -- Reads the states that are not known yet.
-local function load_breakers(shard, names)
+function breaker.load(shard, names)
   local unknown = {}
   for _, name in ipairs(names) do
     if not shard.breakers[name] then
@@ -35,8 +37,8 @@ local function load_breakers(shard, names)
 end
 
 -- What room a breaker leaves: all, one at a time, or none until an instant.
-local function breaker_room(shard, lane)
-  local name = breaker_of(shard, lane)
+function breaker.room(shard, lane)
+  local name = breaker.name_of(shard, lane)
   local state = name and shard.breakers[name]
   if not state or state.until_ms == 0 then return math.huge end
   if state.until_ms > shard.now then return 0, name, state.until_ms end
@@ -44,15 +46,15 @@ local function breaker_room(shard, lane)
 end
 
 -- How many entries of a lane may be taken; where none, the name that has to wait, and until when if that is known.
-local function room_for(shard, lane)
-  local healthy, name, until_ms = breaker_room(shard, lane)
+function breaker.room_for(shard, lane)
+  local healthy, name, until_ms = breaker.room(shard, lane)
   if healthy <= 0 then return 0, name, until_ms end
   local room, waits_for, ends = limits_room(shard, lane)
   return math.min(healthy, room), waits_for, ends
 end
 
 -- Lanes that wait for it, whatever they were blocked for, come back when it is tried again.
-local function open(shard, state, policy, pool, name)
+function breaker.open(shard, state, policy, pool, name)
   state.until_ms = math.floor(shard.now + policy.open_ms * 2 ^ math.min(5, state.openings))
   state.openings = state.openings + 1
   shard.opened[name] = true
@@ -61,10 +63,10 @@ local function open(shard, state, policy, pool, name)
 end
 
 -- Records how one delivery went for its destination: '+' or '-'. Those that change are added to `shard.transitions`.
-local function record_outcome(shard, slot, health)
-  local name, policy = breaker_of(shard, slot.lane)
+function breaker.record(shard, slot, health)
+  local name, policy = breaker.name_of(shard, slot.lane)
   if not name then return end
-  load_breakers(shard, { name })
+  breaker.load(shard, { name })
   local state = shard.breakers[name]
   local was = state.until_ms
   state.is_recorded = state.is_recorded or state.failures > 0 or health == '-'
@@ -73,7 +75,7 @@ local function record_outcome(shard, slot, health)
   else
     state.failures = state.failures + 1
     local fails_again = was > 0 and was <= shard.now
-    if fails_again or (was == 0 and state.failures >= policy.trips) then open(shard, state, policy, slot.pool, name) end
+    if fails_again or (was == 0 and state.failures >= policy.trips) then breaker.open(shard, state, policy, slot.pool, name) end
   end
   if state.until_ms ~= was then
     shard.transitions[#shard.transitions + 1] = name
@@ -82,7 +84,7 @@ local function record_outcome(shard, slot, health)
 end
 
 -- Writes what was recorded.
-local function commit_breakers(shard)
+function breaker.commit(shard)
   for name, state in pairs(shard.breakers) do
     if state.is_recorded and state.failures == 0 then redis.pcall('HDEL', shard.root .. 'breakers', name) end
     if state.is_recorded and state.failures > 0 then

@@ -89,7 +89,7 @@ local function clear_lane(shard, lane, list, texts)
   for _, text in ipairs(texts) do
     if is_entry(text) then
       entries[#entries + 1], keys[#keys + 1] = text, shard.root .. 'm:' .. id_of(text)
-    elseif text ~= MARK or numbers_of(shard.root, list) == '' then
+    elseif text ~= MARK or long.numbers_of(shard.root, list) == '' then
       foreign[#foreign + 1] = text
     end
   end
@@ -117,7 +117,7 @@ end
 
 -- The same of a lane in an index, none of whose entries has been read.
 local function pool_of_lane(shard, lane)
-  local texts, present = read_on(shard.root, new_walk(lane), HEADERS), {}
+  local texts, present = long.read_on(shard.root, long.new_walk(lane), HEADERS), {}
   for i = #texts, 1, -1 do
     if is_entry(texts[i]) then present[#present + 1] = texts[i] end
   end
@@ -142,7 +142,7 @@ local function inspect_list(shard, lane, list, from)
   local passed = tonumber(from)
   local texts = redis.call('LRANGE', shard.root .. list, digits(-passed - LOOK_AT), digits(-passed - 1))
   local present, left = clear_lane(shard, lane, list, texts)
-  local pool = pool_by(shard, lane, present) or has_mark(texts) and pool_of_lane(shard, lane) or nil
+  local pool = pool_by(shard, lane, present) or long.has_mark(texts) and pool_of_lane(shard, lane) or nil
   met(shard, queue_of(lane), pool or '*')
   if #texts < LOOK_AT or (pool and not shard.deep) then return pool, nil end
   return pool, digits(passed + #texts - left)
@@ -177,7 +177,7 @@ function inspect.part(shard, name, from)
   local _, next_from = inspect_list(shard, lane, 'part:' .. name, from)
   if from == '0' and not is_listed(shard, number, lane) and found(shard, 'part-without-lane', name) then
     local list = 'lane:' .. lane
-    redis.call('HSET', shard.root .. 'parts', list, number .. ' ' .. numbers_of(shard.root, list))
+    redis.call('HSET', shard.root .. 'parts', list, number .. ' ' .. long.numbers_of(shard.root, list))
     mark_lane(shard, list, lane)
   end
   return next_from
@@ -195,7 +195,7 @@ end
 local function note_letters(shard, queue, number)
   local field = 'dead:' .. queue
   local numbers = { number }
-  for listed in string.gmatch(numbers_of(shard.root, field), '%d+') do
+  for listed in string.gmatch(long.numbers_of(shard.root, field), '%d+') do
     if listed == number then return end
     numbers[#numbers + 1] = listed
   end
@@ -211,7 +211,7 @@ function inspect.parts(shard)
     local lane, queue = string.match(list, '%d:[^:]+$'), string.match(list, '^dead:([^:]+)$')
     if queue then
       check_letters(shard, queue)
-    elseif not oldest_part(shard.root, list, lane or '') then
+    elseif not long.oldest_part(shard.root, list, lane or '') then
       if found(shard, 'part-without-entries', list) then
         redis.call('HDEL', shard.root .. 'parts', list)
         redis.call('LREM', shard.root .. list, '-1', MARK)

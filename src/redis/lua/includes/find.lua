@@ -54,7 +54,7 @@ end
 -- Where entries of a lane are looked for: { list =, rank = (of the end from which, as LPOS and LREM take it), most = (entries) }. Of a
 -- lane with parts as many from each end, list by list.
 local function ends_of(root, lane)
-  local ends, runs = {}, runs_of(root, lane)
+  local ends, runs = {}, long.runs_of(root, lane)
   for _, rank in ipairs({ '1', '-1' }) do
     local left = LOOK
     for i = 1, #runs do
@@ -177,7 +177,7 @@ local function has_parts(root, lane, seen)
   seen.all_letters = letters.keys(root, '-', numbers[3], { unpack(seen.letters) })
   if not numbers[1] then return true end
   seen.length, seen.ends, seen.near = 0, ends_of(root, lane), nil
-  for _, run in ipairs(runs_of(root, lane)) do seen.length = seen.length + run.count end
+  for _, run in ipairs(long.runs_of(root, lane)) do seen.length = seen.length + run.count end
   return true
 end
 

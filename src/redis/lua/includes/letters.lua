@@ -41,7 +41,7 @@ end
 
 -- The keys of all records of a queue, the oldest first.
 function letters.records(root, queue)
-  return letters.keys(root, queue, numbers_of(root, 'dead:' .. queue))
+  return letters.keys(root, queue, long.numbers_of(root, 'dead:' .. queue))
 end
 
 -- The queues that have parts, or had some.
@@ -56,7 +56,7 @@ function letters.close(root, key)
   local queue = string.match(key, 'dead:([^:]+):%d+$')
   if not queue then return end
   local field, left = 'dead:' .. queue, {}
-  local before = numbers_of(root, field)
+  local before = long.numbers_of(root, field)
   for number in string.gmatch(before, '%d+') do
     if redis.call('EXISTS', root .. field .. ':' .. number) == 1 then left[#left + 1] = number end
   end
@@ -71,7 +71,7 @@ end
 -- call puts is stored, for nothing takes back what has stood in the record. Where storage refuses it the record grows on, until more die.
 function letters.divide(root, queue)
   local parts, field = root .. 'parts', 'dead:' .. queue
-  local before = numbers_of(root, field)
+  local before = long.numbers_of(root, field)
   local number = tonumber(string.match(before, '%d+$') or '0') + 1
   while redis.call('EXISTS', root .. field .. ':' .. digits(number)) == 1 do number = number + 1 end
   local noted = redis.pcall('HSET', parts, field, before == '' and digits(number) or before .. ' ' .. digits(number))

@@ -13,45 +13,48 @@ local MOST = 1048576
 -- No entry, and no text that a caller can put in a lane.
 local MARK = '~'
 
-local function has_mark(texts)
+-- Of lanes with parts, under one name: a script has few locals left.
+local long = {}
+
+function long.has_mark(texts)
   for i = #texts, 1, -1 do
     if texts[i] == MARK then return true end
   end
   return false
 end
 
-local function numbers_of(root, list)
+function long.numbers_of(root, list)
   local numbers = redis.pcall('HGET', root .. 'parts', list)
   return type(numbers) == 'string' and numbers or ''
 end
 
 -- The names of the parts of a list, of this lane, the oldest first.
-local function parts_of(root, list, lane)
+function long.parts_of(root, list, lane)
   local parts = {}
-  for number in string.gmatch(numbers_of(root, list), '%d+') do parts[#parts + 1] = 'part:' .. number .. ':' .. lane end
+  for number in string.gmatch(long.numbers_of(root, list), '%d+') do parts[#parts + 1] = 'part:' .. number .. ':' .. lane end
   return parts
 end
 
 -- The list in which the next entry of a lane stands, where it has MARK at its head.
-local function oldest_part(root, list, lane)
-  for _, part in ipairs(parts_of(root, list, lane)) do
+function long.oldest_part(root, list, lane)
+  for _, part in ipairs(long.parts_of(root, list, lane)) do
     if redis.call('EXISTS', root .. part) == 1 then return part end
   end
 end
 
 -- A way through a lane from its head, list by list: each node has { list =, read = (elements from its right end), seen = (entries among
 -- them), gone = (of these, taken), whole = (all was read), parts =, at = (the part that is read) }.
-local function node_of(list, above)
+function long.node_of(list, above)
   return { list = list, read = 0, seen = 0, gone = 0, above = above }
 end
 
-local function new_walk(lane)
-  local top = node_of('lane:' .. lane)
+function long.new_walk(lane)
+  local top = long.node_of('lane:' .. lane)
   return { lane = lane, top = top, node = top }
 end
 
 -- Behind the end of a node, and behind MARK, comes the next part, or what stands in the node above.
-local function go_on(walk)
+function long.go_on(walk)
   local node = walk.node
   if node and node.parts and node.at < #node.parts then
     node.at = node.at + 1
@@ -60,7 +63,7 @@ local function go_on(walk)
 end
 
 -- Reads up to `count` entries further. Returns them, and the node of each. Fewer: there are no more.
-local function read_on(root, walk, count)
+function long.read_on(root, walk, count)
   local entries, nodes = {}, {}
   while walk.node and #entries < count do
     local node, asked = walk.node, count - #entries
@@ -75,27 +78,27 @@ local function read_on(root, walk, count)
     end
     if met then
       node.parts, node.at = {}, 0
-      for i, part in ipairs(parts_of(root, node.list, walk.lane)) do node.parts[i] = node_of(part, node) end
+      for i, part in ipairs(long.parts_of(root, node.list, walk.lane)) do node.parts[i] = long.node_of(part, node) end
     elseif last < asked then
       node.whole = true
       walk.node = node.above
     end
-    if met or last < asked then go_on(walk) end
+    if met or last < asked then long.go_on(walk) end
   end
   return entries, nodes
 end
 
 -- The entry that was read last is to be read again.
-local function read_again(walk, node)
+function long.read_again(walk, node)
   node.read, node.seen, node.whole = node.read - 1, node.seen - 1, nil
   walk.node = node
 end
 
 -- What is gone leaves a node and those below it. Returns whether all of it is gone.
-local function leave(root, node)
+function long.leave(root, node)
   local rest, passed = {}, node.gone
   for _, part in ipairs(node.parts or {}) do
-    if not leave(root, part) then rest[#rest + 1] = string.match(part.list, '%d+') end
+    if not long.leave(root, part) then rest[#rest + 1] = string.match(part.list, '%d+') end
   end
   if node.parts and #rest == 0 then
     passed = passed + 1
@@ -109,22 +112,22 @@ end
 
 -- The lists of a lane in the order in which they are read: { list =, from = (elements right of it), count = (entries) }. Of a list with
 -- parts it has two, what stands before them and behind.
-local function runs_of(root, lane, list, runs)
+function long.runs_of(root, lane, list, runs)
   list, runs = list or 'lane:' .. lane, runs or {}
-  local parts, length = parts_of(root, list, lane), redis.pcall('LLEN', root .. list)
+  local parts, length = long.parts_of(root, list, lane), redis.pcall('LLEN', root .. list)
   if type(length) ~= 'number' then return runs end
   local mark = #parts > 0 and redis.call('LPOS', root .. list, MARK, 'RANK', '-1')
   local before = mark and length - 1 - mark or length
   runs[#runs + 1] = { list = list, from = 0, count = before }
-  for _, part in ipairs(parts) do runs_of(root, lane, part, runs) end
+  for _, part in ipairs(parts) do long.runs_of(root, lane, part, runs) end
   if mark then runs[#runs + 1] = { list = list, from = before + 1, count = mark } end
   return runs
 end
 
 -- Some entries of a divided lane, the next one first: behind so many others.
-local function read_runs(root, lane, skip, count)
+function long.read_runs(root, lane, skip, count)
   local entries = {}
-  for _, run in ipairs(runs_of(root, lane)) do
+  for _, run in ipairs(long.runs_of(root, lane)) do
     local most = math.min(run.count - skip, count - #entries)
     if most > 0 then
       local from = run.from + math.max(0, skip)
@@ -137,26 +140,26 @@ local function read_runs(root, lane, skip, count)
 end
 
 -- An operator has taken entries out of lists of a lane: where no part has any, MARK goes, and with it an empty lane.
-local function close_parts(root, lane, list)
+function long.close_parts(root, lane, list)
   list = list or 'lane:' .. lane
-  local parts = parts_of(root, list, lane)
-  for _, part in ipairs(parts) do close_parts(root, lane, part) end
-  if #parts == 0 or oldest_part(root, list, lane) then return end
+  local parts = long.parts_of(root, list, lane)
+  for _, part in ipairs(parts) do long.close_parts(root, lane, part) end
+  if #parts == 0 or long.oldest_part(root, list, lane) then return end
   redis.call('HDEL', root .. 'parts', list)
   redis.call('LREM', root .. list, '-1', MARK)
 end
 
 -- The lane is copied, and the copy left where the lane becomes another by one command: two renames could be refused between them, and
 -- nobody would find what the lane held. To copy a million entries, 30 MB, takes some 50 ms.
-local function divide_lane(root, lane, now)
+function long.divide_lane(root, lane, now)
   local list = 'lane:' .. lane
-  local key, fresh, older = root .. list, root .. 'part:0:' .. lane, numbers_of(root, list)
+  local key, fresh, older = root .. list, root .. 'part:0:' .. lane, long.numbers_of(root, list)
   local number = math.max(math.floor(now), tonumber(string.match(older, '%d+$') or '0') + 1)
   while redis.call('EXISTS', root .. 'part:' .. digits(number) .. ':' .. lane) == 1 do number = number + 1 end
   local part = 'part:' .. digits(number) .. ':' .. lane
   local marked = older ~= '' and redis.call('LINDEX', key, '-1') == MARK
   local function note(field, numbers)
-    local before = numbers_of(root, field)
+    local before = long.numbers_of(root, field)
     redis.call('HSET', root .. 'parts', field, numbers)
     undo_by(function()
       if before == '' then redis.pcall('HDEL', root .. 'parts', field) else redis.pcall('HSET', root .. 'parts', field, before) end
@@ -174,7 +177,7 @@ end
 
 -- Divides the lanes that have become too long, when all that this call puts is stored, and what it takes has left. Where storage
 -- refuses that, they grow on until the next call.
-local function divide(shard)
-  for lane in pairs(shard.long or {}) do attempt(divide_lane, shard.root, lane, shard.now) end
+function long.divide(shard)
+  for lane in pairs(shard.long or {}) do attempt(long.divide_lane, shard.root, lane, shard.now) end
   shard.long = nil
 end

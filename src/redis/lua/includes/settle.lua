@@ -144,7 +144,7 @@ local function conclude(shard, settled, plan, list)
   for _, s in ipairs(list) do
     settled.statuses[s.place] = s.status
     free(shard, s.freed)
-    if s.item.slot and s.segment.health and s.segment.health ~= '' then record_outcome(shard, s.item.slot, s.segment.health) end
+    if s.item.slot and s.segment.health and s.segment.health ~= '' then breaker.record(shard, s.item.slot, s.segment.health) end
     observed(s.segment, s.header, s.status)
   end
   for _, key in ipairs(plan.garbage) do settled.garbage[#settled.garbage + 1] = key end

@@ -16,7 +16,7 @@ local function since_of_next(root, lane)
   local list = 'lane:' .. lane
   local entry = redis.pcall('LINDEX', root .. list, '-1')
   while entry == MARK do
-    list = oldest_part(root, list, lane)
+    list = long.oldest_part(root, list, lane)
     entry = list and redis.call('LINDEX', root .. list, '-1')
   end
   local id = type(entry) == 'string' and id_of(entry)

@@ -34,7 +34,7 @@ local function ids_in(key, room)
     if length > room then return nil end
     texts = redis.call('LRANGE', key, '0', '-1')
   end
-  if has_mark(texts) then return false, 0 end -- it has parts
+  if long.has_mark(texts) then return false, 0 end -- it has parts
   for _, text in ipairs(texts) do ids[id_of(text)] = true end
   return ids, #texts
 end

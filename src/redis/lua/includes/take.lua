@@ -25,16 +25,16 @@ end
 local function read_divided(shard, name, want, taken)
   local walk, place = taken.walks[name], #taken.entries
   if not walk then
-    walk = new_walk(name)
+    walk = long.new_walk(name)
     local top, gone = walk.top, taken.gone[name] or 0
     top.read, top.seen, top.gone, taken.walks[name] = gone, gone, gone, walk
     for i = 1, place do
       if taken.lanes[i] == name then taken.nodes[i] = top end
     end
   end
-  local entries, nodes = read_on(shard.root, walk, want + 1)
+  local entries, nodes = long.read_on(shard.root, walk, want + 1)
   local more = #entries > want
-  if more then read_again(walk, nodes[#nodes]) end
+  if more then long.read_again(walk, nodes[#nodes]) end
   for i = 1, math.min(want, #entries) do
     nodes[i].gone = nodes[i].gone + 1
     taken.entries[place + i], taken.lanes[place + i], taken.nodes[place + i] = entries[i], name, nodes[i]
@@ -101,7 +101,7 @@ local function take_turns(shard, pool, lanes, want, pass, taken)
   for _, lane in ipairs(lanes) do weights = weights + lane.weight end
   for _, lane in ipairs(lanes) do
     local room, waits_for, until_ms = math.huge, nil, nil
-    if lane.policy then room, waits_for, until_ms = room_for(shard, lane.name) end
+    if lane.policy then room, waits_for, until_ms = breaker.room_for(shard, lane.name) end
     local share = math.max(least * lane.weight, math.ceil(want * lane.weight / weights))
     share = math.min(room, want, share, lane.quantum * lane.weight)
     weights = weights - lane.weight
@@ -298,12 +298,12 @@ local function lanes_of(shard, config, pool, index, limit, most)
       if lane.policy and lane.policy.mode then
         names[#names + 1] = queue_of(lane.name)
         if lane.policy.gc or lane.policy.trips_group then names[#names + 1] = group_of(lane.name) end
-        breakers[#breakers + 1] = breaker_of(shard, lane.name)
+        breakers[#breakers + 1] = breaker.name_of(shard, lane.name)
       end
     end
   end
   load_counts(shard, names)
-  load_breakers(shard, breakers)
+  breaker.load(shard, breakers)
   find_older(shard, lanes)
   return lanes, more, seen
 end

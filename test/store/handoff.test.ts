@@ -215,6 +215,28 @@ onEachRedis('a hand-off', (bench) => {
     expect(Object.keys((await b.shard()).leases)).toEqual(['L']);
   });
 
+  test('CR9 that storage runs late, when its messages are done, leaves the lease as its drain has it by now', async () => {
+    const b = bench();
+    const runner = b.runner();
+    let late = async (): Promise<unknown> => undefined;
+    const noting: Runner = {
+      run(...call) {
+        late = () => runner.run(...call);
+        return runner.run(...call);
+      },
+    };
+    const { ids } = await ask(b, [b.message('mail', 1)], {}, openStore(b.opened(noting, () => b.now)));
+    const [next = ''] = await b.enqueue(b.message('mail', 2));
+    const settlements = ids.map((id) => ({ entry: `1.${id}`, outcome: 'ack' as const }));
+    expect(await b.take(5, 'L', { settlements })).toEqual([`1.${next}`]);
+    await raw(b).del(`${b.root}awake`);
+    const { rest: _, ...before } = await b.shard();
+    await late();
+    const { rest, ...after } = await b.shard();
+    expect(after).toEqual(before);
+    expect(after.timers).toEqual({ 'l L': b.now + LEASE_MS });
+  });
+
   test('whose token was used for something else leaves nothing, and nobody awake', async () => {
     const b = bench();
     await ask(b, [b.message('mail', 1)], { token: 't', fingerprint: 'one' });

@@ -22,12 +22,16 @@ local function is_plain_intake(intake)
   return not intake.applied and intake.ready and #intake.timers == 0 and #intake.replaced == 0
 end
 
--- Puts the new ones in a lease, in the order in which they came.
+-- Puts the new ones in a lease, in the order in which they came. Where this call runs late its drain has the lease already, and
+-- that has its timer: taking back what was put must not take that.
 local function put_leased(shard, intake, lease, ms)
   local entries, id_at = {}, #shard.root + 3
   for i = 1, #intake.envelopes, 2 do entries[#entries + 1] = '1.' .. string.sub(intake.envelopes[i], id_at) end
   push_left(shard.root .. 'lease:' .. lease, entries)
-  put_members(shard.timers, { instant(shard.now + ms), 'l ' .. lease })
+  local is_new = redis.call('ZADD', shard.timers, 'NX', instant(shard.now + ms), 'l ' .. lease) == 1
+  undo_by(function()
+    if is_new then redis.pcall('ZREM', shard.timers, 'l ' .. lease) end
+  end)
 end
 
 -- The header lines of the new ones: the rest of their envelopes the caller has.

@@ -21,6 +21,7 @@ const MUST_BE_ZERO = {
   afterCancel: 0,
   whilePaused: 0,
   auditFindings: 0,
+  sweepFindings: 0,
   leftovers: 0,
   stalled: 0,
 };

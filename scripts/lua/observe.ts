@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Observation } from '../../src/dev/emulator/backend.ts';
 import * as scripts from '../../src/redis/lua/generated.ts';
+import { type Finding, parseFindings } from '../../src/store/audit.ts';
 import type { Outcome, Status } from '../../src/store/encode-settlements.ts';
 import { nameArguments } from './named.ts';
 
@@ -107,6 +108,12 @@ export function readClaim({ command, result, error }: Observation): Claimed | un
   const [own = '', ...others] = (result as unknown[]).map(String);
   const lost = own === '' ? named('own') : '';
   return { own, others, back: wordsOf(`${named('back')} ${lost}`.trim()) };
+}
+
+/** @returns what a sweep found wrong */
+export function readFindings({ command, result, error }: Observation): Finding[] {
+  if (error !== undefined || !Array.isArray(result) || scriptIn(command) !== 'sweep') return [];
+  return parseFindings(result[7] ?? []);
 }
 
 function syncedIn(args: string[], result: unknown[], startedAt: number): Synced {

@@ -8,8 +8,13 @@ import type { Store } from '../../src/store/store.ts';
 export interface Recount {
   /** Ids of dead letters. */
   dead: string[];
-  /** A sentence for each thing that should not be there. */
-  leftovers: string[];
+  leftovers: Leftover[];
+}
+
+/** What should not be there, in words, and the message that it is of. */
+export interface Leftover {
+  what: string;
+  id?: string;
 }
 
 /**
@@ -24,21 +29,20 @@ const isOccurrence = (timer: string) => timer.startsWith('s ');
 export async function recount(redis: Redis, root: string): Promise<Recount> {
   const keys = await keysOf(redis, root);
   const dead = await deadLetters(redis, root, keys);
-  const leftovers: string[] = [];
+  const leftovers: Leftover[] = [];
+  const left = (what: string, id?: string) => void leftovers.push({ what, ...(id !== undefined && { id }) });
   for (const key of keys) {
     const [kind = '', name = ''] = split(key);
-    if (kind === 'm' && !dead.has(name)) leftovers.push(`the envelope of ${name}`);
-    else if (kind === 'failures' && !dead.has(name)) leftovers.push(`the failures of ${name}`);
-    else if (kind === 'ready')
-      leftovers.push(...(await lanesIn(redis, root + key)).map((lane) => `${key} has ${lane}`));
-    else if (kind === 'parts') leftovers.push(...(await listsIn(redis, root + key)).map((list) => `parts of ${list}`));
-    else if (['lane', 'part', 'lease', 'blocked'].includes(kind) || (kind === 'timers' && name !== ''))
-      leftovers.push(key);
-    else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) leftovers.push(key);
+    if (kind === 'm' && !dead.has(name)) left(`the envelope of ${name}`, name);
+    else if (kind === 'failures' && !dead.has(name)) left(`the failures of ${name}`, name);
+    else if (kind === 'ready') for (const lane of await lanesIn(redis, root + key)) left(`${key} has ${lane}`);
+    else if (kind === 'parts') for (const list of await listsIn(redis, root + key)) left(`parts of ${list}`);
+    else if (['lane', 'part', 'lease', 'blocked'].includes(kind) || (kind === 'timers' && name !== '')) left(key);
+    else if (!['m', 'dead', 'failures', 'timers'].includes(kind) && !KEPT.has(kind)) left(key);
   }
-  for (const timer of await timersOf(redis, root)) leftovers.push(`timer ${timer}`);
+  for (const timer of await timersOf(redis, root)) left(`timer ${timer}`);
   const envelopes = new Set(keys.filter((key) => key.startsWith('m:')).map((key) => key.slice(2)));
-  for (const id of dead) if (!envelopes.has(id)) leftovers.push(`dead letter ${id} without its envelope`);
+  for (const id of dead) if (!envelopes.has(id)) left(`dead letter ${id} without its envelope`, id);
   return { dead: [...dead], leftovers };
 }
 

@@ -5,6 +5,7 @@ import type { FrontFigures } from './front.ts';
 import type { Event } from './history.ts';
 import type { HandedOff } from './lease-book.ts';
 import type { QuotaFigures, QuotaName } from './quotas.ts';
+import type { Leftover } from './recount.ts';
 
 export interface Run {
   seed: number;
@@ -12,7 +13,9 @@ export interface Run {
   /** By kind. */
   faultsInjected: Record<string, number>;
   auditFindings: Finding[];
-  leftovers: string[];
+  /** What sweeps found on the way that should never be. */
+  sweepFindings: Finding[];
+  leftovers: Leftover[];
   quotas: Record<QuotaName, QuotaFigures>;
   /** How often work did not go on when a quota was lifted. */
   stalled: number;
@@ -53,12 +56,14 @@ export function figuresOf({ seed, verdict, faultsInjected, ...run }: Run) {
     ...run,
     leftovers: run.leftovers.length,
     auditFindings: run.auditFindings.length,
+    sweepFindings: run.sweepFindings.length,
     missing,
     passed:
       isSound &&
       missing.length === 0 &&
       run.leftovers.length === 0 &&
       run.auditFindings.length === 0 &&
+      run.sweepFindings.length === 0 &&
       run.stalled === 0,
   };
 }
@@ -103,6 +108,7 @@ export function tableOf(figures: TortureFigures): string {
     ['messages per second', figures.messagesPerSecond],
     ...Object.keys(FAULTS).map((name): [string, number] => [name, figures[name as FaultName]]),
     ['audit findings', figures.auditFindings],
+    ['findings of sweeps', figures.sweepFindings],
     ['leftovers', figures.leftovers],
     ['stalled after a quota', figures.stalled],
   ];
@@ -125,13 +131,17 @@ export function verdictOf(figures: TortureFigures, run: Run, events: readonly Ev
     const examples = [...new Set(ids)].slice(0, EXAMPLES).flatMap((id) => traceOf(id, events));
     return [`${name}: ${ids.length} ${FAULTS[name as FaultName]}`, ...examples];
   });
-  const found = run.auditFindings.slice(0, EXAMPLES).map(({ finding, name }) => `audit: ${finding} ${name}`);
+  const told = (by: string, findings: Finding[]) =>
+    findings.slice(0, EXAMPLES).map(({ finding, name }) => `${by}: ${finding} ${name}`);
   return [
     head,
     ...missing.map((what) => `did not happen, or not often enough: ${what}`),
     ...lines,
-    ...found,
-    ...run.leftovers.slice(0, EXAMPLES).map((what) => `left over: ${what}`),
+    ...told('audit', run.auditFindings),
+    ...told('sweep', run.sweepFindings),
+    ...run.leftovers
+      .slice(0, EXAMPLES)
+      .flatMap(({ what, id }) => [`left over: ${what}`, ...(id ? traceOf(id, events) : [])]),
   ].join('\n');
 }
 

@@ -4,7 +4,7 @@
  */
 import { Redis } from '@upstash/redis';
 import { startProgress } from '../../examples/demo/progress.ts';
-import { readAdminCall, readClaim } from '../../scripts/lua/observe.ts';
+import { readAdminCall, readClaim, readFindings } from '../../scripts/lua/observe.ts';
 import { buildBundle } from '../../src/dev/bundle.ts';
 import { startTicker } from '../../src/dev/cron.ts';
 import type { Observation } from '../../src/dev/emulator/backend.ts';
@@ -16,6 +16,7 @@ import type { Send as SendToRedis } from '../../src/redis/send.ts';
 import { openShard } from '../../src/redis/shard.ts';
 import { connect } from '../../src/redis/undici.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
+import type { Finding } from '../../src/store/audit.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { judge } from './checker.ts';
 import { consume } from './consumer.ts';
@@ -60,6 +61,9 @@ const MOST_OPEN = 8_000;
 const PULLED_AHEAD = 1_000;
 const DRAIN_WITHIN_MS = 90_000;
 
+/** What sweeps find where storage refused a write or a queue was resumed. All else is a fault of ours: nobody damages what is stored. */
+const REFUSED_LEAVE = new Set(['blocked-lane', 'count-without-slots']);
+
 /** Everything a run is made of. */
 interface Stage extends Settings {
   stack: Stack;
@@ -92,6 +96,7 @@ export async function run(settings: Settings): Promise<void> {
   const history = startHistory();
   const book = keepLeaseBook(history);
   const outbox = await startTortureOutbox(history);
+  const swept: Finding[] = [];
   const prefix = `torture-${process.pid}-${Date.now()}`;
   const { rates, delayMs } = MIXES[settings.mix];
   const seeded = seededFaults({ seed: settings.seed, rates, delayMs });
@@ -132,6 +137,7 @@ export async function run(settings: Settings): Promise<void> {
       faults: (request) => (faulty && !isLook(request) ? seeded.faults(request) : undefined),
       observe: (observation) => {
         quotas.see(observation);
+        swept.push(...readFindings(observation).filter(({ finding }) => !REFUSED_LEAVE.has(finding)));
         const seen = seenIn(observation);
         if (seen) book.see(seen);
         else recordAdminCall(history, observation);
@@ -163,7 +169,7 @@ export async function run(settings: Settings): Promise<void> {
       },
       stopFaults: () => (faulty = false),
     });
-    const report = { ...judged, faultsInjected: seeded.counts };
+    const report = { ...judged, sweepFindings: swept, faultsInjected: seeded.counts };
     const figures = figuresOf(report);
     console.log(`\n${tableOf(figures)}\n\n${verdictOf(figures, report, history.events)}`);
     if (settings.asJson) console.log(JSON.stringify(figures));
@@ -177,7 +183,7 @@ export async function run(settings: Settings): Promise<void> {
   }
 }
 
-async function torture(stage: Stage): Promise<Omit<Run, 'faultsInjected'>> {
+async function torture(stage: Stage): Promise<Omit<Run, 'sweepFindings' | 'faultsInjected'>> {
   const { stack, history, book, seed, redisClient, root } = stage;
   const { killEveryMs } = MIXES[stage.mix];
   const chance = (name: string) => chanceFor(seed, name);

@@ -62,7 +62,7 @@ const PULLED_AHEAD = 1_000;
 const DRAIN_WITHIN_MS = 90_000;
 
 /** What sweeps find where storage refused a write or a queue was resumed. All else is a fault of ours: nobody damages what is stored. */
-const REFUSED_LEAVE = new Set(['blocked-lane', 'count-without-slots']);
+const REFUSED_LEAVE = new Set(['blocked-lane', 'count-without-slots', 'not-inspected']);
 
 /** Everything a run is made of. */
 interface Stage extends Settings {

@@ -196,8 +196,8 @@ export function createSluice<Env extends object>({
     async scheduled(_controller, env = ofProcess(), context) {
       await engines.of(env).under(makeCaller(context)).tick(); // awaited: what it throws shows up as a failed cron event
     },
-    producer: (env = ofProcess(), context) => makeProducer(engines.of(env), makeCodeCaller(context)),
-    named: (env = ofProcess(), context) => makeNamedProducer(engines.of(env).under(makeCodeCaller(context))),
+    producer: (env = ofProcess(), context) => makeProducer(engines.of(env), context),
+    named: (env = ofProcess(), context) => makeNamedProducer(engines.of(env), context),
     drainer: (env, { storage, id }) => drainerFor(engines.of(env), storage, id),
     ring: (env, name) => engines.of(env).parts.ring(name),
   };
@@ -230,11 +230,23 @@ const NO_OPTIONS = {};
 const NO_LIST: Issue = { field: 'messages', code: 'invalid', message: 'must be a list of messages' };
 
 const makeCaller = (context?: FetchContext): Caller => ({ invocation: findInvocation(context), context });
-const makeCodeCaller = (context?: FetchContext): Caller => ({ ...makeCaller(context), isCode: true });
 
-function makeProducer(deployed: Engine, caller: Caller): Producer {
-  const engine = deployed.under(caller);
-  const { topics } = engine.parts.features;
+/**
+ * What code of the deployment enqueues by, asked for with each call: a producer may be kept as long as its process, and a context that
+ * is no platform's has an invocation each time.
+ */
+function underCode(deployed: Engine, context?: FetchContext): () => Engine {
+  let engine: Engine | undefined;
+  return () => {
+    const caller = { ...makeCaller(context), isCode: true };
+    if (engine?.caller?.invocation !== caller.invocation) engine = deployed.under(caller);
+    return engine;
+  };
+}
+
+function makeProducer(deployed: Engine, context?: FetchContext): Producer {
+  const engine = underCode(deployed, context);
+  const { topics } = deployed.parts.features;
   const store = (messages: readonly BatchMessage[], many: boolean) => {
     const inputs = messages.map(({ queue, body, options = NO_OPTIONS }, i) => ({
       queue,
@@ -242,15 +254,16 @@ function makeProducer(deployed: Engine, caller: Caller): Producer {
       options,
       path: many ? `messages[${i}].` : '',
     }));
-    return storeFor(engine, inputs);
+    return storeFor(engine(), inputs);
   };
   return {
     enqueueMany: (messages) => store(messages, true),
     async publish(topic, type, body, options) {
       if (!topics) throw new Error('this deployment has no topics: give createSluice the function "topics"');
       const permitted = () => {}; // code of the deployment may reach every queue
-      caller.invocation.noteCaller(1, Date.now()); // it reads the subscriptions first
-      return (await topics.open(engine).publish(topic, { ...options, type, body }, permitted)).receipts;
+      const publishing = engine();
+      publishing.caller?.invocation.noteCaller(1, Date.now()); // it reads the subscriptions first
+      return (await topics.open(publishing).publish(topic, { ...options, type, body }, permitted)).receipts;
     },
     async enqueue(queue, body, options) {
       const [receipt] = await store([{ queue, body, ...(options ? { options } : {}) }], false);
@@ -259,11 +272,12 @@ function makeProducer(deployed: Engine, caller: Caller): Producer {
   };
 }
 
-function makeNamedProducer<Queues extends QueueSet>(engine: Engine): NamedProducer<Queues> {
-  const { queues } = engine;
+function makeNamedProducer<Queues extends QueueSet>(deployed: Engine, context?: FetchContext): NamedProducer<Queues> {
+  const { queues } = deployed;
+  const engine = underCode(deployed, context);
   return {
     async enqueue(name, body, options = NO_OPTIONS) {
-      const [receipt] = await storeFor(engine, [{ queue: queues.get(name), body, options, path: '' }]);
+      const [receipt] = await storeFor(engine(), [{ queue: queues.get(name), body, options, path: '' }]);
       return receipt as Receipt;
     },
     async enqueueMany(messages: unknown) {
@@ -272,7 +286,7 @@ function makeNamedProducer<Queues extends QueueSet>(engine: Engine): NamedProduc
         const { queue, body, ...options } = (isObject(message) ? message : NO_OPTIONS) as NamedMessage;
         return { queue: queues.get(queue), body, options, path: `messages[${i}].` };
       });
-      return storeFor(engine, inputs);
+      return storeFor(engine(), inputs);
     },
   };
 }

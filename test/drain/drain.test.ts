@@ -366,10 +366,11 @@ onEachRedisAtOnce('a lease of a drain', (own) => {
       const handler: QueueOptions['handler'] = async ({ attempt }, { signal }) => {
         seen.push(attempt);
         if (attempt > 1) return;
-        await b.redises.raw.del(`${b.root}timers`); // as if its lease had expired long ago
         const [lease] = Object.keys((await b.shard()).leases);
-        await b.redises.raw.zadd(`${b.root}timers`, 1, `l ${lease}`);
-        await b.openStore().sweep('*');
+        const sweeper = b.openStore();
+        do {
+          await b.redises.raw.zadd(`${b.root}timers`, 1, `l ${lease}`); // as if it had expired long ago
+        } while ((await sweeper.sweep('*')).requeued === 0); // a look of the drain may have extended it between the two
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         reasons.push(signal.reason.message);
       };

@@ -113,6 +113,23 @@ onEachRedis(
       expect(seen).toHaveLength(2);
       acked(b, seen);
     });
+    test('is another each time where a producer is kept as long as its process: its drains never run out of subrequests', async () => {
+      const b = bench();
+      const seen: string[] = [];
+      const queue = defineQueue('jobs', { subrequests: 0, handler: ({ id }) => void seen.push(id) });
+      const { sluice, env, settled } = deploymentOn(b, [queue], { SLUICE_DRAIN_REQUESTS: 15 });
+      const kept: Promise<unknown>[] = [];
+      const context = { waitUntil: (work: Promise<unknown>) => void kept.push(work) };
+      const [typed, named] = [sluice.producer(env, context), sluice.named(env, context)];
+      for (let n = 0; n < 12; n++) {
+        const { id } = n % 2 === 0 ? await typed.enqueue(queue, n) : await named.enqueue('jobs', n);
+        b.alive.add(id);
+        await eventually(`message ${n} is handled`, () => seen.includes(id), SOON_MS);
+        await Promise.all(kept);
+      }
+      await settled();
+      acked(b, seen);
+    });
   },
   ['redis-server'],
 );

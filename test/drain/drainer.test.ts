@@ -114,6 +114,26 @@ describe('a drainer', () => {
     vi.restoreAllMocks();
   });
 
+  test('that another drain starts while it drains sets no alarm, and knows of it until its place is given back', async () => {
+    const { drainer, ring, sets, rounds, alarmAt } = objectOf();
+    const starts = () => rounds.at(-1)?.watch.starts();
+    expect(await drainer.start()).toBe(true);
+    expect(sets).toHaveLength(1);
+    const first = ring();
+    expect(starts()).toBe(1);
+    expect(await drainer.start()).toBe(true);
+    expect([starts(), sets.length, alarmAt()]).toEqual([2, 1, null]);
+    rounds[0]?.resolve({ isFruitful: true, againInMs: 0 });
+    await first;
+    const second = ring(); // it goes on with what is left, at its place
+    expect(starts()).toBe(2);
+    rounds[1]?.resolve(NOTHING);
+    await second;
+    void ring();
+    expect(starts()).toBe(0);
+    rounds[2]?.resolve(NOTHING);
+  });
+
   test('throws what is no fault of storage, so that the platform repeats the alarm, and drains then', async () => {
     const { drainer, ring, sets, rounds } = objectOf();
     const ringing = ring();

@@ -18,6 +18,37 @@ function chained(b: Bench, message: PreparedMessage): NewMessage {
   return named;
 }
 
+onEachRedis('what follows on a death', (bench) => {
+  test.each([
+    ['replace', {}],
+    ['debounce', { group: 'other' }],
+  ] as const)(
+    'and is to %s a message that becomes ready in the same call comes beside it: that stands in one place',
+    async (mode, options) => {
+      const b = bench();
+      const dedup: StoredDedup = { digest: 'd'.repeat(22), windowMs: 600_000, mode, release: false };
+      const [waits = ''] = await b.enqueue(b.message('mail', 'first', { dedup }));
+      await b.take(1, 'first');
+      const again: Settlement = { entry: `1.${waits}`, outcome: 'retry', delayMs: 30_000 };
+      await b.sync({ lease: 'first', settlements: [again] });
+      const after = b.message('mail', 'after', { delayMs: 10_000, dedup, ...options });
+      const [dies = ''] = await b.enqueue(
+        b.message('news', 'dies', { maxAttempts: 1, callbacks: [{ on: 'dead', message: after }] }),
+      );
+      await b.take(1, 'dies');
+      b.now += 30_000;
+      await b.store.sweep('*');
+      const followed = `${dies}-dead1-${b.now}`;
+      b.expectAlive([followed], [after]);
+      b.unordered.add(dies);
+      const { timers, lanes } = await b.shard();
+      expect(Object.values(lanes)).toEqual([[`2.${waits}`]]);
+      expect(Object.keys(timers)).toEqual([expect.stringMatching(new RegExp(` 1\\.${followed}$`))]);
+      expect(await b.take(5, 'next')).toEqual([`2.${waits}`]);
+    },
+  );
+});
+
 onEachRedis('what a handler enqueues', (bench) => {
   test('LR9 is stored with the ack, once, also when the ack is sent again', async () => {
     const b = bench();

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Refusal } from '../../src/dev/emulator/refusals.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
 import { divideAbove } from '../support/parts.ts';
-import { enqueues, type Scenario, tryAll } from '../support/refusing.ts';
+import { enqueues, type Scenario, tryAll, type Undisturbed } from '../support/refusing.ts';
 import { auditAll } from '../support/settling.ts';
 import { emptyShard } from '../support/shard.ts';
 
@@ -134,6 +134,13 @@ const suite = (bench: () => Bench) => {
 
 onEachRedis('a lane that is divided', suite, ['the embedded Redis', 'redis-server']);
 
+/** It alone, and it and all behind it. */
+const eachWrite = ({ writes }: Undisturbed) =>
+  writes.flatMap((write, i): [string, Refusal][] => [
+    [`${i + 1}. ${write}`, { from: i + 1 }],
+    [`from ${i + 1}. ${write}`, { from: i + 1, times: Number.POSITIVE_INFINITY }],
+  ]);
+
 const onReal = (bench: () => Bench) => {
   test('at each refused write: all messages are in one place, and come out in order', async () => {
     const scenario: Scenario = {
@@ -145,13 +152,42 @@ const onReal = (bench: () => Bench) => {
       call: enqueues((b) => ['1', '2', '3', '4', '5'].map((name) => b.message('mail', name))),
       whole: true,
     };
-    const faults = await tryAll(bench().redises, scenario, ({ writes }) =>
-      writes.flatMap((write, i): [string, Refusal][] => [
-        [`${i + 1}. ${write}`, { from: i + 1 }],
-        [`from ${i + 1}. ${write}`, { from: i + 1, times: Number.POSITIVE_INFINITY }],
-      ]),
-    );
+    const faults = await tryAll(bench().redises, scenario, eachWrite);
     expect(faults).toEqual([]);
+  });
+
+  test('at each refused write where something came back to its head: what was divided before stays behind it, in order', async () => {
+    const scenario: Scenario = {
+      name: 'divided while its head has no mark',
+      prepare: async (b) => {
+        for (const name of ['a', 'b', 'c', 'd'])
+          await b.enqueue(...['x', 'y', 'z'].map((end) => b.message('mail', name + end)));
+        const taken = await b.take(2, 'back');
+        const settlements = taken.map((entry) => ({ entry, outcome: 'release' as const }));
+        await b.sync({ lease: 'back', settlements });
+      },
+      call: enqueues((b) => ['1', '2', '3', '4', '5'].map((name) => b.message('mail', name))),
+      whole: true,
+    };
+    const faults = await tryAll(bench().redises, scenario, eachWrite);
+    expect(faults).toEqual([]);
+  });
+
+  test('and has parts that none leads to: where storage refuses the mark they are found again by the next sweep', async () => {
+    const b = bench();
+    const ids = await fill(b, 14);
+    const numbers = ((await b.redises.raw.hget(`${b.root}parts`, LANE)) ?? '').split(' ');
+    expect(numbers.length).toBeGreaterThan(1);
+    await b.redises.raw.lrem(b.root + LANE, 0, '~');
+    await b.redises.raw.hdel(`${b.root}parts`, LANE);
+    b.redises.refuse = () => ({ from: 1, times: Number.POSITIVE_INFINITY });
+    await auditAll(b.store, true).catch(() => {});
+    b.redises.refuse = undefined as never;
+    expect(await b.redises.raw.exists(`${b.root}parts`)).toBe(0);
+    await auditAll(b.store, true);
+    expect(((await b.redises.raw.hget(`${b.root}parts`, LANE)) ?? '').split(' ')).toEqual(numbers);
+    expect(await b.violations()).toEqual([]);
+    expect(await drain(b, 4)).toEqual(ids.map((id) => `1.${id}`));
   });
 };
 

@@ -226,6 +226,7 @@ local function put_taken()
     end)
   end
   commit_limits(shard, true)
+  put_over(shard, outcome.intake)
   record_failures(shard, outcome.failures)
 end
 

@@ -65,7 +65,7 @@ for i, change in ipairs(changes) do
   end
 end
 
--- All puts; the records, which say that this was done, come last.
+-- All puts; the records, which say that this was done, come behind all that can be taken back.
 local function put_changes()
   put_in(shard, intake)
   undo_by(function()
@@ -76,6 +76,7 @@ local function put_changes()
   end)
   in_chunks('ZADD', KEYS[2], timers)
   in_chunks('HSET', KEYS[1], fields)
+  put_over(shard, intake)
 end
 
 local refused = attempt(put_changes)

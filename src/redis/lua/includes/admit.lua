@@ -346,6 +346,5 @@ local function put_in(shard, intake, once)
     end
   end
   put_replaced(shard, intake)
-  if not once then put_over(shard, intake) end
   return true
 end

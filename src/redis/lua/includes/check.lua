@@ -154,10 +154,19 @@ function inspect.lane(shard, lane, from)
   return next_from
 end
 
+-- The numbers of parts with one more, the oldest first.
+local function with_number(listed, number)
+  local numbers = { number }
+  for each in string.gmatch(listed, '%d+') do numbers[#numbers + 1] = each end
+  table.sort(numbers, function(a, b) return tonumber(a) < tonumber(b) end)
+  return table.concat(numbers, ' ')
+end
+
 -- A lane whose mark is lost gets it again: nobody would come to its parts.
 local function mark_lane(shard, list, lane)
   if redis.call('LPOS', shard.root .. list, MARK, 'RANK', '-1') then return end
   redis.call('RPUSH', shard.root .. list, MARK)
+  undo_by(function() redis.pcall('RPOP', shard.root .. list) end)
   if string.sub(list, 1, 5) == 'lane:' then index_lane(shard, lane, pool_of_lane(shard, lane)) end
 end
 
@@ -170,15 +179,22 @@ local function is_listed(shard, number, lane)
   return false
 end
 
--- A part of a lane. One that no list has becomes the oldest of its lane.
+-- A part that no list has is listed with those of its lane again, in the order of their age. The mark comes first: a part that is listed is not
+-- looked for any more.
+local function lead_to(shard, lane, number)
+  local list = 'lane:' .. lane
+  mark_lane(shard, list, lane)
+  redis.call('HSET', shard.root .. 'parts', list, with_number(long.numbers_of(shard.root, list), number))
+end
+
+-- A part of a lane.
 function inspect.part(shard, name, from)
   local number, lane = string.match(name, '^(%d+):(%d:.+)$')
   if not lane then return found(shard, 'wrong-type', 'part:' .. name) and nil end
   local _, next_from = inspect_list(shard, lane, 'part:' .. name, from)
   if from == '0' and not is_listed(shard, number, lane) and found(shard, 'part-without-lane', name) then
-    local list = 'lane:' .. lane
-    redis.call('HSET', shard.root .. 'parts', list, number .. ' ' .. long.numbers_of(shard.root, list))
-    mark_lane(shard, list, lane)
+    local refused = attempt(lead_to, shard, lane, number)
+    if refused then error(refused, 0) end
   end
   return next_from
 end
@@ -194,14 +210,10 @@ end
 -- A part of dead letters that nobody would look for.
 local function note_letters(shard, queue, number)
   local field = 'dead:' .. queue
-  local numbers = { number }
-  for listed in string.gmatch(long.numbers_of(shard.root, field), '%d+') do
-    if listed == number then return end
-    numbers[#numbers + 1] = listed
-  end
-  table.sort(numbers, function(a, b) return tonumber(a) < tonumber(b) end)
+  local listed = long.numbers_of(shard.root, field)
+  if string.find(' ' .. listed .. ' ', ' ' .. number .. ' ', 1, true) then return end
   if found(shard, 'part-without-lane', field .. ':' .. number) then
-    redis.call('HSET', shard.root .. 'parts', field, table.concat(numbers, ' '))
+    redis.call('HSET', shard.root .. 'parts', field, with_number(listed, number))
   end
 end
 

@@ -99,15 +99,15 @@ local function stands_in(place, part)
   return true
 end
 
--- Attempts looked for one by one where the texts of failures say nothing.
-local TRIES = 20
+-- Attempts looked for at once where the texts of failures say nothing, and in all: a message has no more.
+local TRIES, MOST_TRIES = 20, 1000
 
--- A message whose failures could not be recorded, or whose letter its queue could not keep: by each attempt that it may have had.
-local function find_any(shard, id, place, seen)
+-- A message whose failures could not be recorded, or whose letter its queue could not keep: by some of the attempts that it may have had.
+local function find_tried(shard, id, place, seen, first)
   local root, header, waiting, members, entries = shard.root, place.header, {}, {}, {}
   local slot = { pool = header.pool, lane = header.lane, mode = 'w' }
   local redriven = '1r.' .. id
-  for attempt_no = 0, math.min(header.attempts, TRIES) do
+  for attempt_no = first, math.min(header.attempts, first + TRIES - 1) do
     local entry = attempt_no == 0 and redriven or digits(attempt_no) .. '.' .. id
     entries[entry] = true
     members[#members + 1], members[#members + 2] = entry, with_slot(entry, slot)
@@ -125,14 +125,21 @@ local function find_any(shard, id, place, seen)
   end
   -- What was given back stands at the head.
   if not seen.head then
-    seen.head = read_ends(root, { { list = 'lane:' .. header.lane, rank = '-1', most = 1000 } }) or {}
+    seen.head = read_ends(root, { { list = 'lane:' .. header.lane, rank = '-1', most = shard.deep and LOOK or 1000 } }) or {}
   end
   for entry in pairs(entries) do
     place.entry = entry
     if stands_in(place, seen.head[entry]) then return true end
   end
-  place.entry = redriven
-  return stands_in(place, (end_of(root, seen, redriven))) -- a redrive puts it behind the others
+  return false
+end
+
+local function find_any(shard, id, place, seen)
+  for first = 0, math.min(place.header.attempts, MOST_TRIES), TRIES do
+    if find_tried(shard, id, place, seen, first) then return true end
+  end
+  place.entry = '1r.' .. id
+  return stands_in(place, (end_of(shard.root, seen, place.entry))) -- a redrive puts it behind the others
 end
 
 -- Where one entry of a message is: in timers, among the dead letters, or in its lane. Returns whether it was found, with the place

@@ -151,27 +151,39 @@ end
 
 -- The lane is copied, and the copy left where the lane becomes another by one command: two renames could be refused between them, and
 -- nobody would find what the lane held. To copy a million entries, 30 MB, takes some 50 ms.
+-- Takes back what led to a part. Where the list had parts before that is a put, which storage may refuse: then these stay behind the new
+-- part, of which only its mark is left. Returns whether the part is needed.
+function long.unlist(root, list, part, older)
+  local parts = root .. 'parts'
+  local listed = older ~= '' and redis.pcall('HSET', parts, list, older) or redis.pcall('HDEL', parts, list)
+  if type(listed) == 'number' then
+    redis.pcall('HDEL', parts, part)
+    return false
+  end
+  local mark = redis.pcall('LPOS', root .. part, MARK, 'RANK', '-1')
+  if type(mark) ~= 'number' then return false end -- they are listed with it still, and a part that is not there harms nobody
+  redis.pcall('LTRIM', root .. part, digits(mark), digits(mark))
+  return true
+end
+
 function long.divide_lane(root, lane, now)
-  local list = 'lane:' .. lane
+  local list, needed = 'lane:' .. lane, false
   local key, fresh, older = root .. list, root .. 'part:0:' .. lane, long.numbers_of(root, list)
+  if redis.call('LLEN', key) <= MOST then return end -- what made it long was taken back, or taken
   local number = math.max(math.floor(now), tonumber(string.match(older, '%d+$') or '0') + 1)
   while redis.call('EXISTS', root .. 'part:' .. digits(number) .. ':' .. lane) == 1 do number = number + 1 end
   local part = 'part:' .. digits(number) .. ':' .. lane
   local marked = older ~= '' and redis.call('LINDEX', key, '-1') == MARK
-  local function note(field, numbers)
-    local before = long.numbers_of(root, field)
-    redis.call('HSET', root .. 'parts', field, numbers)
-    undo_by(function()
-      if before == '' then redis.pcall('HDEL', root .. 'parts', field) else redis.pcall('HSET', root .. 'parts', field, before) end
-    end)
-  end
-  if redis.call('COPY', key, root .. part) == 0 then return end -- what made it long was taken back
-  undo_by(function() redis.pcall('UNLINK', root .. part) end)
+  local behind = older ~= '' and not marked and { part, older } or {} -- the older ones stay behind the mark that it has
+  redis.call('COPY', key, root .. part)
+  undo_by(function()
+    if not needed then redis.pcall('UNLINK', root .. part) end
+  end)
   if marked then redis.call('RPOP', root .. part) end
-  if older ~= '' and not marked then note(part, older) end
-  note(list, marked and older .. ' ' .. digits(number) or digits(number))
   redis.call('RPUSH', fresh, MARK)
   undo_by(function() redis.pcall('UNLINK', fresh) end)
+  redis.call('HSET', root .. 'parts', list, marked and older .. ' ' .. digits(number) or digits(number), unpack(behind))
+  undo_by(function() needed = long.unlist(root, list, part, older) end)
   redis.call('RENAME', fresh, key)
 end
 

@@ -136,6 +136,7 @@ local function put_settled(shard, plan)
   overflow.put(shard, plan.later)
   put_all(shard, plan.moves)
   put_in(shard, plan.intake)
+  put_over(shard, plan.intake)
   record_failures(shard, plan.failures)
 end
 

@@ -166,6 +166,7 @@ function inspect.m(shard, id)
     bury(shard, buried)
     put_all(shard, moves)
     put_in(shard, intake)
+    put_over(shard, intake)
   end)
   if refused then return end
   record_failures(shard, { failure(entry, shard.now, 'lease_expired', 'its list vanished') })

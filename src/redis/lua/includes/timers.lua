@@ -99,6 +99,13 @@ local function plan_timer(shard, firing, member, limit)
   end
 end
 
+-- What fires stands in timers still, but what follows on a death must not take its place any more.
+local function ids_fired(firing)
+  local ids = {}
+  for _, member in ipairs(firing.done) do ids[id_of(string.match(member, '%S+$'))] = true end
+  return ids
+end
+
 -- All puts of a firing. What expired leases give back comes after the others, so that it stands before them; what has waited
 -- already goes to the head, the one due first to the very head, and so does the lease that expired first.
 local function put_fired(shard, firing)
@@ -110,12 +117,15 @@ local function put_fired(shard, firing)
     local again = firing.again[i]
     gather(heads, again[1], again[2], 'RPUSH', again[3], again[4])
   end
+  if #firing.ended > 0 then shard.given = ids_fired(firing) end
   for _, ended in ipairs(firing.ended) do end_dead(shard, firing.intake, firing.garbage, ended[1], ended[2]) end
+  shard.given = nil
   bury(shard, firing.buried)
   put_all(shard, firing.firsts)
   put_all(shard, heads)
   put_all(shard, returns)
   put_in(shard, firing.intake)
+  put_over(shard, firing.intake)
   record_failures(shard, firing.failures)
 end
 
@@ -218,10 +228,13 @@ local function fire(shard, limit, own)
   local due, pulls = due_now(shard, limit)
   local firing = new_firing()
   definitions.load(shard, due)
+  for i = #due, 1, -1 do -- its caller settles from what it has read of that lease
+    if due[i] == own then table.remove(due, i) end
+  end
   shard.due = {}
   for _, member in ipairs(due) do
     shard.due[member] = true
-    if member ~= own then plan_timer(shard, firing, member, limit) end
+    plan_timer(shard, firing, member, limit)
   end
   local refused = #firing.done > 0 and attempt(put_fired, shard, firing)
   if refused then
@@ -231,7 +244,7 @@ local function fire(shard, limit, own)
   elseif #firing.done > 0 then
     remove_fired(shard, firing, fired)
   end
-  shard.due = nil
+  shard.due, shard.given = nil, nil
   fire_others(shard, firing, fired)
   fired.fired = fired.fired + pulls
   unblock_freed(shard)

@@ -7,6 +7,7 @@
  */
 import { StorageError } from '../errors.ts';
 import { logError } from '../log.ts';
+import { newToken } from '../message/ids.ts';
 import type { Drainers } from './drainers.ts';
 import type { Attention } from './report.ts';
 
@@ -29,6 +30,8 @@ export interface Round {
 /** How the drainer and its drain reach each other. */
 export interface Watch {
   attention: Attention;
+  /** The name of its first lease: that of a round that storage did not answer has the next round, for its look may have taken messages. */
+  lease: string;
   /** How often another drain, which has taken its place for it, has started it since that was given back last. */
   starts(): number;
   /** All its handlers are busy, and work is left. */
@@ -57,8 +60,10 @@ export class Drainer {
   #attention: Attention | undefined;
   /** When somebody wants another drain after this one. */
   #wantedAt = Number.POSITIVE_INFINITY;
-  /** Since its place was given back. */
+  /** Since its place was given back, and how many of these the drain at work has heard of. */
   #starts = 0;
+  #startsTold = 0;
+  #lease = newToken();
   /** Rounds in a row of which nothing came, and after which another was wanted at once. */
   #fruitless = 0;
 
@@ -114,10 +119,15 @@ export class Drainer {
     try {
       const { isFruitful, againInMs } = await this.#options.drain({
         attention: this.#attention,
-        starts: () => this.#starts,
+        lease: this.#lease,
+        starts: () => {
+          this.#startsTold = this.#starts;
+          return this.#starts;
+        },
         onBusy: () => void this.#options.next?.wake(Date.now()),
       });
-      if (againInMs > 0) this.#starts = 0; // its place is given back
+      this.#lease = newToken();
+      if (againInMs > 0) this.#forgetStarts();
       if (isFruitful || againInMs >= LEAST_WAIT_MS) {
         this.#fruitless = 0;
         return againInMs;
@@ -129,6 +139,13 @@ export class Drainer {
     }
     this.#fruitless += 1;
     return Math.max(leastMs, Math.min(MOST_WAIT_MS, LEAST_WAIT_MS * 2 ** (this.#fruitless - 1)));
+  }
+
+  /** Its place is given back. Who has taken that for it since then, and was told that it is at work, has the next round. */
+  #forgetStarts(): void {
+    this.#starts -= this.#startsTold;
+    this.#startsTold = 0;
+    if (this.#starts > 0) this.#wantedAt = Date.now();
   }
 
   /** The earliest alarm counts: whatever runs then knows what is due later. */

@@ -11,7 +11,7 @@ import { type Connections, openConnections } from './connections.ts';
 import { Handlers } from './handlers.ts';
 import { Handover } from './handover.ts';
 import { Holdings } from './holdings.ts';
-import { Lease, LINGER_MS } from './lease.ts';
+import { Lease } from './lease.ts';
 import { NextSync } from './next-sync.ts';
 import { Outlook } from './outlook.ts';
 import { Pace } from './pace.ts';
@@ -132,7 +132,7 @@ class DrainLoop {
     this.#holdings.add(lease);
     if (!taken) return;
     lease.lastSyncAt = leasedUntil - this.#options.leaseMs;
-    this.#outlook.looksFrom = this.#clock() + LINGER_MS;
+    this.#outlook.noteHandOff(this.#clock());
     this.#syncs.hold(lease, taken, takenAt, clockAheadMs);
   }
 

@@ -55,6 +55,12 @@ export class Outlook {
     this.#full = this.#begun;
   }
 
+  /** Whoever handed messages over has set `awake`: it counts on this drain, which has not looked, as it does behind one that looks again. */
+  noteHandOff(now: number): void {
+    this.hasKept = true;
+    this.looksFrom = now + LINGER_MS;
+  }
+
   /**
    * A look was answered.
    * @param isShort it has dropped `awake`

@@ -43,13 +43,13 @@ export async function enqueueFor(
   return result;
 }
 
-/** Describes to an enqueue of these messages the drain that it would wake; false where its caller cannot keep one alive. */
+/** Describes to an enqueue of these messages the drain that it would wake; false where its caller can wake none that looks. */
 function describeWake(
   { parts: { claims, capacity, waking }, caller }: CallingEngine,
   inputs: MessageInput[],
 ): Wake | false {
   const timeoutsMs = inputs.flatMap(({ queue }) => (queue?.pool === PUSH_POOL ? [queue.timeoutMs] : []));
-  if (!caller || waking.canWake(caller)) return wakeFor(capacity.lives.fresh, timeoutsMs, caller?.invocation.sleepsMs);
+  if (!caller || waking.looksFor(caller)) return wakeFor(capacity.lives.fresh, timeoutsMs, caller?.invocation.sleepsMs);
   if (timeoutsMs.length > 0) claims.noteWork();
   return false;
 }

@@ -44,7 +44,7 @@ export interface DrainsOptions {
 
 /** The options that differ from drain to drain. */
 interface OwnOptions
-  extends Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random' | 'handOff'> {
+  extends Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random' | 'handOff' | 'lease'> {
   /** Where it was started by another, or stays. */
   place?: Place | undefined;
 }
@@ -83,9 +83,14 @@ export function openDrains(options: DrainsOptions): Drains {
     };
     const following = options.fanOut?.follow(budget, place);
     const drained = { ...fixed, store, fire, budget, attention, ...more, ...own, onTake: following?.onTake };
-    const report = await drain(drained).finally(disabling?.ended);
-    await following?.end(report);
-    return report;
+    try {
+      const report = await drain(drained).finally(disabling?.ended);
+      await following?.end(report);
+      return report;
+    } catch (error) {
+      await following?.fail();
+      throw error;
+    }
   };
   return {
     settleKept: kept.settle,

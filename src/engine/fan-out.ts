@@ -69,6 +69,9 @@ class Following {
   #own: number | undefined;
   /** Its place is taken in its name. */
   #hasClaimed: boolean;
+  /** How long a place is taken, and until when this one surely has what it was given. */
+  readonly #lifeMs: number;
+  #takenUntil: number;
   #fullSince: number | undefined;
   #asksAt = 0;
   #asking: Promise<unknown> | undefined;
@@ -81,6 +84,8 @@ class Following {
     this.#startsSeen = place?.starts() ?? 0;
     this.#own = place?.number;
     this.#hasClaimed = this.#startsSeen > 0;
+    this.#lifeMs = options.capacity.lives.woken.livesMs + START_MS;
+    this.#takenUntil = Date.now() + this.#lifeMs - START_MS; // its start may have taken so long
   }
 
   /** Called with each answer that had room for messages. */
@@ -106,10 +111,17 @@ class Following {
     }
   }
 
+  /** It has failed: a place that it took for itself is free again. One that was taken for it is kept for its next try. */
+  async fail(): Promise<void> {
+    await this.#asking;
+    const own = this.#own;
+    if (own !== undefined && !this.#place) await this.#caught(() => this.#giveBack([own]));
+  }
+
   /** @param isEnding what it left of its subrequests is for this */
   #ask(isEnding: boolean): Promise<void> {
     return this.#caught(async () => {
-      const { queues, shards, places, claims } = this.#options;
+      const { queues, shards, places } = this.#options;
       if (isEnding) this.#count(ASKS);
       const ready = await countReady(shards.besideDrain(this.#budget), PUSH_POOL);
       const busy = ready.taken.filter((place) => place !== this.#own).length;
@@ -123,7 +135,7 @@ class Following {
       if (succeeds && this.#own !== undefined) {
         this.#count(1);
         starting.push(this.#own);
-      } else if (succeeds && busy > 0) claims.takeWork(); // it is in hand
+      }
       await this.#startAll(starting, isEnding);
     });
   }
@@ -148,20 +160,21 @@ class Following {
 
   /** @returns the places of others that it got */
   async #claim(most: number, others: number): Promise<number[]> {
+    this.#takenUntil = Date.now() + this.#lifeMs;
     const claimed = await this.#claimAs({ own: this.#own, most, others });
     this.#own = claimed.own;
     this.#hasClaimed = claimed.own !== undefined;
     return claimed.others;
   }
 
+  /** What it was given for longer than that is another's by now. */
   async #giveBack(back: number[]): Promise<void> {
-    await this.#claimAs({ back, most: 0, others: 0 });
+    if (Date.now() < this.#takenUntil) await this.#claimAs({ back, most: 0, others: 0 });
   }
 
   #claimAs(claim: Omit<Claim, 'places' | 'lifeMs'>): Promise<Claimed> {
-    const { shards, places, capacity } = this.#options;
-    const lifeMs = capacity.lives.woken.livesMs + START_MS;
-    return claimDrains(shards.besideDrain(this.#budget), { ...claim, places, lifeMs });
+    const { shards, places } = this.#options;
+    return claimDrains(shards.besideDrain(this.#budget), { ...claim, places, lifeMs: this.#lifeMs });
   }
 
   /** @param kept what of this is paid already @returns how many of these starts it can afford */

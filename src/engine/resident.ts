@@ -94,6 +94,12 @@ export class Resident implements Drainers {
     await this.wake(Date.now());
   }
 
+  /** Its drain has failed: the next begins with it, if there is one. */
+  #takeBack(handOff: HandOff): void {
+    if (this.#isStopped) void this.#giveBack(handOff);
+    else this.#handed.push(handOff);
+  }
+
   #giveBack(handOff: HandOff): Promise<void> {
     return this.#follow(this.#engine.parts.waking.giveBack(handOff, new Invocation()), 'not given back');
   }
@@ -131,7 +137,7 @@ export class Resident implements Drainers {
     const round = await waking
       .round(watch, { budget, handOff })
       .catch((error: unknown) => {
-        if (handOff) this.#handed.push({ ...handOff, taken: undefined }); // storage knows what is left of it
+        if (handOff) this.#takeBack({ ...handOff, taken: undefined }); // storage knows what is left of it
         throw error;
       })
       .finally(() => {

@@ -98,6 +98,12 @@ export class Waking {
     return { lease: newToken(), leaseMs: config.SLUICE_LEASE_MS, most };
   }
 
+  /** Whether a drain surely looks at what this caller enqueues, where that finds none at work: the loop of a process may be busy, or have ended. */
+  looksFor(caller: Caller): boolean {
+    const { drainers } = this.#options;
+    return drainers?.isResident ? drainers.begins === true : canWake(caller);
+  }
+
   /** Whether a drain can be woken behind the answer of this caller, or beside it. */
   canWake(caller: Caller): boolean {
     return canWake(caller) || this.isLeftToResident;
@@ -189,7 +195,7 @@ export class Waking {
    * What the alarm of a drainer runs; what is left is for its next.
    * @throws StorageError
    */
-  async round({ attention, onBusy, starts }: Watch, begins: Alarmed = {}): Promise<Round> {
+  async round({ attention, onBusy, starts, lease }: Watch, begins: Alarmed = {}): Promise<Round> {
     const { capacity, claims, drains } = this.#options;
     const { budget = this.#alarmed(), handOff, place } = begins;
     let isLeft = false; // the claims are those of all objects of this isolate
@@ -198,7 +204,7 @@ export class Waking {
     };
     const onLeft = this.leftBy(capacity.lives.fresh, budget.invocation, noteLeft);
     const at = place === undefined ? undefined : { number: place, starts, isLasting: true };
-    const alarm = (asked: Attention) => drains.run(budget, asked, { onBusy, onLeft, handOff, place: at });
+    const alarm = (asked: Attention) => drains.run(budget, asked, { onBusy, onLeft, handOff, lease, place: at });
     const { delivered, ended } = await this.run(budget.invocation, alarm, attention);
     const isStored = ended !== 'storage';
     return {
@@ -251,14 +257,16 @@ export class Waking {
     const start = Date.now();
     let handed = handOff;
     let own = place;
+    let lease = newToken(); // the next try has it too: the look that failed may have taken messages
     for (;;) {
       const begunAt = Date.now();
       const budget = capacity.budget(woken, invocation, { start });
       let report: DrainReport | undefined;
       try {
-        const more = { onLeft: this.leftBy(woken, invocation), handOff: handed, place: own };
+        const more = { onLeft: this.leftBy(woken, invocation), handOff: handed, place: own, lease };
         if (handed || !budget.isClosing()) report = await drains.run(budget, attention, more);
         handed = undefined;
+        lease = newToken();
         own = undefined; // it has given that back, or to its successor
       } catch (error) {
         if (handed) handed = { ...handed, taken: undefined }; // storage knows what is left of it

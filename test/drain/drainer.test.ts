@@ -134,6 +134,37 @@ describe('a drainer', () => {
     rounds[2]?.resolve(NOTHING);
   });
 
+  test('that another drain starts at the place that it has just given back begins anew', async () => {
+    const { drainer, ring, rounds, alarmAt } = objectOf();
+    await drainer.start();
+    const first = ring();
+    expect(rounds[0]?.watch.starts()).toBe(1); // the last that its drain asks
+    await drainer.start();
+    rounds[0]?.resolve(NOTHING);
+    await first;
+    expect(alarmAt()).toBeLessThanOrEqual(Date.now());
+    void ring();
+    expect(rounds[1]?.watch.starts()).toBe(1);
+    rounds[1]?.resolve(NOTHING);
+  });
+
+  test('has the name of its lease again where storage did not answer: a look may have taken messages', async () => {
+    const { ring, rounds } = objectOf();
+    const ends = [
+      () => rounds[0]?.reject(new StorageError('unreachable', 'away', 0)),
+      () => rounds[1]?.resolve(NOTHING),
+      () => rounds[2]?.resolve(NOTHING),
+    ];
+    for (const end of ends) {
+      const ringing = ring();
+      end();
+      await ringing;
+    }
+    const [failed, next, after] = rounds.map(({ watch }) => watch.lease);
+    expect(next).toBe(failed);
+    expect(after).not.toBe(next);
+  });
+
   test('throws what is no fault of storage, so that the platform repeats the alarm, and drains then', async () => {
     const { drainer, ring, sets, rounds } = objectOf();
     const ringing = ring();

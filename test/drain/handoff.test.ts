@@ -11,6 +11,7 @@ import type { HandOff } from '../../src/store/enqueue.ts';
 import type { SyncRequest } from '../../src/store/sync.ts';
 import { engineOn } from '../regressions/engines.ts';
 import { type Bench, onEachRedisAtOnce } from '../support/bench.ts';
+import { eventually } from '../support/worker.ts';
 
 const PLENTY: Limits = { ...planLife(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000_000 };
 const LEASE_MS = 30_000;
@@ -106,6 +107,20 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
       const syncs: SyncRequest[] = [];
       expect(await begin(b, handler, { handOff }, syncs)).toMatchObject({ delivered: 2, acked: 2 });
       expect(syncs[0]).toMatchObject({ held: 1, settlements: [] });
+      for (const id of ids) b.alive.delete(id);
+    }));
+
+  test('and is busy with them says so, though another has just said so for itself: what comes then wakes a drain', () =>
+    own(async (b) => {
+      const { raw } = b.redises;
+      const { ids, ...handOff } = await takeFor(b, [5]);
+      await raw.set(`${b.root}awake`, 'the enqueue');
+      await raw.set(`${b.root}busy`, 'another', 'PX', 60_000);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const ending = begin(b, () => promise, { handOff, concurrency: 1 });
+      await eventually('nobody is awake', async () => (await raw.exists(`${b.root}awake`)) === 0, 3_000);
+      resolve();
+      expect(await ending).toMatchObject({ acked: 1 });
       for (const id of ids) b.alive.delete(id);
     }));
 

@@ -95,6 +95,33 @@ describe.concurrent('a resident loop', () => {
     await stop();
   });
 
+  test('whose handlers are busy, or that has ended, keeps no other from being woken for what its process enqueues', async () => {
+    const b = new Bench(redises);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let begun = 0;
+    const jobs = defineQueue('jobs', {
+      handler: () => {
+        begun += 1;
+        return promise;
+      },
+    });
+    const sluice = createSluice({ queues: [jobs] });
+    const env = envOn(b, { SLUICE_CONCURRENCY: '1' });
+    const { stop } = start(sluice, env);
+    const isAwake = async () => (await b.redises.raw.exists(`${b.root}awake`)) === 1;
+    const enqueue = () => sluice.producer(env).enqueue(jobs, 1);
+    await enqueue();
+    await eventually('it is busy, and has said so', async () => begun === 1 && !(await isAwake()), 3_000);
+    await enqueue();
+    expect(await isAwake()).toBe(false);
+    resolve();
+    await eventually('both are handled', () => begun === 2);
+    await stop();
+    await b.redises.raw.del(`${b.root}awake`);
+    await enqueue();
+    expect(await isAwake()).toBe(false);
+  });
+
   test('leaves no tick a drain of its own, however long such a drain could wait for what is due', async () => {
     const b = new Bench(redises);
     const sluice = createSluice({ queues: [defineQueue('jobs', { handler: () => {} })] });

@@ -29,7 +29,8 @@ onEachRedis('what follows on a death', (bench) => {
       const dedup: StoredDedup = { digest: 'd'.repeat(22), windowMs: 600_000, mode, release: false };
       const [waits = ''] = await b.enqueue(b.message('mail', 'first', { dedup }));
       await b.take(1, 'first');
-      const again: Settlement = { entry: `1.${waits}`, outcome: 'retry', delayMs: 30_000 };
+      const failure = { kind: 'failed', text: 'x' } as const;
+      const again: Settlement = { entry: `1.${waits}`, outcome: 'retry', delayMs: 30_000, failure };
       await b.sync({ lease: 'first', settlements: [again] });
       const after = b.message('mail', 'after', { delayMs: 10_000, dedup, ...options });
       const [dies = ''] = await b.enqueue(

@@ -53,6 +53,16 @@ onEachRedis(
       expect(await bodies(b)).toEqual(expect.arrayContaining([1, 3, 4]));
     });
 
+    test('one that waits to be tried again is replaced too where its consumer has said nothing of why', async () => {
+      const b = bench();
+      const { id } = await enqueue(b, keyed(b, 'first', { mode: 'replace' }));
+      await b.take(1);
+      await b.sync({ settlements: [{ entry: `1.${id}`, outcome: 'retry', delayMs: 1_000 }] });
+      expect(await enqueue(b, keyed(b, 'second', { mode: 'replace' }))).toEqual({ id, what: 'replaced' });
+      b.now += 1_000;
+      expect(await bodies(b)).toEqual(['second']);
+    });
+
     test('it holds for its window also when the first is done, and not after', async () => {
       const b = bench();
       const first = await enqueue(b, keyed(b, 1));

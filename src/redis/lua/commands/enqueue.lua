@@ -29,7 +29,7 @@
 -- Replay   'repeated', with the same word on waking, or '1' where nobody is awake by now; nothing is enqueued twice. 'mismatch'
 --          where the token was used for something else. Only a replay under the same base is told of the lease
 -- Cost     7 commands for one message; for n in l lanes about 5 + 2 l + n / 100; 2 more for each with a dedup key, 1 more
---          for each instant that is named. 9 where it is handed off, and where it cannot be and nobody looks
+--          for each instant that is named, and 1 or 2 for a repeat. 9 where it is handed off, and where it cannot be and nobody looks
 
 --- @include clock entry lane admit overflow wake handoff
 
@@ -48,9 +48,12 @@ local function answered(record)
     waking.drop(KEYS[3], base)
     return { 'mismatch', '0', '', '', '', '' }
   end
-  shard.work = intake.ready -- it may wait still, and whoever was asked to drain be gone
+  local ended = first_base == base and intake.fresh -- none of its messages is there any more
+  local handed = ARGV[9] ~= '' and first_base == base and not ended and redis.call('EXISTS', shard.root .. 'lease:' .. ARGV[9]) == 1
+  -- What was ready may wait still, and whoever was asked to drain be gone. Where nothing waits nobody has to look: who asks may be gone too.
+  shard.work = intake.ready and not ended and redis.call('EXISTS', shard.root .. 'ready:*') == 1
+  if not (handed or shard.work or shard.soonest) then waking.drop(KEYS[3], base) end
   local awake = text_of(KEYS[3])
-  local handed = ARGV[9] ~= '' and first_base == base and redis.call('EXISTS', shard.root .. 'lease:' .. ARGV[9]) == 1
   local asked = handed or awake == first_base or awake == base
   local wake = asked and '1' or waking.ask(shard, looking, first_base, ARGV[6], ARGV[7], ARGV[8])
   return { 'repeated', wake, first_base, first_met, handed and digits(shard.now) or '', '' }
@@ -67,6 +70,7 @@ local function put(lease)
       undo_by(function() redis.pcall('UNLINK', KEYS[1]) end)
       return put_over(shard, intake)
     end
+    intake.fresh = fresh
     intake.applied = redis.call('GET', KEYS[1]) or fingerprint .. ' ' .. base .. ' ' .. met
     error('repeated', 0)
   end)

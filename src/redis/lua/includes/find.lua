@@ -8,7 +8,7 @@ local LOOK = 10000
 -- What the entry of a message may be called: dead with the attempt of its last failure, or waiting with the next, or
 -- redriven with the first. Where the failures were lost, the first or the last attempt.
 local function entries_of(lines, id, header)
-  local last = tonumber(string.match(lines or '', '(%d+) %d+ [%l_]+ [^\n]*$') or '')
+  local last = tonumber(string.match(lines or '', '(%d+) %d+ %S+ [^\n]*$') or '')
   if last then return { digits(last) .. '.' .. id, digits(last + 1) .. '.' .. id, '1r.' .. id } end
   return { '1.' .. id, header and header.attempts > 1 and digits(header.attempts) .. '.' .. id or nil }
 end

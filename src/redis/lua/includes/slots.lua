@@ -153,7 +153,7 @@ function inspect.m(shard, id)
   if place.state ~= 'leased' then return end
   if not held_ids(shard) then shard.incomplete.envelopes = true end
   if not shard.leased or shard.leased[id] or not found(shard, 'envelope-without-entry', id) then return end
-  local last = tonumber(string.match(text_of(shard.root .. 'failures:' .. id), '(%d+) %d+ [%l_]+ [^\n]*$') or '0')
+  local last = tonumber(string.match(text_of(shard.root .. 'failures:' .. id), '(%d+) %d+ %S+ [^\n]*$') or '0')
   local entry = digits(last + 1) .. '.' .. id
   local intake, buried, garbage, moves = new_intake(), {}, {}, {}
   if last + 1 >= place.header.attempts then

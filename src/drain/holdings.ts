@@ -96,15 +96,19 @@ export class Holdings {
   }
 
   /** A message that was not begun goes back uncounted. */
-  giveBack(): void {
-    for (const { lease, entry } of this.waiting.splice(0)) this.settle(lease, { entry, outcome: 'release' });
+  giveBack(which: (held: Held) => boolean = () => true): void {
+    for (const held of this.waiting.filter(which)) this.settle(held.lease, { entry: held.entry, outcome: 'release' });
+    this.waiting = this.waiting.filter((held) => !which(held));
   }
 
-  /** A message whose timeout is longer than a handler may run now goes back uncounted, for a drain that lives longer. */
+  /** One whose timeout is longer than a handler may run now, for a drain that lives longer. */
   giveBackLate(lifeMs: number): void {
-    const isLate = ({ queue }: Held) => queue.timeoutMs > lifeMs;
-    for (const { lease, entry } of this.waiting.filter(isLate)) this.settle(lease, { entry, outcome: 'release' });
-    this.waiting = this.waiting.filter((held) => !isLate(held));
+    this.giveBack(({ queue }) => queue.timeoutMs > lifeMs);
+  }
+
+  /** Those of a lease of which none has ended since its last sync: handlers take long, and others may have some that are free. */
+  giveBackStuck(lease: Lease): void {
+    if (lease.outcomes.length === 0) this.giveBack((held) => held.lease === lease);
   }
 
   /** The longest timeout of the messages that wait; -Infinity where none does. */

@@ -134,7 +134,8 @@ export class Syncs {
 
   #depart(plan: SyncPlan, doubts: number): Flight {
     const { attention, connections, clock, drain, holdings, outlook } = this.#options;
-    const { lease, want } = plan;
+    const { lease, want, isBusy } = plan;
+    if (want === 0 && !isBusy) holdings.giveBackStuck(lease);
     connections.startSync();
     this.#tally(plan, doubts, 1);
     if (want > 0) attention.asked = false;

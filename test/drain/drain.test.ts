@@ -358,6 +358,31 @@ onEachRedisAtOnce('a lease of a drain', (own) => {
       acked(b, ids);
     }));
 
+  test('what waits while all its handlers take long goes back at the next heartbeat, uncounted: others may have one that is free', () =>
+    own(async (b) => {
+      const ids = await enqueue(b, 4);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const handled: string[] = [];
+      const handler: QueueOptions['handler'] = async ({ id }) => {
+        handled.push(id);
+        if (handled.length === 1) await promise;
+      };
+      const draining = start(b, [queue(handler)], { leaseMs: LEASE_MS, concurrency: 1 });
+      const waiting = async () => (await b.shard()).lanes['5:work']?.length;
+      await eventually('it has taken one more than it handles', async () => (await waiting()) === 2);
+      await eventually('that is back', async () => (await waiting()) === 3, LEASE_MS);
+      expect((await b.shard()).lanes['5:work']).toEqual(
+        ids
+          .slice(1)
+          .map((id) => `1.${id}`)
+          .toReversed(),
+      );
+      resolve();
+      expect(await draining).toMatchObject({ acked: 4 });
+      expect(handled).toEqual(ids);
+      acked(b, ids);
+    }));
+
   test('SC5 a drain that lost its lease says so to its handlers, settles nothing, and goes on with a new one', () =>
     own(async (b) => {
       const [id] = await enqueue(b, 1);

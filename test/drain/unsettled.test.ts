@@ -4,6 +4,7 @@ import type { Fault } from '../../src/dev/emulator/faults.ts';
 import { StorageError } from '../../src/errors.ts';
 import { defineQueue } from '../../src/index.ts';
 import type { Connection, Send } from '../../src/redis/send.ts';
+import { Invocation } from '../../src/runtime/invocation.ts';
 import { acked, drainFor, engineOn, enqueueNow } from '../regressions/engines.ts';
 import { Bench, type Redises, startServer } from '../support/bench.ts';
 
@@ -24,8 +25,10 @@ vi.mock('../../src/redis/fetch.ts', async (original) => {
 
 let redises: Redises;
 let fault: Fault | undefined;
+/** Of the next requests, one each. */
+const faults: Fault[] = [];
 beforeAll(async () => {
-  redises = await startServer({ faults: () => fault });
+  redises = await startServer({ faults: () => fault ?? faults.shift() });
 }, 60_000);
 afterAll(() => redises.stop());
 
@@ -52,6 +55,21 @@ test('is settled by the next drain, and where storage refuses a part by the one 
   await drainFor(engine, 1_000);
   const { leases, lanes } = await b.shard();
   expect([leases, Object.values(lanes).flat().length, seen]).toEqual([{}, 1, ids]);
+  acked(b, ids);
+  error.mockRestore();
+});
+
+test('what a look has taken whose answer was lost, as storage went away, the same drain has when storage is back', async () => {
+  const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const b = new Bench(redises);
+  const attempts: number[] = [];
+  const jobs = defineQueue('jobs', { handler: ({ attempt }) => void attempts.push(attempt) });
+  const { waking } = engineOn(b, [jobs], { SLUICE_LEASE_MS: 60_000 }).parts;
+  await waking.drain(new Invocation()); // loads the script
+  const { ids } = await enqueueNow(b, b.message('jobs', 1));
+  faults.push({ kind: 'drop-reply' }, { kind: 'reset' }, { kind: 'reset' }, { kind: 'reset' });
+  expect(await waking.drain(new Invocation())).toMatchObject({ delivered: 1, acked: 1 });
+  expect([attempts, faults]).toEqual([[1], []]);
   acked(b, ids);
   error.mockRestore();
 });

@@ -93,6 +93,8 @@ export interface Line {
   ms: number;
   p50: number;
   p95: number;
+  /** What a lone request over HTTP takes, with pauses between as those of the wakes have, p50, ms: whoever has slept takes longer to answer. */
+  lone?: number;
 }
 
 /** A backlog of slow deliveries, worked off by so many drains. */

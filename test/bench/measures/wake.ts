@@ -7,6 +7,9 @@ const IDLE_MS = 15;
 const JITTER_MS = 30;
 const WARM_UP = 5;
 
+/** @returns the pause before one, ms */
+export const pauseBefore = (idleMs = IDLE_MS) => idleMs + Math.random() * JITTER_MS;
+
 /** Whoever polls takes long for each: fewer samples of it say as much. */
 const MOST_MS = 20_000;
 
@@ -28,7 +31,7 @@ export async function wakeTimes(run: Run, samples: number, idleMs = IDLE_MS): Pr
     await ledger.until(() => ledger.distinct >= run.sent);
     const at = ledger.distinct >= run.sent ? await promise : Number.POSITIVE_INFINITY;
     if (i >= 0) times.push(at - start);
-    await pause(idleMs + Math.random() * JITTER_MS);
+    await pause(pauseBefore(idleMs));
   }
   await consumer.stop();
   return times;

@@ -9,8 +9,8 @@ const NEAR_MS = 1;
 const NO_SLOWER = 0.95;
 
 export function demandsFromAfar({ figures, lines }: NonNullable<Results['rtt']>): Demand[] {
-  const roundTripMs = lines.find(({ ms }) => ms === FAR_MS)?.p50;
-  const trips = (ms: number | undefined) => (ms && roundTripMs ? ms / roundTripMs : undefined);
+  const line = lines.find(({ ms }) => ms === FAR_MS);
+  const per = (ms: number | undefined, one: number | undefined) => (ms && one ? ms / one : undefined);
   const bullmq = at(
     figures.find(({ of }) => of === 'BullMQ'),
     FAR_MS,
@@ -24,9 +24,13 @@ export function demandsFromAfar({ figures, lines }: NonNullable<Results['rtt']>)
         times(`${called}, ${NEAR_MS} ms away: 4 leases : one`, NO_SLOWER, rate(four, NEAR_MS), rate(one, NEAR_MS)),
       ];
     }),
-    ...FORMS.map(([of, called]) => {
+    ...FORMS.flatMap(([of, called]) => {
       const p50 = at(standardOf(figures, of), FAR_MS)?.wake?.p50;
-      return most(`${called}, ${FAR_MS} ms away: wake, p50, in round trips`, 1.2, trips(p50), 2);
+      const what = `${called}, ${FAR_MS} ms away: wake, p50, in `;
+      return [
+        most(`${what}round trips`, 1.2, per(p50, line?.p50), 2),
+        most(`${what}what a lone request takes`, 1.2, per(p50, line?.lone), 2),
+      ];
     }),
     beside(
       `library drain : BullMQ, ${FAR_MS} ms away`,

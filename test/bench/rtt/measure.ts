@@ -7,7 +7,7 @@ import type { Place } from '../contender.ts';
 import { type FarPlace, openFarPlace } from '../delay/place.ts';
 import { type FarFigures, type FarPoint, type Line, quantile, spreadOf } from '../figures.ts';
 import { type Form, hasForm, putFor } from '../measures/enqueue.ts';
-import { wakeTimes } from '../measures/wake.ts';
+import { pauseBefore, wakeTimes } from '../measures/wake.ts';
 import type { Entrant, Run } from '../run.ts';
 import { type Entry, entries } from './rows.ts';
 
@@ -31,6 +31,10 @@ const PROBE = 200;
 const LEAST_TRIPS = 25;
 /** From a backlog of about as many on a drain has more than one lease. */
 const STANDING = 1_500;
+/** Lone requests at each distance. */
+const LONE = 30;
+/** Between two wakes: behind the handler a drain settles, and looks once more. */
+const idleMsAt = (ms: number) => 15 + 4 * ms;
 /** Where series of leases and drains are measured. */
 const SERIES_MS = 20;
 const IN: Form[] = ['one at a time', 'four batches of 1,000'];
@@ -75,7 +79,17 @@ export async function measureFar(
     }
     for (const ms of effort.distances) {
       const trips = await measureAt(tallies, { far, ms, effort }, say);
-      lines.push({ ms, p50: quantile(trips, 0.5), p95: quantile(trips, 0.95) });
+      await far.setRoundTrip(ms);
+      const lone = await far.pingAfter(Array.from({ length: LONE }, () => pauseBefore(idleMsAt(ms))));
+      lines.push({
+        ms,
+        p50: quantile(trips, 0.5),
+        p95: quantile(trips, 0.95),
+        lone: quantile(
+          lone.toSorted((a, b) => a - b),
+          0.5,
+        ),
+      });
     }
   } finally {
     for (const { entrant } of tallies) await entrant.prepared.close();
@@ -199,7 +213,7 @@ async function measureWake(stay: Stay, means: Means): Promise<void> {
   const { far, ms, effort } = means;
   const times = await tried(stay, means, 'wake', async (run) => {
     await far.setRoundTrip(ms);
-    return wakeTimes(run, effort.wakeSamples, 15 + 4 * ms); // behind the handler a drain settles, and looks once more
+    return wakeTimes(run, effort.wakeSamples, idleMsAt(ms));
   });
   const sorted = (times ?? []).toSorted((a, b) => a - b);
   if (times) stay.point.wake = { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };

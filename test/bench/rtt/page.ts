@@ -13,12 +13,17 @@ PING over TCP: `;
 const READING = `- *drain*: of a backlog that was put in from near and takes about half a second, or 25 round trips. Ours is what a long one takes longer than a short one, so that neither
   a sweep before, nor the look that finds nothing more, nor the thousand messages after which a drain takes further leases count. BullMQ's
   begins with its first handler, because it fetches its hundred jobs one after another before.
-- *wake*: from the call that enqueues to the handler, in round trips as they were measured.
+- *wake*: from the call that enqueues to the handler, in round trips as they were measured one right after the other, and in what a lone
+  PING over HTTP takes with the same pauses between, in which all who take part have gone to sleep. Of the Worker it has the way of the POST
+  into Miniflare and of its handler's word to the outbox besides.
 - "One lease" and more have batches of 100; "as it comes" is what nobody has set. Several drains are several calls at once, in one process.
   Two, eight leases and several drains: at 20 ms alone.`;
 
 export function farText(lines: Line[]): string {
-  return `${lines.map(({ ms, p50, p95 }) => `${ms} ms are ${p50.toFixed(1)} (p95 ${p95.toFixed(1)})`).join(', ')}.`;
+  const told = lines.map(({ ms, p50, p95, lone }) => {
+    return `${ms} ms are ${p50.toFixed(1)} (p95 ${p95.toFixed(1)}${lone === undefined ? '' : `; a lone request over HTTP ${lone.toFixed(1)}`})`;
+  });
+  return `${told.join(', ')}.`;
 }
 
 export function farTable(lines: Line[], figures: FarFigures[]): string {
@@ -43,10 +48,11 @@ export function farCallsTable(lines: Line[], figures: FarFigures[]): string {
       'four batches of 1,000',
       'wake p50 / p99, ms',
       'p50 in round trips',
+      'in lone requests',
     ],
     rows.flatMap(({ name, points }) =>
       points.map(({ ms, enqueue, wake }) => {
-        const trip = lines.find((line) => line.ms === ms)?.p50 ?? ms;
+        const { p50: trip = ms, lone } = lines.find((line) => line.ms === ms) ?? {};
         return [
           name,
           String(ms),
@@ -54,6 +60,7 @@ export function farCallsTable(lines: Line[], figures: FarFigures[]): string {
           spread(enqueue['four batches of 1,000']),
           wake ? `${wake.p50.toFixed(1)} / ${wake.p99.toFixed(1)}` : '–',
           wake ? (wake.p50 / trip).toFixed(2) : '–',
+          wake && lone ? (wake.p50 / lone).toFixed(2) : '–',
         ];
       }),
     ),

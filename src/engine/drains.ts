@@ -1,6 +1,7 @@
 /** Drains: each is one loop over the shard, with what this deployment adds: its settings, its log, its spans, its features. */
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
+import type { Drainers } from '../drain/drainers.ts';
 import { wakeFor } from '../drain/life.ts';
 import { drain } from '../drain/loop.ts';
 import type { Attention, DrainOptions, DrainReport, Unsettled } from '../drain/report.ts';
@@ -21,6 +22,9 @@ import type { FanOut, Place } from './fan-out.ts';
 import type { Features } from './features.ts';
 import type { Shards } from './shards.ts';
 
+/** A drain that stays sends its spans so often. */
+const EXPORT_MS = 1_000;
+
 export interface DrainsOptions {
   env: unknown;
   config: Config;
@@ -29,6 +33,7 @@ export interface DrainsOptions {
   capacity: Capacity;
   claims: Claims;
   features: Features;
+  drainers: Drainers | undefined;
   /** Undefined where no drain can start another. */
   fanOut: FanOut | undefined;
   /** For handlers. */
@@ -96,7 +101,8 @@ export function openDrains(options: DrainsOptions): Drains {
     settleKept: kept.settle,
     run(budget, attention, more) {
       claims.takeWork(); // it looks
-      return tracedDrain(options.openSpans?.(), (trace) => run(budget, attention, { ...more, trace }));
+      const work = (trace: DrainOptions['trace']) => run(budget, attention, { ...more, trace });
+      return tracedDrain(options.openSpans?.(), work, options.drainers?.isResident ? EXPORT_MS : undefined);
     },
   };
 }

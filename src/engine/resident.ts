@@ -5,7 +5,6 @@
  * It is a drainer like those in Durable Objects, whose alarm is a timer here. All callers of the process leave their drains to it, so
  * that there is one concurrency for all of it.
  */
-import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
 import { type Alarms, Drainer, type Round, type Watch } from '../drain/drainer.ts';
 import type { Drainers } from '../drain/drainers.ts';
@@ -130,7 +129,7 @@ export class Resident implements Drainers {
   async #drain(watch: Watch): Promise<Round> {
     const { capacity, waking, config } = this.#engine.parts;
     clearTimeout(this.#poll);
-    const budget = stoppable(capacity.budget(lifeBy(config), new Invocation()), () => this.#cutOff++);
+    const budget = stoppable(capacity.budget(LIFE, new Invocation()), () => this.#cutOff++);
     this.#atWork = { budget, attention: watch.attention };
     const [handOff, ...more] = this.#handed.splice(0);
     for (const each of more) void this.begin(each);
@@ -183,11 +182,12 @@ export class Resident implements Drainers {
   }
 }
 
-/** Spans are sent when a drain ends. */
-function lifeBy({ SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_DRAIN_MS: tracedMs }: Config): Life {
-  const takesMs = endpoint === undefined ? HOUR_MS : tracedMs;
-  return { takesMs, livesMs: takesMs + MOST_TIMEOUT_MS + RESERVED_MS, settlesMs: SETTLES_MS, sleepsMs: 0 };
-}
+const LIFE: Life = {
+  takesMs: HOUR_MS,
+  livesMs: HOUR_MS + MOST_TIMEOUT_MS + RESERVED_MS,
+  settlesMs: SETTLES_MS,
+  sleepsMs: 0,
+};
 
 /**
  * One timer: the earliest instant that is asked for. When it rings is known by the clock that timers go by: where the time of day

@@ -41,17 +41,24 @@ export async function tracedEnqueue(
   }
 }
 
+/** @param everyMs how often spans are sent while the drain is at work; left out, at its end alone */
 export async function tracedDrain(
   spans: SpanBatch | undefined,
   drain: (trace?: (message: Message) => OpenSpan) => Promise<DrainReport>,
+  everyMs?: number,
 ): Promise<DrainReport> {
   if (!spans) return drain();
   let exports = 0;
+  const flush = async () => {
+    exports += await spans.flush();
+  };
+  const timer = everyMs === undefined ? undefined : setInterval(() => void flush(), everyMs);
   let report: DrainReport;
   try {
     report = await drain(spans.process);
   } finally {
-    exports = await spans.flush();
+    clearInterval(timer);
+    await flush();
   }
   return { ...report, requests: report.requests + exports };
 }

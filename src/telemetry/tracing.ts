@@ -1,6 +1,6 @@
 /**
  * Tracing: spans of what is enqueued and handled, collected and sent to an OTLP endpoint in one request for each drain or
- * enqueue. Off without an endpoint. Whatever happens to an export, the work goes on.
+ * enqueue, and each second of a drain that stays. Off without an endpoint. Whatever happens to an export, the work goes on.
  */
 import type { OpenSpan } from '../delivery/span.ts';
 import { logWarning } from '../log.ts';
@@ -14,7 +14,7 @@ export interface SpanBatch {
   send(queues: string[], traceparent: string | undefined): OpenSpan;
   /** A delivery, below the enqueue that its message tells of. */
   process(message: Message): OpenSpan;
-  /** Sends them, once. @returns how many requests that took: 0 or 1. Never throws. */
+  /** Sends those that have ended, each once. @returns how many requests that took: 0 or 1. Never throws. */
   flush(): Promise<number>;
 }
 
@@ -65,6 +65,7 @@ export function openTracing({ endpoint, headers, clock = Date.now }: TracingOpti
       },
       async flush() {
         if (dropped > 0) logWarning('spans dropped', { spans: dropped });
+        dropped = 0;
         return ended.length > 0 ? post(url, sent, ended.splice(0)) : 0;
       },
     };

@@ -1,6 +1,7 @@
 // The loop of a process that stays: who wakes it, how much it does at once, what it does while storage is away, and how it ends.
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, type MockInstance, test, vi } from 'vitest';
 import { run } from '../../src/adapters/node.ts';
 import type { Fault } from '../../src/dev/emulator/faults.ts';
@@ -120,6 +121,40 @@ describe.concurrent('a resident loop', () => {
     await b.redises.raw.del(`${b.root}awake`);
     await enqueue();
     expect(await isAwake()).toBe(false);
+  });
+
+  test('sends spans while it works: a handler that takes long keeps neither them nor what comes behind it', async () => {
+    const spans: string[] = [];
+    const collector = createServer(async (request, response) => {
+      for await (const chunk of request) spans.push(String(chunk));
+      response.end('{}');
+    });
+    collector.listen(0, '127.0.0.1');
+    await once(collector, 'listening');
+    const b = new Bench(redises);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const handled: unknown[] = [];
+    const jobs = defineQueue('jobs', {
+      handler({ body }) {
+        handled.push(body);
+        return body === 'long' ? promise : undefined;
+      },
+    });
+    const sluice = createSluice({ queues: [jobs] });
+    const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+    const env = envOn(b, { SLUICE_CONCURRENCY: '2', SLUICE_OTLP_ENDPOINT: endpoint, SLUICE_DRAIN_MS: '1000' });
+    const { stop } = start(sluice, env);
+    await sluice.producer(env).enqueue(jobs, 'long');
+    await eventually('the long one runs', () => handled.length === 1);
+    for (let n = 0; n < 3; n++) {
+      await sluice.producer(env).enqueue(jobs, n);
+      await eventually('a quick one is handled beside it', () => handled.includes(n), 900);
+      await eventually('its span is sent', () => spans.join('').split('process jobs').length > n + 1, 3_000);
+    }
+    resolve();
+    await stop();
+    expect(handled).toEqual(['long', 0, 1, 2]);
+    collector.close();
   });
 
   test('leaves no tick a drain of its own, however long such a drain could wait for what is due', async () => {
@@ -278,7 +313,7 @@ describe.concurrent('a resident loop that is told to end', () => {
   });
 
   test('has no grace where nothing runs, also while storage does not answer', async () => {
-    const silent = createServer().listen(0, '127.0.0.1');
+    const silent = createSocketServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const asked = once(silent, 'connection');
     const { port } = silent.address() as AddressInfo;

@@ -98,7 +98,7 @@ const SETTINGS = {
   /** Messages that one sync takes at most. It takes 100 until a backlog stands and handlers keep up. */
   SLUICE_BATCH: whole(1, 500, 500),
   /** Leases of one drain at most: so many syncs of it may be in flight. */
-  SLUICE_LEASES: whole(1, 8, 4),
+  SLUICE_LEASES: whole(1, 8, 6),
   /** Dead letters that each queue keeps: of more, the oldest go, and are counted. */
   SLUICE_DEAD_LETTERS: whole(1_000, 10_000_000, 100_000),
   /** Commands of the database's plan in a month, for the warning at 80 %. 0: they are not watched. */

@@ -57,7 +57,7 @@ export async function tracedDrain(
   try {
     report = await drain(spans.process);
   } finally {
-    clearInterval(timer);
+    if (timer !== undefined) clearInterval(timer);
     await flush();
   }
   return { ...report, requests: report.requests + exports };

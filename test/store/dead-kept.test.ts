@@ -39,6 +39,18 @@ async function discarded(b: Bench): Promise<number> {
   return parseCounters(texts[0] ?? '').discarded;
 }
 
+onEachRedis('a dead letter that its queue could not keep', (bench) => {
+  test('is found also after more attempts than are looked for at once, and without its failures', async () => {
+    const b = bench();
+    const [id = ''] = await b.enqueue(b.message('mail', 1, { maxAttempts: 50 }));
+    await b.redises.raw.del(`${b.root}lane:5:mail`, `${b.root}ready:*`);
+    await b.redises.raw.zadd(`${b.root}dead:-`, b.now, `45.${id}`);
+    expect(await b.adminStore().cancel(id)).toBe('dead');
+    b.alive.delete(id);
+    expect(await b.redises.raw.exists(`${b.root}dead:-`, `${b.root}m:${id}`)).toBe(0);
+  });
+});
+
 onEachRedis('the dead letters of a queue', (bench) => {
   test('are kept up to a number: of more the oldest go, with all that they had', async () => {
     const b = bench();

@@ -334,6 +334,13 @@ describe('limits', () => {
     expect(faultsIn([...two, ...handled('x', '1.a'), ...handled('y', '1.b')], 1)).toEqual({});
   });
 
+  test('what was cancelled in a lease counts until its consumer settles it, and finds it gone', () => {
+    const before = [...enqueued('a', 'b'), leased(0, 'x', '1.a'), delivered('1.a'), outcome('a', 'cancelled')];
+    const gone = settled(1, 'x', '1.a', 'ack', 'gone');
+    expect(faultsIn([...before, gone, ...handled('y', '1.b')], 1)).toEqual({});
+    expect(faultsIn([...before, ...handled('y', '1.b'), gone], 1)).toEqual({ overLimit: ['b'] });
+  });
+
   test('a lease whose time is over counts no more', () => {
     const later = [leased(LEASE_MS, 'y', '1.b'), delivered('1.b'), acked('y', '1.b'), lapse('x', '1.a')];
     expect(faultsIn([...two, leased(0, 'x', '1.a'), ...later, ...handled('z', '2.a')], 1)).toEqual({});

@@ -120,8 +120,9 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
     settled({ lease, settlements, at }) {
       for (const settled of settlements) {
         leasings.settled(settled, lease, at);
-        if (['stale', 'gone', 'refused'].includes(settled.status)) continue;
-        limits.returned(settled.entry, queueOf(settled.entry));
+        if (settled.status === 'stale' || settled.status === 'refused') continue;
+        limits.returned(settled.entry, queueOf(settled.entry)); // of what was cancelled in its lease the place is free now
+        if (settled.status === 'gone') continue;
         if (settled.status === 'acked' || settled.status === 'dead') groups.ended(parseEntry(settled.entry).id);
         if (settled.status === 'dead') ended.set(parseEntry(settled.entry).id, 'dead');
       }

@@ -192,7 +192,7 @@ end
 -- Rounds of one call: of what was taken a part is at its end already, and others are taken instead.
 local ROUNDS = 10
 
-local counts = {} -- of slots, before anything is taken
+local counts, counted_before = {}, shard.inflight -- of slots, before anything is taken
 for name, by in pairs(shard.moved) do counts[name] = by end
 local missing, unfinished, full, promoted = lost and 0 or math.max(0, want - in_transit), false, false, {}
 for round = 1, ROUNDS do
@@ -276,6 +276,7 @@ local function leave_taken()
   end
   for i = #outcome.answered, outcome.again + 1, -1 do outcome.answered[i], outcome.bodies[i] = nil, nil end
   outcome.pushed, outcome.intake, shard.moved, shard.rates = {}, new_intake(), counts, {}
+  shard.inflight = counted_before -- the counts may be written already, with those of what was to be taken
   outcome.stays = #remaining > 0
   commit_limits(shard)
 end

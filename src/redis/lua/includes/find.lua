@@ -192,8 +192,9 @@ end
 -- waits or is dead), slot = (that it has there), list =, from = (where it is ready: the list, and from which end, for LREM) }. The state
 -- is ready, delayed, dead, leased, cancelled (and leased), gone, or unseen where the lane is too long to tell ready from leased;
 -- damaged where a key has a wrong type. Never raises: entries may be on their way between two lists.
--- Whoever asks for many, before any of them moves, keeps in `looked` what is seen of lanes, and gets of envelopes the header.
-local function locate(shard, id, looked)
+-- Whoever asks for many, before any of them moves, keeps in `looked` what is seen of lanes, and gets of envelopes the header. What is
+-- wanted from `anywhere` is found whatever attempt it has.
+local function locate(shard, id, looked, anywhere)
   local root = shard.root
   local key = root .. 'm:' .. id
   local envelope = looked and redis.pcall('GETRANGE', key, '0', HEADER) or redis.pcall('GET', key)
@@ -214,7 +215,7 @@ local function locate(shard, id, looked)
       if wrong then return { state = 'damaged' } end
       if is_found then return place end
     end
-    if not looked and find_any(shard, id, place, seen) then return place end
+    if (anywhere or not looked) and find_any(shard, id, place, seen) then return place end
   until not has_parts(root, header.lane, seen)
   place.state = seen.length <= 2 * LOOK and 'leased' or 'unseen'
   return place

@@ -149,7 +149,8 @@ end
 -- A message whose list vanished (evicted, removed by hand): it is delivered again, an attempt after the last it may have had.
 function inspect.m(shard, id)
   if shard.leased and shard.leased[id] then return end
-  local place = locate(shard, id)
+  shard.looked = shard.looked or {} -- a page has many of one lane, whose ends are read once for all of them
+  local place = locate(shard, id, shard.looked, true)
   if place.state ~= 'leased' then return end
   if not held_ids(shard) then shard.incomplete.envelopes = true end
   if not shard.leased or shard.leased[id] or not found(shard, 'envelope-without-entry', id) then return end

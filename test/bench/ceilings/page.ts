@@ -9,7 +9,8 @@ const TEXT = `## The ceilings of one database
 
 A run of its own (\`npm run bench -- --only ceilings --to 10M\`), as "Growth" above: shards of each size side by side in one \`redis-server\`. *Dead* are
 dead letters with a failure each. The largest records are those of \`MEMORY USAGE\`, of all keys but strings, such as envelopes, of which each page of
-a scan shows its largest. Calls are those of the API, in the process that measures, medians.`;
+a scan shows its largest. Calls are those of the API, in the process that measures, medians. Two do more where there is more, within bounds: delayed
+messages are counted one by one as far as a call goes, and a page of a deep audit looks for each message of it in its lane.`;
 
 const MOST_BYTES = 100_000_000;
 const MOST_TIMES = 3;

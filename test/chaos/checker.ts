@@ -120,9 +120,8 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
     settled({ lease, settlements, at }) {
       for (const settled of settlements) {
         leasings.settled(settled, lease, at);
-        if (settled.status === 'stale' || settled.status === 'refused') continue;
-        limits.returned(settled.entry, queueOf(settled.entry)); // of what was cancelled in its lease the place is free now
-        if (settled.status === 'gone') continue;
+        if (['stale', 'gone', 'refused'].includes(settled.status)) continue;
+        limits.returned(settled.entry, queueOf(settled.entry));
         if (settled.status === 'acked' || settled.status === 'dead') groups.ended(parseEntry(settled.entry).id);
         if (settled.status === 'dead') ended.set(parseEntry(settled.entry).id, 'dead');
       }
@@ -145,6 +144,8 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
 
     outcome({ id, outcome }) {
       if (outcome === 'redriven') leasings.redriven(id);
+      // The place that it has in a lease is free when its consumer settles it, or is told before it has seen it.
+      if (outcome === 'cancelled') limits.returned(`1.${id}`, stored.get(id)?.queue ?? '');
       if (outcome === 'redriven') ended.delete(id);
       else ended.set(id, outcome);
       groups.ended(id);

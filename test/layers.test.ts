@@ -15,6 +15,7 @@ const LAYERS: string[][] = [
   ['config'],
   ['redis'],
   ['store'],
+  ['shards'],
   ['broker'],
   ['delivery'],
   ['schedules', 'topics', 'rings', 'stats', 'webhooks'],

@@ -7,11 +7,11 @@ import type { HandlerContext } from '../queue/handler.ts';
 import { encodeDefinitions } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { refuseRing } from '../queue/ring.ts';
-import { type Health, healthCheck } from '../redis/health.ts';
 import type { Connect } from '../redis/send.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import type { Schedule } from '../schedules/schedule.ts';
+import { type FleetHealth, fleetHealthCheck } from '../shards/health.ts';
 import type { FireDue } from '../store/due.ts';
 import { type Store, storeOpener } from '../store/store.ts';
 import { openTracing, type SpanBatch } from '../telemetry/tracing.ts';
@@ -69,7 +69,7 @@ export interface Parts {
   /** Of the spans of one drain or enqueue; undefined where there are no traces. */
   readonly openSpans: (() => SpanBatch) | undefined;
   /** Whether storage can be trusted. @throws StorageError where it does not answer or may not be written */
-  health(): Promise<Health>;
+  health(): Promise<FleetHealth>;
 }
 
 const DAY_MS = 86_400_000;
@@ -115,7 +115,7 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     fireOn,
     followOn,
     sources: features.sources?.(sources, shard, env),
-    health: healthCheck(shard, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS }),
+    health: fleetHealthCheck(shards.plain, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS }),
   };
 }
 

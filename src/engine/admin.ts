@@ -14,6 +14,7 @@ import { Invocation } from '../runtime/invocation.ts';
 import { openFleetAdminStore } from '../shards/admin-store.ts';
 import { auditMaps } from '../shards/audit.ts';
 import type { Fleet } from '../shards/fleet.ts';
+import { makeCursor, parseCursor } from '../shards/pages.ts';
 import type { AuditGap, Finding } from '../store/audit.ts';
 import { OWN_REQUESTS } from './capacity.ts';
 
@@ -66,20 +67,22 @@ async function auditEach(
 ): Promise<AuditReport> {
   const findings: Finding[] = request.cursor === '' ? await auditMaps(fleet) : await fleet.ready().then(() => []);
   const incomplete = new Set<AuditGap>();
-  const [, from, inner = ''] = /^([a-z0-9-]{1,32})~(.*)$/s.exec(request.cursor) ?? [];
+  const { name: from, inner } = parseCursor(request.cursor, '');
   let isBegun = from === undefined;
   for (const shard of fleet.all) {
     const { name } = shard.identity;
     const isFirst = name === from;
     isBegun ||= isFirst;
     if (!isBegun) continue;
-    if (budget.isClosing()) return { ...told(findings, incomplete), cursor: `${name}~` };
+    if (budget.isClosing()) return { ...told(findings, incomplete), cursor: makeCursor(shard, '') };
     const report = await audit(shard, { ...request, cursor: isFirst ? inner : '' });
     // Of queues that only storage knows each audit tells for all shards.
     const own = report.findings.filter(({ finding }) => finding !== 'unknown-queue' || shard === fleet.all[0]);
-    findings.push(...own.map((finding) => (finding.finding === 'unknown-queue' ? finding : { ...finding, shard: name })));
+    findings.push(
+      ...own.map((finding) => (finding.finding === 'unknown-queue' ? finding : { ...finding, shard: name })),
+    );
     for (const gap of report.incomplete ?? []) incomplete.add(gap);
-    if (report.cursor !== undefined) return { ...told(findings, incomplete), cursor: `${name}~${report.cursor}` };
+    if (report.cursor !== undefined) return { ...told(findings, incomplete), cursor: makeCursor(shard, report.cursor) };
   }
   return told(findings, incomplete);
 }

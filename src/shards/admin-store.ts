@@ -6,7 +6,7 @@ import type { Redriven } from '../store/admin-messages.ts';
 import type { Cause, Counts, HeldLease, Leases } from '../store/admin-queues.ts';
 import type { Fleet } from './fleet.ts';
 import { lookUp } from './look-up.ts';
-import { readPage } from './pages.ts';
+import { makeCursor, parseCursor, readPage } from './pages.ts';
 import { PARCEL_QUEUE } from './parcel.ts';
 
 /** Destinations of one page. */
@@ -51,16 +51,16 @@ function openMessages(fleet: Fleet, at: At): Messages {
     async purge(queue, states, cursor) {
       await fleet.ready();
       // A purge that passes over a shard would say that a queue is empty which is not.
-      const [, name, inner = '0'] = /^([a-z0-9-]{1,32})~(.*)$/s.exec(cursor) ?? [];
+      const { name, inner } = parseCursor(cursor, '0');
       const place = Math.max(
         0,
         fleet.all.findIndex(({ identity }) => identity.name === name),
       );
       const shard = fleet.all[place] as Shard;
       const step = await at(shard).purge(queue, states, inner);
-      if (step.more) return { ...step, cursor: `${shard.identity.name}~${step.cursor}` };
+      if (step.more) return { ...step, cursor: makeCursor(shard, step.cursor) };
       const next = fleet.all[place + 1];
-      return next ? { ...step, more: true, cursor: `${next.identity.name}~0` } : step;
+      return next ? { ...step, more: true, cursor: makeCursor(next, '0') } : step;
     },
   };
 }

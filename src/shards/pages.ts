@@ -3,10 +3,7 @@ import type { Shard } from '../redis/shard.ts';
 import type { Fleet } from './fleet.ts';
 
 /** The name of a shard, and its own cursor. */
-const CURSOR = /^([a-z0-9-]{1,32})~(.*)$/s;
-
-/** What a route that pages takes besides the cursors of one shard. */
-export const SHARD_CURSOR = /^[a-z0-9-]{1,32}~/;
+const CURSOR = /^([a-z0-9-]{1,32})\.(.*)$/s;
 
 export interface Page<Item> {
   items: Item[];
@@ -30,7 +27,7 @@ export async function readPage<Item>(
   begin: string,
   read: ReadShard<Item>,
 ): Promise<Page<Item>> {
-  const [, name, inner = begin] = CURSOR.exec(from) ?? [];
+  const { name, inner } = parseCursor(from, begin);
   const shards = fleet.all;
   const first = shards.findIndex(({ identity }) => identity.name === name);
   const items: Item[] = [];
@@ -42,17 +39,24 @@ export async function readPage<Item>(
       const page = await read(shard, limit - items.length, cursor);
       failure = undefined;
       items.push(...page.items);
-      if (page.cursor !== begin) return { items, cursor: place(shard, page.cursor) };
+      if (page.cursor !== begin) return { items, cursor: makeCursor(shard, page.cursor) };
     } catch (error) {
       fleet.noteAway(shard, error);
       failure = error;
     }
     cursor = begin;
     const next = shards[at + 1];
-    if (next && items.length >= limit) return { items, cursor: place(next, begin) };
+    if (next && items.length >= limit) return { items, cursor: makeCursor(next, begin) };
   }
   if (failure !== undefined && items.length === 0) throw failure;
   return { items, cursor: begin };
 }
 
-const place = ({ identity }: Shard, cursor: string) => `${identity.name}~${cursor}`;
+/** @returns the name of the shard, where a cursor has one, and the cursor within it */
+export function parseCursor(cursor: string, begin: string): { name: string | undefined; inner: string } {
+  const [, name, inner = begin] = CURSOR.exec(cursor) ?? [];
+  return { name, inner };
+}
+
+/** As routes take it: page-query.ts. */
+export const makeCursor = ({ identity }: Shard, cursor: string) => `${identity.name}.${cursor}`;

@@ -65,6 +65,11 @@ export class Engine {
     return this.#fleet;
   }
 
+  /** The names of those that have not answered this caller, so that what it was told is without theirs. */
+  get away(): readonly string[] {
+    return this.#fleet ? [...this.#fleet.away] : [];
+  }
+
   /** The first of them: for what has no other place. */
   get shard(): Shard {
     return this.fleet.all[0];

@@ -7,11 +7,11 @@ import type { HandlerContext } from '../queue/handler.ts';
 import { encodeDefinitions } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { refuseRing } from '../queue/ring.ts';
-import { type Health, healthCheck } from '../redis/health.ts';
 import type { Connect } from '../redis/send.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import type { Schedule } from '../schedules/schedule.ts';
+import { type FleetHealth, fleetHealthCheck } from '../shards/health.ts';
 import { PARCEL_QUEUE } from '../shards/parcel.ts';
 import { defineParcelQueue } from '../shards/parcel-queue.ts';
 import type { FireDue } from '../store/due.ts';
@@ -71,7 +71,7 @@ export interface Parts {
   /** Of the spans of one drain or enqueue; undefined where there are no traces. */
   readonly openSpans: (() => SpanBatch) | undefined;
   /** Whether storage can be trusted. @throws StorageError where it does not answer or may not be written */
-  health(): Promise<Health>;
+  health(): Promise<FleetHealth>;
 }
 
 const DAY_MS = 86_400_000;
@@ -93,7 +93,6 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     logSpent(config, queues, invocation, names);
   };
   const shards = openShards(config, onSpent, apart);
-  const [shard] = shards.plain.all;
   const { rings } = features;
   const ring = rings ? (name: string) => rings(shards.plain, name) : refuseRing;
   const scheduling = features.schedules?.(queues, schedules, shards.plain);
@@ -117,8 +116,8 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     sweeps,
     fireOn,
     followOn,
+    health: fleetHealthCheck(shards.plain, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS }),
     sources: features.sources?.(sources, shards.plain, env),
-    health: healthCheck(shard, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS }),
   };
 }
 

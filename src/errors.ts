@@ -22,6 +22,8 @@ export class StorageError extends Error {
   readonly reason: string;
   /** How long storage asked to be left alone, ms; 0 where it did not ask. */
   readonly afterMs: number;
+  /** Which of several shards it is; not there where there is one. */
+  shard?: string;
 
   constructor(code: StorageFailure, reason: string, afterMs = 0) {
     super(`storage ${code}: ${reason}`);
@@ -75,6 +77,18 @@ export class InvalidMessage extends Error {
 /** The request token, or Idempotency-Key, was used before for something else. Nothing was changed. */
 export class RequestMismatch extends Error {
   override readonly name = 'RequestMismatch';
+}
+
+/** The shards have another map than the one by which this was placed. Nothing was changed. */
+export class ShardMoved extends Error {
+  override readonly name = 'ShardMoved';
+  /** That of the map which the shard has. */
+  readonly epoch: number;
+
+  constructor(epoch: number) {
+    super(`the map of the shards has epoch ${epoch} by now`);
+    this.epoch = epoch;
+  }
 }
 
 /** The topic has no subscriptions. This is an error because a misspelt topic must not swallow what is published. */

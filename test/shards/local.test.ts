@@ -78,7 +78,7 @@ describe('several shards', () => {
   });
 
   test('of a cluster are tags behind one address', async () => {
-    const cluster = await startEmbeddedRedis({ port: 7_310, cluster: { masters: 3 } });
+    const cluster = await startEmbeddedRedis({ cluster: { masters: 3 } });
     const local = await storage({ shards: 4, redis: cluster.url });
     started.push(cluster);
     const listed = reach(storageSettings(local));

@@ -4,10 +4,8 @@ import type { Observation } from '../../src/dev/emulator/backend.ts';
 import type { StorageShard } from '../../src/dev/storage.ts';
 import { parseEntry } from '../../src/message/ids.ts';
 import { parseLane } from '../../src/message/lane.ts';
+import { PARCEL_QUEUE } from '../../src/shards/parcel.ts';
 import { type Inversions, watchInversions } from './inversions.ts';
-
-/** The queue of what a shard holds for others until it is forwarded. */
-const PARCELS = '>';
 
 export interface ShardWatch {
   /** @param shard where the command ran */
@@ -47,7 +45,7 @@ export function watchShards(): ShardWatch {
 function withoutParcels(event: Enqueued | Synced | undefined, parcels: Set<string>): Enqueued | Synced | undefined {
   if (event?.what === 'enqueued') {
     const [own, others] = [[] as Enqueued['messages'], [] as Enqueued['messages']];
-    for (const message of event.messages) (parseLane(message.lane).queue === PARCELS ? others : own).push(message);
+    for (const message of event.messages) (parseLane(message.lane).queue === PARCEL_QUEUE ? others : own).push(message);
     for (const { id } of others) parcels.add(id);
     return { ...event, messages: own };
   }

@@ -32,6 +32,7 @@ export const NEVER_WAIT = {
   connectTimeout: 2_000,
 } as const;
 
+/** @throws BackendDown; ReplyError where it has no such database */
 export async function openSingle(url: string): Promise<Connection> {
   const redis = new Redis(url, { ...NEVER_WAIT, retryStrategy: () => 50, lazyConnect: true });
   let last: Error | undefined;
@@ -42,6 +43,13 @@ export async function openSingle(url: string): Promise<Connection> {
     redis.disconnect();
     throw new BackendDown(last ?? cause);
   });
+  const { db = 0 } = redis.options;
+  if (db !== 0) {
+    await redis.select(db).catch((error: unknown) => {
+      redis.disconnect();
+      throw error; // without a look ioredis would go on with the first database, whose keys are another's
+    });
+  }
   const send = (commands: Command[]) => {
     redis.stream?.cork(); // one system call for the batch instead of one for each command
     const answers = commands.map((command) => redis.sendCommand(command) as Promise<unknown>);

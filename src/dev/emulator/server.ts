@@ -49,6 +49,8 @@ export interface Emulator {
   met(): { refused: number; delayed: number };
   /** HTTP requests so far. */
   requests(): number;
+  /** Takes it away, or gives it back: meanwhile each request ends without an answer, and nothing is executed. */
+  setAway(isAway: boolean): void;
   close(): Promise<void>;
 }
 
@@ -74,9 +76,11 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const means = { backend, gate, refuse };
   const syncToken = createSyncToken();
   let requests = 0;
+  let away = false;
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     requests += 1;
+    if (away) return void request.destroy();
     handle(request, response, { ...options, means, syncToken }).catch((error: unknown) => {
       if (!response.headersSent && !response.destroyed) send(response, pageFor(error), syncToken.current());
       else response.destroy();
@@ -95,6 +99,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     limit: gate.change,
     met: gate.met,
     requests: () => requests,
+    setAway: (isAway) => {
+      away = isAway;
+    },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections(); // else it would wait for the idle ones

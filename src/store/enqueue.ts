@@ -13,6 +13,8 @@ import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
 /** A lease that an enqueue has filled for the drain that its caller starts. */
 export interface HandOff {
+  /** The name of the shard that it is on; left out where there is one. */
+  shard?: string;
   lease: string;
   /** Until this instant, by the local clock, it surely lasts. */
   leasedUntil: number;

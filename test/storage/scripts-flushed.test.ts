@@ -57,7 +57,7 @@ onEachRedis(
         },
       };
       const options = {
-        store: flushing,
+        shards: [{ name: '', store: flushing }],
         pool: '*',
         env: {},
         budget,

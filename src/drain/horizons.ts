@@ -65,4 +65,5 @@ export class Horizons {
 const isIn = ({ isAway, outlook }: Track): boolean => !isAway && !outlook.isDrained;
 
 /** Nothing waits that is known of. */
-const isNothing = (urgent: number | undefined): urgent is undefined => urgent === undefined || urgent === Number.POSITIVE_INFINITY;
+const isNothing = (urgent: number | undefined): urgent is undefined =>
+  urgent === undefined || urgent === Number.POSITIVE_INFINITY;

@@ -172,8 +172,7 @@ export class NextSync {
     const { budget } = this.#options.drain;
     if (budget.isClosing()) return 0;
     const { running, waiting } = holdings;
-    const more =
-      pace.mostHeld(running.length, track.supply.batch) - running.length - waiting.length - inFlight.wanted;
+    const more = pace.mostHeld(running.length, track.supply.batch) - running.length - waiting.length - inFlight.wanted;
     const fit = budget.deliveriesLeft(waiting.map(({ queue }) => queue.subrequests)) - inFlight.wanted;
     return Math.min(more, fit);
   }

@@ -299,7 +299,9 @@ onEachRedis('a drain', (bench) => {
       held = Math.max(held, request.held + answer.taken.length);
       return answer;
     };
-    await start(b, [queue(() => new Promise((resolve) => setTimeout(resolve, 60)))], { shards: on({ ...store, sync }) });
+    await start(b, [queue(() => new Promise((resolve) => setTimeout(resolve, 60)))], {
+      shards: on({ ...store, sync }),
+    });
     acked(b, ids);
     expect(held).toBeLessThanOrEqual(15);
   });

@@ -57,7 +57,7 @@ onEachRedis(
         },
       };
       const options = {
-        shards: [{ name: '', store: flushing }],
+        shards: [{ name: '', store: flushing }] as const,
         pool: '*',
         env: {},
         budget,

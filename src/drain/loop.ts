@@ -96,7 +96,7 @@ class DrainLoop {
     for (const { syncs, outlook, failure } of this.#tracks) {
       syncs.tellLeft();
       if (outlook.nextDueAt !== undefined) onDue?.(outlook.nextDueAt - this.#clock());
-      if (failure) this.#options.onAway?.(failure);
+      if (failure && this.#tracks.length > 1) this.#options.onAway?.(failure);
     }
     const { requests, ms } = budget.used();
     return { ...this.#report, requests, ms, ended };

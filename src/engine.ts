@@ -7,6 +7,7 @@ import {
   type SettleRequest,
   settle,
 } from './broker/consumer.ts';
+import { receiveFromFleet, settleInFleet } from './broker/fleet-consumer.ts';
 import type { EnqueueResult, IdempotencyKey } from './broker/producer.ts';
 import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';
@@ -21,6 +22,7 @@ import type { Caller } from './runtime/caller.ts';
 import { Invocation } from './runtime/invocation.ts';
 import { FLOATING } from './runtime/wait-until.ts';
 import type { Fleet } from './shards/fleet.ts';
+import { openSpread, type Spread } from './shards/spread.ts';
 import type { HandOff } from './store/enqueue.ts';
 import type { Store } from './store/store.ts';
 import { type Origin, tracedEnqueue } from './telemetry/traced.ts';
@@ -37,6 +39,7 @@ export class Engine {
   readonly caller: Caller | undefined;
   #fleet: Fleet | undefined;
   #store: Store | undefined;
+  #spread: Spread | undefined;
 
   constructor(parts: Parts, caller: Caller | undefined) {
     this.parts = parts;
@@ -63,6 +66,11 @@ export class Engine {
     return this.#fleet;
   }
 
+  /** The names of those that have not answered this caller, so that what it was told is without theirs. */
+  get away(): readonly string[] {
+    return this.#fleet ? [...this.#fleet.away] : [];
+  }
+
   /** The first of them: for what has no other place. */
   get shard(): Shard {
     return this.fleet.all[0];
@@ -71,6 +79,13 @@ export class Engine {
   get store(): Store {
     this.#store ??= this.parts.openStore(this.shard);
     return this.#store;
+  }
+
+  /** Where requests are stored: on the shards where their messages belong. */
+  get spread(): Spread {
+    const { fleet, queues, keepAlive } = this;
+    this.#spread ??= fleet.topology.isMany ? openSpread({ fleet, queues, keepAlive }) : this.store;
+    return this.#spread;
   }
 
   /**
@@ -105,12 +120,20 @@ export class Engine {
 
   /** Takes messages of pull queues for a consumer. @throws StorageError, RequestMismatch */
   receive(request: ReceiveRequest): Promise<ReceiveAnswer> {
-    return consumeFor(this, (consuming) => receive(consuming, request));
+    return consumeFor(this, (on) =>
+      this.fleet.topology.isMany
+        ? receiveFromFleet({ fleet: this.fleet, queues: this.queues, on }, request)
+        : receive(on(this.shard), request),
+    );
   }
 
   /** Settles messages for a consumer, and takes more where it asks for them. @throws StorageError */
   settle(request: SettleRequest): Promise<SettleAnswer> {
-    return consumeFor(this, (consuming) => settle(consuming, request));
+    return consumeFor(this, (on) =>
+      this.fleet.topology.isMany
+        ? settleInFleet({ fleet: this.fleet, queues: this.queues, on }, request)
+        : settle(on(this.shard), request),
+    );
   }
 
   /**

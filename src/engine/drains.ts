@@ -86,7 +86,7 @@ export function openDrains(options: DrainsOptions): Drains {
     { place, ...more }: OwnOptions & Pick<DrainOptions, 'trace'>,
   ) => {
     const served = openServed(options, shards.ofDrain(budget));
-    const disabling = features.topics?.openDisabling(shards.besideDrain(budget).all[0], queues, budget.afford);
+    const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
     await settleOn(served, more.handOff !== undefined);
     const own = {
       onAway: (error) => {

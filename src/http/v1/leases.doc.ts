@@ -46,6 +46,7 @@ const Settled = z.object({
 });
 const LeaseReport = z.object({
   lease: z.string(),
+  shard: z.optional(z.string()),
   kind: z.enum(['drain', 'consumer']),
   expiresAt: instant,
   held: count,
@@ -77,6 +78,7 @@ describe(Settled, {
   messages: 'With `receive`.',
 });
 describe(LeaseReport, {
+  shard: 'Where it is. Left out where there is one.',
   kind: '`drain`: of the Worker. `consumer`: of a consumer elsewhere.',
   expiresAt: 'Then what it holds comes back to others, epoch ms.',
   held: 'Messages it holds.',
@@ -173,7 +175,7 @@ export const operations = {
           fields: {
             ...TAKING,
             holding:
-              'How many messages of this lease the caller still has besides those settled here: what the lease has above was lost on its way, and comes first.',
+              'The messages of this lease that the caller still has besides those settled here, by their ids, or how many they are: what the lease has above was lost on its way, and comes first. A number does where the queues are on one shard.',
           },
         },
       },

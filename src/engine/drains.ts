@@ -6,7 +6,6 @@ import { wakeFor } from '../drain/life.ts';
 import { drain } from '../drain/loop.ts';
 import type { Attention, DrainOptions, DrainReport, DrainShard, Unsettled } from '../drain/report.ts';
 import { openKeptOutcomes } from '../drain/unsettled.ts';
-import { StorageError } from '../errors.ts';
 import { logError, logWarning, nameOfError, printFailure } from '../log.ts';
 import { PUSH_POOL, parseGroupName } from '../message/lane.ts';
 import type { HandlerContext } from '../queue/handler.ts';
@@ -22,7 +21,7 @@ import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
 import type { FanOut, Place } from './fan-out.ts';
 import type { Features } from './features.ts';
-import type { Shards } from './shards.ts';
+import { isAway, type Shards } from './shards.ts';
 import { sideBySide } from './side-by-side.ts';
 
 /** A drain that stays sends its spans so often. */
@@ -123,9 +122,6 @@ export function openDrains(options: DrainsOptions): Drains {
     },
   };
 }
-
-/** Whether a shard has not answered: not where the platform refused, or this is no failure of storage. */
-const isAway = (error: unknown): boolean => error instanceof StorageError && error.code !== 'subrequests';
 
 function openServed({ openStore, fireOn }: DrainsOptions, { all }: Fleet): DrainOptions['shards'] {
   const open = (shard: Shard): DrainShard => ({

@@ -193,12 +193,12 @@ describe('npx sluice dev', () => {
     const { status, id } = await enqueue('notification.email', { body: { to: 'ada@example.com', article: 'x' } });
     expect(status).toBe(202);
     await eventually('the handler has logged it', () => output.out.includes(`notification.email: ${id}, attempt 1`));
+    const calls = findProject(cwd).cronAt(url ?? '', {});
+    expect(await tickBy(calls)).toBe('ok'); // before there is what a drain of cron would try again, as long as it lives
     // The settings that are for one machine count, too.
     const here = { body: 1, destination: 'http://127.0.0.1:1/' };
     expect(await enqueue('webhook.out', here)).toMatchObject({ status: 202 });
     expect(`${output.out}${output.err}`).not.toContain('Missing required secrets');
-    const calls = findProject(cwd).cronAt(url ?? '', {});
-    expect(await tickBy(calls)).toBe('ok');
     wrangler.child.kill('SIGTERM');
     dev.child.kill('SIGTERM');
     expect((await Promise.all([wrangler.ended, dev.ended]))[1]).toBe(0);

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BadBody } from './arguments.ts';
+import { BadBody, commandInBody } from './arguments.ts';
 import { BackendDown, type Observation, openBackend } from './backend.ts';
 import { mayWrite, nameOf, tooLarge } from './commands.ts';
 import { type Answer, execute, failure, type Means, type Work } from './execution.ts';
@@ -51,6 +51,8 @@ export interface Emulator {
   requests(): number;
   /** Takes it away, or gives it back: meanwhile each request ends without an answer, and nothing is executed. */
   setAway(isAway: boolean): void;
+  /** What a POST of this JSON to / is answered, without HTTP and its faults. */
+  answer(body: string): Promise<{ status: number; text: string }>;
   close(): Promise<void>;
 }
 
@@ -101,6 +103,12 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     requests: () => requests,
     setAway: (isAway) => {
       away = isAway;
+    },
+    answer: async (body) => {
+      requests += 1;
+      const work: Work = { shape: 'single', commands: [commandInBody(body)], readOnly: false, base64: false };
+      const { status, body: text } = await execute(work, means);
+      return { status, text };
     },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));

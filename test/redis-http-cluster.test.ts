@@ -1,5 +1,6 @@
 // A cluster behind `sluice redis-http`: shards of Sluice by their hash tags, a master that fails, and slots that move.
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { Command, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chooseTags } from '../src/config/tags.ts';
@@ -14,6 +15,8 @@ import { AT_MOST } from './support/shell.ts';
 import { eventually } from './support/worker.ts';
 
 const TOKEN = 'a-token-that-nobody-guesses-0123456789';
+/** Of the user that the front is given. */
+const [, RULES = ''] = /^ACL SETUSER front (on .*)$/m.exec(readFileSync('docs/redis-http.md', 'utf8')) ?? [];
 const TAGS = chooseTags('sluice', 12);
 
 const present = redisServerPresent();
@@ -66,9 +69,10 @@ async function open(replicas: number, program?: string) {
   for (const node of nodes) {
     node.on('error', () => {}); // some are killed
     await node.config('SET', 'cluster-require-full-coverage', 'no');
+    await node.call('ACL', 'SETUSER', 'front', ...RULES.replace('PASSWORD', 'secret').split(' '));
   }
   const front = await startFront({
-    address: readAddress(cluster.url),
+    address: readAddress(cluster.url.replace('//', '//front:secret@')),
     knows: readTokens(TOKEN),
     port: 0,
     host: '127.0.0.1',
@@ -194,7 +198,9 @@ describe.skipIf(!present)('a cluster of three masters with replicas', () => {
       await Promise.all(engines.map((engine, i) => enqueue(engine, bodiesOf('kept', TAGS[i] ?? '', 20))))
     ).flat();
     const [lost] = nodes as [Redis];
-    await eventually('the replicas are in step', async () => (await Promise.all(nodes.slice(0, 3).map(isInStep))).every(Boolean));
+    await eventually('the replicas are in step', async () =>
+      (await Promise.all(nodes.slice(0, 3).map(isInStep))).every(Boolean),
+    );
     const has = await slotsOf(lost);
     const id = await idOf(lost);
     const replicaAt =

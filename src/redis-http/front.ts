@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Address } from './address.ts';
 import { judgeBy } from './allowed.ts';
 import { BadBody } from './arguments.ts';
@@ -51,6 +52,9 @@ const REQUEST_MS = 30_000;
 /** For the count of what nobody waited for to its end. */
 const GONE = 499;
 
+/** So long Redis is waited for before anything is answered. */
+const FIRST_MS = 1_000;
+
 const SOON = { 'retry-after': '1' };
 const WRONG_TOKEN = 'WRONGPASS invalid or missing auth token';
 
@@ -60,7 +64,8 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const isCluster = address.kind === 'cluster';
   const judge = judgeBy(options.allow, isCluster);
   const { connection, connected } = openConnection(address);
-  await connected.catch(() => {}); // it goes on trying
+  // It goes on trying: those who ask sentinels hear nothing until one answers.
+  await Promise.race([connected.catch(() => {}), pause(FIRST_MS, undefined, { ref: false })]);
   const watch = await startWatch(connection, isCluster, timeoutMs);
   const metrics = createMetrics();
   const means = { connection, judge, maxCommands: options.maxCommands, noteCommands: metrics.noteCommands };

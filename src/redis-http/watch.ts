@@ -2,6 +2,7 @@
  * Looks at each master again and again, so that whoever asks for the state of Redis is told without asking Redis, and a connection on
  * which nothing comes back any more is given up: the network may have lost it without a word.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 
@@ -45,14 +46,8 @@ export async function startWatch(connection: Connection, isCluster: boolean, tim
 async function isUp(node: Redis, isCluster: boolean, timeoutMs: number): Promise<boolean> {
   if (node.status !== 'ready') return false;
   const asked = isCluster ? node.cluster('INFO') : node.info('replication');
-  const answer = await Promise.race([asked.catch(String), after(timeoutMs)]);
+  const answer = await Promise.race([asked.catch(String), pause(timeoutMs, undefined, { ref: false })]);
   if (answer === undefined || /^role:slave/m.test(answer)) node.disconnect(true);
   else return isCluster ? answer.includes('cluster_state:ok') : answer.includes('role:master');
   return false;
-}
-
-function after(ms: number): Promise<undefined> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms, undefined).unref();
-  });
 }

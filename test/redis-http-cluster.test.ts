@@ -69,6 +69,7 @@ async function open(replicas: number, program?: string) {
   for (const node of nodes) {
     node.on('error', () => {}); // some are killed
     await node.config('SET', 'cluster-require-full-coverage', 'no');
+    await node.config('SET', 'cluster-replica-no-failover', 'yes'); // but when it is told to
     await node.call('ACL', 'SETUSER', 'front', ...RULES.replace('PASSWORD', 'secret').split(' '));
   }
   const front = await startFront({
@@ -202,12 +203,8 @@ describe.skipIf(!present)('a cluster of three masters with replicas', () => {
       (await Promise.all(nodes.slice(0, 3).map(isInStep))).every(Boolean),
     );
     const has = await slotsOf(lost);
-    const id = await idOf(lost);
-    const replicaAt =
-      String(await nodes[5]?.cluster('NODES'))
-        .split('\n')
-        .find((line) => line.includes(`slave ${id}`)) ?? '';
-    const replica = nodes.find(({ options }) => replicaAt.includes(`:${options.port}@`)) as Redis;
+    const [, port] = /^slave0:.*port=(\d+)/m.exec(await lost.info('replication')) ?? [];
+    const replica = nodes.find(({ options }) => options.port === Number(port)) as Redis;
     await cluster.nodes[0]?.stop();
 
     const health = async () => (await fetch(`${front.url}/health`)).text();

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BadBody, commandInBody } from './arguments.ts';
+import { BadBody, commandInBody } from '../../redis-http/arguments.ts';
 import { BackendDown, type Observation, openBackend } from './backend.ts';
 import { mayWrite, nameOf, tooLarge } from './commands.ts';
 import { type Answer, execute, failure, type Means, type Work } from './execution.ts';

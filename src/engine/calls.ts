@@ -21,7 +21,7 @@ interface CallingEngine {
   readonly store: Store;
   readonly spread: Spread;
   /** Starts a drain behind the answer where one is wanted; it begins with what was taken for it. */
-  attend(isWanted: boolean, handOff?: HandOff): void;
+  attend(isWanted: boolean, handOff?: HandOff, woken?: readonly string[]): void;
 }
 
 /** @throws InvalidMessage, StorageError, RequestMismatch */
@@ -41,7 +41,7 @@ export async function enqueueFor(
   parts.claims.noteDue(result.dueInMs);
   // An idle loop of this process helps whoever looks already.
   const helps = wake !== false && result.dueInMs === undefined && parts.drainers?.isIdle === true;
-  called.attend(result.wake || helps, result.handOff);
+  called.attend(result.wake || helps, result.handOff, result.wake ? result.woken : undefined);
   return result;
 }
 

@@ -48,7 +48,8 @@ export function openShards(config: Config, onSpent: (invocation: Invocation) => 
         onFailure: noticing(invocation),
       }),
     ofBudget: ({ onRequest, msLeft, invocation }) => using({ onRequest, msLeft, onFailure: noticing(invocation) }),
-    ofDrain: ({ onRequest, msLeft }) => using({ onRequest, msLeft }),
+    // At its end it gives back what it holds: nobody else can.
+    ofDrain: ({ onRequest, msLeft, isClosing }) => using({ onRequest, msLeft, insists: () => isClosing() }),
     besideDrain: ({ msLeft }) => using({ msLeft, repeatAfterMs: [] }),
   };
 }

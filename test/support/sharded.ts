@@ -45,8 +45,8 @@ export class Sharded {
   readonly calls: SeenCall[] = [];
   /** Asked for each request before it is sent. */
   mishap: (call: SeenCall) => Mishap = () => undefined;
-  /** The clock of storage, epoch ms. */
-  now = Date.now();
+  /** By how much the clock of storage is ahead, ms. */
+  aheadMs = 0;
 
   constructor(redises: Redises, count: number) {
     this.redises = redises;
@@ -62,7 +62,7 @@ export class Sharded {
       SLUICE_PREFIX: this.prefix,
     };
     const known = new Map(queues.map((queue) => [queue.name, queue]));
-    return openEngine(env, known, { connect: this.#connect, clock: () => this.now, ...options });
+    return openEngine(env, known, { connect: this.#connect, clock: () => Date.now() + this.aheadMs, ...options });
   }
 
   readonly #connect: Connect = (connection) => {

@@ -20,6 +20,7 @@ import type { Shard } from './redis/shard.ts';
 import type { Caller } from './runtime/caller.ts';
 import { Invocation } from './runtime/invocation.ts';
 import { FLOATING } from './runtime/wait-until.ts';
+import type { Fleet } from './shards/fleet.ts';
 import type { HandOff } from './store/enqueue.ts';
 import type { Store } from './store/store.ts';
 import { type Origin, tracedEnqueue } from './telemetry/traced.ts';
@@ -34,7 +35,7 @@ export class Engine {
   readonly parts: Parts;
   /** Without a caller no drain is woken behind an answer, and each drain has an invocation of its own: tests and tools drain themselves. */
   readonly caller: Caller | undefined;
-  #shard: Shard | undefined;
+  #fleet: Fleet | undefined;
   #store: Store | undefined;
 
   constructor(parts: Parts, caller: Caller | undefined) {
@@ -55,11 +56,16 @@ export class Engine {
     return this.parts.queues;
   }
 
-  /** The shard for this caller's own requests to storage, which count for its invocation. */
-  get shard(): Shard {
+  /** The shards for this caller's own requests to storage, which count for its invocation. */
+  get fleet(): Fleet {
     const { shards } = this.parts;
-    this.#shard ??= this.caller ? shards.ofInvocation(this.caller.invocation) : shards.all[0];
-    return this.#shard;
+    this.#fleet ??= this.caller ? shards.ofInvocation(this.caller.invocation) : shards.plain;
+    return this.#fleet;
+  }
+
+  /** The first of them: for what has no other place. */
+  get shard(): Shard {
+    return this.fleet.all[0];
   }
 
   get store(): Store {

@@ -22,6 +22,8 @@ export class StorageError extends Error {
   readonly reason: string;
   /** How long storage asked to be left alone, ms; 0 where it did not ask. */
   readonly afterMs: number;
+  /** Which of several shards it is; not there where there is one. */
+  shard?: string;
 
   constructor(code: StorageFailure, reason: string, afterMs = 0) {
     super(`storage ${code}: ${reason}`);

@@ -47,7 +47,7 @@ function withAdvice<Result>(open: () => Result, env: object): Result {
   try {
     return open();
   } catch (error) {
-    const isSet = ['UPSTASH_REDIS_REST_URL', 'KV_REST_API_URL'].some((name) => Reflect.get(env, name));
+    const isSet = ['UPSTASH_REDIS_REST_URL', 'KV_REST_API_URL', 'SLUICE_SHARDS'].some((name) => Reflect.get(env, name));
     if (isSet || !(error instanceof BadSettings)) throw error;
     throw new BadSettings(`${error.message}. ${ADVICE}`);
   }

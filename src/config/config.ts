@@ -1,7 +1,8 @@
 /** Settings: read once from the Worker's bindings, checked, frozen. Types, defaults and docs/configuration come from this table. */
 import { type HostRule, readHosts } from '../formats/address.ts';
 import { isWorkers } from '../runtime/runtime.ts';
-import { isText, must, readEach } from './setting.ts';
+import { isHttpUrl, isText, must, readEach } from './setting.ts';
+import { hasShardList, onlyShard, readShardList, type ShardList } from './shards.ts';
 import { readPlainToken, readTokens } from './tokens.ts';
 
 export type { Scope, Token } from './tokens.ts';
@@ -39,7 +40,7 @@ const yesOrNo =
   };
 
 const url: Reader<string> = (given, name) => {
-  must(isText(/^https?:/i)(given) && URL.canParse(given as string), name, 'an http or https URL');
+  must(isHttpUrl(given), name, 'an http or https URL');
   return given as string;
 };
 
@@ -62,9 +63,30 @@ const hosts: Reader<readonly HostRule[]> = (given = '', name) => {
   return read;
 };
 
+const databaseToken = text(/^[!-~]+$/, 'the token of the database, none of it a blank');
+const prefix = text(/^[\w.-]{1,64}$/, '1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-"', 'sluice');
+
+const shards: Reader<ShardList> = (_given, _name, env) => {
+  const { UPSTASH_REDIS_REST_URL: address, UPSTASH_REDIS_REST_TOKEN: token } = env;
+  const readUrl = () => url(address, 'UPSTASH_REDIS_REST_URL', env);
+  const keys = prefix(env.SLUICE_PREFIX, 'SLUICE_PREFIX', env);
+  if (hasShardList(env)) return readShardList(env, keys, address ? readUrl() : undefined);
+  return onlyShard(env, {
+    url: readUrl(),
+    token: databaseToken(token, 'UPSTASH_REDIS_REST_TOKEN', env),
+    prefix: keys,
+  });
+};
+
 const SETTINGS = {
+  /** Of the first shard, where SLUICE_SHARDS lists them: so neither has to be set then. */
   UPSTASH_REDIS_REST_URL: url,
-  UPSTASH_REDIS_REST_TOKEN: text(/^[!-~]+$/, 'the token of the database, none of it a blank'),
+  UPSTASH_REDIS_REST_TOKEN: databaseToken,
+  /**
+   * JSON: `[{"name", "url", "secret", "weight"?, "state"?}]`, which SLUICE_SHARDS_2 and so on continue, or `{"url", "secret", "tags"}`.
+   * Without it there is one shard: the database of the two above.
+   */
+  SLUICE_SHARDS: shards,
   /** One token as its caller has it, with every scope: http/tokens.ts makes its digest. */
   SLUICE_TOKEN: readPlainToken(32),
   /** The token of a cron, such as Vercel's, which sends it with each GET: it may only tick. An empty one is none. */
@@ -72,7 +94,7 @@ const SETTINGS = {
   /** JSON: `[{"name", "sha256", "scopes", "queues"?}]`, and those of `SLUICE_TOKEN_<NAME>`. Without any the API is closed. */
   SLUICE_TOKENS: (given: unknown, _name: string, env: Record<string, unknown>) => readTokens(given, env),
   /** What the keys in Redis begin with. */
-  SLUICE_PREFIX: text(/^[\w.-]{1,64}$/, '1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-"', 'sluice'),
+  SLUICE_PREFIX: prefix,
   /** One Redis request takes no longer, ms. */
   SLUICE_REDIS_TIMEOUT_MS: whole(100, 60_000, 3_000),
   /** How long a crashed drain's messages stay away, ms. */
@@ -131,10 +153,15 @@ function databaseIn(env: Record<string, unknown>): object {
   return { UPSTASH_REDIS_REST_URL: KV_REST_API_URL, UPSTASH_REDIS_REST_TOKEN: KV_REST_API_TOKEN };
 }
 
+/** The settings that are those of the first shard. */
+const OF_THE_FIRST = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'];
+
 /** @throws BadSettings that names each of them */
 export function readConfig(env: unknown): Config {
   const bindings = env as Record<string, unknown>;
   const given: Record<string, unknown> = { ...bindings, ...databaseIn(bindings) };
-  const read = readEach(Object.entries(SETTINGS), ([name, read]) => [name, read(given[name], name, given)] as const);
-  return Object.freeze(Object.fromEntries(read)) as Config;
+  const asked = Object.entries(SETTINGS).filter(([name]) => !(hasShardList(given) && OF_THE_FIRST.includes(name)));
+  const read = Object.fromEntries(readEach(asked, ([name, read]) => [name, read(given[name], name, given)] as const));
+  const [{ url, token }] = (read as Config).SLUICE_SHARDS;
+  return Object.freeze({ ...read, UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token }) as Config;
 }

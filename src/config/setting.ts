@@ -6,7 +6,7 @@ export function must(holds: boolean, name: string, rule: string): asserts holds 
   if (!holds) throw new BadSettings(`${name}: must be ${rule}`);
 }
 
-/** Reads all of them, whatever is wrong with the first. @throws BadSettings that names everything that is wrong */
+/** Reads all of them, whatever is wrong with the first. @throws BadSettings that names everything that is wrong, once */
 export function readEach<Item, Value>(items: readonly Item[], read: (item: Item, index: number) => Value): Value[] {
   const faults: string[] = [];
   const values = items.flatMap((item, index) => {
@@ -18,8 +18,19 @@ export function readEach<Item, Value>(items: readonly Item[], read: (item: Item,
       return [];
     }
   });
-  if (faults.length > 0) throw new BadSettings(faults.join('; '));
+  if (faults.length > 0) throw new BadSettings([...new Set(faults)].join('; '));
   return values;
 }
 
 export const isText = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value);
+export const isHttpUrl = (value: unknown): boolean => isText(/^https?:/i)(value) && URL.canParse(value as string);
+
+/** A variable may be JSON by itself. @throws BadSettings */
+export function parseJson(value: unknown, name: string, rule: string): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    must(false, name, rule);
+  }
+}

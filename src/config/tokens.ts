@@ -1,5 +1,5 @@
 /** Tokens as settings hold them: a list, and bindings of one token each, because a secret cannot be read back and added to. */
-import { isText, must, readEach } from './setting.ts';
+import { isText, must, parseJson, readEach } from './setting.ts';
 
 /** What a bearer token may do. `admin` may tick, too. */
 const SCOPES = ['enqueue', 'receive', 'admin', 'tick'] as const;
@@ -40,7 +40,7 @@ const FIELDS: Record<keyof Token, [holds: (value: unknown) => boolean, rule: str
  * @throws BadSettings
  */
 export function readTokens(list: unknown, env: Record<string, unknown>): readonly Token[] {
-  const entries = list === undefined ? [] : parsed(list, LIST, 'a JSON array');
+  const entries = list === undefined ? [] : parseJson(list, LIST, 'a JSON array');
   must(Array.isArray(entries), LIST, 'a JSON array');
   const listed = entries.map((entry: unknown, index) => ({ at: `${LIST}.${index}`, entry, name: undefined }));
   const single = Object.keys(env)
@@ -48,7 +48,7 @@ export function readTokens(list: unknown, env: Record<string, unknown>): readonl
     .map((at) => ({ at, entry: env[at], name: at.slice(ONE.length) }));
   const seen = new Set(Object.keys(PLAIN).filter((setting) => env[setting] !== undefined));
   return readEach([...listed, ...single], ({ at, entry, name }) => {
-    const token = parseToken(parsed(entry, at, 'a JSON object'), at, name);
+    const token = parseToken(parseJson(entry, at, 'a JSON object'), at, name);
     must(!seen.has(token.name) && !seen.has(token.sha256), at, 'one token: another has its name or its digest');
     seen.add(token.name).add(token.sha256);
     return token;
@@ -71,15 +71,6 @@ export const plainToken = (name: PlainSetting, sha256: string): Token => ({
   scopes: [...PLAIN[name]],
   queues: ['*'],
 });
-
-function parsed(value: unknown, path: string, rule: string): unknown {
-  if (typeof value !== 'string') return value; // a variable may be JSON by itself
-  try {
-    return JSON.parse(value);
-  } catch {
-    must(false, path, rule);
-  }
-}
 
 function parseToken(entry: unknown, path: string, name: string | undefined): Token {
   must(typeof entry === 'object' && entry !== null && !Array.isArray(entry), path, 'a JSON object');

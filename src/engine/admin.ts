@@ -43,7 +43,7 @@ export async function auditOn(engine: Engine, request: AuditRequest): Promise<Au
   const budget = capacity.budget(planLife(AUDIT_MS, []), engine.caller?.invocation ?? new Invocation(), {
     reserved: INSPECTING, // it looks into all queues, too
   });
-  const report = await auditWithin(budget, openStore(shards.ofBudget(budget)), openInspectorOn(engine), request);
+  const report = await auditWithin(budget, openStore(shards.ofBudget(budget).all[0]), openInspectorOn(engine), request);
   if (request.repair && report.findings.length > 0) claims.noteWork(); // what was mended may be ready
   return report;
 }

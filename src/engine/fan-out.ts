@@ -123,7 +123,7 @@ class Following {
     return this.#caught(async () => {
       const { queues, shards, places } = this.#options;
       if (isEnding) this.#count(ASKS);
-      const ready = await countReady(shards.besideDrain(this.#budget), PUSH_POOL);
+      const ready = await countReady(shards.besideDrain(this.#budget).all[0], PUSH_POOL);
       const busy = ready.taken.filter((place) => place !== this.#own).length;
       const worth = Math.min(places, countDrains(ready, queues, this.#power()));
       const wanted = Math.max(0, worth - busy - 1);
@@ -174,7 +174,7 @@ class Following {
 
   #claimAs(claim: Omit<Claim, 'places' | 'lifeMs'>): Promise<Claimed> {
     const { shards, places } = this.#options;
-    return claimDrains(shards.besideDrain(this.#budget), { ...claim, places, lifeMs: this.#lifeMs });
+    return claimDrains(shards.besideDrain(this.#budget).all[0], { ...claim, places, lifeMs: this.#lifeMs });
   }
 
   /** @param kept what of this is paid already @returns how many of these starts it can afford */

@@ -91,7 +91,7 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     logSpent(config, queues, invocation, names);
   };
   const shards = openShards(config, onSpent, apart);
-  const [shard] = shards.all;
+  const [shard] = shards.plain.all;
   const { rings } = features;
   const ring = rings ? (name: string) => rings(shard, name) : refuseRing;
   const scheduling = features.schedules?.(queues, schedules);

@@ -1,57 +1,65 @@
-/**
- * The shards of a deployment, and what each use of one counts and tells. Today there is one: whatever is opened on "the shard" of a
- * caller or a drain is opened here, so this is where queues will be placed on several.
- */
+/** The shards of a deployment, and what each use of them counts and tells. Whatever is opened for a caller or a drain is opened here. */
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
 import type { Connect } from '../redis/send.ts';
-import { openShard, type Shard, type ShardOptions } from '../redis/shard.ts';
+import { openShard, type Shard, type ShardOptions, type ShardUse } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import { isOutOfSubrequests } from '../runtime/subrequests.ts';
+import { type Fleet, openFleet } from '../shards/fleet.ts';
+import { Topology } from '../shards/topology.ts';
 
 export interface Shards {
-  readonly all: readonly [Shard];
+  readonly topology: Topology;
+  /** For whoever counts nothing. */
+  readonly plain: Fleet;
   /** For the requests of an invocation besides those of its drains. */
-  ofInvocation(invocation: Invocation): Shard;
+  ofInvocation(invocation: Invocation): Fleet;
   /** For work within a budget that does not check itself whether the platform refuses. */
-  ofBudget(budget: Budget): Shard;
+  ofBudget(budget: Budget): Fleet;
   /** For a drain, which checks that itself. */
-  ofDrain(budget: Budget): Shard;
+  ofDrain(budget: Budget): Fleet;
   /** For what a drain does besides its messages, once or not at all: these requests are in its budget already. */
-  besideDrain(budget: Budget): Shard;
+  besideDrain(budget: Budget): Fleet;
 }
 
+type Opening = Pick<ShardOptions, 'clock'> & { connect?: Connect | undefined };
+
 /** @param onSpent told once where the platform refuses an invocation more subrequests */
-export function openShards(
-  config: Config,
-  onSpent: (invocation: Invocation) => void,
-  { connect, clock }: Pick<ShardOptions, 'clock'> & { connect?: Connect | undefined },
-): Shards {
-  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, SLUICE_REDIS_TIMEOUT_MS: timeoutMs } = config;
-  const shard = openShard({
-    connection: { url, token, timeoutMs },
-    connect,
-    clock,
-    prefix: config.SLUICE_PREFIX,
-    looksAtFormat: true,
-  });
+export function openShards(config: Config, onSpent: (invocation: Invocation) => void, opening: Opening): Shards {
+  const topology = new Topology(config.SLUICE_SHARDS);
+  const shards = openAll(config, topology, opening);
+  const using = (use: ShardUse) => openFleet(topology, shards.map((shard) => shard.within(use)) as [Shard, ...Shard[]]);
   const noticing = (invocation: Invocation) => (error: unknown) => {
     if (invocation.isSpent || !isOutOfSubrequests(error)) return;
     invocation.isSpent = true;
     onSpent(invocation);
   };
   return {
-    all: [shard],
+    topology,
+    plain: openFleet(topology, shards as [Shard, ...Shard[]]),
     ofInvocation: (invocation) =>
-      shard.within({
+      using({
         onRequest: () => {
           invocation.requests += 1;
         },
         onFailure: noticing(invocation),
       }),
-    ofBudget: ({ onRequest, msLeft, invocation }) =>
-      shard.within({ onRequest, msLeft, onFailure: noticing(invocation) }),
-    ofDrain: ({ onRequest, msLeft }) => shard.within({ onRequest, msLeft }),
-    besideDrain: ({ msLeft }) => shard.within({ msLeft, repeatAfterMs: [] }),
+    ofBudget: ({ onRequest, msLeft, invocation }) => using({ onRequest, msLeft, onFailure: noticing(invocation) }),
+    ofDrain: ({ onRequest, msLeft }) => using({ onRequest, msLeft }),
+    besideDrain: ({ msLeft }) => using({ msLeft, repeatAfterMs: [] }),
   };
+}
+
+function openAll(config: Config, topology: Topology, { connect, clock }: Opening): Shard[] {
+  const timeoutMs = config.SLUICE_REDIS_TIMEOUT_MS;
+  return config.SLUICE_SHARDS.map(({ name, url, token, prefix }) =>
+    openShard({
+      connection: { url, token, timeoutMs },
+      connect,
+      clock,
+      prefix,
+      looksAtFormat: true,
+      ...(topology.isMany && { identity: topology.identify(name) }),
+    }),
+  );
 }

@@ -55,7 +55,7 @@ export class Sweeps {
     const { cron, asked, fresh } = capacity.lives;
     const budget = capacity.budget(isAsked ? asked : cron, invocation);
     const pollMs = invocation.sleepsMs > 0 ? this.#options.pollMs : 0;
-    const swept = await this.#sweep(budget, followOn(shards.ofBudget(budget)));
+    const swept = await this.#sweep(budget, followOn(shards.ofBudget(budget).all[0]));
     const sweep = swept.report;
     const mayLeave = waking.isLeftToResident || (!swept.ready && pollMs === 0);
     if (mayLeave && (await this.#isLeftToOthers(swept.ready ? 0 : swept.nextInMs, budget))) return { sweep };
@@ -73,7 +73,7 @@ export class Sweeps {
 
   async #sweep(budget: Budget, follow?: (swept: SweepAnswer) => Promise<boolean>): Promise<SweepResult> {
     const { shards, claims, drains, openStore, fireOn } = this.#options;
-    const shard = shards.ofBudget(budget);
+    const [shard] = shards.ofBudget(budget).all;
     const [store, fire] = [openStore(shard), fireOn(shard)];
     await drains.settleKept(store, fire);
     const swept = await this.#sweeper.sweep({ store, budget, fire, follow });

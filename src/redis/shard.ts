@@ -1,4 +1,5 @@
 /** A shard: all keys of one prefix in one database. Stores, rings, topics and the health check are opened on it. */
+import { StorageError } from '../errors.ts';
 import { connect as connectByFetch } from './fetch.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { type Digits, digits } from './lua/script.ts';
@@ -7,6 +8,7 @@ import type { Connect, Connection, Send } from './send.ts';
 
 export interface Shard extends Runner {
   readonly keys: Keys;
+  readonly identity: ShardIdentity;
   /** One command, sent once. @throws StorageError */
   readonly send: Send;
   /** The time that scripts are given, epoch ms; '' has them ask the server. */
@@ -16,6 +18,19 @@ export interface Shard extends Runner {
   /** The same shard for one use of it, such as an invocation or a drain. */
   within(use: ShardUse): Shard;
 }
+
+/** Which of several shards one is. It changes with the map of the shards. */
+export interface ShardIdentity {
+  /** By which settings, operators and errors name it. */
+  readonly name: string;
+  /** The part of its messages' ids that says where they are; '' where there is one shard. */
+  readonly label: string;
+  /** That of the map by which its caller places messages; '' where there is one shard. */
+  readonly epoch: string;
+}
+
+/** The only shard of a deployment needs no name: nothing is placed, and no id says where it is. */
+const ONLY: ShardIdentity = { name: '', label: '', epoch: '' };
 
 /** What differs from one use of a shard to another: how requests are counted, and how long they may take. */
 export interface ShardUse {
@@ -36,6 +51,8 @@ type ShardConnection =
 
 export type ShardOptions = ShardConnection & {
   prefix: string;
+  /** Left out where there is one shard. */
+  identity?: ShardIdentity;
   /** Whether the first calls look which stored format the database has. */
   looksAtFormat?: boolean;
   /** Tests set the clock: epoch ms. */
@@ -49,16 +66,16 @@ export const commonArgs = ({ keys, now }: Shard): [root: string, clock: Digits |
 const LEAST_TIMEOUT_MS = 100;
 
 /** @throws RangeError where the prefix is none */
-export function openShard({ prefix, clock, looksAtFormat, ...reach }: ShardOptions): Shard {
+export function openShard({ prefix, clock, identity = ONLY, looksAtFormat, ...reach }: ShardOptions): Shard {
   const keys = makeKeys(prefix);
   const format: KnownFormat | undefined = looksAtFormat ? { isKnown: false } : undefined; // of all its uses
   const recognisedMs = recognisedMsFor('send' in reach ? 0 : reach.connection.timeoutMs);
   const now = () => (clock ? digits(clock()) : '');
   const open = (use: ShardUse): Shard => {
     const { msLeft, repeatAfterMs } = use;
-    const send = observed(sender(reach, msLeft), use);
+    const send = observed(sender(reach, msLeft), use, identity);
     const runner = scriptRunner({ send, format, msLeft, ...(repeatAfterMs && { repeatAfterMs }) });
-    return { ...runner, keys, send, now, recognisedMs, within: open };
+    return { ...runner, keys, identity, send, now, recognisedMs, within: open };
   };
   return open({});
 }
@@ -72,13 +89,14 @@ function sender(reach: ShardConnection, msLeft = () => Number.POSITIVE_INFINITY)
   });
 }
 
-function observed(send: Send, { onRequest, onFailure }: ShardUse): Send {
-  if (!onRequest && !onFailure) return send;
+function observed(send: Send, { onRequest, onFailure }: ShardUse, { name }: ShardIdentity): Send {
+  if (!onRequest && !onFailure && name === '') return send;
   return async (command) => {
     onRequest?.();
     try {
       return await send(command);
     } catch (error) {
+      if (name !== '' && error instanceof StorageError) error.shard ??= name;
       onFailure?.(error);
       throw error;
     }

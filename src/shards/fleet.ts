@@ -1,0 +1,80 @@
+/** A fleet: the shards of a deployment for one use of them, such as an invocation or a drain. */
+import { StorageError } from '../errors.ts';
+import { labelOf } from '../message/ids.ts';
+import type { Shard } from '../redis/shard.ts';
+import type { Place } from './placement.ts';
+import type { Topology } from './topology.ts';
+
+export interface Fleet {
+  readonly topology: Topology;
+  /** In the order of the settings, without those that are gone. */
+  readonly all: readonly [Shard, ...Shard[]];
+  /** Names of the shards that have not answered a call to all of them. */
+  readonly away: Set<string>;
+  /** The map is known, which the calls below need. Nothing is read where there is one shard. @throws StorageError */
+  ready(): Promise<void>;
+  /** Where this belongs. */
+  home(place: Place): Shard;
+  /** @throws RangeError where none has this name, or it is gone */
+  named(name: string): Shard;
+  /** The shard that the id of a message speaks of; undefined where it speaks of none. */
+  hinted(id: string): Shard | undefined;
+  /**
+   * Asks all shards side by side.
+   * @returns what those answered that did; the others are noted as away
+   * @throws StorageError where none answers, or the platform allows no more requests; whatever else is thrown
+   */
+  askAll<Answer>(ask: (shard: Shard) => Promise<Answer>): Promise<{ shard: Shard; answer: Answer }[]>;
+}
+
+export function openFleet(topology: Topology, shards: readonly [Shard, ...Shard[]]): Fleet {
+  const [only] = shards;
+  const away = new Set<string>();
+  const fleet: Fleet = {
+    topology,
+    get all() {
+      if (!topology.isMany) return shards;
+      const visited = shards.filter(({ identity }) => topology.stateOf(identity.name) !== 'gone');
+      return visited as unknown as Fleet['all'];
+    },
+    away,
+    async ready() {
+      if (topology.isMany && !topology.isKnown) await topology.load(shards);
+    },
+    home: (place) => (topology.isMany ? fleet.named(topology.home(place)) : only),
+    named(name) {
+      const shard = fleet.all.find(({ identity }) => identity.name === name);
+      if (!shard) throw new RangeError('no shard of this deployment has this name');
+      return shard;
+    },
+    hinted(id) {
+      if (!topology.isMany) return only;
+      const name = topology.labelled(labelOf(id));
+      return fleet.all.find(({ identity }) => identity.name === name);
+    },
+    askAll: (ask) => askEach(fleet.all, ask, away),
+  };
+  return fleet;
+}
+
+async function askEach<Answer>(
+  shards: readonly Shard[],
+  ask: (shard: Shard) => Promise<Answer>,
+  away: Set<string>,
+): Promise<{ shard: Shard; answer: Answer }[]> {
+  const results = await Promise.allSettled(shards.map(ask));
+  const answers: { shard: Shard; answer: Answer }[] = [];
+  let failure: unknown;
+  for (const [index, result] of results.entries()) {
+    const shard = shards[index] as Shard;
+    if (result.status === 'fulfilled') answers.push({ shard, answer: result.value });
+    else {
+      const error: unknown = result.reason;
+      if (!(error instanceof StorageError) || error.code === 'subrequests') throw error;
+      failure ??= error;
+      away.add(shard.identity.name);
+    }
+  }
+  if (answers.length === 0) throw failure;
+  return answers;
+}

@@ -21,7 +21,7 @@ export interface Leftover {
  * What the store keeps besides messages: requests it would recognise, who is awake or has a place, and figures, which their own time removes;
  * and the schedules of the Worker's own app, whose next occurrence is no leftover.
  */
-const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules', 'strays', 'dedup', 'drains']);
+const KEPT = new Set(['req', 'awake', 'sleeper', 'config', 'stats', 'schedules', 'strays', 'dedup', 'drains', 'map']);
 /** Longer than any delay, retry or lease of a run. */
 const LONGEST_WAIT_MS = 10_000;
 const isOccurrence = (timer: string) => timer.startsWith('s ');

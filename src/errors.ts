@@ -79,6 +79,18 @@ export class RequestMismatch extends Error {
   override readonly name = 'RequestMismatch';
 }
 
+/** The shards have another map than the one by which this was placed. Nothing was changed. */
+export class ShardMoved extends Error {
+  override readonly name = 'ShardMoved';
+  /** That of the map which the shard has. */
+  readonly epoch: number;
+
+  constructor(epoch: number) {
+    super(`the map of the shards has epoch ${epoch} by now`);
+    this.epoch = epoch;
+  }
+}
+
 /** The topic has no subscriptions. This is an error because a misspelt topic must not swallow what is published. */
 export class UnknownTopic extends Error {
   override readonly name = 'UnknownTopic';

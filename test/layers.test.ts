@@ -41,15 +41,8 @@ const BESIDE: Record<string, string[]> = {
   examples: [...LAYERS.flat(), 'client', 'dev', 'lua'],
   scripts: [...LAYERS.flat(), 'client', 'cli', 'dashboard', 'dev', 'examples', 'lua'],
 };
-/**
- * `sluice dev` and `sluice worker` are verbs as others are, and what they start is loaded where it is asked for. Tags are pure, and
- * what settings say of a cluster.
- */
-const EXCEPTIONS = [
-  'src/cli/commands/dev.ts > dev',
-  'src/cli/load-sluice.ts > adapters',
-  'src/config/shards.ts > shards',
-];
+/** `sluice dev` and `sluice worker` are verbs as others are, and what they start is loaded where it is asked for. */
+const EXCEPTIONS = ['src/cli/commands/dev.ts > dev', 'src/cli/load-sluice.ts > adapters'];
 /** Imports that stand against the rule today: each is taken out with the change that mends it. */
 const DEBTS: string[] = [];
 

@@ -5,6 +5,7 @@ import { openEnvelope } from '../message/envelope.ts';
 import { parseEntry } from '../message/ids.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import type { Message } from '../message/message.ts';
+import type { Partition } from '../queue/contract.ts';
 import { encodeRateAndConcurrency, type Limits, parseLimits, type Rate } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { AdminStore } from '../store/admin.ts';
@@ -33,6 +34,8 @@ interface DefinitionReport {
   attempts: number;
   timeoutMs: number;
   ordered: boolean;
+  /** How it is spread where there are several shards. */
+  partition?: Partition;
 }
 
 /** What operators may set over a queue's definition; null takes a limit of theirs away. */
@@ -163,11 +166,12 @@ export function openAdmin(adminStore: AdminStore, mostSteps: number, clock: () =
 export function describeQueue(queue: AnyQueue | NamedQueue, { limits, ...counts }: Counts): QueueReport {
   const overrides = parseLimits(limits);
   if (!('policy' in queue)) return { queue: queue.name, kind: 'unknown', limits: overrides, overrides, ...counts };
-  const { name, pool, priority, attempts, timeoutMs, ordered, policy, destination } = queue;
+  const { name, pool, priority, attempts, timeoutMs, ordered, partition, policy, destination } = queue;
   const lacks = destination?.missingSecrets?.length ? { missingSecrets: [...destination.missingSecrets] } : {};
   const kind = pool === PUSH_POOL ? 'push' : 'pull';
   const inForce = { ...parseLimits(policy), ...overrides };
-  return { queue: name, kind, priority, attempts, timeoutMs, ordered, limits: inForce, overrides, ...lacks, ...counts };
+  const defined = { priority, attempts, timeoutMs, ordered, ...(partition && { partition }) };
+  return { queue: name, kind, ...defined, limits: inForce, overrides, ...lacks, ...counts };
 }
 
 /** With the blank before it that storage wants. */

@@ -18,6 +18,12 @@ export interface DedupPolicy {
   release?: boolean;
 }
 
+/**
+ * What of a queue has one shard as its home, where there are several. 'group': each group. 'any': each request, or what shares a
+ * dedup key.
+ */
+export type Partition = 'group' | 'any';
+
 /** Who works on the messages of a queue: a deployment, by a handler or a destination, or consumers elsewhere, who receive them. */
 export type QueueKind = 'push' | 'pull';
 
@@ -34,6 +40,8 @@ export interface QueueContract<Input = unknown, Output = Input> {
   readonly resultTtlMs: number;
   readonly dedup: Required<Omit<DedupPolicy, 'window'>> & { windowMs: number };
   readonly ordered: boolean;
+  /** undefined: the whole queue. */
+  readonly partition: Partition | undefined;
   readonly destination: DestinationPolicy | undefined;
 }
 

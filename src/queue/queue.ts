@@ -9,7 +9,7 @@ import { type Duration, toMs } from '../formats/duration.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import { type Priority, QUEUE_NAME } from '../message/message.ts';
 import { type Backoff, exponential, steps } from './backoff.ts';
-import type { DedupPolicy, QueueContract, QueueKind } from './contract.ts';
+import type { DedupPolicy, Partition, QueueContract, QueueKind } from './contract.ts';
 import { breakerWords, type DestinationOptions, definePolicy } from './destination.ts';
 import type { Handler } from './handler.ts';
 import { checkWhole, DEFAULT_TIMEOUT_MS, encodeLimits, type LimitOptions } from './limits.ts';
@@ -42,6 +42,16 @@ export interface QueueOptions<
    * Without `limits` each destination has two deliveries at once.
    */
   destination?: DestinationOptions | true;
+  /**
+   * How the queue is spread where there are several shards; with one it changes nothing. Default: not at all, its home is one of them.
+   *
+   * 'group': each group has a home of its own, and messages without a group have the queue's. What a group promises (order, limits of
+   * `group`, dedup keys) stays exact; limits of the queue are kept by each shard for itself.
+   * 'any': each request goes anywhere, so nothing is in order, and limits of groups are kept by each shard for itself. Messages with one
+   * dedup key still come to one shard. Refused with `ordered`, and with limits of the queue.
+   * @example defineQueue('page.views', { partition: 'any', handler: … })
+   */
+  partition?: Partition;
   /**
    * Who works on its messages: 'push' for a handler or a destination of a deployment, 'pull' for consumers elsewhere, who receive
    * them. Has to be said where neither a handler nor a destination is given. With 'push' the queue gets its handler by `handle`, where
@@ -144,6 +154,7 @@ export function defineQueue<
     subrequests: checkWhole(options.subrequests ?? 1, setting('subrequests'), 0, 1_000),
     destination: destination && definePolicy(destination, setting('destination')),
     ordered: Boolean(options.ordered),
+    partition: checkPartition(options, of),
     policy: policyWords(options, destination, of) + (options.ordered ? ` p=${options.priority ?? 5}` : ''),
     handler,
     handle<Bindings>(given: Handler<StandardSchemaV1.InferOutput<Schema>, Bindings>) {
@@ -153,6 +164,23 @@ export function defineQueue<
       return defineQueue(name, { ...options, handler: given } as QueueOptions<Schema, Bindings, 'push'>);
     },
   });
+}
+
+/** What one shard alone can keep is not for a queue that is on any. */
+function checkPartition(
+  options: LimitOptions & Pick<QueueOptions, 'partition' | 'destination'>,
+  of: string,
+): Partition | undefined {
+  const { partition, ordered, destination } = options;
+  if (partition === undefined || partition === 'group') return partition;
+  if (partition !== 'any') throw new RangeError(`partition of ${of} must be 'group' or 'any'; got ${partition}`);
+  if (ordered) throw new RangeError(`partition of ${of} cannot be 'any': the queue is ordered`);
+  const { concurrency, rate } = (destination ? withFewAtOnce(options, destination) : options).limits ?? {};
+  if (concurrency === undefined && rate === undefined) return partition;
+  const byDefault = options.limits
+    ? ''
+    : ', for its destination has two deliveries at once unless `limits` say otherwise';
+  throw new RangeError(`partition of ${of} cannot be 'any': the queue as a whole has limits${byDefault}`);
 }
 
 /** The kind is part of the definition, so that a program which only enqueues and one that handles agree. */

@@ -12,6 +12,8 @@ export interface Keys {
   busy: Key<'busy'>;
   /** The places that drains of a backlog have taken. */
   drains: Key<'drains'>;
+  /** Which shards there are, where there are several. */
+  map: Key<'map'>;
   /** What operators set for a queue. */
   config: Key<'config'>;
   /** Destinations that failed last. */
@@ -75,6 +77,7 @@ export function makeKeys(prefix: string): Keys {
     sleeper: `${root}sleeper`,
     busy: `${root}busy`,
     drains: `${root}drains`,
+    map: `${root}map`,
     config: `${root}config`,
     breakers: `${root}breakers`,
     rings: `${root}rings`,

@@ -1,6 +1,6 @@
 /** Enqueueing: the messages of a request, all or none, once however often it is sent. */
 
-import { RequestMismatch } from '../errors.ts';
+import { RequestMismatch, ShardMoved } from '../errors.ts';
 import type { PreparedMessage } from '../message/envelope.ts';
 import { makeIds, newToken } from '../message/ids.ts';
 import * as scripts from '../redis/lua/generated.ts';
@@ -28,6 +28,10 @@ export interface EnqueueRequest {
   messages: PreparedMessage[];
   /** The idempotency token of the request: a replay with the same one enqueues nothing twice. Default: a fresh one. */
   token?: string | undefined;
+  /** What the ids of its messages begin with. Default: a fresh one. */
+  base?: string | undefined;
+  /** Of the map of the shards by which this one was chosen: under an older one nothing is stored. '': nothing was to be chosen. */
+  epoch?: string | undefined;
   /** Tells requests with the same token apart. */
   fingerprint?: string | undefined;
   /** How long a replay is recognised. Default: as long as our own repetitions go on. */
@@ -55,14 +59,15 @@ export interface EnqueueAnswer {
   handOff?: HandOff;
 }
 
+/** @throws StorageError, RequestMismatch; ShardMoved where the shard knows a newer map */
 export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueAnswer> {
   const { keys } = shard;
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = shard.recognisedMs, note } = request;
-  const { wake = COMMON_WAKE, handOff } = request;
+  const { base = newToken(), epoch = '', wake = COMMON_WAKE, handOff } = request;
   const asked = handOff && wake && messages.length <= handOff.most && messages.every(isReady) ? handOff : undefined;
-  const base = newToken();
-  const declared = listMessageKeys(keys, messages, makeIds(base, messages.length));
+  const declared: string[] = listMessageKeys(keys, messages, makeIds(base, messages.length));
   if (asked) declared.push(keys.lease(asked.lease), ...listBlockedKeys(keys, messages));
+  if (epoch !== '') declared.push(keys.map);
   const sentAt = Date.now();
   const run = shard.run(
     scripts.enqueue,
@@ -75,10 +80,36 @@ export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueA
       ...wakeArgs(wake),
       asked?.lease ?? '',
       digits(asked?.leaseMs ?? 0),
+      epoch,
       ...encodeRequest(messages, base),
     ],
   );
   return readEnqueueAnswer(run, base, messages.length, asked && { ...asked, messages, sentAt });
+}
+
+/** A request whose messages were encoded earlier. */
+export interface EncodedRequest {
+  /** As encodeRequest makes them of so many messages, with this base. */
+  args: readonly string[];
+  count: number;
+  base: string;
+  token: string;
+  recognisedMs: number;
+}
+
+/**
+ * Enqueues what was encoded earlier, whatever map the shard has by now. Of its keys only those of each enqueue are declared.
+ * @throws StorageError, RequestMismatch
+ */
+export function enqueueSegments(shard: Shard, request: EncodedRequest): Promise<EnqueueAnswer> {
+  const { args, count, base, token, recognisedMs } = request;
+  const { keys } = shard;
+  const run = shard.run(
+    scripts.enqueue,
+    [keys.request(token), keys.timers, keys.awake, keys.sleeper],
+    [...commonArgs(shard), base, '-', digits(recognisedMs), ...wakeArgs(COMMON_WAKE), '', '0', '', ...args],
+  );
+  return readEnqueueAnswer(run, base, count, undefined);
 }
 
 const isReady = ({ delayMs, notBefore = 0 }: PreparedMessage) => delayMs === 0 && notBefore === 0;
@@ -92,6 +123,7 @@ async function readEnqueueAnswer(
 ): Promise<EnqueueAnswer> {
   const { reply } = await run;
   const [status, wake, applied = base, met = '', now = '', lines = ''] = strings(reply);
+  if (status === 'moved') throw new ShardMoved(Number(wake));
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
   const answer: EnqueueAnswer = {
     ids: splitBase(applied, count).ids,

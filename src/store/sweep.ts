@@ -32,6 +32,8 @@ export interface SweepAnswer {
   registered?: string;
   /** When a sweep was noted last, epoch ms; 0 where that is not known. */
   notedAt: number;
+  /** Of the map of the shards. Not there where this one has none, or it was not asked what was noted. */
+  epoch?: number;
 }
 
 export interface SweepStep {
@@ -64,7 +66,7 @@ export async function sweep(
     ),
   );
   const [now, nextDue, fired, requeued, dead, ready, next, found, schedules, rollupDue, ...kept] = list(reply);
-  const [nextRound, registered, notedAt] = kept;
+  const [nextRound, registered, notedAt, epoch] = kept;
   firing.note(performance.now() - began, nextDue !== '' && Number(nextDue) <= Number(now));
   return {
     now: Number(now),
@@ -80,5 +82,6 @@ export async function sweep(
     ...(rollupDue === '1' ? { rollupDue: true as const } : {}),
     ...(registered === '-' ? {} : { registered: String(registered) }),
     notedAt: Number(notedAt),
+    ...(epoch === '' ? {} : { epoch: Number(epoch) }),
   };
 }

@@ -35,6 +35,6 @@ const turnAbout: Refusals = (undisturbed) => atEachWrite(undisturbed).filter((_,
 
 /** Of each kind of script one: a whole run is for the fastest. */
 const FEW =
-  /enqueue: ready and|takes one of each|does all|sweep when some|redrive$|occurrence of|turns by some|subscription more/;
+  /enqueue: ready and|takes one of each|does all|sweep when some|redrive$|occurrence of|turns by some|subscription more|newer map/;
 const few = cases.filter(({ name }) => FEW.test(name));
 onEachRedis('each write is refused', suite(few, turnAbout), ['the embedded Redis', 'a Redis Cluster of three masters']);

@@ -23,6 +23,7 @@ test('each card says which keys its script touches beyond those that are declare
         'get-topic',
         'list-breakers',
         'list-schedules',
+        'put-map',
         'put-policies',
       ],
       ...['ring-add', 'ring-drop', 'ring-page', 'ring-remove', 'rotate', 'subscribe', 'unsubscribe'],

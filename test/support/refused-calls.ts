@@ -3,6 +3,7 @@ import type { PreparedMessage, StoredDedup } from '../../src/message/envelope.ts
 import { openRings } from '../../src/rings/store.ts';
 import { type Change, openScheduleStore } from '../../src/schedules/store.ts';
 import { audit } from '../../src/store/audit.ts';
+import { putMap } from '../../src/store/map.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
 import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import type { Bench } from './bench.ts';
@@ -1033,6 +1034,12 @@ const besides: Scenario[] = [
     name: 'the last subscription that goes',
     prepare: (b: Bench) => topics(b).subscribe('topic', 's', '{}'),
     call: does((b) => topics(b).unsubscribe('topic', 's')),
+  },
+  { name: 'the first map of the shards', call: does((b) => putMap(b.opened(), '1 {}', 1)) },
+  {
+    name: 'a newer map of the shards',
+    prepare: (b: Bench) => putMap(b.opened(), '1 {}', 1),
+    call: does((b) => putMap(b.opened(), '2 {}', 2)),
   },
   {
     name: 'figures of sources',

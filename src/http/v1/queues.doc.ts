@@ -21,6 +21,7 @@ const QueueReport = z.object({
   attempts: z.optional(count),
   timeoutMs: z.optional(count),
   ordered: z.optional(z.boolean()),
+  partition: z.optional(z.enum(['group', 'any'])),
   limits: LimitsInForce,
   overrides: LimitsInForce,
   missingSecrets: z.optional(z.array(z.string())),
@@ -45,6 +46,7 @@ const Purged = z.object({ purged: count, more: z.boolean(), cursor: z.optional(z
 
 describe(QueueReport, {
   kind: '`unknown`: only storage has it, as it left the code. Nothing else of its definition is known then.',
+  partition: 'How it is spread where there are several shards: by group, or anywhere. Left out where it is not.',
   ready: 'Messages by priority.',
   oldestReadyAt: 'Epoch ms.',
   complete:

@@ -5,7 +5,7 @@
 -- KEYS[3]  string  awake        somebody is draining, or was just asked to; its value is the base of who asked
 -- KEYS[4]  string  sleeper      the drain that sleeps, as wake.lua reads it
 -- KEYS[…]  what its caller knows of the others: m:<id>, lane:<lane>, ready:<pool>, dedup:<queue>:<digest>, callbacks:<id> of these,
---          and where it asks for a lease, that and blocked:<queue> of these
+--          where it asks for a lease, that and blocked:<queue> of these, and where it says an epoch, map
 -- Beyond   callbacks:<id>, dead:<queue>, dedup:<queue>:<digest>, failures:<id>, lane:<lane>, m:<id>, part:<number>:<lane>,
 --          parts, ready:<pool>, stats:totals, timers:<n>
 -- ARGV[1]  text    root          what every key of the shard begins with
@@ -19,26 +19,37 @@
 -- ARGV[9]  text    lease         of a drain that its caller can begin with these at once, all of them ready and of plain push
 --                                queues: where the system is idle they go there. '' where it cannot
 -- ARGV[10] number  leaseMs       how long that lease lasts from now
+-- ARGV[11] text    epoch         of the map of the shards by which its caller chose this one; '' where nothing was to be chosen
 -- ARGV[…]  text…   segments      segments of messages alike, as admit.lua reads them
 -- Returns  {'enqueued' | 'repeated' | 'mismatch', '1' if the caller should start a drain, base of the ids,
 --           '<place in the request>=<id of the first>=<duplicate or replaced>' for each that met its dedup key,
 --           now, where that drain has to begin with the lease; else '', header lines of what stands in it; '' where an earlier
 --           try of this call has put it there}
+--          {'moved', epoch of the map} where that is newer: nothing was changed
 --          An error where storage refuses a write: nothing was changed. A lane that is full, or of a wrong type, blocks
 --          nothing: its messages wait in timers until that is mended
--- Replay   'repeated', with the same word on waking, or '1' where nobody is awake by now; nothing is enqueued twice. 'mismatch'
---          where the token was used for something else. Only a replay under the same base is told of the lease
+-- Replay   'repeated', with the same word on waking, or '1' where nobody is awake by now; nothing is enqueued twice, whatever map
+--          there is by now. 'mismatch' where the token was used for something else. Only a replay under the same base is told of
+--          the lease
 -- Cost     7 commands for one message; for n in l lanes about 5 + 2 l + n / 100; 2 more for each with a dedup key, 1 more
---          for each instant that is named, and 1 or 2 for a repeat. 9 where it is handed off, and where it cannot be and nobody looks
+--          for each instant that is named, and 1 or 2 for a repeat. 9 where it is handed off, and where it cannot be and nobody looks. 1 more
+--          with an epoch, and 4 where that is too old
 
---- @include clock entry lane admit overflow wake handoff
+--- @include clock entry lane admit overflow map wake handoff
 
 local shard = { root = ARGV[1], timers = KEYS[2], now = clock(ARGV[2]) }
 local base, fingerprint, looking = ARGV[3], ARGV[4], { awake = KEYS[3], sleeper = KEYS[4] }
 
 local intake = new_intake()
 intake.request = KEYS[1]
-admit(shard, intake, ARGV, 11, #ARGV)
+
+-- Under an older map nothing is stored. But what an earlier try has stored before the map changed is stored.
+local epoch = ARGV[11] ~= '' and epoch_in(text_of(shard.root .. 'map')) or 0
+if ARGV[11] ~= '' and epoch > tonumber(ARGV[11]) then
+  intake.applied, intake.request = redis.call('GET', KEYS[1]), nil
+  if not intake.applied then return { 'moved', digits(epoch) } end
+end
+admit(shard, intake, ARGV, 12, #ARGV)
 local met = table.concat(intake.met, ' ')
 
 -- What the record of an earlier call with this token says.

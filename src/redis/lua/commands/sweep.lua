@@ -20,7 +20,8 @@
 -- ARGV[9]  text    queues    of this deployment: '\n<queue> <pool>' for each; '' where the policies are under their digest
 -- Returns  {now, next due ms or '', fired, requeued, dead, '1' if lanes are ready, next cursor or '', {finding, name, …},
 --           {id, record, …} of schedules that the caller has to fire, '1' if there is more to roll up, next round, which schedules
---           of code were registered last ('-': not looked at), when a sweep was noted last}
+--           of code were registered last ('-': not looked at), when a sweep was noted last, epoch of the map of the shards: '' where
+--           there is none, or it was not asked what was noted}
 --          {'unknown'} where the policies are not there under their digest: nothing was done
 -- Replay   fires what is due by then; nothing is moved, and no counter counted, twice
 -- Cost     4 commands when nothing is due, 1 more where it asks what was noted, and 1, for each 100 queues, where that is done; 1 more
@@ -134,5 +135,5 @@ write_noted(root, noted)
 return {
   digits(shard.now), fired.next, digits(fired.fired), digits(fired.requeued), digits(fired.dead), ready and '1' or '0',
   inspects and cursor or '', shard.findings, fired.schedules, rolled_up == ROLLUP and '1' or '0',
-  digits(inspects and last.next_round or round), last.registered, digits(last.at),
+  digits(inspects and last.next_round or round), last.registered, digits(last.at), last.epoch or '',
 }

@@ -1,6 +1,7 @@
 -- noted: what sweeps leave in the hash of totals, beside the counters: when one ran ('!'), where the next of a new isolate goes on
 -- ('@', '<cursor> <round>'), which queues there ever were ('?<queue>' → its pool), and which versions of the schedules in code were
--- registered ('=', as get-schedules.lua writes it), and the number of the stored format ('#'). No queue has such a name.
+-- registered ('=', as get-schedules.lua writes it), and the number of the stored format ('#'). The epoch of the map of the shards ('^')
+-- is there where put-map.lua has written it. No queue has such a name.
 
 --- @include entry counters
 
@@ -11,9 +12,9 @@ local function last_noted(shard, cursor, round, asks)
   local last, rounds = { at = 0, cursor = cursor, registered = '-', in_new_isolate = cursor == '?' }, 1
   local OLD_MS, HOUR = 570000, 60 -- a tick comes each minute, so that is every tenth
   if asks then
-    local fields = redis.pcall('HMGET', shard.root .. 'stats:totals', '!', '@', '=', '#')
+    local fields = redis.pcall('HMGET', shard.root .. 'stats:totals', '!', '@', '=', '#', '^')
     if fields.err then fields = {} end
-    last.swept, last.format = fields[1], fields[4]
+    last.swept, last.format, last.epoch = fields[1], fields[4], fields[5]
     last.at, last.registered = tonumber(fields[1] or '0') or 0, fields[3] or ''
     if last.in_new_isolate then
       local place, number = string.match(fields[2] or '', '^(%d+) (%d+)$')

@@ -45,11 +45,14 @@ const PARCEL = 'parcel ';
 export interface Observer {
   /** @returns undefined for what changes nothing of interest */
   see(observation: Observation): Seen | undefined;
+  /** Whether this is the id of a parcel that was sent with a request. */
+  isParcel(id: string): boolean;
 }
 
 /** @param shard whose commands it sees; left out where there is one */
 export function openObserver(shard?: string): Observer {
   const parcels = new Set<string>();
+  const sent = new Set<string>();
   const where = shard === undefined ? {} : { shard };
   /** Leases and drains have one name on all shards, and are others on each. */
   const here = (name: string) => (shard === undefined ? name : `${shard} ${name}`);
@@ -60,6 +63,7 @@ export function openObserver(shard?: string): Observer {
 
   function storedIn({ messages, met, at, handedTo }: Enqueued): Stored {
     const own = messages.filter(isNoParcel);
+    for (const message of messages) if (!isNoParcel(message)) sent.add(message.id);
     return {
       ...{ what: 'stored', messages: own.map(withKey), at, met: met.map((message) => withKey(message).key), ...where },
       parcels: messages.length - own.length,
@@ -85,6 +89,7 @@ export function openObserver(shard?: string): Observer {
   }
 
   return {
+    isParcel: (id) => sent.has(id),
     see(observation) {
       const happened = whatHappened(observation);
       if (!happened) return undefined;

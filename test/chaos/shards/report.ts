@@ -20,6 +20,8 @@ export interface ShardedRun {
   shards: ShardCounts[];
   /** Stored on one shard for another, and those that are still there. */
   parcels: number;
+  /** Of them, by the request that sent them; drains forward the others. */
+  forwarded: number;
   parcelsLeft: number;
   faultsInjected: Record<string, number>;
   auditFindings: Finding[];
@@ -64,6 +66,7 @@ export function tableOf(figures: ShardedFigures): string {
       [`${name}: away`, away],
     ]),
     ['parcels', figures.parcels],
+    ['parcels forwarded at once', figures.forwarded],
     ['parcels left', figures.parcelsLeft],
     ['requests that became visible shard by shard', spread.requests],
     ['from first to last message: p50, ms', spread.p50Ms],

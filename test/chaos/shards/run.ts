@@ -64,14 +64,25 @@ export async function runSharded(settings: Settings): Promise<void> {
   const swept: Finding[] = [];
   const seeded = seededFaults({ seed, rates: MIXES[mix].rates, delayMs: MIXES[mix].delayMs });
   let faulty = mix !== 'none';
+  let forwarded = 0;
 
+  /** What operators did, when Redis did it; a parcel is cancelled by whoever has forwarded it. */
+  const recordAdminCall = (observation: Observation, shard: string, isParcel: (id: string) => boolean) => {
+    const adminCall = readAdminCall(observation);
+    if (adminCall?.what === 'redriven') {
+      for (const id of adminCall.ids) history.record({ what: 'outcome', id, outcome: 'redriven' });
+    } else if (adminCall?.what !== 'cancelled') {
+      if (adminCall) history.record({ ...adminCall, shard });
+    } else if (isParcel(adminCall.id)) forwarded += 1;
+    else history.record({ what: 'outcome', id: adminCall.id, outcome: 'cancelled' });
+  };
   const observe = (name: string) => {
     const observer = openObserver(name);
     return (observation: Observation) => {
       swept.push(...readFindings(observation).filter(({ finding }) => !REFUSED_LEAVE.has(finding)));
       const seen = observer.see(observation);
       if (seen) book.see(seen);
-      else recordAdminCall(history, observation, name);
+      else recordAdminCall(observation, name, observer.isParcel);
     };
   };
   const storages = await Promise.all(
@@ -172,7 +183,7 @@ export async function runSharded(settings: Settings): Promise<void> {
     const verdict = judge(history.events, { limitOf: (queue) => (queue === LIMITED ? LIMIT : undefined), isOrdered });
     const found = { verdict, auditFindings, sweepFindings: swept, leftovers };
     const figures = figuresOf({
-      ...{ ...found, seed, seconds, parcels: book.parcels(), parcelsLeft, faultsInjected: seeded.counts },
+      ...{ ...found, seed, seconds, parcels: book.parcels(), forwarded, parcelsLeft, faultsInjected: seeded.counts },
       shards: storages.map(({ name }, i) => ({ name, away: absences.counts[i] ?? 0, ...countsOf(history, name) })),
       redis: storages[0]?.redis ?? '',
     });
@@ -249,15 +260,6 @@ async function sweepAtOnce(stores: Store[], isOver: () => boolean): Promise<void
     await Promise.allSettled(each.flat());
     await sleep(TICK_MS / 2);
   }
-}
-
-/** What operators did, when Redis did it. */
-function recordAdminCall(history: History, observation: Observation, shard: string): void {
-  const adminCall = readAdminCall(observation);
-  if (adminCall?.what === 'cancelled') history.record({ what: 'outcome', id: adminCall.id, outcome: 'cancelled' });
-  else if (adminCall?.what === 'redriven') {
-    for (const id of adminCall.ids) history.record({ what: 'outcome', id, outcome: 'redriven' });
-  } else if (adminCall) history.record({ ...adminCall, shard });
 }
 
 /** What one shard has stored and given out. */

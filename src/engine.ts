@@ -21,6 +21,7 @@ import type { Caller } from './runtime/caller.ts';
 import { Invocation } from './runtime/invocation.ts';
 import { FLOATING } from './runtime/wait-until.ts';
 import type { Fleet } from './shards/fleet.ts';
+import { openSpread, type Spread } from './shards/spread.ts';
 import type { HandOff } from './store/enqueue.ts';
 import type { Store } from './store/store.ts';
 import { type Origin, tracedEnqueue } from './telemetry/traced.ts';
@@ -37,6 +38,7 @@ export class Engine {
   readonly caller: Caller | undefined;
   #fleet: Fleet | undefined;
   #store: Store | undefined;
+  #spread: Spread | undefined;
 
   constructor(parts: Parts, caller: Caller | undefined) {
     this.parts = parts;
@@ -71,6 +73,13 @@ export class Engine {
   get store(): Store {
     this.#store ??= this.parts.openStore(this.shard);
     return this.#store;
+  }
+
+  /** Where requests are stored: on the shards where their messages belong. */
+  get spread(): Spread {
+    const { fleet, queues, keepAlive } = this;
+    this.#spread ??= fleet.topology.isMany ? openSpread({ fleet, queues, keepAlive }) : this.store;
+    return this.#spread;
   }
 
   /**

@@ -78,7 +78,7 @@ export interface DrainerState {
 export interface Producer {
   /**
    * Stores one message.
-   * @returns `{ id, queue, state: 'ready' | 'delayed' | 'duplicate', duplicate }`, when the message is stored
+   * @returns `{ id, queue, state: 'ready' | 'delayed' | 'accepted' | 'duplicate', duplicate }`, when the message is stored
    * @throws InvalidMessage where the message is wrong; StorageError where storage gave no usable answer
    * @example const { id } = await sluice.producer(env, ctx).enqueue(mail, { to: 'ada@example.com' }, { delay: '10m' })
    */

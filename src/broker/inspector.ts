@@ -8,6 +8,8 @@ import { type CauseGroup, groupCauses } from './failure-groups.ts';
 
 export interface LeaseReport {
   lease: string;
+  /** Where it is. Left out where there is one shard. */
+  shard?: string;
   /** A drain of the Worker, or a consumer elsewhere. */
   kind: 'drain' | 'consumer';
   /** Epoch ms. */

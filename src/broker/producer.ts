@@ -5,8 +5,8 @@ import type { NewMessage, PreparedMessage } from '../message/envelope.ts';
 import { newToken } from '../message/ids.ts';
 import { areOver } from '../message/json.ts';
 import { PUSH_POOL } from '../message/lane.ts';
-import type { EnqueueAnswer, EnqueueRequest, HandOff } from '../store/enqueue.ts';
-import type { Store } from '../store/store.ts';
+import type { Spread, SpreadRequest } from '../shards/spread.ts';
+import type { EnqueueAnswer, HandOff } from '../store/enqueue.ts';
 import { type MessageInput, type Queues, validate } from './validate.ts';
 
 /** The most messages one request may carry. */
@@ -21,7 +21,8 @@ export type Receipt = StoredReceipt | DuplicateReceipt;
 interface StoredReceipt {
   id: string;
   queue: string;
-  state: 'ready' | 'delayed';
+  /** 'accepted': it is stored, and on its way to its shard; a dedup key that is taken is found when it arrives. */
+  state: 'ready' | 'delayed' | 'accepted';
   duplicate: false;
 }
 
@@ -54,6 +55,8 @@ export interface IdempotencyKey {
   recognisedMs: number;
   /** Remembered with it: text without blanks. */
   note?: string;
+  /** What it belongs to, at whose home it is accepted. Left out: its first message. */
+  coordinator?: SpreadRequest['coordinator'];
 }
 
 /** Stores inputs for a caller, all of them or none. @throws InvalidMessage, StorageError, RequestMismatch */
@@ -66,10 +69,10 @@ export type StoreInputs = (inputs: MessageInput[], name?: IdempotencyKey) => Pro
  * @throws InvalidMessage that lists each fault; StorageError; RequestMismatch
  */
 export async function enqueueInputs(
-  store: Store,
+  store: Spread,
   queues: Queues,
   inputs: MessageInput[],
-  request: Partial<IdempotencyKey> & Pick<EnqueueRequest, 'wake' | 'handOff'> = {},
+  request: Partial<IdempotencyKey> & Pick<SpreadRequest, 'wake' | 'handOff'> = {},
   traceparent?: string,
 ): Promise<EnqueueResult> {
   if (inputs.length < 1 || inputs.length > MAX_BATCH) {
@@ -112,22 +115,25 @@ async function receiptsFor(
   answer: Promise<EnqueueAnswer>,
   due: { dueInMs?: number },
 ): Promise<EnqueueResult> {
-  const { ids, wake, replayed, duplicates, handOff } = await answer;
+  const { ids, wake, replayed, duplicates, handOff, onTheWay } = await answer;
   const now = Date.now();
   const receipts = places.map(({ queue, dueAt }, index) =>
-    makeReceipt(queue, ids[index] as string, dueAt > now, duplicates.get(index)),
+    makeReceipt(queue, ids[index] as string, stateOf(dueAt > now, onTheWay?.has(index)), duplicates.get(index)),
   );
   return { receipts, wake, replayed, ...due, ...(handOff && { handOff }) };
 }
+
+export const stateOf = (isLater: boolean, isOnTheWay = false): StoredReceipt['state'] =>
+  isOnTheWay ? 'accepted' : isLater ? 'delayed' : 'ready';
 
 /** @param first the message that holds its dedup key, where there is one */
 export function makeReceipt(
   queue: string,
   id: string,
-  isLater: boolean,
+  state: StoredReceipt['state'],
   first: { id: string; what: 'duplicate' | 'replaced' } | undefined,
 ): Receipt {
-  if (!first) return { id, queue, state: isLater ? 'delayed' : 'ready', duplicate: false };
+  if (!first) return { id, queue, state, duplicate: false };
   const replaced = first.what === 'replaced' ? { replaced: true as const } : {};
   return { id: first.id, queue, state: 'duplicate', duplicate: true, ...replaced };
 }

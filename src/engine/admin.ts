@@ -5,11 +5,17 @@
 import { type Admin, openAdmin } from '../broker/admin.ts';
 import { type AuditReport, type AuditRequest, auditWithin } from '../broker/audit.ts';
 import { MOST_REQUESTS as INSPECTING, type Inspector, openInspector } from '../broker/inspector.ts';
+import type { Budget } from '../drain/budget.ts';
 import { planLife } from '../drain/life.ts';
 import type { Engine } from '../engine.ts';
 import { PUSH_POOL } from '../message/lane.ts';
+import type { Shard } from '../redis/shard.ts';
 import { Invocation } from '../runtime/invocation.ts';
-import { openAdminStore } from '../store/admin.ts';
+import { openFleetAdminStore } from '../shards/admin-store.ts';
+import { auditMaps } from '../shards/audit.ts';
+import type { Fleet } from '../shards/fleet.ts';
+import { makeCursor, parseCursor } from '../shards/pages.ts';
+import type { AuditGap, Finding } from '../store/audit.ts';
 import { OWN_REQUESTS } from './capacity.ts';
 
 /** An audit answers after so long at the latest, with a cursor where there is more: whoever asked for it still waits. */
@@ -37,17 +43,55 @@ export function openInspectorOn(engine: Engine): Inspector {
   return openInspector(openStoreOn(engine), engine.queues);
 }
 
-/** As much of the audit as one invocation may do. @throws StorageError */
+/** As much of the audit as one invocation may do, of one shard after the other. @throws StorageError */
 export async function auditOn(engine: Engine, request: AuditRequest): Promise<AuditReport> {
   const { capacity, shards, openStore, claims } = engine.parts;
   const budget = capacity.budget(planLife(AUDIT_MS, []), engine.caller?.invocation ?? new Invocation(), {
     reserved: INSPECTING, // it looks into all queues, too
   });
-  const report = await auditWithin(budget, openStore(shards.ofBudget(budget).all[0]), openInspectorOn(engine), request);
+  const fleet = shards.ofBudget(budget);
+  const inspector = openInspectorOn(engine);
+  const report = fleet.topology.isMany
+    ? await auditEach(fleet, request, budget, (shard, one) => auditWithin(budget, openStore(shard), inspector, one))
+    : await auditWithin(budget, openStore(fleet.all[0]), inspector, request);
   if (request.repair && report.findings.length > 0) claims.noteWork(); // what was mended may be ready
   return report;
 }
 
-function openStoreOn({ shard, parts }: Engine) {
-  return openAdminStore(shard, parts.claims.noteWork);
+/** The cursor says in which shard it stands. */
+async function auditEach(
+  fleet: Fleet,
+  request: AuditRequest,
+  budget: Budget,
+  audit: (shard: Shard, request: AuditRequest) => Promise<AuditReport>,
+): Promise<AuditReport> {
+  const findings: Finding[] = request.cursor === '' ? await auditMaps(fleet) : await fleet.ready().then(() => []);
+  const incomplete = new Set<AuditGap>();
+  const { name: from, inner } = parseCursor(request.cursor, '');
+  let isBegun = from === undefined;
+  for (const shard of fleet.all) {
+    const { name } = shard.identity;
+    const isFirst = name === from;
+    isBegun ||= isFirst;
+    if (!isBegun) continue;
+    if (budget.isClosing()) return { ...told(findings, incomplete), cursor: makeCursor(shard, '') };
+    const report = await audit(shard, { ...request, cursor: isFirst ? inner : '' });
+    // Of queues that only storage knows each audit tells for all shards.
+    const own = report.findings.filter(({ finding }) => finding !== 'unknown-queue' || shard === fleet.all[0]);
+    findings.push(
+      ...own.map((finding) => (finding.finding === 'unknown-queue' ? finding : { ...finding, shard: name })),
+    );
+    for (const gap of report.incomplete ?? []) incomplete.add(gap);
+    if (report.cursor !== undefined) return { ...told(findings, incomplete), cursor: makeCursor(shard, report.cursor) };
+  }
+  return told(findings, incomplete);
+}
+
+const told = (findings: Finding[], incomplete: ReadonlySet<AuditGap>) => ({
+  findings,
+  ...(incomplete.size > 0 ? { incomplete: [...incomplete] } : {}),
+});
+
+function openStoreOn({ fleet, parts }: Engine) {
+  return openFleetAdminStore(fleet, parts.claims.noteWork);
 }

@@ -6,6 +6,7 @@ import { wakeFor } from '../drain/life.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Caller } from '../runtime/caller.ts';
+import type { Spread } from '../shards/spread.ts';
 import type { HandOff } from '../store/enqueue.ts';
 import type { Store } from '../store/store.ts';
 import type { Wake } from '../store/wake.ts';
@@ -18,6 +19,7 @@ interface CallingEngine {
   readonly caller: Caller | undefined;
   readonly shard: Shard;
   readonly store: Store;
+  readonly spread: Spread;
   /** Starts a drain behind the answer where one is wanted; it begins with what was taken for it. */
   attend(isWanted: boolean, handOff?: HandOff): void;
 }
@@ -29,12 +31,12 @@ export async function enqueueFor(
   name?: IdempotencyKey,
   traceparent?: string,
 ): Promise<EnqueueResult> {
-  const { parts, caller, store } = called;
+  const { parts, caller, spread } = called;
   if (caller?.isCode) caller.invocation.noteCaller(1, Date.now());
   const wake = describeWake(called, inputs);
   const queues = inputs.map(({ queue }) => parts.queues.get(queue?.name ?? ''));
   const handOff = wake && caller ? parts.waking.offer(caller, queues) : undefined;
-  const result = await enqueueInputs(store, parts.queues, inputs, { ...name, wake, handOff }, traceparent);
+  const result = await enqueueInputs(spread, parts.queues, inputs, { ...name, wake, handOff }, traceparent);
   if (caller?.isCode) caller.invocation.noteCaller(0, Date.now());
   parts.claims.noteDue(result.dueInMs);
   // An idle loop of this process helps whoever looks already.

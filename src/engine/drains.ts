@@ -73,7 +73,7 @@ export function openDrains(options: DrainsOptions): Drains {
     const [shard] = shards.ofDrain(budget).all;
     const store = options.openStore(shard);
     const fire = options.fireOn(shard);
-    const disabling = features.topics?.openDisabling(shards.besideDrain(budget).all[0], queues, budget.afford);
+    const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
     await kept.settle(store, fire).catch((error: unknown) => {
       if (!more.handOff) throw error; // nobody else knows of what this one has in hand
       logWarning('earlier outcomes not settled', { error: nameOfError(error) });

@@ -7,11 +7,13 @@ import type { HandlerContext } from '../queue/handler.ts';
 import { encodeDefinitions } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { refuseRing } from '../queue/ring.ts';
-import { type Health, healthCheck } from '../redis/health.ts';
 import type { Connect } from '../redis/send.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import type { Schedule } from '../schedules/schedule.ts';
+import { type FleetHealth, fleetHealthCheck } from '../shards/health.ts';
+import { PARCEL_QUEUE } from '../shards/parcel.ts';
+import { defineParcelQueue } from '../shards/parcel-queue.ts';
 import type { FireDue } from '../store/due.ts';
 import { type Store, storeOpener } from '../store/store.ts';
 import { openTracing, type SpanBatch } from '../telemetry/tracing.ts';
@@ -69,7 +71,7 @@ export interface Parts {
   /** Of the spans of one drain or enqueue; undefined where there are no traces. */
   readonly openSpans: (() => SpanBatch) | undefined;
   /** Whether storage can be trusted. @throws StorageError where it does not answer or may not be written */
-  health(): Promise<Health>;
+  health(): Promise<FleetHealth>;
 }
 
 const DAY_MS = 86_400_000;
@@ -91,17 +93,17 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     logSpent(config, queues, invocation, names);
   };
   const shards = openShards(config, onSpent, apart);
-  const [shard] = shards.plain.all;
   const { rings } = features;
-  const ring = rings ? (name: string) => rings(shard, name) : refuseRing;
-  const scheduling = features.schedules?.(queues, schedules);
+  const ring = rings ? (name: string) => rings(shards.plain, name) : refuseRing;
+  const scheduling = features.schedules?.(queues, schedules, shards.plain);
   const fireOn: Parts['fireOn'] = (on, wakes) => scheduling && ((due, now) => scheduling.fire(on, due, now, wakes));
   const followOn: SweepsOptions['followOn'] = (on) => scheduling && ((swept) => scheduling.follow(on, swept));
   const ofAll = { config, queues, features, shards, capacity, claims, drainers, ring };
-  const opening = { openStore: openStores(config, queues), openSpans: spansOpener(config) };
+  const worked = withParcels(queues, shards, claims);
+  const opening = { openStore: openStores(config, worked), openSpans: spansOpener(config) };
   // A drain takes by itself what the schedules make that it meets.
-  const shared = { ...ofAll, ...opening, fireOn: (on: Shard) => fireOn(on, false) };
-  const fanOut = start && openFanOut({ ...ofAll, start, places });
+  const shared = { ...ofAll, ...opening, queues: worked, fireOn: (on: Shard) => fireOn(on, false) };
+  const fanOut = start && openFanOut({ ...ofAll, queues: worked, start, places });
   const drains = openDrains({ ...shared, fanOut, env, onSpent });
   const waking = new Waking({ ...ofAll, drains });
   const sweeps = new Sweeps({ ...shared, drains, waking, followOn, pollMs: config.SLUICE_POLL_MS });
@@ -114,9 +116,15 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     sweeps,
     fireOn,
     followOn,
-    sources: features.sources?.(sources, shard, env),
-    health: healthCheck(shard, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS }),
+    health: fleetHealthCheck(shards.plain, { monthlyCommands: config.SLUICE_MONTHLY_COMMANDS }),
+    sources: features.sources?.(sources, shards.plain, env),
   };
+}
+
+/** What drains work on, and storage has to know: where there are several shards, their parcels too. */
+function withParcels(queues: Parts['queues'], shards: Shards, { noteWork: onWork }: Claims): Parts['queues'] {
+  if (!shards.topology.isMany) return queues;
+  return new Map([...queues, [PARCEL_QUEUE, defineParcelQueue({ fleet: shards.forwarding, queues, onWork })]]);
 }
 
 function openStores(config: Config, queues: ReadonlyMap<string, AnyQueue>): Parts['openStore'] {

@@ -12,6 +12,8 @@ export interface Shards {
   readonly topology: Topology;
   /** For whoever counts nothing. */
   readonly plain: Fleet;
+  /** For the parcels of a drain: each is one request, which is in its budget already. */
+  readonly forwarding: Fleet;
   /** For the requests of an invocation besides those of its drains. */
   ofInvocation(invocation: Invocation): Fleet;
   /** For work within a budget that does not check itself whether the platform refuses. */
@@ -37,6 +39,7 @@ export function openShards(config: Config, onSpent: (invocation: Invocation) => 
   return {
     topology,
     plain: openFleet(topology, shards as [Shard, ...Shard[]]),
+    forwarding: using({ repeatAfterMs: [] }),
     ofInvocation: (invocation) =>
       using({
         onRequest: () => {

@@ -11,8 +11,12 @@ export const pageLimit = (most: number, standard: number) =>
 
 export const flag = (standard: 'true' | 'false' = 'false') => z._default(z.enum(['true', 'false']), standard);
 
+/** A cursor of a list that goes from shard to shard: where there are several it begins with the name of one. */
+export const overShards = ({ source, flags }: RegExp) =>
+  new RegExp(source.replace(/^\^/, '^(?:[a-z0-9-]{1,32}\\.)?'), flags);
+
 /** A cursor that has this form; where a list begins there is none. */
-export const cursorSchema = (form: RegExp, none = '') => z._default(z.string().check(z.regex(form)), none);
+export const cursorSchema = (form: RegExp, none = '') => z._default(z.string().check(z.regex(overShards(form))), none);
 
 /** The cursor of a list by name: the last name of the page before. */
-export const nameCursor = cursorSchema(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/);
+export const nameCursor = z._default(z.string().check(z.regex(/^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/)), '');

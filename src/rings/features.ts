@@ -1,9 +1,9 @@
 /** What rings bring along: `ring`, for handlers and other code. */
 import type { Ring } from '../queue/ring.ts';
-import type { Shard } from '../redis/shard.ts';
+import type { Fleet } from '../shards/fleet.ts';
+import { openRingsOn } from './fleet-store.ts';
 import { openRing } from './ring.ts';
-import { openRings } from './store.ts';
 
 export const features = {
-  rings: (shard: Shard, name: string): Ring => openRing(openRings(shard), name),
+  rings: (fleet: Fleet, name: string): Ring => openRing(openRingsOn(fleet), name),
 };

@@ -19,6 +19,8 @@ export interface Definitions {
   queues: Queues;
   /** Ids of the schedules in its code. */
   ids: ReadonlySet<string>;
+  /** What the shard of a schedule stores for a message: itself, or a parcel. Left out where there is one shard. */
+  place?: ((message: PreparedMessage, occurrence: string) => PreparedMessage) | undefined;
 }
 
 /** While a deployment rolls out, two versions run: what one does not know is left to the other for so long. */
@@ -87,7 +89,7 @@ async function planChange(stored: StoredSchedule, known: Definitions, now: numbe
     }
     if (rolling && record.error === '' && !known.queues.has(queue)) return undefined;
     const { occurrences, next } = planDue(record, now);
-    const { messages, error } = await makeMessages(id, record, occurrences, known.queues);
+    const { messages, error } = await makeMessages(id, record, occurrences, known);
     if (error !== '') logError(`schedule ${id}: ${error}`);
     const lastAt = (messages.length > 0 && occurrences.at(-1)) || record.lastAt;
     return {
@@ -130,7 +132,7 @@ async function makeMessages(
   id: string,
   { message, queue }: ScheduleRecord,
   occurrences: number[],
-  queues: Queues,
+  { queues, place }: Definitions,
 ): Promise<{ messages: PreparedMessage[]; error: string }> {
   const { body, options } = message ?? { body: undefined, options: {} };
   const messages: PreparedMessage[] = [];
@@ -141,7 +143,7 @@ async function makeMessages(
       queues,
     );
     if ('error' in made) return { messages: [], error: made.error };
-    messages.push(made.message);
+    messages.push(place ? place(made.message, `${id} ${occurrence}`) : made.message);
   }
   return { messages, error: '' };
 }

@@ -1,6 +1,7 @@
 /** A schedule: its timing and the message that it makes, checked; and what an engine does with schedules. */
 import type { Queues } from '../broker/validate.ts';
 import type { Shard } from '../redis/shard.ts';
+import type { Fleet } from '../shards/fleet.ts';
 import type { StoredSchedule } from '../store/due.ts';
 import type { SweepAnswer } from '../store/sweep.ts';
 import type { CatchUp, Timing } from './occurrences.ts';
@@ -29,5 +30,5 @@ export interface Scheduling {
   follow(shard: Shard, swept: SweepAnswer): Promise<boolean>;
 }
 
-/** @param schedules of the code */
-export type OpenScheduling = (queues: Queues, schedules: readonly Schedule[]) => Scheduling;
+/** @param schedules of the code @param fleet of the shards on which they are */
+export type OpenScheduling = (queues: Queues, schedules: readonly Schedule[], fleet: Fleet) => Scheduling;

@@ -49,7 +49,7 @@ export interface ScheduleStore {
 /** A schedule more is refused. */
 const MOST_SCHEDULES = 10_000;
 
-export function openScheduleStore({ run, keys, now }: Shard): ScheduleStore {
+export function openScheduleStore({ run, keys, now, identity }: Shard): ScheduleStore {
   return {
     async recall(known, version = '') {
       const { reply } = await run(
@@ -61,7 +61,7 @@ export function openScheduleStore({ run, keys, now }: Shard): ScheduleStore {
       return { now: Number(at), schedules: parseSchedules(found) };
     },
     async change(changes, wakes = false) {
-      const written = changes.map((change) => ({ change, base: newToken() }));
+      const written = changes.map((change) => ({ change, base: newToken(Date.now(), identity.label) }));
       const declared = written.flatMap(({ change: { messages }, base }) =>
         listMessageKeys(keys, messages, makeIds(base, messages.length)),
       );

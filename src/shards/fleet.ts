@@ -25,6 +25,8 @@ export interface Fleet {
    * @throws StorageError where none answers, or the platform allows no more requests; whatever else is thrown
    */
   askAll<Answer>(ask: (shard: Shard) => Promise<Answer>): Promise<{ shard: Shard; answer: Answer }[]>;
+  /** Notes the shard as away. @throws what it is given, where that is no answer that failed to come */
+  noteAway(shard: Shard, error: unknown): void;
 }
 
 export function openFleet(topology: Topology, shards: readonly [Shard, ...Shard[]]): Fleet {
@@ -52,16 +54,20 @@ export function openFleet(topology: Topology, shards: readonly [Shard, ...Shard[
       const name = topology.labelled(labelOf(id));
       return fleet.all.find(({ identity }) => identity.name === name);
     },
-    askAll: (ask) => askEach(fleet.all, ask, away),
+    askAll: (ask) => askEach(fleet, ask),
+    noteAway({ identity }, error) {
+      if (!(error instanceof StorageError) || error.code === 'subrequests') throw error;
+      away.add(identity.name);
+    },
   };
   return fleet;
 }
 
 async function askEach<Answer>(
-  shards: readonly Shard[],
+  fleet: Fleet,
   ask: (shard: Shard) => Promise<Answer>,
-  away: Set<string>,
 ): Promise<{ shard: Shard; answer: Answer }[]> {
+  const shards = fleet.all;
   const results = await Promise.allSettled(shards.map(ask));
   const answers: { shard: Shard; answer: Answer }[] = [];
   let failure: unknown;
@@ -69,10 +75,8 @@ async function askEach<Answer>(
     const shard = shards[index] as Shard;
     if (result.status === 'fulfilled') answers.push({ shard, answer: result.value });
     else {
-      const error: unknown = result.reason;
-      if (!(error instanceof StorageError) || error.code === 'subrequests') throw error;
-      failure ??= error;
-      away.add(shard.identity.name);
+      fleet.noteAway(shard, result.reason);
+      failure ??= result.reason;
     }
   }
   if (answers.length === 0) throw failure;

@@ -6,7 +6,7 @@
 import type { Place } from './placement.ts';
 
 /** As much of a queue as its place depends on. */
-interface PartitionedQueue {
+export interface PartitionedQueue {
   name: string;
   partition?: 'group' | 'any' | undefined;
 }

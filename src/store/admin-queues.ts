@@ -39,6 +39,8 @@ export interface Breaker {
 /** What holds messages now. */
 export interface HeldLease {
   lease: string;
+  /** Where it is. Left out where there is one shard. */
+  shard?: string;
   /** Epoch ms. */
   expiresAt: number;
   held: number;

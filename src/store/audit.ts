@@ -14,6 +14,8 @@ export interface Askable {
 export interface Finding {
   finding: string;
   name: string;
+  /** Left out where there is one. */
+  shard?: string;
   /** What a queue that only storage knows holds. */
   messages?: number;
 }

@@ -3,6 +3,7 @@
 import { RequestMismatch, ShardMoved } from '../errors.ts';
 import type { PreparedMessage } from '../message/envelope.ts';
 import { makeIds, newToken } from '../message/ids.ts';
+import { makeSplitIds, readParts, type SplitRequest, writeParts } from '../message/parts.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { strings } from '../redis/reply.ts';
@@ -13,6 +14,8 @@ import { COMMON_WAKE, type Wake, wakeArgs } from './wake.ts';
 
 /** A lease that an enqueue has filled for the drain that its caller starts. */
 export interface HandOff {
+  /** The name of the shard where it is. Left out where there is one. */
+  shard?: string | undefined;
   lease: string;
   /** Until this instant, by the local clock, it surely lasts. */
   leasedUntil: number;
@@ -38,6 +41,11 @@ export interface EnqueueRequest {
   recognisedMs?: number | undefined;
   /** Remembered with the request, and answered to its replays: text without blanks. */
   note?: string | undefined;
+  /**
+   * Given where the messages are those of the first part of a larger request, with a parcel behind them for each other part: so many
+   * there are in all. Remembered with the request.
+   */
+  split?: { parts: SplitRequest['parts']; count: number } | undefined;
   /** The drain that the caller would start; false where it cannot start one, and leaves that to others. */
   wake?: Wake | false | undefined;
   /**
@@ -57,13 +65,17 @@ export interface EnqueueAnswer {
   duplicates: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
   /** The drain has to begin with this lease, which it asked for: nobody else knows of it. */
   handOff?: HandOff;
+  /** Where messages of it are on other shards, or were when it was applied. */
+  split?: SplitRequest;
+  /** Places of messages of which it is not known that they have arrived at their shards: they are on their way. */
+  onTheWay?: ReadonlySet<number>;
 }
 
 /** @throws StorageError, RequestMismatch; ShardMoved where the shard knows a newer map */
 export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueAnswer> {
-  const { keys } = shard;
+  const { keys, identity } = shard;
   const { messages, token = newToken(), fingerprint = '-', recognisedMs = shard.recognisedMs, note } = request;
-  const { base = newToken(), epoch = '', wake = COMMON_WAKE, handOff } = request;
+  const { base = newToken(), epoch = '', split, wake = COMMON_WAKE, handOff } = request;
   const asked = handOff && wake && messages.length <= handOff.most && messages.every(isReady) ? handOff : undefined;
   const declared: string[] = listMessageKeys(keys, messages, makeIds(base, messages.length));
   if (asked) declared.push(keys.lease(asked.lease), ...listBlockedKeys(keys, messages));
@@ -74,7 +86,7 @@ export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueA
     [keys.request(token), keys.timers, keys.awake, keys.sleeper, ...declared],
     [
       ...commonArgs(shard),
-      note ? base + NOTE + note : base,
+      formatBase(base, note, split),
       fingerprint,
       digits(recognisedMs),
       ...wakeArgs(wake),
@@ -84,7 +96,12 @@ export function enqueue(shard: Shard, request: EnqueueRequest): Promise<EnqueueA
       ...encodeRequest(messages, base),
     ],
   );
-  return readEnqueueAnswer(run, base, messages.length, asked && { ...asked, messages, sentAt });
+  return readEnqueueAnswer(
+    run,
+    base,
+    split?.count ?? messages.length,
+    asked && { ...asked, shard: identity.name || undefined, messages, sentAt },
+  );
 }
 
 /** A request whose messages were encoded earlier. */
@@ -95,6 +112,7 @@ export interface EncodedRequest {
   base: string;
   token: string;
   recognisedMs: number;
+  wake?: Wake | false | undefined;
 }
 
 /**
@@ -102,12 +120,12 @@ export interface EncodedRequest {
  * @throws StorageError, RequestMismatch
  */
 export function enqueueSegments(shard: Shard, request: EncodedRequest): Promise<EnqueueAnswer> {
-  const { args, count, base, token, recognisedMs } = request;
+  const { args, count, base, token, recognisedMs, wake = COMMON_WAKE } = request;
   const { keys } = shard;
   const run = shard.run(
     scripts.enqueue,
     [keys.request(token), keys.timers, keys.awake, keys.sleeper],
-    [...commonArgs(shard), base, '-', digits(recognisedMs), ...wakeArgs(COMMON_WAKE), '', '0', '', ...args],
+    [...commonArgs(shard), base, '-', digits(recognisedMs), ...wakeArgs(wake), '', '0', '', ...args],
   );
   return readEnqueueAnswer(run, base, count, undefined);
 }
@@ -125,17 +143,14 @@ async function readEnqueueAnswer(
   const [status, wake, applied = base, met = '', now = '', lines = ''] = strings(reply);
   if (status === 'moved') throw new ShardMoved(Number(wake));
   if (status === 'mismatch') throw new RequestMismatch('this request token was used for other messages');
-  const answer: EnqueueAnswer = {
-    ids: splitBase(applied, count).ids,
-    replayed: status === 'repeated',
-    wake: wake === '1',
-    duplicates: parseDuplicates(met),
-  };
+  const { note: _, ...stored } = readApplied(applied, met, count);
+  const answer: EnqueueAnswer = { ...stored, replayed: status === 'repeated', wake: wake === '1' };
   if (asked && now !== '') answer.handOff = readHandOff(asked, answer, Number(now), lines);
   return answer;
 }
 
 interface AskedHandOff {
+  shard: string | undefined;
   lease: string;
   leaseMs: number;
   messages: PreparedMessage[];
@@ -144,7 +159,7 @@ interface AskedHandOff {
 
 /** @param lines the header lines of what the lease holds; '' where that is not known */
 function readHandOff(
-  { lease, leaseMs, messages, sentAt }: AskedHandOff,
+  { shard, lease, leaseMs, messages, sentAt }: AskedHandOff,
   { ids, duplicates }: EnqueueAnswer,
   now: number,
   lines: string,
@@ -157,18 +172,45 @@ function readHandOff(
   const headers = lines.split('\n');
   const taken = [...bodies].map(([id, json], at) => ({ entry: `1.${id}`, envelope: `${headers[at]}\n${json}` }));
   const clockAheadMs = (sentAt + Date.now()) / 2 - now; // the server answered about half-way between request and reply
-  return { lease, leasedUntil: sentAt + leaseMs, takenAt: now, ...(lines !== '' && { taken }), clockAheadMs };
+  return {
+    ...(shard && { shard }),
+    lease,
+    leasedUntil: sentAt + leaseMs,
+    takenAt: now,
+    ...(lines !== '' && { taken }),
+    clockAheadMs,
+  };
 }
 
-/** Behind the base of a request's ids its note is kept: no token has this character. */
+/** Behind the base of a request's ids its note is kept, and behind that its parts: no token has this character. */
 const NOTE = '~';
 
-export function splitBase(applied: string, count: number): { ids: string[]; note: string } {
-  const [base = '', note = ''] = applied.split(NOTE);
-  return { ids: makeIds(base, count), note };
+function formatBase(base: string, note = '', split: EnqueueRequest['split']): string {
+  if (split) return [base, note, writeParts(split.parts, split.count)].join(NOTE);
+  return note === '' ? base : base + NOTE + note;
 }
 
-export function parseDuplicates(text: string): EnqueueAnswer['duplicates'] {
+/** What is remembered of a request. */
+export interface AppliedRequest extends Pick<EnqueueAnswer, 'ids' | 'duplicates' | 'split'> {
+  note: string;
+}
+
+/**
+ * @param applied its base, and what stands behind it
+ * @param met the dedup keys that were taken
+ * @param count of its messages
+ */
+export function readApplied(applied: string, met: string, count: number): AppliedRequest {
+  const [base = '', note = '', parts = ''] = applied.split(NOTE);
+  const duplicates = parseDuplicates(met);
+  if (parts === '') return { ids: makeIds(base, count), duplicates, note };
+  const split = { base, parts: readParts(parts) };
+  const [{ places }] = split.parts; // only those were met here
+  const own = [...duplicates].map(([at, first]) => [places[at] as number, first] as const);
+  return { ids: makeSplitIds(split), duplicates: new Map(own), note, split };
+}
+
+function parseDuplicates(text: string): EnqueueAnswer['duplicates'] {
   const words = text === '' ? [] : text.split(' ').map((word) => word.split('='));
   return new Map(
     words.map(([place, id = '', what]) => [Number(place) - 1, { id, what: what as 'duplicate' | 'replaced' }]),

@@ -41,6 +41,8 @@ export interface SyncRequest {
      * -1 where nobody counts on it, and so it leaves to others who is woken.
      */
     keeps?: number;
+    /** It takes from several shards, and wants to know how urgent the first message is that is left here. */
+    asksHorizon?: boolean;
   };
 }
 
@@ -64,6 +66,11 @@ export interface SyncAnswer {
   wake: boolean;
   /** Work is left that this drain does not take: the shortest timeout of its queues, ms; 0 where that is not known. */
   left?: number;
+  /**
+   * The priority of the first lane that is left for the caller, where it asked; not there where none is. A lane that waited for too long
+   * counts among the most urgent; those that a take moves out of the way (paused, over a limit) count until then.
+   */
+  horizon?: number;
   /** An earlier try may have run: a `gone` may be its own doing. */
   retried: boolean;
   /** Why storage took a part of it only: what is `refused`, the extension of the lease, or what would have been taken. */
@@ -105,6 +112,7 @@ export async function sync(
         whole(lifeMs),
         drain ? (drain.name ?? lease) : claim,
         whole(drain?.keeps ?? 0),
+        drain?.asksHorizon ? '1' : '',
         ...pools,
         ...written.args,
       ],
@@ -127,7 +135,7 @@ function awakeMsFor(drain: SyncRequest['drain']): number {
 function parseAnswer(reply: unknown[], written: EncodedSettlements, retried: boolean): SyncAnswer {
   if (reply[0] === 'mismatch') throw new RequestMismatch('another lease has begun under this name');
   const [now, nextDue, lost, statuses, entries, envelopes, unseen, cancelled, ...rest] = reply;
-  const [transitions, schedules, wake, left, refused] = rest;
+  const [transitions, schedules, wake, left, refused, horizon = ''] = rest;
   return {
     now: Number(now),
     ...due(Number(nextDue)),
@@ -142,6 +150,7 @@ function parseAnswer(reply: unknown[], written: EncodedSettlements, retried: boo
     })),
     wake: wake === '1',
     ...(left === '' ? {} : { left: Number(left) }),
+    ...(horizon === '' ? {} : { horizon: Number(horizon) }),
     retried,
     ...(refused === '' ? {} : { refused: parseRefusal(String(refused)) }),
     ...parseDueSchedules(schedules),

@@ -5,7 +5,7 @@ import * as scripts from '../redis/lua/generated.ts';
 import { digits } from '../redis/lua/script.ts';
 import { list, pairs, strings } from '../redis/reply.ts';
 import type { Shard } from '../redis/shard.ts';
-import { type EnqueueAnswer, parseDuplicates, splitBase } from '../store/enqueue.ts';
+import { type AppliedRequest, readApplied } from '../store/enqueue.ts';
 
 /** The most subscriptions of a topic: a publication becomes as many messages. */
 const MAX_SUBSCRIPTIONS = 100;
@@ -16,8 +16,8 @@ export interface AppliedPublication {
   fingerprint: string;
   note: string;
   wake: boolean;
-  /** The ids of its messages, and the duplicates among them. @param count how many there were */
-  open(count: number): Pick<EnqueueAnswer, 'ids' | 'duplicates'>;
+  /** The ids of its messages, the duplicates among them, and where they are. @param count how many there were */
+  open(count: number): Omit<AppliedRequest, 'note'>;
 }
 
 export interface TopicStore {
@@ -66,11 +66,10 @@ export function openTopicStore({ run, keys }: Shard): TopicStore {
 function parseApplied(stored: string, wake: boolean): AppliedPublication {
   const [, fingerprint, base = '', met = ''] = /^(\S+) (\S+) ?(.*)$/.exec(stored) ?? [];
   if (fingerprint === undefined) throw new StorageError('garbled', 'a request is not as it was written');
-  const { note } = splitBase(base, 0);
   return {
     fingerprint,
-    note,
+    note: readApplied(base, '', 0).note,
     wake,
-    open: (count) => ({ ids: splitBase(base, count).ids, duplicates: parseDuplicates(met) }),
+    open: (count) => readApplied(base, met, count),
   };
 }

@@ -10,6 +10,7 @@ import {
   queuesNamed,
   type Receipt,
   type StoreInputs,
+  stateOf,
 } from '../broker/producer.ts';
 import type { MessageInput, Queues } from '../broker/validate.ts';
 import { InvalidMessage, type Issue, RequestMismatch, UnknownTopic } from '../errors.ts';
@@ -18,6 +19,7 @@ import { parseDuration } from '../formats/duration.ts';
 import { toIssues } from '../formats/issues.ts';
 import type { MessageOptions } from '../message/options.ts';
 import { chooseDestination } from '../queue/destination.ts';
+import { placeOfTopic } from '../shards/places.ts';
 import { Publication, Subscription } from './schema.ts';
 import type { AppliedPublication, TopicStore } from './store.ts';
 
@@ -129,7 +131,7 @@ async function publish(
   for (const queue of [...matching.map((one) => one.queue), ...queuesNamed(shared)]) permit(queue);
   if (matching.length === 0) return { receipts: [], wake: false, replayed: false };
   const inputs = await Promise.all(matching.map((one) => inputFor(topic, type, body, shared, one, queues)));
-  const named = name && { ...name, note: formatNote(matching) };
+  const named = name && { ...name, note: formatNote(matching), coordinator: placeOfTopic(topic) };
   const answer = await accept(inputs, named);
   if (name && answer.replayed) {
     // Another was first, or the answer to an earlier try was lost: what was stored then counts, and the store tells it.
@@ -206,9 +208,12 @@ const formatNote = (subscriptions: ActiveSubscription[]) =>
 /** The first answer again, whoever is subscribed by now. */
 function replayed({ note, open }: AppliedPublication, options: PublishOptions): PublishResult[] {
   const places = note.split(',').map((place) => place.split(':'));
-  const { ids, duplicates } = open(places.length);
+  const { ids, duplicates, split } = open(places.length);
+  const own = split && new Set(split.parts[0].places);
   return places.map(([subscription = '', queue = ''], index) => {
-    return { ...makeReceipt(queue, ids[index] ?? '', isLater(options), duplicates.get(index)), subscription };
+    // Whether a key is taken on another shard is known there.
+    const state = stateOf(isLater(options), options.dedup && own?.has(index) === false);
+    return { ...makeReceipt(queue, ids[index] ?? '', state, duplicates.get(index)), subscription };
   });
 }
 

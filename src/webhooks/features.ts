@@ -1,10 +1,10 @@
 /** What webhooks bring along: the sources of a deployment, with what became of their requests. */
-import type { Shard } from '../redis/shard.ts';
+import type { Fleet } from '../shards/fleet.ts';
 import { openSources, type Sources } from './counters.ts';
-import { openSourceCounters } from './counters-store.ts';
+import { openSourceCountersOn } from './fleet-counters.ts';
 import type { AnySource } from './source.ts';
 
 export const features = {
-  sources: (sources: ReadonlyMap<string, AnySource>, shard: Shard, env: object): Sources =>
-    openSources(sources, openSourceCounters(shard), env),
+  sources: (sources: ReadonlyMap<string, AnySource>, fleet: Fleet, env: object): Sources =>
+    openSources(sources, openSourceCountersOn(fleet), env),
 };

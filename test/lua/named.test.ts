@@ -20,6 +20,7 @@ test('an argument has the name of its card, and a name that the card has not is 
     '7',
     '',
     '0',
+    '',
     '*',
     'ack',
   ];

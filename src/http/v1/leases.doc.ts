@@ -46,6 +46,7 @@ const Settled = z.object({
 });
 const LeaseReport = z.object({
   lease: z.string(),
+  shard: z.optional(z.string()),
   kind: z.enum(['drain', 'consumer']),
   expiresAt: instant,
   held: count,
@@ -77,6 +78,7 @@ describe(Settled, {
   messages: 'With `receive`.',
 });
 describe(LeaseReport, {
+  shard: 'Where it is. Left out where there is one.',
   kind: '`drain`: of the Worker. `consumer`: of a consumer elsewhere.',
   expiresAt: 'Then what it holds comes back to others, epoch ms.',
   held: 'Messages it holds.',

@@ -33,7 +33,7 @@ describe(NewMessageOfBatch, { ...OPTIONS, queue: 'The queue it goes to.', body: 
 const Receipt = z.object({
   id: z.string(),
   queue: z.string(),
-  state: z.enum(['ready', 'delayed']),
+  state: z.enum(['ready', 'delayed', 'accepted']),
   duplicate: z.literal(false),
 });
 const Duplicate = z.object({
@@ -74,6 +74,10 @@ const MessageReport = z.object({
 const MessagePage = z.object({ messages: z.array(MessageReport), cursor: z.optional(z.string()) });
 const Cancelled = z.object({ id: z.string(), was: z.enum(['ready', 'delayed', 'dead', 'leased', 'unseen']) });
 
+describe(Receipt, {
+  state:
+    '`accepted`: it is stored, and on its way to its shard, which was not reached at once. Whether its dedup key is taken is found there.',
+});
 describe(Duplicate, {
   id: 'Of the first message with this key.',
   replaced: 'The first message still waits, and has this body now.',

@@ -12,7 +12,7 @@ import { isObject, readIdempotencyKey } from '../body.ts';
 import type { SluiceEnv } from '../context.ts';
 import { namedQueue } from '../named-queue.ts';
 import { outliving } from '../outliving.ts';
-import { pageLimit } from '../page-query.ts';
+import { overShards, pageLimit } from '../page-query.ts';
 import { unknown } from '../problem.ts';
 import { route } from '../route.ts';
 import type { Wire } from './wire.ts';
@@ -22,12 +22,11 @@ const MESSAGE_ID = /^[\w-]{1,64}$/;
 export const params = { queue: QUEUE_NAME, id: MESSAGE_ID };
 
 /** As list-messages.lua makes them. The longest lane has 1,219 characters. */
-const RANK_CURSOR = /^\d{1,9}$/;
 const CURSORS = {
-  ready: /^[1-3]:\d{1,20} (-|\d:\S{1,1217}) \d{1,9}$/,
-  delayed: /^\d{1,9}( \d{1,3}:\d{1,9}){0,64}$/,
-  leased: /^\d{1,9} \d{1,9}$/,
-  dead: RANK_CURSOR,
+  ready: overShards(/^([1-3]:\d{1,20} (-|\d:\S{1,1217}) \d{1,9})?$/),
+  delayed: overShards(/^(\d{1,9}( \d{1,3}:\d{1,9}){0,64})?$/),
+  leased: overShards(/^(\d{1,9} \d{1,9})?$/),
+  dead: overShards(/^\d{0,9}$/),
 };
 
 const MessagesPage = z
@@ -37,11 +36,9 @@ const MessagesPage = z
     cursor: z._default(z.string(), ''),
   })
   .check(
-    rule(
-      ({ state, cursor }) => cursor === '' || CURSORS[state].test(cursor),
-      'must be one that a page of the same state answered',
-      ['cursor'],
-    ),
+    rule(({ state, cursor }) => CURSORS[state].test(cursor), 'must be one that a page of the same state answered', [
+      'cursor',
+    ]),
   );
 
 export const enqueue = /* @__PURE__ */ route(

@@ -1,7 +1,7 @@
 /** Metrics: the figures of all queues for whoever scrapes. */
 import { openInspectorOn } from '../../engine/admin.ts';
+import { openFleetStats } from '../../stats/fleet-store.ts';
 import { openStatsReader } from '../../stats/stats.ts';
-import { openStats } from '../../stats/store.ts';
 import { ANY_QUEUE, canUseQueue } from '../auth.ts';
 import { metricsText } from '../prometheus.ts';
 import { route } from '../route.ts';
@@ -18,7 +18,7 @@ export const getMetrics = route('GET /metrics', { scope: 'admin' }, async (c) =>
   const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
   const [known, { counters: totals, ...rest }, breakers, sources] = await Promise.all([
     inspector.queues(permitted),
-    openStatsReader(openStats(engine.shard)).totals(sees ? [...names, NO_QUEUE] : names),
+    openStatsReader(openFleetStats(engine.fleet)).totals(sees ? [...names, NO_QUEUE] : names),
     inspector.breakers(permitted),
     sees ? engine.parts.sources?.report() : undefined,
   ]);

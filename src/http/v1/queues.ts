@@ -8,8 +8,8 @@ import { rule } from '../../formats/rule.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
 import { LEAST_PERIOD_MS, MOST_PERIOD_MS } from '../../queue/limits.ts';
 import type { AnyQueue } from '../../queue/queue.ts';
+import { openFleetStats } from '../../stats/fleet-store.ts';
 import { openStatsReader, type Stats } from '../../stats/stats.ts';
-import { openStats } from '../../stats/store.ts';
 import { canUseQueue, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { namedQueue } from '../named-queue.ts';
@@ -60,7 +60,7 @@ export const listQueues = route(
     const { engine, token } = c.var;
     const { limit, cursor, search, recent } = query();
     const told = (reports: QueueReport[]) =>
-      recent === 'true' ? withRecent(openStatsReader(openStats(engine.shard)), reports) : reports;
+      recent === 'true' ? withRecent(openStatsReader(openFleetStats(engine.fleet)), reports) : reports;
     const isWanted = (name: string) => canUseQueue(token, name) && name.includes(search);
     const all = [...engine.queues.values()].filter(({ name }) => isWanted(name));
     const page = takePage(all, cursor, limit);

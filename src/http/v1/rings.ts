@@ -3,8 +3,8 @@ import type { Context } from 'hono';
 import * as z from 'zod/mini';
 import { rule } from '../../formats/rule.ts';
 import { features } from '../../rings/features.ts';
+import { openRingsOn } from '../../rings/fleet-store.ts';
 import { ITEM_RULE, isRingItem, MAX_ITEMS_A_CALL, RING_CURSOR, RING_NAME } from '../../rings/ring.ts';
-import { openRings } from '../../rings/store.ts';
 import { canUseQueue, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { cursorSchema, nameCursor, pageLimit } from '../page-query.ts';
@@ -37,7 +37,7 @@ export const listRings = route(
   { scope: 'admin', query: RingsPage },
   async (c, { query }): Promise<Wire<'RingList'>> => {
     const { limit, cursor } = query();
-    const page = await openRings(c.get('engine').shard).list(limit, cursor);
+    const page = await openRingsOn(c.get('engine').fleet).list(limit, cursor);
     return { ...page, rings: page.rings.filter(({ ring }) => canUseQueue(c.get('token'), ring)) };
   },
 );
@@ -48,7 +48,7 @@ export const getRing = route(
   async (c, { query }): Promise<Wire<'RingItems'>> => {
     const ring = named(c);
     const { limit, cursor } = query();
-    const page = await openRings(c.get('engine').shard).page(ring, limit, cursor);
+    const page = await openRingsOn(c.get('engine').fleet).page(ring, limit, cursor);
     if (page.length === 0) throw unknown('unknown_ring', ring);
     return { ring, ...page };
   },
@@ -60,7 +60,7 @@ export const addToRing = route(
   async (c, { body }): Promise<Wire<'RingAdded'>> => {
     const ring = named(c);
     const { items } = await body();
-    const added = await openRings(c.get('engine').shard).add(ring, items);
+    const added = await openRingsOn(c.get('engine').fleet).add(ring, items);
     if (added === 'full') throw new Problem('ring_full');
     return { ring, ...added };
   },
@@ -72,7 +72,7 @@ export const removeFromRing = route(
   async (c, { body }): Promise<Wire<'RingRemoved'>> => {
     const ring = named(c);
     const { items } = await body();
-    return { ring, ...(await openRings(c.get('engine').shard).remove(ring, items)) };
+    return { ring, ...(await openRingsOn(c.get('engine').fleet).remove(ring, items)) };
   },
 );
 
@@ -82,13 +82,13 @@ export const rotateRing = route(
   async (c, { body }): Promise<Wire<'Rotated'>> => {
     const ring = named(c);
     const { count } = await body();
-    return { ring, items: await openRings(c.get('engine').shard).rotate(ring, count) };
+    return { ring, items: await openRingsOn(c.get('engine').fleet).rotate(ring, count) };
   },
 );
 
 export const dropRing = route('DELETE /v1/rings/:ring', { scope: 'admin' }, async (c): Promise<Wire<'RingRemoved'>> => {
   const ring = named(c);
-  return { ring, removed: await openRings(c.get('engine').shard).drop(ring), length: 0 };
+  return { ring, removed: await openRingsOn(c.get('engine').fleet).drop(ring), length: 0 };
 });
 
 export const rings = Object.assign([listRings, getRing, addToRing, removeFromRing, rotateRing, dropRing], { features });

@@ -5,7 +5,7 @@ import type { Receipt } from '../../broker/producer.ts';
 import { openSchedules, type ScheduleRefusal, type Schedules } from '../../schedules/admin.ts';
 import { makeDefinition, SCHEDULE_ID, ScheduleRequest } from '../../schedules/definition.ts';
 import { features } from '../../schedules/features.ts';
-import { openScheduleStore } from '../../schedules/store.ts';
+import { openSchedulesOn } from '../../schedules/fleet-store.ts';
 import { canUseQueue, requireQueue } from '../auth.ts';
 import { readIdempotencyKey } from '../body.ts';
 import type { SluiceEnv } from '../context.ts';
@@ -20,7 +20,7 @@ export const params = { schedule: SCHEDULE_ID };
 const SchedulesPage = z.strictObject({
   limit: pageLimit(100, 20),
   /** As HSCAN makes them. */
-  cursor: cursorSchema(/^\d{1,20}$/, '0'),
+  cursor: cursorSchema(/^([a-z0-9-]{1,32}\.)?\d{1,20}$/, '0'),
 });
 
 export const listSchedules = route(
@@ -89,7 +89,7 @@ export const schedules = Object.assign(
 
 function openSchedulesFor({ var: { engine } }: Context<SluiceEnv>): Schedules {
   const ids = new Set(engine.parts.schedules.map(({ id }) => id));
-  return openSchedules(openScheduleStore(engine.shard), { queues: engine.queues, ids });
+  return openSchedules(openSchedulesOn(engine.fleet), { queues: engine.queues, ids });
 }
 
 const PROBLEM_OF: Record<Exclude<ScheduleRefusal, 'unknown'>, ProblemCode> = {

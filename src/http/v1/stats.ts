@@ -2,8 +2,8 @@
 import * as z from 'zod/mini';
 import { openInspectorOn } from '../../engine/admin.ts';
 import { QUEUE_NAME } from '../../message/message.ts';
+import { openFleetStats } from '../../stats/fleet-store.ts';
 import { openStatsReader } from '../../stats/stats.ts';
-import { openStats } from '../../stats/store.ts';
 import { ANY_QUEUE, canUseQueue, requireQueue } from '../auth.ts';
 import { unknown } from '../problem.ts';
 import { route } from '../route.ts';
@@ -27,7 +27,7 @@ export const getStats = route(
     if (queue !== undefined && !(await openInspectorOn(engine).named(queue))) throw unknown('unknown_queue', queue);
     const permitted = [...engine.queues.keys()].filter((name) => canUseQueue(token, name));
     const all = canUseQueue(token, ANY_QUEUE) ? [ALL] : permitted;
-    return openStatsReader(openStats(engine.shard)).report(range, queue === undefined ? all : [queue]);
+    return openStatsReader(openFleetStats(engine.fleet)).report(range, queue === undefined ? all : [queue]);
   },
 );
 

@@ -4,7 +4,12 @@ import { describe } from '../openapi/describe.ts';
 import { OF_STORAGE, type Operation, type Operations } from '../openapi/operation.ts';
 import { count } from '../openapi/primitives.ts';
 
-const Finding = z.object({ finding: z.string(), name: z.string(), messages: z.optional(count) });
+const Finding = z.object({
+  finding: z.string(),
+  name: z.string(),
+  shard: z.optional(z.string()),
+  messages: z.optional(count),
+});
 const Findings = z.object({
   findings: z.array(Finding),
   cursor: z.optional(z.string()),
@@ -26,10 +31,16 @@ const DrainReport = z.object({
 });
 const Begun = z.object({});
 const TickReport = z.object({ sweep: SweepReport, drain: z.optional(DrainReport) });
-const Health = z.object({ status: z.enum(['ok', 'unsafe']), warnings: z.array(z.string()) });
+const ShardHealth = z.object({ shard: z.string(), status: z.enum(['ok', 'unsafe', 'down']) });
+const Health = z.object({
+  status: z.enum(['ok', 'unsafe', 'degraded']),
+  warnings: z.array(z.string()),
+  shards: z.optional(z.array(ShardHealth)),
+});
 
 describe(Finding, {
-  name: 'Of the key, the lane, the message or the queue.',
+  name: 'Of the key, the lane, the message, the queue or the shard.',
+  shard: 'Where that is. Left out where there is one.',
   messages: 'Of a queue that only storage knows: what it holds.',
 });
 describe(Findings, {
@@ -44,11 +55,14 @@ describe(SweepReport, {
 });
 describe(TickReport, { drain: 'Left out where nothing was ready.' });
 describe(Health, {
-  status: 'unsafe: eviction is on, or memory or the commands of the month run out.',
+  status:
+    'unsafe: eviction is on, or memory or the commands of the month run out. degraded: a shard does not answer, and what it owns stands still.',
   warnings: 'What to change, a sentence each.',
+  shards: 'Of each. Left out where there is one.',
 });
+describe(ShardHealth, { status: 'down: it does not answer.' });
 
-export const answers = { Finding, Findings, SweepReport, DrainReport, Begun, TickReport, Health };
+export const answers = { Finding, Findings, SweepReport, DrainReport, Begun, TickReport, ShardHealth, Health };
 
 const DRAIN = {
   tag: 'admin',

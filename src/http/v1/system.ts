@@ -6,12 +6,14 @@ import { rule } from '../../formats/rule.ts';
 import { ANY_QUEUE, letItselfIn, requireQueue } from '../auth.ts';
 import type { SluiceEnv } from '../context.ts';
 import { outliving } from '../outliving.ts';
-import { flag } from '../page-query.ts';
+import { flag, overShards } from '../page-query.ts';
 import { type Input, route } from '../route.ts';
 import type { Wire } from './wire.ts';
 
 /** As audit.ts makes it: `<pass> <cursor of the store>`, of which audit.lua says more. */
-const AUDIT_CURSOR = /^(shallow|deep) \d{1,20}( .{1,1400} \d{1,20})?$/s;
+const AUDIT_CURSOR = overShards(/^((shallow|deep) \d{1,20}( .{1,1400} \d{1,20})?)?$/s);
+/** One that stands in a deep pass. */
+const DEEP_CURSOR = overShards(/^deep /);
 
 const Drain = z.strictObject({ wait: flag('true') });
 
@@ -25,8 +27,7 @@ const Audit = z
   })
   .check(
     rule(
-      ({ deep, cursor }) =>
-        cursor === '' || (AUDIT_CURSOR.test(cursor) && (deep === 'true' || cursor.startsWith('shallow '))),
+      ({ deep, cursor }) => AUDIT_CURSOR.test(cursor) && (deep === 'true' || !DEEP_CURSOR.test(cursor)),
       'must be one that an audit of the same depth answered',
       ['cursor'],
     ),

@@ -31,6 +31,7 @@
 --                             long as this one lasts; '' where there is none
 -- ARGV[16]  number  keeps     where a drain takes less than it wants, but something, and no more than so many, it looks again in a moment, and `awake`
 --                             stays for that; 0 where it does not. -1 where nobody counts on it, since it found less before: `awake` is another's
+-- ARGV[17]  flag    horizon   '1' asks how urgent the first lane is that is left
 -- ARGV[…]   text…   more      pools, then segments of settlements: outcome (with '+' or '-' behind it where the delivery speaks of its destination's
 --                             health), delay ms, kind, text, measured ('<queue> <counters>' as counters.lua has them; ''), count, then count × entry; then what the handlers of
 --                             acked ones enqueued: place of the settlement, how many arguments, and segments as admit.lua reads them
@@ -41,14 +42,15 @@
 --           {id, record, …} of schedules that the caller has to fire,
 --           '1' if the caller, which is no drain, should start one: what it made ready or due is for drains,
 --           where work is left that the caller does not take, the shortest timeout of its queues in ms, or 0 from one that ends or is
---           busy, and takes nothing; else '', why storage refused a part of this, or ''}
+--           busy, and takes nothing; else '', why storage refused a part of this, or '',
+--           where it was asked the priority of the first lane left that the caller may be given: '' where there is none}
 --          {'unknown'} where the policies are not there under their digest: nothing was done
 --          {'mismatch'} where another lease has begun under the claim: nothing was done
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
 --          holds: that is returned first and counts as taken; to a consumer that is no drain no more of it than it wants
 -- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50. A claim is one more, and policies
---          under their digest are two.
+--          under their digest are two. A horizon is one more for each pool, and none where the caller was given all there is.
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.
 --          Grows with the entries of this lease, not with queues, lanes or backlog
 
@@ -79,8 +81,8 @@ local function read_segments(at, count)
   return segments, at
 end
 
-local pools = { unpack(ARGV, 17, 16 + tonumber(ARGV[11])) }
-local segments, chained = read_segments(17 + #pools, tonumber(ARGV[12]))
+local pools = { unpack(ARGV, 18, 17 + tonumber(ARGV[11])) }
+local segments, chained = read_segments(18 + #pools, tonumber(ARGV[12]))
 
 local held = read_raws(lease_key)
 if not held then return redis.error_reply('WRONGTYPE the lease is no list') end
@@ -339,8 +341,17 @@ elseif blind and redis.call('EXISTS', root .. 'ready:' .. pools[1]) == 1 then
 end
 overflow.spill(shard)
 
-return { -- few texts rather than many: whoever passes the answer on pays for each
+local answer = { -- few texts rather than many: whoever passes the answer on pays for each
   digits(now), next_due and digits(next_due) or '', lost and '1' or '0', table.concat(statuses, ' '),
   table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished or above > in_transit) and '1' or '0', cancelled, shard.transitions,
   fired.schedules, wake, shard.left and digits(shard.left) or '', refused or settled.refused or '',
 }
+if ARGV[17] == '1' then
+  local horizon
+  for _, pool in ipairs(short and {} or pools) do
+    local first = horizon_of(shard, pool)
+    horizon = first and math.min(first, horizon or first) or horizon
+  end
+  answer[#answer + 1] = horizon and digits(horizon) or ''
+end
+return answer

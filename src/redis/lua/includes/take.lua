@@ -263,13 +263,18 @@ local function put_aside(shard, pool, name, score)
   block(shard, pool, name, score, queue_of(name), until_ms)
 end
 
+-- Whether only another deployment handles a queue.
+local function is_others(shard, queue)
+  return string.find(definitions.of(shard, queue) or '', '^%S+ %-') ~= nil
+end
+
 -- Whether a lane may be served by who asks. Where its queue is another's it is moved, or put aside.
 local function is_served(shard, index, pool, name, score)
   local queue = queue_of(name)
   local belongs = definitions.pool_of(shard, queue, pool)
   if belongs ~= pool then rehome(shard, index, name, belongs) return false end
   if definitions.is_unknown(shard, queue) then put_aside(shard, pool, name, score) return false end
-  return not string.find(definitions.of(shard, queue) or '', '^%S+ %-') -- else another deployment handles it
+  return not is_others(shard, queue)
 end
 
 -- The first `limit` lanes of a pool that may be served, or where there are as many, the first `most` of them. And whether there may
@@ -341,4 +346,25 @@ local function take(shard, config, pool, want, taken, promoted)
     most, passed = asked, passed_over(shard, index)
   until want == 0 or not more or moved_aside >= PASSES * BLOCK
   return want, want > 0 and more
+end
+
+-- The priority of the first lane in the index of a pool that who asks may be given, by its place: one that waited for too long stands
+-- among the most urgent. nil where there is none, or none among the first that it looks at. What a take would move out of the way
+-- (lanes of paused queues, lanes over a limit) counts until one does.
+local function horizon_of(shard, pool)
+  local from, count = 0, 2 -- the first may be a mark
+  repeat
+    local found = redis.pcall('ZRANGE', shard.root .. 'ready:' .. pool, digits(from), digits(from + count - 1), 'WITHSCORES')
+    if found.err then return nil end
+    local ended = #found < 2 * count
+    definitions.load(shard, found)
+    for i = 1, #found, 2 do
+      local queue = queue_of(found[i])
+      if queue and not is_others(shard, queue) and not definitions.outlasts(shard, queue) then
+        return math.floor(found[i + 1] / TURN)
+      end
+    end
+    from, count = from + count, BLOCK
+  until ended or from > PASSES * BLOCK
+  return nil
 end

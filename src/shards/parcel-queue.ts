@@ -1,0 +1,36 @@
+/** The queue of parcels: a push queue of the engine itself, whose handler forwards one parcel. No deployment can define or name it. */
+import { NonRetriableError } from '../errors.ts';
+import { exponential } from '../queue/backoff.ts';
+import { type AnyQueue, defineQueue } from '../queue/queue.ts';
+import type { Fleet } from './fleet.ts';
+import { forward, forwardAnew } from './forward.ts';
+import { openParcel, PARCEL_MS, PARCEL_QUEUE } from './parcel.ts';
+import type { PartitionedQueues } from './placing.ts';
+
+export interface ForwardingOptions {
+  /** Each delivery makes one request, which its drain has counted. */
+  fleet: Fleet;
+  queues: PartitionedQueues;
+  /** Messages are ready on a shard, and nobody was asked to drain there before. */
+  onWork(): void;
+}
+
+export function defineParcelQueue({ fleet, queues, onWork }: ForwardingOptions): AnyQueue {
+  const queue = defineQueue('parcels', {
+    priority: 0,
+    backoff: exponential({ base: '1s', max: '30s' }),
+    ttl: PARCEL_MS,
+    async handler({ id, body, enqueuedAt }) {
+      if (Date.now() - enqueuedAt > PARCEL_MS)
+        throw new NonRetriableError('undelivered: its shard was away for too long');
+      const parcel = openParcel(id, body);
+      await fleet.ready();
+      const isGone = fleet.topology.stateOf(parcel.to) === 'gone';
+      const isWanted = isGone
+        ? await forwardAnew(fleet, queues, id, parcel)
+        : (await forward(fleet.named(parcel.to), id, parcel)).wake;
+      if (isWanted) onWork();
+    },
+  });
+  return { ...queue, name: PARCEL_QUEUE };
+}

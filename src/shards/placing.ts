@@ -1,0 +1,49 @@
+/** Placing: the shard of each message, and what another shard stores in its place. */
+import type { PreparedMessage } from '../message/envelope.ts';
+import { parseLane } from '../message/lane.ts';
+import { PARCEL_LANE, packOne } from './parcel.ts';
+import type { Place } from './placement.ts';
+import { type PartitionedQueue, placeOf } from './places.ts';
+import type { Topology } from './topology.ts';
+
+/** Those of a deployment, by name. */
+export type PartitionedQueues = ReadonlyMap<string, PartitionedQueue>;
+
+/** @param token of its request */
+export function placeMessage(queues: PartitionedQueues, { lane, dedup }: PreparedMessage, token: string): Place {
+  const { queue, group } = parseLane(lane);
+  return placeOf(queues.get(queue) ?? { name: queue }, { group, dedupDigest: dedup?.digest }, token);
+}
+
+/** Of no request more than of any other: it is as good on each shard. */
+export function isAnywhere(queues: PartitionedQueues, { lane, dedup }: PreparedMessage): boolean {
+  return !dedup && queues.get(parseLane(lane).queue)?.partition === 'any';
+}
+
+export interface Placing {
+  /** A message that is stored on this shard: what is to follow on it on another is a parcel. The map has to be known. */
+  settle(message: PreparedMessage, shard: string): PreparedMessage;
+  /** What this shard stores for a message that is made there: itself, or a parcel. The map has to be known. */
+  placeFrom(message: PreparedMessage, shard: string, token: string): { message: PreparedMessage; home: string };
+}
+
+export function openPlacing(topology: Topology, queues: PartitionedQueues): Placing {
+  const placing: Placing = {
+    settle(message, shard) {
+      if (!message.callbacks) return message;
+      const callbacks = message.callbacks.map(({ on, message: callback }) => ({
+        on,
+        message: placing.placeFrom(callback, shard, shard).message,
+      }));
+      return { ...message, callbacks };
+    },
+    placeFrom(message, shard, token) {
+      if (message.lane === PARCEL_LANE) return { message, home: shard }; // it says itself where it goes
+      const stays = isAnywhere(queues, message) && topology.stateOf(shard) === 'active';
+      const home = stays ? shard : topology.home(placeMessage(queues, message, token));
+      const settled = placing.settle(message, home);
+      return { message: home === shard ? settled : packOne(home, settled), home };
+    },
+  };
+  return placing;
+}

@@ -7,6 +7,7 @@ import {
   type SettleRequest,
   settle,
 } from './broker/consumer.ts';
+import { receiveFromFleet, settleInFleet } from './broker/fleet-consumer.ts';
 import type { EnqueueResult, IdempotencyKey } from './broker/producer.ts';
 import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';
@@ -65,6 +66,11 @@ export class Engine {
     return this.#fleet;
   }
 
+  /** The names of those that have not answered this caller, so that what it was told is without theirs. */
+  get away(): readonly string[] {
+    return this.#fleet ? [...this.#fleet.away] : [];
+  }
+
   /** The first of them: for what has no other place. */
   get shard(): Shard {
     return this.fleet.all[0];
@@ -113,12 +119,20 @@ export class Engine {
 
   /** Takes messages of pull queues for a consumer. @throws StorageError, RequestMismatch */
   receive(request: ReceiveRequest): Promise<ReceiveAnswer> {
-    return consumeFor(this, (consuming) => receive(consuming, request));
+    return consumeFor(this, (on) =>
+      this.fleet.topology.isMany
+        ? receiveFromFleet({ fleet: this.fleet, queues: this.queues, on }, request)
+        : receive(on(this.shard), request),
+    );
   }
 
   /** Settles messages for a consumer, and takes more where it asks for them. @throws StorageError */
   settle(request: SettleRequest): Promise<SettleAnswer> {
-    return consumeFor(this, (consuming) => settle(consuming, request));
+    return consumeFor(this, (on) =>
+      this.fleet.topology.isMany
+        ? settleInFleet({ fleet: this.fleet, queues: this.queues, on }, request)
+        : settle(on(this.shard), request),
+    );
   }
 
   /**

@@ -16,6 +16,8 @@ export interface ReceiveRequest {
   queues: string[];
   max: number;
   visibilityMs: number;
+  /** Messages that the lease has already. Left out: none; -1 where that is not known. */
+  holding?: number;
 }
 
 export interface ReceiveAnswer {
@@ -39,7 +41,8 @@ export interface SettleRequest {
     result?: unknown;
   }[];
   extendMs?: number | undefined;
-  more?: { queues: string[]; max: number; holding: number };
+  /** Messages that the lease still has, as their number or their ids. */
+  more?: { queues: string[]; max: number; holding: number | readonly string[] };
 }
 
 export interface SettleAnswer extends Partial<ReceiveAnswer> {
@@ -63,9 +66,17 @@ export const VISIBILITY_MS = 30_000;
 /** @throws StorageError; RequestMismatch where another lease has begun under the claim */
 export async function receive(
   consuming: ConsumeOptions,
-  { lease, claim, queues, max, visibilityMs }: ReceiveRequest,
+  { lease, claim, queues, max, visibilityMs, holding = 0 }: ReceiveRequest,
 ): Promise<ReceiveAnswer> {
-  const ask = { lease, claim, leaseMs: visibilityMs, held: 0, want: max, pools: distinct(queues), settlements: [] };
+  const ask = {
+    lease,
+    claim,
+    leaseMs: visibilityMs,
+    held: holding,
+    want: max,
+    pools: distinct(queues),
+    settlements: [],
+  };
   let answer = await sync(consuming, ask);
   if (answer.schedules && answer.taken.length === 0) answer = await sync(consuming, ask); // their messages are there by now
   if (answer.refused) throw answer.refused;
@@ -81,7 +92,7 @@ export async function settle(
   const answer = await sync(consuming, {
     lease,
     leaseMs,
-    held: more?.holding ?? -1,
+    held: countHolding(more?.holding),
     want: more?.max ?? 0,
     pools: distinct(more?.queues ?? []),
     settlements: settlements.map(toSettlement),
@@ -93,6 +104,10 @@ export async function settle(
   const outcome = { settled, ...(cancelled.length > 0 ? { cancelled } : {}) };
   if (more) return { ...outcome, ...(await received(consuming, lease, answer, leaseMs)) };
   return leaseMs > 0 ? { ...outcome, expiresAt: answer.now + leaseMs } : outcome;
+}
+
+function countHolding(holding: number | readonly string[] = -1): number {
+  return typeof holding === 'number' ? holding : holding.length;
 }
 
 async function sync({ store, onAnswer }: ConsumeOptions, request: SyncRequest): Promise<SyncAnswer> {

@@ -1,7 +1,7 @@
 /**
  * A lease: messages that are this consumer's until it settles them, or lets the lease expire.
  *
- * Its calls go one after the other, because it tells the server how many messages it holds, and that must be unambiguous.
+ * Its calls go one after the other, because it tells the server which messages it holds, and that must be unambiguous.
  * A settlement that got no answer stays here and goes with the next call: it may have happened, so its message must
  * neither count as held nor be forgotten. One that was refused for good has not happened, and is taken out again: it would
  * have every later call refused.
@@ -37,7 +37,7 @@ interface SettleOptions {
 type MessageRef = Pick<ReceivedMessage, 'id' | 'attempt'>;
 
 /** What the last request of a call asks for besides its settlements. */
-type LastRequest = (holding: number) => Omit<SettleRequest, 'settle'>;
+type LastRequest = (holding: string[]) => Omit<SettleRequest, 'settle'>;
 
 /** Of the API. */
 const MAX_SETTLEMENTS = 100;
@@ -120,7 +120,7 @@ export class Lease<Body = unknown> {
     { max, visibility = '30s' }: ReceiveOptions = {},
   ): Promise<ReceivedMessage<Body>[]> {
     const queues = this.#queues.map(queueName);
-    const receive = (holding: number) => ({ extend: visibility, receive: { queues, max, holding } });
+    const receive = (holding: string[]) => ({ extend: visibility, receive: { queues, max, holding } });
     return this.#inTurn(async () => {
       this.messages = [];
       await this.#sync(settlements, receive);
@@ -167,7 +167,7 @@ export class Lease<Body = unknown> {
       const batch = this.#unanswered.slice(0, MAX_SETTLEMENTS);
       const isLast = batch.length === this.#unanswered.length;
       const ids = new Set(batch.map(({ id }) => id));
-      const holding = [...this.#held].filter((id) => !ids.has(id)).length;
+      const holding = [...this.#held].filter((id) => !ids.has(id));
       const request: SettleRequest = { settle: batch, ...(isLast ? last(holding) : {}) };
       const answer = await this.#send<Settled<Body>>('POST', path`/v1/leases/${this.id}/settle`, {
         body: request,

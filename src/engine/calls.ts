@@ -59,15 +59,21 @@ function describeWake(
 /** Consumers make messages ready and meet schedules that are due: where some of that is for push queues, a drain is woken. */
 export async function consumeFor<Answer>(
   called: CallingEngine,
-  consume: (consuming: ConsumeOptions) => Promise<Answer>,
+  consume: (on: (shard: Shard) => ConsumeOptions) => Promise<Answer>,
 ): Promise<Answer> {
-  const fire = called.parts.fireOn(called.shard, true);
+  const { parts } = called;
   let isWanted = false;
-  const onAnswer: NonNullable<ConsumeOptions['onAnswer']> = async ({ wake, schedules, now }) => {
-    if (wake) isWanted = true;
-    if (schedules && (await fire?.(schedules, now))) isWanted = true;
+  const on = (shard: Shard): ConsumeOptions => {
+    const fire = parts.fireOn(shard, true);
+    return {
+      store: parts.openStore(shard),
+      async onAnswer({ wake, schedules, now }) {
+        if (wake) isWanted = true;
+        if (schedules && (await fire?.(schedules, now))) isWanted = true;
+      },
+    };
   };
-  const answer = await consume({ store: called.store, onAnswer });
+  const answer = await consume(on);
   called.attend(isWanted);
   return answer;
 }

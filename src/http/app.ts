@@ -14,6 +14,9 @@ import type { EdgeFunction, Route, Schema } from './route.ts';
 
 export type App = Hono<SluiceEnv>;
 
+/** Names the shards that did not answer: what is told is told without theirs. */
+const AWAY = 'sluice-away';
+
 export function createApp(functions: EdgeFunction[], engineOf: (env: object, context: FetchContext) => Engine): App {
   const app: App = new Hono<SluiceEnv>();
   const begin = (c: Context<SluiceEnv>) => {
@@ -55,6 +58,8 @@ function serve(app: App, route: Route, begin: (c: Context<SluiceEnv>) => void): 
       body: () => readValid(c, body as Schema),
       object: () => readObject(c),
     });
+    const { away } = c.get('engine');
+    if (away.length > 0) c.header(AWAY, away.join(', '));
     return answered instanceof Response ? answered : c.json(answered);
   });
 }

@@ -6,6 +6,7 @@
 
 import type { QueueReport } from '../broker/admin.ts';
 import { boundMs, type Histogram, LAST_BUCKET } from '../formats/histogram.ts';
+import type { FleetMeasurement, ShardMeasurement } from '../shards/measure.ts';
 import { type Counters, OUTCOMES } from '../stats/counters.ts';
 import type { Breaker } from '../store/admin-queues.ts';
 import type { SourceReport } from '../webhooks/counters.ts';
@@ -21,6 +22,8 @@ export interface Measurements {
   breakers: Map<string, Record<Breaker['state'], number>>;
   sources: SourceReport[];
   sweptAt?: number;
+  /** Where there are several. */
+  fleet?: FleetMeasurement | undefined;
 }
 
 export function metricsText(measurements: Measurements): string {
@@ -28,6 +31,7 @@ export function metricsText(measurements: Measurements): string {
     ...queueFamilies(measurements),
     ...deliveryFamilies(measurements.totals),
     ...otherFamilies(measurements),
+    ...(measurements.fleet ? shardFamilies(measurements.fleet, measurements.now) : []),
   ].join('');
 }
 
@@ -115,6 +119,47 @@ function otherFamilies({ breakers, sources, sweptAt }: Measurements): string[] {
       'When a sweep last ran; where nothing was to be done, noted every ten minutes.',
       sweptAt === undefined ? [] : [['', {}, sweptAt / 1_000]],
     ),
+  ];
+}
+
+/** What an operator of several shards has to see: one that is away, one that fills, and parcels that do not get through. */
+function shardFamilies({ shards, pins }: FleetMeasurement, now: number): string[] {
+  const each = (value: (measured: NonNullable<ShardMeasurement['measured']>) => number) =>
+    shards.flatMap(({ shard, measured }): Sample[] => (measured ? [['', { shard }, value(measured)]] : []));
+  const age = ({ oldestParcelAt = now }) => Math.max(0, now - oldestParcelAt) / 1_000;
+  return [
+    family(
+      'sluice_shard_up',
+      'gauge',
+      'Whether the shard answers. What is said of queues is without those that do not.',
+      shards.map(({ shard, measured }) => ['', { shard }, Number(measured !== undefined)]),
+    ),
+    family(
+      'sluice_shard_epoch',
+      'gauge',
+      'The epoch of the map that the shard has.',
+      each(({ epoch }) => epoch),
+    ),
+    family(
+      'sluice_shard_used_bytes',
+      'gauge',
+      'Memory in use, as the shard says.',
+      each(({ usedBytes }) => usedBytes),
+    ),
+    family(
+      'sluice_shard_commands_total',
+      'counter',
+      'Commands since the shard was started.',
+      each(({ commands }) => commands),
+    ),
+    family(
+      'sluice_shard_parcels',
+      'gauge',
+      'Parcels for other shards that wait here.',
+      each(({ parcels }) => parcels),
+    ),
+    family('sluice_shard_parcel_age_seconds', 'gauge', 'How long the oldest of them is ready.', each(age)),
+    family('sluice_shard_pins', 'gauge', 'What has its home elsewhere than where placement says.', [['', {}, pins]]),
   ];
 }
 

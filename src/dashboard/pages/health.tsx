@@ -7,6 +7,7 @@ import { count, relative } from '../format.ts';
 import { useLive } from '../live.ts';
 import { confirmed } from '../parts/confirm.tsx';
 import { act } from '../parts/notice.tsx';
+import { Shards } from '../parts/shards.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { allQueues } from '../queues.ts';
 import { linkTo } from '../route.ts';
@@ -32,6 +33,7 @@ export function HealthPage() {
           </section>
         )}
       />
+      <Shards />
       <Cron />
       <Unknown />
       <Audit />

@@ -8,6 +8,7 @@ import { COUNTS } from '../measures.ts';
 import { DepthBar } from '../parts/depth.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { type Range, RangeChoice } from '../parts/range.tsx';
+import { Shards } from '../parts/shards.tsx';
 import { Empty, Loaded } from '../parts/states.tsx';
 import { type Percentiles, ratesOf, StatsPlot, timesOf } from '../parts/stats-plot.tsx';
 import { allQueues, depthOf, everyMsFor, leastOf, oldestOf, totalDepth } from '../queues.ts';
@@ -34,6 +35,7 @@ export function Overview({ range }: { range: Range }) {
         <RangeChoice page={[]} range={range} />
       </div>
       <Attention queues={queues.data} stats={stats.data} />
+      <Shards />
       <Loaded of={queues} show={(all) => <Depth queues={all} />} />
       <Loaded of={stats} part="statistics" show={(counters) => <Totals stats={counters} />} />
       <div class="plots">

@@ -72,12 +72,14 @@ function Drains({ page: { now, awake, sleepsUntil, leases } }: { page: LeasePage
 }
 
 function Leases({ page: { now, leases } }: { page: LeasePage }) {
+  const areMany = leases.some(({ shard }) => shard !== undefined);
   return (
     <div class="card table">
       <table>
         <thead>
           <tr>
             <th scope="col">Lease</th>
+            {areMany ? <th scope="col">Shard</th> : null}
             <th scope="col">Held by</th>
             <NumberHeadings of={['Messages']} />
             <th scope="col">Of queue</th>
@@ -85,11 +87,12 @@ function Leases({ page: { now, leases } }: { page: LeasePage }) {
           </tr>
         </thead>
         <tbody>
-          {leases.map(({ lease, kind, held, queues, expiresAt }) => (
-            <tr key={lease}>
+          {leases.map(({ lease, shard, kind, held, queues, expiresAt }) => (
+            <tr key={`${lease} ${shard}`}>
               <th scope="row" class="id">
                 {lease}
               </th>
+              {areMany ? <td data-label="Shard">{shard}</td> : null}
               <td data-label="Held by">{kind === 'drain' ? 'a drain of the Worker' : 'a consumer'}</td>
               <td data-label="Messages" class="number">
                 {count(held)}

@@ -175,7 +175,7 @@ export const operations = {
           fields: {
             ...TAKING,
             holding:
-              'How many messages of this lease the caller still has besides those settled here: what the lease has above was lost on its way, and comes first.',
+              'The messages of this lease that the caller still has besides those settled here, by their ids, or how many they are: what the lease has above was lost on its way, and comes first. A number does where the queues are on one shard.',
           },
         },
       },

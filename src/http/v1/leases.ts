@@ -31,11 +31,13 @@ const ReceiveRequest = z.strictObject({
   visibility: z._default(visibility, VISIBILITY_MS),
 });
 
+const MESSAGE_ID = /^[\w-]{1,64}$/;
+const MOST_HELD = 10_000;
 /** Characters of JSON. */
 const MOST_RESULT = 65_536;
 
 const Settlement = z.strictObject({
-  id: z.string().check(z.regex(/^[\w-]{1,64}$/)),
+  id: z.string().check(z.regex(MESSAGE_ID)),
   /** As it was received. With it the settlement is for this delivery only, and a retry knows its backoff. */
   attempt: z.optional(z.int().check(z.minimum(1))),
   outcome: z.enum(['ack', 'retry', 'dead', 'release']),
@@ -65,8 +67,11 @@ const SettleRequest = z.strictObject({
       queues,
       /** 0 only asks whether the lease is still the caller's. */
       max: z._default(z.int().check(z.minimum(0), z.maximum(100)), 10),
-      /** How many messages of this lease the caller still holds: what the lease has above that was lost on its way. */
-      holding: z.int().check(z.minimum(0), z.maximum(10_000)),
+      /** The messages of this lease that the caller still holds, or how many: what the lease has above that was lost on its way. */
+      holding: z.union([
+        z.int().check(z.minimum(0), z.maximum(MOST_HELD)),
+        z.array(z.string().check(z.regex(MESSAGE_ID))).check(z.maxLength(MOST_HELD)),
+      ]),
     }),
   ),
 });

@@ -1,5 +1,6 @@
 /** Metrics: the figures of all queues for whoever scrapes. */
 import { openInspectorOn } from '../../engine/admin.ts';
+import { measureShards } from '../../shards/measure.ts';
 import { openFleetStats } from '../../stats/fleet-store.ts';
 import { openStatsReader } from '../../stats/stats.ts';
 import { ANY_QUEUE, canUseQueue } from '../auth.ts';
@@ -16,14 +17,15 @@ export const getMetrics = route('GET /metrics', { scope: 'admin' }, async (c) =>
   const inspector = openInspectorOn(engine);
   const unknown = (await inspector.unknown()).filter(({ queue }) => canUseQueue(token, queue));
   const names = [...permitted.map(({ name }) => name), ...unknown.map(({ queue }) => queue)];
-  const [known, { counters: totals, ...rest }, breakers, sources] = await Promise.all([
+  const [known, { counters: totals, ...rest }, breakers, sources, fleet] = await Promise.all([
     inspector.queues(permitted),
     openStatsReader(openFleetStats(engine.fleet)).totals(sees ? [...names, NO_QUEUE] : names),
     inspector.breakers(permitted),
     sees ? engine.parts.sources?.report() : undefined,
+    sees ? measureShards(engine.fleet) : undefined,
   ]);
   const queues = [...known, ...unknown];
-  const text = metricsText({ now: Date.now(), queues, totals, breakers, sources: sources ?? [], ...rest });
+  const text = metricsText({ now: Date.now(), queues, totals, breakers, sources: sources ?? [], fleet, ...rest });
   return c.text(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
 });
 

@@ -53,7 +53,9 @@ export async function settleInFleet(
 ): Promise<SettleAnswer> {
   await fleet.ready();
   const stretches = more ? findStretches(fleet, queues, more.queues) : [];
-  const holdingOn = countHeld(fleet, more?.holding, stretches);
+  // What is settled here leaves its lease where its id says, at once, and elsewhere only behind what that shard gives out.
+  const isSettledAtOnce = settlements.every(({ id }) => isSureOf(fleet, id));
+  const holdingOn = isSettledAtOnce ? countHeld(fleet, more?.holding, stretches) : () => -1;
   const byShard = Map.groupBy(settlements, ({ id }) => fleet.hinted(id) ?? fleet.all[0]);
   const [first, ...others] = stretches;
   const lasts = extendMs !== undefined || more !== undefined;
@@ -177,17 +179,19 @@ function countHeld(
     }
     return (shard) => (shards.has(shard) ? holding : 0);
   }
-  const isSure = (id: string) => {
-    const shard = fleet.hinted(id);
-    return shard && !CALLBACK.test(id) && fleet.topology.stateOf(shard.identity.name) === 'active';
-  };
-  if (!holding.every(isSure)) return () => -1;
+  if (!holding.every((id) => isSureOf(fleet, id))) return () => -1;
   const counts = new Map<Shard, number>();
   for (const id of holding) {
     const shard = fleet.hinted(id) as Shard;
     counts.set(shard, (counts.get(shard) ?? 0) + 1);
   }
   return (shard) => counts.get(shard) ?? 0;
+}
+
+/** Whether a message surely is on the shard that its id speaks of. */
+function isSureOf(fleet: Fleet, id: string): boolean {
+  const shard = fleet.hinted(id);
+  return shard !== undefined && !CALLBACK.test(id) && fleet.topology.stateOf(shard.identity.name) === 'active';
 }
 
 /** A callback's id is made of that of the message it follows on, which may have been elsewhere. */

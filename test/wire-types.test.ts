@@ -15,6 +15,8 @@ test('what is sent is typed by the schema that judges it', () => {
 
 test('what is answered is typed by the schema that the document has', () => {
   expectTypeOf<Wire<'Received'>['messages'][number]['attempt']>().toEqualTypeOf<number>();
-  expectTypeOf<Wire<'Receipt' | 'Duplicate'>['state']>().toEqualTypeOf<'ready' | 'delayed' | 'duplicate'>();
+  expectTypeOf<Wire<'Receipt' | 'Duplicate'>['state']>().toEqualTypeOf<
+    'ready' | 'delayed' | 'accepted' | 'duplicate'
+  >();
   expectTypeOf<Wire<'QueueReport'>['recent']>().toEqualTypeOf<Wire<'StatsCounters'> | undefined>();
 });

@@ -1,6 +1,7 @@
 /** The shards of a deployment as settings hold them: a list of databases, or a number of hash tags behind one URL. */
-import { chooseTags } from './tags.ts';
+
 import { isHttpUrl, isText, must, parseJson, readEach } from './setting.ts';
+import { chooseTags } from './tags.ts';
 
 /** `active` ones are given messages; one that is `joining` is visited, and given none until an operator says so. */
 const STATES = ['active', 'joining'] as const;

@@ -225,7 +225,7 @@ class Spreading {
     await endsWithin(forwarding, FORWARD_MS);
     keepAlive(forwarding.then(() => dropAll(coordinator, arrived)));
     if (onTheWay.size === 0) return merged;
-    return { ...merged, onTheWay: new Set(onTheWay), wake: merged.wake || this.#wake !== false }; // whoever drains forwards them
+    return { ...merged, onTheWay: new Set(onTheWay), wake: true }; // whoever drains forwards them
   }
 
   /** Those that this deployment can forward: of a shard that is gone, or that it does not know yet, a drain or another may. */

@@ -197,7 +197,10 @@ function isSureOf(fleet: Fleet, id: string): boolean {
 /** A callback's id is made of that of the message it follows on, which may have been elsewhere. */
 const CALLBACK = /-(done|dead)\d/;
 
-/** What a shard knows nothing of may be on another: a message keeps its id wherever it is moved. */
+/**
+ * What a shard knows nothing of may be on another: a message keeps its id wherever it is moved. And a callback's id may be that of its
+ * parcel, too, which is still there, in the lease of the drain that has forwarded it.
+ */
 async function settleElsewhere(
   fleet: Fleet,
   on: FleetConsumerOptions['on'],
@@ -205,7 +208,10 @@ async function settleElsewhere(
   settlements: SettleRequest['settlements'],
   settled: Map<string, SettleAnswer['settled'][number]['status']>,
 ): Promise<void> {
-  const unknown = settlements.filter(({ id }) => settled.get(id) === 'gone');
+  const unknown = settlements.filter(({ id }) => {
+    const status = settled.get(id);
+    return status === 'gone' || (status === 'stale' && !isSureOf(fleet, id));
+  });
   if (unknown.length === 0) return;
   await Promise.all(
     fleet.all.map(async (shard) => {

@@ -1,4 +1,5 @@
 /** Drains: each is one loop over the shard, with what this deployment adds: its settings, its log, its spans, its features. */
+import { prepare } from '../broker/producer.ts';
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
 import type { Drainers } from '../drain/drainers.ts';
@@ -7,11 +8,14 @@ import { drain } from '../drain/loop.ts';
 import type { Attention, DrainOptions, DrainReport, DrainShard, Unsettled } from '../drain/report.ts';
 import { openKeptOutcomes } from '../drain/unsettled.ts';
 import { logError, logWarning, nameOfError, printFailure } from '../log.ts';
+import { relabel } from '../message/ids.ts';
 import { PUSH_POOL, parseGroupName } from '../message/lane.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
+import type { Fleet } from '../shards/fleet.ts';
+import { openPlacing } from '../shards/placing.ts';
 import type { FireDue } from '../store/due.ts';
 import type { Store } from '../store/store.ts';
 import { tracedDrain } from '../telemetry/traced.ts';
@@ -85,10 +89,10 @@ export function openDrains(options: DrainsOptions): Drains {
     attention: Attention,
     { place, ...more }: OwnOptions & Pick<DrainOptions, 'trace'>,
   ) => {
-    const { all } = shards.ofDrain(budget);
-    const group = chooseGroup(options.groups, all, place, more.handOff?.shard ?? more.woken?.[0]);
-    const served = openServed(options, options.groups.membersOf(group, all));
-    const othersBegun = beginOthers(options, budget, all, group, more.woken);
+    const fleet = shards.ofDrain(budget);
+    const group = chooseGroup(options.groups, fleet.all, place, more.handOff?.shard ?? more.woken?.[0]);
+    const served = openServed(options, fleet, options.groups.membersOf(group, fleet.all));
+    const othersBegun = beginOthers(options, budget, fleet.all, group, more.woken);
     const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
     await settleOn(served, more.handOff !== undefined);
     const own = {
@@ -155,13 +159,30 @@ async function beginOthers(
   }
 }
 
-function openServed({ openStore, fireOn }: DrainsOptions, shards: readonly Shard[]): DrainOptions['shards'] {
+function openServed(
+  { openStore, fireOn, queues }: DrainsOptions,
+  fleet: Fleet,
+  shards: readonly Shard[],
+): DrainOptions['shards'] {
   const open = (shard: Shard): DrainShard => ({
     name: shard.identity.name,
     store: openStore(shard),
     fire: fireOn(shard),
+    ...(fleet.topology.isMany && { prepare: chainedOn(fleet, shard, queues) }),
   });
   return shards.map(open) as [DrainShard, ...DrainShard[]];
+}
+
+/** What belongs to another shard goes there in a parcel, under the id that its handler is told. */
+function chainedOn(fleet: Fleet, { identity }: Shard, queues: DrainsOptions['queues']): DrainShard['prepare'] {
+  const { topology } = fleet;
+  const placing = openPlacing(topology, queues);
+  return async (input, traceparent) => {
+    await fleet.ready();
+    const { id, ...prepared } = await prepare(queues, input, traceparent);
+    const { message, home } = placing.placeFrom(prepared, identity.name, id);
+    return { id: relabel(id, topology.identify(home).label), ...message };
+  };
 }
 
 function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOptions, keep: (kept: Unsettled) => void) {

@@ -1,17 +1,21 @@
 /** Drains: each is one loop over the shard, with what this deployment adds: its settings, its log, its spans, its features. */
+import { prepare } from '../broker/producer.ts';
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
 import type { Drainers } from '../drain/drainers.ts';
 import { wakeFor } from '../drain/life.ts';
 import { drain } from '../drain/loop.ts';
-import type { Attention, DrainOptions, DrainReport, Unsettled } from '../drain/report.ts';
+import type { Attention, DrainOptions, DrainReport, DrainShard, Unsettled } from '../drain/report.ts';
 import { openKeptOutcomes } from '../drain/unsettled.ts';
 import { logError, logWarning, nameOfError, printFailure } from '../log.ts';
+import { relabel } from '../message/ids.ts';
 import { PUSH_POOL, parseGroupName } from '../message/lane.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
+import type { Fleet } from '../shards/fleet.ts';
+import { openPlacing } from '../shards/placing.ts';
 import type { FireDue } from '../store/due.ts';
 import type { Store } from '../store/store.ts';
 import { tracedDrain } from '../telemetry/traced.ts';
@@ -20,7 +24,9 @@ import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
 import type { FanOut, Place } from './fan-out.ts';
 import type { Features } from './features.ts';
-import type { Shards } from './shards.ts';
+import type { Groups } from './groups.ts';
+import { isAway, type Shards } from './shards.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** A drain that stays sends its spans so often. */
 const EXPORT_MS = 1_000;
@@ -36,6 +42,7 @@ export interface DrainsOptions {
   drainers: Drainers | undefined;
   /** Undefined where no drain can start another. */
   fanOut: FanOut | undefined;
+  groups: Groups;
   /** For handlers. */
   ring: HandlerContext['ring'];
   openStore(shard: Shard): Store;
@@ -49,14 +56,17 @@ export interface DrainsOptions {
 
 /** The options that differ from drain to drain. */
 interface OwnOptions
-  extends Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random' | 'handOff' | 'lease'> {
+  extends Pick<
+    DrainOptions,
+    'onLeft' | 'onBusy' | 'onDue' | 'onAway' | 'onFailure' | 'pollMs' | 'random' | 'handOff' | 'lease' | 'woken'
+  > {
   /** Where it was started by another, or stays. */
   place?: Place | undefined;
 }
 
 export interface Drains {
-  /** Settles what earlier drains of this isolate could not. @throws StorageError */
-  settleKept(store: Store, fire: FireDue | undefined): Promise<void>;
+  /** Settles what earlier drains of this isolate could not, on this shard. @throws StorageError */
+  settleKept(shard: DrainShard): Promise<void>;
   /** @throws StorageError */
   run(budget: Budget, attention: Attention, more: OwnOptions): Promise<DrainReport>;
 }
@@ -65,32 +75,45 @@ export function openDrains(options: DrainsOptions): Drains {
   const { config, queues, shards, claims, features } = options;
   const kept = openKeptOutcomes();
   const fixed = fixedOptions(options, kept.keep);
+  /** Where one of several is away, or a drain has something in hand of which nobody else knows, the drain begins all the same. */
+  const settleOn = async (served: readonly DrainShard[], hasHandOff: boolean) => {
+    for (const result of await sideBySide(served, fixed.mostSyncs, kept.settle)) {
+      if (result.status === 'fulfilled') continue;
+      const isOfSeveral = served.length > 1 && isAway(result.reason);
+      if (!hasHandOff && !isOfSeveral) throw result.reason;
+      logWarning('earlier outcomes not settled', { error: nameOfError(result.reason) });
+    }
+  };
   const run = async (
     budget: Budget,
     attention: Attention,
     { place, ...more }: OwnOptions & Pick<DrainOptions, 'trace'>,
   ) => {
-    const [shard] = shards.ofDrain(budget).all;
-    const store = options.openStore(shard);
-    const fire = options.fireOn(shard);
+    const fleet = shards.ofDrain(budget);
+    const group = chooseGroup(options.groups, fleet.all, place, more.handOff?.shard ?? more.woken?.[0]);
+    const served = openServed(options, fleet, options.groups.membersOf(group, fleet.all));
+    const othersBegun = beginOthers(options, budget, fleet.all, group, more.woken);
     const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
-    await kept.settle(store, fire).catch((error: unknown) => {
-      if (!more.handOff) throw error; // nobody else knows of what this one has in hand
-      logWarning('earlier outcomes not settled', { error: nameOfError(error) });
-    });
-    const own: Partial<DrainOptions> = {
+    await settleOn(served, more.handOff !== undefined);
+    const own = {
+      onAway: (error) => {
+        logWarning('shard does not answer', { shard: error.shard ?? '', reason: error.message });
+        claims.noteWork();
+        more.onAway?.(error);
+      },
       onSpent: (names) => options.onSpent(budget.invocation, names),
       onFailure: (message, settlement) => {
         logFailure(config, message, settlement);
         more.onFailure?.(message, settlement);
         if (settlement.disables !== undefined) disabling?.note(message, settlement.disables);
       },
-    };
-    const following = options.fanOut?.follow(budget, place);
-    const drained = { ...fixed, store, fire, budget, attention, ...more, ...own, onTake: following?.onTake };
+    } satisfies Partial<DrainOptions>;
+    const following = options.fanOut?.follow(budget, group, place);
+    const drained = { ...fixed, shards: served, budget, attention, ...more, ...own, onTake: following?.onTake };
     try {
       const report = await drain(drained).finally(disabling?.ended);
       await following?.end(report);
+      await othersBegun;
       return report;
     } catch (error) {
       await following?.fail();
@@ -100,10 +123,65 @@ export function openDrains(options: DrainsOptions): Drains {
   return {
     settleKept: kept.settle,
     run(budget, attention, more) {
-      claims.takeWork(); // it looks
-      const work = (trace: DrainOptions['trace']) => run(budget, attention, { ...more, trace });
+      const isClaimed = claims.takeWork(); // it looks: where that work is, is not known
+      const { handOff, woken = handOff?.shard === undefined ? undefined : [handOff.shard] } = more;
+      const beginning = { ...more, woken: isClaimed ? undefined : woken };
+      const work = (trace: DrainOptions['trace']) => run(budget, attention, { ...beginning, trace });
       return tracedDrain(options.openSpans?.(), work, options.drainers?.isResident ? EXPORT_MS : undefined);
     },
+  };
+}
+
+/** The shards that a drain serves: those of its place, or with the one where it has something in hand, or there is work. */
+function chooseGroup(
+  groups: Groups,
+  all: readonly Shard[],
+  place: Place | undefined,
+  name: string | undefined,
+): number {
+  if (place) return groups.ofPlace(place.number);
+  const at = all.findIndex(({ identity }) => identity.name === name);
+  return groups.ofPlace(Math.max(0, at));
+}
+
+/** Has drains begin for the shards that this one does not serve, where there is work, or where that is not known. */
+async function beginOthers(
+  { fanOut, groups }: DrainsOptions,
+  budget: Budget,
+  all: readonly Shard[],
+  own: number,
+  woken: readonly string[] | undefined,
+): Promise<void> {
+  for (let group = 0; group < groups.count; group++) {
+    const members = groups.membersOf(group, all);
+    const hasWork = members.some(({ identity }) => woken?.includes(identity.name) ?? true);
+    if (group !== own && hasWork) await fanOut?.begin(budget, group);
+  }
+}
+
+function openServed(
+  { openStore, fireOn, queues }: DrainsOptions,
+  fleet: Fleet,
+  shards: readonly Shard[],
+): DrainOptions['shards'] {
+  const open = (shard: Shard): DrainShard => ({
+    name: shard.identity.name,
+    store: openStore(shard),
+    fire: fireOn(shard),
+    ...(fleet.topology.isMany && { prepare: chainedOn(fleet, shard, queues) }),
+  });
+  return shards.map(open) as [DrainShard, ...DrainShard[]];
+}
+
+/** What belongs to another shard goes there in a parcel, under the id that its handler is told. */
+function chainedOn(fleet: Fleet, { identity }: Shard, queues: DrainsOptions['queues']): DrainShard['prepare'] {
+  const { topology } = fleet;
+  const placing = openPlacing(topology, queues);
+  return async (input, traceparent) => {
+    await fleet.ready();
+    const { id, ...prepared } = await prepare(queues, input, traceparent);
+    const { message, home } = placing.placeFrom(prepared, identity.name, id);
+    return { id: relabel(id, topology.identify(home).label), ...message };
   };
 }
 
@@ -118,7 +196,8 @@ function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOpt
     connections,
     needsMs: longestFor(capacity, queues),
     batch: config.SLUICE_BATCH,
-    leases: Math.min(config.SLUICE_LEASES, config.SLUICE_CONNECTIONS + 1), // a sync of each may wait for its answer
+    mostSyncs: capacity.mostRequests,
+    leases: Math.min(config.SLUICE_LEASES, capacity.mostRequests), // a sync of each may wait for its answer
     leaseMs: config.SLUICE_LEASE_MS,
     keepsStacks: config.SLUICE_FAILURE_STACKS,
     onDue: claims.noteDue,

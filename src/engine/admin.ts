@@ -14,7 +14,7 @@ import { Invocation } from '../runtime/invocation.ts';
 import { openFleetAdminStore } from '../shards/admin-store.ts';
 import { auditMaps } from '../shards/audit.ts';
 import type { Fleet } from '../shards/fleet.ts';
-import { makeCursor, parseCursor } from '../shards/pages.ts';
+import { findPlace, makeCursor } from '../shards/pages.ts';
 import type { AuditGap, Finding } from '../store/audit.ts';
 import { OWN_REQUESTS } from './capacity.ts';
 
@@ -67,15 +67,12 @@ async function auditEach(
 ): Promise<AuditReport> {
   const findings: Finding[] = request.cursor === '' ? await auditMaps(fleet) : await fleet.ready().then(() => []);
   const incomplete = new Set<AuditGap>();
-  const { name: from, inner } = parseCursor(request.cursor, '');
-  let isBegun = from === undefined;
-  for (const shard of fleet.all) {
+  const { place, inner } = findPlace(fleet, request.cursor, '');
+  for (const [index, shard] of fleet.all.entries()) {
+    if (index < place) continue;
     const { name } = shard.identity;
-    const isFirst = name === from;
-    isBegun ||= isFirst;
-    if (!isBegun) continue;
     if (budget.isClosing()) return { ...told(findings, incomplete), cursor: makeCursor(shard, '') };
-    const report = await audit(shard, { ...request, cursor: isFirst ? inner : '' });
+    const report = await audit(shard, { ...request, cursor: index === place ? inner : '' });
     // Of queues that only storage knows each audit tells for all shards.
     const own = report.findings.filter(({ finding }) => finding !== 'unknown-queue' || shard === fleet.all[0]);
     findings.push(

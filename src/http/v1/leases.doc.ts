@@ -33,7 +33,7 @@ const received = {
 const Received = z.object({ lease: z.string(), ...received });
 const SettledMessage = z.object({
   id: z.string(),
-  status: z.enum(['acked', 'retried', 'dead', 'released', 'stale', 'gone']),
+  status: z.enum(['acked', 'retried', 'dead', 'released', 'stale', 'gone', 'unanswered']),
 });
 const Settled = z.object({
   settled: z.array(SettledMessage),

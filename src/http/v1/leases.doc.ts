@@ -72,6 +72,10 @@ describe(Received, {
   nextInMs: 'Nothing is ready: the next timer is due in so many ms.',
   more: 'There is more for this call than it brought, because no more fits in an answer or was asked for: it comes with the next.',
 });
+describe(SettledMessage, {
+  status:
+    'stale: it lives on elsewhere. gone: done before, cancelled, purged. unanswered: its shard does not answer, so settle it again.',
+});
 describe(Settled, {
   lost: 'The lease was swept and nothing was taken: begin a new one.',
   expiresAt: 'With `extend` or `receive`: the end of the lease, epoch ms.',

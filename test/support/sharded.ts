@@ -16,8 +16,8 @@ import { putMap } from '../../src/store/map.ts';
 import { type Redises, startEmbedded } from './bench.ts';
 import { readShard } from './shard.ts';
 
-/** What becomes of a request to a shard: its answer is lost, or it never arrives; `down`: nor would it if it were repeated soon. */
-export type Mishap = 'lost' | 'away' | 'down' | undefined;
+/** What becomes of a request to a shard: its answer is lost, or it never arrives. Behind `unheard` and `down`, which are the same, none is sent again. */
+export type Mishap = 'lost' | 'away' | 'unheard' | 'down' | undefined;
 
 /** Of all queues. */
 export const TOKEN = 'a token for these tests, which is long enough'.replaceAll(' ', '-');
@@ -77,10 +77,10 @@ export class Sharded {
       const call = { shard, command };
       this.calls.push(call);
       const mishap = this.mishap(call);
-      if (mishap === 'down') throw new StorageError('unreachable', 'made so by a test', 3_000);
-      if (mishap === 'away') throw new StorageError('unreachable', 'made so by a test');
+      const afterMs = mishap === 'unheard' || mishap === 'down' ? 3_000 : 0;
+      if (mishap === 'away' || mishap === 'down') throw new StorageError('unreachable', 'made so by a test', afterMs);
       const answer = await send(command);
-      if (mishap === 'lost') throw new StorageError('unreachable', 'its answer was lost by a test');
+      if (mishap) throw new StorageError('unreachable', 'its answer was lost by a test', afterMs);
       return answer;
     };
   };

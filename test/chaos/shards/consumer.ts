@@ -44,6 +44,7 @@ export async function consume(options: ConsumerOptions): Promise<void> {
   let held: Holding[] = [];
   while (!isOver()) {
     const kept = isGood() || chance.happens(1 - KEEPS) ? [] : held.splice(0, held.length >> 1);
+    kept.push(...held.splice(MOST)); // more than one call settles
     const answer = await (lease === undefined ? begin(options) : goOn(options, lease, kept, held));
     const { messages = [], settled = [], lost } = answer ?? {};
     if (answer) lease = answer.lease ?? lease;

@@ -142,7 +142,10 @@ describe('a request over several shards', () => {
 
 describe('whatever is lost', () => {
   /** Each call of a request over three shards, and what becomes of it. */
-  const cases = [0, 1, 2, 3, 4].flatMap((at) => (['lost', 'away'] as const).map((mishap) => ({ at, mishap })));
+  const cases = [
+    ...[0, 1, 2, 3, 4].map((at) => ({ at, mishap: 'lost' as const })),
+    ...[0, 1, 3].map((at) => ({ at, mishap: 'away' as const })),
+  ];
 
   test.each(cases)(
     'call $at ($mishap once): each message is there once, and a repeat is told the same',

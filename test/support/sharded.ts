@@ -8,6 +8,7 @@ import type { AnyQueue } from '../../src/index.ts';
 import { openEnvelope } from '../../src/message/envelope.ts';
 import { connect as connectByFetch } from '../../src/redis/fetch.ts';
 import type { Connect } from '../../src/redis/send.ts';
+import type { Shard } from '../../src/redis/shard.ts';
 import { homeIn, type ShardMap, writeMap } from '../../src/shards/map.ts';
 import { PARCEL_QUEUE } from '../../src/shards/parcel.ts';
 import type { Place } from '../../src/shards/placement.ts';
@@ -123,6 +124,8 @@ export class Sharded {
 export function nameAt(map: ShardMap, shard: string, start = 'queue', kind: 'q' | 's' | 't' | 'r' = 'q'): string {
   for (let i = 0; ; i++) if (homeIn(map, `${kind}:${start}${i}` as Place) === shard) return `${start}${i}`;
 }
+
+export const named = (engine: Engine, name: string): Shard => engine.fleet.named(name);
 
 /** @returns a deployment on so many shards, a new one for each test */
 export function onShards(count: number): () => Sharded {

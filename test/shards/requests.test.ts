@@ -251,6 +251,19 @@ describe('a queue that is anywhere', () => {
     expect([...at].toSorted()).toEqual(NAMES);
   });
 
+  test('leaves out a shard that does not answer, but for requests with a key', async () => {
+    await engine.fleet.ready();
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+    const atT1 = keys.find((token) => engine.fleet.home(`q:anywhere#${token}`).identity.name === 't1') as string;
+    s.mishap = ({ shard }) => (shard === 't1' ? 'away' : undefined);
+    const keyed = () => engine.accept([input('anywhere', 'keyed')], key(atT1));
+    await expect(keyed()).rejects.toMatchObject({ code: 'unreachable', shard: 't1' });
+    for (let i = 0; i < 12; i++) await engine.accept([input('anywhere', i)]); // a third of them would belong there
+    await expect(keyed()).rejects.toMatchObject({ code: 'unreachable', shard: 't1' });
+    const places = new Set((await s.messages()).map(({ shard }) => shard));
+    expect([...places].toSorted()).toEqual(['t0', 't2']);
+  });
+
   test('is placed by the key of a request: a repeat finds it', async () => {
     const first = await engine.accept([input('anywhere', 1)], key('k'));
     const again = await s.engine(QUEUES).accept([input('anywhere', 1)], key('k'));

@@ -4,6 +4,7 @@
  */
 import type { ShardSettings } from '../config/shards.ts';
 import { StorageError } from '../errors.ts';
+import { PUSH_POOL } from '../message/lane.ts';
 import type { Shard, ShardIdentity } from '../redis/shard.ts';
 import { putMap, readMap } from '../store/map.ts';
 import { homeIn, makeInitialMap, parseMap, type ShardMap, type ShardState, writeMap } from './map.ts';
@@ -139,9 +140,8 @@ export class Topology {
   }
 
   /** Where the first was the only one before, the others wait to be activated: what has its order or its limits there must not move unasked. */
-  async #listInitial({ send, keys }: Shard): Promise<readonly ShardSettings[]> {
-    const wasOnly = (await send(['EXISTS', keys.totals])) === 1;
-    if (!wasOnly) return this.settings;
+  async #listInitial(first: Shard): Promise<readonly ShardSettings[]> {
+    if (!(await wasUsed(first))) return this.settings;
     return this.settings.map((shard, index) => ({ ...shard, state: index === 0 ? 'active' : 'joining' }));
   }
 
@@ -152,4 +152,14 @@ export class Topology {
     if (map.epoch > this.map.epoch) this.noteEpoch(map.epoch);
     else if (map.epoch < this.map.epoch) throw new StorageError('garbled', 'the map of the shards was not taken');
   }
+}
+
+/** What begins the fields that sweeps leave in the hash of totals, also where nothing ever came in: see noted.lua. Others are counters. */
+const NOTED = '!@=#&^?';
+
+/** Whether a database holds messages or has held any: a tick may have come to a new one before anybody needed the map. */
+async function wasUsed({ send, keys }: Shard): Promise<boolean> {
+  const fields = (await send(['HKEYS', keys.totals])) as string[];
+  if (fields.some((field) => !NOTED.includes(field.charAt(0)))) return true;
+  return Number(await send(['EXISTS', keys.timers, keys.ready(PUSH_POOL), keys.schedules])) > 0;
 }

@@ -47,9 +47,14 @@ export function figuresOf({ verdict, faultsInjected, seconds, ...run }: ShardedR
     messagesPerSecond: Math.round(verdict.delivered / seconds),
     faultsInjected: Object.values(faultsInjected).reduce((sum, count) => sum + count, 0),
     faultKinds: faultsInjected,
-    passed: isSound && auditFindings + sweepFindings + leftovers + run.parcelsLeft === 0,
+    passed:
+      isSound && hasTried(verdict, run.parcels) && auditFindings + sweepFindings + leftovers + run.parcelsLeft === 0,
   };
 }
+
+/** A run in which nothing came in, or nothing went from shard to shard, says nothing. */
+const hasTried = ({ acknowledged, delivered }: Verdict, parcels: number) =>
+  Math.min(acknowledged, delivered, parcels) > 0;
 
 export function tableOf(figures: ShardedFigures): string {
   const { redelivered, faultKinds, spread, shards } = figures;

@@ -63,7 +63,7 @@ export async function runSharded(settings: Settings): Promise<void> {
   const prefix = `torture-${process.pid}-${Date.now()}`;
   const swept: Finding[] = [];
   const seeded = seededFaults({ seed, rates: MIXES[mix].rates, delayMs: MIXES[mix].delayMs });
-  let faulty = mix !== 'none';
+  let faulty = false;
   let forwarded = 0;
 
   /** What operators did, when Redis did it; a parcel is cancelled by whoever has forwarded it. */
@@ -118,6 +118,8 @@ export async function runSharded(settings: Settings): Promise<void> {
   const lives = await beginLives({ start, history, chance: chance('lives'), everyMs, onKill: () => {} });
   front.serve(lives.url);
   const deployment = openDeployment(env, token);
+  await deployment.tick(); // it is deployed where all is well: each shard has the map
+  faulty = mix !== 'none';
   const ticker = startTicker(
     () => lives.tick(),
     () => {}, // a tick that a kill cut off

@@ -7,7 +7,7 @@ import type { Cause, Counts, HeldLease, Leases } from '../store/admin-queues.ts'
 import type { Fleet } from './fleet.ts';
 import { answerOf, lookUp } from './look-up.ts';
 import { findPlace, makeCursor, readPage } from './pages.ts';
-import { PARCEL_QUEUE } from './parcel.ts';
+import { PARCEL_LANE, PARCEL_QUEUE } from './parcel.ts';
 
 /** Destinations of one page. */
 const BREAKERS = 500;
@@ -36,7 +36,7 @@ function openMessages(fleet: Fleet, at: At): Messages {
       lookUp(
         fleet,
         id,
-        (shard) => at(shard).look(id),
+        async (shard) => hideParcel(await at(shard).look(id)),
         ({ state, result }) => state !== 'gone' || result !== undefined,
       ),
     redrive: (queue, ids, pool) => redrive(fleet, ids, (shard, some) => at(shard).redrive(queue, some, pool)),
@@ -51,6 +51,12 @@ function openMessages(fleet: Fleet, at: At): Messages {
     },
     purge: openPurge(fleet, at),
   };
+}
+
+/** A parcel is no message of anybody's: whoever mistook one for it and cancelled it would lose what is in it. */
+function hideParcel<Looked extends Awaited<ReturnType<AdminStore['look']>>>(looked: Looked): Looked {
+  const isParcel = looked.envelope.startsWith(`${PARCEL_LANE} `);
+  return isParcel ? { ...looked, state: 'gone' } : looked;
 }
 
 /**

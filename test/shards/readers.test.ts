@@ -305,10 +305,13 @@ describe('counts', () => {
   });
 
   test('parcels are nobody`s queue', async () => {
-    await enqueue(named(engine, 't0'), { messages: [pack({ to: 't1', args: [], count: 0 }, 0)] });
+    const base = `${idAt(Date.now())}abcdefghijkl`;
+    await enqueue(named(engine, 't0'), { messages: [pack({ to: 't1', args: [], count: 0 }, 0)], base });
     const { body } = await call('GET /v1/queues');
     expect(body.queues.map(({ queue }: { queue: string }) => queue)).not.toContain(PARCEL_QUEUE);
     expect((await call(`GET /v1/queues/${encodeURIComponent(PARCEL_QUEUE)}`)).status).toBe(404);
+    expect((await call(`DELETE /v1/messages/${base}`)).status).toBe(404);
+    expect(await s.parcels()).toHaveLength(1);
   });
 });
 

@@ -18,6 +18,7 @@ export class Topology {
   #map: ShardMap | undefined;
   /** The newest epoch that a shard has spoken of. */
   #notedEpoch = 0;
+  #readAt = 0;
   readonly #homes = new Map<Place, string>();
 
   constructor(settings: readonly ShardSettings[]) {
@@ -38,6 +39,11 @@ export class Topology {
   /** Whether what is known of the map is as new as anybody has said. */
   get isKnown(): boolean {
     return this.#map !== undefined && this.#map.epoch >= this.#notedEpoch;
+  }
+
+  /** When somebody looked last which map there is, epoch ms. */
+  get readAt(): number {
+    return this.#readAt;
   }
 
   /** A shard has answered that its map is of this epoch. */
@@ -94,6 +100,7 @@ export class Topology {
    * @throws StorageError
    */
   async load(shards: readonly Shard[]): Promise<void> {
+    this.#readAt = Date.now();
     const [first] = shards as [Shard];
     if (!this.#map) {
       const text = await readMap(first).catch(() => undefined); // another may answer
@@ -111,6 +118,16 @@ export class Topology {
     const failed = read.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
     if (failed) throw failed.reason; // one that is away may have the map
     await this.#begin(shards);
+  }
+
+  /** Looks whether there is a newer map than the one that is known, which serves where nobody answers. */
+  async look(shards: readonly Shard[]): Promise<void> {
+    this.#readAt = Date.now();
+    const reading = shards.map(async (shard) => {
+      const text = await readMap(shard);
+      if (text !== undefined) this.adopt(parseMap(text));
+    });
+    await Promise.any(reading).catch(() => {}); // none waits for one that is away
   }
 
   /** Nobody has a map yet. Another isolate may begin at the same time: the first of all decides. */

@@ -172,7 +172,7 @@ export async function runSharded(settings: Settings): Promise<void> {
     const roots = storages.map(({ client }) => ({ client, root: `{${prefix}}:` }));
     await until(async () => {
       await resumeAll(deployment); // again and again: a pause may be on its way still
-      await Promise.all(roots.map(({ client, root }) => bringForward(client, root)));
+      await Promise.all(roots.map(({ client, root }) => bringForward(client, root, isParcelTimer)));
       const empty = await Promise.all(roots.map(({ client, root }) => isEmpty(client, root)));
       return empty.every((is) => is);
     });
@@ -216,6 +216,9 @@ export async function runSharded(settings: Settings): Promise<void> {
     await Promise.all([front.close(), outbox.close(), ...storages.map((storage) => storage.close())]);
   }
 }
+
+/** Those are tried again after up to half a minute, which is as much a part of what is judged as anything. */
+const isParcelTimer = (member: string) => / \d:> /.test(member);
 
 /** What the run itself asks, and the library never. */
 const isLook = (commands: string[][]) => commands.every(([verb]) => verb?.toLowerCase() === 'exists');

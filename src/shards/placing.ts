@@ -3,7 +3,7 @@ import type { PreparedMessage } from '../message/envelope.ts';
 import { parseLane } from '../message/lane.ts';
 import { PARCEL_LANE, packOne } from './parcel.ts';
 import type { Place } from './placement.ts';
-import { type PartitionedQueue, placeOf } from './places.ts';
+import { isBound, type PartitionedQueue, placeOf } from './places.ts';
 import type { Topology } from './topology.ts';
 
 /** Those of a deployment, by name. */
@@ -20,10 +20,15 @@ export function isAnywhere(queues: PartitionedQueues, { lane, dedup }: PreparedM
   return !dedup && queues.get(parseLane(lane).queue)?.partition === 'any';
 }
 
+const UNBOUND: PartitionedQueue = { name: '' };
+
 export interface Placing {
   /** A message that is stored on this shard: what is to follow on it on another is a parcel. The map has to be known. */
   settle(message: PreparedMessage, shard: string): PreparedMessage;
-  /** What this shard stores for a message that is made there: itself, or a parcel. The map has to be known. */
+  /**
+   * What this shard stores for a message that is made there: itself, or a parcel. One whose queue has an order or limits is a parcel even
+   * where it stays: whoever forwards that is told where its home has moved meanwhile. The map has to be known.
+   */
   placeFrom(message: PreparedMessage, shard: string, token: string): { message: PreparedMessage; home: string };
 }
 
@@ -42,7 +47,8 @@ export function openPlacing(topology: Topology, queues: PartitionedQueues): Plac
       const stays = isAnywhere(queues, message) && topology.stateOf(shard) === 'active';
       const home = stays ? shard : topology.home(placeMessage(queues, message, token));
       const settled = placing.settle(message, home);
-      return { message: home === shard ? settled : packOne(home, settled), home };
+      const isPacked = home !== shard || isBound(queues.get(parseLane(message.lane).queue) ?? UNBOUND);
+      return { message: isPacked ? packOne(home, settled) : settled, home };
     },
   };
   return placing;

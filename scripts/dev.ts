@@ -8,6 +8,7 @@ import { portOf, runCommand, sentence } from '../src/dev/command.ts';
 import { startTicker } from '../src/dev/cron.ts';
 import { openKept } from '../src/dev/kept.ts';
 import { newSecret, newSigningSecret } from '../src/dev/secrets.ts';
+import { isTheirs, shardCount } from '../src/dev/shards.ts';
 import { type Stack, startStack } from '../src/dev/stack.ts';
 import { watchFolders } from '../src/dev/watch.ts';
 import type { LocalWorker } from '../src/dev/worker.ts';
@@ -20,19 +21,23 @@ names of its functions, and anew when a file of it is saved. Its token and its d
   --port N      port of the Worker; 0 picks a free one (default 8787)
   --redis URL   a real Redis (redis://host:port, or redis+cluster://host:port,…) instead of the embedded one;
                 "auto" looks for a redis-server on the PATH
+  --shards N    several databases, each with an address of its own (default: as many as the data has, or 1); of a Redis by
+                URL the databases from that of the URL on, of a cluster as many hash tags
   --var N:VALUE a binding of the Worker, such as the secret of a source, as with wrangler dev; it may come several times
   --data DIR    where the token and the data are kept (default .wrangler/sluice); two at once need two
   --fresh       begin anew: another token, no data (that of a Redis by URL is left alone)
   --demo        keep a believable load running: several queues, failures, dead letters, delayed messages,
                 schedules, rings, webhooks in and out, a receiver that is down; its data is not kept
   --drainer     bind DRAINER, so that Durable Objects drain
-  --json        print one line of JSON when ready: {"url", "redisUrl", "redisToken", "token", "dashboard"}
+  --json        print one line of JSON when ready: {"url", "redisUrl", "redisToken", "token", "dashboard",
+                "shards": [{"name", "redisUrl", "redisToken", "state"}]}
   --help        this text
 `;
 
 const OPTIONS = {
   port: { type: 'string', default: '8787' },
   redis: { type: 'string' },
+  shards: { type: 'string' },
   var: { type: 'string', multiple: true },
   data: { type: 'string', default: '.wrangler/sluice' },
   fresh: { type: 'boolean' },
@@ -46,6 +51,7 @@ const WATCHED = ['functions', 'src'];
 
 await runCommand(HELP, OPTIONS, async (flags) => {
   const port = portOf(flags.port);
+  const shards = shardCount(flags.shards);
   const given = bindingsOf(flags.var);
   const world = flags.demo ? await startWorld() : undefined;
   const kept = await openKept(flags.data, { fresh: flags.fresh === true });
@@ -57,6 +63,7 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   };
   const stack = await startStack({
     redis: flags.redis,
+    shards,
     data: world ? undefined : kept.data, // the demo's messages are for receivers that end with it
     token: await kept.secret('token', newSecret),
     env,
@@ -64,7 +71,6 @@ await runCommand(HELP, OPTIONS, async (flags) => {
     drainer: flags.drainer,
     log: (line) => console.error(line),
   });
-  const isTheirs = flags.redis !== undefined && flags.redis !== 'auto';
   const keys = await keyCount(stack);
   const worker = await stack.startWorker(port);
   const load = world ? startLoad(worker.url, stack.token, world.url) : undefined;
@@ -80,10 +86,20 @@ await runCommand(HELP, OPTIONS, async (flags) => {
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
 
+  const reached = stack.shards.map(({ name, url, token, state }) => ({
+    name,
+    redisUrl: url,
+    redisToken: token,
+    state,
+  }));
   const { url: redisUrl, token: redisToken } = stack.emulator;
   const dashboard = `${worker.url}/`;
-  if (keys > 0) console.error(`kept ${keys} keys from the last run${isTheirs ? '' : '; --fresh begins anew'}`);
-  if (flags.json) console.log(JSON.stringify({ url: worker.url, redisUrl, redisToken, token: stack.token, dashboard }));
+  if (keys > 0)
+    console.error(`kept ${keys} keys from the last run${isTheirs(flags.redis) ? '' : '; --fresh begins anew'}`);
+  if (flags.json)
+    console.log(
+      JSON.stringify({ url: worker.url, redisUrl, redisToken, token: stack.token, dashboard, shards: reached }),
+    );
   else console.log(welcome(worker.url, stack, await firstQueue(worker.url, stack.token)));
 });
 
@@ -98,10 +114,13 @@ async function reload(worker: LocalWorker): Promise<void> {
   }
 }
 
-/** Of all that is in its Redis. */
-async function keyCount({ emulator: { url, token } }: Stack): Promise<number> {
-  const answer = await fetch(`${url}/dbsize`, { headers: { authorization: `Bearer ${token}` } });
-  return ((await answer.json()) as { result: number }).result;
+/** Of all that is in its databases. */
+async function keyCount({ shards }: Stack): Promise<number> {
+  const counts = [...new Map(shards.map((shard) => [shard.url, shard])).values()].map(async ({ url, token }) => {
+    const answer = await fetch(`${url}/dbsize`, { headers: { authorization: `Bearer ${token}` } });
+    return ((await answer.json()) as { result: number }).result;
+  });
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
 /** @throws RangeError that does not show what it got: it may be a secret */
@@ -122,7 +141,7 @@ async function firstQueue(url: string, token: string): Promise<string> {
   return queues[0]?.queue ?? 'NAME';
 }
 
-function welcome(url: string, { token, redis, emulator }: Stack, queue: string): string {
+function welcome(url: string, { token, redis, shards }: Stack, queue: string): string {
   const body = queue === 'confirmation.email' ? '{"to": "ada@example.com", "token": "42"}' : '{}';
   return `Sluice is ready at ${url}, on ${redis} Redis. Cron ticks every minute, a saved file reloads the Worker, Ctrl-C
 ends it. A drain may make as many requests as on Workers Paid; on Workers Free, which wrangler.toml is for, it may make 45.
@@ -137,5 +156,14 @@ A first message:
     -H "authorization: Bearer $SLUICE_TOKEN" \\
     -d '{"body": ${body}}'
 
-Redis over HTTP:  UPSTASH_REDIS_REST_URL=${emulator.url} UPSTASH_REDIS_REST_TOKEN=${emulator.token}`;
+${describeShards(shards)}`;
+}
+
+function describeShards(shards: Stack['shards']): string {
+  const lines = shards.map(({ name, url, token, state }) => {
+    const reach = `UPSTASH_REDIS_REST_URL=${url} UPSTASH_REDIS_REST_TOKEN=${token}`;
+    if (shards.length === 1) return `Redis over HTTP:  ${reach}`;
+    return `  ${name}  ${reach}${state === 'joining' ? '  joining: it is given nothing until it is active' : ''}`;
+  });
+  return [...(lines.length > 1 ? [`Its ${lines.length} shards over HTTP:`, ''] : []), ...lines].join('\n');
 }

@@ -99,9 +99,10 @@ export class Engine {
   /**
    * Starts a drain behind the answer, where one is wanted, or where work was left for which no drain was woken.
    * @param handOff what it begins with
+   * @param woken the shards where there is work, where that is known
    */
-  readonly attend = (isWanted: boolean, handOff?: HandOff): void => {
-    if (this.caller) this.parts.waking.attend(this.caller, isWanted, handOff);
+  readonly attend = (isWanted: boolean, handOff?: HandOff, woken?: readonly string[]): void => {
+    if (this.caller) this.parts.waking.attend(this.caller, isWanted, { handOff, woken });
   };
 
   /** Stores messages under a span, all or none, and wakes a drain for them. @throws InvalidMessage, StorageError, RequestMismatch */

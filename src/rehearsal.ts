@@ -86,7 +86,7 @@ export function rehearse(deployed: Iterable<AnyQueue>, { open, app }: Worker): v
   unheard(() => store.sweep(PUSH_POOL, { cursor: ANYBODYS, note: true }));
   unheard(() => enqueueInputs(store, queues, [{ queue, body: {}, options: {}, path: '' }]));
   unheard(() => shard.run<string[], string[]>(enqueue, [], []));
-  unheard(() => drain({ store, pool: PUSH_POOL, queues, ...means, lease: queue.name }));
+  unheard(() => drain({ shards: [{ name: '', store }], pool: PUSH_POOL, queues, ...means, lease: queue.name }));
   for (const { schema } of deployed) unheard(() => schema?.['~standard'].validate({}));
   unheard(collectNow);
 }

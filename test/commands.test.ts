@@ -66,6 +66,7 @@ describe('npm run demo', () => {
       inversions: 0,
       dead: 0,
       redis: 'embedded',
+      shards: [{ name: 'main', messages: 1_370 }],
       webhooks: { accepted: 329, duplicates: 33, refused: 17, fooled: 0 },
     });
     expect(figures.heldWhenKilled).toBeGreaterThan(0);
@@ -131,6 +132,14 @@ describe('npm run dev', () => {
   }, 180_000);
 });
 
+test.each(['scripts/dev.ts', 'examples/demo/demo.ts'])(
+  '%s: a number of shards that there cannot be is refused',
+  async (file) => {
+    const { output, ended } = start(script(file, '--shards', '17'));
+    expect([await ended, output.err]).toEqual([1, 'error: --shards must be a whole number from 1 to 16; got 17\n']);
+  },
+);
+
 test('npm run dev: a binding that cannot be read is not shown, because it may be a secret', async () => {
   const { output, ended } = start(script('scripts/dev.ts', '--port', '0', '--var', 'hunter2'));
   expect([await ended, output.err]).toEqual([1, 'error: --var must be NAME:value\n']);
@@ -139,10 +148,11 @@ test('npm run dev: a binding that cannot be read is not shown, because it may be
 describe('npm run dev -- --demo', () => {
   test('keeps messages coming, some of which fail, and says where the dashboard is', async () => {
     const { child, output, ended } = start(
-      script('scripts/dev.ts', '--json', '--port', '0', '--data', await dataFolder(), '--demo'),
+      script('scripts/dev.ts', '--json', '--port', '0', '--data', await dataFolder(), '--demo', '--shards', '2'),
     );
     await eventually('it is ready', () => output.out.includes('\n'), READY_MS);
-    const { url, dashboard, token } = JSON.parse(output.out);
+    const { url, dashboard, token, shards } = JSON.parse(output.out);
+    expect(shards).toMatchObject([{ name: 'a' }, { name: 'b', state: 'active' }]);
     expect(await (await fetch(dashboard)).text()).toContain('<title>Sluice</title>');
     const states = ['leased', 'delayed'];
     await eventually('messages are leased, and delayed', async () => {
@@ -183,12 +193,12 @@ describe('npx sluice dev', () => {
     const { status, id } = await enqueue('notification.email', { body: { to: 'ada@example.com', article: 'x' } });
     expect(status).toBe(202);
     await eventually('the handler has logged it', () => output.out.includes(`notification.email: ${id}, attempt 1`));
+    const calls = findProject(cwd).cronAt(url ?? '', {});
+    expect(await tickBy(calls)).toBe('ok'); // before there is what a drain of cron would try again, as long as it lives
     // The settings that are for one machine count, too.
     const here = { body: 1, destination: 'http://127.0.0.1:1/' };
     expect(await enqueue('webhook.out', here)).toMatchObject({ status: 202 });
     expect(`${output.out}${output.err}`).not.toContain('Missing required secrets');
-    const calls = findProject(cwd).cronAt(url ?? '', {});
-    expect(await tickBy(calls)).toBe('ok');
     wrangler.child.kill('SIGTERM');
     dev.child.kill('SIGTERM');
     expect((await Promise.all([wrangler.ended, dev.ended]))[1]).toBe(0);

@@ -35,14 +35,19 @@ const BESIDE: Record<string, string[]> = {
   client: ['errors', 'formats', 'queue', 'http'], // of the last two types: test/client/imports.test.ts sees that it is no more
   cli: ['errors', 'formats', 'client', 'config', 'message', 'package.json'], // of messages the words of their options, which are pure; the version
   dashboard: ['client', 'message'], // of messages what is pure
-  dev: [...LAYERS.flat()],
+  'redis-http': [], // what needs Redis itself, and nothing of queues: the emulator is made of it too
+  dev: [...LAYERS.flat(), 'redis-http'],
   testing: [...LAYERS.flat(), 'dev'],
   lua: [...LAYERS.flat(), 'dev'], // scripts/lua: what is made of Lua, and what calls of it say
   examples: [...LAYERS.flat(), 'client', 'dev', 'lua'],
   scripts: [...LAYERS.flat(), 'client', 'cli', 'dashboard', 'dev', 'examples', 'lua'],
 };
-/** `sluice dev` and `sluice worker` are verbs as others are, and what they start is loaded where it is asked for. */
-const EXCEPTIONS = ['src/cli/commands/dev.ts > dev', 'src/cli/load-sluice.ts > adapters'];
+/** `sluice dev`, `worker` and `redis-http` are verbs as others are, and what they start is loaded where it is asked for. */
+const EXCEPTIONS = [
+  'src/cli/commands/dev.ts > dev',
+  'src/cli/commands/redis-http.ts > redis-http',
+  'src/cli/load-sluice.ts > adapters',
+];
 /** Imports that stand against the rule today: each is taken out with the change that mends it. */
 const DEBTS: string[] = [];
 

@@ -6,22 +6,21 @@
  * or overtook a more urgent one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from '@upstash/redis';
-import { whatHappened } from '../../scripts/lua/observe.ts';
 import { runCommand } from '../../src/dev/command.ts';
 import { startTicker } from '../../src/dev/cron.ts';
+import { shardCount } from '../../src/dev/shards.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import { parseEntry } from '../../src/message/ids.ts';
 import { DELIVERY_ENV, deliverOut, deliverySummary } from './deliveries.ts';
 import { GITHUB_SECRET, githubSender } from './github.ts';
-import { type Inversions, watchInversions } from './inversions.ts';
-import { removeKeys } from './keys.ts';
+import { type Database, openDatabases, removeKeys } from './keys.ts';
 import { monitorScenario } from './monitor.ts';
 import { type Outbox, oneInFifty, startOutbox } from './outbox.ts';
 import { confirmation, notifications } from './payloads.ts';
 import { type HttpProducer, httpProducer, type Posted } from './producer.ts';
 import { startProgress } from './progress.ts';
-import { type Figures, figuresOf, percentile, type QueueFigures, tableOf } from './report.ts';
+import { type Figures, figuresOf, gridOf, percentile, type QueueFigures, tableOf } from './report.ts';
+import { nameShardOf, type ShardWatch, watchShards } from './shards.ts';
 
 const HELP = `Usage: npm run demo [-- options]
 
@@ -32,6 +31,8 @@ Runs the main job end to end on this machine and exits: 0 if nothing was lost an
   --redis URL   a real Redis (redis://host:port, or redis+cluster://host:port,…) instead of the embedded one;
                 "auto" looks for a redis-server on the PATH. The demo's keys, {demo-…}:*, are removed
                 when it ends by itself
+  --shards N    the main job over several databases (of a Redis by URL those from that of the URL on, of a cluster as
+                many hash tags): within each nothing may overtake; what does so across them is counted
   --json        print one object with the figures as the last line
   --help        this text
 `;
@@ -46,15 +47,23 @@ const GIVE_UP_MS = 80_000;
 const OPTIONS = {
   scenario: { type: 'string', default: 'main' },
   redis: { type: 'string' },
+  shards: { type: 'string' },
   json: { type: 'boolean' },
 } as const;
 
-async function main(flags: { redis?: string | undefined; json?: boolean | undefined }): Promise<void> {
-  const inversions = watchInversions();
+interface Flags {
+  redis?: string | undefined;
+  shards?: string | undefined;
+  json?: boolean | undefined;
+}
+
+async function main(flags: Flags): Promise<void> {
+  const watch = watchShards();
   const outbox = await startOutbox(oneInFifty);
   const prefix = `demo-${process.pid}-${Date.now()}`;
   const stack = await startStack({
     redis: flags.redis,
+    shards: shardCount(flags.shards),
     env: {
       OUTBOX_URL: outbox.url,
       GITHUB_WEBHOOK_SECRET: GITHUB_SECRET,
@@ -63,27 +72,27 @@ async function main(flags: { redis?: string | undefined; json?: boolean | undefi
       SLUICE_DRAIN_MS: '10000',
       ...DELIVERY_ENV,
     },
-    emulator: {
-      observe: (observation) => {
-        const event = whatHappened(observation);
-        if (event) inversions.see(event);
-      },
-    },
+    emulator: (asked) => ({ observe: (observation) => watch.see(nameShard(asked, observation), observation) }),
     log: () => {}, // a killed Worker complains
   });
-  const redis = new Redis({ url: stack.emulator.url, token: stack.emulator.token });
+  const databases = openDatabases(stack.env);
+  const nameShard = nameShardOf(
+    stack.shards,
+    databases.map(({ prefix }) => prefix),
+  );
   try {
-    const figures = await run({ stack, outbox, inversions, redis, root: `{${prefix}}:` });
+    const figures = await run({ stack, outbox, watch, databases });
     process.stderr.write(
       'Webhooks go out, signed by an old secret and a new one, to receivers that fail in every way\n',
     );
     const deliveries = await deliverOut(stack);
     console.log(`\n${tableOf(figures.queues)}\n\n${summaryOf(figures)}\n${deliverySummary(deliveries)}`);
+    if (figures.shards.length > 1) console.log(`\n${tableOfShards(figures)}`);
     if (flags.json) console.log(JSON.stringify({ ...figures, deliveries }));
     const faults = [figures.lost, figures.inversions, figures.webhooks.fooled, deliveries.lost, deliveries.unverified];
     process.exitCode = faults.every((count) => count === 0) ? 0 : 1;
   } finally {
-    await removeKeys(redis, `{${prefix}}:`);
+    for (const database of databases) await removeKeys(database);
     await stack.close();
     await outbox.close();
   }
@@ -92,12 +101,11 @@ async function main(flags: { redis?: string | undefined; json?: boolean | undefi
 interface Stage {
   stack: Stack;
   outbox: Outbox;
-  inversions: Inversions;
-  redis: Redis;
-  root: string;
+  watch: ShardWatch;
+  databases: Database[];
 }
 
-async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<Figures> {
+async function run({ stack, outbox, watch, databases }: Stage): Promise<Figures> {
   const started = performance.now();
   let worker = await stack.startWorker();
   const ticker = startTicker(
@@ -109,14 +117,14 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
   const posted: Posted[] = [];
   const arrived = () => new Set(outbox.deliveries.map(({ id }) => id));
   const progress = startProgress(() => {
-    return `enqueued ${posted.length}, delivered ${arrived().size}, in leases ${inversions.held()}`;
+    return `enqueued ${posted.length}, delivered ${arrived().size}, in leases ${watch.held()}`;
   });
 
   progress.say(`Redis: ${stack.redis}. One message at a time on an idle system`);
   const wakes = await wakeLatencies(producer, outbox, posted);
   const before = {
-    commands: await stack.emulator.billed(),
-    requests: stack.emulator.requests(),
+    commands: await stack.billed(),
+    requests: stack.requests(),
     messages: posted.length,
   };
 
@@ -137,7 +145,7 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
   })();
   await until(() => outbox.deliveries.filter(({ queue }) => queue === 'notification.email').length >= KILL_AFTER);
 
-  const heldWhenKilled = inversions.held();
+  const heldWhenKilled = watch.held();
   progress.say(`the Worker is killed while it holds ${heldWhenKilled} messages, and a new one starts`);
   await worker.kill();
   worker = await stack.startWorker();
@@ -149,10 +157,10 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
     const there = arrived();
     const missing = posted.filter(({ id }) => !there.has(id) && !dead.has(id));
     for (const queue of new Set(missing.map((message) => message.queue))) {
-      reads += 1;
-      for (const entry of await redis.zrange<string[]>(`${root}dead:${queue}`, 0, -1)) dead.add(parseEntry(entry).id);
+      reads += databases.length;
+      for (const id of await deadIn(databases, queue)) dead.add(id);
     }
-    return missing.every(({ id }) => dead.has(id)) && inversions.held() === 0;
+    return missing.every(({ id }) => dead.has(id)) && watch.held() === 0;
   }, 200);
   progress.stop();
   ticker.stop();
@@ -167,10 +175,12 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
     redelivered: sum(({ redelivered }) => redelivered),
     dead: sum((figures) => figures.dead),
     lost: sum(({ lost }) => lost),
-    inversions: inversions.count(),
+    inversions: watch.within(),
+    inversionsAcross: watch.across() - watch.within(),
+    shards: stack.shards.map(({ name }) => ({ name, messages: watch.messages(name) })),
     queues,
-    commandsPerMessage: perMessage((await stack.emulator.billed()) - before.commands - reads, messages),
-    roundTripsPerMessage: perMessage(stack.emulator.requests() - before.requests - reads, messages),
+    commandsPerMessage: perMessage((await stack.billed()) - before.commands - reads, messages),
+    roundTripsPerMessage: perMessage(stack.requests() - before.requests - reads, messages),
     wakeP50Ms: percentile(wakes, 0.5),
     wakeP99Ms: percentile(wakes, 0.99),
     heldWhenKilled,
@@ -179,6 +189,12 @@ async function run({ stack, outbox, inversions, redis, root }: Stage): Promise<F
     seconds: Math.round((performance.now() - started) / 100) / 10,
     redis: stack.redis,
   };
+}
+
+/** Dead letters of a queue, wherever they are. */
+async function deadIn(databases: Database[], queue: string): Promise<string[]> {
+  const letters = databases.map(({ redis, root }) => redis.zrange<string[]>(`${root}dead:${queue}`, 0, -1));
+  return (await Promise.all(letters)).flat().map((entry) => parseEntry(entry).id);
 }
 
 /** From the POST to the arrival at the outbox, ms, each on a system with nothing to do. The first warms up. */
@@ -205,6 +221,11 @@ function summaryOf(figures: Figures): string {
     `per message: ${figures.commandsPerMessage} billed Redis commands, ${figures.roundTripsPerMessage} round trips (a lone one takes 17 and 2, full batches 0.22 and 0.03)`,
     `on an idle system a message reached the outbox after ${figures.wakeP50Ms} ms (p50), ${figures.wakeP99Ms} ms (p99)`,
   ].join('\n');
+}
+
+function tableOfShards({ shards, inversionsAcross }: Figures): string {
+  const rows = shards.map(({ name, messages }) => [name, String(messages)]);
+  return `${gridOf(['shard', 'messages'], rows)}\n\n${inversionsAcross} overtook a more urgent one of another shard: a drain learns of it by its next look`;
 }
 
 const perMessage = (count: number, messages: number) => Math.round((count / messages) * 1_000) / 1_000;

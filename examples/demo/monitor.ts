@@ -43,8 +43,10 @@ const SCRIPT: [site: number, becomes: SiteState][][] = [
 
 export async function monitorScenario(flags: {
   redis?: string | undefined;
+  shards?: string | undefined;
   json?: boolean | undefined;
 }): Promise<void> {
+  if (flags.shards !== undefined) throw new RangeError('--shards is for the scenario "main": one ring is on one shard');
   const outbox = await startOutbox(() => false);
   const prefix = `demo-${process.pid}-${Date.now()}`;
   const drains = new Set<string>();
@@ -76,7 +78,7 @@ export async function monitorScenario(flags: {
     if (flags.json) console.log(JSON.stringify(figures));
     process.exitCode = isSound(figures) ? 0 : 1;
   } finally {
-    await removeKeys(redis, `{${prefix}}:`);
+    await removeKeys({ redis, root: `{${prefix}}:` });
     await stack.close();
     await outbox.close();
     await Promise.all(sites.map((site) => site.close()));

@@ -20,6 +20,9 @@ export interface Figures {
   dead: number;
   lost: number;
   inversions: number;
+  /** Of messages of different shards. */
+  inversionsAcross: number;
+  shards: { name: string; messages: number }[];
   queues: Record<string, QueueFigures>;
   commandsPerMessage: number;
   roundTripsPerMessage: number;

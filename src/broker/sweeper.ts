@@ -21,6 +21,8 @@ export interface SweepResult {
   ready: boolean;
   /** In how many ms the next timer is due; Infinity where there is none. */
   nextInMs: number;
+  /** The epoch of the map of the shards that stands there, 0 where none does; not there where it was not asked for. */
+  epoch?: number;
 }
 
 export interface SweepOptions {
@@ -51,7 +53,7 @@ export class Sweeper {
     const { first, ...swept } = await sweepAll(sweep, { ...this.#place, note: isNoteDue });
     if (isNoteDue) this.#notedAt = now - (first.now - first.notedAt);
     this.#place = { cursor: first.cursor, round: first.round };
-    return swept;
+    return first.registered === undefined ? swept : { ...swept, epoch: first.epoch ?? 0 };
   }
 }
 

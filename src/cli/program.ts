@@ -14,6 +14,7 @@ import { addMessage } from './commands/message.ts';
 import { addPeek } from './commands/peek.ts';
 import { addQueues } from './commands/queues.ts';
 import { addReceive } from './commands/receive.ts';
+import { addRedisHttp } from './commands/redis-http.ts';
 import { addRings } from './commands/rings.ts';
 import { addSchedules } from './commands/schedules.ts';
 import { addTail } from './commands/tail.ts';
@@ -41,6 +42,7 @@ const COMMANDS = [
   addBench,
   addWorker,
   addDev,
+  addRedisHttp,
   addToken,
   addCompletion,
 ];

@@ -6,7 +6,7 @@ import type { Limits } from './emulator/plan.ts';
 import { completeFile, readSettings } from './environment-file.ts';
 import { openKept } from './kept.ts';
 import { lockFolder } from './lock.ts';
-import { cronCallsFor, findProject, type Project } from './project.ts';
+import { cronCallsFor, findProject, leavesOut, type Project } from './project.ts';
 import { newSecret } from './secrets.ts';
 import { localEnvironment, type Storage, startStorage } from './storage.ts';
 
@@ -14,6 +14,8 @@ export interface DevOptions {
   port: number;
   /** See LocalOptions. */
   redis?: string;
+  /** See LocalOptions. They answer at the port and those behind it. */
+  shards?: number;
   /** Where the data and the secrets are kept. */
   data: string;
   /** Begins anew: other secrets where the project has none yet, no data. */
@@ -27,6 +29,7 @@ export interface DevOptions {
 export interface DevReport {
   redisUrl: string;
   redisToken: string;
+  shards: { name: string; redisUrl: string; state: string }[];
   /** For people: which Redis is used. */
   redis: string;
   /** Of the API. */
@@ -57,19 +60,21 @@ export async function startDev(folder: string, options: DevOptions, say: (line: 
   try {
     const secret = project.hasCronSecret ? { CRON_SECRET: newSecret() } : {};
     const settings = { ...localEnvironment(storage, token), ...secret };
-    const { values, added } = completeFile(join(folder, project.environmentFile), settings);
+    const file = join(folder, project.environmentFile);
+    const { values, added } = completeFile(file, settings);
     const calls = options.cron === 'none' ? [] : cronCallsFor(project, options.cron, values);
     const ticker =
       calls.length > 0 ? startTicker(tellingTick(calls, say), (error) => say(`cron: ${String(error)}`)) : undefined;
     const report: DevReport = {
-      redisUrl: storage.url,
-      redisToken: storage.token,
+      redisUrl: storage.shards[0].url,
+      redisToken: storage.shards[0].token,
+      shards: storage.shards.map(({ name, url, state }) => ({ name, redisUrl: url, state })),
       redis: storage.redis,
       token: values.SLUICE_TOKEN ?? token,
       environment: { file: project.environmentFile, added },
       cron: calls[0]?.url ?? null,
       dashboard: dashboardAt(project, options.cron),
-      warnings: warningsOf(project, values, storage.url),
+      warnings: warningsOf(folder, project, readSettings(file), settings),
     };
     return {
       report,
@@ -92,7 +97,7 @@ export async function startDev(folder: string, options: DevOptions, say: (line: 
 async function startKept(
   folder: string,
   { environmentFile }: Project,
-  { data, fresh, port, limits, redis }: DevOptions,
+  { data, fresh, port, limits, redis, shards }: DevOptions,
 ): Promise<[Storage, token: string]> {
   const place = resolve(folder, data);
   makeFolder(place);
@@ -102,12 +107,14 @@ async function startKept(
     const given = readSettings(join(folder, environmentFile));
     const isNamed = given.UPSTASH_REDIS_REST_URL === `http://127.0.0.1:${port}`;
     const known = (isNamed && given.UPSTASH_REDIS_REST_TOKEN) || (await kept.secret('storage-token', newSecret));
-    const storage = await startStorage({ redis, data: kept.data, token: known, port, limits });
+    const emulator = (_: string, at: number) => ({ token: known, port: port === 0 ? 0 : port + at, limits });
+    const storage = await startStorage({ redis, data: kept.data, shards, emulator });
     const token = await kept.secret('token', newSecret);
     return [{ ...storage, close: () => storage.close().finally(unlock) }, token];
   } catch (error) {
     unlock();
-    throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? portTaken(port, environmentFile) : error;
+    const { code, port: taken = port } = error as NodeJS.ErrnoException & { port?: number };
+    throw code === 'EADDRINUSE' ? portTaken(taken, environmentFile) : error;
   }
 }
 
@@ -136,14 +143,24 @@ function dashboardAt({ origin, dashboard }: Project, cron: string | undefined): 
   return `${served}${dashboard}`;
 }
 
-/** The URL may hold a secret: only its host is shown. */
+/** The URL may hold a secret: only its host is shown. @param given what the file has */
 function warningsOf(
+  folder: string,
   { environmentFile }: Project,
-  { UPSTASH_REDIS_REST_URL = '' }: Record<string, string>,
-  url: string,
+  given: Record<string, string>,
+  started: Record<string, string>,
 ): string[] {
-  if (UPSTASH_REDIS_REST_URL === url) return [];
-  const host = URL.canParse(UPSTASH_REDIS_REST_URL) ? new URL(UPSTASH_REDIS_REST_URL).host : 'another database';
-  const unused = `UPSTASH_REDIS_REST_URL of ${environmentFile} leads to ${host}: the Redis that was started here is not used`;
-  return [`${unused}. Without that line the next start writes it anew`];
+  const { UPSTASH_REDIS_REST_URL: url = '', SLUICE_SHARDS: shards = '' } = given;
+  const anew = 'Without that line the next start writes it anew';
+  if (shards !== (started.SLUICE_SHARDS ?? '')) {
+    const instead = started.SLUICE_SHARDS ? anew : 'Without that line it is';
+    return [`SLUICE_SHARDS of ${environmentFile} has other shards: what was started here is not used. ${instead}`];
+  }
+  if (shards !== '' && leavesOut(folder, 'SLUICE_SHARDS'))
+    return [`wrangler dev takes no SLUICE_SHARDS from ${environmentFile} until "required" of [secrets] names it, too`];
+  if (url === (started.UPSTASH_REDIS_REST_URL ?? '')) return [];
+  const host = URL.canParse(url) ? new URL(url).host : 'another database';
+  return [
+    `UPSTASH_REDIS_REST_URL of ${environmentFile} leads to ${host}: the Redis that was started here is not used. ${anew}`,
+  ];
 }

@@ -12,12 +12,14 @@ export interface LocalOptions {
   redis?: string;
   /** The folder where the data of a Redis that is started here is kept for the next start. Default: it ends with this one. */
   data?: string;
+  /** How many shards it has, up to 16: each a Redis with an address of its own. Default: as many as its data has, or 1. */
+  shards?: number;
   /** For the storage and for the API, 32 characters or more. Default: a new one. */
   token?: string;
 }
 
 export interface Local {
-  /** Where the storage answers over HTTP. */
+  /** Where the storage answers over HTTP: of several shards the first. */
   url: string;
   /** Of the storage and of the API: whoever has it may do everything. */
   token: string;
@@ -49,15 +51,16 @@ export interface Emulator {
 
 /**
  * Starts a storage on this machine, some 50 ms long, without an account and without a network.
- * @throws MissingPeer where ioredis or js-redis-server is not installed; RangeError where `redis` is no such URL
+ * @throws MissingPeer where ioredis or js-redis-server is not installed; RangeError where `redis` is no such URL, or there may not be so
+ * many shards; Error where the data has more of them
  * @example
  * const local = await startLocal();
  * const answer = await sluice.fetch(request, local.env);
  * await local.close();
  */
-export async function startLocal({ redis, data, token = newSecret() }: LocalOptions = {}): Promise<Local> {
-  const { url, close } = await startStorage({ redis, data, token });
-  return { url, token, env: localEnvironment({ url, token }, token), close };
+export async function startLocal({ token = newSecret(), ...options }: LocalOptions = {}): Promise<Local> {
+  const storage = await startStorage({ ...options, emulator: () => ({ token }) });
+  return { url: storage.shards[0].url, token, env: localEnvironment(storage, token), close: storage.close };
 }
 
 /**

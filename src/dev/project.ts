@@ -72,6 +72,15 @@ export function findProject(folder: string): Project {
   return NEXT;
 }
 
+/** Whether `wrangler dev` would not take a setting from its file: where secrets are named, it takes no others. */
+export function leavesOut(folder: string, setting: string): boolean {
+  const [, files] = SIGNS.find(([project]) => project === WORKERS) ?? [WORKERS, []];
+  const configuration = files.map((file) => join(folder, file)).find((file) => existsSync(file));
+  if (configuration === undefined) return false;
+  const text = readFileSync(configuration, 'utf8');
+  return /^[^#]*\brequired\b/m.test(text) && !text.includes(setting);
+}
+
 /** Next.js needs no file of its own, and has one of Vercel's where that runs its cron. */
 function dependsOnNext(manifest: string): boolean {
   try {

@@ -1,14 +1,13 @@
-/** Everything a local run needs: Redis, the Upstash REST API in front of it, and the Worker in workerd. */
+/** Everything a local run needs: Redis, the Upstash REST API in front of it, once for each shard, and the Worker in workerd. */
 import { createHash } from 'node:crypto';
 import { type Bundle, buildBundle } from './bundle.ts';
-import { type Emulator, type EmulatorOptions, startEmulator } from './emulator/server.ts';
-import { startRedis } from './redis.ts';
+import type { Emulator, EmulatorOptions } from './emulator/server.ts';
 import { newSecret } from './secrets.ts';
+import { type Storage, startStorage, storageSettings } from './storage.ts';
 import { type LocalWorker, type RateLimit, startWorker } from './worker.ts';
 
-export interface Stack {
-  /** For people: which Redis is used. */
-  redis: string;
+export interface Stack extends Pick<Storage, 'redis' | 'shards' | 'billed' | 'requests'> {
+  /** Of the first shard, which mostly is the only one. */
   emulator: Emulator;
   /** A bearer token with every scope. */
   token: string;
@@ -24,11 +23,14 @@ export interface StackOptions {
   redis?: string | undefined;
   /** See startRedis: where its data is kept. */
   data?: string | undefined;
+  /** See StorageOptions. Several are listed in SLUICE_SHARDS, each with a token of its own. */
+  shards?: number | undefined;
   /** The bearer token; left out, a new one. */
   token?: string | undefined;
   /** More bindings. */
   env?: Record<string, string>;
-  emulator?: Partial<EmulatorOptions>;
+  /** Of each shard the same, or by its name. */
+  emulator?: Partial<EmulatorOptions> | ((shard: string) => Partial<EmulatorOptions>);
   log?: (line: string) => void;
   bundle?: Bundle;
   rateLimit?: RateLimit;
@@ -38,28 +40,25 @@ export interface StackOptions {
 }
 
 export async function startStack({
-  redis: wanted,
+  redis,
   data,
+  shards,
   token = newSecret(),
   env = {},
-  emulator: options,
+  emulator = {},
   log,
   bundle,
   rateLimit,
   drainer,
   alarms,
 }: StackOptions): Promise<Stack> {
-  const [redis, built] = await Promise.all([startRedis(wanted, data), bundle ?? buildBundle()]);
-  const emulator = await startEmulator({
-    url: redis.url,
-    token: newSecret(),
-    commandsProcessed: redis.commandsProcessed,
-    bytesStored: redis.bytesStored,
-    ...options,
-  });
+  const optionsOf = typeof emulator === 'function' ? emulator : () => emulator;
+  const [storage, built] = await Promise.all([
+    startStorage({ redis, data, shards, emulator: (shard) => ({ token: newSecret(), ...optionsOf(shard) }) }),
+    bundle ?? buildBundle(),
+  ]);
   const bindings = {
-    UPSTASH_REDIS_REST_URL: emulator.url,
-    UPSTASH_REDIS_REST_TOKEN: emulator.token,
+    ...storageSettings(storage),
     SLUICE_TOKENS: tokensSetting(token),
     SLUICE_DRAIN_REQUESTS: '9000', // as on Workers Paid
     SLUICE_DESTINATION_LOCAL: 'true', // everything is on this machine
@@ -67,8 +66,8 @@ export async function startStack({
   };
   const workers: LocalWorker[] = [];
   return {
-    redis: redis.name,
-    emulator,
+    ...{ redis: storage.redis, shards: storage.shards, billed: storage.billed, requests: storage.requests },
+    emulator: storage.shards[0].emulator,
     token,
     env: bindings,
     async startWorker(port) {
@@ -86,8 +85,7 @@ export async function startStack({
     },
     async close() {
       await Promise.all(workers.map((worker) => worker.kill()));
-      await emulator.close();
-      await redis.close();
+      await storage.close();
     },
   };
 }

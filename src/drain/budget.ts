@@ -10,6 +10,8 @@ import { AWAKENING_MS, type Life, RESERVED_MS } from './life.ts';
 export interface Limits extends Life {
   /** Subrequests of the invocation, those of handlers included. */
   requests: number;
+  /** How many shards its drain serves: each has a lease at least. Left out: one. */
+  shards?: number;
   /** The fewest subrequests that a queue here gives a delivery: no more messages are taken than could fit by it. */
   requestsPerDelivery: number;
   /** Messages started under the invocation. */
@@ -27,10 +29,12 @@ export interface Budget {
   admit(requests: number): boolean;
   /** Closes the budget: no message is taken or started from now on. */
   close(): void;
-  /** Keeps back what as many leases need at its end. It begins with one. */
+  /** Keeps back what as many leases need at its end. It begins with one for each shard. */
   holdLeases(count: number): void;
   /** Whether what one lease more keeps back is little of what there is. */
   affordsLease(): boolean;
+  /** Whether looks at shards that may have nothing are little of what there is. */
+  affordsLooks(): boolean;
   /** Counts requests that are for no delivery, and that can be left undone. False where they do not fit. */
   afford(requests: number): boolean;
   /**
@@ -60,6 +64,8 @@ export interface Budget {
 const RESERVED_REQUESTS = 4;
 /** With fewer than so many left a drain begins no further lease: they end before the round trips that it saves count. */
 const LEASE_REQUESTS = 100;
+/** With fewer than so many left it looks seldom: twenty looks a second would be all of them. */
+const LOOK_REQUESTS = 300;
 
 /** @param start when its time began */
 export function openBudget(
@@ -68,13 +74,13 @@ export function openBudget(
   invocation: Invocation = new Invocation(),
   start: number = clock(),
 ): Budget {
-  const { sleepsMs = Number.POSITIVE_INFINITY } = limits;
+  const { sleepsMs = Number.POSITIVE_INFINITY, shards = 1 } = limits;
   const closingAt = start + limits.takesMs;
   let endAt = start + limits.livesMs;
   let requests = 0;
   let messages = 0;
   let closed = false;
-  let reserved = RESERVED_REQUESTS;
+  let reserved = shards * RESERVED_REQUESTS;
   const requestsLeft = () =>
     limits.requests - invocation.requests - invocation.leftToCaller(limits.requests, clock) - reserved;
   const count = (more: number) => {
@@ -96,9 +102,10 @@ export function openBudget(
       closed = true;
     },
     holdLeases: (count) => {
-      reserved = count * RESERVED_REQUESTS;
+      reserved = Math.max(shards, count) * RESERVED_REQUESTS;
     },
     affordsLease: () => requestsLeft() >= LEASE_REQUESTS,
+    affordsLooks: () => requestsLeft() >= LOOK_REQUESTS,
     afford: (wanted) => {
       const fits = wanted <= requestsLeft();
       if (fits) count(wanted);

@@ -8,7 +8,8 @@ import type { Holdings } from './holdings.ts';
 import type { Lease } from './lease.ts';
 import { RESERVED_MS } from './life.ts';
 import type { DrainEnd, DrainOptions } from './report.ts';
-import { GRACE_MS, type Syncs } from './syncs.ts';
+import { GRACE_MS } from './syncs.ts';
+import type { Track } from './track.ts';
 
 export interface Closing {
   drain: DrainOptions;
@@ -16,55 +17,75 @@ export interface Closing {
   connections: Connections;
   holdings: Holdings;
   handlers: Handlers;
-  syncs: Syncs;
+  tracks: readonly Track[];
   /** Until something happened, or so long at most. */
   wait(mostMs: number): Promise<void>;
 }
 
 export async function closeDrain(closing: Closing): Promise<DrainEnd> {
-  const { drain, holdings, handlers, syncs, wait, clock } = closing;
+  const { drain, holdings, handlers, wait, clock } = closing;
   const { budget } = drain;
   budget.close(); // what is left to code that enqueues may be free before this has ended
   holdings.giveBack();
   while (holdings.running.length > 0 && budget.msLeft() > RESERVED_MS) {
     const at = syncWhereDue(closing);
     await wait(Math.min(at - clock(), budget.msLeft() - RESERVED_MS));
-    syncs.check();
+    check(closing);
     holdings.giveBack(); // what a sync that was in flight has brought
     handlers.expire();
   }
   await handlers.abortAll(() => wait(GRACE_MS));
   budget.finish();
-  await Promise.all([...holdings.leases].map((lease) => settleAll(closing, lease)));
+  await settleLeases(closing);
   const unsettled = holdings.leases.filter(({ outcomes }) => outcomes.length > 0);
   if (!budget.invocation.isSpent) return unsettled.length > 0 ? 'storage' : 'budget';
-  for (const { name, outcomes } of unsettled) drain.onUnsettled?.({ lease: name, settlements: outcomes });
+  for (const { track, name, outcomes } of unsettled) {
+    drain.onUnsettled?.({ shard: track.shard.name, lease: name, settlements: outcomes });
+  }
   return 'subrequests';
 }
 
 /** Extends leases whose handlers still run; where the process ends it settles too. @returns when it has to be done again */
-function syncWhereDue({ drain, clock, connections, holdings, syncs }: Closing): number {
+function syncWhereDue({ drain, clock, connections, holdings }: Closing): number {
   let nextAt = Number.POSITIVE_INFINITY;
   if (drain.budget.invocation.isSpent) return nextAt;
   for (const lease of [...holdings.leases]) {
     if (lease.underWay || lease.isEmpty || !connections.hasRoom()) continue; // whatever ends has it look again
     const at = drain.budget.isStopped ? lease.syncAt(drain.leaseMs) : lease.heartbeatAt(drain.leaseMs);
-    if (at <= clock()) syncs.begin({ lease, want: 0, isBusy: false });
+    if (at <= clock()) lease.track.syncs.begin({ lease, want: 0, isBusy: false });
     else nextAt = Math.min(nextAt, at);
   }
   return nextAt;
 }
 
+const check = ({ tracks }: Closing): void => {
+  for (const { syncs } of tracks) syncs.check();
+};
+
+/** As many side by side as there may be, those first that have begun. */
+async function settleLeases(closing: Closing): Promise<void> {
+  const { drain, holdings, tracks } = closing;
+  const left = holdings.leases.toSorted((a, b) => Number(!a.underWay) - Number(!b.underWay));
+  const width = tracks.length === 1 ? left.length : (drain.mostSyncs ?? left.length);
+  const settleNext = async () => {
+    for (let lease = left.shift(); lease; lease = left.shift()) await settleAll(closing, lease);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, left.length) }, settleNext));
+}
+
 /** The last syncs of a lease: at least one where anything is left of it, and others while there is time. */
-async function settleAll({ drain, holdings, syncs }: Closing, lease: Lease): Promise<void> {
+async function settleAll(closing: Closing, lease: Lease): Promise<void> {
+  const { drain, holdings, tracks } = closing;
   const { budget } = drain;
+  const { track } = lease;
   await lease.underWay;
-  syncs.check();
+  check(closing);
   holdings.giveBack();
-  while (!budget.invocation.isSpent && (lease.outcomes.length > 0 || lease.inTransit)) {
-    syncs.begin({ lease, want: 0, isBusy: false });
+  const mustTell = () => tracks.length > 1 && track.countedOn && lease === track.leases[0];
+  while (!budget.invocation.isSpent && (lease.outcomes.length > 0 || lease.inTransit || mustTell())) {
+    track.syncs.begin({ lease, want: 0, isBusy: false });
     await lease.underWay;
-    syncs.check();
+    check(closing);
     holdings.giveBack(); // what a sync still brought was in transit
     if (budget.msLeft() <= 0) break;
   }

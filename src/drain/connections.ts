@@ -18,7 +18,8 @@ export interface Connections {
   endSync(): void;
 }
 
-export function openConnections(most: number): Connections {
+/** @param mostSyncs how many there may be at once, whatever handlers leave: those of several shards would go beyond what the platform lets wait */
+export function openConnections(most: number, mostSyncs = Number.POSITIVE_INFINITY): Connections {
   let used = 0;
   let syncs = 0;
   /** One that wants more than there are has them all. */
@@ -42,7 +43,7 @@ export function openConnections(most: number): Connections {
     end(delivery) {
       used -= countWanted(delivery);
     },
-    hasRoom: () => syncs === 0 || used + syncs <= most,
+    hasRoom: () => syncs === 0 || (syncs < mostSyncs && used + syncs <= most),
     startSync() {
       syncs += 1;
     },

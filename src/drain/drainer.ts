@@ -23,6 +23,8 @@ export interface Round {
   isFruitful: boolean;
   /** False where it ended with outcomes that storage did not take. */
   isStored?: boolean;
+  /** One of several shards did not answer: its look there may have taken messages. */
+  isAway?: boolean;
   /** In how many ms there is work again; Infinity where none is known of. */
   againInMs: number;
 }
@@ -117,7 +119,7 @@ export class Drainer {
     let leastMs = 0;
     this.#attention = { asked: false };
     try {
-      const { isFruitful, againInMs } = await this.#options.drain({
+      const { isFruitful, isAway, againInMs } = await this.#options.drain({
         attention: this.#attention,
         lease: this.#lease,
         starts: () => {
@@ -126,7 +128,7 @@ export class Drainer {
         },
         onBusy: () => void this.#options.next?.wake(Date.now()),
       });
-      this.#lease = newToken();
+      if (!isAway) this.#lease = newToken();
       if (againInMs > 0) this.#forgetStarts();
       if (isFruitful || againInMs >= LEAST_WAIT_MS) {
         this.#fruitless = 0;

@@ -74,7 +74,9 @@ export class Handlers {
     connections.start(delivery);
     const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
     const given = { env, ring, traceparent, controller };
-    const prepared = (input: MessageInput) => prepare(queues, input, traceparent);
+    const { shard } = delivery.lease.track;
+    const prepared = (input: MessageInput) =>
+      shard.prepare ? shard.prepare(input, traceparent) : prepare(queues, input, traceparent);
     const outcome = deliver(delivery, given, prepared, this.#random);
     // What ends at once is settled at once, until its lease's sync is due: it has to get between handlers that take their time.
     if (outcome instanceof Promise || startedAt >= delivery.lease.syncAt(leaseMs)) {

@@ -61,11 +61,12 @@ export class Holdings {
   add(lease: Lease): void {
     if (this.leases.includes(lease)) return;
     this.leases.push(lease);
+    lease.track.leases.push(lease);
     this.#options.budget.holdLeases(this.leases.length);
   }
 
   remove(lease: Lease): void {
-    this.leases.splice(this.leases.indexOf(lease), 1);
+    for (const leases of [this.leases, lease.track.leases]) leases.splice(leases.indexOf(lease), 1);
     this.#options.budget.holdLeases(this.leases.length);
   }
 

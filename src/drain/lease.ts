@@ -6,6 +6,7 @@
  */
 import { newToken } from '../message/ids.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
+import type { Track } from './track.ts';
 
 /** How long an outcome may wait for company while other handlers run. */
 export const LINGER_MS = 25;
@@ -14,6 +15,8 @@ const STORAGE_WAIT_MS = 1_000;
 const LEAST_STORAGE_WAIT_MS = 50;
 
 export class Lease {
+  /** That of the shard which it is on. */
+  readonly track: Track;
   name: string;
   /** Until this instant, by the local clock, it surely lasts. */
   leasedUntil = 0;
@@ -28,7 +31,8 @@ export class Lease {
   underWay: Promise<void> | undefined;
   #storageFailures = 0;
 
-  constructor(name = newToken()) {
+  constructor(track: Track, name = newToken()) {
+    this.track = track;
     this.name = name;
   }
 

@@ -2,21 +2,24 @@
  * The loop: one drain, from its first sync to its last.
  *
  * Handlers run side by side while syncs are in flight; what ends meanwhile goes with the next one of its lease (group commit). The
- * loop decides nothing about Redis, handlers or syncs: it has each of them act when something has happened.
+ * loop decides nothing about Redis, handlers or syncs: it has each of them act when something has happened. Of several shards each has a
+ * track, with leases and syncs of its own; handlers, connections and the budget are for all of them.
  */
 
+import { newToken } from '../message/ids.ts';
 import type { HandOff } from '../store/enqueue.ts';
 import { closeDrain } from './closing.ts';
 import { type Connections, openConnections } from './connections.ts';
 import { Handlers } from './handlers.ts';
 import { Handover } from './handover.ts';
 import { Holdings } from './holdings.ts';
+import { Horizons } from './horizons.ts';
 import { Lease } from './lease.ts';
 import { NextSync } from './next-sync.ts';
-import { Outlook } from './outlook.ts';
 import { Pace } from './pace.ts';
 import type { Attention, DrainEnd, DrainOptions, DrainReport } from './report.ts';
-import { Syncs } from './syncs.ts';
+import { type SyncPlan, Syncs } from './syncs.ts';
+import { Track } from './track.ts';
 
 /**
  * Takes and handles messages until nothing is ready, or the budget is used up.
@@ -34,11 +37,10 @@ class DrainLoop {
   readonly #connections: Connections;
   readonly #holdings: Holdings;
   readonly #handlers: Handlers;
-  readonly #handover: Handover;
-  readonly #outlook = new Outlook();
   readonly #pace: Pace;
-  readonly #syncs: Syncs;
-  readonly #next: NextSync;
+  readonly #tracks: readonly Track[];
+  /** The track that is asked first for its next sync: of equals each in its turn. */
+  #turn = 0;
   readonly #report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
 
   #hasEnded = false;
@@ -47,20 +49,21 @@ class DrainLoop {
   #armedFor = 0;
 
   constructor(options: DrainOptions) {
-    const { leases = 1, concurrency, clock = Date.now, budget, attention = { asked: false } } = options;
+    const { leases = 1, concurrency, clock = Date.now, budget, attention = { asked: false }, mostSyncs } = options;
     this.#options = options;
     this.#clock = clock;
     this.#mostLeases = concurrency === 1 ? 1 : leases; // one handler sees each lane in its order, however answers come
     this.#attention = attention;
-    attention.look = () => this.#look();
+    attention.look = (names) => this.#look(names);
     attention.end = () => this.#notify?.();
-    attention.isFree = () => !this.#hasEnded && this.#next.isFree && !this.#options.budget.isClosing();
+    attention.isFree = () => !this.#hasEnded && this.#isFree && !this.#options.budget.isClosing();
     attention.adopt = (handOff) => this.#adopt(handOff);
-    const connections = openConnections(options.connections);
+    const isMany = options.shards.length > 1;
+    const connections = openConnections(options.connections, isMany ? mostSyncs : undefined);
     const holdings = new Holdings({ budget, connections, clock, onOutcome: () => this.#notify?.() });
-    const [outlook, pace, handover] = [this.#outlook, new Pace(options), new Handover(options)];
+    const pace = new Pace(options);
     const report = { delivered: 0, acked: 0, retried: 0, dead: 0, released: 0, stale: 0, gone: 0, leasesLost: 0 };
-    const shared = { drain: options, clock, connections, holdings, outlook, pace, handover, report };
+    const shared = { drain: options, clock, connections, holdings, pace, report };
     const handlers = new Handlers({
       ...shared,
       onStarted: (deadline) => {
@@ -68,24 +71,47 @@ class DrainLoop {
       },
       onEnded: () => this.#noteEnded(),
     });
-    const syncs = new Syncs({ ...shared, attention, handlers, onOver: () => this.#notify?.() });
-    this.#next = new NextSync({ ...shared, syncs, mostLeases: this.#mostLeases });
+    const tracks = options.shards.map((shard) => {
+      const isWoken = options.woken?.includes(shard.name) ?? true;
+      return new Track(shard, options, new Handover(options), isWoken);
+    });
+    const inFlight = { count: 0, wanted: 0, asking: 0 };
+    const horizons = new Horizons(tracks, budget);
+    const name = newToken();
+    for (const track of tracks) {
+      track.isAsked = attention.asked;
+      const own = { ...shared, track, tracks, inFlight };
+      track.syncs = new Syncs({ ...own, name, attention, handlers, onOver: () => this.#notify?.() });
+      track.next = new NextSync({ ...own, horizons, mostLeases: this.#mostLeases });
+    }
     [this.#connections, this.#holdings, this.#handlers] = [connections, holdings, handlers];
-    [this.#pace, this.#handover, this.#syncs, this.#report] = [pace, handover, syncs, report];
+    [this.#pace, this.#tracks, this.#report] = [pace, tracks, report];
   }
 
   async run(): Promise<DrainReport> {
-    const { budget, onDue, handOff, lease } = this.#options;
+    const { budget, onDue, handOff } = this.#options;
     if (handOff) this.#hold(handOff);
-    else this.#holdings.add(new Lease(lease));
-    if (!handOff?.taken) this.#syncs.begin(this.#next.first());
-    else this.#pace.begin(handOff.leasedUntil - this.#options.leaseMs);
+    for (const track of this.#tracks) this.#open(track);
     const ended = await this.#loop();
-    this.#syncs.tellLeft();
-    const { nextDueAt } = this.#outlook;
-    if (nextDueAt !== undefined) onDue?.(nextDueAt - this.#clock());
+    for (const { syncs, outlook, failure } of this.#tracks) {
+      syncs.tellLeft();
+      if (outlook.nextDueAt !== undefined) onDue?.(outlook.nextDueAt - this.#clock());
+      if (failure && this.#tracks.length > 1) this.#options.onAway?.(failure);
+    }
     const { requests, ms } = budget.used();
     return { ...this.#report, requests, ms, ended };
+  }
+
+  /** Each has a lease. Where there may be work that this drain has not in hand it looks at once. */
+  #open(track: Track): void {
+    const { handOff, lease, leaseMs } = this.#options;
+    const isHanded = track.leases.length > 0;
+    if (!isHanded) this.#holdings.add(new Lease(track, lease));
+    if (isHanded && handOff?.taken) {
+      const takenAt = handOff.leasedUntil - leaseMs;
+      this.#pace.begin(takenAt);
+      track.supply.lastSyncAt = takenAt;
+    } else if (track.isServed && this.#connections.hasRoom()) track.syncs.begin(track.next.first());
   }
 
   async #loop(): Promise<DrainEnd> {
@@ -96,12 +122,12 @@ class DrainLoop {
         const now = this.#clock();
         if (this.#lateAt(now) <= now) this.#holdings.giveBackLate(budget.msForHandler());
         if (budget.isClosing()) return await this.#close();
-        const next = this.#next.find(now);
-        if (next) this.#syncs.begin(next);
+        const next = this.#findNext(now);
+        if (next) next.lease.track.syncs.begin(next);
         else if (this.#isOver())
-          return this.#handover.left === undefined ? 'idle' : 'budget'; // its time did not cover that
+          return this.#tracks.every(({ handover }) => handover.left === undefined) ? 'idle' : 'budget'; // its time did not cover that
         else await this.#wait(budget.msToClosing());
-        this.#syncs.check();
+        for (const { syncs } of this.#tracks) syncs.check();
         this.#handlers.expire();
       }
     } finally {
@@ -111,36 +137,64 @@ class DrainLoop {
 
   #close(): Promise<DrainEnd> {
     const [drain, clock, connections, holdings] = [this.#options, this.#clock, this.#connections, this.#holdings];
-    const [handlers, syncs] = [this.#handlers, this.#syncs];
-    return closeDrain({ drain, clock, connections, holdings, handlers, syncs, wait: (mostMs) => this.#wait(mostMs) });
+    const [handlers, tracks] = [this.#handlers, this.#tracks];
+    return closeDrain({ drain, clock, connections, holdings, handlers, tracks, wait: (mostMs) => this.#wait(mostMs) });
   }
 
   /** Nothing is held, no sync is under way, and nothing is due for which it can sleep. */
   #isOver(): boolean {
-    return this.#holdings.isEmpty && !this.#isUnderWay() && !this.#next.canSleep();
+    return this.#holdings.isEmpty && !this.#isUnderWay() && !this.#tracks.some(({ next }) => next.canSleep());
   }
 
+  /** Something is under way that may bring messages: where one of several shards is away nobody waits for its next try. */
   #isUnderWay(): boolean {
-    return this.#holdings.leases.some(({ underWay }) => underWay !== undefined);
+    const isMany = this.#tracks.length > 1;
+    return this.#tracks.some(({ leases, syncs, isAway }) =>
+      isMany && isAway ? syncs.inFlight > 0 : leases.some(({ underWay }) => underWay !== undefined),
+    );
+  }
+
+  /** The sync that is due next. */
+  #findNext(now: number): SyncPlan | undefined {
+    const count = this.#tracks.length;
+    for (let i = 0; i < count; i++) {
+      const place = (this.#turn + i) % count;
+      const plan = this.#tracks[place]?.next.find(now);
+      if (!plan) continue;
+      this.#turn = (place + 1) % count;
+      return plan;
+    }
+    return undefined;
+  }
+
+  get #isFree(): boolean {
+    return this.#tracks[0]?.next.isFree === true;
+  }
+
+  /** The track of the shard of this name; of the only one where none is given. */
+  #trackOf(name: string | undefined): Track {
+    return this.#tracks.find(({ shard }) => shard.name === name) ?? (this.#tracks[0] as Track);
   }
 
   /** Takes a lease that an enqueue has filled. What is not known of it its first sync says; whatever came since then it finds a little later. */
-  #hold({ lease: name, leasedUntil, takenAt, taken, clockAheadMs }: HandOff): void {
-    const lease = new Lease(name);
+  #hold({ shard, lease: name, leasedUntil, takenAt, taken, clockAheadMs }: HandOff): void {
+    const track = this.#trackOf(shard);
+    const lease = new Lease(track, name);
     lease.leasedUntil = leasedUntil;
     lease.inTransit = taken === undefined;
     this.#holdings.add(lease);
     if (!taken) return;
     lease.lastSyncAt = leasedUntil - this.#options.leaseMs;
-    this.#outlook.noteHandOff(this.#clock());
-    this.#syncs.hold(lease, taken, takenAt, clockAheadMs);
+    track.outlook.noteHandOff(this.#clock());
+    track.syncs.hold(lease, taken, takenAt, clockAheadMs);
   }
 
   /** One more lease that an enqueue has filled. @returns false where this drain takes nothing more */
   #adopt(handOff: HandOff): boolean {
-    const isFull = this.#holdings.leases.length > this.#mostLeases;
+    const track = this.#trackOf(handOff.shard);
+    const isFull = track.leases.length > this.#mostLeases;
     if (this.#hasEnded || isFull || this.#options.budget.isClosing()) return false;
-    this.#outlook.ask(); // whoever enqueued has set `awake`, and counts on a drain that looks
+    track.ask(); // whoever enqueued has set `awake`, and counts on a drain that looks
     this.#hold(handOff);
     this.#notify?.();
     return true;
@@ -148,14 +202,17 @@ class DrainLoop {
 
   /**
    * There is something new, and nobody else was woken for it: it looks, or says once more that it is busy.
+   * @param names of the shards where it is; left out, it may be anywhere
    * @returns whether it looks now; where all its handlers are busy it looks when one is free
    */
-  #look(): boolean {
+  #look(names?: readonly string[]): boolean {
+    const asked = this.#tracks.filter(({ shard }) => names?.includes(shard.name) ?? true);
     this.#attention.asked = true;
+    for (const track of asked) track.isAsked = true;
     if (this.#hasEnded) return false;
-    this.#outlook.ask();
-    if (this.#options.onBusy && (this.#options.budget.isClosing() || !this.#next.isFree)) return false; // whoever asked asks another
-    this.#handover.gaveWay = false;
+    for (const track of asked) track.ask();
+    if (this.#options.onBusy && (this.#options.budget.isClosing() || !this.#isFree)) return false; // whoever asked asks another
+    for (const { handover } of asked) handover.gaveWay = false;
     this.#notify?.();
     return true;
   }
@@ -165,7 +222,7 @@ class DrainLoop {
     if (!this.#notify) return;
     const { running, waiting } = this.#holdings;
     const closes = waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
-    if (running.length === 0 || closes || this.#next.find(this.#clock())) this.#notify();
+    if (running.length === 0 || closes || this.#tracks.some(({ next }) => next.find(this.#clock()))) this.#notify();
   }
 
   /** When the first of the waiting messages can not be ended in time any more. */
@@ -181,7 +238,7 @@ class DrainLoop {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#notify = resolve;
     // Where only answers can come nothing else has to end the wait.
-    const isTimed = running.length > 0 || waiting.length > 0 || !this.#isUnderWay();
+    const isTimed = running.length > 0 || waiting.length > 0 || !this.#isUnderWay() || this.#tracks.length > 1;
     let timer: ReturnType<typeof setTimeout> | undefined;
     if (isTimed) {
       this.#armedFor = Math.min(now + mostMs, this.#alarmAt(now));
@@ -196,6 +253,8 @@ class DrainLoop {
   #alarmAt(now: number): number {
     let at = Number.POSITIVE_INFINITY;
     for (const { deadline } of this.#holdings.running) at = Math.min(at, deadline);
-    return this.#options.budget.isClosing() ? at : Math.min(at, this.#next.nextAt(), this.#lateAt(now));
+    if (this.#options.budget.isClosing()) return at;
+    for (const { next } of this.#tracks) at = Math.min(at, next.nextAt());
+    return Math.min(at, this.#lateAt(now));
   }
 }

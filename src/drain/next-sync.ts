@@ -1,19 +1,19 @@
 /**
- * Next sync: which lease syncs now, and how many messages it asks for. It decides, and does nothing.
+ * Next sync: which lease of a shard syncs now, and how many messages it asks for. It decides, and does nothing.
  *
  * One sync that takes is in flight as a rule. While a backlog stands and handlers are free, which would wait for a round trip, further
  * leases take too. They take only then: where handlers are busy one lease is enough, and the others settle what they hold and
  * are let go of.
  */
 import type { Connections } from './connections.ts';
-import type { Handover } from './handover.ts';
 import type { Holdings } from './holdings.ts';
+import type { Horizons } from './horizons.ts';
 import { Lease } from './lease.ts';
 import { AWAKENING_MS } from './life.ts';
-import type { Outlook } from './outlook.ts';
 import type { Pace } from './pace.ts';
 import type { DrainOptions } from './report.ts';
-import type { SyncPlan, Syncs } from './syncs.ts';
+import type { InFlight, SyncPlan } from './syncs.ts';
+import type { Track } from './track.ts';
 
 /** All handlers busy for so long, none finished: this drain does not look soon, and new work should wake another. */
 const STUCK_MS = 250;
@@ -21,14 +21,15 @@ const STUCK_MS = 250;
 export interface NextSyncOptions {
   drain: DrainOptions;
   clock: () => number;
-  /** The most leases at once. */
+  track: Track;
+  horizons: Horizons;
+  /** The most leases at once on this shard. */
   mostLeases: number;
   connections: Connections;
   holdings: Holdings;
-  handover: Handover;
-  outlook: Outlook;
   pace: Pace;
-  syncs: Syncs;
+  /** The syncs of all shards. */
+  inFlight: InFlight;
 }
 
 export class NextSync {
@@ -38,42 +39,43 @@ export class NextSync {
     this.#options = options;
   }
 
-  /** The one with which a drain begins. */
+  /** The one with which a drain begins there. */
   first(): SyncPlan {
-    const [lease = new Lease()] = this.#options.holdings.leases;
+    const { track } = this.#options;
+    const [lease = new Lease(track)] = track.leases;
     return { lease, want: this.#want(), isBusy: false };
   }
 
   /** @returns undefined where none is due */
   find(now: number): SyncPlan | undefined {
-    const { connections, holdings, syncs } = this.#options;
+    const { connections, holdings, inFlight, track } = this.#options;
     if (!connections.hasRoom()) return undefined;
     const isStuck = this.#stuckAt() <= now;
-    const isAsked = isStuck || (holdings.doubtful.length > 0 && syncs.asking === 0);
+    const isAsked = isStuck || (holdings.doubtful.length > 0 && inFlight.asking === 0);
     let idle: Lease | undefined;
-    for (const lease of holdings.leases) {
+    for (const lease of track.leases) {
       if (lease.underWay) continue;
       if (isAsked || this.#dueAt(lease) <= now) return this.#plan(lease, isStuck);
       idle ??= lease;
     }
-    if (this.#lookAt() > now) return undefined;
-    return idle || this.#mayAdd() ? this.#plan(idle ?? new Lease(), false) : undefined;
+    if (this.#lookAt() > now) return idle && this.#glanceAt() <= now ? this.#glance(idle) : undefined;
+    return idle || this.#mayAdd() ? this.#plan(idle ?? new Lease(track), false) : undefined;
   }
 
   /** When the first of the leases that can has to sync, or one looks. */
   nextAt(): number {
-    const { connections, holdings } = this.#options;
+    const { connections, track } = this.#options;
     if (!connections.hasRoom()) return Number.POSITIVE_INFINITY; // it is asked when one is free
-    const idle = holdings.leases.filter(({ underWay }) => !underWay);
+    const idle = track.leases.filter(({ underWay }) => !underWay);
     if (idle.length === 0 && !this.#mayAdd()) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#lookAt(), this.#stuckAt(), ...idle.map((lease) => this.#dueAt(lease)));
+    return Math.min(this.#lookAt(), this.#glanceAt(), this.#stuckAt(), ...idle.map((lease) => this.#dueAt(lease)));
   }
 
   /** Nothing is held, but a timer is due before the budget ends, and as soon as it may sleep. */
   canSleep(): boolean {
-    const { clock, outlook, drain } = this.#options;
+    const { clock, track, drain } = this.#options;
     const { budget } = drain;
-    const inMs = (outlook.nextDueAt ?? Number.POSITIVE_INFINITY) - clock();
+    const inMs = (track.outlook.nextDueAt ?? Number.POSITIVE_INFINITY) - clock();
     return inMs < budget.msToClosing() && inMs <= budget.msToSleep() + AWAKENING_MS;
   }
 
@@ -83,48 +85,63 @@ export class NextSync {
 
   /** When a lease has something to settle, or has to be extended. */
   #dueAt(lease: Lease): number {
-    const { holdings, pace, drain } = this.#options;
+    const { holdings, track, drain } = this.#options;
     if (lease.isEmpty) return Number.POSITIVE_INFINITY;
     const nothingElse = holdings.running.length === 0 && holdings.waiting.length === 0;
-    if (nothingElse || lease.outcomes.length >= pace.batch) return 0;
+    if (nothingElse || lease.outcomes.length >= track.supply.batch) return 0;
     return lease.inTransit && this.isFree ? 0 : lease.syncAt(drain.leaseMs);
   }
 
   /** When it has been too busy to look for so long that it has to say so: no handler is free, or no connection. */
   #stuckAt(): number {
-    const { holdings, outlook, handover, pace, syncs } = this.#options;
+    const { holdings, track } = this.#options;
+    const { outlook, handover, supply, syncs } = track;
     if (outlook.isDrained || handover.gaveWay || syncs.inFlight > 0) return Number.POSITIVE_INFINITY;
-    return holdings.hasOutcomes || this.isFree ? Number.POSITIVE_INFINITY : pace.lastSyncAt + STUCK_MS;
+    return holdings.hasOutcomes || this.isFree ? Number.POSITIVE_INFINITY : supply.lastSyncAt + STUCK_MS;
   }
 
   /** When it looks for more, where a handler is free: for what is ready, or for what is due then. */
   #lookAt(): number {
-    const { holdings, outlook, syncs } = this.#options;
+    const { holdings, track } = this.#options;
+    const { outlook, syncs } = track;
     if (!this.isFree || !this.#mayLook()) return Number.POSITIVE_INFINITY;
     if (syncs.looks > 0) return 0;
     if (!outlook.isDrained) return holdings.isEmpty ? 0 : outlook.looksFrom;
     return this.#mustLookAlone() ? 0 : (outlook.nextDueAt ?? Number.POSITIVE_INFINITY);
   }
 
+  /** When it looks at a shard that may give nothing out, or has its part, where it could take more. */
+  #glanceAt(): number {
+    const { horizons, track } = this.#options;
+    const at = horizons.looksAt(track);
+    return at < Number.POSITIVE_INFINITY && this.#room() > 0 ? at : Number.POSITIVE_INFINITY;
+  }
+
+  #glance(lease: Lease): SyncPlan {
+    return { lease, want: this.#mayLook() ? this.#want() : 0, isBusy: false, isGlance: true };
+  }
+
   /** It would sleep now, and storage does not know: it was told that something is held. */
   #mustLookAlone(): boolean {
-    const { holdings, outlook } = this.#options;
-    return !outlook.wasAlone && holdings.leases.every(({ isEmpty }) => isEmpty) && this.canSleep();
+    const { holdings, track } = this.#options;
+    return !track.outlook.wasAlone && holdings.leases.every(({ isEmpty }) => isEmpty) && this.canSleep();
   }
 
   /** Whether a sync may take, as far as others that are in flight are concerned. */
   #mayLook(): boolean {
-    const { holdings, outlook, pace, syncs } = this.#options;
+    const { holdings, horizons, track } = this.#options;
+    const { outlook, supply, syncs } = track;
     if (syncs.busy > 0 || holdings.doubtful.length > 0) return false; // it has said that it does not look, or starts nothing
+    if (!horizons.mayTake(track)) return false;
     const want = this.#want();
     if (syncs.looks === 0) return want > 0;
-    return pace.isStanding && !outlook.isDrained && want >= pace.leastFurther;
+    return supply.isStanding && !outlook.isDrained && want >= supply.leastFurther;
   }
 
   /** Whether a further lease may take beside one that does: not while all of them wait for storage. */
   #mayAdd(): boolean {
-    const { drain, holdings, mostLeases, syncs } = this.#options;
-    return syncs.looks > 0 && holdings.leases.length < mostLeases && drain.budget.affordsLease();
+    const { drain, track, mostLeases } = this.#options;
+    return track.syncs.looks > 0 && track.leases.length < mostLeases && drain.budget.affordsLease();
   }
 
   /** A handler has nothing to do. */
@@ -134,19 +151,29 @@ export class NextSync {
   }
 
   #wantFor(lease: Lease): number {
-    const { holdings, syncs } = this.#options;
+    const { leases, syncs } = this.#options.track;
     if (!this.#mayLook()) return 0;
-    const isFirst = lease === holdings.leases[0] && syncs.looks === 0;
+    const isFirst = lease === leases[0] && syncs.looks === 0;
     return isFirst || this.isFree ? this.#want() : 0;
   }
 
   #want(): number {
-    const { holdings, pace, syncs } = this.#options;
+    const { holdings, horizons, pace, track } = this.#options;
+    const { batch } = track.supply;
+    const most = pace.mostHeld(holdings.running.length, batch);
+    const share = horizons.shareOf(most);
+    const part = share === most ? most : share - track.held - track.syncs.wanted;
+    return Math.max(0, Math.min(batch, part, this.#room()));
+  }
+
+  /** How many messages more it may hold, from wherever they are. */
+  #room(): number {
+    const { holdings, inFlight, pace, track } = this.#options;
     const { budget } = this.#options.drain;
     if (budget.isClosing()) return 0;
     const { running, waiting } = holdings;
-    const more = pace.mostHeld(running.length) - running.length - waiting.length - syncs.wanted;
-    const fit = budget.deliveriesLeft(waiting.map(({ queue }) => queue.subrequests)) - syncs.wanted;
-    return Math.max(0, Math.min(pace.batch, more, fit));
+    const more = pace.mostHeld(running.length, track.supply.batch) - running.length - waiting.length - inFlight.wanted;
+    const fit = budget.deliveriesLeft(waiting.map(({ queue }) => queue.subrequests)) - inFlight.wanted;
+    return Math.min(more, fit);
   }
 }

@@ -1,7 +1,8 @@
 /** The interface of a drain: its options and its report. */
+import type { MessageInput } from '../broker/validate.ts';
 import type { OpenSpan } from '../delivery/span.ts';
 import type { StorageError } from '../errors.ts';
-import type { Envelope } from '../message/envelope.ts';
+import type { Envelope, NewMessage } from '../message/envelope.ts';
 import type { Message } from '../message/message.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
@@ -16,8 +17,11 @@ import type { Budget } from './budget.ts';
 export interface Attention {
   /** Whether it was told since it looked last. */
   asked: boolean;
-  /** Has the drain look; it sets this itself. @returns false where it does not look at once: its handlers are busy, or it ends */
-  look?: () => boolean;
+  /**
+   * Has the drain look at one of its shards, or at all; it sets this itself.
+   * @returns false where it does not look at once: its handlers are busy, or it ends
+   */
+  look?: (shards?: readonly string[]) => boolean;
   /** Has the drain see at once that its budget was closed; it sets this itself. */
   end?: () => void;
   /** Whether one of its handlers has nothing to do; it sets this itself. */
@@ -28,12 +32,27 @@ export interface Attention {
 
 /** The outcomes of messages that a drain has handled and cannot settle. */
 export interface Unsettled {
+  /** The name of the shard that the lease is on. */
+  shard: string;
   lease: string;
   settlements: Settlement[];
 }
 
-export interface DrainOptions {
+/** One of the shards that a drain serves. */
+export interface DrainShard {
+  /** '' where there is one. */
+  name: string;
   store: Store;
+  /** Fires schedules that are due. Left out: they stay due. */
+  fire?: FireDue | undefined;
+  /** Makes what is stored of what a handler enqueues whose own message lies here. Left out: all of it belongs here. */
+  prepare?: ((input: MessageInput, traceparent?: string) => Promise<NewMessage>) | undefined;
+}
+
+export interface DrainOptions {
+  shards: readonly [DrainShard, ...DrainShard[]];
+  /** The names of those where there is work, as far as it is known: the others are looked at while work waits in these. Left out: all. */
+  woken?: readonly string[] | undefined;
   pool: string;
   queues: ReadonlyMap<string, AnyQueue>;
   env: unknown;
@@ -46,13 +65,15 @@ export interface DrainOptions {
   concurrency: number;
   /** For the subrequests of all of them: see connections.ts. */
   connections: number;
+  /** The most syncs at once on several shards. Left out: as many as there are leases. */
+  mostSyncs?: number | undefined;
   /** The most messages one sync takes. */
   batch: number;
   /** The most leases at once. Left out: one. */
   leases?: number | undefined;
   leaseMs: number;
   attention?: Attention | undefined;
-  /** The name of its lease; left out, a new one. */
+  /** The name of its first lease on each shard; left out, a new one. */
   lease?: string;
   /** The lease that an enqueue has filled for it: it begins with these messages in hand. */
   handOff?: HandOff | undefined;
@@ -60,12 +81,12 @@ export interface DrainOptions {
   pollMs?: number;
   /** Local clock, only for waiting: epoch ms. */
   clock?: (() => number) | undefined;
-  /** Fires schedules that are due. Left out: they stay due. */
-  fire?: FireDue | undefined;
   /** Called where circuit breakers of destinations opened or closed. */
   onTransitions?: ((transitions: SyncAnswer['transitions']) => void) | undefined;
   /** Called where storage answers and takes only a part of a sync. */
   onRefused?: ((refusal: StorageError) => void) | undefined;
+  /** Called at its end for each of several shards that did not answer when it was asked last. */
+  onAway?: ((error: StorageError) => void) | undefined;
   /** Called where the platform refuses a subrequest, with the queues whose messages were handled since the last sync. */
   onSpent?: ((queues: string[]) => void) | undefined;
   /** Called with the outcomes that it cannot settle, because the platform refuses subrequests. */

@@ -1,21 +1,19 @@
-/** Syncs: makes the syncs of a drain's leases, and does what their answers say. Which lease syncs when, next-sync.ts decides. */
+/** Syncs: makes the syncs of a drain's leases on one shard, and does what their answers say. Which lease syncs when, next-sync.ts decides. */
 
 import { openDelivery } from '../delivery/deliver.ts';
 import { StorageError } from '../errors.ts';
-import { newToken } from '../message/ids.ts';
 import { sleep } from '../runtime/sleep.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
 import type { SyncAnswer } from '../store/sync.ts';
 import { nextBatch } from './batch.ts';
 import type { Connections } from './connections.ts';
 import type { Handlers } from './handlers.ts';
-import type { Handover } from './handover.ts';
 import type { Held, Holdings } from './holdings.ts';
 import type { Lease } from './lease.ts';
 import { RESERVED_MS, UNDER_WAY_MS } from './life.ts';
-import type { Outlook } from './outlook.ts';
 import type { Pace } from './pace.ts';
 import type { Attention, DrainOptions, DrainReport } from './report.ts';
+import type { Track } from './track.ts';
 
 /** After the abort at the end of its life, how long a handler gets that held up its own timeout. */
 export const GRACE_MS = 100;
@@ -33,17 +31,30 @@ export interface SyncPlan {
   want: number;
   /** It says that all handlers are busy. */
   isBusy: boolean;
+  /** It only sees what is there: its lease wants nothing. */
+  isGlance?: boolean;
+}
+
+/** The syncs of all shards that are in flight: how many there are, how many messages they may bring, and how many ask for the doubts there are. */
+export interface InFlight {
+  count: number;
+  wanted: number;
+  asking: number;
 }
 
 export interface SyncsOptions {
   drain: DrainOptions;
   clock: () => number;
+  /** All of them. */
+  tracks: readonly Track[];
+  track: Track;
+  /** By which storage knows the drain that sleeps: its leases come and go. */
+  name: string;
   attention: Attention;
   connections: Connections;
   holdings: Holdings;
   handlers: Handlers;
-  handover: Handover;
-  outlook: Outlook;
+  inFlight: InFlight;
   pace: Pace;
   report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
   /** Called when a sync is over, and its lease may have another. */
@@ -64,14 +75,11 @@ interface Flight extends SyncPlan {
 }
 
 export class Syncs {
-  /** Of those in flight: how many take messages, how many messages they may bring, and who says that it is busy, or asks for the doubts there are. */
+  /** Of those in flight: how many take messages, how many messages they may bring, and who says that it is busy. */
   looks = 0;
   wanted = 0;
   busy = 0;
-  asking = 0;
   inFlight = 0;
-  /** By which storage knows the drain that sleeps: its leases come and go. */
-  readonly #name = newToken();
   readonly #options: SyncsOptions;
   #failure: { error: unknown } | undefined;
 
@@ -101,13 +109,14 @@ export class Syncs {
 
   /** A lease with nothing in it is needed no more: it has no key, and its name is never used again. */
   #letGo(lease: Lease): void {
-    const { leases } = this.#options.holdings;
+    const { leases } = this.#options.track;
     if (!lease.isEmpty || leases.length === 1) return;
     this.#options.holdings.remove(lease);
   }
 
   async #sync(plan: SyncPlan): Promise<void> {
-    const { store, pool, leaseMs, fire } = this.#options.drain;
+    const { pool, leaseMs } = this.#options.drain;
+    const { store, fire } = this.#options.track.shard;
     const { lease, want } = plan;
     const doubts = [...this.#options.holdings.doubtful];
     const flight = this.#depart(plan, doubts.length);
@@ -133,50 +142,61 @@ export class Syncs {
   }
 
   #depart(plan: SyncPlan, doubts: number): Flight {
-    const { attention, connections, clock, drain, holdings, outlook } = this.#options;
-    const { lease, want, isBusy } = plan;
-    if (want === 0 && !isBusy) holdings.giveBackStuck(lease);
+    const { connections, clock, drain, holdings, track } = this.#options;
+    const { lease, want, isBusy, isGlance } = plan;
+    if (want === 0 && !isBusy && !isGlance) holdings.giveBackStuck(lease);
     connections.startSync();
     this.#tally(plan, doubts, 1);
-    if (want > 0) attention.asked = false;
-    const [number, sentAt, settlements] = [outlook.begin(), clock(), nextBatch(lease.outcomes)];
+    if (want > 0 || isGlance) this.#noteLooking();
+    const [number, sentAt, settlements] = [track.outlook.begin(), clock(), nextBatch(lease.outcomes)];
     const [isEnding, isAlone] = [drain.budget.isClosing(sentAt), !holdings.holdsBeside(lease)];
     return { ...plan, number, settlements, sentAt, isEnding, isAlone, keeps: this.#countKept(want) };
   }
 
+  /** It looks there. Whether it does everywhere where it was told of something new, its caller is to know. */
+  #noteLooking(): void {
+    const { attention, track, tracks } = this.#options;
+    track.isAsked = false;
+    if (tracks.every(({ isAsked }) => !isAsked)) attention.asked = false;
+  }
+
   /** One more is in flight, or one less. */
   #tally({ want, isBusy }: SyncPlan, doubts: number, by: 1 | -1): void {
+    const { inFlight } = this.#options;
     this.inFlight += by;
     this.wanted += by * want;
     if (want > 0) this.looks += by;
     if (isBusy) this.busy += by;
-    if (doubts > 0) this.asking += by;
+    inFlight.count += by;
+    inFlight.wanted += by * want;
+    if (doubts > 0) inFlight.asking += by;
   }
 
   /** The part of a sync by which storage knows whether this drain takes new work, and whether it can be the one that sleeps. */
   #situation({ isEnding, isBusy, isAlone, sentAt, keeps }: Flight) {
-    const { drain, outlook } = this.#options;
+    const { drain, name, track, tracks } = this.#options;
     const { budget } = drain;
     const lifeMs = Math.max(0, budget.msForHandler(sentAt) - UNDER_WAY_MS);
-    const ending = isEnding || (isBusy && outlook.hasKept); // it has said that it looks, and nobody else does: not only one in a while
+    const ending = isEnding || (isBusy && track.outlook.hasKept); // it has said that it looks, and nobody else does: not only one in a while
     const sleepMs = isAlone ? budget.msToSleep() : 0;
-    return { name: this.#name, ending, busy: isBusy, sleepMs, lifeMs, keeps };
+    const asksHorizon = tracks.length > 1;
+    return { name, ending, busy: isBusy, sleepMs, lifeMs, keeps, ...(asksHorizon && { asksHorizon }) };
   }
 
   /** How many messages it may take and look again in a moment: as far as handlers, subrequests, and its own time let it. */
   #countKept(want: number): number {
-    const { drain, holdings, outlook, pace } = this.#options;
+    const { drain, holdings, inFlight, pace, track } = this.#options;
     const { budget, needsMs = 0 } = drain;
     const { running, waiting } = holdings;
     const isOld = budget.msForHandler() - UNDER_WAY_MS < needsMs || budget.msToClosing() < UNDER_WAY_MS;
-    if (outlook.isDrained) return -1;
-    if (want === 0 || isOld || this.wanted > want || holdings.doubtful.length > 0) return 0;
+    if (track.outlook.isDrained) return -1;
+    if (want === 0 || isOld || inFlight.wanted > want || holdings.doubtful.length > 0) return 0;
     const fit = budget.deliveriesLeft([...waiting.map(({ queue }) => queue.subrequests), KEPT_REQUESTS]);
     return Math.max(0, Math.min(pace.mostInPassing - running.length - waiting.length, fit));
   }
 
   #apply(flight: Flight, answer: SyncAnswer): void {
-    const { clock, drain, holdings, pace } = this.#options;
+    const { clock, drain, holdings, pace, track } = this.#options;
     const { lease, settlements, sentAt } = flight;
     const now = clock();
     const keepsUp = holdings.waiting.length === 0;
@@ -189,9 +209,11 @@ export class Syncs {
     if (answer.transitions.length > 0) drain.onTransitions?.(answer.transitions);
     this.hold(lease, answer.taken, answer.now, (sentAt + now) / 2 - answer.now); // it answered about half-way between
     this.#noteOutlook(flight, answer, keepsUp);
+    this.#noteHorizon(flight, answer, now);
     this.#noteLeft(flight, answer);
     lease.lastSyncAt = now;
-    pace.noteSync(now, now - sentAt);
+    track.supply.lastSyncAt = now;
+    pace.noteSync(now, now - sentAt, track.supply.isStanding);
   }
 
   #count(settlements: Settlement[], { statuses, retried }: SyncAnswer): void {
@@ -227,26 +249,39 @@ export class Syncs {
   }
 
   #noteOutlook({ number, want, isAlone, keeps }: Flight, answer: SyncAnswer, keepsUp: boolean): void {
-    const { attention, clock, drain, outlook, pace } = this.#options;
+    const { clock, drain, track } = this.#options;
+    const { outlook, supply, shard, isServed } = track;
     const isShort = answer.taken.length < want && !answer.lost && !answer.unseen && !answer.refused;
     if (want > 0) {
       const isKept = isShort && answer.taken.length > 0 && answer.taken.length <= keeps && answer.left === undefined;
       outlook.noteLook(number, isShort && !isKept, isAlone, isKept ? clock() : undefined);
-      pace.noteLook(answer.taken.length, isShort, keepsUp);
+      supply.noteLook(answer.taken.length, isShort, keepsUp);
       drain.onTake?.(!isShort);
     }
-    const isLeftAlone = answer.schedules !== undefined && !drain.fire; // it comes again in some seconds: nobody sleeps for that
+    const isLeftAlone = answer.schedules !== undefined && !shard.fire; // it comes again in some seconds: nobody sleeps for that
     const hasFired = answer.schedules !== undefined && !isLeftAlone; // their messages are ready by now, and their next occurrence may be near
-    if (attention.asked || hasFired) outlook.ask();
+    if (track.isAsked || hasFired) outlook.ask();
     const pollMs = drain.pollMs || Number.POSITIVE_INFINITY;
     const nextDue = (isLeftAlone ? undefined : answer.nextDue) ?? Number.POSITIVE_INFINITY;
     const inMs = Math.max(0, Math.min(pollMs, nextDue - answer.now + ROUNDING_MS));
-    outlook.noteAnswer(number, Number.isFinite(inMs) ? clock() + inMs : undefined);
+    // What is due where nobody counts on it is for who was woken there.
+    outlook.noteAnswer(number, isServed && Number.isFinite(inMs) ? clock() + inMs : undefined);
+  }
+
+  /** It answers, and tells what waits there. */
+  #noteHorizon({ want }: Flight, { horizon = Number.POSITIVE_INFINITY }: SyncAnswer, now: number): void {
+    const { track } = this.#options;
+    track.failure = undefined;
+    track.lookedAt = now;
+    if (want === 0 && track.outlook.isDrained && horizon < Number.POSITIVE_INFINITY) track.ask(); // it joins in
+    track.horizon = track.isAsked ? undefined : horizon;
   }
 
   /** Other drains are told at once of what this one does not take, being busy, and once, when it ends, of what it leaves. */
   #noteLeft({ want, isBusy, isEnding }: Flight, { left }: SyncAnswer): void {
-    const { handover, outlook } = this.#options;
+    const { track } = this.#options;
+    const { handover, outlook } = track;
+    if (isEnding) track.hasEnded = true;
     if (want > 0 || isBusy) handover.gaveWay = isBusy;
     if (want > 0 || isEnding) handover.left = want > 0 && !outlook.isDrained ? 0 : left;
     if (isBusy && left !== undefined) handover.giveWay(left);
@@ -255,20 +290,23 @@ export class Syncs {
 
   /** It tells of a timer only where it has put something off itself: other timers are mostly those of leases. */
   tellLeft(): void {
-    const { clock, handover, holdings, outlook } = this.#options;
+    const { clock, holdings, track } = this.#options;
+    const { handover, outlook } = track;
     const isOwn = holdings.hasPutOff && outlook.nextDueAt !== undefined;
     handover.tell(isOwn ? (outlook.nextDueAt ?? 0) - clock() : undefined);
   }
 
   /** Storage is away: what is held stays held, and is settled when it comes back before the lease is over. Other leases go on. */
   async #survive(error: unknown, lease: Lease, want: number): Promise<void> {
-    const { clock, handlers, holdings, outlook } = this.#options;
+    const { clock, handlers, holdings, inFlight, track, tracks } = this.#options;
     if (!(error instanceof StorageError)) throw error;
     if (error.code === 'subrequests') return handlers.stopSpending(); // it never left
-    if (holdings.isEmpty && this.inFlight === 1) throw error;
+    const isLast = inFlight.count === 1 && tracks.every((other) => other === track || other.isAway);
+    if (holdings.isEmpty && isLast) throw error;
+    track.failure = error;
     lease.inTransit = true;
     lease.lastSyncAt = clock();
-    outlook.noteFailure(want > 0);
+    track.outlook.noteFailure(want > 0);
     await this.#waitForStorage(lease);
   }
 

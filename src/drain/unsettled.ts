@@ -1,27 +1,31 @@
 /** Kept outcomes: those that drains of this isolate could not settle, because the platform refused subrequests. */
 import { StorageError } from '../errors.ts';
-import type { FireDue } from '../store/due.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
-import type { Store } from '../store/store.ts';
 import { nextBatch } from './batch.ts';
-import type { Unsettled } from './report.ts';
+import type { DrainShard, Unsettled } from './report.ts';
 
 export interface KeptOutcomes {
   keep(unsettled: Unsettled): void;
-  /** Settles them before anything else, for their leases run out. What storage refuses waits for the next call. @throws StorageError */
-  settle(store: Store, fire?: FireDue | undefined): Promise<void>;
+  /** Settles those of a shard before anything else, for their leases run out. What storage refuses waits for the next call. @throws StorageError */
+  settle(shard: DrainShard): Promise<void>;
 }
 
 export function openKeptOutcomes(): KeptOutcomes {
-  const waiting: Unsettled[] = [];
+  const byShard = new Map<string, Unsettled[]>();
+  const waitingOn = (shard: string) => {
+    const waiting = byShard.get(shard) ?? [];
+    byShard.set(shard, waiting);
+    return waiting;
+  };
   return {
-    keep: (unsettled) => void waiting.push(unsettled),
-    async settle(store, fire) {
+    keep: (unsettled) => void waitingOn(unsettled.shard).push(unsettled),
+    async settle(shard) {
+      const waiting = waitingOn(shard.name);
       for (let kept = waiting.shift(); kept; kept = waiting.shift()) {
         const settlements = nextBatch(kept.settlements);
         let refused: Settlement[];
         try {
-          refused = await settleAll(store, { ...kept, settlements }, fire);
+          refused = await settleAll(shard, { ...kept, settlements });
         } catch (error) {
           if (error instanceof StorageError && !error.isFinal) waiting.unshift(kept);
           throw error;
@@ -35,11 +39,7 @@ export function openKeptOutcomes(): KeptOutcomes {
 }
 
 /** @returns those that storage refused */
-async function settleAll(
-  store: Store,
-  { lease, settlements }: Unsettled,
-  fire: FireDue | undefined,
-): Promise<Settlement[]> {
+async function settleAll({ store, fire }: DrainShard, { lease, settlements }: Unsettled): Promise<Settlement[]> {
   const settling = { lease, leaseMs: 0, held: -1, want: 0, pools: [], settlements };
   const { statuses, schedules, now } = await store.sync(settling);
   if (schedules) await fire?.(schedules, now);

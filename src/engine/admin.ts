@@ -16,14 +16,15 @@ import { auditMaps } from '../shards/audit.ts';
 import type { Fleet } from '../shards/fleet.ts';
 import { makeCursor, parseCursor } from '../shards/pages.ts';
 import type { AuditGap, Finding } from '../store/audit.ts';
-import { OWN_REQUESTS } from './capacity.ts';
+import { countOwnRequests } from './capacity.ts';
 
 /** An audit answers after so long at the latest, with a cursor where there is more: whoever asked for it still waits. */
 const AUDIT_MS = 12_000;
 
 /** What becomes ready by it wakes a drain behind the answer. */
 export function openAdminOn(engine: Engine): Admin {
-  const mostSteps = engine.config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS - (engine.caller?.invocation.requests ?? 0);
+  const mostSteps =
+    engine.config.SLUICE_DRAIN_REQUESTS - countOwnRequests(engine.config) - (engine.caller?.invocation.requests ?? 0);
   const admin = openAdmin(openStoreOn(engine), mostSteps);
   return {
     ...admin,

@@ -21,7 +21,7 @@ interface CallingEngine {
   readonly store: Store;
   readonly spread: Spread;
   /** Starts a drain behind the answer where one is wanted; it begins with what was taken for it. */
-  attend(isWanted: boolean, handOff?: HandOff): void;
+  attend(isWanted: boolean, handOff?: HandOff, woken?: readonly string[]): void;
 }
 
 /** @throws InvalidMessage, StorageError, RequestMismatch */
@@ -62,18 +62,18 @@ export async function consumeFor<Answer>(
   consume: (on: (shard: Shard) => ConsumeOptions) => Promise<Answer>,
 ): Promise<Answer> {
   const { parts } = called;
-  let isWanted = false;
+  const woken = new Set<string>();
   const on = (shard: Shard): ConsumeOptions => {
     const fire = parts.fireOn(shard, true);
     return {
       store: parts.openStore(shard),
       async onAnswer({ wake, schedules, now }) {
-        if (wake) isWanted = true;
-        if (schedules && (await fire?.(schedules, now))) isWanted = true;
+        if (wake) woken.add(shard.identity.name);
+        if (schedules && (await fire?.(schedules, now))) woken.add(shard.identity.name);
       },
     };
   };
   const answer = await consume(on);
-  called.attend(isWanted);
+  called.attend(woken.size > 0, undefined, [...woken]);
   return answer;
 }

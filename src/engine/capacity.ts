@@ -11,6 +11,8 @@ export interface Capacity {
   /** Handlers at once. */
   readonly concurrency: number;
   readonly connections: number;
+  /** The most requests to storage at once: it has a connection of its own beside those of handlers. */
+  readonly mostRequests: number;
   /** The most that one invocation delivers. */
   readonly deliveries: number;
   budget(life: Life, invocation: Invocation, apart?: BudgetOptions): Budget;
@@ -34,8 +36,9 @@ interface Lives {
   fresh: Life;
 }
 
-/** The requests that a drain needs for itself: a sweep, syncs, and scripts whose text storage has to be sent again. */
-export const OWN_REQUESTS = 12;
+/** The requests that a drain needs for itself: of each shard a sweep, syncs, and scripts whose text storage has to be sent again. */
+export const countOwnRequests = ({ SLUICE_SHARDS: shards }: Pick<Config, 'SLUICE_SHARDS'>): number =>
+  8 + 4 * shards.length;
 
 /**
  * @param hasDrainers whether drainers are bound
@@ -64,10 +67,12 @@ export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrai
     },
     // Where each handler needs connections, no more than find theirs.
     concurrency: Math.min(SLUICE_CONCURRENCY, Math.max(1, Math.floor(SLUICE_CONNECTIONS / fewest))),
-    deliveries: Math.min(config.SLUICE_DRAIN_MESSAGES, Math.floor((allowed - OWN_REQUESTS) / fewest)),
+    deliveries: Math.min(config.SLUICE_DRAIN_MESSAGES, Math.floor((allowed - countOwnRequests(config)) / fewest)),
     connections: most === 0 ? Number.POSITIVE_INFINITY : SLUICE_CONNECTIONS, // none is needed
+    mostRequests: SLUICE_CONNECTIONS + 1,
     budget(life, invocation, { start, reserved = 0 } = {}) {
-      const uses = { requestsPerDelivery: fewest, messages: config.SLUICE_DRAIN_MESSAGES };
+      const shards = config.SLUICE_SHARDS.length;
+      const uses = { requestsPerDelivery: fewest, messages: config.SLUICE_DRAIN_MESSAGES, shards };
       return openBudget({ ...life, ...uses, requests: allowed - reserved }, Date.now, invocation, start);
     },
   };
@@ -80,7 +85,7 @@ function checkDelivered(config: Config, delivered: AnyQueue[]): void {
     throw new BadSettings(`SLUICE_DRAIN_MS: ${reason}, which is ${MOST_TIMEOUT_MS} ms`);
   }
   const most = Math.max(0, ...delivered.map(({ subrequests }) => subrequests));
-  if (most > config.SLUICE_DRAIN_REQUESTS - OWN_REQUESTS) {
+  if (most > config.SLUICE_DRAIN_REQUESTS - countOwnRequests(config)) {
     throw new BadSettings(`SLUICE_DRAIN_REQUESTS: a queue's "subrequests" (${most}) leaves a drain too few`);
   }
 }

@@ -4,7 +4,7 @@ import type { Budget } from '../drain/budget.ts';
 import type { Drainers } from '../drain/drainers.ts';
 import { wakeFor } from '../drain/life.ts';
 import { drain } from '../drain/loop.ts';
-import type { Attention, DrainOptions, DrainReport, Unsettled } from '../drain/report.ts';
+import type { Attention, DrainOptions, DrainReport, DrainShard, Unsettled } from '../drain/report.ts';
 import { openKeptOutcomes } from '../drain/unsettled.ts';
 import { logError, logWarning, nameOfError, printFailure } from '../log.ts';
 import { PUSH_POOL, parseGroupName } from '../message/lane.ts';
@@ -12,6 +12,7 @@ import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
+import type { Fleet } from '../shards/fleet.ts';
 import type { FireDue } from '../store/due.ts';
 import type { Store } from '../store/store.ts';
 import { tracedDrain } from '../telemetry/traced.ts';
@@ -20,7 +21,8 @@ import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
 import type { FanOut, Place } from './fan-out.ts';
 import type { Features } from './features.ts';
-import type { Shards } from './shards.ts';
+import { isAway, type Shards } from './shards.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** A drain that stays sends its spans so often. */
 const EXPORT_MS = 1_000;
@@ -49,14 +51,17 @@ export interface DrainsOptions {
 
 /** The options that differ from drain to drain. */
 interface OwnOptions
-  extends Pick<DrainOptions, 'onLeft' | 'onBusy' | 'onDue' | 'onFailure' | 'pollMs' | 'random' | 'handOff' | 'lease'> {
+  extends Pick<
+    DrainOptions,
+    'onLeft' | 'onBusy' | 'onDue' | 'onAway' | 'onFailure' | 'pollMs' | 'random' | 'handOff' | 'lease' | 'woken'
+  > {
   /** Where it was started by another, or stays. */
   place?: Place | undefined;
 }
 
 export interface Drains {
-  /** Settles what earlier drains of this isolate could not. @throws StorageError */
-  settleKept(store: Store, fire: FireDue | undefined): Promise<void>;
+  /** Settles what earlier drains of this isolate could not, on this shard. @throws StorageError */
+  settleKept(shard: DrainShard): Promise<void>;
   /** @throws StorageError */
   run(budget: Budget, attention: Attention, more: OwnOptions): Promise<DrainReport>;
 }
@@ -65,29 +70,38 @@ export function openDrains(options: DrainsOptions): Drains {
   const { config, queues, shards, claims, features } = options;
   const kept = openKeptOutcomes();
   const fixed = fixedOptions(options, kept.keep);
+  /** Where one of several is away, or a drain has something in hand of which nobody else knows, the drain begins all the same. */
+  const settleOn = async (served: readonly DrainShard[], hasHandOff: boolean) => {
+    for (const result of await sideBySide(served, fixed.mostSyncs, kept.settle)) {
+      if (result.status === 'fulfilled') continue;
+      const isOfSeveral = served.length > 1 && isAway(result.reason);
+      if (!hasHandOff && !isOfSeveral) throw result.reason;
+      logWarning('earlier outcomes not settled', { error: nameOfError(result.reason) });
+    }
+  };
   const run = async (
     budget: Budget,
     attention: Attention,
     { place, ...more }: OwnOptions & Pick<DrainOptions, 'trace'>,
   ) => {
-    const [shard] = shards.ofDrain(budget).all;
-    const store = options.openStore(shard);
-    const fire = options.fireOn(shard);
+    const served = openServed(options, shards.ofDrain(budget));
     const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
-    await kept.settle(store, fire).catch((error: unknown) => {
-      if (!more.handOff) throw error; // nobody else knows of what this one has in hand
-      logWarning('earlier outcomes not settled', { error: nameOfError(error) });
-    });
-    const own: Partial<DrainOptions> = {
+    await settleOn(served, more.handOff !== undefined);
+    const own = {
+      onAway: (error) => {
+        logWarning('shard does not answer', { shard: error.shard ?? '', reason: error.message });
+        claims.noteWork();
+        more.onAway?.(error);
+      },
       onSpent: (names) => options.onSpent(budget.invocation, names),
       onFailure: (message, settlement) => {
         logFailure(config, message, settlement);
         more.onFailure?.(message, settlement);
         if (settlement.disables !== undefined) disabling?.note(message, settlement.disables);
       },
-    };
+    } satisfies Partial<DrainOptions>;
     const following = options.fanOut?.follow(budget, place);
-    const drained = { ...fixed, store, fire, budget, attention, ...more, ...own, onTake: following?.onTake };
+    const drained = { ...fixed, shards: served, budget, attention, ...more, ...own, onTake: following?.onTake };
     try {
       const report = await drain(drained).finally(disabling?.ended);
       await following?.end(report);
@@ -100,11 +114,23 @@ export function openDrains(options: DrainsOptions): Drains {
   return {
     settleKept: kept.settle,
     run(budget, attention, more) {
-      claims.takeWork(); // it looks
-      const work = (trace: DrainOptions['trace']) => run(budget, attention, { ...more, trace });
+      const isClaimed = claims.takeWork(); // it looks: where that work is, is not known
+      const { handOff, woken = handOff?.shard === undefined ? undefined : [handOff.shard] } = more;
+      const beginning = { ...more, woken: isClaimed ? undefined : woken };
+      const work = (trace: DrainOptions['trace']) => run(budget, attention, { ...beginning, trace });
       return tracedDrain(options.openSpans?.(), work, options.drainers?.isResident ? EXPORT_MS : undefined);
     },
   };
+}
+
+function openServed({ openStore, fireOn }: DrainsOptions, { all }: Fleet): DrainOptions['shards'] {
+  const open = (shard: Shard): DrainShard => ({
+    name: shard.identity.name,
+    store: openStore(shard),
+    fire: fireOn(shard),
+  });
+  const [first, ...others] = all;
+  return [open(first), ...others.map(open)];
 }
 
 function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOptions, keep: (kept: Unsettled) => void) {
@@ -118,7 +144,8 @@ function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOpt
     connections,
     needsMs: longestFor(capacity, queues),
     batch: config.SLUICE_BATCH,
-    leases: Math.min(config.SLUICE_LEASES, config.SLUICE_CONNECTIONS + 1), // a sync of each may wait for its answer
+    mostSyncs: capacity.mostRequests,
+    leases: Math.min(config.SLUICE_LEASES, capacity.mostRequests), // a sync of each may wait for its answer
     leaseMs: config.SLUICE_LEASE_MS,
     keepsStacks: config.SLUICE_FAILURE_STACKS,
     onDue: claims.noteDue,

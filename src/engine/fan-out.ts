@@ -13,10 +13,11 @@ import { logWarning, nameOfError } from '../log.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import { isWorkers } from '../runtime/runtime.ts';
-import { type Claim, type Claimed, claimDrains, countReady } from '../store/drains.ts';
+import { type Claim, type Claimed, claimDrains, countReady, type ReadyWork } from '../store/drains.ts';
 import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
-import type { Shards } from './shards.ts';
+import { isAway, type Shards } from './shards.ts';
+import { sideBySide } from './side-by-side.ts';
 import type { StartDrain } from './starter.ts';
 
 export interface FanOutOptions {
@@ -44,11 +45,11 @@ const FULL_MS = 1_000;
 const AGAIN_MS = 10_000;
 /** What a place is taken for beyond the life of a drain: the time that its start takes. */
 const START_MS = 2_000;
-/** Requests to storage of one who asks. */
-const ASKS = 2;
+/** Requests to storage of one who asks: of each shard what is ready there, and a place. */
+const countAsks = (shards: number): number => shards + 1;
 
 /** Subrequests that a drain keeps back for its end: it starts its successor, and two more, of which each starts as many. */
-export const requestsForStarts = (places: number) => ASKS + Math.min(3, places);
+export const requestsForStarts = (places: number, shards: number) => countAsks(shards) + Math.min(3, places);
 
 export interface FanOut {
   /** @param place left out, it takes one when it asks */
@@ -58,6 +59,9 @@ export interface FanOut {
 export const openFanOut = (options: FanOutOptions): FanOut => ({
   follow: (budget, place) => new Following(options, budget, place),
 });
+
+/** How many at once. On Workers its handlers and its syncs use the connections that there are. */
+const widthOf = ({ length }: readonly unknown[], isEnding: boolean): number => (isEnding || !isWorkers() ? length : 1);
 
 /** One drain. */
 class Following {
@@ -71,6 +75,7 @@ class Following {
   #hasClaimed: boolean;
   /** How long a place is taken, and until when this one surely has what it was given. */
   readonly #lifeMs: number;
+  readonly #asks: number;
   #takenUntil: number;
   #fullSince: number | undefined;
   #asksAt = 0;
@@ -84,6 +89,7 @@ class Following {
     this.#startsSeen = place?.starts() ?? 0;
     this.#own = place?.number;
     this.#hasClaimed = this.#startsSeen > 0;
+    this.#asks = countAsks(options.shards.plain.all.length);
     this.#lifeMs = options.capacity.lives.woken.livesMs + START_MS;
     this.#takenUntil = Date.now() + this.#lifeMs - START_MS; // its start may have taken so long
   }
@@ -93,7 +99,7 @@ class Following {
     const now = Date.now();
     this.#fullSince = isFull ? (this.#fullSince ?? now) : undefined;
     const isDue = now >= Math.max((this.#fullSince ?? Number.POSITIVE_INFINITY) + FULL_MS, this.#asksAt);
-    if (!isDue || this.#asking || !this.#budget.afford(ASKS)) return;
+    if (!isDue || this.#asking || !this.#budget.afford(this.#asks)) return;
     this.#asksAt = now + AGAIN_MS;
     this.#asking = this.#ask(false).finally(() => {
       this.#asking = undefined;
@@ -121,14 +127,14 @@ class Following {
   /** @param isEnding what it left of its subrequests is for this */
   #ask(isEnding: boolean): Promise<void> {
     return this.#caught(async () => {
-      const { queues, shards, places } = this.#options;
-      if (isEnding) this.#count(ASKS);
-      const ready = await countReady(shards.besideDrain(this.#budget).all[0], PUSH_POOL);
+      const { queues, places } = this.#options;
+      if (isEnding) this.#count(this.#asks);
+      const ready = await this.#countReady(isEnding);
       const busy = ready.taken.filter((place) => place !== this.#own).length;
       const worth = Math.min(places, countDrains(ready, queues, this.#power()));
       const wanted = Math.max(0, worth - busy - 1);
       const succeeds = isEnding && !this.#isLasting;
-      const others = this.#pay(wanted, isEnding ? requestsForStarts(places) - ASKS - 1 : 0);
+      const others = this.#pay(wanted, isEnding ? Math.min(3, places) - 1 : 0);
       const isClaiming = this.#hasClaimed || worth > busy;
       const most = succeeds || (isEnding && worth === 0) ? worth : places; // where nothing is left its own is free
       const starting = isClaiming ? await this.#claim(most, others) : [];
@@ -142,13 +148,9 @@ class Following {
 
   async #startAll(starting: number[], isEnding: boolean): Promise<void> {
     const { start, claims } = this.#options;
-    // On Workers its handlers and its syncs use the connections that there are.
-    const width = isEnding || !isWorkers() ? starting.length : 1;
     const failed: number[] = [];
     const startOne = async (place: number) => void ((await start(place)) || failed.push(place));
-    for (let from = 0; from < starting.length; from += width) {
-      await Promise.all(starting.slice(from, from + width).map(startOne));
-    }
+    await sideBySide(starting, widthOf(starting, isEnding), startOne);
     if (failed.length === 0) {
       if (isEnding && starting.length > 0 && !this.#isLasting) claims.takeWork(); // it is in hand
       return;
@@ -172,9 +174,33 @@ class Following {
     if (Date.now() < this.#takenUntil) await this.#claimAs({ back, most: 0, others: 0 });
   }
 
-  #claimAs(claim: Omit<Claim, 'places' | 'lifeMs'>): Promise<Claimed> {
+  /** Places stand on the first shard that answers. @throws StorageError where none does */
+  async #claimAs(claim: Omit<Claim, 'places' | 'lifeMs'>): Promise<Claimed> {
     const { shards, places } = this.#options;
-    return claimDrains(shards.besideDrain(this.#budget).all[0], { ...claim, places, lifeMs: this.#lifeMs });
+    let failure: unknown;
+    for (const shard of shards.besideDrain(this.#budget).all) {
+      try {
+        return await claimDrains(shard, { ...claim, places, lifeMs: this.#lifeMs });
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
+  /** What is ready on all shards that answer, and the places that are taken on the first of them. @throws StorageError where none does */
+  async #countReady(isEnding: boolean): Promise<ReadyWork> {
+    const { all } = this.#options.shards.besideDrain(this.#budget);
+    const results = await sideBySide(all, widthOf(all, isEnding), (shard) => countReady(shard, PUSH_POOL));
+    const counted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed && (counted.length === 0 || !isAway(failed.reason))) throw failed.reason;
+    return {
+      lanes: counted.reduce((sum, { lanes }) => sum + lanes, 0),
+      first: counted.flatMap(({ first }) => first),
+      taken: counted[0]?.taken ?? [],
+    };
   }
 
   /** @param kept what of this is paid already @returns how many of these starts it can afford */

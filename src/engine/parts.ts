@@ -86,7 +86,12 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const drainers = apart.drainers ?? openDrainers(env, config.SLUICE_DRAINERS);
   const start = openStarter(config, drainers);
   const places = config.SLUICE_DRAINERS;
-  const capacity = openCapacity(config, queues.values(), drainers !== undefined, start && requestsForStarts(places));
+  const capacity = openCapacity(
+    config,
+    queues.values(),
+    drainers !== undefined,
+    start && requestsForStarts(places, config.SLUICE_SHARDS.length),
+  );
   const claims = new Claims(drainers !== undefined);
   const onSpent = (invocation: Invocation, names: string[] = []) => {
     claims.noteWork();

@@ -1,6 +1,7 @@
 /** The shards of a deployment, and what each use of them counts and tells. Whatever is opened for a caller or a drain is opened here. */
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
+import { StorageError } from '../errors.ts';
 import type { Connect } from '../redis/send.ts';
 import { openShard, type Shard, type ShardOptions, type ShardUse } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
@@ -48,7 +49,8 @@ export function openShards(config: Config, onSpent: (invocation: Invocation) => 
         onFailure: noticing(invocation),
       }),
     ofBudget: ({ onRequest, msLeft, invocation }) => using({ onRequest, msLeft, onFailure: noticing(invocation) }),
-    ofDrain: ({ onRequest, msLeft }) => using({ onRequest, msLeft }),
+    // At its end it gives back what it holds: nobody else can.
+    ofDrain: ({ onRequest, msLeft, isClosing }) => using({ onRequest, msLeft, insists: () => isClosing() }),
     besideDrain: ({ msLeft }) => using({ msLeft, repeatAfterMs: [] }),
   };
 }
@@ -66,3 +68,6 @@ function openAll(config: Config, topology: Topology, { connect, clock }: Opening
     }),
   );
 }
+
+/** Whether a shard has not answered: not where the platform refused, or this is no failure of storage. */
+export const isAway = (error: unknown): boolean => error instanceof StorageError && error.code !== 'subrequests';

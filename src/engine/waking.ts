@@ -37,6 +37,8 @@ export interface WakingOptions {
 
 /** How a drain begins. */
 interface Beginning {
+  /** The shards that woke it, where these are known. */
+  woken?: readonly string[] | undefined;
   /** What it has in hand. */
   handOff?: HandOff | undefined;
   /** Where another has started it. */
@@ -65,12 +67,13 @@ export class Waking {
   /**
    * For what somebody has left, or this caller made ready, or is due later where a drainer has to be told: behind its answer.
    * @param isWanted whether a drain is wanted in any case: it may be the one that left something, so that stays noted for the next
-   * @param handOff what it begins with
+   * @param begins what it begins with
    */
-  attend(caller: Caller, isWanted: boolean, handOff?: HandOff): void {
+  attend(caller: Caller, isWanted: boolean, begins: Omit<Beginning, 'place'> = {}): void {
     const { claims } = this.#options;
     if (!this.canWake(caller)) return; // it is left to others
-    if (isWanted || claims.takeWork()) this.#wakeBehind(caller, Date.now(), handOff);
+    if (isWanted) this.#wakeBehind(caller, Date.now(), begins);
+    else if (claims.takeWork()) this.#wakeBehind(caller, Date.now());
     const dueAt = claims.takeDue();
     if (dueAt < Number.POSITIVE_INFINITY) this.#wakeBehind(caller, dueAt);
   }
@@ -115,8 +118,8 @@ export class Waking {
   }
 
   /** A failure of the woken drain goes only to the log: the messages are stored, and cron drains them. */
-  #wakeBehind(caller: Caller, at: number, handOff?: HandOff): void {
-    this.#keepBehind(caller, this.#wake(at, caller.invocation, handOff));
+  #wakeBehind(caller: Caller, at: number, begins: Beginning = {}): void {
+    this.#keepBehind(caller, this.#wake(at, caller.invocation, begins));
   }
 
   /** The drain that another of this deployment starts, by a request. */
@@ -137,12 +140,13 @@ export class Waking {
   }
 
   /** A drainer that is bound, for now or for this instant, epoch ms; without one the invocation drains. @throws StorageError */
-  async #wake(at: number, invocation: Invocation, handOff?: HandOff): Promise<void> {
+  async #wake(at: number, invocation: Invocation, begins: Beginning = {}): Promise<void> {
     const { drainers, capacity } = this.#options;
+    const { handOff } = begins;
     if (handOff && drainers?.begin) return drainers.begin(handOff);
     if (await this.wakeDrainer(at, invocation)) return;
     const isFar = at - Date.now() > capacity.lives.woken.takesMs; // cron's is the drain for that
-    if (!isFar) await this.drain(invocation, { handOff });
+    if (!isFar) await this.drain(invocation, begins);
   }
 
   /** @returns whether one looks then: whatever is noted for later it finds by itself */
@@ -161,7 +165,7 @@ export class Waking {
    */
   async drain(invocation: Invocation, begins: Beginning = {}): Promise<DrainReport | undefined> {
     const atWork = this.#attended.get(invocation);
-    const { handOff } = begins;
+    const { handOff, woken } = begins;
     if (!atWork) return this.run(invocation, (attention) => this.#drainOn(invocation, attention, begins));
     if (handOff) {
       if (atWork.adopt?.(handOff)) return undefined;
@@ -169,7 +173,7 @@ export class Waking {
       return this.drain(invocation); // the one at work may have ended by now
     }
     atWork.asked = true;
-    atWork.look?.();
+    atWork.look?.(woken);
     return undefined;
   }
 
@@ -199,17 +203,23 @@ export class Waking {
     const { capacity, claims, drains } = this.#options;
     const { budget = this.#alarmed(), handOff, place } = begins;
     let isLeft = false; // the claims are those of all objects of this isolate
+    let isAway = false;
     const noteLeft = () => {
       isLeft = true;
     };
+    const onAway = () => {
+      isAway = true;
+    };
     const onLeft = this.leftBy(capacity.lives.fresh, budget.invocation, noteLeft);
     const at = place === undefined ? undefined : { number: place, starts, isLasting: true };
-    const alarm = (asked: Attention) => drains.run(budget, asked, { onBusy, onLeft, handOff, lease, place: at });
+    const alarm = (asked: Attention) =>
+      drains.run(budget, asked, { onBusy, onLeft, onAway, handOff, lease, place: at });
     const { delivered, ended } = await this.run(budget.invocation, alarm, attention);
     const isStored = ended !== 'storage';
     return {
       isFruitful: delivered > 0 && isStored,
       isStored,
+      isAway,
       againInMs: isStored && !isLeft ? claims.takeNext() - Date.now() : 0,
     };
   }
@@ -250,23 +260,30 @@ export class Waking {
   async #drainOn(
     invocation: Invocation,
     attention: Attention,
-    { handOff, place }: Beginning,
+    { handOff, place, woken: first }: Beginning,
   ): Promise<DrainReport | undefined> {
     const { capacity, claims, drains } = this.#options;
-    const { woken } = capacity.lives;
+    const { woken: life } = capacity.lives;
     const start = Date.now();
     let handed = handOff;
     let own = place;
+    let woken = first; // by whom it is woken meanwhile is not known
     let lease = newToken(); // the next try has it too: the look that failed may have taken messages
     for (;;) {
       const begunAt = Date.now();
-      const budget = capacity.budget(woken, invocation, { start });
+      const budget = capacity.budget(life, invocation, { start });
       let report: DrainReport | undefined;
+      let isAway = false;
+      const onAway = () => {
+        isAway = true;
+      };
       try {
-        const more = { onLeft: this.leftBy(woken, invocation), handOff: handed, place: own, lease };
+        const onLeft = this.leftBy(life, invocation);
+        const more = { onLeft, onAway, handOff: handed, place: own, lease, woken };
         if (handed || !budget.isClosing()) report = await drains.run(budget, attention, more);
         handed = undefined;
-        lease = newToken();
+        woken = undefined;
+        if (!isAway) lease = newToken();
         own = undefined; // it has given that back, or to its successor
       } catch (error) {
         if (handed) handed = { ...handed, taken: undefined }; // storage knows what is left of it
@@ -274,6 +291,10 @@ export class Waking {
         // Told only now that nobody has looked: while it tries, the next requests need not.
         if (!isAway || budget.isClosing() || budget.msToClosing() < STORAGE_WAIT_MS) return this.#failed(error);
         await sleep(STORAGE_WAIT_MS);
+        continue;
+      }
+      if (isAway && !invocation.isSpent && !budget.isClosing() && budget.msToClosing() >= STORAGE_WAIT_MS) {
+        await sleep(STORAGE_WAIT_MS); // other shards are served
         continue;
       }
       // What was left to its caller it may use when that has ended.

@@ -1,5 +1,6 @@
 /** A shard: all keys of one prefix in one database. Stores, rings, topics and the health check are opened on it. */
 import { StorageError } from '../errors.ts';
+import { openBreaker, type ShardBreaker } from './breaker.ts';
 import { connect as connectByFetch } from './fetch.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { type Digits, digits } from './lua/script.ts';
@@ -42,6 +43,8 @@ export interface ShardUse {
   msLeft?: (() => number) | undefined;
   /** Waits before the repetitions of a script, ms. */
   repeatAfterMs?: readonly number[];
+  /** Whether it is asked although it has not answered lately: for what has nowhere else to go. */
+  insists?: (() => boolean) | undefined;
 }
 
 /** How the shard is reached: by a connection for each use, or by a function in its place, as in tests. */
@@ -71,11 +74,18 @@ export function openShard({ prefix, clock, identity = ONLY, looksAtFormat, ...re
   const format: KnownFormat | undefined = looksAtFormat ? { isKnown: false } : undefined; // of all its uses
   const recognisedMs = recognisedMsFor('send' in reach ? 0 : reach.connection.timeoutMs);
   const now = () => (clock ? digits(clock()) : '');
+  const breaker = identity.name === '' ? undefined : openBreaker(identity.name); // of all its uses
   const open = (use: ShardUse): Shard => {
-    const { msLeft, repeatAfterMs } = use;
-    const send = observed(sender(reach, msLeft), use, identity);
+    const { msLeft, repeatAfterMs, insists } = use;
+    const send = observed(sender(reach, msLeft), use, identity, breaker);
     const runner = scriptRunner({ send, format, msLeft, ...(repeatAfterMs && { repeatAfterMs }) });
-    return { ...runner, keys, identity, send, now, recognisedMs, within: open };
+    const plain = { ...runner, keys, identity, send, now, recognisedMs, within: open };
+    if (!breaker) return plain;
+    return {
+      ...plain,
+      run: (...call) => breaker.guard(() => runner.run(...call), insists),
+      send: (command) => breaker.guard(() => send(command), insists),
+    };
   };
   return open({});
 }
@@ -89,13 +99,21 @@ function sender(reach: ShardConnection, msLeft = () => Number.POSITIVE_INFINITY)
   });
 }
 
-function observed(send: Send, { onRequest, onFailure }: ShardUse, { name }: ShardIdentity): Send {
+function observed(
+  send: Send,
+  { onRequest, onFailure }: ShardUse,
+  { name }: ShardIdentity,
+  breaker: ShardBreaker | undefined,
+): Send {
   if (!onRequest && !onFailure && name === '') return send;
   return async (command) => {
     onRequest?.();
     try {
-      return await send(command);
+      const reply = await send(command);
+      breaker?.note();
+      return reply;
     } catch (error) {
+      breaker?.note(error);
       if (name !== '' && error instanceof StorageError) error.shard ??= name;
       onFailure?.(error);
       throw error;

@@ -115,10 +115,17 @@ export class Topology {
   /** Nobody has a map yet. Another isolate may begin at the same time: the first of all decides. */
   async #begin(shards: readonly Shard[]): Promise<void> {
     const [first, ...others] = shards as [Shard, ...Shard[]];
-    const initial = makeInitialMap(this.settings);
+    const initial = makeInitialMap(await this.#listInitial(first));
     const { stored } = await putMap(first, writeMap(initial), initial.epoch);
     this.adopt(parseMap(stored));
     await Promise.allSettled(others.map((shard) => this.heal(shard))); // a tick does it again
+  }
+
+  /** Where the first was the only one before, the others wait to be activated: what has its order or its limits there must not move unasked. */
+  async #listInitial({ send, keys }: Shard): Promise<readonly ShardSettings[]> {
+    const wasOnly = (await send(['EXISTS', keys.totals])) === 1;
+    if (!wasOnly) return this.settings;
+    return this.settings.map((shard, index) => ({ ...shard, state: index === 0 ? 'active' : 'joining' }));
   }
 
   /** Gives a shard the map that is known, where it has none or an older one. @throws StorageError */

@@ -1,15 +1,18 @@
 // `sluice dev` in a project: what it starts, what it writes, what it leaves alone, and what its cron calls.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { parseEnv as parse } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
+import { readConfig } from '../../src/config/config.ts';
 import { tellingTick, tickBy } from '../../src/dev/cron.ts';
 import type { DevReport } from '../../src/dev/dev-command.ts';
 import { completeFile } from '../../src/dev/environment-file.ts';
-import { cronCallsFor, findProject } from '../../src/dev/project.ts';
+import { cronCallsFor, findProject, leavesOut } from '../../src/dev/project.ts';
 import { eventually } from '../support/worker.ts';
 
 const COMMAND = resolve('src/cli/sluice.js');
@@ -58,6 +61,9 @@ async function dev(cwd: string, ...args: string[]) {
     },
   };
 }
+
+/** As Node reads it. */
+const parseEnv = (text: string) => parse(text) as Record<string, string>;
 
 const read = (folder: string, name: string) => readFile(join(folder, name), 'utf8');
 
@@ -148,6 +154,70 @@ describe('in an empty folder', () => {
     );
     for (const [i, [, said]] of runs.entries())
       expect(ended[i]).toEqual([i === 3 ? 2 : 1, expect.stringContaining(said)]);
+  });
+});
+
+/** A port that is free, with the one behind it. */
+async function portOfTwo(): Promise<string> {
+  const first = await listening(0);
+  const second = await listening((first.address() as AddressInfo).port + 1).catch(() => undefined);
+  const { port } = first.address() as AddressInfo;
+  for (const server of [first, second]) await new Promise((resolve) => (server ? server.close(resolve) : resolve(0)));
+  return second ? String(port) : portOfTwo();
+}
+
+async function listening(port: number) {
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+describe('several shards', () => {
+  test('are in the settings, each with an address; a database that was alone is the first of them', async () => {
+    const cwd = await project();
+    const port = await portOfTwo();
+    const alone = await dev(cwd, '--port', port);
+    expect(alone.report.shards).toEqual([{ name: 'main', redisUrl: alone.report.redisUrl, state: 'active' }]);
+    await alone.redis('SET', 'a', '1');
+    await alone.interrupt();
+    const grown = await dev(cwd, '--shards', '2', '--port', port);
+    expect([grown.report.warnings, grown.report.environment.added]).toEqual([[], ['SLUICE_SHARDS']]);
+    const [a, b] = grown.report.shards;
+    expect([a, b?.name, b?.state]).toEqual([
+      { name: 'a', redisUrl: alone.report.redisUrl, state: 'active' },
+      'b',
+      'joining',
+    ]);
+    expect(await grown.redis('GET', 'a')).toBe('1');
+    expect(parseEnv(await read(cwd, '.env')).SLUICE_SHARDS).toBe(
+      `[{"name":"a","url":"${a?.redisUrl}","secret":"UPSTASH_REDIS_REST_TOKEN"},` +
+        `{"name":"b","url":"${b?.redisUrl}","secret":"UPSTASH_REDIS_REST_TOKEN","state":"joining"}]`,
+    );
+    const reached = readConfig(parseEnv(await read(cwd, '.env'))).SLUICE_SHARDS;
+    for (const { url, token } of reached)
+      expect((await fetch(`${url}/ping`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(200);
+    await grown.interrupt();
+
+    const fewer = spawnDev(cwd, '--shards', '1');
+    expect([await fewer.ended, fewer.output.err]).toEqual([1, expect.stringContaining('has the data of 2 shards')]);
+    const again = await dev(cwd, '--port', port);
+    expect([again.report.shards, again.report.warnings]).toEqual([grown.report.shards, []]);
+    await again.interrupt();
+    const anew = await dev(cwd, '--fresh', '--port', port);
+    expect(anew.report.warnings).toEqual([
+      'SLUICE_SHARDS of .env has other shards: what was started here is not used. Without that line it is',
+    ]);
+    await anew.interrupt();
+  });
+
+  test('are not seen by a Worker whose configuration names its secrets, and not the list', async () => {
+    const toml = (...names: string[]) => `[secrets]\nrequired = ${JSON.stringify(names)}`;
+    const left = await Promise.all(
+      ['', '# required = []', toml('UPSTASH_REDIS_REST_URL'), toml('SLUICE_SHARDS')].map(async (text) =>
+        leavesOut(await project({ 'wrangler.toml': text }), 'SLUICE_SHARDS'),
+      ),
+    );
+    expect([...left, leavesOut(await project(), 'SLUICE_SHARDS')]).toEqual([false, false, true, false, false]);
   });
 });
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Fault } from '../../src/dev/emulator/faults.ts';
 import type { LocalWorker } from '../../src/dev/worker.ts';
-import { openStage, type Stage, type Story } from '../support/crash-stage.ts';
+import { atEachCall, openStage, type Stage, type Story } from '../support/crash-stage.ts';
 import { idOf } from '../support/settling.ts';
 import { eventually } from '../support/worker.ts';
 
@@ -19,14 +19,14 @@ const deaths: [string, Fault][] = [
   ['after storage executed it, the answer lost', { kind: 'drop-reply' }],
 ];
 
-/** Kills the Worker when its n-th request to storage arrives. @returns whether it came to that */
+/** Kills the Worker when its n-th request to storage arrives. @returns how many it made, that one included */
 async function killAtRequest(
   n: number,
   fault: Fault,
   story: Story,
   worker: LocalWorker,
   work: (killed: () => boolean) => Promise<unknown>,
-) {
+): Promise<number> {
   const executed = story.executed;
   let requests = 0;
   let killed: Promise<void> | undefined;
@@ -41,31 +41,22 @@ async function killAtRequest(
   await killed;
   if (killed && fault.kind !== 'reset') await eventually('it is executed', () => story.executed - executed === n);
   story.onRequest = undefined;
-  return killed !== undefined;
-}
-
-/** Runs `point` for 1, 2, 3, … a few at a time, until one says that there is no such point. */
-async function enumerate(point: (n: number) => Promise<boolean>, abreast = 5): Promise<number> {
-  for (let from = 1; ; from += abreast) {
-    const reached = await Promise.all(Array.from({ length: abreast }, (_, i) => point(from + i)));
-    const end = reached.indexOf(false);
-    if (end >= 0) return from + end - 1;
-  }
+  if (!killed) await worker.kill();
+  return Math.min(requests, n);
 }
 
 const MESSAGES = 6;
 /** Longer than a loaded machine may stand still: who lives loses none. */
 const LONG_LEASE = { SLUICE_LEASE_MS: '10000' };
 
-async function dieInDrain(n: number, fault: Fault): Promise<boolean> {
+async function dieInDrain(n: number, fault: Fault): Promise<number> {
   const env = { SLUICE_BATCH: '3', SLUICE_CONCURRENCY: '2', ...LONG_LEASE };
   const story = stage.story(`drain-${fault.kind}-${n}`, env);
   const [failing = '', ...others] = await story.enqueue(MESSAGES);
   const ids = [failing, ...others, ...(await story.enqueue(MESSAGES, 'github.security', 1))];
   story.failing.add(failing);
   const first = await story.startWorker();
-  const reached = await killAtRequest(n, fault, story, first, () => first.tick());
-  if (!reached) await first.kill();
+  const made = await killAtRequest(n, fault, story, first, () => first.tick());
   const held = new Set(Object.values((await story.shard()).leases).flat());
   await story.lapseLeases();
   const second = await story.startWorker();
@@ -81,13 +72,13 @@ async function dieInDrain(n: number, fault: Fault): Promise<boolean> {
   for (const entry of held) expect(story.arrivals.filter(({ id }) => id === idOf(entry))).not.toEqual([]);
   expect(new Set(story.arrivals.map(({ id }) => id))).toEqual(new Set(ids));
   expect(await story.violations()).toEqual([]);
-  return reached;
+  return made;
 }
 
 test.each(deaths)(
   'CR1 Mid-batch, LR2 Receive, LR3 Sync: killed at each storage call of a drain, %s',
   async (name, fault) => {
-    const points = await enumerate((n) => dieInDrain(n, fault));
+    const points = await atEachCall((n) => dieInDrain(n, fault));
     console.log(`CR1: a drain was killed at each of its ${points} storage calls, ${name}`);
     expect(points).toBeGreaterThan(5);
   },
@@ -100,16 +91,15 @@ test.each(deaths)(
   'LR1 Enqueue, LR6 Batch, CR9 Wake lost: killed at each storage call of an enqueue and the drain it wakes, %s',
   async (name, fault) => {
     const left: number[] = [];
-    const points = await enumerate(async (n) => {
+    const points = await atEachCall(async (n) => {
       const story = stage.story(`enqueue-${fault.kind}-${n}`, LONG_LEASE);
       const first = await story.startWorker();
       const headers = { 'idempotency-key': 'order-7' };
       const stored = async () => Object.keys((await story.shard()).envelopes);
-      const reached = await killAtRequest(n, fault, story, first, async (killed) => {
+      const made = await killAtRequest(n, fault, story, first, async (killed) => {
         await story.post(first, '/v1/messages', batch, { headers });
         await eventually('the woken drain is done', async () => killed() || (await stored()).length === 0);
       });
-      if (!reached) await first.kill();
       if (n === 1) left.push((await stored()).length);
       const handed = n === 1 && fault.kind !== 'reset';
       if (handed) expect(Object.values((await story.shard()).leases), 'handed off').toMatchObject([{ length: 3 }]);
@@ -122,7 +112,7 @@ test.each(deaths)(
       await second.kill();
       expect([...new Set(story.arrivals.map(({ id }) => id))].toSorted()).toEqual(ids.toSorted());
       expect(await story.violations()).toEqual([]);
-      return reached;
+      return made;
     });
     console.log(
       `LR1: killed at each of ${points} storage calls, ${name}; at the first, stored by then: ${left[0]} of 3`,

@@ -1,7 +1,7 @@
 // Storage that refuses in the middle of a script, at each storage call of a Worker: nothing is lost, and nothing needs a hand.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Fault } from '../../src/dev/emulator/faults.ts';
-import { openStage, type Stage, type Story } from '../support/crash-stage.ts';
+import { atEachCall, openStage, type Stage, type Story } from '../support/crash-stage.ts';
 import { eventually } from '../support/worker.ts';
 
 let stage: Stage;
@@ -26,15 +26,6 @@ async function refuseAtCall(n: number, fault: Fault, story: Story, work: () => P
   return calls;
 }
 
-/** Runs `point` for 1, 2, 3, … a few at a time, until there are no more calls than that. */
-async function enumerate(point: (n: number) => Promise<number>, abreast = 5): Promise<number> {
-  for (let from = 1; ; from += abreast) {
-    const calls = await Promise.all(Array.from({ length: abreast }, (_, i) => point(from + i)));
-    const end = calls.findIndex((count, i) => count < from + i);
-    if (end >= 0) return from + end - 1;
-  }
-}
-
 const makeIds = (story: Story) => story.arrivals.map(({ id }) => id);
 
 test.each([
@@ -43,7 +34,7 @@ test.each([
 ])(
   'ST1 Refused inside a drain, at each of its storage calls: %s',
   async (name, fault) => {
-    const points = await enumerate(async (n) => {
+    const points = await atEachCall(async (n) => {
       const env = { SLUICE_BATCH: '3', SLUICE_CONCURRENCY: '2', SLUICE_LEASE_MS: '10000' };
       const story = stage.story(`refused-drain-${name.replace(/ /g, '-')}-${n}`, env);
       const [failing = '', ...others] = await story.enqueue(6);
@@ -69,7 +60,7 @@ test.each([
 );
 
 test('ST1 Refused inside an enqueue and the drain that it wakes, at each storage call: every write', async () => {
-  const points = await enumerate(async (n) => {
+  const points = await atEachCall(async (n) => {
     // Longer than a loaded machine may stand still: a lease that ends meanwhile is another story.
     const story = stage.story(`refused-enqueue-${n}`, { SLUICE_LEASE_MS: '10000' });
     const worker = await story.startWorker();

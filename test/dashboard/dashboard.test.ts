@@ -209,7 +209,7 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
       await open('#/queues');
       await sees('confirmation.email');
       await press('Pause reports');
-      await sees('paused');
+      await page.waitForSelector('tr:has(a:text-is("reports")) .badge.paused'); // another queue is paused from the beginning
       expect((await counts()).paused).toBe(true);
       await press('Resume reports');
       await eventually('it is resumed', async () => !(await counts()).paused);
@@ -424,20 +424,20 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
 
   describe('for everybody', () => {
     const PAGES = [
-      '',
-      'queues',
-      'queues/reports',
-      'dead',
-      'dead/reports',
-      'dead/reports?by=cause',
-      'work',
-      'schedules',
-      'rings',
-      'rings/crawlers',
-      'sources',
-      'destinations',
-      'health',
-      'messages/nobody',
+      ['', 'Overview'],
+      ['queues', 'Queues'],
+      ['queues/reports', 'reports'],
+      ['dead', 'Dead letters'],
+      ['dead/reports', 'Dead letters of reports'],
+      ['work', 'Leases'],
+      ['dead/reports?by=cause', 'Dead letters of reports'],
+      ['schedules', 'Schedules'],
+      ['rings', 'Rings'],
+      ['rings/crawlers', 'crawlers'],
+      ['sources', 'Webhook sources'],
+      ['destinations', 'Destinations'],
+      ['health', 'Health'],
+      ['messages/nobody', 'nobody'],
     ];
 
     test.each(['light', 'dark'] as const)(
@@ -449,9 +449,9 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
         await page.setViewportSize(size);
         const found: string[] = [];
-        for (const hash of [...PAGES, `messages/${letter}`]) {
+        for (const [hash, title] of [...PAGES, [`messages/${letter}`, letter]]) {
           await open(`#/${hash}`);
-          await page.waitForSelector('main h1');
+          await page.waitForSelector(`main h1:text-is("${title}")`); // not that of the page before
           await page.waitForSelector('.spinner', { state: 'detached' });
           found.push(...(await faultsSeen(page)).map((fault) => `${hash} ${fault}`));
         }

@@ -41,7 +41,7 @@ async function begin(b: Bench, count: number, options: Partial<DrainOptions> = {
   };
   await enqueue(count);
   const drained = drain({
-    store,
+    shards: [{ name: '', store }],
     pool: '*',
     queues: new Map([[work.name, work]]),
     env: {},

@@ -38,7 +38,7 @@ onEachRedis(
       }
       const limits = { ...planLife(20_000, [15_000]), requests: 900, requestsPerDelivery: 0, messages: 900 };
       const report = drain({
-        store: b.openStore(undefined, b.prefix, [], encodeLimitedQueues(queues)),
+        shards: [{ name: '', store: b.openStore(undefined, b.prefix, [], encodeLimitedQueues(queues)) }],
         pool: '*',
         queues: new Map(queues.map((queue) => [queue.name, queue])),
         env: {},

@@ -28,7 +28,7 @@ function start(
   { limits, ...options }: Partial<DrainOptions> & { limits?: Partial<Limits> } = {},
 ) {
   return drain({
-    store: bench.openStore(undefined, bench.prefix, [], encodeLimitedQueues(queues)),
+    shards: [{ name: '', store: bench.openStore(undefined, bench.prefix, [], encodeLimitedQueues(queues)) }],
     pool: '*',
     queues: new Map(queues.map((queue) => [queue.name, queue])),
     env: { greeting: 'hello' },
@@ -40,6 +40,8 @@ function start(
     ...options,
   });
 }
+
+const on = (store: Store) => [{ name: '', store }] as const;
 
 const queue = (handler: QueueOptions['handler'], options: QueueOptions = {}) =>
   defineQueue('work', { backoff: constant(5), ...options, ...(handler ? { handler } : {}) });
@@ -63,7 +65,8 @@ function counted(store: Store) {
     counts.syncs += 1;
     return store.sync(request);
   };
-  return { store: { ...store, sync }, counts };
+  const counting = { ...store, sync };
+  return { store: counting, shards: on(counting), counts };
 }
 
 onEachRedis('a drain', (bench) => {
@@ -280,8 +283,8 @@ onEachRedis('a drain', (bench) => {
   test('outcomes gather: a thousand fast messages take about a round trip for each full batch', async () => {
     const b = bench();
     const ids = await enqueue(b, 1_000);
-    const { store, counts } = counted(b.openStore());
-    await start(b, [queue(() => {})], { store });
+    const { shards, counts } = counted(b.openStore());
+    await start(b, [queue(() => {})], { shards });
     acked(b, ids);
     expect(counts.syncs).toBeLessThanOrEqual(20);
   });
@@ -296,7 +299,9 @@ onEachRedis('a drain', (bench) => {
       held = Math.max(held, request.held + answer.taken.length);
       return answer;
     };
-    await start(b, [queue(() => new Promise((resolve) => setTimeout(resolve, 60)))], { store: { ...store, sync } });
+    await start(b, [queue(() => new Promise((resolve) => setTimeout(resolve, 60)))], {
+      shards: on({ ...store, sync }),
+    });
     acked(b, ids);
     expect(held).toBeLessThanOrEqual(15);
   });
@@ -304,8 +309,8 @@ onEachRedis('a drain', (bench) => {
   test('a lone message needs two syncs, and is acked without waiting for company', async () => {
     const b = bench();
     const ids = await enqueue(b, 1);
-    const { store, counts } = counted(b.openStore());
-    expect(await start(b, [queue(() => {})], { store })).toMatchObject({ acked: 1, ended: 'idle' });
+    const { shards, counts } = counted(b.openStore());
+    expect(await start(b, [queue(() => {})], { shards })).toMatchObject({ acked: 1, ended: 'idle' });
     acked(b, ids);
     expect(counts.syncs).toBe(2);
   });
@@ -313,7 +318,7 @@ onEachRedis('a drain', (bench) => {
   test('with nothing to do it sleeps until the next timer instead of asking again', async () => {
     const b = bench();
     const ids = await enqueue(b, 1, { delayMs: 400 });
-    const { store, counts } = counted(b.openStore());
+    const { shards, counts } = counted(b.openStore());
     let at = 0;
     const before = Date.now();
     const report = await start(
@@ -323,7 +328,7 @@ onEachRedis('a drain', (bench) => {
           at = Date.now();
         }),
       ],
-      { store },
+      { shards },
     );
     acked(b, ids);
     expect(report).toMatchObject({ acked: 1, ended: 'idle' });
@@ -436,7 +441,7 @@ onEachRedis('the budget of a drain', (bench) => {
           seen.push(id);
         }),
       ],
-      { store: { ...store, sync }, budget },
+      { shards: on({ ...store, sync }), budget },
     );
     acked(b, seen);
     expect(handled + counts.syncs).toBeLessThanOrEqual(45);

@@ -41,7 +41,7 @@ function begin(b: Bench, handler: QueueOptions['handler'], options: Partial<Drai
     },
   };
   return drain({
-    store,
+    shards: [{ name: '', store }],
     pool: '*',
     queues: new Map([[work.name, work]]),
     env: {},
@@ -222,7 +222,7 @@ onEachRedisAtOnce('a drain that was handed messages', (own) => {
       const { ids, ...handOff } = await takeFor(b, [5]);
       const attention: Attention = { asked: false };
       const store = { ...b.openStore(), sync: () => Promise.reject(new StorageError('unreachable', 'away')) };
-      await expect(begin(b, () => {}, { store, attention })).rejects.toThrow(StorageError);
+      await expect(begin(b, () => {}, { shards: [{ name: '', store }], attention })).rejects.toThrow(StorageError);
       expect(attention.adopt?.(handOff)).toBe(false);
       expect((await b.shard()).leases).toEqual({ handed: [`1.${ids[0]}`] });
     }));

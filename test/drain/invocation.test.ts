@@ -82,7 +82,7 @@ onEachRedis(
       const limits = { ...planLife(20_000, [15_000]), requests: 42, requestsPerDelivery: 6, messages: 100 };
       invocation.noteCaller(1, Date.now());
       const report = await drain({
-        store: b.openStore(),
+        shards: [{ name: '', store: b.openStore() }],
         pool: '*',
         queues: new Map([['jobs', queue]]),
         env: {},

@@ -60,14 +60,14 @@ async function receivers(rows: { name: string; answerMs: number; timeoutMs: numb
 }
 
 /** One drain of these queues, which lives so. */
-function drainFor(b: Bench, queues: AnyQueue[], life: Life, rest: { concurrency?: number; store?: Store } = {}) {
+function drainFor(b: Bench, queues: AnyQueue[], life: Life, apart: { concurrency?: number; store?: Store } = {}) {
   const budget = openBudget({ ...life, requests: 900, requestsPerDelivery: 1, messages: 900 }, Date.now);
   const byName = withSenders(new Map(queues.map((queue) => [queue.name, queue])), { hosts: [], local: true });
-  const store = b.openStore(undefined, b.prefix, [], encodeLimitedQueues(queues));
+  const { store = b.openStore(undefined, b.prefix, [], encodeLimitedQueues(queues)), ...rest } = apart;
   const left: number[] = [];
   const onLeft = (timeoutMs: number) => void left.push(timeoutMs);
   const options = {
-    store,
+    shards: [{ name: '', store }] as const,
     pool: '*',
     queues: byName,
     env: {},

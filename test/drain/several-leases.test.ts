@@ -49,8 +49,9 @@ const queueOf = (handler: QueueOptions['handler'], subrequests = 0) =>
   defineQueue('work', { subrequests, handler: handler as NonNullable<typeof handler> });
 
 /** Batches of ten: a backlog of more than a hundred stands. */
-function start(work: ReturnType<typeof queueOf>, options: Partial<DrainOptions> & Pick<DrainOptions, 'store'>) {
+function start(work: ReturnType<typeof queueOf>, { store, ...options }: Partial<DrainOptions> & { store: Store }) {
   return drain({
+    shards: [{ name: '', store }],
     pool: '*',
     queues: new Map([[work.name, work]]),
     env: {},

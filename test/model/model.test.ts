@@ -1,7 +1,7 @@
 // The store against the reference model: random commands, the whole shard compared after each, shrunk where they differ.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Bench, onEachRedis } from '../support/bench.ts';
+import { Bench, onEachRedis, straightTo } from '../support/bench.ts';
 import { divideAbove } from '../support/parts.ts';
 import { deploy, newReal, POLICIES, rareSteps, steps } from './commands.ts';
 import { newModel } from './model.ts';
@@ -21,7 +21,7 @@ const commands = fc.commands([...steps, ...steps, ...steps, ...rareSteps], { max
 async function runModel(bench: Bench, options: { seed: number; numRuns: number }) {
   await fc.assert(
     fc.asyncProperty(policies, fc.boolean(), commands, async (drawn, lifts, list) => {
-      const fresh = new Bench(bench.redises);
+      const fresh = new Bench(bench.redises, straightTo(bench.redises.emulator));
       const model = newModel(fresh.now);
       const real = newReal(fresh);
       deploy(model, real, drawn);

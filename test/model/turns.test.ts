@@ -4,7 +4,7 @@
 // SLUICE_RUNS=1000 npx vitest run test/model/turns.test.ts
 import fc from 'fast-check';
 import { test } from 'vitest';
-import { Bench, onEachRedis } from '../support/bench.ts';
+import { Bench, onEachRedis, straightTo } from '../support/bench.ts';
 import { calls, World } from './calls.ts';
 import { deployment } from './deployments.ts';
 import { drainAll } from './ending.ts';
@@ -39,7 +39,7 @@ onEachRedis(
             ending,
             commands,
             async (size, deployed, end, list) => {
-              const world = new World(new Bench(bench().redises), size, deployed);
+              const world = new World(new Bench(bench().redises, straightTo(bench().redises.emulator)), size, deployed);
               await fc.asyncModelRun(() => ({ model: {}, real: world }), list);
               await drainAll(world, end);
             },

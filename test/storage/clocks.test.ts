@@ -64,7 +64,7 @@ onEachRedis(
         );
         const queues = new Map([['mail', defineQueue('mail', { handler })]]);
         await drain({
-          store,
+          shards: [{ name: '', store }],
           pool: '*',
           queues,
           env: {},
@@ -99,7 +99,7 @@ onEachRedis(
           clock,
         );
         return drain({
-          store,
+          shards: [{ name: '', store }],
           pool: '*',
           queues,
           env: {},

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { newToken } from '../../src/message/ids.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
-import { Bench, onEachRedis } from '../support/bench.ts';
+import { Bench, onEachRedis, straightTo } from '../support/bench.ts';
 
 const failure = { kind: 'failed', text: 'x' } as const;
 const FULL = [
@@ -83,7 +83,7 @@ onEachRedis(
       const b = bench();
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 15 }), async (steps) => {
-          const own = new Bench(b.redises);
+          const own = new Bench(b.redises, straightTo(b.redises.emulator));
           let held: string[] = [];
           for (const one of steps) {
             if (one.enqueued.length > 0)

@@ -57,7 +57,7 @@ onEachRedis(
         },
       };
       const options = {
-        store: flushing,
+        shards: [{ name: '', store: flushing }] as const,
         pool: '*',
         env: {},
         budget,

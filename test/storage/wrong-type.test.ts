@@ -1,7 +1,7 @@
 // A script that fails half-way, because one of its keys has a wrong type: nothing has changed, or what has is harmless.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
-import { Bench, type Redises } from '../support/bench.ts';
+import { Bench, type Redises, straightTo } from '../support/bench.ts';
 import { type ControlledRedis, redisesOn, startControlledRedis } from '../support/redis-control.ts';
 import { redisServerPresent } from '../support/redis-server.ts';
 import { auditAll, deliverAll, idOf } from '../support/settling.ts';
@@ -30,7 +30,8 @@ const LIMITS = [
 ];
 
 async function setScene(redises: Redises, { vanished, paused, limited }: Variant): Promise<Scene> {
-  const b = new Bench(redises);
+  await redises.raw.flushall(); // what looks through all keys would find those of the scenes before
+  const b = new Bench(redises, straightTo(redises.emulator));
   const mail = (body: string, options = {}) => b.message('mail', body, { priority: 5, ...options });
   if (limited) await setLimits(b);
   // One that failed once and is held again; one held for the first time; one whose only attempt is under way.

@@ -8,8 +8,11 @@ import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { formatLane } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
 import { encodeLimitedQueues } from '../../src/queue/limits.ts';
+import { connectBy } from '../../src/redis/protocol.ts';
 import type { Runner } from '../../src/redis/runner.ts';
+import type { Connect } from '../../src/redis/send.ts';
 import { type Shard as OpenShard, openShard } from '../../src/redis/shard.ts';
+import { connect as connectByHttp } from '../../src/redis/undici.ts';
 import { type AdminStore, openAdminStore } from '../../src/store/admin.ts';
 import type { Finding } from '../../src/store/audit.ts';
 import { audit } from '../../src/store/audit.ts';
@@ -165,6 +168,15 @@ async function onItsOwn(shared: Redises, run: (bench: Bench) => Promise<void>): 
   }
 }
 
+/**
+ * To the emulator without HTTP: what it does and answers is the same. For suites of many thousand calls, to which HTTP adds nothing
+ * but time.
+ */
+export const straightTo =
+  (emulator: Emulator): Connect =>
+  (connection) =>
+    connectBy(async (_, { body }) => ({ ...(await emulator.answer(body)), header: () => undefined }), connection);
+
 let benches = 0;
 
 /** A fresh shard with its own clock, which knows what was enqueued and what was acked, so that nothing can go unseen. */
@@ -178,10 +190,12 @@ export class Bench {
   /** Keys that scripts touched though neither their callers declared them nor their cards. */
   readonly undeclared = new Set<string>();
   readonly redises: Redises;
+  readonly #connect: Connect;
   store: Store;
 
-  constructor(redises: Redises) {
+  constructor(redises: Redises, connect: Connect = connectByHttp) {
     this.redises = redises;
+    this.#connect = connect;
     this.store = this.openStore(() => this.now);
   }
 
@@ -216,6 +230,7 @@ export class Bench {
   #plain(prefix: string, clock?: () => number): OpenShard {
     return openShard({
       connection: { url: this.redises.emulator.url, token: 'local', timeoutMs: 5_000 },
+      connect: this.#connect,
       prefix,
       clock,
     });

@@ -64,6 +64,24 @@ export interface Story {
   violations(): Promise<string[]>;
 }
 
+/** So many stories at once: they wait a good part of their time. */
+const ABREAST = 5;
+
+/**
+ * Runs `point` undisturbed, and then for each storage call that it made.
+ * @param point given which of its storage calls is disturbed, from 1; Infinity: none. It answers how many it made
+ * @returns how many there are
+ */
+export async function atEachCall(point: (n: number) => Promise<number>): Promise<number> {
+  const calls = await point(Number.POSITIVE_INFINITY);
+  let next = 1;
+  const goOn = async () => {
+    while (next <= calls) await point(next++);
+  };
+  await Promise.all(Array.from({ length: ABREAST }, goOn));
+  return calls;
+}
+
 const TOKEN = 'stage';
 /** Longer than a lease or a retry of any story. */
 const LONGEST_WAIT_MS = 20_000;

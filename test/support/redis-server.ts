@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,11 +42,28 @@ export function redisServerPresent(): boolean {
 }
 
 /** `args` go after ours and win, such as `['--port', '7000']` to come back where another one was. */
-export async function startRedisServer(args: string[] = []): Promise<RedisServer> {
+export async function startRedisServer(args: string[] = [], program = 'redis-server'): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
   const port = portIn(args) ?? (await freePort());
-  const ours = ['--port', String(port), '--bind', HOST, '--save', '', '--appendonly', 'no', '--dir', directory];
-  const child = spawn('redis-server', [...ours, ...args], { stdio: 'ignore' });
+  const kept = ['--save', '', '--appendonly', 'no', '--dir', directory];
+  // By default a replica is given what there is after five seconds, in case that others come.
+  const ours = ['--port', String(port), '--bind', HOST, ...kept, '--repl-diskless-sync-delay', '0'];
+  return launch(port, directory, [...ours, ...args], program);
+}
+
+/** One sentinel, which alone decides that the primary is away. */
+export async function startSentinel(name: string, primary: Pick<RedisServer, 'port'>): Promise<RedisServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-sentinel-'));
+  const port = await freePort();
+  const file = join(directory, 'sentinel.conf');
+  const watched = [`monitor ${name} ${HOST} ${primary.port} 1`, `down-after-milliseconds ${name} 300`];
+  const lines = [`port ${port}`, `bind ${HOST}`, `dir ${directory}`, ...watched.map((line) => `sentinel ${line}`)];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  return launch(port, directory, [file, '--sentinel']);
+}
+
+async function launch(port: number, directory: string, args: string[], program = 'redis-server'): Promise<RedisServer> {
+  const child = spawn(program, args, { stdio: 'ignore' });
   const endNow = () => {
     child.kill('SIGKILL');
     rmSync(directory, { recursive: true, force: true });
@@ -58,7 +75,7 @@ export async function startRedisServer(args: string[] = []): Promise<RedisServer
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    await until(`redis-server on port ${port}`, async () => (await ask(port, 'PING')).startsWith('+PONG'), child);
+    await until(`${program} on port ${port}`, async () => (await ask(port, 'PING')).startsWith('+PONG'), child);
   } catch (error) {
     await stop();
     throw error;
@@ -92,16 +109,22 @@ export async function startFrontedServer(front: string): Promise<Pick<RedisServe
   return { url: `redis://${HOST}:${port}`, stop };
 }
 
-export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
+/** @param replicas of each master @param program another server than Redis' that speaks its protocol */
+export async function startRedisCluster(masters = 3, replicas = 0, program = 'redis-server'): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
   const stop = async () => void (await Promise.all(nodes.map((node) => node.stop())));
   try {
-    for (let i = 0; i < masters; i += 1) nodes.push(await startRedisServer(await clusterArgs()));
+    for (let i = 0; i < masters * (1 + replicas); i += 1)
+      nodes.push(await startRedisServer(await clusterArgs(), program));
     const addresses = nodes.map(({ port }) => `${HOST}:${port}`);
-    execFileSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'], {
-      ...AT_MOST,
-      stdio: 'ignore',
-    });
+    execFileSync(
+      'redis-cli',
+      ['--cluster', 'create', ...addresses, '--cluster-replicas', `${replicas}`, '--cluster-yes'],
+      {
+        ...AT_MOST,
+        stdio: 'ignore',
+      },
+    );
     for (const { port } of nodes) {
       await until(`the cluster node on port ${port}`, async () =>
         (await ask(port, 'CLUSTER INFO')).includes('cluster_state:ok'),

@@ -826,7 +826,7 @@ const dividing: Scenario[] = [
   },
   { name: 'a redrive from parts', prepare: deadInParts, call: redrives('g', 'b', 'f', 'a'), whole: true },
   { name: 'a redrive of a part', prepare: deadInParts, call: redrives('c', 'a', 'b'), whole: true },
-  { name: 'cancelling what is dead in a part', prepare: deadInParts, call: cancels('e'), whole: true },
+  { name: 'cancelling what is dead in a part', prepare: deadInParts, call: cancels('e'), whole: true, deletes: true },
 ];
 
 const operating: Scenario[] = [
@@ -846,6 +846,7 @@ const operating: Scenario[] = [
     name: 'cancelling what is ready',
     prepare: (b: Bench) => b.enqueue(b.message('mail', 'a'), b.message('mail', 'b')),
     call: cancels('a'),
+    deletes: true,
   },
   {
     name: 'cancelling the last of a lane where another waits for its turn',
@@ -864,8 +865,9 @@ const operating: Scenario[] = [
     name: 'cancelling what is delayed',
     prepare: (b: Bench) => b.enqueue(b.message('mail', 'a', { delayMs: 500, dedup: dedup('drop') })),
     call: cancels('a'),
+    deletes: true,
   },
-  { name: 'cancelling what is dead', prepare: dead, call: cancels('b') },
+  { name: 'cancelling what is dead', prepare: dead, call: cancels('b'), deletes: true },
   { name: 'cancelling what is leased', prepare: three, call: cancels('b') },
   {
     name: 'cancelling what keeps the slot of its group',
@@ -890,6 +892,7 @@ const MARK = / changed \/ready\/\*\/!/;
 const restricting: Scenario[] = [
   {
     name: 'a purge',
+    deletes: true,
     prepare: async (b: Bench) => {
       b.deploy(policy('b'));
       await b.enqueue(b.message('news', 'stays'));
@@ -1005,13 +1008,23 @@ const ring = (count: number) => (b: Bench) => rings(b).add('ring', items(count))
 const besides: Scenario[] = [
   { name: 'a ring that turns by one', prepare: ring(4), call: does((b) => rings(b).rotate('ring', 1)) },
   { name: 'a ring that turns by some', prepare: ring(4), call: does((b) => rings(b).rotate('ring', 3)) },
-  { name: 'a ring that turns by all', prepare: ring(4), call: does((b) => rings(b).rotate('ring', 9)) },
+  { name: 'a ring that turns by all', prepare: ring(4), call: does((b) => rings(b).rotate('ring', 9)), deletes: true },
   { name: 'a long ring that turns', prepare: ring(700), call: does((b) => rings(b).rotate('ring', 450)) },
   { name: 'a new ring', call: does((b) => rings(b).add('ring', items(3))) },
   { name: 'a ring that grows', prepare: ring(3), call: does((b) => rings(b).add('ring', items(450))) },
-  { name: 'items that leave a ring', prepare: ring(3), call: does((b) => rings(b).remove('ring', items(2))) },
-  { name: 'a ring that is emptied', prepare: ring(3), call: does((b) => rings(b).remove('ring', items(3))) },
-  { name: 'a ring that goes', prepare: ring(3), call: does((b) => rings(b).drop('ring')) },
+  {
+    name: 'items that leave a ring',
+    prepare: ring(3),
+    call: does((b) => rings(b).remove('ring', items(2))),
+    deletes: true,
+  },
+  {
+    name: 'a ring that is emptied',
+    prepare: ring(3),
+    call: does((b) => rings(b).remove('ring', items(3))),
+    deletes: true,
+  },
+  { name: 'a ring that goes', prepare: ring(3), call: does((b) => rings(b).drop('ring')), deletes: true },
   { name: 'the first subscription', call: does((b) => topics(b).subscribe('topic', 's', '{}')) },
   {
     name: 'a subscription more',
@@ -1034,6 +1047,7 @@ const besides: Scenario[] = [
     name: 'the last subscription that goes',
     prepare: (b: Bench) => topics(b).subscribe('topic', 's', '{}'),
     call: does((b) => topics(b).unsubscribe('topic', 's')),
+    deletes: true,
   },
   { name: 'the first map of the shards', call: does((b) => putMap(b.opened(), '1 {}', 1)) },
   {
@@ -1101,7 +1115,7 @@ const overflow: Scenario[] = [
   },
   { name: 'a sweep that meets overflow', prepare: late, call: sweeps, later: true, right: PUT_OFF },
   { name: 'a sync that meets overflow', prepare: late, call: syncs({ want: 20 }), later: true, right: PUT_OFF },
-  { name: 'cancelling what is in overflow', prepare: overflowing, call: cancels('m14'), whole: true },
+  { name: 'cancelling what is in overflow', prepare: overflowing, call: cancels('m14'), whole: true, deletes: true },
 ];
 
 export const scenarios: Scenario[] = [

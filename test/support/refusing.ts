@@ -10,7 +10,7 @@ import type { PreparedMessage } from '../../src/message/envelope.ts';
 import type { Settlement } from '../../src/store/encode-settlements.ts';
 import type { EnqueueRequest } from '../../src/store/enqueue.ts';
 import type { SyncRequest } from '../../src/store/sync.ts';
-import { Bench, type Redises } from './bench.ts';
+import { Bench, type Redises, straightTo } from './bench.ts';
 import { auditAll, deliverAll, idOf } from './settling.ts';
 import type { Shard } from './shard.ts';
 
@@ -28,6 +28,8 @@ export interface Scenario {
   leaves?: RegExp;
   /** What it did not do is left to the next of its kind. */
   again?: boolean;
+  /** It has no growing writes: there is nothing to refuse. */
+  deletes?: boolean;
   /** Comes behind all of it. */
   behind?: (b: Bench) => PreparedMessage[];
   /** What is refused waits and comes later: what the call gives, and how messages come out, is then not the same. */
@@ -97,6 +99,7 @@ export async function tryAll(
   refusals: (undisturbed: Undisturbed) => [where: string, Refusal][],
 ): Promise<string[]> {
   const undisturbed = await runUndisturbed(redises, scenario);
+  expect(undisturbed.writes.length === 0, 'there is nothing to refuse').toBe(scenario.deletes ?? false);
   const faults: string[] = [];
   for (const [where, refusal] of refusals(undisturbed)) {
     const found = await runRefused(redises, scenario, refusal, undisturbed).catch((error: Error) => [
@@ -177,7 +180,7 @@ export async function setScene(
   { prepare, right }: Pick<Scenario, 'prepare' | 'right'>,
 ): Promise<Scene> {
   await clear(redises.raw); // sweeps walk over all keys that there are
-  const b = new Bench(redises);
+  const b = new Bench(redises, straightTo(redises.emulator));
   const ids = new Map<string, string>();
   const names = new Map<string, string>();
   const learn = (id: string, name: string | undefined) => {

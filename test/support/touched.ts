@@ -51,9 +51,11 @@ const checked = new Map<string, Script>();
 export function checkingRunner(runner: Runner, tell: (undeclared: string) => void, cardOf = beyond): Runner {
   return {
     async run(script, keys, args) {
-      const source = `${PROLOGUE} ${script.source}${EPILOGUE}`;
-      const twin = checked.get(source) ?? { name: script.name, source };
-      checked.set(source, twin);
+      const twin = checked.get(script.source) ?? {
+        name: script.name,
+        source: `${PROLOGUE} ${script.source}${EPILOGUE}`,
+      };
+      checked.set(script.source, twin);
       const { reply, retried } = await runner.run(twin, keys, args);
       const [kinds, own = null] = reply as [string[], unknown];
       const known = cardOf(script.name);

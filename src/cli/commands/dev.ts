@@ -26,6 +26,8 @@ Vercel, .env for all else. What the file has stays as it is.
 Cron is called each minute, as the platform would, wherever it serves: wrangler dev at http://localhost:8787; /api/cron with
 CRON_SECRET, or POST /v1/drain, at http://localhost:3000. The server, and its reload, are the platform's own: start it beside this.
 
+Shards are listed in SLUICE_SHARDS. Data that has several is not opened with fewer: what the others hold would be out of reach.
+
 Limits are ${Object.keys(LIMITS).join(', ')},
 and scripts-when-full=refused.`;
 
@@ -35,6 +37,7 @@ export function addDev(program: Command): void {
     .description('run Redis, cron and the settings for a project on this machine, until it is stopped')
     .addOption(withDefault('--port <n>', 'port of the REST API; 0 picks a free one', whole(0, 65_535), 8_079, '8079'))
     .option('--redis <url>', 'a real Redis instead of the embedded one; "auto" looks for a redis-server on the PATH')
+    .option('--shards <n>', 'several databases, at that port and those behind it', whole(1, 16))
     .option('--cron <url>', 'where the project serves, or what cron calls there; "none" calls nothing')
     .option('--data <dir>', 'where the data and the token are kept', '.sluice')
     .option('--fresh', 'begin anew, without the data of the last run')
@@ -53,7 +56,10 @@ export function addDev(program: Command): void {
     });
 }
 
-type Flags = Pick<DevOptions, 'port' | 'redis' | 'cron' | 'data'> & { fresh?: boolean; limit?: Record<string, string> };
+type Flags = Pick<DevOptions, 'port' | 'redis' | 'shards' | 'cron' | 'data'> & {
+  fresh?: boolean;
+  limit?: Record<string, string>;
+};
 
 /** @throws InvalidArgumentError where there is no such limit */
 function limit(text: string, before?: Record<string, string>): Record<string, string> {
@@ -75,10 +81,21 @@ function limitsIn({ 'scripts-when-full': scripts, ...numbers }: Record<string, s
   return { ...Object.fromEntries(named), ...(scripts === undefined ? {} : { scriptsWhenFull: scripts }) };
 }
 
-function welcome({ redis, redisUrl, redisToken, token, environment, cron, dashboard, warnings }: DevReport): string {
+function welcome({
+  redis,
+  redisUrl,
+  redisToken,
+  shards,
+  token,
+  environment,
+  cron,
+  dashboard,
+  warnings,
+}: DevReport): string {
   const { file, added } = environment;
   return [
     `Upstash REST API at ${redisUrl}, on ${redis} Redis, token "${redisToken}". Ctrl-C ends it.`,
+    ...(shards.length > 1 ? shards.map(describeShard) : []),
     added.length > 0 ? `wrote ${added.join(', ')} to ${file}` : `${file} has all that is needed`,
     ...warnings.map((warning) => `warning: ${warning}`),
     cron === null
@@ -89,3 +106,6 @@ function welcome({ redis, redisUrl, redisToken, token, environment, cron, dashbo
       : `The dashboard is ${dashboard}, and takes the token ${token}`,
   ].join('\n');
 }
+
+const describeShard = ({ name, redisUrl, state }: DevReport['shards'][number]) =>
+  `shard ${name} at ${redisUrl}${state === 'joining' ? ', joining: it is given nothing until it is active' : ''}`;

@@ -22,7 +22,7 @@ const DATE_STEP_MS = 1_000;
 
 /** Where storage was not reached, or not understood. */
 const IS_IT_RIGHT =
-  'is UPSTASH_REDIS_REST_URL (or KV_REST_API_URL) right, and is the database up? Its console says more';
+  'is UPSTASH_REDIS_REST_URL (or KV_REST_API_URL, or its URL in SLUICE_SHARDS) right, and is the database up? Its console says more';
 /** By the code of the problem. */
 const TODO: Record<string, string> = {
   misconfigured:

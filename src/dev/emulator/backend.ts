@@ -7,10 +7,12 @@
  * exactly as over a network.
  */
 import { Command } from 'ioredis';
-import { openCluster } from './cluster.ts';
-import { BackendDown, type Connection, openSingle } from './connection.ts';
-import { inUtf8 } from './encoding.ts';
-import type { Argument, Reply, Value } from './reply.ts';
+import { readAddress } from '../../redis-http/address.ts';
+import { runEach, runTogether } from '../../redis-http/call.ts';
+import { BackendDown, type Connection } from '../../redis-http/connection.ts';
+import { inUtf8 } from '../../redis-http/encoding.ts';
+import { openConnection } from '../../redis-http/open.ts';
+import type { Argument, Reply } from '../../redis-http/reply.ts';
 import { createScripts, type Prepared, type Rules } from './scripts.ts';
 import { type Usage, usageOf } from './usage.ts';
 
@@ -48,25 +50,32 @@ export interface BackendOptions {
 }
 
 export async function openBackend(url: string, options: BackendOptions = {}): Promise<Backend> {
-  const isCluster = url.startsWith('redis+cluster:');
-  const connection = isCluster ? await openCluster(url) : await openSingle(url);
+  const address = readAddress(url);
+  const { connection, connected } = openConnection(address);
+  await connected.catch((error: unknown) => {
+    connection.close();
+    throw error;
+  });
   const { observe } = options;
-  const scripts = createScripts(!isCluster);
+  const scripts = createScripts(address.kind !== 'cluster');
   const prepare = (commands: Argument[][], rules: Rules) =>
     commands.map((command): Call => ({ ...scripts.prepare(command, rules), asked: command }));
   return {
     run: (commands, rules = {}) => {
       const startedAt = observe ? Date.now() : 0;
       const calls = prepare(commands, rules);
-      const answers = connection.send(calls.map(({ command }) => raw(command)));
-      return Promise.all(
-        calls.map((call, i) => reply(answers[i] as Promise<unknown>).then(seen(observe, call, startedAt))),
-      );
+      const replies = runEach(connection, commandsOf(calls));
+      return Promise.all(replies.map((reply, i) => reply.then(seen(observe, calls[i] as Call, startedAt))));
     },
-    transaction: (commands, rules = {}) => transaction(connection, prepare(commands, rules), observe),
+    transaction: (commands, rules = {}) => {
+      const startedAt = Date.now();
+      const calls = prepare(commands, rules);
+      const read = (replies: Reply[]) => replies.map((reply, i) => seen(observe, calls[i] as Call, startedAt)(reply));
+      return runTogether(connection, commandsOf(calls), read);
+    },
     usage: await usageSince(connection, options),
     bytesOf: async (key) => {
-      const [size] = connection.send([raw(['MEMORY', 'USAGE', key])]);
+      const [size] = connection.send([new Command('MEMORY', ['USAGE', key])]);
       return Number((await size?.catch(() => 0)) ?? 0);
     },
     close: async () => connection.close(),
@@ -78,52 +87,7 @@ interface Call extends Prepared {
   asked: Argument[];
 }
 
-/**
- * ioredis keeps its argument and reply transformers (HGETALL to an object, and
- * the like) under lower-case names, so an upper-case one passes through as it is.
- */
-function raw(command: Argument[]): Command {
-  return new Command(String(command[0]).toUpperCase(), command.slice(1));
-}
-
-async function transaction(
-  connection: Connection,
-  calls: Call[],
-  observe: BackendOptions['observe'],
-): Promise<Reply[] | { error: string }> {
-  const startedAt = Date.now();
-  const keyed = calls.map(({ command }) => raw(command));
-  const sent = connection.sendTogether([new Command('MULTI'), ...keyed, new Command('EXEC')], keyed);
-  if (!Array.isArray(sent)) return sent;
-  const queued = sent.slice(0, -1).map(reply);
-  const executed = reply(sent.at(-1) as Promise<unknown>).then((exec) => {
-    if ('error' in exec || !Array.isArray(exec.result)) return undefined;
-    // Here, as near to the reply as for a single command: any later, and replies behind this one would be seen first.
-    const values = exec.result;
-    return calls.map((call, i) => seen(observe, call, startedAt)(replyOf(values[i] ?? null)));
-  });
-  const [results, ...answers] = await Promise.all([executed, ...queued]);
-  return results ?? { error: discardedBecause(answers) };
-}
-
-/** Redis says EXECABORT at the end; the reason is the first command it would not queue. */
-function discardedBecause(replies: Reply[]): string {
-  for (const queued of replies) if ('error' in queued) return queued.error;
-  return 'ERR transaction discarded';
-}
-
-function reply(answer: Promise<unknown>): Promise<Reply> {
-  return answer.then((result) => ({ result: result as Value }), errorReply);
-}
-
-function errorReply(error: unknown): Reply {
-  if (error instanceof Error && error.name === 'ReplyError') return { error: error.message };
-  throw new BackendDown(error);
-}
-
-function replyOf(value: Value): Reply {
-  return value instanceof Error ? { error: value.message } : { result: value };
-}
+const commandsOf = (calls: Call[]) => calls.map(({ command }) => command);
 
 /** Called as each reply settles, which is the order of the one connection. */
 function seen(observe: BackendOptions['observe'], { asked, read }: Call, startedAt: number) {

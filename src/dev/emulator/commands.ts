@@ -4,7 +4,7 @@
  *
  * Pure. The texts are those of the live service where somebody has seen them.
  */
-import type { Argument } from './reply.ts';
+import type { Argument } from '../../redis-http/reply.ts';
 
 /** Part of a connection's life, or of another path: the service names them in one text of their own. */
 const NOT_OVER_REST = words(`

@@ -2,14 +2,14 @@
  * Runs what one HTTP request asked for: the rules of the service around the
  * replies of Redis.
  */
-import { sizeOf } from './arguments.ts';
+import { sizeOf } from '../../redis-http/arguments.ts';
+import { bytesOf, type Encoded, encodeReply } from '../../redis-http/encoding.ts';
+import type { Argument, Reply } from '../../redis-http/reply.ts';
 import type { Backend } from './backend.ts';
 import { nameOf, refusal, serviceError, tooLarge } from './commands.ts';
-import { bytesOf, type Encoded, encodeReply } from './encoding.ts';
 import { serviceInfo } from './info.ts';
 import type { Admission, Gate } from './limits.ts';
 import type { Refuse } from './refusals.ts';
-import type { Argument, Reply } from './reply.ts';
 
 /** What the request is, once it is known to be well-formed and from whom it comes. */
 export interface Work {

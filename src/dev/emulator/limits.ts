@@ -7,14 +7,14 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command } from 'ioredis';
-import { sizeOf } from './arguments.ts';
+import { sizeOf } from '../../redis-http/arguments.ts';
+import type { Argument } from '../../redis-http/reply.ts';
 import type { Backend } from './backend.ts';
 import { growingKeys, isScript, nameOf } from './commands.ts';
 import type { ScriptLimits } from './guard.ts';
 import { createPace, type Pace } from './pace.ts';
 import type { Limits } from './plan.ts';
 import { RECORD_TOO_LARGE } from './refusals.ts';
-import type { Argument } from './reply.ts';
 import type { Usage } from './usage.ts';
 
 /** What holds for the commands of one request. */

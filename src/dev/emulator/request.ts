@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
-import { BadBody, commandInBody, commandInPath, commandsInBody } from './arguments.ts';
+import { BadBody, commandInBody, commandInPath, commandsInBody } from '../../redis-http/arguments.ts';
 import type { Work } from './execution.ts';
 
 export interface Tokens {

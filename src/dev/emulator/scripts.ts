@@ -7,10 +7,10 @@
  * that has not is passed on as it is, and so are functions.
  */
 import { createHash } from 'node:crypto';
+import type { Argument, Reply, Value } from '../../redis-http/reply.ts';
 import { mayWrite, nameOf } from './commands.ts';
 import { guardArguments, guarded, namesOthers, type ScriptLimits } from './guard.ts';
 import { askedBy, type Refusal, type Refuse } from './refusals.ts';
-import type { Argument, Reply, Value } from './reply.ts';
 
 /** What holds for the scripts of one request. */
 export interface Rules {

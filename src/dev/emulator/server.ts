@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BadBody } from './arguments.ts';
+import { BadBody, commandInBody } from '../../redis-http/arguments.ts';
 import { BackendDown, type Observation, openBackend } from './backend.ts';
 import { mayWrite, nameOf, tooLarge } from './commands.ts';
 import { type Answer, execute, failure, type Means, type Work } from './execution.ts';
@@ -49,6 +49,10 @@ export interface Emulator {
   met(): { refused: number; delayed: number };
   /** HTTP requests so far. */
   requests(): number;
+  /** Takes it away, or gives it back: meanwhile each request ends without an answer, and nothing is executed. */
+  setAway(isAway: boolean): void;
+  /** What a POST of this JSON to / is answered, without HTTP and its faults. */
+  answer(body: string): Promise<{ status: number; text: string }>;
   close(): Promise<void>;
 }
 
@@ -74,9 +78,11 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const means = { backend, gate, refuse };
   const syncToken = createSyncToken();
   let requests = 0;
+  let away = false;
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     requests += 1;
+    if (away) return void request.destroy();
     handle(request, response, { ...options, means, syncToken }).catch((error: unknown) => {
       if (!response.headersSent && !response.destroyed) send(response, pageFor(error), syncToken.current());
       else response.destroy();
@@ -95,6 +101,15 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     limit: gate.change,
     met: gate.met,
     requests: () => requests,
+    setAway: (isAway) => {
+      away = isAway;
+    },
+    answer: async (body) => {
+      requests += 1;
+      const work: Work = { shape: 'single', commands: [commandInBody(body)], readOnly: false, base64: false };
+      const { status, body: text } = await execute(work, means);
+      return { status, text };
+    },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections(); // else it would wait for the idle ones

@@ -6,35 +6,49 @@
  * them: its cursor belongs to one node.
  */
 import { Cluster, Command, type Redis } from 'ioredis';
-import { BackendDown, type Connection, NEVER_WAIT } from './connection.ts';
+import type { Address } from './address.ts';
+import { BackendDown, type Connection, NEVER_WAIT, type Opened, RETRY_MS } from './connection.ts';
 
-export async function openCluster(url: string): Promise<Connection> {
-  const cluster = new Cluster(nodesIn(url), {
+export function openCluster(address: Extract<Address, { kind: 'cluster' }>): Opened {
+  const { nodes, username, password, isTls } = address;
+  const cluster = new Cluster(nodes, {
     // As digits, ioredis compares the slot numbers of CLUSTER SLOTS as text and loses the range from 5461 to 10922.
     // The price: a reply above 2^53 is rounded here.
-    redisOptions: { ...NEVER_WAIT, stringNumbers: false, ...credentialsIn(url) },
+    redisOptions: {
+      ...NEVER_WAIT,
+      stringNumbers: false,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(isTls ? { tls: {} } : {}),
+    },
     enableOfflineQueue: false,
     retryDelayOnFailover: 0, // the default sends a command again whose connection broke after it was sent
-    clusterRetryStrategy: () => 50,
+    clusterRetryStrategy: () => RETRY_MS,
+    slotsRefreshInterval: 1_000, // else a replica that took over is learnt of only when somebody asks for what it has
     lazyConnect: true,
+    // Names stay names, as certificates have them.
+    ...(isTls ? { dnsLookup: (host: string, found: (error: null, host: string) => void) => found(null, host) } : {}),
   });
   cluster.on('error', () => {}); // each caller learns it from its own command
-  await connectAll(cluster).catch((cause: unknown) => {
-    cluster.disconnect();
-    throw new BackendDown(cause);
-  });
-  return {
+  // The cluster client connects to most nodes only when they are first used, and refuses meanwhile.
+  cluster.on('+node', (node: Redis) => void node.connect().catch(() => {}));
+  const connection: Connection = {
     send: (commands) => commands.map((command) => send(cluster, command)),
     sendTogether: (commands, keyed) => sendTogether(cluster, commands, keyed),
     masters: () => cluster.nodes('master'),
+    size: () => new Set(cluster.slots.flatMap(([master]) => (master === undefined ? [] : [master]))).size,
     close: () => cluster.disconnect(),
   };
+  return { connection, connected: connectAll(cluster) };
 }
 
-/** To each master too: the cluster client connects to most of them only when first used, and refuses meanwhile. */
 async function connectAll(cluster: Cluster): Promise<void> {
-  await cluster.connect();
-  await Promise.all(cluster.nodes('master').map((node) => node.ping()));
+  try {
+    await cluster.connect();
+    await Promise.all(cluster.nodes('master').map((node) => node.ping()));
+  } catch (cause) {
+    throw new BackendDown(cause);
+  }
 }
 
 function send(cluster: Cluster, command: Command): Promise<unknown> {
@@ -49,6 +63,17 @@ type Combine = (answers: unknown[]) => unknown;
 
 const first: Combine = ([answer]) => answer;
 
+/** Of several databases, whoever asks for one wants to hear of the one that is worst off: it evicts, or has least room. */
+const neediest: Combine = (answers) => answers.toSorted((a, b) => needIn(String(b)) - needIn(String(a)))[0];
+
+function needIn(info: string): number {
+  const [used = 0, most = 0] = ['used_memory', 'maxmemory'].map((name) =>
+    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0),
+  );
+  const evicts = /^maxmemory_policy:(?!noeviction)/m.test(info);
+  return Number(evicts) + (most > 0 ? used / most : 0);
+}
+
 /** Commands for every master, and how their answers become one. */
 const WHOLE_DATABASE: Record<string, Combine> = {
   FLUSHALL: first,
@@ -56,6 +81,7 @@ const WHOLE_DATABASE: Record<string, Combine> = {
   'SCRIPT LOAD': first,
   'SCRIPT FLUSH': first,
   'SCRIPT EXISTS': first,
+  INFO: neediest,
   DBSIZE: (answers) => answers.reduce<number>((sum, answer) => sum + Number(answer), 0),
   KEYS: (answers) => answers.flat(),
 };
@@ -80,21 +106,4 @@ function masterOf(cluster: Cluster, slot: number | undefined): Redis {
   const node = address ? masters.find(({ options }) => `${options.host}:${options.port}` === address) : masters[0];
   if (!node) throw new BackendDown(new Error('no master for the slot'));
   return node;
-}
-
-function nodesIn(url: string): { host: string; port: number }[] {
-  const addresses = url
-    .replace(/^redis\+cluster:\/\//, '')
-    .replace(/^.*@/, '')
-    .replace(/\/.*$/, '');
-  return addresses.split(',').map((address) => {
-    const { hostname, port } = new URL(`redis://${address}`);
-    return { host: hostname, port: Number(port || 6379) };
-  });
-}
-
-function credentialsIn(url: string): { username?: string; password?: string } {
-  const [, user, password] = /^redis\+cluster:\/\/([^:@]*):([^@]*)@/.exec(url) ?? [];
-  if (!password) return {};
-  return { ...(user ? { username: decodeURIComponent(user) } : {}), password: decodeURIComponent(password) };
 }

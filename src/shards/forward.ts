@@ -5,11 +5,12 @@ import * as scripts from '../redis/lua/generated.ts';
 import type { Shard } from '../redis/shard.ts';
 import { encodeSegments } from '../store/encode-messages.ts';
 import { type EnqueueAnswer, enqueueSegments } from '../store/enqueue.ts';
+import { adopt, splitMoved } from '../store/moving.ts';
 import type { Wake } from '../store/wake.ts';
 import type { Fleet } from './fleet.ts';
 import { type Parcel, RECOGNISED_MS, readSegments } from './parcel.ts';
 import { isBound } from './places.ts';
-import { openPlacing, type PartitionedQueues, placeMessage } from './placing.ts';
+import { homeOfMoved, openPlacing, type PartitionedQueues, placeMessage } from './placing.ts';
 
 /** So often one is forwarded by another map, where that changes meanwhile. */
 const TRIES = 5;
@@ -25,18 +26,19 @@ const TRIES = 5;
 export async function forward(
   fleet: Fleet,
   id: string,
-  { to, args, count }: Parcel,
+  { to, args, count, isMoved }: Parcel,
   wake?: Wake | false,
   mayGo = () => true,
-): Promise<EnqueueAnswer | undefined> {
-  const token = tokenOf(id);
+): Promise<Pick<EnqueueAnswer, 'wake' | 'duplicates'> | undefined> {
+  const known = { token: tokenOf(id), recognisedMs: RECOGNISED_MS, wake };
   for (let tries = 0; tries < TRIES; tries++) {
     await fleet.ready();
     const shard = fleet.all.find(({ identity }) => identity.name === to);
     if (!shard || !mayGo()) return undefined;
     const { epoch } = shard.identity;
     try {
-      return await enqueueSegments(shard, { args, count, base: id, token, recognisedMs: RECOGNISED_MS, epoch, wake });
+      if (!isMoved) return await enqueueSegments(shard, { args, count, base: id, epoch, ...known });
+      return { wake: await adopt(shard, { moved: args, epoch, ...known }), duplicates: new Map() };
     } catch (error) {
       if (!(error instanceof ShardMoved)) throw error;
       fleet.topology.noteEpoch(error.epoch);
@@ -64,8 +66,19 @@ export async function forwardHome(
 }
 
 /** Each message to where it belongs by now, under the id that it has. */
-async function forwardAnew(fleet: Fleet, queues: PartitionedQueues, id: string, { args }: Parcel): Promise<boolean> {
-  const { topology } = fleet;
+async function forwardAnew(fleet: Fleet, queues: PartitionedQueues, id: string, parcel: Parcel): Promise<boolean> {
+  const parts = parcel.isMoved ? divideMoved(fleet, queues, parcel) : divideMessages(fleet, queues, id, parcel);
+  const answers = await Promise.all(parts.map((part) => forward(fleet, id, part)));
+  if (answers.includes(undefined)) throw new StorageError('garbled', 'the map of the shards has changed meanwhile');
+  return answers.some((answer) => answer?.wake);
+}
+
+function divideMoved({ topology }: Fleet, queues: PartitionedQueues, { args }: Parcel): Parcel[] {
+  const byHome = Map.groupBy(splitMoved(args), (item) => homeOfMoved(topology, queues, item));
+  return [...byHome].map(([to, items]) => ({ to, args: items.flat(), count: items.length, isMoved: true }));
+}
+
+function divideMessages({ topology }: Fleet, queues: PartitionedQueues, id: string, { args }: Parcel): Parcel[] {
   const placing = openPlacing(topology, queues);
   const parts = new Map<string, Parcel>();
   for (const { id: own, message } of readSegments(args)) {
@@ -75,14 +88,13 @@ async function forwardAnew(fleet: Fleet, queues: PartitionedQueues, id: string, 
     part.count += 1;
     parts.set(to, part);
   }
-  const answers = await Promise.all([...parts.values()].map((part) => forward(fleet, id, part)));
-  if (answers.includes(undefined)) throw new StorageError('garbled', 'the map of the shards has changed meanwhile');
-  return answers.some((answer) => answer?.wake);
+  return [...parts.values()];
 }
 
 /** A message alone whose queue has an order or limits has to go where the others of it are by now. */
-function hasMoved({ topology }: Fleet, queues: PartitionedQueues, id: string, { to, args, count }: Parcel): boolean {
-  if (count !== 1 || !topology.map.before || topology.stateOf(to) === 'gone') return false;
+function hasMoved({ topology }: Fleet, queues: PartitionedQueues, id: string, parcel: Parcel): boolean {
+  const { to, args, count, isMoved } = parcel;
+  if (isMoved || count !== 1 || !topology.map.before || topology.stateOf(to) === 'gone') return false;
   const [first] = readSegments(args);
   if (!first) return false;
   const queue = queues.get(parseLane(first.message.lane).queue);

@@ -9,6 +9,7 @@ import type { Place } from './placement.ts';
 /** As much of a queue as its place depends on. */
 export interface PartitionedQueue {
   name: string;
+  pool?: string | undefined;
   partition?: 'group' | 'any' | undefined;
   /** Its limits and its order, in the words of the scripts. */
   policy?: string | undefined;

@@ -3,7 +3,7 @@ import type { PreparedMessage } from '../message/envelope.ts';
 import { parseLane } from '../message/lane.ts';
 import { PARCEL_LANE, packOne } from './parcel.ts';
 import type { Place } from './placement.ts';
-import { isBound, type PartitionedQueue, placeOf } from './places.ts';
+import { isBound, type PartitionedQueue, placeOf, placeOfSchedule } from './places.ts';
 import type { Topology } from './topology.ts';
 
 /** Those of a deployment, by name. */
@@ -14,6 +14,27 @@ export function placeMessage(queues: PartitionedQueues, { lane, dedup }: Prepare
   const { queue, group } = parseLane(lane);
   return placeOf(queues.get(queue) ?? { name: queue }, { group, dedupDigest: dedup?.digest }, token);
 }
+
+/** Where a message belongs that is stored: by its envelope. */
+export function placeStored(queues: PartitionedQueues, id: string, envelope: string): Place {
+  const [lane = '', , , , , , dedup = '-'] = envelope.slice(0, envelope.indexOf('\n')).split(' ');
+  const { queue, group } = parseLane(lane);
+  const dedupDigest = dedup === '-' ? undefined : dedup.replace(/!$/, '');
+  return placeOf(queues.get(queue) ?? { name: queue }, { group, dedupDigest }, id);
+}
+
+/** The name of the shard where something belongs that comes in as it was: counts are as good on each. */
+export function homeOfMoved(
+  topology: Topology,
+  queues: PartitionedQueues,
+  [kind, name = '', ...rest]: string[],
+): string {
+  if (kind === 'm') return topology.home(placeStored(queues, name, rest[5] as string));
+  return topology.home(kind === 's' ? placeOfSchedule(name) : COUNTS);
+}
+
+/** No queue has this name. */
+const COUNTS: Place = 'q:*';
 
 /** Of no request more than of any other: it is as good on each shard. */
 export function isAnywhere(queues: PartitionedQueues, { lane, dedup }: PreparedMessage): boolean {

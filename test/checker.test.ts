@@ -424,6 +424,7 @@ describe('what operators say', () => {
       lost: false,
       unseen: false,
       refused: false,
+      promised: [],
     };
     const ack: SettledEntry = { entry: '1.a', outcome: 'ack', status: 'acked', delayMs: 0, cutOff: false };
     book.see({ ...sync, settlements: [], chained: [], taken: ['1.a'] });
@@ -432,6 +433,73 @@ describe('what operators say', () => {
     history.record(delivered('1.c'));
     expect(judge(history.events).faults).toMatchObject({ lost: ['b'], unexpected: ['c'] });
   });
+});
+
+describe('what was accepted together', () => {
+  const together: Happening = { what: 'begun', request: 1, keys: [keyOf('a'), keyOf('b')] };
+  const accepted: Happening = { what: 'ok', request: 1, ids: ['a', 'b'] };
+
+  test('is there together, and the time from the first to the last is told', () => {
+    const at = (ms: number, id: string) => ({ ...(stored(id) as Happening & { what: 'stored' }), at: ms });
+    const verdict = verdictOf([together, at(-240, 'a'), accepted, at(0, 'b'), ...handled('x', '1.a', '1.b')]);
+    expect([verdict.isSound, verdict.spread]).toEqual([true, { requests: 1, p50Ms: 240, p99Ms: 240, longestMs: 240 }]);
+  });
+
+  test('is half visible where one of it is not there in the end, whatever its producer knows', () => {
+    const halfVisible = [keyOf('b')];
+    expect(faultsIn([together, stored('a'), ...handled('x', '1.a')])).toEqual({ halfVisible });
+    expect(faultsIn([together, stored('a'), accepted, ...handled('x', '1.a')])).toEqual({ halfVisible, lost: ['b'] });
+  });
+
+  test('may be represented by an earlier message with its dedup key', () => {
+    expect(faultsIn([together, stored('a'), { what: 'met', keys: [keyOf('b')] }, ...handled('x', '1.a')])).toEqual({});
+  });
+
+  test('is lost where it was promised with an ack, and never came', () => {
+    const promised: Happening = { what: 'promised', keys: [keyOf('b')] };
+    expect(faultsIn([begun('b'), promised, { what: 'ok', request: numberOf('b'), ids: [] }])).toEqual({
+      lost: [keyOf('b')],
+    });
+    expect(faultsIn([begun('b'), promised, stored('b'), ...handled('x', '1.b')])).toEqual({});
+  });
+});
+
+describe('callbacks', () => {
+  const parent = 'taken.7.calls';
+  const enqueuedParent: Happening[] = [
+    { what: 'begun', request: 1, keys: [parent] },
+    stored('p', 0, parent),
+    { what: 'ok', request: 1, ids: ['p'] },
+    leased(1, 'x', '1.p'),
+    delivered('1.p', parent),
+  ];
+  const done = [leased(2, 'x', '1.d'), delivered('1.d', 'taken.7.done'), acked('x', '1.d')];
+  const dead = [leased(2, 'x', '1.e'), delivered('1.e', 'taken.7.dead'), acked('x', '1.e')];
+  const buried = settled(100, 'x', '1.p', 'dead', 'dead');
+
+  test('follow on the end that they are for, without an enqueue of their own', () => {
+    expect(faultsIn([...enqueuedParent, acked('x', '1.p'), ...done])).toEqual({});
+    expect(faultsIn([...enqueuedParent, buried, ...dead])).toEqual({});
+  });
+
+  test('are missed, and none may come that is for another end', () => {
+    expect(faultsIn([...enqueuedParent, acked('x', '1.p')])).toEqual({ lost: ['p'] });
+    expect(faultsIn([...enqueuedParent, buried])).toEqual({ lost: ['p'] });
+    expect(faultsIn([...enqueuedParent, acked('x', '1.p'), ...done, ...dead])).toEqual({ unexpected: ['e'] });
+    expect(faultsIn([...enqueuedParent, buried, ...dead, ...done])).toEqual({ unexpected: ['d'] });
+  });
+
+  test('come once', () => {
+    const again = [leased(3, 'x', '1.f'), delivered('1.f', 'taken.7.done'), acked('x', '1.f')];
+    expect(faultsIn([...enqueuedParent, acked('x', '1.p'), ...done, ...again])).toEqual({ enqueuedTwice: ['f'] });
+  });
+});
+
+test('a pause holds on the shard where it was written', () => {
+  const paused: Happening = { what: 'paused', queue: 'invoices', shard: 'one' };
+  const on = (shard: string) => [...enqueued('a'), paused, { ...leased(1, 'x', '1.a'), shard } as Happening];
+  const rest = [delivered('1.a'), acked('x', '1.a')];
+  expect(faultsIn([...on('two'), ...rest])).toEqual({});
 });
 
 test('the counts tell what faults and what consumers caused', () => {
@@ -459,6 +527,7 @@ describe('the lease book', () => {
     lost: false,
     settlements: [],
     chained: [],
+    promised: [],
     taken: [],
     unseen: false,
     refused: false,
@@ -476,7 +545,7 @@ describe('the lease book', () => {
     const keeper = keepLeaseBook(startHistory());
     const handOff = (lease: string, ...ids: string[]) => {
       const messages = ids.map((id) => ({ id, key: keyOf(id), lane: LANE, delayMs: 0 }));
-      keeper.see({ what: 'stored', messages, at: 0, handedTo: { lease, leaseMs: LEASE_MS } });
+      keeper.see({ what: 'stored', messages, at: 0, met: [], parcels: 0, handedTo: { lease, leaseMs: LEASE_MS } });
     };
     const sync = (lease: string, more: Partial<Synced>) => keeper.see({ ...synced, drain: 'd', lease, at: 1, ...more });
     const ended = (entry: string, outcome: 'ack' | 'release', status: 'acked' | 'released'): SettledEntry => {

@@ -52,6 +52,10 @@ const handed = COUNTS.handOff + COUNTS.settle;
 const ends = mostFree(usage);
 const slower = mostFree({ ...usage, cronMinutes: 2 });
 
+const on = (shards: number, messages: number) =>
+  estimate({ ...usage, shards, messages, perSecond: messages / MONTH_S });
+const onThree = perMessage({ ...usage, shards: 3, perSecond: 1e-9 }).commands;
+
 const TOLD = [
   rowOf('10k', 1e4, 1),
   rowOf('10k', 1e4, 100),
@@ -91,6 +95,13 @@ const TOLD = [
   `a second one beside it costs ${cents(drainers(2, DAYS).price)}`,
   `each further ${cents(drainers(3, DAYS).price - drainers(2, DAYS).price)}`,
   `${whole(DURABLE_OBJECTS.freePerDay)} GB-s a day, which is one object for ${Math.floor(DURABLE_OBJECTS.freePerDay / DURABLE_OBJECTS.gb / 3_600)} hours`,
+  `an idle month takes ${COUNTS.idleTick} commands a minute from each`,
+  `on three shards an idle month takes ${whole(on(3, 0).commands)} commands and costs ${cents(on(3, 0).upstashPayAsYouGo)}`,
+  `a lone message ${onThree.toFixed(0)} commands instead of ${handed}`,
+  `${whole(UPSTASH.commandsPerSecond)} commands a second, a plan's bytes`,
+  `100M messages a month one by one on four shards cost ${cents(on(4, 1e8).upstashPayAsYouGo)}`,
+  `or $${on(4, 1e8).upstashFixed?.price} on four fixed plans where one costs $${evenly(1e8).upstashFixed?.price}`,
+  `${UPSTASH.databases} databases on pay as you go, and each further one costs ${cents(UPSTASH.perDatabase)}`,
   `${enqueueOf(100) + COUNTS.emptyLane} commands instead of ${100 * lone}`,
   `full syncs of a hundred cost ${(thousand.drain / 1_000).toFixed(2)} commands per message, those of ten ${(COUNTS.take / 10).toFixed(1)}`,
   `taken by ${takeHundred.oneLane} commands, those of a hundred queues or groups that have more each, in turns, by ${takeHundred.manyLanes}; where each has only one, by ${takeHundred.loneMessages}`,

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { COUNTS, perMessage } from '../scripts/cost/commands.ts';
 import { estimate, MONTH_S, mostFree } from '../scripts/cost/estimate.ts';
+import { UPSTASH } from '../scripts/cost/prices.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 import { AT_MOST } from './support/shell.ts';
 
@@ -153,6 +154,49 @@ describe('the estimate', () => {
     expect(estimate({ ...usage, batch: 2 }).commandsPerMessage).toBeCloseTo(17 / 2, 1);
     expect(estimate({ ...usage, batch: 100 }).commandsPerMessage).toBeLessThan(1);
   });
+
+  describe('of several shards', () => {
+    const three = { ...usage, shards: 3 };
+    const ofCommands = (commands: number) => commands * UPSTASH.perCommand;
+
+    test('with one it is what it was', () => {
+      expect(estimate({ ...usage, shards: 1 })).toEqual(estimate(usage));
+    });
+
+    test('has each of them asked in each tick, and one is free of charge', () => {
+      const idle = estimate({ ...three, messages: 0 });
+      expect(idle.commands).toBe(3 * 43_200 * COUNTS.idleTick);
+      expect(idle.upstashPayAsYouGo).toBeCloseTo(ofCommands(2 * 43_200 * COUNTS.idleTick));
+      expect(idle.workers).toBe(0);
+    });
+
+    test('a lone message costs a command more to enqueue, and one more to settle', () => {
+      const [one, more] = [usage, three].map((kind) => perMessage({ ...kind, perSecond: 1e-9 }).commands) as [
+        number,
+        number,
+      ];
+      expect(more - one).toBeCloseTo(2);
+    });
+
+    test('shares what comes: fewer come within a round trip of each other, and no database meets its commands a second', () => {
+      const fast = { perSecond: 900, roundTripMs: 10 };
+      const third = perMessage({ ...usage, perSecond: 300, roundTripMs: 10 });
+      expect(estimate({ ...three, ...fast }).roundTripsPerMessage).toBeCloseTo(third.roundTrips);
+      const tooFast = { perSecond: 2_000, roundTripMs: 0.1 };
+      expect(estimate({ ...usage, ...tooFast }).upstashFixed).toBeUndefined();
+      expect(estimate({ ...usage, ...tooFast, shards: 4 }).upstashFixed).toEqual({ name: '250 MB', price: 40 });
+    });
+
+    test('the free one ends where its own share ends it, and databases beyond ten cost by themselves', () => {
+      const kind = { ...usage, shards: 3 };
+      const most = mostFree(kind);
+      const at = (messages: number) => estimate({ ...kind, messages, perSecond: messages / MONTH_S });
+      expect(at(most).upstashPayAsYouGo / ofCommands(at(most).commands)).toBeCloseTo(2 / 3);
+      expect(at(most + 1).upstashPayAsYouGo / ofCommands(at(most + 1).commands)).toBeCloseTo(1);
+      const idle = (shards: number) => estimate({ ...usage, messages: 0, shards }).upstashPayAsYouGo;
+      expect(idle(12) - idle(11)).toBeCloseTo(ofCommands(43_200 * COUNTS.idleTick) + 0.5);
+    });
+  });
 });
 
 describe('npm run cost', () => {
@@ -169,12 +213,23 @@ describe('npm run cost', () => {
     });
   });
 
+  test('says what several shards cost', () => {
+    const { stdout } = run('--messages', '100M', '--shards', '4', '--json');
+    expect(stdout).toContain('on 4 shards');
+    expect(stdout).toMatch(/fixed plan +\$\d+\.00 \(4 × /);
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      usage: { shards: 4 },
+      idleCommands: 4 * 43_200 * COUNTS.idleTick,
+    });
+  });
+
   test.each([
     ['--messages', 'many'],
     ['--rate', '-1/s'],
     ['--batch', '1001'],
     ['--round-trip', '0'],
     ['--cron', '0'],
+    ['--shards', '0'],
   ])('refuses %s %s in one line that names the option', (option, value) => {
     const { status, stderr } = run(`${option}=${value}`);
     expect([status, stderr]).toEqual([1, expect.stringMatching(`^error: ${option} .*\n$`)]);

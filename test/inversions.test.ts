@@ -6,6 +6,7 @@ import type { Enqueued, Synced } from '../scripts/lua/observe.ts';
 const enqueued = (lane: string, ids: string[], delayMs = 0): Enqueued => ({
   what: 'enqueued',
   at: 0,
+  met: [],
   messages: ids.map((id) => ({ id, lane, delayMs, json: '{}' })),
 });
 
@@ -16,6 +17,7 @@ const handedOff = (lane: string, ids: string[], lease: string): Enqueued => {
 const synced = (lease: string, taken: string[], settlements: [string, 'acked' | 'released'][] = []): Synced => ({
   what: 'synced',
   chained: [],
+  envelopes: [],
   lease,
   leaseMs: 1_000,
   held: 0,

@@ -21,6 +21,8 @@ export const COUNTS = {
   settle: 8,
   /** More in a cron tick that finds counters to roll up. */
   rollup: 10,
+  /** More in an enqueue request and in each sync where there are several shards: whether the map is a newer one, and what waits elsewhere. */
+  several: 1,
 } as const;
 
 /** What no formula needs, and docs/cost.md tells. */
@@ -60,6 +62,8 @@ export interface Pattern {
   batch: number;
   /** One HTTP request to Redis and back, ms. */
   roundTripMs: number;
+  /** Databases that share the messages evenly, each request on one of them. Left out: one. */
+  shards?: number;
 }
 
 export interface PerMessage {
@@ -70,9 +74,10 @@ export interface PerMessage {
 
 /** What one message costs from enqueue to acknowledgement where requests come at random instants (a Poisson process), in plain push queues. */
 export function perMessage(pattern: Pattern): PerMessage {
-  const { perSecond, batch, roundTripMs } = pattern;
-  const requests = ((perSecond / batch) * roundTripMs) / 1_000;
-  return batch <= HANDED_OFF ? handedOff(requests, batch) : taken(requests, batch);
+  const { perSecond, batch, roundTripMs, shards = 1 } = pattern;
+  const requests = ((perSecond / shards / batch) * roundTripMs) / 1_000;
+  const more = shards > 1 ? COUNTS.several : 0;
+  return batch <= HANDED_OFF ? handedOff(requests, batch, more) : taken(requests, batch, more);
 }
 
 /**
@@ -80,12 +85,14 @@ export function perMessage(pattern: Pattern): PerMessage {
  * the one before took, until one finds nothing. With `a` requests on average in a round trip such a busy time has 1 + a·eᵃ requests,
  * and eᵃ - 1 syncs that take something.
  * @param requests that come in a round trip
+ * @param more in each enqueue and in each sync
  */
-function handedOff(requests: number, batch: number): PerMessage {
+function handedOff(requests: number, batch: number, more: number): PerMessage {
   const a = Math.min(FULL, requests); // beyond, drains take full batches anyway
   const taking = Math.exp(a) - 1;
   const later = a * Math.exp(a);
-  const commands = COUNTS.handOff + COUNTS.settle + taking * (BOTH + COUNTS.emptyLane) + later * enqueueOf(batch);
+  const first = COUNTS.handOff + COUNTS.settle + 2 * more;
+  const commands = first + taking * (BOTH + more + COUNTS.emptyLane) + later * (enqueueOf(batch) + more);
   const messages = (1 + later) * batch;
   return { commands: commands / messages, roundTrips: (2 + taking + later) / messages };
 }
@@ -95,14 +102,14 @@ function handedOff(requests: number, batch: number): PerMessage {
  * came during the last round trip; the first that finds nothing ends the drain. With `a` requests on average in a round trip, such a
  * busy time has 1 + a + a·eᵃ requests and eᵃ syncs that take something.
  */
-function taken(requests: number, batch: number): PerMessage {
+function taken(requests: number, batch: number, more: number): PerMessage {
   const a = Math.min(20, requests); // beyond, drains take full batches anyway
   const taking = Math.exp(a);
   const messages = (1 + a + a * taking) * batch;
-  const drain = (drainOf(batch) + (taking - 1) * BOTH) / messages;
-  const enqueue = (enqueueOf(batch) * (messages / batch) + COUNTS.emptyLane * taking) / messages;
+  const drain = (drainOf(batch, more) + (taking - 1) * (BOTH + more)) / messages;
+  const enqueue = ((enqueueOf(batch) + more) * (messages / batch) + COUNTS.emptyLane * taking) / messages;
   return {
-    commands: enqueue + Math.max(DRAIN_EACH, drain),
+    commands: enqueue + Math.max(DRAIN_EACH + more / MSET_CHUNK, drain),
     roundTrips: 1 / batch + Math.max(1 / MSET_CHUNK, (taking + 1) / messages),
   };
 }
@@ -113,4 +120,7 @@ export const leastPerMessage = (batch: number) => enqueueOf(batch) / batch + DRA
 export const enqueueOf = (batch: number) =>
   COUNTS.enqueue - 2 + Math.ceil(batch / MSET_CHUNK) + Math.ceil(batch / PUSH_CHUNK);
 
-const drainOf = (batch: number) => (batch <= SMALL ? COUNTS.take + COUNTS.settle : DRAIN_START + DRAIN_EACH * batch);
+function drainOf(batch: number, more: number): number {
+  if (batch <= SMALL) return COUNTS.take + COUNTS.settle + 2 * more;
+  return DRAIN_START + DRAIN_EACH * batch + more * (2 + batch / MSET_CHUNK);
+}

@@ -12,6 +12,7 @@ Estimates what a deployment costs a month, from measured counts of Redis command
   --batch N          messages of one enqueue request, 1 to 1000 (1)
   --bytes N          of one body (260)
   --round-trip N     from the Worker to Redis and back, ms (6)
+  --shards N         databases that share the messages evenly, 1 to 100 (1)
   --cron N           minutes between two ticks of cron, as in wrangler.toml (1)
   --json             print one object with the figures as the last line
   --help             this text
@@ -23,6 +24,7 @@ const OPTIONS = {
   batch: { type: 'string', default: '1' },
   bytes: { type: 'string', default: '260' },
   'round-trip': { type: 'string', default: '6' },
+  shards: { type: 'string', default: '1' },
   cron: { type: 'string', default: '1' },
   json: { type: 'boolean' },
 } as const;
@@ -45,6 +47,7 @@ interface Flags {
   batch: string;
   bytes: string;
   'round-trip': string;
+  shards: string;
   cron: string;
   json?: boolean | undefined;
 }
@@ -57,6 +60,7 @@ async function main(flags: Flags): Promise<void> {
     batch: Math.floor(countOf('--batch', flags.batch, 1, 1_000)),
     bytes: countOf('--bytes', flags.bytes, 0, 262_144),
     roundTripMs: countOf('--round-trip', flags['round-trip'], 0.1, 10_000),
+    shards: Math.floor(countOf('--shards', flags.shards, 1, 100)),
     cronMinutes: countOf('--cron', flags.cron, 1, 1_440),
   };
   const found = estimate(usage);
@@ -68,19 +72,20 @@ async function main(flags: Flags): Promise<void> {
 const whole = (count: number) => Math.floor(count).toLocaleString('en-US');
 const money = (dollars: number) => `$${dollars.toFixed(2)}`;
 
-function reportOf({ messages, perSecond, batch }: Usage, found: Estimate, freeMessages: number): string {
+function reportOf({ messages, perSecond, batch, shards = 1 }: Usage, found: Estimate, freeMessages: number): string {
   const { upstashFixed: fixed, logs } = found;
+  const [on, ofAll, times] = shards > 1 ? [`, on ${shards} shards`, ' of all shards', `${shards} × `] : ['', '', ''];
   const drainer = drainers(1, DAYS);
   const cron = found.commands - messages * found.commandsPerMessage; // idle ticks, and what ticks after traffic take more
-  return `${whole(messages)} messages a month at ${perSecond.toPrecision(2)} a second, ${batch} in a request
+  return `${whole(messages)} messages a month at ${perSecond.toPrecision(2)} a second, ${batch} in a request${on}
 
 commands per message        ${found.commandsPerMessage.toFixed(2)} (and ${found.roundTripsPerMessage.toFixed(2)} HTTP requests to Redis)
 commands a month            ${whole(found.commands)}, ${whole(cron)} of them cron (with no message ${whole(found.idleCommands)})
-the free database ends      at ${whole(freeMessages)} messages a month, ${whole(freeMessages / DAYS)} a day; then it refuses everything
+the free database ends      at ${whole(freeMessages)} messages a month${ofAll}, ${whole(freeMessages / DAYS)} a day; then it refuses everything
 bandwidth of Redis          about ${found.bandwidthGb.toFixed(1)} GB
 
 Upstash, pay as you go      ${money(found.upstashPayAsYouGo)}
-Upstash, fixed plan         ${fixed ? `${money(fixed.price)} (${fixed.name})` : 'none fits'}
+Upstash, fixed plan         ${fixed ? `${money(fixed.price)} (${times}${fixed.name})` : 'none fits'}
 Workers requests            ${money(found.workers)}, beside either; CPU time not included
 Workers Logs                ${logs.price === undefined ? 'free' : money(logs.price)} for about ${logs.gb.toFixed(1)} GB, where each request is logged
 a Durable Object drainer    ${money(drainer.price)} beside Workers Paid, at work all month (${whole(drainer.gbSeconds)} GB-s)

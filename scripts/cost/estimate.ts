@@ -21,8 +21,9 @@ export interface Estimate {
   /** Of them, where no message comes at all. */
   idleCommands: number;
   bandwidthGb: number;
-  /** US dollars a month; undefined where the plan does not fit. */
+  /** US dollars a month for all databases; undefined where the plan does not fit. */
   upstashPayAsYouGo: number;
+  /** The plan that each database has, and the price of all of them. */
   upstashFixed: { name: string; price: number } | undefined;
   workers: number;
   logs: Logs;
@@ -38,12 +39,13 @@ export const MONTH_S = DAYS * 86_400;
 const WIRE_BYTES = 900;
 
 export function estimate(usage: Usage): Estimate {
-  const { messages, bytes, batch, perSecond, cronMinutes } = usage;
+  const { messages, bytes, batch, perSecond, cronMinutes, shards = 1 } = usage;
   const each = perMessage(usage);
   const ticks = MONTH_S / 60 / cronMinutes;
-  const idleCommands = ticks * COUNTS.idleTick;
-  // Ticks after traffic, where messages come at random instants: the sweep rolls up the counters of each.
-  const busy = ticks * (1 - Math.exp((-60 * cronMinutes * Math.min(perSecond, messages / MONTH_S)) / batch));
+  const idleCommands = shards * ticks * COUNTS.idleTick;
+  // Ticks after traffic, where messages come at random instants: the sweep of each shard rolls up the counters of each.
+  const requestsPerSecond = Math.min(perSecond, messages / MONTH_S) / shards / batch;
+  const busy = shards * ticks * (1 - Math.exp(-60 * cronMinutes * requestsPerSecond));
   const commands = messages * each.commands + idleCommands + busy * COUNTS.rollup;
   const bandwidthGb = (messages * (2 * bytes + WIRE_BYTES * Math.min(1, each.roundTrips))) / 1e9;
   const requests = messages / batch + ticks;
@@ -54,8 +56,8 @@ export function estimate(usage: Usage): Estimate {
     commands,
     idleCommands,
     bandwidthGb,
-    upstashPayAsYouGo: payAsYouGo(commands, bandwidthGb),
-    upstashFixed: fixedPlan(bandwidthGb, perSecond * each.commands),
+    upstashPayAsYouGo: payAsYouGo(commands, bandwidthGb, shards),
+    upstashFixed: fixedPlan(bandwidthGb, perSecond * each.commands, shards),
     workers: workers(requests, DAYS),
     logs: logs(requests, DAYS),
     qstash: qstash(perDay, DAYS),
@@ -66,11 +68,17 @@ export function estimate(usage: Usage): Estimate {
 
 /**
  * @param usage but how many: they are spread evenly over the month
- * @returns so many messages a month the free database bears; with the next one it refuses everything until the month ends
+ * @returns so many messages a month the free database bears, of several shards that which is; with the next one it refuses everything
+ *   until the month ends
  */
 export function mostFree(usage: Omit<Usage, 'messages' | 'perSecond'>): number {
-  const isFree = (messages: number) => isWithinFree(estimate({ ...usage, messages, perSecond: messages / MONTH_S }));
-  let [bears, ends] = [0, UPSTASH.free.commands * 100]; // no message takes a hundredth of a command
+  const { shards = 1 } = usage;
+  const isFree = (messages: number) => {
+    const { commands, bandwidthGb } = estimate({ ...usage, messages, perSecond: messages / MONTH_S });
+    return isWithinFree(commands / shards, bandwidthGb / shards);
+  };
+  if (!isFree(0)) return 0;
+  let [bears, ends] = [0, UPSTASH.free.commands * 100 * shards]; // no message takes a hundredth of a command
   while (ends - bears > 1) {
     const between = Math.floor((bears + ends) / 2);
     if (isFree(between)) bears = between;
@@ -79,16 +87,19 @@ export function mostFree(usage: Omit<Usage, 'messages' | 'perSecond'>): number {
   return bears;
 }
 
-const isWithinFree = ({ commands, bandwidthGb }: Pick<Estimate, 'commands' | 'bandwidthGb'>) =>
+const isWithinFree = (commands: number, bandwidthGb: number) =>
   commands <= UPSTASH.free.commands && bandwidthGb <= UPSTASH.free.bandwidthGb;
 
-/** What the free database serves is free: one needs no other then. */
-function payAsYouGo(commands: number, bandwidthGb: number): number {
-  if (isWithinFree({ commands, bandwidthGb })) return 0;
-  return commands * UPSTASH.perCommand + Math.max(0, bandwidthGb - UPSTASH.freeBandwidthGb) * UPSTASH.perGb;
+/** What the free database serves is free. An account has one: each further shard pays from its first command. */
+function payAsYouGo(commands: number, bandwidthGb: number, shards: number): number {
+  const [ofEach, gbOfEach] = [commands / shards, bandwidthGb / shards];
+  const price = ofEach * UPSTASH.perCommand + Math.max(0, gbOfEach - UPSTASH.freeBandwidthGb) * UPSTASH.perGb;
+  const paying = isWithinFree(ofEach, gbOfEach) ? shards - 1 : shards;
+  return paying * price + Math.max(0, paying - UPSTASH.databases) * UPSTASH.perDatabase;
 }
 
-function fixedPlan(bandwidthGb: number, commandsPerSecond: number): Estimate['upstashFixed'] {
-  if (commandsPerSecond > UPSTASH.commandsPerSecond) return undefined; // it would be slowed down
-  return UPSTASH.fixed.find((plan) => plan.bandwidthGb >= bandwidthGb);
+function fixedPlan(bandwidthGb: number, commandsPerSecond: number, shards: number): Estimate['upstashFixed'] {
+  if (commandsPerSecond / shards > UPSTASH.commandsPerSecond) return undefined; // it would be slowed down
+  const plan = UPSTASH.fixed.find((fixed) => fixed.bandwidthGb >= bandwidthGb / shards);
+  return plan && { name: plan.name, price: shards * plan.price };
 }

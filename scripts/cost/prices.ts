@@ -13,6 +13,9 @@ export const UPSTASH = {
   perCommand: 0.2 / 100_000,
   freeBandwidthGb: 200,
   perGb: 0.03,
+  /** So many of an account cost nothing by themselves, each further one this. */
+  databases: 10,
+  perDatabase: 0.5,
   /** Any number of commands; as many a second as all plans below 100 GB. */
   fixed: [
     { name: '250 MB', price: 10, bandwidthGb: 50 },

@@ -12,6 +12,8 @@ import { nameArguments } from './named.ts';
 export interface Enqueued {
   what: 'enqueued';
   messages: { id: string; lane: string; delayMs: number; json: string }[];
+  /** Those that met a message with their dedup key, which stands for them. */
+  met: Enqueued['messages'];
   /** Epoch ms. */
   at: number;
   /** The lease into which they went, of the drain that their caller begins. */
@@ -33,6 +35,8 @@ export interface Synced {
   /** What the handlers of acked ones enqueued. */
   chained: Enqueued['messages'];
   taken: string[];
+  /** Of what was taken, each begins with its lane. */
+  envelopes: string[];
   /** The lease holds more that never reached its consumer. */
   unseen: boolean;
   /** Storage took a part of it only. */
@@ -79,11 +83,13 @@ export function whatHappened({ command, result, error, startedAt }: Observation)
         .map((word) => Number(word.split('=')[0])),
     );
     const { named, more } = nameArguments(name, argsIn(command));
-    const messages = messagesIn(more, startedAt).filter((_, i) => !met.has(i + 1));
+    const all = messagesIn(more, startedAt);
+    const messages = all.filter((_, i) => !met.has(i + 1));
+    const enqueued = { what: 'enqueued' as const, messages, met: all.filter((_, i) => met.has(i + 1)) };
     const [, , , , handedAt = ''] = result.map(String);
-    if (handedAt === '') return { what: 'enqueued', messages, at: startedAt };
+    if (handedAt === '') return { ...enqueued, at: startedAt };
     const handedTo = { lease: named('lease'), leaseMs: Number(named('leaseMs')) };
-    return { what: 'enqueued', messages, at: Number(handedAt), handedTo };
+    return { ...enqueued, at: Number(handedAt), handedTo };
   }
   return name === 'sync' ? syncedIn(argsIn(command), result, startedAt) : undefined;
 }
@@ -133,6 +139,7 @@ function syncedIn(args: string[], result: unknown[], startedAt: number): Synced 
     settlements,
     chained: chainedIn(rest, statuses, startedAt),
     taken: wordsOf(taken),
+    envelopes: (result[5] as unknown[]).map(String),
     unseen: result[6] === '1',
     refused: refused !== '',
   };
@@ -169,7 +176,7 @@ function chainedIn(args: string[], statuses: Status[], now: number): Enqueued['m
 }
 
 /** Segments of lane, pool, attempts, delay, not before, ttl, extras, count, ids, then count × JSON: admit.lua says how. */
-function messagesIn(segments: string[], now: number): Enqueued['messages'] {
+export function messagesIn(segments: string[], now: number): Enqueued['messages'] {
   const messages: Enqueued['messages'] = [];
   for (let at = 0; at < segments.length; ) {
     const [lane = '', , , delay, notBefore, , extras = '', count, ids = ''] = segments.slice(at, at + 9);

@@ -53,7 +53,9 @@ export async function settleInFleet(
 ): Promise<SettleAnswer> {
   await fleet.ready();
   const stretches = more ? findStretches(fleet, queues, more.queues) : [];
-  const holdingOn = countHeld(fleet, more?.holding, stretches);
+  // What is settled here leaves its lease where its id says, at once, and elsewhere only behind what that shard gives out.
+  const isSettledAtOnce = settlements.every(({ id }) => isSureOf(fleet, id));
+  const holdingOn = isSettledAtOnce ? countHeld(fleet, more?.holding, stretches) : () => -1;
   const byShard = Map.groupBy(settlements, ({ id }) => fleet.hinted(id) ?? fleet.all[0]);
   const [first, ...others] = stretches;
   const lasts = extendMs !== undefined || more !== undefined;
@@ -177,11 +179,7 @@ function countHeld(
     }
     return (shard) => (shards.has(shard) ? holding : 0);
   }
-  const isSure = (id: string) => {
-    const shard = fleet.hinted(id);
-    return shard && !CALLBACK.test(id) && fleet.topology.stateOf(shard.identity.name) === 'active';
-  };
-  if (!holding.every(isSure)) return () => -1;
+  if (!holding.every((id) => isSureOf(fleet, id))) return () => -1;
   const counts = new Map<Shard, number>();
   for (const id of holding) {
     const shard = fleet.hinted(id) as Shard;
@@ -190,10 +188,19 @@ function countHeld(
   return (shard) => counts.get(shard) ?? 0;
 }
 
+/** Whether a message surely is on the shard that its id speaks of. */
+function isSureOf(fleet: Fleet, id: string): boolean {
+  const shard = fleet.hinted(id);
+  return shard !== undefined && !CALLBACK.test(id) && fleet.topology.stateOf(shard.identity.name) === 'active';
+}
+
 /** A callback's id is made of that of the message it follows on, which may have been elsewhere. */
 const CALLBACK = /-(done|dead)\d/;
 
-/** What a shard knows nothing of may be on another: a message keeps its id wherever it is moved. */
+/**
+ * What a shard knows nothing of may be on another: a message keeps its id wherever it is moved. And a callback's id may be that of its
+ * parcel, too, which is still there, in the lease of the drain that has forwarded it.
+ */
 async function settleElsewhere(
   fleet: Fleet,
   on: FleetConsumerOptions['on'],
@@ -201,7 +208,10 @@ async function settleElsewhere(
   settlements: SettleRequest['settlements'],
   settled: Map<string, SettleAnswer['settled'][number]['status']>,
 ): Promise<void> {
-  const unknown = settlements.filter(({ id }) => settled.get(id) === 'gone');
+  const unknown = settlements.filter(({ id }) => {
+    const status = settled.get(id);
+    return status === 'gone' || (status === 'stale' && !isSureOf(fleet, id));
+  });
   if (unknown.length === 0) return;
   await Promise.all(
     fleet.all.map(async (shard) => {

@@ -40,6 +40,8 @@ export interface EnqueueResult {
   receipts: Receipt[];
   /** The caller should start a drain. */
   wake: boolean;
+  /** Of several shards the names of those where. */
+  woken?: readonly string[];
   /** It has to begin with this lease. */
   handOff?: HandOff;
   /** The request had been applied before. */
@@ -115,12 +117,12 @@ async function receiptsFor(
   answer: Promise<EnqueueAnswer>,
   due: { dueInMs?: number },
 ): Promise<EnqueueResult> {
-  const { ids, wake, replayed, duplicates, handOff, onTheWay } = await answer;
+  const { ids, wake, replayed, duplicates, handOff, onTheWay, woken } = await answer;
   const now = Date.now();
   const receipts = places.map(({ queue, dueAt }, index) =>
     makeReceipt(queue, ids[index] as string, stateOf(dueAt > now, onTheWay?.has(index)), duplicates.get(index)),
   );
-  return { receipts, wake, replayed, ...due, ...(handOff && { handOff }) };
+  return { receipts, wake, replayed, ...due, ...(handOff && { handOff }), ...(woken && { woken }) };
 }
 
 export const stateOf = (isLater: boolean, isOnTheWay = false): StoredReceipt['state'] =>

@@ -90,7 +90,8 @@ class DrainLoop {
 
   async run(): Promise<DrainReport> {
     const { budget, onDue, handOff } = this.#options;
-    if (handOff) this.#hold(handOff);
+    const handed = handOff && this.#trackOf(handOff.shard);
+    if (handed) this.#hold(handed, handOff);
     for (const track of this.#tracks) this.#open(track);
     const ended = await this.#loop();
     for (const { syncs, outlook, failure } of this.#tracks) {
@@ -171,14 +172,13 @@ class DrainLoop {
     return this.#tracks[0]?.next.isFree === true;
   }
 
-  /** The track of the shard of this name; of the only one where none is given. */
-  #trackOf(name: string | undefined): Track {
-    return this.#tracks.find(({ shard }) => shard.name === name) ?? (this.#tracks[0] as Track);
+  /** The track of the shard of this name, or the first where none is given; undefined where this drain does not serve it. */
+  #trackOf(name: string | undefined): Track | undefined {
+    return name === undefined ? this.#tracks[0] : this.#tracks.find(({ shard }) => shard.name === name);
   }
 
   /** Takes a lease that an enqueue has filled. What is not known of it its first sync says; whatever came since then it finds a little later. */
-  #hold({ shard, lease: name, leasedUntil, takenAt, taken, clockAheadMs }: HandOff): void {
-    const track = this.#trackOf(shard);
+  #hold(track: Track, { lease: name, leasedUntil, takenAt, taken, clockAheadMs }: HandOff): void {
     const lease = new Lease(track, name);
     lease.leasedUntil = leasedUntil;
     lease.inTransit = taken === undefined;
@@ -192,10 +192,10 @@ class DrainLoop {
   /** One more lease that an enqueue has filled. @returns false where this drain takes nothing more */
   #adopt(handOff: HandOff): boolean {
     const track = this.#trackOf(handOff.shard);
-    const isFull = track.leases.length > this.#mostLeases;
-    if (this.#hasEnded || isFull || this.#options.budget.isClosing()) return false;
+    const isFull = !track || track.leases.length > this.#mostLeases;
+    if (isFull || this.#hasEnded || this.#options.budget.isClosing()) return false;
     track.ask(); // whoever enqueued has set `awake`, and counts on a drain that looks
-    this.#hold(handOff);
+    this.#hold(track, handOff);
     this.#notify?.();
     return true;
   }
@@ -207,6 +207,7 @@ class DrainLoop {
    */
   #look(names?: readonly string[]): boolean {
     const asked = this.#tracks.filter(({ shard }) => names?.includes(shard.name) ?? true);
+    if (names && asked.length < names.length) this.#options.onLeft?.(0, 0); // of others this drain knows nothing
     this.#attention.asked = true;
     for (const track of asked) track.isAsked = true;
     if (this.#hasEnded) return false;

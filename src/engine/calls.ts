@@ -41,7 +41,7 @@ export async function enqueueFor(
   parts.claims.noteDue(result.dueInMs);
   // An idle loop of this process helps whoever looks already.
   const helps = wake !== false && result.dueInMs === undefined && parts.drainers?.isIdle === true;
-  called.attend(result.wake || helps, result.handOff);
+  called.attend(result.wake || helps, result.handOff, result.wake ? result.woken : undefined);
   return result;
 }
 

@@ -1,4 +1,5 @@
 /** Drains: each is one loop over the shard, with what this deployment adds: its settings, its log, its spans, its features. */
+import { prepare } from '../broker/producer.ts';
 import type { Config } from '../config/config.ts';
 import type { Budget } from '../drain/budget.ts';
 import type { Drainers } from '../drain/drainers.ts';
@@ -7,12 +8,14 @@ import { drain } from '../drain/loop.ts';
 import type { Attention, DrainOptions, DrainReport, DrainShard, Unsettled } from '../drain/report.ts';
 import { openKeptOutcomes } from '../drain/unsettled.ts';
 import { logError, logWarning, nameOfError, printFailure } from '../log.ts';
+import { relabel } from '../message/ids.ts';
 import { PUSH_POOL, parseGroupName } from '../message/lane.ts';
 import type { HandlerContext } from '../queue/handler.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 import type { Fleet } from '../shards/fleet.ts';
+import { openPlacing } from '../shards/placing.ts';
 import type { FireDue } from '../store/due.ts';
 import type { Store } from '../store/store.ts';
 import { tracedDrain } from '../telemetry/traced.ts';
@@ -21,6 +24,7 @@ import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
 import type { FanOut, Place } from './fan-out.ts';
 import type { Features } from './features.ts';
+import type { Groups } from './groups.ts';
 import { isAway, type Shards } from './shards.ts';
 import { sideBySide } from './side-by-side.ts';
 
@@ -38,6 +42,7 @@ export interface DrainsOptions {
   drainers: Drainers | undefined;
   /** Undefined where no drain can start another. */
   fanOut: FanOut | undefined;
+  groups: Groups;
   /** For handlers. */
   ring: HandlerContext['ring'];
   openStore(shard: Shard): Store;
@@ -84,7 +89,10 @@ export function openDrains(options: DrainsOptions): Drains {
     attention: Attention,
     { place, ...more }: OwnOptions & Pick<DrainOptions, 'trace'>,
   ) => {
-    const served = openServed(options, shards.ofDrain(budget));
+    const fleet = shards.ofDrain(budget);
+    const group = chooseGroup(options.groups, fleet.all, place, more.handOff?.shard ?? more.woken?.[0]);
+    const served = openServed(options, fleet, options.groups.membersOf(group, fleet.all));
+    const othersBegun = beginOthers(options, budget, fleet.all, group, more.woken);
     const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
     await settleOn(served, more.handOff !== undefined);
     const own = {
@@ -100,11 +108,12 @@ export function openDrains(options: DrainsOptions): Drains {
         if (settlement.disables !== undefined) disabling?.note(message, settlement.disables);
       },
     } satisfies Partial<DrainOptions>;
-    const following = options.fanOut?.follow(budget, place);
+    const following = options.fanOut?.follow(budget, group, place);
     const drained = { ...fixed, shards: served, budget, attention, ...more, ...own, onTake: following?.onTake };
     try {
       const report = await drain(drained).finally(disabling?.ended);
       await following?.end(report);
+      await othersBegun;
       return report;
     } catch (error) {
       await following?.fail();
@@ -123,14 +132,57 @@ export function openDrains(options: DrainsOptions): Drains {
   };
 }
 
-function openServed({ openStore, fireOn }: DrainsOptions, { all }: Fleet): DrainOptions['shards'] {
+/** The shards that a drain serves: those of its place, or with the one where it has something in hand, or there is work. */
+function chooseGroup(
+  groups: Groups,
+  all: readonly Shard[],
+  place: Place | undefined,
+  name: string | undefined,
+): number {
+  if (place) return groups.ofPlace(place.number);
+  const at = all.findIndex(({ identity }) => identity.name === name);
+  return groups.ofPlace(Math.max(0, at));
+}
+
+/** Has drains begin for the shards that this one does not serve, where there is work, or where that is not known. */
+async function beginOthers(
+  { fanOut, groups }: DrainsOptions,
+  budget: Budget,
+  all: readonly Shard[],
+  own: number,
+  woken: readonly string[] | undefined,
+): Promise<void> {
+  for (let group = 0; group < groups.count; group++) {
+    const members = groups.membersOf(group, all);
+    const hasWork = members.some(({ identity }) => woken?.includes(identity.name) ?? true);
+    if (group !== own && hasWork) await fanOut?.begin(budget, group);
+  }
+}
+
+function openServed(
+  { openStore, fireOn, queues }: DrainsOptions,
+  fleet: Fleet,
+  shards: readonly Shard[],
+): DrainOptions['shards'] {
   const open = (shard: Shard): DrainShard => ({
     name: shard.identity.name,
     store: openStore(shard),
     fire: fireOn(shard),
+    ...(fleet.topology.isMany && { prepare: chainedOn(fleet, shard, queues) }),
   });
-  const [first, ...others] = all;
-  return [open(first), ...others.map(open)];
+  return shards.map(open) as [DrainShard, ...DrainShard[]];
+}
+
+/** What belongs to another shard goes there in a parcel, under the id that its handler is told. */
+function chainedOn(fleet: Fleet, { identity }: Shard, queues: DrainsOptions['queues']): DrainShard['prepare'] {
+  const { topology } = fleet;
+  const placing = openPlacing(topology, queues);
+  return async (input, traceparent) => {
+    await fleet.ready();
+    const { id, ...prepared } = await prepare(queues, input, traceparent);
+    const { message, home } = placing.placeFrom(prepared, identity.name, id);
+    return { id: relabel(id, topology.identify(home).label), ...message };
+  };
 }
 
 function fixedOptions({ config, queues, env, ring, capacity, claims }: DrainsOptions, keep: (kept: Unsettled) => void) {

@@ -16,14 +16,16 @@ import { isWorkers } from '../runtime/runtime.ts';
 import { type Claim, type Claimed, claimDrains, countReady, type ReadyWork } from '../store/drains.ts';
 import type { Capacity } from './capacity.ts';
 import type { Claims } from './claims.ts';
+import type { Groups } from './groups.ts';
 import { isAway, type Shards } from './shards.ts';
 import { sideBySide } from './side-by-side.ts';
 import type { StartDrain } from './starter.ts';
 
 export interface FanOutOptions {
   start: StartDrain;
-  /** The most drains at once. */
+  /** The most drains at once of each group of shards. */
   places: number;
+  groups: Groups;
   queues: ReadonlyMap<string, AnyQueue>;
   shards: Shards;
   capacity: Capacity;
@@ -47,17 +49,22 @@ const AGAIN_MS = 10_000;
 const START_MS = 2_000;
 /** Requests to storage of one who asks: of each shard what is ready there, and a place. */
 const countAsks = (shards: number): number => shards + 1;
+/** Of one that has a drain begin for other shards: a place, and the start. */
+const ASKS_OF_OTHERS = 2;
 
 /** Subrequests that a drain keeps back for its end: it starts its successor, and two more, of which each starts as many. */
 export const requestsForStarts = (places: number, shards: number) => countAsks(shards) + Math.min(3, places);
 
 export interface FanOut {
   /** @param place left out, it takes one when it asks */
-  follow(budget: Budget, place?: Place): Following;
+  follow(budget: Budget, group: number, place?: Place): Following;
+  /** Has a drain begin for shards of another group where there is work, unless all its places are taken. */
+  begin(budget: Budget, group: number): Promise<void>;
 }
 
 export const openFanOut = (options: FanOutOptions): FanOut => ({
-  follow: (budget, place) => new Following(options, budget, place),
+  follow: (budget, group, place) => new Following(options, budget, group, place),
+  begin: (budget, group) => new Following(options, budget, group).beginOther(),
 });
 
 /** How many at once. On Workers its handlers and its syncs use the connections that there are. */
@@ -67,6 +74,7 @@ const widthOf = ({ length }: readonly unknown[], isEnding: boolean): number => (
 class Following {
   readonly #options: FanOutOptions;
   readonly #budget: Budget;
+  readonly #group: number;
   readonly #isLasting: boolean;
   readonly #place: Place | undefined;
   readonly #startsSeen: number;
@@ -81,15 +89,16 @@ class Following {
   #asksAt = 0;
   #asking: Promise<unknown> | undefined;
 
-  constructor(options: FanOutOptions, budget: Budget, place: Place | undefined) {
+  constructor(options: FanOutOptions, budget: Budget, group: number, place?: Place) {
     this.#options = options;
     this.#budget = budget;
+    this.#group = group;
     this.#isLasting = place?.isLasting === true;
     this.#place = place;
     this.#startsSeen = place?.starts() ?? 0;
-    this.#own = place?.number;
+    this.#own = this.#numberOf(place);
     this.#hasClaimed = this.#startsSeen > 0;
-    this.#asks = countAsks(options.shards.plain.all.length);
+    this.#asks = countAsks(options.groups.membersOf(group, options.shards.plain.all).length);
     this.#lifeMs = options.capacity.lives.woken.livesMs + START_MS;
     this.#takenUntil = Date.now() + this.#lifeMs - START_MS; // its start may have taken so long
   }
@@ -112,7 +121,7 @@ class Following {
     if (ended === 'budget' && acked + retried + dead > 0) await this.#ask(true);
     else {
       const wasStarted = (this.#place?.starts() ?? 0) > this.#startsSeen;
-      const own = this.#own ?? (wasStarted ? this.#place?.number : undefined);
+      const own = this.#own ?? (wasStarted ? this.#numberOf(this.#place) : undefined);
       if (own !== undefined && (this.#hasClaimed || wasStarted)) await this.#caught(() => this.#giveBack([own]));
     }
   }
@@ -122,6 +131,21 @@ class Following {
     await this.#asking;
     const own = this.#own;
     if (own !== undefined && !this.#place) await this.#caught(() => this.#giveBack([own]));
+  }
+
+  /** A drain that has nothing to do with this group has one begin for it. */
+  beginOther(): Promise<void> {
+    return this.#caught(async () => {
+      const { claims, places } = this.#options;
+      if (!this.#budget.afford(ASKS_OF_OTHERS)) return claims.noteWork();
+      const { others } = await this.#claimAs({ most: places, others: 1 });
+      await this.#startAll(others, false);
+    });
+  }
+
+  /** Among the places of its group. */
+  #numberOf(place: Place | undefined): number | undefined {
+    return place && this.#options.groups.withinGroup(place.number);
   }
 
   /** @param isEnding what it left of its subrequests is for this */
@@ -147,9 +171,11 @@ class Following {
   }
 
   async #startAll(starting: number[], isEnding: boolean): Promise<void> {
-    const { start, claims } = this.#options;
+    const { start, claims, groups } = this.#options;
     const failed: number[] = [];
-    const startOne = async (place: number) => void ((await start(place)) || failed.push(place));
+    const startOne = async (place: number) => {
+      if (!(await start(groups.placeIn(this.#group, place)))) failed.push(place);
+    };
     await sideBySide(starting, widthOf(starting, isEnding), startOne);
     if (failed.length === 0) {
       if (isEnding && starting.length > 0 && !this.#isLasting) claims.takeWork(); // it is in hand
@@ -176,9 +202,9 @@ class Following {
 
   /** Places stand on the first shard that answers. @throws StorageError where none does */
   async #claimAs(claim: Omit<Claim, 'places' | 'lifeMs'>): Promise<Claimed> {
-    const { shards, places } = this.#options;
+    const { shards, groups, places } = this.#options;
     let failure: unknown;
-    for (const shard of shards.besideDrain(this.#budget).all) {
+    for (const shard of groups.membersOf(this.#group, shards.besideDrain(this.#budget).all)) {
       try {
         return await claimDrains(shard, { ...claim, places, lifeMs: this.#lifeMs });
       } catch (error) {
@@ -191,8 +217,9 @@ class Following {
 
   /** What is ready on all shards that answer, and the places that are taken on the first of them. @throws StorageError where none does */
   async #countReady(isEnding: boolean): Promise<ReadyWork> {
-    const { all } = this.#options.shards.besideDrain(this.#budget);
-    const results = await sideBySide(all, widthOf(all, isEnding), (shard) => countReady(shard, PUSH_POOL));
+    const { shards, groups } = this.#options;
+    const own = groups.membersOf(this.#group, shards.besideDrain(this.#budget).all);
+    const results = await sideBySide(own, widthOf(own, isEnding), (shard) => countReady(shard, PUSH_POOL));
     const counted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed && (counted.length === 0 || !isAway(failed.reason))) throw failed.reason;

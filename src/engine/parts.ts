@@ -24,6 +24,7 @@ import { Claims } from './claims.ts';
 import { type Drains, openDrains } from './drains.ts';
 import { openFanOut, requestsForStarts } from './fan-out.ts';
 import { collectFeatures, type Features } from './features.ts';
+import { countGroups, openGroups } from './groups.ts';
 import { openShards, type Shards } from './shards.ts';
 import { openStarter } from './starter.ts';
 import { Sweeps, type SweepsOptions } from './sweeps.ts';
@@ -83,9 +84,11 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const features = collectFeatures([...schedules, { features: apart.features }]);
   const addresses = { hosts: config.SLUICE_DESTINATION_HOSTS, local: config.SLUICE_DESTINATION_LOCAL };
   const queues = withSenders(defined, addresses, env);
-  const drainers = apart.drainers ?? openDrainers(env, config.SLUICE_DRAINERS);
+  const drainers =
+    apart.drainers ?? openDrainers(env, Math.max(config.SLUICE_DRAINERS, countGroups(config.SLUICE_SHARDS.length)));
   const start = openStarter(config, drainers);
-  const places = config.SLUICE_DRAINERS;
+  const groups = openGroups(config.SLUICE_SHARDS.length, start !== undefined);
+  const places = Math.max(1, Math.floor(config.SLUICE_DRAINERS / groups.count));
   const capacity = openCapacity(
     config,
     queues.values(),
@@ -108,8 +111,8 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const opening = { openStore: openStores(config, worked), openSpans: spansOpener(config) };
   // A drain takes by itself what the schedules make that it meets.
   const shared = { ...ofAll, ...opening, queues: worked, fireOn: (on: Shard) => fireOn(on, false) };
-  const fanOut = start && openFanOut({ ...ofAll, queues: worked, start, places });
-  const drains = openDrains({ ...shared, fanOut, env, onSpent });
+  const fanOut = start && openFanOut({ ...ofAll, queues: worked, start, places, groups });
+  const drains = openDrains({ ...shared, fanOut, groups, env, onSpent });
   const waking = new Waking({ ...ofAll, drains });
   const sweeps = new Sweeps({ ...shared, drains, waking, followOn, pollMs: config.SLUICE_POLL_MS });
   return {

@@ -11,6 +11,8 @@ const OPEN_MS = 10_000;
 const FAILURES = 2;
 
 export interface ShardBreaker {
+  /** It gave no answer lately, and none since. */
+  isOpen(): boolean;
   /** A request was sent: with an error, or answered. */
   note(error?: unknown): void;
   /** @param insists whether the call is made in any case @throws StorageError at once, where the shard is left alone; what the call throws */
@@ -21,6 +23,7 @@ export function openBreaker(name: string): ShardBreaker {
   let failures = 0;
   let openUntil = 0;
   return {
+    isOpen: () => openUntil > 0,
     note(error) {
       failures = isSilent(error) ? failures + 1 : 0;
       if (failures === 0) openUntil = 0;

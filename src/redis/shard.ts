@@ -16,6 +16,8 @@ export interface Shard extends Runner {
   now(): Digits | '';
   /** How long a call with a token is recognised where its caller does not say. */
   readonly recognisedMs: number;
+  /** Whether one of several gave no answer lately: what may go elsewhere should. */
+  isDown(): boolean;
   /** The same shard for one use of it, such as an invocation or a drain. */
   within(use: ShardUse): Shard;
 }
@@ -79,7 +81,16 @@ export function openShard({ prefix, clock, identity = ONLY, looksAtFormat, ...re
     const { msLeft, repeatAfterMs, insists } = use;
     const send = observed(sender(reach, msLeft), use, identity, breaker);
     const runner = scriptRunner({ send, format, msLeft, ...(repeatAfterMs && { repeatAfterMs }) });
-    const plain = { ...runner, keys, identity, send, now, recognisedMs, within: open };
+    const plain = {
+      ...runner,
+      keys,
+      identity,
+      send,
+      now,
+      recognisedMs,
+      isDown: () => breaker?.isOpen() ?? false,
+      within: open,
+    };
     if (!breaker) return plain;
     return {
       ...plain,

@@ -33,8 +33,6 @@ export interface SpreadOptions {
   queues: PartitionedQueues;
   /** Goes on with this behind the answer of the caller. */
   keepAlive(work: Promise<unknown>): void;
-  /** Whether a shard did not answer just now. */
-  isDown?: ((shard: string) => boolean) | undefined;
 }
 
 /** So often a request is placed anew, where the map changes meanwhile. */
@@ -68,6 +66,8 @@ export function openSpread(options: SpreadOptions): Spread {
   };
 }
 
+type ToldAnswer = EnqueueAnswer & { woken: string[] };
+
 interface OutgoingParcel {
   to: Shard;
   args: string[];
@@ -98,7 +98,9 @@ class Spreading {
     const homes = await this.#findHomes();
     const coordinator = fleet.named(await this.#chooseCoordinator(homes));
     const answer = await this.#accept(coordinator, homes);
-    return answer.split ? this.#forwardAll(coordinator, answer, answer.split) : answer;
+    const { name } = coordinator.identity;
+    const told = { ...answer, woken: answer.wake ? [name] : [] };
+    return answer.split ? this.#forwardAll(coordinator, told, answer.split) : told;
   }
 
   /** Of each message the name of its shard. */
@@ -115,16 +117,20 @@ class Spreading {
     const { messages } = this.#request;
     const placed = (token: string) => messages.map((message) => placeMessage(queues, message, token));
     const places = placed(this.#token);
-    const { isDown, fleet } = this.#options;
+    const isDown = (i: number) => !this.#answers(this.#options.fleet.topology.home(places[i] as Place));
     // One with a name is always placed by it, for that is how a repetition finds it.
-    if (!isDown || this.#request.token !== undefined) return places;
+    if (this.#request.token !== undefined) return places;
     for (let tries = 1; tries < TOKENS; tries++) {
-      const movable = messages.flatMap((message, i) => (isAnywhere(queues, message) ? [places[i] as Place] : []));
-      if (!movable.some((place) => isDown(fleet.topology.home(place)))) return places;
+      if (!messages.some((message, i) => isAnywhere(queues, message) && isDown(i))) return places;
       const others = placed(`${this.#token}.${tries}`);
       for (const [i, message] of messages.entries()) if (isAnywhere(queues, message)) places[i] = others[i] as Place;
     }
     return places;
+  }
+
+  /** As far as this isolate knows. */
+  #answers(name: string): boolean {
+    return this.#options.fleet.all.some((shard) => shard.identity.name === name && !shard.isDown());
   }
 
   /** Messages whose dedup keys are held where their homes were before go there: the key has to find its first message. */
@@ -153,10 +159,10 @@ class Spreading {
 
   /** The name of the shard that accepts it. */
   async #chooseCoordinator(homes: string[]): Promise<string> {
-    const { fleet, queues, isDown } = this.#options;
+    const { fleet, queues } = this.#options;
     const { topology } = fleet;
     const { messages, token, coordinator } = this.#request;
-    if (token === undefined) return homes.find((home) => !isDown?.(home)) ?? (homes[0] as string);
+    if (token === undefined) return homes.find((home) => this.#answers(home)) ?? (homes[0] as string);
     const place = coordinator ?? placeMessage(queues, messages[0] as PreparedMessage, token);
     for (const former of topology.map.before ? formerHomesIn(topology.map, place, Date.now()) : []) {
       const shard = fleet.named(former);
@@ -204,11 +210,11 @@ class Spreading {
   }
 
   /** By the parts that it was accepted with, now or at an earlier try. */
-  async #forwardAll(coordinator: Shard, answer: EnqueueAnswer, split: SplitRequest): Promise<EnqueueAnswer> {
+  async #forwardAll(coordinator: Shard, answer: ToldAnswer, split: SplitRequest): Promise<EnqueueAnswer> {
     const { keepAlive } = this.#options;
     const ids = makeParcelIds(split);
     const onTheWay = new Set(split.parts.slice(1).flatMap(({ places }) => places));
-    const merged = { ...answer, duplicates: new Map(answer.duplicates) };
+    const merged = { ...answer, duplicates: new Map(answer.duplicates), woken: [...answer.woken] };
     const arrived: string[] = [];
     const forwardTo = async (parcels: OutgoingParcel[]) => {
       for (const { to, part, index, ...parcel } of parcels) {
@@ -217,6 +223,7 @@ class Spreading {
         if (!answer) continue; // a drain places it anew
         const { wake, duplicates } = answer;
         arrived.push(id);
+        if (wake) merged.woken.push(to.identity.name);
         merged.wake ||= wake;
         for (const place of part.places) onTheWay.delete(place);
         for (const [at, first] of duplicates) merged.duplicates.set(part.places[at] as number, first);
@@ -227,7 +234,9 @@ class Spreading {
     await endsWithin(forwarding, FORWARD_MS);
     keepAlive(forwarding.then(() => dropAll(coordinator, arrived)));
     if (onTheWay.size === 0) return merged;
-    return { ...merged, onTheWay: new Set(onTheWay), wake: true }; // whoever drains forwards them
+    // Whoever drains forwards them.
+    const woken = [...merged.woken, coordinator.identity.name];
+    return { ...merged, woken, wake: true, onTheWay: new Set(onTheWay) };
   }
 
   /** Those that this deployment can forward: of a shard that is gone, or that it does not know yet, a drain or another may. */

@@ -61,6 +61,8 @@ export interface EnqueueAnswer {
   replayed: boolean;
   /** The caller should start a drain, because none is at work. */
   wake: boolean;
+  /** Of several shards the names of those where. */
+  woken?: readonly string[];
   /** The messages whose dedup keys were taken, by their places in the request: who holds the key, and whether its body was replaced. */
   duplicates: Map<number, { id: string; what: 'duplicate' | 'replaced' }>;
   /** The drain has to begin with this lease, which it asked for: nobody else knows of it. */

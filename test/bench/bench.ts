@@ -10,6 +10,7 @@ import { PLOTS, pageOf, plotsOf } from './page.ts';
 import { measurePart, partsOf } from './parts.ts';
 import { openPlace } from './place.ts';
 import { farCallsTable, farTable, farText } from './rtt/page.ts';
+import { awayText, shardPriorities, shardRates } from './shards/page.ts';
 import { standingTable } from './standing/page.ts';
 import { commandTable, demandTable, enqueueTable, growthTable, machineText, speedTable } from './tables.ts';
 
@@ -20,8 +21,8 @@ minutes and 2 GB, prints its tables, and writes docs/benchmarks.md with its plot
 that is broken off keeps what it has.
 
   --quick       three minutes: fewer rounds, smaller sizes, no backlog part; writes nothing
-  --only PART   peers, rtt, growth or backlog; or what is only run where it is named: standing (10 minutes), ceilings (half an hour
-                with 10M, and 11 GB); several with commas between them
+  --only PART   peers, rtt, growth or backlog; or what is only run where it is named: standing (10 minutes), shards (five), ceilings
+                (half an hour with 10M, and 11 GB); several with commas between them
   --to N        messages of each kind for the ceilings, 10k to 20M (10M)
   --page        writes the page anew from the results that are kept, and measures nothing
   --messages N  the long backlog of the backlog part, 1,000 to 5,000,000 (1000000)
@@ -91,7 +92,7 @@ async function keep(found: Results): Promise<void> {
 }
 
 function print(results: Results): void {
-  const { peers, rtt, standing, growth, ceilings, backlog } = results;
+  const { peers, rtt, standing, shards, growth, ceilings, backlog } = results;
   if (peers) {
     const { figures, machine } = peers;
     const tables = [speedTable(figures), enqueueTable(figures), commandTable(figures), machineText(machine)];
@@ -104,6 +105,10 @@ function print(results: Results): void {
     );
   }
   if (standing) console.log(`\n${standingTable(standing.figures)}\n\n${machineText(standing.machine)}`);
+  if (shards) {
+    const tables = [shardRates(shards), shardPriorities(shards), awayText(shards), machineText(shards.machine)];
+    console.log(`\n${tables.join('\n\n')}`);
+  }
   if (growth) console.log(`\n${growthTable(growth.lines)}\n\n${machineText(growth.machine)}`);
   if (ceilings) console.log(`\n${ceilingTables(ceilings).join('\n\n')}\n\n${machineText(ceilings.machine)}`);
   if (backlog) console.log(`\n${backlog.report}`);

@@ -4,13 +4,15 @@ import { beside, type Demand, most, times } from './demand.ts';
 import type { GrowthLine, PeerFigures, Results } from './figures.ts';
 import { short } from './plot.ts';
 import { demandsFromAfar } from './rtt/demands.ts';
+import { shardsDemands } from './shards/page.ts';
 import { standingDemands } from './standing/page.ts';
 
-export function demandsOf({ peers, rtt, standing, growth, ceilings, backlog }: Results): Demand[] {
+export function demandsOf({ peers, rtt, standing, shards, growth, ceilings, backlog }: Results): Demand[] {
   const figures = peers?.figures ?? [];
   return [
     ...(peers ? [...speedsOf(figures), ...costsOf(figures)] : []),
     ...(rtt ? demandsFromAfar(rtt) : []),
+    ...(shards ? shardsDemands(shards) : []),
     ...(standing ? standingDemands(standing) : []),
     ...(growth ? growthDemands(growth.lines.filter(({ dimension }) => GROWTH.includes(dimension))) : []),
     ...(ceilings ? ceilingDemands(ceilings) : []),

@@ -164,7 +164,41 @@ export interface CeilingFigures {
   due: DueFigures[];
 }
 
+/** Messages per second of one drain over so many shards, each with as many leases. */
+export interface ShardRate {
+  ms: number;
+  shards: number;
+  leases: number;
+  rate: Spread;
+}
+
+/** Urgent messages that come to a backlog on so many shards, in each round. */
+export interface ShardPriority {
+  shards: number;
+  handlerMs: number;
+  before: number[];
+  behindFirst: number[];
+  lastMs: Spread;
+  rate: Spread;
+}
+
+/** With all there, and with one away, ms. */
+export interface AwayFigures {
+  p50: [number, number];
+  p99: [number, number];
+  firstRefusalMs: number;
+  laterRefusalMs: number;
+}
+
+export interface ShardsFigures {
+  ms: number;
+  rates: ShardRate[];
+  priority: ShardPriority[];
+  away: AwayFigures;
+}
+
 export interface Results {
+  shards?: { machine: Machine } & ShardsFigures;
   peers?: { machine: Machine; rounds: number; bulkRounds: number; figures: PeerFigures[] };
   growth?: { machine: Machine; rounds: number; lines: GrowthLine[] };
   standing?: { machine: Machine; figures: StandingFigures[] };

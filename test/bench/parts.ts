@@ -7,6 +7,7 @@ import { measureGrowth } from './growth.ts';
 import { FULL, measurePeers, QUICK } from './peers.ts';
 import type { OpenPlace } from './place.ts';
 import { FAR, FAR_QUICK, measureFar } from './rtt/measure.ts';
+import { measureShards, SHARDS, SHARDS_QUICK } from './shards/measure.ts';
 import { measureStanding } from './standing/measure.ts';
 
 export interface Means {
@@ -36,6 +37,9 @@ const MEASURES: Measure = {
   async standing({ place, quick, say }) {
     const effort = quick ? { messages: 2_000, drains: [4, 16] } : { messages: 100_000, drains: [1, 4, 16] };
     return { figures: await measureStanding(place, effort, say) };
+  },
+  async shards({ quick, say }) {
+    return measureShards(quick ? SHARDS_QUICK : SHARDS, say);
   },
   async ceilings({ place, quick, to, say }) {
     return measureCeilings(place, effortTo(quick ? QUICK_CEILING : to), say);

@@ -6,15 +6,18 @@
  */
 import { parseEntry } from '../../src/message/ids.ts';
 import { parseLane } from '../../src/message/lane.ts';
+import { followCallbacks } from './callbacks.ts';
 import { watchGroupOrder } from './group-order.ts';
 import type { Event } from './history.ts';
 import { watchLaneOrder } from './lane-order.ts';
 import { type Cause, followLeasings } from './leasings.ts';
 import { type LimitOf, watchLimits } from './limits.ts';
 import { followRequests } from './requests.ts';
+import { followRequestsWhole, type Spread } from './whole.ts';
 
 /** What must never be, each with the ids it befell. */
 export const FAULTS = {
+  halfVisible: 'of a request of which other messages are there: it and they were accepted together',
   lost: 'answered ok, then neither delivered nor a dead letter nor cancelled',
   unfinished: 'delivered or stored, but neither acked nor a dead letter in the end',
   unexpected: 'delivered or stored, but never begun, or refused, or with another body; or delivered, but never stored',
@@ -45,6 +48,8 @@ export interface Verdict {
   dead: number;
   cancelled: number;
   kills: number;
+  /** Of requests whose messages were stored one after the other: how long that took. */
+  spread: Spread;
   /** Deliveries after a message's first, by cause. */
   redelivered: Record<Cause, number>;
   faults: Record<FaultName, string[]>;
@@ -78,10 +83,14 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
   const stored = new Map<string, { queue: string; readyAt: number }>();
   const arrived = new Map<string, Arrivals>();
   const ended = new Map<string, string>();
+  const promised: string[] = [];
   const requests = followRequests((id) => blame('enqueuedTwice', id));
   const order = watchLaneOrder((id) => blame('orderViolations', id));
   const groups = watchGroupOrder(isOrdered, (id) => blame('groupOvertaken', id));
   const paused = new Set<string>();
+  const visible = followRequestsWhole();
+  const callbacks = followCallbacks();
+  const onShard = (shard: string | undefined, queue: string) => `${shard ?? ''} ${queue}`;
   const limits = watchLimits(limitOf, (id) => blame('overLimit', id));
   const leasings = followLeasings(blame, (id) => stored.get(id)?.readyAt ?? 0);
   const redelivered: Verdict['redelivered'] = { lapse: 0, 'cut off': 0, retry: 0, release: 0, redrive: 0 };
@@ -91,28 +100,35 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
   const queueOf = (entry: string) => stored.get(parseEntry(entry).id)?.queue ?? '';
 
   const followers: Followers = {
-    begun: ({ request, keys }) => requests.begun(request, keys),
+    begun({ request, keys }) {
+      requests.begun(request, keys);
+      visible.begun(request, keys);
+    },
+    promised: ({ keys }) => void promised.push(...keys),
+    met: ({ keys }) => visible.met(keys),
     ok: ({ request, ids }) => requests.answered(request, 'ok', ids),
     failed: ({ request }) => requests.answered(request, 'failed'),
     unknown: ({ request }) => requests.answered(request, 'unknown'),
 
-    stored({ messages, at }) {
+    stored({ messages, at, shard }) {
       for (const message of messages) {
         stored.set(message.id, { queue: parseLane(message.lane).queue, readyAt: at + message.delayMs });
         requests.met(message.id, message.key);
-        order.stored(message);
+        visible.stored(message.key, at);
+        callbacks.met(message.id, message.key);
+        order.stored(shard === undefined ? message : { ...message, lane: `${shard} ${message.lane}` });
         groups.stored(message);
       }
     },
 
-    leased({ lease, entries, at, leaseMs }) {
+    leased({ lease, entries, at, leaseMs, shard }) {
       limits.extended(lease, at, leaseMs);
       for (const entry of entries) {
         leasings.leased(entry, lease, at);
         limits.leased(entry, queueOf(entry), lease, at);
         order.leased(entry);
         groups.leased(entry);
-        if (paused.has(queueOf(entry))) blame('whilePaused', parseEntry(entry).id);
+        if (paused.has(onShard(shard, queueOf(entry)))) blame('whilePaused', parseEntry(entry).id);
         if (ended.get(parseEntry(entry).id) === 'cancelled') blame('afterCancel', parseEntry(entry).id);
       }
     },
@@ -122,8 +138,11 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
         leasings.settled(settled, lease, at);
         if (['stale', 'gone', 'refused'].includes(settled.status)) continue;
         limits.returned(settled.entry, queueOf(settled.entry));
-        if (settled.status === 'acked' || settled.status === 'dead') groups.ended(parseEntry(settled.entry).id);
-        if (settled.status === 'dead') ended.set(parseEntry(settled.entry).id, 'dead');
+        const { id } = parseEntry(settled.entry);
+        if (settled.status === 'acked' || settled.status === 'dead') groups.ended(id);
+        if (settled.status === 'dead') ended.set(id, 'dead');
+        if (settled.status === 'acked') callbacks.ended(id, 'done');
+        if (settled.status === 'dead') callbacks.ended(id, 'dead');
       }
     },
 
@@ -140,6 +159,7 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
       else if (earlier.key !== key) earlier.mixed = true;
       if (earlier && cause) redelivered[cause] += 1;
       requests.met(id, key);
+      callbacks.met(id, key);
     },
 
     outcome({ id, outcome }) {
@@ -151,8 +171,8 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
       groups.ended(id);
     },
 
-    paused: ({ queue }) => void paused.add(queue),
-    resumed: ({ queue }) => void paused.delete(queue),
+    paused: ({ queue, shard }) => void paused.add(onShard(shard, queue)),
+    resumed: ({ queue, shard }) => void paused.delete(onShard(shard, queue)),
 
     killed() {
       kills += 1;
@@ -163,15 +183,18 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
   function close(): number {
     const lost = new Set<string>();
     for (const id of requests.acknowledged()) if (!arrived.has(id) && !ended.has(id)) lost.add(id);
-    faults.lost.push(...lost);
+    for (const key of promised) if (!visible.has(key)) lost.add(key);
+    faults.lost.push(...lost, ...callbacks.missing());
+    faults.halfVisible.push(...visible.halves());
     let recovered = 0;
     for (const id of new Set([...stored.keys(), ...arrived.keys()])) {
       const arrival = arrived.get(id);
       const key = requests.keyOf(id);
       const knowledge = key === undefined ? undefined : requests.knowledgeOf(key);
       const another = arrival !== undefined && (arrival.mixed || arrival.key !== key);
+      const isDue = key === undefined ? undefined : callbacks.isDue(key);
       const unknown = knowledge === undefined || knowledge === 'failed' || !stored.has(id);
-      if (another || unknown) blame('unexpected', id);
+      if (another || (isDue === undefined ? unknown : !isDue)) blame('unexpected', id);
       else if (arrival && knowledge === 'unknown') recovered += 1;
       if (!leasings.hasEnded(id) && !ended.has(id) && !lost.has(id)) blame('unfinished', id);
     }
@@ -191,6 +214,7 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
         dead: [...ended.values()].filter((outcome) => outcome === 'dead').length,
         cancelled: [...ended.values()].filter((outcome) => outcome === 'cancelled').length,
         kills,
+        spread: visible.spread(),
         redelivered,
         faults,
         isSound: Object.values(faults).every((ids) => ids.length === 0),

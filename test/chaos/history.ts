@@ -8,6 +8,10 @@ import type { Outcome, Status } from '../../src/store/encode-settlements.ts';
 /** An enqueue request, as its producer saw it. The keys tell bodies apart: each stands in one message of the run. */
 type Requested =
   | { what: 'begun'; request: number; keys: string[] }
+  /** On its way to the shard where it belongs: stored there in the end. */
+  | { what: 'promised'; keys: string[] }
+  /** Not stored: a message with their dedup key stands for them. */
+  | { what: 'met'; keys: string[] }
   | { what: 'ok'; request: number; ids: string[] }
   | { what: 'failed'; request: number } // refused: nothing may be stored
   | { what: 'unknown'; request: number }; // no usable answer: stored or not, whole or not at all
@@ -41,12 +45,12 @@ export interface SettledEntry {
 
 /** What the store did, in Redis' own order. Instants are Redis', epoch ms. */
 type Observed =
-  | { what: 'stored'; messages: StoredMessage[]; at: number }
+  | { what: 'stored'; messages: StoredMessage[]; at: number; shard?: string }
   | { what: 'settled'; lease: string; settlements: SettledEntry[]; at: number }
   /** Entries that a lease gave back; it was last extended at `extendedAt`, for `leaseMs`. */
   | { what: 'lapse'; lease: string; entries: string[]; at: number; extendedAt: number; leaseMs: number }
   /** A lease was extended, and these entries came into it. */
-  | { what: 'leased'; lease: string; entries: string[]; at: number; leaseMs: number };
+  | { what: 'leased'; lease: string; entries: string[]; at: number; leaseMs: number; shard?: string };
 
 /** What became of a message other than by a settlement. */
 interface Ended {
@@ -59,6 +63,8 @@ interface Ended {
 interface Restricted {
   what: 'paused' | 'resumed';
   queue: string;
+  /** Where it holds; left out where there is one shard. */
+  shard?: string;
 }
 
 /** The process that runs the functions was ended by SIGKILL. */

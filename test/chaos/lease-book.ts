@@ -8,7 +8,7 @@
  */
 import { parseEntry } from '../../src/message/ids.ts';
 import type { History } from './history.ts';
-import type { Seen, Stored, Synced } from './observed.ts';
+import { isParcelEntry, type Seen, type Stored, type Synced } from './observed.ts';
 
 export interface LeaseBook {
   see(seen: Seen): void;
@@ -18,6 +18,8 @@ export interface LeaseBook {
   open(): number;
   stored(): number;
   acked(): number;
+  /** Sent from one shard to another, but for those of callbacks; what a handler chains counts by its messages. */
+  parcels(): number;
   handedOff(): HandedOff;
   /** Leases in which drains had messages while they had others in another one. */
   furtherLeases(): number;
@@ -58,6 +60,7 @@ export function keepLeaseBook(history: History): LeaseBook {
   const holders = new Map<string, Holder>();
   let stored = 0;
   let acked = 0;
+  let sent = 0;
   const handed = followHandedOff();
   const drains = new Map<string, Set<string>>();
   const further = new Set<string>();
@@ -96,10 +99,12 @@ export function keepLeaseBook(history: History): LeaseBook {
   }
 
   /** What came with acks was asked for and answered in one: it is there, or was never begun. */
-  function chain({ chained, at }: Synced): void {
-    if (chained.length === 0) return;
-    const request = history.begin(chained.map(({ key }) => key));
-    history.record({ what: 'stored', messages: chained, at });
+  function chain({ chained, promised, at, shard }: Synced): void {
+    if (chained.length + promised.length === 0) return;
+    const request = history.begin([...chained.map(({ key }) => key), ...promised]);
+    history.record({ what: 'stored', messages: chained, at, ...on(shard) });
+    sent += promised.length;
+    if (promised.length > 0) history.record({ what: 'promised', keys: promised });
     history.record({ what: 'ok', request, ids: chained.map(({ id }) => id) });
     stored += chained.length;
   }
@@ -114,6 +119,7 @@ export function keepLeaseBook(history: History): LeaseBook {
       else remove(entry, name);
       if (status === 'released') handed.ended(entry, name, 'givenBack');
       else if (status === 'acked' || status === 'retried' || status === 'dead') handed.ended(entry, name, 'handled');
+      if (isParcelEntry(entry)) continue;
       if (status === 'acked') acked += 1;
       if (status === 'dead') dead += 1;
     }
@@ -132,7 +138,7 @@ export function keepLeaseBook(history: History): LeaseBook {
   }
 
   /** Where storage refused a part and nothing was taken, nobody can tell whether the lease was extended. */
-  function take({ lease: name, leaseMs, taken, at, refused }: Synced): void {
+  function take({ lease: name, leaseMs, taken, at, refused, shard }: Synced): void {
     const fresh = taken.filter((entry) => !has(entry, name));
     for (const entry of fresh) {
       const holder = holders.get(parseEntry(entry).id);
@@ -148,19 +154,21 @@ export function keepLeaseBook(history: History): LeaseBook {
     }
     leases.set(name, lease);
     if (lease.entries.size === 0) leases.delete(name);
-    else history.record({ what: 'leased', lease: name, entries: fresh, at, leaseMs });
+    else history.record({ what: 'leased', lease: name, entries: fresh, at, leaseMs, ...on(shard) });
   }
 
-  function store({ handedTo, ...what }: Stored): void {
+  function store({ handedTo, met, parcels, ...what }: Stored): void {
     stored += what.messages.length;
     history.record(what);
+    if (met.length > 0) history.record({ what: 'met', keys: met });
+    sent += parcels;
     if (!handedTo) return;
     const { lease: name, leaseMs } = handedTo;
     const entries = what.messages.map(({ id }) => `1.${id}`);
     handed.begun(name, entries);
     for (const { id } of what.messages) holders.set(id, { entry: `1.${id}`, lease: name });
     leases.set(name, { extendedAt: what.at, leaseMs, entries: new Set(entries) });
-    history.record({ what: 'leased', lease: name, entries, at: what.at, leaseMs });
+    history.record({ what: 'leased', lease: name, entries, at: what.at, leaseMs, ...on(what.shard) });
   }
 
   /** Whether this drain has another lease with messages beside this one. */
@@ -186,10 +194,13 @@ export function keepLeaseBook(history: History): LeaseBook {
     open: () => stored - acked - dead,
     stored: () => stored,
     acked: () => acked,
+    parcels: () => sent,
     handedOff: handed.figures,
     furtherLeases: () => further.size,
   };
 }
+
+const on = (shard: string | undefined) => (shard === undefined ? {} : { shard });
 
 function followHandedOff() {
   const figures: HandedOff = { messages: 0, handled: 0, givenBack: 0, lapsed: 0, leases: 0, neverSynced: 0 };

@@ -14,6 +14,8 @@ export interface Lives {
   spare(condition: () => boolean): void;
   /** No more kills. Resolves when the last is over. */
   stop(): Promise<void>;
+  /** Ends the Worker that lives now. */
+  end(): Promise<void>;
 }
 
 export interface LivesOptions {
@@ -82,5 +84,6 @@ export async function beginLives({ start, history, chance, everyMs, onKill }: Li
       stopped = true;
       await reaper;
     },
+    end: () => worker.kill(),
   };
 }

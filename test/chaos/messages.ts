@@ -5,6 +5,7 @@ import { newToken } from '../../src/message/ids.ts';
 import { formatLane } from '../../src/message/lane.ts';
 import type { Priority } from '../../src/message/message.ts';
 import { encodeLimitedQueues } from '../../src/queue/limits.ts';
+import { bodyOf } from './bodies.ts';
 import type { Chance } from './random.ts';
 
 /** Queues that the Worker does not know: consumers outside pull them. */
@@ -58,6 +59,8 @@ export interface Planned {
   dedupKey?: string;
   /** Left out: it never expires. */
   ttlMs?: number;
+  /** Over HTTP: what follows on it. */
+  callbacks?: Record<'onSuccess' | 'onFailure', { queue: string; key: string }>;
 }
 
 /** @param from behind this number keys are not taken yet @returns a planner: each call plans one message */
@@ -126,13 +129,6 @@ export function fateOf(key: string): Fate {
   return key.slice(0, key.indexOf('.')) as Fate;
 }
 
-function bodyOf(queue: string, key: string): Record<string, string> {
-  const to = `${key}@example.com`;
-  if (queue === 'confirmation.email') return { to, token: key };
-  if (queue === 'notification.email') return { to, article: key };
-  return { key, text: 'déjà vu \u2028"✓'.repeat(Number(key.split('.')[1]) % 12) }; // bytes and quotes that encodings damage
-}
-
 /** The key of a body as it arrived, or what no key can be where anything of it has changed. */
 export function keyIn(queue: string, body: unknown): string {
   const { token, article, key } = body as Record<string, string>;
@@ -141,10 +137,15 @@ export function keyIn(queue: string, body: unknown): string {
 }
 
 /** For the HTTP API. */
-export function requestOf({ key, queue, delayMs, ttlMs, dedupKey, ...options }: Planned): Record<string, unknown> {
+export function requestOf(planned: Planned): Record<string, unknown> {
+  const { key, queue, delayMs, ttlMs, dedupKey, callbacks, ...options } = planned;
   const times = { ...(delayMs > 0 ? { delay: delayMs } : {}), ...(ttlMs ? { ttl: ttlMs } : {}) };
   const dedup = dedupKey ? { dedup: { key: dedupKey } } : {};
-  return { queue, body: bodyOf(queue, key), ...options, ...times, ...dedup };
+  const follow = Object.entries(callbacks ?? {}).map(([on, { queue: to, key: of }]) => [
+    on,
+    { queue: to, body: bodyOf(to, of) },
+  ]);
+  return { queue, body: bodyOf(queue, key), ...options, ...times, ...dedup, ...Object.fromEntries(follow) };
 }
 
 /** For the store. */

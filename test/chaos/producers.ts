@@ -69,8 +69,15 @@ async function persist(attempt: Attempt, messages: Planned[], patience: number) 
 const SPOILT = 0.01;
 const ANSWER_WITHIN_MS = 20_000;
 
-/** Over HTTP, repeated under one Idempotency-Key. @param url the Worker's at the time */
-export function overHttp(url: () => string, token: string): Send {
+/** How a request gets to a deployment. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/**
+ * Over HTTP, repeated under one Idempotency-Key.
+ * @param url the Worker's at the time
+ * @param send left out, over the network
+ */
+export function overHttp(url: () => string, token: string, send: Fetch = fetch): Send {
   return (chance) => {
     const key = newToken();
     const spoilt = chance.happens(SPOILT);
@@ -79,7 +86,7 @@ export function overHttp(url: () => string, token: string): Send {
       if (spoilt) sent.push({ queue: 'no.such.queue', body: null });
       const [{ queue, ...single } = {}] = sent;
       const path = sent.length === 1 ? `/v1/queues/${queue}/messages` : '/v1/messages';
-      const answer = await post(url() + path, token, key, sent.length === 1 ? single : { messages: sent });
+      const answer = await post(send, url() + path, token, key, sent.length === 1 ? single : { messages: sent });
       if (!answer || answer.status >= 500) return 'unanswered';
       if (answer.status >= 400) return 'refused';
       const { messages: receipts = [answer.body as Receipt] } = answer.body as { messages?: Receipt[] };
@@ -92,11 +99,11 @@ interface Receipt {
   id: string;
 }
 
-async function post(url: string, token: string, key: string, body: unknown) {
+async function post(send: Fetch, url: string, token: string, key: string, body: unknown) {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key };
   const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
   try {
-    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), signal });
+    const answer = await send(url, { method: 'POST', headers, body: JSON.stringify(body), signal });
     return { status: answer.status, body: (await answer.json()) as unknown };
   } catch {
     return undefined; // the Worker was killed: it may have stored all of it

@@ -125,7 +125,11 @@ const rowsOf = (name: string, counts: object) =>
 const EXAMPLES = 3;
 
 /** @returns a sentence, and for each kind of fault some examples with everything that happened to them */
-export function verdictOf(figures: TortureFigures, run: Run, events: readonly Event[]): string {
+export function verdictOf(
+  figures: Pick<TortureFigures, 'passed' | 'seed' | 'seconds' | 'redis' | 'missing'>,
+  run: Pick<Run, 'verdict' | 'auditFindings' | 'sweepFindings' | 'leftovers'>,
+  events: readonly Event[],
+): string {
   const { passed, seed, seconds, redis, missing } = figures;
   const head = `${passed ? 'passed' : 'FAILED'}: seed ${seed}, ${seconds} s on ${redis}`;
   const lines = Object.entries(run.verdict.faults).flatMap(([name, ids]) => {

@@ -27,7 +27,7 @@ import { keepLeaseBook, type LeaseBook } from './lease-book.ts';
 import { beginLives, type Lives } from './lives.ts';
 import { LIMIT, LIMITED, ORDERED, planMessages, VERSIONS } from './messages.ts';
 import { MIXES, STORAGE_TIMEOUT_MS } from './mixes.ts';
-import { seenIn } from './observed.ts';
+import { openObserver } from './observed.ts';
 import { operate, resumeAll } from './operators.ts';
 import { startTortureOutbox } from './outbox.ts';
 import { overHttp, produce, type Send, throughStore } from './producers.ts';
@@ -62,7 +62,7 @@ const PULLED_AHEAD = 1_000;
 const DRAIN_WITHIN_MS = 90_000;
 
 /** What sweeps find where storage refused a write or a queue was resumed. All else is a fault of ours: nobody damages what is stored. */
-const REFUSED_LEAVE = new Set(['blocked-lane', 'count-without-slots', 'not-inspected']);
+export const REFUSED_LEAVE = new Set(['blocked-lane', 'count-without-slots', 'not-inspected']);
 
 /** Everything a run is made of. */
 interface Stage extends Settings {
@@ -116,6 +116,7 @@ export async function run(settings: Settings): Promise<void> {
     chance: chanceFor(settings.seed, 'quotas'),
     progress: () => [outbox.deliveries(), book.acked()],
   });
+  const observer = openObserver();
   const bundle = settings.smallRecords ? withSmallRecords(await buildBundle()) : await buildBundle();
   const stack: Stack = await startStack({
     bundle,
@@ -138,7 +139,7 @@ export async function run(settings: Settings): Promise<void> {
       observe: (observation) => {
         quotas.see(observation);
         swept.push(...readFindings(observation).filter(({ finding }) => !REFUSED_LEAVE.has(finding)));
-        const seen = seenIn(observation);
+        const seen = observer.see(observation);
         if (seen) book.see(seen);
         else recordAdminCall(history, observation);
         if (seen?.what === 'stored' && seen.handedTo) note('hand-off');

@@ -14,6 +14,7 @@ duplicate has a cause, and work went on by itself.
   --faults MIX   none, light or heavy (default heavy)
   --redis WHICH  auto (default: a redis-server on the PATH, else embedded), embedded, or a redis:// URL, where the
                  run's keys are removed at the end
+  --shards N     over so many databases, 2 to 8, each away for 10 s a minute in turn; then no quotas fill up (default 1)
   --drainer      Durable Objects drain, which end with their Worker, alarms and all
   --small-records  timers and lanes are divided when they have few elements
   --json         print one object with the figures as the last line
@@ -21,6 +22,7 @@ duplicate has a cause, and work went on by itself.
 `;
 
 const LONGEST_S = 900;
+const MOST_SHARDS = 8;
 /** However slow the machine is. */
 const LEAST_PER_SECOND = 100;
 
@@ -30,6 +32,7 @@ export interface Settings {
   seed: number;
   mix: MixName;
   redis: string;
+  shards: number;
   drainer: boolean;
   smallRecords: boolean;
   asJson: boolean;
@@ -54,6 +57,7 @@ function readFlags(args: string[]) {
       seed: { type: 'string' },
       faults: { type: 'string', default: 'heavy' },
       redis: { type: 'string', default: 'auto' },
+      shards: { type: 'string', default: '1' },
       drainer: { type: 'boolean', default: false },
       'small-records': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -74,10 +78,16 @@ function settingsOf(flags: ReturnType<typeof readFlags>): Settings {
     seed: seed ? positive(seed, '--seed') : 1 + Math.floor(Math.random() * 0xffff_ffff),
     mix: faults as MixName,
     redis,
+    shards: upTo(positive(flags.shards, '--shards'), MOST_SHARDS, '--shards'),
     drainer,
     smallRecords,
     asJson: json,
   };
+}
+
+function upTo(value: number, most: number, flag: string): number {
+  if (value > most) throw new RangeError(`${flag} must be at most ${most}`);
+  return value;
 }
 
 function positive(text: string | number, flag: string): number {

@@ -8,6 +8,6 @@ if ('say' in settings) {
   process.exitCode = settings.exitCode;
 } else {
   if (settings.smallRecords) shrinkRecords(); // what the run imports looks at the texts of scripts
-  const { run } = await import('./run.ts');
-  await run(settings);
+  if (settings.shards === 1) await (await import('./run.ts')).run(settings);
+  else await (await import('./shards/run.ts')).runSharded(settings);
 }

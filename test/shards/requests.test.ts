@@ -135,7 +135,7 @@ describe('a request over several shards', () => {
     const found = new Map((await s.messages('t1')).map(({ id, body }) => [id, body]));
     const firsts = receipts.slice(1).map(({ id }) => String(found.get(id)).slice(0, 1));
     expect(firsts.join('')).toBe('012345678');
-    const lane = await s.redises.raw.lrange(`{${s.prefix}.1}:lane:5:${AT[1]}`, 0, -1);
+    const lane = await s.redises.raw.lrange(`{${s.tags[1]}}:lane:5:${AT[1]}`, 0, -1);
     expect(lane.toReversed()).toEqual(receipts.slice(1).map(({ id }) => `1.${id}`));
   });
 });

@@ -1,5 +1,6 @@
 // A deployment on several shards of one Redis: each is a prefix. What goes to which shard is seen, and can be made to fail.
 import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { chooseTags } from '../../src/config/tags.ts';
 import type { EngineOptions } from '../../src/engine/parts.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
 import { StorageError } from '../../src/errors.ts';
@@ -39,15 +40,18 @@ export class Sharded {
   readonly redises: Redises;
   readonly prefix = `s${process.pid}-${made++}`;
   readonly names: string[];
+  /** What the keys of each begin with. */
+  readonly tags: string[];
   readonly calls: SeenCall[] = [];
   /** Asked for each request before it is sent. */
   mishap: (call: SeenCall) => Mishap = () => undefined;
-  /** The clock of storage, epoch ms. */
-  now = Date.now();
+  /** By how much the clock of storage is ahead, ms. */
+  aheadMs = 0;
 
   constructor(redises: Redises, count: number) {
     this.redises = redises;
     this.names = Array.from({ length: count }, (_, i) => `t${i}`);
+    this.tags = chooseTags(this.prefix, count);
   }
 
   engine(queues: readonly AnyQueue[], options: EngineOptions = {}): Engine {
@@ -58,14 +62,14 @@ export class Sharded {
       SLUICE_PREFIX: this.prefix,
     };
     const known = new Map(queues.map((queue) => [queue.name, queue]));
-    return openEngine(env, known, { connect: this.#connect, clock: () => this.now, ...options });
+    return openEngine(env, known, { connect: this.#connect, clock: () => Date.now() + this.aheadMs, ...options });
   }
 
   readonly #connect: Connect = (connection) => {
     const send = connectByFetch(connection);
     return async (command) => {
       const text = command.join(' ');
-      const shard = this.names.find((_, i) => text.includes(`{${this.prefix}.${i}}:`)) ?? '';
+      const shard = this.names.find((_, i) => text.includes(`{${this.tags[i]}}:`)) ?? '';
       const call = { shard, command };
       this.calls.push(call);
       const mishap = this.mishap(call);
@@ -99,7 +103,7 @@ export class Sharded {
   async #all(name?: string): Promise<Found[]> {
     const found = this.names.map(async (shard, i) => {
       if (name !== undefined && shard !== name) return [];
-      const { envelopes, dead } = await readShard(this.redises.raw, `{${this.prefix}.${i}}:`);
+      const { envelopes, dead } = await readShard(this.redises.raw, `{${this.tags[i]}}:`);
       const letters = new Set(Object.values(dead).flatMap((entries) => Object.keys(entries)));
       return Object.entries(envelopes).map(([id, envelope]) => {
         const { message } = openEnvelope(`1.${id}`, envelope);

@@ -7,6 +7,7 @@ import { moveCounts } from './counts.ts';
 import { evacuateMessages, type MovingOptions } from './evacuate.ts';
 import type { Fleet } from './fleet.ts';
 import { isActive, type Pin, type ShardState } from './map.ts';
+import type { MapChange } from './next-map.ts';
 import { PARCEL_QUEUE } from './parcel.ts';
 import { liftPins } from './tend.ts';
 import { listThings, moveThings } from './things.ts';
@@ -84,8 +85,7 @@ export class UnknownShard extends Error {
 /** All throw StorageError, UnknownShard, and a RangeError that says why it cannot be done. */
 export function openShardAdmin(options: MovingOptions): ShardAdmin {
   const { fleet, queues } = options;
-  const change = (...changes: Parameters<typeof changeMap> extends [unknown, ...infer Changes] ? Changes : never) =>
-    changeMap({ fleet, queues }, ...changes);
+  const change = (one: MapChange) => changeMap({ fleet, queues }, one);
   return {
     list: () => reportShards(options),
     async activate(name, weight) {
@@ -141,8 +141,8 @@ async function reportShards(options: MovingOptions): Promise<ShardsReport> {
   const { topology } = fleet;
   if (!topology.isMany) {
     const has = await countHoldings(options, fleet.all[0]);
-    const [{ name }] = topology.settings as [{ name: string }];
-    return { epoch: 0, shards: [{ shard: name, label: '', state: 'active', weight: 1, held: 0, has }], pins: [] };
+    const shard = topology.settings[0]?.name ?? '';
+    return { epoch: 0, shards: [{ shard, label: '', state: 'active', weight: 1, held: 0, has }], pins: [] };
   }
   await fleet.ready();
   const { map } = topology;

@@ -106,8 +106,7 @@ async function composeNext(
     const pins = isLift ? [] : await findPins(options, shards, next, bare);
     next = nextMap(next, { ...change, pins: [...(change.pins ?? []), ...pins] }, nowMs);
   }
-  if (next === map || changes.length === 1) return next;
-  return { ...next, before: { ...map, changedAt: map.changedAt } };
+  return next;
 }
 
 /** What stays where it is until that is empty: what has an order, limits or consumers elsewhere, and what is one thing in storage. */

@@ -2,11 +2,12 @@
 import { QUEUE_NAME } from '../message/message.ts';
 import type { Shard } from '../redis/shard.ts';
 import { openAdminStore } from '../store/admin.ts';
+import { readMap } from '../store/map.ts';
 import { changeMap, copySettings } from './change-map.ts';
 import { moveCounts } from './counts.ts';
 import { evacuateMessages, type MovingOptions } from './evacuate.ts';
 import type { Fleet } from './fleet.ts';
-import { isActive, type Pin, type ShardState } from './map.ts';
+import { isActive, type Pin, parseMap, type ShardState } from './map.ts';
 import type { MapChange } from './next-map.ts';
 import { PARCEL_QUEUE } from './parcel.ts';
 import { liftPins } from './tend.ts';
@@ -118,7 +119,14 @@ export function openShardAdmin(options: MovingOptions): ShardAdmin {
 
 async function requireSeveral(fleet: Fleet): Promise<void> {
   if (!fleet.topology.isMany) throw new RangeError('this deployment has one shard: there is nothing to change');
+  await readNewest(fleet);
+}
+
+/** Another isolate may have changed the map just now, and this one has heard nothing of it. */
+async function readNewest(fleet: Fleet): Promise<void> {
   await fleet.ready();
+  for (const { answer } of await fleet.askAll(readMap))
+    if (answer !== undefined) fleet.topology.adopt(parseMap(answer));
 }
 
 async function find(fleet: Fleet, name: string): Promise<Shard> {
@@ -144,7 +152,7 @@ async function reportShards(options: MovingOptions): Promise<ShardsReport> {
     const shard = topology.settings[0]?.name ?? '';
     return { epoch: 0, shards: [{ shard, label: '', state: 'active', weight: 1, held: 0, has }], pins: [] };
   }
-  await fleet.ready();
+  await readNewest(fleet);
   const { map } = topology;
   const counted = await fleet.askAll((shard) => countHoldings(options, shard));
   const has = new Map(counted.map(({ shard, answer }) => [shard.identity.name, answer]));

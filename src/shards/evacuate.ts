@@ -5,6 +5,7 @@
 import { newToken } from '../message/ids.ts';
 import type { Shard } from '../redis/shard.ts';
 import { openAdminStore } from '../store/admin.ts';
+import type { Counts } from '../store/admin-queues.ts';
 import { evacuate, type Moving, moveMessage, readStanding, type StandingMessage } from '../store/moving.ts';
 import type { Fleet } from './fleet.ts';
 import { dropParcel, forward, forwardHome } from './forward.ts';
@@ -47,19 +48,25 @@ interface Leaving {
 export async function evacuateMessages(options: MovingOptions, shard: Shard): Promise<number> {
   const { fleet, queues, isClosing } = options;
   await fleet.ready();
-  const named = await openAdminStore(shard).names([...queues.keys(), PARCEL_QUEUE]);
-  const names = new Set([...queues.keys(), ...named.map(({ name }) => name)]);
-  names.delete(PARCEL_QUEUE);
+  const store = openAdminStore(shard);
+  const named = await store.names([...queues.keys()]);
+  const names = [...new Set([...queues.keys(), ...named.map(({ name }) => name), PARCEL_QUEUE])];
+  const counts = await store.countAll(names);
   let moved = 0;
-  for (const queue of names) {
+  for (const [i, queue] of names.entries()) {
     for (const state of STATES) {
       if (isClosing()) return moved;
-      moved += await evacuateState(options, shard, queue, state);
+      if (!mayHave(counts[i] as Counts, state)) continue;
+      const isParcels = queue === PARCEL_QUEUE && state !== 'dead';
+      moved += isParcels ? await forwardAll(options, shard, state) : await evacuateState(options, shard, queue, state);
     }
   }
-  moved += await evacuateState(options, shard, PARCEL_QUEUE, 'dead');
-  if (!isClosing()) moved += await forwardParcels(options, shard);
   return moved;
+}
+
+function mayHave({ ready, complete, ...counts }: Counts, state: StandingMessage['state']): boolean {
+  const count = state === 'ready' ? Object.values(ready).reduce((sum, some) => sum + some, 0) : counts[state];
+  return count > 0 || !complete;
 }
 
 async function evacuateState(
@@ -137,20 +144,21 @@ function batchesOf(leaving: readonly Leaving[]): Leaving[][] {
 }
 
 /** Parcels go where they are for: they do not become those of another shard. */
-async function forwardParcels({ fleet, queues, isClosing }: MovingOptions, shard: Shard): Promise<number> {
+async function forwardAll(
+  { fleet, queues, isClosing }: MovingOptions,
+  shard: Shard,
+  state: StandingMessage['state'],
+): Promise<number> {
   let forwarded = 0;
-  for (const state of ['ready', 'delayed'] as const) {
-    let cursor = '';
-    do {
-      const page = await readStanding(shard, PARCEL_QUEUE, state, PAGE, cursor);
-      for (const { id, envelope } of page.messages) {
-        if (isClosing()) return forwarded;
-        await forwardHome(fleet, queues, id, openParcel(id, bodyOf(envelope)));
-        await dropParcel(shard, id);
-        forwarded += 1;
-      }
-      cursor = page.cursor;
-    } while (cursor !== '');
+  let page = await readStanding(shard, PARCEL_QUEUE, state, PAGE, '');
+  while (page.messages.length > 0) {
+    for (const { id, envelope } of page.messages) {
+      if (isClosing()) return forwarded;
+      await forwardHome(fleet, queues, id, openParcel(id, bodyOf(envelope)));
+      await dropParcel(shard, id);
+      forwarded += 1;
+    }
+    page = await readStanding(shard, PARCEL_QUEUE, state, PAGE, '');
   }
   return forwarded;
 }

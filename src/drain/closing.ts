@@ -8,7 +8,7 @@ import type { Holdings } from './holdings.ts';
 import type { Lease } from './lease.ts';
 import { RESERVED_MS } from './life.ts';
 import type { DrainEnd, DrainOptions } from './report.ts';
-import { GRACE_MS } from './syncs.ts';
+import { GRACE_MS, type Syncs } from './syncs.ts';
 import type { Track } from './track.ts';
 
 export interface Closing {
@@ -17,7 +17,8 @@ export interface Closing {
   connections: Connections;
   holdings: Holdings;
   handlers: Handlers;
-  tracks: readonly Track[];
+  /** Its shards. */
+  served: readonly { track: Track; syncs: Syncs }[];
   /** Until something happened, or so long at most. */
   wait(mostMs: number): Promise<void>;
 }
@@ -39,34 +40,38 @@ export async function closeDrain(closing: Closing): Promise<DrainEnd> {
   await settleLeases(closing);
   const unsettled = holdings.leases.filter(({ outcomes }) => outcomes.length > 0);
   if (!budget.invocation.isSpent) return unsettled.length > 0 ? 'storage' : 'budget';
-  for (const { track, name, outcomes } of unsettled) {
-    drain.onUnsettled?.({ shard: track.shard.name, lease: name, settlements: outcomes });
+  for (const { shard, name, outcomes } of unsettled) {
+    drain.onUnsettled?.({ shard: shard.name, lease: name, settlements: outcomes });
   }
   return 'subrequests';
 }
 
 /** Extends leases whose handlers still run; where the process ends it settles too. @returns when it has to be done again */
-function syncWhereDue({ drain, clock, connections, holdings }: Closing): number {
+function syncWhereDue(closing: Closing): number {
+  const { drain, clock, connections, holdings } = closing;
   let nextAt = Number.POSITIVE_INFINITY;
   if (drain.budget.invocation.isSpent) return nextAt;
   for (const lease of [...holdings.leases]) {
     if (lease.underWay || lease.isEmpty || !connections.hasRoom()) continue; // whatever ends has it look again
     const at = drain.budget.isStopped ? lease.syncAt(drain.leaseMs) : lease.heartbeatAt(drain.leaseMs);
-    if (at <= clock()) lease.track.syncs.begin({ lease, want: 0, isBusy: false });
+    if (at <= clock()) servedOf(closing, lease).syncs.begin({ lease, want: 0, isBusy: false });
     else nextAt = Math.min(nextAt, at);
   }
   return nextAt;
 }
 
-const check = ({ tracks }: Closing): void => {
-  for (const { syncs } of tracks) syncs.check();
+const check = ({ served }: Closing): void => {
+  for (const { syncs } of served) syncs.check();
 };
+
+const servedOf = ({ served }: Closing, { shard }: Lease) =>
+  served.find(({ track }) => track.shard === shard) as Closing['served'][0];
 
 /** As many side by side as there may be, those first that have begun. */
 async function settleLeases(closing: Closing): Promise<void> {
-  const { drain, holdings, tracks } = closing;
+  const { drain, holdings, served } = closing;
   const left = holdings.leases.toSorted((a, b) => Number(!a.underWay) - Number(!b.underWay));
-  const width = tracks.length === 1 ? left.length : (drain.mostSyncs ?? left.length);
+  const width = served.length === 1 ? left.length : (drain.mostSyncs ?? left.length);
   const settleNext = async () => {
     for (let lease = left.shift(); lease; lease = left.shift()) await settleAll(closing, lease);
   };
@@ -75,15 +80,15 @@ async function settleLeases(closing: Closing): Promise<void> {
 
 /** The last syncs of a lease: at least one where anything is left of it, and others while there is time. */
 async function settleAll(closing: Closing, lease: Lease): Promise<void> {
-  const { drain, holdings, tracks } = closing;
+  const { drain, holdings, served } = closing;
   const { budget } = drain;
-  const { track } = lease;
+  const { track, syncs } = servedOf(closing, lease);
   await lease.underWay;
   check(closing);
   holdings.giveBack();
-  const mustTell = () => tracks.length > 1 && track.countedOn && lease === track.leases[0];
+  const mustTell = () => served.length > 1 && track.countedOn && lease === holdings.leasesOn(lease.shard)[0];
   while (!budget.invocation.isSpent && (lease.outcomes.length > 0 || lease.inTransit || mustTell())) {
-    track.syncs.begin({ lease, want: 0, isBusy: false });
+    syncs.begin({ lease, want: 0, isBusy: false });
     await lease.underWay;
     check(closing);
     holdings.giveBack(); // what a sync still brought was in transit

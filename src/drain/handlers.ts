@@ -74,7 +74,7 @@ export class Handlers {
     connections.start(delivery);
     const traceparent = span?.traceparent ?? passedOn(delivery.message.headers.traceparent);
     const given = { env, ring, traceparent, controller };
-    const { shard } = delivery.lease.track;
+    const { shard } = delivery.lease;
     const prepared = (input: MessageInput) =>
       shard.prepare ? shard.prepare(input, traceparent) : prepare(queues, input, traceparent);
     const outcome = deliver(delivery, given, prepared, this.#random);

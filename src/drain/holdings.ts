@@ -6,6 +6,7 @@ import type { Settlement } from '../store/encode-settlements.ts';
 import type { Budget } from './budget.ts';
 import type { Connections } from './connections.ts';
 import type { Lease } from './lease.ts';
+import type { DrainShard } from './report.ts';
 
 /** A message out of one of the leases. */
 export interface Held extends Delivery {
@@ -42,6 +43,7 @@ export interface HoldingsOptions {
 
 export class Holdings {
   readonly leases: Lease[] = [];
+  readonly #byShard = new Map<DrainShard, Lease[]>();
   waiting: Held[] = [];
   /**
    * An array and no Map: V8 makes a Map that shrinks with each batch anew, each of these refers to the next, and one that got old
@@ -58,15 +60,24 @@ export class Holdings {
     this.#options = options;
   }
 
+  /** Those that it has on a shard. */
+  leasesOn(shard: DrainShard): Lease[] {
+    const known = this.#byShard.get(shard);
+    if (known) return known;
+    const leases: Lease[] = [];
+    this.#byShard.set(shard, leases);
+    return leases;
+  }
+
   add(lease: Lease): void {
     if (this.leases.includes(lease)) return;
     this.leases.push(lease);
-    lease.track.leases.push(lease);
+    this.leasesOn(lease.shard).push(lease);
     this.#options.budget.holdLeases(this.leases.length);
   }
 
   remove(lease: Lease): void {
-    for (const leases of [this.leases, lease.track.leases]) leases.splice(leases.indexOf(lease), 1);
+    for (const leases of [this.leases, this.leasesOn(lease.shard)]) leases.splice(leases.indexOf(lease), 1);
     this.#options.budget.holdLeases(this.leases.length);
   }
 

@@ -41,9 +41,9 @@ export class Horizons {
 
   /** When one of several is looked at, whatever it may give: because work waits. */
   looksAt(track: Track): number {
-    const { isAway, syncs, outlook, lookedAt } = track;
+    const { isAway, inFlight, outlook, lookedAt } = track;
     const urgent = this.#mostUrgent();
-    if (this.#tracks.length === 1 || isAway || syncs.inFlight > 0 || isNothing(urgent)) return Number.POSITIVE_INFINITY;
+    if (this.#tracks.length === 1 || isAway || inFlight > 0 || isNothing(urgent)) return Number.POSITIVE_INFINITY;
     if (isIn(track) && track.horizon === undefined) return 0;
     const isSeldom = urgent === MOST_URGENT || !this.#budget.affordsLooks();
     const dueAt = Math.max(outlook.nextDueAt ?? Number.POSITIVE_INFINITY, lookedAt + LOOK_MS);

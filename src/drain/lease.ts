@@ -6,7 +6,7 @@
  */
 import { newToken } from '../message/ids.ts';
 import type { Settlement } from '../store/encode-settlements.ts';
-import type { Track } from './track.ts';
+import type { DrainShard } from './report.ts';
 
 /** How long an outcome may wait for company while other handlers run. */
 export const LINGER_MS = 25;
@@ -15,8 +15,8 @@ const STORAGE_WAIT_MS = 1_000;
 const LEAST_STORAGE_WAIT_MS = 50;
 
 export class Lease {
-  /** That of the shard which it is on. */
-  readonly track: Track;
+  /** On which it is. */
+  readonly shard: DrainShard;
   name: string;
   /** Until this instant, by the local clock, it surely lasts. */
   leasedUntil = 0;
@@ -31,8 +31,8 @@ export class Lease {
   underWay: Promise<void> | undefined;
   #storageFailures = 0;
 
-  constructor(track: Track, name = newToken()) {
-    this.track = track;
+  constructor(shard: DrainShard, name = newToken()) {
+    this.shard = shard;
     this.name = name;
   }
 

@@ -18,7 +18,7 @@ import { Lease } from './lease.ts';
 import { NextSync } from './next-sync.ts';
 import { Pace } from './pace.ts';
 import type { Attention, DrainEnd, DrainOptions, DrainReport } from './report.ts';
-import { type SyncPlan, Syncs } from './syncs.ts';
+import { Syncs } from './syncs.ts';
 import { Track } from './track.ts';
 
 /**
@@ -27,6 +27,13 @@ import { Track } from './track.ts';
  */
 export function drain(options: DrainOptions): Promise<DrainReport> {
   return new DrainLoop(options).run();
+}
+
+/** One of the shards that it serves. */
+interface Served {
+  track: Track;
+  syncs: Syncs;
+  next: NextSync;
 }
 
 class DrainLoop {
@@ -38,8 +45,8 @@ class DrainLoop {
   readonly #holdings: Holdings;
   readonly #handlers: Handlers;
   readonly #pace: Pace;
-  readonly #tracks: readonly Track[];
-  /** The track that is asked first for its next sync: of equals each in its turn. */
+  readonly #served: readonly Served[];
+  /** The one that is asked first for its next sync: of equals each in its turn. */
   #turn = 0;
   readonly #report: Omit<DrainReport, 'requests' | 'ms' | 'ended'>;
 
@@ -78,41 +85,42 @@ class DrainLoop {
     const inFlight = { count: 0, wanted: 0, asking: 0 };
     const horizons = new Horizons(tracks, budget);
     const name = newToken();
-    for (const track of tracks) {
+    this.#served = tracks.map((track) => {
       track.isAsked = attention.asked;
       const own = { ...shared, track, tracks, inFlight };
-      track.syncs = new Syncs({ ...own, name, attention, handlers, onOver: () => this.#notify?.() });
-      track.next = new NextSync({ ...own, horizons, mostLeases: this.#mostLeases });
-    }
+      const syncs = new Syncs({ ...own, name, attention, handlers, onOver: () => this.#notify?.() });
+      return { track, syncs, next: new NextSync({ ...own, horizons, mostLeases: this.#mostLeases }) };
+    });
     [this.#connections, this.#holdings, this.#handlers] = [connections, holdings, handlers];
-    [this.#pace, this.#tracks, this.#report] = [pace, tracks, report];
+    [this.#pace, this.#report] = [pace, report];
   }
 
   async run(): Promise<DrainReport> {
     const { budget, onDue, handOff } = this.#options;
-    const handed = handOff && this.#trackOf(handOff.shard);
+    const handed = handOff && this.#findServed(handOff.shard);
     if (handed) this.#hold(handed, handOff);
-    for (const track of this.#tracks) this.#open(track);
+    for (const served of this.#served) this.#open(served);
     const ended = await this.#loop();
-    for (const { syncs, outlook, failure } of this.#tracks) {
+    for (const { syncs, track } of this.#served) {
+      const { outlook, failure } = track;
       syncs.tellLeft();
       if (outlook.nextDueAt !== undefined) onDue?.(outlook.nextDueAt - this.#clock());
-      if (failure && this.#tracks.length > 1) this.#options.onAway?.(failure);
+      if (failure && this.#served.length > 1) this.#options.onAway?.(failure);
     }
     const { requests, ms } = budget.used();
     return { ...this.#report, requests, ms, ended };
   }
 
   /** Each has a lease. Where there may be work that this drain has not in hand it looks at once. */
-  #open(track: Track): void {
+  #open({ track, syncs, next }: Served): void {
     const { handOff, lease, leaseMs } = this.#options;
-    const isHanded = track.leases.length > 0;
-    if (!isHanded) this.#holdings.add(new Lease(track, lease));
+    const isHanded = this.#holdings.leasesOn(track.shard).length > 0;
+    if (!isHanded) this.#holdings.add(new Lease(track.shard, lease));
     if (isHanded && handOff?.taken) {
       const takenAt = handOff.leasedUntil - leaseMs;
       this.#pace.begin(takenAt);
       track.supply.lastSyncAt = takenAt;
-    } else if (track.isServed && this.#connections.hasRoom()) track.syncs.begin(track.next.first());
+    } else if (track.isServed && this.#connections.hasRoom()) syncs.begin(next.first());
   }
 
   async #loop(): Promise<DrainEnd> {
@@ -123,12 +131,10 @@ class DrainLoop {
         const now = this.#clock();
         if (this.#lateAt(now) <= now) this.#holdings.giveBackLate(budget.msForHandler());
         if (budget.isClosing()) return await this.#close();
-        const next = this.#findNext(now);
-        if (next) next.lease.track.syncs.begin(next);
-        else if (this.#isOver())
-          return this.#tracks.every(({ handover }) => handover.left === undefined) ? 'idle' : 'budget'; // its time did not cover that
-        else await this.#wait(budget.msToClosing());
-        for (const { syncs } of this.#tracks) syncs.check();
+        const hasBegun = this.#beginNext(now);
+        if (!hasBegun && this.#isOver()) return this.#hasLeft() ? 'budget' : 'idle'; // its time did not cover that
+        if (!hasBegun) await this.#wait(budget.msToClosing());
+        for (const { syncs } of this.#served) syncs.check();
         this.#handlers.expire();
       }
     } finally {
@@ -138,64 +144,73 @@ class DrainLoop {
 
   #close(): Promise<DrainEnd> {
     const [drain, clock, connections, holdings] = [this.#options, this.#clock, this.#connections, this.#holdings];
-    const [handlers, tracks] = [this.#handlers, this.#tracks];
-    return closeDrain({ drain, clock, connections, holdings, handlers, tracks, wait: (mostMs) => this.#wait(mostMs) });
+    const [handlers, served] = [this.#handlers, this.#served];
+    return closeDrain({ drain, clock, connections, holdings, handlers, served, wait: (mostMs) => this.#wait(mostMs) });
+  }
+
+  #hasLeft(): boolean {
+    return this.#served.some(({ track }) => track.handover.left !== undefined);
   }
 
   /** Nothing is held, no sync is under way, and nothing is due for which it can sleep. */
   #isOver(): boolean {
-    return this.#holdings.isEmpty && !this.#isUnderWay() && !this.#tracks.some(({ next }) => next.canSleep());
+    return this.#holdings.isEmpty && !this.#isUnderWay() && !this.#served.some(({ next }) => next.canSleep());
   }
 
   /** Something is under way that may bring messages: where one of several shards is away nobody waits for its next try. */
   #isUnderWay(): boolean {
-    const isMany = this.#tracks.length > 1;
-    return this.#tracks.some(({ leases, syncs, isAway }) =>
-      isMany && isAway ? syncs.inFlight > 0 : leases.some(({ underWay }) => underWay !== undefined),
+    const isMany = this.#served.length > 1;
+    return this.#served.some(({ track }) =>
+      isMany && track.isAway
+        ? track.inFlight > 0
+        : this.#holdings.leasesOn(track.shard).some(({ underWay }) => underWay !== undefined),
     );
   }
 
-  /** The sync that is due next. */
-  #findNext(now: number): SyncPlan | undefined {
-    const count = this.#tracks.length;
+  /** Begins the sync that is due next. @returns false where none is */
+  #beginNext(now: number): boolean {
+    const count = this.#served.length;
     for (let i = 0; i < count; i++) {
       const place = (this.#turn + i) % count;
-      const plan = this.#tracks[place]?.next.find(now);
+      const { next, syncs } = this.#served[place] as Served;
+      const plan = next.find(now);
       if (!plan) continue;
       this.#turn = (place + 1) % count;
-      return plan;
+      syncs.begin(plan);
+      return true;
     }
-    return undefined;
+    return false;
   }
 
   get #isFree(): boolean {
-    return this.#tracks[0]?.next.isFree === true;
+    return this.#served[0]?.next.isFree === true;
   }
 
-  /** The track of the shard of this name, or the first where none is given; undefined where this drain does not serve it. */
-  #trackOf(name: string | undefined): Track | undefined {
-    return name === undefined ? this.#tracks[0] : this.#tracks.find(({ shard }) => shard.name === name);
+  /** The shard of this name, or the first where none is given; undefined where this drain does not serve it. */
+  #findServed(name: string | undefined): Served | undefined {
+    return name === undefined ? this.#served[0] : this.#served.find(({ track }) => track.shard.name === name);
   }
 
   /** Takes a lease that an enqueue has filled. What is not known of it its first sync says; whatever came since then it finds a little later. */
-  #hold(track: Track, { lease: name, leasedUntil, takenAt, taken, clockAheadMs }: HandOff): void {
-    const lease = new Lease(track, name);
+  #hold({ track, syncs }: Served, { lease: name, leasedUntil, takenAt, taken, clockAheadMs }: HandOff): void {
+    const lease = new Lease(track.shard, name);
     lease.leasedUntil = leasedUntil;
     lease.inTransit = taken === undefined;
     this.#holdings.add(lease);
     if (!taken) return;
     lease.lastSyncAt = leasedUntil - this.#options.leaseMs;
     track.outlook.noteHandOff(this.#clock());
-    track.syncs.hold(lease, taken, takenAt, clockAheadMs);
+    syncs.hold(lease, taken, takenAt, clockAheadMs);
   }
 
   /** One more lease that an enqueue has filled. @returns false where this drain takes nothing more */
   #adopt(handOff: HandOff): boolean {
-    const track = this.#trackOf(handOff.shard);
-    const isFull = !track || track.leases.length > this.#mostLeases;
+    const served = this.#findServed(handOff.shard);
+    if (!served) return false;
+    const isFull = this.#holdings.leasesOn(served.track.shard).length > this.#mostLeases;
     if (isFull || this.#hasEnded || this.#options.budget.isClosing()) return false;
-    track.ask(); // whoever enqueued has set `awake`, and counts on a drain that looks
-    this.#hold(track, handOff);
+    served.track.ask(); // whoever enqueued has set `awake`, and counts on a drain that looks
+    this.#hold(served, handOff);
     this.#notify?.();
     return true;
   }
@@ -206,7 +221,8 @@ class DrainLoop {
    * @returns whether it looks now; where all its handlers are busy it looks when one is free
    */
   #look(names?: readonly string[]): boolean {
-    const asked = this.#tracks.filter(({ shard }) => names?.includes(shard.name) ?? true);
+    const tracks = this.#served.map(({ track }) => track);
+    const asked = tracks.filter(({ shard }) => names?.includes(shard.name) ?? true);
     if (names && asked.length < names.length) this.#options.onLeft?.(0, 0); // of others this drain knows nothing
     this.#attention.asked = true;
     for (const track of asked) track.isAsked = true;
@@ -223,7 +239,7 @@ class DrainLoop {
     if (!this.#notify) return;
     const { running, waiting } = this.#holdings;
     const closes = waiting.length > 0 && this.#options.budget.isClosing(); // it goes back to where others find it
-    if (running.length === 0 || closes || this.#tracks.some(({ next }) => next.find(this.#clock()))) this.#notify();
+    if (running.length === 0 || closes || this.#served.some(({ next }) => next.find(this.#clock()))) this.#notify();
   }
 
   /** When the first of the waiting messages can not be ended in time any more. */
@@ -239,7 +255,7 @@ class DrainLoop {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#notify = resolve;
     // Where only answers can come nothing else has to end the wait.
-    const isTimed = running.length > 0 || waiting.length > 0 || !this.#isUnderWay() || this.#tracks.length > 1;
+    const isTimed = running.length > 0 || waiting.length > 0 || !this.#isUnderWay() || this.#served.length > 1;
     let timer: ReturnType<typeof setTimeout> | undefined;
     if (isTimed) {
       this.#armedFor = Math.min(now + mostMs, this.#alarmAt(now));
@@ -255,7 +271,7 @@ class DrainLoop {
     let at = Number.POSITIVE_INFINITY;
     for (const { deadline } of this.#holdings.running) at = Math.min(at, deadline);
     if (this.#options.budget.isClosing()) return at;
-    for (const { next } of this.#tracks) at = Math.min(at, next.nextAt());
+    for (const { next } of this.#served) at = Math.min(at, next.nextAt());
     return Math.min(at, this.#lateAt(now));
   }
 }

@@ -41,8 +41,7 @@ export class NextSync {
 
   /** The one with which a drain begins there. */
   first(): SyncPlan {
-    const { track } = this.#options;
-    const [lease = new Lease(track)] = track.leases;
+    const [lease = new Lease(this.#options.track.shard)] = this.#leases;
     return { lease, want: this.#want(), isBusy: false };
   }
 
@@ -53,20 +52,19 @@ export class NextSync {
     const isStuck = this.#stuckAt() <= now;
     const isAsked = isStuck || (holdings.doubtful.length > 0 && inFlight.asking === 0);
     let idle: Lease | undefined;
-    for (const lease of track.leases) {
+    for (const lease of this.#leases) {
       if (lease.underWay) continue;
       if (isAsked || this.#dueAt(lease) <= now) return this.#plan(lease, isStuck);
       idle ??= lease;
     }
     if (this.#lookAt() > now) return idle && this.#glanceAt() <= now ? this.#glance(idle) : undefined;
-    return idle || this.#mayAdd() ? this.#plan(idle ?? new Lease(track), false) : undefined;
+    return idle || this.#mayAdd() ? this.#plan(idle ?? new Lease(track.shard), false) : undefined;
   }
 
   /** When the first of the leases that can has to sync, or one looks. */
   nextAt(): number {
-    const { connections, track } = this.#options;
-    if (!connections.hasRoom()) return Number.POSITIVE_INFINITY; // it is asked when one is free
-    const idle = track.leases.filter(({ underWay }) => !underWay);
+    if (!this.#options.connections.hasRoom()) return Number.POSITIVE_INFINITY; // it is asked when one is free
+    const idle = this.#leases.filter(({ underWay }) => !underWay);
     if (idle.length === 0 && !this.#mayAdd()) return Number.POSITIVE_INFINITY;
     return Math.min(this.#lookAt(), this.#glanceAt(), this.#stuckAt(), ...idle.map((lease) => this.#dueAt(lease)));
   }
@@ -95,17 +93,17 @@ export class NextSync {
   /** When it has been too busy to look for so long that it has to say so: no handler is free, or no connection. */
   #stuckAt(): number {
     const { holdings, track } = this.#options;
-    const { outlook, handover, supply, syncs } = track;
-    if (outlook.isDrained || handover.gaveWay || syncs.inFlight > 0) return Number.POSITIVE_INFINITY;
+    const { outlook, handover, supply, inFlight } = track;
+    if (outlook.isDrained || handover.gaveWay || inFlight > 0) return Number.POSITIVE_INFINITY;
     return holdings.hasOutcomes || this.isFree ? Number.POSITIVE_INFINITY : supply.lastSyncAt + STUCK_MS;
   }
 
   /** When it looks for more, where a handler is free: for what is ready, or for what is due then. */
   #lookAt(): number {
     const { holdings, track } = this.#options;
-    const { outlook, syncs } = track;
+    const { outlook, looks } = track;
     if (!this.isFree || !this.#mayLook()) return Number.POSITIVE_INFINITY;
-    if (syncs.looks > 0) return 0;
+    if (looks > 0) return 0;
     if (!outlook.isDrained) return holdings.isEmpty ? 0 : outlook.looksFrom;
     return this.#mustLookAlone() ? 0 : (outlook.nextDueAt ?? Number.POSITIVE_INFINITY);
   }
@@ -130,18 +128,28 @@ export class NextSync {
   /** Whether a sync may take, as far as others that are in flight are concerned. */
   #mayLook(): boolean {
     const { holdings, horizons, track } = this.#options;
-    const { outlook, supply, syncs } = track;
-    if (syncs.busy > 0 || holdings.doubtful.length > 0) return false; // it has said that it does not look, or starts nothing
+    const { outlook, supply, looks, busy } = track;
+    if (busy > 0 || holdings.doubtful.length > 0) return false; // it has said that it does not look, or starts nothing
     if (!horizons.mayTake(track)) return false;
     const want = this.#want();
-    if (syncs.looks === 0) return want > 0;
+    if (looks === 0) return want > 0;
     return supply.isStanding && !outlook.isDrained && want >= supply.leastFurther;
   }
 
   /** Whether a further lease may take beside one that does: not while all of them wait for storage. */
   #mayAdd(): boolean {
     const { drain, track, mostLeases } = this.#options;
-    return track.syncs.looks > 0 && track.leases.length < mostLeases && drain.budget.affordsLease();
+    return track.looks > 0 && this.#leases.length < mostLeases && drain.budget.affordsLease();
+  }
+
+  get #leases(): Lease[] {
+    const { holdings, track } = this.#options;
+    return holdings.leasesOn(track.shard);
+  }
+
+  /** Messages from there that wait for a handler or have one. */
+  get #held(): number {
+    return this.#leases.reduce((sum, { held }) => sum + held, 0);
   }
 
   /** A handler has nothing to do. */
@@ -151,9 +159,8 @@ export class NextSync {
   }
 
   #wantFor(lease: Lease): number {
-    const { leases, syncs } = this.#options.track;
     if (!this.#mayLook()) return 0;
-    const isFirst = lease === leases[0] && syncs.looks === 0;
+    const isFirst = lease === this.#leases[0] && this.#options.track.looks === 0;
     return isFirst || this.isFree ? this.#want() : 0;
   }
 
@@ -162,7 +169,7 @@ export class NextSync {
     const { batch } = track.supply;
     const most = pace.mostHeld(holdings.running.length, batch);
     const share = horizons.shareOf(most);
-    const part = share === most ? most : share - track.held - track.syncs.wanted;
+    const part = share === most ? most : share - this.#held - track.wanted;
     return Math.max(0, Math.min(batch, part, this.#room()));
   }
 

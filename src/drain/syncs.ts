@@ -75,11 +75,6 @@ interface Flight extends SyncPlan {
 }
 
 export class Syncs {
-  /** Of those in flight: how many take messages, how many messages they may bring, and who says that it is busy. */
-  looks = 0;
-  wanted = 0;
-  busy = 0;
-  inFlight = 0;
   readonly #options: SyncsOptions;
   #failure: { error: unknown } | undefined;
 
@@ -109,9 +104,9 @@ export class Syncs {
 
   /** A lease with nothing in it is needed no more: it has no key, and its name is never used again. */
   #letGo(lease: Lease): void {
-    const { leases } = this.#options.track;
-    if (!lease.isEmpty || leases.length === 1) return;
-    this.#options.holdings.remove(lease);
+    const { holdings } = this.#options;
+    if (!lease.isEmpty || holdings.leasesOn(lease.shard).length === 1) return;
+    holdings.remove(lease);
   }
 
   async #sync(plan: SyncPlan): Promise<void> {
@@ -162,11 +157,11 @@ export class Syncs {
 
   /** One more is in flight, or one less. */
   #tally({ want, isBusy }: SyncPlan, doubts: number, by: 1 | -1): void {
-    const { inFlight } = this.#options;
-    this.inFlight += by;
-    this.wanted += by * want;
-    if (want > 0) this.looks += by;
-    if (isBusy) this.busy += by;
+    const { inFlight, track } = this.#options;
+    track.inFlight += by;
+    track.wanted += by * want;
+    if (want > 0) track.looks += by;
+    if (isBusy) track.busy += by;
     inFlight.count += by;
     inFlight.wanted += by * want;
     if (doubts > 0) inFlight.asking += by;

@@ -1,22 +1,20 @@
-/** Track: how a drain stands to one of its shards: what is known of it, its leases and their syncs. */
+/** Track: how a drain stands to one of its shards: what is known of it, and which of its syncs are in flight. */
 import type { StorageError } from '../errors.ts';
 import type { Handover } from './handover.ts';
-import type { Lease } from './lease.ts';
-import type { NextSync } from './next-sync.ts';
 import { Outlook } from './outlook.ts';
 import type { DrainOptions, DrainShard } from './report.ts';
 import { Supply } from './supply.ts';
-import type { Syncs } from './syncs.ts';
 
 export class Track {
   readonly shard: DrainShard;
-  readonly leases: Lease[] = [];
   readonly outlook = new Outlook();
   readonly supply: Supply;
   readonly handover: Handover;
-  /** Set behind its making, because they know it. */
-  syncs!: Syncs;
-  next!: NextSync;
+  /** Of its syncs in flight: how many there are, how many take messages, how many messages they may bring, and who says that it is busy. */
+  inFlight = 0;
+  looks = 0;
+  wanted = 0;
+  busy = 0;
   /** Whether somebody counts on this drain there: it was woken for it, or has found work. */
   isServed: boolean;
   /** Whether it was told of something new there since it looked last. */
@@ -49,11 +47,6 @@ export class Track {
   /** New work there is for this drain, and wakes no other: it has to say when it ends. */
   get countedOn(): boolean {
     return this.isServed && !this.isAway && !this.outlook.isDrained && !this.hasEnded;
-  }
-
-  /** Messages from there that wait for a handler or have one. */
-  get held(): number {
-    return this.leases.reduce((sum, { held }) => sum + held, 0);
   }
 
   /** Until it answers again the others do not wait for it. */

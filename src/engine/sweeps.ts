@@ -120,6 +120,7 @@ export class Sweeps {
   async #sweepAll(budget: Budget, followOn?: SweepsOptions['followOn']): Promise<Swept> {
     const { shards, claims, capacity } = this.#options;
     const fleet = shards.ofBudget(budget);
+    await fleet.ready(); // a sweep leaves notes, and who begins the map takes a shard with notes for one that was the only one
     const results = await sideBySide(fleet.all, capacity.mostRequests, (shard) =>
       this.#sweep(shard, budget, followOn?.(shard)),
     );

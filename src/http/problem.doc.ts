@@ -67,6 +67,7 @@ const Issue = z.object({
     'too_deep',
     'inexact',
     'other_lease',
+    'holding_ids',
   ]),
   message: z.string(),
 });
@@ -79,6 +80,7 @@ export const ProblemAnswer = z.object({
   detail: z.optional(z.string()),
   errors: z.optional(z.array(Issue).check(z.maxLength(20))),
   moreErrors: z.optional(z.int().check(z.minimum(1))),
+  shard: z.optional(z.string()),
 });
 
 nameSchemas({ Problem: ProblemAnswer, Issue });
@@ -86,4 +88,5 @@ describe(ProblemAnswer, {
   type: '`urn:sluice:problem:` and the code.',
   code: 'Stable: decide by it.',
   errors: 'Each field that is wrong.',
+  shard: 'Of several shards the one that it is about.',
 });

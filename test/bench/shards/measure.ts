@@ -174,7 +174,7 @@ async function measureAway(fleet: Fleet, { sends }: ShardsEffort, say: (step: st
   await fleet.setRoundTrip(FAR_MS);
   say('one of three shards is away: single enqueues with all there');
   const all = await sendTimes(databases, queues, sends);
-  await away.near.close();
+  await fleet.end(away);
   say('one of three shards is away: single enqueues to the others');
   const without = await sendTimes(databases, queues, sends, own);
   return {

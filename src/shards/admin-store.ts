@@ -7,7 +7,7 @@ import type { Cause, Counts, HeldLease, Leases } from '../store/admin-queues.ts'
 import type { Fleet } from './fleet.ts';
 import { answerOf, lookUp } from './look-up.ts';
 import { findPlace, makeCursor, readPage } from './pages.ts';
-import { PARCEL_LANE, PARCEL_QUEUE } from './parcel.ts';
+import { isParcelLane, PARCEL_QUEUE } from './parcel.ts';
 
 /** Destinations of one page. */
 const BREAKERS = 500;
@@ -55,7 +55,7 @@ function openMessages(fleet: Fleet, at: At): Messages {
 
 /** A parcel is no message of anybody's: whoever mistook one for it and cancelled it would lose what is in it. */
 function hideParcel<Looked extends Awaited<ReturnType<AdminStore['look']>>>(looked: Looked): Looked {
-  const isParcel = looked.envelope.startsWith(`${PARCEL_LANE} `);
+  const isParcel = isParcelLane(looked.envelope);
   return isParcel ? { ...looked, state: 'gone' } : looked;
 }
 

@@ -52,6 +52,20 @@ test(
   BOUND_MS,
 );
 
+test(
+  'three seconds over three shards, each away for a moment: what was accepted together is there, once',
+  async () => {
+    const { code, output } = await torture('--shards', '3', '--seconds', '3', '--json');
+    const figures = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') as Figures & { shards: { away: number }[] };
+    console.log(`seed ${figures.seed}: ${figures.enqueued} messages, ${figures.parcels} parcels`);
+    const { stalled: _, ...zeros } = MUST_BE_ZERO;
+    expect(figures, output).toMatchObject({ ...zeros, halfVisible: 0, doubled: 0, parcelsLeft: 0 });
+    expect(code, output).toBe(0);
+    expect(figures.shards.filter(({ away }) => away > 0).length, 'shards that were away').toBeGreaterThan(1);
+  },
+  BOUND_MS,
+);
+
 async function torture(...flags: string[]): Promise<{ code: number | null; output: string }> {
   const args = ['test/chaos/torture.ts', ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });

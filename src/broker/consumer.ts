@@ -16,7 +16,7 @@ export interface ReceiveRequest {
   queues: string[];
   max: number;
   visibilityMs: number;
-  /** Messages that the lease has already. Left out: none; -1 where that is not known. */
+  /** Messages that the lease has already. Left out: none. */
   holding?: number;
 }
 
@@ -41,12 +41,15 @@ export interface SettleRequest {
     result?: unknown;
   }[];
   extendMs?: number | undefined;
+  /** The queues that the lease is for. Left out: that is not known, and it may be on any shard. */
+  leasedFrom?: string[];
   /** Messages that the lease still has, as their number or their ids. */
   more?: { queues: string[]; max: number; holding: number | readonly string[] };
 }
 
 export interface SettleAnswer extends Partial<ReceiveAnswer> {
-  settled: { id: string; status: Exclude<Status, 'refused'> }[];
+  /** `unanswered`: its shard does not answer, and the settlement has to come again. */
+  settled: { id: string; status: Exclude<Status, 'refused'> | 'unanswered' }[];
   /** The lease was swept: its messages are others' now, and the caller has to begin a new one. */
   lost?: true;
   /** Messages of this lease that were cancelled while the caller held them. */

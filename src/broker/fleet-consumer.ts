@@ -1,11 +1,16 @@
 /**
  * Consuming over several shards: one lease of one name on each shard that has messages for it. The queues are asked in their order, each
  * where it has its home, and behind the homes wherever messages of theirs may be left.
+ *
+ * Ids do not tell for sure where a message is, and what a shard believes its caller to hold decides what it gives out again. So where a
+ * lease may be on several shards each is asked first what it has of it.
  */
 import { InvalidMessage } from '../errors.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Fleet } from '../shards/fleet.ts';
+import { hashText } from '../shards/placement.ts';
 import { placeOf } from '../shards/places.ts';
+import { readLeasedIds } from '../store/leased-ids.ts';
 import {
   type ConsumeOptions,
   type ReceiveAnswer,
@@ -31,210 +36,229 @@ interface Stretch {
   queues: string[];
 }
 
+/** Whoever only consumes is told of no newer map: so often it looks itself. */
+const LOOK_MS = 30_000;
+
 /** @throws StorageError where no shard answers; RequestMismatch where another lease has begun under the claim */
 export async function receiveFromFleet(
-  { fleet, queues, on }: FleetConsumerOptions,
+  consuming: FleetConsumerOptions,
   request: ReceiveRequest,
 ): Promise<ReceiveAnswer> {
-  await fleet.ready();
-  const taking = new Taking(fleet, on, () => 0);
-  await taking.take(findStretches(fleet, queues, request.queues), request);
+  await consuming.fleet.ready(LOOK_MS);
+  const taking = new Taking(consuming, request.lease, () => 0);
+  await taking.take(findStretches(consuming, request.queues, hashText(request.lease)), request);
   return taking.answer();
 }
 
 /**
- * Settlements go to the shards that the ids speak of, and to the others where those know nothing of them.
- * @throws StorageError where a shard that was asked does not answer: whoever repeats it settles nothing twice; InvalidMessage where it is
- *   not said which messages are held
+ * What a shard that does not answer may hold is `unanswered`: whoever settles it again settles nothing twice.
+ * @throws StorageError where no shard answers; InvalidMessage where it is not said which messages are held
  */
-export async function settleInFleet(
-  { fleet, queues, on }: FleetConsumerOptions,
+export async function settleInFleet(consuming: FleetConsumerOptions, request: SettleRequest): Promise<SettleAnswer> {
+  const { fleet, on } = consuming;
+  await fleet.ready(LOOK_MS);
+  const shards = request.leasedFrom ? shardsOf(findStretches(consuming, request.leasedFrom)) : fleet.all;
+  const [only] = shards as [Shard];
+  requireIds(request.more?.holding, shards);
+  const answer = shards.length === 1 ? await settle(on(only), request) : await settleOn(consuming, request, shards);
+  await settleElsewhere(consuming, request, shards, answer.settled);
+  return answer;
+}
+
+/** @param shards those that the lease may be on */
+async function settleOn(
+  consuming: FleetConsumerOptions,
   { lease, settlements, extendMs, more }: SettleRequest,
+  shards: readonly Shard[],
 ): Promise<SettleAnswer> {
-  await fleet.ready();
-  const stretches = more ? findStretches(fleet, queues, more.queues) : [];
-  // What is settled here leaves its lease where its id says, at once, and elsewhere only behind what that shard gives out.
-  const isSettledAtOnce = settlements.every(({ id }) => isSureOf(fleet, id));
-  const holdingOn = isSettledAtOnce ? countHeld(fleet, more?.holding, stretches) : () => -1;
-  const byShard = Map.groupBy(settlements, ({ id }) => fleet.hinted(id) ?? fleet.all[0]);
-  const [first, ...others] = stretches;
-  const lasts = extendMs !== undefined || more !== undefined;
-  const concerned = fleet.all.filter((shard) => lasts || byShard.has(shard));
-  const answers = await Promise.all(
-    concerned.map(async (shard) => {
-      const own = byShard.get(shard) ?? [];
-      const takes = shard === first?.shard ? first.queues : [];
-      const further = more && { queues: takes, max: takes.length > 0 ? more.max : 0, holding: holdingOn(shard) };
-      const answer = await settle(on(shard), { lease, settlements: own, extendMs, ...(further && { more: further }) });
-      return { shard, answer };
-    }),
+  const { fleet, on } = consuming;
+  const leased = new Map(
+    (await fleet.askAll((shard) => readLeasedIds(shard, lease), shards)).map(({ shard, answer }) => [shard, answer]),
   );
-  const settled = new Map(answers.flatMap(({ answer }) => answer.settled.map(({ id, status }) => [id, status])));
-  await settleElsewhere(fleet, on, lease, settlements, settled);
-  const outcome = mergeSettled(
+  const answering = [...leased.keys()];
+  const isWhole = answering.length === shards.length;
+  const find = (id: string) => answering.find((shard) => leased.get(shard)?.has(id));
+  const holding = Map.groupBy(typeof more?.holding === 'object' ? new Set(more.holding) : [], find);
+  const isLost = isWhole && holding.has(undefined);
+  const further = isLost ? undefined : more;
+  const byShard = Map.groupBy(
     settlements,
-    settled,
-    answers.map(({ answer }) => answer),
+    ({ id }) => find(id) ?? (isWhole ? (fleet.hinted(id) ?? answering[0]) : undefined),
   );
-  if (!more || outcome.lost) return outcome;
-  const taking = new Taking(fleet, on, holdingOn);
-  for (const { shard, answer } of answers) taking.add(shard, answer as ReceiveAnswer);
-  const max = more.max;
-  await taking.take(others, { lease, max, visibilityMs: extendMs ?? VISIBILITY_MS });
+  const stretches = further ? findStretches(consuming, further.queues) : [];
+  const [first, ...others] = stretches.filter(({ shard }) => leased.has(shard));
+  const count = (shard: Shard) => holding.get(shard)?.length ?? 0;
+  const lasts = extendMs !== undefined || more !== undefined;
+  const answers = await fleet.askAll(
+    (shard) => {
+      const queues = shard === first?.shard ? first.queues : []; // of the others comes what was lost on its way
+      const taken = further && { more: { queues, max: further.max, holding: count(shard) } };
+      return settle(on(shard), { lease, settlements: byShard.get(shard) ?? [], extendMs, ...taken });
+    },
+    fleet.all.filter((shard) => byShard.has(shard) || (lasts && leased.has(shard))),
+  );
+  const settled = statusesOf(settlements, answers);
+  const taking = new Taking(consuming, lease, count);
+  for (const { shard, answer } of answers.toSorted((one, other) => rank(one, first) - rank(other, first)))
+    taking.add(shard, answer);
+  if (isLost || answers.some(({ answer }) => answer.lost)) {
+    await taking.giveBack(0);
+    return { settled, lost: true };
+  }
+  const cancelled = answers.flatMap(({ answer }) => answer.cancelled ?? []);
+  const outcome = { settled, ...(cancelled.length > 0 && { cancelled }) };
+  if (!more)
+    return {
+      ...outcome,
+      ...(extendMs !== undefined && answers.length > 0 && { expiresAt: taking.answer().expiresAt }),
+    };
+  await taking.giveBack(more.max);
+  await taking.take(others, { lease, max: more.max, visibilityMs: extendMs ?? VISIBILITY_MS });
   return { ...outcome, ...taking.answer() };
 }
 
+/** What the shard has lost on its way comes before what others take anew. */
+const rank = ({ shard }: { shard: Shard }, first: Stretch | undefined) => Number(shard === first?.shard);
+
 /** What several shards gave for one lease. */
 class Taking {
-  readonly #fleet: Fleet;
-  readonly #on: FleetConsumerOptions['on'];
+  readonly #consuming: FleetConsumerOptions;
+  readonly #lease: string;
   readonly #holdingOn: (shard: Shard) => number;
-  readonly #taken = new Map<Shard, number>();
-  readonly #messages: ReceiveAnswer['messages'] = [];
+  readonly #given: { shard: Shard; message: ReceiveAnswer['messages'][number] }[] = [];
+  readonly #answering = new Set<Shard>();
+  readonly #silent = new Set<Shard>();
   #expiresAt = Number.POSITIVE_INFINITY;
   #nextInMs = Number.POSITIVE_INFINITY;
   #hasMore = false;
   #failure: unknown;
 
-  constructor(fleet: Fleet, on: FleetConsumerOptions['on'], holdingOn: (shard: Shard) => number) {
-    this.#fleet = fleet;
-    this.#on = on;
+  constructor(consuming: FleetConsumerOptions, lease: string, holdingOn: (shard: Shard) => number) {
+    this.#consuming = consuming;
+    this.#lease = lease;
     this.#holdingOn = holdingOn;
   }
 
   /** One after the other, because each is asked only for what those before it did not have. */
   async take(stretches: Stretch[], request: Omit<ReceiveRequest, 'queues'>): Promise<void> {
+    const { fleet, on } = this.#consuming;
     for (const { shard, queues } of stretches) {
-      const max = request.max - this.#messages.length;
+      const max = request.max - this.#given.length;
       if (max <= 0) return;
-      const holding = this.#holdingOn(shard);
-      const held = holding < 0 ? holding : holding + (this.#taken.get(shard) ?? 0);
+      if (this.#silent.has(shard)) continue;
+      const holding = this.#holdingOn(shard) + this.#given.filter((given) => given.shard === shard).length;
       try {
-        this.add(shard, await receive(this.#on(shard), { ...request, queues, max, holding: held }));
+        this.add(shard, await receive(on(shard), { ...request, queues, max, holding }));
       } catch (error) {
-        this.#fleet.noteAway(shard, error);
+        fleet.noteAway(shard, error);
+        this.#silent.add(shard);
         this.#failure ??= error;
       }
     }
   }
 
   add(shard: Shard, { messages = [], expiresAt, nextInMs, more }: Partial<ReceiveAnswer>): void {
-    this.#messages.push(...messages);
-    this.#taken.set(shard, (this.#taken.get(shard) ?? 0) + messages.length);
+    this.#answering.add(shard);
+    this.#given.push(...messages.map((message) => ({ shard, message })));
     this.#expiresAt = Math.min(this.#expiresAt, expiresAt ?? this.#expiresAt);
     this.#nextInMs = Math.min(this.#nextInMs, nextInMs ?? this.#nextInMs);
     if (more) this.#hasMore = true;
   }
 
+  /** What is beyond what the caller has room for goes back as if never taken. What does not arrive comes with its next call. */
+  async giveBack(max: number): Promise<void> {
+    const { on, fleet } = this.#consuming;
+    const beyond = Map.groupBy(this.#given.splice(max), ({ shard }) => shard);
+    if (beyond.size > 0) this.#hasMore = true;
+    const giving = [...beyond].map(async ([shard, given]) => {
+      const settlements = given.map(({ message: { id, attempt } }) => ({ id, attempt, outcome: 'release' as const }));
+      await settle(on(shard), { lease: this.#lease, settlements }).catch((error: unknown) =>
+        fleet.noteAway(shard, error),
+      );
+    });
+    await Promise.all(giving);
+  }
+
   answer(): ReceiveAnswer {
-    if (this.#failure && this.#taken.size === 0) throw this.#failure;
-    const isIdle = this.#messages.length === 0 && Number.isFinite(this.#nextInMs);
+    if (this.#failure && this.#answering.size === 0) throw this.#failure;
+    const isIdle = this.#given.length === 0 && Number.isFinite(this.#nextInMs);
     return {
       expiresAt: this.#expiresAt,
-      messages: this.#messages,
+      messages: this.#given.map(({ message }) => message),
       ...(isIdle ? { nextInMs: this.#nextInMs } : {}),
       ...(this.#hasMore ? { more: true } : {}),
     };
   }
 }
 
-/** First each queue at its home; then, where homes have ever moved, wherever else something of it may be. */
-function findStretches(fleet: Fleet, known: Queues, names: string[]): Stretch[] {
+/**
+ * First each queue at its home; then, where homes have ever moved, wherever else something of it may be.
+ * @param start with which shard a queue begins that is everywhere: with the same one each time the others would never get their turn
+ */
+function findStretches(
+  { fleet, queues: known }: FleetConsumerOptions,
+  names: string[],
+  start = Math.floor(Math.random() * fleet.all.length),
+): Stretch[] {
   const stretches: Stretch[] = [];
   const add = (shard: Shard, queue: string) => {
     const last = stretches.at(-1);
     if (last?.shard === shard) last.queues.push(queue);
     else stretches.push({ shard, queues: [queue] });
   };
-  const distinct = [...new Set(names)];
+  const first = start % fleet.all.length;
+  const turned = [...fleet.all.slice(first), ...fleet.all.slice(0, first)];
   const isEverywhere = (queue: string) => known.get(queue)?.partition !== undefined;
   const home = (queue: string) => fleet.home(placeOf({ name: queue }, {}, ''));
+  const distinct = [...new Set(names)];
   for (const queue of distinct) {
-    if (isEverywhere(queue)) for (const shard of fleet.all) add(shard, queue);
+    if (isEverywhere(queue)) for (const shard of turned) add(shard, queue);
     else add(home(queue), queue);
   }
-  if (!fleet.topology.map.before) return stretches;
+  if (fleet.topology.map.epoch === 1) return stretches;
   for (const shard of fleet.all) {
     for (const queue of distinct) if (!isEverywhere(queue) && home(queue) !== shard) add(shard, queue);
   }
   return stretches;
 }
 
-/**
- * How many messages of the lease a shard surely has, by their ids. Where an id does not surely speak of its shard nothing is said
- * (-1): then what was lost on its way comes when the lease is over.
- */
-function countHeld(
-  fleet: Fleet,
-  holding: number | readonly string[] | undefined,
-  stretches: readonly Stretch[],
-): (shard: Shard) => number {
-  if (holding === undefined) return () => -1;
-  if (typeof holding === 'number') {
-    const shards = new Set(stretches.map(({ shard }) => shard));
-    if (holding > 0 && shards.size > 1) {
-      const message =
-        'must be a list of ids where the queues are on several shards: their number does not say on which';
-      throw new InvalidMessage([{ field: 'receive.holding', code: 'holding_ids', message }]);
-    }
-    return (shard) => (shards.has(shard) ? holding : 0);
-  }
-  if (!holding.every((id) => isSureOf(fleet, id))) return () => -1;
-  const counts = new Map<Shard, number>();
-  for (const id of holding) {
-    const shard = fleet.hinted(id) as Shard;
-    counts.set(shard, (counts.get(shard) ?? 0) + 1);
-  }
-  return (shard) => counts.get(shard) ?? 0;
+const shardsOf = (stretches: readonly Stretch[]) => [...new Set(stretches.map(({ shard }) => shard))];
+
+/** @throws InvalidMessage */
+function requireIds(holding: number | readonly string[] | undefined, shards: readonly Shard[]): void {
+  if (typeof holding !== 'number' || holding === 0 || shards.length === 1) return;
+  const message = 'must be a list of ids where the queues are on several shards: their number does not say on which';
+  throw new InvalidMessage([{ field: 'receive.holding', code: 'holding_ids', message }]);
 }
 
-/** Whether a message surely is on the shard that its id speaks of. */
-function isSureOf(fleet: Fleet, id: string): boolean {
-  const shard = fleet.hinted(id);
-  return shard !== undefined && !CALLBACK.test(id) && fleet.topology.stateOf(shard.identity.name) === 'active';
+type Settled = SettleAnswer['settled'];
+
+/** Of an id that is named twice the first status counts. */
+function statusesOf(settlements: SettleRequest['settlements'], answers: readonly { answer: SettleAnswer }[]): Settled {
+  const all = answers.flatMap(({ answer }) => answer.settled);
+  const statuses = new Map(all.toReversed().map(({ id, status }) => [id, status]));
+  return settlements.map(({ id }) => ({ id, status: statuses.get(id) ?? 'unanswered' }));
 }
 
-/** A callback's id is made of that of the message it follows on, which may have been elsewhere. */
-const CALLBACK = /-(done|dead)\d/;
-
-/**
- * What a shard knows nothing of may be on another: a message keeps its id wherever it is moved. And a callback's id may be that of its
- * parcel, too, which is still there, in the lease of the drain that has forwarded it.
- */
+/** Homes may have moved while the lease lasts, and the map that is known here be an older one: what nobody has may be with the others. */
 async function settleElsewhere(
-  fleet: Fleet,
-  on: FleetConsumerOptions['on'],
-  lease: string,
-  settlements: SettleRequest['settlements'],
-  settled: Map<string, SettleAnswer['settled'][number]['status']>,
+  { fleet, on }: FleetConsumerOptions,
+  { lease, settlements }: SettleRequest,
+  asked: readonly Shard[],
+  settled: Settled,
 ): Promise<void> {
-  const unknown = settlements.filter(({ id }) => {
-    const status = settled.get(id);
-    return status === 'gone' || (status === 'stale' && !isSureOf(fleet, id));
-  });
-  if (unknown.length === 0) return;
-  await Promise.all(
-    fleet.all.map(async (shard) => {
-      const own = unknown.filter(({ id }) => (fleet.hinted(id) ?? fleet.all[0]) !== shard);
-      if (own.length === 0) return;
-      const answer = await settle(on(shard), { lease, settlements: own });
-      for (const { id, status } of answer.settled) if (status !== 'gone') settled.set(id, status);
-    }),
+  const unknown = settlements.filter((_, index) => settled[index]?.status === 'gone');
+  const others = fleet.all.filter((shard) => !asked.includes(shard));
+  if (unknown.length === 0 || others.length === 0) return;
+  const answers = await Promise.all(
+    others.map((shard) =>
+      settle(on(shard), { lease, settlements: unknown }).catch((error: unknown) => fleet.noteAway(shard, error)),
+    ),
   );
-}
-
-function mergeSettled(
-  settlements: SettleRequest['settlements'],
-  statuses: ReadonlyMap<string, SettleAnswer['settled'][number]['status']>,
-  answers: readonly SettleAnswer[],
-): SettleAnswer {
-  const settled = settlements.map(({ id }) => ({ id, status: statuses.get(id) ?? ('gone' as const) }));
-  if (answers.some(({ lost }) => lost)) return { settled, lost: true };
-  const cancelled = answers.flatMap((answer) => answer.cancelled ?? []);
-  const expiresAt = Math.min(...answers.map((answer) => answer.expiresAt ?? Number.POSITIVE_INFINITY));
-  return {
-    settled,
-    ...(cancelled.length > 0 ? { cancelled } : {}),
-    ...(Number.isFinite(expiresAt) ? { expiresAt } : {}),
-  };
+  const found = new Map(
+    answers
+      .flatMap((answer) => answer?.settled ?? [])
+      .flatMap(({ id, status }) => (status === 'gone' ? [] : [[id, status]])),
+  );
+  for (const each of settled) each.status = found.get(each.id) ?? each.status;
 }

@@ -1,6 +1,7 @@
 /** Inspecting: what operators see of many queues at once, of leases, and of why messages died. Every call is bounded. */
 
 import type { AnyQueue } from '../queue/queue.ts';
+import { PARCEL_QUEUE } from '../shards/parcel.ts';
 import type { AdminStore } from '../store/admin.ts';
 import { type Breaker, COUNTED, WAITING_STEPS } from '../store/admin-queues.ts';
 import { describeQueue, type NamedQueue, type QueueReport } from './admin.ts';
@@ -95,7 +96,8 @@ export function openInspector(adminStore: AdminStore, known: ReadonlyMap<string,
       const { cursor: next, leases, ...rest } = await adminStore.leases(limit, cursor);
       const reports = leases.map(({ newest, ...lease }): LeaseReport => {
         const kind = newest.some(([pool]) => pool === '*') ? 'drain' : 'consumer';
-        return { ...lease, kind, queues: countByName(newest.map(([, lane]) => parseQueue(lane))) };
+        const names = newest.map(([, lane]) => parseQueue(lane)).filter((name) => name !== PARCEL_QUEUE);
+        return { ...lease, kind, queues: countByName(names) };
       });
       return { ...rest, leases: reports, ...(next === '' ? {} : { cursor: next }) };
     },

@@ -20,7 +20,7 @@ interface RequestName {
 export interface Client<Queues extends QueueSet = QueueSet> {
   /**
    * Enqueues one message. Whatever happens on the way, it is enqueued once, because repeats have the same key.
-   * @returns when it is stored: `{ id, queue, state: "ready" | "delayed", duplicate: false }`; where its dedup key was taken
+   * @returns when it is stored: `{ id, queue, state: "ready" | "delayed" | "accepted", duplicate: false }`; where its dedup key was taken
    *   `{ id, queue, state: "duplicate", duplicate: true, replaced? }`, with the id of the first message
    * @throws SluiceError: code `invalid_message` with its `issues`, such as `body.to`; `unknown_queue`; with status 0 or 5xx it may be
    *   stored all the same, and a call with the same `idempotencyKey` tells. BadName where the name is none

@@ -163,21 +163,24 @@ export class Lease<Body = unknown> {
 
   async #tell(last: LastRequest): Promise<SettledMessage[]> {
     const settled: SettledMessage[] = [];
+    let left = this.#unanswered.length;
     do {
-      const batch = this.#unanswered.slice(0, MAX_SETTLEMENTS);
-      const isLast = batch.length === this.#unanswered.length;
+      const batch = this.#unanswered.slice(0, Math.min(left, MAX_SETTLEMENTS));
+      left -= batch.length;
       const ids = new Set(batch.map(({ id }) => id));
       const holding = [...this.#held].filter((id) => !ids.has(id));
-      const request: SettleRequest = { settle: batch, ...(isLast ? last(holding) : {}) };
+      const request: SettleRequest = { settle: batch, ...(left === 0 ? last(holding) : {}) };
       const answer = await this.#send<Settled<Body>>('POST', path`/v1/leases/${this.id}/settle`, {
         body: request,
         isRepeatable: true,
       });
       this.#unanswered.splice(0, batch.length);
+      const unanswered = new Set(answer.settled.map(({ id, status }) => status === 'unanswered' && id));
+      this.#unanswered.push(...batch.filter(({ id }) => unanswered.has(id))); // they go with the next call
       for (const id of ids) this.#held.delete(id);
       settled.push(...answer.settled);
       this.#take(answer);
-    } while (this.#unanswered.length > 0);
+    } while (Math.min(left, this.#unanswered.length) > 0);
     return settled;
   }
 

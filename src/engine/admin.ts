@@ -12,9 +12,9 @@ import { PUSH_POOL } from '../message/lane.ts';
 import type { Shard } from '../redis/shard.ts';
 import { Invocation } from '../runtime/invocation.ts';
 import { openFleetAdminStore } from '../shards/admin-store.ts';
-import { auditMaps } from '../shards/audit.ts';
+import { auditFleet } from '../shards/audit.ts';
 import type { Fleet } from '../shards/fleet.ts';
-import { makeCursor, parseCursor } from '../shards/pages.ts';
+import { findPlace, makeCursor } from '../shards/pages.ts';
 import type { AuditGap, Finding } from '../store/audit.ts';
 import { countOwnRequests } from './capacity.ts';
 
@@ -53,45 +53,48 @@ export async function auditOn(engine: Engine, request: AuditRequest): Promise<Au
   const fleet = shards.ofBudget(budget);
   const inspector = openInspectorOn(engine);
   const report = fleet.topology.isMany
-    ? await auditEach(fleet, request, budget, (shard, one) => auditWithin(budget, openStore(shard), inspector, one))
+    ? await auditEach(fleet, request, budget, (shard, one) => {
+        // Of queues that only storage knows the last tells for all.
+        const isLast = shard === fleet.all.at(-1);
+        return auditWithin(budget, openStore(shard), isLast ? inspector : undefined, one);
+      })
     : await auditWithin(budget, openStore(fleet.all[0]), inspector, request);
+  for (const name of fleet.away) engine.fleet.away.add(name);
   if (request.repair && report.findings.length > 0) claims.noteWork(); // what was mended may be ready
   return report;
 }
 
-/** The cursor says in which shard it stands. */
+/** The cursor says in which shard it stands. What does not answer is passed over, and told. @throws StorageError where none answers */
 async function auditEach(
   fleet: Fleet,
   request: AuditRequest,
   budget: Budget,
   audit: (shard: Shard, request: AuditRequest) => Promise<AuditReport>,
 ): Promise<AuditReport> {
-  const findings: Finding[] = request.cursor === '' ? await auditMaps(fleet) : await fleet.ready().then(() => []);
+  await fleet.ready();
+  const findings: Finding[] = request.cursor === '' ? await auditFleet(fleet, Date.now()) : [];
   const incomplete = new Set<AuditGap>();
-  const { name: from, inner } = parseCursor(request.cursor, '');
-  let isBegun = from === undefined;
-  for (const shard of fleet.all) {
+  const told = (shard?: Shard, cursor = '') => ({
+    findings: [...findings, ...[...fleet.away].map((name) => ({ finding: 'shard-away', name }))],
+    ...(shard && { cursor: makeCursor(shard, cursor) }),
+    ...(incomplete.size > 0 ? { incomplete: [...incomplete] } : {}),
+  });
+  const { place, inner } = findPlace(fleet, request.cursor, '');
+  for (const [index, shard] of fleet.all.entries()) {
+    if (index < place) continue;
     const { name } = shard.identity;
-    const isFirst = name === from;
-    isBegun ||= isFirst;
-    if (!isBegun) continue;
-    if (budget.isClosing()) return { ...told(findings, incomplete), cursor: makeCursor(shard, '') };
-    const report = await audit(shard, { ...request, cursor: isFirst ? inner : '' });
-    // Of queues that only storage knows each audit tells for all shards.
-    const own = report.findings.filter(({ finding }) => finding !== 'unknown-queue' || shard === fleet.all[0]);
-    findings.push(
-      ...own.map((finding) => (finding.finding === 'unknown-queue' ? finding : { ...finding, shard: name })),
+    if (index > place && budget.isClosing()) return told(shard); // each call gets on, however little it may do
+    const report = await audit(shard, { ...request, cursor: index === place ? inner : '' }).catch((error: unknown) =>
+      fleet.noteAway(shard, error),
     );
+    if (!report) continue;
+    const ofAll = ({ finding }: Finding) => finding === 'unknown-queue';
+    findings.push(...report.findings.map((finding) => (ofAll(finding) ? finding : { ...finding, shard: name })));
     for (const gap of report.incomplete ?? []) incomplete.add(gap);
-    if (report.cursor !== undefined) return { ...told(findings, incomplete), cursor: makeCursor(shard, report.cursor) };
+    if (report.cursor !== undefined) return told(shard, report.cursor);
   }
-  return told(findings, incomplete);
+  return told();
 }
-
-const told = (findings: Finding[], incomplete: ReadonlySet<AuditGap>) => ({
-  findings,
-  ...(incomplete.size > 0 ? { incomplete: [...incomplete] } : {}),
-});
 
 function openStoreOn({ fleet, parts }: Engine) {
   return openFleetAdminStore(fleet, parts.claims.noteWork);

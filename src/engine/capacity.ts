@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { type Budget, openBudget } from '../drain/budget.ts';
 import { ASKED_MS, alarmLife, type Life, MOST_TIMEOUT_MS, planLife, wokenLife } from '../drain/life.ts';
 import { BadSettings } from '../errors.ts';
+import { DEFAULT_TIMEOUT_MS } from '../queue/limits.ts';
 import type { AnyQueue } from '../queue/queue.ts';
 import type { Invocation } from '../runtime/invocation.ts';
 
@@ -48,9 +49,10 @@ export const countOwnRequests = ({ SLUICE_SHARDS: shards }: Pick<Config, 'SLUICE
 export function openCapacity(config: Config, queues: Iterable<AnyQueue>, hasDrainers: boolean, kept = 0): Capacity {
   const delivered = [...queues].filter(({ handler }) => handler !== undefined);
   checkDelivered(config, delivered);
-  const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);
+  const hasParcels = config.SLUICE_SHARDS.length > 1; // each may take its time, and makes a request
+  const timeoutsMs = [...delivered.map(({ timeoutMs }) => timeoutMs), ...(hasParcels ? [DEFAULT_TIMEOUT_MS] : [])];
   const subrequests = delivered.map((queue) => queue.subrequests);
-  const most = Math.max(0, ...subrequests);
+  const most = Math.max(hasParcels ? 1 : 0, ...subrequests);
   const fewest = Math.min(most, ...subrequests);
   const { SLUICE_DRAIN_MS, SLUICE_WOKEN_MS, SLUICE_CONNECTIONS, SLUICE_CONCURRENCY } = config;
   const alarmed = alarmLife(SLUICE_DRAIN_MS, timeoutsMs);

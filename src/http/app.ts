@@ -59,8 +59,9 @@ function serve(app: App, route: Route, begin: (c: Context<SluiceEnv>) => void): 
       object: () => readObject(c),
     });
     const { away } = c.get('engine');
-    if (away.length > 0) c.header(AWAY, away.join(', '));
-    return answered instanceof Response ? answered : c.json(answered);
+    const response = answered instanceof Response ? answered : c.json(answered);
+    if (away.length > 0) response.headers.set(AWAY, away.join(', '));
+    return response;
   });
 }
 

@@ -20,6 +20,8 @@ export const MEANINGS: Record<ProblemCode, string> = {
   unknown_ring: 'There is no such ring: it has no items, or no ring can have this name.',
   unknown_topic: 'Nobody is subscribed to this topic, or it is no name of one.',
   unknown_subscription: 'The topic has no subscription of this name.',
+  unknown_shard: 'The settings of the deployment name no such shard, or it is gone.',
+  shard_refused: '`detail` says why. Nothing was changed.',
   too_many: 'A topic has at most 100 subscriptions, a deployment 1,000 topics.',
   method_not_allowed: '`Allow` says which methods the path takes.',
   not_a_pull_queue: 'The queue has a handler of its own, and takes no other consumers.',
@@ -65,6 +67,7 @@ const Issue = z.object({
     'too_deep',
     'inexact',
     'other_lease',
+    'holding_ids',
   ]),
   message: z.string(),
 });
@@ -77,6 +80,7 @@ export const ProblemAnswer = z.object({
   detail: z.optional(z.string()),
   errors: z.optional(z.array(Issue).check(z.maxLength(20))),
   moreErrors: z.optional(z.int().check(z.minimum(1))),
+  shard: z.optional(z.string()),
 });
 
 nameSchemas({ Problem: ProblemAnswer, Issue });
@@ -84,4 +88,5 @@ describe(ProblemAnswer, {
   type: '`urn:sluice:problem:` and the code.',
   code: 'Stable: decide by it.',
   errors: 'Each field that is wrong.',
+  shard: 'Of several shards the one that it is about.',
 });

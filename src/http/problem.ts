@@ -27,6 +27,8 @@ export const PROBLEMS = {
   unknown_ring: { status: 404, title: 'There is no such ring: it has no items' },
   unknown_topic: { status: 404, title: 'Nobody is subscribed to this topic' },
   unknown_subscription: { status: 404, title: 'The topic has no such subscription' },
+  unknown_shard: { status: 404, title: 'This deployment has no such shard' },
+  shard_refused: { status: 409, title: 'The shards cannot be changed so' },
   too_many: { status: 409, title: 'There are as many as there may be' },
   unknown_schedule: { status: 404, title: 'There is no such schedule' },
   schedule_of_code: { status: 409, title: 'This schedule stands in the code of the deployment' },
@@ -61,6 +63,8 @@ export class Problem extends Error {
   readonly headers: Record<string, string>;
   /** Issues that are not named. */
   readonly more: number;
+  /** The shard that it is about, where there are several. */
+  shard?: string | undefined;
 
   constructor(code: ProblemCode, detail?: string, issues?: Issue[], headers: Record<string, string> = {}, more = 0) {
     super(detail ?? PROBLEMS[code].title);
@@ -94,7 +98,10 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof StorageError) {
     const afterS = Math.max(RETRY_AFTER_S[error.code], Math.ceil(error.afterMs / 1_000));
     const code = error.code === 'format' ? 'stored_format' : (`storage_${error.code}` as const);
-    return new Problem(code, error.reason, undefined, { 'retry-after': String(afterS) });
+    const detail = error.shard === undefined ? error.reason : `${error.reason} (shard ${error.shard})`;
+    return Object.assign(new Problem(code, detail, undefined, { 'retry-after': String(afterS) }), {
+      shard: error.shard,
+    });
   }
   if (error instanceof InvalidMessage) {
     const tooLarge = error.issues.some(({ code }) => code === 'too_large');
@@ -126,7 +133,8 @@ function describeProblem(problem: Problem) {
   const errors = problem.issues ? { errors: problem.issues } : {};
   const more = problem.more > 0 ? { moreErrors: problem.more } : {};
   const type = `urn:sluice:problem:${problem.code}`;
-  const body = { type, title, status, code: problem.code, ...detail, ...errors, ...more };
+  const shard = problem.shard === undefined ? {} : { shard: problem.shard };
+  const body = { type, title, status, code: problem.code, ...detail, ...shard, ...errors, ...more };
   const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...problem.headers };
   return { body: JSON.stringify(body), status, headers };
 }

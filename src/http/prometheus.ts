@@ -6,6 +6,7 @@
 
 import type { QueueReport } from '../broker/admin.ts';
 import { boundMs, type Histogram, LAST_BUCKET } from '../formats/histogram.ts';
+import type { HeldParcels } from '../shards/held-parcels.ts';
 import type { FleetMeasurement, ShardMeasurement } from '../shards/measure.ts';
 import { type Counters, OUTCOMES } from '../stats/counters.ts';
 import type { Breaker } from '../store/admin-queues.ts';
@@ -126,7 +127,7 @@ function otherFamilies({ breakers, sources, sweptAt }: Measurements): string[] {
 function shardFamilies({ shards, pins }: FleetMeasurement, now: number): string[] {
   const each = (value: (measured: NonNullable<ShardMeasurement['measured']>) => number) =>
     shards.flatMap(({ shard, measured }): Sample[] => (measured ? [['', { shard }, value(measured)]] : []));
-  const age = ({ oldestParcelAt = now }) => Math.max(0, now - oldestParcelAt) / 1_000;
+  const age = ({ oldestAt = now }: HeldParcels) => Math.max(0, now - oldestAt) / 1_000;
   return [
     family(
       'sluice_shard_up',
@@ -156,9 +157,20 @@ function shardFamilies({ shards, pins }: FleetMeasurement, now: number): string[
       'sluice_shard_parcels',
       'gauge',
       'Parcels for other shards that wait here.',
-      each(({ parcels }) => parcels),
+      each(({ parcels }) => parcels.count),
     ),
-    family('sluice_shard_parcel_age_seconds', 'gauge', 'How long the oldest of them is ready.', each(age)),
+    family(
+      'sluice_shard_parcel_age_seconds',
+      'gauge',
+      'How long the oldest of them has waited; 0 where there is none.',
+      each(({ parcels }) => age(parcels)),
+    ),
+    family(
+      'sluice_shard_undelivered',
+      'gauge',
+      'Parcels that were given up: their shard was away for too long.',
+      each(({ parcels }) => parcels.undelivered),
+    ),
     family('sluice_shard_pins', 'gauge', 'What has its home elsewhere than where placement says.', [['', {}, pins]]),
   ];
 }

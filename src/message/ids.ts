@@ -21,6 +21,13 @@ export function newToken(nowMs: number = Date.now(), label = ''): string {
   return time + label + chance;
 }
 
+/** When an id was made, epoch ms; of a callback's, when that of the message it follows on was. */
+export function timeOf(id: string): number {
+  let time = 0;
+  for (const digit of id.slice(0, TIME_LENGTH)) time = time * DIGITS.length + DIGITS.indexOf(digit);
+  return time;
+}
+
 /** @param index from 0 to below `LABELS` */
 export function makeLabel(index: number): string {
   return `${DIGITS[Math.floor(index / DIGITS.length)]}${DIGITS[index % DIGITS.length]}`;

@@ -5,8 +5,12 @@
  */
 import { StorageError } from '../errors.ts';
 
-/** The shard is left alone for so long. */
-const OPEN_MS = 10_000;
+/**
+ * The shard is left alone for so long at first, and twice as long after each further call that gets no answer: where some answers are
+ * lost it is not away, and must not be taken for it.
+ */
+const FIRST_MS = 250;
+const LONGEST_MS = 10_000;
 /** One request that got lost says nothing: so many in a row do. */
 const FAILURES = 2;
 
@@ -22,11 +26,14 @@ export interface ShardBreaker {
 export function openBreaker(name: string): ShardBreaker {
   let failures = 0;
   let openUntil = 0;
+  let openMs = FIRST_MS;
   return {
     isOpen: () => openUntil > 0,
     note(error) {
       failures = isSilent(error) ? failures + 1 : 0;
-      if (failures === 0) openUntil = 0;
+      if (failures > 0) return;
+      openUntil = 0;
+      openMs = FIRST_MS;
     },
     async guard(call, insists) {
       const now = Date.now();
@@ -35,11 +42,14 @@ export function openBreaker(name: string): ShardBreaker {
         error.shard = name;
         throw error;
       }
-      if (openUntil > 0) openUntil = Math.max(openUntil, now + OPEN_MS); // while this one tries others do not: it may never end
+      if (openUntil > 0) openUntil = Math.max(openUntil, now + openMs); // while this one tries others do not: it may never end
       try {
         return await call();
       } catch (error) {
-        if (isSilent(error) && failures >= FAILURES) openUntil = Date.now() + OPEN_MS;
+        if (isSilent(error) && failures >= FAILURES) {
+          openUntil = Date.now() + openMs;
+          openMs = Math.min(LONGEST_MS, 2 * openMs);
+        }
         throw error;
       }
     },

@@ -2,12 +2,12 @@
 import { labelOf } from '../message/ids.ts';
 import type { Shard } from '../redis/shard.ts';
 import { type AdminStore, openAdminStore } from '../store/admin.ts';
-import type { Redriven } from '../store/admin-messages.ts';
+import type { Redriven, Stored } from '../store/admin-messages.ts';
 import type { Cause, Counts, HeldLease, Leases } from '../store/admin-queues.ts';
 import type { Fleet } from './fleet.ts';
-import { lookUp } from './look-up.ts';
-import { makeCursor, parseCursor, readPage } from './pages.ts';
-import { PARCEL_QUEUE } from './parcel.ts';
+import { answerOf, lookUp } from './look-up.ts';
+import { findPlace, makeCursor, readPage } from './pages.ts';
+import { PARCEL_LANE, PARCEL_QUEUE } from './parcel.ts';
 
 /** Destinations of one page. */
 const BREAKERS = 500;
@@ -36,36 +36,69 @@ function openMessages(fleet: Fleet, at: At): Messages {
       lookUp(
         fleet,
         id,
-        (shard) => at(shard).look(id),
-        ({ state }) => state !== 'gone',
+        async (shard) => hideParcel(await at(shard).look(id)),
+        ({ state, result }) => state !== 'gone' || result !== undefined,
       ),
     redrive: (queue, ids, pool) => redrive(fleet, ids, (shard, some) => at(shard).redrive(queue, some, pool)),
-    async browse(queue, state, limit, cursor, bodies) {
+    async browse(queue, state, limit, cursor, bodies = true) {
       await fleet.ready();
+      if (!bodies) return findOldest(fleet, limit, (shard) => at(shard).browse(queue, state, limit, '', false));
       const { items, ...page } = await readPage(fleet, limit, cursor, '', async (shard, most, from) => {
         const { messages, ...rest } = await at(shard).browse(queue, state, most, from, bodies);
         return { items: messages, ...rest };
       });
       return { messages: items, ...page };
     },
-    async purge(queue, states, cursor) {
-      await fleet.ready();
-      // A purge that passes over a shard would say that a queue is empty which is not.
-      const { name, inner } = parseCursor(cursor, '0');
-      const place = Math.max(
-        0,
-        fleet.all.findIndex(({ identity }) => identity.name === name),
-      );
-      const shard = fleet.all[place] as Shard;
-      const step = await at(shard).purge(queue, states, inner);
-      if (step.more) return { ...step, cursor: makeCursor(shard, step.cursor) };
-      const next = fleet.all[place + 1];
-      return next ? { ...step, more: true, cursor: makeCursor(next, '0') } : step;
-    },
+    purge: openPurge(fleet, at),
   };
 }
 
-/** Those of one hint are asked for together, and what is not there on all other shards. */
+/** A parcel is no message of anybody's: whoever mistook one for it and cancelled it would lose what is in it. */
+function hideParcel<Looked extends Awaited<ReturnType<AdminStore['look']>>>(looked: Looked): Looked {
+  const isParcel = looked.envelope.startsWith(`${PARCEL_LANE} `);
+  return isParcel ? { ...looked, state: 'gone' } : looked;
+}
+
+/**
+ * One shard after the other. What does not answer is passed over, and told at the end: a purge must not say that a queue is empty
+ * which is not.
+ */
+function openPurge(fleet: Fleet, at: At): Messages['purge'] {
+  let failure: unknown;
+  return async (queue, states, cursor) => {
+    await fleet.ready();
+    const { place, inner } = findPlace(fleet, cursor, '0');
+    const shard = fleet.all[place] as Shard;
+    let step = { purged: 0, cursor: '0', more: false };
+    try {
+      step = await at(shard).purge(queue, states, inner);
+    } catch (error) {
+      fleet.noteAway(shard, error);
+      failure ??= error;
+    }
+    if (step.more) return { ...step, cursor: makeCursor(shard, step.cursor) };
+    const next = fleet.all[place + 1];
+    if (next) return { ...step, more: true, cursor: makeCursor(next, '0') };
+    if (failure !== undefined) throw failure;
+    return step;
+  };
+}
+
+/** So many of all shards, the oldest first. */
+async function findOldest(
+  fleet: Fleet,
+  limit: number,
+  browse: (shard: Shard) => Promise<{ messages: Stored[] }>,
+): Promise<{ cursor: string; messages: Stored[] }> {
+  const found = (await fleet.askAll(browse)).flatMap(({ answer }) => answer.messages);
+  const oldest = found.toSorted((one, other) => (one.at ?? 0) - (other.at ?? 0));
+  return { cursor: '', messages: oldest.slice(0, limit) };
+}
+
+/**
+ * Those of one hint are asked for together, and what is not there on all other shards.
+ * @throws StorageError where nobody who answers has one of them, and one that is away may
+ */
 async function redrive(
   fleet: Fleet,
   ids: string[],
@@ -74,15 +107,19 @@ async function redrive(
   await fleet.ready();
   const statuses = new Map<string, Redriven>();
   const isOpen = (id: string) => (statuses.get(id) ?? 'gone') === 'gone';
+  const failures = new Map<string, unknown>();
   for (const isHinted of [true, false]) {
     const asking = fleet.all.map(async (shard) => {
-      const isOwn = (id: string) => (labelOf(id) === shard.identity.label) === isHinted;
-      const own = ids.filter((id) => isOpen(id) && isOwn(id));
-      const answers = own.length > 0 ? await ask(shard, own) : [];
-      return own.map((id, index) => [id, answers[index] as Redriven] as const);
+      const own = ids.filter((id) => isOpen(id) && (labelOf(id) === shard.identity.label) === isHinted);
+      if (own.length === 0) return [];
+      const answered = await answerOf(() => ask(shard, own));
+      if ('error' in answered) for (const id of own) failures.set(id, answered.error);
+      return 'answer' in answered ? own.map((id, index) => [id, answered.answer[index] as Redriven] as const) : [];
     });
     for (const [id, status] of (await Promise.all(asking)).flat()) if (isOpen(id)) statuses.set(id, status);
   }
+  const lacking = ids.find((id) => isOpen(id) && failures.has(id));
+  if (lacking !== undefined) throw failures.get(lacking);
   return ids.map((id) => statuses.get(id) ?? 'gone');
 }
 

@@ -11,20 +11,27 @@ export interface Fleet {
   readonly all: readonly [Shard, ...Shard[]];
   /** Names of the shards that have not answered a call to all of them. */
   readonly away: Set<string>;
-  /** The map is known, which the calls below need. Nothing is read where there is one shard. @throws StorageError */
-  ready(): Promise<void>;
+  /**
+   * The map is known, which the calls below need. Nothing is read where there is one shard.
+   * @param lookMs of those who are not told where there is a newer map: where nobody has read it for so long, they look
+   * @throws StorageError
+   */
+  ready(lookMs?: number): Promise<void>;
   /** Where this belongs. */
   home(place: Place): Shard;
-  /** @throws RangeError where none has this name, or it is gone */
+  /** @throws RangeError where none has this name, or it is gone; StorageError where only the map has it */
   named(name: string): Shard;
   /** The shard that the id of a message speaks of; undefined where it speaks of none. */
   hinted(id: string): Shard | undefined;
   /**
-   * Asks all shards side by side.
+   * Asks all shards side by side, or some of them.
    * @returns what those answered that did; the others are noted as away
    * @throws StorageError where none answers, or the platform allows no more requests; whatever else is thrown
    */
-  askAll<Answer>(ask: (shard: Shard) => Promise<Answer>): Promise<{ shard: Shard; answer: Answer }[]>;
+  askAll<Answer>(
+    ask: (shard: Shard) => Promise<Answer>,
+    some?: readonly Shard[],
+  ): Promise<{ shard: Shard; answer: Answer }[]>;
   /** Notes the shard as away. @throws what it is given, where that is no answer that failed to come */
   noteAway(shard: Shard, error: unknown): void;
 }
@@ -40,13 +47,15 @@ export function openFleet(topology: Topology, shards: readonly [Shard, ...Shard[
       return visited as unknown as Fleet['all'];
     },
     away,
-    async ready() {
-      if (topology.isMany && !topology.isKnown) await topology.load(shards);
+    async ready(lookMs = Number.POSITIVE_INFINITY) {
+      if (!topology.isMany) return;
+      if (!topology.isKnown) await topology.load(shards);
+      else if (Date.now() - topology.readAt > lookMs) await topology.look(fleet.all);
     },
     home: (place) => (topology.isMany ? fleet.named(topology.home(place)) : only),
     named(name) {
       const shard = fleet.all.find(({ identity }) => identity.name === name);
-      if (!shard) throw new RangeError('no shard of this deployment has this name');
+      if (!shard) throw notNamed(topology, name);
       return shard;
     },
     hinted(id) {
@@ -54,7 +63,7 @@ export function openFleet(topology: Topology, shards: readonly [Shard, ...Shard[
       const name = topology.labelled(labelOf(id));
       return fleet.all.find(({ identity }) => identity.name === name);
     },
-    askAll: (ask) => askEach(fleet, ask),
+    askAll: (ask, some = fleet.all) => askEach(fleet, some, ask),
     noteAway({ identity }, error) {
       if (!(error instanceof StorageError) || error.code === 'subrequests') throw error;
       away.add(identity.name);
@@ -63,11 +72,21 @@ export function openFleet(topology: Topology, shards: readonly [Shard, ...Shard[
   return fleet;
 }
 
+/** An older version of the deployment may meet a map with a shard that only newer ones have in their settings. */
+function notNamed(topology: Topology, name: string): Error {
+  if (!topology.isMany || !['active', 'draining'].includes(topology.stateOf(name))) {
+    return new RangeError('no shard of this deployment has this name');
+  }
+  const error = new StorageError('unreachable', 'the shard is not in the settings of this deployment');
+  error.shard = name;
+  return error;
+}
+
 async function askEach<Answer>(
   fleet: Fleet,
+  shards: readonly Shard[],
   ask: (shard: Shard) => Promise<Answer>,
 ): Promise<{ shard: Shard; answer: Answer }[]> {
-  const shards = fleet.all;
   const results = await Promise.allSettled(shards.map(ask));
   const answers: { shard: Shard; answer: Answer }[] = [];
   let failure: unknown;
@@ -79,6 +98,6 @@ async function askEach<Answer>(
       failure ??= result.reason;
     }
   }
-  if (answers.length === 0) throw failure;
+  if (answers.length === 0 && shards.length > 0) throw failure;
   return answers;
 }

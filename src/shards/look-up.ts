@@ -16,10 +16,13 @@ export async function lookUp<Answer>(
 ): Promise<Answer> {
   await fleet.ready();
   const hinted = fleet.hinted(id);
-  const answered = hinted && (await askOne(hinted, ask));
+  const answered = hinted && (await answerOf(() => ask(hinted)));
   if (answered && 'answer' in answered && isFound(answered.answer)) return answered.answer;
   const others = fleet.all.filter((shard) => shard !== hinted);
-  const answers = [...(answered ? [answered] : []), ...(await Promise.all(others.map((shard) => askOne(shard, ask))))];
+  const answers = [
+    ...(answered ? [answered] : []),
+    ...(await Promise.all(others.map((shard) => answerOf(() => ask(shard))))),
+  ];
   const found = answers.find((each) => 'answer' in each && isFound(each.answer));
   if (found && 'answer' in found) return found.answer;
   const failed = answers.find((each) => 'error' in each);
@@ -27,11 +30,9 @@ export async function lookUp<Answer>(
   return (answers[0] as { answer: Answer }).answer;
 }
 
-async function askOne<Answer>(
-  shard: Shard,
-  ask: (shard: Shard) => Promise<Answer>,
-): Promise<{ answer: Answer } | { error: unknown }> {
-  return ask(shard).then(
+/** For calls side by side, none of which may end the others. */
+export function answerOf<Answer>(ask: () => Promise<Answer>): Promise<{ answer: Answer } | { error: unknown }> {
+  return ask().then(
     (answer) => ({ answer }),
     (error: unknown) => ({ error }),
   );

@@ -1,19 +1,16 @@
-/** Measurements of each shard, for whoever scrapes: three requests each. */
+/** Measurements of each shard, for whoever scrapes: three requests each, and one more where parcels wait. */
 import type { Shard } from '../redis/shard.ts';
-import { openAdminStore } from '../store/admin.ts';
 import { readMap } from '../store/map.ts';
 import type { Fleet } from './fleet.ts';
+import { type HeldParcels, readHeldParcels } from './held-parcels.ts';
 import { parseMap } from './map.ts';
-import { PARCEL_QUEUE } from './parcel.ts';
 
 export interface ShardMeasurement {
   shard: string;
   /** Not there where the shard does not answer. */
   measured?: {
     epoch: number;
-    /** What waits there to be forwarded, and since when, epoch ms. */
-    parcels: number;
-    oldestParcelAt?: number;
+    parcels: HeldParcels;
     usedBytes: number;
     commands: number;
   };
@@ -38,17 +35,11 @@ export async function measureShards(fleet: Fleet): Promise<FleetMeasurement | un
 }
 
 async function measureShard(shard: Shard): Promise<NonNullable<ShardMeasurement['measured']>> {
-  const [map, info, parcels] = await Promise.all([
-    readMap(shard),
-    shard.send(['INFO']),
-    openAdminStore(shard).count(PARCEL_QUEUE),
-  ]);
+  const [map, info, parcels] = await Promise.all([readMap(shard), shard.send(['INFO']), readHeldParcels(shard)]);
   const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(String(info))?.[1] ?? 0);
-  const { ready, delayed, leased, oldestReadyAt } = parcels;
   return {
     epoch: map === undefined ? 0 : parseMap(map).epoch,
-    parcels: Object.values(ready).reduce((sum, count) => sum + count, delayed + leased),
-    ...(oldestReadyAt === undefined ? {} : { oldestParcelAt: oldestReadyAt }),
+    parcels,
     usedBytes: field('used_memory'),
     commands: field('total_commands_processed'),
   };

@@ -18,7 +18,7 @@ type ReadShard<Item> = (shard: Shard, limit: number, cursor: string) => Promise<
  * @param from `begin` begins; what the page before answered goes on
  * @param begin the cursor with which a shard begins, and ends
  * @returns the cursor `begin` where all is told
- * @throws StorageError where none of the shards that are left answers
+ * @throws StorageError where none of the shards that it comes to answers
  */
 export async function readPage<Item>(
   fleet: Fleet,
@@ -27,33 +27,40 @@ export async function readPage<Item>(
   begin: string,
   read: ReadShard<Item>,
 ): Promise<Page<Item>> {
-  const { name, inner } = parseCursor(from, begin);
   const shards = fleet.all;
-  const first = shards.findIndex(({ identity }) => identity.name === name);
+  const { place, inner } = findPlace(fleet, from, begin);
   const items: Item[] = [];
   let failure: unknown;
+  let hasAnswered = false;
   let cursor = inner;
   for (const [at, shard] of shards.entries()) {
-    if (at < first) continue;
+    if (at < place) continue;
     try {
       const page = await read(shard, limit - items.length, cursor);
-      failure = undefined;
+      hasAnswered = true;
       items.push(...page.items);
       if (page.cursor !== begin) return { items, cursor: makeCursor(shard, page.cursor) };
     } catch (error) {
       fleet.noteAway(shard, error);
-      failure = error;
+      failure ??= error;
     }
     cursor = begin;
     const next = shards[at + 1];
     if (next && items.length >= limit) return { items, cursor: makeCursor(next, begin) };
   }
-  if (failure !== undefined && items.length === 0) throw failure;
+  if (!hasAnswered) throw failure;
   return { items, cursor: begin };
 }
 
+/** Where a cursor stands: the first shard where it names none, or one that is not there any more. */
+export function findPlace({ all }: Fleet, cursor: string, begin: string): { place: number; inner: string } {
+  const { name, inner } = parseCursor(cursor, begin);
+  const place = all.findIndex(({ identity }) => identity.name === name);
+  return place < 0 ? { place: 0, inner: begin } : { place, inner };
+}
+
 /** @returns the name of the shard, where a cursor has one, and the cursor within it */
-export function parseCursor(cursor: string, begin: string): { name: string | undefined; inner: string } {
+function parseCursor(cursor: string, begin: string): { name: string | undefined; inner: string } {
   const [, name, inner = begin] = CURSOR.exec(cursor) ?? [];
   return { name, inner };
 }

@@ -4,6 +4,7 @@
  */
 import type { ShardSettings } from '../config/shards.ts';
 import { StorageError } from '../errors.ts';
+import { PUSH_POOL } from '../message/lane.ts';
 import type { Shard, ShardIdentity } from '../redis/shard.ts';
 import { putMap, readMap } from '../store/map.ts';
 import { homeIn, makeInitialMap, parseMap, type ShardMap, type ShardState, writeMap } from './map.ts';
@@ -17,6 +18,7 @@ export class Topology {
   #map: ShardMap | undefined;
   /** The newest epoch that a shard has spoken of. */
   #notedEpoch = 0;
+  #readAt = 0;
   readonly #homes = new Map<Place, string>();
 
   constructor(settings: readonly ShardSettings[]) {
@@ -37,6 +39,11 @@ export class Topology {
   /** Whether what is known of the map is as new as anybody has said. */
   get isKnown(): boolean {
     return this.#map !== undefined && this.#map.epoch >= this.#notedEpoch;
+  }
+
+  /** When somebody looked last which map there is, epoch ms. */
+  get readAt(): number {
+    return this.#readAt;
   }
 
   /** A shard has answered that its map is of this epoch. */
@@ -93,6 +100,7 @@ export class Topology {
    * @throws StorageError
    */
   async load(shards: readonly Shard[]): Promise<void> {
+    this.#readAt = Date.now();
     const [first] = shards as [Shard];
     if (!this.#map) {
       const text = await readMap(first).catch(() => undefined); // another may answer
@@ -112,6 +120,16 @@ export class Topology {
     await this.#begin(shards);
   }
 
+  /** Looks whether there is a newer map than the one that is known, which serves where nobody answers. */
+  async look(shards: readonly Shard[]): Promise<void> {
+    this.#readAt = Date.now();
+    const reading = shards.map(async (shard) => {
+      const text = await readMap(shard);
+      if (text !== undefined) this.adopt(parseMap(text));
+    });
+    await Promise.any(reading).catch(() => {}); // none waits for one that is away
+  }
+
   /** Nobody has a map yet. Another isolate may begin at the same time: the first of all decides. */
   async #begin(shards: readonly Shard[]): Promise<void> {
     const [first, ...others] = shards as [Shard, ...Shard[]];
@@ -122,9 +140,8 @@ export class Topology {
   }
 
   /** Where the first was the only one before, the others wait to be activated: what has its order or its limits there must not move unasked. */
-  async #listInitial({ send, keys }: Shard): Promise<readonly ShardSettings[]> {
-    const wasOnly = (await send(['EXISTS', keys.totals])) === 1;
-    if (!wasOnly) return this.settings;
+  async #listInitial(first: Shard): Promise<readonly ShardSettings[]> {
+    if (!(await wasUsed(first))) return this.settings;
     return this.settings.map((shard, index) => ({ ...shard, state: index === 0 ? 'active' : 'joining' }));
   }
 
@@ -135,4 +152,14 @@ export class Topology {
     if (map.epoch > this.map.epoch) this.noteEpoch(map.epoch);
     else if (map.epoch < this.map.epoch) throw new StorageError('garbled', 'the map of the shards was not taken');
   }
+}
+
+/** What begins the fields that sweeps leave in the hash of totals, also where nothing ever came in: see noted.lua. Others are counters. */
+const NOTED = '!@=#&^?';
+
+/** Whether a database holds messages or has held any: a tick may have come to a new one before anybody needed the map. */
+async function wasUsed({ send, keys }: Shard): Promise<boolean> {
+  const fields = (await send(['HKEYS', keys.totals])) as string[];
+  if (fields.some((field) => !NOTED.includes(field.charAt(0)))) return true;
+  return Number(await send(['EXISTS', keys.timers, keys.ready(PUSH_POOL), keys.schedules])) > 0;
 }

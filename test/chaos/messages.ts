@@ -138,7 +138,8 @@ export function keyIn(queue: string, body: unknown): string {
 
 /** For the HTTP API. */
 export function requestOf(planned: Planned): Record<string, unknown> {
-  const { key, queue, delayMs, ttlMs, dedupKey, callbacks, ...options } = planned;
+  const { key, queue, priority, delayMs, ttlMs, dedupKey, callbacks, ...more } = planned;
+  const options = queue === ORDERED ? more : { ...more, priority }; // which has one for all
   const times = { ...(delayMs > 0 ? { delay: delayMs } : {}), ...(ttlMs ? { ttl: ttlMs } : {}) };
   const dedup = dedupKey ? { dedup: { key: dedupKey } } : {};
   const follow = Object.entries(callbacks ?? {}).map(([on, { queue: to, key: of }]) => [

@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { whatHappened } from '../../scripts/lua/observe.ts';
+import { chooseTags } from '../../src/config/tags.ts';
 import type { Observation } from '../../src/dev/emulator/backend.ts';
 import { type Emulator, startEmulator } from '../../src/dev/emulator/server.ts';
 import { type LocalRedis, startRedis } from '../../src/dev/redis.ts';
@@ -81,8 +82,9 @@ const THERE = queueOn('t1');
 function noteStrays(observation: Observation): void {
   const happened = whatHappened(observation);
   if (happened?.what !== 'synced') return;
-  const [, , , timers = ''] = observation.command;
-  const elsewhere = timers.includes('.0}') ? THERE : HERE;
+  const tag = /^\{(.+)\}/.exec(observation.command[3] ?? '')?.[1] ?? '';
+  const prefix = tag.split('.', 1)[0] as string;
+  const elsewhere = chooseTags(prefix, SHARDS.length)[0] === tag ? THERE : HERE;
   strays.push(...happened.envelopes.filter((envelope) => envelope.slice(2).startsWith(`${elsewhere} `)));
 }
 
@@ -173,7 +175,7 @@ async function settleAll(story: Story): Promise<void> {
   throw new Error(`left over: ${await envelopes(story)}`);
 }
 
-const envelopes = async ({ prefix }: Story) => (await raw.keys(`*${prefix}*}:m:*`)).toSorted();
+const envelopes = async ({ prefix }: Story) => (await raw.keys(`{${prefix}.*}:m:*`)).toSorted();
 
 /** Each of these was delivered under one id, and no delivery of it came twice. */
 function expectOnce({ delivered }: Story, keys: string[], told: string): void {

@@ -38,14 +38,16 @@ export async function deliverAll(b: Bench, lease = 'last'): Promise<Ends> {
     await sweepAll(b.store);
     const entries = await b.take(500, `${lease}${round}`);
     for (const entry of entries) given.set(entry, (given.get(entry) ?? 0) + 1);
-    // With a result, however little: only then storage reads what follows on a message.
-    const settlements = entries.map((entry) => ({ entry, outcome: 'ack' as const, result: 'null' }));
-    const { statuses } = await b.sync({ lease: `${lease}${round}`, settlements });
-    statuses.forEach((status, i) => {
-      if (status === 'acked') acked.add(idOf(entries[i] ?? ''));
-    });
+    if (entries.length > 0) {
+      // With a result, however little: only then storage reads what follows on a message.
+      const settlements = entries.map((entry) => ({ entry, outcome: 'ack' as const, result: 'null' }));
+      const { statuses } = await b.sync({ lease: `${lease}${round}`, settlements });
+      statuses.forEach((status, i) => {
+        if (status === 'acked') acked.add(idOf(entries[i] ?? ''));
+      });
+      continue;
+    }
     const next = nextFiring(await b.shard());
-    if (entries.length > 0) continue;
     if (next < Number.POSITIVE_INFINITY) b.now = Math.max(b.now, next);
     else idle += 1;
   }

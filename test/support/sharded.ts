@@ -16,8 +16,11 @@ import { putMap } from '../../src/store/map.ts';
 import { type Redises, startEmbedded } from './bench.ts';
 import { readShard } from './shard.ts';
 
-/** What becomes of a request to a shard: its answer is lost, or it never arrives. */
-export type Mishap = 'lost' | 'away' | undefined;
+/** What becomes of a request to a shard: its answer is lost, or it never arrives. Behind `unheard` and `down`, which are the same, none is sent again. */
+export type Mishap = 'lost' | 'away' | 'unheard' | 'down' | undefined;
+
+/** Of all queues. */
+export const TOKEN = 'a token for these tests, which is long enough'.replaceAll(' ', '-');
 
 export interface SeenCall {
   /** The name of the shard. */
@@ -60,6 +63,7 @@ export class Sharded {
       SLUICE_SHARDS: JSON.stringify({ url, secret: 'DATABASE', tags: this.names.length }),
       DATABASE: token,
       SLUICE_PREFIX: this.prefix,
+      SLUICE_TOKEN: TOKEN,
     };
     const known = new Map(queues.map((queue) => [queue.name, queue]));
     return openEngine(env, known, { connect: this.#connect, clock: () => Date.now() + this.aheadMs, ...options });
@@ -73,9 +77,10 @@ export class Sharded {
       const call = { shard, command };
       this.calls.push(call);
       const mishap = this.mishap(call);
-      if (mishap === 'away') throw new StorageError('unreachable', 'made so by a test');
+      const afterMs = mishap === 'unheard' || mishap === 'down' ? 3_000 : 0;
+      if (mishap === 'away' || mishap === 'down') throw new StorageError('unreachable', 'made so by a test', afterMs);
       const answer = await send(command);
-      if (mishap === 'lost') throw new StorageError('unreachable', 'its answer was lost by a test');
+      if (mishap) throw new StorageError('unreachable', 'its answer was lost by a test', afterMs);
       return answer;
     };
   };

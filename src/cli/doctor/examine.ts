@@ -4,11 +4,13 @@ import { SluiceError } from '../../client/index.ts';
 import { isLoopback } from '../settings.ts';
 import { type Finding, finding } from './finding.ts';
 import {
+  judgeAudited,
   judgeClock,
   judgeCron,
   judgeDestinations,
   judgeQueues,
   judgeScopes,
+  judgeShards,
   judgeSources,
   type Signs,
   uncountedOf,
@@ -104,7 +106,11 @@ function* judgeHealth({ status, code, detail, body, ms }: Seen<Health>): Generat
     return;
   }
   yield finding('reachable', 'ok', `it answered ${took}`);
-  const warnings = body?.warnings ?? [];
+  const { shards = [] } = body ?? {};
+  yield* judgeShards(shards);
+  const isDown = (warning: string) =>
+    shards.some(({ shard, status }) => status === 'down' && warning.startsWith(`shard ${shard}: `));
+  const warnings = (body?.warnings ?? []).filter((warning) => !isDown(warning)); // these are told with the shards
   if (warnings.length === 0) yield finding('storage', 'ok', 'it answers, may be written, and evicts nothing');
   for (const warning of warnings)
     yield finding('storage', 'fail', warning, 'change it at the database, before it loses or refuses messages');
@@ -157,7 +163,7 @@ async function* audit(site: Site, { repair, deep }: Audited): AsyncGenerator<Fin
       return;
     }
     const broken = page.findings.filter(({ finding: what }) => what !== 'unknown-queue'); // told with the queues
-    for (const { finding: what, name } of broken) yield finding('audit', 'fail', `${what} ${name}`, todo);
+    for (const one of broken) yield judgeAudited(one, todo);
     for (const what of page.incomplete ?? []) incomplete.add(what);
     found += broken.length;
     cursor = page.cursor;

@@ -2,6 +2,8 @@
 import {
   countReady,
   type DestinationReport,
+  type Findings,
+  type Health,
   type QueueReport,
   type SourceReport,
   type StatsCounters,
@@ -11,6 +13,9 @@ import { type Finding, finding } from './finding.ts';
 
 /** The API has epoch ms for notBefore: a caller whose clock is off is early or late by as much. */
 const CLOCK_WARN_MS = 2_000;
+type ShardHealth = NonNullable<Health['shards']>[number];
+type AuditFinding = Findings['findings'][number];
+
 /** Cron ticks each minute; one may be late or lost. */
 const SWEEP_WARN_MS = 150_000;
 const SWEEP_FAIL_MS = 600_000;
@@ -151,6 +156,47 @@ export function judgeDestinations(destinations: DestinationReport[]): Finding {
   const names = down.map(({ queue, group, failures }) => `${group ?? queue} (${failures} failures)`);
   const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? `, and ${names.length - 5} more` : '');
   return finding('outgoing', 'warn', `left alone: ${shown}`, 'are they up? The errors stand with their messages');
+}
+
+/** One finding for all that are well, and one for each that is not; none where there is one shard. */
+export function judgeShards(shards: ShardHealth[] = []): Finding[] {
+  const findings = shards.flatMap(({ shard, status, state }): Finding[] => {
+    if (status === 'down') {
+      const todo = 'is its url right, its token set, and the database up?';
+      return [finding('shards', 'fail', `${shard} does not answer: what it owns stands still`, todo)];
+    }
+    if (state === 'joining')
+      return [finding('shards', 'warn', `${shard} is joining, and gets nothing new`, 'activate it')];
+    return state === 'draining' ? [finding('shards', 'warn', `${shard} is draining, and gets nothing new`)] : [];
+  });
+  if (findings.length > 0 || shards.length === 0) return findings;
+  return [finding('shards', 'ok', `${shards.length} shards, all answer`)];
+}
+
+/** @param repairing what to do about most of them */
+export function judgeAudited({ finding: what, name, shard, messages = 0 }: AuditFinding, repairing: string): Finding {
+  switch (what) {
+    case 'shard-away':
+      return finding('audit', 'warn', `${name} does not answer, and was not looked at`, 'run it again when it does');
+    case 'epoch-differs':
+      return finding('audit', 'warn', `${name} has not the map of the others`, 'the next tick gives it that');
+    case 'parcel-stuck':
+      return finding(
+        'audit',
+        'warn',
+        `${name} holds ${messages} parcels for other shards, the oldest for more than 5 minutes`,
+        'is a shard away, or does cron not run? They go by themselves when it is back',
+      );
+    case 'undelivered':
+      return finding(
+        'audit',
+        'fail',
+        `${name} has given up ${messages} parcels: their shard was away for a week`,
+        'docs/operations.md, "Several shards", says what they hold',
+      );
+    default:
+      return finding('audit', 'fail', `${what} ${name}${shard === undefined ? '' : ` on ${shard}`}`, repairing);
+  }
 }
 
 /** What came in to one that is closed was refused; those of an older deployment do not say whether they are. */

@@ -33,7 +33,7 @@ const received = {
 const Received = z.object({ lease: z.string(), ...received });
 const SettledMessage = z.object({
   id: z.string(),
-  status: z.enum(['acked', 'retried', 'dead', 'released', 'stale', 'gone']),
+  status: z.enum(['acked', 'retried', 'dead', 'released', 'stale', 'gone', 'unanswered']),
 });
 const Settled = z.object({
   settled: z.array(SettledMessage),
@@ -71,6 +71,10 @@ describe(Received, {
   expiresAt: 'When the messages come back to others, epoch ms.',
   nextInMs: 'Nothing is ready: the next timer is due in so many ms.',
   more: 'There is more for this call than it brought, because no more fits in an answer or was asked for: it comes with the next.',
+});
+describe(SettledMessage, {
+  status:
+    'stale: it lives on elsewhere. gone: done before, cancelled, purged. unanswered: its shard does not answer, so settle it again.',
 });
 describe(Settled, {
   lost: 'The lease was swept and nothing was taken: begin a new one.',

@@ -105,7 +105,9 @@ export const settle = /* @__PURE__ */ route(
     for (const queue of queues) requireQueue(c.get('token'), queue);
     const { settle, extend, receive: more } = await body();
     if (more) checkWithin(queues, requirePullQueues(c, more.queues));
-    return c.get('engine').settle({ lease, settlements: settle, extendMs: extend, ...(more ? { more } : {}) });
+    return c
+      .get('engine')
+      .settle({ lease, leasedFrom: queues, settlements: settle, extendMs: extend, ...(more ? { more } : {}) });
   },
 );
 

@@ -25,7 +25,10 @@ export const getMetrics = route('GET /metrics', { scope: 'admin' }, async (c) =>
     sees ? measureShards(engine.fleet) : undefined,
   ]);
   const queues = [...known, ...unknown];
-  const text = metricsText({ now: Date.now(), queues, totals, breakers, sources: sources ?? [], fleet, ...rest });
+  // A counter that falls is taken for one that began anew, and what it rises by when its shard is back for new: it is left out meanwhile.
+  const isWhole = engine.away.length === 0;
+  const counted = isWhole ? { totals, sources: sources ?? [] } : { totals: new Map(), sources: [] };
+  const text = metricsText({ now: Date.now(), queues, breakers, fleet, ...counted, ...rest });
   return c.text(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
 });
 

@@ -31,7 +31,11 @@ const DrainReport = z.object({
 });
 const Begun = z.object({});
 const TickReport = z.object({ sweep: SweepReport, drain: z.optional(DrainReport) });
-const ShardHealth = z.object({ shard: z.string(), status: z.enum(['ok', 'unsafe', 'down']) });
+const ShardHealth = z.object({
+  shard: z.string(),
+  status: z.enum(['ok', 'unsafe', 'down']),
+  state: z.optional(z.enum(['joining', 'active', 'draining', 'gone'])),
+});
 const Health = z.object({
   status: z.enum(['ok', 'unsafe', 'degraded']),
   warnings: z.array(z.string()),
@@ -60,7 +64,10 @@ describe(Health, {
   warnings: 'What to change, a sentence each.',
   shards: 'Of each. Left out where there is one.',
 });
-describe(ShardHealth, { status: 'down: it does not answer.' });
+describe(ShardHealth, {
+  status: 'down: it does not answer.',
+  state: 'joining, draining: nothing new is placed there. Left out where no shard tells.',
+});
 
 export const answers = { Finding, Findings, SweepReport, DrainReport, Begun, TickReport, ShardHealth, Health };
 

@@ -22,16 +22,20 @@ export interface Fleet {
   databases: Database[];
   setRoundTrip(ms: number): Promise<void>;
   clear(): Promise<void>;
+  /** This one is gone from its port, for good. */
+  end(database: Database): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function openFleet(count: number): Promise<Fleet> {
   const databases: Database[] = [];
+  const end = async (database: Database) => {
+    databases.splice(databases.indexOf(database), 1);
+    database.far.close();
+    await database.near.close();
+  };
   const close = async () => {
-    for (const { near, far } of databases) {
-      far.close();
-      await near.close();
-    }
+    for (const database of [...databases]) await end(database);
   };
   try {
     while (databases.length < count) {
@@ -46,6 +50,7 @@ export async function openFleet(count: number): Promise<Fleet> {
     databases,
     setRoundTrip: async (ms) => void (await Promise.all(databases.map(({ far }) => far.setRoundTrip(ms)))),
     clear: async () => void (await Promise.all(databases.map(({ near }) => near.raw.flushall()))),
+    end,
     close,
   };
 }

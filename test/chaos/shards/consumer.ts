@@ -44,10 +44,13 @@ export async function consume(options: ConsumerOptions): Promise<void> {
   let held: Holding[] = [];
   while (!isOver()) {
     const kept = isGood() || chance.happens(1 - KEEPS) ? [] : held.splice(0, held.length >> 1);
+    kept.push(...held.splice(MOST)); // more than one call settles
     const answer = await (lease === undefined ? begin(options) : goOn(options, lease, kept, held));
-    const { messages = [], lost } = answer ?? {};
+    const { messages = [], settled = [], lost } = answer ?? {};
     if (answer) lease = answer.lease ?? lease;
-    held = [...kept, ...messages.map((message) => take(options, lease ?? '', message))];
+    const open = new Set(settled.flatMap(({ id, status }) => (status === 'unanswered' ? [id] : [])));
+    const again = held.filter(({ id }) => open.has(id)); // their shard is away, and has them still
+    held = [...kept, ...again, ...messages.map((message) => take(options, lease ?? '', message))];
     if (!answer || lost || (!isGood() && chance.happens(FORGETS))) {
       held = [];
       lease = undefined;
@@ -59,6 +62,7 @@ export async function consume(options: ConsumerOptions): Promise<void> {
 
 interface Told {
   lease?: string;
+  settled?: { id: string; status: string }[];
   messages?: Received[];
   lost?: boolean;
 }

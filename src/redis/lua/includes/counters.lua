@@ -65,9 +65,10 @@ local LINES = 10000
 local MINUTE_MS = 60000
 
 -- Adds what was counted to the list, a line for each queue: '<minute> <queue> <counters>'. Never raises: counters are worth
--- no message.
+-- no message. Parcels for other shards, of the queue '>', are nobody's messages.
 local function push_counters(key, now)
   local lines, minute = {}, digits(now / MINUTE_MS)
+  counters_by_queue['>'] = nil
   for queue, counters in pairs(counters_by_queue) do lines[#lines + 1] = minute .. ' ' .. queue .. ' ' .. spelled(counters) end
   local length = try_in_chunks('RPUSH', key, lines)
   if type(length) == 'number' and length > LINES then redis.pcall('LTRIM', key, '0', digits(LINES / 2 - 1)) end

@@ -62,7 +62,7 @@ async function drain(engine: Engine, afterMs = 3_000): Promise<void> {
 
 const at = async (name: string) => (await s.messages(name)).map(({ queue, body }) => [queue, body]);
 const away = (name: string) => {
-  s.mishap = ({ shard }) => (shard === name ? 'away' : undefined);
+  s.mishap = ({ shard }) => (shard === name ? 'down' : undefined);
 };
 
 describe('a parcel whose caller could not forward it', () => {

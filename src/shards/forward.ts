@@ -59,7 +59,11 @@ export async function forwardHome(
   parcel: Parcel,
 ): Promise<boolean> {
   const isOvertaken = () => hasMoved(fleet, queues, id, parcel);
-  const answer = await forward(fleet, id, parcel, undefined, () => !isOvertaken());
+  const mayGo = () => {
+    if (isHeldUp(fleet, queues, id, parcel)) throw new StorageError('slow', 'its queue is about to move');
+    return !isOvertaken();
+  };
+  const answer = await forward(fleet, id, parcel, undefined, mayGo);
   if (answer) return answer.wake;
   if (isOvertaken() && (await hasArrived(fleet, id))) return false; // at its shard, before its home was another
   return forwardAnew(fleet, queues, id, parcel);
@@ -97,6 +101,12 @@ function divideMessages({ topology }: Fleet, queues: PartitionedQueues, id: stri
     const to = topology.home(placeMessage(queues, message, id));
     return { to, args: encodeSegments([placing.settle(message, to)], own), count: 1 };
   });
+}
+
+/** Where it is decided just now whether the home of a message moves, nothing comes there: another try brings it. */
+function isHeldUp({ topology }: Fleet, queues: PartitionedQueues, id: string, { args, isMoved }: Parcel): boolean {
+  if (isMoved) return false;
+  return readSegments(args).some(({ message }) => topology.isClosing(placeMessage(queues, message, id)));
 }
 
 /** A message alone whose queue has an order or limits has to go where the others of it are by now. */

@@ -7,7 +7,7 @@ import type { PreparedMessage } from '../message/envelope.ts';
 import { newToken, relabel } from '../message/ids.ts';
 import { MOST_PARTS, makeParcelIds, makePartBase, type Part, type SplitRequest } from '../message/parts.ts';
 import type { Shard } from '../redis/shard.ts';
-import { endsWithin } from '../runtime/sleep.ts';
+import { endsWithin, sleep } from '../runtime/sleep.ts';
 import { encodeRequest } from '../store/encode-messages.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue } from '../store/enqueue.ts';
 import { COMMON_WAKE, type Wake } from '../store/wake.ts';
@@ -35,6 +35,8 @@ export interface SpreadOptions {
   keepAlive(work: Promise<unknown>): void;
 }
 
+/** Of several waits, each twice as long as the one before. */
+const FIRST_WAIT_MS = 50;
 /** So often a request is placed anew, where the map changes meanwhile. */
 const TRIES = 5;
 /** Tokens that are tried, until one brings a request that may go anywhere to a shard that answers. */
@@ -54,8 +56,10 @@ export function openSpread(options: SpreadOptions): Spread {
       const token = request.token ?? newToken();
       for (let tries = 0; tries < TRIES; tries++) {
         await fleet.ready();
+        const spreading = new Spreading(options, request, token, base);
+        await spreading.waitForHomes();
         try {
-          return await new Spreading(options, request, token, base).enqueue();
+          return await spreading.enqueue();
         } catch (error) {
           if (!(error instanceof ShardMoved)) throw error;
           fleet.topology.noteEpoch(error.epoch);
@@ -90,6 +94,16 @@ class Spreading {
     this.#request = request;
     this.#token = token;
     this.#base = base;
+  }
+
+  /** Where it is decided just now whether the home of one of its messages moves, that comes first. @throws StorageError */
+  async waitForHomes(): Promise<void> {
+    const { fleet } = this.#options;
+    const isClosing = (place: Place) => fleet.topology.isClosing(place);
+    for (let waitMs = FIRST_WAIT_MS; this.#placeAll().some(isClosing); waitMs *= 2) {
+      await sleep(waitMs);
+      await fleet.topology.reload(fleet.all);
+    }
   }
 
   /** @throws ShardMoved, StorageError, RequestMismatch */

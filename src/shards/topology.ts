@@ -7,15 +7,19 @@ import { StorageError } from '../errors.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import type { Shard, ShardIdentity } from '../redis/shard.ts';
 import { putMap, readMap } from '../store/map.ts';
-import { homeIn, makeInitialMap, parseMap, type ShardMap, type ShardState, writeMap } from './map.ts';
+import { homeIn, isClosingIn, makeInitialMap, parseMap, type ShardMap, type ShardState, writeMap } from './map.ts';
 import type { Place } from './placement.ts';
 
 /** Names of places whose homes are remembered: as many as a busy deployment has queues, or groups at work. */
 const MOST_REMEMBERED = 10_000;
 
+/** Who closes a place has decided before. */
+export const CLOSING_MS = 4_000;
+
 export class Topology {
   readonly settings: readonly ShardSettings[];
   #map: ShardMap | undefined;
+  #knownAt = 0;
   /** The newest epoch that a shard has spoken of. */
   #notedEpoch = 0;
   #readAt = 0;
@@ -55,7 +59,19 @@ export class Topology {
   adopt(map: ShardMap): void {
     if (this.#map && this.#map.epoch >= map.epoch) return;
     this.#map = map;
+    this.#knownAt = performance.now();
     this.#homes.clear();
+  }
+
+  /** Whether nothing is to be placed there now: it is seen at this moment whether its home moves. Whoever dies meanwhile stops nobody for long. */
+  isClosing(place: Place): boolean {
+    return isClosingIn(this.map, place) && performance.now() - this.#knownAt < CLOSING_MS;
+  }
+
+  /** Reads the map again, if another has it already. @throws StorageError */
+  async reload(shards: readonly Shard[]): Promise<void> {
+    this.noteEpoch(this.map.epoch + 1);
+    await this.load(shards);
   }
 
   /** A shard that the map does not name was added to the settings: nothing is placed there yet. */

@@ -21,9 +21,10 @@ export const COUNTS = {
   settle: 8,
   /** More in a cron tick that finds counters to roll up. */
   rollup: 10,
-  /** More in an enqueue request and in each sync where there are several shards: whether the map is a newer one, and what waits elsewhere. */
-  several: 1,
 } as const;
+
+/** More in an enqueue request and in each sync where there are several shards: whether the map is a newer one, and what waits elsewhere. */
+const SEVERAL = 1;
 
 /** What no formula needs, and docs/cost.md tells. */
 export const ASIDE = {
@@ -76,7 +77,7 @@ export interface PerMessage {
 export function perMessage(pattern: Pattern): PerMessage {
   const { perSecond, batch, roundTripMs, shards = 1 } = pattern;
   const requests = ((perSecond / shards / batch) * roundTripMs) / 1_000;
-  const more = shards > 1 ? COUNTS.several : 0;
+  const more = shards > 1 ? SEVERAL : 0;
   return batch <= HANDED_OFF ? handedOff(requests, batch, more) : taken(requests, batch, more);
 }
 

@@ -17,6 +17,7 @@ import { addReceive } from './commands/receive.ts';
 import { addRedisHttp } from './commands/redis-http.ts';
 import { addRings } from './commands/rings.ts';
 import { addSchedules } from './commands/schedules.ts';
+import { addShards } from './commands/shards.ts';
 import { addTail } from './commands/tail.ts';
 import { addToken } from './commands/token.ts';
 import { addTop } from './commands/top.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   addLimit,
   addSchedules,
   addRings,
+  addShards,
   addTail,
   addTop,
   addDoctor,

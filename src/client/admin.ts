@@ -38,6 +38,7 @@ export function openAdmin(send: Transport) {
     topics: openTopics(send),
     schedules: openSchedules(send),
     rings: openRings(send),
+    shards: openShards(send),
     session: openSession(send),
     ...openSystem(send),
   };
@@ -152,6 +153,33 @@ function openRings(send: Transport) {
     /** With all of its items. */
     drop: async (ring: string, options?: CallOptions) =>
       send<wire.RingRemoved>('DELETE', path`/v1/rings/${ring}`, options),
+  };
+}
+
+function openShards(send: Transport) {
+  return {
+    list: (options?: CallOptions) => send<wire.ShardList>('GET', '/v1/shards', options),
+    /** New messages go there from now on. */
+    activate: async (shard: string, given: { weight?: number } = {}, options?: CallOptions) =>
+      send<wire.ShardNamed>('POST', path`/v1/shards/${shard}/activate`, { ...options, body: given }),
+    /** Nothing new goes there. */
+    drain: async (shard: string, options?: CallOptions) =>
+      send<wire.ShardNamed>('POST', path`/v1/shards/${shard}/drain`, options),
+    /** One step; `more` says whether to call again. */
+    evacuate: async (shard: string, given: { unpin?: boolean } = {}, options?: CallOptions) =>
+      send<wire.ShardEvacuated>('POST', path`/v1/shards/${shard}/evacuate`, { ...options, body: given }),
+    verify: async (shard: string, options?: CallOptions) =>
+      send<wire.ShardVerified>('POST', path`/v1/shards/${shard}/verify`, options),
+    /** Of one that is empty, or lost with its database. */
+    forget: async (shard: string, given: { lost?: boolean } = {}, options?: CallOptions) =>
+      send<wire.ShardForgotten>('POST', path`/v1/shards/${shard}/forget`, { ...options, body: given }),
+    weigh: async (shard: string, weight: number, options?: CallOptions) =>
+      send<wire.ShardNamed>('PATCH', path`/v1/shards/${shard}`, { ...options, body: { weight } }),
+    /** @param queue its name, or the beginning of several and `*` */
+    pin: async (queue: string, shard: string, options?: CallOptions) =>
+      send<wire.ShardPin>('PUT', '/v1/shards/pins', { ...options, body: { queue, shard } }),
+    unpin: async (queue: string, options?: CallOptions) =>
+      send<wire.ShardUnpinned>('DELETE', '/v1/shards/pins', { ...options, body: { queue } }),
   };
 }
 

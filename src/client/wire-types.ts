@@ -60,6 +60,15 @@ export type AuditQuery = Query<'audit'>;
 export type SweepReport = Wire<'SweepReport'>;
 export type TickReport = Wire<'TickReport'>;
 
+export type ShardList = Wire<'ShardList'>;
+export type ShardReport = Wire<'ShardReport'>;
+export type ShardPin = Wire<'ShardPin'>;
+export type ShardNamed = Wire<'ShardNamed'>;
+export type ShardUnpinned = Wire<'ShardUnpinned'>;
+export type ShardEvacuated = Wire<'ShardEvacuated'>;
+export type ShardVerified = Wire<'ShardVerified'>;
+export type ShardForgotten = Wire<'ShardForgotten'>;
+
 // Topics, schedules, rings.
 export type Topics = Wire<'Topics'>;
 export type Topic = Wire<'Topic'>;

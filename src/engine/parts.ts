@@ -114,7 +114,9 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const fanOut = start && openFanOut({ ...ofAll, queues: worked, start, places, groups });
   const drains = openDrains({ ...shared, fanOut, groups, env, onSpent });
   const waking = new Waking({ ...ofAll, drains });
-  const sweeps = new Sweeps({ ...shared, drains, waking, followOn, pollMs: config.SLUICE_POLL_MS });
+  const tend: SweepsOptions['tend'] =
+    features.shards && ((fleet, isClosing) => features.shards?.({ fleet, queues, isClosing }) ?? Promise.resolve());
+  const sweeps = new Sweeps({ ...shared, drains, waking, followOn, tend, pollMs: config.SLUICE_POLL_MS });
   return {
     ...ofAll,
     ...opening,

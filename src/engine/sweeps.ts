@@ -28,6 +28,8 @@ export interface SweepsOptions {
   fireOn(shard: Shard): FireDue | undefined;
   /** What a tick does with the schedules of the code. */
   followOn(shard: Shard): ((swept: SweepAnswer) => Promise<boolean>) | undefined;
+  /** What a tick brings to its end of what was changed among the shards. Undefined where nobody changes them here. */
+  tend: ((fleet: Fleet, isClosing: () => boolean) => Promise<unknown>) | undefined;
 }
 
 export interface Tick {
@@ -79,6 +81,7 @@ export class Sweeps {
     const pollMs = invocation.sleepsMs > 0 ? this.#options.pollMs : 0;
     const swept = await this.#sweepAll(budget, followOn);
     const tick: Tick = { sweep: swept.report };
+    await this.#tend(budget);
     const mayLeave = waking.isLeftToResident || (!swept.ready && pollMs === 0);
     if (!mayLeave || !(await this.#isLeftToOthers(swept.ready ? 0 : swept.nextInMs, budget))) {
       const woken = pollMs > 0 ? undefined : this.#namesWithWork(swept, budget);
@@ -87,6 +90,17 @@ export class Sweeps {
     }
     if (swept.failure) throw swept.failure.error;
     return tick;
+  }
+
+  /** Nobody waits for it: what it could not do, another tick does. */
+  async #tend(budget: Budget): Promise<void> {
+    const { shards, tend } = this.#options;
+    if (!tend || !shards.topology.isMany) return;
+    try {
+      await tend(shards.ofBudget(budget), budget.isClosing);
+    } catch (error) {
+      logWarning('shards not tended', { error: nameOfError(error) });
+    }
   }
 
   /** The shards where work is ready, or will be while a drain can sleep for it. */
@@ -106,6 +120,7 @@ export class Sweeps {
   async #sweepAll(budget: Budget, followOn?: SweepsOptions['followOn']): Promise<Swept> {
     const { shards, claims, capacity } = this.#options;
     const fleet = shards.ofBudget(budget);
+    await fleet.ready(); // a sweep leaves notes, and who begins the map takes a shard with notes for one that was the only one
     const results = await sideBySide(fleet.all, capacity.mostRequests, (shard) =>
       this.#sweep(shard, budget, followOn?.(shard)),
     );

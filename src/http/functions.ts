@@ -13,6 +13,7 @@ import { queues } from './v1/queues.ts';
 import { rings } from './v1/rings.ts';
 import { schedules } from './v1/schedules.ts';
 import { session } from './v1/session.ts';
+import { shards } from './v1/shards.ts';
 import { sources } from './v1/sources.ts';
 import { stats } from './v1/stats.ts';
 import { audit, drain, health, sweep } from './v1/system.ts';
@@ -36,6 +37,7 @@ export {
   schedules,
   session,
   settle,
+  shards,
   sources,
   stats,
   sweep,
@@ -54,6 +56,7 @@ export const api = [
   audit,
   schedules,
   rings,
+  shards,
   drain,
   sweep,
   sources,

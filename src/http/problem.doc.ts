@@ -20,6 +20,8 @@ export const MEANINGS: Record<ProblemCode, string> = {
   unknown_ring: 'There is no such ring: it has no items, or no ring can have this name.',
   unknown_topic: 'Nobody is subscribed to this topic, or it is no name of one.',
   unknown_subscription: 'The topic has no subscription of this name.',
+  unknown_shard: 'The settings of the deployment name no such shard, or it is gone.',
+  shard_refused: '`detail` says why. Nothing was changed.',
   too_many: 'A topic has at most 100 subscriptions, a deployment 1,000 topics.',
   method_not_allowed: '`Allow` says which methods the path takes.',
   not_a_pull_queue: 'The queue has a handler of its own, and takes no other consumers.',

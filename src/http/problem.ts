@@ -27,6 +27,8 @@ export const PROBLEMS = {
   unknown_ring: { status: 404, title: 'There is no such ring: it has no items' },
   unknown_topic: { status: 404, title: 'Nobody is subscribed to this topic' },
   unknown_subscription: { status: 404, title: 'The topic has no such subscription' },
+  unknown_shard: { status: 404, title: 'This deployment has no such shard' },
+  shard_refused: { status: 409, title: 'The shards cannot be changed so' },
   too_many: { status: 409, title: 'There are as many as there may be' },
   unknown_schedule: { status: 404, title: 'There is no such schedule' },
   schedule_of_code: { status: 409, title: 'This schedule stands in the code of the deployment' },

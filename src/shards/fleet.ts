@@ -19,7 +19,7 @@ export interface Fleet {
   ready(lookMs?: number): Promise<void>;
   /** Where this belongs. */
   home(place: Place): Shard;
-  /** @throws RangeError where none has this name, or it is gone */
+  /** @throws RangeError where none has this name, or it is gone; StorageError where only the map has it */
   named(name: string): Shard;
   /** The shard that the id of a message speaks of; undefined where it speaks of none. */
   hinted(id: string): Shard | undefined;
@@ -55,7 +55,7 @@ export function openFleet(topology: Topology, shards: readonly [Shard, ...Shard[
     home: (place) => (topology.isMany ? fleet.named(topology.home(place)) : only),
     named(name) {
       const shard = fleet.all.find(({ identity }) => identity.name === name);
-      if (!shard) throw new RangeError('no shard of this deployment has this name');
+      if (!shard) throw notNamed(topology, name);
       return shard;
     },
     hinted(id) {
@@ -70,6 +70,16 @@ export function openFleet(topology: Topology, shards: readonly [Shard, ...Shard[
     },
   };
   return fleet;
+}
+
+/** An older version of the deployment may meet a map with a shard that only newer ones have in their settings. */
+function notNamed(topology: Topology, name: string): Error {
+  if (!topology.isMany || !['active', 'draining'].includes(topology.stateOf(name))) {
+    return new RangeError('no shard of this deployment has this name');
+  }
+  const error = new StorageError('unreachable', 'the shard is not in the settings of this deployment');
+  error.shard = name;
+  return error;
 }
 
 async function askEach<Answer>(

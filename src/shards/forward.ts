@@ -1,51 +1,119 @@
 /** Forwarding: the messages of a parcel are enqueued at its shard, once, however often and by whomever it is forwarded. */
+import { ShardMoved, StorageError } from '../errors.ts';
+import { parseLane } from '../message/lane.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import type { Shard } from '../redis/shard.ts';
 import { encodeSegments } from '../store/encode-messages.ts';
 import { type EnqueueAnswer, enqueueSegments } from '../store/enqueue.ts';
+import { adopt, splitMoved } from '../store/moving.ts';
 import type { Wake } from '../store/wake.ts';
 import type { Fleet } from './fleet.ts';
 import { type Parcel, RECOGNISED_MS, readSegments } from './parcel.ts';
-import { openPlacing, type PartitionedQueues, placeMessage } from './placing.ts';
+import { isBound } from './places.ts';
+import { homeOfMoved, openPlacing, type PartitionedQueues, placeMessage } from './placing.ts';
+
+/** So often one is forwarded by another map, where that changes meanwhile. */
+const TRIES = 5;
 
 /**
+ * Forwards a parcel to its shard.
  * @param id of the parcel
  * @param wake the drain that the caller would wake
+ * @param mayGo asked by each map
+ * @returns undefined where it may not, or the shard is gone or not among the settings: nothing was stored
  * @throws StorageError
  */
-export function forward(
-  shard: Shard,
+export async function forward(
+  fleet: Fleet,
   id: string,
-  { args, count }: Omit<Parcel, 'to'>,
+  { to, args, count, isMoved }: Parcel,
   wake?: Wake | false,
-): Promise<EnqueueAnswer> {
-  return enqueueSegments(shard, { args, count, base: id, token: `parcel-${id}`, recognisedMs: RECOGNISED_MS, wake });
+  mayGo = () => true,
+): Promise<Pick<EnqueueAnswer, 'wake' | 'duplicates'> | undefined> {
+  const known = { token: tokenOf(id), recognisedMs: RECOGNISED_MS, wake };
+  for (let tries = 0; tries < TRIES; tries++) {
+    await fleet.ready();
+    const shard = fleet.all.find(({ identity }) => identity.name === to);
+    if (!shard || !mayGo()) return undefined;
+    const { epoch } = shard.identity;
+    try {
+      if (!isMoved) return await enqueueSegments(shard, { args, count, base: id, epoch, ...known });
+      return { wake: await adopt(shard, { moved: args, epoch, ...known }), duplicates: new Map() };
+    } catch (error) {
+      if (!(error instanceof ShardMoved)) throw error;
+      fleet.topology.noteEpoch(error.epoch);
+    }
+  }
+  throw new StorageError('garbled', 'the map of the shards changes all the time');
 }
 
 /**
- * Forwards a parcel whose shard is gone: each message to where it belongs by now, under the id that it has.
+ * Forwards a parcel to wherever its messages belong by now: to its shard, as a rule.
  * @returns whether somebody should drain there
  * @throws StorageError where a part has not arrived: another try brings the rest
  */
-export async function forwardAnew(
+export async function forwardHome(
   fleet: Fleet,
   queues: PartitionedQueues,
   id: string,
-  { args }: Parcel,
+  parcel: Parcel,
 ): Promise<boolean> {
-  const { topology } = fleet;
-  const placing = openPlacing(topology, queues);
-  const parts = new Map<string, { args: string[]; count: number }>();
-  for (const { id: own, message } of readSegments(args)) {
-    const home = topology.home(placeMessage(queues, message, id));
-    const part = parts.get(home) ?? { args: [], count: 0 };
-    part.args.push(...encodeSegments([placing.settle(message, home)], own));
-    part.count += 1;
-    parts.set(home, part);
-  }
-  const answers = await Promise.all([...parts].map(([home, part]) => forward(fleet.named(home), id, part)));
-  return answers.some(({ wake }) => wake);
+  const isOvertaken = () => hasMoved(fleet, queues, id, parcel);
+  const answer = await forward(fleet, id, parcel, undefined, () => !isOvertaken());
+  if (answer) return answer.wake;
+  if (isOvertaken() && (await hasArrived(fleet, id))) return false;
+  return forwardAnew(fleet, queues, id, parcel);
 }
+
+/** Each message to where it belongs by now, under the id that it has. */
+async function forwardAnew(fleet: Fleet, queues: PartitionedQueues, id: string, parcel: Parcel): Promise<boolean> {
+  const parts = parcel.isMoved ? divideMoved(fleet, queues, parcel) : divideMessages(fleet, queues, id, parcel);
+  const answers = await Promise.all(parts.map((part) => forward(fleet, id, part)));
+  if (answers.includes(undefined)) throw new StorageError('garbled', 'the map of the shards has changed meanwhile');
+  return answers.some((answer) => answer?.wake);
+}
+
+function divideMoved({ topology }: Fleet, queues: PartitionedQueues, { args }: Parcel): Parcel[] {
+  const byHome = Map.groupBy(splitMoved(args), (item) => homeOfMoved(topology, queues, item));
+  return [...byHome].map(([to, items]) => ({ to, args: items.flat(), count: items.length, isMoved: true }));
+}
+
+function divideMessages({ topology }: Fleet, queues: PartitionedQueues, id: string, { args }: Parcel): Parcel[] {
+  const placing = openPlacing(topology, queues);
+  const parts = new Map<string, Parcel>();
+  for (const { id: own, message } of readSegments(args)) {
+    const to = topology.home(placeMessage(queues, message, id));
+    const part = parts.get(to) ?? { to, args: [], count: 0 };
+    part.args.push(...encodeSegments([placing.settle(message, to)], own));
+    part.count += 1;
+    parts.set(to, part);
+  }
+  return [...parts.values()];
+}
+
+/** A message alone whose queue has an order or limits has to go where the others of it are by now. */
+function hasMoved({ topology }: Fleet, queues: PartitionedQueues, id: string, parcel: Parcel): boolean {
+  const { to, args, count, isMoved } = parcel;
+  if (isMoved || count !== 1 || !topology.map.before || topology.stateOf(to) === 'gone') return false;
+  const [first] = readSegments(args);
+  if (!first) return false;
+  const queue = queues.get(parseLane(first.message.lane).queue);
+  return queue !== undefined && isBound(queue) && topology.home(placeMessage(queues, first.message, id)) !== to;
+}
+
+/**
+ * Whether an earlier try has brought the parcel anywhere, by whichever map.
+ * @throws StorageError where one of the shards does not say: it may be there
+ */
+async function hasArrived({ topology, all }: Fleet, id: string): Promise<boolean> {
+  const asked = all.map(async (shard) => {
+    await topology.heal(shard); // who knows an older map cannot store it there any more
+    return shard.send(['EXISTS', shard.keys.request(tokenOf(id))]);
+  });
+  return (await Promise.all(asked)).some((count) => count === 1);
+}
+
+const tokenOf = (id: string) => `parcel-${id}`;
 
 /** A parcel that has arrived is not needed any more. Where nobody takes it away it is forwarded again, and changes nothing. @throws StorageError */
 export async function dropParcel({ run, keys }: Shard, id: string): Promise<void> {

@@ -3,12 +3,12 @@ import { NonRetriableError } from '../errors.ts';
 import { exponential } from '../queue/backoff.ts';
 import { type AnyQueue, defineQueue } from '../queue/queue.ts';
 import type { Fleet } from './fleet.ts';
-import { forward, forwardAnew } from './forward.ts';
+import { forwardHome } from './forward.ts';
 import { openParcel, PARCEL_MS, PARCEL_QUEUE } from './parcel.ts';
 import type { PartitionedQueues } from './placing.ts';
 
 export interface ForwardingOptions {
-  /** Each delivery makes one request, which its drain has counted. */
+  /** Each delivery makes one request, which its drain has counted; a few more where the map has changed. */
   fleet: Fleet;
   queues: PartitionedQueues;
   /** Messages are ready on a shard, and nobody was asked to drain there before. */
@@ -23,13 +23,7 @@ export function defineParcelQueue({ fleet, queues, onWork }: ForwardingOptions):
     async handler({ id, body, enqueuedAt }) {
       if (Date.now() - enqueuedAt > PARCEL_MS)
         throw new NonRetriableError('undelivered: its shard was away for too long');
-      const parcel = openParcel(id, body);
-      await fleet.ready();
-      const isGone = fleet.topology.stateOf(parcel.to) === 'gone';
-      const isWanted = isGone
-        ? await forwardAnew(fleet, queues, id, parcel)
-        : (await forward(fleet.named(parcel.to), id, parcel)).wake;
-      if (isWanted) onWork();
+      if (await forwardHome(fleet, queues, id, openParcel(id, body))) onWork();
     },
   });
   return { ...queue, name: PARCEL_QUEUE };

@@ -24,6 +24,8 @@ export interface Parcel {
   /** Its messages, as the scripts read them. */
   args: string[];
   count: number;
+  /** They are not new: another shard had all of it, and it comes in as it was. */
+  isMoved?: boolean | undefined;
 }
 
 /** Stands for the id of the only message of a parcel that gets its own id, as storage gives it one. */
@@ -47,9 +49,10 @@ export function pack(parcel: Parcel, delayMs: number): PreparedMessage {
 /** @param id of the parcel @throws NonRetriableError where this is none */
 export function openParcel(id: string, body: unknown): Parcel {
   if (!isPlainObject(body)) throw unreadable();
-  const { to, args, count } = body;
+  const { to, args, count, isMoved } = body;
   const isWhole = typeof to === 'string' && typeof count === 'number' && Array.isArray(args);
   if (!isWhole || !args.every((arg) => typeof arg === 'string')) throw unreadable();
+  if (isMoved === true) return { to, count, args, isMoved };
   return { to, count, args: args[IDS_AT] === OWN_ID ? args.with(IDS_AT, id) : args };
 }
 

@@ -3,12 +3,16 @@
  *
  * A queue's name ends where the first character comes that none can have: what follows tells its parts.
  */
+import { parseLimits } from '../queue/limits.ts';
 import type { Place } from './placement.ts';
 
 /** As much of a queue as its place depends on. */
 export interface PartitionedQueue {
   name: string;
+  pool?: string | undefined;
   partition?: 'group' | 'any' | undefined;
+  /** Its limits and its order, in the words of the scripts. */
+  policy?: string | undefined;
 }
 
 /**
@@ -23,6 +27,11 @@ export function placeOf(
 ): Place {
   if (partition === 'any') return `q:${name}${dedupDigest === undefined ? `#${token}` : `!${dedupDigest}`}`;
   return partition === 'group' && group !== undefined ? `q:${name}/${encodeGroup(group)}` : `q:${name}`;
+}
+
+/** Whether something of it counts on what else is at its home: an order, or how many there are at work. */
+export function isBound({ partition, policy = '' }: PartitionedQueue): boolean {
+  return partition !== 'any' && Object.keys(parseLimits(policy)).length > 0;
 }
 
 export const placeOfSchedule = (id: string): Place => `s:${id}`;

@@ -219,7 +219,9 @@ class Spreading {
     const forwardTo = async (parcels: OutgoingParcel[]) => {
       for (const { to, part, index, ...parcel } of parcels) {
         const id = ids[index] as string;
-        const { wake, duplicates } = await forward(to, id, parcel, this.#wake);
+        const answer = await forward(this.#options.fleet, id, { ...parcel, to: to.identity.name }, this.#wake);
+        if (!answer) continue; // a drain places it anew
+        const { wake, duplicates } = answer;
         arrived.push(id);
         if (wake) merged.woken.push(to.identity.name);
         merged.wake ||= wake;

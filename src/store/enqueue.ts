@@ -114,20 +114,22 @@ export interface EncodedRequest {
   base: string;
   token: string;
   recognisedMs: number;
+  /** Of the map of the shards by which its caller knows this one. */
+  epoch: string;
   wake?: Wake | false | undefined;
 }
 
 /**
- * Enqueues what was encoded earlier, whatever map the shard has by now. Of its keys only those of each enqueue are declared.
- * @throws StorageError, RequestMismatch
+ * Enqueues what was encoded earlier. Of its keys only those of each enqueue are declared.
+ * @throws StorageError, RequestMismatch; ShardMoved where the shard knows a newer map
  */
 export function enqueueSegments(shard: Shard, request: EncodedRequest): Promise<EnqueueAnswer> {
-  const { args, count, base, token, recognisedMs, wake = COMMON_WAKE } = request;
+  const { args, count, base, token, recognisedMs, epoch, wake = COMMON_WAKE } = request;
   const { keys } = shard;
   const run = shard.run(
     scripts.enqueue,
-    [keys.request(token), keys.timers, keys.awake, keys.sleeper],
-    [...commonArgs(shard), base, '-', digits(recognisedMs), ...wakeArgs(wake), '', '0', '', ...args],
+    [keys.request(token), keys.timers, keys.awake, keys.sleeper, ...(epoch === '' ? [] : [keys.map])],
+    [...commonArgs(shard), base, '-', digits(recognisedMs), ...wakeArgs(wake), '', '0', epoch, ...args],
   );
   return readEnqueueAnswer(run, base, count, undefined);
 }

@@ -15,6 +15,7 @@ duplicate has a cause, and work went on by itself.
   --redis WHICH  auto (default: a redis-server on the PATH, else embedded), embedded, or a redis:// URL, where the
                  run's keys are removed at the end
   --shards N     over so many databases, 2 to 8, each away for 10 s a minute in turn; then no quotas fill up (default 1)
+  --reshard      over two databases, to which a third comes, and goes, while both versions of the settings are at work
   --drainer      Durable Objects drain, which end with their Worker, alarms and all
   --small-records  timers and lanes are divided when they have few elements
   --json         print one object with the figures as the last line
@@ -23,6 +24,7 @@ duplicate has a cause, and work went on by itself.
 
 const LONGEST_S = 900;
 const MOST_SHARDS = 8;
+const RESHARDED = 3;
 /** However slow the machine is. */
 const LEAST_PER_SECOND = 100;
 
@@ -33,6 +35,8 @@ export interface Settings {
   mix: MixName;
   redis: string;
   shards: number;
+  /** The last of them comes and goes. */
+  reshard: boolean;
   drainer: boolean;
   smallRecords: boolean;
   asJson: boolean;
@@ -58,6 +62,7 @@ function readFlags(args: string[]) {
       faults: { type: 'string', default: 'heavy' },
       redis: { type: 'string', default: 'auto' },
       shards: { type: 'string', default: '1' },
+      reshard: { type: 'boolean', default: false },
       drainer: { type: 'boolean', default: false },
       'small-records': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -68,7 +73,7 @@ function readFlags(args: string[]) {
 }
 
 function settingsOf(flags: ReturnType<typeof readFlags>): Settings {
-  const { seconds, seed, faults, redis, drainer, json, 'small-records': smallRecords } = flags;
+  const { seconds, seed, faults, redis, reshard, drainer, json, 'small-records': smallRecords } = flags;
   const messages = flags.messages ? positive(flags.messages, '--messages') : Number.POSITIVE_INFINITY;
   const longest = Math.max(LONGEST_S, Math.ceil(messages / LEAST_PER_SECOND));
   if (!Object.hasOwn(MIXES, faults)) throw new RangeError(`--faults must be one of ${Object.keys(MIXES).join(', ')}`);
@@ -78,7 +83,8 @@ function settingsOf(flags: ReturnType<typeof readFlags>): Settings {
     seed: seed ? positive(seed, '--seed') : 1 + Math.floor(Math.random() * 0xffff_ffff),
     mix: faults as MixName,
     redis,
-    shards: upTo(positive(flags.shards, '--shards'), MOST_SHARDS, '--shards'),
+    shards: reshard ? RESHARDED : upTo(positive(flags.shards, '--shards'), MOST_SHARDS, '--shards'),
+    reshard,
     drainer,
     smallRecords,
     asJson: json,

@@ -142,7 +142,10 @@ describe('a request over several shards', () => {
 
 describe('whatever is lost', () => {
   /** Each call of a request over three shards, and what becomes of it. */
-  const cases = [0, 1, 2, 3, 4].flatMap((at) => (['lost', 'away'] as const).map((mishap) => ({ at, mishap })));
+  const cases = [
+    ...[0, 1, 2, 3, 4].map((at) => ({ at, mishap: 'lost' as const })),
+    ...[0, 1, 3].map((at) => ({ at, mishap: 'away' as const })),
+  ];
 
   test.each(cases)(
     'call $at ($mishap once): each message is there once, and a repeat is told the same',
@@ -246,6 +249,19 @@ describe('a queue that is anywhere', () => {
       at.add(homes[0] as string);
     }
     expect([...at].toSorted()).toEqual(NAMES);
+  });
+
+  test('leaves out a shard that does not answer, but for requests with a key', async () => {
+    await engine.fleet.ready();
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+    const atT1 = keys.find((token) => engine.fleet.home(`q:anywhere#${token}`).identity.name === 't1') as string;
+    s.mishap = ({ shard }) => (shard === 't1' ? 'away' : undefined);
+    const keyed = () => engine.accept([input('anywhere', 'keyed')], key(atT1));
+    await expect(keyed()).rejects.toMatchObject({ code: 'unreachable', shard: 't1' });
+    for (let i = 0; i < 12; i++) await engine.accept([input('anywhere', i)]); // a third of them would belong there
+    await expect(keyed()).rejects.toMatchObject({ code: 'unreachable', shard: 't1' });
+    const places = new Set((await s.messages()).map(({ shard }) => shard));
+    expect([...places].toSorted()).toEqual(['t0', 't2']);
   });
 
   test('is placed by the key of a request: a repeat finds it', async () => {

@@ -135,6 +135,7 @@ onEachRedis('segments that were encoded earlier', (bench) => {
       base: 'base',
       token: 't',
       recognisedMs: 60_000,
+      epoch: '',
     };
     const first = await enqueueSegments(onClock(b), request);
     expect(first).toMatchObject({ ids: messages.map((_, i) => `base-${i}`), replayed: false, wake: true });
@@ -145,10 +146,27 @@ onEachRedis('segments that were encoded earlier', (bench) => {
     expect(await b.redises.raw.pttl(`${b.root}req:t`)).toBeGreaterThan(50_000);
   });
 
+  test('are not stored under a map that is too old', async () => {
+    const b = bench();
+    await changeMap(b, 9);
+    const messages = [b.message('mail', 1)];
+    const request = { args: encodeRequest(messages, 'base'), count: 1, base: 'base', token: 't', recognisedMs: 60_000 };
+    await expect(enqueueSegments(onClock(b), { ...request, epoch: '8' })).rejects.toMatchObject({ epoch: 9 });
+    expect((await b.shard()).lanes).toEqual({});
+    b.expectAlive((await enqueueSegments(onClock(b), { ...request, epoch: '9' })).ids, messages);
+  });
+
   test('are recognised by what is left of them where their token is forgotten', async () => {
     const b = bench();
     const messages = [b.message('mail', 1), b.message('news', 2)];
-    const request = { args: encodeRequest(messages, 'base'), count: 2, base: 'base', token: 't', recognisedMs: 60_000 };
+    const request = {
+      args: encodeRequest(messages, 'base'),
+      count: 2,
+      base: 'base',
+      token: 't',
+      recognisedMs: 60_000,
+      epoch: '',
+    };
     const { ids } = await enqueueSegments(onClock(b), request);
     b.expectAlive(ids, messages);
     await b.redises.raw.del(`${b.root}req:t`);

@@ -20,6 +20,8 @@ import * as ofSchedules from '../v1/schedules.doc.ts';
 import * as schedules from '../v1/schedules.ts';
 import * as ofSession from '../v1/session.doc.ts';
 import * as session from '../v1/session.ts';
+import * as ofShards from '../v1/shards.doc.ts';
+import * as shards from '../v1/shards.ts';
 import * as ofSources from '../v1/sources.doc.ts';
 import * as sources from '../v1/sources.ts';
 import * as ofStats from '../v1/stats.doc.ts';
@@ -71,6 +73,7 @@ export const ROUTES: DocumentedRoute[] = [
   ...resource(system, ofSystem),
   ...resource(schedules, ofSchedules),
   ...resource(rings, ofRings),
+  ...resource(shards, ofShards),
   ...resource(stats, ofStats),
   ...resource(metrics, ofMetrics),
   ...resource(sources, ofSources),

@@ -11,6 +11,7 @@ import type { answers as queues } from './queues.doc.ts';
 import type { answers as rings } from './rings.doc.ts';
 import type { answers as schedules } from './schedules.doc.ts';
 import type { answers as session } from './session.doc.ts';
+import type { answers as shards } from './shards.doc.ts';
 import type { answers as sources } from './sources.doc.ts';
 import type { answers as stats } from './stats.doc.ts';
 import type { answers as system } from './system.doc.ts';
@@ -25,6 +26,7 @@ type Answers = typeof messages &
   typeof system &
   typeof schedules &
   typeof rings &
+  typeof shards &
   typeof stats &
   typeof sources &
   typeof session;

@@ -20,6 +20,13 @@ export interface Deployment {
   tick(): Promise<unknown>;
 }
 
+/** Whichever of several is the one to be called at the time. */
+export const switching = (now: () => Deployment): Deployment => ({
+  fetch: (url, init) => now().fetch(url, init),
+  call: (...request) => now().call(...request),
+  tick: () => now().tick(),
+});
+
 export function openDeployment(env: Record<string, string>, token: string): Deployment {
   const sluice = createSluice<Record<string, string>>({ queues, functions });
   const send: Fetch = (url, init) => sluice.fetch(new Request(url, init), env);

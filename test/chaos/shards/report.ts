@@ -3,6 +3,7 @@ import type { Redis } from '@upstash/redis';
 import type { Finding } from '../../../src/store/audit.ts';
 import { FAULTS, type FaultName, type Verdict } from '../checker.ts';
 import type { Leftover } from '../recount.ts';
+import { STEPS, type Step } from './reshard.ts';
 
 export interface ShardCounts {
   name: string;
@@ -23,6 +24,8 @@ export interface ShardedRun {
   /** Of them, by the request that sent them; drains forward the others. */
   forwarded: number;
   parcelsLeft: number;
+  /** What was done where one of the shards comes and goes. */
+  resharded?: Step[];
   faultsInjected: Record<string, number>;
   auditFindings: Finding[];
   sweepFindings: Finding[];
@@ -48,7 +51,10 @@ export function figuresOf({ verdict, faultsInjected, seconds, ...run }: ShardedR
     faultsInjected: Object.values(faultsInjected).reduce((sum, count) => sum + count, 0),
     faultKinds: faultsInjected,
     passed:
-      isSound && hasTried(verdict, run.parcels) && auditFindings + sweepFindings + leftovers + run.parcelsLeft === 0,
+      isSound &&
+      hasTried(verdict, run.parcels) &&
+      STEPS.every((step) => run.resharded?.includes(step) ?? true) &&
+      auditFindings + sweepFindings + leftovers + run.parcelsLeft === 0,
   };
 }
 
@@ -70,6 +76,7 @@ export function tableOf(figures: ShardedFigures): string {
       [`${name}: given out`, leased],
       [`${name}: away`, away],
     ]),
+    ...(figures.resharded ? [['resharded', figures.resharded.join(' ')] as [string, string]] : []),
     ['parcels', figures.parcels],
     ['parcels forwarded at once', figures.forwarded],
     ['parcels left', figures.parcelsLeft],

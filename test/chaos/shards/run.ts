@@ -35,9 +35,10 @@ import type { Settings } from '../settings.ts';
 import { withSmallRecords } from '../small-records.ts';
 import { planAbsences } from './absences.ts';
 import { consume } from './consumer.ts';
-import { type Deployment, INSIDE, openDeployment } from './deployment.ts';
+import { type Deployment, INSIDE, openDeployment, switching } from './deployment.ts';
 import { operate, resumeAll } from './operators.ts';
 import { countParcels, figuresOf, tableOf } from './report.ts';
+import { planResharding } from './reshard.ts';
 import { type Storage, startStorage } from './storages.ts';
 import { embellish } from './variety.ts';
 
@@ -95,8 +96,9 @@ export async function runSharded(settings: Settings): Promise<void> {
   );
   const front = await startFront({ chance: chance('front'), isFaulty: () => faulty, onBegun: () => {} });
   const token = newSecret();
-  const env = {
-    ...shardSettings(storages),
+  const joining = settings.reshard ? storages.at(-1) : undefined;
+  const settingsOf = (listed: readonly Storage[]) => ({
+    ...shardSettings(listed, joining),
     OUTBOX_URL: outbox.url,
     SLUICE_TOKENS: tokensSetting(token),
     SLUICE_PREFIX: prefix,
@@ -110,15 +112,25 @@ export async function runSharded(settings: Settings): Promise<void> {
     SLUICE_DRAINERS: '4',
     SLUICE_URL: front.url,
     SLUICE_CONNECTIONS: '40', // this machine has more than six
-  };
+  });
+  let env = settingsOf(storages.filter((storage) => storage !== joining));
   const plain = await buildBundle(WORKER);
   const bundle = settings.smallRecords ? withSmallRecords(plain) : plain;
   const start = () => startWorker({ bundle, env, drainer: settings.drainer, log: () => {} });
   const everyMs = MIXES[mix].killEveryMs;
   const lives = await beginLives({ start, history, chance: chance('lives'), everyMs, onKill: () => {} });
   front.serve(lives.url);
-  const deployment = openDeployment(env, token);
-  await deployment.tick(); // it is deployed where all is well: each shard has the map
+  const old = openDeployment(env, token);
+  await old.tick(); // it is deployed where all is well: each shard has the map
+  const fresh = joining ? openDeployment(settingsOf(storages), token) : old;
+  const deploy = () => {
+    env = settingsOf(storages);
+    lives.strike();
+  };
+  const resharding =
+    joining && planResharding({ shard: joining.name, secondsOfRun: settings.seconds, deploy, deployment: fresh });
+  const deploymentOf = (actor: number) => switching(() => (resharding?.versionFor(actor) === 'old' ? old : fresh));
+  const deployment = deploymentOf(0);
   faulty = mix !== 'none';
   const ticker = startTicker(
     () => lives.tick(),
@@ -136,7 +148,7 @@ export async function runSharded(settings: Settings): Promise<void> {
     let phase: 'faults' | 'draining' | 'over' = 'faults';
     const consumers = Array.from({ length: CONSUMERS }, (_, i) =>
       consume({
-        ...{ deployment, history, chance: chance(`consumer ${i}`), leaseMs: LEASE_MS },
+        ...{ deployment: deploymentOf(i), history, chance: chance(`consumer ${i}`), leaseMs: LEASE_MS },
         isOver: () => phase === 'over',
         isGood: () => phase !== 'faults' || mix === 'none',
       }),
@@ -146,7 +158,8 @@ export async function runSharded(settings: Settings): Promise<void> {
     const operating = operate({ deployment, history, chance: chance('operator'), isOver: () => phase !== 'faults' });
     const absences = planAbsences(storages, settings.seconds);
     const leaving = mix === 'none' ? undefined : absences.run(() => phase !== 'faults');
-    await produceAll({ settings, history, deployment, token, url: lives.url, open: book.open });
+    const moving = resharding?.run(() => phase !== 'faults');
+    await produceAll({ settings, history, deploymentOf, token, url: lives.url, open: book.open });
 
     progress.say('the faults stop, and what is left is drained');
     faulty = false;
@@ -154,10 +167,12 @@ export async function runSharded(settings: Settings): Promise<void> {
     await leaving;
     await lives.stop();
     await operating;
+    await moving;
+    await resharding?.finish();
     const roots = storages.map(({ client }) => ({ client, root: `{${prefix}}:` }));
     await until(async () => {
       await resumeAll(deployment); // again and again: a pause may be on its way still
-      await Promise.all(roots.map(({ client, root }) => bringForward(client, root)));
+      await Promise.all(roots.map(({ client, root }) => bringForward(client, root, isParcelTimer)));
       const empty = await Promise.all(roots.map(({ client, root }) => isEmpty(client, root)));
       return empty.every((is) => is);
     });
@@ -188,6 +203,7 @@ export async function runSharded(settings: Settings): Promise<void> {
       ...{ ...found, seed, seconds, parcels: book.parcels(), forwarded, parcelsLeft, faultsInjected: seeded.counts },
       shards: storages.map(({ name }, i) => ({ name, away: absences.counts[i] ?? 0, ...countsOf(history, name) })),
       redis: storages[0]?.redis ?? '',
+      ...(resharding && { resharded: [...resharding.done] }),
     });
     console.log(`\n${tableOf(figures)}\n\n${verdictOf({ ...figures, missing: [] }, found, history.events)}`);
     if (settings.asJson) console.log(JSON.stringify(figures));
@@ -201,13 +217,19 @@ export async function runSharded(settings: Settings): Promise<void> {
   }
 }
 
+/** Those are tried again after up to half a minute, which is as much a part of what is judged as anything. */
+const isParcelTimer = (member: string) => / \d:> /.test(member);
+
 /** What the run itself asks, and the library never. */
 const isLook = (commands: string[][]) => commands.every(([verb]) => verb?.toLowerCase() === 'exists');
 
-/** The bindings that name the databases. */
-function shardSettings(storages: readonly Storage[]): Record<string, string> {
+/** The bindings that name the databases. @param joining of them, one that is there for the first time */
+function shardSettings(storages: readonly Storage[], joining: Storage | undefined): Record<string, string> {
   const secretOf = (name: string) => `TOKEN_${name.replaceAll('-', '_').toUpperCase()}`;
-  const list = storages.map(({ name, url }) => ({ name, url, secret: secretOf(name) }));
+  const list = storages.map((storage) => {
+    const { name, url } = storage;
+    return { name, url, secret: secretOf(name), ...(storage === joining && { state: 'joining' }) };
+  });
   const tokens = storages.map(({ name, token }) => [secretOf(name), token]);
   return { SLUICE_SHARDS: JSON.stringify(list), ...Object.fromEntries(tokens) };
 }
@@ -221,7 +243,7 @@ function storeOn({ url, token }: Storage, prefix: string): Store {
 interface Production {
   settings: Settings;
   history: History;
-  deployment: Deployment;
+  deploymentOf: (actor: number) => Deployment;
   token: string;
   /** Of the Worker at the time. */
   url: () => string;
@@ -230,7 +252,7 @@ interface Production {
 }
 
 /** All producers, until the time is over or enough was begun. */
-async function produceAll({ settings, history, deployment, token, url, open }: Production): Promise<void> {
+async function produceAll({ settings, history, deploymentOf, token, url, open }: Production): Promise<void> {
   const { seed, seconds, messages } = settings;
   const end = performance.now() + seconds * 1_000;
   const planned = chanceFor(seed, 'messages');
@@ -248,10 +270,10 @@ async function produceAll({ settings, history, deployment, token, url, open }: P
     };
     return produce({ send, plan: next, history, chance, mayGoOn });
   };
-  const inside = overHttp(() => INSIDE, token, deployment.fetch);
+  const inside = (actor: number) => overHttp(() => INSIDE, token, deploymentOf(actor).fetch);
   await Promise.all([
     ...Array.from({ length: HTTP_PRODUCERS }, (_, i) => producer(`http ${i}`, overHttp(url, token))),
-    ...Array.from({ length: INSIDE_PRODUCERS }, (_, i) => producer(`inside ${i}`, inside)),
+    ...Array.from({ length: INSIDE_PRODUCERS }, (_, i) => producer(`inside ${i}`, inside(i))),
   ]);
 }
 

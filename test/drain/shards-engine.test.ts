@@ -1,0 +1,176 @@
+// Ticks and drains of a deployment on several shards: what they cost, what stops where one is away, and what an isolate remembers of it.
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { openKeptOutcomes } from '../../src/drain/unsettled.ts';
+import { openGroups } from '../../src/engine/groups.ts';
+import { StorageError } from '../../src/errors.ts';
+import { defineQueue } from '../../src/index.ts';
+import { openBreaker } from '../../src/redis/breaker.ts';
+import { makeInitialMap, parseMap } from '../../src/shards/map.ts';
+import { readMap } from '../../src/store/map.ts';
+import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
+import { Bench } from '../support/bench.ts';
+import { nameAt, named, onShards } from '../support/sharded.ts';
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+const NAMES = ['t0', 't1', 't2'];
+const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
+
+/** A queue at home on each shard, and what of them was handled. */
+function working() {
+  const handled: string[] = [];
+  const queues = NAMES.map((shard) =>
+    defineQueue(nameAt(MAP, shard, 'work'), { handler: ({ body }) => void handled.push(String(body)) }),
+  );
+  const inputs = NAMES.map((body, i) => ({ queue: queues[i], body, options: {}, path: '' }));
+  return { queues, inputs, handled };
+}
+
+describe('a deployment on three shards', () => {
+  const current = onShards(3);
+
+  test('ticks side by side, where nothing is to be done with one request and five commands for each', async () => {
+    const s = current();
+    const engine = s.engine(working().queues);
+    for (let i = 0; i < 3; i++) await engine.tick(); // the scripts are known, and that cron runs is noted
+    s.calls.length = 0;
+    const fresh = s.engine(working().queues, { clock: undefined });
+    const asked = s.redises.emulator.requests();
+    const answered: number[] = [];
+    s.mishap = () => {
+      answered.push(s.redises.emulator.requests() - asked);
+      return undefined;
+    };
+    const cost = await new Bench(s.redises).cost(() => fresh.tick());
+    expect(cost).toEqual({ commands: 15, requests: 3 });
+    expect(s.calls.map(({ shard }) => shard).toSorted()).toEqual(NAMES);
+    expect(answered).toEqual([0, 0, 0]); // each left before another had arrived
+  });
+
+  test('serves two of them where one is away, tells it at the end of its tick, and all when it is back', async () => {
+    vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const s = current();
+    const { queues, inputs, handled } = working();
+    const engine = s.engine(queues);
+    for (const input of inputs) await engine.enqueue([input]);
+    s.mishap = ({ shard }) => (shard === 't1' ? 'away' : undefined);
+    await expect(engine.tick()).rejects.toMatchObject({ code: 'unreachable', shard: 't1' });
+    expect(handled.toSorted()).toEqual(['t0', 't2']);
+    // From here on it is left alone: whoever needs it is told at once, and nobody who needs another is.
+    s.calls.length = 0;
+    const beganAt = performance.now();
+    await expect(engine.enqueue([inputs[1] as (typeof inputs)[0]])).rejects.toMatchObject({ shard: 't1' });
+    expect(performance.now() - beganAt).toBeLessThan(50);
+    expect(s.calls.filter(({ shard }) => shard === 't1')).toEqual([]);
+    await engine.enqueue([inputs[0] as (typeof inputs)[0]]);
+    s.mishap = () => undefined;
+    await expect(engine.tick()).rejects.toMatchObject({ shard: 't1' });
+    expect(handled.toSorted()).toEqual(['t0', 't0', 't2']);
+    const now = Date.now();
+    vi.spyOn(Date, 'now').mockImplementation(() => now + 10_001);
+    expect((await engine.tick()).drain).toMatchObject({ acked: 1 });
+    expect(handled.toSorted()).toEqual(['t0', 't0', 't1', 't2']);
+    expect(await s.messages()).toEqual([]);
+  });
+
+  test('gives a shard the map that it has missed, and reads a newer one that a sweep has met', async () => {
+    const s = current();
+    const engine = s.engine([]);
+    await engine.fleet.ready();
+    const old = named(engine, 't2');
+    const missed = (await readMap(old)) as string;
+    const other = s.engine([]);
+    const { epoch } = await s.change(other, ({ changedAt }) => ({ changedAt: changedAt + 1 }));
+    await old.send(['SET', `${old.keys.root}map`, missed]);
+    await old.send(['HSET', `${old.keys.root}stats:totals`, '^', '1']);
+    await engine.tick();
+    expect(engine.fleet.topology.map.epoch).toBe(epoch);
+    expect(parseMap((await readMap(old)) as string).epoch).toBe(epoch);
+  });
+});
+
+describe('the breaker of a shard', () => {
+  const failing = (breaker: ReturnType<typeof openBreaker>) =>
+    breaker.guard(async () => {
+      const error = new StorageError('unreachable', 'away');
+      breaker.note(error);
+      throw error;
+    });
+
+  test('opens where a call and its repetition found nothing, lets one try after ten seconds, and closes at an answer', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const breaker = openBreaker('b');
+    let calls = 0;
+    const call = async () => {
+      calls += 1;
+      breaker.note();
+      return 'answer';
+    };
+    await expect(failing(breaker)).rejects.toThrow();
+    expect(await breaker.guard(call)).toBe('answer'); // one that got lost says nothing
+    for (let i = 0; i < 2; i++) await expect(failing(breaker)).rejects.toThrow();
+    await expect(breaker.guard(call)).rejects.toMatchObject({ code: 'unreachable', shard: 'b', afterMs: 10_000 });
+    expect(await breaker.guard(call, () => true)).toBe('answer'); // who insists is let through, and it is closed again
+    expect(await breaker.guard(call)).toBe('answer');
+    for (let i = 0; i < 2; i++) await expect(failing(breaker)).rejects.toThrow();
+    vi.setSystemTime(Date.now() + 10_000);
+    calls = 0;
+    const never = breaker.guard(() => new Promise<never>(() => {})); // the platform has ended whoever tries
+    await expect(breaker.guard(call)).rejects.toMatchObject({ shard: 'b' });
+    vi.setSystemTime(Date.now() + 10_000);
+    expect([await breaker.guard(call), await breaker.guard(call), calls]).toEqual(['answer', 'answer', 2]);
+    void never;
+  });
+
+  test('takes an answer of any kind for one: a refusal too', async () => {
+    const breaker = openBreaker('b');
+    await expect(failing(breaker)).rejects.toThrow();
+    breaker.note(new StorageError('refused', 'full'));
+    await expect(failing(breaker)).rejects.toThrow();
+    expect(breaker.isOpen()).toBe(false);
+  });
+});
+
+test('outcomes that could not be settled are kept for their shard: one that is away keeps none of another', async () => {
+  const kept = openKeptOutcomes();
+  const settled: string[] = [];
+  const on = (name: string, isAway: boolean) => {
+    const sync = async ({ lease, settlements }: SyncRequest) => {
+      if (isAway) throw new StorageError('unreachable', 'away');
+      settled.push(`${name} ${lease} ${settlements.map(({ entry }) => entry).join(' ')}`);
+      return { now: 0, statuses: settlements.map(() => 'acked') } as unknown as SyncAnswer;
+    };
+    return { name, store: { sync } as never };
+  };
+  for (const shard of ['a', 'b'])
+    kept.keep({ shard, lease: `of ${shard}`, settlements: [{ entry: '1.x', outcome: 'ack' }] });
+  await expect(kept.settle(on('a', true))).rejects.toThrow(StorageError);
+  await kept.settle(on('b', false));
+  expect(settled).toEqual(['b of b 1.x']);
+  await kept.settle(on('a', false));
+  await kept.settle(on('a', false));
+  expect(settled).toEqual(['b of b 1.x', 'a of a 1.x']);
+});
+
+describe('groups of shards', () => {
+  const shards = Array.from({ length: 9 }, (_, i) => i);
+
+  test('are of four at most where connections are limited, and each place is of one group', () => {
+    vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' });
+    const groups = openGroups(9, true);
+    const members = Array.from({ length: groups.count }, (_, group) => groups.membersOf(group, shards));
+    expect(members.flat().toSorted((a, b) => a - b)).toEqual(shards);
+    expect(Math.max(...members.map(({ length }) => length))).toBeLessThanOrEqual(4);
+    for (let place = 0; place < 32; place++) {
+      expect(groups.placeIn(groups.ofPlace(place), groups.withinGroup(place))).toBe(place);
+    }
+    for (const [shard] of shards.entries()) expect(members[groups.ofPlace(shard)]).toContain(shard);
+    expect([openGroups(4, true).count, openGroups(9, false).count]).toEqual([1, 1]);
+  });
+
+  test('are one where a process stays', () => expect(openGroups(9, true).count).toBe(1));
+});

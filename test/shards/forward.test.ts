@@ -1,0 +1,113 @@
+// Forwarding while the map changes: nothing is stored by an old one, and what has an order goes where the rest of it is.
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Engine } from '../../src/engine.ts';
+import { type AnyQueue, defineQueue } from '../../src/index.ts';
+import { newToken } from '../../src/message/ids.ts';
+import { forwardHome } from '../../src/shards/forward.ts';
+import { makeInitialMap, type ShardMap } from '../../src/shards/map.ts';
+import { openParcel, PARCEL_LANE, packOne } from '../../src/shards/parcel.ts';
+import { openPlacing } from '../../src/shards/placing.ts';
+import { nameAt, onShards, type Sharded } from '../support/sharded.ts';
+
+const NAMES = ['t0', 't1', 't2'];
+const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
+const [PLAIN, ORDERED, LIMITED] = ['plain', 'ordered', 'limited'].map((start) => nameAt(MAP, 't1', start)) as [
+  string,
+  string,
+  string,
+];
+const QUEUES: AnyQueue[] = [
+  defineQueue(PLAIN, { kind: 'pull' }),
+  defineQueue(ORDERED, { kind: 'pull', ordered: true }),
+  defineQueue(LIMITED, { kind: 'pull', limits: { group: { concurrency: 3 } } }),
+];
+const known = new Map(QUEUES.map((queue) => [queue.name, queue]));
+
+const current = onShards(3);
+let s: Sharded;
+let engine: Engine;
+beforeEach(async () => {
+  s = current();
+  engine = s.engine(QUEUES);
+  await engine.fleet.ready();
+});
+
+const message = (queue: string) => ({
+  lane: `5:${queue}`,
+  pool: queue,
+  maxAttempts: 5,
+  delayMs: 0,
+  ttlMs: 0,
+  json: JSON.stringify({ body: queue }),
+});
+
+/** As a drain that has taken this parcel forwards it. */
+function forward(by: Engine, queue: string, id: string): Promise<boolean> {
+  const { json } = packOne('t1', message(queue));
+  return forwardHome(by.fleet, known, id, openParcel(id, (JSON.parse(json) as { body: unknown }).body));
+}
+
+const homesOf = async (queue: string) =>
+  (await s.messages()).filter((each) => each.queue === queue).map(({ shard }) => shard);
+
+const without = (name: string) => (map: ShardMap) => ({
+  shards: map.shards.map((shard) => (shard.name === name ? { ...shard, state: 'gone' as const } : shard)),
+});
+const pinnedTo = (shard: string) => () => ({
+  pins: QUEUES.map(({ name }) => ({ place: `q:${name}`, shard })),
+});
+
+describe('a parcel', () => {
+  test('is stored at its shard, once', async () => {
+    const id = newToken();
+    expect(await forward(engine, PLAIN, id)).toBe(false); // a pull queue wakes no drain
+    await forward(engine, PLAIN, id);
+    expect(await homesOf(PLAIN)).toEqual(['t1']);
+  });
+
+  test('is not stored at a shard that is gone by an isolate that does not know it: it goes to the new home', async () => {
+    const old = s.engine(QUEUES);
+    await old.fleet.ready();
+    await s.change(engine, without('t1'));
+    await forward(old, PLAIN, newToken());
+    expect(await homesOf(PLAIN)).toEqual([homeAfter(old, PLAIN)]);
+    expect(homeAfter(old, PLAIN)).not.toBe('t1');
+  });
+
+  test.each([ORDERED, LIMITED])('of %s goes to the home that its queue has by now', async (queue) => {
+    const old = s.engine(QUEUES);
+    await old.fleet.ready();
+    await s.change(engine, pinnedTo('t2'));
+    const id = newToken();
+    await forward(engine, queue, id);
+    await forward(old, queue, id);
+    expect(await homesOf(queue)).toEqual(['t2']);
+  });
+
+  test.each([ORDERED, LIMITED])('of %s that had arrived before its home moved stays there', async (queue) => {
+    const id = newToken();
+    await forward(engine, queue, id);
+    const other = s.engine(QUEUES);
+    await s.change(other, pinnedTo('t2'));
+    await other.fleet.topology.load(other.fleet.all);
+    for (const by of [other, engine, s.engine(QUEUES)]) await forward(by, queue, id);
+    expect(await homesOf(queue)).toEqual(['t1']);
+  });
+
+  test('of a plain queue goes where it was sent: nothing of it counts on where the others are', async () => {
+    await s.change(engine, pinnedTo('t2'));
+    await forward(s.engine(QUEUES), PLAIN, newToken());
+    expect(await homesOf(PLAIN)).toEqual(['t1']);
+  });
+});
+
+test('what has an order or limits is a parcel even where it stays, for it may move before it is stored', () => {
+  const placing = openPlacing(engine.fleet.topology, known);
+  const placed = (queue: string, shard: string) => placing.placeFrom(message(queue), shard, 'token').message.lane;
+  expect(placed(PLAIN, 't1')).toBe(`5:${PLAIN}`);
+  expect(placed(ORDERED, 't1')).toBe(PARCEL_LANE);
+  expect(placed(LIMITED, 't1')).toBe(PARCEL_LANE);
+  expect(placed(PLAIN, 't0')).toBe(PARCEL_LANE);
+});
+
+const homeAfter = (by: Engine, queue: string) => by.fleet.topology.home(`q:${queue}`);

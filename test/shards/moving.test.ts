@@ -1,0 +1,308 @@
+// Shards that come and go: what is stored goes where it belongs by then, once, whatever is lost on the way.
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Engine } from '../../src/engine.ts';
+import { type AnyQueue, defineQueue } from '../../src/index.ts';
+import type { MessageOptions } from '../../src/message/options.ts';
+import { openRings } from '../../src/rings/store.ts';
+import { openScheduleStore } from '../../src/schedules/store.ts';
+import { openShardAdmin, type ShardAdmin } from '../../src/shards/admin.ts';
+import { homeIn, makeInitialMap, writeMap } from '../../src/shards/map.ts';
+import { openParcel } from '../../src/shards/parcel.ts';
+import { tendShards } from '../../src/shards/tend.ts';
+import { openAdminStore } from '../../src/store/admin.ts';
+import { putMap } from '../../src/store/map.ts';
+import { splitMoved } from '../../src/store/moving.ts';
+import { openTopicStore } from '../../src/topics/store.ts';
+import { named, onShards, type Sharded } from '../support/sharded.ts';
+
+const mapOf = (...names: string[]) =>
+  makeInitialMap(names.map((name) => ({ name, weight: 1, state: 'active' as const })));
+const [TWO, THREE] = [mapOf('t0', 't1'), mapOf('t0', 't1', 't2')];
+
+/** A name whose home with two shards is this one, and with three t2. */
+function moving(start: string, from: string, kind: 'q' | 's' | 't' | 'r' = 'q'): string {
+  for (let i = 0; ; i++) {
+    const name = `${start}${i}`;
+    const place = `${kind}:${name}` as const;
+    if (homeIn(TWO, place) === from && homeIn(THREE, place) === 't2') return name;
+  }
+}
+
+const PLAIN = moving('plain', 't0');
+const PULL = moving('pull', 't1');
+const ORDERED = moving('ordered', 't0');
+const LIMITED = moving('limited', 't1');
+const GROUPED = 'grouped';
+const handler = async () => {};
+const QUEUES: AnyQueue[] = [
+  defineQueue(PLAIN, { handler }),
+  defineQueue(PULL, { kind: 'pull' }),
+  defineQueue(ORDERED, { kind: 'pull', ordered: true }),
+  defineQueue(LIMITED, { handler, limits: { concurrency: 2 } }),
+  defineQueue(GROUPED, { kind: 'pull', partition: 'group' }),
+];
+const known = new Map(QUEUES.map((queue) => [queue.name, queue]));
+
+const current = onShards(3);
+let s: Sharded;
+let engine: Engine;
+let admin: ShardAdmin;
+
+const adminOf = (by: Engine) => openShardAdmin({ fleet: by.fleet, queues: known, isClosing: () => false });
+const tend = (by = engine) => tendShards({ fleet: by.fleet, queues: known, isClosing: () => false });
+const fresh = () => s.engine(QUEUES);
+const input = (queue: string, body: unknown, options: MessageOptions = {}) => ({
+  queue: known.get(queue),
+  body,
+  options,
+  path: '',
+});
+
+beforeEach(() => {
+  s = current();
+  engine = fresh();
+  admin = adminOf(engine);
+});
+
+/** A deployment on t0 and t1, to whose settings t2 was added. */
+async function beginOnTwo(): Promise<void> {
+  for (const shard of engine.fleet.all.slice(0, 2)) await putMap(shard, writeMap(TWO), 1);
+  await engine.fleet.ready();
+  expect(engine.fleet.topology.stateOf('t2')).toBe('joining');
+}
+
+const bodiesAt = async (queue: string) => {
+  const at: Record<string, unknown[]> = {};
+  for (const { shard, body } of (await s.messages()).filter((message) => message.queue === queue)) {
+    at[shard] = [...(at[shard] ?? []), body].toSorted();
+  }
+  return at;
+};
+
+async function evacuateAll(name: string, unpin = false): Promise<void> {
+  for (let calls = 0; calls < 10; calls++) if (!(await admin.evacuate(name, unpin)).more) return;
+}
+
+describe('a shard that is added', () => {
+  test('gets what is new of plain queues, and what waits stays where it is', async () => {
+    await beginOnTwo();
+    await engine.accept([input(PLAIN, 'old')]);
+    await admin.activate('t2');
+    await engine.accept([input(PLAIN, 'new')]);
+    expect(await bodiesAt(PLAIN)).toEqual({ t0: ['old'], t2: ['new'] });
+  });
+
+  test('is known at once to those who had the map before', async () => {
+    await beginOnTwo();
+    const other = fresh();
+    await other.accept([input(PLAIN, 'old')]);
+    await admin.activate('t2');
+    await other.accept([input(PLAIN, 'new')]);
+    expect(await bodiesAt(PLAIN)).toEqual({ t0: ['old'], t2: ['new'] });
+    expect(await s.parcels()).toEqual([]);
+  });
+
+  test.each([PULL, ORDERED, LIMITED])('gets %s when it is empty where it was', async (queue) => {
+    await beginOnTwo();
+    const from = homeIn(TWO, `q:${queue}`);
+    await engine.accept([input(queue, 1)]);
+    await admin.activate('t2');
+    await engine.accept([input(queue, 2)]);
+    await tend();
+    await engine.accept([input(queue, 3)]);
+    expect(await bodiesAt(queue)).toEqual({ [from]: [1, 2, 3] });
+    const store = openAdminStore(named(engine, from));
+    for (const { id } of await s.messages(from)) await store.cancel(id);
+    await tend();
+    await engine.accept([input(queue, 4)]);
+    expect(await bodiesAt(queue)).toEqual({ t2: [4] });
+  });
+
+  test('gets groups when they are empty where they were, and new ones at once', async () => {
+    await beginOnTwo();
+    const groups = Array.from({ length: 12 }, (_, i) => `g${i}`);
+    await engine.accept(groups.map((group) => input(GROUPED, group, { group })));
+    const before = new Map((await s.messages()).map(({ body, shard }) => [body, shard]));
+    await admin.activate('t2');
+    await engine.accept(groups.map((group) => input(GROUPED, `${group} again`, { group })));
+    for (const { body, shard } of await s.messages()) expect(shard).toBe(before.get(String(body).split(' ')[0]));
+    const later = Array.from({ length: 12 }, (_, i) => `h${i}`);
+    await engine.accept(later.map((group) => input(GROUPED, group, { group })));
+    expect((await bodiesAt(GROUPED)).t2?.length).toBeGreaterThan(0);
+  });
+
+  test('gets schedules, topics and rings by a tick, whole', async () => {
+    await beginOnTwo();
+    const [schedule, topic, ring] = [moving('s', 't0', 's'), moving('t', 't1', 't'), moving('r', 't0', 'r')];
+    const [t0, t1] = [named(engine, 't0'), named(engine, 't1')];
+    const due = Date.now() + 3_600_000;
+    const header = `${due} active api 7 0`;
+    const change = { id: schedule, expected: '', header, error: '', lines: 'timing\npolicy\n{}', due, messages: [] };
+    await openScheduleStore(t0).change([change]);
+    await openTopicStore(t1).subscribe(topic, 'sub', '{"queue":"a"}');
+    const items = Array.from({ length: 1_200 }, (_, i) => `item ${i}`);
+    for (let i = 0; i < items.length; i += 400) await openRings(t0).add(ring, items.slice(i, i + 400));
+    await admin.activate('t2');
+    expect(engine.fleet.home(`s:${schedule}`)).toBe(t0);
+    await tend();
+    const t2 = named(engine, 't2');
+    for (const place of [`s:${schedule}`, `t:${topic}`, `r:${ring}`] as const) {
+      expect(engine.fleet.home(place).identity.name).toBe('t2');
+    }
+    const { schedules } = await openScheduleStore(t2).recall([{ id: schedule }]);
+    expect(schedules[0]?.record).toBe(`${header}\n\ntiming\npolicy\n{}`);
+    expect(Number(await s.redises.raw.zscore(t2.keys.timers, `s ${schedule}`))).toBe(due);
+    expect(await openTopicStore(t2).read(topic)).toEqual({ subscriptions: new Map([['sub', '{"queue":"a"}']]) });
+    expect(await openRings(t2).rotate(ring, 1_000)).toEqual(items.slice(0, 1_000));
+    expect(await s.redises.raw.keys(`${t0.keys.root}ring*`)).toEqual([]);
+    expect(await s.redises.raw.keys(`${t1.keys.root}topic*`)).toEqual([]);
+    expect(await s.redises.raw.exists(t0.keys.schedules, t0.keys.timers)).toBe(0);
+  });
+
+  test('has what operators have set', async () => {
+    await beginOnTwo();
+    const t2 = named(engine, 't2');
+    for (const shard of engine.fleet.all.slice(0, 2)) {
+      await openAdminStore(shard).pause(PLAIN, '*');
+      await openAdminStore(shard).limit(PLAIN, '*', { concurrency: ' c=3' });
+    }
+    await admin.activate('t2');
+    expect(await openAdminStore(t2).count(PLAIN)).toMatchObject({ paused: true, limits: ' c=3' });
+  });
+
+  test('by two operators at once is added once', async () => {
+    await beginOnTwo();
+    const admins = [admin, adminOf(fresh()), adminOf(fresh())];
+    await Promise.all(admins.map((one) => one.activate('t2')));
+    const maps = await Promise.all(engine.fleet.all.map(({ keys }) => s.redises.raw.get(keys.map)));
+    expect(new Set(maps).size).toBe(1);
+    expect(maps[0]?.startsWith('2 ')).toBe(true);
+  });
+
+  test('while another is away is refused, and nothing is changed', async () => {
+    await beginOnTwo();
+    s.mishap = ({ shard }) => (shard === 't1' ? 'away' : undefined);
+    await expect(admin.activate('t2')).rejects.toMatchObject({ code: 'unreachable', shard: 't1' });
+    s.mishap = () => undefined;
+    expect(await s.redises.raw.get(named(engine, 't0').keys.map)).toBe(writeMap(TWO));
+  });
+});
+
+const callbacks = (queue: string): MessageOptions => ({ onSuccess: { queue, body: 'after' } });
+
+/** One message is taken from its home, and fails. */
+async function fail(by: Engine, queue: string, body: string, outcome: 'dead' | 'retry'): Promise<void> {
+  const [receipt] = (await by.accept([input(queue, body, callbacks(PLAIN))])).receipts;
+  const store = by.parts.openStore(by.fleet.home(`q:${queue}`));
+  const pools = [known.get(queue)?.pool as string];
+  const lease = { pools, lease: 'L', leaseMs: 60_000, held: 0 };
+  await store.sync({ ...lease, want: 1, settlements: [] });
+  const failure = { kind: 'failed', text: 'it did not work' } as const;
+  const settlement = { entry: `1.${receipt?.id}`, outcome, failure, delayMs: 3_600_000 };
+  const { statuses } = await store.sync({ ...lease, want: 0, settlements: [settlement] });
+  expect(statuses).not.toEqual(['gone']);
+}
+
+/** Messages of each kind in each queue: ready, delayed, tried and delayed again, dead, with callbacks, with a dedup key. */
+async function fill(by: Engine): Promise<void> {
+  for (const queue of [PLAIN, PULL, LIMITED]) {
+    await fail(by, queue, `${queue} dies`, 'dead');
+    await fail(by, queue, `${queue} is tried`, 'retry');
+  }
+  for (const queue of [PLAIN, PULL, LIMITED]) {
+    await by.accept([
+      input(queue, `${queue} waits`, { delay: '1h', ...callbacks(PULL) }),
+      input(queue, `${queue} once`, { dedup: { key: 'k' } }),
+      ...[0, 1, 2, 3].map((i) => input(queue, `${queue} ${i}`)),
+    ]);
+  }
+  await fail(by, ORDERED, `${ORDERED} is tried`, 'retry');
+  await by.accept([0, 1, 2].map((i) => input(ORDERED, `${ORDERED} ${i}`, { group: 'g' })));
+  await by.accept([0, 1, 2].map((i) => input(GROUPED, `${GROUPED} ${i}`, { group: `g${i}` })));
+}
+
+/** All messages, each with its state, whatever shard it is on. */
+async function standing() {
+  const all: string[] = [];
+  for (const shard of engine.fleet.all) {
+    const store = openAdminStore(shard);
+    for (const queue of known.keys()) {
+      for (const state of ['ready', 'delayed', 'dead', 'leased'] as const) {
+        const { messages } = await store.browse(queue, state, 100, '');
+        for (const { entry, at, envelope, failures } of messages) {
+          const id = entry.slice(entry.indexOf('.') + 1);
+          const then = await s.redises.raw.lrange(shard.keys.callbacks(id), 0, -1);
+          const due = state === 'ready' ? '' : at;
+          all.push(JSON.stringify([queue, state, entry, due, envelope, failures, then]));
+        }
+      }
+    }
+  }
+  return all.toSorted();
+}
+
+/** What is left of a shard but keys that nobody misses. */
+const leftOf = async (name: string) => (await admin.verify(name)).left;
+
+describe('a shard that drains', () => {
+  beforeEach(async () => {
+    await engine.fleet.ready();
+    await fill(engine);
+  });
+
+  test('gets nothing new, and what it has goes as it is, each once', async () => {
+    const before = await standing();
+    expect(before.filter((message) => message.includes('"dead"')).length).toBe(3);
+    await admin.drain('t2');
+    await evacuateAll('t2', true);
+    expect(await standing()).toEqual(before);
+    expect(await leftOf('t2')).toEqual({});
+    expect((await s.messages('t2')).length).toBe(0);
+    expect(await s.parcels()).toEqual([]);
+    await admin.forget('t2', false);
+    expect(engine.fleet.topology.stateOf('t2')).toBe('gone');
+    await engine.accept([input(PLAIN, 'new')]);
+  });
+
+  test('is emptied by isolates that die after each call, before or after it was made: nothing is lost, nothing is twice', async () => {
+    const before = await standing();
+    const ids = (await s.messages()).map(({ id }) => id).toSorted();
+    let isEmpty = false;
+    let deaths = 0;
+    for (let lives = 1; !isEmpty; lives++) {
+      let count = 0;
+      s.mishap = () => {
+        count += 1;
+        if (count < lives) return undefined;
+        return count === lives && lives % 2 === 0 ? 'lost' : 'away';
+      };
+      // Its calls are not repeated: it is gone before.
+      const { forwarding: fleet } = fresh().parts.shards;
+      const dying = openShardAdmin({ fleet, queues: known, isClosing: () => false });
+      try {
+        await dying.drain('t2');
+        isEmpty = !(await dying.evacuate('t2', true)).more;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'unreachable' });
+        deaths += 1;
+      }
+      s.mishap = () => undefined;
+      expect(await idsWithThoseOnTheWay()).toEqual(ids);
+    }
+    expect(deaths).toBeGreaterThan(20);
+    await engine.fleet.topology.load(engine.fleet.all);
+    await admin.evacuate('t2', true);
+    expect(await standing()).toEqual(before);
+    expect(await leftOf('t2')).toEqual({});
+  });
+});
+
+/** Of all messages, wherever they are, a parcel among that. One that has arrived, and whose parcel is there still, counts once. */
+async function idsWithThoseOnTheWay(): Promise<string[]> {
+  const found = (await s.messages()).map(({ id }) => id);
+  expect(new Set(found).size).toBe(found.length);
+  const moved = (await s.parcels()).flatMap(({ id, body }) =>
+    splitMoved(openParcel(id, body).args).flatMap(([kind, own]) => (kind === 'm' ? [own as string] : [])),
+  );
+  return [...new Set([...found, ...moved])].toSorted();
+}

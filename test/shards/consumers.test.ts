@@ -42,7 +42,7 @@ async function put(count: number, queues: readonly string[] = AT): Promise<strin
     Array.from({ length: count }, (_, i) => input(queue, `${NAMES[AT.indexOf(queue)]}-${i}`)),
   );
   const { receipts } = await engine.accept(bodies);
-  await expect.poll(() => s.parcels()).toEqual([]);
+  await expect.poll(() => s.parcels(), { timeout: 10_000 }).toEqual([]);
   return receipts.map(({ id }) => id);
 }
 

@@ -1,4 +1,5 @@
 /** The admin store over several shards: what is one thing is looked up, what is on all of them is summed, merged or paged. */
+import { StorageError } from '../errors.ts';
 import { labelOf } from '../message/ids.ts';
 import type { Shard } from '../redis/shard.ts';
 import { type AdminStore, openAdminStore } from '../store/admin.ts';
@@ -146,6 +147,8 @@ function openQueues(fleet: Fleet, at: At): QueueCalls {
       const named = await fleet.askAll((shard) => at(shard).names(asked));
       const pools = new Map(named.flatMap(({ answer }) => answer.map(({ name, pool }) => [name, pool])));
       pools.delete(PARCEL_QUEUE); // it is no queue of anybody's
+      const silent = fleet.all.find((shard) => !named.some((answered) => answered.shard === shard));
+      if (silent && asked?.some((name) => !pools.has(name))) throw mayBeKnown(silent);
       return [...pools].map(([name, pool]) => ({ name, pool }));
     },
     leases: (limit, cursor) => readLeases(fleet, limit, cursor, at),
@@ -164,6 +167,12 @@ function openQueues(fleet: Fleet, at: At): QueueCalls {
       return { breakers: items, ...page };
     },
   };
+}
+
+function mayBeKnown({ identity }: Shard): StorageError {
+  return Object.assign(new StorageError('unreachable', 'it may know the queue, and does not answer'), {
+    shard: identity.name,
+  });
 }
 
 /** What all have to know: who does not take it is told, and the others have it. @throws StorageError */

@@ -228,6 +228,13 @@ describe('lists', () => {
   });
 });
 
+test('a queue that only a shard may know which is away is not unknown', async () => {
+  expect((await call('GET /v1/queues/former')).status).toBe(404);
+  kill('t1');
+  const { status, body } = await call('GET /v1/queues/former');
+  expect([status, body.shard]).toEqual([503, 't1']);
+});
+
 describe('a purge', () => {
   test('goes through all shards', async () => {
     await putAnywhere(3);

@@ -166,6 +166,7 @@ describe('the deployed bundle', () => {
     return { id, lease };
   }
 
+  const SHARD = { params: { shard: 'b' } };
   const RING = { params: { ring: 'sites' } };
   const SITES = { items: ['a.example', 'b.example'] };
   const FROM_PAGE = { 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' };
@@ -343,6 +344,7 @@ describe('the deployed bundle', () => {
     ['removeFromRing', 'one', () => ({ ...RING, body: { items: ['a'] } })],
     ['rotateRing', 'by one', () => ({ ...RING, body: {} })],
     ['dropRing', 'all', () => RING],
+    ['listShards', 'one', () => ({})],
     ['audit', 'deep', () => ({ query: '?deep=true' })],
     ['listDestinations', 'all', () => ({})],
     ['putSchedule', 'of cron', () => ({ params: A, body: { cron: '0 9 * * *', queue: 'reports', body: 1 } })],
@@ -485,6 +487,15 @@ describe('the deployed bundle', () => {
     ['removeFromRing', 'invalid_json', RING],
     ['rotateRing', 'invalid_message', { ...RING, body: { count: 1_001 } }],
     ['dropRing', 'unknown_ring', NO_RING],
+    ['listShards', 'unauthorized', { token: null }],
+    ['activateShard', 'shard_refused', { ...SHARD, body: {} }],
+    ['drainShard', 'shard_refused', SHARD],
+    ['evacuateShard', 'shard_refused', { ...SHARD, body: {} }],
+    ['verifyShard', 'shard_refused', SHARD],
+    ['forgetShard', 'shard_refused', { ...SHARD, body: {} }],
+    ['weighShard', 'invalid_message', { ...SHARD, body: { weight: 0 } }],
+    ['pinQueues', 'invalid_message', { body: { queue: 'a b', shard: 'b' } }],
+    ['unpinQueues', 'shard_refused', { body: { queue: 'billing.*' } }],
     ['audit', 'invalid_message', { query: '?deep=1' }],
     ['listDestinations', 'invalid_message', { query: '?cursor=x' }],
     ['putSchedule', 'invalid_message', { params: A, body: { ...OFTEN, every: '1ms', tz: 'Nowhere' } }],
@@ -523,8 +534,10 @@ describe('the deployed bundle', () => {
 
   test('each operation was called here, and refused here', () => {
     const all = ROUTES.map(({ operationId }) => operationId).toSorted();
-    // None of this deployment's sources asks by GET or OPTIONS: test/webhooks has some that do.
-    const here = all.filter((operationId) => !/^(?:confirm|permit)Webhook$/.test(operationId));
+    // None of this deployment's sources asks by GET or OPTIONS: test/webhooks has some that do. It has one shard: test/shards has more.
+    const elsewhere =
+      /^(?:(?:confirm|permit)Webhook|(?:activate|drain|evacuate|verify|forget|weigh)Shard|(?:un)?pinQueues)$/;
+    const here = all.filter((operationId) => !elsewhere.test(operationId));
     expect([...new Set(done.map(([operationId]) => operationId))].toSorted()).toEqual(here);
     const refusing = worked.map(({ operationId }) => operationId).toSorted();
     expect([...new Set(refused.map(([operationId]) => operationId))].toSorted()).toEqual(refusing);

@@ -102,11 +102,16 @@ async function composeNext(
   for (const change of changes) {
     const bare = nextMap(next, change, nowMs);
     if (bare === next) continue;
-    const isLift = change.kind === 'unpin' && change.unpin.every(({ until }) => until !== undefined);
-    const pins = isLift ? [] : await findPins(options, shards, next, bare);
+    const pins = isLift(change) ? [] : await findPins(options, shards, next, bare);
     next = nextMap(next, { ...change, pins: [...(change.pins ?? []), ...pins] }, nowMs);
   }
   return next;
+}
+
+/** It is known already that what its pins are for may move. */
+function isLift(change: MapChange): boolean {
+  const named = change.kind === 'unpin' ? change.unpin : change.kind === 'pin' ? (change.pins ?? []) : [];
+  return named.length > 0 && named.every(({ until }) => until !== undefined);
 }
 
 /** What stays where it is until that is empty: what has an order, limits or consumers elsewhere, and what is one thing in storage. */

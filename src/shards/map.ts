@@ -30,6 +30,8 @@ export interface Pin {
   readonly shard: string;
   /** Only as long as something of it is there: its order, or its limits, would not be kept if it went on elsewhere before. */
   readonly until?: 'empty';
+  /** It is about to go: nothing is placed there for the moment in which it is seen whether all is empty. */
+  readonly closing?: true;
 }
 
 /** What homes are decided by. */
@@ -90,6 +92,11 @@ export function formerHomesIn(map: ShardMap, place: Place, nowMs: number): strin
   return [...names].filter((name) => map.shards.some((shard) => shard.name === name && shard.state !== 'gone'));
 }
 
+/** Whether the pin of this place is about to go. */
+export function isClosingIn(homes: Homes, place: Place): boolean {
+  return indexOf(homes).closing.has(place);
+}
+
 export const isActive = ({ state }: MapEntry) => state === 'active';
 
 /** @param listed all that the map has or had: their labels are taken */
@@ -117,6 +124,7 @@ interface HomeIndex {
   active: readonly MapEntry[];
   untilEmpty: ReadonlyMap<string, string>;
   exact: ReadonlyMap<string, string>;
+  closing: ReadonlySet<string>;
   /** The longest first. */
   beginnings: readonly { beginning: string; shard: string }[];
 }
@@ -133,6 +141,7 @@ function indexOf(homes: Homes): HomeIndex {
     active: homes.shards.filter(isActive),
     untilEmpty: byPlace(exact.filter(({ until }) => until !== undefined)),
     exact: byPlace(exact.filter(({ until }) => until === undefined)),
+    closing: new Set(exact.flatMap(({ place, closing }) => (closing ? [place] : []))),
     beginnings: homes.pins
       .filter(isBeginning)
       .toSorted(compareBeginnings)
@@ -179,11 +188,11 @@ function readEntry(value: unknown): MapEntry {
 }
 
 function readPin(value: unknown): Pin {
-  const { place, shard, until } = readObject(value);
+  const { place, shard, until, closing } = readObject(value);
   const pin = { place: readText(place), shard: readText(shard) };
   if (until === undefined) return pin;
   if (until !== 'empty') throw new TypeError('no end of a pin');
-  return { ...pin, until };
+  return { ...pin, until, ...(closing === true && { closing }) };
 }
 
 function readObject(value: unknown): Record<string, unknown> {

@@ -33,8 +33,14 @@ export function nextMap(map: ShardMap, change: MapChange, nowMs: number): ShardM
   const shards = changeShards(map.shards, change);
   const pins = changePins(map.pins, change, shards);
   if (isSame(map.shards, shards) && isSame(map.pins, pins)) return map;
-  return { epoch: map.epoch + 1, shards, pins, changedAt: nowMs, before: formerHomes(map, pins, change, nowMs) };
+  const next = { epoch: map.epoch + 1, shards, pins };
+  const hasSameHomes = isSame(map.shards, shards) && isSame(map.pins.map(reopened), pins.map(reopened));
+  if (hasSameHomes) return { ...next, changedAt: map.changedAt, ...(map.before && { before: map.before }) };
+  return { ...next, changedAt: nowMs, before: formerHomes(map, pins, change, nowMs) };
 }
+
+/** A pin that does not go. */
+export const reopened = ({ closing: _, ...pin }: Pin): Pin => pin;
 
 function changeShards(shards: readonly MapEntry[], change: MapChange): readonly MapEntry[] {
   switch (change.kind) {
@@ -92,10 +98,12 @@ function isEndedBy(change: MapChange, { shard, until }: Pin): boolean {
 /** One place may have two pins: that of an operator, and one to an older home that is not empty yet. */
 const keyOf = ({ place, until }: Omit<Pin, 'shard'>) => `${until ?? ''} ${place}`;
 
-function checkPin({ place, shard: name, until }: Pin, shards: readonly MapEntry[]): Pin {
+function checkPin({ place, shard: name, until, closing }: Pin, shards: readonly MapEntry[]): Pin {
   if (!PLACE.test(place)) throw new RangeError(`${JSON.stringify(place)} is no place`);
   const { state } = findShard(shards, name);
-  if (state === 'active' || (state === 'draining' && until)) return { place, shard: name, ...(until ? { until } : {}) };
+  if (state === 'active' || (state === 'draining' && until)) {
+    return { place, shard: name, ...(until ? { until } : {}), ...(closing ? { closing } : {}) };
+  }
   throw new RangeError(`nothing can be pinned to shard ${name}: it is ${state}`);
 }
 
@@ -109,7 +117,7 @@ function formerHomes(map: ShardMap, pins: readonly Pin[], change: MapChange, now
   const { before, shards, pins: formerPins, changedAt } = map;
   const recent = before !== undefined && nowMs - changedAt <= FORMER_MS ? before : undefined;
   if (recent && isLift(change)) {
-    const lifted = formerPins.filter((pin) => !pins.includes(pin));
+    const lifted = formerPins.filter((pin) => !pins.includes(pin)).map(reopened);
     const keys = new Set(lifted.map(keyOf));
     return { ...recent, pins: [...recent.pins.filter((pin) => !keys.has(keyOf(pin))), ...lifted] };
   }

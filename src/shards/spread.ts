@@ -7,7 +7,7 @@ import type { PreparedMessage } from '../message/envelope.ts';
 import { newToken, relabel } from '../message/ids.ts';
 import { MOST_PARTS, makeParcelIds, makePartBase, type Part, type SplitRequest } from '../message/parts.ts';
 import type { Shard } from '../redis/shard.ts';
-import { endsWithin } from '../runtime/sleep.ts';
+import { endsWithin, sleep } from '../runtime/sleep.ts';
 import { encodeRequest } from '../store/encode-messages.ts';
 import { type EnqueueAnswer, type EnqueueRequest, enqueue } from '../store/enqueue.ts';
 import { COMMON_WAKE, type Wake } from '../store/wake.ts';
@@ -16,7 +16,7 @@ import { dropParcel, forward } from './forward.ts';
 import { FORMER_MS, formerHomesIn } from './map.ts';
 import { pack } from './parcel.ts';
 import type { Place } from './placement.ts';
-import { isAnywhere, openPlacing, type PartitionedQueues, placeMessage } from './placing.ts';
+import { hasOrder, isAnywhere, openPlacing, type PartitionedQueues, placeMessage } from './placing.ts';
 
 export interface SpreadRequest extends EnqueueRequest {
   /** What it belongs to, at whose home it is accepted. Left out: the first message. */
@@ -35,6 +35,8 @@ export interface SpreadOptions {
   keepAlive(work: Promise<unknown>): void;
 }
 
+/** Of several waits, each twice as long as the one before. */
+const FIRST_WAIT_MS = 50;
 /** So often a request is placed anew, where the map changes meanwhile. */
 const TRIES = 5;
 /** Tokens that are tried, until one brings a request that may go anywhere to a shard that answers. */
@@ -54,8 +56,10 @@ export function openSpread(options: SpreadOptions): Spread {
       const token = request.token ?? newToken();
       for (let tries = 0; tries < TRIES; tries++) {
         await fleet.ready();
+        const spreading = new Spreading(options, request, token, base);
+        await spreading.waitForHomes();
         try {
-          return await new Spreading(options, request, token, base).enqueue();
+          return await spreading.enqueue();
         } catch (error) {
           if (!(error instanceof ShardMoved)) throw error;
           fleet.topology.noteEpoch(error.epoch);
@@ -90,6 +94,16 @@ class Spreading {
     this.#request = request;
     this.#token = token;
     this.#base = base;
+  }
+
+  /** Where it is decided just now whether the home of one of its messages moves, that comes first. @throws StorageError */
+  async waitForHomes(): Promise<void> {
+    const { fleet } = this.#options;
+    const isClosing = (place: Place) => fleet.topology.isClosing(place);
+    for (let waitMs = FIRST_WAIT_MS; this.#placeAll().some(isClosing); waitMs *= 2) {
+      await sleep(waitMs);
+      await fleet.topology.reload(fleet.all);
+    }
   }
 
   /** @throws ShardMoved, StorageError, RequestMismatch */
@@ -162,8 +176,16 @@ class Spreading {
     const { fleet, queues } = this.#options;
     const { topology } = fleet;
     const { messages, token, coordinator } = this.#request;
-    if (token === undefined) return homes.find((home) => this.#answers(home)) ?? (homes[0] as string);
-    const place = coordinator ?? placeMessage(queues, messages[0] as PreparedMessage, token);
+    // What has an order does not go by a parcel, if that can be: the next one of its caller might be there before it.
+    const first = Math.max(
+      0,
+      messages.findIndex((message) => hasOrder(queues, message)),
+    );
+    if (token === undefined) {
+      const [home = ''] = homes.slice(first);
+      return this.#answers(home) ? home : (homes.find((other) => this.#answers(other)) ?? home);
+    }
+    const place = coordinator ?? placeMessage(queues, messages[first] as PreparedMessage, token);
     for (const former of topology.map.before ? formerHomesIn(topology.map, place, Date.now()) : []) {
       const shard = fleet.named(former);
       const [known] = await readAll(shard, [shard.keys.request(token)]);

@@ -3,17 +3,21 @@
 import { parseLane } from '../message/lane.ts';
 import type { Shard } from '../redis/shard.ts';
 import { openAdminStore } from '../store/admin.ts';
+import type { Counts } from '../store/admin-queues.ts';
 import { readStanding } from '../store/moving.ts';
 import { changeMap } from './change-map.ts';
 import { bodyOf, type MovingOptions } from './evacuate.ts';
 import { groupsOn } from './groups.ts';
 import type { Pin } from './map.ts';
+import { type MapChange, reopened } from './next-map.ts';
 import { openParcel, PARCEL_QUEUE, readSegments } from './parcel.ts';
 import { placeOf } from './places.ts';
 import { listThings, moveThings } from './things.ts';
 
 /** For so long after a change it is looked for what was copied and has not gone yet. */
 const STRAYS_MS = 600_000;
+/** It has to be decided before others go on without: see CLOSING_MS. */
+const DECIDED_MS = 1_500;
 /** Parcels looked at on each shard: with more, what they are for is not known. */
 const PARCELS = 500;
 
@@ -36,20 +40,48 @@ export async function tendShards(options: MovingOptions): Promise<{ moved: numbe
   return { moved, lifted };
 }
 
-/** Lifts pins of what is empty, or moved. @returns how many @throws StorageError */
+/**
+ * Lifts pins of what is empty, or moved. Queues are closed for a moment before: nothing may come in where it was seen that nothing is.
+ * @returns how many
+ * @throws StorageError
+ */
 export async function liftPins(options: MovingOptions): Promise<number> {
   const { fleet, queues } = options;
-  const held = fleet.topology.map.pins.filter(({ until }) => until !== undefined);
-  if (held.length === 0) return 0;
-  const onTheWay = await findOnTheWay(fleet.all);
-  if (!onTheWay) return 0;
-  const free: Pin[] = [];
-  for (const [name, pins] of Map.groupBy(held, ({ shard }) => shard)) {
-    free.push(...(await findFree(options, fleet.named(name), pins, onTheWay)));
-  }
+  const change = (...changes: MapChange[]) => changeMap({ fleet, queues }, ...changes);
+  const held = () => fleet.topology.map.pins.filter(({ until }) => until !== undefined);
+  const free = await findAllFree(options, held());
+  const forgotten = held().filter(({ place, closing }) => closing && !free.some((pin) => pin.place === place));
+  if (forgotten.length > 0) await change(reopen(forgotten)); // whoever closed them has died
   if (free.length === 0) return 0;
-  await changeMap({ fleet, queues }, { kind: 'unpin', unpin: free });
-  return free.length;
+  const closed = free.filter(isOfQueue).map((pin): Pin => ({ ...pin, closing: true }));
+  const others = free.filter((pin) => !isOfQueue(pin));
+  const began = performance.now();
+  if (closed.length > 0) await change({ kind: 'pin', pins: closed });
+  const still = await findAllFree(options, closed).catch(() => []);
+  const isInTime = performance.now() - began < DECIDED_MS;
+  const lifted = [...others, ...(isInTime ? still : [])];
+  const stay = closed.filter(({ place }) => !lifted.some((pin) => pin.place === place));
+  const changes: MapChange[] = stay.length > 0 ? [reopen(stay)] : [];
+  if (lifted.length > 0) changes.push({ kind: 'unpin', unpin: lifted });
+  await change(...changes);
+  return lifted.length;
+}
+
+const isOfQueue = ({ place }: Pin) => place.startsWith('q:');
+
+const reopen = (pins: readonly Pin[]): MapChange => ({ kind: 'pin', pins: pins.map(reopened) });
+
+/** What parcels bring counts as being there already: they are looked at first, for from there it goes to the shard. */
+async function findAllFree(options: MovingOptions, pins: readonly Pin[]): Promise<Pin[]> {
+  if (pins.length === 0) return [];
+  const { fleet } = options;
+  const onTheWay = await findOnTheWay(fleet.all);
+  if (!onTheWay) return [];
+  const free: Pin[] = [];
+  for (const [name, own] of Map.groupBy(pins, ({ shard }) => shard)) {
+    free.push(...(await findFree(options, fleet.named(name), own, onTheWay)));
+  }
+  return free;
 }
 
 /** What parcels hold: names of queues, and the names of shards for which there is anything else. */
@@ -84,20 +116,14 @@ async function findFree(
   onTheWay: OnTheWay,
 ): Promise<Pin[]> {
   if (onTheWay.shards.has(shard.identity.name)) return [];
-  const ofQueues = Map.groupBy(
-    pins.filter(({ place }) => place.startsWith('q:')),
-    ({ place }) => queueIn(place),
-  );
+  const ofQueues = Map.groupBy(pins.filter(isOfQueue), ({ place }) => queueIn(place));
+  const names = [...ofQueues.keys()].filter((queue) => !onTheWay.queues.has(queue));
+  const counts = await openAdminStore(shard).countAll(names);
   const free: Pin[] = [];
-  for (const [queue, own] of ofQueues) {
-    if (onTheWay.queues.has(queue)) continue;
-    const groups = await groupsOn(shard, queue);
-    const isPartitioned = queues.get(queue)?.partition === 'group';
-    const taken = new Set(
-      [...groups].map((group) => placeOf({ name: queue, partition: 'group' }, group === '' ? {} : { group }, '')),
-    );
-    const isEmpty = ({ place }: Pin) => (isPartitioned ? !taken.has(placeOfPin(place)) : groups.size === 0);
-    free.push(...own.filter(isEmpty));
+  for (const [i, queue] of names.entries()) {
+    const own = ofQueues.get(queue) as Pin[];
+    if (isNothing(counts[i] as Counts)) free.push(...own);
+    else if (queues.get(queue)?.partition === 'group') free.push(...(await findFreeGroups(shard, queue, own)));
   }
   const things = new Set<string>(await listThings(shard));
   const others = pins.filter(({ place }) => !place.startsWith('q:'));
@@ -106,6 +132,18 @@ async function findFree(
   return free;
 }
 
-const queueIn = (place: string) => place.slice(2).split(/[/#!]/, 1)[0] as string;
+/** Dead letters stay where they are, and go back to where they died. */
+function isNothing({ ready, delayed, leased, complete }: Counts): boolean {
+  return complete && delayed + leased === 0 && Object.values(ready).every((count) => count === 0);
+}
 
-const placeOfPin = (place: string) => place as ReturnType<typeof placeOf>;
+async function findFreeGroups(shard: Shard, queue: string, pins: readonly Pin[]): Promise<Pin[]> {
+  const groups = await groupsOn(shard, queue);
+  const places = [...groups].map((group) =>
+    placeOf({ name: queue, partition: 'group' }, group === '' ? {} : { group }, ''),
+  );
+  const taken = new Set<string>(places);
+  return pins.filter(({ place }) => !taken.has(place));
+}
+
+const queueIn = (place: string) => place.slice(2).split(/[/#!]/, 1)[0] as string;

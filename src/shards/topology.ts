@@ -7,15 +7,19 @@ import { StorageError } from '../errors.ts';
 import { PUSH_POOL } from '../message/lane.ts';
 import type { Shard, ShardIdentity } from '../redis/shard.ts';
 import { putMap, readMap } from '../store/map.ts';
-import { homeIn, makeInitialMap, parseMap, type ShardMap, type ShardState, writeMap } from './map.ts';
+import { homeIn, isClosingIn, makeInitialMap, parseMap, type ShardMap, type ShardState, writeMap } from './map.ts';
 import type { Place } from './placement.ts';
 
 /** Names of places whose homes are remembered: as many as a busy deployment has queues, or groups at work. */
 const MOST_REMEMBERED = 10_000;
 
+/** Who closes a place has decided before. */
+export const CLOSING_MS = 4_000;
+
 export class Topology {
   readonly settings: readonly ShardSettings[];
   #map: ShardMap | undefined;
+  #knownAt = 0;
   /** The newest epoch that a shard has spoken of. */
   #notedEpoch = 0;
   #readAt = 0;
@@ -55,7 +59,19 @@ export class Topology {
   adopt(map: ShardMap): void {
     if (this.#map && this.#map.epoch >= map.epoch) return;
     this.#map = map;
+    this.#knownAt = performance.now();
     this.#homes.clear();
+  }
+
+  /** Whether nothing is to be placed there now: it is seen at this moment whether its home moves. Whoever dies meanwhile stops nobody for long. */
+  isClosing(place: Place): boolean {
+    return isClosingIn(this.map, place) && performance.now() - this.#knownAt < CLOSING_MS;
+  }
+
+  /** Reads the map again, if another has it already. @throws StorageError */
+  async reload(shards: readonly Shard[]): Promise<void> {
+    this.noteEpoch(this.map.epoch + 1);
+    await this.load(shards);
   }
 
   /** A shard that the map does not name was added to the settings: nothing is placed there yet. */
@@ -133,16 +149,17 @@ export class Topology {
   /** Nobody has a map yet. Another isolate may begin at the same time: the first of all decides. */
   async #begin(shards: readonly Shard[]): Promise<void> {
     const [first, ...others] = shards as [Shard, ...Shard[]];
-    const initial = makeInitialMap(await this.#listInitial(first));
+    const initial = makeInitialMap(await this.#listInitial(shards));
     const { stored } = await putMap(first, writeMap(initial), initial.epoch);
     this.adopt(parseMap(stored));
     await Promise.allSettled(others.map((shard) => this.heal(shard))); // a tick does it again
   }
 
-  /** Where the first was the only one before, the others wait to be activated: what has its order or its limits there must not move unasked. */
-  async #listInitial(first: Shard): Promise<readonly ShardSettings[]> {
-    if (!(await wasUsed(first))) return this.settings;
-    return this.settings.map((shard, index) => ({ ...shard, state: index === 0 ? 'active' : 'joining' }));
+  /** What a database has that was in use before stays there: the others wait to be activated, for what has its order or its limits must not move unasked. */
+  async #listInitial(shards: readonly Shard[]): Promise<readonly ShardSettings[]> {
+    const used = await Promise.all(shards.map(wasUsed));
+    if (!used.includes(true)) return this.settings;
+    return this.settings.map((shard, index) => ({ ...shard, state: used[index] ? 'active' : 'joining' }));
   }
 
   /** Gives a shard the map that is known, where it has none or an older one. @throws StorageError */
@@ -161,5 +178,7 @@ const NOTED = '!@=#&^?';
 async function wasUsed({ send, keys }: Shard): Promise<boolean> {
   const fields = (await send(['HKEYS', keys.totals])) as string[];
   if (fields.some((field) => !NOTED.includes(field.charAt(0)))) return true;
-  return Number(await send(['EXISTS', keys.timers, keys.ready(PUSH_POOL), keys.schedules])) > 0;
+  const pools = fields.filter((field) => field.startsWith('?')).map((field) => keys.ready(field.slice(1)));
+  const kept = [keys.timers, keys.stats, keys.schedules, keys.rings, keys.topics, keys.config, keys.sources];
+  return Number(await send(['EXISTS', ...kept, keys.ready(PUSH_POOL), ...pools])) > 0;
 }

@@ -26,7 +26,7 @@ function scripted(answers: Response[] = [], options: Parameters<typeof createAdm
 const functionsOf = (value: object): unknown[] =>
   Object.values(value).flatMap((one) => (typeof one === 'function' ? [one] : functionsOf(one)));
 
-const everything = ({ queues, messages, deadLetters, topics, schedules, rings, session, ...system }: Admin) => [
+const everything = ({ queues, messages, deadLetters, topics, schedules, rings, shards, session, ...system }: Admin) => [
   queues.list(),
   queues.get('{queue}'),
   queues.messages('{queue}'),
@@ -59,6 +59,15 @@ const everything = ({ queues, messages, deadLetters, topics, schedules, rings, s
   rings.remove('{ring}', ['a']),
   rings.rotate('{ring}', 1),
   rings.drop('{ring}'),
+  shards.list(),
+  shards.activate('{shard}'),
+  shards.drain('{shard}'),
+  shards.evacuate('{shard}'),
+  shards.verify('{shard}'),
+  shards.forget('{shard}'),
+  shards.weigh('{shard}', 2),
+  shards.pin('a', 'b'),
+  shards.unpin('a'),
   session.begin('token'),
   session.get(),
   session.end(),

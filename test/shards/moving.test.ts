@@ -1,4 +1,5 @@
 // Shards that come and go: what is stored goes where it belongs by then, once, whatever is lost on the way.
+import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
@@ -204,12 +205,12 @@ async function fail(by: Engine, queue: string, body: string, outcome: 'dead' | '
 }
 
 /** Messages of each kind in each queue: ready, delayed, tried and delayed again, dead, with callbacks, with a dedup key. */
-async function fill(by: Engine): Promise<void> {
-  for (const queue of [PLAIN, PULL, LIMITED]) {
+async function fill(by: Engine, filled = [PLAIN, PULL, LIMITED]): Promise<void> {
+  for (const queue of filled) {
     await fail(by, queue, `${queue} dies`, 'dead');
     await fail(by, queue, `${queue} is tried`, 'retry');
   }
-  for (const queue of [PLAIN, PULL, LIMITED]) {
+  for (const queue of filled) {
     await by.accept([
       input(queue, `${queue} waits`, { delay: '1h', ...callbacks(PULL) }),
       input(queue, `${queue} once`, { dedup: { key: 'k' } }),
@@ -244,13 +245,51 @@ async function standing() {
 /** What is left of a shard but keys that nobody misses. */
 const leftOf = async (name: string) => (await admin.verify(name)).left;
 
+test('a group stays in order while the home of its queue moves, whoever sends', async () => {
+  await beginOnTwo();
+  const senders = [engine, fresh(), fresh()];
+  const consumer = fresh();
+  const received: unknown[] = [];
+  const isLifted = () => consumer.fleet.topology.map.pins.length === 0 && consumer.fleet.topology.map.epoch > 1;
+  let [sent, tended] = [0, 0];
+  let isOver = false;
+  const send = async () => {
+    for (let later = 0; later < 6; ) {
+      await senders[sent % 3]?.accept([input(ORDERED, sent, { group: 'g' })]);
+      sent += 1;
+      if (isLifted()) later += 1;
+      // Now and then all is received, and somebody looks whether it is empty: the next ones come while it is decided.
+      const looks = tended;
+      while (sent % 3 === 0 && !isLifted() && (received.length < sent || tended === looks)) await setImmediate();
+    }
+    isOver = true;
+  };
+  const receiveAll = async () => {
+    while (!isOver || received.length < sent) {
+      const taken = { lease: 'L', queues: [ORDERED], max: 1, visibilityMs: 60_000 };
+      const { messages } = await consumer.receive(taken);
+      for (const { id, attempt, body } of messages) {
+        received.push(body);
+        await consumer.settle({ lease: 'L', settlements: [{ id, attempt, outcome: 'ack' }] });
+      }
+    }
+  };
+  const tendAll = async () => {
+    for (; !isOver; tended++) await tend(consumer);
+  };
+  await admin.activate('t2');
+  await consumer.fleet.topology.load(consumer.fleet.all);
+  await Promise.all([send(), receiveAll(), tendAll()]);
+  expect(received).toEqual(received.map((_, i) => i));
+  const at = (await s.messages()).map(({ shard }) => shard);
+  expect(at).toEqual([]);
+  expect(consumer.fleet.topology.home(`q:${ORDERED}`)).toBe('t2');
+});
+
 describe('a shard that drains', () => {
-  beforeEach(async () => {
+  test('gets nothing new, and what it has goes as it is, each once', async () => {
     await engine.fleet.ready();
     await fill(engine);
-  });
-
-  test('gets nothing new, and what it has goes as it is, each once', async () => {
     const before = await standing();
     expect(before.filter((message) => message.includes('"dead"')).length).toBe(3);
     await admin.drain('t2');
@@ -265,6 +304,8 @@ describe('a shard that drains', () => {
   });
 
   test('is emptied by isolates that die after each call, before or after it was made: nothing is lost, nothing is twice', async () => {
+    await engine.fleet.ready();
+    await fill(engine, [PLAIN]);
     const before = await standing();
     const ids = (await s.messages()).map(({ id }) => id).toSorted();
     let isEmpty = false;

@@ -43,7 +43,7 @@ async function expectAll(receipts: { id: string; queue: string }[], count: numbe
 }
 
 /** What goes on behind the answers. */
-const settled = () => expect.poll(() => s.parcels()).toEqual([]);
+const settled = () => expect.poll(() => s.parcels(), { timeout: 10_000 }).toEqual([]);
 
 describe('a request over several shards', () => {
   test('is at each of them when it is answered, and leaves no parcel behind', async () => {

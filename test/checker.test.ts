@@ -455,6 +455,11 @@ describe('what was accepted together', () => {
     expect(faultsIn([together, stored('a'), { what: 'met', keys: [keyOf('b')] }, ...handled('x', '1.a')])).toEqual({});
   });
 
+  test('is not lost where it was accepted on its way, and an earlier message is found to stand for it', () => {
+    const met: Happening = { what: 'met', keys: [keyOf('b')] };
+    expect(faultsIn([together, stored('a'), accepted, met, ...handled('x', '1.a')])).toEqual({});
+  });
+
   test('is lost where it was promised with an ack, and never came', () => {
     const promised: Happening = { what: 'promised', keys: [keyOf('b')] };
     expect(faultsIn([begun('b'), promised, { what: 'ok', request: numberOf('b'), ids: [] }])).toEqual({

@@ -1,5 +1,6 @@
 /** Operating: what operators ask of queues and messages, over the store's part for them. Every call is bounded. */
 
+import { InvalidMessage } from '../errors.ts';
 import { readJson } from '../formats/json.ts';
 import { openEnvelope } from '../message/envelope.ts';
 import { parseEntry } from '../message/ids.ts';
@@ -86,8 +87,8 @@ export interface Admin {
   destinations(cursor: string): Promise<{ destinations: Breaker[]; cursor?: string }>;
   /** @throws StorageError */
   cancel(id: string): Promise<Cancelled>;
-  /** @throws StorageError; RangeError for a limit that is none */
-  override(queue: NamedQueue, overrides: Overrides): Promise<void>;
+  /** @throws StorageError; RangeError for a limit that is none; InvalidMessage where no limit of the queue could be kept */
+  override(queue: AnyQueue | NamedQueue, overrides: Overrides): Promise<void>;
   /** Leased messages stay with their consumers. @param from the cursor of a call before, '0' begins. @throws StorageError */
   purge(queue: NamedQueue, states: Exclude<State, 'leased'>[], from?: string): Promise<Purged>;
   /** These dead letters, or so many of the oldest; each is answered once. @throws StorageError */
@@ -131,7 +132,9 @@ export function openAdmin(adminStore: AdminStore, mostSteps: number, clock: () =
       return { destinations: breakers, ...(cursor === '0' ? {} : { cursor }) };
     },
     cancel: (id) => adminStore.cancel(id),
-    async override({ name, pool }, { paused, concurrency, rate }) {
+    async override(queue, { paused, concurrency, rate }) {
+      const { name, pool } = queue;
+      refuseLimitAnywhere(queue, concurrency ?? rate);
       if (paused === true) await adminStore.pause(name, pool);
       if (paused === false) await adminStore.resume(name, pool);
       if (concurrency === undefined && rate === undefined) return;
@@ -161,6 +164,13 @@ export function openAdmin(adminStore: AdminStore, mostSteps: number, clock: () =
       return redriven;
     },
   };
+}
+
+/** Each shard would keep it for itself: so many times as much as was said. @throws InvalidMessage */
+function refuseLimitAnywhere(queue: AnyQueue | NamedQueue, limit: unknown): void {
+  if (!limit || !('partition' in queue) || queue.partition !== 'any') return;
+  const message = 'cannot be limited: the queue is anywhere, and no shard knows what the others have at work';
+  throw new InvalidMessage([{ field: 'queue', code: 'partitioned', message }]);
 }
 
 export function describeQueue(queue: AnyQueue | NamedQueue, { limits, ...counts }: Counts): QueueReport {

@@ -46,7 +46,9 @@ export async function receiveFromFleet(
 ): Promise<ReceiveAnswer> {
   await consuming.fleet.ready(LOOK_MS);
   const taking = new Taking(consuming, request.lease, () => 0);
-  await taking.take(findStretches(consuming, request.queues, hashText(request.lease)), request);
+  const { homes, behind } = findStretches(consuming, request.queues, hashText(request.lease));
+  await taking.take(homes, request);
+  await taking.takeBehind(behind, request);
   return taking.answer();
 }
 
@@ -57,7 +59,7 @@ export async function receiveFromFleet(
 export async function settleInFleet(consuming: FleetConsumerOptions, request: SettleRequest): Promise<SettleAnswer> {
   const { fleet, on } = consuming;
   await fleet.ready(LOOK_MS);
-  const shards = request.leasedFrom ? shardsOf(findStretches(consuming, request.leasedFrom)) : fleet.all;
+  const shards = request.leasedFrom ? findShards(consuming, request.leasedFrom) : fleet.all;
   const [only] = shards as [Shard];
   requireIds(request.more?.holding, shards);
   const answer = shards.length === 1 ? await settle(on(only), request) : await settleOn(consuming, request, shards);
@@ -85,18 +87,16 @@ async function settleOn(
     settlements,
     ({ id }) => find(id) ?? (isWhole ? (fleet.hinted(id) ?? answering[0]) : undefined),
   );
-  const stretches = further ? findStretches(consuming, further.queues) : [];
-  const [first, ...others] = stretches.filter(({ shard }) => leased.has(shard));
+  const { homes, behind } = findStretches(consuming, further?.queues ?? []);
+  const [first, ...others] = homes.filter(({ shard }) => leased.has(shard));
   const count = (shard: Shard) => holding.get(shard)?.length ?? 0;
   const lasts = extendMs !== undefined || more !== undefined;
-  const answers = await fleet.askAll(
-    (shard) => {
-      const queues = shard === first?.shard ? first.queues : []; // of the others comes what was lost on its way
-      const taken = further && { more: { queues, max: further.max, holding: count(shard) } };
-      return settle(on(shard), { lease, settlements: byShard.get(shard) ?? [], extendMs, ...taken });
-    },
-    fleet.all.filter((shard) => byShard.has(shard) || (lasts && leased.has(shard))),
-  );
+  const concerned = fleet.all.filter((shard) => byShard.has(shard) || (lasts && leased.has(shard)));
+  const answers = await fleet.askAll((shard) => {
+    const queues = shard === first?.shard ? first.queues : []; // of the others comes what was lost on its way
+    const taken = further && { more: { queues, max: further.max, holding: count(shard) } };
+    return settle(on(shard), { lease, settlements: byShard.get(shard) ?? [], extendMs, ...taken });
+  }, concerned);
   const settled = statusesOf(settlements, answers);
   const taking = new Taking(consuming, lease, count);
   for (const { shard, answer } of answers.toSorted((one, other) => rank(one, first) - rank(other, first)))
@@ -107,14 +107,22 @@ async function settleOn(
   }
   const cancelled = answers.flatMap(({ answer }) => answer.cancelled ?? []);
   const outcome = { settled, ...(cancelled.length > 0 && { cancelled }) };
+  // Where a shard has not said so, its part of the lease may last no longer than before: then nothing is said of all of it.
+  const isExtended = isWhole && answers.length === concerned.length;
   if (!more)
     return {
       ...outcome,
-      ...(extendMs !== undefined && answers.length > 0 && { expiresAt: taking.answer().expiresAt }),
+      ...(extendMs !== undefined && isExtended && answers.length > 0 && { expiresAt: taking.answer().expiresAt }),
     };
   await taking.giveBack(more.max);
-  await taking.take(others, { lease, max: more.max, visibilityMs: extendMs ?? VISIBILITY_MS });
-  return { ...outcome, ...taking.answer() };
+  const request = { lease, max: more.max, visibilityMs: extendMs ?? VISIBILITY_MS };
+  await taking.take(others, request);
+  await taking.takeBehind(
+    behind.filter(({ shard }) => leased.has(shard)),
+    request,
+  );
+  const { expiresAt, ...taken } = taking.answer();
+  return { ...outcome, ...taken, ...(isExtended && { expiresAt }) };
 }
 
 /** What the shard has lost on its way comes before what others take anew. */
@@ -141,19 +149,26 @@ class Taking {
 
   /** One after the other, because each is asked only for what those before it did not have. */
   async take(stretches: Stretch[], request: Omit<ReceiveRequest, 'queues'>): Promise<void> {
+    for (const stretch of stretches) await this.#ask(stretch, request);
+  }
+
+  /** Side by side, because mostly nothing is there. */
+  async takeBehind(stretches: Stretch[], request: Omit<ReceiveRequest, 'queues'>): Promise<void> {
+    await Promise.all(stretches.map((stretch) => this.#ask(stretch, request)));
+    await this.giveBack(request.max);
+  }
+
+  async #ask({ shard, queues }: Stretch, request: Omit<ReceiveRequest, 'queues'>): Promise<void> {
     const { fleet, on } = this.#consuming;
-    for (const { shard, queues } of stretches) {
-      const max = request.max - this.#given.length;
-      if (max <= 0) return;
-      if (this.#silent.has(shard)) continue;
-      const holding = this.#holdingOn(shard) + this.#given.filter((given) => given.shard === shard).length;
-      try {
-        this.add(shard, await receive(on(shard), { ...request, queues, max, holding }));
-      } catch (error) {
-        fleet.noteAway(shard, error);
-        this.#silent.add(shard);
-        this.#failure ??= error;
-      }
+    const max = request.max - this.#given.length;
+    if (max <= 0 || this.#silent.has(shard)) return;
+    const holding = this.#holdingOn(shard) + this.#given.filter((given) => given.shard === shard).length;
+    try {
+      this.add(shard, await receive(on(shard), { ...request, queues, max, holding }));
+    } catch (error) {
+      fleet.noteAway(shard, error);
+      this.#silent.add(shard);
+      this.#failure ??= error;
     }
   }
 
@@ -199,12 +214,12 @@ function findStretches(
   { fleet, queues: known }: FleetConsumerOptions,
   names: string[],
   start = Math.floor(Math.random() * fleet.all.length),
-): Stretch[] {
-  const stretches: Stretch[] = [];
+): { homes: Stretch[]; behind: Stretch[] } {
+  const homes: Stretch[] = [];
   const add = (shard: Shard, queue: string) => {
-    const last = stretches.at(-1);
+    const last = homes.at(-1);
     if (last?.shard === shard) last.queues.push(queue);
-    else stretches.push({ shard, queues: [queue] });
+    else homes.push({ shard, queues: [queue] });
   };
   const first = start % fleet.all.length;
   const turned = [...fleet.all.slice(first), ...fleet.all.slice(0, first)];
@@ -215,14 +230,17 @@ function findStretches(
     if (isEverywhere(queue)) for (const shard of turned) add(shard, queue);
     else add(home(queue), queue);
   }
-  if (fleet.topology.map.epoch === 1) return stretches;
-  for (const shard of fleet.all) {
-    for (const queue of distinct) if (!isEverywhere(queue) && home(queue) !== shard) add(shard, queue);
-  }
-  return stretches;
+  if (fleet.topology.map.epoch === 1) return { homes, behind: [] };
+  const moved = (shard: Shard) => distinct.filter((queue) => !isEverywhere(queue) && home(queue) !== shard);
+  const behind = fleet.all.map((shard) => ({ shard, queues: moved(shard) }));
+  return { homes, behind: behind.filter(({ queues }) => queues.length > 0) };
 }
 
-const shardsOf = (stretches: readonly Stretch[]) => [...new Set(stretches.map(({ shard }) => shard))];
+/** Those that a lease for these queues may be on. */
+function findShards(consuming: FleetConsumerOptions, queues: string[]): Shard[] {
+  const { homes, behind } = findStretches(consuming, queues);
+  return [...new Set([...homes, ...behind].map(({ shard }) => shard))];
+}
 
 /** @throws InvalidMessage */
 function requireIds(holding: number | readonly string[] | undefined, shards: readonly Shard[]): void {

@@ -99,7 +99,7 @@ function acked({ entry, queue, readAtAck }: Delivery, result: unknown, chained: 
   const settlement: Settlement = { entry, outcome: 'ack' };
   if (chained.length > 0) settlement.chained = chained;
   if (readAtAck) settlement.result = resultText(result);
-  if (queue.destination) settlement.health = HEALTH.up;
+  if (hasBreaker(queue)) settlement.health = HEALTH.up;
   return settlement;
 }
 
@@ -112,6 +112,9 @@ function notDone({ entry, message, queue }: Delivery, error: unknown, random: ()
   const settlement = failed(entry, message.attempt, queue, error, random);
   return isOutOfSubrequests(error) ? { ...settlement, outOfSubrequests: true } : settlement;
 }
+
+/** Whether its deliveries speak of the health of where they go. */
+const hasBreaker = ({ destination, policy }: AnyQueue) => destination !== undefined || policy.startsWith('gh=');
 
 /** What a delivery shows of its destination, in the words of the circuit breakers. */
 const HEALTH = { up: 'good', down: 'bad' } as const;
@@ -164,7 +167,7 @@ function failed(entry: string, attempt: number, queue: AnyQueue, error: unknown,
 export function timedOut({ entry, message, queue }: Delivery, random: () => number): Settlement {
   const delayMs = waitMs(queue, message.attempt, random);
   const settlement = retry(entry, delayMs, 'timeout', `not done after ${queue.timeoutMs} ms`);
-  return queue.destination ? { ...settlement, health: HEALTH.down } : settlement;
+  return hasBreaker(queue) ? { ...settlement, health: HEALTH.down } : settlement;
 }
 
 /** The settlement of a delivery that was aborted, or that its drain had to end. It counts as an attempt: the handler may have done its work. */

@@ -62,6 +62,8 @@ interface OwnOptions
   > {
   /** Where it was started by another, or stays. */
   place?: Place | undefined;
+  /** The place where another has begun it, by which it serves its shards: also when that is given back. */
+  begunAt?: number | undefined;
 }
 
 export interface Drains {
@@ -87,12 +89,18 @@ export function openDrains(options: DrainsOptions): Drains {
   const run = async (
     budget: Budget,
     attention: Attention,
-    { place, ...more }: OwnOptions & Pick<DrainOptions, 'trace'>,
+    { place, begunAt, ...more }: OwnOptions & Pick<DrainOptions, 'trace'>,
   ) => {
     const fleet = shards.ofDrain(budget);
-    const group = chooseGroup(options.groups, fleet.all, place, more.handOff?.shard ?? more.woken?.[0]);
+    const group = chooseGroup(
+      options.groups,
+      fleet.all,
+      begunAt ?? place?.number,
+      more.handOff?.shard ?? more.woken?.[0],
+    );
+    const isBegun = begunAt !== undefined || (place?.starts() ?? 0) > 0; // whoever began it sees to others too
     const served = openServed(options, fleet, options.groups.membersOf(group, fleet.all));
-    const othersBegun = beginOthers(options, budget, fleet.all, group, more.woken);
+    const othersBegun = isBegun ? undefined : beginOthers(options, budget, fleet.all, group, more.woken);
     const disabling = features.topics?.openDisabling(shards.besideDrain(budget), queues, budget.afford);
     await settleOn(served, more.handOff !== undefined);
     const own = {
@@ -136,10 +144,10 @@ export function openDrains(options: DrainsOptions): Drains {
 function chooseGroup(
   groups: Groups,
   all: readonly Shard[],
-  place: Place | undefined,
+  place: number | undefined,
   name: string | undefined,
 ): number {
-  if (place) return groups.ofPlace(place.number);
+  if (place !== undefined) return groups.ofPlace(place);
   const at = all.findIndex(({ identity }) => identity.name === name);
   return groups.ofPlace(Math.max(0, at));
 }

@@ -138,8 +138,8 @@ class Following {
     return this.#caught(async () => {
       const { claims, places } = this.#options;
       if (!this.#budget.afford(ASKS_OF_OTHERS)) return claims.noteWork();
-      const { others } = await this.#claimAs({ most: places, others: 1 });
-      await this.#startAll(others, false);
+      const { own } = await this.#claimAs({ most: places, others: 0 }); // that of the one which begins
+      if (own !== undefined) await this.#startAll([own], false);
     });
   }
 

@@ -279,7 +279,7 @@ export class Waking {
       };
       try {
         const onLeft = this.leftBy(life, invocation);
-        const more = { onLeft, onAway, handOff: handed, place: own, lease, woken };
+        const more = { onLeft, onAway, handOff: handed, place: own, begunAt: place?.number, lease, woken };
         if (handed || !budget.isClosing()) report = await drains.run(budget, attention, more);
         handed = undefined;
         woken = undefined;

@@ -1,4 +1,5 @@
 /** The admin store over several shards: what is one thing is looked up, what is on all of them is summed, merged or paged. */
+import { StorageError } from '../errors.ts';
 import { labelOf } from '../message/ids.ts';
 import type { Shard } from '../redis/shard.ts';
 import { type AdminStore, openAdminStore } from '../store/admin.ts';
@@ -7,7 +8,7 @@ import type { Cause, Counts, HeldLease, Leases } from '../store/admin-queues.ts'
 import type { Fleet } from './fleet.ts';
 import { answerOf, lookUp } from './look-up.ts';
 import { findPlace, makeCursor, readPage } from './pages.ts';
-import { PARCEL_LANE, PARCEL_QUEUE } from './parcel.ts';
+import { isParcelLane, PARCEL_QUEUE } from './parcel.ts';
 
 /** Destinations of one page. */
 const BREAKERS = 500;
@@ -55,7 +56,7 @@ function openMessages(fleet: Fleet, at: At): Messages {
 
 /** A parcel is no message of anybody's: whoever mistook one for it and cancelled it would lose what is in it. */
 function hideParcel<Looked extends Awaited<ReturnType<AdminStore['look']>>>(looked: Looked): Looked {
-  const isParcel = looked.envelope.startsWith(`${PARCEL_LANE} `);
+  const isParcel = isParcelLane(looked.envelope);
   return isParcel ? { ...looked, state: 'gone' } : looked;
 }
 
@@ -146,6 +147,8 @@ function openQueues(fleet: Fleet, at: At): QueueCalls {
       const named = await fleet.askAll((shard) => at(shard).names(asked));
       const pools = new Map(named.flatMap(({ answer }) => answer.map(({ name, pool }) => [name, pool])));
       pools.delete(PARCEL_QUEUE); // it is no queue of anybody's
+      const silent = fleet.all.find((shard) => !named.some((answered) => answered.shard === shard));
+      if (silent && asked?.some((name) => !pools.has(name))) throw mayBeKnown(silent);
       return [...pools].map(([name, pool]) => ({ name, pool }));
     },
     leases: (limit, cursor) => readLeases(fleet, limit, cursor, at),
@@ -164,6 +167,12 @@ function openQueues(fleet: Fleet, at: At): QueueCalls {
       return { breakers: items, ...page };
     },
   };
+}
+
+function mayBeKnown({ identity }: Shard): StorageError {
+  return Object.assign(new StorageError('unreachable', 'it may know the queue, and does not answer'), {
+    shard: identity.name,
+  });
 }
 
 /** What all have to know: who does not take it is told, and the others have it. @throws StorageError */

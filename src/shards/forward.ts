@@ -65,34 +65,42 @@ export async function forwardHome(
   };
   const answer = await forward(fleet, id, parcel, undefined, mayGo);
   if (answer) return answer.wake;
-  if (isOvertaken() && (await hasArrived(fleet, id))) return false;
+  if (isOvertaken() && (await hasArrived(fleet, id))) return false; // at its shard, before its home was another
   return forwardAnew(fleet, queues, id, parcel);
 }
 
-/** Each message to where it belongs by now, under the id that it has. */
+/**
+ * Each message to where it belongs by now, under the id that it has. Each is known by a name of its own: at another try the map may be
+ * another, and they go elsewhere.
+ */
 async function forwardAnew(fleet: Fleet, queues: PartitionedQueues, id: string, parcel: Parcel): Promise<boolean> {
   const parts = parcel.isMoved ? divideMoved(fleet, queues, parcel) : divideMessages(fleet, queues, id, parcel);
-  const answers = await Promise.all(parts.map((part) => forward(fleet, id, part)));
-  if (answers.includes(undefined)) throw new StorageError('garbled', 'the map of the shards has changed meanwhile');
-  return answers.some((answer) => answer?.wake);
+  let isWanted = false;
+  for (const [index, part] of parts.entries()) {
+    const own = `${id}.${index}`;
+    if (await hasArrived(fleet, own)) continue;
+    const answer = await forward(fleet, own, part);
+    if (!answer) throw new StorageError('garbled', 'the map of the shards has changed meanwhile');
+    isWanted ||= answer.wake;
+  }
+  return isWanted;
 }
 
 function divideMoved({ topology }: Fleet, queues: PartitionedQueues, { args }: Parcel): Parcel[] {
-  const byHome = Map.groupBy(splitMoved(args), (item) => homeOfMoved(topology, queues, item));
-  return [...byHome].map(([to, items]) => ({ to, args: items.flat(), count: items.length, isMoved: true }));
+  return splitMoved(args).map((item) => ({
+    to: homeOfMoved(topology, queues, item),
+    args: item,
+    count: 1,
+    isMoved: true,
+  }));
 }
 
 function divideMessages({ topology }: Fleet, queues: PartitionedQueues, id: string, { args }: Parcel): Parcel[] {
   const placing = openPlacing(topology, queues);
-  const parts = new Map<string, Parcel>();
-  for (const { id: own, message } of readSegments(args)) {
+  return readSegments(args).map(({ id: own, message }) => {
     const to = topology.home(placeMessage(queues, message, id));
-    const part = parts.get(to) ?? { to, args: [], count: 0 };
-    part.args.push(...encodeSegments([placing.settle(message, to)], own));
-    part.count += 1;
-    parts.set(to, part);
-  }
-  return [...parts.values()];
+    return { to, args: encodeSegments([placing.settle(message, to)], own), count: 1 };
+  });
 }
 
 /** Where it is decided just now whether the home of a message moves, nothing comes there: another try brings it. */

@@ -10,7 +10,9 @@ import { encodeSegments } from '../store/encode-messages.ts';
 
 /** No queue of a deployment can have this name. */
 export const PARCEL_QUEUE = '>';
-export const PARCEL_LANE = formatLane(0, PARCEL_QUEUE);
+/** Those for each shard stand in a lane of their own: what cannot be forwarded holds up nothing else. */
+const laneTo = (shard: string) => formatLane(0, PARCEL_QUEUE, shard);
+export const isParcelLane = (lane: string) => lane.startsWith(`${formatLane(0, PARCEL_QUEUE)}/`);
 
 /** Older ones become dead letters: their shard knows which have arrived only for so long, and a day more. */
 export const PARCEL_MS = 7 * 86_400_000;
@@ -37,7 +39,7 @@ export const packOne = (to: string, message: PreparedMessage): PreparedMessage =
 
 export function pack(parcel: Parcel, delayMs: number): PreparedMessage {
   return {
-    lane: PARCEL_LANE,
+    lane: laneTo(parcel.to),
     pool: PUSH_POOL,
     maxAttempts: ATTEMPTS,
     delayMs,
@@ -46,14 +48,29 @@ export function pack(parcel: Parcel, delayMs: number): PreparedMessage {
   };
 }
 
-/** @param id of the parcel @throws NonRetriableError where this is none */
-export function openParcel(id: string, body: unknown): Parcel {
+/** Below this age nobody notices what a delay or a time to live has lost of its length. */
+const AGED_MS = 1_000;
+
+/**
+ * @param id of the parcel
+ * @param ageMs since it was accepted: of the delays and times to live of its messages so much is over
+ * @throws NonRetriableError where this is none
+ */
+export function openParcel(id: string, body: unknown, ageMs = 0): Parcel {
   if (!isPlainObject(body)) throw unreadable();
   const { to, args, count, isMoved } = body;
   const isWhole = typeof to === 'string' && typeof count === 'number' && Array.isArray(args);
   if (!isWhole || !args.every((arg) => typeof arg === 'string')) throw unreadable();
   if (isMoved === true) return { to, count, args, isMoved };
-  return { to, count, args: args[IDS_AT] === OWN_ID ? args.with(IDS_AT, id) : args };
+  const own = args[IDS_AT] === OWN_ID ? args.with(IDS_AT, id) : args;
+  return { to, count, args: ageMs < AGED_MS ? own : age(own, ageMs) };
+}
+
+function age(args: readonly string[], ageMs: number): string[] {
+  return readSegments(args).flatMap(({ id, message }) => {
+    const ttlMs = message.ttlMs === 0 ? 0 : Math.max(1, message.ttlMs - ageMs);
+    return encodeSegments([{ ...message, delayMs: Math.max(0, message.delayMs - ageMs), ttlMs }], id);
+  });
 }
 
 const unreadable = () => new NonRetriableError('a parcel is not as it was written');

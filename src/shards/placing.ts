@@ -1,7 +1,7 @@
 /** Placing: the shard of each message, and what another shard stores in its place. */
 import type { PreparedMessage } from '../message/envelope.ts';
 import { parseLane } from '../message/lane.ts';
-import { PARCEL_LANE, packOne } from './parcel.ts';
+import { isParcelLane, packOne } from './parcel.ts';
 import type { Place } from './placement.ts';
 import { isBound, type PartitionedQueue, placeOf, placeOfSchedule } from './places.ts';
 import type { Topology } from './topology.ts';
@@ -41,6 +41,12 @@ export function isAnywhere(queues: PartitionedQueues, { lane, dedup }: PreparedM
   return !dedup && queues.get(parseLane(lane).queue)?.partition === 'any';
 }
 
+/** Whether it matters which of two such messages is stored first. */
+export function hasOrder(queues: PartitionedQueues, { lane, dedup }: PreparedMessage): boolean {
+  const queue = queues.get(parseLane(lane).queue);
+  return dedup !== undefined || (queue !== undefined && isBound(queue));
+}
+
 const UNBOUND: PartitionedQueue = { name: '' };
 
 export interface Placing {
@@ -64,7 +70,7 @@ export function openPlacing(topology: Topology, queues: PartitionedQueues): Plac
       return { ...message, callbacks };
     },
     placeFrom(message, shard, token) {
-      if (message.lane === PARCEL_LANE) return { message, home: shard }; // it says itself where it goes
+      if (isParcelLane(message.lane)) return { message, home: shard }; // it says itself where it goes
       const stays = isAnywhere(queues, message) && topology.stateOf(shard) === 'active';
       const home = stays ? shard : topology.home(placeMessage(queues, message, token));
       const settled = placing.settle(message, home);

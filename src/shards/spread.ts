@@ -16,7 +16,7 @@ import { dropParcel, forward } from './forward.ts';
 import { FORMER_MS, formerHomesIn } from './map.ts';
 import { pack } from './parcel.ts';
 import type { Place } from './placement.ts';
-import { isAnywhere, openPlacing, type PartitionedQueues, placeMessage } from './placing.ts';
+import { hasOrder, isAnywhere, openPlacing, type PartitionedQueues, placeMessage } from './placing.ts';
 
 export interface SpreadRequest extends EnqueueRequest {
   /** What it belongs to, at whose home it is accepted. Left out: the first message. */
@@ -176,8 +176,16 @@ class Spreading {
     const { fleet, queues } = this.#options;
     const { topology } = fleet;
     const { messages, token, coordinator } = this.#request;
-    if (token === undefined) return homes.find((home) => this.#answers(home)) ?? (homes[0] as string);
-    const place = coordinator ?? placeMessage(queues, messages[0] as PreparedMessage, token);
+    // What has an order does not go by a parcel, if that can be: the next one of its caller might be there before it.
+    const first = Math.max(
+      0,
+      messages.findIndex((message) => hasOrder(queues, message)),
+    );
+    if (token === undefined) {
+      const [home = ''] = homes.slice(first);
+      return this.#answers(home) ? home : (homes.find((other) => this.#answers(other)) ?? home);
+    }
+    const place = coordinator ?? placeMessage(queues, messages[first] as PreparedMessage, token);
     for (const former of topology.map.before ? formerHomesIn(topology.map, place, Date.now()) : []) {
       const shard = fleet.named(former);
       const [known] = await readAll(shard, [shard.keys.request(token)]);

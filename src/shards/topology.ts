@@ -149,16 +149,17 @@ export class Topology {
   /** Nobody has a map yet. Another isolate may begin at the same time: the first of all decides. */
   async #begin(shards: readonly Shard[]): Promise<void> {
     const [first, ...others] = shards as [Shard, ...Shard[]];
-    const initial = makeInitialMap(await this.#listInitial(first));
+    const initial = makeInitialMap(await this.#listInitial(shards));
     const { stored } = await putMap(first, writeMap(initial), initial.epoch);
     this.adopt(parseMap(stored));
     await Promise.allSettled(others.map((shard) => this.heal(shard))); // a tick does it again
   }
 
-  /** Where the first was the only one before, the others wait to be activated: what has its order or its limits there must not move unasked. */
-  async #listInitial(first: Shard): Promise<readonly ShardSettings[]> {
-    if (!(await wasUsed(first))) return this.settings;
-    return this.settings.map((shard, index) => ({ ...shard, state: index === 0 ? 'active' : 'joining' }));
+  /** What a database has that was in use before stays there: the others wait to be activated, for what has its order or its limits must not move unasked. */
+  async #listInitial(shards: readonly Shard[]): Promise<readonly ShardSettings[]> {
+    const used = await Promise.all(shards.map(wasUsed));
+    if (!used.includes(true)) return this.settings;
+    return this.settings.map((shard, index) => ({ ...shard, state: used[index] ? 'active' : 'joining' }));
   }
 
   /** Gives a shard the map that is known, where it has none or an older one. @throws StorageError */
@@ -177,5 +178,7 @@ const NOTED = '!@=#&^?';
 async function wasUsed({ send, keys }: Shard): Promise<boolean> {
   const fields = (await send(['HKEYS', keys.totals])) as string[];
   if (fields.some((field) => !NOTED.includes(field.charAt(0)))) return true;
-  return Number(await send(['EXISTS', keys.timers, keys.ready(PUSH_POOL), keys.schedules])) > 0;
+  const pools = fields.filter((field) => field.startsWith('?')).map((field) => keys.ready(field.slice(1)));
+  const kept = [keys.timers, keys.stats, keys.schedules, keys.rings, keys.topics, keys.config, keys.sources];
+  return Number(await send(['EXISTS', ...kept, keys.ready(PUSH_POOL), ...pools])) > 0;
 }

@@ -179,10 +179,13 @@ function followMessages({ limitOf = () => undefined, isOrdered = () => false }: 
     },
   };
 
+  /** Accepted on its way to its shard, where its dedup key was found to be taken: its receipt has an id that is never used. */
+  const isMet = (id: string) => visible.isStoodFor(requests.keyOf(id) ?? '') && !stored.has(id);
+
   /** What only the end can tell. @returns how many were recovered */
   function close(): number {
     const lost = new Set<string>();
-    for (const id of requests.acknowledged()) if (!arrived.has(id) && !ended.has(id)) lost.add(id);
+    for (const id of requests.acknowledged()) if (!arrived.has(id) && !ended.has(id) && !isMet(id)) lost.add(id);
     for (const key of promised) if (!visible.has(key)) lost.add(key);
     faults.lost.push(...lost, ...callbacks.missing());
     faults.halfVisible.push(...visible.halves());

@@ -38,7 +38,7 @@ export type Seen = Synced | Stored;
 
 /** What one shard holds for another stands in this queue. */
 const PARCELS = '>';
-const PARCEL_LANE = /^\d:> /;
+const PARCEL_LANE = /^\d:>\//;
 /** Stands before the id of a parcel: one that carries a callback has the id of its message. */
 const PARCEL = 'parcel ';
 

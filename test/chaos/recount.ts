@@ -60,11 +60,18 @@ async function lanesIn(redis: Redis, index: string): Promise<string[]> {
   return (await redis.zrange<string[]>(index, 0, -1)).filter((lane) => lane !== '!');
 }
 
-/** What storage refused to move was put off for a minute. In a run nothing else waits as long, and nobody wants to. */
-export async function bringForward(redis: Redis, root: string): Promise<void> {
+/**
+ * What storage refused to move was put off for a minute. In a run nothing else waits as long, and nobody wants to.
+ * @param waits what does, by its member: it is left
+ */
+export async function bringForward(
+  redis: Redis,
+  root: string,
+  waits: (member: string) => boolean = () => false,
+): Promise<void> {
   const now = Date.now();
   const late = await redis.zrange<string[]>(`${root}timers`, now + LONGEST_WAIT_MS, '+inf', { byScore: true });
-  for (const member of late.filter((timer) => !isOccurrence(timer))) {
+  for (const member of late.filter((timer) => !isOccurrence(timer) && !waits(timer))) {
     await redis.zadd(`${root}timers`, { xx: true }, { score: now, member });
   }
 }

@@ -19,6 +19,8 @@ export interface WholeRequests {
   stored(key: string, at: number): void;
   met(keys: string[]): void;
   has(key: string): boolean;
+  /** Whether an earlier message stands for it, and it is not there itself. */
+  isStoodFor(key: string): boolean;
   /** @returns of each request that is there in part, a key that is missing */
   halves(): string[];
   spread(): Spread;
@@ -38,6 +40,7 @@ export function followRequestsWhole(): WholeRequests {
       for (const key of keys) stoodFor.add(key);
     },
     has,
+    isStoodFor: (key) => stoodFor.has(key) && !storedAt.has(key),
     halves: () =>
       [...requests.values()].flatMap((keys) => (keys.some(has) ? (keys.find((key) => !has(key)) ?? []) : [])),
     spread() {

@@ -2,9 +2,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { openKeptOutcomes } from '../../src/drain/unsettled.ts';
 import { openGroups } from '../../src/engine/groups.ts';
+import type { Engine } from '../../src/engine.ts';
 import { StorageError } from '../../src/errors.ts';
 import { defineQueue } from '../../src/index.ts';
 import { openBreaker } from '../../src/redis/breaker.ts';
+import { Invocation } from '../../src/runtime/invocation.ts';
 import { makeInitialMap, parseMap } from '../../src/shards/map.ts';
 import { readMap } from '../../src/store/map.ts';
 import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
@@ -90,6 +92,49 @@ describe('a deployment on three shards', () => {
     await engine.tick();
     expect(engine.fleet.topology.map.epoch).toBe(epoch);
     expect(parseMap((await readMap(old)) as string).epoch).toBe(epoch);
+  });
+});
+
+describe('a deployment on five shards where connections are limited', () => {
+  const current = onShards(5);
+
+  test('serves a part of them in the invocation of a tick, and has another begun for those where work is left', async () => {
+    const s = current();
+    const map = makeInitialMap(s.names.map((name) => ({ name, weight: 1, state: 'active' as const })));
+    const handled: string[] = [];
+    const queues = s.names.map((shard) =>
+      defineQueue(nameAt(map, shard, 'part'), { handler: ({ body }) => void handled.push(String(body)) }),
+    );
+    const started: number[] = [];
+    const start = async (place: number) => started.push(place) > 0;
+    const drainers = { wake: async () => false, start, placeOf: () => undefined, behind: () => undefined };
+    const enqueue = async (engine: Engine) => {
+      for (const [i, queue] of queues.entries()) {
+        await engine.enqueue([{ queue, body: s.names[i], options: {}, path: '' }]);
+      }
+    };
+    const resident = s.engine(queues);
+    await enqueue(resident);
+    await resident.tick(); // one loop over all; from here on the scripts are known
+    expect(handled.splice(0).toSorted()).toEqual(s.names);
+    vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' });
+    const engine = s.engine(queues, { drainers });
+    await enqueue(engine);
+    await engine.tick();
+    const first = handled.toSorted();
+    expect(first).toEqual(['t0', 't2', 't4']);
+    expect(started).toHaveLength(1);
+    const works: Promise<unknown>[] = [];
+    const caller = {
+      invocation: new Invocation(),
+      context: { waitUntil: (work: Promise<unknown>) => void works.push(work) },
+    };
+    engine.under(caller).beginDrain(started[0] as number);
+    await Promise.all(works);
+    expect(handled.toSorted()).toEqual(s.names);
+    expect([...new Set(handled)]).toHaveLength(5);
+    await engine.tick();
+    expect(started).toHaveLength(1); // nothing is left: nobody is begun
   });
 });
 

@@ -42,7 +42,7 @@ async function put(count: number, queues: readonly string[] = AT): Promise<strin
     Array.from({ length: count }, (_, i) => input(queue, `${NAMES[AT.indexOf(queue)]}-${i}`)),
   );
   const { receipts } = await engine.accept(bodies);
-  await expect.poll(() => s.parcels()).toEqual([]);
+  await expect.poll(() => s.parcels(), { timeout: 10_000 }).toEqual([]);
   return receipts.map(({ id }) => id);
 }
 
@@ -143,6 +143,20 @@ describe('receiving', () => {
     await other.accept([input(AT[1], 'new')]);
     const { body } = await callerOf(other)('POST /v1/receive', { queues: [AT[1]] });
     expect(body.messages.map(({ body }: Given) => body)).toEqual(['new', 't1-0']);
+  });
+
+  test('of what is left on several shards takes no more than it may, and the rest is ready as before', async () => {
+    for (const name of ['t1', 't2']) {
+      const message = { lane: `5:${AT[0]}`, pool: AT[0], maxAttempts: 3, delayMs: 0, ttlMs: 0, json: '{"body":1}' };
+      await enqueue(named(engine, name), { messages: [message, message] });
+    }
+    await s.change(engine, () => ({ pins: [{ place: 'q:some', shard: 't2' }] }));
+    const other = callerOf(s.engine(QUEUES));
+    const first = await other('POST /v1/receive', { queues: [AT[0]], max: 3 });
+    expect(first.body.messages).toHaveLength(3);
+    expect(first.body.more).toBe(true);
+    const rest = await other('POST /v1/receive', { queues: [AT[0]], max: 3 });
+    expect(given(rest).map(({ attempt }) => attempt)).toEqual([1]);
   });
 
   test('by an isolate that nobody tells of a newer map finds a queue that has moved', async () => {
@@ -309,6 +323,30 @@ describe('taking more', () => {
     const answer = await again(leaseOf(first), { receive: { queues: AT, max: 5, holding: ids(first) } });
     expect([answer.body.lost, answer.body.messages]).toEqual([true, undefined]);
   });
+});
+
+test('the client settles again what was not answered, and does not count it as held', async () => {
+  await put(1);
+  let send = fetcherOf(engine);
+  const sent: string[] = [];
+  const fetching: typeof send = (url, init) => {
+    sent.push(String(init?.body));
+    return send(url, init);
+  };
+  const lease = await createClient({ url: 'http://sluice.test', token: TOKEN, fetch: fetching }).receive(AT);
+  s.mishap = ({ shard }) => (shard === 't1' ? 'down' : undefined);
+  const [, second, third] = lease.messages;
+  const settled = await lease.settle(
+    lease.messages.slice(0, 2).map(({ id, attempt }) => ({ id, attempt, outcome: 'ack' })),
+  );
+  expect(settled.map(({ status }) => status)).toEqual(['acked', 'unanswered']);
+  s.mishap = () => undefined;
+  send = fetcherOf(s.engine(QUEUES)); // one that does not leave it alone
+  await lease.settleAndReceive([]);
+  const last = JSON.parse(sent.at(-1) ?? '');
+  expect(last.settle.map(({ id }: Given) => id)).toEqual([second?.id]);
+  expect(last.receive.holding).toEqual([third?.id]);
+  expect((await s.messages()).map(({ body }) => body)).toEqual(['t2-0']);
 });
 
 /** The client's loop, with every fourth answer of storage lost, while a shard is away for a while. */

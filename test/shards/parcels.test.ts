@@ -62,7 +62,7 @@ async function drain(engine: Engine, afterMs = 3_000): Promise<void> {
 
 const at = async (name: string) => (await s.messages(name)).map(({ queue, body }) => [queue, body]);
 const away = (name: string) => {
-  s.mishap = ({ shard }) => (shard === name ? 'away' : undefined);
+  s.mishap = ({ shard }) => (shard === name ? 'down' : undefined);
 };
 
 describe('a parcel whose caller could not forward it', () => {
@@ -115,7 +115,7 @@ describe('a parcel whose caller could not forward it', () => {
     const wider = s.engine(queues);
     const followed = { onSuccess: { queue: PULL2, body: 'follows' }, dedup: { key: 'k', release: true } } as const;
     const { receipts } = await wider.accept([
-      input(PULL0, 'here'),
+      input(PULL0, 'here', { dedup: { key: 'first' } }), // its order matters: so its shard accepts them all
       { ...input(PULL1, 'moved', followed) },
       { queue: queues.at(-1), body: 'moved too', options: { delay: '1h', resultTtl: '1m' }, path: '' },
     ]);

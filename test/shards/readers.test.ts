@@ -228,6 +228,13 @@ describe('lists', () => {
   });
 });
 
+test('a queue that only a shard may know which is away is not unknown', async () => {
+  expect((await call('GET /v1/queues/former')).status).toBe(404);
+  kill('t1');
+  const { status, body } = await call('GET /v1/queues/former');
+  expect([status, body.shard]).toEqual([503, 't1']);
+});
+
 describe('a purge', () => {
   test('goes through all shards', async () => {
     await putAnywhere(3);
@@ -268,8 +275,15 @@ describe('what operators set', () => {
   });
 
   test('limits are told as they are, once', async () => {
-    await call('PATCH /v1/queues/anywhere', { concurrency: 7 });
-    expect((await call('GET /v1/queues/anywhere')).body.overrides).toEqual({ concurrency: 7 });
+    await call(`PATCH /v1/queues/${AT[0]}`, { concurrency: 7 });
+    expect((await call(`GET /v1/queues/${AT[0]}`)).body.overrides).toEqual({ concurrency: 7 });
+  });
+
+  test('limits of a queue that is anywhere are refused: each shard would keep them for itself', async () => {
+    const { status, body } = await call('PATCH /v1/queues/anywhere', { concurrency: 7 });
+    expect([status, body.errors[0].code]).toEqual([422, 'partitioned']);
+    expect((await call('GET /v1/queues/anywhere')).body.overrides).toEqual({});
+    expect((await call('PATCH /v1/queues/anywhere', { concurrency: null })).status).toBe(200);
   });
 });
 

@@ -43,7 +43,7 @@ async function expectAll(receipts: { id: string; queue: string }[], count: numbe
 }
 
 /** What goes on behind the answers. */
-const settled = () => expect.poll(() => s.parcels()).toEqual([]);
+const settled = () => expect.poll(() => s.parcels(), { timeout: 10_000 }).toEqual([]);
 
 describe('a request over several shards', () => {
   test('is at each of them when it is answered, and leaves no parcel behind', async () => {
@@ -186,7 +186,7 @@ describe('whatever is lost', () => {
 
   test('a shard is away: the request is accepted, and what is for it waits in a parcel', async () => {
     await engine.fleet.ready();
-    s.mishap = ({ shard }) => (shard === 't1' ? 'away' : undefined);
+    s.mishap = ({ shard }) => (shard === 't1' ? 'down' : undefined);
     const { receipts, wake } = await engine.accept(mixed());
     expect(receipts.map(({ state }) => state)).toEqual(['ready', 'accepted', 'ready', 'ready', 'accepted', 'ready']);
     expect(wake).toBe(true); // somebody has to forward it
@@ -196,7 +196,7 @@ describe('whatever is lost', () => {
 
   test('the shard that would accept it is away: nothing of it is anywhere', async () => {
     await engine.fleet.ready();
-    s.mishap = ({ shard }) => (shard === 't0' ? 'away' : undefined);
+    s.mishap = ({ shard }) => (shard === 't0' ? 'down' : undefined);
     await expect(engine.accept(mixed())).rejects.toMatchObject({ code: 'unreachable', shard: 't0' });
     expect(await s.messages()).toEqual([]);
     expect(await s.parcels()).toEqual([]);

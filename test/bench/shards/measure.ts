@@ -24,6 +24,8 @@ export const SHARDS_QUICK: ShardsEffort = { rounds: 1, leases: [1], short: 1_500
 const FAR_MS = 20;
 const MOST_SHARDS = 4;
 const MOST_MS = 120_000;
+/** At once, in each row: shards share what a drain may hold, and fewer would bound what each is asked for. */
+const HANDLERS = '400';
 
 /** The case of priority: urgent messages come to a backlog of others, whose handlers take a while. */
 const URGENT = 50;
@@ -80,7 +82,7 @@ async function drainOnce(fleet: Fleet, { ms, shards, leases }: Row, each: number
   await fleet.setRoundTrip(0);
   await fleet.clear();
   for (const [i, database] of databases.entries()) await fill(database, queues[i] as string, each);
-  const settings = { SLUICE_BATCH: '100', SLUICE_LEASES: String(leases) };
+  const settings = { SLUICE_BATCH: '100', SLUICE_LEASES: String(leases), SLUICE_CONCURRENCY: HANDLERS };
   const total = each * shards;
   let handled = 0;
   let endedAt = 0;

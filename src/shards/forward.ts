@@ -1,5 +1,5 @@
 /** Forwarding: the messages of a parcel are enqueued at its shard, once, however often and by whomever it is forwarded. */
-import { ShardMoved, StorageError } from '../errors.ts';
+import { HeldBack, ShardMoved, StorageError } from '../errors.ts';
 import { parseLane } from '../message/lane.ts';
 import * as scripts from '../redis/lua/generated.ts';
 import type { Shard } from '../redis/shard.ts';
@@ -20,8 +20,8 @@ const TRIES = 5;
  * @param id of the parcel
  * @param wake the drain that the caller would wake
  * @param mayGo asked by each map
- * @returns undefined where it may not, or the shard is gone or not among the settings: nothing was stored
- * @throws StorageError
+ * @returns undefined where it may not, or the shard is gone: nothing was stored
+ * @throws StorageError; HeldBack where this deployment does not know the shard: another may, and forwards it
  */
 export async function forward(
   fleet: Fleet,
@@ -34,6 +34,7 @@ export async function forward(
   for (let tries = 0; tries < TRIES; tries++) {
     await fleet.ready();
     const shard = fleet.all.find(({ identity }) => identity.name === to);
+    if (!shard && fleet.topology.stateOf(to) !== 'gone') throw new HeldBack(`its settings have no shard ${to}`);
     if (!shard || !mayGo()) return undefined;
     const { epoch } = shard.identity;
     try {

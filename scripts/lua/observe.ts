@@ -164,15 +164,15 @@ function settlementsIn(args: string[], segments: number, statuses: Status[]) {
   return { settlements, rest: args.slice(at) };
 }
 
-/** Place of a settlement, how many arguments, and that many: of those that were acked. */
+/** Place of a settlement, how many arguments, and that many: of those that were acked. They are stored in the order of the settlements. */
 function chainedIn(args: string[], statuses: Status[], now: number): Enqueued['messages'] {
-  const messages: Enqueued['messages'] = [];
+  const chained: { place: number; messages: Enqueued['messages'] }[] = [];
   for (let at = 0; at < args.length; ) {
     const [place, count] = args.slice(at, at + 2).map(Number) as [number, number];
     at += 2 + count;
-    if (statuses[place - 1] === 'acked') messages.push(...messagesIn(args.slice(at - count, at), now));
+    if (statuses[place - 1] === 'acked') chained.push({ place, messages: messagesIn(args.slice(at - count, at), now) });
   }
-  return messages;
+  return chained.toSorted((one, other) => one.place - other.place).flatMap(({ messages }) => messages);
 }
 
 /** Segments of lane, pool, attempts, delay, not before, ttl, extras, count, ids, then count × JSON: admit.lua says how. */

@@ -91,14 +91,12 @@ async function settleOn(
   const [first, ...others] = homes.filter(({ shard }) => leased.has(shard));
   const count = (shard: Shard) => holding.get(shard)?.length ?? 0;
   const lasts = extendMs !== undefined || more !== undefined;
-  const answers = await fleet.askAll(
-    (shard) => {
-      const queues = shard === first?.shard ? first.queues : []; // of the others comes what was lost on its way
-      const taken = further && { more: { queues, max: further.max, holding: count(shard) } };
-      return settle(on(shard), { lease, settlements: byShard.get(shard) ?? [], extendMs, ...taken });
-    },
-    fleet.all.filter((shard) => byShard.has(shard) || (lasts && leased.has(shard))),
-  );
+  const concerned = fleet.all.filter((shard) => byShard.has(shard) || (lasts && leased.has(shard)));
+  const answers = await fleet.askAll((shard) => {
+    const queues = shard === first?.shard ? first.queues : []; // of the others comes what was lost on its way
+    const taken = further && { more: { queues, max: further.max, holding: count(shard) } };
+    return settle(on(shard), { lease, settlements: byShard.get(shard) ?? [], extendMs, ...taken });
+  }, concerned);
   const settled = statusesOf(settlements, answers);
   const taking = new Taking(consuming, lease, count);
   for (const { shard, answer } of answers.toSorted((one, other) => rank(one, first) - rank(other, first)))
@@ -109,10 +107,12 @@ async function settleOn(
   }
   const cancelled = answers.flatMap(({ answer }) => answer.cancelled ?? []);
   const outcome = { settled, ...(cancelled.length > 0 && { cancelled }) };
+  // Where a shard has not said so, its part of the lease may last no longer than before: then nothing is said of all of it.
+  const isExtended = isWhole && answers.length === concerned.length;
   if (!more)
     return {
       ...outcome,
-      ...(extendMs !== undefined && answers.length > 0 && { expiresAt: taking.answer().expiresAt }),
+      ...(extendMs !== undefined && isExtended && answers.length > 0 && { expiresAt: taking.answer().expiresAt }),
     };
   await taking.giveBack(more.max);
   const request = { lease, max: more.max, visibilityMs: extendMs ?? VISIBILITY_MS };
@@ -121,7 +121,8 @@ async function settleOn(
     behind.filter(({ shard }) => leased.has(shard)),
     request,
   );
-  return { ...outcome, ...taking.answer() };
+  const { expiresAt, ...taken } = taking.answer();
+  return { ...outcome, ...taken, ...(isExtended && { expiresAt }) };
 }
 
 /** What the shard has lost on its way comes before what others take anew. */

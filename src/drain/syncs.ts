@@ -21,6 +21,8 @@ export const GRACE_MS = 100;
 const LAST_SYNC_MS = RESERVED_MS - GRACE_MS;
 /** A drain that is to look again needs as many subrequests for that, and for what it then settles. */
 const KEPT_REQUESTS = 2;
+/** A shard that refuses to give messages out is asked for some again after so long. */
+const REFUSES_MS = 1_000;
 /** A timer is due on the server's clock: by the local one a little later, never earlier. */
 export const ROUNDING_MS = 2;
 
@@ -264,10 +266,13 @@ export class Syncs {
   }
 
   /** It answers, and tells what waits there. */
-  #noteHorizon({ want }: Flight, { horizon = Number.POSITIVE_INFINITY }: SyncAnswer, now: number): void {
+  #noteHorizon({ want }: Flight, { horizon: told = Number.POSITIVE_INFINITY, refused }: SyncAnswer, now: number): void {
     const { track } = this.#options;
     track.failure = undefined;
     track.lookedAt = now;
+    // What it does not give out, however urgent, must not hold up what others have.
+    if (refused && want > 0) track.refusesUntil = now + REFUSES_MS;
+    const horizon = now < track.refusesUntil ? Number.POSITIVE_INFINITY : told;
     if (want === 0 && track.outlook.isDrained && horizon < Number.POSITIVE_INFINITY) track.ask(); // it joins in
     track.horizon = track.isAsked ? undefined : horizon;
   }

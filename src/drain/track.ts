@@ -23,6 +23,8 @@ export class Track {
   horizon: number | undefined;
   /** When an answer has told that, and when it was asked for last. */
   lookedAt = Number.NEGATIVE_INFINITY;
+  /** It has refused to give messages out, and until then is not asked for any because of its horizon. */
+  refusesUntil = Number.NEGATIVE_INFINITY;
   /** Why the last sync has no answer. */
   failure: StorageError | undefined;
   /** It has said there that it ends. */

@@ -8,6 +8,7 @@ import { toIssues } from '../formats/issues.ts';
 import { inexactPlace } from '../formats/json.ts';
 import { readBytes } from '../formats/read-bytes.ts';
 import type { SluiceEnv } from './context.ts';
+import { isOverShards } from './page-query.ts';
 import { Problem } from './problem.ts';
 
 /** Judges a stated length, and reads a body without one. @throws Problem too_large, incomplete_body */
@@ -62,10 +63,19 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** The body, checked; none at all where no field has to be there. @throws Problem invalid_json; InvalidMessage that names each field */
-export async function readValid<Schema extends z.ZodMiniType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
+export async function readValid<Schema extends z.ZodMiniType>(
+  c: Context<SluiceEnv>,
+  schema: Schema,
+): Promise<z.output<Schema>> {
   const parsed = schema.safeParse(await readObject(c).catch((error) => nothing(c, schema, error)));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withOwnCursor(c, parsed.data);
   throw new InvalidMessage(toIssues(parsed.error, ''));
+}
+
+/** Of one shard no page answers a cursor that names one. @throws InvalidMessage */
+function withOwnCursor<Read>(c: Context<SluiceEnv>, read: Read): Read {
+  if (!isOverShards((read as { cursor?: unknown }).cursor) || c.get('engine').fleet.topology.isMany) return read;
+  throw new InvalidMessage([{ field: 'cursor', code: 'invalid', message: 'must be one that a page here answered' }]);
 }
 
 /** Where no body came and none is needed. @throws the error that reading it gave */
@@ -76,9 +86,9 @@ async function nothing(c: Context, schema: z.ZodMiniType, error: unknown): Promi
 }
 
 /** The query, checked. @throws InvalidMessage that names each field */
-export function readQuery<Schema extends z.ZodMiniType>(c: Context, schema: Schema): z.output<Schema> {
+export function readQuery<Schema extends z.ZodMiniType>(c: Context<SluiceEnv>, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(c.req.query());
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withOwnCursor(c, parsed.data);
   throw new InvalidMessage(toIssues(parsed.error, ''));
 }
 

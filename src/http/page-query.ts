@@ -13,7 +13,10 @@ export const flag = (standard: 'true' | 'false' = 'false') => z._default(z.enum(
 
 /** A cursor of a list that goes from shard to shard: where there are several it begins with the name of one. */
 export const overShards = ({ source, flags }: RegExp) =>
-  new RegExp(source.replace(/^\^/, '^(?:[a-z0-9-]{1,32}\\.)?'), flags);
+  new RegExp(source.replace(/^\^/, '^(?:~[a-z0-9-]{1,32}\\.)?'), flags);
+
+/** Whether a cursor is one of several shards. */
+export const isOverShards = (cursor: unknown) => typeof cursor === 'string' && cursor.startsWith('~');
 
 /** A cursor that has this form; where a list begins there is none. */
 export const cursorSchema = (form: RegExp, none = '') => z._default(z.string().check(z.regex(overShards(form))), none);

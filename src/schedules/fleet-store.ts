@@ -1,6 +1,6 @@
 /** Schedules of several shards: each at its home, whatever queue its messages are for. */
-import { StorageError } from '../errors.ts';
 import type { Fleet } from '../shards/fleet.ts';
+import { readPage } from '../shards/pages.ts';
 import { placeOfSchedule } from '../shards/places.ts';
 import { type ChangeStatus, openScheduleStore, type ScheduleStore } from './store.ts';
 
@@ -34,23 +34,13 @@ export function openSchedulesOn(fleet: Fleet): ScheduleStore {
     },
     async page(cursor, count) {
       await fleet.ready();
-      const [name, within = END] = cursor === END ? [] : cursor.split('.');
-      const from = fleet.all.findIndex(({ identity }) => name === undefined || identity.name === name);
-      let failure: unknown;
-      for (const [i, shard] of fleet.all.entries()) {
-        if (i < from || from < 0) continue;
-        try {
-          const page = await openScheduleStore(shard).page(i === from ? within : END, count);
-          const next = page.cursor === END ? fleet.all[i + 1] : shard;
-          return { ...page, cursor: next ? `${next.identity.name}.${page.cursor}` : END };
-        } catch (error) {
-          if (!(error instanceof StorageError) || error.code === 'subrequests') throw error;
-          failure = error;
-          fleet.away.add(shard.identity.name);
-        }
-      }
-      if (failure) throw failure;
-      return { now: Date.now(), cursor: END, schedules: [] }; // the shard of the cursor is gone by now
+      let now = Date.now();
+      const { items, ...page } = await readPage(fleet, count, cursor, END, async (shard, most, from) => {
+        const { schedules, ...rest } = await openScheduleStore(shard).page(from, most);
+        now = rest.now;
+        return { items: schedules, cursor: rest.cursor };
+      });
+      return { now, ...page, schedules: items };
     },
   };
 }

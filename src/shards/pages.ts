@@ -2,8 +2,8 @@
 import type { Shard } from '../redis/shard.ts';
 import type { Fleet } from './fleet.ts';
 
-/** The name of a shard, and its own cursor. */
-const CURSOR = /^([a-z0-9-]{1,32})\.(.*)$/s;
+/** The name of a shard, and its own cursor. Nothing else that pages begins so. */
+const CURSOR = /^~([a-z0-9-]{1,32})\.(.*)$/s;
 
 export interface Page<Item> {
   items: Item[];
@@ -66,4 +66,4 @@ function parseCursor(cursor: string, begin: string): { name: string | undefined;
 }
 
 /** As routes take it: page-query.ts. */
-export const makeCursor = ({ identity }: Shard, cursor: string) => `${identity.name}.${cursor}`;
+export const makeCursor = ({ identity }: Shard, cursor: string) => `~${identity.name}.${cursor}`;

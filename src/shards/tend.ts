@@ -16,7 +16,7 @@ import { listThings, moveThings } from './things.ts';
 
 /** For so long after a change it is looked for what was copied and has not gone yet. */
 const STRAYS_MS = 600_000;
-/** It has to be decided before others go on without: see CLOSING_MS. */
+/** It has to be decided before others go on without, as topology.ts says. */
 const DECIDED_MS = 1_500;
 /** Parcels looked at on each shard: with more, what they are for is not known. */
 const PARCELS = 500;

@@ -14,7 +14,7 @@ import type { Place } from './placement.ts';
 const MOST_REMEMBERED = 10_000;
 
 /** Who closes a place has decided before. */
-export const CLOSING_MS = 4_000;
+const CLOSING_MS = 4_000;
 
 export class Topology {
   readonly settings: readonly ShardSettings[];

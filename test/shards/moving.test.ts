@@ -4,16 +4,24 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import type { MessageOptions } from '../../src/message/options.ts';
+import { openRingsOn } from '../../src/rings/fleet-store.ts';
 import { openRings } from '../../src/rings/store.ts';
+import { openSchedulesOn } from '../../src/schedules/fleet-store.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
 import { openShardAdmin, type ShardAdmin } from '../../src/shards/admin.ts';
+import { forwardHome } from '../../src/shards/forward.ts';
 import { homeIn, makeInitialMap, writeMap } from '../../src/shards/map.ts';
 import { openParcel } from '../../src/shards/parcel.ts';
 import { tendShards } from '../../src/shards/tend.ts';
+import { parseCounters } from '../../src/stats/counters.ts';
+import { openFleetStats } from '../../src/stats/fleet-store.ts';
 import { openAdminStore } from '../../src/store/admin.ts';
 import { putMap } from '../../src/store/map.ts';
 import { splitMoved } from '../../src/store/moving.ts';
+import { openTopicsOn } from '../../src/topics/fleet-store.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
+import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
+import { openSourceCountersOn } from '../../src/webhooks/fleet-counters.ts';
 import { named, onShards, type Sharded } from '../support/sharded.ts';
 
 const mapOf = (...names: string[]) =>
@@ -303,14 +311,42 @@ describe('a shard that drains', () => {
     await engine.accept([input(PLAIN, 'new')]);
   });
 
-  test('is emptied by isolates that die after each call, before or after it was made: nothing is lost, nothing is twice', async () => {
+  test('and so do its schedules, topics, rings and figures', async () => {
+    await engine.fleet.ready();
+    const [t0, t2] = [named(engine, 't0'), named(engine, 't2')];
+    const [schedule, topic, ring] = [moving('s', 't0', 's'), moving('t', 't1', 't'), moving('r', 't0', 'r')];
+    const header = `${Date.now() + 3_600_000} active api 7 0`;
+    const change = { id: schedule, expected: '', header, error: '', lines: 'a\nb\n{}', due: 1, messages: [] };
+    await openScheduleStore(t2).change([{ ...change, due: Date.now() + 3_600_000 }]);
+    await openTopicStore(t2).subscribe(topic, 'sub', '{}');
+    await openRings(t2).add(ring, ['a', 'b', 'c']);
+    await openSourceCounters(t2).add(new Map([['github accepted', 3]]));
+    await openSourceCounters(t0).add(new Map([['github accepted', 4]]));
+    await fail(engine, PLAIN, 'dies', 'dead');
+    const stats = openFleetStats(engine.fleet);
+    const told = async () => parseCounters((await stats.totals([PLAIN])).texts[0] ?? '');
+    const before = await told();
+    expect(before.dead).toBe(1);
+    await admin.drain('t2');
+    await evacuateAll('t2', true);
+    expect(await leftOf('t2')).toEqual({});
+    expect((await openSchedulesOn(engine.fleet).recall([{ id: schedule }])).schedules).toHaveLength(1);
+    expect((await openTopicsOn(engine.fleet).read(topic)).subscriptions.size).toBe(1);
+    expect((await openRingsOn(engine.fleet).page(ring, 9, '')).items).toEqual(['a', 'b', 'c']);
+    expect(await openSourceCountersOn(engine.fleet).read()).toEqual(new Map([['github accepted', 7]]));
+    expect(await told()).toEqual(before);
+    await admin.forget('t2', false);
+    expect(await told()).toEqual(before);
+  });
+
+  test('is emptied by isolates that die after more and more calls, before or after the last was made: nothing is lost, nothing is twice', async () => {
     await engine.fleet.ready();
     await fill(engine, [PLAIN]);
     const before = await standing();
     const ids = (await s.messages()).map(({ id }) => id).toSorted();
     let isEmpty = false;
     let deaths = 0;
-    for (let lives = 1; !isEmpty; lives++) {
+    for (let lives = 1; !isEmpty; lives += lives < 10 ? 1 : 3) {
       let count = 0;
       s.mishap = () => {
         count += 1;
@@ -330,11 +366,30 @@ describe('a shard that drains', () => {
       s.mishap = () => undefined;
       expect(await idsWithThoseOnTheWay()).toEqual(ids);
     }
-    expect(deaths).toBeGreaterThan(20);
+    expect(deaths).toBeGreaterThan(15);
     await engine.fleet.topology.load(engine.fleet.all);
     await admin.evacuate('t2', true);
     expect(await standing()).toEqual(before);
     expect(await leftOf('t2')).toEqual({});
+  });
+});
+
+describe('a version of the deployment that has no token for the new shard', () => {
+  test('goes on with what it knows, and is refused what it does not', async () => {
+    await beginOnTwo();
+    const old = s.engine(QUEUES, {}, 2);
+    await old.accept([input(PLAIN, 'old')]);
+    await admin.activate('t2');
+    await expect(old.accept([input(PLAIN, 'new')])).rejects.toMatchObject({ code: 'unreachable', shard: 't2' });
+    await old.accept([input(PULL, 'held where it was'), input(PLAIN, 'on its way')]);
+    expect(await bodiesAt(PLAIN)).toEqual({ t0: ['old'] });
+    expect(await s.parcels()).toHaveLength(1);
+    for (const { id, body, shard } of await s.parcels()) {
+      await forwardHome(engine.fleet, known, id, openParcel(id, body));
+      await openAdminStore(named(engine, shard)).cancel(id);
+    }
+    expect(await bodiesAt(PLAIN)).toEqual({ t0: ['old'], t2: ['on its way'] });
+    expect(await bodiesAt(PULL)).toEqual({ t1: ['held where it was'] });
   });
 });
 

@@ -2,11 +2,12 @@
 import { beforeEach, expect, test } from 'vitest';
 import type * as z from 'zod/mini';
 import type { Engine } from '../../src/engine.ts';
+import { createApp } from '../../src/http/app.ts';
 import { answers } from '../../src/http/v1/shards.doc.ts';
 import { shards } from '../../src/http/v1/shards.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
+import { FLOATING } from '../../src/runtime/wait-until.ts';
 import { makeInitialMap } from '../../src/shards/map.ts';
-import { appOf } from '../support/app.ts';
 import { nameAt, onShards, type Sharded, TOKEN } from '../support/sharded.ts';
 
 const MAP = makeInitialMap(['t0', 't1', 't2'].map((name) => ({ name, weight: 1, state: 'active' as const })));
@@ -33,8 +34,11 @@ async function call<Name extends keyof typeof answers>(
   return answers[answer].parse(told) as z.output<(typeof answers)[Name]>;
 }
 
+const send = async (path: string, init: RequestInit) =>
+  createApp([shards], () => engine).request(path, init, {}, FLOATING as ExecutionContext);
+
 const request = (method: string, path: string, body: object = {}) =>
-  appOf([shards], engine).request(path, {
+  send(path, {
     method,
     headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
     ...(method === 'GET' ? {} : { body: JSON.stringify(body) }),
@@ -115,6 +119,6 @@ test('one whose database is lost is forgotten without being asked, and what it h
 });
 
 test('without a token nothing is told', async () => {
-  const response = await appOf([shards], engine).request('/v1/shards', {});
+  const response = await send('/v1/shards', {});
   expect(response.status).toBe(401);
 });

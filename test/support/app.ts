@@ -6,7 +6,7 @@ import { type FetchContext, FLOATING } from '../../src/runtime/wait-until.ts';
 
 /** @param engine as much of one as these functions ask */
 export function appOf(functions: EdgeFunction[], engine: object) {
-  const app = createApp(functions, () => ({ keepAlive: FLOATING.waitUntil, ...engine }) as Engine);
+  const app = createApp(functions, () => ({ keepAlive: FLOATING.waitUntil, away: [], ...engine }) as unknown as Engine);
   return {
     request: async (path: string, init: RequestInit = {}, env: object = {}, context: Partial<FetchContext> = {}) =>
       app.request(path, init, env, { ...FLOATING, ...context } as ExecutionContext),

@@ -57,10 +57,11 @@ export class Sharded {
     this.tags = chooseTags(this.prefix, count);
   }
 
-  engine(queues: readonly AnyQueue[], options: EngineOptions = {}): Engine {
+  /** @param tags fewer than all: a version of the deployment that has not heard of the others */
+  engine(queues: readonly AnyQueue[], options: EngineOptions = {}, tags = this.names.length): Engine {
     const { url, token } = this.redises.emulator;
     const env = {
-      SLUICE_SHARDS: JSON.stringify({ url, secret: 'DATABASE', tags: this.names.length }),
+      SLUICE_SHARDS: JSON.stringify({ url, secret: 'DATABASE', tags }),
       DATABASE: token,
       SLUICE_PREFIX: this.prefix,
       SLUICE_TOKEN: TOKEN,

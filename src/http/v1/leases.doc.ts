@@ -78,7 +78,8 @@ describe(SettledMessage, {
 });
 describe(Settled, {
   lost: 'The lease was swept and nothing was taken: begin a new one.',
-  expiresAt: 'With `extend` or `receive`: the end of the lease, epoch ms.',
+  expiresAt:
+    'With `extend` or `receive`: the end of the lease, epoch ms. Left out where a shard that may have a part of it has not answered: that part may end as before.',
   messages: 'With `receive`.',
 });
 describe(LeaseReport, {

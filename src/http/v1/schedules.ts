@@ -20,7 +20,7 @@ export const params = { schedule: SCHEDULE_ID };
 const SchedulesPage = z.strictObject({
   limit: pageLimit(100, 20),
   /** As HSCAN makes them. */
-  cursor: cursorSchema(/^([a-z0-9-]{1,32}\.)?\d{1,20}$/, '0'),
+  cursor: cursorSchema(/^\d{1,20}$/, '0'),
 });
 
 export const listSchedules = route(

@@ -72,11 +72,13 @@ export function planResharding({ shard, secondsOfRun, deploy, deployment }: Resh
     },
     async finish() {
       const end = performance.now() + FINISH_WITHIN_MS;
-      if (!done.has('drained')) await act('drained', 'drain');
-      while (!(await evacuate()) && performance.now() < end) await sleep(AGAIN_MS);
-      done.add('evacuated');
-      const verified = await call('verify');
-      if (verified?.body.isEmpty === true) done.add('verified');
+      const untilDone = async (step: Step, attempt: () => Promise<unknown>) => {
+        for (; !done.has(step) && performance.now() < end; await sleep(AGAIN_MS)) await attempt();
+      };
+      await untilDone('activated', () => act('activated', 'activate'));
+      await untilDone('drained', () => act('drained', 'drain'));
+      await untilDone('evacuated', async () => (await evacuate()) && done.add('evacuated'));
+      await untilDone('verified', async () => (await call('verify'))?.body.empty === true && done.add('verified'));
     },
   };
 }

@@ -15,6 +15,7 @@ import { startWorker } from '../../../src/dev/worker.ts';
 import { PUSH_POOL } from '../../../src/message/lane.ts';
 import { openShard } from '../../../src/redis/shard.ts';
 import { connect } from '../../../src/redis/undici.ts';
+import { placeName } from '../../../src/shards/placement.ts';
 import type { Finding } from '../../../src/store/audit.ts';
 import { openStore, type Store } from '../../../src/store/store.ts';
 import { judge } from '../checker.ts';
@@ -22,7 +23,7 @@ import { startFront } from '../front.ts';
 import { type History, startHistory } from '../history.ts';
 import { keepLeaseBook } from '../lease-book.ts';
 import { beginLives } from '../lives.ts';
-import { LIMIT, LIMITED, ORDERED, planMessages } from '../messages.ts';
+import { LIMIT, LIMITED, ORDERED, PULL_QUEUES, planMessages } from '../messages.ts';
 import { MIXES, STORAGE_TIMEOUT_MS } from '../mixes.ts';
 import { openObserver } from '../observed.ts';
 import { startTortureOutbox } from '../outbox.ts';
@@ -37,6 +38,7 @@ import { planAbsences } from './absences.ts';
 import { consume } from './consumer.ts';
 import { type Deployment, INSIDE, openDeployment, switching } from './deployment.ts';
 import { operate, resumeAll } from './operators.ts';
+import { queues } from './queues.ts';
 import { countParcels, figuresOf, tableOf } from './report.ts';
 import { planResharding } from './reshard.ts';
 import { type Storage, startStorage } from './storages.ts';
@@ -88,7 +90,7 @@ export async function runSharded(settings: Settings): Promise<void> {
   };
   const storages = await Promise.all(
     Array.from({ length: settings.shards }, (_, i) => {
-      const name = `shard-${i + 1}`;
+      const name = settings.reshard && i === settings.shards - 1 ? nameForMany(i) : `shard-${i + 1}`;
       const faults = ({ commands }: { commands: string[][] }) =>
         faulty && !isLook(commands) ? seeded.faults({ path: '', commands }) : undefined;
       return startStorage({ name, redis: settings.redis, faults, observe: observe(name) });
@@ -229,6 +231,17 @@ const CALLBACKS = /^callbacks:/;
 
 /** What the run itself asks, and the library never. */
 const isLook = (commands: string[][]) => commands.every(([verb]) => verb?.toLowerCase() === 'exists');
+
+/** A name for the shard that joins so many others, to which more than one queue goes that is pushed, and one that is pulled. */
+function nameForMany(others: number): string {
+  const names = Array.from({ length: others }, (_, i) => `shard-${i + 1}`);
+  for (let n = 0; ; n++) {
+    const name = `joining-${n}`;
+    const shards = [...names, name].map((each) => ({ name: each, weight: 1 }));
+    const moved = queues.filter((queue) => placeName(`q:${queue.name}`, shards) === name);
+    if (moved.length > 3 && moved.some(({ name: of }) => PULL_QUEUES.includes(of))) return name;
+  }
+}
 
 /** The bindings that name the databases. @param joining of them, one that is there for the first time */
 function shardSettings(storages: readonly Storage[], joining: Storage | undefined): Record<string, string> {

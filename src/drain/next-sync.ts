@@ -102,10 +102,17 @@ export class NextSync {
   #lookAt(): number {
     const { holdings, track } = this.#options;
     const { outlook, looks } = track;
-    if (!this.isFree || !this.#mayLook()) return Number.POSITIVE_INFINITY;
+    if (!(this.isFree || this.#goesFirst()) || !this.#mayLook()) return Number.POSITIVE_INFINITY;
     if (looks > 0) return 0;
     if (!outlook.isDrained) return holdings.isEmpty ? 0 : outlook.looksFrom;
     return this.#mustLookAlone() ? 0 : (outlook.nextDueAt ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** What is there is more urgent than all that waits for a handler: it does not wait for that. */
+  #goesFirst(): boolean {
+    const { holdings, track } = this.#options;
+    const [first] = holdings.waiting;
+    return first !== undefined && track.horizon !== undefined && track.horizon < first.message.priority;
   }
 
   /** When it looks at a shard that may give nothing out, or has its part, where it could take more. */
@@ -173,13 +180,14 @@ export class NextSync {
     return Math.max(0, Math.min(batch, part, this.#room()));
   }
 
-  /** How many messages more it may hold, from wherever they are. */
+  /** How many messages more it may hold, from wherever they are. What waits and is less urgent than what is here keeps none from it. */
   #room(): number {
     const { holdings, inFlight, pace, track } = this.#options;
     const { budget } = this.#options.drain;
     if (budget.isClosing()) return 0;
     const { running, waiting } = holdings;
-    const more = pace.mostHeld(running.length, track.supply.batch) - running.length - waiting.length - inFlight.wanted;
+    const before = this.#goesFirst() ? 0 : waiting.length;
+    const more = pace.mostHeld(running.length, track.supply.batch) - running.length - before - inFlight.wanted;
     const fit = budget.deliveriesLeft(waiting.map(({ queue }) => queue.subrequests)) - inFlight.wanted;
     return Math.min(more, fit);
   }

@@ -1,5 +1,5 @@
-// One drain over several shards: what is the most urgent of all goes first, a shard that is away stops only what it owns, and no more is asked
-// of the platform than it gives.
+// One drain over several shards: equals share it, a shard that is away stops only what it owns, and no more is asked of the platform than it
+// gives. What is urgent: shards-priority.test.ts.
 import { expect, test } from 'vitest';
 import { openBudget } from '../../src/drain/budget.ts';
 import { type Life, planLife } from '../../src/drain/life.ts';
@@ -114,62 +114,6 @@ function start(
     ...apart,
   });
 }
-
-/** Less urgent ones wait on the first shards while fifty urgent ones come to the last. */
-async function competed(b: Bench, count: number, runMs: number) {
-  const shards = new Shards(b, count);
-  const others = Math.max(1, count - 1);
-  for (let place = 0; place < others; place++) await shards.enqueue(place, 120 / others);
-  const started: Priority[] = [];
-  let readyFrom = Number.POSITIVE_INFINITY;
-  let [running, busyMs, changedAt, beganAt] = [0, 0, 0, 0];
-  const change = (by: number) => {
-    const now = performance.now();
-    beganAt ||= now;
-    busyMs += running * (now - (changedAt || now));
-    changedAt = now;
-    running += by;
-  };
-  const attention: Attention = { asked: false };
-  const handler: Handler = async ({ priority }) => {
-    change(1);
-    started.push(priority as Priority);
-    if (started.length === 30) {
-      void shards.enqueue(count - 1, 50, 0).then(() => {
-        readyFrom = started.length;
-      });
-    }
-    await pause(runMs);
-    change(-1);
-  };
-  const report = await start(shards, handler, { attention });
-  const last = started.lastIndexOf(0);
-  const while50 = started.slice(readyFrom, last);
-  const lessUrgent = while50.filter((priority) => priority !== 0).length;
-  const afterFirst = while50.slice(while50.indexOf(0)).filter((priority) => priority !== 0).length;
-  const used = busyMs / (SLOTS * (changedAt - beganAt));
-  return { report, lessUrgent, afterFirst, until: last - readyFrom, used, left: await shards.left() };
-}
-
-onEachRedis(
-  'what is urgent on one of several shards',
-  (bench) => {
-    test('has its place, wherever it is, at the rate of one shard', async () => {
-      const one = await competed(bench(), 1, 30);
-      expect(one).toMatchObject({ report: { acked: 170, ended: 'idle' }, left: 0 });
-      for (const count of [2, 4]) {
-        const several = await competed(bench(), count, 30);
-        expect(several.report).toMatchObject({ acked: 170, stale: 0, gone: 0, leasesLost: 0, ended: 'idle' });
-        expect(several.left).toBe(0);
-        expect(several.lessUrgent).toBeLessThanOrEqual(25);
-        expect(several.afterFirst).toBeLessThanOrEqual(5);
-        expect(several.until).toBeLessThanOrEqual(1.35 * one.until);
-        expect(several.used).toBeGreaterThanOrEqual(0.9 * one.used);
-      }
-    });
-  },
-  ['redis-server'],
-);
 
 onEachRedis(
   'a drain over several shards',

@@ -66,6 +66,11 @@ export async function buildModules(entries: Entry[], manifest: Manifest, folder:
 const PARTS: [sources: RegExp, name: string][] = [
   [/\/src\/http\/v1\/([\w-]+)/, 'v1-$1'],
   [/\/src\/(schedules|topics|rings|stats|webhooks|telemetry)\//, '$1'],
+  [
+    /\/src\/(?:shards\/(?:admin|change-map|counts|evacuate|features|groups|next-map|tend|things|verify)|engine\/shard-admin)\./,
+    'v1-shards',
+  ],
+  [/\/src\/shards\/measure\./, 'v1-metrics'],
   [/\/src\/http\/(?!functions\.)/, 'http'], // else it would be with the entry, which imports all resources
   [/\/src\/(?:errors|log|runtime|formats\/(?:bytes|digest|duration|json|thrown)\.)/, 'basics'],
 ];

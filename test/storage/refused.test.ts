@@ -123,7 +123,16 @@ describe.skipIf(!present)('writes are refused', () => {
         { ...planLife(15_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000 },
         Date.now,
       );
-      const options = { shards: [{ name: '', store }] as const, pool: '*', env: {}, budget, concurrency: 2, connections: 2, batch: 5, leaseMs: 10_000 };
+      const options = {
+        shards: [{ name: '', store }] as const,
+        pool: '*',
+        env: {},
+        budget,
+        concurrency: 2,
+        connections: 2,
+        batch: 5,
+        leaseMs: 10_000,
+      };
       const report = await drain({ ...options, queues: new Map([['mail', queue]]) });
       await until('writes are taken again', async () => (await redis.raw.set('aside', '1')) === 'OK');
       expect(report.acked).toBe(30);

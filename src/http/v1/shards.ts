@@ -35,11 +35,12 @@ export const listShards = route(
 export const activateShard = route(
   'POST /v1/shards/:shard/activate',
   { scope: 'admin', body: Activate },
-  async (c, { body }): Promise<Wire<'ShardNamed'>> => {
-    const shard = c.req.param('shard');
-    const { weight: given } = await body();
-    return doing(c, (admin) => admin.activate(shard, given).then(() => ({ shard })));
-  },
+  (c, { body }): Promise<Wire<'ShardNamed'>> =>
+    doing(c, async (admin) => {
+      const shard = c.req.param('shard');
+      await admin.activate(shard, (await body()).weight);
+      return { shard };
+    }),
 );
 
 export const drainShard = route(
@@ -54,10 +55,8 @@ export const drainShard = route(
 export const evacuateShard = route(
   'POST /v1/shards/:shard/evacuate',
   { scope: 'admin', body: Evacuate },
-  async (c, { body }): Promise<Wire<'ShardEvacuated'>> => {
-    const { unpin } = await body();
-    return doing(c, (admin) => admin.evacuate(c.req.param('shard'), unpin));
-  },
+  (c, { body }): Promise<Wire<'ShardEvacuated'>> =>
+    doing(c, async (admin) => admin.evacuate(c.req.param('shard'), (await body()).unpin)),
 );
 
 export const verifyShard = route(
@@ -73,38 +72,41 @@ export const verifyShard = route(
 export const forgetShard = route(
   'POST /v1/shards/:shard/forget',
   { scope: 'admin', body: Forget },
-  async (c, { body }): Promise<Wire<'ShardForgotten'>> => {
-    const { lost } = await body();
-    return doing(c, (admin) => admin.forget(c.req.param('shard'), lost));
-  },
+  (c, { body }): Promise<Wire<'ShardForgotten'>> =>
+    doing(c, async (admin) => admin.forget(c.req.param('shard'), (await body()).lost)),
 );
 
 export const weighShard = route(
   'PATCH /v1/shards/:shard',
   { scope: 'admin', body: Weigh },
-  async (c, { body }): Promise<Wire<'ShardNamed'>> => {
-    const shard = c.req.param('shard');
-    const { weight: wanted } = await body();
-    return doing(c, (admin) => admin.weigh(shard, wanted).then(() => ({ shard })));
-  },
+  (c, { body }): Promise<Wire<'ShardNamed'>> =>
+    doing(c, async (admin) => {
+      const shard = c.req.param('shard');
+      await admin.weigh(shard, (await body()).weight);
+      return { shard };
+    }),
 );
 
 export const pinQueues = route(
   'PUT /v1/shards/pins',
   { scope: 'admin', body: Pin },
-  async (c, { body }): Promise<Wire<'ShardPin'>> => {
-    const pin = await body();
-    return doing(c, (admin) => admin.pin(pin.queue, pin.shard).then(() => pin));
-  },
+  (c, { body }): Promise<Wire<'ShardPin'>> =>
+    doing(c, async (admin) => {
+      const pin = await body();
+      await admin.pin(pin.queue, pin.shard);
+      return pin;
+    }),
 );
 
 export const unpinQueues = route(
   'DELETE /v1/shards/pins',
   { scope: 'admin', body: Unpin },
-  async (c, { body }): Promise<Wire<'ShardUnpinned'>> => {
-    const { queue } = await body();
-    return doing(c, (admin) => admin.unpin(queue).then(() => ({ queue })));
-  },
+  (c, { body }): Promise<Wire<'ShardUnpinned'>> =>
+    doing(c, async (admin) => {
+      const { queue } = await body();
+      await admin.unpin(queue);
+      return { queue };
+    }),
 );
 
 /** What they begin, ticks bring to its end. */
@@ -116,7 +118,7 @@ export const shards = Object.assign(
   { features },
 );
 
-/** What a change of the map refuses says why. */
+/** Whoever may not is told so before anything else, and what a change of the map refuses says why. */
 async function doing<Answer>(c: Context<SluiceEnv>, work: (admin: ShardAdmin) => Promise<Answer>): Promise<Answer> {
   requireQueue(c.get('token'), ANY_QUEUE);
   try {

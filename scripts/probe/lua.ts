@@ -30,6 +30,7 @@ export const COMMANDS: readonly string[] = `
   'RPOP', KEYS[2]
   'RPUSH', KEYS[2], 'b'
   'HSET', KEYS[4], 'a', '1', 'b', '2'
+  'HSETNX', KEYS[4], 'a', '2'
   'HGET', KEYS[4], 'a'
   'HMGET', KEYS[4], 'a', 'z'
   'HEXISTS', KEYS[4], 'a'

@@ -30,8 +30,6 @@ export function openCluster(address: Extract<Address, { kind: 'cluster' }>): Ope
     ...(isTls ? { dnsLookup: (host: string, found: (error: null, host: string) => void) => found(null, host) } : {}),
   });
   cluster.on('error', () => {}); // each caller learns it from its own command
-  // The cluster client connects to most nodes only when they are first used, and refuses meanwhile.
-  cluster.on('+node', (node: Redis) => void node.connect().catch(() => {}));
   const connection: Connection = {
     send: (commands) => commands.map((command) => send(cluster, command)),
     sendTogether: (commands, keyed) => sendTogether(cluster, commands, keyed),
@@ -39,7 +37,19 @@ export function openCluster(address: Extract<Address, { kind: 'cluster' }>): Ope
     size: () => new Set(cluster.slots.flatMap(([master]) => (master === undefined ? [] : [master]))).size,
     close: () => cluster.disconnect(),
   };
-  return { connection, connected: connectAll(cluster) };
+  return { connection, connected: connectAll(cluster).finally(() => greetNewNodes(cluster)) };
+}
+
+/**
+ * The cluster client connects to most nodes only when they are first used, and refuses meanwhile. Not before it is connected itself: a
+ * node that is ready too early has it wait for ever.
+ */
+function greetNewNodes(cluster: Cluster): void {
+  const greet = (node: Redis) => void node.ping().catch(() => {});
+  cluster.on('ready', () => cluster.nodes('master').forEach(greet));
+  cluster.on('+node', (node: Redis) => {
+    if (cluster.status === 'ready') greet(node);
+  });
 }
 
 async function connectAll(cluster: Cluster): Promise<void> {

@@ -346,12 +346,5 @@ local answer = { -- few texts rather than many: whoever passes the answer on pay
   table.concat(outcome.answered, ' '), outcome.bodies, (full or unfinished or above > in_transit) and '1' or '0', cancelled, shard.transitions,
   fired.schedules, wake, shard.left and digits(shard.left) or '', refused or settled.refused or '',
 }
-if ARGV[17] == '1' then
-  local horizon
-  for _, pool in ipairs(short and {} or pools) do
-    local first = horizon_of(shard, pool)
-    horizon = first and math.min(first, horizon or first) or horizon
-  end
-  answer[#answer + 1] = horizon and digits(horizon) or ''
-end
+if ARGV[17] == '1' then answer[#answer + 1] = definitions.horizon(shard, short and {} or pools) end
 return answer

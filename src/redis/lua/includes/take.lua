@@ -348,23 +348,32 @@ local function take(shard, config, pool, want, taken, promoted)
   return want, want > 0 and more
 end
 
--- The priority of the first lane in the index of a pool that who asks may be given, by its place: one that waited for too long stands
--- among the most urgent. nil where there is none, or none among the first that it looks at. What a take would move out of the way
--- (lanes of paused queues, lanes over a limit) counts until one does.
-local function horizon_of(shard, pool)
-  local from, count = 0, 2 -- the first may be a mark
-  repeat
-    local found = redis.pcall('ZRANGE', shard.root .. 'ready:' .. pool, digits(from), digits(from + count - 1), 'WITHSCORES')
-    if found.err then return nil end
-    local ended = #found < 2 * count
-    definitions.load(shard, found)
-    for i = 1, #found, 2 do
-      local queue = queue_of(found[i])
-      if queue and not is_others(shard, queue) and not definitions.outlasts(shard, queue) then
-        return math.floor(found[i + 1] / TURN)
+-- The priority, as a text, of the first lane in the indexes of pools that who asks may be given, by its place: one that waited for too long stands
+-- among the most urgent. Empty where there is none, or none among the first that it looks at. What a take would move out of the way
+-- (lanes of paused queues, lanes over a limit) counts until one does. It has no name of its own: a script has few locals left.
+function definitions.horizon(shard, pools)
+  local function first_of_pool(pool)
+    local from, count = 0, 2 -- the first may be a mark
+    repeat
+      local found = redis.pcall('ZRANGE', shard.root .. 'ready:' .. pool, digits(from), digits(from + count - 1), 'WITHSCORES')
+      if found.err then return nil end
+      local ended = #found < 2 * count
+      definitions.load(shard, found)
+      for i = 1, #found, 2 do
+        local queue = queue_of(found[i])
+        if queue and not is_others(shard, queue) and not definitions.outlasts(shard, queue) then
+          return math.floor(tonumber(found[i + 1]) / TURN)
+        end
       end
-    end
-    from, count = from + count, BLOCK
-  until ended or from > PASSES * BLOCK
-  return nil
+      from = from + count
+      count = BLOCK
+    until ended or from > PASSES * BLOCK
+    return nil
+  end
+  local most = nil
+  for _, pool in ipairs(pools) do
+    local first = first_of_pool(pool)
+    if first and (not most or first < most) then most = first end
+  end
+  return most and digits(most) or ''
 end

@@ -111,3 +111,14 @@ test('what has an order or limits is a parcel even where it stays, for it may mo
 });
 
 const homeAfter = (by: Engine, queue: string) => by.fleet.topology.home(`q:${queue}`);
+
+test('what a parcel holds has waited as long as the parcel: of delays and times to live so much is over', () => {
+  const message = { lane: '5:work', pool: 'work', maxAttempts: 3, delayMs: 5_000, ttlMs: 8_000, json: '{"body":1}' };
+  const { body } = JSON.parse(packOne('t1', message).json);
+  const timesAt = (ageMs: number) => openParcel('id', body, ageMs).args.slice(3, 6);
+  expect([timesAt(0), timesAt(3_000), timesAt(60_000)]).toEqual([
+    ['5000', '0', '8000'],
+    ['2000', '0', '5000'],
+    ['0', '0', '1'],
+  ]);
+});

@@ -30,7 +30,7 @@
 --          dead-without-envelope   a dead letter that does not say so yet: it does now
 --          envelope-without-entry  a message that is in no list (only where asked for): delivered again
 --          dedup-without-end       a dedup key that would stay for ever: it ends in a day
---          count-without-slots     slots that are counted otherwise than they are held: counted again
+--          count-without-slots     slots that are counted otherwise than they are held: counted again, and who waits for them comes back
 --          callbacks-without-message  what would follow on a message that is gone: removed
 --          part-without-lane       a part of a lane that no lane leads to: it does now
 --          part-without-entries    a lane has parts no longer, and its mark: it goes

@@ -49,6 +49,7 @@ local function with_limits(shard, policies)
   shard.breakers, shard.opened, shard.transitions = {}, {}, {}
   -- Lane → the index that it leaves when all that was taken is stored, and → the set in which it waits already.
   shard.leaving, shard.blocked = {}, {}
+  shard.stuck = {} -- groups that have room, and lanes that could not come back
 end
 
 -- Where a lane belongs: in the pool of its queue as this deployment defines it, else where it was stored.
@@ -249,7 +250,7 @@ local function block_all(shard)
 end
 
 -- Lanes with the scores they had come back into the index. Never raises, for it comes after what slots were freed by: where
--- the index has a wrong type they stay blocked.
+-- the index has a wrong type, or storage refuses, they stay blocked. Returns whether they are back.
 local function unblock(shard, stored, queue, lanes)
   local pool = definitions.pool_of(shard, queue, stored)
   for from = 1, #lanes, CHUNK / 2 do
@@ -260,11 +261,12 @@ local function unblock(shard, stored, queue, lanes)
       turns[#turns + 1] = digits(score >= GROUP and score - GROUP or score)
       turns[#turns + 1] = name
     end
-    if type(redis.pcall(unpack(turns))) ~= 'number' then return end
+    if type(redis.pcall(unpack(turns))) ~= 'number' then return false end
     shard.work = shard.work or pool == '*'
     in_chunks('ZREM', shard.root .. 'blocked:' .. queue, names)
     for _, name in ipairs(names) do shard.leaving[name], shard.blocked[name] = nil, nil end
   end
+  return true
 end
 
 -- Lanes that wait for their queue, with their scores: those first that were served least recently.
@@ -278,12 +280,11 @@ end
 -- Brings some of them back. Returns whether all are back.
 local function unblock_queue(shard, pool, queue, most)
   local lanes = waiting_lanes(shard, queue, most)
-  unblock(shard, pool, queue, lanes)
-  return #lanes < most
+  return unblock(shard, pool, queue, lanes) and #lanes < most
 end
 
--- Brings back the lanes of groups that have room again, whatever their priority.
-local function unblock_groups(shard, pool, queue, groups)
+-- The lanes that wait for groups of a queue, whatever their priority, with their scores.
+function definitions.lanes_behind(shard, queue, groups)
   local names, lanes = {}, {}
   for _, group in ipairs(groups) do
     for priority = 0, 9 do names[#names + 1] = priority .. ':' .. string.gsub(group, '/$', '') end
@@ -296,7 +297,16 @@ local function unblock_groups(shard, pool, queue, groups)
       if score and tonumber(score) >= GROUP then lanes[#lanes + 1] = { names[i], score } end
     end
   end
-  unblock(shard, pool, queue, lanes)
+  return lanes
+end
+
+-- Brings them back, where their groups have room again. Returns whether they are. Where storage refuses that, nobody would ever look
+-- for them: the counts of these groups stay as they were, above what is in use, and the sweep that counts again brings the lanes back.
+local function unblock_groups(shard, pool, queue, groups)
+  local lanes = definitions.lanes_behind(shard, queue, groups)
+  local back = unblock(shard, pool, queue, lanes)
+  for _, lane in ipairs(back and {} or lanes) do shard.stuck[group_of(lane[1])] = true end
+  return back
 end
 
 -- How many lanes may come back where so many slots of their queue were freed.
@@ -313,9 +323,7 @@ local function unblock_next(shard, pool, queue, freed)
   local allowed = lanes_for(shard, queue, freed)
   if allowed > most and #lanes == most then lanes = waiting_lanes(shard, queue, allowed) end
   for i = #lanes, allowed + 1, -1 do lanes[i] = nil end
-  most = allowed
-  unblock(shard, pool, queue, lanes)
-  return #lanes < most
+  return unblock(shard, pool, queue, lanes) and #lanes < allowed
 end
 
 -- Lanes that waited for what was freed come back.
@@ -350,12 +358,11 @@ local function unblock_freed(shard)
   end
 end
 
--- A period is over: what waited for it comes back. Returns when to look again, if more wait.
+-- A period is over: what waited for it comes back. Returns when to look again, if more wait, or storage refuses.
 local function open_window(shard, pool, name)
   local queue = string.match(name, '^[^/]+')
   if name ~= queue then
-    unblock_groups(shard, pool, queue, { name })
-    return nil
+    return not unblock_groups(shard, pool, queue, { name }) and shard.now + SLOTLESS_MS or nil
   end
   if load_override(shard, pool, queue) then return nil end
   local policy = policy_of(shard, queue)
@@ -380,7 +387,7 @@ end
 local function commit_limits(shard, must)
   local names, set, gone = {}, {}, {}
   for name, by in pairs(shard.moved) do
-    if by ~= 0 then names[#names + 1] = name end
+    if by > 0 or (by < 0 and not shard.stuck[name]) then names[#names + 1] = name end
   end
   table.sort(names)
   load_counts(shard, names)

@@ -109,6 +109,20 @@ local function holding_queues(shard, stored)
   return queues
 end
 
+-- Of this name others were counted than have slots, and lanes may wait for those who have none: they come back first, for with the
+-- right count nothing would tell of them any more. Who waits for a queue looks again by himself. Returns whether they are back.
+local function bring_back(shard, name, count)
+  local queue, members = queue_of('0:' .. name), {}
+  shard.inflight[name] = count
+  for _, lane in ipairs(name ~= queue and definitions.lanes_behind(shard, queue, { name }) or {}) do
+    members[#members + 1] = lane[1]
+    members[#members + 1] = lane[2]
+  end
+  if #members == 0 or pcall(inspect.blocked, shard, queue, members) then return true end
+  found(shard, 'not-inspected', 'blocked:' .. queue)
+  return false
+end
+
 -- The counts of slots, as HGETALL gives them, against those who have them.
 local function check_counts(shard, counts, pages)
   local slots, stored = slots_now(shard, pages), {}
@@ -118,7 +132,7 @@ local function check_counts(shard, counts, pages)
     return
   end
   for _, name in ipairs(miscounted(slots, stored)) do
-    if found(shard, 'count-without-slots', name) then
+    if found(shard, 'count-without-slots', name) and bring_back(shard, name, slots[name] or 0) then
       if slots[name] then
         redis.call('HSET', shard.root .. 'inflight', name, digits(slots[name]))
       else

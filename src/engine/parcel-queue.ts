@@ -16,8 +16,11 @@ export interface ForwardingOptions {
   onWork(): void;
 }
 
-/** A shard is a destination as others are: three failures in a row, and its lane is left alone for 3 s, then twice as long each time, to 96 s. */
-const POLICY = 'gh=3/3000';
+/**
+ * A shard is a destination as others are: three failures in a row, and its lane is left alone for 1 s, then twice as long each
+ * time, to 32 s: with the backoff of a parcel that is a minute, so that when the shard is back two ticks bring all of them there.
+ */
+const POLICY = 'gh=3/1000';
 
 export function defineParcelQueue({ fleet, queues, onWork }: ForwardingOptions): AnyQueue {
   const queue: AnyQueue = defineQueue('parcels', {

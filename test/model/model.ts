@@ -157,22 +157,27 @@ export function fire(model: Model, own?: string): void {
 
   const lapsed = Object.entries(model.expiries)
     .filter(([lease, at]) => Math.floor(at) <= model.now && lease !== own)
-    .toSorted(([, a], [, b]) => b - a); // the one that expired first ends at the head
-  for (const [lease] of lapsed) lapse(model, lease);
+    .toSorted(([, a], [, b]) => a - b);
+  const back = lapsed.flatMap(([lease]) => lapse(model, lease));
+  // What was taken first stands at the head, and what follows on its death before what follows on another.
+  for (const entry of back.toReversed()) push(model, formatLane(entry), 'head', [entry]);
 }
 
-function lapse(model: Model, lease: string): void {
-  for (const entry of model.leases[lease] ?? []) {
+/** @returns what comes again, in the order in which it was taken */
+function lapse(model: Model, lease: string): string[] {
+  const back: string[] = [];
+  for (const entry of (model.leases[lease] ?? []).toReversed()) {
     const id = idOf(entry);
     const envelope = model.envelopes[id];
     if (envelope?.cancelled) remove(model, id);
     else if (envelope && parseEntry(entry).attempt < envelope.maxAttempts) {
       model.slots.delete(id);
-      push(model, envelope.lane, 'head', [next(entry)]);
+      back.push(next(entry));
     } else if (envelope) die(model, entry);
   }
   delete model.leases[lease];
   delete model.expiries[lease];
+  return back;
 }
 
 /** Without a trace. */

@@ -15,6 +15,33 @@ async function twelve(b: Bench) {
   return { ids, held: await b.take(12, 'first') };
 }
 
+const EXPIRED_MS = 60_000;
+
+/** Enqueues twelve messages on whose deaths others follow. Leases take four each, within one millisecond. */
+async function takeByThree(b: Bench, { maxAttempts }: { maxAttempts: number }): Promise<string[]> {
+  const callbacks = [{ on: 'dead' as const, message: b.message('after', 'follows') }];
+  const ids = await b.enqueue(...numbers(12).map((n) => b.message('mail', n, { maxAttempts, callbacks })));
+  for (const lease of ['z', 'y', 'x']) {
+    expect(await b.take(4, lease)).toHaveLength(4);
+    b.now += 0.1;
+  }
+  return ids;
+}
+
+const followOn = ({ now }: Bench, id: string) => `${id}-dead1-${Math.floor(now)}`;
+
+/** All pages of the dead letters of `mail`. */
+async function listLetters(b: Bench): Promise<string[]> {
+  const listed: string[] = [];
+  let cursor = '';
+  do {
+    const page = await b.adminStore().browse('mail', 'dead', 5, cursor);
+    listed.push(...page.messages.map(({ entry }) => idOf(entry)));
+    cursor = page.cursor;
+  } while (cursor !== '');
+  return listed;
+}
+
 async function takeLater(b: Bench, afterMs = LATER_MS): Promise<string[]> {
   b.now += afterMs;
   return (await b.take(100, 'later')).map(idOf);
@@ -69,16 +96,35 @@ onEachRedis('what shares an instant', (bench) => {
       lease: 'first',
       settlements: held.map((entry) => ({ entry, outcome: 'dead' as const, failure })),
     });
-    const listed: string[] = [];
-    let cursor = '';
-    do {
-      const page = await b.adminStore().browse('mail', 'dead', 5, cursor);
-      listed.push(...page.messages.map(({ entry }) => idOf(entry)));
-      cursor = page.cursor;
-    } while (cursor !== '');
+    const listed = await listLetters(b);
     expect(listed).toEqual(ids);
     await b.adminStore().redrive('mail', listed);
     expect(await takeLater(b)).toEqual(ids);
+  });
+
+  test.each([
+    ['a sweep', (b: Bench) => b.store.sweep('*')],
+    ['a sync of another lease', (b: Bench) => b.take(0, 'other')],
+  ])('what leases held that expire together dies in the order in which it was taken, by %s', async (_, comesLate) => {
+    const b = bench();
+    const ids = await takeByThree(b, { maxAttempts: 1 });
+    b.now += EXPIRED_MS;
+    await comesLate(b);
+    for (const id of ids) b.alive.add(followOn(b, id));
+    const { lanes } = await b.shard();
+    expect(lanes['5:after']?.toReversed()).toEqual(ids.map((id) => `1.${followOn(b, id)}`));
+    const listed = await listLetters(b);
+    expect(listed).toEqual(ids);
+    await b.adminStore().redrive('mail', listed);
+    expect((await takeLater(b)).filter((id) => ids.includes(id))).toEqual(ids);
+  });
+
+  test('what leases give back that expire together comes in the order in which it was taken', async () => {
+    const b = bench();
+    const ids = await takeByThree(b, { maxAttempts: 2 });
+    const [last = ''] = await b.enqueue(b.message('mail', 'waits'));
+    b.now += EXPIRED_MS;
+    expect(await takeLater(b)).toEqual([...ids, last]);
   });
 
   test('delayed messages are listed in their order', async () => {

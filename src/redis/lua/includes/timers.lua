@@ -6,7 +6,7 @@
 local function new_firing()
   return {
     firsts = {}, again = {}, expiries = {}, buried = {}, failures = {}, ended = {}, intake = new_intake(), put_off = {}, schedules = {},
-    done = {}, garbage = {}, slots = {}, windows = {}, expired = {}, entries = 0,
+    done = {}, garbage = {}, slots = {}, windows = {}, entries = 0,
   }
 end
 
@@ -21,10 +21,8 @@ local function expire(shard, firing, item, envelope)
   else
     firing.failures[#firing.failures + 1] = failure(entry, shard.now, 'lease_expired', 'its consumer let the lease expire')
     if attempt_of(entry) < header.attempts then
-      local expiries = firing.expiries[#firing.expiries]
       local held = keeps_group(slot) and slot
-      expiries[#expiries + 1] = { definitions.pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry), held }
-      firing.expired[#firing.expired + 1] = queue_of(header.lane)
+      firing.expiries[#firing.expiries + 1] = { definitions.pool_of(shard, queue_of(header.lane), header.pool), header.lane, next_entry(entry), held }
     else
       slot = bury_with(firing.buried, header, entry, slot)
       firing.ended[#firing.ended + 1] = { header, id_of(entry) }
@@ -33,19 +31,18 @@ local function expire(shard, firing, item, envelope)
   if slot then firing.slots[#firing.slots + 1] = slot end
 end
 
--- What one expired lease held. The newest entry stands left: it is pushed first, so that the oldest ends up at the head. False
--- where its key has a wrong type.
+-- What one expired lease held, in the order in which it was taken, as it comes again or dies: the newest entry stands left. False where
+-- its key has a wrong type.
 local function give_back(shard, firing, lease)
   local key = shard.root .. 'lease:' .. lease
   local held = read_lease(key)
   if not held then return false end
-  firing.expiries[#firing.expiries + 1] = {}
   local entries, read = {}, 0
-  for i, item in ipairs(held) do entries[i] = item.entry end
+  for i = #held, 1, -1 do entries[#entries + 1] = held[i].entry end
   while read < #entries do
     local envelopes = read_envelopes(shard.root, { unpack(entries, read + 1, math.min(read + CHUNK, #entries)) }, 1000000)
     definitions.load(shard, envelopes)
-    for i = 1, #envelopes do expire(shard, firing, held[read + i], envelopes[i]) end
+    for i = 1, #envelopes do expire(shard, firing, held[#held + 1 - read - i], envelopes[i]) end
     read = read + #envelopes
   end
   firing.entries = firing.entries + #held
@@ -107,15 +104,12 @@ local function ids_fired(firing)
 end
 
 -- All puts of a firing. What expired leases give back comes after the others, so that it stands before them; what has waited
--- already goes to the head, the one due first to the very head, and so does the lease that expired first.
+-- already goes to the head, the one due first to the very head, and so does the lease that expired first. What follows on deaths goes
+-- to the tail, and so in the order of the deaths.
 local function put_fired(shard, firing)
-  local heads, returns = {}, {}
-  for i = #firing.expiries, 1, -1 do
-    for _, expired in ipairs(firing.expiries[i]) do gather(returns, expired[1], expired[2], 'RPUSH', expired[3], expired[4]) end
-  end
-  for i = #firing.again, 1, -1 do
-    local again = firing.again[i]
-    gather(heads, again[1], again[2], 'RPUSH', again[3], again[4])
+  local heads = {}
+  for _, list in ipairs({ firing.again, firing.expiries }) do
+    for i = #list, 1, -1 do gather(heads, list[i][1], list[i][2], 'RPUSH', list[i][3], list[i][4]) end
   end
   if #firing.ended > 0 then shard.given = ids_fired(firing) end
   for _, ended in ipairs(firing.ended) do end_dead(shard, firing.intake, firing.garbage, ended[1], ended[2]) end
@@ -123,7 +117,6 @@ local function put_fired(shard, firing)
   bury(shard, firing.buried)
   put_all(shard, firing.firsts)
   put_all(shard, heads)
-  put_all(shard, returns)
   put_in(shard, firing.intake)
   put_over(shard, firing.intake)
   record_failures(shard, firing.failures)
@@ -140,10 +133,10 @@ local function remove_fired(shard, firing, fired)
   for _, slot in ipairs(firing.slots) do
     if not slot.stays then free(shard, slot) elseif slot.mode ~= 'w' then free(shard, of_queue(slot)) end
   end
-  for _, queue in ipairs(firing.expired) do counted(queue, 'leaseExpired') end
+  for _, expired in ipairs(firing.expiries) do counted(queue_of(expired[2]), 'leaseExpired') end
   count_buried(shard, firing.buried)
   remove_replaced(shard, firing.intake)
-  fired.fired, fired.requeued = fired.fired + #firing.done, fired.requeued + #firing.expired
+  fired.fired, fired.requeued = fired.fired + #firing.done, fired.requeued + #firing.expiries
   fired.dead = fired.dead + #firing.buried
   shard.put_off = nil
 end

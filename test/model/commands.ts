@@ -186,10 +186,9 @@ const enqueueStep = fc
     }),
   );
 
-/** What follows on either end, each in a lane of its own. */
-const callbackOf = ({ bench }: Real, on: 'done' | 'dead') => {
-  return bench.message(on === 'done' ? 'mail' : 'news', on, { group: on === 'done' ? 'g' : 'h', priority: 0 });
-};
+/** What follows on either end, and what is chained, may be in one lane: there it shows which comes first. */
+const FOLLOWS = { priority: 0, group: 'h' } as const;
+const callbackOf = ({ bench }: Real, on: 'done' | 'dead') => bench.message('news', on, FOLLOWS);
 
 const DIGEST = 'd'.repeat(22);
 
@@ -328,7 +327,7 @@ function withAck(real: Real, group: string | undefined): Pick<Settlement, 'resul
   if (!group) return { result: 'null' };
   const id = newToken();
   real.ids.push(id);
-  return { result: 'null', chained: [{ id, ...real.bench.message('news', 'chained', { group }) }] };
+  return { result: 'null', chained: [{ id, ...real.bench.message('news', 'chained', { ...FOLLOWS, group }) }] };
 }
 
 const staleStep = fc.record({ n: nat, outcome, delayMs: delay }).map((r) =>

@@ -203,14 +203,14 @@ export function sync(model: Model, { lease, leaseMs, held, want, settlements }: 
   const list = model.leases[lease] ?? [];
   const statuses: Status[] = [];
   const places = inOrderTaken(list, settlements);
-  for (const place of places) statuses[place] = settle(model, list, settlements[place] as Settlement);
-  giveBack(model, list, settlements, statuses);
-  // What handlers enqueue comes in the order in which their messages were taken, as all that settling moves does.
+  // What follows, and what handlers enqueue, comes in the order in which their messages were taken, as all that settling moves does.
   for (const place of places) {
-    const { chained = [] } = settlements[place] as Settlement;
+    const { chained = [], ...settlement } = settlements[place] as Settlement;
+    statuses[place] = settle(model, list, settlement);
     if (statuses[place] !== 'acked') continue;
     for (const { id, lane, delayMs, maxAttempts } of chained) enqueue(model, id, { lane, delayMs, maxAttempts });
   }
+  giveBack(model, list, settlements, statuses);
   const settled = new Set(
     settlements.filter((_, i) => !['stale', 'lost'].includes(statuses[i] ?? '')).map(({ entry }) => entry),
   );

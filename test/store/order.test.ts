@@ -127,6 +127,28 @@ onEachRedis('what shares an instant', (bench) => {
     expect(await takeLater(b)).toEqual([...ids, last]);
   });
 
+  test('what follows on ends that are settled together, done or dead, comes in the order in which these were taken', async () => {
+    const b = bench();
+    const follows = b.message('after', 'follows');
+    const callbacks = [
+      { on: 'dead' as const, message: follows },
+      { on: 'done' as const, message: follows },
+    ];
+    await b.enqueue(...numbers(12).map((n) => b.message('mail', n, { callbacks })));
+    const held = await b.take(12, 'first');
+    const expected: string[] = [];
+    const settlements = held.map((entry, n): Settlement => {
+      if (n % 2 === 0) expected.push(followOn(b, idOf(entry)));
+      if (n % 2 === 0) return { entry, outcome: 'dead', failure };
+      const chained = { id: newToken(), ...follows };
+      expected.push(`${idOf(entry)}-done2`, chained.id);
+      return { entry, outcome: 'ack', chained: [chained], result: 'null' };
+    });
+    await b.sync({ lease: 'first', settlements: settlements.toReversed() });
+    for (const id of expected) b.alive.add(id);
+    expect((await b.shard()).lanes['5:after']?.toReversed()).toEqual(expected.map((id) => `1.${id}`));
+  });
+
   test('delayed messages are listed in their order', async () => {
     const b = bench();
     const ids = await b.enqueue(...numbers(30).map((n) => b.message('mail', n, { delayMs: LATER_MS })));

@@ -66,7 +66,7 @@ end
 
 -- What some settlements come to, before anything is written.
 local function new_plan()
-  return { garbage = {}, later = {}, buried = {}, failures = {}, results = {}, ended = {}, slots = {}, moves = {}, intake = new_intake() }
+  return { garbage = {}, later = {}, buried = {}, failures = {}, results = {}, moves = {}, intake = new_intake() }
 end
 
 -- Something waits before it comes again: with its slot where its group has to wait with it. Returns the slot that is free then.
@@ -99,7 +99,7 @@ local function plan_failed(shard, plan, s, header)
   if segment.outcome == 'retry' and attempt_of(s.entry) < header.attempts then
     return 'retried', wait_later(shard, plan, header, next_entry(s.entry), slot, segment.delay)
   end
-  plan.ended[#plan.ended + 1] = { header, id_of(s.entry) }
+  end_dead(shard, plan.intake, plan.garbage, header, id_of(s.entry))
   return 'dead', bury_with(plan.buried, header, s.entry, slot)
 end
 
@@ -125,7 +125,6 @@ end
 
 -- All puts of a plan.
 local function put_settled(shard, plan)
-  for _, ended in ipairs(plan.ended) do end_dead(shard, plan.intake, plan.garbage, ended[1], ended[2]) end
   bury(shard, plan.buried)
   for _, result in ipairs(plan.results) do
     local entry, text, header = result[1], result[2], result[3]

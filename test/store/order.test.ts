@@ -119,6 +119,19 @@ onEachRedis('what shares an instant', (bench) => {
     expect((await takeLater(b)).filter((id) => ids.includes(id))).toEqual(ids);
   });
 
+  test('what dies in one sync is listed in its order: with other leases, settled, and when it should be taken', async () => {
+    const b = bench();
+    const late = await b.enqueue(...numbers(4).map((n) => b.message('mail', n, { maxAttempts: 1 })));
+    await b.take(4, 'other', { leaseMs: 1_000 });
+    const failed = await b.enqueue(...numbers(4).map((n) => b.message('mail', n)));
+    const held = await b.take(4, 'own');
+    const stale = await b.enqueue(...numbers(4).map((n) => b.message('mail', n, { ttlMs: 500 })));
+    b.now += 1_000;
+    const settlements = held.map((entry): Settlement => ({ entry, outcome: 'dead', failure }));
+    await b.sync({ lease: 'own', settlements, want: 4 });
+    expect(await listLetters(b)).toEqual([...late, ...failed, ...stale]);
+  });
+
   test('what leases give back that expire together comes in the order in which it was taken', async () => {
     const b = bench();
     const ids = await takeByThree(b, { maxAttempts: 2 });

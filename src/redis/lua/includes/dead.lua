@@ -107,18 +107,19 @@ local function bury_with(buried, header, entry, slot)
   return held_back and of_queue(slot) or slot
 end
 
--- Adds { queue = , entry = } to the dead letters of their queues, in their order; where that record takes no more, or has a wrong
--- type, to those of no queue.
+-- Adds { queue = , entry = } to the dead letters of their queues, in their order and behind all that have died in this call; where that
+-- record takes no more, or has a wrong type, to those of no queue.
 local function bury(shard, buried)
   local root, by_queue, order = shard.root, {}, {}
-  for i, dead in ipairs(buried) do
+  for _, dead in ipairs(buried) do
     if not by_queue[dead.queue] then
       by_queue[dead.queue] = {}
       order[#order + 1] = dead.queue
     end
     local members = by_queue[dead.queue]
-    members[#members + 1] = instant(shard.now + (i - 1) * STEP)
+    members[#members + 1] = instant(shard.now + (shard.died or 0) * STEP)
     members[#members + 1] = dead.entry
+    shard.died = (shard.died or 0) + 1
   end
   for _, queue in ipairs(order) do
     if attempt(put_members, root .. 'dead:' .. queue, by_queue[queue]) then

@@ -131,6 +131,17 @@ onEachRedis('a hand-off', (bench) => {
     b.unordered.add(answer?.ids[0] ?? '');
   });
 
+  test('is beside a lane of another queue that waits for its own limit: that goes before nothing', async () => {
+    const b = bench();
+    b.deploy({ name: 'news', pool: '*', policy: ' r=1/60000' });
+    await b.enqueue(b.message('news', 'taken'), b.message('news', 'waits'));
+    await b.take(5, 'other');
+    await raw(b).del(`${b.root}awake`);
+    expect(Object.keys((await b.shard()).blocked)).toEqual(['news']);
+    const { ids, handOff } = await ask(b, [b.message('mail', 1)]);
+    expect(handOff?.taken?.map(({ entry }) => entry)).toEqual([`1.${ids[0]}`]);
+  });
+
   test('is not asked for where there are more than its drain can begin, where one is delayed, or where nobody would be woken', async () => {
     const b = bench();
     const many = Array.from({ length: 11 }, (_, i) => b.message('mail', i));

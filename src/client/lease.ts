@@ -102,7 +102,7 @@ export class Lease<Body = unknown> {
 
   /**
    * The lease lasts this long from now. That it was lost before, only `settleAndReceive` tells.
-   * @returns its expiry, epoch ms by the server's clock
+   * @returns its expiry, epoch ms by the server's clock; the one it had where a shard that may have a part of it did not answer
    * @throws SluiceError
    */
   async extend(visibility: Duration): Promise<number> {

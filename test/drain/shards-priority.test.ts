@@ -5,6 +5,7 @@ import { openBudget } from '../../src/drain/budget.ts';
 import { planLife } from '../../src/drain/life.ts';
 import { drain } from '../../src/drain/loop.ts';
 import type { DrainShard } from '../../src/drain/report.ts';
+import { StorageError } from '../../src/errors.ts';
 import { defineQueue, type QueueOptions } from '../../src/index.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { SyncAnswer } from '../../src/store/sync.ts';
@@ -24,6 +25,8 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 class ListedShard {
   readonly lanes = Array.from({ length: 10 }, () => [] as string[]);
   readonly shard: DrainShard;
+  /** Until then it gives nothing out, as where its database takes no more writes. */
+  refusesUntil = 0;
 
   constructor(name: string) {
     this.shard = { name, store: { sync: (request) => this.#sync(request) } as Store };
@@ -37,7 +40,8 @@ class ListedShard {
   readonly #sync: Store['sync'] = async ({ want, settlements }) => {
     await pause(TRIP_MS);
     const taken: SyncAnswer['taken'] = [];
-    for (const [priority, lane] of this.lanes.entries()) {
+    const refused = want > 0 && Date.now() < this.refusesUntil ? new StorageError('refused', 'full') : undefined;
+    for (const [priority, lane] of refused ? [] : this.lanes.entries()) {
       for (const id of lane.splice(0, want - taken.length)) {
         const envelope = `${priority}:work * 5 0 0\n{"body":{},"headers":{}}`;
         taken.push({ entry: `1.${id}`, envelope });
@@ -46,10 +50,34 @@ class ListedShard {
     const horizon = this.lanes.findIndex(({ length }) => length > 0);
     const statuses = settlements.map(() => 'acked' as const);
     const said = { lost: false, unseen: false, cancelled: [], transitions: [], wake: false, retried: false };
-    const answer = { now: Date.now(), statuses, taken, ...said, ...(horizon >= 0 && { horizon }) };
+    const now = Date.now();
+    const answer = { now, statuses, taken, ...said, ...(horizon >= 0 && { horizon }), ...(refused && { refused }) };
     await pause(TRIP_MS);
     return answer;
   };
+}
+
+async function drainAll(shards: ListedShard[], handler: NonNullable<QueueOptions['handler']>) {
+  const work = defineQueue('work', { subrequests: 0, handler });
+  const limits = { ...planLife(60_000, [15_000]), requests: 9_000, requestsPerDelivery: 0, messages: 1_000 };
+  let hasEnded = false;
+  const draining = drain({
+    shards: shards.map(({ shard }) => shard) as [DrainShard, ...DrainShard[]],
+    pool: '*',
+    queues: new Map([['work', work]]),
+    env: {},
+    budget: openBudget({ ...limits, shards: shards.length }, Date.now),
+    concurrency: SLOTS,
+    connections: SLOTS,
+    mostSyncs: SLOTS + 1,
+    batch: 100,
+    leases: 4,
+    leaseMs: 30_000,
+  }).finally(() => {
+    hasEnded = true;
+  });
+  while (!hasEnded) await vi.advanceTimersByTimeAsync(1);
+  return draining;
 }
 
 /** Less urgent ones wait on all shards but the last, to which fifty urgent ones come when so many of them have begun. */
@@ -67,27 +95,8 @@ async function compete(count: number, runMs: number, after: number) {
     }
     await pause(runMs);
   };
-  const work = defineQueue('work', { subrequests: 0, handler });
-  const limits = { ...planLife(60_000, [15_000]), requests: 9_000, requestsPerDelivery: 0, messages: 1_000 };
   const beganAt = Date.now();
-  let hasEnded = false;
-  const draining = drain({
-    shards: shards.map(({ shard }) => shard) as [DrainShard, ...DrainShard[]],
-    pool: '*',
-    queues: new Map([['work', work]]),
-    env: {},
-    budget: openBudget({ ...limits, shards: count }, Date.now),
-    concurrency: SLOTS,
-    connections: SLOTS,
-    mostSyncs: SLOTS + 1,
-    batch: 100,
-    leases: 4,
-    leaseMs: 30_000,
-  }).finally(() => {
-    hasEnded = true;
-  });
-  while (!hasEnded) await vi.advanceTimersByTimeAsync(1);
-  const report = await draining;
+  const report = await drainAll(shards, handler);
   const last = started.findLastIndex(({ priority }) => priority === 0);
   const meanwhile = started.slice(urgentFrom, last);
   const first = meanwhile.findIndex(({ priority }) => priority === 0);
@@ -118,4 +127,21 @@ test.each([
     expect(several.lastMs).toBeLessThanOrEqual(1.35 * one.lastMs);
     expect(one.allMs / several.allMs).toBeGreaterThanOrEqual(0.9);
   }
+});
+
+test('what a shard has that is urgent and refuses to give out holds up nothing of another, and comes when it takes writes again', async () => {
+  const [other, full] = [new ListedShard('other'), new ListedShard('full')];
+  other.put(BACKLOG, 5);
+  full.put(URGENT, 0);
+  const beganAt = Date.now();
+  full.refusesUntil = beganAt + 5_000;
+  const started: { priority: number; afterMs: number }[] = [];
+  const report = await drainAll([full, other], async ({ priority }) => {
+    started.push({ priority, afterMs: Date.now() - beganAt });
+    await pause(100);
+  });
+  expect(report.acked).toBe(BACKLOG + URGENT);
+  const last = (of: number) => started.findLast(({ priority }) => priority === of)?.afterMs;
+  expect(last(5)).toBeLessThanOrEqual(4_200); // five at a time for 3.6 s, and some round trips
+  expect(last(0)).toBeLessThanOrEqual(7_500); // one second at most, and one of handlers
 });

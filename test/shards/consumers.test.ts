@@ -208,6 +208,15 @@ async function again(lease: string, body: object): Promise<Answered> {
   return answer;
 }
 
+/** For how much longer each shard keeps its part of a lease, ms. */
+const lasting = (lease: string) =>
+  Promise.all(
+    s.tags.map(async (tag) => {
+      const until = Number(await s.redises.raw.zscore(`{${tag}}:timers`, `l ${lease}`));
+      return until - Date.now();
+    }),
+  );
+
 describe('settling', () => {
   test('goes to the shards that have the messages, whatever their ids say', async () => {
     await put(1);
@@ -243,6 +252,39 @@ describe('settling', () => {
     const other = callerOf(s.engine(QUEUES)); // one that does not leave it alone
     const then = await other(`POST /v1/leases/${leaseOf(first)}/settle`, { settle: acks(first).slice(2, 4) });
     expect(statuses(then)).toEqual(['acked', 'acked']);
+  });
+
+  test.each([
+    ['does not say what it has of it', /^LRANGE/],
+    ['says what it has of it, and not that it has extended that', /^EVAL/],
+  ])('tells no new end of the lease where a shard %s', async (_, silent) => {
+    await put(1);
+    for (const receives of [false, true]) {
+      const first = await receive(AT);
+      const [lease, held] = [leaseOf(first), ids(first)];
+      s.mishap = ({ shard, command }) => (shard === 't1' && silent.test(command[0] ?? '') ? 'down' : undefined);
+      const extension = { extend: '10m', ...(receives && { receive: { queues: AT, max: 5, holding: held } }) };
+      const answer = await again(lease, extension);
+      expect([answer.status, answer.away, answer.body.expiresAt]).toEqual([200, 't1', undefined]);
+      const told = await lasting(lease);
+      expect([told[0], told[2]].every((ms) => ms > 60_000)).toBe(true);
+      expect(told[1]).toBeLessThanOrEqual(30_000);
+      s.mishap = () => undefined;
+      call = callerOf(s.engine(QUEUES)); // one that does not leave it alone
+      const then = await again(lease, extension);
+      expect(then.body.expiresAt).toBeGreaterThan(first.body.expiresAt + 60_000);
+      expect((await lasting(lease)).every((ms) => ms > 60_000)).toBe(true);
+      await again(lease, { settle: held.map((id) => ({ id, outcome: 'release' })) });
+    }
+  });
+
+  test('is told to the client as the end that the lease had, where a shard has not said that it has extended its part', async () => {
+    await put(1);
+    const lease = await createClient({ url: 'http://sluice.test', token: TOKEN, fetch: fetcherOf(engine) }).receive(AT);
+    const { expiresAt } = lease;
+    s.mishap = ({ shard }) => (shard === 't1' ? 'down' : undefined);
+    expect(await lease.extend('10m')).toBe(expiresAt);
+    s.mishap = () => undefined;
   });
 
   test('whose answer was lost settles nothing twice', async () => {

@@ -162,7 +162,7 @@ function openQueues(fleet: Fleet, at: At): QueueCalls {
       await fleet.ready();
       const { items, ...page } = await readPage(fleet, BREAKERS, cursor, '0', async (shard, _, from) => {
         const { breakers, ...rest } = await at(shard).breakers(from);
-        return { items: breakers, ...rest };
+        return { items: breakers.filter(({ queue }) => queue !== PARCEL_QUEUE), ...rest }; // no destination of anybody's
       });
       return { breakers: items, ...page };
     },

@@ -377,7 +377,7 @@ describe('a shard that drains', () => {
 describe('a version of the deployment that has no token for the new shard', () => {
   test('goes on with what it knows, and is refused what it does not', async () => {
     await beginOnTwo();
-    const old = s.engine(QUEUES, {}, 2);
+    const old = s.engine(QUEUES, {}, { tags: 2 });
     await old.accept([input(PLAIN, 'old')]);
     await admin.activate('t2');
     await expect(old.accept([input(PLAIN, 'new')])).rejects.toMatchObject({ code: 'unreachable', shard: 't2' });

@@ -1,5 +1,5 @@
 // Parcels: what one shard holds for another arrives there, once, whoever forwards it, and whatever made it.
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { StorageError } from '../../src/errors.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../../src/index.ts';
@@ -9,11 +9,14 @@ import { openRingsOn } from '../../src/rings/fleet-store.ts';
 import { openSchedules } from '../../src/schedules/admin.ts';
 import { features as ofSchedules } from '../../src/schedules/features.ts';
 import { openSchedulesOn } from '../../src/schedules/fleet-store.ts';
+import { openFleetAdminStore } from '../../src/shards/admin-store.ts';
 import { makeInitialMap } from '../../src/shards/map.ts';
+import { packOne } from '../../src/shards/parcel.ts';
 import { audit } from '../../src/store/audit.ts';
+import { enqueue } from '../../src/store/enqueue.ts';
 import { features as ofTopics } from '../../src/topics/features.ts';
 import { drainFor } from '../regressions/engines.ts';
-import { nameAt, onShards, type Sharded } from '../support/sharded.ts';
+import { nameAt, named, onShards, type SeenCall, type Sharded } from '../support/sharded.ts';
 
 const NAMES = ['t0', 't1', 't2'];
 const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
@@ -135,6 +138,47 @@ describe('a parcel whose caller could not forward it', () => {
     const { keys } = engine.fleet.named('t2');
     const kept = await s.redises.raw.lrange(keys.callbacks(receipts[1]?.id ?? ''), 0, -1);
     expect([kept[0], kept.at(-1)]).toEqual(['done', expect.stringContaining('follows')]);
+  });
+
+  test('that cannot be forwarded holds up none for another shard, is tried ever more seldom, and soon when its shard is back', async () => {
+    vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const engine = s.engine(QUEUES);
+    await engine.fleet.ready();
+    const packed = (to: string, queue: string, body: unknown) =>
+      packOne(to, {
+        lane: `5:${queue}`,
+        pool: queue,
+        maxAttempts: 3,
+        delayMs: 0,
+        ttlMs: 0,
+        json: JSON.stringify({ body }),
+      });
+    const numbers = Array.from({ length: 30 }, (_, i) => i);
+    const messages = [...numbers.map((i) => packed('t1', PULL1, i)), packed('t2', PULL2, 'behind')];
+    await enqueue(named(engine, 't0'), { messages });
+    const isParcel = ({ shard, command }: SeenCall) => shard === 't1' && command.join(' ').includes('parcel-');
+    s.mishap = (call) => (isParcel(call) ? 'away' : undefined);
+    const settings = { SLUICE_DRAIN_REQUESTS: 30 }; // for less than all of them
+    const tries = async (afterMs: number) => {
+      s.calls.length = 0;
+      await drain(s.engine(QUEUES, {}, { settings }), afterMs); // a new one, which leaves no shard alone
+      return s.calls.filter(isParcel).length;
+    };
+    const key = `{${s.tags[0]}}:breakers`;
+    const breakers = () => s.redises.raw.hgetall(key);
+    await tries(0);
+    expect([await at('t1'), await at('t2')]).toEqual([[], [[PULL2, 'behind']]]);
+    expect(await breakers()).toEqual({ '>/t1': expect.stringMatching(/^\d+ 1 \d+$/) });
+    const [failures, , until] = (await breakers())['>/t1']?.split(' ') ?? [];
+    await s.redises.raw.hset(key, '>/t1', `${failures} 9 ${until}`); // as if it had been away for hours
+    expect([await tries(3_000), await tries(0)]).toEqual([1, 0]);
+    expect(await breakers()).toEqual({ '>/t1': expect.stringMatching(/^\d+ 10 \d+$/) });
+    expect(await openFleetAdminStore(engine.fleet).breakers('0')).toMatchObject({ breakers: [] }); // it is no destination of anybody's
+    s.mishap = () => undefined;
+    await drain(s.engine(QUEUES), 60_000);
+    for (let i = 0; i < 5 && (await s.parcels()).length > 0; i++) await drain(s.engine(QUEUES), 0);
+    expect((await at('t1')).map(([, body]) => Number(body)).toSorted((a, b) => a - b)).toEqual(numbers);
+    expect([await s.parcels(), await breakers()]).toEqual([[], {}]);
   });
 
   test('becomes a dead letter after seven days, and is never forwarded then', async () => {

@@ -58,13 +58,18 @@ export class Sharded {
   }
 
   /** @param tags fewer than all: a version of the deployment that has not heard of the others */
-  engine(queues: readonly AnyQueue[], options: EngineOptions = {}, tags = this.names.length): Engine {
+  engine(
+    queues: readonly AnyQueue[],
+    options: EngineOptions = {},
+    { tags = this.names.length, settings = {} }: { tags?: number; settings?: Record<string, number> } = {},
+  ): Engine {
     const { url, token } = this.redises.emulator;
     const env = {
       SLUICE_SHARDS: JSON.stringify({ url, secret: 'DATABASE', tags }),
       DATABASE: token,
       SLUICE_PREFIX: this.prefix,
       SLUICE_TOKEN: TOKEN,
+      ...settings,
     };
     const known = new Map(queues.map((queue) => [queue.name, queue]));
     return openEngine(env, known, { connect: this.#connect, clock: () => Date.now() + this.aheadMs, ...options });

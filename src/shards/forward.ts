@@ -34,7 +34,7 @@ export async function forward(
   for (let tries = 0; tries < TRIES; tries++) {
     await fleet.ready();
     const shard = fleet.all.find(({ identity }) => identity.name === to);
-    if (!shard && fleet.topology.stateOf(to) !== 'gone') throw new HeldBack(`its settings have no shard ${to}`);
+    if (!shard && fleet.topology.stateOf(to) !== 'gone') throw unknownShard(to);
     if (!shard || !mayGo()) return undefined;
     const { epoch } = shard.identity;
     try {
@@ -122,15 +122,22 @@ function hasMoved({ topology }: Fleet, queues: PartitionedQueues, id: string, pa
 
 /**
  * Whether an earlier try has brought the parcel anywhere, by whichever map.
- * @throws StorageError where one of the shards does not say: it may be there
+ * @throws StorageError where one of the shards does not say: it may be there; HeldBack where this deployment cannot ask one
  */
 async function hasArrived({ topology, all }: Fleet, id: string): Promise<boolean> {
+  const unknown = topology.map.shards.find(
+    ({ name, state }) => state !== 'gone' && !all.some(({ identity }) => identity.name === name),
+  );
+  if (unknown) throw unknownShard(unknown.name);
   const asked = all.map(async (shard) => {
     await topology.heal(shard); // who knows an older map cannot store it there any more
     return shard.send(['EXISTS', shard.keys.request(tokenOf(id))]);
   });
   return (await Promise.all(asked)).some((count) => count === 1);
 }
+
+/** Another version of the deployment has it in its settings. */
+const unknownShard = (name: string) => new HeldBack(`the settings of this deployment have no shard ${name}`);
 
 const tokenOf = (id: string) => `parcel-${id}`;
 

@@ -266,9 +266,7 @@ describe('settling', () => {
       const extension = { extend: '10m', ...(receives && { receive: { queues: AT, max: 5, holding: held } }) };
       const answer = await again(lease, extension);
       expect([answer.status, answer.away, answer.body.expiresAt]).toEqual([200, 't1', undefined]);
-      const told = await lasting(lease);
-      expect([told[0], told[2]].every((ms) => ms > 60_000)).toBe(true);
-      expect(told[1]).toBeLessThanOrEqual(30_000);
+      expect((await lasting(lease)).map((ms) => ms > 60_000)).toEqual([true, false, true]);
       s.mishap = () => undefined;
       call = callerOf(s.engine(QUEUES)); // one that does not leave it alone
       const then = await again(lease, extension);

@@ -1,12 +1,14 @@
 // Forwarding while the map changes: nothing is stored by an old one, and what has an order goes where the rest of it is.
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
+import { HeldBack } from '../../src/errors.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { forwardHome } from '../../src/shards/forward.ts';
 import { makeInitialMap, type ShardMap } from '../../src/shards/map.ts';
 import { isParcelLane, openParcel, packOne } from '../../src/shards/parcel.ts';
 import { openPlacing } from '../../src/shards/placing.ts';
+import { encodeRequest } from '../../src/store/encode-messages.ts';
 import { nameAt, onShards, type Sharded } from '../support/sharded.ts';
 
 const NAMES = ['t0', 't1', 't2'];
@@ -98,6 +100,42 @@ describe('a parcel', () => {
     await s.change(engine, pinnedTo('t2'));
     await forward(s.engine(QUEUES), PLAIN, newToken());
     expect(await homesOf(PLAIN)).toEqual(['t1']);
+  });
+});
+
+describe('a parcel to a shard that is gone', () => {
+  const OTHERS = [nameAt(MAP, 't1', 'first'), nameAt(MAP, 't1', 'second')] as const;
+  const pinned = (first: string, second: string) => (map: ShardMap) => ({
+    ...without('t1')(map),
+    pins: [first, second].map((shard, i) => ({ place: `q:${OTHERS[i]}` as const, shard })),
+  });
+  const parcel = () => ({ to: 't1', args: encodeRequest(OTHERS.map(message), 'base'), count: 2 });
+  const found = async () => (await s.messages()).map(({ shard, id, queue }) => [shard, id, queue]);
+
+  test('is placed anew message by message: what a first try has placed is not placed again by another map', async () => {
+    await s.change(engine, pinned('t0', 't2'));
+    const [first, then] = [s.engine(QUEUES), s.engine(QUEUES)];
+    s.mishap = ({ command }) => (command.includes(`5:${OTHERS[1]}`) ? 'down' : undefined);
+    const id = newToken();
+    await expect(forwardHome(first.fleet, known, id, parcel())).rejects.toMatchObject({ code: 'unreachable' });
+    expect(await found()).toEqual([['t0', 'base-0', OTHERS[0]]]);
+    s.mishap = () => undefined;
+    await s.change(then, pinned('t2', 't0'));
+    for (const by of [s.engine(QUEUES), then]) await forwardHome(by.fleet, known, id, parcel());
+    expect(await found()).toEqual([
+      ['t0', 'base-0', OTHERS[0]],
+      ['t0', 'base-1', OTHERS[1]],
+    ]);
+  });
+
+  test('is not placed anew by a version that does not know each shard that may have it already', async () => {
+    await s.change(engine, pinned('t2', 't0'));
+    const id = newToken();
+    await forwardHome(s.engine(QUEUES).fleet, known, id, parcel());
+    await s.change(s.engine(QUEUES), pinned('t0', 't0'));
+    const old = s.engine(QUEUES, {}, { tags: 2 });
+    await expect(forwardHome(old.fleet, known, id, parcel())).rejects.toThrow(HeldBack);
+    expect((await found()).map(([shard]) => shard).toSorted()).toEqual(['t0', 't2']);
   });
 });
 

@@ -201,6 +201,8 @@ async function evacuateStep(options: MovingOptions, name: string, unpin: boolean
   const shard = await find(fleet, name);
   if (!isIn(fleet, shard, 'draining'))
     throw new RangeError(`shard ${name} does not drain: only such a one is evacuated`);
+  const { unknown } = fleet.topology;
+  if (unknown !== undefined) throw new RangeError(`the settings of this deployment have no shard ${unknown}`);
   if (unpin) await liftQueues(options, name);
   let moved = await moveThings(options, shard);
   if (!isClosing()) moved += await evacuateMessages(options, shard);

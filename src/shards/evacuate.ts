@@ -106,6 +106,7 @@ export async function sendAway(fleet: Fleet, shard: Shard, leaving: readonly Lea
 
 async function sendBatch(fleet: Fleet, shard: Shard, batch: Leaving[]): Promise<number> {
   const [{ to }] = batch as [Leaving];
+  fleet.named(to); // what this deployment could not forward stays
   let leaving = batch;
   for (let tries = 0; leaving.length > 0 && tries < TRIES; tries++) {
     const id = newToken(Date.now(), shard.identity.label);

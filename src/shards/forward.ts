@@ -125,10 +125,8 @@ function hasMoved({ topology }: Fleet, queues: PartitionedQueues, id: string, pa
  * @throws StorageError where one of the shards does not say: it may be there; HeldBack where this deployment cannot ask one
  */
 async function hasArrived({ topology, all }: Fleet, id: string): Promise<boolean> {
-  const unknown = topology.map.shards.find(
-    ({ name, state }) => state !== 'gone' && !all.some(({ identity }) => identity.name === name),
-  );
-  if (unknown) throw unknownShard(unknown.name);
+  const { unknown } = topology;
+  if (unknown !== undefined) throw unknownShard(unknown);
   const asked = all.map(async (shard) => {
     await topology.heal(shard); // who knows an older map cannot store it there any more
     return shard.send(['EXISTS', shard.keys.request(tokenOf(id))]);

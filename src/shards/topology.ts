@@ -79,6 +79,12 @@ export class Topology {
     return this.#map?.shards.find((shard) => shard.name === name)?.state ?? 'joining';
   }
 
+  /** A shard that the map has and the settings do not: another version of the deployment was given it. */
+  get unknown(): string | undefined {
+    const isKnown = (name: string) => this.settings.some((shard) => shard.name === name);
+    return this.map.shards.find(({ name, state }) => state !== 'gone' && !isKnown(name))?.name;
+  }
+
   /** The name of the shard where this belongs. */
   home(place: Place): string {
     let home = this.#homes.get(place);

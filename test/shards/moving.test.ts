@@ -1,6 +1,6 @@
 // Shards that come and go: what is stored goes where it belongs by then, once, whatever is lost on the way.
 import { setImmediate } from 'node:timers/promises';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import type { MessageOptions } from '../../src/message/options.ts';
@@ -11,17 +11,20 @@ import { openScheduleStore } from '../../src/schedules/store.ts';
 import { openShardAdmin, type ShardAdmin } from '../../src/shards/admin.ts';
 import { forwardHome } from '../../src/shards/forward.ts';
 import { homeIn, makeInitialMap, writeMap } from '../../src/shards/map.ts';
-import { openParcel } from '../../src/shards/parcel.ts';
+import { openParcel, packOne } from '../../src/shards/parcel.ts';
 import { tendShards } from '../../src/shards/tend.ts';
 import { parseCounters } from '../../src/stats/counters.ts';
 import { openFleetStats } from '../../src/stats/fleet-store.ts';
 import { openAdminStore } from '../../src/store/admin.ts';
+import { enqueue } from '../../src/store/enqueue.ts';
 import { putMap } from '../../src/store/map.ts';
 import { splitMoved } from '../../src/store/moving.ts';
 import { openTopicsOn } from '../../src/topics/fleet-store.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
 import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
 import { openSourceCountersOn } from '../../src/webhooks/fleet-counters.ts';
+import { drainFor } from '../regressions/engines.ts';
+import { readShard } from '../support/shard.ts';
 import { named, onShards, type Sharded } from '../support/sharded.ts';
 
 const mapOf = (...names: string[]) =>
@@ -390,6 +393,44 @@ describe('a version of the deployment that has no token for the new shard', () =
     }
     expect(await bodiesAt(PLAIN)).toEqual({ t0: ['old'], t2: ['on its way'] });
     expect(await bodiesAt(PULL)).toEqual({ t1: ['held where it was'] });
+  });
+
+  test('leaves a parcel for it as it is, and it is forwarded by one that has', async () => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
+    await beginOnTwo();
+    const old = s.engine(QUEUES, {}, { tags: 2 });
+    await old.fleet.ready(); // by its map there is no such shard
+    await admin.activate('t2');
+    const message = { lane: `5:${PULL}`, pool: PULL, maxAttempts: 3, delayMs: 0, ttlMs: 0, json: '{"body":"waits"}' };
+    await enqueue(named(engine, 't0'), { messages: [packOne('t2', message)] });
+    const [before] = await s.parcels();
+    await drainFor(old, 1_500);
+    expect(logged.mock.calls.join()).toContain('the settings of this deployment have no shard t2');
+    logged.mockRestore();
+    expect([await s.parcels(), await s.messages()]).toEqual([[before], []]);
+    const { failures, timers } = await readShard(s.redises.raw, `{${s.tags[0]}}:`);
+    expect([failures, Object.keys(timers)]).toEqual([{}, [expect.stringMatching(`0:>/t2 1.${before?.id}$`)]]); // no attempt
+    s.aheadMs = 60_000;
+    await fresh().sweep();
+    await drainFor(fresh(), 1_500);
+    expect(await s.messages()).toMatchObject([{ shard: 't2', id: before?.id, body: 'waits' }]);
+    expect(await s.parcels()).toEqual([]);
+  });
+
+  test('evacuates nothing, and sends away nothing that it could not forward', async () => {
+    await beginOnTwo();
+    const schedule = moving('schedule', 't0', 's');
+    const due = Date.now() + 3_600_000;
+    const change = { id: schedule, expected: '', header: `${due} active api 7 0`, error: '', due, messages: [] };
+    await openScheduleStore(named(engine, 't0')).change([{ ...change, lines: 'timing\npolicy\n{}' }]);
+    await admin.activate('t2');
+    const old = s.engine(QUEUES, {}, { tags: 2 });
+    await expect(tend(old)).rejects.toMatchObject({ code: 'unreachable', shard: 't2' });
+    expect(await s.parcels()).toEqual([]);
+    await admin.drain('t1');
+    await expect(adminOf(old).evacuate('t1', false)).rejects.toThrow(
+      'the settings of this deployment have no shard t2',
+    );
   });
 });
 

@@ -100,7 +100,8 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
     claims.noteWork();
     logSpent(config, queues, invocation, names);
   };
-  const shards = openShards(config, onSpent, apart);
+  const pools = [...queues.values()].map(({ pool }) => pool);
+  const shards = openShards(config, pools, onSpent, apart);
   const { rings } = features;
   const ring = rings ? (name: string) => rings(shards.plain, name) : refuseRing;
   const scheduling = features.schedules?.(queues, schedules, shards.plain);

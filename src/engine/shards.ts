@@ -27,9 +27,17 @@ export interface Shards {
 
 type Opening = Pick<ShardOptions, 'clock'> & { connect?: Connect | undefined };
 
-/** @param onSpent told once where the platform refuses an invocation more subrequests */
-export function openShards(config: Config, onSpent: (invocation: Invocation) => void, opening: Opening): Shards {
-  const topology = new Topology(config.SLUICE_SHARDS);
+/**
+ * @param pools of the queues of the deployment
+ * @param onSpent told once where the platform refuses an invocation more subrequests
+ */
+export function openShards(
+  config: Config,
+  pools: readonly string[],
+  onSpent: (invocation: Invocation) => void,
+  opening: Opening,
+): Shards {
+  const topology = new Topology(config.SLUICE_SHARDS, pools);
   const shards = openAll(config, topology, opening);
   const using = (use: ShardUse) => openFleet(topology, shards.map((shard) => shard.within(use)) as [Shard, ...Shard[]]);
   const noticing = (invocation: Invocation) => (error: unknown) => {

@@ -18,6 +18,7 @@ const CLOSING_MS = 4_000;
 
 export class Topology {
   readonly settings: readonly ShardSettings[];
+  readonly #pools: readonly string[];
   #map: ShardMap | undefined;
   #knownAt = 0;
   /** The newest epoch that a shard has spoken of. */
@@ -25,8 +26,10 @@ export class Topology {
   #readAt = 0;
   readonly #homes = new Map<Place, string>();
 
-  constructor(settings: readonly ShardSettings[]) {
+  /** @param pools of the queues of this deployment */
+  constructor(settings: readonly ShardSettings[], pools: readonly string[]) {
     this.settings = settings;
+    this.#pools = pools;
   }
 
   /** There is more than one shard: only then there is a map. */
@@ -163,7 +166,7 @@ export class Topology {
 
   /** What a database has that was in use before stays there: the others wait to be activated, for what has its order or its limits must not move unasked. */
   async #listInitial(shards: readonly Shard[]): Promise<readonly ShardSettings[]> {
-    const used = await Promise.all(shards.map(wasUsed));
+    const used = await Promise.all(shards.map((shard) => wasUsed(shard, this.#pools)));
     if (!used.includes(true)) return this.settings;
     return this.settings.map((shard, index) => ({ ...shard, state: used[index] ? 'active' : 'joining' }));
   }
@@ -181,10 +184,11 @@ export class Topology {
 const NOTED = '!@=#&^?';
 
 /** Whether a database holds messages or has held any: a tick may have come to a new one before anybody needed the map. */
-async function wasUsed({ send, keys }: Shard): Promise<boolean> {
+async function wasUsed({ send, keys }: Shard, known: readonly string[]): Promise<boolean> {
   const fields = (await send(['HKEYS', keys.totals])) as string[];
   if (fields.some((field) => !NOTED.includes(field.charAt(0)))) return true;
-  const pools = fields.filter((field) => field.startsWith('?')).map((field) => keys.ready(field.slice(1)));
+  const swept = fields.filter((field) => field.startsWith('?')).map((field) => field.slice(1));
   const kept = [keys.timers, keys.stats, keys.schedules, keys.rings, keys.topics, keys.config, keys.sources];
-  return Number(await send(['EXISTS', ...kept, keys.ready(PUSH_POOL), ...pools])) > 0;
+  const ready = [...new Set([PUSH_POOL, ...known, ...swept])].map((pool) => keys.ready(pool));
+  return Number(await send(['EXISTS', ...kept, ...ready])) > 0;
 }

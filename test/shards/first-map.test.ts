@@ -1,4 +1,4 @@
-// The first map: a deployment whose first call is a tick begins with all of its shards, and one that has used a database with that one.
+// The first map: a deployment whose first call is a tick begins with all of its shards, and one that has used some of their databases with these.
 import { expect, test } from 'vitest';
 import { defineQueue } from '../../src/index.ts';
 import { openShard } from '../../src/redis/shard.ts';
@@ -7,6 +7,7 @@ import { onShards, type Sharded } from '../support/sharded.ts';
 
 const stage = onShards(2);
 const mail = defineQueue('mail', { handler() {} });
+const pulled = defineQueue('pulled', { kind: 'pull' });
 
 const states = async (engine: ReturnType<Sharded['engine']>) => {
   await engine.fleet.ready();
@@ -19,15 +20,18 @@ test('a tick that comes before anything else leaves nothing by which a new datab
   expect(await states(engine)).toEqual(['active', 'active']);
 });
 
-test.each(['waits', 'was delivered'])(
-  'where a message %s on the first database, the others wait to be activated',
-  async (what) => {
-    const engine = stage().engine([mail]);
-    const [first] = engine.fleet.all;
-    const { url, token } = stage().redises.emulator;
-    const connection = { url, token, timeoutMs: 5_000 };
-    const alone = openStore(openShard({ connection, prefix: stage().tags[0] as string }));
-    const message = { lane: '5:mail', pool: '*', maxAttempts: 1, delayMs: 0, ttlMs: 0, json: '{"body":{}}' };
+const cases = [[0], [1], [0, 1]].flatMap((used) =>
+  ['waits', 'waits for a consumer', 'was delivered'].map((what) => ({ used, what })),
+);
+
+test.each(cases)('where a message $what on $used, the others wait to be activated', async ({ used, what }) => {
+  const engine = stage().engine([mail, pulled]);
+  const { url, token } = stage().redises.emulator;
+  const connection = { url, token, timeoutMs: 5_000 };
+  for (const at of used) {
+    const alone = openStore(openShard({ connection, prefix: stage().tags[at] as string }));
+    const { name, pool } = what === 'waits for a consumer' ? pulled : mail;
+    const message = { lane: `5:${name}`, pool, maxAttempts: 1, delayMs: 0, ttlMs: 0, json: '{"body":{}}' };
     await alone.enqueue({ messages: [message] });
     if (what === 'was delivered') {
       const sync = { lease: 'x', leaseMs: 1_000, held: 0, want: 1, pools: ['*'] };
@@ -35,7 +39,7 @@ test.each(['waits', 'was delivered'])(
       await alone.sync({ ...sync, want: 0, settlements: taken.map(({ entry }) => ({ entry, outcome: 'ack' })) });
       await alone.sweep('*');
     }
-    expect(first.identity.name).toBe('t0');
-    expect(await states(engine)).toEqual(['active', 'joining']);
-  },
-);
+  }
+  expect(engine.fleet.all.map(({ identity }) => identity.name)).toEqual(['t0', 't1']);
+  expect(await states(engine)).toEqual([0, 1].map((at) => (used.includes(at) ? 'active' : 'joining')));
+});

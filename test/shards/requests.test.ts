@@ -9,9 +9,12 @@ import { type Found, nameAt, onShards, type Sharded } from '../support/sharded.t
 const NAMES = ['t0', 't1', 't2'];
 const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
 const AT = NAMES.map((shard) => nameAt(MAP, shard)) as [string, string, string];
+const [ORDERED, LIMITED] = [nameAt(MAP, 't1', 'ordered'), nameAt(MAP, 't1', 'limited')];
 const QUEUES: AnyQueue[] = [
   ...AT.map((name) => defineQueue(name, { kind: 'pull' })),
   defineQueue('anywhere', { kind: 'pull', partition: 'any' }),
+  defineQueue(ORDERED, { kind: 'pull', ordered: true }),
+  defineQueue(LIMITED, { kind: 'pull', limits: { group: { concurrency: 3 } } }),
 ];
 
 const current = onShards(3);
@@ -137,6 +140,32 @@ describe('a request over several shards', () => {
     expect(firsts.join('')).toBe('012345678');
     const lane = await s.redises.raw.lrange(`{${s.tags[1]}}:lane:5:${AT[1]}`, 0, -1);
     expect(lane.toReversed()).toEqual(receipts.slice(1).map(({ id }) => `1.${id}`));
+  });
+});
+
+describe('a request in which the order of a message matters is accepted where that belongs', () => {
+  const dedup = { key: 'k', mode: 'replace' } as const;
+  const cases = [
+    { what: 'its queue is ordered', at: () => input(ORDERED, 'first') },
+    { what: 'its queue has limits', at: () => input(LIMITED, 'first') },
+    { what: 'it has a dedup key', at: () => input(AT[1], 'first', { dedup }) },
+  ].flatMap((each) =>
+    [undefined, key('k')].map((named) => ({ ...each, named, how: named ? 'with a key' : 'without' })),
+  );
+
+  test.each(cases)('$what, $how', async ({ at, named }) => {
+    await engine.fleet.ready();
+    s.mishap = ({ shard }) => (shard === 't1' ? undefined : 'down');
+    const request = () => [input(AT[0], 'before'), input(AT[2], 'too'), at()];
+    const { receipts } = await engine.accept(request(), named);
+    expect(receipts.map(({ state }) => state)).toEqual(['accepted', 'accepted', 'ready']);
+    s.mishap = () => undefined;
+    // Whatever its caller sends there next comes behind it.
+    expect((await s.messages()).map(short)).toMatchObject([{ shard: 't1', id: receipts[2]?.id, body: 'first' }]);
+    if (!named) return;
+    const again = await s.engine(QUEUES).accept(request(), named);
+    expect(again.receipts.map(({ id }) => id)).toEqual(receipts.map(({ id }) => id));
+    expect(await s.messages()).toHaveLength(3);
   });
 });
 

@@ -1,6 +1,8 @@
 // A cluster behind `sluice redis-http`: shards of Sluice by their hash tags, a master that fails, and slots that move.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Command, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chooseTags } from '../src/config/tags.ts';
@@ -8,7 +10,9 @@ import { type Engine, openEngine } from '../src/engine.ts';
 import { StorageError } from '../src/errors.ts';
 import { defineQueue } from '../src/queue/queue.ts';
 import { readAddress } from '../src/redis-http/address.ts';
+import { BackendDown } from '../src/redis-http/connection.ts';
 import { type Front, startFront } from '../src/redis-http/front.ts';
+import { openConnection } from '../src/redis-http/open.ts';
 import { readTokens } from '../src/redis-http/tokens.ts';
 import { type RedisCluster, redisServerPresent, startRedisCluster } from './support/redis-server.ts';
 import { AT_MOST } from './support/shell.ts';
@@ -254,3 +258,68 @@ test.skipIf(!mover)(
   },
   60_000,
 );
+
+describe('while a cluster starts', () => {
+  const bulk = (text: string) => `$${text.length}\r\n${text}\r\n`;
+  const HALVES = [':0\r\n:8191\r\n', ':8192\r\n:16383\r\n'];
+
+  /** What answers each command like a Redis. */
+  async function listen(answer: (command: string) => Promise<string>) {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket.on('error', () => {}));
+      let answered = Promise.resolve();
+      socket.on('data', (chunk) => {
+        for (const request of String(chunk)
+          .split(/\*\d+\r\n/)
+          .slice(1)) {
+          const words = request.split('\r\n').filter((_, i) => i % 2 === 1); // before each stands its length
+          answered = answered.then(async () => void socket.write(await answer(words.join(' ').toLowerCase())));
+        }
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const stop = () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    };
+    return { port: (server.address() as AddressInfo).port, stop };
+  }
+
+  /** Two masters, of which the address names one. @param say what each says of itself */
+  async function start(say: { 'cluster info'(): string; info(): Promise<string> }) {
+    const answer = async (command: string): Promise<string> => {
+      if (command === 'cluster info') return bulk(say[command]());
+      if (command === 'info') return bulk(await say[command]());
+      if (command !== 'cluster slots') return '+OK\r\n';
+      const slots = nodes.map(({ port }, i) => `*3\r\n${HALVES[i]}*2\r\n${bulk('127.0.0.1')}:${port}\r\n`);
+      return `*2\r\n${slots.join('')}`;
+    };
+    const nodes = [await listen(answer), await listen(answer)];
+    const { connection, connected } = openConnection(readAddress(`redis+cluster://127.0.0.1:${nodes[0]?.port}`));
+    const isReady = () => connection.masters().filter(({ status }) => status === 'ready').length === 2;
+    const stop = () => {
+      connection.close();
+      for (const node of nodes) node.stop();
+    };
+    return { connected, isReady, stop };
+  }
+
+  test('nodes that take their time to be ready are waited for', async () => {
+    const info = () => pause(200, 'loading:0');
+    const { connected, isReady, stop } = await start({ 'cluster info': () => 'cluster_state:ok', info });
+    await connected;
+    expect(isReady()).toBe(true);
+    stop();
+  });
+
+  test('one that says that the cluster is not ready is told as away, and all are used as soon as it is', async () => {
+    let state = 'fail';
+    const info = async () => 'loading:0';
+    const { connected, isReady, stop } = await start({ 'cluster info': () => `cluster_state:${state}`, info });
+    await expect(connected).rejects.toThrow(BackendDown);
+    state = 'ok';
+    await eventually('all are connected', async () => isReady());
+    stop();
+  });
+});

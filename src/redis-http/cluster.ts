@@ -30,6 +30,7 @@ export function openCluster(address: Extract<Address, { kind: 'cluster' }>): Ope
     ...(isTls ? { dnsLookup: (host: string, found: (error: null, host: string) => void) => found(null, host) } : {}),
   });
   cluster.on('error', () => {}); // each caller learns it from its own command
+  greetNewNodes(cluster);
   const connection: Connection = {
     send: (commands) => commands.map((command) => send(cluster, command)),
     sendTogether: (commands, keyed) => sendTogether(cluster, commands, keyed),
@@ -37,12 +38,12 @@ export function openCluster(address: Extract<Address, { kind: 'cluster' }>): Ope
     size: () => new Set(cluster.slots.flatMap(([master]) => (master === undefined ? [] : [master]))).size,
     close: () => cluster.disconnect(),
   };
-  return { connection, connected: connectAll(cluster).finally(() => greetNewNodes(cluster)) };
+  return { connection, connected: connectAll(cluster) };
 }
 
 /**
- * The cluster client connects to most nodes only when they are first used, and refuses meanwhile. Not before it is connected itself: a
- * node that is ready too early has it wait for ever.
+ * The cluster client connects to most nodes only when they are first used, and refuses meanwhile. Not before it is connected itself: of
+ * a node that is being connected just then it takes its own question for refused, and begins anew.
  */
 function greetNewNodes(cluster: Cluster): void {
   const greet = (node: Redis) => void node.ping().catch(() => {});
@@ -53,8 +54,12 @@ function greetNewNodes(cluster: Cluster): void {
 }
 
 async function connectAll(cluster: Cluster): Promise<void> {
+  // Where a node says that the cluster is not ready, the client begins anew and leaves whoever asked it first without an answer.
+  const beginsAnew = new Promise<never>((_, reject) => {
+    cluster.once('reconnecting', () => reject(new Error('the cluster is not ready')));
+  });
   try {
-    await cluster.connect();
+    await Promise.race([cluster.connect(), beginsAnew]);
     await Promise.all(cluster.nodes('master').map((node) => node.ping()));
   } catch (cause) {
     throw new BackendDown(cause);

@@ -1,5 +1,5 @@
 // Parcels: what one shard holds for another arrives there, once, whoever forwards it, and whatever made it.
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { StorageError } from '../../src/errors.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../../src/index.ts';
@@ -141,7 +141,6 @@ describe('a parcel whose caller could not forward it', () => {
   });
 
   test('that cannot be forwarded holds up none for another shard, is tried ever more seldom, and soon when its shard is back', async () => {
-    vi.spyOn(console, 'warn').mockImplementation(() => {});
     const engine = s.engine(QUEUES);
     await engine.fleet.ready();
     const packed = (to: string, queue: string, body: unknown) =>

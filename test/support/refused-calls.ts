@@ -2,10 +2,22 @@
 import type { PreparedMessage, StoredDedup } from '../../src/message/envelope.ts';
 import { openRings } from '../../src/rings/store.ts';
 import { type Change, openScheduleStore } from '../../src/schedules/store.ts';
+import { pack } from '../../src/shards/parcel.ts';
 import { audit } from '../../src/store/audit.ts';
 import { putMap } from '../../src/store/map.ts';
+import {
+  adopt as adoptMoved,
+  evacuate,
+  type Moving,
+  moveMessage,
+  moveSchedule,
+  readStanding,
+  type StandingMessage,
+  splitMoved,
+} from '../../src/store/moving.ts';
 import { openTopicStore } from '../../src/topics/store.ts';
 import { openSourceCounters } from '../../src/webhooks/counters-store.ts';
+import { smallRunner } from '../model/small.ts';
 import type { Bench } from './bench.ts';
 import { type Answer, adopt, enqueues, type Scenario, type Scene, syncs } from './refusing.ts';
 import { idOf } from './settling.ts';
@@ -1118,6 +1130,150 @@ const overflow: Scenario[] = [
   { name: 'cancelling what is in overflow', prepare: overflowing, call: cancels('m14'), whole: true, deletes: true },
 ];
 
+/** What stands on a shard, and how it got there. */
+interface Standing {
+  name: string;
+  prepare(b: Bench): Promise<unknown>;
+  /** Its scripts have small constants. */
+  small?: boolean;
+  /** What leaves besides messages. */
+  others?(b: Bench): Promise<Moving[]>;
+}
+
+const onShard = (b: Bench, { small }: Standing) => b.opened(small ? smallRunner(b.runner()) : b.runner(), () => b.now);
+
+async function readAll(b: Bench, standing: Standing): Promise<StandingMessage[]> {
+  const messages: StandingMessage[] = [];
+  for (const queue of ['mail', 'news', 'chat', 'after', 'sorry']) {
+    for (const state of ['dead', 'delayed', 'ready'] as const) {
+      messages.push(...(await readStanding(onShard(b, standing), queue, state, 500, '')).messages);
+    }
+  }
+  return messages;
+}
+
+const PARCEL = 'p'.repeat(20);
+const movedBy = new WeakMap<Bench, string[]>();
+
+/** From now on there is a parcel in the place of all of it. */
+async function evacuateAll(b: Bench, standing: Standing): Promise<void> {
+  const messages = await readAll(b, standing);
+  const others = (await standing.others?.(b)) ?? [];
+  for (let tries = 0; tries < 2; tries++) {
+    const leaving = [...messages.map(moveMessage), ...others];
+    const [moved, claims] = [leaving.flatMap((each) => each.moved), leaving.map(({ claim }) => claim)];
+    const parcel = pack({ to: 'other', args: moved, count: leaving.length, isMoved: true }, 2_000);
+    const statuses = await evacuate(onShard(b, standing), PARCEL, parcel, claims);
+    if (statuses) {
+      for (const [i, message] of messages.entries()) message.held = statuses[i] === 'held';
+      continue;
+    }
+    for (const { id } of messages) b.alive.delete(id);
+    b.expectAlive([PARCEL], [parcel]);
+    movedBy.set(b, moved);
+    return;
+  }
+  throw new Error('nothing has left');
+}
+
+/** It has left, and its parcel is forwarded to the shard where it was. */
+async function sendAway(b: Bench, standing: Standing): Promise<void> {
+  await standing.prepare(b);
+  await evacuateAll(b, standing);
+  await b.adminStore().cancel(PARCEL);
+  b.alive.delete(PARCEL);
+}
+
+async function adoptAll(b: Bench, standing: Standing): Promise<boolean> {
+  const moved = movedBy.get(b) as string[];
+  const wake = await adoptMoved(onShard(b, standing), { moved, token: 'token', recognisedMs: 60_000, epoch: '1' });
+  for (const [kind, id = ''] of splitMoved(moved)) {
+    if (kind !== 'm') continue;
+    b.alive.add(id);
+    b.unordered.add(id);
+  }
+  return wake;
+}
+
+const standings: Standing[] = [
+  { name: 'ready ones of several lanes', prepare: fewLanes },
+  {
+    name: 'some of each state',
+    async prepare(b) {
+      await dead(b);
+      await b.enqueue(
+        b.message('mail', 'late', { delayMs: 5_000, callbacks: callbacks(b, 'late'), dedup: dedup('drop') }),
+        b.message('news', 'tried', { callbacks: callbacks(b, 'tried') }),
+      );
+      const [entry = ''] = await b.take(1);
+      await b.sync({ settlements: [{ entry, outcome: 'retry', delayMs: 3_000, failure }] });
+      await b.enqueue(b.message('news', 'ready', { callbacks: callbacks(b, 'ready') }));
+    },
+  },
+  {
+    name: 'some that wait for their limit',
+    async prepare(b) {
+      b.deploy(policy('c=1'));
+      await b.enqueue(...['g', 'h', 'i'].map((group) => b.message('mail', group, { group })));
+      await b.take(1, 'other');
+      await b.sync({ lease: 'other', held: 1, want: 1 });
+    },
+  },
+  {
+    name: 'some that keep the slot of their group',
+    async prepare(b) {
+      b.deploy(policy('o'));
+      await grouped(b);
+      const taken = await b.take(2);
+      await b.sync({ settlements: taken.map((entry) => ({ entry, outcome: 'retry', delayMs: 5_000, failure })) });
+      for (const id of b.alive) b.unordered.add(id);
+    },
+  },
+  {
+    name: 'a dead one that holds its group back',
+    async prepare(b) {
+      b.deploy(policy('c=2 b'));
+      await bury(b, ...(await b.enqueue(b.message('mail', 'a', { group: 'g' }))));
+    },
+  },
+  { name: 'dead ones in parts', prepare: deadInParts, small: true },
+  { name: 'delayed ones in overflow', prepare: overflowing, small: true },
+  {
+    name: 'a schedule and figures',
+    async prepare(b) {
+      await scheduled(b);
+      await counters(b).add(new Map([['a x', 1]]));
+      await three(b);
+      await b.sync({ settlements: [...b.alive].map((id) => ({ entry: `1.${id}`, outcome: 'ack' })) });
+    },
+    async others(b) {
+      const record = (await b.redises.raw.hget(`${b.root}schedules`, 'often')) ?? '';
+      const lines = (await b.redises.raw.lrange(`${b.root}stats`, 0, -1)).join('\n');
+      const figures = { claim: ['l', lines], moved: ['l', lines] };
+      return [moveSchedule('often', record), figures];
+    },
+  },
+];
+
+const moving: Scenario[] = standings.flatMap((standing) => [
+  {
+    name: `evacuating ${standing.name}`,
+    prepare: standing.prepare,
+    call: does((b) => evacuateAll(b, standing)),
+    whole: true,
+  },
+  {
+    name: `adopting ${standing.name}`,
+    prepare: (b: Bench) => sendAway(b, standing),
+    call: async (scene: Scene) => {
+      const wake = await adoptAll(scene.b, standing);
+      await scene.know();
+      return { wake };
+    },
+    whole: true,
+  },
+]);
+
 export const scenarios: Scenario[] = [
   ...overflow,
   ...enqueueing,
@@ -1131,4 +1287,5 @@ export const scenarios: Scenario[] = [
   ...restricting,
   ...scheduling,
   ...besides,
+  ...moving,
 ];

@@ -132,8 +132,16 @@ local function put_items(at)
   end
 end
 
+-- Slots count before what has them is there: else others of its group would go before it.
+local function count_held(by)
+  for _, slot in ipairs(held) do move_count(shard, slot.lane, slot.mode, by) end
+  commit_limits(shard, by > 0)
+end
+
 local refused = attempt(function()
   put_items(9)
+  count_held(1)
+  undo_by(function() count_held(-1) end)
   for _, queue in ipairs(order) do put_members(root .. 'dead:' .. queue, buried[queue]) end
   put_all(shard, moves)
   overflow.put(shard, timers)
@@ -146,8 +154,6 @@ if refused then
   return redis.error_reply(refused)
 end
 
-for _, slot in ipairs(held) do move_count(shard, slot.lane, slot.mode, 1) end
-commit_limits(shard)
 long.divide(shard)
 overflow.spill(shard)
 for _, queue in ipairs(order) do

@@ -108,7 +108,6 @@ if refused then
   note_refusal(shard, refused)
   return redis.error_reply(refused)
 end
-overflow.spill(shard)
 
 local garbage, members, order, lanes = {}, {}, {}, {}
 local function leave(claim)
@@ -158,4 +157,5 @@ in_chunks('UNLINK', nil, garbage)
 for lane, pool in pairs(lanes) do leave_lane(lane, pool) end
 unblock_freed(shard)
 commit_limits(shard)
+overflow.spill(shard) -- not before: what leaves is taken from where it was found
 return { 'evacuated' }

@@ -2,6 +2,7 @@
  * Evacuating: what stands on a shard and has its home elsewhere goes there. Each batch leaves in one step with the parcel that has it, so
  * wherever this ends nothing is lost and nothing is twice: what is in a parcel arrives, and the rest goes with the next call.
  */
+import { openEnvelope } from '../message/envelope.ts';
 import { newToken } from '../message/ids.ts';
 import type { Shard } from '../redis/shard.ts';
 import { openAdminStore } from '../store/admin.ts';
@@ -9,7 +10,7 @@ import type { Counts } from '../store/admin-queues.ts';
 import { evacuate, type Moving, moveMessage, readStanding, type StandingMessage } from '../store/moving.ts';
 import type { Fleet } from './fleet.ts';
 import { dropParcel, forward, forwardHome } from './forward.ts';
-import { openParcel, PARCEL_QUEUE, pack } from './parcel.ts';
+import { openParcel, PARCEL_MS, PARCEL_QUEUE, pack } from './parcel.ts';
 import { type PartitionedQueues, placeStored } from './placing.ts';
 
 export interface MovingOptions {
@@ -151,15 +152,18 @@ async function forwardAll(
   state: StandingMessage['state'],
 ): Promise<number> {
   let forwarded = 0;
-  let page = await readStanding(shard, PARCEL_QUEUE, state, PAGE, '');
-  while (page.messages.length > 0) {
-    for (const { id, envelope } of page.messages) {
+  for (let before = -1; before < forwarded; ) {
+    before = forwarded;
+    const { messages } = await readStanding(shard, PARCEL_QUEUE, state, PAGE, '');
+    for (const { id, entry, envelope } of messages) {
       if (isClosing()) return forwarded;
-      await forwardHome(fleet, queues, id, openParcel(id, bodyOf(envelope)));
+      const { body, enqueuedAt } = openEnvelope(entry, envelope).message;
+      const ageMs = Date.now() - enqueuedAt;
+      if (ageMs > PARCEL_MS) continue; // a drain makes it a dead letter
+      await forwardHome(fleet, queues, id, openParcel(id, body, ageMs));
       await dropParcel(shard, id);
       forwarded += 1;
     }
-    page = await readStanding(shard, PARCEL_QUEUE, state, PAGE, '');
   }
   return forwarded;
 }

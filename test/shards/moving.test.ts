@@ -314,6 +314,24 @@ describe('a shard that drains', () => {
     await engine.accept([input(PLAIN, 'new')]);
   });
 
+  test('forwards its parcels as a drain does: what they hold has waited as long as they, and one that is too old stays', async () => {
+    await engine.fleet.ready();
+    const put = (to: string, delayMs: number) => {
+      const message = { lane: `5:${PULL}`, pool: PULL, maxAttempts: 3, delayMs, ttlMs: 0, json: '{"body":"late"}' };
+      return enqueue(named(engine, 't1'), { messages: [packOne(to, message)] });
+    };
+    s.aheadMs = -10_000;
+    await put('t0', 60_000);
+    s.aheadMs = -8 * 86_400_000;
+    await put('t2', 0);
+    s.aheadMs = 0;
+    await admin.drain('t1');
+    await admin.evacuate('t1', false);
+    const [due] = Object.values((await readShard(s.redises.raw, `{${s.tags[0]}}:`)).timers);
+    expect((due as number) - Date.now()).toBeLessThanOrEqual(50_000);
+    expect([await bodiesAt(PULL), await s.parcels('t1')]).toEqual([{ t0: ['late'] }, [expect.anything()]]);
+  });
+
   test('and so do its schedules, topics, rings and figures', async () => {
     await engine.fleet.ready();
     const [t0, t2] = [named(engine, 't0'), named(engine, 't2')];

@@ -12,15 +12,13 @@ import { readMap } from '../../src/store/map.ts';
 import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
 import { Bench } from '../support/bench.ts';
 import { nameAt, named, onShards } from '../support/sharded.ts';
+import { MAP, NAMES } from '../support/three-shards.ts';
 
 afterEach(() => {
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
   vi.useRealTimers();
 });
-
-const NAMES = ['t0', 't1', 't2'];
-const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
 
 /** A queue at home on each shard, and what of them was handled. */
 function working() {

@@ -4,19 +4,14 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
 import type { Engine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
-import { makeInitialMap } from '../../src/shards/map.ts';
 import { enqueue } from '../../src/store/enqueue.ts';
 import { nameAt, named, onShards, type Sharded, TOKEN } from '../support/sharded.ts';
 import { type Answered, callerOf, fetcherOf } from '../support/sharded-api.ts';
+import { AT, inputTo, MAP, NAMES, PULLED } from '../support/three-shards.ts';
 
-const NAMES = ['t0', 't1', 't2'];
-const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
-const AT = NAMES.map((shard) => nameAt(MAP, shard)) as [string, string, string];
 const BESIDE = nameAt(MAP, 't0', 'beside');
-const QUEUES: AnyQueue[] = [
-  ...[...AT, BESIDE].map((name) => defineQueue(name, { kind: 'pull' })),
-  defineQueue('anywhere', { kind: 'pull', partition: 'any' }),
-];
+const QUEUES: AnyQueue[] = [...PULLED, defineQueue(BESIDE, { kind: 'pull' })];
+const input = inputTo(QUEUES);
 
 const current = onShards(3);
 let s: Sharded;
@@ -27,13 +22,6 @@ beforeEach(async () => {
   engine = s.engine(QUEUES);
   call = callerOf(engine);
   await engine.fleet.ready();
-});
-
-const input = (queue: string, body: unknown) => ({
-  queue: QUEUES.find(({ name }) => name === queue),
-  body,
-  options: {},
-  path: '',
 });
 
 /** So many for each of the queues, named by their shards. @returns their ids */

@@ -5,14 +5,13 @@ import { HeldBack } from '../../src/errors.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import { newToken } from '../../src/message/ids.ts';
 import { forwardHome } from '../../src/shards/forward.ts';
-import { makeInitialMap, type ShardMap } from '../../src/shards/map.ts';
+import type { ShardMap } from '../../src/shards/map.ts';
 import { isParcelLane, openParcel, packOne } from '../../src/shards/parcel.ts';
 import { openPlacing } from '../../src/shards/placing.ts';
 import { encodeRequest } from '../../src/store/encode-messages.ts';
 import { nameAt, onShards, type Sharded } from '../support/sharded.ts';
+import { MAP } from '../support/three-shards.ts';
 
-const NAMES = ['t0', 't1', 't2'];
-const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
 const [PLAIN, ORDERED, LIMITED] = ['plain', 'ordered', 'limited'].map((start) => nameAt(MAP, 't1', start)) as [
   string,
   string,

@@ -3,23 +3,20 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { StorageError } from '../../src/errors.ts';
 import { type AnyQueue, defineQueue, defineSchedule } from '../../src/index.ts';
-import type { MessageOptions } from '../../src/message/options.ts';
 import { features as ofRings } from '../../src/rings/features.ts';
 import { openRingsOn } from '../../src/rings/fleet-store.ts';
 import { openSchedules } from '../../src/schedules/admin.ts';
 import { features as ofSchedules } from '../../src/schedules/features.ts';
 import { openSchedulesOn } from '../../src/schedules/fleet-store.ts';
 import { openFleetAdminStore } from '../../src/shards/admin-store.ts';
-import { makeInitialMap } from '../../src/shards/map.ts';
 import { packOne } from '../../src/shards/parcel.ts';
 import { audit } from '../../src/store/audit.ts';
 import { enqueue } from '../../src/store/enqueue.ts';
 import { features as ofTopics } from '../../src/topics/features.ts';
 import { drainFor } from '../regressions/engines.ts';
 import { nameAt, named, onShards, type SeenCall, type Sharded } from '../support/sharded.ts';
+import { inputTo, MAP, NAMES } from '../support/three-shards.ts';
 
-const NAMES = ['t0', 't1', 't2'];
-const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
 const pulled = NAMES.map((shard) => defineQueue(nameAt(MAP, shard, 'pull'), { kind: 'pull' }));
 const [PULL0, PULL1, PULL2] = pulled.map(({ name }) => name) as [string, string, string];
 const WORK = nameAt(MAP, 't0', 'work');
@@ -49,12 +46,7 @@ beforeEach(() => {
 });
 const QUEUES: AnyQueue[] = [...pulled, worked];
 const queueOf = (name: string) => QUEUES.find((queue) => queue.name === name);
-const input = (queue: string, body: unknown, options: MessageOptions = {}) => ({
-  queue: queueOf(queue),
-  body,
-  options,
-  path: '',
-});
+const input = inputTo(QUEUES);
 
 /** What cron does, when parcels are due. */
 async function drain(engine: Engine, afterMs = 3_000): Promise<void> {

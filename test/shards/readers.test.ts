@@ -2,22 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
-import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import type { MessageOptions } from '../../src/message/options.ts';
-import { makeInitialMap } from '../../src/shards/map.ts';
 import { PARCEL_QUEUE, pack } from '../../src/shards/parcel.ts';
 import { enqueue } from '../../src/store/enqueue.ts';
-import { nameAt, named, onShards, type Sharded } from '../support/sharded.ts';
+import { named, onShards, type Sharded } from '../support/sharded.ts';
 import { callerOf } from '../support/sharded-api.ts';
 import { AT_MOST } from '../support/shell.ts';
+import { AT, inputTo, NAMES, PULLED } from '../support/three-shards.ts';
 
-const NAMES = ['t0', 't1', 't2'];
-const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
-const AT = NAMES.map((shard) => nameAt(MAP, shard)) as [string, string, string];
-const QUEUES: AnyQueue[] = [
-  ...AT.map((name) => defineQueue(name, { kind: 'pull' })),
-  defineQueue('anywhere', { kind: 'pull', partition: 'any' }),
-];
+const input = inputTo(PULLED);
 
 const current = onShards(3);
 let s: Sharded;
@@ -25,16 +18,9 @@ let engine: Engine;
 let call: ReturnType<typeof callerOf>;
 beforeEach(async () => {
   s = current();
-  engine = s.engine(QUEUES);
+  engine = s.engine(PULLED);
   call = callerOf(engine);
   await engine.fleet.ready();
-});
-
-const input = (queue: string, body: unknown, options: MessageOptions = {}) => ({
-  queue: QUEUES.find(({ name }) => name === queue),
-  body,
-  options,
-  path: '',
 });
 
 /** @returns their ids */
@@ -268,7 +254,7 @@ describe('what operators set', () => {
     expect([refused.status, refused.body.shard]).toEqual([503, 't2']);
     expect(refused.body.detail).toContain('t2');
     s.mishap = () => undefined;
-    const again = callerOf(s.engine(QUEUES));
+    const again = callerOf(s.engine(PULLED));
     expect((await again('GET /v1/queues/anywhere')).body.paused).toBe(true);
     expect((await again('POST /v1/queues/anywhere/pause')).status).toBe(200);
     expect((await again('POST /v1/receive', { queues: ['anywhere'] })).body.messages).toEqual([]);
@@ -382,7 +368,7 @@ describe('health', () => {
     expect([status, body.status]).toEqual([200, 'ok']);
     expect(body.shards).toEqual(NAMES.map((shard) => ({ shard, status: 'ok', state: 'active' })));
     kill('t1');
-    const other = callerOf(s.engine(QUEUES));
+    const other = callerOf(s.engine(PULLED));
     const degraded = await other('GET /health');
     expect([degraded.status, degraded.body.status]).toEqual([200, 'degraded']);
     expect(degraded.body.shards[1]).toEqual({ shard: 't1', status: 'down', state: 'active' });
@@ -399,7 +385,7 @@ describe('health', () => {
     await s.change(engine, ({ shards }) => ({
       shards: shards.map((shard) => (shard.name === 't2' ? { ...shard, state: 'gone' as const } : shard)),
     }));
-    const other = s.engine(QUEUES);
+    const other = s.engine(PULLED);
     s.calls.length = 0;
     const { body } = await callerOf(other)('GET /health');
     expect(body.shards.map(({ shard }: { shard: string }) => shard)).toEqual(['t0', 't1']);

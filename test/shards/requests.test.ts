@@ -2,17 +2,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
-import type { MessageOptions } from '../../src/message/options.ts';
-import { makeInitialMap } from '../../src/shards/map.ts';
 import { type Found, nameAt, onShards, type Sharded } from '../support/sharded.ts';
+import { AT, inputTo, MAP, NAMES, PULLED } from '../support/three-shards.ts';
 
-const NAMES = ['t0', 't1', 't2'];
-const MAP = makeInitialMap(NAMES.map((name) => ({ name, weight: 1, state: 'active' as const })));
-const AT = NAMES.map((shard) => nameAt(MAP, shard)) as [string, string, string];
 const [ORDERED, LIMITED] = [nameAt(MAP, 't1', 'ordered'), nameAt(MAP, 't1', 'limited')];
 const QUEUES: AnyQueue[] = [
-  ...AT.map((name) => defineQueue(name, { kind: 'pull' })),
-  defineQueue('anywhere', { kind: 'pull', partition: 'any' }),
+  ...PULLED,
   defineQueue(ORDERED, { kind: 'pull', ordered: true }),
   defineQueue(LIMITED, { kind: 'pull', limits: { group: { concurrency: 3 } } }),
 ];
@@ -25,12 +20,7 @@ beforeEach(() => {
   engine = s.engine(QUEUES);
 });
 
-const input = (queue: string, body: unknown, options: MessageOptions = {}) => ({
-  queue: QUEUES.find(({ name }) => name === queue),
-  body,
-  options,
-  path: '',
-});
+const input = inputTo(QUEUES);
 const key = (token: string) => ({ token, fingerprint: 'same', recognisedMs: 86_400_000 });
 const short = ({ shard, id, queue, body }: Found) => ({ shard, id, queue, body });
 

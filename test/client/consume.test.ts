@@ -143,7 +143,7 @@ describe('a consumer', () => {
   test.each([
     ['with room for more', 10],
     ['with no room', 1],
-  ])('%s keeps a message whose handler takes three times the visibility', async (_, concurrency) => {
+  ])('%s keeps a message whose handler takes longer than the visibility', async (_, concurrency) => {
     const [id] = await enqueue(1);
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
     const attempts: number[] = [];
@@ -152,12 +152,12 @@ describe('a consumer', () => {
         attempts.push(attempt);
         await gate;
       },
-      { visibility: '1s', concurrency, max: concurrency },
+      { visibility: '5s', concurrency, max: concurrency }, // extended after a third of it: for the rest the machine may stand still
     );
     await eventually('it has begun', () => attempts.length > 0);
-    const end = Date.now() + 3_000;
+    const end = Date.now() + 6_000;
     let requeued = 0;
-    await eventually('three visibilities have passed, with sweeps', async () => {
+    await eventually('the visibility has passed, with sweeps', async () => {
       requeued += ((await (await deployed().call('/v1/sweep')).json()) as { requeued: number }).requeued;
       return Date.now() > end;
     });
@@ -165,7 +165,7 @@ describe('a consumer', () => {
     await consumer.stop();
     expect([requeued, attempts]).toEqual([0, [1]]);
     expect((await deployed().call(`/v1/messages/${id}`, { method: 'GET' })).status).toBe(404);
-    expect(proxy.seen.filter(({ body }) => body.includes('"extend"')).length).toBeGreaterThanOrEqual(6);
+    expect(proxy.seen.filter(({ body }) => body.includes('"extend"')).length).toBeGreaterThanOrEqual(3);
   });
 
   test('that loses its lease aborts the handlers, takes none of their outcomes for granted, and goes on', async () => {

@@ -18,6 +18,7 @@ import { constant } from '../../src/queue/backoff.ts';
 import { encodeLimitedQueues } from '../../src/queue/limits.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Bench, onEachRedis, onEachRedisAtOnce } from '../support/bench.ts';
+import { steadyNow } from '../support/steady-clock.ts';
 import { eventually } from '../support/worker.ts';
 
 const PLENTY: Limits = { ...planLife(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 1, messages: 1_000_000 };
@@ -32,7 +33,8 @@ function start(
     pool: '*',
     queues: new Map(queues.map((queue) => [queue.name, queue])),
     env: { greeting: 'hello' },
-    budget: openBudget({ ...PLENTY, ...limits }, Date.now),
+    budget: openBudget({ ...PLENTY, ...limits }, steadyNow),
+    clock: steadyNow,
     concurrency: 5,
     connections: 5,
     batch: 100,
@@ -75,7 +77,7 @@ onEachRedis('a drain', (bench) => {
     const ids = await enqueue(b, 1);
     const { promise, resolve: release } = Promise.withResolvers<void>();
     const attention: Attention = { asked: false };
-    const budget = openBudget({ ...PLENTY, messages: 1 }, Date.now);
+    const budget = openBudget({ ...PLENTY, messages: 1 }, steadyNow);
     const handled = start(b, [queue(() => promise)], { attention, budget });
     await eventually('it takes nothing more', () => budget.isClosing());
     attention.look?.();
@@ -345,21 +347,22 @@ onEachRedis('a drain', (bench) => {
   });
 });
 
-/** So long that a machine may stand still for most of it: a heartbeat comes each third of it. */
+/** A heartbeat comes each third of it. Storage and drain go by one clock, which stands still with the machine. */
 const LEASE_MS = 3_000;
+const leasing = (b: Bench) => ({ leaseMs: LEASE_MS, shards: on(b.openStore(steadyNow)) });
 
 onEachRedisAtOnce('a lease of a drain', (own) => {
   test('a slow handler keeps its lease by heartbeats', () =>
     own(async (b) => {
       const ids = await enqueue(b, 1);
-      const sweeper = b.openStore();
+      const sweeper = b.openStore(steadyNow);
       const handler = async () => {
         for (let i = 0; i < 10; i++) {
           await new Promise((resolve) => setTimeout(resolve, LEASE_MS / 8));
           expect((await sweeper.sweep('*')).requeued).toBe(0);
         }
       };
-      expect(await start(b, [queue(handler)], { leaseMs: LEASE_MS })).toMatchObject({ acked: 1, stale: 0 });
+      expect(await start(b, [queue(handler)], leasing(b))).toMatchObject({ acked: 1, stale: 0 });
       acked(b, ids);
     }));
 
@@ -372,7 +375,7 @@ onEachRedisAtOnce('a lease of a drain', (own) => {
         handled.push(id);
         if (handled.length === 1) await promise;
       };
-      const draining = start(b, [queue(handler)], { leaseMs: LEASE_MS, concurrency: 1 });
+      const draining = start(b, [queue(handler)], { ...leasing(b), concurrency: 1 });
       const waiting = async () => (await b.shard()).lanes['5:work']?.length;
       await eventually('it has taken one more than it handles', async () => (await waiting()) === 2);
       await eventually('that is back', async () => (await waiting()) === 3, LEASE_MS);
@@ -397,14 +400,14 @@ onEachRedisAtOnce('a lease of a drain', (own) => {
         seen.push(attempt);
         if (attempt > 1) return;
         const [lease] = Object.keys((await b.shard()).leases);
-        const sweeper = b.openStore();
+        const sweeper = b.openStore(steadyNow);
         do {
           await b.redises.raw.zadd(`${b.root}timers`, 1, `l ${lease}`); // as if it had expired long ago
         } while ((await sweeper.sweep('*')).requeued === 0); // a look of the drain may have extended it between the two
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         reasons.push(signal.reason.message);
       };
-      const report = await start(b, [queue(handler)], { leaseMs: LEASE_MS });
+      const report = await start(b, [queue(handler)], leasing(b));
       acked(b, [id ?? '']);
       expect(seen).toEqual([1, 2]);
       expect(reasons).toEqual(['the lease of this message was lost']);
@@ -427,7 +430,7 @@ onEachRedis('the budget of a drain', (bench) => {
     const _ids = await enqueue(b, 100);
     const { store, counts } = counted(b.openStore());
     let handled = 0;
-    const budget = openBudget({ ...PLENTY, requests: 45 }, Date.now);
+    const budget = openBudget({ ...PLENTY, requests: 45 }, steadyNow);
     const seen: string[] = [];
     const sync: Store['sync'] = (request) => {
       budget.onRequest();

@@ -11,6 +11,7 @@ import type { Priority } from '../../src/message/message.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { SyncRequest } from '../../src/store/sync.ts';
 import { Bench, onEachRedis } from '../support/bench.ts';
+import { steadyNow } from '../support/steady-clock.ts';
 
 const SLOTS = 5;
 const TRIP_MS = 2;
@@ -97,7 +98,7 @@ function start(
   const work = defineQueue('work', { subrequests, handler });
   const all = shards.all;
   const limits = { ...life, requests, requestsPerDelivery: subrequests, messages: 1_000_000 };
-  const budget = apart.budget ?? openBudget({ ...limits, shards: all.length }, Date.now);
+  const budget = apart.budget ?? openBudget({ ...limits, shards: all.length }, steadyNow);
   shards.onRequest = budget.onRequest;
   return drain({
     shards: all,
@@ -105,6 +106,7 @@ function start(
     queues: new Map([['work', work]]),
     env: {},
     budget,
+    clock: steadyNow,
     concurrency: SLOTS,
     connections: SLOTS,
     mostSyncs: SLOTS + 1,
@@ -185,7 +187,7 @@ onEachRedis(
       const onAway = (error: StorageError) => void named.push(error.reason);
       const life = { takesMs: 15_000, livesMs: 30_500, settlesMs: 500 };
       const limits = { ...life, requests: 9_000, requestsPerDelivery: 0, messages: 1_000, shards: 3 };
-      const budget = openBudget(limits, Date.now);
+      const budget = openBudget(limits, steadyNow);
       const handler: Handler = async ({ id }) => {
         if (handled.push(id) === 20) shards.away.add(1); // the urgent one: nothing of it may hold up the others
         owed.delete(id);

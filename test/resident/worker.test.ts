@@ -61,14 +61,14 @@ describe.concurrent('sluice worker', () => {
   test('ends by SIGTERM within its grace: what has begun ends, all else is there for others', async () => {
     const b = new Bench(redises);
     await enqueue(b, Array(200).fill(1));
-    const { child, said, count } = await startWorker(b, '--grace', '2s');
+    const { child, said, count } = await startWorker(b, '--grace', '20s');
     await eventually('it has ended some', () => count('ended') > 0 && count('begun') > count('ended'));
     const toldAt = performance.now();
     child.kill('SIGTERM');
     const [code] = await once(child, 'close');
     const endedInMs = performance.now() - toldAt;
     expect([code, said.err]).toEqual([0, '']);
-    expect(endedInMs).toBeLessThan(2_500);
+    expect(endedInMs, 'as soon as what has begun has ended').toBeLessThan(10_000);
     const { leases, lanes, failures } = await b.shard();
     expect([count('begun'), leases, failures]).toEqual([count('ended'), {}, {}]);
     expect(lanes['5:jobs']).toHaveLength(200 - count('ended'));

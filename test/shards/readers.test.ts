@@ -1,6 +1,6 @@
 // What operators see of several shards: one thing wherever it is, lists through all of them, sums; and what is said where one is away.
 import { spawnSync } from 'node:child_process';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import type { MessageOptions } from '../../src/message/options.ts';
 import { PARCEL_QUEUE, pack } from '../../src/shards/parcel.ts';
@@ -22,6 +22,7 @@ beforeEach(async () => {
   call = callerOf(engine);
   await engine.fleet.ready();
 });
+afterEach(() => void vi.useRealTimers());
 
 /** @returns their ids */
 async function put(queue: string, count: number, options: MessageOptions = {}): Promise<string[]> {
@@ -464,13 +465,12 @@ function idAt(at: number): string {
 }
 
 test('a shard that is known to be away is not asked again for a while: what needs it fails at once', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] }); // the while is a short one
   kill('t1');
   await call('GET /v1/queues/anywhere');
   await call('GET /v1/queues/anywhere');
   s.calls.length = 0;
-  const began = performance.now();
   const { status, body } = await call(`POST /v1/queues/${AT[1]}/messages`, { body: 1 });
   expect([status, body.code, body.shard]).toEqual([503, 'storage_unreachable', 't1']);
-  expect(performance.now() - began).toBeLessThan(200);
   expect(s.calls).toEqual([]);
 });

@@ -7,6 +7,7 @@ import { defineQueue } from '../../src/index.ts';
 import { ANYBODYS } from '../../src/store/sweep.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { deliverAll } from '../support/settling.ts';
+import { steadyNow } from '../support/steady-clock.ts';
 
 const LEASE_MS = 30_000;
 const TEN_MINUTES = 600_000;
@@ -93,7 +94,7 @@ onEachRedis(
       };
       const queues = new Map([['mail', defineQueue('mail', { handler })]]);
       const drainBy = (offset: number) => {
-        const clock = () => realNow() + offset;
+        const clock = () => steadyNow() + offset;
         const budget = openBudget(
           { ...planLife(4_000, [15_000]), requests: 500, requestsPerDelivery: 1, messages: 100 },
           clock,

@@ -5,6 +5,7 @@ import type { EmulatorOptions } from '../../src/dev/emulator/server.ts';
 import { type Stack, type StackOptions, startStack } from '../../src/dev/stack.ts';
 import type { LocalWorker } from '../../src/dev/worker.ts';
 import { builtOnce } from './built-once.ts';
+import { steadyNow } from './steady-clock.ts';
 
 export interface Deployed {
   stack: Stack;
@@ -65,15 +66,15 @@ async function send(url: string, init: RequestInit, repeats = 20): Promise<Respo
   }
 }
 
-/** Polls until it holds. @throws Error that says what did not come true */
+/** Polls until it holds. Time in which the process stands still does not count. @throws Error that says what did not come true */
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
   withinMs = 15_000,
 ): Promise<void> {
-  const end = Date.now() + withinMs;
+  const end = steadyNow() + withinMs;
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`it did not happen within ${withinMs} ms: ${what}`);
+    if (steadyNow() > end) throw new Error(`it did not happen within ${withinMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

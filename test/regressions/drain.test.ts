@@ -214,13 +214,17 @@ onEachRedis('what the code of a queue gives', (bench) => {
       ids: [bad = ''],
     } = await enqueueNow(b, b.message('work', 'bad', { priority: 0, maxAttempts: 2 }));
     const fine = defineQueue('fine', { handler: () => pause(5) });
-    let report: DrainReport | undefined;
+    const engine = engineOn(b, [work(undefined, options), fine], { SLUICE_DRAIN_REQUESTS: 90 });
+    const reports: DrainReport[] = [];
+    const count = () => reports.reduce((sum, report) => sum + report.acked, 0);
     const unhandled = await unhandledRejectionsOf(async () => {
-      report = await drainFor(engineOn(b, [work(undefined, options), fine], { SLUICE_DRAIN_REQUESTS: 90 }), 5_000);
+      // One for which the machine stood still leaves some to the next.
+      while (count() < good.ids.length && reports.length < 4) reports.push(await drainFor(engine, 5_000));
     });
     acked(b, good.ids);
     expect(unhandled).toEqual([]);
-    expect(report).toMatchObject({ acked: 20, stale: 0, gone: 0, leasesLost: 0 });
+    expect(count()).toBe(20);
+    for (const report of reports) expect(report).toMatchObject({ stale: 0, gone: 0, leasesLost: 0 });
     const { timers, dead, leases, failures } = await b.shard();
     expect(leases).toEqual({});
     expect(failures[bad]).toMatch(/^1 \d+ failed /);

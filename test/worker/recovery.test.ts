@@ -10,7 +10,7 @@ describe('storage that fails', () => {
   let fault: Fault | undefined;
   const deployed = deploy({
     emulator: { faults: () => fault },
-    env: { SLUICE_REDIS_TIMEOUT_MS: '1000', SLUICE_LEASE_MS: '2000' },
+    env: { SLUICE_REDIS_TIMEOUT_MS: '10000', SLUICE_LEASE_MS: '10000' }, // the machine may stand still for seconds
   });
 
   test.each<[string, Fault, string]>([

@@ -82,7 +82,7 @@ test.each(deaths)(
     console.log(`CR1: a drain was killed at each of its ${points} storage calls, ${name}`);
     expect(points).toBeGreaterThan(5);
   },
-  90_000,
+  180_000, // on a machine that does much else; usually it takes a tenth of that
 );
 
 const batch = { messages: [1, 2, 3].map((i) => ({ queue: 'github.activity', body: { i } })) };

@@ -267,7 +267,10 @@ onEachRedis(
         begun.resolve();
         return ends.promise;
       };
-      const { store, seen } = away(b.openStore());
+      const handedOver = Promise.withResolvers<void>();
+      /** The drain's own look would take it where it came first. */
+      const there = () => (handled.length > 0 ? handedOver.promise : undefined);
+      const { store, seen } = away(b.openStore(), { there });
       const work = start(queueOf(handler), { store, attention });
       await begun.promise;
       const [second = ''] = await enqueue(b, 1);
@@ -276,6 +279,7 @@ onEachRedis(
         .openStore()
         .sync({ lease: 'handed', leaseMs: LEASE_MS, held: 0, want: 1, pools: ['*'], settlements: [] });
       expect(attention.adopt?.({ ...handOff, taken })).toBe(true);
+      handedOver.resolve();
       expect(await work).toMatchObject({ acked: 2, ended: 'idle' });
       expect([handled, seen.names.has('handed')]).toEqual([[first, second], true]);
       expect(attention.adopt?.({ ...handOff, taken })).toBe(false);

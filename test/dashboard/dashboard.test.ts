@@ -201,7 +201,7 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
       await page.waitForSelector('[data-figure=dead]:text-is("3")');
       expect(await page.locator('canvas').count()).toBe(4);
       await enqueue([{ body: 1 }, { body: 2 }]);
-      await page.waitForSelector('[data-figure=ready]:text-is("2")', { timeout: 3_000 });
+      await eventually('it follows', () => page.locator('[data-figure=ready]:text-is("2")').isVisible(), 3_000);
     });
 
     test('queues: each with its figures; pause, resume and purge change the store', async () => {

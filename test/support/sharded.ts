@@ -69,6 +69,7 @@ export class Sharded {
       DATABASE: token,
       SLUICE_PREFIX: this.prefix,
       SLUICE_TOKEN: TOKEN,
+      SLUICE_REDIS_TIMEOUT_MS: 10_000, // the machine may stand still for seconds: who is away is said by a mishap
       ...settings,
     };
     const known = new Map(queues.map((queue) => [queue.name, queue]));

@@ -57,6 +57,8 @@ const DRAIN_MS = 4_000;
 const START_MS = 2_000;
 /** Producers wait while more is under way: a backlog that only grows would be drained long after the faults have ended. */
 const MOST_OPEN = 8_000;
+/** What died with its lease, or was cancelled, stays among those that are under way, for no answer says so: that many of all. */
+const STAYS_OPEN = 0.01;
 /** Half of all messages are pushed: those that are pulled are no more than so many ahead. */
 const PULLED_AHEAD = 1_000;
 const DRAIN_WITHIN_MS = 90_000;
@@ -284,7 +286,7 @@ async function produceAll(stage: Stage, lives: Lives): Promise<void> {
   lives.spare(() => tides.isPeaceful() && !isOver());
   const mayGoOn = (word: ReturnType<Tides['mayPush']>) => {
     if (isOver()) return 'no';
-    return word === 'yes' && book.open() > MOST_OPEN ? 'later' : word;
+    return word === 'yes' && book.open() > MOST_OPEN + STAYS_OPEN * book.stored() ? 'later' : word;
   };
   const producer = (name: string, send: Send, pulls: () => number, word: Tides['mayPush']) => {
     const chance = chanceFor(seed, name);

@@ -2,8 +2,9 @@
 import { strings } from '../redis/reply.ts';
 import type { Shard } from '../redis/shard.ts';
 import type { Moving } from '../store/moving.ts';
-import { type MovingOptions, sendAway } from './evacuate.ts';
+import type { MovingOptions } from './evacuate.ts';
 import { isActive } from './map.ts';
+import { sendAway } from './sending.ts';
 
 /** As many as adopt.lua takes at once. */
 const LINES = 200;

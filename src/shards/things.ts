@@ -9,11 +9,12 @@ import { makeReplyRunner } from '../redis/runner.ts';
 import type { Shard } from '../redis/shard.ts';
 import { parseSchedules } from '../store/due.ts';
 import { moveSchedule } from '../store/moving.ts';
-import { type MovingOptions, sendAway } from './evacuate.ts';
+import type { MovingOptions } from './evacuate.ts';
 import type { Fleet } from './fleet.ts';
 import { type Homes, homeIn } from './map.ts';
 import type { Place } from './placement.ts';
 import { placeOfRing, placeOfSchedule, placeOfTopic } from './places.ts';
+import { sendAway } from './sending.ts';
 
 /** As get-schedules.lua takes them. */
 const SCHEDULES = 50;

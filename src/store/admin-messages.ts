@@ -100,7 +100,7 @@ export function openMessageAdmin({ keys, run, now, onWork }: AdminCall): Message
       const bytes = digits(bodies ? PAGE_BYTES : 0);
       for (let at = cursor, steps = 1; ; steps++) {
         const asked: [string, string, State] = [keys.root, queue, state];
-        const reply = await run(scripts.listMessages, [keys.timers], [...asked, digits(limit), at, bytes]);
+        const reply = await run(scripts.listMessages, [keys.timers], [...asked, digits(limit), at, bytes, '0']);
         const [next, fields] = list(reply);
         const flat = strings(fields);
         const messages = Array.from({ length: flat.length / 4 }, (_, i) => parseStored(flat.slice(4 * i, 4 * i + 4)));

@@ -34,9 +34,12 @@ export interface Moving {
 /** Of a page's envelopes: hosted Redis refuses replies of 10 MB. */
 const PAGE_BYTES = 2_000_000;
 
-/** One page; the cursor '' begins and ends. @throws StorageError */
+/** In the place of a queue, where timers of all are read in one go. */
+export const ANY_QUEUE = '';
+
+/** @param queue of delayed ones ANY_QUEUE too @returns one page; the cursor '' begins and ends. @throws StorageError */
 export async function readStanding(
-  { run, keys, send }: Shard,
+  { run, keys }: Shard,
   queue: string,
   state: StandingMessage['state'],
   limit: number,
@@ -46,19 +49,18 @@ export async function readStanding(
   const { reply } = await run(
     scripts.listMessages,
     [keys.timers],
-    [...asked, digits(limit), cursor, digits(PAGE_BYTES)],
+    [...asked, digits(limit), cursor, digits(PAGE_BYTES), '1'],
   );
   const [next, fields] = list(reply);
   const flat = strings(fields);
-  const reading = Array.from({ length: flat.length / 4 }, async (_, i): Promise<StandingMessage[]> => {
-    const [entry, at, envelope, failures] = flat.slice(4 * i, 4 * i + 4) as [string, string, string, string];
-    if (envelope === '' || !envelope.includes('\n')) return []; // an audit tells of it
-    const { id } = parseEntry(entry);
-    const hasCallbacks = envelope.slice(0, envelope.indexOf('\n')).endsWith(' callbacks');
-    const callbacks = hasCallbacks ? strings(await send(['LRANGE', keys.callbacks(id), '0', '-1'])) : [];
-    return [{ id, state, entry, at, envelope, failures, callbacks, held: false }];
-  });
-  return { cursor: String(next), messages: (await Promise.all(reading)).flat() };
+  const messages: StandingMessage[] = [];
+  for (let i = 0; i < flat.length; i += 5) {
+    const [entry, at, envelope, failures, lines] = flat.slice(i, i + 5) as [string, string, string, string, string];
+    if (envelope === '' || !envelope.includes('\n')) continue; // an audit tells of it
+    const callbacks = lines === '' ? [] : lines.split('\n');
+    messages.push({ id: parseEntry(entry).id, state, entry, at, envelope, failures, callbacks, held: false });
+  }
+  return { cursor: String(next), messages };
 }
 
 export function moveMessage(message: StandingMessage): Moving {

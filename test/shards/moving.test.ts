@@ -360,6 +360,41 @@ describe('a shard that drains', () => {
     expect(await told()).toEqual(before);
   });
 
+  const many = async (count: number) => {
+    await engine.fleet.ready();
+    const bodies = Array.from({ length: count }, (_, i) => i);
+    for (let i = 0; i < count; i += 500)
+      await engine.accept(bodies.slice(i, i + 500).map((body) => input(PLAIN, body)));
+    await admin.drain('t2');
+    return bodies;
+  };
+
+  test('sends a lane in its order, in several parcels', async () => {
+    const bodies = await many(1_200);
+    expect(await admin.evacuate('t2', false)).toMatchObject({ moved: 1_200, more: false });
+    const home = engine.fleet.home(`q:${PLAIN}`);
+    const read: unknown[] = [];
+    for (let cursor = ''; ; ) {
+      const page = await openAdminStore(home).browse(PLAIN, 'ready', 500, cursor);
+      for (const { envelope } of page.messages) read.push(JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body);
+      cursor = page.cursor;
+      if (cursor === '') break;
+    }
+    expect(read).toEqual(bodies);
+  });
+
+  test('has one parcel at most on its way to each shard, and what follows stays until that has arrived', async () => {
+    await many(1_200);
+    const home = engine.fleet.home(`q:${PLAIN}`);
+    s.mishap = ({ shard, command }) => (shard === home.identity.name && command.length > 1_000 ? 'down' : undefined);
+    await expect(admin.evacuate('t2', false)).rejects.toMatchObject({ code: 'unreachable', shard: home.identity.name });
+    expect(await s.parcels()).toHaveLength(1);
+    expect(await s.messages('t2')).toHaveLength(700);
+    s.mishap = () => undefined;
+    await evacuateAll('t2');
+    expect([(await s.messages(home.identity.name)).length, (await s.messages()).length]).toEqual([1_200, 1_200]);
+  });
+
   test('is emptied by isolates that die after more and more calls, before or after the last was made: nothing is lost, nothing is twice', async () => {
     await engine.fleet.ready();
     await fill(engine, [PLAIN]);

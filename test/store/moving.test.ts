@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { PreparedMessage } from '../../src/message/envelope.ts';
 import { openAdminStore } from '../../src/store/admin.ts';
 import {
+  ANY_QUEUE,
   adopt,
   type ClaimStatus,
   evacuate,
@@ -97,6 +98,29 @@ onEachRedis('messages that move', (bench) => {
     await adoptAll(b, moved);
     expect(await stateOf(b)).toEqual(before);
     for (const { id } of messages) b.alive.add(id);
+  });
+
+  test('are read with what follows on them, and of all queues where they are delayed', async () => {
+    const b = bench();
+    await fill(b);
+    await b.enqueue(b.message('post', 'much later', { delayMs: 120_000 }));
+    const { messages } = await readStanding(b.opened(), ANY_QUEUE, 'delayed', 100, '');
+    const bodies = messages.map(({ envelope }) => JSON.parse(envelope.slice(envelope.indexOf('\n') + 1)).body);
+    expect(bodies).toEqual(['is tried', 'later', 'much later']);
+    for (const { id, callbacks } of messages)
+      expect(callbacks).toEqual(await b.redises.raw.lrange(`${b.root}callbacks:${id}`, 0, -1));
+    expect(messages[0]?.callbacks).toHaveLength(11);
+  });
+
+  test('leave from deep in their lane, too', async () => {
+    const b = bench();
+    for (let i = 0; i < 5; i++)
+      await b.enqueue(...Array.from({ length: 500 }, (_, j) => b.message('mail', i * 500 + j)));
+    const last = (await readAll(b)).slice(-2);
+    expect((await evacuateAll(b, last)).statuses).toBeUndefined();
+    expect((await readAll(b)).length).toBe(2_498);
+    for (const { id } of last) b.alive.delete(id);
+    b.alive.add('parcel');
   });
 
   test('stay, all of them, where one is not as it was read', async () => {

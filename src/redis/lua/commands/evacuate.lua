@@ -68,10 +68,21 @@ while read < #entries do
   read = read + #envelopes
 end
 
-local looked = {}
+-- What is ready was read from the head of its lane, and mostly stands there still.
+local HEAD = 2000
+local looked, heads = {}, {}
+local function locate_claimed(claim)
+  if claim.state ~= 'ready' then return locate(shard, claim.id, looked, true) end
+  local lane = string.match(claim.envelope, '^%S+')
+  heads[lane] = heads[lane] or { times = 0, ends = { { list = 'lane:' .. lane, rank = '-1', most = HEAD } } }
+  local place = locate(shard, claim.id, heads, true)
+  if place.state == 'ready' then return place end
+  return locate(shard, claim.id, looked, true)
+end
+
 local function check_message(claim)
   if claim.stored ~= claim.envelope then return 'changed' end
-  local place = locate(shard, claim.id, looked, true)
+  local place = locate_claimed(claim)
   claim.place = place
   if place.state ~= claim.state or place.entry ~= claim.entry then return 'changed' end
   local callbacks = place.header.callbacks and redis.call('LRANGE', root .. 'callbacks:' .. claim.id, '0', '-1') or {}

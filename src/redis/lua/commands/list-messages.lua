@@ -1,20 +1,23 @@
 -- list-messages: a page of a queue's messages in one state.
 --
 -- KEYS[1]  zset  timers
--- Beyond   blocked:<queue>, dead:<queue>, failures:<id>, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts,
+-- Beyond   blocked:<queue>, callbacks:<id>, dead:<queue>, failures:<id>, lane:<lane>, lease:<lease>, m:<id>, part:<number>:<lane>, parts,
 --          ready:<pool>, timers:<n>
 -- ARGV[1]  text    root    what every key of the shard begins with
--- ARGV[2]  text    queue
+-- ARGV[2]  text    queue   of delayed ones '' too: of all queues
 -- ARGV[3]  text    state   ready, delayed, leased or dead
 -- ARGV[4]  number  limit   of messages on the page
 -- ARGV[5]  text    cursor  '' begins; for ready '<part of the lanes> <lane, or -> <how many from its head, ~ before it where it has
 --                          parts>', for leased '<rank> <place in
 --                          the lease>', else a rank, and for delayed '<n>:<rank>' behind it of each record of overflow
 -- ARGV[6]  number  bytes   of envelopes on the page, one message at least; '0' for none of them
--- Returns  {next cursor or '', {entry, due or dead since or '', envelope, failures, …}}. A page may have fewer than the limit,
---          or none, and still not be the last: it ends where a lane does, where the bytes do, and where it has looked at enough
+-- ARGV[7]  flag    whole   '1' for what follows on each, too
+-- Returns  {next cursor or '', {entry, due or dead since or '', envelope, failures, and if whole its callbacks with line feeds between,
+--          …}}. A page may have fewer than the limit, or none, and still not be the last: it ends where a lane does, where the bytes do,
+--          and where it has looked at enough
 -- Replay   reads only. What moves between two pages may come twice or not at all
--- Cost     6 commands, for dead ones 7 and one for each part, and one for each 36 messages; for leased 1 for each lease looked at that may hold some, up to 1,000
+-- Cost     6 commands, for dead ones 7 and one for each part, and one for each 36 messages; if whole one for each that others follow on;
+--          for leased 1 for each lease looked at that may hold some, up to 1,000
 
 --- @include clock entry lease leases foreign parts letters lanes
 
@@ -95,7 +98,7 @@ local function delayed_rows()
     if one.score > known then break end
     one.source.rank = one.source.rank + 1
     local lane, entry = string.match(one.member, '^[mh] %S+ (%d:%S+) (%S+)$')
-    if lane and queue_of(lane) == queue then rows[#rows + 1] = { entry, one.due, cursor_of(sources) } end
+    if lane and (queue == '' or queue_of(lane) == queue) then rows[#rows + 1] = { entry, one.due, cursor_of(sources) } end
     if #rows == limit then return rows, rows[limit][3] end
   end
   return rows, known < math.huge and cursor_of(sources) or ''
@@ -154,11 +157,18 @@ local most = tonumber(ARGV[6])
 local envelopes = most > 0 and read_envelopes(root, entries, most) or {}
 if most > 0 and #envelopes < #shown then after = shown[#envelopes][3] end
 
+-- No item of them has a line feed.
+local function callbacks_of(header, id)
+  if not (header and header.callbacks) then return '' end
+  return table.concat(redis.call('LRANGE', root .. 'callbacks:' .. id, '0', '-1'), '\n')
+end
+
 local answer, failures = {}, failures_of(root, ids)
 for i = 1, most > 0 and #envelopes or #ids do
   local header = header_of(envelopes[i])
   if ARGV[3] ~= 'leased' or (header and queue_of(header.lane) == queue) then
     for _, field in ipairs({ entries[i], shown[i][2], envelopes[i] or '', failures[i] or '' }) do answer[#answer + 1] = field end
+    if ARGV[7] == '1' then answer[#answer + 1] = callbacks_of(header, ids[i]) end
   end
 end
 return { after, answer }

@@ -84,6 +84,7 @@ end
 
 -- The end of a list near which an entry stands; nil where near none. And whether the key has a wrong type.
 local function end_of(root, seen, entry)
+  if seen.times > ONE_BY_ONE then seen.near = seen.near or read_ends(root, seen.ends) end
   if seen.near then return seen.near[entry], false end
   for _, part in ipairs(seen.ends) do
     local found = redis.pcall('LPOS', root .. part.list, entry, 'RANK', part.rank, 'MAXLEN', digits(part.most))
@@ -169,7 +170,6 @@ local function seen_of(root, looked, lane)
   seen = seen or { times = 0, ends = { { list = 'lane:' .. lane, rank = '1', most = LOOK }, { list = 'lane:' .. lane, rank = '-1', most = LOOK } } }
   seen.times = seen.times + 1
   if looked then looked[lane] = seen end
-  if seen.times > ONE_BY_ONE then seen.near = seen.near or read_ends(root, seen.ends) end
   return seen
 end
 

@@ -5,7 +5,6 @@
 import { type Admin, openAdmin } from '../broker/admin.ts';
 import { type AuditReport, type AuditRequest, auditWithin } from '../broker/audit.ts';
 import { MOST_REQUESTS as INSPECTING, type Inspector, openInspector } from '../broker/inspector.ts';
-import type { Budget } from '../drain/budget.ts';
 import { planLife } from '../drain/life.ts';
 import type { Engine } from '../engine.ts';
 import { PUSH_POOL } from '../message/lane.ts';
@@ -13,7 +12,7 @@ import type { Shard } from '../redis/shard.ts';
 import { Invocation } from '../runtime/invocation.ts';
 import { openFleetAdminStore } from '../shards/admin-store.ts';
 import { auditFleet } from '../shards/audit.ts';
-import type { Fleet } from '../shards/fleet.ts';
+import type { MovingOptions } from '../shards/evacuate.ts';
 import { findPlace, makeCursor } from '../shards/pages.ts';
 import type { AuditGap, Finding } from '../store/audit.ts';
 import { countOwnRequests } from './capacity.ts';
@@ -46,14 +45,14 @@ export function openInspectorOn(engine: Engine): Inspector {
 
 /** As much of the audit as one invocation may do, of one shard after the other. @throws StorageError */
 export async function auditOn(engine: Engine, request: AuditRequest): Promise<AuditReport> {
-  const { capacity, shards, openStore, claims } = engine.parts;
+  const { capacity, shards, openStore, claims, queues } = engine.parts;
   const budget = capacity.budget(planLife(AUDIT_MS, []), engine.caller?.invocation ?? new Invocation(), {
     reserved: INSPECTING, // it looks into all queues, too
   });
   const fleet = shards.ofBudget(budget);
   const inspector = openInspectorOn(engine);
   const report = fleet.topology.isMany
-    ? await auditEach(fleet, request, budget, (shard, one) => {
+    ? await auditEach({ fleet, queues, isClosing: budget.isClosing }, request, (shard, one) => {
         // Of queues that only storage knows the last tells for all.
         const isLast = shard === fleet.all.at(-1);
         return auditWithin(budget, openStore(shard), isLast ? inspector : undefined, one);
@@ -66,13 +65,13 @@ export async function auditOn(engine: Engine, request: AuditRequest): Promise<Au
 
 /** The cursor says in which shard it stands. What does not answer is passed over, and told. @throws StorageError where none answers */
 async function auditEach(
-  fleet: Fleet,
+  options: MovingOptions,
   request: AuditRequest,
-  budget: Budget,
   audit: (shard: Shard, request: AuditRequest) => Promise<AuditReport>,
 ): Promise<AuditReport> {
+  const { fleet, isClosing } = options;
   await fleet.ready();
-  const findings: Finding[] = request.cursor === '' ? await auditFleet(fleet, Date.now()) : [];
+  const findings: Finding[] = request.cursor === '' ? await auditFleet(options, Date.now()) : [];
   const incomplete = new Set<AuditGap>();
   const told = (shard?: Shard, cursor = '') => ({
     findings: [...findings, ...[...fleet.away].map((name) => ({ finding: 'shard-away', name }))],
@@ -83,7 +82,7 @@ async function auditEach(
   for (const [index, shard] of fleet.all.entries()) {
     if (index < place) continue;
     const { name } = shard.identity;
-    if (index > place && budget.isClosing()) return told(shard); // each call gets on, however little it may do
+    if (index > place && isClosing()) return told(shard); // each call gets on, however little it may do
     const report = await audit(shard, { ...request, cursor: index === place ? inner : '' }).catch((error: unknown) =>
       fleet.noteAway(shard, error),
     );

@@ -1,15 +1,15 @@
 /** What operators do to the shards of a deployment: look, activate, drain, evacuate, verify, forget, pin and weigh. */
 import { QUEUE_NAME } from '../message/message.ts';
 import type { Shard } from '../redis/shard.ts';
-import { openAdminStore } from '../store/admin.ts';
 import { readMap } from '../store/map.ts';
 import { changeMap, copySettings } from './change-map.ts';
 import { moveCounts } from './counts.ts';
-import { evacuateMessages, type MovingOptions } from './evacuate.ts';
+import { countQueues, evacuateMessages, type MovingOptions } from './evacuate.ts';
 import type { Fleet } from './fleet.ts';
-import { isActive, type Pin, parseMap, type ShardState } from './map.ts';
+import { formerHomesIn, homeIn, isActive, type Pin, parseMap, type ShardMap, type ShardState, settle } from './map.ts';
 import type { MapChange } from './next-map.ts';
 import { PARCEL_QUEUE } from './parcel.ts';
+import type { Place } from './placement.ts';
 import { liftPins } from './tend.ts';
 import { listThings, moveThings } from './things.ts';
 import { type Verified, verifyShard } from './verify.ts';
@@ -39,12 +39,22 @@ export interface ShardReport {
   has?: Holdings;
 }
 
+/** A queue, or a group of one (`queue/group`), that stays on a shard until that is empty of it. */
+export interface HeldQueue {
+  queue: string;
+  shard: string;
+  /** The name of the shard where it has its home from then on. */
+  home: string;
+}
+
 export interface ShardsReport {
   /** Of the map; 0 where there is one shard. */
   epoch: number;
   shards: ShardReport[];
   /** Those of operators. */
   pins: Omit<Pin, 'until'>[];
+  /** The first of them. */
+  held: HeldQueue[];
 }
 
 export interface Evacuated {
@@ -77,6 +87,9 @@ export interface ShardAdmin {
   pin(queue: string, shard: string): Promise<void>;
   unpin(queue: string): Promise<void>;
 }
+
+/** Of a queue of many groups each may be held. */
+const MOST_HELD = 100;
 
 /** Names no shard of the deployment. */
 export class UnknownShard extends Error {
@@ -150,7 +163,7 @@ async function reportShards(options: MovingOptions): Promise<ShardsReport> {
   if (!topology.isMany) {
     const has = await countHoldings(options, fleet.all[0]);
     const shard = topology.settings[0]?.name ?? '';
-    return { epoch: 0, shards: [{ shard, label: '', state: 'active', weight: 1, held: 0, has }], pins: [] };
+    return { epoch: 0, shards: [{ shard, label: '', state: 'active', weight: 1, held: 0, has }], pins: [], held: [] };
   }
   await readNewest(fleet);
   const { map } = topology;
@@ -165,24 +178,31 @@ async function reportShards(options: MovingOptions): Promise<ShardsReport> {
     return { shard: name, label, state, weight, held: countHeld(fleet, name), ...(own && { has: own }) };
   });
   const pins = map.pins.filter(({ until }) => until === undefined);
-  return { epoch: map.epoch, shards, pins };
+  return { epoch: map.epoch, shards, pins, held: listHeld(map) };
+}
+
+function listHeld(map: ShardMap): HeldQueue[] {
+  const settled = settle(map);
+  const held = map.pins.filter(({ place, until }) => until !== undefined && place.startsWith('q:'));
+  return held.slice(0, MOST_HELD).map(({ place, shard }) => ({
+    queue: decodeURIComponent(place.slice(2)),
+    shard,
+    home: homeIn(settled, place as Place),
+  }));
 }
 
 const countHeld = ({ topology }: Fleet, name: string): number =>
   topology.map.pins.filter(({ shard, until }) => shard === name && until !== undefined).length;
 
 async function countHoldings({ queues }: MovingOptions, shard: Shard): Promise<Holdings> {
-  const store = openAdminStore(shard);
-  const [named, things] = await Promise.all([store.names([...queues.keys()]), listThings(shard)]);
-  const names = [...new Set([...named.map(({ name }) => name), PARCEL_QUEUE])];
-  const counts = await store.countAll(names);
+  const [counts, things] = await Promise.all([countQueues(shard, queues), listThings(shard)]);
   const holdings: Holdings = {
     ...{ ready: 0, delayed: 0, leased: 0, dead: 0, parcels: 0 },
     ...{ schedules: countOf(things, 's'), topics: countOf(things, 't'), rings: countOf(things, 'r') },
   };
-  for (const [i, { ready, delayed, leased, dead }] of counts.entries()) {
+  for (const [name, { ready, delayed, leased, dead }] of counts) {
     const allReady = Object.values(ready).reduce((sum, count) => sum + count, 0);
-    if (names[i] === PARCEL_QUEUE) holdings.parcels += allReady + delayed + leased;
+    if (name === PARCEL_QUEUE) holdings.parcels += allReady + delayed + leased;
     else {
       holdings.ready += allReady;
       holdings.delayed += delayed;
@@ -200,7 +220,7 @@ async function evacuateStep(options: MovingOptions, name: string, unpin: boolean
   const { fleet, queues, isClosing } = options;
   const shard = await find(fleet, name);
   if (!isIn(fleet, shard, 'draining'))
-    throw new RangeError(`shard ${name} does not drain: only such a one is evacuated`);
+    throw new RangeError(`shard ${name} is ${fleet.topology.stateOf(name)}: only one that drains is evacuated`);
   const { unknown } = fleet.topology;
   if (unknown !== undefined) throw new RangeError(`the settings of this deployment have no shard ${unknown}`);
   if (unpin) await liftQueues(options, name);
@@ -220,21 +240,30 @@ async function liftQueues({ fleet, queues }: MovingOptions, name: string): Promi
   if (lifted.length > 0) await changeMap({ fleet, queues }, { kind: 'unpin', unpin: lifted });
 }
 
-async function forget({ fleet, queues }: MovingOptions, name: string, isLost: boolean): Promise<Forgotten> {
+async function forget(options: MovingOptions, name: string, isLost: boolean): Promise<Forgotten> {
+  const { fleet, queues } = options;
   await requireSeveral(fleet);
   const { topology } = fleet;
   if (topology.stateOf(name) === 'gone') return { shard: name };
   const shard = await find(fleet, name);
   if (isLost) {
-    const lost = [...queues.keys()].filter((queue) => topology.home(`q:${queue}`) === name);
+    const lost = [...queues.keys()].filter((queue) => mayHaveHad(options, name, queue));
     const isFirst = topology.map.shards.some((one) => one.name === name && isActive(one));
     const drain = isFirst ? [{ kind: 'drain', shard: name } as const] : [];
     await changeMap({ fleet, queues, lost: [name] }, ...drain, { kind: 'forget', shard: name });
     return { shard: name, queues: lost };
   }
-  if (!topology.map.shards.some((one) => one.name === name)) throw new RangeError(`the map has no shard ${name}`);
-  const { isEmpty } = await verifyShard(fleet, shard);
+  if (!topology.map.shards.some((one) => one.name === name))
+    throw new RangeError(`shard ${name} was never active: take it out of the settings`);
+  const isEmpty = isIn(fleet, shard, 'active') || (await verifyShard(fleet, shard)).isEmpty; // of one that is active the change says so
   if (!isEmpty) throw new RangeError(`shard ${name} is not empty: evacuate it, and see with verify what is left`);
   await changeMap({ fleet, queues }, { kind: 'forget', shard: name });
   return { shard: name };
+}
+
+/** A queue whose home it is, or was in the last day, or that is on all shards. */
+function mayHaveHad({ fleet: { topology }, queues }: MovingOptions, shard: string, queue: string): boolean {
+  const place: Place = `q:${queue}`;
+  if (queues.get(queue)?.partition !== undefined) return true;
+  return [topology.home(place), ...formerHomesIn(topology.map, place, Date.now())].includes(shard);
 }

@@ -164,7 +164,7 @@ async function findGroupPins(
 }
 
 /** Queues for which operators have set limits: those are on each shard. */
-async function findLimited({ send, keys }: Shard): Promise<Set<string>> {
+export async function findLimited({ send, keys }: Shard): Promise<Set<string>> {
   const settings = (await send(['HGETALL', keys.config])) as string[];
   const limited = new Set<string>();
   for (let i = 0; i < settings.length; i += 2) {

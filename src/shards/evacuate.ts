@@ -33,21 +33,30 @@ const PAGE = 1_000;
 export async function evacuateMessages(options: MovingOptions, shard: Shard): Promise<number> {
   const { fleet, queues, isClosing } = options;
   await fleet.ready();
-  const store = openAdminStore(shard);
-  const named = await store.names([...queues.keys()]);
-  const names = [...new Set([...queues.keys(), ...named.map(({ name }) => name), PARCEL_QUEUE])];
-  const counts = await store.countAll(names);
-  const having = (state: State) => names.filter((_, i) => mayHave(counts[i] as Counts, state));
+  const counts = await countQueues(shard, queues);
+  const having = (state: State) => [...counts].flatMap(([name, own]) => (mayHave(own, state) ? [name] : []));
   const left = await sendFrom(fleet, shard, async (sending) => {
     // Ready ones come last: meanwhile drains take them where they are.
     for (const queue of having('dead')) await sendState(options, shard, queue, 'dead', sending);
-    if (having('delayed').length > 0) await sendState(options, shard, ANY_QUEUE, 'delayed', sending);
+    await sendState(options, shard, ANY_QUEUE, 'delayed', sending);
     for (const queue of having('ready')) {
       if (queue !== PARCEL_QUEUE) await sendState(options, shard, queue, 'ready', sending);
     }
   });
   const hasParcels = having('delayed').includes(PARCEL_QUEUE) || having('ready').includes(PARCEL_QUEUE);
   return hasParcels && !isClosing() ? left + (await forwardAll(options, shard)) : left;
+}
+
+/**
+ * What a shard has of each queue. Storage knows by their names only those that a sweep has met, or that have something ready or dead.
+ * @throws StorageError
+ */
+export async function countQueues(shard: Shard, queues: PartitionedQueues): Promise<Map<string, Counts>> {
+  const store = openAdminStore(shard);
+  const named = await store.names([...queues.keys()]);
+  const names = [...new Set([...queues.keys(), ...named.map(({ name }) => name), PARCEL_QUEUE])];
+  const counts = await store.countAll(names);
+  return new Map(names.map((name, i) => [name, counts[i] as Counts]));
 }
 
 function mayHave({ ready, complete, ...counts }: Counts, state: State): boolean {

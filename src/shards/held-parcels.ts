@@ -2,6 +2,7 @@
 import { parseEntry, timeOf } from '../message/ids.ts';
 import type { Shard } from '../redis/shard.ts';
 import { openAdminStore } from '../store/admin.ts';
+import { countLive } from '../store/admin-queues.ts';
 import { PARCEL_QUEUE } from './parcel.ts';
 
 export interface HeldParcels {
@@ -19,8 +20,9 @@ const LOOKED_AT = 500;
 /** @throws StorageError */
 export async function readHeldParcels(shard: Shard): Promise<HeldParcels> {
   const store = openAdminStore(shard);
-  const { ready, delayed, leased, dead, oldestReadyAt } = await store.count(PARCEL_QUEUE);
-  const count = Object.values(ready).reduce((sum, some) => sum + some, delayed + leased);
+  const counts = await store.count(PARCEL_QUEUE);
+  const { delayed, dead, oldestReadyAt } = counts;
+  const count = countLive(counts);
   const waiting = delayed > 0 ? (await store.browse(PARCEL_QUEUE, 'delayed', LOOKED_AT, '', false)).messages : [];
   const instants = waiting.map(({ entry }) => timeOf(parseEntry(entry).id));
   if (oldestReadyAt !== undefined) instants.push(oldestReadyAt);

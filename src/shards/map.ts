@@ -92,6 +92,11 @@ export function formerHomesIn(map: ShardMap, place: Place, nowMs: number): strin
   return [...names].filter((name) => map.shards.some((shard) => shard.name === name && shard.state !== 'gone'));
 }
 
+/** Homes as they are when nothing is held any more. */
+export function settle({ shards, pins }: Homes): Homes {
+  return { shards, pins: pins.filter(({ until }) => until === undefined) };
+}
+
 /** Whether the pin of this place is about to go. */
 export function isClosingIn(homes: Homes, place: Place): boolean {
   return indexOf(homes).closing.has(place);

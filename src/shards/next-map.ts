@@ -144,6 +144,6 @@ function replace(shards: readonly MapEntry[], changed: MapEntry): readonly MapEn
 
 function findShard(shards: readonly MapEntry[], name: string): MapEntry {
   const found = shards.find((shard) => shard.name === name);
-  if (found === undefined) throw new RangeError(`the map has no shard ${name}`);
+  if (found === undefined) throw new RangeError(`shard ${name} is joining: it has to be activated first`);
   return found;
 }

@@ -3,7 +3,7 @@
 import { parseLane } from '../message/lane.ts';
 import type { Shard } from '../redis/shard.ts';
 import { openAdminStore } from '../store/admin.ts';
-import type { Counts } from '../store/admin-queues.ts';
+import { type Counts, countLive } from '../store/admin-queues.ts';
 import { readStanding } from '../store/moving.ts';
 import { changeMap } from './change-map.ts';
 import { bodyOf, type MovingOptions } from './evacuate.ts';
@@ -65,6 +65,15 @@ export async function liftPins(options: MovingOptions): Promise<number> {
   if (lifted.length > 0) changes.push({ kind: 'unpin', unpin: lifted });
   await change(...changes);
   return lifted.length;
+}
+
+/** Pins of queues that a tick would lift by now. @throws StorageError */
+export function findIdlePins(options: MovingOptions): Promise<Pin[]> {
+  const { pins } = options.fleet.topology.map;
+  return findAllFree(
+    options,
+    pins.filter((pin) => pin.until !== undefined && isOfQueue(pin)),
+  );
 }
 
 const isOfQueue = ({ place }: Pin) => place.startsWith('q:');
@@ -133,8 +142,8 @@ async function findFree(
 }
 
 /** Dead letters stay where they are, and go back to where they died. */
-function isNothing({ ready, delayed, leased, complete }: Counts): boolean {
-  return complete && delayed + leased === 0 && Object.values(ready).every((count) => count === 0);
+function isNothing(counts: Counts): boolean {
+  return counts.complete && countLive(counts) === 0;
 }
 
 async function findFreeGroups(shard: Shard, queue: string, pins: readonly Pin[]): Promise<Pin[]> {

@@ -11,7 +11,7 @@ import { parseSchedules } from '../store/due.ts';
 import { moveSchedule } from '../store/moving.ts';
 import type { MovingOptions } from './evacuate.ts';
 import type { Fleet } from './fleet.ts';
-import { type Homes, homeIn } from './map.ts';
+import { type Homes, homeIn, settle } from './map.ts';
 import type { Place } from './placement.ts';
 import { placeOfRing, placeOfSchedule, placeOfTopic } from './places.ts';
 import { sendAway } from './sending.ts';
@@ -54,7 +54,7 @@ export async function moveThings(options: MovingOptions, shard: Shard): Promise<
   const { fleet, isClosing } = options;
   await fleet.ready();
   const { map } = fleet.topology;
-  const settled: Homes = { shards: map.shards, pins: map.pins.filter(({ until }) => until === undefined) };
+  const settled = settle(map);
   const own = shard.identity.name;
   const schedules: string[] = [];
   let moved = 0;

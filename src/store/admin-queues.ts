@@ -23,6 +23,10 @@ export interface Counts {
   oldestComplete: boolean;
 }
 
+/** All but the dead. */
+export const countLive = ({ ready, delayed, leased }: Counts): number =>
+  Object.values(ready).reduce((sum, count) => sum + count, delayed + leased);
+
 /** A destination that failed last. */
 export interface Breaker {
   queue: string;

@@ -194,7 +194,7 @@ describe('a change', () => {
     expect(() => changed(gone, { kind: 'activate', shard: 'a' })).toThrow('its name is not used again');
     expect(() => changed(gone, { kind: 'drain', shard: 'a' })).toThrow('shard a is gone: only an active one drains');
     for (const kind of ['drain', 'forget'] as const)
-      expect(() => changed(two, { kind, shard: 'z' })).toThrow('the map has no shard z');
+      expect(() => changed(two, { kind, shard: 'z' })).toThrow('shard z is joining');
   });
 
   test('never gives a label again, also not that of one that is gone', () => {
@@ -240,7 +240,7 @@ describe('a change', () => {
         changed(map, { kind: 'pin', pins: [{ place, shard, ...(until && { until }) }] });
     expect(pin('b')).toThrow('nothing can be pinned to shard b: it is draining');
     expect(pin('b', 'empty')).not.toThrow();
-    expect(pin('z')).toThrow('the map has no shard z');
+    expect(pin('z')).toThrow('shard z is joining');
     for (const place of ['mail', 'q:', 'x:mail', '*', '']) expect(pin('a', undefined, place)).toThrow('is no place');
   });
 

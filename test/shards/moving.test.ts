@@ -9,6 +9,7 @@ import { openRings } from '../../src/rings/store.ts';
 import { openSchedulesOn } from '../../src/schedules/fleet-store.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
 import { openShardAdmin, type ShardAdmin } from '../../src/shards/admin.ts';
+import { auditFleet } from '../../src/shards/audit.ts';
 import { forwardHome } from '../../src/shards/forward.ts';
 import { homeIn, makeInitialMap, writeMap } from '../../src/shards/map.ts';
 import { openParcel, packOne } from '../../src/shards/parcel.ts';
@@ -427,6 +428,93 @@ describe('a shard that drains', () => {
     await admin.evacuate('t2', true);
     expect(await standing()).toEqual(before);
     expect(await leftOf('t2')).toEqual({});
+  });
+});
+
+describe('the audit', () => {
+  const audit = (now = Date.now()) => auditFleet({ fleet: engine.fleet, queues: known, isClosing: () => false }, now);
+  const later = () => audit(Date.now() + 600_000);
+
+  test('tells of a queue with limits or an order that is on two shards, and not while it is moved', async () => {
+    await beginOnTwo();
+    await engine.accept([input(PLAIN, 1, { delay: '1h' }), input(LIMITED, 2), input(PULL, 3)]);
+    await admin.activate('t2');
+    await engine.accept([input(PLAIN, 4)]);
+    expect(await audit()).toEqual([]); // what counts on its home is held there, and a plain queue may be on many
+    for (const shard of engine.fleet.all) await openAdminStore(shard).limit(PLAIN, '*', { concurrency: ' c=3' });
+    expect(await audit()).toEqual([{ finding: 'misplaced-queue', name: PLAIN, shard: 't0', messages: 1 }]);
+    await admin.drain('t0');
+    expect(await audit()).toEqual([]);
+  });
+
+  test('tells of a pin that nothing holds, once ticks should have lifted it', async () => {
+    await beginOnTwo();
+    await engine.accept([input(ORDERED, 1), input(PULL, 2)]);
+    await admin.activate('t2');
+    const [, pulled] = (await s.messages()).toSorted((one, other) => Number(one.body) - Number(other.body));
+    await openAdminStore(named(engine, 't1')).cancel(pulled?.id as string);
+    expect(await audit()).toEqual([]);
+    const idle = (await later()).filter(({ finding }) => finding === 'pin-without-messages');
+    expect(idle).toContainEqual({ finding: 'pin-without-messages', name: PULL, shard: 't1' });
+    expect(idle.map(({ name }) => name)).not.toContain(ORDERED);
+    await tend();
+    expect(await later()).toEqual([]);
+  });
+});
+
+describe('what is told of a shard', () => {
+  test('counts what is only delayed, though no sweep has met its queue', async () => {
+    await engine.fleet.ready();
+    await engine.accept([input(PLAIN, 1, { delay: '1h' }), input(PLAIN, 2, { delay: '1h' })]);
+    await admin.drain('t2');
+    const told = async () => (await admin.list()).shards.map(({ has }) => has?.delayed);
+    expect(await told()).toEqual([0, 0, 2]);
+    expect(await admin.evacuate('t2', false)).toMatchObject({ moved: 2, more: false });
+    expect((await told())[2]).toBe(0);
+  });
+
+  test('names the queues that stay, and where they go', async () => {
+    await beginOnTwo();
+    const place = moving(`${GROUPED}/a%20`, 't0');
+    const group = decodeURIComponent(place.slice(GROUPED.length + 1));
+    await engine.accept([input(ORDERED, 1), input(GROUPED, 2, { group })]);
+    await admin.activate('t2');
+    await tend();
+    const { held } = await admin.list();
+    expect(held).toEqual(
+      expect.arrayContaining([
+        { queue: ORDERED, shard: 't0', home: 't2' },
+        { queue: `${GROUPED}/${group}`, shard: 't0', home: 't2' },
+      ]),
+    );
+    expect(held.map(({ queue }) => queue)).not.toContain(PULL); // a tick saw that it is empty
+  });
+
+  test('says that it is empty whatever indexes and marks it has still, and how many of its messages another has too', async () => {
+    await engine.fleet.ready();
+    await engine.accept([input(PLAIN, 1), input(PLAIN, 2)]);
+    const { keys } = named(engine, 't2');
+    await admin.drain('t2');
+    const id = (await s.messages('t2'))[0]?.id as string;
+    const envelope = (await s.redises.raw.get(keys.message(id))) as string;
+    await s.redises.raw.set(named(engine, 't0').keys.message(id), envelope);
+    expect(await admin.verify('t2')).toMatchObject({ isEmpty: false, twice: 1, left: { m: 2, lane: 1 } });
+    await evacuateAll('t2', true);
+    await s.redises.raw.zadd(keys.ready('*'), -1, '!'); // a pool that has settings
+    await s.redises.raw.zadd(keys.timers, Date.now(), `q * ${LIMITED}`); // the next period of a rate
+    await s.redises.raw.set(`${keys.root}commands:2026-11`, '1 1');
+    expect(await admin.verify('t2')).toEqual({ shard: 't2', isEmpty: true, left: {}, parcels: 0, twice: 0 });
+  });
+
+  test('names, where it is lost, all queues that may have had messages there, though it drained already', async () => {
+    await engine.fleet.ready();
+    await admin.drain('t2');
+    s.mishap = ({ shard }) => (shard === 't2' ? 'away' : undefined);
+    const { queues = [] } = await admin.forget('t2', true);
+    expect(queues.toSorted()).toEqual([GROUPED, LIMITED, ORDERED, PLAIN, PULL].toSorted());
+    await expect(admin.drain('t0')).resolves.toBeUndefined();
+    const others = await admin.forget('t0', true).then(({ queues: named = [] }) => named.length);
+    expect(others).toBeGreaterThan(0);
   });
 });
 

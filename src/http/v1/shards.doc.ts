@@ -26,10 +26,12 @@ const ShardReport = z.object({
   has: z.optional(Holdings),
 });
 const ShardPin = z.object({ queue: z.string(), shard: z.string() });
+const ShardHeld = z.object({ queue: z.string(), shard: z.string(), home: z.string() });
 const ShardList = z.object({
   epoch: count,
   shards: z.array(ShardReport),
   pins: z.array(ShardPin),
+  held: z.array(ShardHeld),
   away: z.optional(z.array(z.string())),
 });
 const ShardNamed = z.object({ shard: z.string() });
@@ -40,6 +42,7 @@ const ShardVerified = z.object({
   empty: z.boolean(),
   left: z.record(z.string(), count),
   parcels: count,
+  twice: count,
 });
 const ShardForgotten = z.object({ shard: z.string(), queues: z.optional(z.array(z.string())) });
 
@@ -50,9 +53,15 @@ describe(ShardReport, {
   held: 'Queues, groups, schedules, topics and rings that have their home there until it is empty of them.',
   has: 'Left out where the shard does not answer, or is gone.',
 });
+describe(ShardHeld, {
+  queue: 'Behind a slash its group, where it is one of a partitioned queue.',
+  shard: 'Where it has its home until that is empty of it.',
+  home: 'Where it has its home from then on.',
+});
 describe(ShardList, {
   epoch: 'Of the map of the shards: each change counts. 0 where there is one shard.',
   pins: 'Those of operators.',
+  held: 'Queues, and groups of partitioned ones, that stay where they are until that is empty of them: a hundred at most.',
   away: 'Shards that did not answer.',
 });
 describe(ShardEvacuated, {
@@ -63,13 +72,17 @@ describe(ShardEvacuated, {
 describe(ShardVerified, {
   left: 'How many keys of which kinds would be lost with it. What runs out by itself is not counted.',
   parcels: 'What other shards hold for it.',
+  twice: 'Messages that another shard has under the same id. An evacuation takes these away from here.',
 });
-describe(ShardForgotten, { queues: 'Of a lost one: the queues that had their home there.' });
+describe(ShardForgotten, {
+  queues: 'Of a lost one: the queues whose messages it may have had.',
+});
 
 export const answers = {
   Holdings,
   ShardReport,
   ShardPin,
+  ShardHeld,
   ShardList,
   ShardNamed,
   ShardUnpinned,

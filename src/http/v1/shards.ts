@@ -131,12 +131,13 @@ async function doing<Answer>(c: Context<SluiceEnv>, work: (admin: ShardAdmin) =>
 }
 
 /** A pin is told by the queues that it is for. */
-function describeShards({ epoch, shards: reports, pins }: ShardsReport): Wire<'ShardList'> {
+function describeShards({ epoch, shards: reports, pins, held }: ShardsReport): Wire<'ShardList'> {
   const away = reports.filter(({ has, state }) => !has && state !== 'gone').map(({ shard }) => shard);
   return {
     epoch,
     shards: reports,
     pins: pins.map(({ place, shard }) => ({ queue: place.replace(/^q:/, ''), shard })),
+    held,
     ...(away.length > 0 && { away }),
   };
 }

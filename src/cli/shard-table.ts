@@ -1,15 +1,18 @@
 /** Shards for people: a table of them, and what is left of one in words. Pure. */
-import type { ShardList, ShardReport } from '../client/admin.ts';
+import type { ShardList, ShardReport, ShardVerified } from '../client/admin.ts';
 import { type Cell, type Screen, tableOf } from './table.ts';
 
 type Holdings = NonNullable<ShardReport['has']>;
 
 const HEADINGS = ['shard', 'state', 'weight', 'ready', 'delayed', 'leased', 'dead', 'parcels', 'others', 'held'];
 
-export function shardTable({ shards, pins, epoch }: ShardList, screen: Screen): string {
+export function shardTable({ shards, pins, held, epoch }: ShardList, screen: Screen): string {
   const table = tableOf(HEADINGS, shards.map(rowOf), screen);
   const pinned = pins.map(({ queue, shard }) => [queue, shard]);
-  const lines = [table, ...(pinned.length > 0 ? ['', tableOf(['pinned', 'to'], pinned, screen)] : [])];
+  const staying = held.map(({ queue, shard, home }) => [queue, shard, home]);
+  const lines = [table];
+  if (pinned.length > 0) lines.push('', tableOf(['pinned', 'to'], pinned, screen));
+  if (staying.length > 0) lines.push('', tableOf(['held', 'on', 'then on'], staying, screen));
   return [...lines, ...(epoch > 0 ? ['', `epoch ${epoch}`] : [])].join('\n');
 }
 
@@ -38,3 +41,27 @@ export function holdingsText(has: Holdings): string {
 }
 
 export const countHoldings = (has: Holdings): number => Object.values(has).reduce((sum, count) => sum + count, 0);
+
+/** What keys of a kind hold. */
+const KINDS: Record<string, string> = {
+  m: 'messages',
+  lane: 'lanes with ready messages',
+  part: 'parts of long lanes',
+  lease: 'leases that hold messages',
+  dead: 'dead letters of a queue',
+  failures: 'errors of messages',
+  callbacks: 'what follows on messages',
+  schedules: 'schedules',
+  topics: 'names of topics',
+  topic: 'subscriptions of a topic',
+  rings: 'names of rings',
+  ring: 'items of a ring',
+  sources: 'counts of webhooks',
+  damaged: 'what was no entry of a lane',
+};
+
+/** What of a shard would be lost with it. */
+export function leftTable({ left }: ShardVerified, screen: Screen): string {
+  const rows = Object.entries(left).map(([kind, count]) => [kind, count, KINDS[kind]]);
+  return rows.length > 0 ? tableOf(['kind', 'keys', 'what'], rows, screen) : '';
+}

@@ -1,20 +1,27 @@
 /** `sluice shards`: the databases of a deployment, and those that come and go. */
 import { type Command, InvalidArgumentError } from 'commander';
-import type { ShardEvacuated } from '../../client/admin.ts';
+import type { Admin } from '../../client/admin.ts';
+import { listQueues } from '../browse.ts';
 import { confirm, YES } from '../confirm.ts';
-import { type Connection, connect } from '../connection.ts';
+import { connect } from '../connection.ts';
+import { adviceOn, evacuateShard } from '../evacuate.ts';
 import { Failure } from '../failure.ts';
 import { examples } from '../options.ts';
-import { looks, untilStopped } from '../poll.ts';
-import { startProgress } from '../progress.ts';
-import { countHoldings, holdingsText, shardTable } from '../shard-table.ts';
+import { holdingsText, leftTable, shardTable } from '../shard-table.ts';
+import { visible } from '../visible.ts';
 
-/** So often it is asked for more though nothing went: what is leased comes back, and parcels arrive. */
-const IDLE_CALLS = 5;
-const IDLE_MS = 1_000;
+const EXPLAINED = `
+One that comes:  deploy it as "joining", then activate
+One that goes:   drain, evacuate, verify, forget, then deploy without it
+
+In the table, others are schedules, topics and rings; parcels are messages that a shard holds for others until they are forwarded;
+held is what has its home there only until the shard is empty of it. docs/scale.md has all of it step by step.`;
 
 export function addShards(program: Command): void {
-  const shards = program.command('shards').description('the databases of a deployment, and those that come and go');
+  const shards = program
+    .command('shards')
+    .description('the databases of a deployment, and those that come and go')
+    .addHelpText('after', EXPLAINED);
   addList(shards);
   addActivate(shards);
   addDrain(shards);
@@ -48,7 +55,10 @@ function addActivate(shards: Command): void {
     .action(async (shard: string, { weight }: { weight?: number }) => {
       const { admin, out } = connect(command);
       const answer = await admin.shards.activate(shard, weight === undefined ? {} : { weight });
-      out.show(answer, () => `${answer.shard} is active`);
+      out.show(
+        answer,
+        () => `${answer.shard} is active: new messages go there. \`sluice shards\` says what is held elsewhere`,
+      );
     });
 }
 
@@ -61,7 +71,10 @@ function addDrain(shards: Command): void {
     .action(async (shard: string) => {
       const { admin, out } = connect(command);
       const answer = await admin.shards.drain(shard);
-      out.show(answer, () => `${answer.shard} drains`);
+      out.show(
+        answer,
+        () => `${answer.shard} drains: nothing new goes there. \`sluice shards evacuate ${shard}\` moves what it has`,
+      );
     });
 }
 
@@ -74,50 +87,19 @@ function addEvacuate(shards: Command): void {
     .option(...YES)
     .addHelpText('after', examples('sluice shards evacuate b', 'sluice shards evacuate b --unpin --yes'))
     .action(async (shard: string, flags: { unpin?: true; yes?: true }) => {
-      const connection = connect(command);
+      const { admin, out, url } = connect(command);
       const unpin = flags.unpin === true;
-      if (unpin) await confirm(`Move what is pinned to ${shard} at ${connection.url}, without its order`, flags);
-      const { moved, last } = await evacuate(connection, shard, unpin);
-      connection.out.show({ ...last, moved }, () => `${moved} moved`);
-      if (last.more) throw new Failure(`${shard} still has ${holdingsText(last.has)}${heldText(last)}`);
+      if (unpin) await confirm(`Move what is held on ${shard} at ${url}, without its order and its limits`, flags);
+      const { moved, last, isStopped } = await evacuateShard(admin, out, shard, unpin);
+      const then = `\`sluice shards verify ${shard}\` says whether it may go`;
+      out.show({ ...last, moved }, () =>
+        last.more ? `${moved} moved` : `${moved} moved, and nothing is left. ${then}`,
+      );
+      if (!last.more) return;
+      for (const line of adviceOn(last, await admin.shards.list())) out.say(visible(line));
+      throw new Failure(`${isStopped ? 'stopped: ' : ''}${shard} still has ${holdingsText(last.has)}`);
     });
 }
-
-async function evacuate({ admin }: Connection, shard: string, unpin: boolean) {
-  const progress = startProgress();
-  let moved = 0;
-  let last: ShardEvacuated | undefined;
-  let isUnpinned = false;
-  const step = async () => {
-    const answer = await admin.shards.evacuate(shard, { unpin: unpin && !isUnpinned });
-    isUnpinned = true;
-    return answer;
-  };
-  try {
-    for (let idle = 0; idle < IDLE_CALLS; ) {
-      last = await step();
-      moved += last.moved;
-      const left = countHoldings(last.has);
-      progress.at(`${moved} moved, ${left} left`, moved / Math.max(1, moved + left));
-      if (!last.more) break;
-      idle = last.moved > 0 ? 0 : idle + 1;
-      if (idle > 0 && (await isStopped())) break;
-    }
-  } finally {
-    progress.end();
-  }
-  return { moved, last: last as ShardEvacuated };
-}
-
-/** After a moment. @returns whether it was ended meanwhile */
-async function isStopped(): Promise<boolean> {
-  const signal = untilStopped();
-  for await (const _ of looks(async () => undefined, { intervalMs: IDLE_MS, count: 2, signal }));
-  return signal.aborted;
-}
-
-const heldText = ({ held }: ShardEvacuated) =>
-  held > 0 ? `; ${held} of what has its home there stay until they are empty (--unpin moves queues all the same)` : '';
 
 function addVerify(shards: Command): void {
   const command = shards
@@ -128,10 +110,15 @@ function addVerify(shards: Command): void {
     .action(async (shard: string) => {
       const { admin, out } = connect(command);
       const verified = await admin.shards.verify(shard);
-      const left = Object.entries(verified.left).map(([kind, count]) => `${kind} ${count}`);
-      if (verified.parcels > 0) left.push(`parcels for it ${verified.parcels}`);
-      out.show(verified, () => (verified.empty ? `${shard} is empty` : left.join('\n')));
-      if (!verified.empty) throw new Failure(`${shard} is not empty`);
+      out.show(verified, () =>
+        verified.empty ? `${shard} is empty: \`sluice shards forget ${shard}\` takes it out` : leftTable(verified, out),
+      );
+      if (verified.parcels > 0)
+        out.say(`other shards hold ${verified.parcels} parcels for it: they go by themselves within a minute`);
+      if (verified.twice > 0)
+        out.say(`${verified.twice} of its messages are on another shard too: an evacuation takes these away from here`);
+      if (!verified.empty)
+        throw new Failure(`${shard} is not empty: \`sluice shards evacuate ${shard}\` moves what it has`);
     });
 }
 
@@ -145,12 +132,25 @@ function addForget(shards: Command): void {
     .addHelpText('after', examples('sluice shards forget b --yes', 'sluice shards forget b --lost'))
     .action(async (shard: string, flags: { lost?: true; yes?: true }) => {
       const { admin, out, url } = connect(command);
-      const how = flags.lost ? ', with all that its database had' : '';
+      const lost = flags.lost === true;
+      if (lost) for (const line of await knownOf(admin, shard)) out.say(visible(line));
+      const how = lost ? ', with all that its database had' : '';
       await confirm(`Forget shard ${shard} at ${url} for good${how}`, flags);
-      const answer = await admin.shards.forget(shard, { lost: flags.lost === true });
+      const answer = await admin.shards.forget(shard, { lost });
       const queues = answer.queues?.join(', ');
       out.show(answer, () => `${shard} is gone${queues ? `, and what these queues had there: ${queues}` : ''}`);
     });
+}
+
+/** What a shard that is lost had, as far as anybody knows: it may answer still, and then it is not lost. */
+async function knownOf(admin: Admin, name: string): Promise<string[]> {
+  const { shards } = await admin.shards.list();
+  const shard = shards.find((one) => one.shard === name);
+  if (!shard || shard.state === 'gone') return [];
+  if (!shard.has)
+    return [`${name} does not answer: how much it had is not known, for no other shard keeps count of that`];
+  const has = holdingsText(shard.has) || 'nothing';
+  return [`${name} answers, and has ${has}: \`sluice shards drain ${name}\` and then \`evacuate\` save that`];
 }
 
 function addPin(shards: Command): void {
@@ -163,6 +163,9 @@ function addPin(shards: Command): void {
     .action(async (queue: string, shard: string) => {
       const { admin, out } = connect(command);
       const pin = await admin.shards.pin(queue, shard);
+      const beginning = queue.endsWith('*') ? queue.slice(0, -1) : undefined;
+      const isMeant = (name: string) => (beginning === undefined ? name === queue : name.startsWith(beginning));
+      if (!(await listQueues(admin)).some((one) => isMeant(one.queue))) out.say(`no queue is called ${queue} by now`);
       out.show(pin, () => `${pin.queue} is pinned to ${pin.shard}`);
     });
 }
@@ -175,8 +178,11 @@ function addUnpin(shards: Command): void {
     .addHelpText('after', examples("sluice shards unpin 'billing.*'"))
     .action(async (queue: string) => {
       const { admin, out } = connect(command);
+      const { pins } = await admin.shards.list();
+      if (!pins.some((pin) => pin.queue === queue))
+        throw new Failure(`no pin is called ${queue}; there are: ${pins.map((pin) => pin.queue).join(', ') || 'none'}`);
       const answer = await admin.shards.unpin(queue);
-      out.show(answer, () => `${answer.queue} is not pinned`);
+      out.show(answer, () => `${answer.queue} is not pinned any more`);
     });
 }
 

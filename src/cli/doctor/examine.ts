@@ -8,6 +8,7 @@ import {
   judgeClock,
   judgeCron,
   judgeDestinations,
+  judgePins,
   judgeQueues,
   judgeScopes,
   judgeShards,
@@ -75,6 +76,8 @@ async function* examineWithToken(site: Site, health: Seen<Health>, audited: Audi
   const queues = await allQueues(site, admin.body);
   yield judgeCron(await signsOf(site, queues, stats?.body), now);
   yield* judgeQueues(queues, now);
+  const shards = await site.see((calls) => calls.shards.list()); // a deployment may be without that route
+  if (shards.body) yield* judgePins(shards.body);
   const sources = await site.see((calls) => calls.sources());
   if (sources.body) yield* judgeSources(sources.body.sources);
   const failing = await site.see((calls) => calls.destinations()); // its first page: who is down is rarely more

@@ -5,6 +5,7 @@ import {
   type Findings,
   type Health,
   type QueueReport,
+  type ShardList,
   type SourceReport,
   type StatsCounters,
 } from '../../client/admin.ts';
@@ -166,11 +167,34 @@ export function judgeShards(shards: ShardHealth[] = []): Finding[] {
       return [finding('shards', 'fail', `${shard} does not answer: what it owns stands still`, todo)];
     }
     if (state === 'joining')
-      return [finding('shards', 'warn', `${shard} is joining, and gets nothing new`, 'activate it')];
-    return state === 'draining' ? [finding('shards', 'warn', `${shard} is draining, and gets nothing new`)] : [];
+      return [
+        finding('shards', 'warn', `${shard} is joining, and gets nothing new`, `sluice shards activate ${shard}`),
+      ];
+    if (state !== 'draining') return [];
+    return [finding('shards', 'warn', `${shard} is draining, and gets nothing new`, `sluice shards evacuate ${shard}`)];
   });
   if (findings.length > 0 || shards.length === 0) return findings;
   return [finding('shards', 'ok', `${shards.length} shards, all answer`)];
+}
+
+/** Of what is held. */
+const MOST_HELD = 5;
+
+/** What has its home elsewhere than where placement says: by hand, or until something is empty. None where nothing has. */
+export function judgePins({ pins, held }: Pick<ShardList, 'pins' | 'held'>): Finding[] {
+  const findings: Finding[] = [];
+  if (pins.length > 0) {
+    const byHand = pins.map(({ queue, shard }) => `${queue} to ${shard}`).join(', ');
+    findings.push(finding('pins', 'ok', `pinned by hand: ${byHand}`));
+  }
+  if (held.length > 0) {
+    const some = held.slice(0, MOST_HELD).map(({ queue, shard, home }) => `${queue} on ${shard} (then on ${home})`);
+    const more = held.length > MOST_HELD ? `, and ${held.length - MOST_HELD} more` : '';
+    const found = `held until their shard is empty of them: ${some.join(', ')}${more}`;
+    const todo = 'a tick lets each go when it is; docs/scale.md says what to do about one that never is';
+    findings.push(finding('pins', 'warn', found, todo));
+  }
+  return findings;
 }
 
 /** @param repairing what to do about most of them */
@@ -193,6 +217,20 @@ export function judgeAudited({ finding: what, name, shard, messages = 0 }: Audit
         'fail',
         `${name} has given up ${messages} parcels: their shard was away for a week`,
         'docs/operations.md, "Several shards", says what they hold',
+      );
+    case 'misplaced-queue':
+      return finding(
+        'audit',
+        'warn',
+        `${shard} has ${messages} messages of ${name}, which has its home elsewhere: its order and limits are those of two shards`,
+        'it ends when these are done: nothing new comes there. A limit that was set since is such a case',
+      );
+    case 'pin-without-messages':
+      return finding(
+        'audit',
+        'warn',
+        `${name} is held on ${shard}, which has nothing of it`,
+        'does cron run? A tick lets it go',
       );
     default:
       return finding('audit', 'fail', `${what} ${name}${shard === undefined ? '' : ` on ${shard}`}`, repairing);

@@ -6,7 +6,10 @@ import { looks, untilStopped } from './poll.ts';
 import { startProgress } from './progress.ts';
 import { countHoldings } from './shard-table.ts';
 
-/** So often it is asked for more though nothing went: what is leased comes back, and parcels arrive. */
+/**
+ * So often it is asked for more though there is no less: what is leased comes back, and parcels arrive. What is held there goes on
+ * meanwhile, and may make parcels again and again.
+ */
 const IDLE_CALLS = 5;
 const IDLE_MS = 1_000;
 
@@ -32,13 +35,15 @@ export async function evacuateShard(
   const progress = startProgress();
   let moved = 0;
   let idle = 0;
+  let least = Number.POSITIVE_INFINITY;
   try {
     for (let isFirst = true; ; isFirst = false) {
       const last = await shards.evacuate(shard, { unpin: unpin && isFirst });
       moved += last.moved;
       const left = countHoldings(last.has);
       progress.at(`${moved} moved, ${left} left`, moved / Math.max(1, moved + left));
-      idle = last.moved > 0 ? 0 : idle + 1;
+      idle = left < least ? 0 : idle + 1;
+      least = Math.min(least, left);
       if (!last.more || idle === IDLE_CALLS || signal.aborted) return { moved, last, isStopped: signal.aborted };
       if (idle > 0) for await (const _ of looks(async () => undefined, { intervalMs: IDLE_MS, count: 2, signal }));
     }

@@ -14,21 +14,17 @@ const LONG_AGO = '0';
 /** What sweeps note beside the counters begins with none of these. */
 const COUNTED = /^([A-Za-z0-9]|-$|>$)/;
 
-/** @returns how many lines and fields went @throws StorageError */
-export async function moveCounts({ fleet, isClosing }: MovingOptions, shard: Shard): Promise<number> {
+/** @throws StorageError */
+export async function moveCounts({ fleet, isClosing }: MovingOptions, shard: Shard): Promise<void> {
   const heir = fleet.topology.map.shards.find((one) => isActive(one) && one.name !== shard.identity.name);
-  if (!heir) return 0;
-  let moved = 0;
+  if (!heir) return;
   const send = async (moving: Moving | undefined): Promise<boolean> => {
     if (!moving || isClosing()) return false;
-    const sent = await sendAway(fleet, shard, [{ to: heir.name, moving }]);
-    moved += sent;
-    return sent > 0;
+    return (await sendAway(fleet, shard, [{ to: heir.name, moving }])) > 0;
   };
   while (await send(await readLines(shard)));
   while (await send(await readTotals(shard)));
   while (await send(await readSources(shard)));
-  return moved;
 }
 
 async function readLines({ send, keys }: Shard): Promise<Moving | undefined> {

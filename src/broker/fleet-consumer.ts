@@ -116,11 +116,11 @@ async function settleOn(
     };
   await taking.giveBack(more.max);
   const request = { lease, max: more.max, visibilityMs: extendMs ?? VISIBILITY_MS };
-  await taking.take(others, request);
-  await taking.takeBehind(
-    behind.filter(({ shard }) => leased.has(shard)),
-    request,
-  );
+  // One that has not answered holds what it was to settle, for all that is known: asked once more it would give that again.
+  const answered = new Set(answers.map(({ shard }) => shard));
+  const mayGive = ({ shard }: Stretch) => answered.has(shard);
+  await taking.take(others.filter(mayGive), request);
+  await taking.takeBehind(behind.filter(mayGive), request);
   const { expiresAt, ...taken } = taking.answer();
   return { ...outcome, ...taken, ...(isExtended && { expiresAt }) };
 }

@@ -318,6 +318,24 @@ describe('taking more', () => {
     expect([statuses(answer), bodies(answer)]).toEqual([['acked'], []]);
   });
 
+  test('does not give again what its shard would not settle in the same call', async () => {
+    await put(1);
+    const first = await receive(AT);
+    let isFull = true;
+    s.redises.refuse = ({ keys }) => {
+      if (!isFull || !keys.includes(`{${s.tags[1]}}:lease:${leaseOf(first)}`)) return undefined;
+      isFull = false; // by the next call of this script it has room again
+      return { from: 1, times: Number.POSITIVE_INFINITY };
+    };
+    const settle = given(first).map(({ id, attempt }) => ({ id, attempt, outcome: 'retry', delay: '1s' }));
+    const more = { queues: AT, max: 10, holding: [] };
+    const answer = await again(leaseOf(first), { settle, extend: '30s', receive: more });
+    delete s.redises.refuse;
+    expect(isFull).toBe(false);
+    expect([statuses(answer), bodies(answer)]).toEqual([['retried', 'unanswered', 'retried'], []]);
+    expect(statuses(await again(leaseOf(first), { settle: settle.slice(1, 2) }))).toEqual(['retried']);
+  });
+
   test('whose answers are all lost gives everything with the next', async () => {
     await put(2);
     const first = await receive([AT[0], AT[1], AT[2]], 1);

@@ -32,8 +32,8 @@ export interface Synced {
   at: number;
   lost: boolean;
   settlements: { entry: string; outcome: Outcome; status: Status; delayMs: number; text: string }[];
-  /** What the handlers of acked ones enqueued. */
-  chained: Enqueued['messages'];
+  /** What the handlers of acked ones enqueued, of each: these are stored in the order in which they were taken into the lease. */
+  chained: { by: string; messages: Enqueued['messages'] }[];
   taken: string[];
   /** Of what was taken, each begins with its lane. */
   envelopes: string[];
@@ -137,7 +137,7 @@ function syncedIn(args: string[], result: unknown[], startedAt: number): Synced 
     at: Number(now),
     lost: lost === '1',
     settlements,
-    chained: chainedIn(rest, statuses, startedAt),
+    chained: chainedIn(rest, settlements, startedAt),
     taken: wordsOf(taken),
     envelopes: (result[5] as unknown[]).map(String),
     unseen: result[6] === '1',
@@ -164,15 +164,16 @@ function settlementsIn(args: string[], segments: number, statuses: Status[]) {
   return { settlements, rest: args.slice(at) };
 }
 
-/** Place of a settlement, how many arguments, and that many: of those that were acked. They are stored in the order of the settlements. */
-function chainedIn(args: string[], statuses: Status[], now: number): Enqueued['messages'] {
-  const chained: { place: number; messages: Enqueued['messages'] }[] = [];
+/** Place of a settlement, how many arguments, and that many: of those that were acked. */
+function chainedIn(args: string[], settlements: Synced['settlements'], now: number): Synced['chained'] {
+  const chained: Synced['chained'] = [];
   for (let at = 0; at < args.length; ) {
     const [place, count] = args.slice(at, at + 2).map(Number) as [number, number];
     at += 2 + count;
-    if (statuses[place - 1] === 'acked') chained.push({ place, messages: messagesIn(args.slice(at - count, at), now) });
+    const { entry: by = '', status } = settlements[place - 1] ?? {};
+    if (status === 'acked') chained.push({ by, messages: messagesIn(args.slice(at - count, at), now) });
   }
-  return chained.toSorted((one, other) => one.place - other.place).flatMap(({ messages }) => messages);
+  return chained;
 }
 
 /** Segments of lane, pool, attempts, delay, not before, ttl, extras, count, ids, then count × JSON: admit.lua says how. */

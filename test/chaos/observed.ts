@@ -17,7 +17,7 @@ interface Where {
 export type Synced = Omit<Happened, 'settlements' | 'chained' | 'envelopes'> &
   Where & {
     settlements: SettledEntry[];
-    /** Stored with the acks among them. */
+    /** Stored with the acks among them, in the order in which they were. */
     chained: StoredMessage[];
     /** Keys of what was stored with them for other shards. */
     promised: string[];
@@ -53,6 +53,7 @@ export interface Observer {
 export function openObserver(shard?: string): Observer {
   const parcels = new Set<string>();
   const sent = new Set<string>();
+  const inLeases = followPlaces();
   const where = shard === undefined ? {} : { shard };
   /** Leases and drains have one name on all shards, and are others on each. */
   const here = (name: string) => (shard === undefined ? name : `${shard} ${name}`);
@@ -64,6 +65,8 @@ export function openObserver(shard?: string): Observer {
   function storedIn({ messages, met, at, handedTo }: Enqueued): Stored {
     const own = messages.filter(isNoParcel);
     for (const message of messages) if (!isNoParcel(message)) sent.add(message.id);
+    const entries = messages.map(({ id }) => `1.${id}`);
+    if (handedTo) inLeases.taken(handedTo.lease, entries);
     return {
       ...{ what: 'stored', messages: own.map(withKey), at, met: met.map((message) => withKey(message).key), ...where },
       parcels: messages.length - own.length,
@@ -75,6 +78,9 @@ export function openObserver(shard?: string): Observer {
     for (const [i, entry] of synced.taken.entries()) {
       if (PARCEL_LANE.test(envelopes[i] ?? '')) parcels.add(parseEntry(entry).id);
     }
+    const stored = chained.toSorted(inLeases.byPlace(synced.lease)).flatMap(({ messages }) => messages);
+    inLeases.settled(synced.lease, synced.settlements);
+    inLeases.taken(synced.lease, synced.taken);
     const settlements = synced.settlements.map(({ text, entry, ...settled }) => ({
       ...{ ...settled, entry: renamed(entry) },
       cutOff: settled.outcome === 'retry' && text.startsWith('its drain had to end'),
@@ -83,8 +89,8 @@ export function openObserver(shard?: string): Observer {
     return {
       ...{ ...synced, ...where, taken, settlements, lease: here(synced.lease) },
       ...(synced.drain !== undefined && { drain: here(synced.drain) }),
-      chained: chained.filter(isNoParcel).map(withKey),
-      promised: chained.filter((message) => !isNoParcel(message)).flatMap(carriedBy),
+      chained: stored.filter(isNoParcel).map(withKey),
+      promised: stored.filter((message) => !isNoParcel(message)).flatMap(carriedBy),
     };
   }
 
@@ -94,6 +100,35 @@ export function openObserver(shard?: string): Observer {
       const happened = whatHappened(observation);
       if (!happened) return undefined;
       return happened.what === 'enqueued' ? storedIn(happened) : syncedIn(happened);
+    },
+  };
+}
+
+/**
+ * Where entries stand in their leases: in the order in which they were taken they are settled, whatever the order of the call is, and so is
+ * stored what comes with their acks.
+ */
+function followPlaces() {
+  const leases = new Map<string, Map<string, number>>();
+  let count = 0;
+  const placesIn = (lease: string) => {
+    const places = leases.get(lease) ?? new Map<string, number>();
+    leases.set(lease, places);
+    return places;
+  };
+  return {
+    taken(lease: string, entries: string[]): void {
+      const places = placesIn(lease);
+      for (const entry of entries) if (!places.has(entry)) places.set(entry, count++); // in transit it keeps its place
+    },
+    settled(lease: string, settlements: Happened['settlements']): void {
+      const places = placesIn(lease);
+      for (const { entry, status } of settlements) if (status !== 'refused') places.delete(entry);
+    },
+    byPlace(lease: string) {
+      const places = placesIn(lease);
+      const placeOf = ({ by }: { by: string }) => places.get(by) ?? count;
+      return (one: { by: string }, other: { by: string }) => placeOf(one) - placeOf(other);
     },
   };
 }

@@ -1,5 +1,4 @@
 /** The report of a run over several shards: its figures as a table, and as the object for machines. */
-import type { Redis } from '@upstash/redis';
 import type { Finding } from '../../../src/store/audit.ts';
 import { FAULTS, type FaultName, type Verdict } from '../checker.ts';
 import type { Leftover } from '../recount.ts';
@@ -96,16 +95,4 @@ export function tableOf(figures: ShardedFigures): string {
   const widths = ([0, 1] as const).map((column) => Math.max(...rows.map((row) => String(row[column]).length)));
   const [names = 0, values = 0] = widths;
   return rows.map(([name, value]) => `${name.padEnd(names)}  ${String(value).padStart(values)}`).join('\n');
-}
-
-/** An envelope begins with its lane, and parcels have one of their own. */
-const PARCEL = /^\d:> /;
-
-/** @returns parcels that stand on this shard in whatever list */
-export async function countParcels(redis: Redis, root: string): Promise<number> {
-  let parcels = 0;
-  for (const key of await redis.keys(`${root}m:*`)) {
-    if (PARCEL.test(String(await redis.get(key)))) parcels += 1;
-  }
-  return parcels;
 }

@@ -38,8 +38,9 @@ import { planAbsences } from './absences.ts';
 import { consume } from './consumer.ts';
 import { type Deployment, INSIDE, openDeployment, switching } from './deployment.ts';
 import { operate, resumeAll } from './operators.ts';
+import { countParcels, isOnlyOfShards, isParcelTimer } from './parcels.ts';
 import { queues } from './queues.ts';
-import { countParcels, figuresOf, tableOf } from './report.ts';
+import { figuresOf, tableOf } from './report.ts';
 import { planResharding } from './reshard.ts';
 import { type Storage, startStorage } from './storages.ts';
 import { embellish } from './variety.ts';
@@ -193,7 +194,8 @@ export async function runSharded(settings: Settings): Promise<void> {
       await store.sweep(PUSH_POOL);
       auditFindings.push(...(await auditAll(store)));
       const left = await recount(client, root);
-      const missed = left.leftovers.filter(({ what }) => !CALLBACKS.test(what));
+      const areOfShards = await isOnlyOfShards(client, root + BREAKERS);
+      const missed = left.leftovers.filter(({ what }) => !CALLBACKS.test(what) && !(what === BREAKERS && areOfShards));
       leftovers.push(...missed.map((leftover) => ({ ...leftover, shard: name })));
       for (const id of left.dead) history.record({ what: 'outcome', id, outcome: 'dead' });
       parcelsLeft += await countParcels(client, root);
@@ -220,14 +222,12 @@ export async function runSharded(settings: Settings): Promise<void> {
   }
 }
 
-/** Those are tried again after up to half a minute, which is as much a part of what is judged as anything. */
-const isParcelTimer = (member: string) => / \d:> /.test(member);
-
 /**
  * Of a message that has ended, where storage refused to take them away: nothing names them any more, and the deep audit removes them.
  * One whose callbacks have not come shows among what is lost.
  */
 const CALLBACKS = /^callbacks:/;
+const BREAKERS = 'breakers';
 
 /** What the run itself asks, and the library never. */
 const isLook = (commands: string[][]) => commands.every(([verb]) => verb?.toLowerCase() === 'exists');

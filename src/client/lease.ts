@@ -123,6 +123,8 @@ export class Lease<Body = unknown> {
     const receive = (holding: string[]) => ({ extend: visibility, receive: { queues, max, holding } });
     return this.#inTurn(async () => {
       this.messages = [];
+      this.nextInMs = undefined;
+      this.hasMore = false;
       await this.#sync(settlements, receive);
       return this.messages;
     });
@@ -169,7 +171,10 @@ export class Lease<Body = unknown> {
       left -= batch.length;
       const ids = new Set(batch.map(({ id }) => id));
       const holding = [...this.#held].filter((id) => !ids.has(id));
-      const request: SettleRequest = { settle: batch, ...(left === 0 ? last(holding) : {}) };
+      const { receive, ...more } = left === 0 ? last(holding) : {};
+      // A shard may still have what an earlier request got no answer for, and would give it again: nothing more is taken then.
+      const isOpen = this.#unanswered.length > batch.length;
+      const request: SettleRequest = { settle: batch, ...more, ...(receive && !isOpen && { receive }) };
       const answer = await this.#send<Settled<Body>>('POST', path`/v1/leases/${this.id}/settle`, {
         body: request,
         isRepeatable: true,

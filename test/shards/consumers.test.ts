@@ -395,6 +395,31 @@ test('the client settles again what was not answered, and does not count it as h
   expect((await s.messages()).map(({ body }) => body)).toEqual(['t2-0']);
 });
 
+test('the client takes nothing more while a part of many outcomes has got no answer: its shard may have them still', async () => {
+  await put(40);
+  let send = fetcherOf(engine);
+  const fetching: typeof send = async (url, init) => {
+    const answer = await send(url, init);
+    if (s.mishap({ shard: 't1', command: [] }) === undefined) return answer;
+    s.mishap = () => undefined; // it is back by the next request
+    send = fetcherOf(s.engine(QUEUES)); // one that does not leave it alone
+    return answer;
+  };
+  const client = createClient({ url: 'http://sluice.test', token: TOKEN, fetch: fetching });
+  const lease = await client.receive(AT, { max: 100 });
+  const all = [...lease.messages, ...(await lease.settleAndReceive([], { max: 20 }))];
+  expect(all).toHaveLength(120);
+  s.mishap = ({ shard }) => (shard === 't1' ? 'down' : undefined);
+  const outcomes = all.slice(0, 110).map(({ id, attempt }) => ({ id, attempt, outcome: 'ack' as const }));
+  expect(await lease.settleAndReceive(outcomes, { max: 100 })).toEqual([]);
+  expect((await s.messages()).map(({ shard }) => shard).toSorted()).toEqual([
+    ...Array<string>(40).fill('t1'),
+    ...Array<string>(10).fill('t2'),
+  ]);
+  expect(await lease.settleAndReceive([], { max: 100 })).toEqual([]);
+  expect(await s.messages()).toHaveLength(10);
+}, 30_000);
+
 /** The client's loop, with every fourth answer of storage lost, while a shard is away for a while. */
 test('the consumer of the client handles each message, on whichever shard, with answers lost and a shard away', async () => {
   await put(8);

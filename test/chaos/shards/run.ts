@@ -56,7 +56,8 @@ const DRAIN_MS = 4_000;
 const SWEEPS_AT_ONCE = 2;
 /** Producers wait while more is under way: a backlog that only grows would be drained long after the faults have ended. */
 const MOST_OPEN = 8_000;
-const DRAIN_WITHIN_MS = 90_000;
+/** A shard that has failed again and again is left alone for up to 96 s, and behind that a parcel may wait for its next try. */
+const DRAIN_WITHIN_MS = 150_000;
 
 export async function runSharded(settings: Settings): Promise<void> {
   const { seed, mix } = settings;

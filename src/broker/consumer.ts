@@ -43,7 +43,7 @@ export interface SettleRequest {
   extendMs?: number | undefined;
   /** The queues that the lease is for. Left out: that is not known, and it may be on any shard. */
   leasedFrom?: string[];
-  /** Messages that the lease still has, as their number or their ids. */
+  /** Messages that the lease still has, as their number, or as `<attempt>.<id>` or the id of each. */
   more?: { queues: string[]; max: number; holding: number | readonly string[] };
 }
 

@@ -10,7 +10,7 @@ import type { Shard } from '../redis/shard.ts';
 import type { Fleet } from '../shards/fleet.ts';
 import { hashText } from '../shards/placement.ts';
 import { placeOf } from '../shards/places.ts';
-import { readLeasedIds } from '../store/leased-ids.ts';
+import { readLeased } from '../store/leased.ts';
 import {
   type ConsumeOptions,
   type ReceiveAnswer,
@@ -35,6 +35,9 @@ interface Stretch {
   shard: Shard;
   queues: string[];
 }
+
+/** How a caller names what it holds: by its id, with or without the attempt in front. */
+const HELD = /^(?:(\d+)\.)?(.*)$/;
 
 /** Whoever only consumes is told of no newer map: so often it looks itself. */
 const LOOK_MS = 30_000;
@@ -75,12 +78,20 @@ async function settleOn(
 ): Promise<SettleAnswer> {
   const { fleet, on } = consuming;
   const leased = new Map(
-    (await fleet.askAll((shard) => readLeasedIds(shard, lease), shards)).map(({ shard, answer }) => [shard, answer]),
+    (await fleet.askAll((shard) => readLeased(shard, lease), shards)).map(({ shard, answer }) => [shard, answer]),
   );
   const answering = [...leased.keys()];
   const isWhole = answering.length === shards.length;
   const find = (id: string) => answering.find((shard) => leased.get(shard)?.has(id));
-  const holding = Map.groupBy(typeof more?.holding === 'object' ? new Set(more.holding) : [], find);
+  // A lease that was swept and has begun anew may have a message again that the caller holds since before: that is another delivery.
+  const findHeld = (held: string) => {
+    const [, attempt, id = ''] = HELD.exec(held) ?? [];
+    return answering.find((shard) => {
+      const there = leased.get(shard)?.get(id);
+      return there !== undefined && (attempt === undefined || there === Number(attempt));
+    });
+  };
+  const holding = Map.groupBy(typeof more?.holding === 'object' ? new Set(more.holding) : [], findHeld);
   const isLost = isWhole && holding.has(undefined);
   const further = isLost ? undefined : more;
   const byShard = Map.groupBy(
@@ -97,7 +108,14 @@ async function settleOn(
     const taken = further && { more: { queues, max: further.max, holding: count(shard) } };
     return settle(on(shard), { lease, settlements: byShard.get(shard) ?? [], extendMs, ...taken });
   }, concerned);
-  const settled = statusesOf(settlements, answers);
+  const told = answers.flatMap(({ shard, answer }) =>
+    (byShard.get(shard) ?? []).map((settlement, i) => [settlement, answer.settled[i]?.status] as const),
+  );
+  const statuses = new Map(told);
+  const settled: Settled = settlements.map((settlement) => ({
+    id: settlement.id,
+    status: statuses.get(settlement) ?? 'unanswered',
+  }));
   const taking = new Taking(consuming, lease, count);
   for (const { shard, answer } of answers.toSorted((one, other) => rank(one, first) - rank(other, first)))
     taking.add(shard, answer);
@@ -251,13 +269,6 @@ function requireIds(holding: number | readonly string[] | undefined, shards: rea
 
 type Settled = SettleAnswer['settled'];
 
-/** Of an id that is named twice the first status counts. */
-function statusesOf(settlements: SettleRequest['settlements'], answers: readonly { answer: SettleAnswer }[]): Settled {
-  const all = answers.flatMap(({ answer }) => answer.settled);
-  const statuses = new Map(all.toReversed().map(({ id, status }) => [id, status]));
-  return settlements.map(({ id }) => ({ id, status: statuses.get(id) ?? 'unanswered' }));
-}
-
 /** Homes may have moved while the lease lasts, and the map that is known here be an older one: what nobody has may be with the others. */
 async function settleElsewhere(
   { fleet, on }: FleetConsumerOptions,
@@ -278,5 +289,5 @@ async function settleElsewhere(
       .flatMap((answer) => answer?.settled ?? [])
       .flatMap(({ id, status }) => (status === 'gone' ? [] : [[id, status]])),
   );
-  for (const each of settled) each.status = found.get(each.id) ?? each.status;
+  for (const each of settled) if (each.status === 'gone') each.status = found.get(each.id) ?? 'gone';
 }

@@ -60,7 +60,8 @@ export class Lease<Body = unknown> {
 
   readonly #send: Transport;
   readonly #queues: readonly QueueRef[];
-  readonly #held = new Set<string>();
+  /** By `<attempt>.<id>`: a lease that was swept and has begun anew may have a message again, and that is another delivery. */
+  readonly #held = new Map<string, MessageRef>();
   #unanswered: Settlement[] = [];
   #latest: Promise<unknown> = Promise.resolve();
 
@@ -169,8 +170,8 @@ export class Lease<Body = unknown> {
     do {
       const batch = this.#unanswered.slice(0, Math.min(left, MAX_SETTLEMENTS));
       left -= batch.length;
-      const ids = new Set(batch.map(({ id }) => id));
-      const holding = [...this.#held].filter((id) => !ids.has(id));
+      const settling = this.#named(batch);
+      const holding = [...this.#held.keys()].filter((held) => !settling.has(held));
       const { receive, ...more } = left === 0 ? last(holding) : {};
       // A shard may still have what an earlier request got no answer for, and would give it again: nothing more is taken then.
       const isOpen = this.#unanswered.length > batch.length;
@@ -180,9 +181,8 @@ export class Lease<Body = unknown> {
         isRepeatable: true,
       });
       this.#unanswered.splice(0, batch.length);
-      const unanswered = new Set(answer.settled.map(({ id, status }) => status === 'unanswered' && id));
-      this.#unanswered.push(...batch.filter(({ id }) => unanswered.has(id))); // they go with the next call
-      for (const id of ids) this.#held.delete(id);
+      this.#unanswered.push(...batch.filter((_, i) => answer.settled[i]?.status === 'unanswered')); // they go with the next call
+      for (const held of settling) this.#held.delete(held);
       settled.push(...answer.settled);
       this.#take(answer);
     } while (Math.min(left, this.#unanswered.length) > 0);
@@ -201,7 +201,14 @@ export class Lease<Body = unknown> {
     this.messages = messages;
     this.nextInMs = nextInMs;
     this.hasMore = more === true;
-    for (const { id } of messages) this.#held.add(id);
+    for (const { id, attempt } of messages) this.#held.set(`${attempt}.${id}`, { id, attempt });
+  }
+
+  /** What is held of these; a settlement without an attempt is for whichever is. */
+  #named(settlements: Settlement[]): Set<string> {
+    const names = new Set(settlements.map(({ id, attempt }) => (attempt === undefined ? id : `${attempt}.${id}`)));
+    const isNamed = ([held, { id }]: [string, MessageRef]) => names.has(held) || names.has(id);
+    return new Set([...this.#held].filter(isNamed).map(([held]) => held));
   }
 
   #inTurn<Result>(call: () => Promise<Result>): Promise<Result> {

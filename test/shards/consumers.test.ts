@@ -5,6 +5,7 @@ import { createClient } from '../../src/client/index.ts';
 import type { Engine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import { enqueue } from '../../src/store/enqueue.ts';
+import { openStore } from '../../src/store/store.ts';
 import { nameAt, named, onShards, type Sharded, TOKEN } from '../support/sharded.ts';
 import { type Answered, callerOf, fetcherOf } from '../support/sharded-api.ts';
 import { AT, inputTo, MAP, NAMES, PULLED } from '../support/three-shards.ts';
@@ -336,6 +337,26 @@ describe('taking more', () => {
     expect(statuses(await again(leaseOf(first), { settle: settle.slice(1, 2) }))).toEqual(['retried']);
   });
 
+  test('gives what comes again while its first delivery is still held, where the lease has begun anew', async () => {
+    await put(2, [AT[1]]);
+    const first = await receive(AT, 1);
+    const held = ids(first)[0] as string;
+    s.aheadMs = 31_000;
+    await openStore(named(engine, 't1')).sweep('*');
+    s.mishap = ({ shard }) => (shard === 't2' ? 'down' : undefined); // so that nobody can say that it was lost
+    const ask = (max: number, holding: string[]) =>
+      callerOf(s.engine(QUEUES))(`POST /v1/leases/${leaseOf(first)}/settle`, { receive: { queues: AT, max, holding } });
+    const lost = await ask(1, [`1.${held}`]); // nobody hears it
+    expect(given(lost).map(({ id, attempt }) => [id, attempt])).toEqual([[held, 2]]);
+    const answer = await ask(10, [`1.${held}`]);
+    expect(given(answer).map(({ body, attempt }) => [body, attempt])).toEqual([
+      ['t1-0', 2],
+      ['t1-1', 1],
+    ]);
+    s.mishap = () => undefined;
+    expect((await ask(10, [`1.${held}`, `1.${ids(answer)[1]}`])).body.lost).toBe(true);
+  });
+
   test('whose answers are all lost gives everything with the next', async () => {
     await put(2);
     const first = await receive([AT[0], AT[1], AT[2]], 1);
@@ -391,7 +412,7 @@ test('the client settles again what was not answered, and does not count it as h
   await lease.settleAndReceive([]);
   const last = JSON.parse(sent.at(-1) ?? '');
   expect(last.settle.map(({ id }: Given) => id)).toEqual([second?.id]);
-  expect(last.receive.holding).toEqual([third?.id]);
+  expect(last.receive.holding).toEqual([`1.${third?.id}`]);
   expect((await s.messages()).map(({ body }) => body)).toEqual(['t2-0']);
 });
 

@@ -180,7 +180,7 @@ export const operations = {
           fields: {
             ...TAKING,
             holding:
-              'The messages of this lease that the caller still has besides those settled here, by their ids, or how many they are: what the lease has above was lost on its way, and comes first. A number does where the queues are on one shard.',
+              'The messages of this lease that the caller still has besides those settled here, each as `<attempt>.<id>` (an id alone stands for whatever attempt), or how many they are: what the lease has above was lost on its way, and comes first. A number does where the queues are on one shard.',
           },
         },
       },

@@ -32,6 +32,7 @@ const ReceiveRequest = z.strictObject({
 });
 
 const MESSAGE_ID = /^[\w-]{1,64}$/;
+const HELD = /^(\d{1,9}\.)?[\w-]{1,64}$/;
 const MOST_HELD = 10_000;
 /** Characters of JSON. */
 const MOST_RESULT = 65_536;
@@ -67,10 +68,10 @@ const SettleRequest = z.strictObject({
       queues,
       /** 0 only asks whether the lease is still the caller's. */
       max: z._default(z.int().check(z.minimum(0), z.maximum(100)), 10),
-      /** The messages of this lease that the caller still holds, or how many: what the lease has above that was lost on its way. */
+      /** The deliveries of this lease that the caller still holds, or how many: what the lease has above that was lost on its way. */
       holding: z.union([
         z.int().check(z.minimum(0), z.maximum(MOST_HELD)),
-        z.array(z.string().check(z.regex(MESSAGE_ID))).check(z.maxLength(MOST_HELD)),
+        z.array(z.string().check(z.regex(HELD))).check(z.maxLength(MOST_HELD)),
       ]),
     }),
   ),

@@ -48,8 +48,7 @@ export async function consume(options: ConsumerOptions): Promise<void> {
     const answer = await (lease === undefined ? begin(options) : goOn(options, lease, kept, held));
     const { messages = [], settled = [], lost } = answer ?? {};
     if (answer) lease = answer.lease ?? lease;
-    const open = new Set(settled.flatMap(({ id, status }) => (status === 'unanswered' ? [id] : [])));
-    const again = held.filter(({ id }) => open.has(id)); // their shard is away, and has them still
+    const again = held.filter((_, i) => settled[i]?.status === 'unanswered'); // their shard is away, and has them still
     held = [...kept, ...again, ...messages.map((message) => take(options, lease ?? '', message))];
     if (!answer || lost || (!isGood() && chance.happens(FORGETS))) {
       held = [];
@@ -76,7 +75,7 @@ function begin({ deployment, chance, leaseMs, isOver }: ConsumerOptions): Promis
 /** Sent again until it is answered, the same each time: what it settles may be settled by now, and must not count as held. */
 function goOn(options: ConsumerOptions, lease: string, kept: Holding[], held: Holding[]): Promise<Told | undefined> {
   const { deployment, chance, leaseMs, isOver, isGood } = options;
-  const holding = kept.map(({ id }) => id);
+  const holding = kept.map(({ id, attempt }) => `${attempt}.${id}`);
   const settle = held.map((holding) => settlementOf(holding, chance, isGood()));
   const receive = { queues: inSomeOrder(chance), max: chance.whole(1, MOST), holding };
   const request = { settle, extend: leaseMs, receive };

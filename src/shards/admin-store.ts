@@ -30,7 +30,7 @@ function openMessages(fleet: Fleet, at: At): Messages {
       lookUp(
         fleet,
         id,
-        (shard) => at(shard).cancel(id),
+        async (shard) => ((await hasParcel(shard, id)) ? 'gone' : at(shard).cancel(id)),
         (was) => was !== 'gone',
       ),
     look: (id) =>
@@ -54,7 +54,15 @@ function openMessages(fleet: Fleet, at: At): Messages {
   };
 }
 
-/** A parcel is no message of anybody's: whoever mistook one for it and cancelled it would lose what is in it. */
+/**
+ * A parcel is no message of anybody's: whoever mistook one for it and cancelled it would lose what is in it. That of a callback has the id of
+ * its message, and may be there still when that has arrived, which would come all the same.
+ */
+async function hasParcel({ send, keys }: Shard, id: string): Promise<boolean> {
+  const envelope = await send(['GET', keys.message(id)]);
+  return typeof envelope === 'string' && isParcelLane(envelope);
+}
+
 function hideParcel<Looked extends Awaited<ReturnType<AdminStore['look']>>>(looked: Looked): Looked {
   const isParcel = isParcelLane(looked.envelope);
   return isParcel ? { ...looked, state: 'gone' } : looked;

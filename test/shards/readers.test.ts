@@ -89,6 +89,16 @@ describe('one message', () => {
     expect(await s.messages()).toEqual([]);
   });
 
+  test('is cancelled where it is, though the parcel that has brought it, with its id, is still there', async () => {
+    const [id] = (await put(AT[1], 1)) as [string];
+    await move(id, 't1', 't2');
+    const brought = pack({ to: 't2', args: [], count: 1 }, 0);
+    await enqueue(named(engine, 't1'), { messages: [brought], base: id });
+    expect((await call(`DELETE /v1/messages/${id}`)).body).toEqual({ id, was: 'ready' });
+    expect(await s.messages()).toEqual([]);
+    expect(await s.parcels()).toHaveLength(1);
+  });
+
   test('that is done is told with its result, though its id says another shard', async () => {
     const [id] = (await put(AT[1], 1, { resultTtl: '1h' })) as [string];
     await settleAll(AT[1], 'ack');

@@ -578,6 +578,10 @@ describe('the lease book', () => {
   test.each([
     ['is told that it was lost', { held: 1, lost: true }],
     ['holds less than the book says', { held: 2 }],
+    [
+      'only settles, and does not say what it holds',
+      { held: -1, settlements: [{ ...stale, status: 'refused' as const }] },
+    ],
   ])('a lease whose consumer %s is not surely extended, and not surely lapsed', (_, doubtful) => {
     const answer = { lease: 'x', at: 800, ...doubtful };
     const next = { lease: 'y', at: LEASE_MS, taken: ['2.a'] };

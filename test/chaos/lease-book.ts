@@ -130,11 +130,12 @@ export function keepLeaseBook(history: History): LeaseBook {
   function findSwept({ lease: name, held: besides, settlements, lost, unseen, taken, at }: Synced): void {
     const lease = leases.get(name);
     if (!lease) return;
+    const isTold = besides >= 0; // a caller that only settles does not say what it holds
     const held = besides + settlements.filter(({ status }) => status === 'refused').length;
     const named = new Set(taken); // what was in transit comes again with each answer, unless that has to be continued
     const unnamed = [...lease.entries].filter((entry) => !named.has(entry));
-    if (!lost && !unseen && held === 0) lapse(name, unnamed, at);
-    else if (lost || unseen || unnamed.length !== held) doubt(name, lease, unnamed);
+    if (isTold && !lost && !unseen && held === 0) lapse(name, unnamed, at);
+    else if (!isTold || lost || unseen || unnamed.length !== held) doubt(name, lease, unnamed);
   }
 
   /** Where storage refused a part and nothing was taken, nobody can tell whether the lease was extended. */

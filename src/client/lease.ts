@@ -61,7 +61,7 @@ export class Lease<Body = unknown> {
   readonly #send: Transport;
   readonly #queues: readonly QueueRef[];
   /** By `<attempt>.<id>`: a lease that was swept and has begun anew may have a message again, and that is another delivery. */
-  readonly #held = new Map<string, MessageRef>();
+  #held = new Set<string>();
   #unanswered: Settlement[] = [];
   #latest: Promise<unknown> = Promise.resolve();
 
@@ -124,7 +124,6 @@ export class Lease<Body = unknown> {
     const receive = (holding: string[]) => ({ extend: visibility, receive: { queues, max, holding } });
     return this.#inTurn(async () => {
       this.messages = [];
-      this.nextInMs = undefined;
       this.hasMore = false;
       await this.#sync(settlements, receive);
       return this.messages;
@@ -170,19 +169,19 @@ export class Lease<Body = unknown> {
     do {
       const batch = this.#unanswered.slice(0, Math.min(left, MAX_SETTLEMENTS));
       left -= batch.length;
-      const settling = this.#named(batch);
-      const holding = [...this.#held.keys()].filter((held) => !settling.has(held));
-      const { receive, ...more } = left === 0 ? last(holding) : {};
+      // A settlement without an attempt is for whichever is held.
+      const names = new Set(batch.map(({ id, attempt = '' }) => `${attempt}.${id}`));
+      const holding = [...this.#held].filter((held) => !names.has(held) && !names.has(held.replace(/^\d+/, '')));
+      const request: SettleRequest = { settle: batch, ...(left === 0 && last(holding)) };
       // A shard may still have what an earlier request got no answer for, and would give it again: nothing more is taken then.
-      const isOpen = this.#unanswered.length > batch.length;
-      const request: SettleRequest = { settle: batch, ...more, ...(receive && !isOpen && { receive }) };
+      if (this.#unanswered.length > batch.length) delete request.receive;
       const answer = await this.#send<Settled<Body>>('POST', path`/v1/leases/${this.id}/settle`, {
         body: request,
         isRepeatable: true,
       });
       this.#unanswered.splice(0, batch.length);
       this.#unanswered.push(...batch.filter((_, i) => answer.settled[i]?.status === 'unanswered')); // they go with the next call
-      for (const held of settling) this.#held.delete(held);
+      this.#held = new Set(holding);
       settled.push(...answer.settled);
       this.#take(answer);
     } while (Math.min(left, this.#unanswered.length) > 0);
@@ -201,14 +200,7 @@ export class Lease<Body = unknown> {
     this.messages = messages;
     this.nextInMs = nextInMs;
     this.hasMore = more === true;
-    for (const { id, attempt } of messages) this.#held.set(`${attempt}.${id}`, { id, attempt });
-  }
-
-  /** What is held of these; a settlement without an attempt is for whichever is. */
-  #named(settlements: Settlement[]): Set<string> {
-    const names = new Set(settlements.map(({ id, attempt }) => (attempt === undefined ? id : `${attempt}.${id}`)));
-    const isNamed = ([held, { id }]: [string, MessageRef]) => names.has(held) || names.has(id);
-    return new Set([...this.#held].filter(isNamed).map(([held]) => held));
+    for (const { id, attempt } of messages) this.#held.add(`${attempt}.${id}`);
   }
 
   #inTurn<Result>(call: () => Promise<Result>): Promise<Result> {

@@ -1,6 +1,6 @@
 // Shards that come and go: what is stored goes where it belongs by then, once, whatever is lost on the way.
 import { setImmediate } from 'node:timers/promises';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import type { MessageOptions } from '../../src/message/options.ts';
@@ -55,6 +55,9 @@ const QUEUES: AnyQueue[] = [
   defineQueue(GROUPED, { kind: 'pull', partition: 'group' }),
 ];
 const known = new Map(QUEUES.map((queue) => [queue.name, queue]));
+
+/** Many calls to three shards each, on a machine that does other things too. */
+vi.setConfig({ testTimeout: 90_000 });
 
 const current = onShards(3);
 let s: Sharded;
@@ -130,7 +133,7 @@ describe('a shard that is added', () => {
     expect(await bodiesAt(queue)).toEqual({ [from]: [1, 2, 3] });
     const store = openAdminStore(named(engine, from));
     for (const { id } of await s.messages(from)) await store.cancel(id);
-    await tend();
+    await tendUntilLifted();
     await engine.accept([input(queue, 4)]);
     expect(await bodiesAt(queue)).toEqual({ t2: [4] });
   });

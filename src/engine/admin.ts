@@ -45,18 +45,23 @@ export function openInspectorOn(engine: Engine): Inspector {
 
 /** As much of the audit as one invocation may do, of one shard after the other. @throws StorageError */
 export async function auditOn(engine: Engine, request: AuditRequest): Promise<AuditReport> {
-  const { capacity, shards, openStore, claims, queues } = engine.parts;
+  const { capacity, shards, openStore, claims, queues, features } = engine.parts;
   const budget = capacity.budget(planLife(AUDIT_MS, []), engine.caller?.invocation ?? new Invocation(), {
     reserved: INSPECTING, // it looks into all queues, too
   });
   const fleet = shards.ofBudget(budget);
   const inspector = openInspectorOn(engine);
   const report = fleet.topology.isMany
-    ? await auditEach({ fleet, queues, isClosing: budget.isClosing }, request, (shard, one) => {
-        // Of queues that only storage knows the last tells for all.
-        const isLast = shard === fleet.all.at(-1);
-        return auditWithin(budget, openStore(shard), isLast ? inspector : undefined, one);
-      })
+    ? await auditEach(
+        { fleet, queues, isClosing: budget.isClosing },
+        request,
+        features.shards?.findIdlePins,
+        (shard, one) => {
+          // Of queues that only storage knows the last tells for all.
+          const isLast = shard === fleet.all.at(-1);
+          return auditWithin(budget, openStore(shard), isLast ? inspector : undefined, one);
+        },
+      )
     : await auditWithin(budget, openStore(fleet.all[0]), inspector, request);
   for (const name of fleet.away) engine.fleet.away.add(name);
   if (request.repair && report.findings.length > 0) claims.noteWork(); // what was mended may be ready
@@ -67,11 +72,12 @@ export async function auditOn(engine: Engine, request: AuditRequest): Promise<Au
 async function auditEach(
   options: MovingOptions,
   request: AuditRequest,
+  findIdlePins: Parameters<typeof auditFleet>[2],
   audit: (shard: Shard, request: AuditRequest) => Promise<AuditReport>,
 ): Promise<AuditReport> {
   const { fleet, isClosing } = options;
   await fleet.ready();
-  const findings: Finding[] = request.cursor === '' ? await auditFleet(options, Date.now()) : [];
+  const findings: Finding[] = request.cursor === '' ? await auditFleet(options, Date.now(), findIdlePins) : [];
   const incomplete = new Set<AuditGap>();
   const told = (shard?: Shard, cursor = '') => ({
     findings: [...findings, ...[...fleet.away].map((name) => ({ finding: 'shard-away', name }))],

@@ -116,7 +116,7 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const drains = openDrains({ ...shared, fanOut, groups, env, onSpent });
   const waking = new Waking({ ...ofAll, drains });
   const tend: SweepsOptions['tend'] =
-    features.shards && ((fleet, isClosing) => features.shards?.({ fleet, queues, isClosing }) ?? Promise.resolve());
+    features.shards && ((fleet, isClosing) => features.shards?.tend({ fleet, queues, isClosing }) ?? Promise.resolve());
   const sweeps = new Sweeps({ ...shared, drains, waking, followOn, tend, pollMs: config.SLUICE_POLL_MS });
   return {
     ...ofAll,

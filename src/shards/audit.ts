@@ -3,14 +3,13 @@ import { openAdminStore } from '../store/admin.ts';
 import { type Counts, countLive } from '../store/admin-queues.ts';
 import type { Finding } from '../store/audit.ts';
 import { readMap } from '../store/map.ts';
-import { findLimited } from './change-map.ts';
 import type { MovingOptions } from './evacuate.ts';
 import type { Fleet } from './fleet.ts';
 import { readHeldParcels } from './held-parcels.ts';
-import { parseMap } from './map.ts';
+import { findLimited } from './limited.ts';
+import { type Pin, parseMap } from './map.ts';
 import { isBound } from './places.ts';
 import type { PartitionedQueues } from './placing.ts';
-import { findIdlePins } from './tend.ts';
 
 /** What has waited for so long, though it is tried each 30 s or each minute, does not go by itself. */
 const STUCK_MS = 300_000;
@@ -20,9 +19,14 @@ const STUCK_MS = 300_000;
  * up; queues whose order or limits are not those of one shard, and pins that nothing holds. A tick gives a shard the newest map, and lifts
  * such pins.
  * @param now epoch ms
+ * @param findIdlePins left out where no tick lifts pins
  * @throws StorageError where no shard answers
  */
-export async function auditFleet(options: MovingOptions, now: number): Promise<Finding[]> {
+export async function auditFleet(
+  options: MovingOptions,
+  now: number,
+  findIdlePins?: (options: MovingOptions) => Promise<Pin[]>,
+): Promise<Finding[]> {
   const { fleet } = options;
   await fleet.ready();
   const read = await fleet.askAll((shard) => Promise.all([readMap(shard), readHeldParcels(shard)]));
@@ -39,7 +43,7 @@ export async function auditFleet(options: MovingOptions, now: number): Promise<F
   const reused = map.shards.filter(({ label }, index) => labels.indexOf(label) !== index);
   findings.push(...reused.map(({ name }) => ({ finding: 'label-reused', name })));
   findings.push(...(await findMisplaced(fleet, options.queues)));
-  if (now - map.changedAt > STUCK_MS && fleet.away.size === 0) {
+  if (findIdlePins && now - map.changedAt > STUCK_MS && fleet.away.size === 0) {
     const idle = await findIdlePins(options);
     findings.push(
       ...idle.map(({ place, shard }) => ({ finding: 'pin-without-messages', name: place.slice(2), shard })),

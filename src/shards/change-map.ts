@@ -9,6 +9,7 @@ import { openAdminStore } from '../store/admin.ts';
 import { putMap, readMap } from '../store/map.ts';
 import type { Fleet } from './fleet.ts';
 import { groupsOn } from './groups.ts';
+import { findLimited } from './limited.ts';
 import { homeIn, type Pin, parseMap, type ShardMap, writeMap } from './map.ts';
 import { type MapChange, nextMap } from './next-map.ts';
 import { PARCEL_QUEUE } from './parcel.ts';
@@ -161,16 +162,6 @@ async function findGroupPins(
     }
   }
   return pins;
-}
-
-/** Queues for which operators have set limits: those are on each shard. */
-export async function findLimited({ send, keys }: Shard): Promise<Set<string>> {
-  const settings = (await send(['HGETALL', keys.config])) as string[];
-  const limited = new Set<string>();
-  for (let i = 0; i < settings.length; i += 2) {
-    if (/^\S+ \S+ \S/.test(settings[i + 1] as string)) limited.add(settings[i] as string);
-  }
-  return limited;
 }
 
 /** What operators have set is on each shard: one that joins has to have it before anything comes there. @throws StorageError */

@@ -13,7 +13,7 @@ import { auditFleet } from '../../src/shards/audit.ts';
 import { forwardHome } from '../../src/shards/forward.ts';
 import { homeIn, makeInitialMap, writeMap } from '../../src/shards/map.ts';
 import { openParcel, packOne } from '../../src/shards/parcel.ts';
-import { tendShards } from '../../src/shards/tend.ts';
+import { findIdlePins, tendShards } from '../../src/shards/tend.ts';
 import { parseCounters } from '../../src/stats/counters.ts';
 import { openFleetStats } from '../../src/stats/fleet-store.ts';
 import { openAdminStore } from '../../src/store/admin.ts';
@@ -439,7 +439,8 @@ describe('a shard that drains', () => {
 });
 
 describe('the audit', () => {
-  const audit = (now = Date.now()) => auditFleet({ fleet: engine.fleet, queues: known, isClosing: () => false }, now);
+  const audit = (now = Date.now()) =>
+    auditFleet({ fleet: engine.fleet, queues: known, isClosing: () => false }, now, findIdlePins);
   const later = () => audit(Date.now() + 600_000);
 
   test('tells of a queue with limits or an order that is on two shards, and not while it is moved', async () => {

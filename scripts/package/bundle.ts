@@ -67,7 +67,7 @@ const PARTS: [sources: RegExp, name: string][] = [
   [/\/src\/http\/v1\/([\w-]+)/, 'v1-$1'],
   [/\/src\/(schedules|topics|rings|stats|webhooks|telemetry)\//, '$1'],
   [
-    /\/src\/(?:shards\/(?:admin|change-map|counts|evacuate|features|groups|next-map|tend|things|verify)|engine\/shard-admin)\./,
+    /\/src\/(?:shards\/(?:admin|change-map|counts|evacuate|features|groups|next-map|sending|tend|things|verify)|engine\/shard-admin)\./,
     'v1-shards',
   ],
   [/\/src\/shards\/measure\./, 'v1-metrics'],

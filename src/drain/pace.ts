@@ -64,7 +64,8 @@ export class Pace {
 
   /**
    * How many messages the drain may hold: fast handlers get full batches, slow ones hold few back from others. More handlers run at
-   * once than there are connections only where they turn out to need none: so many at first, and twice as many as run each time.
+   * once than there are connections only where they turn out to need none: so many at first, and twice as many as run each time. Each
+   * shard has its leases: what they take ahead does not have to be shared.
    * @param running handlers at work
    * @param batch the most that one sync takes
    */
@@ -74,6 +75,6 @@ export class Pace {
     // What is urgent on another shard is known a little later: what was taken ahead until then goes before it.
     const isBounded = shards.length > 1 && this.#runMs > QUICK_MS;
     const ahead = isBounded ? Math.min(this.#paced, AHEAD_OF_SEVERAL * atOnce) : this.#paced;
-    return Math.min(leases * batch, Math.max(atOnce, ahead)) + atOnce;
+    return Math.min(shards.length * leases * batch, Math.max(atOnce, ahead)) + atOnce;
   }
 }

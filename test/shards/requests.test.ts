@@ -261,7 +261,8 @@ describe('dedup keys', () => {
 describe('a queue that is anywhere', () => {
   test('keeps a request together, and spreads requests', async () => {
     const at = new Set<string>();
-    for (let i = 0; i < 12; i++) {
+    // By chance: that one of three is left out of so many does not happen.
+    for (let i = 0; i < 12 || (i < 100 && at.size < NAMES.length); i++) {
       const { receipts } = await engine.accept([input('anywhere', i), input('anywhere', i)]);
       const homes = receipts.map(({ id }) => engine.fleet.hinted(id)?.identity.name as string);
       expect(new Set(homes).size).toBe(1);
@@ -277,7 +278,7 @@ describe('a queue that is anywhere', () => {
     s.mishap = ({ shard }) => (shard === 't1' ? 'away' : undefined);
     const keyed = () => engine.accept([input('anywhere', 'keyed')], key(atT1));
     await expect(keyed()).rejects.toMatchObject({ code: 'unreachable', shard: 't1' });
-    for (let i = 0; i < 12; i++) await engine.accept([input('anywhere', i)]); // a third of them would belong there
+    for (let i = 0; i < 50; i++) await engine.accept([input('anywhere', i)]); // a third of them would belong there
     await expect(keyed()).rejects.toMatchObject({ code: 'unreachable', shard: 't1' });
     const places = new Set((await s.messages()).map(({ shard }) => shard));
     expect([...places].toSorted()).toEqual(['t0', 't2']);

@@ -115,8 +115,8 @@ export function openParts(env: object, defined: ReadonlyMap<string, AnyQueue>, a
   const fanOut = start && openFanOut({ ...ofAll, queues: worked, start, places, groups });
   const drains = openDrains({ ...shared, fanOut, groups, env, onSpent });
   const waking = new Waking({ ...ofAll, drains });
-  const tend: SweepsOptions['tend'] =
-    features.shards && ((fleet, isClosing) => features.shards?.tend({ fleet, queues, isClosing }) ?? Promise.resolve());
+  const { shards: moving } = features;
+  const tend: SweepsOptions['tend'] = moving && ((fleet, isClosing) => moving.tend({ fleet, queues, isClosing }));
   const sweeps = new Sweeps({ ...shared, drains, waking, followOn, tend, pollMs: config.SLUICE_POLL_MS });
   return {
     ...ofAll,

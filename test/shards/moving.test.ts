@@ -1,6 +1,7 @@
 // Shards that come and go: what is stored goes where it belongs by then, once, whatever is lost on the way.
 import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { auditOn } from '../../src/engine/admin.ts';
 import type { Engine } from '../../src/engine.ts';
 import { type AnyQueue, defineQueue } from '../../src/index.ts';
 import type { MessageOptions } from '../../src/message/options.ts';
@@ -10,6 +11,7 @@ import { openSchedulesOn } from '../../src/schedules/fleet-store.ts';
 import { openScheduleStore } from '../../src/schedules/store.ts';
 import { openShardAdmin, type ShardAdmin } from '../../src/shards/admin.ts';
 import { auditFleet } from '../../src/shards/audit.ts';
+import { features } from '../../src/shards/features.ts';
 import { forwardHome } from '../../src/shards/forward.ts';
 import { homeIn, makeInitialMap, writeMap } from '../../src/shards/map.ts';
 import { openParcel, packOne } from '../../src/shards/parcel.ts';
@@ -465,6 +467,9 @@ describe('the audit', () => {
     const idle = (await later()).filter(({ finding }) => finding === 'pin-without-messages');
     expect(idle).toContainEqual({ finding: 'pin-without-messages', name: PULL, shard: 't1' });
     expect(idle.map(({ name }) => name)).not.toContain(ORDERED);
+    await s.change(engine, () => ({ changedAt: 0 }));
+    const { findings } = await auditOn(s.engine(QUEUES, { features }), { repair: false, deep: false, cursor: '' });
+    expect(findings.filter(({ finding }) => finding === 'pin-without-messages')).toEqual(idle);
     await tendUntilLifted();
     expect(await later()).toEqual([]);
   });

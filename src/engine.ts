@@ -7,7 +7,8 @@ import {
   type SettleRequest,
   settle,
 } from './broker/consumer.ts';
-import { receiveFromFleet, settleInFleet } from './broker/fleet-consumer.ts';
+import { receiveFromFleet } from './broker/fleet/receive.ts';
+import { settleInFleet } from './broker/fleet/settle.ts';
 import type { EnqueueResult, IdempotencyKey } from './broker/producer.ts';
 import type { SweepReport } from './broker/sweeper.ts';
 import type { MessageInput } from './broker/validate.ts';

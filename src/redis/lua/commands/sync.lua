@@ -48,7 +48,9 @@
 --          {'mismatch'} where another lease has begun under the claim: nothing was done
 --          A status is acked, retried, dead, released, stale (it lives on elsewhere) or gone.
 -- Replay   settles nothing twice. What was taken and did not reach the caller stands in the lease above what it says it
---          holds: that is returned first and counts as taken; to a consumer that is no drain no more of it than it wants
+--          holds: that is returned first and counts as taken; to a consumer that is no drain no more of it than it wants.
+--          A release is the one that has to come in time: where its message was given to the same lease again meanwhile, under the
+--          same attempt, a late copy gives it back once more, and it is delivered twice
 -- Cost     11 commands to take one message, 8 to settle it; for n messages of l lanes about 10 + l + n / 50. A claim is one more, and policies
 --          under their digest are two. A horizon is one more for each pool, and none where the caller was given all there is.
 --          A hundred messages come from 20 lanes, or from ten where there are more and these hold enough.

@@ -42,7 +42,7 @@ describe('a request', () => {
   test('does not wait for what is due later', async () => {
     const { handled } = project();
     const { ask } = functionOf(project());
-    expect(JSON.parse((await ask(...enqueue(1, { delay: '2s' }))).body)).toMatchObject({ state: 'delayed' });
+    expect(JSON.parse((await ask(...enqueue(1, { delay: '8s' }))).body)).toMatchObject({ state: 'delayed' });
     expect((await ask(...enqueue(2))).statusCode).toBe(202);
     expect(handled).toEqual([2]);
   });

@@ -17,7 +17,7 @@ const givenTwice = ({ arrivals }: Story) => {
 };
 
 test('CR6 Ticks: five drains start together and two more while they run: no message twice, and a tick that never came is made up for', async () => {
-  const story = stage.story('ticks', { SLUICE_LEASE_MS: '10000', SLUICE_BATCH: '10' });
+  const story = stage.story('ticks', { SLUICE_LEASE_MS: '20000', SLUICE_DRAIN_MS: '10000', SLUICE_BATCH: '10' });
   story.answerMs = 20;
   const ids = await story.enqueue(150); // by the store: nobody was woken, and no tick came
   const worker = await story.startWorker();
@@ -27,7 +27,9 @@ test('CR6 Ticks: five drains start together and two more while they run: no mess
   expect(story.arrivals.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
   const more = await story.enqueue(5);
   await worker.tick();
-  expect(story.arrivals.slice(ids.length).map(({ id }) => id)).toEqual(more);
+  // They are delivered side by side: which of them arrives first is open.
+  const arrived = story.arrivals.slice(ids.length).map(({ id }) => id);
+  expect(arrived.toSorted()).toEqual(more.toSorted());
   expect(await story.violations()).toEqual([]);
   await worker.kill();
 });
@@ -86,9 +88,13 @@ test('CR5 Rolling deploy: Workers are killed and replaced every second under loa
 }, 60_000);
 
 test('CR7 Backend down and up, 20 times: the next tick drains', async () => {
-  const story = stage.story('down-and-up', { SLUICE_REDIS_TIMEOUT_MS: '200' });
+  const story = stage.story('down-and-up', { SLUICE_REDIS_TIMEOUT_MS: '1000' });
   const worker = await story.startWorker();
-  const ways: Fault[] = [{ kind: 'reset' }, { kind: 'status-before', status: 503 }, { kind: 'delay-before', ms: 300 }];
+  const ways: Fault[] = [
+    { kind: 'reset' },
+    { kind: 'status-before', status: 503 },
+    { kind: 'delay-before', ms: 1_300 },
+  ];
   for (let round = 0; round < 20; round += 1) {
     const ids = await story.enqueue(3);
     let refused = 0;
@@ -111,10 +117,10 @@ test('CR7 Backend down and up, 20 times: the next tick drains', async () => {
   expect(givenTwice(story)).toEqual([]);
   expect(await story.violations()).toEqual([]);
   await worker.kill();
-}, 60_000);
+}, 120_000); // a third of the rounds waits for a time-out and its repetition
 
 test('SC6 Acks that all fail: no sync behind the first gets through, twice: leases expire, messages go out again, none stays leased', async () => {
-  const story = stage.story('deaf', { SLUICE_REDIS_TIMEOUT_MS: '200', SLUICE_DRAIN_MS: '2000' });
+  const story = stage.story('deaf', { SLUICE_REDIS_TIMEOUT_MS: '2000', SLUICE_DRAIN_MS: '2000' });
   const ids = await story.enqueue(10);
   const worker = await story.startWorker();
   /** What had arrived outside when a lease was named first. */

@@ -125,7 +125,8 @@ test.each(deaths)(
 
 test('CR8 Client hangs up during enqueue: stored whole or not at all, and the repeat is safe', async () => {
   const counts = new Set<number>();
-  const story = stage.story('hang-up');
+  // Who lives loses no lease while the machine stands still, and what nobody delivers is soon there again.
+  const story = stage.story('hang-up', { SLUICE_LEASE_MS: '5000' });
   const worker = await story.startWorker();
   const delays: Fault[] = [
     { kind: 'delay-before', ms: 200 },

@@ -17,6 +17,8 @@ import { CERTIFICATE } from '../support/certificate.ts';
 import { startTlsReceiver, type TlsReceiver } from '../support/receiving.ts';
 
 const HERE = '127.0.0.1';
+/** The machine may stand still for seconds. */
+const PATIENT = { timeout: 20_000 };
 /** On this machine a receiver stands for one on the internet; every other address is judged as it is. */
 const isPublic = (address: string) => address === HERE || isPublicAddress(address);
 
@@ -153,13 +155,13 @@ describe('a delivery past the guard', () => {
   test('leaves its connection to the next one, and does not where the rest of an answer is long', async () => {
     const send = guardOn([HERE]);
     await deliver({ send, path: '/long' });
-    await vi.waitFor(() => expect(receiver.ended()).toBe(1));
+    await vi.waitFor(() => expect(receiver.ended()).toBe(1), PATIENT);
     await deliver({ send });
     await vi.waitFor(async () => {
       await deliver({ send });
       const [before, last] = receiver.received.slice(-2);
       expect(last?.connection).toBe(before?.connection);
-    });
+    }, PATIENT);
   });
 });
 

@@ -5,6 +5,7 @@ import { type Bench, onEachRedis } from '../support/bench.ts';
 import { emptyShard } from '../support/shard.ts';
 
 const BACKLOG = 100_000;
+const TRIES = 3;
 
 async function fill(b: Bench, count: number, options: Parameters<Bench['message']>[2] = {}): Promise<string[]> {
   const ids: string[] = [];
@@ -29,12 +30,17 @@ onEachRedis(
       const b = bench();
       const raw = b.redises.raw as Redis;
       const adminStore = b.adminStore();
-      const [early = ''] = await fill(b, 1_000);
+      const early = await fill(b, 1_000);
       await raw.config('SET', 'slowlog-log-slower-than', '0', 'slowlog-max-len', '10000');
-      const measure = async (work: () => Promise<unknown>) => {
-        await raw.call('SLOWLOG', 'RESET');
-        await work();
-        return slowest(raw);
+      // The least of a few: a busy machine has the server stand still in the middle of one, and not of each.
+      const measure = async (work: (n: number) => Promise<unknown>) => {
+        const tries: number[] = [];
+        for (let n = 0; n < TRIES; n++) {
+          await raw.call('SLOWLOG', 'RESET');
+          await work(n);
+          tries.push(await slowest(raw));
+        }
+        return Math.min(...tries);
       };
       const calls: Record<string, (id: string) => Promise<unknown>> = {
         enqueue: () => fill(b, 1_000),
@@ -55,10 +61,11 @@ onEachRedis(
         purge: () => adminStore.purge('mail', ['ready'], '0'),
       };
       const few: Record<string, number> = {};
-      for (const [name, call] of Object.entries(calls)) few[name] = await measure(() => call(early));
+      for (const [name, call] of Object.entries(calls)) few[name] = await measure((n) => call(early[n] ?? ''));
       const ids = await fill(b, BACKLOG);
       const many: Record<string, number> = {};
-      for (const [name, call] of Object.entries(calls)) many[name] = await measure(() => call(ids[BACKLOG / 2] ?? ''));
+      for (const [name, call] of Object.entries(calls))
+        many[name] = await measure((n) => call(ids[BACKLOG / 2 + n] ?? ''));
       console.info('server time, ms, with 1,000 and with 100,000 messages:');
       for (const name of Object.keys(calls)) console.info(`  ${name}: ${few[name]} and ${many[name]}`);
       // Far above what is seen (below 5 ms), far below what a walk over the backlog takes on any machine.

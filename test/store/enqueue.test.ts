@@ -146,15 +146,15 @@ onEachRedis('enqueue', (bench) => {
 
   test('of drains with nothing to do one sleeps until the next timer, and the others end', async () => {
     const b = bench();
-    await b.enqueue(b.message('mail', 1, { delayMs: 5_000 }));
+    await b.enqueue(b.message('mail', 1, { delayMs: 50_000 }));
     const ask = async (lease: string) =>
-      (await b.sync({ lease, want: 10, drain: { ending: false, sleepMs: 20_000 } })).nextDue;
-    expect([await ask('a'), await ask('b'), await ask('a')]).toEqual([b.now + 5_000, undefined, b.now + 5_000]);
-    await b.enqueue(b.message('mail', 2, { delayMs: 1_000 }));
-    expect([await ask('b'), await ask('a')]).toEqual([b.now + 1_000, undefined]);
-    b.now += 1_000;
-    await b.take(1, 'c');
-    expect([await ask('b'), await ask('a')]).toEqual([b.now + 4_000, undefined]);
+      (await b.sync({ lease, want: 10, drain: { ending: false, sleepMs: 200_000 } })).nextDue;
+    expect([await ask('a'), await ask('b'), await ask('a')]).toEqual([b.now + 50_000, undefined, b.now + 50_000]);
+    await b.enqueue(b.message('mail', 2, { delayMs: 10_000 }));
+    expect([await ask('b'), await ask('a')]).toEqual([b.now + 10_000, undefined]);
+    b.now += 10_000;
+    await b.take(1, 'c', { leaseMs: 100_000 });
+    expect([await ask('b'), await ask('a')]).toEqual([b.now + 40_000, undefined]);
   });
 
   test('one that can stay longer takes over from one that soon has to end: the timers behind its end are nobody else’s', async () => {

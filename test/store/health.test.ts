@@ -29,7 +29,7 @@ describe.skipIf(!present)('health', () => {
   });
 
   const check = (token = 'rw', clock?: () => number) =>
-    healthCheck(openShard({ connection: { url: emulator.url, token, timeoutMs: 2_000 }, prefix: 'shard' }), { clock });
+    healthCheck(openShard({ connection: { url: emulator.url, token, timeoutMs: 20_000 }, prefix: 'shard' }), { clock });
 
   test('ok: it answers, may be written, and evicts nothing', async () => {
     expect(await check()()).toEqual({ status: 'ok', warnings: [] });

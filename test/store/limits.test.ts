@@ -240,17 +240,18 @@ onEachRedis('concurrency', (bench) => {
 onEachRedis('a rate', (bench) => {
   test('no period gives more than its share; what waits comes by itself when the next begins', async () => {
     const b = bench();
-    b.now = 1_800_000_000_300;
-    b.deploy(queue({ limits: { rate: { limit: 4, per: '1s' } } }));
+    b.now = 1_800_000_018_000;
+    b.deploy(queue({ limits: { rate: { limit: 4, per: '1m' } } })); // what it has given is kept for two periods of the server's time
     await groupsOf(b, ['a', 'b', 'c', 'd', 'e', 'f'], 2);
-    const { taken, nextDue } = await b.sync({ want: 9 });
+    const leaseMs = 600_000;
+    const { taken, nextDue } = await b.sync({ want: 9, leaseMs });
     expect(taken).toHaveLength(4);
-    expect(nextDue).toBe(1_800_000_001_000);
-    b.now = 1_800_000_000_999;
+    expect(nextDue).toBe(1_800_000_060_000);
+    b.now = 1_800_000_059_999;
     expect(await b.take(9, 'y')).toHaveLength(0);
-    b.now = 1_800_000_001_000;
-    expect(await b.take(9, 'y')).toHaveLength(4);
-    b.now = 1_800_000_002_000;
+    b.now = 1_800_000_060_000;
+    expect(await b.take(9, 'y', { leaseMs })).toHaveLength(4);
+    b.now = 1_800_000_120_000;
     await b.store.sweep('*');
     expect(await b.take(9, 'z')).toHaveLength(4);
     expect(await blocked(b)).toBe(0);
@@ -282,15 +283,15 @@ onEachRedis('a rate', (bench) => {
 
   test('holds together with concurrency, and neither strands the other', async () => {
     const b = bench();
-    b.deploy(queue({ limits: { concurrency: 2, rate: { limit: 3, per: '1s' }, group: { concurrency: 1 } } }));
+    b.deploy(queue({ limits: { concurrency: 2, rate: { limit: 3, per: '1m' }, group: { concurrency: 1 } } }));
     const ids = await groupsOf(b, ['a', 'b', 'c', 'd', 'e'], 4);
     const perPeriod = new Map<number, number>();
     for (let step = 0; b.alive.size > 0 && step < 400; step++) {
       const taken = await b.take(9, `l${step}`);
       expect(taken.length).toBeLessThanOrEqual(2);
-      const period = Math.floor(b.now / 1_000);
+      const period = Math.floor(b.now / 60_000);
       perPeriod.set(period, (perPeriod.get(period) ?? 0) + taken.length);
-      b.now += 50;
+      b.now += 3_000;
       await settle(b, taken, 'ack', {}, `l${step}`);
     }
     expect([...perPeriod.values()].reduce((sum, n) => sum + n)).toBe(ids.length);

@@ -23,24 +23,29 @@ function engineOn(b: Bench, timeoutMs: number) {
   });
 }
 
-/** How long the one token of the shard is kept, ms. */
-async function keptMs(b: Bench): Promise<number> {
+/** How long the one token of the shard that `call` leaves is kept, ms: what has passed of that since, if the machine stood still, is part of it. */
+async function keptMs(b: Bench, call: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await call();
   const tokens = Object.keys((await b.shard()).rest).filter((name) => name.startsWith('req:'));
   expect(tokens).toHaveLength(1);
-  return b.redises.raw.pttl(b.root + tokens[0]);
+  const leftMs = await b.redises.raw.pttl(b.root + tokens[0]);
+  return leftMs + performance.now() - begun;
 }
 
 onEachRedis('a call is recognised for longer than it is repeated', (bench) => {
   test.each([1_000, 3_000, 20_000, 60_000])('an enqueue, with a time-out of %i ms', async (timeoutMs) => {
-    const { receipts } = await engineOn(bench(), timeoutMs).enqueue([{ queue, body: 1, options: {}, path: '' }]);
-    bench().alive.add(receipts[0]?.id ?? '');
-    expect(await keptMs(bench())).toBeGreaterThan(Math.max(59_000, 5 * timeoutMs + 9_000));
+    const enqueue = async () => {
+      const { receipts } = await engineOn(bench(), timeoutMs).enqueue([{ queue, body: 1, options: {}, path: '' }]);
+      bench().alive.add(receipts[0]?.id ?? '');
+    };
+    expect(await keptMs(bench(), enqueue)).toBeGreaterThan(Math.max(59_000, 5 * timeoutMs + 9_000));
   });
 
   test.each([1_000, 3_000, 20_000, 60_000])('what became of a webhook, with a time-out of %i ms', async (timeoutMs) => {
     const { sources } = engineOn(bench(), timeoutMs).parts;
     sources?.count(source, 'accepted', () => {});
-    await sources?.report(); // writes what was counted
-    expect(await keptMs(bench())).toBeGreaterThan(Math.max(59_000, 5 * timeoutMs + 9_000));
+    const write = async () => sources?.report(); // what was counted
+    expect(await keptMs(bench(), write)).toBeGreaterThan(Math.max(59_000, 5 * timeoutMs + 9_000));
   });
 });

@@ -188,7 +188,8 @@ test.each([
     const before = await deployed().call('/v1/queues/pull', { method: 'GET' });
     const heard = await send(source, event());
     expect([heard.status, JSON.parse(heard.text)]).toMatchObject([503, { code: 'invalid_route', errors: [issue] }]);
-    expect(deployed().logs.join()).toContain(`"source":"${source}","error":"${issue.field}: ${issue.code}"`);
+    const line = `"source":"${source}","error":"${issue.field}: ${issue.code}"`;
+    await eventually('it is logged', () => deployed().logs.join().includes(line));
     const after = await deployed().call('/v1/queues/pull', { method: 'GET' });
     expect(await after.json()).toEqual(await before.json());
   },

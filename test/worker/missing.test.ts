@@ -14,11 +14,12 @@ test('a delivery that cannot be signed waits, costs no attempt, and its queue an
   const queue = '/v1/queues/webhook.out';
   const { body } = await call('POST', `${queue}/messages`, { body: 1, destination: deployed().outbox.url });
   await eventually('it was tried', () => deployed().logs.some((line) => line.includes('delivery held back')));
-  expect((await call('GET', `/v1/messages/${body.id}`)).body).toMatchObject({
-    state: 'delayed',
-    attempt: 1,
-    failures: [],
+  let report: object = {};
+  await eventually('it waits: it is settled after that was logged', async () => {
+    report = (await call('GET', `/v1/messages/${body.id}`)).body;
+    return 'state' in report && report.state === 'delayed';
   });
+  expect(report).toMatchObject({ attempt: 1, failures: [] });
   expect((await call('GET', queue)).body.missingSecrets).toEqual(['WEBHOOK_OUT_SECRETS']);
   const { queues } = (await call('GET', '/v1/queues')).body;
   const lacking = queues.filter((report: object) => 'missingSecrets' in report);

@@ -91,11 +91,12 @@ describe('a Worker that is killed while it holds messages', () => {
     const before = new Set(outbox.deliveries.map(({ id }) => id));
     expect(before.size).toBeLessThan(200);
     const next = await stack.startWorker();
-    await eventually('all are delivered', async () => {
+    // What it held may all have been delivered, and comes again behind the others.
+    await eventually('all are delivered, and what it held an attempt later', async () => {
       await next.tick();
-      return new Set(outbox.deliveries.map(({ id }) => id)).size === 200;
+      const isAgain = outbox.deliveries.some(({ attempt }) => attempt === 2);
+      return isAgain && new Set(outbox.deliveries.map(({ id }) => id)).size === 200;
     });
     expect(new Set(outbox.deliveries.map(({ id }) => id))).toEqual(new Set(ids));
-    expect(outbox.deliveries.filter(({ attempt }) => attempt === 2).length).toBeGreaterThan(0);
   });
 });

@@ -8,9 +8,10 @@ import { findInvocation, Invocation } from '../../src/runtime/invocation.ts';
 import { acked, enqueueNow, pause } from '../regressions/engines.ts';
 import { onEachRedis } from '../support/bench.ts';
 import { deploymentOn } from '../support/deployment.ts';
+import { steadyNow } from '../support/steady-clock.ts';
 import { eventually } from '../support/worker.ts';
 
-const SOON_MS = 1_500; // less than the drain sleeps, or its handlers work
+const SOON_MS = 4_000; // less than the drain sleeps, or its handlers work
 
 onEachRedis(
   'a second wake of an invocation',
@@ -21,7 +22,7 @@ onEachRedis(
       const queue = defineQueue('jobs', { subrequests: 0, handler: ({ body }) => void seen.push(body) });
       const deployed = deploymentOn(b, [queue]);
       const producer = deployed.sluice.producer(deployed.env, deployed.context);
-      b.alive.add((await producer.enqueue(queue, 'later', { delay: '2s' })).id);
+      b.alive.add((await producer.enqueue(queue, 'later', { delay: '5s' })).id);
       await eventually('it sleeps', async () => (await b.redises.raw.exists(`${b.root}sleeper`)) === 1);
       for (const id of b.alive) b.unordered.add(id);
       const { id } = await producer.enqueue(queue, 'now');
@@ -75,18 +76,19 @@ onEachRedis(
       const queue = defineQueue('jobs', {
         subrequests: 6, // beside what is left to the caller there is room for one
         handler: async () => {
-          await eventually('the caller has ended', () => invocation.callerEndsIn(Date.now()) === 0);
+          await eventually('the caller has ended', () => invocation.callerEndsIn(steadyNow()) === 0);
           await pause(50);
         },
       });
       const limits = { ...planLife(20_000, [15_000]), requests: 42, requestsPerDelivery: 6, messages: 100 };
-      invocation.noteCaller(1, Date.now());
+      invocation.noteCaller(1, steadyNow());
       const report = await drain({
         shards: [{ name: '', store: b.openStore() }],
         pool: '*',
         queues: new Map([['jobs', queue]]),
         env: {},
-        budget: openBudget(limits, Date.now, invocation),
+        budget: openBudget(limits, steadyNow, invocation),
+        clock: steadyNow, // the second before its caller has ended is none in which the machine stands still
         concurrency: 5,
         connections: 20,
         batch: 100,

@@ -9,6 +9,7 @@ import { defineQueue, type QueueOptions } from '../../src/index.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { SyncAnswer, SyncRequest } from '../../src/store/sync.ts';
 import { type Bench, onEachRedis } from '../support/bench.ts';
+import { eventually } from '../support/worker.ts';
 
 const PLENTY: Limits = { ...planLife(20_000, [15_000]), requests: 9_000, requestsPerDelivery: 0, messages: 1_000_000 };
 const LEASE_MS = 30_000;
@@ -304,14 +305,22 @@ onEachRedis(
           if (isDead) await never;
         },
       };
-      const { store, seen } = away(b.openStore(), road);
+      const near = b.openStore();
+      let atStorage = 0;
+      const sync: Store['sync'] = (request) => {
+        atStorage += 1;
+        return near.sync(request).finally(() => {
+          atStorage -= 1;
+        });
+      };
+      const { store, seen } = away({ ...near, sync }, road);
       const count = ({ id }: { id: string }) => void handled.set(id, (handled.get(id) ?? 0) + 1);
       void start(queueOf(count), {
         store,
         budget: openBudget({ ...PLENTY, livesMs: 1_000_000, takesMs: 1_000_000 }, Date.now),
       });
       await died.promise;
-      await pause(3 * TRIP_MS);
+      await eventually('storage has answered all of it', () => atStorage === 0);
       const held = Object.entries((await b.shard()).leases).filter(([, entries]) => entries.length > 0);
       expect(held.length).toBeGreaterThan(1);
       for (const [lease] of held) await b.redises.raw.zadd(`${b.root}timers`, 1, `l ${lease}`);

@@ -70,7 +70,7 @@ onEachRedis(
       });
       const engine = engineOn(b, [queue]);
       const { ids } = await enqueueNow(b, b.message('jobs', 1));
-      expect(await drainFor(engine, 1_500)).toMatchObject({ retried: 1, ended: 'idle' });
+      expect(await drainFor(engine, 20_000, { sleepsMs: 0 })).toMatchObject({ retried: 1, ended: 'idle' });
       expect(engine.parts.claims.takeWork()).toBe(true);
       expect(await engine.drainWoken()).toMatchObject({ acked: 1 });
       expect(engine.parts.claims.takeWork()).toBe(false);

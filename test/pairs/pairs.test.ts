@@ -1,11 +1,15 @@
 // Parts that meet: schedules, of the code and of the API, and topics, each with each kind of queue, through the bundle in workerd.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import * as z from 'zod/mini';
 import { type Receiver, startReceiver } from '../../examples/demo/receiver.ts';
 import { type Bundle, buildBundle } from '../../src/dev/bundle.ts';
 import { createSluice, defineQueue, defineSchedule } from '../../src/index.ts';
 import { deploy, eventually } from '../support/worker.ts';
 import { isOnce, isPulled, KINDS, optionsOf, RECEIVER } from './kinds.ts';
+
+/** Many calls and ticks, on a machine that does other things too. */
+vi.setConfig({ testTimeout: 90_000 });
+const WITHIN_MS = 30_000;
 
 const receiver: Receiver = await startReceiver([]);
 afterAll(() => receiver.close());
@@ -69,12 +73,13 @@ function cameFrom(from: string, kind: string): Came[] {
 async function until(from: string, isThere: (kind: string) => boolean): Promise<void> {
   let missing = KINDS;
   try {
-    await eventually('they come', async () => {
+    const haveCome = async () => {
       await deployed().worker.tick();
       await receiveAll();
       missing = KINDS.filter((kind) => !isThere(kind));
       return missing.length === 0;
-    });
+    };
+    await eventually('they come', haveCome, WITHIN_MS);
   } catch {
     const reports = await Promise.all(missing.map((kind) => call('GET', `/v1/schedules/${from}-${kind}`)));
     expect(reports.map(({ body }) => body)).toEqual([]);
@@ -173,7 +178,7 @@ describe('a topic with each kind of queue', () => {
   });
 
   test('with one dedup key each gets the first, and the last where that is what its queue wants', async () => {
-    const publication = { type: 'a', dedup: { key: 'k' } };
+    const publication = { type: 'a', dedup: { key: 'k', window: '5s' } }; // the second comes in time, also where the machine stands still
     const first = await call('POST', '/v1/topics/all/messages', { ...publication, body: { from: 'first' } });
     const second = await call('POST', '/v1/topics/all/messages', { ...publication, body: { from: 'second' } });
     expect([first.status, second.status]).toEqual([202, 202]);

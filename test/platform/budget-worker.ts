@@ -21,7 +21,7 @@ const queues = {
   honest: defineQueue('honest', { handler: telling(1) }),
   hungry: defineQueue('hungry', { handler: telling(3), backoff: { waitMs: () => 0 } }),
   endless: defineQueue('endless', { handler: telling(60), attempts: 2, backoff: { waitMs: () => 0 } }),
-  slow: defineQueue('slow', { handler: telling(2, 300), subrequests: 2 }),
+  slow: defineQueue('slow', { handler: telling(2, 1_000), subrequests: 2 }),
   pulled: defineQueue('pulled', { kind: 'pull' }),
 };
 

@@ -22,8 +22,9 @@ afterAll(() => redis?.stop());
 /** Past the Worker: nobody is woken. */
 let store: Store;
 
-beforeEach(() => {
+beforeEach(async () => {
   const { platform, outbox, logs, stack } = box();
+  await eventually('nothing of the test before is under way', platform.areOver);
   const { UPSTASH_REDIS_REST_URL: url = '', UPSTASH_REDIS_REST_TOKEN: token = '' } = stack.env;
   store = openStore(openShard({ connection: { url, token, timeoutMs: 10_000 }, prefix: 'sluice' }));
   for (const list of [platform.invocations, outbox.deliveries, logs]) list.length = 0;
@@ -96,14 +97,10 @@ describe('S6 subrequests that are used up', () => {
       await over(i + 1);
     }
     expect(told(3).toSorted()).toEqual(ids.toSorted()); // to its end each came once
-    await eventually(
-      'all are settled, and none waits for the end of a lease',
-      async () => {
-        const { leased, ready, dead } = await queue('hungry');
-        return leased === 0 && dead === 0 && Object.keys(ready).length === 0;
-      },
-      5_000,
-    );
+    await eventually('all are settled, and none waits for the end of a lease', async () => {
+      const { leased, ready, dead } = await queue('hungry');
+      return leased === 0 && dead === 0 && Object.keys(ready).length === 0;
+    });
   });
 
   test('by a delivery that had all there are: it counts, and comes to its end', async () => {
@@ -176,8 +173,8 @@ describe('S5 what is asked for outlives its caller', () => {
     await eventually('the handler is at work', () => told(1).length === 1);
     caller.abort();
     expect(await called).toBe('gone');
-    await eventually('it ends', () => told(2).includes(id ?? ''), 3_000);
-    await eventually('it is settled', async () => (await queue('slow')).leased === 0, 3_000);
+    await eventually('it ends', () => told(2).includes(id ?? ''));
+    await eventually('it is settled', async () => (await queue('slow')).leased === 0);
   });
 
   test.each(['GET', 'POST'])('%s with wait=false is answered at once', async (method) => {

@@ -41,11 +41,11 @@ test('webhooks, a newsletter and sign-ups meanwhile: each message is delivered o
   for (let i = 0; i < SIGN_UPS; i++) posted.push(await producer.post(confirmation(i)));
   const heard = await sending;
   const arrived = () => new Set(outbox.deliveries.map(({ id }) => id)).size;
-  await eventually('all have arrived', () => arrived() >= posted.length && inversions.held() === 0);
+  await eventually('all have arrived', () => arrived() >= posted.length && inversions.held() === 0, 60_000);
   ticker.stop();
   const figures = figuresOf(posted, outbox.deliveries, new Set());
   expect(Object.values(figures)).toMatchObject(Object.keys(figures).map(() => NOTHING_AMISS));
   expect(posted.length).toBe(WEBHOOKS + READERS + SIGN_UPS);
   expect([heard.fooled, heard.repeats, producer.repeats(), inversions.count()]).toEqual([0, 0, 0, 0]);
   expect(platform.invocations.filter(({ refused }) => refused > 0)).toEqual([]);
-});
+}, 90_000);

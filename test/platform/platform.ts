@@ -4,8 +4,8 @@
  * Each limit is a file beside this one. Isolates are those of workerd's Worker Loader; what is imposed on their code is
  * loaded before it.
  */
-import { randomUUID } from 'node:crypto';
-import { type AddressInfo, createServer } from 'node:net';
+import { randomInt, randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
 import type { Bundle } from '../../src/dev/bundle.ts';
 import { type Call, call } from './caller.ts';
 import type { CpuGuard } from './cpu.ts';
@@ -41,6 +41,8 @@ export interface Platform {
   invocations: Invoked[];
   /** How many had used up their CPU. */
   killed(): number;
+  /** Whether all that came by `fetch` and `tick` are over: of each it is told a moment after its answer. Not where CPU is limited. */
+  areOver(): boolean;
   close(): Promise<void>;
 }
 
@@ -51,13 +53,15 @@ export async function openPlatform({
   log,
   ...limits
 }: PlatformOptions): Promise<Platform> {
-  const port = knowsUrl ? await findPort() : 0;
+  const port = knowsUrl || limits.cpuMs !== undefined ? await findPort() : 0; // one that is killed comes back where it was
   const env = knowsUrl ? { ...given, SLUICE_URL: `http://127.0.0.1:${port}` } : given;
   const invocations: Invoked[] = [];
+  let underWay = 0;
   const { tell, over } = openEnds();
   const hear = (line: string) => {
     if (!line.startsWith('{"platform":')) return log?.(line);
     const told = JSON.parse(line) as Told;
+    underWay -= 1;
     tell(told);
     if (limits.cpuMs === undefined) invocations.push(told);
   };
@@ -81,8 +85,10 @@ export async function openPlatform({
     return answered.promise;
   }
 
-  const invoke = (path: string, init?: Call) =>
-    limits.cpuMs === undefined ? call(url + path, init) : guard(limits.cpuMs, path, init);
+  const invoke = (path: string, init?: Call) => {
+    underWay += 1;
+    return limits.cpuMs === undefined ? call(url + path, init) : guard(limits.cpuMs, path, init);
+  };
   return {
     url,
     fetch: invoke,
@@ -92,6 +98,7 @@ export async function openPlatform({
     },
     invocations,
     killed: () => kills,
+    areOver: () => underWay <= 0,
     async close() {
       await last;
       await running.close();
@@ -99,13 +106,18 @@ export async function openPlatform({
   };
 }
 
-/** One that nobody has now. */
+/** One that nobody has now, and that no system gives to those who ask for any. */
 export async function findPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(10_000, 30_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 const isNewFor = (path: string, { isolates }: Limits) =>

@@ -1,6 +1,6 @@
 // Whole engines on the shard of a bench, by the real clock, and what their handlers saw.
 
-import { planLife } from '../../src/drain/life.ts';
+import { type Life, planLife } from '../../src/drain/life.ts';
 import type { DrainReport } from '../../src/drain/report.ts';
 import type { Features } from '../../src/engine/features.ts';
 import { type Engine, openEngine } from '../../src/engine.ts';
@@ -25,20 +25,19 @@ export function engineOn(
   return openEngine(env, new Map(queues.map((queue) => [queue.name, queue])), { features });
 }
 
-/** A drain that takes messages for so long, as cron's does without its sweep. */
+/**
+ * A drain that takes messages for so long, as cron's does without its sweep.
+ * @param apart of its life: one that does not sleep may have long to take what is there, and is over when it has that
+ */
 export function drainFor(
   { parts: { capacity, drains, waking, queues } }: Engine,
   timeMs: number,
+  apart: Partial<Life> = {},
 ): Promise<DrainReport> {
   const invocation = new Invocation();
   const delivered = [...queues.values()].filter(({ handler }) => handler !== undefined);
-  const budget = capacity.budget(
-    planLife(
-      timeMs,
-      delivered.map(({ timeoutMs }) => timeoutMs),
-    ),
-    invocation,
-  );
+  const timeoutsMs = delivered.map(({ timeoutMs }) => timeoutMs);
+  const budget = capacity.budget({ ...planLife(timeMs, timeoutsMs), ...apart }, invocation);
   const onLeft = waking.leftBy(capacity.lives.fresh, invocation);
   return waking.run(invocation, (attention) => drains.run(budget, attention, { onLeft }));
 }

@@ -70,12 +70,13 @@ onEachRedis('schedules', (bench) => {
       const b = bench();
       const store = openScheduleStore(b.opened()); // by the clock of the server, as engines have it
       const known = { queues: new Map(queues.map((queue) => [queue.name, queue])), ids: new Set<string>() };
-      await openSchedules(store, known).put('hourly', asked({ every: '1h', queue: 'reports' }), allow);
-      const header = readHeaderLine((await store.recall([{ id: 'hourly' }])).schedules[0]?.record ?? '');
+      // Of a day: by this clock a whole hour may come between what is due below and whoever fires it.
+      await openSchedules(store, known).put('daily', asked({ every: '24h', queue: 'reports' }), allow);
+      const header = readHeaderLine((await store.recall([{ id: 'daily' }])).schedules[0]?.record ?? '');
       const due = Date.now() - SECOND;
       const come = header.replace(/^\d+/, String(due));
-      await store.change([{ id: 'hourly', expected: header, header: come, error: '', lines: '', due, messages: [] }]);
-      const hasCome = () => b.redises.raw.zadd(`${b.root}timers`, due, 's hourly'); // who is given it has some seconds
+      await store.change([{ id: 'daily', expected: header, header: come, error: '', lines: '', due, messages: [] }]);
+      const hasCome = () => b.redises.raw.zadd(`${b.root}timers`, due, 's daily'); // who is given it has some seconds
       const without = engineOn(b, queues);
       for (const meet of [
         () => without.tick(),
@@ -83,13 +84,13 @@ onEachRedis('schedules', (bench) => {
         () => without.receive({ lease: newToken(), queues: ['reports'], max: 1, visibilityMs: SECOND }),
       ]) {
         await meet();
-        expect(readHeaderLine((await store.recall([{ id: 'hourly' }])).schedules[0]?.record ?? '')).toBe(come);
-        expect(Object.keys((await b.shard()).timers)).toEqual(['s hourly']);
+        expect(readHeaderLine((await store.recall([{ id: 'daily' }])).schedules[0]?.record ?? '')).toBe(come);
+        expect(Object.keys((await b.shard()).timers)).toEqual(['s daily']);
         await hasCome();
       }
       expect(await firedOn(b)).toEqual([]);
       await engineOn(b, queues, {}, features).tick();
-      expect(await firedOn(b)).toMatchObject([{ schedule: 'hourly', occurrence: due }]);
+      expect(await firedOn(b)).toMatchObject([{ schedule: 'daily', occurrence: due }]);
     });
 
     test('is met by a drain and by a consumer elsewhere as well as by a sweep', async () => {

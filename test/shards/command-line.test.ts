@@ -54,7 +54,7 @@ test('what an answer is without is said on stderr, and stdout is as ever', async
   const bad = findings.filter(({ status }: { status: string }) => status === 'fail');
   expect(bad.map(({ found }: { found: string }) => found)).toEqual(['t1 does not answer: what it owns stands still']);
   expect(findings.map(({ found }: { found: string }) => found)).toContain('t1 does not answer, and was not looked at');
-}, 20_000);
+}, 60_000);
 
 const shards = (...args: string[]) => runCli(['shards', ...args], { env });
 
@@ -75,7 +75,7 @@ test('an evacuation ends where all that is left is held, and says what that is a
   expect([unpinned.code, unpinned.out]).toEqual([0, expect.stringMatching(/^2 moved, and nothing is left/)]);
   expect((await shards('verify', 't1')).out).toMatch(/^t1 is empty: /);
   expect(await shards('forget', 't1', '--yes')).toMatchObject({ code: 0, out: 't1 is gone\n' });
-}, 40_000);
+}, 90_000);
 
 test('of a shard that is lost it is said what is known, before it is asked', async () => {
   await engine.accept([{ queue: ORDERED, body: 1, options: {}, path: '' }]);
@@ -85,7 +85,7 @@ test('of a shard that is lost it is said what is known, before it is asked', asy
   const gone = await shards('forget', 't1', '--lost', '--yes');
   expect(gone.err).toMatch(/^t1 does not answer: how much it had is not known/m);
   expect(gone.out).toBe(`t1 is gone, and what these queues had there: anywhere, ${ORDERED.name}\n`);
-}, 20_000);
+}, 60_000);
 
 test('what is no pin is not lifted, and what no queue has as its name is told', async () => {
   const pinned = await shards('pin', 'anywhre', 't0');
@@ -98,7 +98,7 @@ test('what is no pin is not lifted, and what no queue has as its name is told', 
   const unknown = await shards('unpin', 'any');
   expect([unknown.code, unknown.err]).toEqual([1, 'error: no pin is called any; there are: anywhre, any*\n']);
   expect((await shards('unpin', 'any*')).code).toBe(0);
-}, 20_000);
+}, 60_000);
 
 test('the doctor tells which queues have their home elsewhere', () => {
   expect(judgePins({ pins: [], held: [] })).toEqual([]);

@@ -557,13 +557,13 @@ describe('a version of the deployment that has no token for the new shard', () =
     const message = { lane: `5:${PULL}`, pool: PULL, maxAttempts: 3, delayMs: 0, ttlMs: 0, json: '{"body":"waits"}' };
     await enqueue(named(engine, 't0'), { messages: [packOne('t2', message)] });
     const [before] = await s.parcels();
-    await drainFor(old, 1_500);
+    await drainFor(old, 20_000, { sleepsMs: 0 });
     expect([await s.parcels(), await s.messages()]).toEqual([[before], []]);
     const { failures, timers } = await readShard(s.redises.raw, `{${s.tags[0]}}:`);
     expect([failures, Object.keys(timers)]).toEqual([{}, [expect.stringMatching(`0:>/t2 1.${before?.id}$`)]]); // no attempt
     s.aheadMs = 60_000;
     await fresh().sweep();
-    await drainFor(fresh(), 1_500);
+    await drainFor(fresh(), 20_000, { sleepsMs: 0 });
     expect(await s.messages()).toMatchObject([{ shard: 't2', id: before?.id, body: 'waits' }]);
     expect(await s.parcels()).toEqual([]);
   });

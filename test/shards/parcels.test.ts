@@ -55,7 +55,7 @@ const DAY_MS = 86_400_000;
 async function drain(engine: Engine, afterMs = 3_000): Promise<void> {
   s.aheadMs += afterMs;
   await engine.sweep().catch((error: unknown) => expect(error).toBeInstanceOf(StorageError)); // of a shard that is away
-  await drainFor(engine, 1_500);
+  await drainFor(engine, 20_000, { sleepsMs: 0 }); // also where the machine stands still for a while
 }
 
 const at = async (name: string) => (await s.messages(name)).map(({ queue, body }) => [queue, body]);

@@ -165,7 +165,7 @@ test('what is sent as to Cloudflare Queues is handled as it was sent: JSON, text
   });
   const redises = await startEmbedded();
   const { url, token } = redises.emulator;
-  const env = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, SLUICE_DRAIN_MS: '1000' };
+  const env = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, SLUICE_DRAIN_MS: '20000' };
   const sluice = createSluice({ queues: [orders] });
   const QUEUE = toBinding(sluice.producer(env), orders);
   const bytes = new Uint8Array([0, 255, 128, 10]);

@@ -155,12 +155,17 @@ describe('npm run dev -- --demo', () => {
     expect(shards).toMatchObject([{ name: 'a' }, { name: 'b', state: 'active' }]);
     expect(await (await fetch(dashboard)).text()).toContain('<title>Sluice</title>');
     const states = ['leased', 'delayed'];
-    await eventually('messages are leased, and delayed', async () => {
-      const answer = await fetch(`${url}/v1/queues`, { headers: { authorization: `Bearer ${token}` } });
-      const { queues } = (await answer.json()) as { queues: Record<string, number>[] };
-      return states.every((state) => queues.some((queue) => (queue[state] ?? 0) > 0));
-    });
-    await eventually('a delivery has failed', () => /"event":"delivery failed".*"attempt":1/.test(output.err));
+    await eventually(
+      'messages are leased, and delayed',
+      async () => {
+        const answer = await fetch(`${url}/v1/queues`, { headers: { authorization: `Bearer ${token}` } });
+        const { queues } = (await answer.json()) as { queues: Record<string, number>[] };
+        return states.every((state) => queues.some((queue) => (queue[state] ?? 0) > 0));
+      },
+      READY_MS,
+    );
+    const failed = () => /"event":"delivery failed".*"attempt":1/.test(output.err);
+    await eventually('a delivery has failed', failed, READY_MS);
     child.kill('SIGTERM');
     expect([0, 143]).toContain(await ended);
   }, 180_000);

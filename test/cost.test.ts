@@ -16,6 +16,7 @@ function engineOn(bench: Bench, handled: { push(id: string): unknown }, every?: 
     UPSTASH_REDIS_REST_TOKEN: bench.redises.emulator.token,
     SLUICE_PREFIX: bench.prefix,
     SLUICE_DRAIN_REQUESTS: '9000',
+    SLUICE_REDIS_TIMEOUT_MS: '10000', // a repeated call costs: the machine may stand still for seconds
     SLUICE_CONCURRENCY: '100', // full syncs, however busy the machine: else they follow the pace of the handlers
   };
   const queue = defineQueue('work', { subrequests: 0, handler: ({ id }) => void handled.push(id) });

@@ -213,8 +213,8 @@ describe.each(backings)('limits on %s', (_name, start) => {
 
   test('what comes faster than allowed waits, and is not refused', async () => {
     emulator.limit({ commandsPerSecond: 1_000 });
+    const began = performance.now(); // before it: what comes too fast drains from when it was executed, whoever stands still meanwhile
     await run('EVAL', "for i = 1, 1200 do redis.call('INCR', 'n') end", 0);
-    const began = performance.now();
     expect(await run('GET', 'n')).toEqual({ status: 200, json: { result: '1200' } });
     expect(performance.now() - began).toBeGreaterThan(150);
     emulator.limit({ commandsPerSecond: undefined });

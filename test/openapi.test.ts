@@ -603,7 +603,7 @@ describe('a client that a generator makes of the document', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  });
+  }, 120_000);
 
   test('enqueues, receives and settles', async () => {
     const sent = { body: { report: 7 }, priority: 1 };

@@ -83,7 +83,7 @@ const runs = new Map<Kind, Run>();
 beforeAll(async () => {
   // At the same time: they wait for most of it.
   await Promise.all(present.map(async ([kind, start]) => runs.set(kind, await runOn(kind, start))));
-});
+}, 120_000);
 afterAll(async () => {
   for (const { redises } of runs.values()) await redises.stop();
 });

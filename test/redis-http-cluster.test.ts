@@ -84,7 +84,7 @@ async function open(replicas: number, program?: string) {
     maxBytes: 10_485_760,
     maxCommands: 1_000,
     concurrency: 500,
-    timeoutMs: 5_000,
+    timeoutMs: 10_000, // the machine may stand still for seconds, as below
     allow: [],
     onError: (error) => errors.push(error),
   });
@@ -93,7 +93,12 @@ async function open(replicas: number, program?: string) {
   const queue = defineQueue('jobs', { handler: async (message) => void seen.push(message.body as string) });
   const engines = TAGS.map((tag) =>
     openEngine(
-      { UPSTASH_REDIS_REST_URL: front.url, UPSTASH_REDIS_REST_TOKEN: TOKEN, SLUICE_PREFIX: tag },
+      {
+        UPSTASH_REDIS_REST_URL: front.url,
+        UPSTASH_REDIS_REST_TOKEN: TOKEN,
+        SLUICE_PREFIX: tag,
+        SLUICE_REDIS_TIMEOUT_MS: '15000',
+      },
       new Map([['jobs', queue]]),
     ),
   );
@@ -151,7 +156,7 @@ describe.skipIf(!present)('a cluster of three masters with replicas', () => {
   beforeAll(async () => {
     opened = await open(1);
     ({ cluster, nodes, front } = opened);
-  });
+  }, 90_000);
   afterAll(() => opened.stop());
 
   test('each master has four of twelve tags, and what is enqueued to all is delivered once each', async () => {

@@ -14,6 +14,7 @@ import { type Front, type FrontOptions, startFront } from '../src/redis-http/fro
 import { readTokens } from '../src/redis-http/tokens.ts';
 import { runCli } from './support/cli.ts';
 import { type RedisServer, redisServerPresent, startRedisServer, startSentinel } from './support/redis-server.ts';
+import { steadyNow } from './support/steady-clock.ts';
 import { eventually } from './support/worker.ts';
 
 const TOKEN = 'a-token-that-nobody-guesses-0123456789';
@@ -29,9 +30,15 @@ const OPTIONS = {
   maxBytes: 1_048_576,
   maxCommands: 100,
   concurrency: 100,
-  timeoutMs: 3_000,
+  timeoutMs: 10_000, // the machine may stand still for seconds
   allow: [],
 } satisfies Partial<FrontOptions>;
+
+/** For longer than any test takes: each ends it when it has seen what it waits for. */
+const PAUSE_MS = '120000';
+
+/** One that has stood still for two seconds does nothing for half a minute: its clock may be wrong. */
+const SENTINEL_MS = 60_000;
 
 const errors: unknown[] = [];
 const start = (url: string, options: Partial<FrontOptions> = {}): Promise<Front> =>
@@ -254,8 +261,17 @@ describe.skipIf(!present)('in front of one Redis', () => {
 
   test('more requests at once than it may have are told to come back, and nothing of them runs', async () => {
     const narrow = await start(server.url, { concurrency: 2 });
-    await raw.call('CLIENT', 'PAUSE', '300', 'ALL');
-    const answers = await Promise.all(Array.from({ length: 6 }, () => post(narrow.url, '/', ['INCR', 'narrow'])));
+    await raw.call('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE');
+    let refused = 0;
+    const incr = async () => {
+      const answer = await post(narrow.url, '/', ['INCR', 'narrow']);
+      if (answer.status === 429) refused += 1;
+      return answer;
+    };
+    const asked = Promise.all(Array.from({ length: 6 }, incr));
+    await eventually('all have come, and four are refused', () => refused === 4);
+    await raw.call('CLIENT', 'UNPAUSE');
+    const answers = await asked;
     const statuses = answers.map(({ status }) => status).toSorted();
     expect(statuses).toEqual([200, 200, 429, 429, 429, 429]);
     expect(answers.find(({ status }) => status === 429)?.headers.get('retry-after')).toBe('1');
@@ -313,9 +329,9 @@ describe.skipIf(!present)('when Redis goes', () => {
     const first = await startRedisServer();
     const front = await start(first.url);
     await first.stop();
-    const asked = performance.now();
+    const asked = steadyNow();
     const { status, headers } = await post(front.url, '/', ['PING']);
-    expect([status, headers.get('retry-after'), performance.now() - asked < 1_000]).toEqual([503, '1', true]);
+    expect([status, headers.get('retry-after'), steadyNow() - asked < 1_000]).toEqual([503, '1', true]);
     await eventually('health has seen it', async () => (await healthOf(front.url))[1] === 'unreachable');
     const second = await startRedisServer(['--port', String(first.port)]);
     await eventually('it is back', async () => (await healthOf(front.url))[1] === 'ok');
@@ -386,21 +402,33 @@ describe.skipIf(!present)('when Redis goes', () => {
     await eventually('it is in step', async () => (await ofReplica.get('a')) === '1');
     await primary.stop();
     await eventually(
+      'it has begun to fail over',
+      () => ofSentinel.call('SENTINEL', 'FAILOVER', 'main').then(Boolean, () => false),
+      SENTINEL_MS,
+    );
+    await eventually(
       'the other one is written to',
       async () => (await post(front.url, '/', ['SET', 'a', '2'])).status === 200,
+      SENTINEL_MS,
     );
     expect(await ofReplica.get('a')).toBe('2');
     await eventually('health has seen it', async () => (await healthOf(front.url))[1] === 'ok');
     for (const client of [ofReplica, ofSentinel]) client.disconnect();
     await front.close(0);
     await Promise.all([replica.stop(), sentinel.stop()]);
-  });
+  }, 150_000);
 });
 
 const children: ChildProcess[] = [];
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
 });
+
+/** Whether a request is, beside the one that asks. */
+async function isUnderWay(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  return /in_flight 2$/m.test(await answer.text());
+}
 
 /** The command, listening. */
 async function startCommand(redis: string, ...options: string[]) {
@@ -442,12 +470,14 @@ describe.skipIf(!present)('sluice redis-http', () => {
     await second.tick();
     expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => i));
 
-    await raw.call('CLIENT', 'PAUSE', '400', 'ALL');
+    await raw.call('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE');
     const underWay = post(one.url, '/', ['INCR', 'under-way']);
+    await eventually('it has arrived', () => isUnderWay(one.url));
     const idle = fetch(`${one.url}/health`); // leaves a connection open
     await idle;
     one.child.kill('SIGTERM');
     await eventually('it is about to end', () => one.said.out.includes('"stopping"'));
+    await raw.call('CLIENT', 'UNPAUSE');
     expect((await underWay).json).toEqual({ result: 1 });
     expect(await once(one.child, 'close')).toEqual([0, null]);
     expect([one.said.err, one.said.out.trim().split('\n').at(-1)]).toEqual(['', '{"event":"stopped","cutOff":0}']);
@@ -458,14 +488,12 @@ describe.skipIf(!present)('sluice redis-http', () => {
 
   test('says what the grace was too short for', async () => {
     const { child, url, said } = await startCommand(server.url, '--grace', '50ms');
-    await raw.call('CLIENT', 'PAUSE', '1500', 'ALL');
-    const underWay = post(url, '/', ['PING']).catch(() => 'cut off');
-    await eventually('it has arrived', async () => {
-      const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
-      return /in_flight 2$/m.test(await answer.text());
-    });
+    await raw.call('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE');
+    const underWay = post(url, '/', ['INCR', 'cut-off']).catch(() => 'cut off');
+    await eventually('it has arrived', () => isUnderWay(url));
     child.kill('SIGTERM');
     expect(await once(child, 'close')).toEqual([1, null]);
+    await raw.call('CLIENT', 'UNPAUSE');
     expect([await underWay, said.out.trim().split('\n').at(-1)]).toEqual(['cut off', '{"event":"stopped","cutOff":1}']);
   });
 

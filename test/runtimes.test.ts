@@ -53,6 +53,7 @@ async function serve<Report = Seen>(
     SLUICE_TOKENS: tokensSetting('known'),
     TOKEN: 'known',
     GITHUB_SECRET: 'a-secret-of-github',
+    SLUICE_REDIS_TIMEOUT_MS: '10000', // storage is in this process, and the machine may stand still for seconds
   };
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, DENO_NO_UPDATE_CHECK: '1', ...settings };
   const { stdout, stderr } = await run(command, [...args, file], { cwd: ROOT, env, timeout: 25_000 });

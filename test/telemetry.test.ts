@@ -8,6 +8,8 @@ import type { Message } from '../src/message/message.ts';
 import { drainFor } from './regressions/engines.ts';
 import { type Bench, onEachRedis } from './support/bench.ts';
 
+/** Spans go out behind the answer, and the machine may stand still for seconds. */
+const SENT = { timeout: 15_000 };
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const CALLER = `00-${TRACE}-b7ad6b7169203331-01`;
 
@@ -108,7 +110,7 @@ onEachRedis(
       for (const body of ['works', 'fails', 'works']) {
         await engine.enqueue(input(engine, body), undefined, { traceparent: CALLER });
       }
-      await vi.waitFor(() => expect(texts).toHaveLength(3));
+      await vi.waitFor(() => expect(texts).toHaveLength(3), SENT);
       texts.splice(0);
       let fetched = 0;
       const { requests } = await bench().cost(async () => {
@@ -140,7 +142,7 @@ onEachRedis(
       const settings = { SLUICE_OTLP_ENDPOINT: `http://127.0.0.1:${port}`, SLUICE_OTLP_HEADERS: 'x-key=secret' };
       const engine = engineOn(bench(), () => {}, settings);
       await engine.enqueue(input(engine));
-      await vi.waitFor(() => expect(warned.mock.calls.join()).toContain('"event":"spans refused"'));
+      await vi.waitFor(() => expect(warned.mock.calls.join()).toContain('"event":"spans refused"'), SENT);
       expect(warned.mock.calls.join()).toContain('"status":307');
       await drainFor(engine, 5_000);
       expect(asked).toEqual(Array(2).fill(['/v1/traces', 'secret']));

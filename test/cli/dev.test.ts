@@ -1,6 +1,5 @@
 // `sluice dev` in a project: what it starts, what it writes, what it leaves alone, and what its cron calls.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,6 +12,7 @@ import { tellingTick, tickBy } from '../../src/dev/cron.ts';
 import type { DevReport } from '../../src/dev/dev-command.ts';
 import { completeFile } from '../../src/dev/environment-file.ts';
 import { cronCallsFor, findProject, leavesOut } from '../../src/dev/project.ts';
+import { freePort, isFree } from '../support/redis-server.ts';
 import { eventually } from '../support/worker.ts';
 
 const COMMAND = resolve('src/cli/sluice.js');
@@ -82,7 +82,8 @@ async function server(status: (request: IncomingMessage) => number) {
 describe('in an empty folder', () => {
   test('it starts, keeps its data and its token for the next time, and begins anew where that is asked for', async () => {
     const cwd = await project();
-    const first = await dev(cwd);
+    const port = String(await freePort()); // at which the third starts, when the first has long ended
+    const first = await dev(cwd, '--port', port);
     expect(first.report).toMatchObject({
       redis: 'embedded',
       environment: { file: '.env' },
@@ -111,7 +112,7 @@ describe('in an empty folder', () => {
     ]);
     await second.interrupt();
 
-    const port = new URL(redisUrl).port; // at which .env has the storage, and its token
+    expect(new URL(redisUrl).port).toBe(port); // at which .env has the storage, and its token
     const third = await dev(cwd, '--fresh', '--port', port, '--limit', 'request-bytes=1000', '--cron', 'none');
     expect([third.report.redisToken, third.report.warnings]).toEqual([redisToken, []]);
     expect([await third.redis('GET', 'a'), third.report.cron]).toEqual([null, null]);
@@ -159,17 +160,8 @@ describe('in an empty folder', () => {
 
 /** A port that is free, with the one behind it. */
 async function portOfTwo(): Promise<string> {
-  const first = await listening(0);
-  const second = await listening((first.address() as AddressInfo).port + 1).catch(() => undefined);
-  const { port } = first.address() as AddressInfo;
-  for (const server of [first, second]) await new Promise((resolve) => (server ? server.close(resolve) : resolve(0)));
-  return second ? String(port) : portOfTwo();
-}
-
-async function listening(port: number) {
-  const server = createServer().listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
+  const port = await freePort();
+  return (await isFree(port + 1)) ? String(port) : portOfTwo();
 }
 
 describe('several shards', () => {

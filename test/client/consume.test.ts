@@ -175,12 +175,12 @@ describe('a consumer', () => {
     const handler: ConsumeHandler = async ({ id, attempt }, { signal }) => {
       seen.push(`${id} ${attempt}`);
       if (attempt > 1) return;
+      if (seen.length === 2) harm = () => 'drop-request'; // at once: no request may find the lease over before the sweep does
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
       aborted.push(id);
     };
     const consumer = consume(handler, { visibility: 1_000, concurrency: 2, max: 2 });
     await eventually('both have begun', () => seen.length === 2);
-    harm = () => 'drop-request';
     let requeued = 0;
     await eventually('the lease was swept', async () => {
       requeued += ((await (await deployed().call('/v1/sweep')).json()) as { requeued: number }).requeued;
@@ -269,11 +269,17 @@ describe('a handler that throws', () => {
 
   test('a plain error waits for the default backoff: two seconds or more', async () => {
     const [id = ''] = await enqueue(1);
-    const consumer = consume(() => Promise.reject('not even an error'));
-    await eventually('it waits', async () => (await left()).delayed === 1);
-    await consumer.stop();
+    const began = Date.now();
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const handler = () => {
+      stopping.abort(); // or it would have the message again, where two seconds pass before anybody looks
+      return Promise.reject('not even an error');
+    };
+    await clientAt(proxy.url).consume('reports', handler, { ...QUICK, signal });
+    expect(await left()).toEqual({ ...EMPTY, delayed: 1 });
     const { at, attempt } = await get<{ at: number; attempt: number }>(`/v1/messages/${id}`);
-    expect(at - Date.now()).toBeGreaterThan(500);
+    expect(at - began).toBeGreaterThanOrEqual(2_000);
     expect(attempt).toBe(2);
   });
 

@@ -9,7 +9,7 @@ const TOKEN = 'secret-token';
 
 describe('against the deployed bundle', () => {
   let faults: (Fault | undefined)[] = [];
-  const deployed = deploy({ emulator: { faults: () => faults.shift() }, env: { SLUICE_REDIS_TIMEOUT_MS: '300' } });
+  const deployed = deploy({ emulator: { faults: () => faults.shift() } });
   const options = () => ({
     url: deployed().worker.url,
     token: deployed().stack.token,

@@ -187,10 +187,11 @@ describe.skipIf(!browserPresent)('plots', () => {
     await page.goto(`${deployed().worker.url}/#/queues`);
     const row = page.locator('tr:has(a:text-is("confirmation.email"))');
     await row.waitFor();
+    const asked = requests; // in two seconds it asks again
     const cells = ['Acked/min', 'Wait p95'].map((label) => row.locator(`td[data-label="${label}"]`));
     const texts = await Promise.all(cells.map((cell) => cell.innerText()));
     expect(texts).toEqual(['42.5\n15.0 % failed', '1.5 s\nrun 40 ms']);
-    expect(requests).toBe(1);
+    expect(asked).toBe(1);
   });
 
   test('no script failed', () => expect(faults).toEqual([]));

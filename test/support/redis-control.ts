@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startEmulator } from '../../src/dev/emulator/server.ts';
 import type { Redises } from './bench.ts';
-import { until } from './redis-server.ts';
+import { freePort, until } from './redis-server.ts';
 
 const HOST = '127.0.0.1';
 
@@ -147,12 +147,4 @@ function answersOn(port: number): Promise<boolean> {
     });
     socket.once('error', () => resolve(false));
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

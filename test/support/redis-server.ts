@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { AT_MOST } from './shell.ts';
+import { steadyNow } from './steady-clock.ts';
 
 export interface RedisServer {
   url: string;
@@ -52,12 +53,12 @@ export async function startRedisServer(args: string[] = [], program = 'redis-ser
   return launch(port, directory, [...ours, ...args], program);
 }
 
-/** One sentinel, which alone decides that the primary is away. */
+/** One sentinel, which takes nobody for away by itself: where the machine stands still all seem so. It fails over when it is told to. */
 export async function startSentinel(name: string, primary: Pick<RedisServer, 'port'>): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-sentinel-'));
   const port = await freePort();
   const file = join(directory, 'sentinel.conf');
-  const watched = [`monitor ${name} ${HOST} ${primary.port} 1`, `down-after-milliseconds ${name} 300`];
+  const watched = [`monitor ${name} ${HOST} ${primary.port} 1`, `down-after-milliseconds ${name} 600000`];
   const lines = [`port ${port}`, `bind ${HOST}`, `dir ${directory}`, ...watched.map((line) => `sentinel ${line}`)];
   await writeFile(file, `${lines.join('\n')}\n`);
   return launch(port, directory, [file, '--sentinel']);
@@ -122,12 +123,14 @@ export async function startRedisCluster(masters = 3, replicas = 0, program = 're
     await promisify(execFile)(
       'redis-cli',
       ['--cluster', 'create', ...addresses, '--cluster-replicas', `${replicas}`, '--cluster-yes'],
-      AT_MOST,
+      { ...AT_MOST, timeout: 50_000 },
     );
     for (const { port } of nodes) {
       await until(`the cluster node on port ${port}`, async () =>
         (await ask(port, 'CLUSTER INFO')).includes('cluster_state:ok'),
       );
+      // A short one has a new cluster ready sooner; from then on nodes that stood still for seconds would take each other for gone.
+      await ask(port, 'CONFIG SET cluster-node-timeout 60000');
     }
     return { url: `redis+cluster://${addresses.join(',')}`, nodes, stop };
   } catch (error) {
@@ -144,10 +147,10 @@ async function clusterArgs(): Promise<string[]> {
 
 /** Asks until it holds or the deadline passes. */
 export async function until(what: string, holds: () => Promise<boolean>, child?: ChildProcess): Promise<void> {
-  const deadline = Date.now() + START_MS;
+  const deadline = steadyNow() + START_MS;
   while (!(await holds().catch(() => false))) {
     if (child && child.exitCode !== null) throw new Error(`${what} exited with ${child.exitCode}`);
-    if (Date.now() > deadline) throw new Error(`${what}: not so after ${START_MS} ms`);
+    if (steadyNow() > deadline) throw new Error(`${what}: not so after ${START_MS} ms`);
     await pause(10); // the step of the poll, not the wait
   }
 }
@@ -164,16 +167,24 @@ function ask(port: number, command: string): Promise<string> {
   });
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Of these the system gives none to whoever does not ask for it: that is how one found free would be taken before it is used, or used again. */
+const PORTS = { first: 12_000, last: 31_999 };
+/** Elsewhere in each process, which then goes through them one by one. */
+let nextPort = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first));
+
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = nextPort;
+    nextPort = port < PORTS.last ? port + 1 : PORTS.first;
+    if (await isFree(port)) return port;
+  }
+}
+
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, HOST, () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, HOST, () => server.close(() => resolve(true)));
   });
 }
 

@@ -31,7 +31,8 @@ export function deploy(options: StackOptions & { emulator?: Partial<EmulatorOpti
   beforeAll(async () => {
     const logs: string[] = [];
     const outbox = await startOutbox(() => false);
-    const env = { OUTBOX_URL: outbox.url, ...options.env };
+    // Storage is in this process, and the machine may stand still for seconds.
+    const env = { OUTBOX_URL: outbox.url, SLUICE_REDIS_TIMEOUT_MS: '10000', ...options.env };
     const bundle = options.bundle ?? (await builtOnce());
     const stack = await startStack({ ...options, bundle, env, log: (line) => logs.push(line) });
     const worker = await stack.startWorker();

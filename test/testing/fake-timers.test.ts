@@ -43,5 +43,6 @@ test('installed afterwards: the time is theirs from then on', async () => {
   expect(tested.now()).toBe(MORNING.getTime() + 600_000);
   vi.useRealTimers();
   tested.close();
-  expect(Math.abs(Date.now() - performance.timeOrigin - performance.now())).toBeLessThan(60_000);
+  // Years less than theirs. The two clocks part by all for which the machine has stood still in the life of this process.
+  expect(Math.abs(Date.now() - performance.timeOrigin - performance.now())).toBeLessThan(86_400_000);
 });

@@ -1,7 +1,5 @@
 // A program of a user's: run to its end, or started as a server that is ended with all that it started.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 
 /** How long a server may take until it answers: `next start` and `wrangler dev` begin slowly on a busy machine. */
@@ -96,10 +94,4 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(killer);
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+export { freePort } from '../../support/redis-server.ts';

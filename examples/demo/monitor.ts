@@ -17,7 +17,7 @@ const SITES = 30;
 const WORKERS = 3;
 /** A turn of the ring is six messages of five sites. */
 const SITES_A_CHECK = 5;
-const TIMEOUT_MS = 4_000; // what a hanging site costs a turn; where this machine stands still for as long, one that is up seems down
+const TIMEOUT_MS = 2_500; // what a hanging site costs a turn; where this machine stands still for as long, one that is up seems down
 const GIVE_UP_MS = 30_000;
 
 /** What changes before each turn: site and what becomes of it. The first site is down twice. */

@@ -29,7 +29,9 @@ export async function startOutbox(fails: (id: string) => boolean): Promise<Outbo
   const deliveries: Delivered[] = [];
   const waiting = new Map<string, (delivered: Delivered) => void>();
   const server = createServer(async (request, response) => {
-    const message = JSON.parse(await text(request)) as Delivered & { enqueuedAt: number };
+    const sent = await text(request).catch(() => undefined); // the Worker was killed while it sent
+    if (sent === undefined) return;
+    const message = JSON.parse(sent) as Delivered & { enqueuedAt: number };
     const failed = message.attempt === 1 && fails(message.id);
     if (!failed) {
       const { id, queue, attempt, body, enqueuedAt } = message;

@@ -18,7 +18,9 @@ export async function startWorld(): Promise<World> {
   const server = createServer(async (request, response) => {
     const partner = request.url?.slice(1) ?? '';
     if (Object.values(PARTNERS).includes(partner)) return void response.writeHead(answerOf(partner, Date.now())).end();
-    const { id, queue, attempt } = JSON.parse(await text(request)) as { id: string; queue: string; attempt: number };
+    const sent = await text(request).catch(() => undefined); // whoever sent it is gone
+    if (sent === undefined) return;
+    const { id, queue, attempt } = JSON.parse(sent) as { id: string; queue: string; attempt: number };
     const [status, ms] = moodOf(id, queue, attempt);
     setTimeout(() => response.writeHead(status).end(), ms);
   });

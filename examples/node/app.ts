@@ -12,9 +12,14 @@ const listener = toListener(sluice);
 
 const server = createServer(async (request, response) => {
   if (request.url !== '/signup') return listener(request, response);
-  const { email } = (await json(request)) as { email: string };
-  const { id } = await sluice.producer().enqueue(welcomeEmail, { to: email });
-  response.writeHead(202, { 'content-type': 'application/json' }).end(JSON.stringify({ id }));
+  try {
+    const { email } = (await json(request)) as { email: string };
+    const { id } = await sluice.producer().enqueue(welcomeEmail, { to: email });
+    response.writeHead(202, { 'content-type': 'application/json' }).end(JSON.stringify({ id }));
+  } catch (error) {
+    console.error(error); // no JSON, a caller that has left, or no storage: what is thrown here would end the process
+    response.writeHead(500).end();
+  }
 });
 
 server.listen(Number(process.env.PORT ?? 3_000));

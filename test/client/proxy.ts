@@ -1,6 +1,7 @@
 // A proxy in front of the Worker that does harm on demand: it may drop an answer after the request was carried out.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 export interface Seen {
   path: string;
@@ -23,22 +24,21 @@ export async function startProxy(target: string, harm: (seen: Seen, index: numbe
   const seen: Seen[] = [];
   let answered = 0;
   const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks).toString();
+    const body = await text(request).catch(() => undefined); // the process was killed while it sent
+    if (body === undefined) return;
     const { 'idempotency-key': key, authorization = '' } = request.headers as Record<string, string>;
     const one = { path: request.url ?? '', key, body };
     const todo = harm(one, seen.push(one) - 1);
     if (todo === 'drop-request') return void request.socket.destroy();
     const headers = { authorization, 'content-type': 'application/json', ...(key ? { 'idempotency-key': key } : {}) };
     const answer = await fetch(target + request.url, { method: 'POST', headers, body });
-    const text = await answer.text();
+    const told = await answer.text();
     if (todo === 'drop-reply') return void request.socket.destroy();
     const pass = ['content-type', 'retry-after'].flatMap((name) => {
       const value = answer.headers.get(name);
       return value ? [[name, value]] : [];
     });
-    response.writeHead(answer.status, Object.fromEntries(pass)).end(text, () => answered++);
+    response.writeHead(answer.status, Object.fromEntries(pass)).end(told, () => answered++);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

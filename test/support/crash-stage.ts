@@ -218,7 +218,9 @@ function openStory({ name, env, emulator, raw, bundle, worldUrl, workers }: Mean
 /** The world outside: it takes deliveries at /<story>, and says 429 to the first of those that are to fail. */
 async function startWorld(storyOf: (name: string) => Story | undefined) {
   const server = createServer(async (request, response) => {
-    const { id, attempt } = JSON.parse(await text(request)) as Arrival;
+    const sent = await text(request).catch(() => undefined); // the Worker was killed while it sent
+    if (sent === undefined) return;
+    const { id, attempt } = JSON.parse(sent) as Arrival;
     const story = storyOf(request.url?.slice(1) ?? '');
     const taken = !(attempt === 1 && story?.failing.has(id));
     story?.arrivals.push({ id, attempt, taken });

@@ -12,7 +12,8 @@ import { formatLane } from '../../src/message/lane.ts';
 import { openShard } from '../../src/redis/shard.ts';
 import { openStore } from '../../src/store/store.ts';
 import { FREE } from '../platform/limits.ts';
-import { findPort, openPlatform } from '../platform/platform.ts';
+import { openPlatform } from '../platform/platform.ts';
+import { freePort } from '../support/redis-server.ts';
 
 const HELP = `Usage: npx node test/bench/fan-out.ts [options]
 
@@ -42,7 +43,7 @@ const QUEUE = 'github.activity';
 await runCommand(HELP, OPTIONS, async ({ by, messages, drainers, answer, redis }) => {
   const count = Number(messages);
   const receiver = await startReceiver(Number(answer));
-  const port = await findPort();
+  const port = await freePort();
   const isFree = by === 'free';
   const stack = await startStack({
     redis,

@@ -4,9 +4,9 @@
  * Each limit is a file beside this one. Isolates are those of workerd's Worker Loader; what is imposed on their code is
  * loaded before it.
  */
-import { randomInt, randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
+import { randomUUID } from 'node:crypto';
 import type { Bundle } from '../../src/dev/bundle.ts';
+import { freePort } from '../support/redis-server.ts';
 import { type Call, call } from './caller.ts';
 import type { CpuGuard } from './cpu.ts';
 import { openEnds } from './ends.ts';
@@ -53,7 +53,7 @@ export async function openPlatform({
   log,
   ...limits
 }: PlatformOptions): Promise<Platform> {
-  const port = knowsUrl || limits.cpuMs !== undefined ? await findPort() : 0; // one that is killed comes back where it was
+  const port = knowsUrl || limits.cpuMs !== undefined ? await freePort() : 0; // one that is killed comes back where it was
   const env = knowsUrl ? { ...given, SLUICE_URL: `http://127.0.0.1:${port}` } : given;
   const invocations: Invoked[] = [];
   let underWay = 0;
@@ -104,20 +104,6 @@ export async function openPlatform({
       await running.close();
     },
   };
-}
-
-/** One that nobody has now, and that no system gives to those who ask for any. */
-export async function findPort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 30_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
 }
 
 const isNewFor = (path: string, { isolates }: Limits) =>

@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openShard } from '../../src/redis/shard.ts';
 import { openStore } from '../../src/store/store.ts';
-import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
+import { browserPresent, faultsOf, openBrowser, unrouted } from '../support/browser.ts';
 import { faultsSeen } from '../support/dashboard.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
@@ -117,7 +117,7 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
     await page.waitForSelector('h1:has-text("Overview")');
   }, 60_000);
   beforeEach(async () => {
-    await page.unrouteAll();
+    await unrouted(page);
     await api('POST', '/v1/queues/reports/resume');
     await api('POST', '/v1/queues/reports/purge', { states: ['ready', 'delayed', 'dead'] });
   });
@@ -401,7 +401,7 @@ describe.skipIf(!browserPresent)('the dashboard', () => {
       await sees('Not in this deployment');
       await open('#/queues');
       await sees('The store is on fire');
-      await page.unrouteAll();
+      await unrouted(page);
       await press('Try again');
       await sees('confirmation.email');
       expect(await page.locator('[role=alert]').count()).toBe(0);

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { Redis } from '@upstash/redis';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
+import { browserPresent, faultsOf, openBrowser, unrouted } from '../support/browser.ts';
 import { faultsSeen, signedIn } from '../support/dashboard.ts';
 import { deploy } from '../support/worker.ts';
 
@@ -163,7 +163,7 @@ describe.skipIf(!browserPresent)('details', () => {
     await page.click('summary:text("Stack")');
     expect(await page.isVisible('text=at a (a.ts:1)')).toBe(true);
     await looksWell(page);
-    await page.unrouteAll();
+    await unrouted(page);
     await api('DELETE', `/v1/messages/${id}`);
   });
 

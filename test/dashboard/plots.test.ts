@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { COUNTS, DURATIONS } from '../../src/dashboard/measures.ts';
 import type { StatsCounters, StatsReport } from '../../src/stats/stats.ts';
-import { browserPresent, faultsOf, openBrowser } from '../support/browser.ts';
+import { browserPresent, faultsOf, openBrowser, unrouted } from '../support/browser.ts';
 import { signedIn } from '../support/dashboard.ts';
 import { deploy, eventually } from '../support/worker.ts';
 
@@ -63,7 +63,7 @@ describe.skipIf(!browserPresent)('plots', () => {
     });
     faults = faultsOf(page);
   }, 60_000);
-  beforeEach(() => page.unrouteAll());
+  beforeEach(() => unrouted(page));
 
   const figure = (title: string) => page.locator(`figure:has(h2:text-is("${title}"))`);
   const legend = async (title: string) => (await figure(title).locator('.legend').innerText()).replace(/\s+/g, ' ');
@@ -78,7 +78,7 @@ describe.skipIf(!browserPresent)('plots', () => {
 
   /** Shows a page whose stats are these, and waits until they are there. */
   async function show(hash: string, stats: StatsReport): Promise<void> {
-    await page.unrouteAll();
+    await unrouted(page);
     await page.route('**/v1/stats?*', (route) => route.fulfill({ json: stats }));
     await page.goto(`${deployed().worker.url}/#/health`);
     await page.waitForSelector('h1:text-is("Health")');

@@ -22,6 +22,9 @@ export function openBrowser(): () => Browser {
   return () => browser;
 }
 
+/** Lets the deployment answer a page again, once answers of the test's own that are under way have gone out. */
+export const unrouted = (page: Page): Promise<void> => page.unrouteAll({ behavior: 'wait' });
+
 /** What a page must not have by the end: errors of scripts, and what its own policy had to stop. */
 export function faultsOf(page: Page): string[] {
   const faults: string[] = [];
